@@ -1,0 +1,31 @@
+/** The logger: readable text on a terminal, JSON lines otherwise. Messages never quote cell values or secrets. */
+import winston from 'winston';
+import type { Settings } from './settings.js';
+
+export type Logger = winston.Logger;
+
+/** Everything goes to standard error, so that standard output stays for what commands print. */
+export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>): Logger {
+  const asText = settings.logFormat === 'text' || (settings.logFormat === 'auto' && process.stderr.isTTY === true);
+  const { combine, timestamp, json, errors, printf } = winston.format;
+  return winston.createLogger({
+    level: settings.logLevel,
+    format: asText ? combine(timestamp(), printf(asLine)) : combine(errors({ stack: true }), timestamp(), json()),
+    transports: [new winston.transports.Console({ stderrLevels: Object.keys(winston.config.npm.levels) })],
+  });
+}
+
+/** Swallows everything: for commands that print their own results, and for tests. */
+export function createSilentLogger(): Logger {
+  return winston.createLogger({ silent: true, transports: [new winston.transports.Console()] });
+}
+
+function asLine(info: winston.Logform.TransformableInfo): string {
+  const { level, message, timestamp, ...rest } = info;
+  const time = String(timestamp).slice(11, 19);
+  const details = Object.entries(rest)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(' ');
+  return `${time} ${level.padEnd(5)} ${String(message)}${details === '' ? '' : `  ${details}`}`;
+}

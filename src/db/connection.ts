@@ -1,0 +1,150 @@
+/** Opens the two databases, control and directory, on SQLite or PostgreSQL, and brings their schema up to date. */
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import createKnex, { type Knex } from 'knex';
+import pg from 'pg';
+import { type Paths, pathsOf } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import { DatabaseError } from './error.js';
+import { controlMigrations } from './migrations/control.js';
+import { directoryMigrations } from './migrations/directory.js';
+import { migrate } from './migrations/migrate.js';
+
+export type Dialect = 'sqlite' | 'postgres';
+
+/** A knex instance or a transaction of one: what a query runs on. */
+export type Queryable = Knex;
+
+/**
+ * One of the two databases. `write` is for transactions and single writes, `read` for everything else: on SQLite they
+ * are two connections, so that a read never waits behind a transaction (the pool of one connection would make it wait).
+ */
+export interface Db {
+  readonly dialect: Dialect;
+  readonly write: Knex;
+  readonly read: Knex;
+  close(): Promise<void>;
+}
+
+/** The schema names on PostgreSQL. */
+export const controlSchema = 'dropslot_control';
+export const directorySchema = 'dropslot_directory';
+
+/** Milliseconds that a writer waits for another process's transaction (an import of a million rows writes for seconds). */
+const busyTimeoutMs = 120_000;
+
+type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey'>;
+
+/** Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. */
+export function openControl(settings: DbSettings): Promise<Db> {
+  return open(settings, (paths) => paths.control, controlSchema, controlMigrations);
+}
+
+/** Users, teams, memberships, custom fields, changes, applied runs. */
+export function openDirectory(settings: DbSettings): Promise<Db> {
+  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations);
+}
+
+async function open(
+  settings: DbSettings,
+  fileOf: (paths: Paths) => string,
+  schema: string,
+  migrations: Parameters<typeof migrate>[1],
+): Promise<Db> {
+  const db =
+    settings.database === 'sqlite' ? openSqlite(fileOf(pathsOf(settings))) : await openPostgres(settings, schema);
+  try {
+    await migrate(db.write, migrations);
+    return db;
+  } catch (cause) {
+    await db.close();
+    throw cause instanceof DatabaseError
+      ? cause
+      : new DatabaseError('unavailable', describeFailure(settings, cause), { cause });
+  }
+}
+
+function openSqlite(file: string): Db {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const write = sqliteInstance(file, 1);
+  const read = sqliteInstance(file, 2);
+  return {
+    dialect: 'sqlite',
+    write,
+    read,
+    close: async () => {
+      await read.destroy();
+      await write.destroy();
+    },
+  };
+}
+
+/**
+ * knex begins SQLite transactions deferred: one that reads before it writes then fails at once with SQLITE_BUSY when
+ * another process wrote in between, whatever the timeout. An immediate transaction waits for its turn instead.
+ */
+const SqliteClient = createRequire(import.meta.url)('knex/lib/dialects/sqlite3/index.js') as typeof Knex.Client;
+
+class ImmediateSqliteClient extends SqliteClient {
+  override transaction(...args: unknown[]): Knex.Transaction {
+    const transaction = (Reflect.get(SqliteClient.prototype, 'transaction') as (...all: unknown[]) => unknown).apply(
+      this,
+      args,
+    );
+    const begun = transaction as {
+      begin(connection: unknown): unknown;
+      query(connection: unknown, sql: string): unknown;
+    };
+    begun.begin = (connection) => begun.query(connection, 'BEGIN IMMEDIATE;');
+    return transaction as Knex.Transaction;
+  }
+}
+
+function sqliteInstance(file: string, connections: number): Knex {
+  return createKnex({
+    client: ImmediateSqliteClient,
+    connection: { filename: file },
+    useNullAsDefault: true,
+    pool: {
+      min: 0,
+      max: connections,
+      afterCreate: (
+        connection: { exec(sql: string, done: (error: Error | null) => void): void },
+        done: (error: Error | null, connection: unknown) => void,
+      ) => {
+        if (existsSync(file)) chmodSync(file, 0o600);
+        connection.exec(
+          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;`,
+          (error) => done(error, connection),
+        );
+      },
+    },
+  });
+}
+
+async function openPostgres(settings: DbSettings, schema: string): Promise<Db> {
+  // int8 (20) holds identifiers, sizes and milliseconds here: all below 2^53.
+  pg.types.setTypeParser(20, Number);
+  const instance = createKnex({
+    client: 'pg',
+    connection: settings.database,
+    searchPath: [schema],
+    pool: { min: 0, max: settings.databasePool },
+  });
+  try {
+    await instance.raw('CREATE SCHEMA IF NOT EXISTS ??', [schema]);
+  } catch (cause) {
+    // Two processes that start together may both try; the loser finds the schema there.
+    if ((cause as { code?: string }).code !== '23505') {
+      await instance.destroy();
+      throw new DatabaseError('unavailable', describeFailure(settings, cause), { cause });
+    }
+  }
+  return { dialect: 'postgres', write: instance, read: instance, close: () => instance.destroy() };
+}
+
+function describeFailure(settings: DbSettings, cause: unknown): string {
+  const which = settings.database === 'sqlite' ? `the SQLite files in ${settings.data}` : 'the PostgreSQL database';
+  return `${which} can't be opened: ${(cause as Error).message}`;
+}

@@ -1,0 +1,134 @@
+/** Organizations: who they are, when their slot is, and the recipient that seals their files. */
+
+import type { Queryable } from '../connection.js';
+import { DatabaseError, isUniqueViolation } from '../error.js';
+
+export type DateFormat = 'auto' | 'mdy' | 'dmy';
+export type TeamsMode = 'add' | 'replace';
+
+export interface Org {
+  id: string;
+  name: string;
+  ownerEmail: string;
+  plan: string;
+  enabled: boolean;
+  /** Wall clock of `timeZone`, HH:MM. */
+  slot: string;
+  /** IANA name. */
+  timeZone: string;
+  dateFormat: DateFormat;
+  teamsMode: TeamsMode;
+  /** `age1…`: seals this organization's files. */
+  recipient: string;
+  /** The organization's age identity, sealed to the master recipient (armored age); null once destroyed. */
+  sealedIdentity: string | null;
+  createdAt: number;
+  /** Slots before this time (ms) are not caught up: the organization was not there, not enabled, or had another slot. */
+  slotsFrom: number;
+}
+
+/** What an operator may change of an organization. */
+export type OrgChange = Partial<
+  Pick<
+    Org,
+    | 'name'
+    | 'ownerEmail'
+    | 'plan'
+    | 'enabled'
+    | 'slot'
+    | 'timeZone'
+    | 'dateFormat'
+    | 'teamsMode'
+    | 'slotsFrom'
+    | 'recipient'
+    | 'sealedIdentity'
+  >
+>;
+
+interface OrgRow {
+  id: string;
+  name: string;
+  owner_email: string;
+  plan: string;
+  enabled: number;
+  slot: string;
+  time_zone: string;
+  date_format: DateFormat;
+  teams_mode: TeamsMode;
+  recipient: string;
+  sealed_identity: string | null;
+  created_at: number;
+  slots_from: number;
+}
+
+/** @throws DatabaseError `duplicate` when the id is taken. */
+export async function insertOrg(db: Queryable, org: Org): Promise<void> {
+  try {
+    await db('orgs').insert(toRow(org));
+  } catch (cause) {
+    if (isUniqueViolation(cause))
+      throw new DatabaseError('duplicate', `organization ${org.id} exists already`, { cause });
+    throw cause;
+  }
+}
+
+/** null: no such organization. */
+export async function findOrg(db: Queryable, id: string): Promise<Org | null> {
+  const row = await db<OrgRow>('orgs').where({ id }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+export async function listOrgs(db: Queryable): Promise<Org[]> {
+  return (await db<OrgRow>('orgs').orderBy('id')).map(fromRow);
+}
+
+/** Whether the organization was there. */
+export async function updateOrg(db: Queryable, id: string, change: OrgChange): Promise<boolean> {
+  const row = toRow(change);
+  if (Object.keys(row).length === 0) return (await findOrg(db, id)) !== null;
+  return (await db<OrgRow>('orgs').where({ id }).update(row)) > 0;
+}
+
+/** Removes the organization with its keys, tree, queue and runs (the audit trail stays). Blobs on disk are the caller's. */
+export async function deleteOrg(db: Queryable, id: string): Promise<void> {
+  await db('entries').where({ org_id: id }).delete();
+  await db('uploads').where({ org_id: id }).delete();
+  await db('orgs').where({ id }).delete();
+}
+
+function toRow(org: Partial<Org>): Partial<OrgRow> {
+  const row = {
+    id: org.id,
+    name: org.name,
+    owner_email: org.ownerEmail,
+    plan: org.plan,
+    enabled: org.enabled === undefined ? undefined : Number(org.enabled),
+    slot: org.slot,
+    time_zone: org.timeZone,
+    date_format: org.dateFormat,
+    teams_mode: org.teamsMode,
+    recipient: org.recipient,
+    sealed_identity: org.sealedIdentity,
+    created_at: org.createdAt,
+    slots_from: org.slotsFrom,
+  };
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
+}
+
+function fromRow(row: OrgRow): Org {
+  return {
+    id: row.id,
+    name: row.name,
+    ownerEmail: row.owner_email,
+    plan: row.plan,
+    enabled: row.enabled === 1,
+    slot: row.slot,
+    timeZone: row.time_zone,
+    dateFormat: row.date_format,
+    teamsMode: row.teams_mode,
+    recipient: row.recipient,
+    sealedIdentity: row.sealed_identity,
+    createdAt: row.created_at,
+    slotsFrom: row.slots_from,
+  };
+}

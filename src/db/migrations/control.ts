@@ -1,0 +1,120 @@
+/** The control database's schema: organizations, login keys, the virtual tree, uploads and their queue, runs, audit. */
+import type { Knex } from 'knex';
+import type { Migration } from './migrate.js';
+
+export const controlMigrations: readonly Migration[] = [{ name: '001_begin', up: begin }];
+
+/** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */
+async function begin(knex: Knex): Promise<void> {
+  await knex.schema.createTable('orgs', (table) => {
+    table.text('id').primary();
+    table.text('name').notNullable();
+    table.text('owner_email').notNullable();
+    table.text('plan').notNullable();
+    table.integer('enabled').notNullable();
+    table.text('slot').notNullable(); // HH:MM, wall clock of time_zone
+    table.text('time_zone').notNullable(); // IANA
+    table.text('date_format').notNullable(); // auto, mdy, dmy
+    table.text('teams_mode').notNullable(); // add, replace
+    table.text('recipient').notNullable(); // age1…: seals this organization's files
+    table.text('sealed_identity'); // armored age file for the master recipient; null once destroyed
+    table.bigInteger('created_at').notNullable();
+    table.bigInteger('slots_from').notNullable(); // slots before this time are not caught up
+  });
+
+  await knex.schema.createTable('login_keys', (table) => {
+    table.bigIncrements('id');
+    table.text('org_id').notNullable().references('orgs.id').onDelete('CASCADE');
+    table.text('fingerprint').notNullable(); // SHA256:…
+    table.text('algorithm').notNullable();
+    table.text('public_key').notNullable(); // base64 of the SSH wire format
+    table.text('label').notNullable();
+    table.text('sources').notNullable(); // JSON array of CIDRs; [] allows every address
+    table.bigInteger('expires_at');
+    table.bigInteger('created_at').notNullable();
+    table.bigInteger('revoked_at');
+    table.bigInteger('first_used_at');
+    table.bigInteger('last_used_at');
+    table.text('last_used_from');
+    table.text('last_used_client');
+    table.unique(['org_id', 'fingerprint']);
+  });
+
+  await knex.schema.createTable('blobs', (table) => {
+    table.text('id').primary(); // random, 128 bits in hex
+    table.text('org_id').notNullable().references('orgs.id').onDelete('CASCADE');
+    table.bigInteger('size').notNullable(); // plaintext bytes
+    table.bigInteger('sealed_size').notNullable();
+    table.text('sha256').notNullable(); // of the plaintext, hex
+    table.bigInteger('created_at').notNullable();
+    table.index(['org_id']);
+  });
+
+  await knex.schema.createTable('uploads', (table) => {
+    table.bigIncrements('id');
+    table.text('org_id').notNullable().references('orgs.id').onDelete('CASCADE');
+    table.text('path').notNullable(); // where it was closed, or renamed to
+    table.text('blob_id').notNullable().references('blobs.id');
+    // stored (complete under a temporary name), queued, running, imported, refused, superseded, withdrawn
+    table.text('state').notNullable();
+    table.bigInteger('run_id');
+    table.text('key_fingerprint');
+    table.text('address');
+    table.text('client');
+    table.bigInteger('begun_at').notNullable();
+    table.bigInteger('closed_at').notNullable();
+    table.bigInteger('queued_at');
+    table.bigInteger('settled_at');
+    table.text('archived_as');
+    table.index(['org_id', 'state', 'queued_at']);
+    table.index(['run_id']);
+    table.index(['blob_id']);
+  });
+
+  await knex.schema.createTable('entries', (table) => {
+    table.bigIncrements('id');
+    table.text('org_id').notNullable().references('orgs.id').onDelete('CASCADE');
+    table.text('dir').notNullable(); // the parent folder's path; "/" is the root, which has no row
+    table.text('name').notNullable();
+    table.text('kind').notNullable(); // file, dir
+    table.text('blob_id').references('blobs.id');
+    table.bigInteger('upload_id').references('uploads.id');
+    table.bigInteger('size').notNullable(); // plaintext bytes; 0 for folders
+    table.integer('mode').notNullable(); // permission bits as the client set them
+    table.bigInteger('mtime_ms').notNullable();
+    table.bigInteger('atime_ms').notNullable();
+    table.bigInteger('created_at').notNullable();
+    table.unique(['org_id', 'dir', 'name']);
+    table.index(['blob_id']);
+  });
+
+  await knex.schema.createTable('runs', (table) => {
+    table.bigIncrements('id');
+    table.text('org_id').notNullable().references('orgs.id').onDelete('CASCADE');
+    table.text('kind').notNullable(); // slot, manual
+    table.text('slot_date'); // yyyy-mm-dd in the organization's time zone; null for manual runs
+    table.text('state').notNullable(); // open, running, done, failed
+    table.bigInteger('opened_at').notNullable();
+    table.bigInteger('started_at');
+    table.bigInteger('finished_at');
+    table.integer('attempts').notNullable().defaultTo(0);
+    table.text('lease_owner');
+    table.bigInteger('lease_until');
+    table.text('progress'); // JSON: phase, file, rows
+    table.text('summary'); // JSON
+    table.text('failure'); // a sentence, when the state is failed
+    table.unique(['org_id', 'slot_date']); // opens a slot once, however many nodes wake
+    table.index(['state']);
+  });
+
+  await knex.schema.createTable('audit', (table) => {
+    table.bigIncrements('id');
+    table.bigInteger('at').notNullable();
+    table.text('org_id'); // kept when the organization is removed
+    table.text('actor').notNullable(); // key:<fingerprint>, operator:<user>, system
+    table.text('action').notNullable(); // upload.closed, key.added, …
+    table.text('subject').notNullable();
+    table.text('detail').notNullable(); // JSON
+    table.index(['org_id', 'at']);
+  });
+}

@@ -1,0 +1,57 @@
+/** Applies the migrations that a database lacks, through knex, safely when several processes start at once. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import { DatabaseError } from '../error.js';
+
+/** Migrations only append: a released one never changes. */
+export interface Migration {
+  name: string;
+  up(knex: Knex): Promise<void>;
+}
+
+const waitMs = 200;
+const attempts = 300;
+
+export async function migrate(knex: Knex, migrations: readonly Migration[]): Promise<void> {
+  const config: Knex.MigratorConfig = {
+    migrationSource: {
+      getMigrations: async () => [...migrations],
+      getMigrationName: (migration: Migration) => migration.name,
+      getMigration: async (migration: Migration) => ({ up: migration.up, down: refuseDown }),
+    },
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (!(await isPending(knex, migrations))) return;
+      await knex.migrate.latest(config);
+      return;
+    } catch (error) {
+      // Another process is migrating: knex's lock row, or the tables it is just creating.
+      if (attempt >= attempts || !isContention(error)) throw error;
+      await sleep(waitMs);
+    }
+  }
+}
+
+async function isPending(knex: Knex, migrations: readonly Migration[]): Promise<boolean> {
+  if (!(await knex.schema.hasTable('knex_migrations'))) return true;
+  const rows = await knex('knex_migrations').select<{ name: string }[]>('name');
+  const known = new Set(migrations.map((migration) => migration.name));
+  const unknown = rows.find((row) => !known.has(row.name));
+  if (unknown !== undefined) {
+    throw new DatabaseError(
+      'newer_schema',
+      `the database was written by a newer Dropslot (it has "${unknown.name}"): start that version, or restore a backup`,
+    );
+  }
+  return rows.length < migrations.length;
+}
+
+function isContention(error: unknown): boolean {
+  const { name, message, code } = error as { name?: string; message?: string; code?: string };
+  return name === 'MigrationLocked' || code === '23505' || code === '42P07' || /already exists/.test(message ?? '');
+}
+
+async function refuseDown(): Promise<void> {
+  throw new Error('migrations only go forward');
+}

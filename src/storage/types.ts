@@ -1,0 +1,71 @@
+/** What an organization's space offers: a virtual tree whose files are sealed blobs. */
+
+/** Attributes that clients set and see. */
+export interface Attributes {
+  /** Permission bits only (0o777 mask). */
+  mode: number;
+  mtimeMs: number;
+  atimeMs: number;
+}
+
+/** One file or folder of the virtual tree. */
+export interface Entry extends Attributes {
+  /** Absolute virtual path, `/archive/2026-01-31/users.csv`. */
+  path: string;
+  name: string;
+  kind: 'file' | 'dir';
+  /** Plaintext bytes; 0 for folders. */
+  size: number;
+  /** Whether clients may write here: false for `/archive`, `/reports`, `/templates` and all below them. */
+  writable: boolean;
+}
+
+export type SpaceErrorCode =
+  | 'not_found'
+  | 'exists'
+  | 'not_a_folder'
+  | 'is_a_folder'
+  | 'not_empty'
+  | 'read_only'
+  /** A name that is no legal UTF-8, too long, `.`/`..`, or has a NUL or a slash. */
+  | 'bad_name'
+  /** Larger than a limit allows. */
+  | 'too_large'
+  /** The stored bytes are not what was stored (broken seal, missing blob). */
+  | 'damaged'
+  /** Disk full, I/O error, database gone: the client may try again. */
+  | 'failed'
+  /** A sequence of writes that sealed files do not support. */
+  | 'unsupported';
+
+/** What the client is told is the code's fixed sentence; `message` may name the path and is for the log. */
+export class SpaceError extends Error {
+  override name = 'SpaceError';
+  constructor(
+    readonly code: SpaceErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** An open file for reading: keeps reading the version it was opened on, whatever happens to its name. */
+export interface Reader {
+  readonly entry: Entry;
+  /** Up to `length` bytes of plaintext from `offset`; empty at or past the end. Only the chunks it touches are decrypted. */
+  read(offset: number, length: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** One organization's tree, as its sessions see it. Every method throws SpaceError. Paths are absolute and normalized. */
+export interface Space {
+  readonly org: string;
+  stat(path: string): Promise<Entry>;
+  /** Entries of a folder in the order of their names, from after `afterName`; at most `limit`. */
+  list(path: string, afterName: string | null, limit: number): Promise<Entry[]>;
+  openRead(path: string): Promise<Reader>;
+  mkdir(path: string, attributes: Partial<Attributes>): Promise<void>;
+  rmdir(path: string): Promise<void>;
+  setAttributes(path: string, attributes: Partial<Attributes>): Promise<void>;
+}

@@ -1,0 +1,51 @@
+/** Opening both databases: the schema comes up, comes up once, and refuses a newer one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openControl } from '../../src/db/connection.js';
+import { deleteOrg, findOrg, insertOrg, listOrgs, updateOrg } from '../../src/db/control/orgs.js';
+import { onBothDatabases } from '../support/databases.js';
+import { sampleOrg } from '../support/samples.js';
+
+onBothDatabases('schema', (open) => {
+  test('opening twice, also at once, finds the schema in place', async () => {
+    const { settings } = await open();
+    const [first, second] = await Promise.all([openControl(settings), openControl(settings)]);
+    assert.deepEqual(await listOrgs(first.read), []);
+    await Promise.all([first.close(), second.close()]);
+  });
+
+  test('a database of a newer version is refused with what to do', async () => {
+    const { settings, control } = await open();
+    await control.write('knex_migrations').insert({ name: '999_future', batch: 9, migration_time: new Date() });
+    await assert.rejects(openControl(settings), /written by a newer Dropslot/);
+  });
+
+  test('an organization is kept as it was given', async () => {
+    const { control } = await open();
+    const org = sampleOrg('acme');
+    await insertOrg(control.write, org);
+    assert.deepEqual(await findOrg(control.read, 'acme'), org);
+    await assert.rejects(insertOrg(control.write, org), /exists already/);
+    await updateOrg(control.write, 'acme', { enabled: false, slot: '04:30' });
+    assert.deepEqual(await findOrg(control.read, 'acme'), { ...org, enabled: false, slot: '04:30' });
+    await deleteOrg(control.write, 'acme');
+    assert.equal(await findOrg(control.read, 'acme'), null);
+  });
+
+  test('a transaction that reads before it writes waits for its turn', async () => {
+    const { control, settings } = await open();
+    await insertOrg(control.write, sampleOrg('acme'));
+    const other = await openControl(settings);
+    const bump = (db: typeof control) =>
+      db.write.transaction(async (tx) => {
+        const [row] = await tx('orgs').where({ id: 'acme' }).forUpdate().select('created_at');
+        await tx('orgs')
+          .where({ id: 'acme' })
+          .update({ created_at: row.created_at + 1 });
+      });
+    const before = (await findOrg(control.read, 'acme'))!.createdAt;
+    await Promise.all(Array.from({ length: 20 }, (_, turn) => bump(turn % 2 === 0 ? control : other)));
+    assert.equal((await findOrg(control.read, 'acme'))!.createdAt, before + 20);
+    await other.close();
+  });
+});

@@ -1,0 +1,14 @@
+/** Temporary folders that are gone when the test is. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** Registers clean-up: a test's context, or `{ after }` of node:test for a whole file. */
+export type Scope = Pick<TestContext, 'after'> | { after(cleanup: () => void | Promise<void>): void };
+
+export function temporaryFolder(scope: Scope): string {
+  const folder = mkdtempSync(join(tmpdir(), 'dropslot-test-'));
+  scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
