@@ -51,7 +51,9 @@ export interface FileOutcome {
   sha256: string;
   /** Data rows read. */
   rows: number;
-  counts: Counts;
+  /** A users file may create teams, and a teams file users. */
+  users: Counts;
+  teams: Counts;
   /** Virtual paths in the organization's space; null where nothing was written. */
   archivedAs: string | null;
   report: string | null;

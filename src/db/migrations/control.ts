@@ -106,6 +106,8 @@ async function begin(knex: Knex): Promise<void> {
     table.unique(['org_id', 'slot_date']); // opens a slot once, however many nodes wake
     table.index(['state']);
   });
+  // One importer at a time works on an organization.
+  await knex.raw("CREATE UNIQUE INDEX runs_running ON runs (org_id) WHERE state = 'running'");
 
   await knex.schema.createTable('audit', (table) => {
     table.bigIncrements('id');

@@ -1,0 +1,145 @@
+/** Runs: one for each organization and slot, or by hand; claimed with a lease, so that one importer works on one. */
+
+import type { Queryable } from '../connection.js';
+import { isUniqueViolation } from '../error.js';
+
+/** `open`: waits for an importer. `failed`: given up after several attempts; its files are queued again. */
+export type RunState = 'open' | 'running' | 'done' | 'failed';
+
+export interface Run {
+  id: number;
+  org: string;
+  kind: 'slot' | 'manual';
+  /** yyyy-mm-dd in the organization's time zone; null for manual runs. */
+  slotDate: string | null;
+  state: RunState;
+  openedAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  attempts: number;
+  leaseOwner: string | null;
+  leaseUntil: number | null;
+  /** What the importer last told of itself, and the final summary: JSON of the importer's own types. */
+  progress: unknown;
+  summary: unknown;
+  failure: string | null;
+}
+
+/** Opens the slot of a date; null when it was opened before, by whichever node. */
+export async function openSlotRun(db: Queryable, org: string, slotDate: string, now: number): Promise<number | null> {
+  const rows = await db('runs')
+    .insert({ org_id: org, kind: 'slot', slot_date: slotDate, state: 'open', opened_at: now })
+    .onConflict(['org_id', 'slot_date'])
+    .ignore()
+    .returning('id');
+  return rows[0]?.id ?? null;
+}
+
+/** Opens a run by hand, or gives the one that waits already. */
+export async function openManualRun(db: Queryable, org: string, now: number): Promise<number> {
+  const waiting = await db('runs').where({ org_id: org, state: 'open' }).orderBy('id').first();
+  if (waiting !== undefined) return waiting.id;
+  const [row] = await db('runs')
+    .insert({ org_id: org, kind: 'manual', slot_date: null, state: 'open', opened_at: now })
+    .returning('id');
+  return row.id;
+}
+
+/**
+ * Claims the oldest run that waits, or whose importer no longer answers; null when there is none.
+ * `id` claims that run only.
+ */
+export async function claimRun(
+  db: Queryable,
+  owner: string,
+  now: number,
+  leaseMs: number,
+  id?: number,
+): Promise<Run | null> {
+  const candidates = await db('runs')
+    .where((either) =>
+      either
+        .where({ state: 'open' })
+        .orWhere((stale) => stale.where({ state: 'running' }).where('lease_until', '<', now)),
+    )
+    .modify((query) => id !== undefined && query.where({ id }))
+    .orderBy('id');
+  for (const candidate of candidates) {
+    const claim = {
+      state: 'running',
+      lease_owner: owner,
+      lease_until: now + leaseMs,
+      started_at: candidate.started_at ?? now,
+      attempts: candidate.attempts + 1,
+    };
+    try {
+      const claimed = await db('runs')
+        .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
+        .modify((query) => candidate.state === 'running' && query.where('lease_until', '<', now))
+        .update(claim);
+      if (claimed > 0) return (await findRun(db, candidate.id))!;
+    } catch (error) {
+      // Another run of the same organization is being worked on: this one waits for it.
+      if (!isUniqueViolation(error)) throw error;
+    }
+  }
+  return null;
+}
+
+/** Renews the lease and tells the progress; false: the lease was lost to another importer. */
+export async function renewLease(db: Queryable, run: Run, leaseUntil: number, progress: unknown): Promise<boolean> {
+  return (await owned(db, run).update({ lease_until: leaseUntil, progress: JSON.stringify(progress) })) > 0;
+}
+
+/** Gives a claimed run back, to be claimed again. `isAttempt` false takes back the attempt that the claim counted. */
+export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): Promise<void> {
+  const attempts = isAttempt ? run.attempts : run.attempts - 1;
+  await owned(db, run).update({ state: 'open', lease_owner: null, lease_until: null, attempts });
+}
+
+/** Ends a run; false: it had ended already, or is somebody else's now. */
+export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
+  const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };
+  return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
+}
+
+/** Gives up on a run, with a sentence for the operator. */
+export async function failRun(db: Queryable, run: Run, failure: string, now: number): Promise<boolean> {
+  const change = { state: 'failed', finished_at: now, lease_owner: null, lease_until: null, failure };
+  return (await owned(db, run).update(change)) > 0;
+}
+
+/** null: no such run. */
+export async function findRun(db: Queryable, id: number): Promise<Run | null> {
+  const row = await db('runs').where({ id }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** Newest first. */
+export async function listRuns(db: Queryable, org: string, limit = 50): Promise<Run[]> {
+  return (await db('runs').where({ org_id: org }).orderBy('id', 'desc').limit(limit)).map(fromRow);
+}
+
+function owned(db: Queryable, run: Run) {
+  return db('runs').where({ id: run.id, state: 'running', lease_owner: run.leaseOwner });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a row of the table
+function fromRow(row: any): Run {
+  return {
+    id: row.id,
+    org: row.org_id,
+    kind: row.kind,
+    slotDate: row.slot_date,
+    state: row.state,
+    openedAt: row.opened_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+    attempts: row.attempts,
+    leaseOwner: row.lease_owner,
+    leaseUntil: row.lease_until,
+    progress: row.progress === null ? null : JSON.parse(row.progress),
+    summary: row.summary === null ? null : JSON.parse(row.summary),
+    failure: row.failure,
+  };
+}
