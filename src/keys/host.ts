@@ -1,0 +1,85 @@
+/** Host keys: what proves to clients that this is the server they know. */
+import { chmod, mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import ssh2 from 'ssh2';
+import { KeyError } from './error.js';
+import { fingerprintOf } from './login.js';
+
+export interface HostKey {
+  /** `ssh-ed25519` or `ecdsa-sha2-nistp256`. */
+  type: string;
+  /** OpenSSH private key format. */
+  privateKey: string;
+  /** `SHA256:…`, for operators to tell their customers. */
+  fingerprint: string;
+  /** The line for a client's known_hosts, without the host name. */
+  publicKey: string;
+  file: string;
+}
+
+/** In the order in which clients are offered them. JSch 0.1.5x knows no Ed25519, so that ECDSA serves it without SHA-1. */
+const kinds = [
+  { type: 'ssh-ed25519', file: 'ssh_host_ed25519_key', generate: () => ssh2.utils.generateKeyPairSync('ed25519') },
+  {
+    type: 'ecdsa-sha2-nistp256',
+    file: 'ssh_host_ecdsa_key',
+    generate: () => ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }),
+  },
+] as const;
+
+/**
+ * Loads the host keys of a folder; those that are missing are made (files 0600, the folder 0700), and named in `created`.
+ * @throws KeyError that names the file: `unreadable`, or `malformed` when it holds another thing than the key it is named for.
+ */
+export async function loadOrCreateHostKeys(folder: string): Promise<{ keys: HostKey[]; created: string[] }> {
+  const keys: HostKey[] = [];
+  const created: string[] = [];
+  for (const kind of kinds) {
+    const file = join(folder, kind.file);
+    let text = await readKeyFile(file);
+    if (text === null) {
+      text = kind.generate().private;
+      await writeKeyFile(folder, file, text);
+      created.push(file);
+    }
+    keys.push(parseHostKey(file, kind.type, text));
+  }
+  return { keys, created };
+}
+
+/** null: not there. */
+async function readKeyFile(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new KeyError('unreadable', `host key ${file} can't be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function writeKeyFile(folder: string, file: string, text: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    const handle = await open(file, 'wx', 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    throw new KeyError('unreadable', `host key ${file} can't be written: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function parseHostKey(file: string, type: string, text: string): HostKey {
+  const parsed = ssh2.utils.parseKey(text);
+  if (parsed instanceof Error || !parsed.isPrivateKey())
+    throw new KeyError('malformed', `host key ${file} is no private key in OpenSSH format without a passphrase`);
+  if (parsed.type !== type)
+    throw new KeyError('malformed', `host key ${file} holds a key of type ${parsed.type} instead of ${type}`);
+  const wire = parsed.getPublicSSH();
+  const publicKey = `${type} ${wire.toString('base64')}`;
+  return { type, privateKey: text, fingerprint: fingerprintOf(wire), publicKey, file };
+}
