@@ -1,0 +1,90 @@
+/** What is known of each sealed file: whose it is, its sizes and its hash. The bytes lie in the blob store. */
+import type { Queryable } from '../connection.js';
+
+export interface BlobRow {
+  id: string;
+  org: string;
+  /** Plaintext bytes. */
+  size: number;
+  sealedSize: number;
+  /** Of the plaintext, hex. */
+  sha256: string;
+  createdAt: number;
+}
+
+interface Stored {
+  id: string;
+  org_id: string;
+  size: number;
+  sealed_size: number;
+  sha256: string;
+  created_at: number;
+}
+
+/** Uploads whose bytes are still needed, whether or not a name points to them. */
+const waitingStates = ['stored', 'queued', 'running'];
+
+export async function insertBlob(db: Queryable, blob: BlobRow): Promise<void> {
+  await db('blobs').insert({
+    id: blob.id,
+    org_id: blob.org,
+    size: blob.size,
+    sealed_size: blob.sealedSize,
+    sha256: blob.sha256,
+    created_at: blob.createdAt,
+  });
+}
+
+/** null: no such blob. */
+export async function findBlob(db: Queryable, id: string): Promise<BlobRow | null> {
+  const row = await db<Stored>('blobs').where({ id }).first();
+  return row === undefined ? null : fromStored(row);
+}
+
+/** Every blob of the organization, oldest first, whether or not its bytes are still there. */
+export async function listBlobs(db: Queryable, org: string): Promise<BlobRow[]> {
+  return (await db<Stored>('blobs').where({ org_id: org }).orderBy('created_at').orderBy('id')).map(fromStored);
+}
+
+/** Forgets every blob of an organization whose entries and uploads are gone. */
+export async function deleteBlobs(db: Queryable, org: string): Promise<void> {
+  await db('blobs').where({ org_id: org }).delete();
+}
+
+/**
+ * Whether the bytes are still needed: a name points to them, or an upload waits or is being imported. The row of a blob
+ * stays when its bytes go, because the upload's record refers to its size and hash.
+ */
+export async function isBlobLive(db: Queryable, id: string): Promise<boolean> {
+  const entry = await db('entries').where({ blob_id: id }).first('id');
+  if (entry !== undefined) return true;
+  return (await db('uploads').where({ blob_id: id }).whereIn('state', waitingStates).first('id')) !== undefined;
+}
+
+/** Every blob whose bytes must be there, in the order of their ids, from after `afterId`; at most `limit`. */
+export async function listLiveBlobs(db: Queryable, afterId: string | null, limit: number): Promise<BlobRow[]> {
+  const rows: Stored[] = await db('blobs')
+    .where('id', '>', afterId ?? '')
+    .where((live) =>
+      live
+        .whereExists(db('entries').select(db.raw('1')).whereRaw('entries.blob_id = blobs.id'))
+        .orWhereExists(
+          db('uploads').select(db.raw('1')).whereRaw('uploads.blob_id = blobs.id').whereIn('state', waitingStates),
+        ),
+    )
+    .orderBy('id')
+    .limit(limit)
+    .select('blobs.*');
+  return rows.map(fromStored);
+}
+
+function fromStored(row: Stored): BlobRow {
+  return {
+    id: row.id,
+    org: row.org_id,
+    size: row.size,
+    sealedSize: row.sealed_size,
+    sha256: row.sha256,
+    createdAt: row.created_at,
+  };
+}

@@ -1,0 +1,190 @@
+/** The names of an organization's virtual tree: one row for each file and folder; the root has none. */
+import type { Queryable } from '../connection.js';
+
+export interface NewEntry {
+  org: string;
+  /** The parent folder's path; `/` is the root. */
+  dir: string;
+  name: string;
+  kind: 'file' | 'dir';
+  /** null for folders. */
+  blobId: string | null;
+  /** null for folders, and for files that the server itself wrote (reports). */
+  uploadId: number | null;
+  /** Plaintext bytes; 0 for folders. */
+  size: number;
+  /** Permission bits. */
+  mode: number;
+  mtimeMs: number;
+  atimeMs: number;
+  createdAt: number;
+}
+
+export interface EntryRow extends NewEntry {
+  id: number;
+}
+
+export type EntryChange = Partial<Pick<NewEntry, 'dir' | 'name' | 'mode' | 'mtimeMs' | 'atimeMs'>>;
+
+/** The entry at an absolute path; null: nothing there, or the root. */
+export async function findEntry(db: Queryable, org: string, path: string): Promise<EntryRow | null> {
+  return first(db('entries').where(keyOf(org, path)).first());
+}
+
+/** As findEntry, and holds the row against other transactions until this one ends. */
+export async function lockEntry(tx: Queryable, org: string, path: string): Promise<EntryRow | null> {
+  return first(tx('entries').where(keyOf(org, path)).forUpdate().first());
+}
+
+/** The entry that points to an upload; null: its name was removed, or points to a newer one. */
+export async function findEntryOfUpload(db: Queryable, org: string, uploadId: number): Promise<EntryRow | null> {
+  return first(db('entries').where({ org_id: org, upload_id: uploadId }).first());
+}
+
+/** The new entry's id. Fails on the unique index when the name is taken. */
+export async function insertEntry(db: Queryable, entry: NewEntry): Promise<number> {
+  const [row] = await db('entries').insert(toStored(entry)).returning<{ id: number }[]>('id');
+  return row!.id;
+}
+
+export async function updateEntry(db: Queryable, id: number, change: EntryChange): Promise<void> {
+  const row = Object.fromEntries(Object.entries(toStored(change)).filter(([, value]) => value !== undefined));
+  if (Object.keys(row).length > 0) await db('entries').where({ id }).update(row);
+}
+
+export async function deleteEntry(db: Queryable, id: number): Promise<void> {
+  await db('entries').where({ id }).delete();
+}
+
+/** Entries of a folder in the byte order of their names, from after `afterName`; at most `limit`. */
+export async function listEntries(
+  db: Queryable,
+  org: string,
+  dir: string,
+  afterName: string | null,
+  limit: number,
+): Promise<EntryRow[]> {
+  const name = byteOrdered(db, 'name');
+  const rows: Stored[] = await db('entries')
+    .where({ org_id: org, dir })
+    .whereRaw(`${name} > ?`, [afterName ?? ''])
+    .orderByRaw(name)
+    .limit(limit);
+  return rows.map(fromStored);
+}
+
+export async function hasEntries(db: Queryable, org: string, dir: string): Promise<boolean> {
+  return (await db('entries').where({ org_id: org, dir }).first('id')) !== undefined;
+}
+
+/**
+ * Creates the folders of a path that are missing, and holds the last one until the transaction ends, so that nobody
+ * removes it meanwhile. Returns false, and may have created some, when one of them is a file.
+ */
+export async function ensureFolders(tx: Queryable, org: string, path: string, now: number): Promise<boolean> {
+  if (path === '/') return true;
+  for (;;) {
+    const found = await lockEntry(tx, org, path);
+    if (found !== null) return found.kind === 'dir';
+    const { dir, name } = split(path);
+    if (!(await ensureFolders(tx, org, dir, now))) return false;
+    const folder: NewEntry = {
+      org,
+      dir,
+      name,
+      kind: 'dir',
+      blobId: null,
+      uploadId: null,
+      size: 0,
+      mode: 0o755,
+      mtimeMs: now,
+      atimeMs: now,
+      createdAt: now,
+    };
+    await tx('entries').insert(toStored(folder)).onConflict(['org_id', 'dir', 'name']).ignore();
+  }
+}
+
+/** `name`, or `users-2.csv`, `users-3.csv`, … when the folder has it already. */
+export async function freeName(db: Queryable, org: string, dir: string, name: string): Promise<string> {
+  const dot = name.lastIndexOf('.');
+  const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
+  for (let turn = 1; ; turn++) {
+    const candidate = turn === 1 ? name : `${shorten(stem, `-${turn}${extension}`)}-${turn}${extension}`;
+    if ((await db('entries').where({ org_id: org, dir, name: candidate }).first('id')) === undefined) return candidate;
+  }
+}
+
+interface Stored {
+  id: number;
+  org_id: string;
+  dir: string;
+  name: string;
+  kind: 'file' | 'dir';
+  blob_id: string | null;
+  upload_id: number | null;
+  size: number;
+  mode: number;
+  mtime_ms: number;
+  atime_ms: number;
+  created_at: number;
+}
+
+function keyOf(org: string, path: string) {
+  return { org_id: org, ...split(path) };
+}
+
+function split(path: string): { dir: string; name: string } {
+  const slash = path.lastIndexOf('/');
+  return { dir: path.slice(0, slash) || '/', name: path.slice(slash + 1) };
+}
+
+/** PostgreSQL sorts text by the database's locale; SQLite, and a listing that continues after a name, by bytes. */
+function byteOrdered(db: Queryable, column: string): string {
+  return db.client.config.client === 'pg' ? `${column} COLLATE "C"` : column;
+}
+
+/** A name has at most 255 bytes: the stem gives way to the suffix, by whole characters. */
+function shorten(stem: string, suffix: string): string {
+  const characters = [...stem];
+  while (Buffer.byteLength(characters.join('')) + Buffer.byteLength(suffix) > 255) characters.pop();
+  return characters.join('');
+}
+
+async function first(query: PromiseLike<Stored | undefined>): Promise<EntryRow | null> {
+  const row = await query;
+  return row === undefined ? null : fromStored(row);
+}
+
+function toStored(entry: Partial<NewEntry>): Partial<Stored> {
+  return {
+    org_id: entry.org!,
+    dir: entry.dir!,
+    name: entry.name!,
+    kind: entry.kind!,
+    blob_id: entry.blobId!,
+    upload_id: entry.uploadId!,
+    size: entry.size!,
+    mode: entry.mode!,
+    mtime_ms: entry.mtimeMs!,
+    atime_ms: entry.atimeMs!,
+    created_at: entry.createdAt!,
+  };
+}
+
+function fromStored(row: Stored): EntryRow {
+  return {
+    id: row.id,
+    org: row.org_id,
+    dir: row.dir,
+    name: row.name,
+    kind: row.kind,
+    blobId: row.blob_id,
+    uploadId: row.upload_id,
+    size: row.size,
+    mode: row.mode,
+    mtimeMs: row.mtime_ms,
+    atimeMs: row.atime_ms,
+    createdAt: row.created_at,
+  };
+}

@@ -1,0 +1,33 @@
+/** Whole folders of an organization's virtual tree: what lies below one, and moving it. */
+import type { Knex } from 'knex';
+import type { Queryable } from '../connection.js';
+
+/** The paths of all folders below one, in no order. */
+export async function listFoldersBelow(db: Queryable, org: string, path: string): Promise<string[]> {
+  const rows: { dir: string; name: string }[] = await db('entries')
+    .where({ org_id: org, kind: 'dir' })
+    .where(isBelow(path))
+    .select('dir', 'name');
+  return rows.map((row) => `${row.dir}/${row.name}`);
+}
+
+/** Renames a folder's inside: every entry below `from`, and the paths of its waiting uploads, now lie below `to`. */
+export async function moveEntriesBelow(tx: Queryable, org: string, from: string, to: string): Promise<void> {
+  const rest = [...from].length + 1;
+  const inside = tx('entries').where({ org_id: org }).whereNotNull('upload_id').where(isBelow(from));
+  await tx('uploads')
+    .whereIn('id', inside.select('upload_id'))
+    .whereIn('state', ['queued', 'stored'])
+    .update({ path: tx.raw('? || substr(path, CAST(? AS integer))', [to, rest]) });
+  await tx('entries')
+    .where({ org_id: org })
+    .where(isBelow(from))
+    .update({ dir: tx.raw('? || substr(dir, CAST(? AS integer))', [to, rest]) });
+}
+
+/** Not LIKE, which ignores case on SQLite; substr counts characters, from 1, on both databases. */
+function isBelow(path: string): (query: Knex.QueryBuilder) => void {
+  const prefix = `${path}/`;
+  return (query) =>
+    void query.where('dir', path).orWhereRaw('substr(dir, 1, CAST(? AS integer)) = ?', [[...prefix].length, prefix]);
+}

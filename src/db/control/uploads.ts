@@ -1,0 +1,182 @@
+/** Uploads, and the queue that they make: one row for each file that a client closed, from its CLOSE to its archive. */
+import type { Queryable } from '../connection.js';
+
+export type UploadState =
+  /** Complete under a temporary name; queued by the rename that gives it its final one. */
+  | 'stored'
+  | 'queued'
+  /** Claimed by a run. */
+  | 'running'
+  | 'imported'
+  | 'refused'
+  /** A newer upload of its path came before the import. */
+  | 'superseded'
+  /** Removed by its sender before the import. */
+  | 'withdrawn';
+
+export interface NewUpload {
+  org: string;
+  path: string;
+  blobId: string;
+  state: 'stored' | 'queued';
+  keyFingerprint: string | null;
+  address: string | null;
+  client: string | null;
+  begunAt: number;
+  closedAt: number;
+}
+
+export interface UploadRow extends Omit<NewUpload, 'state'> {
+  id: number;
+  state: UploadState;
+  runId: number | null;
+  /** null until it is queued. */
+  queuedAt: number | null;
+  settledAt: number | null;
+  /** Virtual path of its archived copy. */
+  archivedAs: string | null;
+  /** Plaintext bytes, and their SHA-256 in hex: of the blob. */
+  size: number;
+  sha256: string;
+}
+
+/** The new upload's id; an upload in state `queued` counts as queued when it was closed. */
+export async function insertUpload(db: Queryable, upload: NewUpload): Promise<number> {
+  const [row] = await db('uploads')
+    .insert({
+      org_id: upload.org,
+      path: upload.path,
+      blob_id: upload.blobId,
+      state: upload.state,
+      key_fingerprint: upload.keyFingerprint,
+      address: upload.address,
+      client: upload.client,
+      begun_at: upload.begunAt,
+      closed_at: upload.closedAt,
+      queued_at: upload.state === 'queued' ? upload.closedAt : null,
+    })
+    .returning<{ id: number }[]>('id');
+  return row!.id;
+}
+
+/** null: no such upload. */
+export async function findUpload(db: Queryable, id: number): Promise<UploadRow | null> {
+  const row = await selectUploads(db).where('uploads.id', id).first();
+  return row === undefined ? null : fromStored(row);
+}
+
+/** What waits for the next run, oldest first. */
+export async function listQueue(db: Queryable, org: string): Promise<UploadRow[]> {
+  return (await oldestFirst(selectUploads(db).where({ 'uploads.org_id': org, state: 'queued' }))).map(fromStored);
+}
+
+/**
+ * Gives every queued upload of the organization to a run. Returns all that the run has to work on, oldest first: also
+ * those that it claimed before it was interrupted.
+ */
+export async function claimUploads(db: Queryable, org: string, runId: number): Promise<UploadRow[]> {
+  await db('uploads').where({ org_id: org, state: 'queued' }).update({ state: 'running', run_id: runId });
+  return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
+}
+
+/** Ends a claimed upload, once: false when it was settled before. `archivedAs`: where its file lies now. */
+export async function settleUpload(
+  db: Queryable,
+  id: number,
+  outcome: { state: 'imported' | 'refused'; archivedAs: string | null; at: number },
+): Promise<boolean> {
+  return isChanged(
+    db('uploads')
+      .where({ id, state: 'running' })
+      .update({ state: outcome.state, archived_as: outcome.archivedAs, settled_at: outcome.at }),
+  );
+}
+
+/** Takes an upload out of the queue for a newer one of its path; false when it is not queued (a run claimed it). */
+export async function supersedeUpload(
+  db: Queryable,
+  id: number,
+  outcome: { archivedAs: string; at: number },
+): Promise<boolean> {
+  return isChanged(
+    db('uploads')
+      .where({ id, state: 'queued' })
+      .update({ state: 'superseded', archived_as: outcome.archivedAs, settled_at: outcome.at }),
+  );
+}
+
+/** Takes an upload back before any run claimed it; false when it is neither queued nor stored. */
+export async function withdrawUpload(db: Queryable, id: number, at: number): Promise<boolean> {
+  return isChanged(
+    db('uploads').where({ id }).whereIn('state', ['queued', 'stored']).update({ state: 'withdrawn', settled_at: at }),
+  );
+}
+
+/** Queues an upload that was stored under a temporary name; false when it is not stored (it is queued but once). */
+export async function queueUpload(db: Queryable, id: number, path: string, at: number): Promise<boolean> {
+  return isChanged(db('uploads').where({ id, state: 'stored' }).update({ state: 'queued', path, queued_at: at }));
+}
+
+/** Takes a queued upload back to a temporary name; false when it is not queued. */
+export async function unqueueUpload(db: Queryable, id: number, path: string): Promise<boolean> {
+  return isChanged(db('uploads').where({ id, state: 'queued' }).update({ state: 'stored', path, queued_at: null }));
+}
+
+/** Follows a rename, as long as no run has claimed the upload. */
+export async function moveUpload(db: Queryable, id: number, path: string): Promise<void> {
+  await db('uploads').where({ id }).whereIn('state', ['queued', 'stored']).update({ path });
+}
+
+interface Stored {
+  id: number;
+  org_id: string;
+  path: string;
+  blob_id: string;
+  state: UploadState;
+  run_id: number | null;
+  key_fingerprint: string | null;
+  address: string | null;
+  client: string | null;
+  begun_at: number;
+  closed_at: number;
+  queued_at: number | null;
+  settled_at: number | null;
+  archived_as: string | null;
+  size: number;
+  sha256: string;
+}
+
+function selectUploads(db: Queryable) {
+  return db('uploads')
+    .join('blobs', 'blobs.id', 'uploads.blob_id')
+    .select<Stored[]>('uploads.*', 'blobs.size', 'blobs.sha256');
+}
+
+function oldestFirst(query: ReturnType<typeof selectUploads>) {
+  return query.orderBy([{ column: 'uploads.queued_at' }, { column: 'uploads.id' }]);
+}
+
+async function isChanged(update: PromiseLike<number>): Promise<boolean> {
+  return (await update) > 0;
+}
+
+function fromStored(row: Stored): UploadRow {
+  return {
+    id: row.id,
+    org: row.org_id,
+    path: row.path,
+    blobId: row.blob_id,
+    state: row.state,
+    runId: row.run_id,
+    keyFingerprint: row.key_fingerprint,
+    address: row.address,
+    client: row.client,
+    begunAt: row.begun_at,
+    closedAt: row.closed_at,
+    queuedAt: row.queued_at,
+    settledAt: row.settled_at,
+    archivedAs: row.archived_as,
+    size: row.size,
+    sha256: row.sha256,
+  };
+}
