@@ -1,0 +1,143 @@
+/** The demo from beginning to end: serve, let in, push, import, and look at what came of it. */
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { DateTime } from 'luxon';
+import { type Company, createCompany, ownerEmail } from './company.js';
+import { renewFolder, writeLoginKey } from './folder.js';
+import { askDropslot, runDropslot, startDropslot } from './program.js';
+import { alignColumns, drawTree, type Stage, type TeamLine } from './show.js';
+import { type Client, chooseClient } from './transfer.js';
+
+const org = 'acme';
+
+type Row = Record<string, string>;
+
+/** Of what `dropslot runs show --json` prints, what the demo needs. */
+interface Run {
+  summary: { files: { name: string; archivedAs: string | null; report: string | null }[] };
+}
+
+/** @throws Error when any step fails, or ends otherwise than the story says. */
+export async function tellStory(folder: string, { step, say }: Stage): Promise<void> {
+  const data = join(folder, 'data');
+  const shown = relative(process.cwd(), data) || data;
+  await renewFolder(folder);
+
+  step('Start the server on a new data folder');
+  const server = await startDropslot(data);
+  try {
+    say(`SFTP on 127.0.0.1:${server.port}; everything it keeps is in ${shown}:`);
+    say((await readdir(data)).sort().join('  '));
+
+    step(`Create the organization ${org}, and let its HR system in by a key`);
+    const { privateKey, publicKey } = await writeLoginKey(folder);
+    await runDropslot(data, ['orgs', 'add', org, '--owner', ownerEmail, '--name', 'Acme Corp', '--enable']);
+    await runDropslot(data, ['keys', 'add', org, publicKey, '--label', 'HR system']);
+    say(`owner ${ownerEmail}, login key ${relative(process.cwd(), publicKey)}`);
+
+    const client = await chooseClient({ port: server.port, org, folder, privateKey });
+    const company = createCompany(DateTime.utc());
+    step(`Push the HR system's export: ${company.people} people, with ${client.name}`);
+    await push(client, company, folder, say);
+    say(...(await describeSeals(data)));
+
+    step('Open the slot (otherwise it opens by itself, once a day)');
+    await runDropslot(data, ['import', org], { show: true });
+    const run = await latestRun(data);
+
+    step('The mistakes by line, from the reports that the sender can fetch');
+    say(...(await fetchMistakes(client, run, folder)));
+
+    step('The drop folder is empty again; the files are archived');
+    for (const path of new Set(run.summary.files.flatMap((file) => file.archivedAs ?? []).map(dirname))) {
+      say(path, ...(await client.list(path)).map((line) => `  ${line}`));
+    }
+
+    step('The teams');
+    say(...drawTree(await readTeams(data)));
+  } finally {
+    await server.stop();
+  }
+
+  step('The server has stopped. To look further:');
+  say(
+    `npx dropslot --data ${shown} users list ${org}`,
+    `npx dropslot --data ${shown} users show ${org} ${ownerEmail}`,
+    `npx dropslot --data ${shown} runs list ${org}`,
+    `npx dropslot --data ${shown} files list ${org} /reports`,
+    `npx dropslot --data ${shown} doctor`,
+    `npx dropslot --data ${shown} serve     and, beside it:`,
+    `sftp -P 2222 -i ${relative(process.cwd(), folder)}/login_key ${org}@127.0.0.1`,
+  );
+}
+
+async function push(client: Client, company: Company, folder: string, say: Stage['say']): Promise<void> {
+  const files = { 'teams.csv': company.teamsCsv, 'users.csv': company.usersCsv };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  await client.push(Object.keys(files).map((name) => join(folder, name)));
+  const listed = await client.list('/');
+  for (const name of Object.keys(files)) {
+    const line = listed.find((entry) => entry.endsWith(` ${name}`));
+    if (line === undefined) throw new Error(`${name} was pushed, but the server does not list it`);
+    say(line);
+  }
+}
+
+/** What someone who has the disk would see. */
+async function describeSeals(data: string): Promise<string[]> {
+  const blobs = join(data, 'blobs');
+  const files = (await readdir(blobs, { recursive: true })).map((name) => join(blobs, name));
+  const lines: string[] = [];
+  for (const file of files) {
+    if (!(await stat(file)).isFile()) continue;
+    const bytes = await readFile(file);
+    if (bytes.includes('acme.test')) throw new Error(`${file} is not sealed`);
+    lines.push(`on the disk: ${basename(file)}, ${bytes.length} bytes: ${bytes.toString('latin1', 0, 21)} …`);
+  }
+  return lines;
+}
+
+async function latestRun(data: string): Promise<Run> {
+  const [latest] = await askDropslot<{ id: number }[]>(data, ['runs', 'list', org]);
+  if (latest === undefined) throw new Error('the import left no run behind');
+  return askDropslot<Run>(data, ['runs', 'show', String(latest.id)]);
+}
+
+async function fetchMistakes(client: Client, run: Run, folder: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const { name, report } of run.summary.files) {
+    if (report === null) throw new Error(`${name} has no report`);
+    const local = join(folder, basename(report));
+    await client.fetch(report, local);
+    const issues: Row[] = parse(await readFile(local), { columns: true, bom: true });
+    lines.push(report, ...alignColumns(issues.map(describeIssue)).map((line) => `  ${line}`));
+  }
+  return lines;
+}
+
+function describeIssue(issue: Row): string[] {
+  return [`line ${issue.line}`, issue.severity!, issue.column!, issue.message!];
+}
+
+async function readTeams(data: string): Promise<TeamLine[]> {
+  const table = async (kind: 'teams' | 'users'): Promise<Row[]> =>
+    parse((await runDropslot(data, [kind, 'export', org])).stdout, { columns: true, bom: true });
+  const members = new Map<string, number>();
+  for (const user of await table('users')) {
+    for (const team of splitTeams(user.Teams!)) members.set(team, (members.get(team) ?? 0) + 1);
+  }
+  return (await table('teams')).map((team) => ({
+    name: team['Team Name']!,
+    parent: team['Parent Team']!,
+    type: team['Team Type']!,
+    owner: team['Owner Email']!,
+    members: members.get(team['Team Name']!) ?? 0,
+  }));
+}
+
+/** The names of a `Teams` cell: commas part them, quotes keep a comma. */
+function splitTeams(cell: string): string[] {
+  const names: string[][] = parse(cell, { delimiter: ',', trim: true, relax_quotes: true });
+  return names[0] ?? [];
+}
