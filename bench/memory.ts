@@ -1,0 +1,75 @@
+/** Peak resident memory of a process and everything below it, as Linux counts it (VmHWM). */
+import { readdirSync, readFileSync } from 'node:fs';
+
+const intervalMs = 100;
+
+/** Bytes; null: no such process any more, or no /proc here. */
+export function readPeak(pid: number): number | null {
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(pid, 'status') ?? '')?.[1];
+  return kibibytes === undefined ? null : Number(kibibytes) * 1024;
+}
+
+export interface MemoryWatch {
+  /** Highest peak in bytes of each role: `server`, or what the child process runs. */
+  peaks(): Map<string, number>;
+  stop(): void;
+}
+
+/** Looks every 100 ms; VmHWM never falls, so that only what a process reaches in its last moment can escape. */
+export function watchMemory(server: number): MemoryWatch {
+  const peaks = new Map<string, number>();
+  const look = (): void => {
+    for (const pid of [server, ...listDescendants(server)]) {
+      const peak = readPeak(pid);
+      const role = pid === server ? 'server' : roleOf(pid);
+      if (peak !== null && role !== null) peaks.set(role, Math.max(peak, peaks.get(role) ?? 0));
+    }
+  };
+  look();
+  const timer = setInterval(look, intervalMs);
+  return {
+    peaks: () => {
+      look();
+      return new Map(peaks);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function listDescendants(root: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    // pid (command, which may hold anything) state ppid …
+    const parent = /\) \S (\d+) [^)]*$/.exec(readProc(Number(name), 'stat') ?? '')?.[1];
+    if (parent !== undefined) parents.set(Number(name), Number(parent));
+  }
+  const below = new Set([root]);
+  let before = 0;
+  while (below.size > before) {
+    before = below.size;
+    for (const [pid, parent] of parents) if (below.has(parent)) below.add(pid);
+  }
+  below.delete(root);
+  return [...below];
+}
+
+/** The script that a Node.js child runs, else the program's name. */
+function roleOf(pid: number): string | null {
+  const args = (readProc(pid, 'cmdline') ?? '').split('\0');
+  const script = args.find((arg) => /\.[cm]?[jt]s$/.test(arg)) ?? args[0];
+  return (
+    script
+      ?.split('/')
+      .at(-1)
+      ?.replace(/[: ].*$/, '') || null
+  );
+}
+
+function readProc(pid: number, file: string): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,78 @@
+/** `npm run bench [-- name…] [flags]`: measures the built program beside its peers, and prints the results as markdown. */
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { benchFiles } from './files.js';
+import { benchImport } from './import.js';
+import { describeMachine } from './machine.js';
+import { formatSection, type Section } from './report.js';
+import { benchSessions } from './sessions.js';
+import { benchTransfer } from './transfer.js';
+import { defaultPlace, type Flags, onWorkbench, type Workbench } from './workbench.js';
+
+const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>> = {
+  transfer: benchTransfer,
+  sessions: benchSessions,
+  files: benchFiles,
+  import: benchImport,
+};
+
+const usage = `npm run bench [-- NAME… FLAGS]
+
+  NAME…            ${Object.keys(benches).join(', ')}; all of them without one
+  --size MIB       of the large file (512)
+  --runs N         of each transfer (3)
+  --sessions N     in a run (80)
+  --files N        small ones in a run (500)
+  --rows N,…       of the users files (100000,1000000)
+  --folder DIR     where servers keep their data (${defaultPlace})
+  --out FILE       writes the markdown there too
+`;
+
+try {
+  await main();
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      size: { type: 'string', default: '512' },
+      runs: { type: 'string', default: '3' },
+      sessions: { type: 'string', default: '80' },
+      files: { type: 'string', default: '500' },
+      rows: { type: 'string', default: '100000,1000000' },
+      folder: { type: 'string', default: defaultPlace },
+      out: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(usage);
+  const names = positionals.length > 0 ? positionals : Object.keys(benches);
+  const unknown = names.find((name) => !(name in benches));
+  if (unknown !== undefined) throw new Error(`no bench "${unknown}"; there are ${Object.keys(benches).join(', ')}`);
+  const flags: Flags = {
+    size: readCount('size', values.size),
+    runs: readCount('runs', values.runs),
+    sessions: readCount('sessions', values.sessions),
+    files: readCount('files', values.files),
+    rows: values.rows.split(',').map((text) => readCount('rows', text)),
+  };
+  const sections: Section[] = [];
+  for (const name of names) {
+    const measured = await onWorkbench(values.folder, flags, (text) => console.error(text), benches[name]!);
+    sections.push(...[measured].flat());
+  }
+  const machine = await describeMachine(values.folder, new Date());
+  const text = `${['# Measured', '', ...machine, '', ...sections.map(formatSection)].join('\n').trimEnd()}\n`;
+  process.stdout.write(`\n${text}`);
+  if (values.out !== undefined) await writeFile(values.out, text);
+}
+
+function readCount(flag: string, text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new Error(`--${flag} takes a whole number above 0`);
+  return count;
+}
