@@ -1,0 +1,60 @@
+/** The payload of a sealed file: 64 KiB chunks under ChaCha20-Poly1305, the STREAM construction of age v1. */
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+
+export const chunkBytes = 64 * 1024;
+export const tagBytes = 16;
+export const sealedChunkBytes = chunkBytes + tagBytes;
+
+/** A chunk that is not what was sealed at its place. */
+export class SealError extends Error {
+  override name = 'SealError';
+}
+
+/**
+ * Seals one chunk, given in one or more parts, into pieces to be written one after the other. A chunk is sealed once
+ * under one key: its number is its nonce.
+ */
+export function sealChunk(key: Buffer, index: number, isLast: boolean, parts: readonly Buffer[]): Buffer[] {
+  const cipher = createCipheriv('chacha20-poly1305', key, nonceOf(index, isLast), { authTagLength: tagBytes });
+  const pieces = parts.map((part) => cipher.update(part));
+  cipher.final();
+  pieces.push(cipher.getAuthTag());
+  return pieces;
+}
+
+/** The plaintext of one sealed chunk. @throws SealError */
+export function openChunk(key: Buffer, index: number, isLast: boolean, sealed: Buffer): Buffer {
+  if (sealed.length < tagBytes) throw new SealError(`chunk ${index} is cut off`);
+  const decipher = createDecipheriv('chacha20-poly1305', key, nonceOf(index, isLast), { authTagLength: tagBytes });
+  decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes));
+  const plain = decipher.update(sealed.subarray(0, sealed.length - tagBytes));
+  try {
+    decipher.final();
+  } catch (cause) {
+    throw new SealError(`chunk ${index} is not what was sealed there`, { cause });
+  }
+  return plain;
+}
+
+/** Plaintext bytes of a payload of so many bytes; null: no payload has this length. */
+export function plainSizeOf(payloadBytes: number): number | null {
+  const whole = Math.floor(payloadBytes / sealedChunkBytes);
+  const rest = payloadBytes - whole * sealedChunkBytes;
+  if (rest === 0) return whole === 0 ? null : whole * chunkBytes;
+  if (rest < tagBytes) return null;
+  if (rest === tagBytes && whole > 0) return null; // only an empty file has an empty last chunk
+  return whole * chunkBytes + rest - tagBytes;
+}
+
+/** The number of the last chunk; an empty file has one, empty chunk. */
+export function lastChunkOf(plainBytes: number): number {
+  return plainBytes === 0 ? 0 : Math.ceil(plainBytes / chunkBytes) - 1;
+}
+
+/** An 11-byte big-endian counter, and 1 for the last chunk. */
+function nonceOf(index: number, isLast: boolean): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce.writeUIntBE(index, 5, 6);
+  nonce[11] = isLast ? 1 : 0;
+  return nonce;
+}

@@ -1,0 +1,87 @@
+/** Virtual paths: how a client's words become a path, which names are allowed, and what a name says about the file. */
+import { SpaceError } from './types.js';
+
+/** Folders that only the server writes to; they always exist. */
+export const readOnlyRoots: readonly string[] = ['/archive', '/reports', '/templates'];
+
+export const maxNameBytes = 255;
+export const maxDepth = 32;
+
+/** Names that clients give to what they have not finished: WinSCP, lftp, rclone, browsers, editors. */
+const temporaryName = /^[.~]|~$|\.(part|filepart|partial|tmp|temp|uploading|upload|crdownload|inprogress)$/i;
+
+/**
+ * The text of a name or path as it came over the wire.
+ * @throws SpaceError `bad_name` for bytes that are not UTF-8
+ */
+export function decodePath(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new SpaceError('bad_name', 'a path that is not UTF-8', { cause });
+  }
+}
+
+/**
+ * The absolute path of what a client asked for: relative to the root, empty and `.` parts dropped, `..` stepping up
+ * and never above the root.
+ * @throws SpaceError `bad_name`
+ */
+export function normalizePath(asked: string): string {
+  const names: string[] = [];
+  for (const name of asked.split('/')) {
+    if (name === '' || name === '.') continue;
+    if (name === '..') names.pop();
+    else names.push(name);
+  }
+  const path = `/${names.join('/')}`;
+  checkPath(path);
+  return path;
+}
+
+/**
+ * Refuses a path that is not normalized, or has a name that no file may have.
+ * @throws SpaceError `bad_name`
+ */
+export function checkPath(path: string): void {
+  if (path === '/') return;
+  const [root, ...names] = path.split('/');
+  if (root !== '') throw new SpaceError('bad_name', `${path} is not absolute`);
+  if (names.length > maxDepth)
+    throw new SpaceError('bad_name', `a path of ${names.length} names; ${maxDepth} are allowed`);
+  for (const name of names) checkName(name);
+}
+
+function checkName(name: string): void {
+  if (name === '' || name === '.' || name === '..') throw new SpaceError('bad_name', 'a path that is not normalized');
+  if (name.includes('\0')) throw new SpaceError('bad_name', 'a name with a NUL');
+  const bytes = Buffer.from(name);
+  if (bytes.length > maxNameBytes)
+    throw new SpaceError('bad_name', `a name of ${bytes.length} bytes; ${maxNameBytes} are allowed`);
+  if (bytes.toString() !== name) throw new SpaceError('bad_name', 'a name that has no UTF-8 form');
+}
+
+/** Folder and name of a normalized path other than the root. */
+export function splitPath(path: string): { dir: string; name: string } {
+  const slash = path.lastIndexOf('/');
+  return { dir: path.slice(0, slash) || '/', name: path.slice(slash + 1) };
+}
+
+export function joinPath(dir: string, name: string): string {
+  return dir === '/' ? `/${name}` : `${dir}/${name}`;
+}
+
+/** Whether a path lies in a folder, at any depth. */
+export function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(folder === '/' ? '/' : `${folder}/`) && path !== folder;
+}
+
+/** Whether only the server writes there. */
+export function isReadOnly(path: string): boolean {
+  return readOnlyRoots.some((root) => path === root || isBelow(path, root));
+}
+
+/** Whether a file's name says that it is not finished: it becomes the file when it is renamed. Folders don't count. */
+export function isTemporary(path: string): boolean {
+  return temporaryName.test(splitPath(path).name);
+}

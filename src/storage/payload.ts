@@ -1,0 +1,122 @@
+/** Reads the sealed chunks of an open file, at any offset or from end to end. */
+import type { FileHandle } from 'node:fs/promises';
+import { chunkBytes, openChunk, SealError, sealedChunkBytes, tagBytes } from './chunk.js';
+
+/** Chunks that a sequential reader takes from the disk at once: 1 MiB. */
+const readAheadChunks = 16;
+
+/** Where a payload lies, and what is in it. */
+export interface PayloadPlace {
+  file: FileHandle;
+  key: Buffer;
+  /** File offset of the first chunk. */
+  start: number;
+  /** Plaintext bytes. */
+  size: number;
+  /** Number of the chunk that is flagged as the last; null while more are being written. */
+  lastChunk: number | null;
+}
+
+interface Window {
+  first: number;
+  count: number;
+  sealed: Buffer;
+}
+
+/** Every method throws SealError when the bytes are not what was sealed, and errors of the file system as they come. */
+export class Payload {
+  readonly #place: PayloadPlace;
+  /** Sealed bytes read ahead; kept for the next read. */
+  #window: Window = { first: 0, count: 0, sealed: Buffer.alloc(0) };
+  /** The chunk opened last: a sequential reader comes back for its rest. */
+  #opened: { index: number; plain: Buffer } | null = null;
+  #expectedOffset = 0;
+
+  constructor(place: PayloadPlace) {
+    this.#place = place;
+  }
+
+  /** Opens the last chunk: a payload that was cut off at a chunk's edge has none that is flagged so. */
+  async verifyEnd(): Promise<void> {
+    const last = this.#place.lastChunk;
+    if (last !== null) this.#open(last, await this.#load(last, last, false));
+  }
+
+  async read(offset: number, length: number): Promise<Buffer> {
+    const end = Math.min(offset + length, this.#place.size);
+    if (offset >= end) return Buffer.alloc(0);
+    const isSequential = offset === this.#expectedOffset;
+    this.#expectedOffset = end;
+    const first = Math.floor(offset / chunkBytes);
+    const last = Math.floor((end - 1) / chunkBytes);
+    const window = await this.#load(first, last, isSequential);
+    const plain = Buffer.allocUnsafe(end - offset);
+    for (let index = first; index <= last; index++) {
+      const from = Math.max(offset, index * chunkBytes);
+      const to = Math.min(end, (index + 1) * chunkBytes);
+      this.#open(index, window).copy(plain, from - offset, from - index * chunkBytes, to - index * chunkBytes);
+    }
+    return plain;
+  }
+
+  /** Every chunk from the first to the last; the next ones are read while one is used. */
+  async *stream(): AsyncGenerator<Buffer, void, void> {
+    const end = this.#chunkCount();
+    let next = this.#readSealed(0, Math.min(readAheadChunks, end));
+    try {
+      for (let first = 0; first < end; first += readAheadChunks) {
+        const window = await next;
+        const after = first + readAheadChunks;
+        if (after < end) {
+          next = this.#readSealed(after, Math.min(readAheadChunks, end - after));
+          next.catch(() => {}); // thrown where it is awaited
+        }
+        for (let index = first; index < first + window.count; index++) {
+          const plain = openChunk(this.#place.key, index, index === this.#place.lastChunk, sealedIn(window, index));
+          if (plain.length > 0) yield plain;
+        }
+      }
+    } finally {
+      await next.catch(() => {}); // the file may be closed as soon as this ends
+    }
+  }
+
+  async #load(first: number, last: number, isSequential: boolean): Promise<Window> {
+    const { first: start, count } = this.#window;
+    if (first >= start && last < start + count) return this.#window;
+    const wanted = isSequential ? Math.max(readAheadChunks, last - first + 1) : last - first + 1;
+    const window = await this.#readSealed(first, Math.min(wanted, this.#chunkCount() - first));
+    this.#window = window;
+    return window;
+  }
+
+  async #readSealed(first: number, count: number): Promise<Window> {
+    const { file, start, size } = this.#place;
+    const sealedEnd = size + this.#chunkCount() * tagBytes;
+    const from = first * sealedChunkBytes;
+    const sealed = Buffer.allocUnsafe(Math.min(from + count * sealedChunkBytes, sealedEnd) - from);
+    for (let filled = 0; filled < sealed.length; ) {
+      const { bytesRead } = await file.read(sealed, filled, sealed.length - filled, start + from + filled);
+      if (bytesRead === 0) throw new SealError(`the file ends before chunk ${first + count - 1} does`);
+      filled += bytesRead;
+    }
+    return { first, count, sealed };
+  }
+
+  #open(index: number, window: Window): Buffer {
+    if (this.#opened?.index === index) return this.#opened.plain;
+    const plain = openChunk(this.#place.key, index, index === this.#place.lastChunk, sealedIn(window, index));
+    this.#opened = { index, plain };
+    return plain;
+  }
+
+  #chunkCount(): number {
+    const { size, lastChunk } = this.#place;
+    return lastChunk === null ? size / chunkBytes : lastChunk + 1;
+  }
+}
+
+function sealedIn(window: Window, index: number): Buffer {
+  const from = (index - window.first) * sealedChunkBytes;
+  return window.sealed.subarray(from, from + sealedChunkBytes);
+}

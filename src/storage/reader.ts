@@ -1,0 +1,85 @@
+/** A sealed file open for reading: its header opened, its length proven, its chunks opened as they are asked for. */
+import type { FileHandle } from 'node:fs/promises';
+import { type Header, maxHeaderBytes, openHeader } from './age.js';
+import { lastChunkOf, plainSizeOf, SealError } from './chunk.js';
+import { Payload } from './payload.js';
+import { SpaceError } from './types.js';
+
+const usualHeaderBytes = 1024;
+
+/** Every method throws SpaceError: `damaged` when the bytes are not what was sealed, `failed` when the disk fails. */
+export class BlobReader {
+  readonly #id: string;
+  readonly #file: FileHandle;
+  readonly #payload: Payload;
+  /** Plaintext bytes. */
+  readonly size: number;
+
+  private constructor(id: string, file: FileHandle, payload: Payload, size: number) {
+    this.#id = id;
+    this.#file = file;
+    this.#payload = payload;
+    this.size = size;
+  }
+
+  /** Opens the header and the last chunk, which proves the length. Takes the file over: it is closed when this fails. */
+  static async open(id: string, file: FileHandle, identity: string): Promise<BlobReader> {
+    try {
+      const header = await readHeader(file, identity);
+      const start = header.bytes.length;
+      const size = plainSizeOf((await file.stat()).size - start);
+      if (size === null) throw new SealError('the file was cut off');
+      const payload = new Payload({ file, key: header.payloadKey, start, size, lastChunk: lastChunkOf(size) });
+      await payload.verifyEnd();
+      return new BlobReader(id, file, payload, size);
+    } catch (cause) {
+      await file.close();
+      throw translate(id, cause);
+    }
+  }
+
+  /** Up to `length` bytes from `offset`; empty at or past the end. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    try {
+      return await this.#payload.read(offset, length);
+    } catch (cause) {
+      throw translate(this.#id, cause);
+    }
+  }
+
+  /** The whole plaintext; every chunk is verified before it is given, and the last one's flag ends it. */
+  async *stream(): AsyncGenerator<Buffer, void, void> {
+    try {
+      yield* this.#payload.stream();
+    } catch (cause) {
+      throw translate(this.#id, cause);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+async function readHeader(file: FileHandle, identity: string): Promise<Header> {
+  for (const bytes of [usualHeaderBytes, maxHeaderBytes]) {
+    const start = Buffer.alloc(bytes);
+    const { bytesRead } = await file.read(start, 0, bytes, 0);
+    const header = await open(start.subarray(0, bytesRead), identity);
+    if (header !== null) return header;
+  }
+  throw new SealError('the file has no age header');
+}
+
+async function open(start: Buffer, identity: string): Promise<Header | null> {
+  try {
+    return await openHeader(start, identity);
+  } catch (cause) {
+    throw new SealError(`the header does not open: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function translate(id: string, cause: unknown): SpaceError {
+  const code = cause instanceof SealError ? 'damaged' : 'failed';
+  return new SpaceError(code, `blob ${id} can't be read: ${(cause as Error).message}`, { cause });
+}

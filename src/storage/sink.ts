@@ -1,0 +1,60 @@
+/** Writes pieces to a file one after the other, staying a bounded number of bytes behind whoever pushes them. */
+import type { FileHandle } from 'node:fs/promises';
+
+/** Enough to keep a disk busy while the next chunks are sealed; also the largest single batch. */
+const maxBehindBytes = 4 * 1024 * 1024;
+
+export class Sink {
+  readonly #file: FileHandle;
+  #waiting: Buffer[] = [];
+  #behindBytes = 0;
+  #batch: Promise<void> | null = null;
+  #failure: Error | null = null;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Takes pieces in order, and keeps them until they are written: the caller must not change them. */
+  push(pieces: readonly Buffer[]): void {
+    for (const piece of pieces) {
+      this.#waiting.push(piece);
+      this.#behindBytes += piece.length;
+    }
+    if (this.#batch === null && this.#failure === null) this.#batch = this.#writeBatch();
+  }
+
+  /** Resolves, at once in most cases, when there is room for more. Throws what an earlier write failed with. */
+  async room(): Promise<void> {
+    while (this.#behindBytes > maxBehindBytes && this.#batch !== null) await this.#batch;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Resolves when everything pushed so far was handed to the operating system. Throws what a write failed with. */
+  async drain(): Promise<void> {
+    while (this.#batch !== null) await this.#batch;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Resolves when no write is under way any more, whether they went well or not. */
+  async settle(): Promise<void> {
+    this.#failure ??= new Error('abandoned');
+    while (this.#batch !== null) await this.#batch;
+  }
+
+  /** One system call for everything that came while the one before was under way. */
+  async #writeBatch(): Promise<void> {
+    const pieces = this.#waiting;
+    this.#waiting = [];
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    try {
+      const { bytesWritten } = await this.#file.writev(pieces);
+      if (bytesWritten < bytes) throw new Error(`the disk took ${bytesWritten} of ${bytes} bytes`);
+    } catch (cause) {
+      this.#failure ??= cause as Error;
+      this.#waiting = [];
+    }
+    this.#behindBytes -= bytes;
+    this.#batch = this.#waiting.length > 0 && this.#failure === null ? this.#writeBatch() : null;
+  }
+}

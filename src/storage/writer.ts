@@ -1,0 +1,172 @@
+/** A file being sealed: takes plaintext in order, seals it chunk by chunk, and never touches the disk in the clear. */
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { syncFolder } from '../keys/file.js';
+import type { Header } from './age.js';
+import { chunkBytes, sealChunk, tagBytes } from './chunk.js';
+import { Payload } from './payload.js';
+import { Sink } from './sink.js';
+import { SpaceError } from './types.js';
+
+export interface SealedBlob {
+  id: string;
+  /** Plaintext bytes. */
+  size: number;
+  sealedSize: number;
+  /** Of the plaintext, hex. */
+  sha256: string;
+}
+
+/** What a crash can separate: all bytes with the system, all on the disk, in place under their name. */
+export type SealStep = 'sealed' | 'synced' | 'moved';
+
+interface Destination {
+  id: string;
+  partialPath: string;
+  blobPath: string;
+}
+
+/** Calls come one after the other. Every method throws SpaceError `failed` when the disk fails. */
+export class BlobWriter {
+  readonly #to: Destination;
+  readonly #file: FileHandle;
+  readonly #header: Header;
+  readonly #sink: Sink;
+  readonly #hash = createHash('sha256');
+  /** The chunk that is not sealed yet: whether it is the last shows only when more comes. Empty only in an empty file. */
+  readonly #tail = Buffer.allocUnsafe(chunkBytes);
+  #tailBytes = 0;
+  #sealedChunks = 0;
+
+  constructor(to: Destination, file: FileHandle, header: Header) {
+    this.#to = to;
+    this.#file = file;
+    this.#header = header;
+    this.#sink = new Sink(file);
+    this.#sink.push([header.bytes]);
+  }
+
+  get id(): string {
+    return this.#to.id;
+  }
+
+  /** Plaintext bytes taken so far. */
+  get size(): number {
+    return this.#sealedBytes + this.#tailBytes;
+  }
+
+  /** Appends, and keeps no reference to `bytes`. Resolves at once while the disk keeps up. */
+  write(bytes: Buffer): Promise<void> {
+    let taken = 0;
+    while (this.#tailBytes + bytes.length - taken > chunkBytes) {
+      const head = bytes.subarray(taken, taken + chunkBytes - this.#tailBytes);
+      this.#seal([this.#tail.subarray(0, this.#tailBytes), head], false);
+      taken += head.length;
+      this.#tailBytes = 0;
+    }
+    bytes.copy(this.#tail, this.#tailBytes, taken);
+    this.#tailBytes += bytes.length - taken;
+    return this.#guard(this.#sink.room());
+  }
+
+  /** Overwrites bytes that are not sealed yet; false, and nothing done, when some are. */
+  patch(offset: number, bytes: Buffer): boolean {
+    if (offset < this.#sealedBytes || offset + bytes.length > this.size) return false;
+    bytes.copy(this.#tail, offset - this.#sealedBytes);
+    return true;
+  }
+
+  /** Drops the end; false, and nothing done, when that would open what is sealed. */
+  truncate(size: number): boolean {
+    if (size > this.size || (size <= this.#sealedBytes && this.#sealedChunks > 0)) return false;
+    this.#tailBytes = size - this.#sealedBytes;
+    return true;
+  }
+
+  /** Reads back what was written, with the key that this process still holds. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    const end = Math.min(offset + length, this.size);
+    if (offset >= end) return Buffer.alloc(0);
+    const sealed = await this.#guard(this.#readSealed(offset, end));
+    const tailFrom = Math.max(0, offset - this.#sealedBytes);
+    const tailTo = Math.max(0, end - this.#sealedBytes);
+    return Buffer.concat([sealed, this.#tail.subarray(tailFrom, tailTo)]);
+  }
+
+  /** Pushes the sealed chunks to the disk; the open one follows with `finish`. */
+  sync(): Promise<void> {
+    return this.#guard(this.#sink.drain().then(() => this.#file.datasync()));
+  }
+
+  /** Seals the end, and puts the file in its place so that it survives a power cut. */
+  finish(onStep: (step: SealStep) => void = () => {}): Promise<SealedBlob> {
+    return this.#guard(this.#finish(onStep));
+  }
+
+  /** Removes the partial file; after a failed `finish` too. */
+  async discard(): Promise<void> {
+    await this.#sink.settle();
+    await this.#guard(this.#file.close().then(() => removeFile(this.#to.partialPath)));
+  }
+
+  async #finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
+    const { id, partialPath, blobPath } = this.#to;
+    const size = this.size;
+    this.#seal([this.#tail.subarray(0, this.#tailBytes)], true);
+    await this.#sink.drain();
+    onStep('sealed');
+    await this.#file.sync();
+    onStep('synced');
+    await movePartial(partialPath, blobPath);
+    await this.#file.close();
+    onStep('moved');
+    const sealedSize = this.#header.bytes.length + size + this.#sealedChunks * tagBytes;
+    return { id, size, sealedSize, sha256: this.#hash.digest('hex') };
+  }
+
+  #seal(parts: readonly Buffer[], isLast: boolean): void {
+    for (const part of parts) this.#hash.update(part);
+    this.#sink.push(sealChunk(this.#header.payloadKey, this.#sealedChunks, isLast, parts));
+    this.#sealedChunks++;
+  }
+
+  get #sealedBytes(): number {
+    return this.#sealedChunks * chunkBytes;
+  }
+
+  async #readSealed(offset: number, end: number): Promise<Buffer> {
+    await this.#sink.drain();
+    const place = { file: this.#file, key: this.#header.payloadKey, start: this.#header.bytes.length };
+    const payload = new Payload({ ...place, size: this.#sealedBytes, lastChunk: null });
+    return payload.read(offset, Math.max(0, end - offset));
+  }
+
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (cause) {
+      throw new SpaceError('failed', `blob ${this.id} can't be written: ${(cause as Error).message}`, { cause });
+    }
+  }
+}
+
+/** A new name survives a power cut once its folder is synced; a new folder once the one above is. */
+async function movePartial(from: string, to: string): Promise<void> {
+  const folder = dirname(to);
+  const created = await mkdir(folder, { recursive: true, mode: 0o700 });
+  await rename(from, to);
+  try {
+    await syncFolder(folder);
+    if (created !== undefined) await syncFolder(dirname(folder));
+  } catch (error) {
+    await removeFile(to);
+    throw error;
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
