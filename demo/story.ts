@@ -36,7 +36,8 @@ export async function tellStory(folder: string, { step, say }: Stage): Promise<v
     await runDropslot(data, ['keys', 'add', org, publicKey, '--label', 'HR system']);
     say(`owner ${ownerEmail}, login key ${relative(process.cwd(), publicKey)}`);
 
-    const client = await chooseClient({ port: server.port, org, folder, privateKey });
+    const hostKeys = join(data, 'keys', 'host');
+    const client = await chooseClient({ port: server.port, org, hostKeys, folder, privateKey });
     const company = createCompany(DateTime.utc());
     step(`Push the HR system's export: ${company.people} people, with ${client.name}`);
     await push(client, company, folder, say);

@@ -1,12 +1,15 @@
 /** The SFTP client of the demo: OpenSSH's `sftp` where it is installed, else ssh2-sftp-client. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import ssh2 from 'ssh2';
 import SftpClient from 'ssh2-sftp-client';
 import { runProgram } from './program.js';
 
 export interface Target {
   port: number;
   org: string;
+  /** Folder of the server's host keys: its first key is the one that the client must meet. */
+  hostKeys: string;
   /** Files of the demo's own: nothing of the user's SSH configuration is read or written. */
   folder: string;
   privateKey: string;
@@ -37,6 +40,13 @@ async function versionOf(command: string): Promise<string | null> {
   }
 }
 
+/** The wire form of the server's Ed25519 host key, as an operator would tell a customer. */
+async function readHostKey(folder: string): Promise<Buffer> {
+  const key = ssh2.utils.parseKey(await readFile(join(folder, 'ssh_host_ed25519_key')));
+  if (key instanceof Error) throw key;
+  return key.getPublicSSH();
+}
+
 async function opensshClient(target: Target, version: string): Promise<Client> {
   const config = join(target.folder, 'ssh_config');
   const known = join(target.folder, 'known_hosts');
@@ -50,9 +60,11 @@ async function opensshClient(target: Target, version: string): Promise<Client> {
     '  IdentityAgent none',
     `  UserKnownHostsFile "${known}"`,
     '  GlobalKnownHostsFile /dev/null',
-    '  StrictHostKeyChecking accept-new',
+    '  StrictHostKeyChecking yes',
     '  LogLevel ERROR',
   ];
+  const hostKey = (await readHostKey(target.hostKeys)).toString('base64');
+  await writeFile(known, `[127.0.0.1]:${target.port} ssh-ed25519 ${hostKey}\n`);
   await writeFile(config, `${lines.join('\n')}\n`);
   const run = async (...commands: string[]): Promise<string> => {
     const batch = join(target.folder, 'batch');
@@ -70,10 +82,14 @@ async function opensshClient(target: Target, version: string): Promise<Client> {
 
 async function npmClient(target: Target): Promise<Client> {
   const privateKey = await readFile(target.privateKey);
+  const hostKey = await readHostKey(target.hostKeys);
+  const { port, org: username } = target;
   const run = async <T>(work: (client: SftpClient) => Promise<T>): Promise<T> => {
     const client = new SftpClient();
     try {
-      await client.connect({ host: '127.0.0.1', port: target.port, username: target.org, privateKey });
+      const hostVerifier = (shown: Buffer): boolean => shown.equals(hostKey);
+      const algorithms: ssh2.Algorithms = { serverHostKey: ['ssh-ed25519'] };
+      await client.connect({ host: '127.0.0.1', port, username, privateKey, algorithms, hostVerifier });
       return await work(client);
     } finally {
       await client.end();
