@@ -81,6 +81,16 @@ export function isReadOnly(path: string): boolean {
   return readOnlyRoots.some((root) => path === root || isBelow(path, root));
 }
 
+/** @throws SpaceError `read_only` */
+export function requireWritable(path: string): void {
+  if (isReadOnly(path)) throw new SpaceError('read_only', `${path} is the server's`);
+}
+
+/** The byte order of two names in UTF-8, as the database lists them. */
+export function compareNames(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other));
+}
+
 /** Whether a file's name says that it is not finished: it becomes the file when it is renamed. Folders don't count. */
 export function isTemporary(path: string): boolean {
   return temporaryName.test(splitPath(path).name);

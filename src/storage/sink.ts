@@ -1,13 +1,13 @@
 /** Writes pieces to a file one after the other, staying a bounded number of bytes behind whoever pushes them. */
 import type { FileHandle } from 'node:fs/promises';
 
-/** Enough to keep a disk busy while the next chunks are sealed; also the largest single batch. */
-const maxBehindBytes = 4 * 1024 * 1024;
+/** What may wait while a batch of at most as much is being written: both together are all that is kept. */
+const maxWaitingBytes = 2 * 1024 * 1024;
 
 export class Sink {
   readonly #file: FileHandle;
   #waiting: Buffer[] = [];
-  #behindBytes = 0;
+  #waitingBytes = 0;
   #batch: Promise<void> | null = null;
   #failure: Error | null = null;
 
@@ -19,14 +19,14 @@ export class Sink {
   push(pieces: readonly Buffer[]): void {
     for (const piece of pieces) {
       this.#waiting.push(piece);
-      this.#behindBytes += piece.length;
+      this.#waitingBytes += piece.length;
     }
     if (this.#batch === null && this.#failure === null) this.#batch = this.#writeBatch();
   }
 
   /** Resolves, at once in most cases, when there is room for more. Throws what an earlier write failed with. */
   async room(): Promise<void> {
-    while (this.#behindBytes > maxBehindBytes && this.#batch !== null) await this.#batch;
+    while (this.#waitingBytes > maxWaitingBytes && this.#batch !== null) await this.#batch;
     if (this.#failure !== null) throw this.#failure;
   }
 
@@ -45,8 +45,9 @@ export class Sink {
   /** One system call for everything that came while the one before was under way. */
   async #writeBatch(): Promise<void> {
     const pieces = this.#waiting;
+    const bytes = this.#waitingBytes;
     this.#waiting = [];
-    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    this.#waitingBytes = 0;
     try {
       const { bytesWritten } = await this.#file.writev(pieces);
       if (bytesWritten < bytes) throw new Error(`the disk took ${bytesWritten} of ${bytes} bytes`);
@@ -54,7 +55,6 @@ export class Sink {
       this.#failure ??= cause as Error;
       this.#waiting = [];
     }
-    this.#behindBytes -= bytes;
     this.#batch = this.#waiting.length > 0 && this.#failure === null ? this.#writeBatch() : null;
   }
 }

@@ -1,0 +1,18 @@
+/** Turns whatever a space's work throws into the SpaceError that its callers know. */
+import { isUniqueViolation } from '../db/error.js';
+import { SpaceError } from './types.js';
+
+/** Runs `work`; a name taken meanwhile is `exists`, and what is not known here (a database, a key, a disk) `failed`. */
+export async function asSpaceError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw toSpaceError(cause);
+  }
+}
+
+export function toSpaceError(cause: unknown): SpaceError {
+  if (cause instanceof SpaceError) return cause;
+  if (isUniqueViolation(cause)) return new SpaceError('exists', 'the name was taken meanwhile', { cause });
+  return new SpaceError('failed', cause instanceof Error ? cause.message : String(cause), { cause });
+}
