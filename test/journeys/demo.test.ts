@@ -1,0 +1,51 @@
+/** The demo of the README: it ends by itself, tells the essential facts, and can be run again. */
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { DateTime } from 'luxon';
+import { createCompany } from '../../demo/company.js';
+import { ProgramError, runProgram } from '../../demo/program.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+async function runDemo(folder: string): Promise<string> {
+  const { stdout } = await runProgram(process.execPath, ['--import', 'tsx', 'demo/run.ts', folder]);
+  return stdout;
+}
+
+test('the demo takes a company from sftp to users and teams, twice', async (context) => {
+  const folder = join(temporaryFolder(context), 'demo');
+  const company = createCompany(DateTime.utc(2026, 1, 15));
+  for (const text of [await runDemo(folder), await runDemo(folder)]) {
+    const told = text.split('\n').map((line) => line.trim());
+    const near = (pattern: RegExp) =>
+      assert.ok(
+        told.some((line) => pattern.test(line)),
+        `${pattern} in:\n${text}`,
+      );
+    for (const { lines, severity, about, file } of company.mistakes) {
+      const [at, anywhere] = [new RegExp(`^line (${lines.join('|')}) +${severity} `), `${about} of ${file}`];
+      assert.ok(
+        told.some((line) => at.test(line)),
+        `${anywhere} (${at}) in:\n${text}`,
+      );
+    }
+    near(/age-encryption\.org\/v1/);
+    near(/^\/archive\/\d{4}-\d\d-\d\d$/);
+    near(/ users\.csv$/);
+    near(/^│ .*├─ Mobile \(Squad\): \d+ members, owner .+@acme\.test$/);
+    near(/^npx dropslot .* users list acme$/);
+  }
+});
+
+test('the demo removes nothing that it did not make', async (context) => {
+  const folder = join(temporaryFolder(context), 'mine');
+  await mkdir(folder);
+  await writeFile(join(folder, 'thesis.txt'), 'the only copy');
+  await assert.rejects(runDemo(folder), (error: Error) => {
+    assert.ok(error instanceof ProgramError);
+    assert.match(error.message, /is not a folder of the demo/);
+    return true;
+  });
+  assert.equal(await readFile(join(folder, 'thesis.txt'), 'utf8'), 'the only copy');
+});
