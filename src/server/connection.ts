@@ -1,0 +1,188 @@
+/** One SSH connection: its deadlines, its login, and the SFTP sessions on it. It serves the sftp subsystem, nothing else. */
+import type { Socket } from 'node:net';
+import type { Session as Channel, Connection as Client, ClientInfo, ServerChannel } from 'ssh2';
+import type { Logger } from '../config/logger.js';
+import type { Login } from '../keys/authenticate.js';
+import { userSignatures } from './algorithms.js';
+import { serveLogin } from './login.js';
+import { announceSignatures, closeUnusedSession } from './quirks.js';
+import { type Session, type SessionEnd, serveStream } from './sftp/session.js';
+import type { ServerDeps } from './types.js';
+
+/** How long a peer that was told to go may take to close its side. */
+const farewellMs = 2000;
+
+/** A session that finished its upload while the server stops: clients still set times and look at the result. */
+const quietMs = 300;
+
+/** Counts the connections of an organization. */
+export interface OrgCounter {
+  /** false: it has as many as it may. */
+  enter(org: string): boolean;
+  leave(org: string): void;
+}
+
+export class Connection {
+  /** Resolves when the socket is closed and every session on it has ended. */
+  readonly closed: Promise<void>;
+
+  private readonly address: string | null;
+  private readonly logger: Logger;
+  private readonly sessions = new Set<Session>();
+  private readonly totals = { bytesReceived: 0, bytesSent: 0, filesReceived: 0, filesSent: 0 };
+  private deadline: NodeJS.Timeout;
+  private client: Client | null = null;
+  private program = '';
+  private login: Login | null = null;
+  private channels = 0;
+  private requests = 0;
+  private isClosing = false;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly deps: Omit<ServerDeps, 'hostKeys'>,
+    private readonly orgs: OrgCounter,
+  ) {
+    this.address = socket.remoteAddress ?? null;
+    this.logger = deps.logger.child({ address: this.address });
+    socket.on('error', (error) => this.logger.debug('socket failed', { detail: error.message }));
+    this.deadline = setTimeout(() => this.close('not logged in in time'), deps.settings.loginSeconds * 1000);
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => resolve(this.finish()));
+    });
+  }
+
+  /** Takes over what ssh2 made of the socket. Runs before ssh2 reads the first packet. */
+  attach(client: Client, { header }: ClientInfo): void {
+    this.client = client;
+    this.program = header.versions.software.replace(/[^\x21-\x7e]/g, '').slice(0, 100);
+    // Without this listener one malformed packet ends the process.
+    client.on('error', (error: Error) => {
+      this.logger.info('connection failed', { client: this.program, detail: error.message });
+      this.close('connection failed');
+    });
+    client.on('end', () => this.lose());
+    announceSignatures(client, userSignatures);
+    serveLogin(client, {
+      authenticator: this.deps.authenticator,
+      logger: this.logger.child({ client: this.program }),
+      address: this.address,
+      maxAttempts: this.deps.settings.loginAttempts,
+      enter: (login) => this.enter(login),
+      close: (reason) => this.close(reason),
+    });
+    client.on('session', (accept, reject) => {
+      if (this.channels >= this.deps.settings.maxChannels) reject();
+      else this.openChannel(client, accept());
+    });
+  }
+
+  /** Ends the connection now; uploads in progress publish nothing. */
+  close(reason: string): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    this.logger.debug('closing connection', { reason, org: this.login?.org.id });
+    for (const session of this.sessions) session.abort();
+    if (this.client === null) this.socket.destroy();
+    else this.client.end();
+    setTimeout(() => this.socket.destroy(), farewellMs).unref();
+  }
+
+  /** Ends the connection as soon as it has no upload in progress: at once, when it has none now. */
+  closeWhenQuiet(): void {
+    if (!this.isBusy()) {
+      this.close('the server stops');
+      return;
+    }
+    const stepMs = 50;
+    let quietForMs = 0;
+    let seen = this.requests;
+    const timer = setInterval(() => {
+      quietForMs = this.isBusy() || this.requests !== seen ? 0 : quietForMs + stepMs;
+      seen = this.requests;
+      if (quietForMs < quietMs && !this.isClosing) return;
+      clearInterval(timer);
+      this.close('the server stops');
+    }, stepMs);
+  }
+
+  private isBusy(): boolean {
+    return [...this.sessions].some((session) => session.isBusy);
+  }
+
+  private enter(login: Login): boolean {
+    if (this.isClosing) return false;
+    if (!this.orgs.enter(login.org.id)) {
+      this.logger.warn('login refused', { org: login.org.id, reason: 'too many connections of this organization' });
+      this.close('too many connections of this organization');
+      return false;
+    }
+    this.login = login;
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => this.close('idle'), this.deps.settings.idleMinutes * 60_000);
+    const { org, fingerprint } = login;
+    this.logger.info('logged in', { org: org.id, key: fingerprint, client: this.program });
+    this.deps.authenticator
+      .recordLogin(login, this.address, this.program)
+      .catch((error: Error) => this.logger.error('login not recorded', { org: org.id, detail: error.message }));
+    return true;
+  }
+
+  private openChannel(client: Client, channel: Channel): void {
+    this.channels++;
+    channel.once('close', () => {
+      this.channels--;
+      closeUnusedSession(client, channel);
+    });
+    channel.on('subsystem', (accept, reject, { name }) => {
+      if (name === 'sftp' && this.login !== null && !this.isClosing) this.serveSftp(channel, accept, this.login);
+      else reject();
+    });
+  }
+
+  private serveSftp(channel: Channel, accept: () => ServerChannel, login: Login): void {
+    const sender = { keyFingerprint: login.fingerprint, address: this.address, client: this.program };
+    const { space, intake } = this.deps.openSession(login, sender);
+    const stream = accept();
+    const session = serveStream(stream, {
+      space,
+      intake,
+      logger: this.logger.child({ org: login.org.id }),
+      now: this.deps.now,
+      maxHandles: this.deps.settings.maxHandles,
+      outlet: this.socket,
+      onRequest: () => {
+        this.requests++;
+        this.deadline.refresh();
+      },
+    });
+    this.sessions.add(session);
+    // The client has closed the channel: the stream itself may never say so while replies wait in it.
+    channel.once('close', () => session.lose());
+    void session.ended.then((end) => this.endSession(session, stream, end));
+  }
+
+  private endSession(session: Session, stream: ServerChannel, end: SessionEnd): void {
+    this.sessions.delete(session);
+    const { totals } = this;
+    for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += session.tally[name];
+    if (this.socket.destroyed) return;
+    // OpenSSH's sftp waits for the exit status and for the channel's close, or it hangs at its end.
+    stream.exit(end === 'closed' ? 0 : 1);
+    stream.end();
+  }
+
+  private lose(): void {
+    for (const session of this.sessions) session.lose();
+  }
+
+  private async finish(): Promise<void> {
+    this.isClosing = true;
+    clearTimeout(this.deadline);
+    this.lose();
+    await Promise.all([...this.sessions].map((session) => session.ended));
+    if (this.login === null) return;
+    this.orgs.leave(this.login.org.id);
+    this.logger.info('logged out', { org: this.login.org.id, client: this.program, ...this.totals });
+  }
+}

@@ -1,0 +1,45 @@
+/** The identification lines that open every SSH connection (RFC 4253, section 4.2), exchanged before ssh2 sees the socket. */
+import type { Socket } from 'node:net';
+
+/** What ssh2 is told to call itself; no version, as that helps attackers only. */
+export const software = 'Dropslot';
+
+const ours = Buffer.from(`SSH-2.0-${software}\r\n`);
+const longestLine = 255;
+
+/**
+ * Sends our line and waits for the client's, however many segments it takes (ssh2 fails on three), then puts what was
+ * read back into the socket. false: it spoke no SSH, or left.
+ */
+export function exchangeIdentification(socket: Socket): Promise<boolean> {
+  socket.write(ours);
+  return new Promise((resolve) => {
+    let received = Buffer.alloc(0);
+    const finish = (isSsh: boolean): void => {
+      socket.pause();
+      socket.off('data', onData).off('close', onClose);
+      if (isSsh) socket.unshift(received);
+      resolve(isSsh);
+    };
+    const onClose = (): void => finish(false);
+    const onData = (chunk: Buffer): void => {
+      received = Buffer.concat([received, chunk]);
+      const end = received.indexOf('\n');
+      if (end !== -1 || received.length > longestLine) finish(isIdentification(received.subarray(0, end + 1)));
+    };
+    socket.on('data', onData).on('close', onClose);
+  });
+}
+
+function isIdentification(line: Buffer): boolean {
+  return line.length <= longestLine && /^SSH-(2\.0|1\.99)-[\x21-\x7e]+( [^\r\n]*)?\r?\n$/.test(line.toString('latin1'));
+}
+
+/** ssh2 sends the identification when it gets the socket; the client has it already. */
+export function dropOwnIdentification(socket: Socket): void {
+  const write = socket.write.bind(socket);
+  socket.write = ((data: string | Uint8Array, ...rest: []) => {
+    Reflect.deleteProperty(socket, 'write');
+    return Buffer.from(data as Uint8Array).equals(ours) ? true : write(data, ...rest);
+  }) as Socket['write'];
+}

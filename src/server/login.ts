@@ -1,0 +1,85 @@
+/** Lets a client in, or doesn't: public keys only, a bounded number of them, and one answer for every refusal. */
+import ssh2, { type AuthContext, type Connection as Client, type PublicKeyAuthContext } from 'ssh2';
+import type { Logger } from '../config/logger.js';
+import type { Authenticator, Login } from '../keys/authenticate.js';
+import { fingerprintOf } from '../keys/login.js';
+
+export interface LoginDeps {
+  authenticator: Authenticator;
+  logger: Logger;
+  address: string | null;
+  /** Keys that one connection may offer. */
+  maxAttempts: number;
+  /** Called with a proven login; false: there is no room for it. */
+  enter(login: Login): boolean;
+  /** Ends the connection. */
+  close(reason: string): void;
+}
+
+/** Answers every authentication request of `client` until one is accepted. */
+export function serveLogin(client: Client, deps: LoginDeps): void {
+  const told = new Set<string>();
+  let attempts = 0;
+  client.on('authentication', (context) => {
+    if (context.method !== 'none') attempts++;
+    if (attempts > deps.maxAttempts) {
+      deps.close('too many login attempts');
+      return;
+    }
+    judge(context, deps, told).catch((error: Error) => {
+      deps.logger.error('login failed on the server side', { detail: error.message });
+      deps.close('login not possible now');
+    });
+  });
+}
+
+/** `told` holds what was logged already: clients ask for each key twice, without and with a signature. */
+async function judge(context: AuthContext, deps: LoginDeps, told: Set<string>): Promise<void> {
+  if (context.method !== 'publickey') {
+    context.reject(['publickey']);
+    return;
+  }
+  const { key, signature } = context;
+  const outcome = await deps.authenticator.authenticate(context.username, key.data, deps.address);
+  // Whoever the user is said to be, a signature costs the same time.
+  const isProven = signature !== undefined && verify(context);
+  const refusal = refuseWhy(context, outcome, isProven);
+  if (refusal !== null) {
+    const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
+    if (!told.has(JSON.stringify(details))) deps.logger.warn('login refused', details);
+    told.add(JSON.stringify(details));
+    context.reject(['publickey']);
+    return;
+  }
+  if (isProven && !deps.enter(outcome as Login)) return;
+  nameSignature(context);
+  context.accept();
+}
+
+/** null: not refused. The reason is for the log alone. */
+function refuseWhy(
+  context: PublicKeyAuthContext,
+  outcome: Awaited<ReturnType<Authenticator['authenticate']>>,
+  isProven: boolean,
+): string | null {
+  if ('denied' in outcome) return outcome.denied;
+  if (context.key.algo === 'ssh-rsa' && context.hashAlgo === undefined)
+    return 'the client signs with SHA-1 only: the customer needs a newer client, or an Ed25519 or ECDSA key';
+  return context.signature !== undefined && !isProven ? 'wrong signature' : null;
+}
+
+function verify({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): boolean {
+  const parsed = ssh2.utils.parseKey(key.data);
+  if (parsed instanceof Error || blob === undefined || signature === undefined) return false;
+  return parsed.verify(blob, signature, hashAlgo) === true;
+}
+
+/** ssh2 confirms an RSA key by its type; RFC 4252, section 7, wants the signature algorithm that was asked for. */
+function nameSignature({ key, hashAlgo }: PublicKeyAuthContext): void {
+  if (key.algo === 'ssh-rsa' && hashAlgo !== undefined) key.algo = `rsa-sha2-${hashAlgo.slice(3)}`;
+}
+
+/** People type passwords where the user name goes: only what could be an organization is logged. */
+function describeUser(username: string): string {
+  return /^[a-z0-9][a-z0-9._-]{0,63}$/i.test(username) ? username : '(no organization id)';
+}

@@ -1,0 +1,23 @@
+/** What may go wrong in the SFTP layer itself, as one error class with a closed set of codes. */
+export type SftpErrorCode =
+  /** The client breaks the protocol: its session ends. */
+  | 'malformed'
+  /** A request or an extension that is not served. */
+  | 'not_served'
+  | 'unknown_handle'
+  | 'too_many_handles'
+  /** The handle is of another kind, or was not opened for that. */
+  | 'wrong_handle'
+  /** A CLOSE after a failed write: what arrived is not the whole file. */
+  | 'incomplete';
+
+export class SftpError extends Error {
+  override name = 'SftpError';
+  constructor(
+    readonly code: SftpErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

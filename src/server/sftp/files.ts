@@ -1,0 +1,160 @@
+/** Requests on files: open, read, write, close, and what concerns an open handle. */
+import type { Entry } from '../../storage/types.js';
+import { type GivenAttributes, readAttributes } from './attributes.js';
+import { SftpError } from './error.js';
+import type { Context, Handler } from './handler.js';
+import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
+import { decodePath } from './path.js';
+import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
+import { endStatus, okStatus } from './status.js';
+
+/** The most that one READ answers and one WRITE should carry: what OpenSSH's server says, and the fastest measured. */
+export const mostTransferBytes = 255 * 1024;
+
+/** draft-ietf-secsh-filexfer-02, section 6.3. */
+const openFlags = { write: 0x2, append: 0x4, create: 0x8, truncate: 0x10, exclusive: 0x20, read: 0x1 } as const;
+
+interface OpenArgs {
+  path: string;
+  flags: number;
+  given: GivenAttributes;
+}
+
+export function opensForWriting({ flags }: OpenArgs): boolean {
+  return (flags & (openFlags.write | openFlags.append)) !== 0;
+}
+
+export const openFile: Handler<OpenArgs> = {
+  read: (packet) => ({ path: decodePath(packet.string()), flags: packet.u32(), given: readAttributes(packet) }),
+  async run({ handles, space, intake }, args, id) {
+    handles.checkRoom();
+    const { path, flags, given } = args;
+    const isSet = (flag: number) => (flags & flag) !== 0;
+    if (!opensForWriting(args)) return replyHandle(id, handles.add(newReaderHandle(await space.openRead(path))));
+    const upload = await intake.begin(path, {
+      truncate: isSet(openFlags.truncate),
+      exclusive: isSet(openFlags.exclusive),
+      create: isSet(openFlags.create),
+      append: isSet(openFlags.append),
+      attributes: given.attributes,
+    });
+    return replyHandle(id, handles.add(newUploadHandle(upload, isSet(openFlags.read))));
+  },
+};
+
+export const readFile: Handler<{ handle: Handle; offset: number; length: number }> = {
+  read: (packet, { handles }) => ({
+    handle: handles.find(packet.string()),
+    offset: packet.u64(),
+    length: Math.min(packet.u32(), mostTransferBytes),
+  }),
+  async run({ tally }, { handle, offset, length }, id) {
+    const content = await readHandle(handle, offset, length);
+    if (content.length === 0) return replyStatus(id, endStatus);
+    tally.bytesSent += content.length;
+    return replyData(id, content);
+  },
+};
+
+async function readHandle(handle: Handle, offset: number, length: number): Promise<Buffer> {
+  if (handle.kind === 'reader') {
+    const content = await handle.reader.read(offset, length);
+    handle.bytesRead += content.length;
+    return content;
+  }
+  if (handle.kind === 'upload' && handle.readable) return handle.upload.read(offset, length);
+  throw new SftpError('wrong_handle', 'READ on a handle that was not opened for reading');
+}
+
+export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffer }> = {
+  read: (packet, { handles }) => ({
+    handle: handles.find(packet.string()),
+    offset: packet.u64(),
+    content: packet.string(),
+  }),
+  async run({ tally }, { handle, offset, content }, id) {
+    const upload = asUpload(handle, 'WRITE');
+    await changeUpload(upload, () => upload.upload.write(offset, content));
+    tally.bytesReceived += content.length;
+    return replyStatus(id, okStatus);
+  },
+};
+
+/** Clients that send CLOSE although a write failed (OpenSSH does) must not publish half a file. */
+async function changeUpload(handle: UploadHandle, change: () => Promise<void>): Promise<void> {
+  if (handle.failure !== null) throw handle.failure;
+  try {
+    await change();
+  } catch (error) {
+    handle.failure = error;
+    throw error;
+  }
+}
+
+export const closeFile: Handler<{ handle: Handle }> = {
+  read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
+  async run({ tally }, { handle }, id) {
+    if (handle.kind === 'reader') {
+      await handle.reader.close();
+      if (handle.bytesRead > 0) tally.filesSent++;
+    } else if (handle.kind === 'upload') {
+      await finishUpload(handle);
+      tally.filesReceived++;
+    }
+    return replyStatus(id, okStatus);
+  },
+};
+
+async function finishUpload({ upload, failure }: UploadHandle): Promise<void> {
+  if (failure === null) {
+    await upload.finish();
+    return;
+  }
+  await upload.abort();
+  throw new SftpError('incomplete', `${upload.path} was closed after a write had failed`, { cause: failure });
+}
+
+export const statHandle: Handler<{ handle: Handle }> = {
+  read: (packet, { handles }) => ({ handle: handles.find(packet.string()) }),
+  run: async (context, { handle }, id) => replyAttributes(id, await entryOf(context, handle)),
+};
+
+async function entryOf({ space }: Context, handle: Handle): Promise<Entry> {
+  if (handle.kind === 'reader') return handle.reader.entry;
+  return handle.kind === 'upload' ? handle.upload.entry() : space.stat(handle.path);
+}
+
+export const setHandleAttributes: Handler<{ handle: Handle; given: GivenAttributes }> = {
+  read: (packet, { handles }) => ({ handle: handles.find(packet.string()), given: readAttributes(packet) }),
+  async run(context, { handle, given }, id) {
+    if (handle.kind === 'upload') {
+      await setUploadAttributes(handle, given);
+    } else {
+      const { path, size } = await entryOf(context, handle);
+      if (given.size !== null && given.size !== size)
+        throw new SftpError('wrong_handle', 'FSETSTAT of the size on a handle that was not opened for writing');
+      await context.space.setAttributes(path, given.attributes);
+    }
+    return replyStatus(id, okStatus);
+  },
+};
+
+/** For the caller's turn on the handle. */
+export async function setUploadAttributes(handle: UploadHandle, { size, attributes }: GivenAttributes): Promise<void> {
+  if (size !== null) await changeUpload(handle, () => handle.upload.setSize(size));
+  handle.upload.setAttributes(attributes);
+}
+
+/** fsync@openssh.com. */
+export const syncFile: Handler<{ handle: Handle }> = {
+  read: (packet, { handles }) => ({ handle: handles.find(packet.string()) }),
+  async run(_context, { handle }, id) {
+    await asUpload(handle, 'fsync').upload.sync();
+    return replyStatus(id, okStatus);
+  },
+};
+
+function asUpload(handle: Handle, request: string): UploadHandle {
+  if (handle.kind === 'upload') return handle;
+  throw new SftpError('wrong_handle', `${request} on a handle that was not opened for writing`);
+}

@@ -1,0 +1,103 @@
+/** The open files and folders of one session. */
+import type { Upload } from '../../intake/types.js';
+import type { Reader } from '../../storage/types.js';
+import { SftpError } from './error.js';
+import { Lane } from './lane.js';
+
+interface Ordered {
+  /** Requests on one handle run in the order in which they came. */
+  readonly lane: Lane;
+}
+
+export interface ReaderHandle extends Ordered {
+  kind: 'reader';
+  reader: Reader;
+  bytesRead: number;
+}
+
+export interface UploadHandle extends Ordered {
+  kind: 'upload';
+  upload: Upload;
+  /** Opened for reading too. */
+  readable: boolean;
+  /** The first write that failed: from then on the content is not what the client meant, and is never published. */
+  failure: unknown;
+}
+
+export interface FolderHandle extends Ordered {
+  kind: 'folder';
+  path: string;
+  /** The last name of the page before; null: none yet. */
+  afterName: string | null;
+  isExhausted: boolean;
+}
+
+export type Handle = ReaderHandle | UploadHandle | FolderHandle;
+
+export class HandleTable {
+  private readonly handles = new Map<number, Handle>();
+  private nextNumber = 0;
+
+  constructor(readonly most: number) {}
+
+  /** Throws SftpError `too_many_handles`. */
+  checkRoom(): void {
+    if (this.handles.size >= this.most)
+      throw new SftpError('too_many_handles', `more than ${this.most} open handles in one session`);
+  }
+
+  add(handle: Handle): Buffer {
+    const number = this.nextNumber++ % 0x1_0000_0000;
+    this.handles.set(number, handle);
+    const name = Buffer.allocUnsafe(4);
+    name.writeUInt32BE(number, 0);
+    return name;
+  }
+
+  /** Throws SftpError `unknown_handle`. */
+  find(name: Buffer): Handle {
+    const handle = name.length === 4 ? this.handles.get(name.readUInt32BE(0)) : undefined;
+    if (handle === undefined) throw new SftpError('unknown_handle', 'a handle that is not open');
+    return handle;
+  }
+
+  /** Finds a handle that is being closed: requests that come later no longer find it. */
+  take(name: Buffer): Handle {
+    const handle = this.find(name);
+    this.handles.delete(name.readUInt32BE(0));
+    return handle;
+  }
+
+  /** Takes every handle, when the session ends. */
+  takeAll(): Handle[] {
+    const all = [...this.handles.values()];
+    this.handles.clear();
+    return all;
+  }
+
+  /** The upload that this session has in progress at a path; the latest one, should there be two. null: none. */
+  findUpload(path: string): UploadHandle | null {
+    let found: UploadHandle | null = null;
+    for (const handle of this.handles.values())
+      if (handle.kind === 'upload' && handle.upload.path === path) found = handle;
+    return found;
+  }
+
+  countUploads(): number {
+    let count = 0;
+    for (const handle of this.handles.values()) if (handle.kind === 'upload') count++;
+    return count;
+  }
+}
+
+export function newReaderHandle(reader: Reader): ReaderHandle {
+  return { kind: 'reader', lane: new Lane(), reader, bytesRead: 0 };
+}
+
+export function newUploadHandle(upload: Upload, readable: boolean): UploadHandle {
+  return { kind: 'upload', lane: new Lane(), upload, readable, failure: null };
+}
+
+export function newFolderHandle(path: string): FolderHandle {
+  return { kind: 'folder', lane: new Lane(), path, afterName: null, isExhausted: false };
+}

@@ -1,0 +1,59 @@
+/** The way out to the client: writes replies, and says when a client that doesn't read must be waited for. */
+import type { Writable } from 'node:stream';
+import type { Reply } from './reply.js';
+
+/** Bytes in the outlet's buffer past which replies wait. */
+const mostOutletBytes = 1024 * 1024;
+
+export class Outbox {
+  private isClosed = false;
+  private waiting: (() => void)[] = [];
+
+  /** `outlet`: where the stream's bytes end up, when the stream itself doesn't wait for it (an SSH channel's socket). */
+  constructor(
+    private readonly stream: Writable,
+    private readonly outlet: Writable | null,
+  ) {
+    stream.on('drain', this.onDrain);
+    outlet?.on('drain', this.onDrain);
+  }
+
+  /** Resolves when there is room for the next one. Replies to a client that is gone are dropped. */
+  async send(reply: Reply): Promise<void> {
+    if (this.isClosed) return;
+    if (Buffer.isBuffer(reply)) {
+      this.stream.write(reply);
+    } else {
+      // One write to the socket for a reply that the SSH layer cuts into many packets.
+      this.outlet?.cork();
+      for (const part of reply) this.stream.write(part);
+      this.outlet?.uncork();
+    }
+    if (this.isCongested()) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  /** From here on everything is dropped, and nobody waits. */
+  close(): void {
+    this.isClosed = true;
+    this.stream.off('drain', this.onDrain);
+    this.outlet?.off('drain', this.onDrain);
+    this.release();
+  }
+
+  private isCongested(): boolean {
+    return (
+      !this.isClosed &&
+      (this.stream.writableNeedDrain || (this.outlet !== null && this.outlet.writableLength > mostOutletBytes))
+    );
+  }
+
+  private readonly onDrain = (): void => {
+    if (!this.isCongested()) this.release();
+  };
+
+  private release(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,231 @@
+/** One SFTP session over any duplex stream: takes requests in, runs them in their order, and holds clients that don't read. */
+import type { Duplex, Writable } from 'node:stream';
+import type { Logger } from '../../config/logger.js';
+import type { Intake } from '../../intake/types.js';
+import { type Space, SpaceError } from '../../storage/types.js';
+import { PacketReader } from './codec.js';
+import { SftpError } from './error.js';
+import { extensions } from './extensions.js';
+import { Framer } from './frame.js';
+import { type AnyRequest, type Context, changesAnything, type Tally } from './handler.js';
+import { type Handle, HandleTable } from './handles.js';
+import { Lane } from './lane.js';
+import { Outbox } from './outbox.js';
+import { type Reply, replyStatus, replyVersion } from './reply.js';
+import { extendedNumber, initNumber, requests } from './requests.js';
+import { isServerFault, statusOf } from './status.js';
+
+/** Requests whose answers have not left yet; past either bound no more are taken from the stream. */
+const mostPending = 128;
+const mostPendingBytes = 4 * 1024 * 1024;
+
+export interface SessionOptions {
+  space: Space;
+  intake: Intake;
+  logger: Logger;
+  now: () => number;
+  maxHandles: number;
+  /** Refuses every request that changes anything. */
+  readOnly?: boolean;
+  /** Where the stream's bytes end up, when the stream itself doesn't wait for it (an SSH channel's socket). */
+  outlet?: Writable;
+  /** Called at each request: the session is alive. */
+  onRequest?: () => void;
+}
+
+/**
+ * closed: the client ended its side between two requests; cut: in the middle of one; malformed: it broke the protocol;
+ * aborted: the server ended it.
+ */
+export type SessionEnd = 'closed' | 'cut' | 'malformed' | 'aborted';
+
+/** Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) on `stream`, which stays open for the caller to end. */
+export function serveStream(stream: Duplex, options: SessionOptions): Session {
+  return new Session(stream, options);
+}
+
+export class Session {
+  /** Resolves when nothing runs any more and every handle is closed; uploads that had no CLOSE are aborted then. */
+  readonly ended: Promise<SessionEnd>;
+  readonly tally: Tally = { bytesReceived: 0, bytesSent: 0, filesReceived: 0, filesSent: 0 };
+
+  private readonly context: Context;
+  private readonly framer = new Framer();
+  private readonly outbox: Outbox;
+  private isInitialized = false;
+  private isInputOver = false;
+  private end: SessionEnd | null = null;
+  private isFinishing = false;
+  private pending = 0;
+  private pendingBytes = 0;
+  private resolveEnded!: (end: SessionEnd) => void;
+
+  constructor(
+    private readonly stream: Duplex,
+    private readonly options: SessionOptions,
+  ) {
+    this.ended = new Promise((resolve) => {
+      this.resolveEnded = resolve;
+    });
+    this.context = {
+      space: options.space,
+      intake: options.intake,
+      handles: new HandleTable(options.maxHandles),
+      paths: new Lane(),
+      tally: this.tally,
+      now: options.now,
+    };
+    this.outbox = new Outbox(stream, options.outlet ?? null);
+    stream.on('data', this.onData);
+    stream.once('end', () => {
+      this.isInputOver = true;
+      this.pump();
+    });
+    stream.once('error', () => this.lose());
+  }
+
+  /** Uploads in progress, those included that are being closed right now. */
+  get isBusy(): boolean {
+    return this.pending > 0 || this.context.handles.countUploads() > 0;
+  }
+
+  /** The client is gone: what it had sent completely is still done (a CLOSE is a CLOSE), but nobody hears the answers. */
+  lose(): void {
+    this.outbox.close();
+    this.pump();
+  }
+
+  /** Ends the session now: nothing more is taken, uploads in progress publish nothing. */
+  abort(): void {
+    this.stop('aborted');
+    this.outbox.close();
+    this.finishWhenIdle();
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    this.framer.push(chunk);
+    this.pump();
+  };
+
+  private pump(): void {
+    try {
+      while (this.end === null && this.hasRoom()) {
+        const packet = this.framer.next();
+        if (packet === null) break;
+        this.receive(packet);
+      }
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      this.options.logger.warn('SFTP session ended: the client broke the protocol', { detail: error.message });
+      this.stop('malformed');
+    }
+    if (this.end === null && !this.hasRoom()) this.stream.pause();
+    else if (this.stream.isPaused()) this.stream.resume();
+    this.finishWhenIdle();
+  }
+
+  private hasRoom(): boolean {
+    return this.pending < mostPending && this.pendingBytes < mostPendingBytes;
+  }
+
+  private receive(packet: Buffer): void {
+    const reader = new PacketReader(packet);
+    const number = reader.u8();
+    if (!this.isInitialized) {
+      this.initialize(number, reader);
+      return;
+    }
+    const id = reader.u32();
+    this.options.onRequest?.();
+    let name = String(number);
+    let costBytes = packet.length;
+    let answer: Promise<Reply>;
+    try {
+      const request = findRequest(number, reader);
+      name = request.name;
+      const args = request.handler.read(reader, this.context);
+      if (this.options.readOnly === true && changesAnything(request, args))
+        throw new SpaceError('read_only', `${name} in a read-only session`);
+      costBytes += request.replyBytes?.(args) ?? 0;
+      answer = request.order(this.context, args, () => request.handler.run(this.context, args, id));
+    } catch (error) {
+      if (isMalformed(error)) throw error;
+      answer = Promise.reject(error);
+    }
+    void this.reply(packet, { id, name, costBytes }, answer);
+  }
+
+  /** section 4: the client names its version, the server answers with the one that both speak, and its extensions. */
+  private initialize(number: number, reader: PacketReader): void {
+    if (number !== initNumber) throw new SftpError('malformed', `request ${number} before INIT`);
+    const version = reader.u32();
+    if (version < 3) throw new SftpError('malformed', `the client speaks SFTP version ${version}, the least is 3`);
+    this.isInitialized = true;
+    void this.outbox.send(replyVersion(extensions.values()));
+  }
+
+  private async reply(
+    packet: Buffer,
+    { id, name, costBytes }: { id: number; name: string; costBytes: number },
+    answer: Promise<Reply>,
+  ): Promise<void> {
+    this.pending++;
+    this.pendingBytes += costBytes;
+    let reply: Reply;
+    try {
+      reply = await answer;
+    } catch (error) {
+      this.logFailure(name, error);
+      reply = replyStatus(id, statusOf(error));
+    }
+    this.framer.recycle(packet);
+    await this.outbox.send(reply);
+    this.pending--;
+    this.pendingBytes -= costBytes;
+    this.pump();
+  }
+
+  private logFailure(request: string, error: unknown): void {
+    const { logger } = this.options;
+    const cause = error instanceof Error ? error : new Error(String(error));
+    const details = { request, code: (cause as { code?: unknown }).code, detail: cause.message };
+    if (isServerFault(error)) logger.error('SFTP request failed', { ...details, stack: cause.stack });
+    else logger.debug('SFTP request refused', details);
+  }
+
+  /** Takes nothing more; what the client still sends is dropped, so that its end of the stream is seen. */
+  private stop(end: SessionEnd): void {
+    this.end ??= end;
+    this.stream.off('data', this.onData);
+    this.stream.resume();
+  }
+
+  private finishWhenIdle(): void {
+    if (this.end === null && this.isInputOver && this.pending === 0)
+      this.end = this.framer.isBetweenPackets ? 'closed' : 'cut';
+    if (this.end === null || this.pending > 0 || this.isFinishing) return;
+    this.isFinishing = true;
+    void this.closeHandles().then(() => this.resolveEnded(this.end ?? 'aborted'));
+  }
+
+  private async closeHandles(): Promise<void> {
+    await Promise.all(
+      this.context.handles.takeAll().map(async (handle: Handle) => {
+        if (handle.kind === 'upload') await handle.upload.abort();
+        if (handle.kind === 'reader')
+          await handle.reader.close().catch((error: unknown) => this.logFailure('CLOSE', error));
+      }),
+    );
+  }
+}
+
+function findRequest(number: number, reader: PacketReader): AnyRequest {
+  const name = number === extendedNumber ? reader.string().toString('latin1') : null;
+  const request = name === null ? requests.get(number) : extensions.get(name);
+  if (request === undefined) throw new SftpError('not_served', `request ${name ?? number} is not served`);
+  return request;
+}
+
+function isMalformed(error: unknown): error is SftpError {
+  return error instanceof SftpError && error.code === 'malformed';
+}

@@ -1,0 +1,54 @@
+/** What a client is told: the SFTP status and the fixed sentence of every error (draft-ietf-secsh-filexfer-02, section 7). */
+import { SpaceError, type SpaceErrorCode } from '../../storage/types.js';
+import { SftpError, type SftpErrorCode } from './error.js';
+
+export const statusCodes = {
+  ok: 0,
+  eof: 1,
+  noSuchFile: 2,
+  permissionDenied: 3,
+  failure: 4,
+  badMessage: 5,
+  unsupported: 8,
+} as const;
+
+export interface Status {
+  code: number;
+  sentence: string;
+}
+
+export const okStatus: Status = { code: statusCodes.ok, sentence: 'OK' };
+export const endStatus: Status = { code: statusCodes.eof, sentence: 'End of file' };
+
+const { noSuchFile, permissionDenied, failure, badMessage, unsupported } = statusCodes;
+
+const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
+  not_found: { code: noSuchFile, sentence: 'No such file or folder' },
+  exists: { code: failure, sentence: 'A file or folder of this name is there already' },
+  not_a_folder: { code: failure, sentence: 'This is not a folder' },
+  is_a_folder: { code: failure, sentence: 'This is a folder' },
+  not_empty: { code: failure, sentence: 'The folder is not empty' },
+  read_only: { code: permissionDenied, sentence: 'This folder is read-only; files are dropped in /' },
+  bad_name: { code: failure, sentence: 'This name is not allowed' },
+  too_large: { code: failure, sentence: 'Larger than this server accepts' },
+  damaged: { code: failure, sentence: 'The stored file is damaged; the operator has been told' },
+  failed: { code: failure, sentence: 'The server could not do this; try again later' },
+  unsupported: { code: unsupported, sentence: 'This order of writes is not supported; send the file from its start' },
+  malformed: { code: badMessage, sentence: 'Malformed request' },
+  not_served: { code: unsupported, sentence: 'Not supported' },
+  unknown_handle: { code: failure, sentence: 'No such handle' },
+  too_many_handles: { code: failure, sentence: 'Too many open files; close some first' },
+  wrong_handle: { code: permissionDenied, sentence: 'The file was not opened for this' },
+  incomplete: { code: failure, sentence: 'The upload is incomplete, an earlier write failed; send the file again' },
+};
+
+/** Anything that is neither a SpaceError nor an SftpError is a failure of ours, which is told as `failed`. */
+export function statusOf(error: unknown): Status {
+  return error instanceof SpaceError || error instanceof SftpError ? statuses[error.code] : statuses.failed;
+}
+
+/** Whether the cause lies with the server and belongs in the log as an error. */
+export function isServerFault(error: unknown): boolean {
+  if (error instanceof SpaceError) return error.code === 'failed' || error.code === 'damaged';
+  return !(error instanceof SftpError);
+}

@@ -1,0 +1,38 @@
+/** What the server needs from the rest of Dropslot. */
+import type { Logger } from '../config/logger.js';
+import type { Settings } from '../config/settings.js';
+import type { Intake, Sender } from '../intake/types.js';
+import type { Authenticator, Login } from '../keys/authenticate.js';
+import type { HostKey } from '../keys/host.js';
+import type { Space } from '../storage/types.js';
+
+export type ServerSettings = Pick<
+  Settings,
+  | 'host'
+  | 'port'
+  | 'loginSeconds'
+  | 'loginAttempts'
+  | 'idleMinutes'
+  | 'maxConnections'
+  | 'maxConnectionsPerOrg'
+  | 'maxChannels'
+  | 'maxHandles'
+>;
+
+export interface ServerDeps {
+  settings: ServerSettings;
+  logger: Logger;
+  hostKeys: readonly HostKey[];
+  authenticator: Authenticator;
+  /** What one SFTP session works on: the organization's tree, and its intake for this sender. */
+  openSession(login: Login, sender: Sender): { space: Space; intake: Intake };
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+export interface RunningServer {
+  host: string;
+  port: number;
+  /** No new connections; uploads in progress get `graceMs` to finish, then abort. Resolves when every connection is gone. */
+  stop(graceMs: number): Promise<void>;
+}
