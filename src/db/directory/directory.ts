@@ -1,0 +1,36 @@
+/** An organization's directory as a whole: its version, and its end. */
+import type { Queryable } from '../connection.js';
+
+/** Rises with every write; 0: nothing was written yet. Two equal readings enclose an unchanged directory. */
+export async function readVersion(db: Queryable, org: string): Promise<number> {
+  const row = await db('org_versions').where({ org_id: org }).first('version');
+  return row?.version ?? 0;
+}
+
+/** Counts a write to the organization's directory; joins the caller's transaction. */
+export async function bumpVersion(tx: Queryable, org: string): Promise<void> {
+  await tx('org_versions')
+    .insert({ org_id: org, version: 1 })
+    .onConflict('org_id')
+    .merge({ version: tx.raw('org_versions.version + 1') });
+}
+
+/** Organizations that the directory holds anything of. */
+export async function listDirectories(db: Queryable): Promise<string[]> {
+  return (await db('org_versions').orderBy('org_id').select('org_id')).map((row) => row.org_id);
+}
+
+/** Removes all that the directory holds of an organization; how many users and teams that were. */
+export async function deleteDirectory(db: Queryable, org: string): Promise<{ users: number; teams: number }> {
+  return db.transaction(async (tx) => {
+    const runs = tx('applied_runs').where({ org_id: org }).select('run_id');
+    await tx('applied_uploads').whereIn('run_id', runs).delete();
+    await tx('applied_runs').where({ org_id: org }).delete();
+    await tx('changes').where({ org_id: org }).delete();
+    const users = await tx('users').where({ org_id: org }).delete();
+    const teams = await tx('teams').where({ org_id: org }).delete();
+    await tx('fields').where({ org_id: org }).delete();
+    await tx('org_versions').where({ org_id: org }).delete();
+    return { users, teams };
+  });
+}

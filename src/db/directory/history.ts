@@ -1,0 +1,34 @@
+/** What was changed of one user, team or field, and which line of which upload said so (rule R3). */
+import type { Queryable } from '../connection.js';
+
+export interface RecordedChange {
+  at: number;
+  /** null: a scheduled deactivation, or an operator's word about the owner. */
+  runId: number | null;
+  uploadId: number | null;
+  /** 1-based line of the upload; null: no line says it. */
+  line: number | null;
+  /** A label; '' for the creation itself, whose `after` is JSON of the values by label. */
+  field: string;
+  before: string | null;
+  after: string | null;
+}
+
+/** Newest first. */
+export async function listHistory(
+  db: Queryable,
+  entity: 'user' | 'team' | 'field',
+  entityId: string,
+  limit: number,
+): Promise<RecordedChange[]> {
+  const rows = await db('changes').where({ entity, entity_id: entityId }).orderBy('id', 'desc').limit(limit);
+  return rows.map((row) => ({
+    at: row.at,
+    runId: row.run_id,
+    uploadId: row.upload_id,
+    line: row.line,
+    field: row.field,
+    before: row.before,
+    after: row.after,
+  }));
+}

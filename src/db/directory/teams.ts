@@ -1,0 +1,60 @@
+/** Teams as they are read: pages of them by name, with owner, parent and size. */
+import type { Queryable } from '../connection.js';
+
+export interface Team {
+  id: number;
+  /** As first written. */
+  name: string;
+  nameKey: string;
+  ownerEmail: string | null;
+  parentId: number | null;
+  parentName: string | null;
+  type: string | null;
+  /** Members, deactivated ones too. */
+  members: number;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** Teams in the order of their compared names, from after the compared name `after` (null begins); at most `limit`. */
+export async function listTeams(db: Queryable, org: string, after: string | null, limit: number): Promise<Team[]> {
+  const members = db('memberships').whereRaw('memberships.team_id = teams.id').count('*').as('members');
+  const rows: TeamRow[] = await db('teams')
+    .leftJoin('users as owners', 'owners.id', 'teams.owner_id')
+    .leftJoin('teams as parents', 'parents.id', 'teams.parent_id')
+    .where('teams.org_id', org)
+    .modify((query) => after !== null && query.where('teams.name_key', '>', after))
+    .orderBy('teams.name_key')
+    .limit(limit)
+    .select('teams.*', 'owners.email as owner_email', 'parents.name as parent_name', members);
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    nameKey: row.name_key,
+    ownerEmail: row.owner_email,
+    parentId: row.parent_id,
+    parentName: row.parent_name,
+    type: row.type,
+    members: Number(row.members),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }));
+}
+
+export async function countTeams(db: Queryable, org: string): Promise<number> {
+  const row = await db('teams').where({ org_id: org }).count({ count: '*' }).first();
+  return Number(row?.count ?? 0);
+}
+
+interface TeamRow {
+  id: number;
+  name: string;
+  name_key: string;
+  owner_email: string | null;
+  parent_id: number | null;
+  parent_name: string | null;
+  type: string | null;
+  members: number;
+  created_at: number;
+  updated_at: number;
+}

@@ -1,0 +1,231 @@
+/** Users as they are read: one, pages of them by address, and what exports and lists show beside them. */
+import type { Knex } from 'knex';
+import type { Queryable } from '../connection.js';
+import { bumpVersion } from './directory.js';
+
+export type UserStatus = 'active' | 'deactivated';
+export type AccountType = 'Regular' | 'Observer';
+
+export interface User {
+  id: number;
+  /** As first written. */
+  email: string;
+  emailKey: string;
+  userName: string | null;
+  firstName: string | null;
+  lastName: string | null;
+  managerEmail: string | null;
+  accountType: AccountType;
+  isAdmin: boolean;
+  status: UserStatus;
+  /** yyyy-mm-dd, as last given. */
+  deactivationDate: string | null;
+  /** When a scheduled deactivation takes place. */
+  deactivateAt: number | null;
+  deactivatedAt: number | null;
+  deactivatedBy: string | null;
+  /** Values of custom fields by the field's id. */
+  custom: Record<string, string>;
+  /** Names, in the order of their compared forms. */
+  teams: string[];
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** null: no such user. */
+export async function findUser(db: Queryable, org: string, emailKey: string): Promise<User | null> {
+  const row = await selectUsers(db, org).where('users.email_key', emailKey).first();
+  if (row === undefined) return null;
+  const teams = await teamsBetween(db, org, emailKey, emailKey);
+  return fromRow(row, teams);
+}
+
+export interface UserPage {
+  /** Only users after this compared address; null begins. */
+  after: string | null;
+  limit: number;
+  status?: UserStatus | undefined;
+}
+
+/** Users in the order of their compared addresses. */
+export async function listUsers(db: Queryable, org: string, page: UserPage): Promise<User[]> {
+  const query = selectUsers(db, org).orderBy('users.email_key').limit(page.limit);
+  if (page.after !== null) query.where('users.email_key', '>', page.after);
+  if (page.status !== undefined) query.where('users.status', page.status);
+  const rows: UserRow[] = await query;
+  if (rows.length === 0) return [];
+  const teams = await teamsBetween(db, org, rows[0]!.email_key, rows.at(-1)!.email_key);
+  return rows.map((row) => fromRow(row, teams));
+}
+
+export interface UserCounts {
+  active: number;
+  deactivated: number;
+  /** Active ones. */
+  admins: number;
+}
+
+export async function countUsers(db: Queryable, org: string): Promise<UserCounts> {
+  const rows: { status: UserStatus; is_admin: number; count: number }[] = await db('users')
+    .where({ org_id: org })
+    .groupBy('status', 'is_admin')
+    .select('status', 'is_admin')
+    .count({ count: '*' });
+  const sum = (of: (row: { status: UserStatus; is_admin: number }) => boolean) =>
+    rows.filter(of).reduce((total, row) => total + Number(row.count), 0);
+  return {
+    active: sum((row) => row.status === 'active'),
+    deactivated: sum((row) => row.status === 'deactivated'),
+    admins: sum((row) => row.status === 'active' && row.is_admin === 1),
+  };
+}
+
+/** How many users name this one as their manager. */
+export async function countReports(db: Queryable, userId: number): Promise<number> {
+  const row = await db('users').where({ manager_id: userId }).count({ count: '*' }).first();
+  return Number(row?.count ?? 0);
+}
+
+export interface Owner {
+  org: string;
+  email: string;
+  emailKey: string;
+  at: number;
+}
+
+/**
+ * Makes the organization's owner an active admin, as a new user or as the one of that address, and records the change
+ * (rule R3). Whether there was anything to change.
+ */
+export async function insertOwner(db: Queryable, owner: Owner): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const found = await tx('users').where({ org_id: owner.org, email_key: owner.emailKey }).first();
+    if (found?.is_admin === 1 && found.status === 'active') return false;
+    await bumpVersion(tx, owner.org);
+    if (found === undefined) await createOwner(tx, owner);
+    else await promoteOwner(tx, owner, found);
+    return true;
+  });
+}
+
+async function createOwner(tx: Knex.Transaction, owner: Owner): Promise<void> {
+  const [row] = await tx('users')
+    .insert({
+      org_id: owner.org,
+      email: owner.email,
+      email_key: owner.emailKey,
+      account_type: 'Regular',
+      is_admin: 1,
+      status: 'active',
+      created_at: owner.at,
+      updated_at: owner.at,
+    })
+    .returning('id');
+  const values = { 'User Email': owner.email, 'User Account Type': 'Regular', 'Is Org Admin': 'Yes' };
+  await recordOwnerChange(tx, owner, row.id, '', null, JSON.stringify(values));
+}
+
+async function promoteOwner(tx: Knex.Transaction, owner: Owner, found: UserRow): Promise<void> {
+  await tx('users').where({ id: found.id }).update({
+    is_admin: 1,
+    status: 'active',
+    deactivate_at: null,
+    deactivation_date: null,
+    deactivated_at: null,
+    deactivated_by: null,
+    updated_at: owner.at,
+  });
+  if (found.is_admin === 0) await recordOwnerChange(tx, owner, found.id, 'Is Org Admin', 'No', 'Yes');
+  if (found.status !== 'active') await recordOwnerChange(tx, owner, found.id, 'Status', found.status, 'active');
+}
+
+async function recordOwnerChange(
+  tx: Knex.Transaction,
+  owner: Owner,
+  userId: number,
+  field: string,
+  before: string | null,
+  after: string | null,
+): Promise<void> {
+  await tx('changes').insert({
+    org_id: owner.org,
+    run_id: null,
+    upload_id: null,
+    line: null,
+    entity: 'user',
+    entity_id: String(userId),
+    field,
+    before,
+    after,
+    at: owner.at,
+  });
+}
+
+interface UserRow {
+  id: number;
+  email: string;
+  email_key: string;
+  user_name: string | null;
+  first_name: string | null;
+  last_name: string | null;
+  manager_email: string | null;
+  account_type: AccountType;
+  is_admin: number;
+  status: UserStatus;
+  deactivation_date: string | null;
+  deactivate_at: number | null;
+  deactivated_at: number | null;
+  deactivated_by: string | null;
+  /** Text on SQLite; PostgreSQL's driver has parsed it. */
+  custom: string | Record<string, string>;
+  created_at: number;
+  updated_at: number;
+}
+
+function selectUsers(db: Queryable, org: string) {
+  return db('users')
+    .leftJoin('users as managers', 'managers.id', 'users.manager_id')
+    .where('users.org_id', org)
+    .select('users.*', 'managers.email as manager_email');
+}
+
+/** Names of the teams of every user in a range of addresses: one query for a page, whatever its size. */
+async function teamsBetween(db: Queryable, org: string, first: string, last: string): Promise<Map<number, string[]>> {
+  const rows: { user_id: number; name: string }[] = await db('users')
+    .join('memberships', 'memberships.user_id', 'users.id')
+    .join('teams', 'teams.id', 'memberships.team_id')
+    .where('users.org_id', org)
+    .whereBetween('users.email_key', [first, last])
+    .orderBy('teams.name_key')
+    .select('memberships.user_id', 'teams.name');
+  const teams = new Map<number, string[]>();
+  for (const { user_id, name } of rows) {
+    const names = teams.get(user_id);
+    if (names === undefined) teams.set(user_id, [name]);
+    else names.push(name);
+  }
+  return teams;
+}
+
+function fromRow(row: UserRow, teams: Map<number, string[]>): User {
+  return {
+    id: row.id,
+    email: row.email,
+    emailKey: row.email_key,
+    userName: row.user_name,
+    firstName: row.first_name,
+    lastName: row.last_name,
+    managerEmail: row.manager_email,
+    accountType: row.account_type,
+    isAdmin: row.is_admin === 1,
+    status: row.status,
+    deactivationDate: row.deactivation_date,
+    deactivateAt: row.deactivate_at,
+    deactivatedAt: row.deactivated_at,
+    deactivatedBy: row.deactivated_by,
+    custom: typeof row.custom === 'string' ? JSON.parse(row.custom) : row.custom,
+    teams: teams.get(row.id) ?? [],
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
