@@ -1,0 +1,77 @@
+/** An organization's tree as operators see it: every file and folder below a path, and what became of each upload. */
+import type { Queryable } from '../connection.js';
+import type { UploadState } from './uploads.js';
+
+export interface StoredFile {
+  path: string;
+  kind: 'file' | 'dir';
+  /** Plaintext bytes. */
+  size: number;
+  mtimeMs: number;
+  createdAt: number;
+  /** null for folders, and for files that no client sent (reports). */
+  state: UploadState | null;
+}
+
+/** Where a page ended. */
+export type FilePlace = Pick<Row, 'dir' | 'name'>;
+
+interface Row {
+  dir: string;
+  name: string;
+  kind: 'file' | 'dir';
+  size: number;
+  mtime_ms: number;
+  created_at: number;
+  state: UploadState | null;
+}
+
+/** Everything below a folder, page by page, folder by folder in the order of their paths. */
+export async function* listFiles(
+  db: Queryable,
+  org: string,
+  folder: string,
+  pageSize = 1000,
+): AsyncGenerator<StoredFile> {
+  const below = folder === '/' ? '/' : `${folder}/`;
+  let after: FilePlace | null = null;
+  for (;;) {
+    const rows: Row[] = await selectFiles(db, org)
+      .where((either) => either.where('dir', folder).orWhereRaw('substr(dir, 1, ?) = ?', [[...below].length, below]))
+      .modify((query) => {
+        if (after !== null) query.whereRaw('(dir, name) > (?, ?)', [after.dir, after.name]);
+      })
+      .orderBy(['dir', 'name'])
+      .limit(pageSize);
+    for (const row of rows) yield fromRow(row);
+    if (rows.length < pageSize) return;
+    after = rows.at(-1)!;
+  }
+}
+
+/** null: nothing has this path. */
+export async function findFile(db: Queryable, org: string, path: string): Promise<StoredFile | null> {
+  const slash = path.lastIndexOf('/');
+  const row: Row | undefined = await selectFiles(db, org)
+    .where({ dir: path.slice(0, slash) || '/', name: path.slice(slash + 1) })
+    .first();
+  return row === undefined ? null : fromRow(row);
+}
+
+function selectFiles(db: Queryable, org: string) {
+  return db('entries')
+    .leftJoin('uploads', 'uploads.id', 'entries.upload_id')
+    .where('entries.org_id', org)
+    .select('dir', 'name', 'kind', 'entries.size', 'mtime_ms', 'entries.created_at', 'uploads.state');
+}
+
+function fromRow(row: Row): StoredFile {
+  return {
+    path: `${row.dir === '/' ? '' : row.dir}/${row.name}`,
+    kind: row.kind,
+    size: row.size,
+    mtimeMs: row.mtime_ms,
+    createdAt: row.created_at,
+    state: row.state,
+  };
+}

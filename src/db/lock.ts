@@ -1,0 +1,45 @@
+/** A lock that dies with its process: an exclusive transaction on an otherwise empty SQLite file. */
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import sqlite3 from 'sqlite3';
+import { DatabaseError } from './error.js';
+
+export interface Lock {
+  release(): Promise<void>;
+}
+
+/** null: another process holds it. @throws DatabaseError `unavailable` when the file can't be opened. */
+export async function takeLock(file: string): Promise<Lock | null> {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const database = await openFile(file);
+  try {
+    chmodSync(file, 0o600);
+    await execute(database, 'PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+  } catch (cause) {
+    await close(database);
+    if ((cause as { code?: string }).code === 'SQLITE_BUSY') return null;
+    throw new DatabaseError('unavailable', `${file} can't be locked: ${(cause as Error).message}`, { cause });
+  }
+  return { release: () => close(database) };
+}
+
+function openFile(file: string): Promise<sqlite3.Database> {
+  return new Promise((resolve, reject) => {
+    const database = new sqlite3.Database(file, (cause) => {
+      if (cause === null) resolve(database);
+      else reject(new DatabaseError('unavailable', `${file} can't be opened: ${(cause as Error).message}`, { cause }));
+    });
+  });
+}
+
+function execute(database: sqlite3.Database, sql: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    database.exec(sql, (cause) => (cause === null ? resolve() : reject(cause)));
+  });
+}
+
+function close(database: sqlite3.Database): Promise<void> {
+  return new Promise((resolve, reject) => {
+    database.close((cause) => (cause === null ? resolve() : reject(cause)));
+  });
+}
