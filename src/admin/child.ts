@@ -1,0 +1,61 @@
+/** The importer's process: forked beside the server, restarted when it dies, asked to stop when the server stops. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Logger } from '../config/logger.js';
+import type { Settings } from '../config/settings.js';
+
+/** What the parent tells the importer's process. Settings go this way since arguments and variables are seen by others. */
+export type ParentMessage = { type: 'start'; settings: Settings } | { type: 'stop' };
+
+export interface ImportProcess {
+  /** Asks the importer to stop at a safe point and waits for it. */
+  stop(): Promise<void>;
+}
+
+const firstPauseMs = 500;
+const longestPauseMs = 30_000;
+/** A process that lived this long starts anew without a pause to speak of. */
+const settledMs = 60_000;
+
+export function startImportProcess(settings: Settings, logger: Logger, now: () => number): ImportProcess {
+  let child: ChildProcess | null = null;
+  let restart: NodeJS.Timeout | null = null;
+  let stopping = false;
+  let pauseMs = firstPauseMs;
+
+  const start = () => {
+    const startedAt = now();
+    // Standard error is shared: the importer logs in the same format to the same place.
+    const started = fork(new URL('./importer.js', import.meta.url), [], {
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    child = started;
+    // A dead process closes its channel before its exit is seen; what was being sent is then of no interest.
+    started.on('error', (cause) => logger.error('the importer process failed', { reason: cause.message }));
+    started.once('exit', (code, signal) => {
+      child = null;
+      if (stopping) return;
+      pauseMs = now() - startedAt >= settledMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
+      logger.error('the importer process ended; it is started again', { code, signal, pauseMs });
+      restart = setTimeout(start, pauseMs);
+    });
+    send(started, { type: 'start', settings });
+  };
+
+  start();
+  return {
+    stop: async () => {
+      stopping = true;
+      if (restart !== null) clearTimeout(restart);
+      if (child === null) return;
+      const exited = once(child, 'exit');
+      send(child, { type: 'stop' });
+      await exited;
+    },
+  };
+}
+
+function send(child: ChildProcess, message: ParentMessage): void {
+  if (child.connected) child.send(message);
+}

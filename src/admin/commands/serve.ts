@@ -1,0 +1,31 @@
+/** `dropslot serve`. */
+import type { Command } from 'commander';
+import { examples, settingsOf } from '../command.js';
+import { serve } from '../serve.js';
+
+interface ServeOptions {
+  port?: string;
+  host?: string;
+  role?: string;
+}
+
+export function registerServe(program: Command): void {
+  program
+    .command('serve')
+    .summary('run the SFTP server, and the importer inside it')
+    .description(
+      'Runs the SFTP server, and the importer inside it, until SIGTERM or SIGINT. The first start makes what is missing.',
+    )
+    .option('--port <port>', 'TCP port, 0 for a free one (default: 2222)')
+    .option('--host <address>', 'address to listen on (default: every address)')
+    .option('--role <role>', 'all, intake (uploads only) or import (slots and imports only)')
+    .addHelpText(
+      'after',
+      examples('dropslot serve', 'dropslot serve --data /var/lib/dropslot --host 10.0.0.5 --port 22'),
+    )
+    .action(async ({ port, host, role }: ServeOptions, command: Command) => {
+      await serve(settingsOf(command, { port, host, role }));
+      // Whatever a library may have left running must not keep a stopped server alive.
+      process.exit(0);
+    });
+}

@@ -1,0 +1,109 @@
+/** Checks the blob store against the control database, both ways, without opening a single file. */
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BlobRow, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
+import { blobPath } from '../../storage/blob.js';
+import type { Workplace } from '../compose.js';
+import { formatBytes } from '../output.js';
+import { type Finding, reporter } from './finding.js';
+
+/** A server may be running: what is younger may belong to an upload that is being published. */
+const settledMs = 60 * 60 * 1000;
+const pageSize = 1000;
+/** More of one kind are counted, not listed. */
+const listedFindings = 20;
+
+interface Tally {
+  files: number;
+  sealedBytes: number;
+  missing: string[];
+  damaged: string[];
+  leftOver: string[];
+}
+
+export async function examineBlobs(place: Workplace): Promise<Finding[]> {
+  const tally: Tally = { files: 0, sealedBytes: 0, missing: [], damaged: [], leftOver: [] };
+  let prefix = '';
+  let known = new Set<string>();
+  const seen = new Set<string>();
+  // Ids come in order, so that what is known of one folder of the store is all that has to be remembered.
+  const closeFolder = async () => {
+    if (prefix !== '') await examineFolder(place, prefix, known, tally);
+    known = new Set();
+  };
+  for await (const blob of walkLiveBlobs(place)) {
+    if (!blob.id.startsWith(prefix) || prefix === '') {
+      await closeFolder();
+      prefix = blob.id.slice(0, 2);
+      seen.add(prefix);
+    }
+    known.add(blob.id);
+    await examineBlob(place, blob, tally);
+  }
+  await closeFolder();
+  const folders = existsSync(place.paths.blobs) ? await readdir(place.paths.blobs) : [];
+  for (const folder of folders.filter((name) => !seen.has(name))) await examineFolder(place, folder, new Set(), tally);
+  return describe(place.paths.blobs, tally);
+}
+
+async function* walkLiveBlobs(place: Workplace): AsyncGenerator<BlobRow> {
+  for (let after: string | null = null; ; ) {
+    const blobs: BlobRow[] = await listLiveBlobs(place.control.read, after, pageSize);
+    yield* blobs;
+    if (blobs.length < pageSize) return;
+    after = blobs.at(-1)!.id;
+  }
+}
+
+/** The row says that the file must be there, of this size. */
+async function examineBlob(place: Workplace, blob: BlobRow, tally: Tally): Promise<void> {
+  const found = await sizeOf(blobPath(place.paths, blob.id));
+  if (found === blob.sealedSize) {
+    tally.files++;
+    tally.sealedBytes += found;
+  } else if (await isBlobLive(place.control.read, blob.id)) {
+    // Asked again, since a client may have removed the file after its row was read.
+    (found === null ? tally.missing : tally.damaged).push(`${blob.id} of ${blob.org}`);
+  }
+}
+
+/** Files that no row needs: what a crash left between removing a name and removing its bytes. */
+async function examineFolder(
+  place: Workplace,
+  folder: string,
+  known: ReadonlySet<string>,
+  tally: Tally,
+): Promise<void> {
+  const path = join(place.paths.blobs, folder);
+  for (const name of await readdir(path).catch(() => [])) {
+    if (known.has(name)) continue;
+    const { mtimeMs } = await stat(join(path, name)).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (place.now() - mtimeMs > settledMs && !(await isBlobLive(place.control.read, name)))
+      tally.leftOver.push(join(path, name));
+  }
+}
+
+/** null: no such file. */
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function describe(folder: string, tally: Tally): Finding[] {
+  const findings: Finding[] = [];
+  const report = reporter(findings, 'blobs', folder);
+  report('ok', `${tally.files} sealed files, ${formatBytes(tally.sealedBytes)}`);
+  const list = (level: 'warning' | 'wrong', ids: string[], what: string) => {
+    for (const id of ids.slice(0, listedFindings)) report(level, `${id}: ${what}`);
+    if (ids.length > listedFindings) report(level, `and ${ids.length - listedFindings} more: ${what}`);
+  };
+  list('wrong', tally.missing, 'the sealed file is missing: restore it from the backup');
+  list('wrong', tally.damaged, 'the sealed file has another size than when it was written: restore it from the backup');
+  list('warning', tally.leftOver, 'nothing refers to this file any more: it may be removed');
+  return findings;
+}

@@ -1,0 +1,59 @@
+/** Checks the master key and the host keys: there, readable by their owner alone, and what they should be. */
+import { existsSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { KeyError } from '../../keys/error.js';
+import { loadOrCreateHostKeys } from '../../keys/host.js';
+import type { MasterKey } from '../../keys/master.js';
+import type { Workplace } from '../compose.js';
+import { type Finding, reporter } from './finding.js';
+
+const hostKeyFiles = ['ssh_host_ed25519_key', 'ssh_host_ecdsa_key'];
+
+/** `master` is null where it can't be used. */
+export async function examineMasterKey(place: Workplace): Promise<{ findings: Finding[]; master: MasterKey | null }> {
+  const { paths, settings } = place;
+  const findings: Finding[] = [];
+  const report = reporter(findings, 'master_key', paths.masterKey);
+  let master: MasterKey | null = null;
+  try {
+    master = await place.master();
+    report('ok', `opens ${master.recipient}`);
+    checkMode(paths.masterKey, report);
+    if (existsSync(paths.blobs) && statSync(paths.masterKey).dev === statSync(paths.blobs).dev)
+      report('warning', 'lies on the same volume as the sealed files: whoever gets that volume opens them');
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    if (error.code === 'missing' && settings.role === 'intake') report('ok', 'not here: this node only takes uploads');
+    else report('wrong', error.message);
+  }
+  return { findings, master };
+}
+
+export async function examineHostKeys({ paths, settings }: Workplace): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const report = reporter(findings, 'host_keys', paths.hostKeys);
+  if (settings.role === 'import') return findings;
+  const names = await readdir(paths.hostKeys).catch((): string[] => []);
+  const missing = hostKeyFiles.filter((name) => !names.includes(name));
+  if (missing.length > 0) {
+    const level = missing.length === hostKeyFiles.length ? 'warning' : 'wrong';
+    report(level, `${missing.join(' and ')} missing: the next start makes new ones, which no client knows`);
+    return findings;
+  }
+  try {
+    const { keys } = await loadOrCreateHostKeys(paths.hostKeys);
+    for (const key of keys) {
+      report('ok', `${key.type} ${key.fingerprint}`);
+      checkMode(key.file, reporter(findings, 'host_keys', key.file));
+    }
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    report('wrong', error.message);
+  }
+  return findings;
+}
+
+function checkMode(file: string, report: ReturnType<typeof reporter>): void {
+  const mode = statSync(file).mode & 0o777;
+  if ((mode & 0o077) !== 0) report('wrong', `others may read it (mode ${mode.toString(8)}): chmod 600 ${file}`);
+}

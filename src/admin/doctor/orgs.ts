@@ -1,0 +1,80 @@
+/** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
+import { listLoginKeys } from '../../db/control/keys.js';
+import type { Org } from '../../db/control/orgs.js';
+import { listRuns } from '../../db/control/runs.js';
+import { listQueue } from '../../db/control/uploads.js';
+import { findUser } from '../../db/directory/users.js';
+import { emailKey } from '../../importer/normal.js';
+import { KeyError } from '../../keys/error.js';
+import { openOrgIdentity } from '../../keys/identity.js';
+import type { MasterKey } from '../../keys/master.js';
+import type { Workplace } from '../compose.js';
+import { stateOfKey } from '../operations/keys.js';
+import { formatTime } from '../output.js';
+import { type Finding, reporter } from './finding.js';
+
+type Report = ReturnType<typeof reporter>;
+
+const hourMs = 60 * 60 * 1000;
+const expiresSoonMs = 30 * 24 * hourMs;
+/** A day and an hour: by then the slot has come once, in every time zone and on the longest day. */
+const queueOverdueMs = 25 * hourMs;
+const runOverdueMs = hourMs;
+
+/** `master` null: it can't be used, which is said elsewhere. */
+export async function examineOrg(place: Workplace, org: Org, master: MasterKey | null): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const report = reporter(findings, 'organization', org.id);
+  if (master !== null) await examineIdentity(org, master, report);
+  await examineOwner(place, org, report);
+  if (org.enabled) await examineLoginKeys(place, org, report);
+  if (org.enabled) await examineQueue(place, org, report);
+  await examineRuns(place, org, report);
+  if (findings.length === 0) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
+  return findings;
+}
+
+async function examineIdentity(org: Org, master: MasterKey, report: Report): Promise<void> {
+  try {
+    await openOrgIdentity(master, org);
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    report(error.code === 'destroyed' ? 'warning' : 'wrong', error.message);
+  }
+}
+
+async function examineOwner(place: Workplace, org: Org, report: Report): Promise<void> {
+  const owner = await findUser(place.directory.read, org.id, emailKey(org.ownerEmail));
+  if (owner === null)
+    report('wrong', `its owner is not in the directory: dropslot orgs set ${org.id} owner=${org.ownerEmail}`);
+  else if (owner.status !== 'active' || !owner.isAdmin)
+    report('warning', `its owner is ${owner.status === 'active' ? 'no admin' : 'deactivated'}`);
+}
+
+async function examineLoginKeys(place: Workplace, org: Org, report: Report): Promise<void> {
+  const now = place.now();
+  const usable = (await listLoginKeys(place.control.read, org.id)).filter((key) => stateOfKey(key, now) === 'usable');
+  if (usable.length === 0) report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
+  for (const key of usable)
+    if (key.expiresAt !== null && key.expiresAt - now < expiresSoonMs)
+      report('warning', `the key ${key.fingerprint} expires at ${formatTime(key.expiresAt)}`);
+}
+
+async function examineQueue(place: Workplace, org: Org, report: Report): Promise<void> {
+  const [oldest] = await listQueue(place.control.read, org.id);
+  if (oldest?.queuedAt != null && place.now() - oldest.queuedAt > queueOverdueMs)
+    report('wrong', `files wait since ${formatTime(oldest.queuedAt)}: no slot came, is "dropslot serve" running?`);
+}
+
+async function examineRuns(place: Workplace, org: Org, report: Report): Promise<void> {
+  const now = place.now();
+  const runs = await listRuns(place.control.read, org.id, 20);
+  const last = runs.find((run) => run.state === 'done' || run.state === 'failed');
+  if (last?.state === 'failed') report('wrong', `run ${last.id} failed: ${last.failure}`);
+  for (const run of runs) {
+    if (run.state === 'open' && now - run.openedAt > runOverdueMs)
+      report('wrong', `run ${run.id} waits since ${formatTime(run.openedAt)}: is "dropslot serve" running?`);
+    if (run.state === 'running' && run.leaseUntil !== null && now > run.leaseUntil + runOverdueMs)
+      report('wrong', `run ${run.id} was cut off at ${formatTime(run.leaseUntil)}: "dropslot serve" continues it`);
+  }
+}

@@ -1,0 +1,74 @@
+/** Exit codes, and how whatever a command threw becomes one line on standard error. */
+import { CommanderError } from 'commander';
+import { SettingsError } from '../config/load.js';
+import { DatabaseError, type DatabaseErrorCode } from '../db/error.js';
+import { KeyError } from '../keys/error.js';
+import { ServerError } from '../server/error.js';
+import { SpaceError } from '../storage/types.js';
+import { AdminError, type AdminErrorCode } from './error.js';
+
+/** What scripts may rely on. */
+export const exitCodes: Record<AdminErrorCode | 'ok', number> = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  not_found: 3,
+  refused: 4,
+  unavailable: 5,
+};
+
+export const exitCodesText = `Exit codes: 0 done · 1 failed, or something wrong was found · 2 wrong usage or setting · 3 not found
+            4 refused: exists already, in use, needs --yes · 5 a database, port or lock can't be had`;
+
+export interface Ending {
+  exitCode: number;
+  code: AdminErrorCode | 'internal';
+  message: string;
+  /** Only for a defect of Dropslot itself: what a bug report needs. */
+  stack: string | null;
+}
+
+const databaseCodes: Record<DatabaseErrorCode, AdminErrorCode> = {
+  unavailable: 'unavailable',
+  newer_schema: 'unavailable',
+  duplicate: 'refused',
+  conflict: 'refused',
+};
+
+/** Translates an error of any folder; null: nothing went wrong (help and version end that way too). */
+export function describeEnding(error: unknown): Ending | null {
+  if (error instanceof CommanderError) return describeUsage(error);
+  const { message } = error as Error;
+  if (error instanceof AdminError) return ending(error.code, message);
+  if (error instanceof SettingsError) return ending('usage', message);
+  if (error instanceof DatabaseError) return ending(databaseCodes[error.code], message);
+  if (error instanceof KeyError) return ending('failed', message);
+  if (error instanceof SpaceError) return ending(error.code === 'not_found' ? 'not_found' : 'failed', message);
+  if (error instanceof ServerError) return ending(error.code === 'bad_host_key' ? 'failed' : 'unavailable', message);
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined) return ending('failed', message);
+  return { exitCode: exitCodes.failed, code: 'internal', message, stack: (error as Error).stack ?? null };
+}
+
+function ending(code: AdminErrorCode, message: string): Ending {
+  return { exitCode: exitCodes[code], code, message, stack: null };
+}
+
+function describeUsage(error: CommanderError): Ending | null {
+  if (error.exitCode === 0) return null;
+  // commander shows the help by itself when a group is called without its command.
+  if (error.code === 'commander.help') return ending('usage', '');
+  return ending('usage', error.message.replace(/^error: /, ''));
+}
+
+/** Prints the ending (one line, or JSON for programs) and gives the exit code. */
+export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.WritableStream): number {
+  const found = describeEnding(error);
+  if (found === null) return exitCodes.ok;
+  const { exitCode, ...told } = found;
+  if (json) stderr.write(`${JSON.stringify({ error: told })}\n`);
+  else if (found.message !== '') stderr.write(`dropslot: ${found.message}\n`);
+  if (!json && found.stack !== null)
+    stderr.write(`This is a defect of Dropslot. Please report it with:\n${found.stack}\n`);
+  return exitCode;
+}

@@ -1,0 +1,55 @@
+/** The importer's own process: keeps decoding, planning and applying off the server's event loop. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { createLogger } from '../config/logger.js';
+import { pathsOf } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import { openControl, openDirectory } from '../db/connection.js';
+import { type RunningImporter, startImporter } from '../importer/importer.js';
+import { loadMaster } from '../keys/master.js';
+import type { ParentMessage } from './child.js';
+
+// A server that was killed can't say stop. What this process had not committed is then rolled back and done again.
+process.on('disconnect', () => process.exit(1));
+// A terminal's Ctrl-C and a supervisor's SIGTERM reach the whole group: the server leads, and says when to stop.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+
+let stop = async () => {};
+process.on('message', (message: ParentMessage) => {
+  if (message.type === 'start') begin(message.settings);
+  else end();
+});
+
+function begin(settings: Settings): void {
+  const logger = createLogger(settings).child({ part: 'importer' });
+  const die = (cause: unknown) => {
+    logger.error('the importer failed', { reason: (cause as Error).message, stack: (cause as Error).stack });
+    process.exit(1);
+  };
+  process.on('uncaughtException', die);
+  const running = run(settings, logger);
+  running.catch(die);
+  stop = async () => (await running)();
+}
+
+/** Gives what ends it. */
+async function run(settings: Settings, logger: ReturnType<typeof createLogger>): Promise<() => Promise<void>> {
+  const paths = pathsOf(settings);
+  const master = await loadMaster(paths);
+  const control = await openControl(settings);
+  const directory = await openDirectory(settings);
+  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  const deps = { settings, paths, control, directory, logger, master, now: Date.now, owner };
+  const importer: RunningImporter = await startImporter(deps);
+  return async () => {
+    await importer.stop();
+    await directory.close();
+    await control.close();
+  };
+}
+
+async function end(): Promise<void> {
+  await stop();
+  process.exit(0);
+}

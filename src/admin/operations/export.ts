@@ -1,0 +1,87 @@
+/** Exports of the directory: CSV under the standard labels, which imports again and then changes nothing. */
+import { stringify } from 'csv-stringify/sync';
+import { readVersion } from '../../db/directory/directory.js';
+import { type Field, listFields } from '../../db/directory/fields.js';
+import { listTeams } from '../../db/directory/teams.js';
+import { listUsers, type User } from '../../db/directory/users.js';
+import type { Workplace } from '../compose.js';
+import { AdminError } from '../error.js';
+
+const pageSize = 2000;
+
+const userLabels = [
+  'User Email',
+  'User Name',
+  'First Name',
+  'Last Name',
+  'Manager Email',
+  'Teams',
+  'User Account Type',
+  'Is Org Admin',
+  'Deactivation Date',
+  'Status',
+];
+
+const teamLabels = ['Team Name', 'Owner Email', 'Parent Team', 'Team Type'];
+
+/** CSV text in pieces. @throws AdminError; at the end when the directory changed meanwhile, since that mixes two states. */
+export async function* exportUsers(place: Workplace, orgId: string): AsyncGenerator<string> {
+  const org = await place.org(orgId);
+  const db = place.directory.read;
+  const version = await readVersion(db, org.id);
+  const fields = (await listFields(db, org.id)).sort((a, b) => compare(a.label, b.label));
+  yield stringify([[...userLabels, ...fields.map((field) => field.label)]]);
+  for (let after: string | null = null; ; ) {
+    const users: User[] = await listUsers(db, org.id, { after, limit: pageSize });
+    if (users.length > 0) yield stringify(users.map((user) => userCells(user, fields)));
+    if (users.length < pageSize) break;
+    after = users.at(-1)!.emailKey;
+  }
+  await checkUnchanged(place, org.id, version);
+}
+
+/** As exportUsers. */
+export async function* exportTeams(place: Workplace, orgId: string): AsyncGenerator<string> {
+  const org = await place.org(orgId);
+  const db = place.directory.read;
+  const version = await readVersion(db, org.id);
+  yield stringify([teamLabels]);
+  for (let after: string | null = null; ; ) {
+    const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize);
+    if (teams.length > 0)
+      yield stringify(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
+    if (teams.length < pageSize) break;
+    after = teams.at(-1)!.nameKey;
+  }
+  await checkUnchanged(place, org.id, version);
+}
+
+function userCells(user: User, fields: readonly Field[]): (string | null)[] {
+  return [
+    user.email,
+    user.userName,
+    user.firstName,
+    user.lastName,
+    user.managerEmail,
+    joinTeams(user.teams),
+    user.accountType,
+    user.isAdmin ? 'Yes' : 'No',
+    user.deactivationDate,
+    user.status,
+    ...fields.map((field) => user.custom[field.id] ?? null),
+  ];
+}
+
+/** The `Teams` cell (rule U6): a name with a comma, a quote or a backslash stands in double quotes, a quote doubled. */
+export function joinTeams(names: readonly string[]): string {
+  return names.map((name) => (/[",\\]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(',');
+}
+
+async function checkUnchanged(place: Workplace, org: string, version: number): Promise<void> {
+  if ((await readVersion(place.directory.read, org)) !== version)
+    throw new AdminError('failed', `the directory of ${org} changed while it was exported: run the export again`);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,162 @@
+/** Adding, changing and removing organizations, across both databases. */
+
+import type { Queryable } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { listBlobs } from '../../db/control/blobs.js';
+import { deleteOrg, insertOrg, type Org, type OrgChange, updateOrg } from '../../db/control/orgs.js';
+import { listRuns } from '../../db/control/runs.js';
+import { deleteDirectory, readVersion } from '../../db/directory/directory.js';
+import { insertOwner } from '../../db/directory/users.js';
+import { DatabaseError } from '../../db/error.js';
+import { emailKey } from '../../importer/normal.js';
+import { createOrgIdentity } from '../../keys/identity.js';
+import { removeBlob } from '../../storage/blob.js';
+import type { Workplace } from '../compose.js';
+import { AdminError } from '../error.js';
+import { checkOrgId, describeChange, type OrgFields } from './fields.js';
+
+export interface AddedOrg {
+  org: Org;
+  /** false: an earlier, interrupted attempt had made the organization; this one completed it. */
+  created: boolean;
+  /** Path of the master key when this made it: it must be backed up. */
+  madeMasterKey: string | null;
+}
+
+/**
+ * Makes an organization with its age identity and its owner, an active admin. An attempt that was cut short is completed
+ * by the next one: the organization comes first and disabled, then the owner, and only then is it enabled.
+ * @throws AdminError `usage` for an unusable id, `refused` when the organization exists and is whole.
+ */
+export async function addOrganization(
+  place: Workplace,
+  id: string,
+  fields: OrgFields & Pick<Org, 'ownerEmail'>,
+  enable: boolean,
+): Promise<AddedOrg> {
+  checkOrgId(id);
+  const { master, created: isNewMaster } = await place.makeMaster();
+  const at = place.now();
+  const org: Org = {
+    id,
+    name: id,
+    plan: 'enterprise',
+    slot: '02:00',
+    timeZone: 'UTC',
+    dateFormat: 'auto',
+    teamsMode: 'add',
+    ...fields,
+    ...(await createOrgIdentity(master.recipient)),
+    enabled: false,
+    createdAt: at,
+    slotsFrom: at,
+  };
+  const created = await insertNew(place, org);
+  const kept = created ? org : await place.org(id);
+  const completed = await completeDirectory(place, kept);
+  if (!created && !completed) throw new AdminError('refused', `organization ${id} exists already`);
+  if (enable) await enableOrganization(place, id);
+  const madeMasterKey = isNewMaster ? place.paths.masterKey : null;
+  return { org: await place.org(id), created, madeMasterKey };
+}
+
+/** false: the id is taken. */
+async function insertNew(place: Workplace, org: Org): Promise<boolean> {
+  const { slot, timeZone, dateFormat, plan } = org;
+  try {
+    await place.control.write.transaction(async (tx) => {
+      await insertOrg(tx, org);
+      await audit(tx, place, org.id, 'org.added', { slot, timeZone, dateFormat, plan });
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === 'duplicate') return false;
+    throw error;
+  }
+}
+
+/** Gives a directory in which nothing was ever written its owner; whether it had to. */
+async function completeDirectory(place: Workplace, org: Org): Promise<boolean> {
+  if ((await readVersion(place.directory.read, org.id)) > 0) return false;
+  return placeOwner(place, org);
+}
+
+/** Makes the owner an active admin; whether they were not. */
+function placeOwner(place: Workplace, org: Org): Promise<boolean> {
+  const owner = { org: org.id, email: org.ownerEmail, emailKey: emailKey(org.ownerEmail), at: place.now() };
+  return insertOwner(place.directory.write, owner);
+}
+
+/** Changes what `fields` name; a new slot or time zone begins with its next occurrence, nothing is caught up. */
+export async function setOrganization(place: Workplace, id: string, fields: OrgFields): Promise<Org> {
+  const before = await place.org(id);
+  const change: OrgChange = { ...fields };
+  if (fields.slot !== undefined || fields.timeZone !== undefined) change.slotsFrom = place.now();
+  await place.control.write.transaction(async (tx) => {
+    await updateOrg(tx, id, change);
+    await audit(tx, place, id, 'org.changed', describeChange(before, fields));
+  });
+  const after = await place.org(id);
+  if (fields.ownerEmail !== undefined) await placeOwner(place, after);
+  return after;
+}
+
+export async function enableOrganization(place: Workplace, id: string): Promise<Org> {
+  const org = await place.org(id);
+  if (org.sealedIdentity === null)
+    throw new AdminError('refused', `the identity of organization ${id} was destroyed: it can't take files any more`);
+  await completeDirectory(place, org);
+  return setEnabled(place, org, true);
+}
+
+export async function disableOrganization(place: Workplace, id: string): Promise<Org> {
+  return setEnabled(place, await place.org(id), false);
+}
+
+async function setEnabled(place: Workplace, org: Org, enabled: boolean): Promise<Org> {
+  if (org.enabled === enabled) return org;
+  await place.control.write.transaction(async (tx) => {
+    await updateOrg(tx, org.id, enabled ? { enabled, slotsFrom: place.now() } : { enabled });
+    await audit(tx, place, org.id, enabled ? 'org.enabled' : 'org.disabled', {});
+  });
+  return place.org(org.id);
+}
+
+export interface RemovedOrg {
+  files: number;
+  bytes: number;
+  users: number;
+  teams: number;
+}
+
+/**
+ * Removes an organization: its directory, its sealed files, and last its rows, so that an attempt that was cut short is
+ * completed by the next one. The audit trail stays.
+ * @throws AdminError `refused` while an import of it runs.
+ */
+export async function removeOrganization(place: Workplace, id: string): Promise<RemovedOrg> {
+  await disableOrganization(place, id);
+  if ((await listRuns(place.control.read, id)).some((run) => run.state === 'running'))
+    throw new AdminError('refused', `an import of ${id} is running: wait for its end, then remove it`);
+  const directory = await deleteDirectory(place.directory.write, id);
+  const removed: RemovedOrg = { files: 0, bytes: 0, ...directory };
+  await removeFiles(place, id, removed);
+  await place.control.write.transaction(async (tx) => {
+    await deleteOrg(tx, id);
+    await audit(tx, place, id, 'org.removed', { ...removed });
+  });
+  return removed;
+}
+
+/** Removes the sealed files; the rows go with the organization's. Bytes that are gone already are no error. */
+async function removeFiles(place: Workplace, org: string, removed: RemovedOrg): Promise<void> {
+  for (const blob of await listBlobs(place.control.read, org)) {
+    await removeBlob(place.paths, blob.id);
+    removed.files++;
+    removed.bytes += blob.size;
+  }
+}
+
+function audit(tx: Queryable, place: Workplace, org: string, action: string, detail: Record<string, unknown>) {
+  return recordAudit(tx, { at: place.now(), org, actor: place.actor, action, subject: org, detail });
+}

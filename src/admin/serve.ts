@@ -1,0 +1,85 @@
+/** The life of `dropslot serve`: make what is missing, listen, import, and stop without losing anything. */
+import { createLogger, type Logger } from '../config/logger.js';
+import { pathsOf } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import { type Lock, takeLock } from '../db/lock.js';
+import { startServer } from '../server/server.js';
+import { sweepPartials } from '../storage/partials.js';
+import { startImportProcess } from './child.js';
+import { composeServer, openWorkplace, type Workplace } from './compose.js';
+import { AdminError } from './error.js';
+import { provision } from './provision.js';
+
+type Stop = () => Promise<void>;
+
+/** Serves until SIGTERM or SIGINT. @throws when it can't start; what was opened until then is closed again. */
+export async function serve(settings: Settings): Promise<void> {
+  const logger = createLogger(settings);
+  const signal = nextSignal(logger);
+  const opened: Stop[] = [];
+  const running: Stop[] = [];
+  try {
+    await start(settings, logger, opened, running);
+    await signal;
+  } finally {
+    // Side by side: uploads get their grace while the importer finds a safe point.
+    await Promise.all(running.map((stop) => stop()));
+    for (const close of opened.reverse()) await close();
+  }
+  logger.info('stopped');
+}
+
+async function start(settings: Settings, logger: Logger, opened: Stop[], running: Stop[]): Promise<void> {
+  const lock = await lockFolder(settings);
+  if (lock !== null) opened.push(lock.release);
+  const place = await openWorkplace(settings, { create: true });
+  opened.push(place.close);
+  const { hostKeys } = await provision(place, logger);
+  if (lock !== null) await sweep(place, logger);
+  if (settings.role !== 'import') {
+    const server = await startServer(composeServer(place, hostKeys, logger).deps);
+    running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
+    logger.info('listening', { host: server.host, port: server.port, role: settings.role });
+  }
+  if (settings.role !== 'intake') {
+    const importer = startImportProcess(settings, logger, place.now);
+    running.push(importer.stop);
+    if (settings.role === 'import') logger.info('importing', { role: settings.role });
+  }
+}
+
+/** On SQLite one server has the data folder for itself; PostgreSQL (null here) takes several. */
+async function lockFolder(settings: Settings): Promise<Lock | null> {
+  if (settings.database !== 'sqlite') return null;
+  const { lock: file, data } = pathsOf(settings);
+  const lock = await takeLock(file);
+  if (lock === null) throw new AdminError('unavailable', `another "dropslot serve" runs on ${data}: stop it first`);
+  return lock;
+}
+
+/** What a killed server left half uploaded: its clients know that it was never acknowledged. */
+async function sweep(place: Workplace, logger: Logger): Promise<void> {
+  const removed = await sweepPartials(place.paths);
+  if (removed > 0) logger.info('removed uploads that were cut off', { removed });
+}
+
+/** Resolves at the first signal; a second one ends the process at once. */
+function nextSignal(logger: Logger): Promise<void> {
+  const die = (cause: unknown) => {
+    logger.error('uncaught error', { reason: (cause as Error).message, stack: (cause as Error).stack });
+    process.exit(1);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+  return new Promise((resolve) => {
+    let asked = false;
+    const ask = (signal: NodeJS.Signals) => {
+      if (asked) process.exit(1);
+      asked = true;
+      logger.info('stopping', { signal });
+      resolve();
+    };
+    process.on('SIGTERM', ask);
+    process.on('SIGINT', ask);
+  });
+}

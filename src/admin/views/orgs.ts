@@ -1,0 +1,82 @@
+/** How organizations look to people and to programs. */
+import { listLoginKeys } from '../../db/control/keys.js';
+import type { Org } from '../../db/control/orgs.js';
+import { listQueue } from '../../db/control/uploads.js';
+import { countTeams } from '../../db/directory/teams.js';
+import { countUsers, type UserCounts } from '../../db/directory/users.js';
+import type { Workplace } from '../compose.js';
+import { stateOfKey } from '../operations/keys.js';
+import { formatTime, isoTime, type ListView, renderRecord } from '../output.js';
+
+export interface OrgSummary {
+  org: Org;
+  usableKeys: number;
+  queued: number;
+}
+
+export async function summarizeOrg(place: Workplace, org: Org): Promise<OrgSummary> {
+  const keys = await listLoginKeys(place.control.read, org.id);
+  const usableKeys = keys.filter((key) => stateOfKey(key, place.now()) === 'usable').length;
+  return { org, usableKeys, queued: (await listQueue(place.control.read, org.id)).length };
+}
+
+export const orgList: ListView<OrgSummary> = {
+  columns: [
+    { title: 'ORGANIZATION', cell: ({ org }) => org.id },
+    { title: 'NAME', cell: ({ org }) => org.name },
+    { title: 'STATE', cell: ({ org }) => (org.enabled ? 'enabled' : 'disabled') },
+    { title: 'SLOT', cell: ({ org }) => `${org.slot} ${org.timeZone}` },
+    { title: 'KEYS', cell: ({ usableKeys }) => String(usableKeys), align: 'right' },
+    { title: 'QUEUED', cell: ({ queued }) => String(queued), align: 'right' },
+    { title: 'OWNER', cell: ({ org }) => org.ownerEmail },
+  ],
+  empty: 'No organizations yet: add one with "dropslot orgs add".',
+  toJson: ({ org, usableKeys, queued }) => ({ ...orgToJson(org), usableKeys, queued }),
+};
+
+export interface OrgDetails extends OrgSummary {
+  users: UserCounts;
+  teams: number;
+}
+
+export async function detailOrg(place: Workplace, org: Org): Promise<OrgDetails> {
+  const users = await countUsers(place.directory.read, org.id);
+  const teams = await countTeams(place.directory.read, org.id);
+  return { ...(await summarizeOrg(place, org)), users, teams };
+}
+
+export function renderOrg({ org, usableKeys, queued, users, teams }: OrgDetails): string {
+  return renderRecord([
+    ['Organization', org.id],
+    ['Name', org.name],
+    ['Owner', org.ownerEmail],
+    ['State', org.enabled ? 'enabled' : 'disabled'],
+    ['Plan', org.plan],
+    ['Slot', `${org.slot} ${org.timeZone}, each day`],
+    ['Date format', org.dateFormat],
+    ['Teams', org.teamsMode === 'add' ? 'a file adds memberships' : 'a file replaces memberships'],
+    ['Recipient', org.recipient],
+    ['Identity', org.sealedIdentity === null ? 'destroyed: nothing opens its files' : null],
+    ['Added', formatTime(org.createdAt)],
+    ['Usable keys', String(usableKeys)],
+    ['Queued files', String(queued)],
+    ['Users', `${users.active} active (${users.admins} admins), ${users.deactivated} deactivated`],
+    ['Known teams', String(teams)],
+  ]);
+}
+
+export function orgDetailsToJson({ org, ...counts }: OrgDetails): Record<string, unknown> {
+  return { ...orgToJson(org), ...counts };
+}
+
+export function orgToJson(org: Org): Record<string, unknown> {
+  const { sealedIdentity, createdAt, slotsFrom, teamsMode, ownerEmail, ...plain } = org;
+  return {
+    ...plain,
+    owner: ownerEmail,
+    teamsMode,
+    hasIdentity: sealedIdentity !== null,
+    createdAt: isoTime(createdAt),
+    slotsFrom: isoTime(slotsFrom),
+  };
+}

@@ -1,0 +1,156 @@
+/** The built program as its users run it: `dist/admin/main.js` in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Scope } from './temporary.js';
+
+const program = fileURLToPath(new URL('../../dist/admin/main.js', import.meta.url));
+
+export interface RunOptions {
+  /** The data folder. */
+  data: string;
+  env?: Record<string, string>;
+  /** Standard input; none by default. */
+  input?: string | Buffer;
+  /** Ends the command, with a failure, after this long. */
+  timeoutMs?: number;
+}
+
+export interface Ran {
+  code: number | null;
+  stdout: string;
+  /** As it came: for what is no text. */
+  bytes: Buffer;
+  stderr: string;
+}
+
+/** Runs a command to its end; a failure of the command is a result, not an error. */
+export async function runDropslot(args: readonly string[], options: RunOptions): Promise<Ran> {
+  const child = start(args, options);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
+  const stdout = gather(child.stdout!);
+  const stderr = gather(child.stderr!);
+  child.stdin!.on('error', () => {}); // a command that does not read its input has closed it
+  child.stdin!.end(options.input ?? '');
+  const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(timer);
+  const bytes = stdout();
+  return { code, stdout: bytes.toString('utf8'), bytes, stderr: stderr().toString('utf8') };
+}
+
+/** Runs a command that must succeed, and gives what its `--json` printed. */
+export async function askDropslot<Answer>(args: readonly string[], options: RunOptions): Promise<Answer> {
+  const ran = await runDropslot([...args, '--json'], options);
+  if (ran.code !== 0) throw new Error(`dropslot ${args.join(' ')} ended with ${ran.code}: ${ran.stderr}`);
+  return JSON.parse(ran.stdout) as Answer;
+}
+
+export interface LogLine {
+  level: string;
+  message: string;
+  [detail: string]: unknown;
+}
+
+export interface ServeOptions extends RunOptions {
+  /** Beside `--port 0 --host 127.0.0.1`. */
+  args?: string[];
+}
+
+export interface Served {
+  port: number;
+  pid: number;
+  /** What it logged so far. */
+  log: LogLine[];
+  /** Resolves with the first line, past or future, that fits; rejects when the server ends or it takes too long. */
+  waitForLog(fits: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>;
+  /** Sends a signal and waits for the end: its exit code, null when the signal itself ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts `dropslot serve` on a free port of the loopback and waits until it listens; killed when the test ends. */
+export async function startServe(scope: Scope, options: ServeOptions): Promise<Served> {
+  const args = ['serve', '--port', '0', '--host', '127.0.0.1', ...(options.args ?? [])];
+  const child = start(args, { ...options, env: { DROPSLOT_LOG_FORMAT: 'json', ...options.env } });
+  child.stdin!.end();
+  child.stdout!.resume();
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  scope.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    await exited;
+  });
+  const log = followLog(child);
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    child.kill(signal);
+    const [code] = await exited;
+    return code;
+  };
+  const { port } = await log.waitFor((line) => line.message === 'listening' || line.message === 'importing');
+  return { port: Number(port ?? 0), pid: child.pid!, log: log.lines, waitForLog: log.waitFor, stop };
+}
+
+function start(args: readonly string[], { data, env = {} }: RunOptions): ChildProcess {
+  const clean = Object.entries(process.env).filter(([name]) => !/^(DROPSLOT_|NODE_OPTIONS$|NODE_TEST)/.test(name));
+  return spawn(process.execPath, [program, ...args], {
+    env: { ...Object.fromEntries(clean), DROPSLOT_DATA: data, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}
+
+function gather(stream: NodeJS.ReadableStream): () => Buffer {
+  const chunks: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks);
+}
+
+function followLog(child: ChildProcess) {
+  const lines: LogLine[] = [];
+  const waiting = new Set<() => void>();
+  let rest = '';
+  let hasEnded = false;
+  const wake = () => {
+    for (const look of [...waiting]) look();
+  };
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop()!;
+    for (const part of parts) lines.push(parseLine(part));
+    wake();
+  });
+  child.once('close', () => {
+    hasEnded = true;
+    wake();
+  });
+  const waitFor = (fits: (line: LogLine) => boolean, timeoutMs = 30_000) =>
+    new Promise<LogLine>((resolve, reject) => {
+      const look = () => {
+        const found = lines.find(fits);
+        if (found === undefined && !hasEnded) return;
+        settle();
+        if (found === undefined) reject(new Error(`the server ended:\n${renderLog(lines)}`));
+        else resolve(found);
+      };
+      const timer = setTimeout(() => {
+        settle();
+        reject(new Error(`the server did not log it in ${timeoutMs} ms:\n${renderLog(lines)}`));
+      }, timeoutMs);
+      const settle = () => {
+        clearTimeout(timer);
+        waiting.delete(look);
+      };
+      waiting.add(look);
+      look();
+    });
+  return { lines, waitFor };
+}
+
+function parseLine(text: string): LogLine {
+  try {
+    return JSON.parse(text) as LogLine;
+  } catch {
+    return { level: 'raw', message: text };
+  }
+}
+
+function renderLog(lines: readonly LogLine[]): string {
+  return lines.map((line) => JSON.stringify(line)).join('\n');
+}
