@@ -101,7 +101,16 @@ class ImmediateSqliteClient extends SqliteClient {
   }
 }
 
-function sqliteInstance(file: string, connections: number): Knex {
+/** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
+export function attachSqlite(file: string, attached: string, name: string): Knex {
+  // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
+  const scratch = `ATTACH DATABASE '${attached.replaceAll("'", "''")}' AS ${name};
+    PRAGMA ${name}.journal_mode = OFF; PRAGMA ${name}.synchronous = OFF; PRAGMA ${name}.cache_size = -65536;
+    PRAGMA main.cache_size = -65536;`;
+  return sqliteInstance(file, 1, scratch, attached);
+}
+
+function sqliteInstance(file: string, connections: number, more = '', attached = file): Knex {
   return createKnex({
     client: ImmediateSqliteClient,
     connection: { filename: file },
@@ -115,8 +124,11 @@ function sqliteInstance(file: string, connections: number): Knex {
       ) => {
         if (existsSync(file)) chmodSync(file, 0o600);
         connection.exec(
-          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;`,
-          (error) => done(error, connection),
+          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; ${more}`,
+          (error) => {
+            if (existsSync(attached)) chmodSync(attached, 0o600);
+            done(error, connection);
+          },
         );
       },
     },

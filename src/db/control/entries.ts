@@ -105,12 +105,19 @@ export async function ensureFolders(tx: Queryable, org: string, path: string, no
   }
 }
 
-/** `name`, or `users-2.csv`, `users-3.csv`, … when the folder has it already. */
-export async function freeName(db: Queryable, org: string, dir: string, name: string): Promise<string> {
+/** `name`, or `users-2.csv`, `users-3.csv`, … when the folder has it already, or the caller has it `taken`. */
+export async function freeName(
+  db: Queryable,
+  org: string,
+  dir: string,
+  name: string,
+  taken: ReadonlySet<string> = new Set(),
+): Promise<string> {
   const dot = name.lastIndexOf('.');
   const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
   for (let turn = 1; ; turn++) {
     const candidate = turn === 1 ? name : `${shorten(stem, `-${turn}${extension}`)}-${turn}${extension}`;
+    if (taken.has(candidate)) continue;
     if ((await db('entries').where({ org_id: org, dir, name: candidate }).first('id')) === undefined) return candidate;
   }
 }

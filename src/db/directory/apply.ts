@@ -1,0 +1,158 @@
+/** Makes a plan true: one transaction in the directory, which also records the run and the uploads that it applied. */
+
+import type { Queryable } from '../connection.js';
+import { DatabaseError, isUniqueViolation } from '../error.js';
+import type { Stage } from './stage.js';
+
+export interface Application {
+  org: string;
+  runId: number;
+  uploads: readonly { file: number; uploadId: number }[];
+  /** The organization's version that the plan was made on. */
+  version: number;
+  /** Milliseconds since 1970. */
+  now: number;
+  /** All that settling the run needs, as JSON: found by `findApplied` after a crash. */
+  outcome: unknown;
+}
+
+/** The number of writes to an organization's directory so far: a plan holds only for the version it was made on. */
+export async function readVersion(db: Queryable, org: string): Promise<number> {
+  const row = await db('org_versions').where({ org_id: org }).first('version');
+  return row?.version ?? 0;
+}
+
+/** Counts a write to an organization's directory; the first statement of every transaction that makes one. */
+export async function raiseVersion(tx: Queryable, org: string): Promise<void> {
+  await tx('org_versions')
+    .insert({ org_id: org, version: 1 })
+    .onConflict('org_id')
+    .merge({ version: tx.raw('org_versions.version + 1') });
+}
+
+/** What the run left for settling; null: it was not applied. */
+export async function findApplied(db: Queryable, runId: number): Promise<unknown | null> {
+  const row = await db('applied_runs').where({ run_id: runId }).first();
+  return row === undefined ? null : JSON.parse(row.outcome);
+}
+
+/**
+ * Applies what the stage has planned, all of it or nothing.
+ * @throws DatabaseError `conflict` when the directory changed since it was planned: plan again;
+ *   `duplicate` when this run, or an upload of it, was applied before.
+ */
+export async function applyPlan(stage: Stage, application: Application): Promise<void> {
+  await stage.db.transaction(async (tx) => {
+    await claimVersion(tx, application);
+    await recordApplication(tx, application);
+    const step = (sql: string) =>
+      tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
+    await numberNew(stage, step);
+    for (const sql of statements(stage)) await step(sql);
+    await recordChanges(stage, application, tx);
+  });
+}
+
+async function claimVersion(tx: Queryable, { org, version }: Application): Promise<void> {
+  await tx('org_versions').insert({ org_id: org, version: 0 }).onConflict('org_id').ignore();
+  const claimed = await tx('org_versions')
+    .where({ org_id: org, version })
+    .update({ version: version + 1 });
+  if (claimed === 0) throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
+}
+
+async function recordApplication(tx: Queryable, { org, runId, uploads, now, outcome }: Application): Promise<void> {
+  try {
+    await tx('applied_runs').insert({ run_id: runId, org_id: org, at: now, outcome: JSON.stringify(outcome) });
+    for (const { uploadId } of uploads) await tx('applied_uploads').insert({ upload_id: uploadId, run_id: runId });
+  } catch (cause) {
+    if (isUniqueViolation(cause))
+      throw new DatabaseError('duplicate', `run ${runId} or one of its files was applied before`, { cause });
+    throw cause;
+  }
+}
+
+/** Gives new users and teams their ids, so that the rest can refer to them. */
+async function numberNew({ dialect, prefix: s }: Stage, step: (sql: string) => Promise<unknown>): Promise<void> {
+  for (const [plan, table] of [
+    ['people', 'users'],
+    ['groups', 'teams'],
+  ]) {
+    const next =
+      dialect === 'postgres'
+        ? `nextval(pg_get_serial_sequence('${table}', 'id'))`
+        : `n + COALESCE((SELECT seq FROM main.sqlite_sequence WHERE name = '${table}'), 0)`;
+    await step(`UPDATE ${s}.${plan} SET id = ${next} WHERE is_new = 1`);
+  }
+}
+
+function statements({ prefix: s }: Stage): string[] {
+  const values = `user_name, first_name, last_name, manager_id, account_type, is_admin, status, deactivation_date, deactivate_at,
+    deactivated_at, deactivated_by, custom`;
+  const names = values.split(',').map((name) => name.trim());
+  const idOf = (key: string, plan: string, table: string, tableKey: string) =>
+    `COALESCE((SELECT x.id FROM ${s}.${plan} x WHERE x.key = ${key}),
+      (SELECT y.id FROM ${table} y WHERE y.org_id = :org AND y.${tableKey} = ${key}))`;
+  return [
+    `INSERT INTO fields (id, org_id, label, label_key, type, position, created_at)
+     SELECT id, :org, label, label_key, type, position, created_at FROM ${s}.fields`,
+    `UPDATE ${s}.people SET manager_id = ${idOf(`people.manager_key`, 'people', 'users', 'email_key')}
+     WHERE manager_key IS NOT NULL`,
+    `INSERT INTO users (id, org_id, email, email_key, ${values}, created_at, updated_at)
+     SELECT id, :org, email, key, ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
+    `UPDATE users AS u SET ${names.map((name) => `${name} = p.${name}`).join(', ')}, updated_at = CAST(:now AS BIGINT)
+     FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0`,
+    `UPDATE ${s}.groups SET owner_id = ${idOf('groups.owner_key', 'people', 'users', 'email_key')} WHERE owner_key IS NOT NULL`,
+    `UPDATE ${s}.groups SET parent_id = ${idOf('groups.parent_key', 'groups', 'teams', 'name_key')} WHERE parent_key IS NOT NULL`,
+    `INSERT INTO teams (id, org_id, name, name_key, owner_id, parent_id, type, created_at, updated_at)
+     SELECT id, :org, name, key, owner_id, parent_id, type, CAST(:now AS BIGINT), CAST(:now AS BIGINT)
+     FROM ${s}.groups WHERE is_new = 1 ORDER BY n`,
+    `UPDATE teams AS k SET owner_id = g.owner_id, parent_id = g.parent_id, type = g.type, updated_at = CAST(:now AS BIGINT)
+     FROM ${s}.groups g WHERE g.id = k.id AND g.is_new = 0`,
+    `INSERT INTO memberships (user_id, team_id) SELECT u.id, k.id FROM ${s}.joins j CROSS JOIN users u CROSS JOIN teams k
+     WHERE u.org_id = :org AND u.email_key = j.person_key AND k.org_id = :org AND k.name_key = j.team_key
+     ON CONFLICT (user_id, team_id) DO NOTHING`,
+    `DELETE FROM memberships WHERE (user_id, team_id) IN (SELECT user_id, team_id FROM ${s}.leaves)`,
+  ];
+}
+
+/** Each change with its run, file, line, entity, field, before and after (rule R3); a creation with all its values. */
+async function recordChanges(
+  { dialect, prefix: s }: Stage,
+  { org, runId, uploads, now }: Application,
+  tx: Queryable,
+): Promise<void> {
+  const object = dialect === 'sqlite' ? 'json_object' : 'jsonb_build_object';
+  const withoutNulls = (json: string) =>
+    dialect === 'sqlite' ? `json_patch('{}', ${json})` : `jsonb_strip_nulls(${json})::text`;
+  const person = withoutNulls(
+    `${object}('User Email', x.email, 'User Name', x.user_name, 'First Name', x.first_name, 'Last Name', x.last_name,
+      'Manager Email', x.manager_key, 'User Account Type', x.account_type, 'Is Org Admin', CASE x.is_admin WHEN 1 THEN 'Yes' ELSE 'No' END,
+      'Deactivation Date', x.deactivation_date, 'Status', x.status, 'custom', ${dialect === 'sqlite' ? 'json(x.custom)' : 'x.custom'})`,
+  );
+  const group = withoutNulls(
+    `${object}('Team Name', x.name, 'Owner Email', x.owner_key, 'Parent Team', x.parent_key, 'Team Type', x.type)`,
+  );
+  const field = withoutNulls(`${object}('label', x.label, 'type', x.type)`);
+  const columns = 'org_id, run_id, upload_id, line, entity, entity_id, field, before, after, at';
+  const head = 'SELECT :org, CAST(:runId AS BIGINT), CAST(:uploadId AS BIGINT)';
+  const created = (entity: string, plan: string, after: string) =>
+    `INSERT INTO changes (${columns}) ${head}, ${plan === 'fields' ? '1' : 'x.line'}, '${entity}', CAST(x.id AS TEXT), '', NULL, ${after},
+     CAST(:now AS BIGINT) FROM ${s}.${plan} x WHERE x.file = :file ${plan === 'fields' ? '' : 'AND x.is_new = 1 ORDER BY x.n'}`;
+  for (const { file, uploadId } of uploads) {
+    const bindings = { org, runId, uploadId, now, file } as never;
+    await tx.raw(created('field', 'fields', field), bindings);
+    await tx.raw(created('user', 'people', person), bindings);
+    await tx.raw(created('team', 'groups', group), bindings);
+    await tx.raw(
+      `INSERT INTO changes (${columns}) ${head}, c.line, c.entity, CAST(COALESCE(p.id, g.id, u.id, k.id) AS TEXT), c.field, c.before,
+         c.after, CAST(:now AS BIGINT) FROM ${s}.changes c
+       LEFT JOIN ${s}.people p ON c.entity = 'user' AND p.key = c.key
+       LEFT JOIN ${s}.groups g ON c.entity = 'team' AND g.key = c.key
+       LEFT JOIN users u ON p.id IS NULL AND c.entity = 'user' AND u.org_id = :org AND u.email_key = c.key
+       LEFT JOIN teams k ON g.id IS NULL AND c.entity = 'team' AND k.org_id = :org AND k.name_key = c.key
+       WHERE c.file = :file`,
+      bindings,
+    );
+  }
+}

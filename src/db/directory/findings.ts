@@ -1,0 +1,30 @@
+/** Reads back what was found wrong with a file, in the order of its lines; a million findings need no memory. */
+import { createIndex, pagesByLine, rows } from './plan.js';
+import type { Stage, StagedIssue } from './stage.js';
+
+const pageRows = 2000;
+
+/** Call once, when every file of the run is planned. */
+export async function indexIssues(stage: Stage): Promise<void> {
+  await createIndex(stage, 'issues', 'file, line, n', 'order');
+}
+
+export async function* listIssues(stage: Stage, file: number): AsyncGenerator<StagedIssue[]> {
+  for (let [line, n] = [-1, -1]; ; ) {
+    const page = await rows<StagedIssue & { n: number; line: number; col: string | null }>(
+      stage,
+      `SELECT * FROM ${stage.prefix}.issues WHERE file = :file AND (line, n) > (:line, :n) ORDER BY file, line, n LIMIT :limit`,
+      { file, line, n, limit: pageRows },
+    );
+    if (page.length === 0) return;
+    yield page.map((issue) => ({ ...issue, column: issue.col, line: issue.line === 0 ? null : issue.line }));
+    ({ line, n } = page[page.length - 1]!);
+  }
+}
+
+/** The lines that were rejected, in order, each once. */
+export async function* listFaultyLines(stage: Stage, file: number): AsyncGenerator<number> {
+  const query = `SELECT DISTINCT line FROM ${stage.prefix}.issues
+    WHERE file = :file AND severity = 'fault' AND line > :after ORDER BY line LIMIT :limit`;
+  for await (const page of pagesByLine<{ line: number }>(stage, query, { file })) yield* page.map(({ line }) => line);
+}

@@ -1,0 +1,116 @@
+/** Plans one teams file: which teams are created, what changes in those known; into the stage's tables (rules T1–T4). */
+import { analyze, count, type PlanContext, type RingRelation, run } from './plan.js';
+import type { Stage } from './stage.js';
+import { addStubs, type PlanCounts } from './userplan.js';
+
+const columns: readonly { label: string; column: string }[] = [
+  { label: 'Owner Email', column: 'owner_key' },
+  { label: 'Parent Team', column: 'parent_key' },
+  { label: 'Team Type', column: 'type' },
+];
+
+function bindingsOf({ org, file, ownerKey }: PlanContext): Record<string, unknown> {
+  return { org, file, ownerKey };
+}
+
+/** Brings into the plan the teams that the file creates, names as parents, or changes; and unknown owners as users. */
+export async function gatherTeams(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const bindings = bindingsOf(context);
+  await run(
+    stage,
+    `INSERT INTO ${s}.groups (key, id, name, owner_key, owner_id, parent_key, parent_id, type, is_new, is_stub, file, line)
+     SELECT r.key, k.id, k.name, o.email_key, k.owner_id, a.name_key, k.parent_id, k.type, 0, 0, :file, r.line
+     FROM ${s}.team_rows r CROSS JOIN teams k LEFT JOIN users o ON o.id = k.owner_id LEFT JOIN teams a ON a.id = k.parent_id
+     WHERE k.org_id = :org AND k.name_key = r.key AND r.state = 0
+       AND ((r.owner_key IS NOT NULL AND r.owner_key IS DISTINCT FROM o.email_key)
+         OR (r.parent_key IS NOT NULL AND r.parent_key IS DISTINCT FROM a.name_key)
+         OR (r.type IS NOT NULL AND r.type IS DISTINCT FROM k.type))
+       AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = r.key)`,
+    bindings,
+  );
+  await run(
+    stage,
+    `INSERT INTO ${s}.groups (key, name, owner_key, parent_key, type, is_new, is_stub, file, line)
+     SELECT r.key, r.name, COALESCE(r.owner_key, :ownerKey), r.parent_key, r.type, 1, 0, :file, r.line FROM ${s}.team_rows r
+     WHERE r.state = 0 AND NOT EXISTS (SELECT 1 FROM teams k WHERE k.org_id = :org AND k.name_key = r.key)
+       AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = r.key)
+     ORDER BY r.line`,
+    bindings,
+  );
+  await run(
+    stage,
+    `INSERT INTO ${s}.groups (key, name, owner_key, is_new, is_stub, file, line)
+     SELECT r.parent_key, r.parent_name, :ownerKey, 1, 1, :file, r.line
+     FROM (SELECT parent_key AS key, MIN(line) AS line FROM ${s}.team_rows WHERE state = 0 AND parent_key IS NOT NULL GROUP BY parent_key) named
+     CROSS JOIN ${s}.team_rows r WHERE r.line = named.line
+       AND NOT EXISTS (SELECT 1 FROM teams k WHERE k.org_id = :org AND k.name_key = named.key)
+       AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = named.key)
+     ORDER BY r.line`,
+    bindings,
+  );
+  await addStubs(stage, context, 'team_rows', 'owner_key', 'owner_email', null);
+  await analyze(stage, 'groups', 'people');
+}
+
+/** Parents, for dropRings. */
+export function parentRelation(stage: Stage): RingRelation {
+  const s = stage.prefix;
+  const isChanged = 'r.parent_key IS NOT NULL AND (g.is_new = 1 OR r.parent_key IS DISTINCT FROM g.parent_key)';
+  return {
+    table: 'team_rows',
+    changedEdges: `SELECT r.key, r.parent_key, r.line FROM ${s}.groups g CROSS JOIN ${s}.team_rows r
+      WHERE r.key = g.key AND r.state = 0 AND ${isChanged}`,
+    nextEdge: `SELECT up.above, CASE WHEN r.parent_key IS NOT NULL THEN r.parent_key
+        WHEN g.key IS NOT NULL THEN g.parent_key ELSE a.name_key END,
+        CASE WHEN g.key IS NOT NULL AND ${isChanged} THEN r.line END
+      FROM up LEFT JOIN ${s}.team_rows r ON r.key = up.above AND r.state = 0
+      LEFT JOIN ${s}.groups g ON g.key = up.above
+      LEFT JOIN teams k ON k.org_id = :org AND k.name_key = up.above
+      LEFT JOIN teams a ON a.id = k.parent_id
+      WHERE up.above IS NOT NULL`,
+    drop: [
+      `UPDATE ${s}.groups SET parent_key = NULL WHERE is_new = 1 AND key = (SELECT key FROM ${s}.team_rows WHERE line = :line)`,
+      `UPDATE ${s}.team_rows SET parent_key = NULL WHERE line = :line`,
+    ],
+  };
+}
+
+/** Records what the file changes in teams that are there, then makes the change in the plan. */
+export async function changeTeams(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const bindings = bindingsOf(context);
+  const isOwn = 'g.is_new = 1 AND g.is_stub = 0 AND g.file = :file';
+  for (const { label, column } of columns) {
+    await run(
+      stage,
+      `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
+       SELECT :file, r.line, 'team', g.key, :label, g.${column}, r.${column} FROM ${s}.groups g CROSS JOIN ${s}.team_rows r
+       WHERE r.key = g.key AND r.state = 0 AND NOT (${isOwn}) AND r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM g.${column}`,
+      { ...bindings, label },
+    );
+  }
+  await run(
+    stage,
+    `UPDATE ${s}.groups AS g SET ${columns.map(({ column }) => `${column} = COALESCE(r.${column}, g.${column})`).join(', ')}
+     FROM ${s}.team_rows r WHERE r.key = g.key AND r.state = 0 AND NOT (${isOwn})`,
+    bindings,
+  );
+}
+
+/** What the file does to teams: its own rows, and the stubs that it needs. */
+export async function countTeams(
+  stage: Stage,
+  context: PlanContext,
+  table: 'user_rows' | 'team_rows',
+): Promise<PlanCounts> {
+  const s = stage.prefix;
+  const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, { file: context.file });
+  const stubs = await n(`${s}.groups WHERE file = :file AND is_new = 1 AND is_stub = 1`);
+  const none = { deactivated: 0, scheduled: 0, stubs };
+  if (table === 'user_rows') return { created: 0, updated: 0, unchanged: 0, ...none };
+  const created = await n(`${s}.groups WHERE file = :file AND is_new = 1 AND is_stub = 0`);
+  const updated = await n(`(SELECT key FROM ${s}.changes WHERE file = :file AND entity = 'team' GROUP BY key) changed`);
+  const effective = await n(`${s}.team_rows WHERE state = 0`);
+  return { created, updated, unchanged: effective - created - updated, ...none };
+}

@@ -1,0 +1,244 @@
+/** Every refusal, fault and warning: its stable code, its rule, and the sentence that says what to do. One table. */
+import type { Issue, Refusal, Severity } from './types.js';
+
+interface Code {
+  severity: Severity;
+  /** The rule of docs/import-rules.md. */
+  rule: string;
+  /** `{name}` stands for a detail: a label, a number, a line; never for a cell's value. */
+  message: string;
+}
+
+/** Codes are part of the report's format: they may be added, never renamed. */
+export const codes = {
+  not_csv: { severity: 'refusal', rule: 'F2', message: 'This is {what}, not a CSV file. {advice}' },
+  binary: {
+    severity: 'refusal',
+    rule: 'F2',
+    message: 'This is not a text file: there is a zero byte at offset {offset}. {advice}',
+  },
+  not_utf8: {
+    severity: 'refusal',
+    rule: 'F2',
+    message: 'The text is not UTF-8: the byte at offset {offset} is not valid. Export the file as "CSV UTF-8".',
+  },
+  damaged: {
+    severity: 'refusal',
+    rule: 'F2',
+    message: 'The stored file is damaged and cannot be read. Send it again, and tell your operator.',
+  },
+  no_key_column: {
+    severity: 'refusal',
+    rule: 'F1',
+    message:
+      'The header has neither "User Email" (a users file) nor "Team Name" (a teams file){hint}. Put the column names into the first line.',
+  },
+  both_key_columns: {
+    severity: 'refusal',
+    rule: 'F1',
+    message: 'The header has both "User Email" and "Team Name". Send users and teams as two files.',
+  },
+  label_twice: {
+    severity: 'refusal',
+    rule: 'F6',
+    message: 'The column "{label}" stands twice in the header. Remove or rename one of them.',
+  },
+  unclosed_quote: {
+    severity: 'refusal',
+    rule: 'F4',
+    message:
+      'A quote (") that opens on this line is never closed. Close it, or double it ("") where it is part of the text.',
+  },
+  too_many_rows: { severity: 'refusal', rule: 'F9', message: 'The file has more than {limit} rows. Split it.' },
+  too_many_columns: {
+    severity: 'refusal',
+    rule: 'F9',
+    message: 'The header has {count} columns; {limit} are allowed. Export fewer columns.',
+  },
+  cell_too_large: {
+    severity: 'refusal',
+    rule: 'F9',
+    message: 'A cell has more than {limit} bytes. Shorten it, or look for a missing quote.',
+  },
+  file_too_large: {
+    severity: 'refusal',
+    rule: 'F9',
+    message: 'The file has {bytes} bytes; {limit} are allowed. Split it.',
+  },
+  too_many_faults: {
+    severity: 'refusal',
+    rule: 'G2',
+    message:
+      '{faults} of {rows} rows are faulty, more than the allowed share. Nothing of the file was applied. Mend the rows of the report and send the file again.',
+  },
+
+  cell_count: {
+    severity: 'fault',
+    rule: 'F4',
+    message: 'The row has {count} cells, the header {expected}. Look for a missing or an extra comma or quote.',
+  },
+  email_missing: {
+    severity: 'fault',
+    rule: 'U1',
+    message: '"User Email" is empty. Every user needs an email address.',
+  },
+  email_invalid: { severity: 'fault', rule: 'U1', message: '"User Email" is not a valid email address. Correct it.' },
+  email_twice: {
+    severity: 'fault',
+    rule: 'U2',
+    message: 'The same email stands on {lines} with other values. Keep one row for each user.',
+  },
+  team_missing: { severity: 'fault', rule: 'T1', message: '"Team Name" is empty. Every team needs a name.' },
+  team_twice: {
+    severity: 'fault',
+    rule: 'T1',
+    message: 'The same team stands on {lines} with other values. Keep one row for each team.',
+  },
+
+  file_empty: {
+    severity: 'warning',
+    rule: 'F5',
+    message: 'The file is empty: nothing was changed, and nobody was deactivated. Check the export.',
+  },
+  no_rows: {
+    severity: 'warning',
+    rule: 'F5',
+    message: 'The file has a header and no rows: nothing was changed, and nobody was deactivated. Check the export.',
+  },
+  label_inexact: {
+    severity: 'warning',
+    rule: 'F7',
+    message: 'The column "{label}" was read as "{standard}". Write it exactly so.',
+  },
+  label_near: {
+    severity: 'warning',
+    rule: 'F7',
+    message:
+      'The column "{label}" looks like "{standard}" misspelt and was ignored. Write "{standard}", or give a field of your own another name.',
+  },
+  label_unknown: { severity: 'warning', rule: 'F8', message: 'A teams file has no column "{label}"; it was ignored.' },
+  label_blank: {
+    severity: 'warning',
+    rule: 'F8',
+    message: 'Column {number} has values but no name in the header; it was ignored. Name it.',
+  },
+  manager_invalid: {
+    severity: 'warning',
+    rule: 'U8',
+    message: '"Manager Email" is not a valid email address; the manager was left as it is.',
+  },
+  manager_self: {
+    severity: 'warning',
+    rule: 'U9',
+    message: 'Nobody can be their own manager; the manager was left as it is.',
+  },
+  manager_ring: {
+    severity: 'warning',
+    rule: 'U9',
+    message: 'This manager would close a ring{lines}; the manager was left as it is. Correct one of these managers.',
+  },
+  admin_invalid: { severity: 'warning', rule: 'U10', message: '"Is Org Admin" takes Yes or No; it was left as it is.' },
+  last_admin: {
+    severity: 'warning',
+    rule: 'U10',
+    message:
+      'This is the last active admin, whom a file can neither demote nor deactivate; the cell was ignored. Name another admin first.',
+  },
+  account_type_invalid: {
+    severity: 'warning',
+    rule: 'U11',
+    message: '"User Account Type" takes Regular or Observer; it was left as it is.',
+  },
+  date_invalid: {
+    severity: 'warning',
+    rule: 'U14',
+    message: 'This is not a date; the cell was ignored. Write dates as yyyy-mm-dd, mm/dd/yyyy or dd/mm/yyyy.',
+  },
+  date_ambiguous: {
+    severity: 'warning',
+    rule: 'U14',
+    message:
+      'Day or month first? No date of the column tells; the cell was ignored. Write yyyy-mm-dd, or have the date format of your organization set.',
+  },
+  date_contradictory: {
+    severity: 'warning',
+    rule: 'U14',
+    message:
+      'The column has dates with the day first and dates with the month first; the cell was ignored. Write all dates as yyyy-mm-dd.',
+  },
+  teams_malformed: {
+    severity: 'warning',
+    rule: 'U6',
+    message:
+      'A quote in "Teams" is never closed; the cell was ignored. Separate teams by commas and put a name that has a comma in quotes.',
+  },
+  field_mismatch: {
+    severity: 'warning',
+    rule: 'C3',
+    message:
+      'The field "{label}" holds {type} values and this is none; the cell was ignored. Correct it, or ask your operator to make the field a text.',
+  },
+  field_ambiguous: {
+    severity: 'warning',
+    rule: 'C4',
+    message:
+      'Day or month first? No date of the new column "{label}" tells; it was made a text. Write yyyy-mm-dd to get dates.',
+  },
+  owner_invalid: {
+    severity: 'warning',
+    rule: 'T2',
+    message: '"Owner Email" is not a valid email address; the owner was left as it is.',
+  },
+  parent_self: {
+    severity: 'warning',
+    rule: 'T3',
+    message: 'A team cannot be its own parent; the parent was left as it is.',
+  },
+  parent_ring: {
+    severity: 'warning',
+    rule: 'T3',
+    message: 'This parent would close a ring{lines}; the parent was left as it is. Correct one of these parents.',
+  },
+} as const satisfies Record<string, Code>;
+
+export type CodeName = keyof typeof codes;
+
+/** What a code's sentence is filled with. */
+export type Details = Record<string, string | number>;
+
+/** Ends the reading of a file: the refusal is the outcome, not a failure. */
+export class RefusalError extends Error {
+  override name = 'RefusalError';
+  constructor(readonly refusal: Refusal) {
+    super(refusal.code);
+  }
+}
+
+export function refuse(
+  code: CodeName,
+  details: Details = {},
+  line: number | null = null,
+  column: string | null = null,
+): Refusal {
+  return { code, message: describe(code, details), line, column };
+}
+
+/** One line of the report. */
+export function makeIssue(
+  code: CodeName,
+  where: { line: number | null; column?: string | null; value?: string | null },
+  details: Details = {},
+): Issue {
+  return {
+    line: where.line,
+    column: where.column ?? null,
+    severity: codes[code].severity,
+    code,
+    message: describe(code, details),
+    value: where.value ?? null,
+  };
+}
+
+function describe(code: CodeName, details: Details): string {
+  return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? ''));
+}

@@ -1,0 +1,102 @@
+/** Decides what each column of a file becomes: standard values, known custom fields, or new ones (rules F8, U14, C1–C4). */
+import { randomBytes } from 'node:crypto';
+import type { DateFormat } from '../db/control/orgs.js';
+import type { Field, FieldType } from '../db/directory/fields.js';
+import { makeIssue } from './codes.js';
+import { type DateOrder, decideOrder } from './dates.js';
+import type { Header } from './header.js';
+import { collapse, labelKey } from './normal.js';
+import type { ColumnFacts, Survey } from './survey.js';
+import type { Issue } from './types.js';
+
+/** A custom field as one file fills it. */
+export interface FieldColumn {
+  index: number;
+  label: string;
+  field: Field;
+  /** For dates only. */
+  order: DateOrder;
+}
+
+export interface ColumnPlan {
+  /** Index of each standard column that the file has. */
+  standard: ReadonlyMap<string, number>;
+  deactivationOrder: DateOrder;
+  fields: FieldColumn[];
+  /** Those of `fields` that the directory does not have yet. */
+  newFields: Field[];
+  warnings: Issue[];
+}
+
+/**
+ * @param known the organization's fields, those planned by earlier files of the run included.
+ * @param headerLine for the warnings.
+ */
+export function planColumns(
+  header: Header,
+  { facts }: Survey,
+  known: readonly Field[],
+  format: DateFormat,
+  now: number,
+): ColumnPlan {
+  const plan: ColumnPlan = {
+    standard: new Map(),
+    deactivationOrder: 'ambiguous',
+    fields: [],
+    newFields: [],
+    warnings: [],
+  };
+  const standard = new Map<string, number>();
+  const byKey = new Map(known.map((field) => [labelKey(field.label), field]));
+  for (const { index, label, meaning } of header.columns) {
+    const seen = facts[index]!;
+    if (meaning.kind === 'standard') {
+      standard.set(meaning.column, index);
+      if (meaning.column === 'deactivationDate') plan.deactivationOrder = decideOrder(format, seen.dates);
+    } else if (meaning.kind === 'blank' && seen.values > 0) {
+      plan.warnings.push(makeIssue('label_blank', { line: 1 }, { number: index + 1 }));
+    } else if (meaning.kind === 'custom') {
+      const field =
+        byKey.get(labelKey(label)) ?? createField(label, seen, format, known.length + plan.newFields.length, now, plan);
+      if (field !== null) plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
+    }
+  }
+  return { ...plan, standard };
+}
+
+/** null: the column has no values, so nothing tells its type; it becomes a field when it has some. */
+function createField(
+  label: string,
+  facts: ColumnFacts,
+  format: DateFormat,
+  position: number,
+  now: number,
+  plan: ColumnPlan,
+): Field | null {
+  if (facts.values === 0) return null;
+  const type = tellType(facts, format);
+  if (type === 'text' && facts.areDates && decideOrder(format, facts.dates) === 'ambiguous') {
+    plan.warnings.push(makeIssue('field_ambiguous', { line: 1, column: label }, { label }));
+  }
+  const field: Field = {
+    id: `f${randomBytes(6).toString('hex')}`,
+    label: collapse(label),
+    type,
+    position,
+    createdAt: now,
+  };
+  plan.newFields.push(field);
+  return field;
+}
+
+/** From the values that are not blank. Digits alone stay text: leading zeros count. */
+function tellType(facts: ColumnFacts, format: DateFormat): FieldType {
+  if (facts.areBooleans) return 'boolean';
+  if (!facts.areDates) return 'text';
+  const { onlyMdy, onlyDmy, eitherWay } = facts.dates;
+  const isSettled =
+    (format === 'mdy' && !onlyDmy) ||
+    (format === 'dmy' && !onlyMdy) ||
+    (format === 'auto' && !(onlyMdy && onlyDmy) && (onlyMdy || onlyDmy || !eitherWay));
+  return isSettled ? 'date' : 'text';
+}

@@ -1,0 +1,138 @@
+/** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
+import { makeIssue, RefusalError, refuse } from './codes.js';
+import { editDistance, labelKey } from './normal.js';
+import type { Limits, Row } from './parse.js';
+import type { FileType, Issue } from './types.js';
+
+/** The standard labels; the code speaks of a column by the name on the left. */
+export const userLabels = {
+  email: 'User Email',
+  userName: 'User Name',
+  firstName: 'First Name',
+  lastName: 'Last Name',
+  managerName: 'Manager',
+  managerEmail: 'Manager Email',
+  teams: 'Teams',
+  accountType: 'User Account Type',
+  isAdmin: 'Is Org Admin',
+  deactivationDate: 'Deactivation Date',
+} as const;
+
+export const teamLabels = {
+  name: 'Team Name',
+  ownerEmail: 'Owner Email',
+  parent: 'Parent Team',
+  type: 'Team Type',
+} as const;
+
+/** Written by exports for people to read; not a column that an import understands. */
+const exportOnly = 'Status';
+
+export type UserColumn = keyof typeof userLabels;
+export type TeamColumn = keyof typeof teamLabels;
+
+export type Meaning =
+  | { kind: 'standard'; column: UserColumn | TeamColumn }
+  | { kind: 'custom' }
+  | { kind: 'blank' }
+  | { kind: 'ignored' };
+
+export interface Column {
+  index: number;
+  /** As the file writes it, trimmed. */
+  label: string;
+  meaning: Meaning;
+}
+
+export interface Header {
+  type: FileType;
+  columns: Column[];
+  /** The first line's cells, for the file of rejected rows. */
+  cells: string[];
+  /** Cells that a row must have: the columns up to the last one with a name. */
+  named: number;
+  warnings: Issue[];
+}
+
+/** @throws RefusalError when the file's type can't be told, a label stands twice, or there are too many columns. */
+export function readHeader(row: Row, limits: Limits): Header {
+  const { cells } = row;
+  const named = countNamed(cells);
+  if (named > limits.maxColumns) {
+    throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
+  }
+  refuseTwice(cells, row.line);
+  const type = tellType(cells, row.line);
+  const warnings: Issue[] = [];
+  const columns = cells.map((cell, index): Column => {
+    const label = cell.trim();
+    return { index, label, meaning: label === '' ? { kind: 'blank' } : tellMeaning(label, type, row.line, warnings) };
+  });
+  return { type, columns, cells, named, warnings };
+}
+
+function tellType(cells: string[], line: number): FileType {
+  const keys = new Set(cells.map(labelKey));
+  const isUsers = keys.has(labelKey(userLabels.email));
+  const isTeams = keys.has(labelKey(teamLabels.name));
+  if (isUsers && isTeams) throw new RefusalError(refuse('both_key_columns', {}, line));
+  if (!isUsers && !isTeams) throw new RefusalError(refuse('no_key_column', { hint: nearestHint(cells) }, line));
+  return isUsers ? 'users' : 'teams';
+}
+
+/** Names the label of the header that comes closest to one of the two key columns. */
+function nearestHint(cells: string[]): string {
+  const pairs = cells.flatMap((cell) =>
+    [userLabels.email, teamLabels.name].map((standard) => ({
+      label: cell.trim(),
+      standard,
+      distance: editDistance(labelKey(cell), labelKey(standard), 6),
+    })),
+  );
+  const nearest = pairs
+    .filter(({ label, distance }) => label !== '' && distance <= 6)
+    .sort((a, b) => a.distance - b.distance)[0];
+  if (nearest === undefined) return '';
+  return `; the nearest label is "${shorten(nearest.label)}", which should be "${nearest.standard}"`;
+}
+
+function refuseTwice(cells: string[], line: number): void {
+  const seen = new Set<string>();
+  for (const cell of cells) {
+    const key = labelKey(cell);
+    if (key === '') continue;
+    if (seen.has(key))
+      throw new RefusalError(refuse('label_twice', { label: shorten(cell.trim()) }, line, shorten(cell.trim())));
+    seen.add(key);
+  }
+}
+
+function tellMeaning(label: string, type: FileType, line: number, warnings: Issue[]): Meaning {
+  const standards: Record<string, string> = type === 'users' ? userLabels : teamLabels;
+  const key = labelKey(label);
+  for (const [column, standard] of Object.entries(standards)) {
+    if (key !== labelKey(standard)) continue;
+    if (label !== standard) warnings.push(makeIssue('label_inexact', { line, column: label }, { label, standard }));
+    return { kind: 'standard', column: column as UserColumn | TeamColumn };
+  }
+  if (label === exportOnly) return { kind: 'ignored' };
+  const near = Object.values(standards).find((standard) => editDistance(key, labelKey(standard), 2) <= 2);
+  if (near !== undefined) {
+    warnings.push(makeIssue('label_near', { line, column: label }, { label, standard: near }));
+    return { kind: 'ignored' };
+  }
+  if (type === 'users') return { kind: 'custom' };
+  warnings.push(makeIssue('label_unknown', { line, column: label }, { label }));
+  return { kind: 'ignored' };
+}
+
+/** Columns up to the last one with a name: spreadsheets export empty ones behind it. */
+function countNamed(cells: string[]): number {
+  let length = cells.length;
+  while (length > 0 && cells[length - 1]!.trim() === '') length--;
+  return length;
+}
+
+function shorten(label: string): string {
+  return label.length > 80 ? `${label.slice(0, 80)}…` : label;
+}

@@ -1,0 +1,32 @@
+/** Collects what is wrong with one file and keeps it in the stage, so that a million mistakes need no memory. */
+import { type Stage, stageIssues } from '../db/directory/stage.js';
+import type { Issue, Severity } from './types.js';
+
+const batchIssues = 5000;
+
+export class IssueLog {
+  readonly counts: Record<Severity, number> = { refusal: 0, fault: 0, warning: 0 };
+  private waiting: Issue[] = [];
+
+  /** @param file its place in the run. */
+  constructor(
+    private readonly stage: Stage,
+    private readonly file: number,
+  ) {}
+
+  /** Call `flush` now and then: this only collects. */
+  add(...issues: Issue[]): void {
+    for (const issue of issues) this.counts[issue.severity]++;
+    this.waiting.push(...issues);
+  }
+
+  async flush(isEnd = false): Promise<void> {
+    if (this.waiting.length === 0 || (!isEnd && this.waiting.length < batchIssues)) return;
+    const batch = this.waiting;
+    this.waiting = [];
+    await stageIssues(
+      this.stage,
+      batch.map((issue) => ({ file: this.file, ...issue })),
+    );
+  }
+}

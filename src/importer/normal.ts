@@ -1,0 +1,43 @@
+/** The forms in which names are compared, and what a valid email address is. */
+
+/** Email addresses compare without regard to case (rule U1). */
+export function emailKey(email: string): string {
+  return email.normalize('NFC').toLowerCase();
+}
+
+/** Team names compare trimmed, inner spaces collapsed, without regard to case (rule U7). */
+export function nameKey(name: string): string {
+  return collapse(name).normalize('NFC').toLowerCase();
+}
+
+/** Labels compare without regard to case and spacing (rules F7, C2). */
+export function labelKey(label: string): string {
+  return label.replace(/\s+/g, '').normalize('NFC').toLowerCase();
+}
+
+export function collapse(text: string): string {
+  return text.trim().replace(/\s+/g, ' ');
+}
+
+const email =
+  /^[^\s@"(),:;<>[\\\]]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)*[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?$/u;
+
+/** The addresses that people have (RFC 5321 lengths, a dot-atom or internationalized local part); no quoted local parts. */
+export function isEmail(text: string): boolean {
+  return text.length <= 254 && email.test(text) && !/^\.|\.\.|\.@/.test(text);
+}
+
+/** Insertions, deletions and replacements from one text to the other, counted up to `most` + 1 (Levenshtein). */
+export function editDistance(from: string, to: string, most: number): number {
+  if (Math.abs(from.length - to.length) > most) return most + 1;
+  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column++) {
+      const replaced = previous[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1));
+    }
+    previous = current;
+  }
+  return Math.min(previous[to.length]!, most + 1);
+}

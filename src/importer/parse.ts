@@ -1,0 +1,175 @@
+/** Reads CSV rows with their line numbers, in batches, through csv-parse (RFC 4180; rules F3, F4, F9). */
+import { type CsvError, parse } from 'csv-parse';
+import type { Settings } from '../config/settings.js';
+import { RefusalError, refuse } from './codes.js';
+import { labelKey } from './normal.js';
+
+export interface Row {
+  /** 1-based line of the file where the row begins. */
+  line: number;
+  cells: string[];
+}
+
+export type Limits = Pick<Settings, 'maxRows' | 'maxColumns' | 'maxCellBytes'>;
+
+const delimiters = [',', ';', '\t', '|'] as const;
+const headerBytes = 64 * 1024;
+
+/**
+ * Rows in batches of what one chunk holds, the header first; blank lines are left out.
+ * @param chunks UTF-8 text that was checked; `reopen` gives it again, to find a quote that is never closed.
+ * @throws RefusalError
+ */
+export async function* readRows(
+  chunks: AsyncIterable<Buffer>,
+  reopen: () => AsyncIterable<Buffer>,
+  limits: Limits,
+): AsyncGenerator<Row[]> {
+  let batch: Row[] = [];
+  let lastLine = 0;
+  let parser: ReturnType<typeof startParser> | undefined;
+  const take = (cells: string[], endLine: number) => {
+    const line = endLine - countNewlines(cells);
+    lastLine = endLine;
+    checkCells(cells, line, limits);
+    if (!cells.every(isBlank)) batch.push({ line, cells });
+  };
+  let waiting: Buffer[] = [];
+  const feed = async function* (text: Buffer): AsyncGenerator<Row[]> {
+    parser ??= startParser(guessDelimiter(text), limits, take);
+    await parser.write(text);
+    if (batch.length > 0) {
+      const full = batch;
+      batch = [];
+      yield full;
+    }
+  };
+  try {
+    for await (const chunk of chunks) {
+      if (parser === undefined) {
+        // The delimiter is told by the whole header line: wait for its end.
+        waiting.push(chunk);
+        const start = Buffer.concat(waiting);
+        if (start.length < headerBytes && !start.includes(10)) continue;
+        waiting = [];
+        yield* feed(start);
+      } else yield* feed(chunk);
+    }
+    if (waiting.length > 0) yield* feed(Buffer.concat(waiting));
+    await parser?.end();
+    if (batch.length > 0) yield batch;
+  } catch (error) {
+    throw await translate(error, reopen, lastLine, limits);
+  } finally {
+    parser?.close();
+  }
+}
+
+function startParser(delimiter: string, limits: Limits, take: (cells: string[], endLine: number) => void) {
+  let failure: Error | undefined;
+  const parser = parse({
+    delimiter,
+    record_delimiter: ['\r\n', '\n', '\r'],
+    relax_column_count: true,
+    relax_quotes: true,
+    skip_empty_lines: true,
+    // Past this no cell can be within its limit; it keeps a file without newlines from filling the memory.
+    max_record_size: limits.maxCellBytes * 2 + 64 * limits.maxColumns,
+    on_record: (cells: string[], context) => {
+      try {
+        take(cells, context.lines);
+      } catch (error) {
+        failure ??= error as Error;
+      }
+      return null;
+    },
+  });
+  parser.on('error', (error) => {
+    failure ??= error;
+  });
+  parser.resume();
+  const settle = (resolve: () => void, reject: (error: Error) => void) => (error?: Error | null) => {
+    const found = failure ?? error;
+    if (found) reject(found);
+    else resolve();
+  };
+  return {
+    write: (text: Buffer) => new Promise<void>((resolve, reject) => parser.write(text, settle(resolve, reject))),
+    end: () =>
+      new Promise<void>((resolve, reject) => {
+        parser.once('error', reject);
+        parser.once('end', settle(resolve, reject));
+        parser.end();
+      }),
+    close: () => parser.destroy(),
+  };
+}
+
+/** The delimiter under which the header has a standard key column; else the one that stands there most. */
+function guessDelimiter(start: Buffer): string {
+  const text = start.subarray(0, headerBytes).toString('utf8').trimStart();
+  const header = text.split(/\r?\n|\r/, 1)[0]!.replaceAll('"', '');
+  const known = delimiters.find((one) =>
+    header.split(one).some((label) => ['useremail', 'teamname'].includes(labelKey(label))),
+  );
+  if (known !== undefined) return known;
+  const byCount = [...delimiters].sort((a, b) => header.split(b).length - header.split(a).length);
+  return byCount[0]!;
+}
+
+function checkCells(cells: string[], line: number, limits: Limits): void {
+  if (cells.length > 4 * limits.maxColumns) {
+    throw new RefusalError(refuse('too_many_columns', { count: cells.length, limit: limits.maxColumns }, line));
+  }
+  for (const cell of cells) {
+    // A UTF-16 length is at most the UTF-8 length: the exact count is needed only near the limit.
+    if (cell.length * 3 > limits.maxCellBytes && Buffer.byteLength(cell) > limits.maxCellBytes) {
+      throw new RefusalError(refuse('cell_too_large', { limit: limits.maxCellBytes }, line));
+    }
+  }
+}
+
+async function translate(
+  error: unknown,
+  reopen: () => AsyncIterable<Buffer>,
+  lastLine: number,
+  limits: Limits,
+): Promise<unknown> {
+  const { code } = error as CsvError;
+  if (code !== 'CSV_QUOTE_NOT_CLOSED' && code !== 'CSV_MAX_RECORD_SIZE') return error;
+  const opened = await findOpenQuote(reopen());
+  if (opened !== null) return new RefusalError(refuse('unclosed_quote', {}, opened));
+  return new RefusalError(refuse('cell_too_large', { limit: limits.maxCellBytes }, lastLine + 1));
+}
+
+/** The line of the quote that is open at the end of the text; null when all are closed. */
+async function findOpenQuote(chunks: AsyncIterable<Buffer>): Promise<number | null> {
+  let line = 1;
+  let openedAt = 0;
+  let isOpen = false;
+  let previous = 0;
+  for await (const chunk of chunks) {
+    for (const byte of chunk) {
+      if (byte === 34) {
+        // A doubled quote closes and opens again: what it opens is what was open before.
+        if (!isOpen && previous !== 34) openedAt = line;
+        isOpen = !isOpen;
+      } else if (byte === 10) line++;
+      previous = byte;
+    }
+  }
+  return isOpen ? openedAt : null;
+}
+
+function countNewlines(cells: string[]): number {
+  let count = 0;
+  for (const cell of cells) {
+    if (!cell.includes('\n') && !cell.includes('\r')) continue;
+    count += cell.match(/\r\n|\n|\r/g)!.length;
+  }
+  return count;
+}
+
+function isBlank(cell: string): boolean {
+  return cell === '' || cell.trim() === '';
+}

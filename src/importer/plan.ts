@@ -1,0 +1,272 @@
+/** From the bytes of one file to its plan: survey, stage, plan in sets, count. Nothing of the directory is changed here. */
+import type { Settings } from '../config/settings.js';
+import type { Org } from '../db/control/orgs.js';
+import type { Field } from '../db/directory/fields.js';
+import {
+  analyze,
+  createIndex,
+  dropRings,
+  type PlanContext,
+  type RingRelation,
+  settleTwins,
+} from '../db/directory/plan.js';
+import { beginFile, insertRows, type Stage, stageTeams, stageUsers } from '../db/directory/stage.js';
+import { changeTeams, countTeams, gatherTeams, parentRelation } from '../db/directory/teamplan.js';
+import {
+  changeUsers,
+  countUsers,
+  gatherUsers,
+  joinTeams,
+  keepLastAdmin,
+  managerRelation,
+} from '../db/directory/userplan.js';
+import { type CodeName, makeIssue, RefusalError, refuse } from './codes.js';
+import { type ColumnPlan, planColumns } from './columns.js';
+import { noCounts } from './counts.js';
+import { type Header, teamLabels, userLabels } from './header.js';
+import { IssueLog } from './issues.js';
+import { emailKey, labelKey } from './normal.js';
+import type { Row } from './parse.js';
+import { readTeam, readUser } from './record.js';
+import type { Source } from './source.js';
+import { fitsHeader, openRows, type Survey, surveyFile } from './survey.js';
+import { startOfDay } from './time.js';
+import type { Counts, FileType, Issue, Progress, Refusal } from './types.js';
+
+/** What all files of one run are planned with. */
+export interface PlanJob {
+  settings: Settings;
+  stage: Stage;
+  org: Org;
+  /** The run's date in the organization's time zone, yyyy-mm-dd, and its moment (ms). */
+  today: string;
+  now: number;
+  /** The organization's custom fields; grows by those that the files bring. */
+  fields: Field[];
+  /** Told at every step; throws to end the run at a safe point. */
+  tell(progress: Progress): void;
+}
+
+export interface PlannedFile {
+  type: FileType | null;
+  refusal: Refusal | null;
+  /** The header's cells, for the file of rejected rows. */
+  header: string[];
+  rows: number;
+  users: Counts;
+  teams: Counts;
+}
+
+/** A file with fewer faults than this is never refused for their share (rule G2). */
+const fewestFaults = 20;
+
+/** @param file its place in the run; what is wrong with it is in the stage's issues under that number. */
+export async function planFile(job: PlanJob, file: number, source: Source): Promise<PlannedFile> {
+  const issues = new IssueLog(job.stage, file);
+  const planned: PlannedFile = { type: null, refusal: null, header: [], rows: 0, users: noCounts(), teams: noCounts() };
+  try {
+    await planRows(job, file, source, planned, issues);
+  } catch (error) {
+    if (!(error instanceof RefusalError)) throw error;
+    planned.refusal = error.refusal;
+    issues.add({ ...error.refusal, severity: 'refusal', value: null });
+  }
+  await issues.flush(true);
+  const own = planned.type === 'teams' ? planned.teams : planned.users;
+  own.faults = issues.counts.fault;
+  own.warnings = issues.counts.warning;
+  own.refused = planned.refusal === null ? 0 : 1;
+  return planned;
+}
+
+async function planRows(
+  job: PlanJob,
+  file: number,
+  source: Source,
+  planned: PlannedFile,
+  issues: IssueLog,
+): Promise<void> {
+  const { settings, stage } = job;
+  if (source.bytes > settings.maxFileBytes) {
+    throw new RefusalError(refuse('file_too_large', { bytes: source.bytes, limit: settings.maxFileBytes }));
+  }
+  const survey = await surveyFile(source, settings, (rows) => job.tell({ phase: 'reading', file: source.name, rows }));
+  planned.rows = survey.rows;
+  if (survey.header === null) {
+    issues.add(makeIssue('file_empty', { line: null }));
+    return;
+  }
+  planned.type = survey.header.type;
+  planned.header = survey.header.cells;
+  issues.add(...survey.header.warnings);
+  if (survey.rows === 0) {
+    issues.add(makeIssue('no_rows', { line: null }));
+    return;
+  }
+  await beginFile(stage);
+  const columns = planColumns(survey.header, survey, job.fields, job.org.dateFormat, job.now);
+  issues.add(...columns.warnings);
+  await stageRows(job, source, survey.header, columns, issues);
+  const isUsers = survey.header.type === 'users';
+  await faultTwins(stage, isUsers, issues);
+  refuseFaulty(issues, survey, settings);
+  job.tell({ phase: 'planning', file: source.name, rows: survey.rows });
+  const context = contextOf(job, file);
+  if (isUsers) {
+    await addFields(job, file, columns);
+    await planUsers(job, context, columns, issues);
+  } else await planTeams(job, context, issues);
+  const table = isUsers ? 'user_rows' : 'team_rows';
+  Object.assign(planned.users, await countUsers(stage, context, table));
+  Object.assign(planned.teams, await countTeams(stage, context, table));
+}
+
+function contextOf({ org, today, now }: PlanJob, file: number): PlanContext {
+  return {
+    org: org.id,
+    file,
+    today,
+    now,
+    ownerKey: emailKey(org.ownerEmail),
+    replacesTeams: org.teamsMode === 'replace',
+  };
+}
+
+/** The second pass: typed rows into the stage, in batches of what one chunk of the file holds. */
+async function stageRows(
+  job: PlanJob,
+  source: Source,
+  header: Header,
+  columns: ColumnPlan,
+  issues: IssueLog,
+): Promise<void> {
+  const dayStarts = new Map<string, number>();
+  const dayOf = (date: string) => {
+    const known = dayStarts.get(date) ?? startOfDay(job.org.timeZone, date);
+    if (dayStarts.size < 5000) dayStarts.set(date, known);
+    return known;
+  };
+  let rows = 0;
+  let isHeader = true;
+  for await (const batch of openRows(source, job.settings)) {
+    const data = isHeader ? batch.slice(1) : batch;
+    isHeader = false;
+    const found: Issue[] = [];
+    const whole = data.filter((row) => {
+      const fits = fitsHeader(row, header);
+      if (!fits) found.push(miscounted(row, header));
+      return fits;
+    });
+    if (header.type === 'users') {
+      await stageUsers(job.stage, present(whole.map((row) => readUser(row, columns, dayOf, found))));
+    } else {
+      await stageTeams(job.stage, present(whole.map((row) => readTeam(row, columns, found))));
+    }
+    issues.add(...found);
+    await issues.flush();
+    rows += data.length;
+    job.tell({ phase: 'staging', file: source.name, rows });
+  }
+  const table = header.type === 'users' ? 'user_rows' : 'team_rows';
+  await createIndex(job.stage, table, 'key');
+  await analyze(job.stage, table);
+}
+
+function miscounted(row: Row, header: Header): Issue {
+  return makeIssue('cell_count', { line: row.line }, { count: row.cells.length, expected: header.cells.length });
+}
+
+function present<T>(values: (T | null)[]): T[] {
+  return values.filter((value): value is T => value !== null);
+}
+
+async function faultTwins(stage: Stage, isUsers: boolean, issues: IssueLog): Promise<void> {
+  const [code, column]: [CodeName, string] = isUsers
+    ? ['email_twice', userLabels.email]
+    : ['team_twice', teamLabels.name];
+  for await (const page of settleTwins(stage, isUsers ? 'user_rows' : 'team_rows')) {
+    for (const { line, value, others } of page)
+      issues.add(makeIssue(code, { line, column, value }, { lines: nameLines(others) }));
+    await issues.flush();
+  }
+}
+
+function refuseFaulty(issues: IssueLog, { rows }: Survey, settings: Settings): void {
+  const faults = issues.counts.fault;
+  if (faults >= fewestFaults && faults > rows * settings.maxFaultShare) {
+    throw new RefusalError(refuse('too_many_faults', { faults, rows }));
+  }
+}
+
+async function addFields(job: PlanJob, file: number, { newFields }: ColumnPlan): Promise<void> {
+  const columns = [
+    'id TEXT',
+    'label TEXT',
+    'label_key TEXT',
+    'type TEXT',
+    'position INT',
+    'created_at BIGINT',
+    'file INT',
+  ];
+  const rows = newFields.map((field) => [
+    field.id,
+    field.label,
+    labelKey(field.label),
+    field.type,
+    field.position,
+    field.createdAt,
+    file,
+  ]);
+  await insertRows(job.stage, 'fields', columns, rows);
+  job.fields.push(...newFields);
+}
+
+async function planUsers(
+  { stage }: PlanJob,
+  context: PlanContext,
+  columns: ColumnPlan,
+  issues: IssueLog,
+): Promise<void> {
+  await gatherUsers(stage, context);
+  await warnOfRings(stage, managerRelation(stage), context, 'manager_ring', userLabels.managerEmail, issues);
+  const kept = await keepLastAdmin(stage, context);
+  if (kept !== null) {
+    const warn = (column: string) =>
+      issues.add(makeIssue('last_admin', { line: kept.line, column, value: kept.email }));
+    if (kept.demotes) warn(userLabels.isAdmin);
+    if (kept.deactivates) warn(userLabels.deactivationDate);
+  }
+  await changeUsers(
+    stage,
+    context,
+    columns.fields.map(({ field }) => field),
+  );
+  await joinTeams(stage, context);
+}
+
+async function planTeams({ stage }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
+  await gatherTeams(stage, context);
+  await warnOfRings(stage, parentRelation(stage), context, 'parent_ring', teamLabels.parent, issues);
+  await changeTeams(stage, context);
+}
+
+async function warnOfRings(
+  stage: Stage,
+  relation: RingRelation,
+  { org }: PlanContext,
+  code: CodeName,
+  column: string,
+  issues: IssueLog,
+): Promise<void> {
+  for await (const { line, value, others } of dropRings(stage, relation, { org })) {
+    issues.add(
+      makeIssue(code, { line, column, value }, { lines: others.length === 0 ? '' : ` with ${nameLines(others)}` }),
+    );
+    await issues.flush();
+  }
+}
+
+function nameLines(lines: readonly number[]): string {
+  if (lines.length === 1) return `line ${lines[0]}`;
+  return `lines ${lines.slice(0, -1).join(', ')} and ${lines[lines.length - 1]}`;
+}

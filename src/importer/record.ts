@@ -1,0 +1,147 @@
+/** Turns the cells of one row into typed values, and says what is wrong with them (rules U1–U14, T1–T4, C1, C3). */
+import type { StagedTeam, StagedUser } from '../db/directory/stage.js';
+import type { CodeName, Details } from './codes.js';
+import { makeIssue } from './codes.js';
+import type { ColumnPlan, FieldColumn } from './columns.js';
+import { resolveDate } from './dates.js';
+import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
+import { collapse, emailKey, isEmail, nameKey } from './normal.js';
+import type { Row } from './parse.js';
+import { splitTeams } from './teamlist.js';
+import type { Issue } from './types.js';
+
+/** When the day of a date begins in the organization's time zone: milliseconds since 1970. */
+export type StartOfDay = (isoDate: string) => number;
+
+/** null: the row is faulty, `issues` says why. */
+export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, issues: Issue[]): StagedUser | null {
+  const cell = (column: UserColumn) => cellAt(row, columns.standard.get(column));
+  const warn = (code: CodeName, column: string, value: string, details: Details = {}) =>
+    issues.push(makeIssue(code, { line: row.line, column, value }, details));
+
+  const email = cell('email');
+  if (email === null || !isEmail(email)) {
+    const code = email === null ? 'email_missing' : 'email_invalid';
+    issues.push(makeIssue(code, { line: row.line, column: userLabels.email, value: email }));
+    return null;
+  }
+  const user: StagedUser = {
+    line: row.line,
+    email,
+    key: emailKey(email),
+    userName: collapsed(cell('userName')),
+    firstName: collapsed(cell('firstName')),
+    lastName: collapsed(cell('lastName')),
+    managerKey: null,
+    managerEmail: null,
+    managerName: null,
+    teams: null,
+    accountType: null,
+    isAdmin: null,
+    deactivationDate: null,
+    deactivationAt: null,
+    custom: null,
+  };
+
+  const manager = cell('managerEmail');
+  if (manager !== null) {
+    if (!isEmail(manager)) warn('manager_invalid', userLabels.managerEmail, manager);
+    else if (emailKey(manager) === user.key) warn('manager_self', userLabels.managerEmail, manager);
+    else {
+      user.managerKey = emailKey(manager);
+      user.managerEmail = manager;
+      user.managerName = collapsed(cell('managerName'));
+    }
+  }
+  const teams = cell('teams');
+  if (teams !== null) {
+    const names = splitTeams(teams);
+    if (names === null) warn('teams_malformed', userLabels.teams, teams);
+    else if (names.length > 0) user.teams = names;
+  }
+  const accountType = cell('accountType');
+  if (accountType !== null) {
+    user.accountType = readChoice(accountType, ['Regular', 'Observer']);
+    if (user.accountType === null) warn('account_type_invalid', userLabels.accountType, accountType);
+  }
+  const isAdmin = cell('isAdmin');
+  if (isAdmin !== null) {
+    const answer = readChoice(isAdmin, ['Yes', 'No']);
+    if (answer === null) warn('admin_invalid', userLabels.isAdmin, isAdmin);
+    else user.isAdmin = answer === 'Yes';
+  }
+  const date = cell('deactivationDate');
+  if (date !== null) {
+    const resolved = resolveDate(date, columns.deactivationOrder);
+    if ('problem' in resolved) warn(resolved.problem, userLabels.deactivationDate, date);
+    else {
+      user.deactivationDate = resolved.iso;
+      user.deactivationAt = startOfDay(resolved.iso);
+    }
+  }
+  for (const column of columns.fields) {
+    const value = cellAt(row, column.index);
+    if (value === null) continue;
+    const fitted = fitValue(value, column);
+    if (typeof fitted === 'string') user.custom = { ...user.custom, [column.field.id]: fitted };
+    else warn(fitted.problem, column.label, value, { label: column.label, type: column.field.type });
+  }
+  return user;
+}
+
+/** null: the row is faulty, `issues` says why. */
+export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): StagedTeam | null {
+  const cell = (column: TeamColumn) => cellAt(row, columns.standard.get(column));
+  const name = collapsed(cell('name'));
+  if (name === null) {
+    issues.push(makeIssue('team_missing', { line: row.line, column: teamLabels.name }));
+    return null;
+  }
+  const team: StagedTeam = {
+    line: row.line,
+    name,
+    key: nameKey(name),
+    ownerEmail: null,
+    ownerKey: null,
+    parentName: null,
+    parentKey: null,
+    type: collapsed(cell('type')),
+  };
+  const owner = cell('ownerEmail');
+  if (owner !== null) {
+    if (isEmail(owner)) Object.assign(team, { ownerEmail: owner, ownerKey: emailKey(owner) });
+    else issues.push(makeIssue('owner_invalid', { line: row.line, column: teamLabels.ownerEmail, value: owner }));
+  }
+  const parent = collapsed(cell('parent'));
+  if (parent !== null) {
+    if (nameKey(parent) !== team.key) Object.assign(team, { parentName: parent, parentKey: nameKey(parent) });
+    else issues.push(makeIssue('parent_self', { line: row.line, column: teamLabels.parent, value: parent }));
+  }
+  return team;
+}
+
+/** The value as it is stored, or why it does not fit the field. */
+function fitValue(value: string, { field, order }: FieldColumn): string | { problem: CodeName } {
+  if (field.type === 'text') return value;
+  if (field.type === 'boolean') {
+    if (/^(yes|true)$/i.test(value)) return 'Yes';
+    return /^(no|false)$/i.test(value) ? 'No' : { problem: 'field_mismatch' };
+  }
+  const resolved = resolveDate(value, order);
+  if ('iso' in resolved) return resolved.iso;
+  return { problem: resolved.problem === 'date_invalid' ? 'field_mismatch' : resolved.problem };
+}
+
+/** The standard spelling of what the cell says in any case; null: none of them. */
+function readChoice(value: string, choices: readonly string[]): string | null {
+  return choices.find((choice) => choice.toLowerCase() === value.toLowerCase()) ?? null;
+}
+
+function cellAt(row: Row, index: number | undefined): string | null {
+  const value = index === undefined ? undefined : row.cells[index]?.trim();
+  return value === undefined || value === '' ? null : value;
+}
+
+function collapsed(value: string | null): string | null {
+  return value === null ? null : collapse(value);
+}

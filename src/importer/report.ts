@@ -1,0 +1,93 @@
+/** Writes what goes back to the sender, sealed: the report and the rejected rows of each file, the summary of the run (R1). */
+import { stringify } from 'csv-stringify/sync';
+import type { Paths } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import { listFaultyLines, listIssues } from '../db/directory/findings.js';
+import type { Stage } from '../db/directory/stage.js';
+import { createBlob } from '../storage/blob.js';
+import type { BlobWriter, SealedBlob } from '../storage/writer.js';
+import type { Row } from './parse.js';
+import type { PlannedFile } from './plan.js';
+import type { Source } from './source.js';
+import { openRows } from './survey.js';
+
+export interface ReportDeps {
+  settings: Settings;
+  paths: Paths;
+  stage: Stage;
+  /** `age1…` of the organization. */
+  recipient: string;
+}
+
+/** Everything that is wrong with a file: line, column, severity, code, message, value. */
+export async function writeReport(deps: ReportDeps, file: number): Promise<SealedBlob> {
+  return writeBlob(deps, async (writer) => {
+    await writeRows(writer, [['line', 'column', 'severity', 'code', 'message', 'value']]);
+    for await (const page of listIssues(deps.stage, file)) {
+      const cells = page.map(({ line, column, severity, code, message, value }) => [
+        line ?? '',
+        guardFormula(column ?? ''),
+        severity,
+        code,
+        guardFormula(message),
+        guardFormula(value ?? ''),
+      ]);
+      await writeRows(writer, cells);
+    }
+  });
+}
+
+/** The faulty rows under the original header, to be mended and sent again; the file is read once more for them. */
+export async function writeRejected(
+  deps: ReportDeps,
+  file: number,
+  source: Source,
+  planned: PlannedFile,
+): Promise<SealedBlob> {
+  return writeBlob(deps, async (writer) => {
+    await writeRows(writer, [planned.header]);
+    const faulty = listFaultyLines(deps.stage, file);
+    let next = await faulty.next();
+    for await (const batch of openRows(source, deps.settings)) {
+      const rejected: Row[] = [];
+      for (const row of batch) {
+        if (next.done === true) break;
+        if (row.line !== next.value) continue;
+        rejected.push(row);
+        next = await faulty.next();
+      }
+      await writeRows(
+        writer,
+        rejected.map(({ cells }) => cells),
+      );
+      if (next.done === true) break;
+    }
+  });
+}
+
+export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, text: string): Promise<SealedBlob> {
+  return writeBlob(deps, (writer) => writer.write(Buffer.from(text)));
+}
+
+async function writeBlob(
+  { paths, recipient }: Pick<ReportDeps, 'paths' | 'recipient'>,
+  fill: (writer: BlobWriter) => Promise<void>,
+): Promise<SealedBlob> {
+  const writer = await createBlob(paths, recipient);
+  try {
+    await fill(writer);
+    return await writer.finish();
+  } catch (error) {
+    await writer.discard();
+    throw error;
+  }
+}
+
+async function writeRows(writer: BlobWriter, rows: (string | number)[][]): Promise<void> {
+  if (rows.length > 0) await writer.write(Buffer.from(stringify(rows, { record_delimiter: '\r\n' })));
+}
+
+/** Spreadsheets run a cell that begins like a formula; an apostrophe before it makes it a text. */
+function guardFormula(text: string): string {
+  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+}

@@ -1,0 +1,49 @@
+/** The summary of a run as people read it. */
+import type { Counts, FileOutcome, RunSummary } from './types.js';
+
+const shown: readonly [keyof Counts, string][] = [
+  ['created', 'created'],
+  ['updated', 'updated'],
+  ['unchanged', 'unchanged'],
+  ['deactivated', 'deactivated'],
+  ['scheduled', 'to be deactivated'],
+  ['stubs', 'created because others name them'],
+  ['faults', 'rows rejected'],
+  ['warnings', 'cells ignored'],
+  ['refused', 'files refused'],
+];
+
+/** Plain text, no longer than a screen for a run of a few files. */
+export function describeRun(summary: RunSummary): string {
+  const head = summary.kind === 'check' ? 'Check' : `Run ${summary.run}`;
+  const lines = [
+    `${head} of ${summary.org}, ${summary.date} (${summary.timeZone})`,
+    '',
+    ...(summary.files.length === 0 ? ['No file was waiting.'] : summary.files.flatMap(describeFile)),
+    '',
+    `Users: ${describeCounts(summary.users)}`,
+    `Teams: ${describeCounts(summary.teams)}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function describeFile(file: FileOutcome): string[] {
+  const kind = file.type === null ? 'file' : `${file.type} file`;
+  const head = `${file.name}: ${kind}, ${file.rows} ${file.rows === 1 ? 'row' : 'rows'}, ${file.bytes} bytes`;
+  const lines = [head];
+  if (file.refusal !== null) {
+    const where = file.refusal.line === null ? '' : `line ${file.refusal.line}: `;
+    lines.push(`  REFUSED, nothing of it was applied. ${where}${file.refusal.message}`);
+  }
+  if (file.archivedAs !== null) lines.push(`  archived as ${file.archivedAs}`);
+  if (file.report !== null) lines.push(`  details in ${file.report}`);
+  if (file.rejected !== null) lines.push(`  rejected rows, to be mended and sent again, in ${file.rejected}`);
+  lines.push(`  SHA-256 ${file.sha256}`);
+  return lines;
+}
+
+/** `3 created, 1 updated`; what is zero is left out. */
+export function describeCounts(counts: Counts): string {
+  const parts = shown.filter(([name]) => counts[name] > 0).map(([name, words]) => `${counts[name]} ${words}`);
+  return parts.length === 0 ? 'nothing' : parts.join(', ');
+}

@@ -1,0 +1,87 @@
+/** The first pass over a file: refuses what must be refused before anything is staged, and learns what its columns hold. */
+
+import { RefusalError, refuse } from './codes.js';
+import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
+import { decodeText } from './decode.js';
+import { type Header, readHeader } from './header.js';
+import { type Limits, type Row, readRows } from './parse.js';
+import type { Source } from './source.js';
+
+/** What the values of one column have in common. */
+export interface ColumnFacts {
+  /** Values that are not blank. */
+  values: number;
+  areBooleans: boolean;
+  /** All are written like dates of the calendar. */
+  areDates: boolean;
+  dates: DateFacts;
+}
+
+export interface Survey {
+  /** null: the file has no line at all. */
+  header: Header | null;
+  /** By column index. */
+  facts: ColumnFacts[];
+  rows: number;
+}
+
+const booleans = /^(yes|no|true|false)$/i;
+
+/**
+ * @param onProgress told the rows read so far, now and then.
+ * @throws RefusalError
+ */
+export async function surveyFile(source: Source, limits: Limits, onProgress: (rows: number) => void): Promise<Survey> {
+  const survey: Survey = { header: null, facts: [], rows: 0 };
+  for await (const batch of openRows(source, limits)) {
+    for (const row of batch) {
+      if (survey.header === null) {
+        survey.header = readHeader(row, limits);
+        survey.facts = survey.header.columns.map(() => ({
+          values: 0,
+          areBooleans: true,
+          areDates: true,
+          dates: noFacts(),
+        }));
+      } else {
+        survey.rows++;
+        addRow(survey, row);
+      }
+    }
+    if (survey.rows > limits.maxRows) throw new RefusalError(refuse('too_many_rows', { limit: limits.maxRows }));
+    onProgress(survey.rows);
+  }
+  return survey;
+}
+
+/** The rows of a file, header first; reading begins anew at each call. */
+export function openRows(source: Source, limits: Limits): AsyncGenerator<Row[]> {
+  const reopen = () => decodeText(source.open());
+  return readRows(reopen(), reopen, limits);
+}
+
+/** Whether the row has as many cells as the header; blank ones more at the end are no matter. */
+export function fitsHeader(row: Row, header: Header): boolean {
+  if (row.cells.length < header.named) return false;
+  return (
+    row.cells.length <= header.cells.length || row.cells.slice(header.cells.length).every((cell) => cell.trim() === '')
+  );
+}
+
+function addRow(survey: Survey, row: Row): void {
+  if (!fitsHeader(row, survey.header!)) return;
+  for (const { index, meaning } of survey.header!.columns) {
+    if (meaning.kind === 'ignored') continue;
+    const facts = survey.facts[index]!;
+    const value = (row.cells[index] ?? '').trim();
+    if (value === '') continue;
+    facts.values++;
+    const isStandard = meaning.kind === 'standard';
+    if (isStandard && meaning.column !== 'deactivationDate') continue;
+    if (facts.areBooleans && !booleans.test(value)) facts.areBooleans = false;
+    if (!facts.areDates && !isStandard) continue;
+    const readings = readDate(value);
+    if (readings === null || (readings.mdy === null && readings.dmy === null)) facts.areDates = false;
+    else addFact(facts.dates, readings);
+  }
+}

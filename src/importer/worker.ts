@@ -1,0 +1,89 @@
+/** Claims runs and works on them, one at a time, holding the lease while it does. */
+
+import { giveUpRun } from '../db/control/requeue.js';
+import { claimRun, type Run, releaseRun, renewLease } from '../db/control/runs.js';
+import { ImportError } from './error.js';
+import { type RunDeps, workRun } from './run.js';
+import type { Progress } from './types.js';
+
+export interface WorkerDeps extends RunDeps {
+  /** Unique to this process: `host:pid:random`. */
+  owner: string;
+  /** Whether the importer has been told to stop. */
+  isStopping: () => boolean;
+}
+
+/** After this many tries a run is given up: its files are queued again, and the operator is told. */
+const mostAttempts = 5;
+
+/**
+ * Claims the next run and works on it. Never throws for what goes wrong in the run itself.
+ * @param id only this run.
+ * @returns whether there was one to claim, and whether it is over.
+ */
+export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 'ended' | 'left'> {
+  const { control, settings, now, logger, owner } = deps;
+  const leaseMs = settings.leaseSeconds * 1000;
+  const run = await claimRun(control.write, owner, now(), leaseMs, id);
+  if (run === null) return 'idle';
+  if (run.attempts > mostAttempts) {
+    await giveUpRun(control, run, `given up after ${mostAttempts} attempts; see the log`, now());
+    logger.error('a run was given up; its files are queued again', { org: run.org, run: run.id });
+    return 'ended';
+  }
+  const lease = holdLease(deps, run, leaseMs);
+  try {
+    const summary = await workRun(deps, run, lease.tell);
+    if (summary !== null) {
+      const files = summary.files.map(({ uploadId, type, state, rows }) => ({ uploadId, type, state, rows }));
+      logger.info('run done', {
+        org: run.org,
+        run: run.id,
+        ms: now() - run.startedAt!,
+        files,
+        users: summary.users,
+        teams: summary.teams,
+      });
+    }
+    return 'ended';
+  } catch (error) {
+    const isExpected = error instanceof ImportError && error.code !== 'contended';
+    if (isExpected) logger.info('a run waits for the next importer', { org: run.org, run: run.id, reason: error.code });
+    else
+      logger.error('a run failed; it will be tried again', {
+        org: run.org,
+        run: run.id,
+        reason: (error as Error).message,
+        stack: (error as Error).stack,
+      });
+    await releaseRun(control.write, run, !isExpected);
+    return 'left';
+  } finally {
+    lease.end();
+  }
+}
+
+/** Renews the lease while the run goes on; `tell` ends the run at its next step when it is lost or the importer stops. */
+function holdLease({ control, now, logger, isStopping }: WorkerDeps, run: Run, leaseMs: number) {
+  let progress: Progress = { phase: 'waiting', file: null, rows: 0 };
+  let isLost = false;
+  const renew = async () => {
+    try {
+      isLost ||= !(await renewLease(control.write, run, now() + leaseMs, progress));
+    } catch (error) {
+      logger.warn('a lease was not renewed', { run: run.id, reason: (error as Error).message });
+    }
+  };
+  const timer = setInterval(renew, leaseMs / 3);
+  return {
+    tell: (latest: Progress) => {
+      const isNewPhase = latest.phase !== progress.phase || latest.file !== progress.file;
+      progress = latest;
+      if (isLost) throw new ImportError('lease_lost', `run ${run.id} belongs to another importer now`);
+      // Once a run is applied it is settled too: what is left takes no time.
+      if (isStopping() && latest.phase !== 'archiving') throw new ImportError('stopping', 'the importer stops');
+      if (isNewPhase) void renew();
+    },
+    end: () => clearInterval(timer),
+  };
+}
