@@ -12,7 +12,7 @@ import { createAuthenticator, type Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
 import { openOrgIdentity } from '../keys/identity.js';
 import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master.js';
-import type { ServerDeps } from '../server/server.js';
+import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
 import { AdminError } from './error.js';

@@ -1,0 +1,47 @@
+/** What an operator may say about an organization. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkOrgId, describeChange, readAssignments, readOrgFields } from '../../src/admin/operations/fields.js';
+import { sampleOrg } from '../support/samples.js';
+
+test('keys are read in camelCase and in kebab-case', () => {
+  assert.deepEqual(readAssignments(['slot=03:30', 'time-zone=Europe/Berlin', 'dateFormat=dmy', 'teams=replace']), {
+    slot: '03:30',
+    timeZone: 'Europe/Berlin',
+    dateFormat: 'dmy',
+    teamsMode: 'replace',
+  });
+  assert.deepEqual(readAssignments(['name=a=b']), { name: 'a=b' });
+});
+
+test('an unknown key lists the known ones', () => {
+  assert.throws(() => readAssignments(['slott=03:30']), /unknown key "slott".*name, owner, slot, timeZone/);
+  assert.throws(() => readAssignments(['slot']), /KEY=VALUE/);
+});
+
+for (const [name, value] of Object.entries({
+  slot: '24:00',
+  timeZone: 'Berlin',
+  dateFormat: 'ymd',
+  teams: 'merge',
+  owner: 'jane',
+  name: ' ',
+})) {
+  test(`${name} refuses "${value}" and says what it takes`, () => {
+    assert.throws(() => readOrgFields({ [name]: value }), { code: 'usage', message: new RegExp(`^${name} takes `) });
+  });
+}
+
+test('an id is an SSH user name', () => {
+  for (const id of ['acme', 'a', '0-x_y.z', 'a'.repeat(32)]) checkOrgId(id);
+  for (const id of ['', 'Acme', '-acme', '.acme', 'ac me', 'a/b', 'ä', 'a'.repeat(33), 'a\n'])
+    assert.throws(() => checkOrgId(id), { code: 'usage' }, id);
+});
+
+test('the audit trail says what changed, but no address', () => {
+  const org = sampleOrg('acme');
+  assert.deepEqual(describeChange(org, { slot: '04:00', ownerEmail: 'bob@acme.test', name: org.name }), {
+    slot: { from: '02:00', to: '04:00' },
+    ownerEmail: 'changed',
+  });
+});
