@@ -34,6 +34,8 @@ export interface Workplace {
   makeMaster(): Promise<{ master: MasterKey; created: boolean }>;
   /** @throws AdminError `not_found` */
   org(id: string): Promise<Org>;
+  /** The organization's age identity. @throws KeyError */
+  identity(org: Org): Promise<string>;
   space(org: Org): Space;
   close(): Promise<void>;
 }
@@ -65,6 +67,8 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     master ??= loadMaster(paths);
     return master;
   };
+  const identity = async (org: Org) => openOrgIdentity(await openMaster(), org);
+  const now = Date.now;
   return {
     settings,
     paths,
@@ -72,7 +76,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     directory,
     isNew,
     actor: `operator:${systemUser()}`,
-    now: Date.now,
+    now,
     master: openMaster,
     makeMaster: async () => {
       // A new key would open nothing of what is there: a lost one must come back from the backup.
@@ -84,8 +88,8 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       if (org === null) throw new AdminError('not_found', `no organization "${id}"; see "dropslot orgs list"`);
       return org;
     },
-    space: (org) =>
-      openSpace({ control, paths, org, now: Date.now, identity: async () => openOrgIdentity(await openMaster(), org) }),
+    identity,
+    space: (org) => openSpace({ control, paths, org, now, identity: () => identity(org) }),
     close: async () => {
       await directory.close();
       await control.close();
@@ -100,8 +104,8 @@ export interface ServerParts {
 
 /** The server's parts: logins from the control database, sessions over the space and the intake of their organization. */
 export function composeServer(place: Workplace, hostKeys: readonly HostKey[], logger: Logger): ServerParts {
-  const { control, paths, settings, now } = place;
-  const intake = createIntake({ control, paths, settings, logger, now });
+  const { control, paths, settings, now, identity } = place;
+  const intake = createIntake({ control, paths, settings, logger, now, identity });
   const openSession = (login: Login, sender: Sender) => ({
     space: place.space(login.org),
     intake: intake.forSender(login.org, sender),

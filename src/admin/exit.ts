@@ -58,17 +58,16 @@ function describeUsage(error: CommanderError): Ending | null {
   if (error.exitCode === 0) return null;
   // commander shows the help by itself when a group is called without its command.
   if (error.code === 'commander.help') return ending('usage', '');
-  return ending('usage', error.message.replace(/^error: /, ''));
+  return ending('usage', error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
 }
 
 /** Prints the ending (one line, or JSON for programs) and gives the exit code. */
 export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.WritableStream): number {
   const found = describeEnding(error);
   if (found === null) return exitCodes.ok;
-  const { exitCode, ...told } = found;
-  if (json) stderr.write(`${JSON.stringify({ error: told })}\n`);
-  else if (found.message !== '') stderr.write(`dropslot: ${found.message}\n`);
-  if (!json && found.stack !== null)
-    stderr.write(`This is a defect of Dropslot. Please report it with:\n${found.stack}\n`);
+  const { exitCode, code, message, stack } = found;
+  if (json) stderr.write(`${JSON.stringify({ error: { code, message, stack: stack ?? undefined } })}\n`);
+  else if (message !== '') stderr.write(`dropslot: ${message}\n`);
+  if (!json && stack !== null) stderr.write(`This is a defect of Dropslot. Please report it with:\n${stack}\n`);
   return exitCode;
 }

@@ -37,7 +37,9 @@ async function start(settings: Settings, logger: Logger, opened: Stop[], running
   const { hostKeys } = await provision(place, logger);
   if (lock !== null) await sweep(place, logger);
   if (settings.role !== 'import') {
-    const server = await startServer(composeServer(place, hostKeys, logger).deps);
+    const { deps, intake } = composeServer(place, hostKeys, logger);
+    opened.push(intake.abortAll);
+    const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
     logger.info('listening', { host: server.host, port: server.port, role: settings.role });
   }

@@ -1,6 +1,5 @@
 /** Giving out the age identity that opens an organization's files. */
 import { recordAudit } from '../../db/control/audit.js';
-import { openOrgIdentity } from '../../keys/identity.js';
 import type { Workplace } from '../compose.js';
 
 export interface ExportedIdentity {
@@ -14,7 +13,7 @@ export interface ExportedIdentity {
 /** Audited before it is given out. @throws KeyError */
 export async function exportIdentity(place: Workplace, orgId: string): Promise<ExportedIdentity> {
   const org = await place.org(orgId);
-  const identity = await openOrgIdentity(await place.master(), org);
+  const identity = await place.identity(org);
   await recordAudit(place.control.write, {
     at: place.now(),
     org: org.id,
