@@ -1,0 +1,93 @@
+/** What renaming and removing do to names and to the queue. Each function runs in one transaction. */
+import type { Queryable } from '../db/connection.js';
+import { deleteEntry, type EntryRow, lockEntry, updateEntry } from '../db/control/entries.js';
+import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
+import type { Org } from '../db/control/orgs.js';
+import { moveUpload, queueUpload, unqueueUpload, withdrawUpload } from '../db/control/uploads.js';
+import { checkPath, isBelow, isTemporary, joinPath, splitPath } from '../storage/path.js';
+import { requireFolder } from '../storage/space.js';
+import { SpaceError } from '../storage/types.js';
+import { audit, replaceEntry } from './publish.js';
+import type { Sender } from './types.js';
+
+export interface Rename {
+  from: string;
+  to: string;
+  overwrite: boolean;
+}
+
+/** Returns the blob that lost its name; null: none. A file's bytes that a run still needs are the caller's to keep. */
+export async function removeFile(
+  tx: Queryable,
+  org: Org,
+  sender: Sender,
+  path: string,
+  at: number,
+): Promise<string | null> {
+  const entry = await requireEntry(tx, org, path);
+  if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
+  if (entry.uploadId !== null && (await withdrawUpload(tx, entry.uploadId, at)))
+    await audit(tx, org, sender, at, 'upload.withdrawn', path, { upload: entry.uploadId });
+  await deleteEntry(tx, entry.id);
+  return entry.blobId;
+}
+
+/** As removeFile for the file that was under `to`. */
+export async function renamePath(
+  tx: Queryable,
+  org: Org,
+  sender: Sender,
+  { from, to, overwrite }: Rename,
+  at: number,
+): Promise<string | null> {
+  const entry = await requireEntry(tx, org, from);
+  if (from === to) return null;
+  await requireFolder(tx, org.id, splitPath(to).dir);
+  const target = await lockEntry(tx, org.id, to);
+  if (entry.kind === 'dir') {
+    if (target !== null) throw new SpaceError('exists', `${to} exists`);
+    await moveFolder(tx, org, entry, to);
+    return null;
+  }
+  if (target?.kind === 'dir') throw new SpaceError('is_a_folder', `${to} is a folder`);
+  if (target !== null && !overwrite) throw new SpaceError('exists', `${to} exists`);
+  if (target !== null) await replaceEntry(tx, org, sender, target, at);
+  await updateEntry(tx, entry.id, splitPath(to));
+  if (entry.uploadId !== null) await followName(tx, org, sender, entry.uploadId, to, at);
+  return target?.blobId ?? null;
+}
+
+/** A final name queues what was stored, once; a temporary one takes it out of the queue again. */
+async function followName(
+  tx: Queryable,
+  org: Org,
+  sender: Sender,
+  uploadId: number,
+  path: string,
+  at: number,
+): Promise<void> {
+  if (isTemporary(path)) {
+    if (await unqueueUpload(tx, uploadId, path)) {
+      await audit(tx, org, sender, at, 'upload.unqueued', path, { upload: uploadId });
+      return;
+    }
+  } else if (await queueUpload(tx, uploadId, path, at)) {
+    await audit(tx, org, sender, at, 'upload.queued', path, { upload: uploadId });
+    return;
+  }
+  await moveUpload(tx, uploadId, path);
+}
+
+async function moveFolder(tx: Queryable, org: Org, folder: EntryRow, to: string): Promise<void> {
+  const from = joinPath(folder.dir, folder.name);
+  if (isBelow(to, from)) throw new SpaceError('unsupported', `${from} can't move into itself`);
+  for (const path of await listFoldersBelow(tx, org.id, from)) checkPath(joinPath(to + path.slice(from.length), 'x'));
+  await updateEntry(tx, folder.id, splitPath(to));
+  await moveEntriesBelow(tx, org.id, from, to);
+}
+
+async function requireEntry(tx: Queryable, org: Org, path: string): Promise<EntryRow> {
+  const entry = await lockEntry(tx, org.id, path);
+  if (entry === null) throw new SpaceError('not_found', `${path} is not there`);
+  return entry;
+}

@@ -1,0 +1,56 @@
+/** Groups the transactions that arrive together, so that their commits share one sync of the disk. */
+import type { Db, Queryable } from '../db/connection.js';
+
+/** Runs in a transaction, perhaps a second time in another one: it has no effects but its writes to `tx`. */
+export type Work<T> = (tx: Queryable) => Promise<T>;
+
+interface Job {
+  work: Work<unknown>;
+  resolve: (result: never) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Keeps one transaction short, so that a reader of its rows on PostgreSQL never waits long. */
+const maxGroup = 64;
+
+/** What comes while one commit is under way forms the next group. */
+export class GroupCommit {
+  readonly #control: Db;
+  #waiting: Job[] = [];
+  #isBusy = false;
+
+  constructor(control: Db) {
+    this.#control = control;
+  }
+
+  /** Resolves with what `work` returned once its writes are durable; rejects with its error, and nothing was written. */
+  run<T>(work: Work<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ work, resolve, reject });
+      if (!this.#isBusy) void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#isBusy = true;
+    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, maxGroup));
+    this.#isBusy = false;
+  }
+
+  /** A group that fails is taken apart: one bad upload hurts nobody else. Never throws. */
+  async #commit(jobs: readonly Job[]): Promise<void> {
+    try {
+      const results = await this.#control.write.transaction((tx) => runAll(tx, jobs));
+      for (const [index, job] of jobs.entries()) job.resolve(results[index] as never);
+    } catch (error) {
+      if (jobs.length === 1) jobs[0]!.reject(error);
+      else for (const job of jobs) await this.#commit([job]);
+    }
+  }
+}
+
+async function runAll(tx: Queryable, jobs: readonly Job[]): Promise<unknown[]> {
+  const results: unknown[] = [];
+  for (const job of jobs) results.push(await job.work(tx));
+  return results;
+}

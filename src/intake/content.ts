@@ -1,0 +1,206 @@
+/**
+ * What an upload holds, sealed as it comes: an optional base (the version that is there), the writes over it, and a size.
+ * Sealing is sequential, and a sealed chunk is never sealed again under its key, so: writes ahead wait in the window, a
+ * gap is filled from the base or with zeros, and a change to what is sealed makes a new blob from the old one's plaintext.
+ */
+import type { BlobReader } from '../storage/reader.js';
+import { SpaceError } from '../storage/types.js';
+import type { BlobWriter, SealedBlob, SealStep } from '../storage/writer.js';
+import { Window } from './window.js';
+
+export interface Base {
+  /** Plaintext bytes. */
+  size: number;
+  /** null: this process can't open it; an upload that replaces all of it does not need to. */
+  reader: BlobReader | null;
+}
+
+export interface ContentLimits {
+  maxFileBytes: number;
+  uploadWindowBytes: number;
+}
+
+const copyBytes = 1024 * 1024;
+const zeros = Buffer.alloc(copyBytes);
+/** What resealing may copy: a few times the file, and enough for many changes to a small one. */
+const resealFactor = 4;
+const resealFloorBytes = 64 * 1024 * 1024;
+/** What making a new blob costs, however little it copies. */
+const resealMinimumBytes = 64 * 1024;
+
+/** Calls come one after the other. Every method throws SpaceError; after that only `discard` is left to call. */
+export class Content {
+  readonly #create: () => Promise<BlobWriter>;
+  readonly #limits: ContentLimits;
+  readonly #base: Base | null;
+  readonly #window: Window;
+  #writer: BlobWriter;
+  /** How much of the base still counts: a smaller size has cut it, and growing again brings zeros. */
+  #baseBytes: number;
+  #size: number;
+  #resealedBytes = 0;
+
+  private constructor(create: () => Promise<BlobWriter>, writer: BlobWriter, base: Base | null, limits: ContentLimits) {
+    this.#create = create;
+    this.#writer = writer;
+    this.#base = base;
+    this.#limits = limits;
+    this.#window = new Window(limits.uploadWindowBytes);
+    this.#baseBytes = base?.size ?? 0;
+    this.#size = this.#baseBytes;
+  }
+
+  /** `create` begins a blob: the first one, and a new one for each reseal. The base's reader is closed with the content. */
+  static async begin(create: () => Promise<BlobWriter>, base: Base | null, limits: ContentLimits): Promise<Content> {
+    return new Content(create, await create(), base, limits);
+  }
+
+  /** Plaintext bytes, gaps included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  async write(offset: number, bytes: Buffer): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#checkSize(offset + bytes.length);
+    this.#size = Math.max(this.#size, offset + bytes.length);
+    if (offset > this.#writer.size && (await this.#hold(offset, bytes))) return;
+    const sealed = Math.min(this.#writer.size - offset, bytes.length);
+    if (sealed > 0) await this.#rewrite(offset, bytes.subarray(0, sealed));
+    await this.#writer.write(bytes.subarray(sealed));
+    await this.#drain();
+  }
+
+  async read(offset: number, length: number): Promise<Buffer> {
+    const bytes = Buffer.alloc(Math.max(0, Math.min(length, this.#size - offset)));
+    const written = this.#writer.size;
+    (await this.#writer.read(offset, bytes.length)).copy(bytes);
+    const from = Math.max(offset, written);
+    const to = Math.min(offset + bytes.length, this.#baseBytes);
+    if (from < to) (await this.#readBase(from, to - from)).copy(bytes, from - offset);
+    if (offset + bytes.length > written) this.#window.overlay(bytes, offset);
+    return bytes;
+  }
+
+  async setSize(size: number): Promise<void> {
+    this.#checkSize(size);
+    this.#baseBytes = Math.min(this.#baseBytes, size);
+    this.#window.cut(size);
+    if (size < this.#writer.size && !this.#writer.truncate(size)) {
+      await this.#reseal((copy) => copy(0, size));
+    }
+    this.#size = size;
+  }
+
+  sync(): Promise<void> {
+    return this.#writer.sync();
+  }
+
+  async finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
+    await this.#advance(this.#size);
+    const sealed = await this.#writer.finish(onStep);
+    await this.#base?.reader?.close();
+    return sealed;
+  }
+
+  async discard(): Promise<void> {
+    await this.#base?.reader?.close();
+    await this.#writer.discard();
+  }
+
+  #checkSize(size: number): void {
+    const { maxFileBytes } = this.#limits;
+    if (size > maxFileBytes) throw new SpaceError('too_large', `a file of ${size} bytes; ${maxFileBytes} are allowed`);
+  }
+
+  /** Keeps a write that is ahead; false: the gap before it was filled meanwhile, and it is its turn. */
+  async #hold(offset: number, bytes: Buffer): Promise<boolean> {
+    // A write just behind the base is a resume: what lies before it will not be sent again.
+    if (offset === this.#baseBytes) await this.#advance(offset);
+    while (offset > this.#writer.size) {
+      if (this.#window.put(offset, bytes)) return true;
+      const gapEnd = Math.min(this.#window.first ?? offset, offset, this.#baseBytes);
+      if (gapEnd <= this.#writer.size)
+        throw new SpaceError('unsupported', `a gap before ${offset} stayed open for more than uploadWindowBytes`);
+      await this.#fill(gapEnd);
+      await this.#drain();
+    }
+    return false;
+  }
+
+  /** Seals at least up to `end`: what waits, and between it what nobody wrote. */
+  async #advance(end: number): Promise<void> {
+    while (this.#writer.size < end) {
+      await this.#fill(Math.min(this.#window.first ?? end, end));
+      await this.#drain();
+    }
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const bytes = this.#window.take(this.#writer.size);
+      if (bytes === null) return;
+      await this.#writer.write(bytes);
+    }
+  }
+
+  /** Seals up to `end` what nobody wrote: the base as far as it goes, then zeros. */
+  async #fill(end: number): Promise<void> {
+    for (let at = this.#writer.size; at < end; at = this.#writer.size) {
+      const fromBase = Math.min(end, this.#baseBytes) - at;
+      if (fromBase > 0) await this.#writer.write(await this.#readBase(at, Math.min(fromBase, copyBytes)));
+      else await this.#writer.write(zeros.subarray(0, end - at));
+    }
+  }
+
+  async #readBase(offset: number, length: number): Promise<Buffer> {
+    const reader = this.#base?.reader;
+    if (!reader) throw new SpaceError('unsupported', 'this server holds no key that opens the version that is there');
+    const bytes = await reader.read(offset, length);
+    if (bytes.length < length)
+      throw new SpaceError('damaged', 'the version that is there is shorter than it should be');
+    return bytes;
+  }
+
+  async #rewrite(offset: number, bytes: Buffer): Promise<void> {
+    if (this.#writer.patch(offset, bytes)) return;
+    const end = this.#writer.size;
+    await this.#reseal(async (copy, to) => {
+      await copy(0, offset);
+      await to.write(bytes);
+      await copy(offset + bytes.length, end);
+    });
+  }
+
+  /** Moves to a new blob under a new key; `build` says what it gets, copying parts of the old plaintext. */
+  async #reseal(
+    build: (copy: (from: number, to: number) => Promise<void>, to: BlobWriter) => Promise<void>,
+  ): Promise<void> {
+    const old = this.#writer;
+    const next = await this.#create();
+    const copy = async (from: number, to: number) => {
+      for (let at = from; at < to; ) {
+        const bytes = await old.read(at, Math.min(copyBytes, to - at));
+        await next.write(bytes);
+        this.#charge(bytes.length);
+        at += bytes.length;
+      }
+    };
+    try {
+      this.#charge(resealMinimumBytes);
+      await build(copy, next);
+    } catch (error) {
+      await next.discard();
+      throw error;
+    }
+    this.#writer = next;
+    await old.discard();
+  }
+
+  /** Bounds the work that a client can cause by writing over what it wrote: linear in the file, not quadratic. */
+  #charge(bytes: number): void {
+    this.#resealedBytes += bytes;
+    if (this.#resealedBytes > Math.max(resealFloorBytes, resealFactor * this.#size))
+      throw new SpaceError('unsupported', 'too many writes over what was written already');
+  }
+}

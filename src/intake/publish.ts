@@ -1,0 +1,113 @@
+/** The one transaction of a CLOSE: the file under its path, an older version out of its way, the queue row, the audit. */
+import { DateTime } from 'luxon';
+import type { Queryable } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
+import { insertBlob } from '../db/control/blobs.js';
+import {
+  deleteEntry,
+  type EntryRow,
+  ensureFolders,
+  freeName,
+  insertEntry,
+  lockEntry,
+  updateEntry,
+} from '../db/control/entries.js';
+import type { Org } from '../db/control/orgs.js';
+import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
+import { isTemporary, joinPath, splitPath } from '../storage/path.js';
+import { type Attributes, SpaceError } from '../storage/types.js';
+import type { SealedBlob } from '../storage/writer.js';
+import type { Receipt, Sender } from './types.js';
+
+export interface ClosedUpload {
+  org: Org;
+  sender: Sender;
+  path: string;
+  blob: SealedBlob;
+  attributes: Attributes;
+  begunAt: number;
+  closedAt: number;
+}
+
+export interface Published {
+  receipt: Receipt;
+  /** A blob that the path pointed to before; null: none. */
+  replaced: string | null;
+}
+
+/** The folder is made again when it was removed meanwhile: a complete upload is not lost for that. */
+export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promise<Published> {
+  const { org, sender, path, blob, closedAt } = upload;
+  const { dir, name } = splitPath(path);
+  if (!(await ensureFolders(tx, org.id, dir, closedAt))) throw new SpaceError('not_a_folder', `${dir} is a file`);
+  const existing = await lockEntry(tx, org.id, path);
+  if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
+  await insertBlob(tx, { ...blob, org: org.id, createdAt: closedAt });
+  if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
+  const queued = !isTemporary(path);
+  const uploadId = await insertUpload(tx, {
+    org: org.id,
+    path,
+    blobId: blob.id,
+    state: queued ? 'queued' : 'stored',
+    ...sender,
+    begunAt: upload.begunAt,
+    closedAt,
+  });
+  await insertEntry(tx, {
+    org: org.id,
+    dir,
+    name,
+    kind: 'file',
+    blobId: blob.id,
+    uploadId,
+    size: blob.size,
+    ...upload.attributes,
+    createdAt: existing?.createdAt ?? closedAt,
+  });
+  const { size, sha256 } = blob;
+  await audit(tx, org, sender, closedAt, 'upload.closed', path, { upload: uploadId, size, sha256, queued });
+  return { receipt: { uploadId, path, size, sha256, queued }, replaced: existing?.blobId ?? null };
+}
+
+/**
+ * Takes a file from its name for a newer one. A version that is still queued moves to the archive as superseded; one
+ * that a run is importing stays with the run; one under a temporary name goes.
+ */
+export async function replaceEntry(
+  tx: Queryable,
+  org: Org,
+  sender: Sender,
+  entry: EntryRow,
+  at: number,
+): Promise<void> {
+  const upload = entry.uploadId === null ? null : await findUpload(tx, entry.uploadId);
+  if (upload?.state === 'queued') {
+    const dir = `/archive/${DateTime.fromMillis(at, { zone: org.timeZone }).toISODate()}/superseded`;
+    await ensureFolders(tx, org.id, dir, at);
+    const name = await freeName(tx, org.id, dir, entry.name);
+    const archivedAs = joinPath(dir, name);
+    if (await supersedeUpload(tx, upload.id, { archivedAs, at })) {
+      await updateEntry(tx, entry.id, { dir, name });
+      const path = joinPath(entry.dir, entry.name);
+      await audit(tx, org, sender, at, 'upload.superseded', path, { upload: upload.id, archivedAs });
+      return;
+    }
+  }
+  if (upload?.state === 'stored') await withdrawUpload(tx, upload.id, at);
+  await deleteEntry(tx, entry.id);
+}
+
+export function audit(
+  tx: Queryable,
+  org: Org,
+  sender: Sender,
+  at: number,
+  action: string,
+  subject: string,
+  detail: Record<string, unknown>,
+): Promise<void> {
+  const actor = sender.keyFingerprint === null ? 'system' : `key:${sender.keyFingerprint}`;
+  const { address, client } = sender;
+  return recordAudit(tx, { at, org: org.id, actor, action, subject, detail: { ...detail, address, client } });
+}
