@@ -1,0 +1,157 @@
+/** One organization with real databases, keys and sealed files: drop a file, import, look at what became of it. */
+import type { TestContext } from 'node:test';
+import { createSilentLogger } from '../../src/config/logger.js';
+import { pathsOf } from '../../src/config/paths.js';
+import { insertBlob } from '../../src/db/control/blobs.js';
+import { insertEntry } from '../../src/db/control/entries.js';
+import { insertOrg, type Org } from '../../src/db/control/orgs.js';
+import { openManualRun } from '../../src/db/control/runs.js';
+import { insertUpload } from '../../src/db/control/uploads.js';
+import { insertOwner } from '../../src/db/directory/users.js';
+import { type WorkerDeps, workNext } from '../../src/importer/worker.js';
+import { findRun } from '../../src/db/control/runs.js';
+import type { RunSummary } from '../../src/importer/types.js';
+import { createOrgIdentity, openOrgIdentity } from '../../src/keys/identity.js';
+import { loadOrCreateMaster } from '../../src/keys/master.js';
+import { createBlob } from '../../src/storage/blob.js';
+import { openSpace } from '../../src/storage/space.js';
+import type { TestDatabases } from './databases.js';
+import { sampleOrg } from './samples.js';
+
+/** Noon in Berlin, where sample organizations are. */
+export const importMoment = Date.UTC(2026, 2, 10, 11);
+
+export class Company {
+  /** Moves only when a test moves it. */
+  clock = importMoment;
+
+  private constructor(
+    readonly org: Org,
+    readonly deps: WorkerDeps,
+    readonly databases: TestDatabases,
+  ) {}
+
+  static async open(
+    open: (context: TestContext) => Promise<TestDatabases>,
+    context: TestContext,
+    change: Partial<Org> = {},
+  ): Promise<Company> {
+    const databases = await open(context);
+    const { settings, control, directory } = databases;
+    const paths = pathsOf(settings);
+    const { master } = await loadOrCreateMaster(paths);
+    const org = sampleOrg('acme', { ...(await createOrgIdentity(master.recipient)), ...change });
+    await insertOrg(control.write, org);
+    await insertOwner(directory.write, { org: org.id, email: org.ownerEmail, emailKey: org.ownerEmail, at: importMoment });
+    const company: Company = new Company(
+      org,
+      {
+        settings,
+        paths,
+        control,
+        directory,
+        master,
+        logger: createSilentLogger(),
+        now: () => company.clock,
+        owner: 'test',
+        isStopping: () => false,
+      },
+      databases,
+    );
+    return company;
+  }
+
+  /** As if a client had closed it: sealed, published, queued. */
+  async drop(path: string, content: string | Buffer): Promise<void> {
+    const { paths, control } = this.deps;
+    const writer = await createBlob(paths, this.org.recipient);
+    await writer.write(Buffer.from(content));
+    const blob = await writer.finish();
+    await control.write.transaction(async (tx) => {
+      await insertBlob(tx, { ...blob, org: this.org.id, createdAt: this.clock });
+      const sender = { keyFingerprint: null, address: null, client: null };
+      const times = { begunAt: this.clock, closedAt: this.clock };
+      const uploadId = await insertUpload(tx, { org: this.org.id, path, blobId: blob.id, state: 'queued', ...sender, ...times });
+      const slash = path.lastIndexOf('/');
+      await insertEntry(tx, {
+        org: this.org.id,
+        dir: path.slice(0, slash) || '/',
+        name: path.slice(slash + 1),
+        kind: 'file',
+        blobId: blob.id,
+        uploadId,
+        size: blob.size,
+        mode: 0o644,
+        mtimeMs: this.clock,
+        atimeMs: this.clock,
+        createdAt: this.clock,
+      });
+    });
+  }
+
+  /** Drops the files, each under its name, opens a run and works on it; its summary. */
+  async import(files: Record<string, string | Buffer> = {}): Promise<RunSummary> {
+    for (const [name, content] of Object.entries(files)) await this.drop(`/${name}`, content);
+    const { control } = this.deps;
+    const id = await openManualRun(control.write, this.org.id, this.clock);
+    const errors: string[] = [];
+    const logger = { ...this.deps.logger, info() {}, warn() {}, error: (...all: unknown[]) => errors.push(JSON.stringify(all)) };
+    const result = await workNext({ ...this.deps, logger: logger as never }, id);
+    if (result !== 'ended') throw new Error(`the run is ${result}: ${errors.join('\n')}`);
+    return (await findRun(control.read, id))!.summary as RunSummary;
+  }
+
+  /** The text of a file of the organization's space. */
+  async read(path: string): Promise<string> {
+    const { control, paths, master } = this.deps;
+    const space = openSpace({ control, paths, now: this.deps.now, org: this.org, identity: () => openOrgIdentity(master, this.org) });
+    const reader = await space.openRead(path);
+    const content = await reader.read(0, 16 * 1024 * 1024);
+    await reader.close();
+    return content.toString();
+  }
+
+  /** Users by email, with what tests look at; dates and the like as they are stored. */
+  async users(): Promise<Record<string, Record<string, unknown>>> {
+    const { directory } = this.deps;
+    const rows = await directory.read('users as u').leftJoin('users as m', 'm.id', 'u.manager_id').select('u.*', 'm.email as manager');
+    const teams = await directory.read('memberships').join('teams', 'teams.id', 'memberships.team_id').select('user_id', 'name');
+    const fields = await directory.read('fields').select('id', 'label');
+    return Object.fromEntries(
+      rows.map((row) => {
+        const custom = typeof row.custom === 'string' ? JSON.parse(row.custom) : row.custom;
+        const named = fields.flatMap(({ id, label }) => (custom[id] === undefined ? [] : [[label, custom[id]]]));
+        const own = teams.filter((team) => team.user_id === row.id).map((team) => team.name);
+        return [row.email, { ...row, teams: own.sort(), custom: Object.fromEntries(named) }];
+      }),
+    );
+  }
+
+  async teams(): Promise<Record<string, { owner: string | null; parent: string | null; type: string | null }>> {
+    const rows = await this.deps.directory
+      .read('teams as t')
+      .leftJoin('users as o', 'o.id', 't.owner_id')
+      .leftJoin('teams as p', 'p.id', 't.parent_id')
+      .select('t.name', 't.type', 'o.email as owner', 'p.name as parent');
+    return Object.fromEntries(rows.map(({ name, ...rest }) => [name, rest]));
+  }
+
+  /** `code@line` of the file's report, in its order. */
+  async codes(summary: RunSummary, file = 0): Promise<string[]> {
+    const text = await this.read(summary.files[file]!.report!);
+    return text
+      .trim()
+      .split('\r\n')
+      .slice(1)
+      .map((line) => {
+        const cells = line.split(',');
+        return `${cells[3]}@${cells[0]}`;
+      });
+  }
+}
+
+/** A CSV from a header and rows of cells. */
+export function csv(header: string, ...rows: string[]): string {
+  return [header, ...rows, ''].join('\n');
+}
+
