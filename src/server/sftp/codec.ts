@@ -8,6 +8,10 @@ export class PacketReader {
 
   constructor(private readonly bytes: Buffer) {}
 
+  get remaining(): number {
+    return this.bytes.length - this.offset;
+  }
+
   u8(): number {
     return this.bytes[this.take(1)]!;
   }
@@ -33,7 +37,8 @@ export class PacketReader {
 
   private take(length: number): number {
     const at = this.offset;
-    if (length > this.bytes.length - at) throw new SftpError('malformed', `a packet ends ${length} bytes too early`);
+    if (length > this.remaining)
+      throw new SftpError('malformed', `a packet ends ${length - this.remaining} bytes too early`);
     this.offset = at + length;
     return at;
   }
@@ -50,12 +55,14 @@ export class PacketWriter {
   }
 
   u8(value: number): this {
-    this.bytes.writeUInt8(value, this.reserve(1));
+    const at = this.reserve(1);
+    this.bytes.writeUInt8(value, at);
     return this;
   }
 
   u32(value: number): this {
-    this.bytes.writeUInt32BE(value, this.reserve(4));
+    const at = this.reserve(4);
+    this.bytes.writeUInt32BE(value, at);
     return this;
   }
 
@@ -69,7 +76,8 @@ export class PacketWriter {
   string(value: string | Buffer): this {
     const bytes = typeof value === 'string' ? Buffer.from(value) : value;
     this.u32(bytes.length);
-    bytes.copy(this.bytes, this.reserve(bytes.length));
+    const at = this.reserve(bytes.length);
+    bytes.copy(this.bytes, at);
     return this;
   }
 
@@ -78,6 +86,7 @@ export class PacketWriter {
     return this.bytes.subarray(0, this.offset);
   }
 
+  /** May replace `bytes`, so that it comes before any look at them. */
   private reserve(length: number): number {
     const at = this.offset;
     if (at + length > this.bytes.length) {

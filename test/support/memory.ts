@@ -1,0 +1,177 @@
+/** A space and its intake in memory: for tests of the protocol, which is about what they are asked, not how they store. */
+import type { Intake, Receipt, Upload } from '../../src/intake/types.js';
+import { type Attributes, type Entry, type Reader, type Space, SpaceError } from '../../src/storage/types.js';
+
+interface Node {
+  kind: 'file' | 'dir';
+  content: Buffer;
+  attributes: Attributes;
+}
+
+export interface MemorySpace {
+  space: Space;
+  intake: Intake;
+  /** What was published, by path. */
+  files(): Record<string, string>;
+  /** Every finished upload and every path that was removed or renamed, in order. */
+  log: string[];
+  /** Puts a file there, without an upload. */
+  put(path: string, content: string | Buffer): void;
+  /** Uploads in progress. */
+  open: Set<Upload>;
+  /** Each write waits for this. */
+  beforeWrite: () => Promise<void>;
+}
+
+const timeMs = Date.UTC(2026, 0, 31, 2);
+
+export function memorySpace(org = 'acme'): MemorySpace {
+  const nodes = new Map<string, Node>([
+    ['/', newNode('dir')],
+    ['/archive', newNode('dir')],
+  ]);
+  const log: string[] = [];
+  const open = new Set<Upload>();
+  const self: MemorySpace = {
+    space: createSpace(org, nodes),
+    intake: createIntake(nodes, log, open, () => self.beforeWrite()),
+    files: () =>
+      Object.fromEntries(
+        [...nodes].filter(([, node]) => node.kind === 'file').map(([path, { content }]) => [path, content.toString()]),
+      ),
+    log,
+    put: (path, content) => nodes.set(path, { ...newNode('file'), content: Buffer.from(content) }),
+    open,
+    beforeWrite: () => Promise.resolve(),
+  };
+  return self;
+}
+
+function newNode(kind: 'file' | 'dir', attributes: Partial<Attributes> = {}): Node {
+  const mode = kind === 'dir' ? 0o755 : 0o644;
+  return { kind, content: Buffer.alloc(0), attributes: { mode, mtimeMs: timeMs, atimeMs: timeMs, ...attributes } };
+}
+
+function entryOf(path: string, { kind, content, attributes }: Node): Entry {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return { path, name, kind, size: content.length, writable: !isReadOnly(path), ...attributes };
+}
+
+function isReadOnly(path: string): boolean {
+  return path === '/archive' || path.startsWith('/archive/');
+}
+
+function find(nodes: Map<string, Node>, path: string): Node {
+  const node = nodes.get(path);
+  if (node === undefined) throw new SpaceError('not_found', `${path} is not there`);
+  return node;
+}
+
+function checkWritable(path: string): void {
+  if (isReadOnly(path)) throw new SpaceError('read_only', `${path} is read-only`);
+}
+
+function childrenOf(nodes: Map<string, Node>, dir: string): [string, Node][] {
+  const prefix = dir === '/' ? '/' : `${dir}/`;
+  return [...nodes]
+    .filter(([path]) => path !== '/' && path.startsWith(prefix) && !path.slice(prefix.length).includes('/'))
+    .sort(([left], [right]) => (left < right ? -1 : 1));
+}
+
+function createSpace(org: string, nodes: Map<string, Node>): Space {
+  return {
+    org,
+    stat: async (path) => entryOf(path, find(nodes, path)),
+    list: async (path, afterName, limit) =>
+      childrenOf(nodes, path)
+        .map(([child, node]) => entryOf(child, node))
+        .filter(({ name }) => afterName === null || name > afterName)
+        .slice(0, limit),
+    async openRead(path): Promise<Reader> {
+      const node = find(nodes, path);
+      if (node.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
+      const { content } = node;
+      return {
+        entry: entryOf(path, node),
+        read: async (offset, length) => content.subarray(offset, offset + length),
+        close: async () => {},
+      };
+    },
+    async mkdir(path, attributes) {
+      checkWritable(path);
+      if (nodes.has(path)) throw new SpaceError('exists', `${path} is there`);
+      nodes.set(path, newNode('dir', attributes));
+    },
+    async rmdir(path) {
+      if (childrenOf(nodes, path).length > 0) throw new SpaceError('not_empty', `${path} is not empty`);
+      find(nodes, path);
+      nodes.delete(path);
+    },
+    async setAttributes(path, attributes) {
+      checkWritable(path);
+      Object.assign(find(nodes, path).attributes, attributes);
+    },
+  };
+}
+
+function createIntake(
+  nodes: Map<string, Node>,
+  log: string[],
+  open: Set<Upload>,
+  beforeWrite: () => Promise<void>,
+): Intake {
+  return {
+    async begin(path, options) {
+      checkWritable(path);
+      const old = nodes.get(path);
+      if (old === undefined && !options.create) throw new SpaceError('not_found', `${path} is not there`);
+      if (old !== undefined && options.exclusive) throw new SpaceError('exists', `${path} is there`);
+      const node = newNode('file', options.attributes);
+      if (old !== undefined && !options.truncate) node.content = old.content;
+      const resize = (size: number): void => {
+        const grown = Buffer.alloc(size);
+        node.content.copy(grown);
+        node.content = grown;
+      };
+      const upload: Upload = {
+        path,
+        entry: () => entryOf(path, node),
+        async write(offset, bytes) {
+          await beforeWrite();
+          const at = options.append ? node.content.length : offset;
+          if (node.content.length < at + bytes.length) resize(at + bytes.length);
+          bytes.copy(node.content, at);
+        },
+        read: async (offset, length) => Buffer.from(node.content.subarray(offset, offset + length)),
+        setSize: async (size) => resize(size),
+        setAttributes: (attributes) => void Object.assign(node.attributes, attributes),
+        sync: async () => void log.push(`sync ${path}`),
+        async finish(): Promise<Receipt> {
+          await Promise.resolve();
+          open.delete(upload);
+          nodes.set(path, node);
+          log.push(`finish ${path} ${node.content.length}`);
+          return { uploadId: log.length, path, size: node.content.length, sha256: '', queued: true };
+        },
+        async abort() {
+          open.delete(upload);
+          log.push(`abort ${path}`);
+        },
+      };
+      open.add(upload);
+      return upload;
+    },
+    async remove(path) {
+      find(nodes, path);
+      nodes.delete(path);
+      log.push(`remove ${path}`);
+    },
+    async rename(from, to, overwrite) {
+      const node = find(nodes, from);
+      if (nodes.has(to) && !overwrite) throw new SpaceError('exists', `${to} is there`);
+      nodes.delete(from);
+      nodes.set(to, node);
+      log.push(`rename ${from} ${to}`);
+    },
+  };
+}
