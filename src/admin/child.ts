@@ -31,6 +31,7 @@ export function startImportProcess(settings: Settings, logger: Logger, now: () =
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     child = started;
+    logger.info('the importer process started', { pid: started.pid });
     // A dead process closes its channel before its exit is seen; what was being sent is then of no interest.
     started.on('error', (cause) => logger.error('the importer process failed', { reason: cause.message }));
     started.once('exit', (code, signal) => {

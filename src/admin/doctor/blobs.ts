@@ -97,7 +97,7 @@ async function sizeOf(path: string): Promise<number | null> {
 function describe(folder: string, tally: Tally): Finding[] {
   const findings: Finding[] = [];
   const report = reporter(findings, 'blobs', folder);
-  report('ok', `${tally.files} sealed files, ${formatBytes(tally.sealedBytes)}`);
+  report('ok', `sealed files whose size is right: ${tally.files}, ${formatBytes(tally.sealedBytes)}`);
   const list = (level: 'warning' | 'wrong', ids: string[], what: string) => {
     for (const id of ids.slice(0, listedFindings)) report(level, `${id}: ${what}`);
     if (ids.length > listedFindings) report(level, `and ${ids.length - listedFindings} more: ${what}`);
