@@ -7,6 +7,7 @@ import { registerIdentity } from './commands/identity.js';
 import { registerKeys } from './commands/keys.js';
 import { registerOrgs } from './commands/orgs.js';
 import { registerQueue } from './commands/queue.js';
+import { registerRuns } from './commands/runs.js';
 import { registerServe } from './commands/serve.js';
 import { registerTeams } from './commands/teams.js';
 import { registerUsers } from './commands/users.js';
@@ -19,6 +20,7 @@ const groups: readonly ((program: Command) => void)[] = [
   registerKeys,
   registerQueue,
   registerFiles,
+  registerRuns,
   registerUsers,
   registerTeams,
   registerIdentity,

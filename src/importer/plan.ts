@@ -146,8 +146,18 @@ async function stageRows(
     if (dayStarts.size < 5000) dayStarts.set(date, known);
     return known;
   };
+  const read = (data: readonly Row[], found: Issue[]): (() => Promise<void>) => {
+    if (header.type === 'users') {
+      const users = present(data.map((row) => readUser(row, columns, dayOf, found)));
+      return () => stageUsers(job.stage, users);
+    }
+    const teams = present(data.map((row) => readTeam(row, columns, found)));
+    return () => stageTeams(job.stage, teams);
+  };
   let rows = 0;
   let isHeader = true;
+  // The database writes one batch while the next is parsed: they keep two cores busy.
+  let writing = Promise.resolve();
   for await (const batch of openRows(source, job.settings)) {
     const data = isHeader ? batch.slice(1) : batch;
     isHeader = false;
@@ -157,16 +167,16 @@ async function stageRows(
       if (!fits) found.push(miscounted(row, header));
       return fits;
     });
-    if (header.type === 'users') {
-      await stageUsers(job.stage, present(whole.map((row) => readUser(row, columns, dayOf, found))));
-    } else {
-      await stageTeams(job.stage, present(whole.map((row) => readTeam(row, columns, found))));
-    }
+    const write = read(whole, found);
     issues.add(...found);
-    await issues.flush();
+    await writing;
+    writing = write().then(() => issues.flush());
+    // Its failure is met at the next `await writing`.
+    writing.catch(() => {});
     rows += data.length;
     job.tell({ phase: 'staging', file: source.name, rows });
   }
+  await writing;
   const table = header.type === 'users' ? 'user_rows' : 'team_rows';
   await createIndex(job.stage, table, 'key');
   await analyze(job.stage, table);

@@ -1,0 +1,98 @@
+/** `dropslot check`, `dropslot import` and `dropslot runs …`. */
+import type { Command } from 'commander';
+import { listRuns, type Run } from '../../db/control/runs.js';
+import { describeRun } from '../../importer/summary.js';
+import type { Issue, RunSummary } from '../../importer/types.js';
+import { atWorkplace, examples } from '../command.js';
+import { AdminError } from '../error.js';
+import { checkDiskFile, getRun, importNow } from '../operations/runs.js';
+import { describeProgress, issueList, renderRun, runList, runToJson } from '../views/runs.js';
+
+/** Mistakes that a terminal is shown; the rest is counted, and `--json` has them all. */
+const shownIssues = 200;
+
+export function registerRuns(program: Command): void {
+  program
+    .command('check')
+    .summary('say what an import of a file would do; apply nothing')
+    .description('Plans a file of this machine as a run would now, prints what is wrong with it, and applies nothing.')
+    .argument('<org>')
+    .argument('<file>')
+    .addHelpText('after', examples('dropslot check acme users.csv', 'dropslot check acme users.csv --json'))
+    .action((id: string, file: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const issues: Issue[] = [];
+        const keep = (page: Issue[]) =>
+          void issues.push(...(out.json ? page : page.slice(0, shownIssues - issues.length)));
+        const summary = await checkDiskFile(place, id, file, keep);
+        if (out.json) await out.show({ ...summary, issues }, '');
+        else {
+          await out.list(issues, issueList);
+          const { users, teams } = summary;
+          const more =
+            users.faults +
+            users.warnings +
+            teams.faults +
+            teams.warnings +
+            users.refused +
+            teams.refused -
+            issues.length;
+          if (more > 0) out.note(`… and ${more} more; --json shows all.`);
+          await out.show(null, `\n${describeRun(summary).trimEnd()}\n\nNothing was applied.`);
+        }
+        failWhenRefused(summary, 'would be refused');
+      }),
+    );
+  program
+    .command('import')
+    .summary("import an organization's queued files now, and wait")
+    .description('Opens a run now instead of at the next slot, waits for it, and prints its summary.')
+    .argument('<org>')
+    .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const stop = new AbortController();
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+        const run = await importNow(place, id, (progress) => out.note(describeProgress(progress)), stop.signal);
+        await showEnd(run, out);
+      }),
+    );
+  const runs = program.command('runs').description('list and show runs');
+  runs
+    .command('list')
+    .summary("list an organization's runs, newest first")
+    .argument('<org>')
+    .addHelpText('after', examples('dropslot runs list acme'))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const org = await place.org(id);
+        await out.list(await listRuns(place.control.read, org.id), runList);
+      }),
+    );
+  runs
+    .command('show')
+    .summary('show a run with its counts and files')
+    .argument('<id>', 'number of the run')
+    .addHelpText('after', examples('dropslot runs show 12', 'dropslot runs show 12 --json'))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const run = await getRun(place, id);
+        await out.show(runToJson(run), renderRun(run));
+      }),
+    );
+}
+
+async function showEnd(run: Run, out: { show(value: unknown, text: string): Promise<void> }): Promise<void> {
+  const summary = run.summary as RunSummary | null;
+  if (run.state === 'failed' || summary === null) {
+    throw new AdminError('failed', `run ${run.id} failed: ${run.failure}; its files are queued again`);
+  }
+  await out.show(summary, describeRun(summary).trimEnd());
+  failWhenRefused(summary, 'was refused');
+}
+
+function failWhenRefused(summary: RunSummary, what: string): void {
+  const refused = summary.files.filter((file) => file.state === 'refused');
+  if (refused.length === 0) return;
+  throw new AdminError('failed', refused.map(({ name, refusal }) => `${name} ${what}: ${refusal!.message}`).join(' '));
+}

@@ -1,0 +1,102 @@
+/** Runs as operators drive them: plan a file, import now, look at what was. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLogger } from '../../config/logger.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { findRun, openManualRun, type Run } from '../../db/control/runs.js';
+import { checkFile } from '../../importer/check.js';
+import { openDiskSource } from '../../importer/source.js';
+import type { Issue, Progress, RunSummary } from '../../importer/types.js';
+import { workNext } from '../../importer/worker.js';
+import { KeyError } from '../../keys/error.js';
+import type { MasterKey } from '../../keys/master.js';
+import type { Workplace } from '../compose.js';
+import { AdminError } from '../error.js';
+
+const lookEveryMs = 250;
+
+/** What an import of the file would do now; `onIssues` gets what is wrong, in the order of the lines. */
+export async function checkDiskFile(
+  place: Workplace,
+  orgId: string,
+  path: string,
+  onIssues: (issues: Issue[]) => void | Promise<void>,
+): Promise<RunSummary> {
+  const org = await place.org(orgId);
+  const source = await openDiskSource(path);
+  return checkFile(place, org, source, onIssues, () => {});
+}
+
+/**
+ * Opens a run now and waits for its end: works on it here, unless an importer was quicker.
+ * @param onProgress is told what changes.
+ * @param signal ends the wait; a run that was begun here is given back at a safe point.
+ */
+export async function importNow(
+  place: Workplace,
+  orgId: string,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<Run> {
+  const org = await place.org(orgId);
+  const { control, actor, now } = place;
+  const id = await openManualRun(control.write, org.id, now());
+  await recordAudit(control.write, {
+    at: now(),
+    org: org.id,
+    actor,
+    action: 'run.opened',
+    subject: `run ${id}`,
+    detail: {},
+  });
+  const working = workHere(place, id, signal);
+  let told = '';
+  for (;;) {
+    const run = (await findRun(control.read, id))!;
+    if (run.state === 'done' || run.state === 'failed') {
+      await working;
+      return run;
+    }
+    if (signal.aborted) {
+      await working;
+      throw new AdminError(
+        'failed',
+        `stopped waiting; run ${id} goes on with the next importer, see "dropslot runs show ${id}"`,
+      );
+    }
+    const line = JSON.stringify(run.progress);
+    if (run.progress !== null && line !== told) onProgress(run.progress as Progress);
+    told = line;
+    await sleep(lookEveryMs);
+  }
+}
+
+/** Resolves when there is nothing more to do here. A node without the master key leaves the run to those that have it. */
+async function workHere(place: Workplace, id: number, signal: AbortSignal): Promise<void> {
+  let master: MasterKey;
+  try {
+    master = await place.master();
+  } catch (error) {
+    if (error instanceof KeyError && place.settings.database !== 'sqlite') return;
+    throw error;
+  }
+  const { settings, paths, control, directory, now } = place;
+  const logger = createLogger({ ...settings, logLevel: 'error' });
+  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  const deps = { settings, paths, control, directory, logger, master, now, owner, isStopping: () => signal.aborted };
+  while (!signal.aborted) {
+    const result = await workNext(deps, id);
+    if (result === 'ended') return;
+    const run = await findRun(control.read, id);
+    if (run?.state === 'done' || run?.state === 'failed') return;
+    await sleep(result === 'left' ? 2_000 : 1_000);
+  }
+}
+
+/** @throws AdminError `not_found` */
+export async function getRun(place: Workplace, id: string): Promise<Run> {
+  const run = /^[1-9]\d{0,15}$/.test(id) ? await findRun(place.control.read, Number(id)) : null;
+  if (run === null) throw new AdminError('not_found', `no run "${id}"; see "dropslot runs list ORG"`);
+  return run;
+}

@@ -1,0 +1,69 @@
+/** How runs and what is wrong with files are shown. */
+import type { Run } from '../../db/control/runs.js';
+import { describeCounts, describeRun } from '../../importer/summary.js';
+import type { Issue, Progress, RunSummary } from '../../importer/types.js';
+import { formatTime, isoTime, type ListView, renderRecord } from '../output.js';
+
+export const issueList: ListView<Issue> = {
+  columns: [
+    { title: 'LINE', cell: (issue) => (issue.line === null ? '–' : String(issue.line)), align: 'right' },
+    { title: 'COLUMN', cell: (issue) => issue.column ?? '–' },
+    { title: 'WHAT', cell: (issue) => issue.severity },
+    { title: 'CODE', cell: (issue) => issue.code },
+    { title: 'MESSAGE', cell: (issue) => issue.message },
+  ],
+  empty: 'Nothing is wrong with the file.',
+  toJson: (issue) => issue,
+};
+
+export const runList: ListView<Run> = {
+  columns: [
+    { title: 'RUN', cell: (run) => String(run.id), align: 'right' },
+    { title: 'KIND', cell: (run) => (run.slotDate === null ? run.kind : `${run.kind} ${run.slotDate}`) },
+    { title: 'STATE', cell: (run) => run.state },
+    { title: 'OPENED', cell: (run) => formatTime(run.openedAt) },
+    {
+      title: 'FILES',
+      cell: (run) => (summaryOf(run) === null ? '–' : String(summaryOf(run)!.files.length)),
+      align: 'right',
+    },
+    { title: 'USERS', cell: (run) => (summaryOf(run) === null ? '–' : describeCounts(summaryOf(run)!.users)) },
+    { title: 'TEAMS', cell: (run) => (summaryOf(run) === null ? '–' : describeCounts(summaryOf(run)!.teams)) },
+  ],
+  empty: 'No run yet.',
+  toJson: runToJson,
+};
+
+export function runToJson(run: Run): unknown {
+  return {
+    ...run,
+    openedAt: isoTime(run.openedAt),
+    startedAt: isoTime(run.startedAt),
+    finishedAt: isoTime(run.finishedAt),
+    leaseUntil: isoTime(run.leaseUntil),
+  };
+}
+
+export function renderRun(run: Run): string {
+  const summary = summaryOf(run);
+  const head = renderRecord([
+    ['Run', String(run.id)],
+    ['Organization', run.org],
+    ['Kind', run.slotDate === null ? run.kind : `${run.kind} of ${run.slotDate}`],
+    ['State', run.state],
+    ['Opened', formatTime(run.openedAt)],
+    ['Started', formatTime(run.startedAt)],
+    ['Finished', formatTime(run.finishedAt)],
+    ['Progress', run.progress === null ? null : describeProgress(run.progress as Progress)],
+    ['Failure', run.failure],
+  ]);
+  return summary === null ? head : `${head}\n\n${describeRun(summary).trimEnd()}`;
+}
+
+export function describeProgress({ phase, file, rows }: Progress): string {
+  return [phase, file, rows > 0 ? `${rows} rows` : null].filter((part) => part !== null).join(' · ');
+}
+
+function summaryOf(run: Run): RunSummary | null {
+  return run.summary as RunSummary | null;
+}
