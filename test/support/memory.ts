@@ -133,11 +133,15 @@ function createIntake(
         node.content.copy(grown);
         node.content = grown;
       };
+      let failure: unknown = null;
       const upload: Upload = {
         path,
         entry: () => entryOf(path, node),
         async write(offset, bytes) {
-          await beforeWrite();
+          await beforeWrite().catch((cause) => {
+            failure = cause;
+            throw cause;
+          });
           const at = options.append ? node.content.length : offset;
           if (node.content.length < at + bytes.length) resize(at + bytes.length);
           bytes.copy(node.content, at);
@@ -149,6 +153,7 @@ function createIntake(
         async finish(): Promise<Receipt> {
           await Promise.resolve();
           open.delete(upload);
+          if (failure !== null) throw failure;
           nodes.set(path, node);
           log.push(`finish ${path} ${node.content.length}`);
           return { uploadId: log.length, path, size: node.content.length, sha256: '', queued: true };

@@ -7,9 +7,7 @@ export type SftpErrorCode =
   | 'unknown_handle'
   | 'too_many_handles'
   /** The handle is of another kind, or was not opened for that. */
-  | 'wrong_handle'
-  /** A CLOSE after a failed write: what arrived is not the whole file. */
-  | 'incomplete';
+  | 'wrong_handle';
 
 export class SftpError extends Error {
   override name = 'SftpError';

@@ -4,7 +4,7 @@ import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import type { Context, Handler } from './handler.js';
 import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
-import { decodePath } from './path.js';
+import { readPath } from './path.js';
 import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
 import { endStatus, okStatus } from './status.js';
 
@@ -25,7 +25,7 @@ export function opensForWriting({ flags }: OpenArgs): boolean {
 }
 
 export const openFile: Handler<OpenArgs> = {
-  read: (packet) => ({ path: decodePath(packet.string()), flags: packet.u32(), given: readAttributes(packet) }),
+  read: (packet) => ({ path: readPath(packet), flags: packet.u32(), given: readAttributes(packet) }),
   async run({ handles, space, intake }, args, id) {
     handles.checkRoom();
     const { path, flags, given } = args;
@@ -73,23 +73,11 @@ export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffe
     content: packet.string(),
   }),
   async run({ tally }, { handle, offset, content }, id) {
-    const upload = asUpload(handle, 'WRITE');
-    await changeUpload(upload, () => upload.upload.write(offset, content));
+    await asUpload(handle, 'WRITE').upload.write(offset, content);
     tally.bytesReceived += content.length;
     return replyStatus(id, okStatus);
   },
 };
-
-/** Clients that send CLOSE although a write failed (OpenSSH does) must not publish half a file. */
-async function changeUpload(handle: UploadHandle, change: () => Promise<void>): Promise<void> {
-  if (handle.failure !== null) throw handle.failure;
-  try {
-    await change();
-  } catch (error) {
-    handle.failure = error;
-    throw error;
-  }
-}
 
 export const closeFile: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
@@ -98,21 +86,12 @@ export const closeFile: Handler<{ handle: Handle }> = {
       await handle.reader.close();
       if (handle.bytesRead > 0) tally.filesSent++;
     } else if (handle.kind === 'upload') {
-      await finishUpload(handle);
+      await handle.upload.finish();
       tally.filesReceived++;
     }
     return replyStatus(id, okStatus);
   },
 };
-
-async function finishUpload({ upload, failure }: UploadHandle): Promise<void> {
-  if (failure === null) {
-    await upload.finish();
-    return;
-  }
-  await upload.abort();
-  throw new SftpError('incomplete', `${upload.path} was closed after a write had failed`, { cause: failure });
-}
 
 export const statHandle: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.find(packet.string()) }),
@@ -141,7 +120,7 @@ export const setHandleAttributes: Handler<{ handle: Handle; given: GivenAttribut
 
 /** For the caller's turn on the handle. */
 export async function setUploadAttributes(handle: UploadHandle, { size, attributes }: GivenAttributes): Promise<void> {
-  if (size !== null) await changeUpload(handle, () => handle.upload.setSize(size));
+  if (size !== null) await handle.upload.setSize(size);
   handle.upload.setAttributes(attributes);
 }
 

@@ -4,7 +4,7 @@ import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import type { Handler } from './handler.js';
 import { type Handle, newFolderHandle } from './handles.js';
-import { decodePath } from './path.js';
+import { readPath } from './path.js';
 import { replyEntries, replyHandle, replyStatus } from './reply.js';
 import { endStatus, okStatus } from './status.js';
 
@@ -12,7 +12,7 @@ import { endStatus, okStatus } from './status.js';
 const pageEntries = 50;
 
 export const openFolder: Handler<{ path: string }> = {
-  read: (packet) => ({ path: decodePath(packet.string()) }),
+  read: (packet) => ({ path: readPath(packet) }),
   async run({ space, handles }, { path }, id) {
     handles.checkRoom();
     const { kind } = await space.stat(path);
@@ -35,7 +35,7 @@ export const readFolder: Handler<{ handle: Handle }> = {
 };
 
 export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
-  read: (packet) => ({ path: decodePath(packet.string()), given: readAttributes(packet) }),
+  read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),
   async run({ space }, { path, given }, id) {
     await space.mkdir(path, given.attributes);
     return replyStatus(id, okStatus);
@@ -43,7 +43,7 @@ export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
 };
 
 export const removeFolder: Handler<{ path: string }> = {
-  read: (packet) => ({ path: decodePath(packet.string()) }),
+  read: (packet) => ({ path: readPath(packet) }),
   async run({ space }, { path }, id) {
     await space.rmdir(path);
     return replyStatus(id, okStatus);

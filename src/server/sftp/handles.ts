@@ -20,8 +20,6 @@ export interface UploadHandle extends Ordered {
   upload: Upload;
   /** Opened for reading too. */
   readable: boolean;
-  /** The first write that failed: from then on the content is not what the client meant, and is never published. */
-  failure: unknown;
 }
 
 export interface FolderHandle extends Ordered {
@@ -95,7 +93,7 @@ export function newReaderHandle(reader: Reader): ReaderHandle {
 }
 
 export function newUploadHandle(upload: Upload, readable: boolean): UploadHandle {
-  return { kind: 'upload', lane: new Lane(), upload, readable, failure: null };
+  return { kind: 'upload', lane: new Lane(), upload, readable };
 }
 
 export function newFolderHandle(path: string): FolderHandle {

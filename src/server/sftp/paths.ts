@@ -4,13 +4,13 @@ import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { setUploadAttributes } from './files.js';
 import type { Context, Handler } from './handler.js';
-import { decodePath } from './path.js';
+import { readPath } from './path.js';
 import { replyAttributes, replyPath, replyStatus } from './reply.js';
 import { okStatus } from './status.js';
 
 /** rclone, sshfs and others look at a path that they have not closed yet: a session sees its own uploads. */
 export const statPath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: decodePath(packet.string()) }),
+  read: (packet) => ({ path: readPath(packet) }),
   async run({ space, handles }, { path }, id) {
     const own = handles.findUpload(path);
     return replyAttributes(id, own === null ? await space.stat(path) : own.upload.entry());
@@ -18,7 +18,7 @@ export const statPath: Handler<{ path: string }> = {
 };
 
 export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }> = {
-  read: (packet) => ({ path: decodePath(packet.string()), given: readAttributes(packet) }),
+  read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),
   async run(context, { path, given }, id) {
     const own = context.handles.findUpload(path);
     if (own !== null) {
@@ -53,7 +53,7 @@ async function resizeFile({ space, intake }: Context, path: string, size: number
 }
 
 export const removeFile: Handler<{ path: string }> = {
-  read: (packet) => ({ path: decodePath(packet.string()) }),
+  read: (packet) => ({ path: readPath(packet) }),
   async run({ intake }, { path }, id) {
     await intake.remove(path);
     return replyStatus(id, okStatus);
@@ -68,7 +68,7 @@ interface RenameArgs {
 /** SSH_FXP_RENAME never overwrites (draft-ietf-secsh-filexfer-02, section 6.5); posix-rename@openssh.com does. */
 export function renamePath({ overwrite }: { overwrite: boolean }): Handler<RenameArgs> {
   return {
-    read: (packet) => ({ from: decodePath(packet.string()), to: decodePath(packet.string()) }),
+    read: (packet) => ({ from: readPath(packet), to: readPath(packet) }),
     async run({ intake }, { from, to }, id) {
       await intake.rename(from, to, overwrite);
       return replyStatus(id, okStatus);
@@ -78,7 +78,7 @@ export function renamePath({ overwrite }: { overwrite: boolean }): Handler<Renam
 
 /** Only normalizes: clients resolve names that they are about to create. */
 export const resolvePath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: decodePath(packet.string()) }),
+  read: (packet) => ({ path: readPath(packet) }),
   run: (_context, { path }, id) => Promise.resolve(replyPath(id, path)),
 };
 

@@ -39,7 +39,6 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   unknown_handle: { code: failure, sentence: 'No such handle' },
   too_many_handles: { code: failure, sentence: 'Too many open files; close some first' },
   wrong_handle: { code: permissionDenied, sentence: 'The file was not opened for this' },
-  incomplete: { code: failure, sentence: 'The upload is incomplete, an earlier write failed; send the file again' },
 };
 
 /** Anything that is neither a SpaceError nor an SftpError is a failure of ours, which is told as `failed`. */

@@ -1,0 +1,40 @@
+/** Login keys for tests, made by the programs that customers use, or by ssh2. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ssh2 from 'ssh2';
+import type { Db } from '../../src/db/connection.js';
+import { insertLoginKey, type NewLoginKey } from '../../src/db/control/keys.js';
+import { type ParsedKey, parsePublicKeys } from '../../src/keys/login.js';
+
+export interface KeyPair {
+  private: string;
+  public: ParsedKey;
+}
+
+export function newKeyPair(
+  type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519',
+  bits = type === 'ecdsa' ? 256 : 2048,
+): KeyPair {
+  const pair =
+    type === 'ed25519' ? ssh2.utils.generateKeyPairSync('ed25519') : ssh2.utils.generateKeyPairSync(type, { bits });
+  return { private: pair.private, public: parsePublicKeys(pair.public)[0]! };
+}
+
+/** Lets a key log in as an organization. */
+export async function allowKey(
+  control: Db,
+  org: string,
+  { public: key }: KeyPair,
+  change: Partial<NewLoginKey> = {},
+): Promise<void> {
+  const { fingerprint, algorithm, publicKey } = key;
+  const rest = { label: 'test', sources: [], expiresAt: null, createdAt: Date.UTC(2026, 0, 1) };
+  await insertLoginKey(control.write, { org, fingerprint, algorithm, publicKey, ...rest, ...change });
+}
+
+/** The private key as a file that OpenSSH accepts. */
+export function writeKeyFile(folder: string, pair: KeyPair, name = 'login_key'): string {
+  const file = join(folder, name);
+  writeFileSync(file, pair.private, { mode: 0o600 });
+  return file;
+}

@@ -1,0 +1,89 @@
+/** A server on loopback with a real space and intake behind it, and one organization that may log in. */
+import ssh2, { type ConnectConfig } from 'ssh2';
+import { createSilentLogger, type Logger } from '../../src/config/logger.js';
+import { type Paths, pathsOf } from '../../src/config/paths.js';
+import type { Db } from '../../src/db/connection.js';
+import { insertOrg, type Org } from '../../src/db/control/orgs.js';
+import { createIntake, type IntakeService } from '../../src/intake/intake.js';
+import { createAuthenticator } from '../../src/keys/authenticate.js';
+import { type HostKey, loadOrCreateHostKeys } from '../../src/keys/host.js';
+import { createOrgIdentity, openOrgIdentity } from '../../src/keys/identity.js';
+import { loadOrCreateMaster } from '../../src/keys/master.js';
+import { startServer } from '../../src/server/server.js';
+import type { RunningServer, ServerSettings } from '../../src/server/types.js';
+import { openSpace } from '../../src/storage/space.js';
+import type { Space } from '../../src/storage/types.js';
+import { openFresh } from './databases.js';
+import { allowKey, type KeyPair, newKeyPair } from './keys.js';
+import { sampleOrg } from './samples.js';
+import type { Scope } from './temporary.js';
+
+export interface TestServer extends RunningServer {
+  control: Db;
+  paths: Paths;
+  hostKeys: HostKey[];
+  intake: IntakeService;
+  /** `acme`, enabled, with `key` allowed to log in. */
+  org: Org;
+  key: KeyPair;
+  space: Space;
+  addOrg(id: string, change?: Partial<Org>): Promise<Org>;
+  /** How ssh2's client gets in as `acme`. */
+  login: ConnectConfig;
+}
+
+export async function startTestServer(
+  scope: Scope,
+  change: Partial<ServerSettings> = {},
+  logger: Logger = createSilentLogger(),
+): Promise<TestServer> {
+  // Registered first, so that it runs before the database is closed.
+  let running: RunningServer | null = null;
+  scope.after(() => running?.stop(0));
+  const { control, settings } = await openFresh(scope, 'sqlite');
+  const paths = pathsOf(settings);
+  const { master } = await loadOrCreateMaster(paths);
+  const { keys: hostKeys } = await loadOrCreateHostKeys(paths.hostKeys);
+  const now = Date.now;
+  const identity = (org: Org) => openOrgIdentity(master, org);
+  const intake = createIntake({ control, paths, settings, logger, now, identity });
+  const spaceOf = (org: Org): Space => openSpace({ control, paths, org, now, identity: () => identity(org) });
+  const addOrg = async (id: string, orgChange: Partial<Org> = {}): Promise<Org> => {
+    const org = sampleOrg(id, { ...(await createOrgIdentity(master.recipient)), ...orgChange });
+    await insertOrg(control.write, org);
+    return org;
+  };
+  const org = await addOrg('acme');
+  const key = newKeyPair();
+  await allowKey(control, 'acme', key);
+  running = await startServer({
+    settings: { ...settings, host: '127.0.0.1', port: 0, ...change },
+    logger,
+    hostKeys,
+    authenticator: createAuthenticator({ control, now }),
+    openSession: (login, sender) => ({ space: spaceOf(login.org), intake: intake.forSender(login.org, sender) }),
+    now,
+  });
+  const login = { host: running.host, port: running.port, username: 'acme', privateKey: key.private };
+  return { ...running, control, paths, hostKeys, intake, org, key, space: spaceOf(org), addOrg, login };
+}
+
+/** An ssh2 client that is logged in; it is closed with the test. Rejects when it is not let in. */
+export function connect(scope: Scope, login: ConnectConfig): Promise<ssh2.Client> {
+  const client = new ssh2.Client();
+  scope.after(() => void client.destroy());
+  return new Promise((resolve, reject) => {
+    client
+      .once('ready', () => resolve(client))
+      .once('error', reject)
+      .once('close', () => reject(new Error('closed')));
+    client.connect(login);
+  });
+}
+
+/** The SFTP subsystem of a connection, as ssh2's client speaks it. */
+export function openSftp(client: ssh2.Client): Promise<ssh2.SFTPWrapper> {
+  return new Promise((resolve, reject) => {
+    client.sftp((error, sftp) => (error === undefined ? resolve(sftp) : reject(error)));
+  });
+}
