@@ -184,24 +184,3 @@ test('--json stands anywhere, and errors come as JSON too', async (t) => {
   });
   assert.equal(failed.code, 3);
 });
-
-test('the help of every command has examples, and the first one fits a screen', async (t) => {
-  const { run } = atShell(t);
-  const help = await run('--help');
-  assert.equal(help.code, 0);
-  assert.ok(help.stdout.split('\n').length <= 45, help.stdout);
-  const groups = [...help.stdout.matchAll(/^ {2}([a-z]+) /gm)]
-    .map((match) => match[1]!)
-    .filter((name) => name !== 'help');
-  for (const group of groups.filter((name) => name !== 'dropslot')) {
-    const page = await run(group, '--help');
-    assert.equal(page.code, 0, group);
-    const commands = page.stdout.split('Commands:')[1];
-    if (commands === undefined) assert.match(page.stdout, /Examples:/, group);
-    for (const [, command] of (commands ?? '').matchAll(/^ {2}([a-z-]+) /gm)) {
-      if (command !== 'help')
-        assert.match((await run(group, command!, '--help')).stdout, /Examples:/, `${group} ${command}`);
-    }
-  }
-  assert.match((await run('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
-});

@@ -1,0 +1,40 @@
+/** The command line's grammar: every command explains itself. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Command } from 'commander';
+import { createProgram } from '../../src/admin/program.js';
+
+function helpOf(command: Command): string {
+  let text = '';
+  command.configureOutput({
+    writeOut: (more) => {
+      text += more;
+    },
+  });
+  command.outputHelp();
+  return text;
+}
+
+function leavesOf(command: Command): Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
+}
+
+test('the help of the whole fits a screen', () => {
+  const help = helpOf(createProgram());
+  assert.ok(help.split('\n').length <= 45, help);
+  assert.match(help, /Exit codes: 0 done/);
+});
+
+test('the help of every command has an example of that very command', () => {
+  for (const leaf of leavesOf(createProgram())) {
+    const path = [leaf.name()];
+    for (let parent = leaf.parent; parent !== null; parent = parent.parent) path.unshift(parent.name());
+    const examples = helpOf(leaf).split('Examples:')[1];
+    assert.ok(examples?.includes(path.join(' ')), path.join(' '));
+    assert.notEqual(leaf.summary() || leaf.description(), '', path.join(' '));
+  }
+});
+
+test('the version is the package’s', () => {
+  assert.match(createProgram().version()!, /^\d+\.\d+\.\d+$/);
+});
