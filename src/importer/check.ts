@@ -7,7 +7,7 @@ import { listFields } from '../db/directory/fields.js';
 import { indexIssues, listIssues } from '../db/directory/findings.js';
 import { openStage } from '../db/directory/stage.js';
 import { sumFiles } from './counts.js';
-import { planFile } from './plan.js';
+import { planFiles } from './plan.js';
 import { outcomeOf } from './run.js';
 import type { Source } from './source.js';
 import { dateIn } from './time.js';
@@ -35,10 +35,10 @@ export async function checkFile(
     const moment = now();
     const today = dateIn(org.timeZone, moment);
     const fields = await listFields(directory.read, org.id);
-    const planned = await planFile({ settings, stage, org, today, now: moment, fields, tell }, 0, source);
+    const [planned] = await planFiles({ settings, stage, org, today, now: moment, fields, tell }, [source]);
     await indexIssues(stage);
     for await (const page of listIssues(stage, 0)) await onIssues(page as Issue[]);
-    const files = [outcomeOf(source.name, source, planned)];
+    const files = [outcomeOf(source.name, source, planned!)];
     const { timeZone } = org;
     return {
       run: null,

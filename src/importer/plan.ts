@@ -4,6 +4,7 @@ import type { Org } from '../db/control/orgs.js';
 import type { Field } from '../db/directory/fields.js';
 import {
   analyze,
+  countStubs,
   createIndex,
   dropRings,
   type PlanContext,
@@ -60,8 +61,20 @@ export interface PlannedFile {
 /** A file with fewer faults than this is never refused for their share (rule G2). */
 const fewestFaults = 20;
 
-/** @param file its place in the run; what is wrong with it is in the stage's issues under that number. */
-export async function planFile(job: PlanJob, file: number, source: Source): Promise<PlannedFile> {
+/** Plans the files of a run, in the order in which they are to be applied. Their place numbers them in the stage. */
+export async function planFiles(job: PlanJob, sources: readonly Source[]): Promise<PlannedFile[]> {
+  const planned: PlannedFile[] = [];
+  for (const [file, source] of sources.entries()) planned.push(await planFile(job, file, source));
+  // Whom one file only names, a later one may describe: who is left is known at the end.
+  for (const [file, { users, teams }] of planned.entries()) {
+    const stubs = await countStubs(job.stage, file);
+    users.stubs = stubs.users;
+    teams.stubs = stubs.teams;
+  }
+  return planned;
+}
+
+async function planFile(job: PlanJob, file: number, source: Source): Promise<PlannedFile> {
   const issues = new IssueLog(job.stage, file);
   const planned: PlannedFile = { type: null, refusal: null, header: [], rows: 0, users: noCounts(), teams: noCounts() };
   try {

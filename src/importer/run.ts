@@ -19,7 +19,7 @@ import { removeBlob } from '../storage/blob.js';
 import { sumFiles } from './counts.js';
 import { ImportError } from './error.js';
 import { orderSources, type UploadSource } from './order.js';
-import { type PlanJob, type PlannedFile, planFile } from './plan.js';
+import { type PlanJob, type PlannedFile, planFiles } from './plan.js';
 import { type ReportDeps, writeRejected, writeReport, writeText } from './report.js';
 import { describeRun } from './summary.js';
 import { dateIn } from './time.js';
@@ -105,8 +105,10 @@ async function planAndApply(
     fields: await listFields(directory.read, org.id),
     tell,
   };
-  const planned: PlannedFile[] = [];
-  for (const [file, { source }] of sources.entries()) planned.push(await planFile(job, file, source));
+  const planned = await planFiles(
+    job,
+    sources.map(({ source }) => source),
+  );
   await onStep?.('planned');
 
   const settlement = await writeReports(deps, run, org, sources, planned, job);

@@ -99,6 +99,17 @@ export async function analyze({ dialect, prefix, db }: Stage, ...tables: string[
   for (const table of tables) await db.raw(`ANALYZE ${prefix}.${table}`);
 }
 
+/** Users and teams that exist only because a row of the file names them. Holds once every file of the run is planned. */
+export async function countStubs(stage: Stage, file: number): Promise<{ users: number; teams: number }> {
+  const stubs = (table: string) =>
+    count(
+      stage,
+      `SELECT COUNT(*) AS n FROM ${stage.prefix}.${table} WHERE file = :file AND is_new = 1 AND is_stub = 1`,
+      { file },
+    );
+  return { users: await stubs('people'), teams: await stubs('groups') };
+}
+
 /**
  * Rows with the same key (rules U2, T1): rows alike in every value count once, all others are faulty.
  * Yields the faulty ones, each with the first other lines of its key.

@@ -29,6 +29,11 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
        AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = r.key)`,
     bindings,
   );
+  // What an earlier file of the run only named is created by the row that describes it.
+  await run(
+    stage,
+    `DELETE FROM ${s}.groups WHERE is_new = 1 AND is_stub = 1 AND key IN (SELECT r.key FROM ${s}.team_rows r WHERE r.state = 0)`,
+  );
   await run(
     stage,
     `INSERT INTO ${s}.groups (key, name, owner_key, parent_key, type, is_new, is_stub, file, line)
@@ -98,7 +103,7 @@ export async function changeTeams(stage: Stage, context: PlanContext): Promise<v
   );
 }
 
-/** What the file does to teams: its own rows, and the stubs that it needs. */
+/** What the rows of the file do to teams. */
 export async function countTeams(
   stage: Stage,
   context: PlanContext,
@@ -106,11 +111,10 @@ export async function countTeams(
 ): Promise<PlanCounts> {
   const s = stage.prefix;
   const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, { file: context.file });
-  const stubs = await n(`${s}.groups WHERE file = :file AND is_new = 1 AND is_stub = 1`);
-  const none = { deactivated: 0, scheduled: 0, stubs };
-  if (table === 'user_rows') return { created: 0, updated: 0, unchanged: 0, ...none };
+  const none = { created: 0, updated: 0, unchanged: 0, deactivated: 0, scheduled: 0 };
+  if (table === 'user_rows') return none;
   const created = await n(`${s}.groups WHERE file = :file AND is_new = 1 AND is_stub = 0`);
   const updated = await n(`(SELECT key FROM ${s}.changes WHERE file = :file AND entity = 'team' GROUP BY key) changed`);
   const effective = await n(`${s}.team_rows WHERE state = 0`);
-  return { created, updated, unchanged: effective - created - updated, ...none };
+  return { ...none, created, updated, unchanged: effective - created - updated };
 }

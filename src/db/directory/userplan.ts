@@ -56,6 +56,12 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
      ${known} AND (${differs}) AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)`,
     bindingsOf(context),
   );
+  // Whom an earlier file of the run only named is created by the row that describes them.
+  await run(
+    stage,
+    `DELETE FROM ${s}.people WHERE is_new = 1 AND is_stub = 1 AND user_name IS NULL
+     AND key IN (SELECT r.key FROM ${s}.user_rows r WHERE r.state = 0)`,
+  );
   // A user created by this file whose date has come is created deactivated (rule U12).
   await run(
     stage,
@@ -324,10 +330,9 @@ export interface PlanCounts {
   unchanged: number;
   deactivated: number;
   scheduled: number;
-  stubs: number;
 }
 
-/** What the file does to users: its own rows, and the stubs that it needs. */
+/** What the rows of the file do to users. */
 export async function countUsers(
   stage: Stage,
   context: PlanContext,
@@ -336,8 +341,7 @@ export async function countUsers(
   const s = stage.prefix;
   const bindings = bindingsOf(context);
   const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, bindings);
-  const stubs = await n(`${s}.people WHERE file = :file AND is_new = 1 AND is_stub = 1`);
-  if (table === 'team_rows') return { created: 0, updated: 0, unchanged: 0, deactivated: 0, scheduled: 0, stubs };
+  if (table === 'team_rows') return { created: 0, updated: 0, unchanged: 0, deactivated: 0, scheduled: 0 };
   const isCreated = 'p.is_new = 1 AND p.is_stub = 0 AND p.file = :file';
   const created = await n(`${s}.people p WHERE ${isCreated}`);
   const updated = await n(
@@ -354,5 +358,5 @@ export async function countUsers(
       `${s}.changes c CROSS JOIN ${s}.people p WHERE p.key = c.key AND c.file = :file AND c.field = 'Deactivation Date'
          AND c.entity = 'user' AND p.deactivate_at IS NOT NULL`,
     ));
-  return { created, updated, unchanged: effective - created - updated, deactivated, scheduled, stubs };
+  return { created, updated, unchanged: effective - created - updated, deactivated, scheduled };
 }
