@@ -1,0 +1,66 @@
+/** The window of writes that came ahead: later writes win, and what it keeps in memory is bounded. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Window } from '../../src/intake/window.js';
+
+const span = 400;
+
+test('whatever overlaps, the later write wins', () => {
+  const write = fc.record({
+    offset: fc.nat(span - 60),
+    length: fc.integer({ min: 1, max: 60 }),
+    byte: fc.integer({ min: 1, max: 255 }),
+  });
+  fc.assert(
+    fc.property(fc.array(write, { maxLength: 40 }), fc.option(fc.nat(span)), (writes, cut) => {
+      const window = new Window(1024 * 1024);
+      const model = Buffer.alloc(span);
+      for (const { offset, length, byte } of writes) {
+        assert.ok(window.put(offset, Buffer.alloc(length, byte)));
+        model.fill(byte, offset, offset + length);
+      }
+      if (cut !== null) {
+        window.cut(cut);
+        model.fill(0, cut);
+      }
+      const shown = Buffer.alloc(span);
+      window.overlay(shown, 0);
+      assert.deepEqual(shown, model);
+      const part = Buffer.alloc(50);
+      window.overlay(part, 100);
+      assert.deepEqual(part, model.subarray(100, 150));
+      const taken = Buffer.alloc(span);
+      for (let at = window.first; at !== null; at = window.first) window.take(at)!.copy(taken, at);
+      assert.deepEqual(taken, model);
+    }),
+  );
+});
+
+test('taking drops what lies before, and gives a piece from the middle', () => {
+  const window = new Window(10_000);
+  window.put(0, Buffer.from('old'));
+  window.put(10, Buffer.from('abcdef'));
+  assert.equal(window.take(8), null);
+  assert.equal(window.first, 10);
+  assert.equal(window.take(12)?.toString(), 'cdef');
+  assert.equal(window.first, null);
+  assert.equal(window.take(12), null);
+});
+
+test('it holds copies, up to its limit, and has room again when they are taken', () => {
+  const window = new Window(1000);
+  const bytes = Buffer.alloc(700, 1);
+  assert.ok(window.put(100, bytes));
+  bytes.fill(2);
+  assert.equal(window.put(900, bytes), false);
+  assert.equal(window.take(100)?.[0], 1);
+  assert.ok(window.put(900, bytes));
+});
+
+test('many tiny pieces count for what they cost', () => {
+  const window = new Window(1024 * 1024);
+  let pieces = 0;
+  while (window.put(10 + pieces * 2, Buffer.from('x'))) pieces++;
+  assert.ok(pieces > 1000 && pieces < 10_000, `${pieces}`);
+});

@@ -1,0 +1,73 @@
+/** An organization with an intake and a space over fresh databases. */
+import { createSilentLogger } from '../../src/config/logger.js';
+import { pathsOf } from '../../src/config/paths.js';
+import type { Db } from '../../src/db/connection.js';
+import { insertOrg, type Org } from '../../src/db/control/orgs.js';
+import { createIntake, type IntakeDeps, type IntakeService } from '../../src/intake/intake.js';
+import type { BeginOptions, Intake, Receipt, Sender } from '../../src/intake/types.js';
+import { openSpace } from '../../src/storage/space.js';
+import type { Space } from '../../src/storage/types.js';
+import type { TestDatabases } from './databases.js';
+import { sampleOrg } from './samples.js';
+import { createStore } from './sealing.js';
+import type { Scope } from './temporary.js';
+
+export const sender: Sender = { keyFingerprint: 'SHA256:test', address: '127.0.0.1', client: 'test_1.0' };
+
+/** What OpenSSH's `put` asks for. */
+export const replacing: BeginOptions = {
+  truncate: true,
+  exclusive: false,
+  create: true,
+  append: false,
+  attributes: {},
+};
+
+/** What `scp` asks for: whatever is not written over stays. */
+export const keeping: BeginOptions = { ...replacing, truncate: false };
+
+export interface TestIntake {
+  org: Org;
+  service: IntakeService;
+  intake: Intake;
+  space: Space;
+  control: Db;
+  paths: IntakeDeps['paths'];
+  identity: string;
+  /** The clock, in milliseconds; moves when it is told to. */
+  clock: { now: number };
+  /** Uploads a whole file, as OpenSSH does. */
+  put(path: string, content: string | Buffer): Promise<Receipt>;
+  get(path: string): Promise<string>;
+}
+
+export async function openIntake(
+  scope: Scope,
+  databases: Pick<TestDatabases, 'control' | 'settings'>,
+  change: Partial<IntakeDeps> = {},
+): Promise<TestIntake> {
+  const store = await createStore(scope);
+  const paths = { ...pathsOf(databases.settings), blobs: store.paths.blobs, partials: store.paths.partials };
+  const org = sampleOrg('acme', { recipient: store.recipient });
+  await insertOrg(databases.control.write, org);
+  const clock = { now: Date.UTC(2026, 0, 31, 23, 30) };
+  const { control, settings } = databases;
+  const now = () => clock.now;
+  const identity = async () => store.identity;
+  const deps = { control, paths, settings, logger: createSilentLogger(), now, identity, ...change };
+  const service = createIntake(deps);
+  const intake = service.forSender(org, sender);
+  const space = openSpace({ control, paths, org, identity, now });
+  const put = async (path: string, content: string | Buffer) => {
+    const upload = await intake.begin(path, replacing);
+    await upload.write(0, Buffer.from(content));
+    return upload.finish();
+  };
+  const get = async (path: string) => {
+    const reader = await space.openRead(path);
+    const bytes = await reader.read(0, reader.entry.size + 1);
+    await reader.close();
+    return bytes.toString();
+  };
+  return { org, service, intake, space, control, paths, identity: store.identity, clock, put, get };
+}
