@@ -17,24 +17,21 @@ export interface Outcome {
   stderr: string;
 }
 
+export interface RunOptions {
+  /** Told each line that the program prints, on either of its streams, when it prints it. */
+  onLine?: (line: string) => void;
+}
+
 /** Runs a program to its end. @throws ProgramError when its exit code is not 0, or it can't be started. */
-export async function runProgram(
-  command: string,
-  args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; cwd?: string; show?: boolean } = {},
-): Promise<Outcome> {
-  const child = spawn(command, args, {
-    stdio: ['ignore', options.show === true ? 'inherit' : 'pipe', 'pipe'],
-    env: options.env ?? process.env,
-    cwd: options.cwd,
-  });
+export async function runProgram(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const said = { stdout: '', stderr: '' };
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    said.stdout += text;
-  });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said.stderr += text;
-  });
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      said[name] += text;
+    });
+    if (options.onLine !== undefined) createInterface({ input: child[name] }).on('line', options.onLine);
+  }
   let code: unknown;
   try {
     [code] = await once(child, 'close');
@@ -47,7 +44,7 @@ export async function runProgram(
 }
 
 /** Runs `dropslot …` on a data folder. */
-export function runDropslot(data: string, args: readonly string[], options: { show?: boolean } = {}): Promise<Outcome> {
+export function runDropslot(data: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return runProgram(process.execPath, [programPath, '--data', data, ...args], options);
 }
 
@@ -74,7 +71,9 @@ export async function startDropslot(data: string, args: readonly string[] = []):
     { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, DROPSLOT_LOG_FORMAT: 'json' } },
   );
   const log: Record<string, unknown>[] = [];
-  const ended = once(child, 'exit');
+  const endWithUs = (): void => void child.kill('SIGTERM');
+  process.once('exit', endWithUs);
+  const ended = once(child, 'exit').finally(() => process.off('exit', endWithUs));
   ended.catch(() => {}); // the failure to start is told below
   const port = await Promise.race([
     listeningPort(child, log),

@@ -1,7 +1,11 @@
 /** `npm run demo [-- FOLDER]`: a company's files go from an SFTP client to users and teams, on this machine alone. */
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createStage } from './show.js';
 import { tellStory } from './story.js';
+
+// A reader that has seen enough (`| head`) does not end the demo half-way.
+process.stdout.on('error', () => {});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 
 const folder = resolve(process.argv[2] ?? 'demo-data');
 
@@ -12,6 +16,6 @@ try {
   );
 } catch (error) {
   console.error(`\nThe demo failed: ${(error as Error).message}`);
-  console.error(`What it left behind is in ${relative(process.cwd(), folder) || folder}.`);
+  console.error(`What it left behind is in ${folder}.`);
   process.exitCode = 1;
 }

@@ -22,7 +22,7 @@ export function createStage(write: (text: string) => void): Stage {
       write(`\n${steps}. ${title}\n`);
     },
     say: (...lines) => {
-      for (const line of lines) write(`   ${line}\n`);
+      for (const line of lines) write(line === '' ? '\n' : `   ${line}\n`);
     },
   };
 }

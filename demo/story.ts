@@ -21,20 +21,20 @@ interface Run {
 /** @throws Error when any step fails, or ends otherwise than the story says. */
 export async function tellStory(folder: string, { step, say }: Stage): Promise<void> {
   const data = join(folder, 'data');
-  const shown = relative(process.cwd(), data) || data;
+  const shown = shorten(data);
   await renewFolder(folder);
 
   step('Start the server on a new data folder');
   const server = await startDropslot(data);
   try {
     say(`SFTP on 127.0.0.1:${server.port}; everything it keeps is in ${shown}:`);
-    say((await readdir(data)).sort().join('  '));
+    say((await readdir(data)).filter((name) => !/-(wal|shm|journal)$/.test(name)).join('  '));
 
     step(`Create the organization ${org}, and let its HR system in by a key`);
     const { privateKey, publicKey } = await writeLoginKey(folder);
     await runDropslot(data, ['orgs', 'add', org, '--owner', ownerEmail, '--name', 'Acme Corp', '--enable']);
     await runDropslot(data, ['keys', 'add', org, publicKey, '--label', 'HR system']);
-    say(`owner ${ownerEmail}, login key ${relative(process.cwd(), publicKey)}`);
+    say(`owner ${ownerEmail}, login key ${shorten(publicKey)}`);
 
     const hostKeys = join(data, 'keys', 'host');
     const client = await chooseClient({ port: server.port, org, hostKeys, folder, privateKey });
@@ -44,11 +44,11 @@ export async function tellStory(folder: string, { step, say }: Stage): Promise<v
     say(...(await describeSeals(data)));
 
     step('Open the slot (otherwise it opens by itself, once a day)');
-    await runDropslot(data, ['import', org], { show: true });
+    await runDropslot(data, ['import', org], { onLine: say });
     const run = await latestRun(data);
 
     step('The mistakes by line, from the reports that the sender can fetch');
-    say(...(await fetchMistakes(client, run, folder)));
+    say(...(await fetchMistakes(client, run, company, folder)));
 
     step('The drop folder is empty again; the files are archived');
     for (const path of new Set(run.summary.files.flatMap((file) => file.archivedAs ?? []).map(dirname))) {
@@ -69,7 +69,7 @@ export async function tellStory(folder: string, { step, say }: Stage): Promise<v
     `npx dropslot --data ${shown} files list ${org} /reports`,
     `npx dropslot --data ${shown} doctor`,
     `npx dropslot --data ${shown} serve     and, beside it:`,
-    `sftp -P 2222 -i ${relative(process.cwd(), folder)}/login_key ${org}@127.0.0.1`,
+    `sftp -P 2222 -i ${shorten(join(folder, 'login_key'))} ${org}@127.0.0.1`,
   );
 }
 
@@ -105,13 +105,20 @@ async function latestRun(data: string): Promise<Run> {
   return askDropslot<Run>(data, ['runs', 'show', String(latest.id)]);
 }
 
-async function fetchMistakes(client: Client, run: Run, folder: string): Promise<string[]> {
+/** @throws Error when one of the mistakes is not told of. */
+async function fetchMistakes(client: Client, run: Run, company: Company, folder: string): Promise<string[]> {
   const lines: string[] = [];
   for (const { name, report } of run.summary.files) {
     if (report === null) throw new Error(`${name} has no report`);
     const local = join(folder, basename(report));
     await client.fetch(report, local);
     const issues: Row[] = parse(await readFile(local), { columns: true, bom: true });
+    for (const mistake of company.mistakes.filter(({ file }) => file === name)) {
+      const isTold = issues.some(
+        ({ line, severity }) => severity === mistake.severity && mistake.lines.includes(Number(line)),
+      );
+      if (!isTold) throw new Error(`${report} does not tell of ${mistake.about} on line ${mistake.lines.join(' or ')}`);
+    }
     lines.push(report, ...alignColumns(issues.map(describeIssue)).map((line) => `  ${line}`));
   }
   return lines;
@@ -141,4 +148,10 @@ async function readTeams(data: string): Promise<TeamLine[]> {
 function splitTeams(cell: string): string[] {
   const names: string[][] = parse(cell, { delimiter: ',', trim: true, relax_quotes: true });
   return names[0] ?? [];
+}
+
+/** As a command in this folder would take it. */
+function shorten(path: string): string {
+  const below = relative(process.cwd(), path);
+  return below === '' || below.startsWith('..') ? path : below;
 }
