@@ -115,7 +115,9 @@ async function startServer(command: string, args: string[], port: number): Promi
   child.stderr?.on('data', (bytes: Buffer) => {
     said = `${said}${bytes}`.slice(-2_000);
   });
-  const ended = once(child, 'exit');
+  const endWithUs = (): void => void child.kill('SIGTERM');
+  process.once('exit', endWithUs);
+  const ended = once(child, 'exit').finally(() => process.off('exit', endWithUs));
   const deadline = performance.now() + 15_000;
   while (!(await isListening(port))) {
     if (child.exitCode !== null || performance.now() > deadline) {

@@ -28,6 +28,9 @@ const usage = `npm run bench [-- NAME… FLAGS]
   --out FILE       writes the markdown there too
 `;
 
+// So that what was started is stopped.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+
 try {
   await main();
 } catch (error) {

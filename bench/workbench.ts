@@ -1,6 +1,6 @@
 /** Where a bench works: a folder that is gone afterwards, its flags, and the servers it may start. */
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Dropslot, type Peer, startOpenssh, startOurs, startRclone } from './peers.js';
@@ -35,6 +35,8 @@ export async function onWorkbench<T>(
   work: (bench: Workbench) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(place, 'dropslot-bench-'));
+  const clear = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.once('exit', clear); // a signal leaves nothing in memory either
   const version = await readVersion();
   const running = new Set<Peer>();
   const keep = <P extends Peer | null>(peer: P): P => {
@@ -68,7 +70,8 @@ export async function onWorkbench<T>(
     return await work({ folder, flags, say, startOurs: startOne, withPeers });
   } finally {
     for (const peer of running) await peer.stop();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    clear();
+    process.off('exit', clear);
   }
 }
 
