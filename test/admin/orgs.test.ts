@@ -1,0 +1,113 @@
+/** Organizations across both databases: what a crash between the two leaves is completed by the next attempt. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import {
+  addOrganization,
+  enableOrganization,
+  removeOrganization,
+  setOrganization,
+} from '../../src/admin/operations/orgs.js';
+import { listAudit } from '../../src/db/control/audit.js';
+import { insertOrg, listOrgs, updateOrg } from '../../src/db/control/orgs.js';
+import { openManualRun } from '../../src/db/control/runs.js';
+import { findUser, listUsers } from '../../src/db/directory/users.js';
+import { createOrgIdentity } from '../../src/keys/identity.js';
+import { blobPath } from '../../src/storage/blob.js';
+import { Company } from '../support/company.js';
+import { onBothDatabases } from '../support/databases.js';
+import { sampleOrg } from '../support/samples.js';
+import { workplaceOn } from '../support/workplace.js';
+
+const owner = { ownerEmail: 'Jane@acme.test' };
+
+onBothDatabases('organizations', (open) => {
+  test('adding makes an identity that opens, an owner and an audit event', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    const { org, created, madeMasterKey } = await addOrganization(place, 'acme', owner, true);
+    assert.deepEqual([created, madeMasterKey, org.enabled], [true, place.paths.masterKey, true]);
+    assert.match(await place.identity(org), /^AGE-SECRET-KEY-1/);
+    assert.equal((await findUser(place.directory.read, 'acme', 'jane@acme.test'))!.isAdmin, true);
+    const events = await listAudit(place.control.read, 'acme');
+    assert.deepEqual(
+      events.map((event) => event.action),
+      ['org.added', 'org.enabled'],
+    );
+    assert.ok(!JSON.stringify(events).toLowerCase().includes('jane@'), 'no address in the audit trail');
+    await assert.rejects(addOrganization(place, 'acme', owner, false), { code: 'refused' });
+  });
+
+  test('an attempt that was cut off before the owner is completed by the next one', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    const { master } = await place.makeMaster();
+    const cutOff = sampleOrg('acme', { ...(await createOrgIdentity(master.recipient)), enabled: false, ...owner });
+    await insertOrg(place.control.write, cutOff);
+    const { org, created } = await addOrganization(place, 'acme', { ownerEmail: 'other@acme.test' }, true);
+    assert.deepEqual([created, org.ownerEmail, org.enabled], [false, 'Jane@acme.test', true]);
+    const users = await listUsers(place.directory.read, 'acme', { after: null, limit: 9 });
+    assert.deepEqual(
+      users.map((user) => user.email),
+      ['Jane@acme.test'],
+    );
+  });
+
+  test('two attempts at once end with one organization and one owner', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    const attempts = [owner, { ownerEmail: 'joe@acme.test' }].map((one) => addOrganization(place, 'acme', one, false));
+    const results = await Promise.allSettled(attempts);
+    assert.ok(results.some((result) => result.status === 'fulfilled'));
+    const users = await listUsers(place.directory.read, 'acme', { after: null, limit: 9 });
+    const [org] = await listOrgs(place.control.read);
+    assert.deepEqual(
+      users.map((user) => user.email),
+      [org!.ownerEmail],
+    );
+  });
+
+  test('enabling gives a cut-off organization its owner first, and slots from now on', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    await insertOrg(place.control.write, sampleOrg('acme', { enabled: false, sealedIdentity: 'sealed', slotsFrom: 0 }));
+    const org = await enableOrganization(place, 'acme');
+    assert.ok(org.enabled && org.slotsFrom > 0);
+    assert.ok((await findUser(place.directory.read, 'acme', 'owner@acme.test')) !== null);
+    await updateOrg(place.control.write, 'acme', { enabled: false, sealedIdentity: null });
+    await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused' });
+  });
+
+  test('only a new slot or time zone moves the beginning of slots', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    await insertOrg(place.control.write, sampleOrg('acme', { slotsFrom: 5 }));
+    assert.equal((await setOrganization(place, 'acme', { name: 'Acme Corp', dateFormat: 'dmy' })).slotsFrom, 5);
+    assert.ok((await setOrganization(place, 'acme', { slot: '05:00' })).slotsFrom > 5);
+    await assert.rejects(setOrganization(place, 'nobody', { slot: '05:00' }), { code: 'not_found' });
+  });
+
+  test('removing leaves no row and no file, also after an import; the audit trail stays', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.import({ 'users.csv': 'User Email,Teams\nann@acme.test,Sales\n' });
+    await acme.drop('/more.csv', 'User Email\nbob@acme.test\n');
+    const place = await workplaceOn(t, acme.databases.settings);
+    const blobs = await place.control.read('blobs').select('id');
+    const removed = await removeOrganization(place, 'acme');
+    assert.deepEqual([removed.users, removed.teams, removed.files], [2, 1, blobs.length]);
+    for (const { id } of blobs) assert.ok(!existsSync(blobPath(place.paths, id)), id);
+    for (const table of ['orgs', 'login_keys', 'entries', 'uploads', 'blobs', 'runs'])
+      assert.deepEqual(await place.control.read(table), [], table);
+    for (const table of ['users', 'teams', 'fields', 'changes', 'memberships', 'applied_runs', 'applied_uploads'])
+      assert.deepEqual(await place.directory.read(table), [], table);
+    assert.equal((await listAudit(place.control.read, 'acme')).at(-1)!.action, 'org.removed');
+    assert.equal(
+      readdirSync(place.paths.blobs, { recursive: true, withFileTypes: true }).filter((one) => one.isFile()).length,
+      0,
+    );
+  });
+
+  test('an organization whose import runs is not removed', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    const id = await openManualRun(place.control.write, 'acme', place.now());
+    await place.control.write('runs').where({ id }).update({ state: 'running' });
+    await assert.rejects(removeOrganization(place, 'acme'), { code: 'refused' });
+    assert.equal((await listOrgs(place.control.read)).length, 1);
+  });
+});
