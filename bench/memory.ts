@@ -1,5 +1,6 @@
 /** Peak resident memory of a process and everything below it, as Linux counts it (VmHWM). */
 import { readdirSync, readFileSync } from 'node:fs';
+import { programPath } from '../demo/program.js';
 
 const intervalMs = 100;
 
@@ -10,18 +11,21 @@ export function readPeak(pid: number): number | null {
 }
 
 export interface MemoryWatch {
-  /** Highest peak in bytes of each role: `server`, or what the child process runs. */
+  /** Highest peak in bytes of each role: `dropslot serve`, `importer.js`, `sshd`. */
   peaks(): Map<string, number>;
   stop(): void;
 }
 
-/** Looks every 100 ms; VmHWM never falls, so that only what a process reaches in its last moment can escape. */
-export function watchMemory(server: number): MemoryWatch {
+/**
+ * Watches a process (not when it is our own) and everything below it. Looks every 100 ms; VmHWM never falls, so that only
+ * what a process reaches in its last moment can escape.
+ */
+export function watchMemory(root: number): MemoryWatch {
   const peaks = new Map<string, number>();
   const look = (): void => {
-    for (const pid of [server, ...listDescendants(server)]) {
+    for (const pid of [...(root === process.pid ? [] : [root]), ...listDescendants(root)]) {
       const peak = readPeak(pid);
-      const role = pid === server ? 'server' : roleOf(pid);
+      const role = roleOf(pid);
       if (peak !== null && role !== null) peaks.set(role, Math.max(peak, peaks.get(role) ?? 0));
     }
   };
@@ -54,9 +58,11 @@ function listDescendants(root: number): number[] {
   return [...below];
 }
 
-/** The script that a Node.js child runs, else the program's name. */
+/** A command of Dropslot by its name, another Node.js process by its script, else the program's name. null: gone. */
 function roleOf(pid: number): string | null {
   const args = (readProc(pid, 'cmdline') ?? '').split('\0');
+  const at = args.indexOf('--data');
+  if (args.includes(programPath)) return `dropslot ${args[at + 2]}`;
   const script = args.find((arg) => /\.[cm]?[jt]s$/.test(arg)) ?? args[0];
   return (
     script
