@@ -1,4 +1,5 @@
 /** Groups the transactions that arrive together, so that their commits share one sync of the disk. */
+import { isConflict } from '../db/conflict.js';
 import type { Db, Queryable } from '../db/connection.js';
 
 /** Runs in a transaction, perhaps a second time in another one: it has no effects but its writes to `tx`. */
@@ -9,6 +10,9 @@ interface Job {
   resolve: (result: never) => void;
   reject: (error: unknown) => void;
 }
+
+/** A conflict with another server's transaction is rare, a second one in a row rarer. */
+const maxAttempts = 4;
 
 /** Keeps one transaction short, so that a reader of its rows on PostgreSQL never waits long. */
 const maxGroup = 64;
@@ -33,18 +37,34 @@ export class GroupCommit {
 
   async #drain(): Promise<void> {
     this.#isBusy = true;
-    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, maxGroup));
+    while (this.#waiting.length > 0) {
+      const jobs = this.#waiting.splice(0, maxGroup);
+      if (jobs.length === 1) await this.#commitAlone(jobs[0]!);
+      else await this.#commitTogether(jobs);
+    }
     this.#isBusy = false;
   }
 
-  /** A group that fails is taken apart: one bad upload hurts nobody else. Never throws. */
-  async #commit(jobs: readonly Job[]): Promise<void> {
+  /** A group that fails is taken apart: one bad upload hurts nobody else. */
+  async #commitTogether(jobs: readonly Job[]): Promise<void> {
     try {
       const results = await this.#control.write.transaction((tx) => runAll(tx, jobs));
       for (const [index, job] of jobs.entries()) job.resolve(results[index] as never);
-    } catch (error) {
-      if (jobs.length === 1) jobs[0]!.reject(error);
-      else for (const job of jobs) await this.#commit([job]);
+    } catch {
+      for (const job of jobs) await this.#commitAlone(job);
+    }
+  }
+
+  async #commitAlone({ work, resolve, reject }: Job): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        resolve((await this.#control.write.transaction(work)) as never);
+        return;
+      } catch (error) {
+        if (attempt < maxAttempts && isConflict(error)) continue;
+        reject(error);
+        return;
+      }
     }
   }
 }

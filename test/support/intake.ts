@@ -39,6 +39,8 @@ export interface TestIntake {
   /** Uploads a whole file, as OpenSSH does. */
   put(path: string, content: string | Buffer): Promise<Receipt>;
   get(path: string): Promise<string>;
+  /** The intake of another server on the same data. */
+  secondServer(): Intake;
 }
 
 export async function openIntake(
@@ -69,5 +71,6 @@ export async function openIntake(
     await reader.close();
     return bytes.toString();
   };
-  return { org, service, intake, space, control, paths, identity: store.identity, clock, put, get };
+  const secondServer = () => createIntake(deps).forSender(org, sender);
+  return { org, service, intake, secondServer, space, control, paths, identity: store.identity, clock, put, get };
 }

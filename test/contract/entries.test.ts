@@ -1,0 +1,93 @@
+/** The tree's rows, on both databases. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Db } from '../../src/db/connection.js';
+import {
+  deleteEntry,
+  ensureFolders,
+  findEntry,
+  findEntryOfUpload,
+  freeName,
+  hasEntries,
+  insertEntry,
+  type NewEntry,
+  updateEntry,
+} from '../../src/db/control/entries.js';
+import { listFoldersBelow } from '../../src/db/control/folders.js';
+import { insertOrg } from '../../src/db/control/orgs.js';
+import { isUniqueViolation } from '../../src/db/error.js';
+import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { sampleOrg } from '../support/samples.js';
+
+async function openTree(databases: TestDatabases): Promise<Db> {
+  await insertOrg(databases.control.write, sampleOrg('acme'));
+  return databases.control;
+}
+
+function sampleFile(dir: string, name: string): NewEntry {
+  const row = { kind: 'file' as const, blobId: null, uploadId: null, size: 2 ** 40, mode: 0o644 };
+  return { org: 'acme', dir, name, ...row, mtimeMs: 1_700_000_000_123, atimeMs: -1, createdAt: 0 };
+}
+
+onBothDatabases('entries', (open) => {
+  test('an entry is kept as it was given, found by its path, changed and removed', async (t) => {
+    const { read, write } = await openTree(await open(t));
+    const entry = sampleFile('/', 'é 名前\\%_.csv');
+    const id = await insertEntry(write, entry);
+    assert.deepEqual(await findEntry(read, 'acme', '/é 名前\\%_.csv'), { id, ...entry });
+    assert.equal(await findEntry(read, 'acme', '/'), null);
+    assert.equal(await findEntryOfUpload(read, 'acme', 1), null);
+    await assert.rejects(insertEntry(write, entry), isUniqueViolation);
+    await updateEntry(write, id, { name: 'b.csv', mtimeMs: 7 });
+    await updateEntry(write, id, {});
+    assert.deepEqual(await findEntry(read, 'acme', '/b.csv'), { id, ...entry, name: 'b.csv', mtimeMs: 7 });
+    await deleteEntry(write, id);
+    assert.equal(await hasEntries(read, 'acme', '/'), false);
+  });
+
+  test('missing folders are made, once, also when many make them at the same time', async (t) => {
+    const { read, write } = await openTree(await open(t));
+    const make = (path: string) => write.transaction((tx) => ensureFolders(tx, 'acme', path, 5));
+    assert.equal(await make('/'), true);
+    const results = await Promise.all(Array.from({ length: 8 }, () => make('/archive/2026-01-31/superseded')));
+    assert.deepEqual(new Set(results), new Set([true]));
+    assert.equal((await findEntry(read, 'acme', '/archive/2026-01-31'))?.kind, 'dir');
+    assert.deepEqual((await listFoldersBelow(read, 'acme', '/archive')).sort(), [
+      '/archive/2026-01-31',
+      '/archive/2026-01-31/superseded',
+    ]);
+    await insertEntry(write, sampleFile('/', 'file'));
+    assert.equal(await make('/file/below'), false);
+  });
+
+  test('a free name counts up before the extension, and never gets too long', async (t) => {
+    const { read, write } = await openTree(await open(t));
+    const take = async (name: string) => {
+      const free = await freeName(read, 'acme', '/a', name);
+      await insertEntry(write, sampleFile('/a', free));
+      return free;
+    };
+    const names = [];
+    for (const name of [
+      'users.csv',
+      'users.csv',
+      'users.csv',
+      'README',
+      'README',
+      '.rc',
+      '.rc',
+      'a.tar.gz',
+      'a.tar.gz',
+    ])
+      names.push(await take(name));
+    assert.deepEqual(names, [
+      ...['users.csv', 'users-2.csv', 'users-3.csv', 'README', 'README-2'],
+      ...['.rc', '.rc-2', 'a.tar.gz', 'a.tar-2.gz'],
+    ]);
+    const long = `${'é'.repeat(125)}.csv`;
+    await take(long);
+    const free = await take(long);
+    assert.match(free, /^é+-2\.csv$/);
+    assert.ok(Buffer.byteLength(free) <= 255);
+  });
+});
