@@ -1,0 +1,57 @@
+/** Finds and removes sealed files that the database does not need: a process died between a file's move and its commit. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Paths } from '../config/paths.js';
+import type { Db } from '../db/connection.js';
+import { listLiveBlobs } from '../db/control/blobs.js';
+import { removeBlob } from './blob.js';
+
+const pageRows = 1000;
+
+/**
+ * Removes blobs that no name and no waiting upload needs, as long as they were written before `before` (milliseconds):
+ * a younger one may belong to a transaction that another process is about to commit. How many.
+ */
+export async function sweepOrphans(
+  { control, paths }: { control: Db; paths: Pick<Paths, 'blobs'> },
+  before: number,
+): Promise<number> {
+  // The files first: one that is published after they were listed is not among them.
+  const ids = await listBlobFiles(paths);
+  const live = await readLiveIds(control);
+  let removed = 0;
+  for (const { id, path } of ids) {
+    if (live.has(id) || (await stat(path)).mtimeMs >= before) continue;
+    await removeBlob(paths, id);
+    removed++;
+  }
+  return removed;
+}
+
+async function listBlobFiles({ blobs }: Pick<Paths, 'blobs'>): Promise<{ id: string; path: string }[]> {
+  const found: { id: string; path: string }[] = [];
+  for (const folder of await readFolder(blobs)) {
+    if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+    for (const id of await readFolder(join(blobs, folder))) {
+      if (/^[0-9a-f]{32}$/.test(id) && id.startsWith(folder)) found.push({ id, path: join(blobs, folder, id) });
+    }
+  }
+  return found;
+}
+
+async function readLiveIds(control: Db): Promise<Set<string>> {
+  const live = new Set<string>();
+  for (let after: string | null = null; ; ) {
+    const page = await listLiveBlobs(control.read, after, pageRows);
+    for (const { id } of page) live.add(id);
+    if (page.length < pageRows) return live;
+    after = page.at(-1)!.id;
+  }
+}
+
+async function readFolder(path: string): Promise<string[]> {
+  return readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+}

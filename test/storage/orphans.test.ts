@@ -1,0 +1,42 @@
+/** The sweep of blobs that a killed process left without a row: nothing that is needed ever goes. */
+import assert from 'node:assert/strict';
+import { existsSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { claimUploads } from '../../src/db/control/uploads.js';
+import { blobPath, createBlob } from '../../src/storage/blob.js';
+import { sweepOrphans } from '../../src/storage/orphans.js';
+import { onBothDatabases } from '../support/databases.js';
+import { openIntake } from '../support/intake.js';
+
+onBothDatabases('orphans', (open) => {
+  test('only old files that neither a name nor a waiting upload needs are removed', async (t) => {
+    const place = await openIntake(t, await open(t));
+    const { control, paths, org } = place;
+    assert.equal(await sweepOrphans(place, 0), 0);
+    await place.put('/users.csv', 'first');
+    await place.put('/users.csv', 'superseded the first');
+    await place.put('/x.part', 'stored');
+    await claimUploads(control.write, org.id, 1);
+    await place.intake.remove('/users.csv'); // the run still has it
+    const orphan = async () => {
+      const writer = await createBlob(paths, org.recipient);
+      const { id } = await writer.finish();
+      return blobPath(paths, id);
+    };
+    const old = await orphan();
+    const young = await orphan();
+    const foreign = join(paths.blobs, 'notes.txt');
+    writeFileSync(foreign, 'of the operator');
+    const before = statSync(young).mtimeMs - 60_000;
+    utimesSync(old, new Date(before - 1000), new Date(before - 1000));
+    assert.equal(await sweepOrphans(place, before), 1);
+    assert.deepEqual([old, young, foreign].map(existsSync), [false, true, true]);
+    assert.equal(await sweepOrphans(place, statSync(young).mtimeMs + 1000), 1);
+    assert.equal(existsSync(young), false);
+    assert.equal(await place.get('/archive/2026-02-01/superseded/users.csv'), 'first');
+    assert.equal(await place.get('/x.part'), 'stored');
+    const [running] = await claimUploads(control.write, org.id, 1);
+    assert.ok(existsSync(blobPath(paths, running!.blobId)));
+  });
+});
