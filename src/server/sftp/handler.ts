@@ -47,10 +47,6 @@ export const byClose: Order<{ handle: Handle }> = (context, { handle }, task) =>
 
 export const byHandle: Order<{ handle: Handle }> = (_context, { handle }, task) => handle.lane.exclusive(task);
 
-/** READs of a stored file may overtake each other; what is being written is read in its turn. */
-export const byRead: Order<{ handle: Handle }> = (_context, { handle }, task) =>
-  handle.kind === 'reader' ? handle.lane.shared(task) : handle.lane.exclusive(task);
-
 /** Nothing to wait for. */
 export const atOnce: Order<unknown> = (_context, _args, task) => task();
 

@@ -5,6 +5,9 @@ import type { Reply } from './reply.js';
 /** Bytes in the outlet's buffer past which replies wait. */
 const mostOutletBytes = 1024 * 1024;
 
+/** What OpenSSH and most clients take in one SSH packet. */
+const packetBytes = 32 * 1024;
+
 export class Outbox {
   private isClosed = false;
   private waiting: (() => void)[] = [];
@@ -21,14 +24,8 @@ export class Outbox {
   /** Resolves when there is room for the next one. Replies to a client that is gone are dropped. */
   async send(reply: Reply): Promise<void> {
     if (this.isClosed) return;
-    if (Buffer.isBuffer(reply)) {
-      this.stream.write(reply);
-    } else {
-      // One write to the socket for a reply that the SSH layer cuts into many packets.
-      this.outlet?.cork();
-      for (const part of reply) this.stream.write(part);
-      this.outlet?.uncork();
-    }
+    if (Buffer.isBuffer(reply)) this.stream.write(reply);
+    else this.writeInParts(reply);
     if (this.isCongested()) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
@@ -38,6 +35,16 @@ export class Outbox {
     this.stream.off('drain', this.onDrain);
     this.outlet?.off('drain', this.onDrain);
     this.release();
+  }
+
+  /** The content goes out uncopied but for its front, which fills the packet that the header begins. */
+  private writeInParts([header, content]: readonly [Buffer, Buffer]): void {
+    const frontBytes = Math.min(content.length, packetBytes - header.length);
+    // The SSH layer cuts this into packets and writes each to the socket: corked, they are one system call.
+    this.outlet?.cork();
+    this.stream.write(Buffer.concat([header, content.subarray(0, frontBytes)]));
+    if (frontBytes < content.length) this.stream.write(content.subarray(frontBytes));
+    this.outlet?.uncork();
   }
 
   private isCongested(): boolean {

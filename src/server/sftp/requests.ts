@@ -1,7 +1,7 @@
 /** THE table of SFTP version 3: every request with its number, whether it writes, its order and its handler. */
 import { closeFile, openFile, opensForWriting, readFile, setHandleAttributes, statHandle, writeFile } from './files.js';
 import { makeFolder, openFolder, readFolder, removeFolder } from './folders.js';
-import { type AnyRequest, atOnce, byClose, byHandle, byPath, byRead, type Request } from './handler.js';
+import { type AnyRequest, atOnce, byClose, byHandle, byPath, type Request } from './handler.js';
 import { refuseLink, removeFile, renamePath, resolvePath, setPathAttributes, statPath } from './paths.js';
 
 /** INIT opens the session and EXTENDED names a row of the extensions' table: the session knows these two itself. */
@@ -12,7 +12,7 @@ export const extendedNumber = 200;
 export const requests: ReadonlyMap<number, AnyRequest> = new Map([
   row(3, { name: 'OPEN', writes: opensForWriting, order: byPath, handler: openFile }),
   row(4, { name: 'CLOSE', writes: false, order: byClose, handler: closeFile }),
-  row(5, { name: 'READ', writes: false, order: byRead, handler: readFile, replyBytes: ({ length }) => length }),
+  row(5, { name: 'READ', writes: false, order: byHandle, handler: readFile, replyBytes: ({ length }) => length }),
   row(6, { name: 'WRITE', writes: true, order: byHandle, handler: writeFile }),
   row(7, { name: 'LSTAT', writes: false, order: byPath, handler: statPath }),
   row(8, { name: 'FSTAT', writes: false, order: byHandle, handler: statHandle }),
