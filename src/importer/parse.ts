@@ -26,11 +26,14 @@ export async function* readRows(
   limits: Limits,
 ): AsyncGenerator<Row[]> {
   let batch: Row[] = [];
-  let lastLine = 0;
+  let nextLine = 1;
   let parser: ReturnType<typeof startParser> | undefined;
-  const take = (cells: string[], endLine: number) => {
-    const line = endLine - countNewlines(cells);
-    lastLine = endLine;
+  // csv-parse's own line count takes a CRLF inside quotes for two lines.
+  let linesOfRecords = 0;
+  const take = (cells: string[], emptyLines: number) => {
+    const line = 1 + linesOfRecords + emptyLines;
+    linesOfRecords += 1 + countNewlines(cells);
+    nextLine = 1 + linesOfRecords + emptyLines;
     checkCells(cells, line, limits);
     if (!cells.every(isBlank)) batch.push({ line, cells });
   };
@@ -59,13 +62,13 @@ export async function* readRows(
     await parser?.end();
     if (batch.length > 0) yield batch;
   } catch (error) {
-    throw await translate(error, reopen, lastLine, limits);
+    throw await translate(error, reopen, nextLine, limits);
   } finally {
     parser?.close();
   }
 }
 
-function startParser(delimiter: string, limits: Limits, take: (cells: string[], endLine: number) => void) {
+function startParser(delimiter: string, limits: Limits, take: (cells: string[], emptyLines: number) => void) {
   let failure: Error | undefined;
   const parser = parse({
     delimiter,
@@ -77,7 +80,7 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
     max_record_size: limits.maxCellBytes * 2 + 64 * limits.maxColumns,
     on_record: (cells: string[], context) => {
       try {
-        take(cells, context.lines);
+        take(cells, context.empty_lines);
       } catch (error) {
         failure ??= error as Error;
       }
@@ -132,14 +135,14 @@ function checkCells(cells: string[], line: number, limits: Limits): void {
 async function translate(
   error: unknown,
   reopen: () => AsyncIterable<Buffer>,
-  lastLine: number,
+  nextLine: number,
   limits: Limits,
 ): Promise<unknown> {
   const { code } = error as CsvError;
   if (code !== 'CSV_QUOTE_NOT_CLOSED' && code !== 'CSV_MAX_RECORD_SIZE') return error;
   const opened = await findOpenQuote(reopen());
   if (opened !== null) return new RefusalError(refuse('unclosed_quote', {}, opened));
-  return new RefusalError(refuse('cell_too_large', { limit: limits.maxCellBytes }, lastLine + 1));
+  return new RefusalError(refuse('cell_too_large', { limit: limits.maxCellBytes }, nextLine));
 }
 
 /** The line of the quote that is open at the end of the text; null when all are closed. */

@@ -17,7 +17,13 @@ onBothDatabases('users files', (open) => {
     });
     assert.deepEqual(await acme.codes(summary), []);
     const users = await acme.users();
-    assert.deepEqual(Object.keys(users).sort(), ['Ann@acme.test', 'bob@acme.test', 'boss@acme.test', 'cyd@acme.test', 'owner@acme.test']);
+    assert.deepEqual(Object.keys(users).sort(), [
+      'Ann@acme.test',
+      'bob@acme.test',
+      'boss@acme.test',
+      'cyd@acme.test',
+      'owner@acme.test',
+    ]);
     assert.equal(users['Ann@acme.test']!.first_name, 'Ann');
     assert.equal(users['Ann@acme.test']!.is_admin, 1);
     assert.deepEqual(users['Ann@acme.test']!.teams, ['EMEA', 'Sales']);
@@ -26,7 +32,17 @@ onBothDatabases('users files', (open) => {
     assert.deepEqual(users['bob@acme.test']!.custom, { Office: 'Paris' });
     assert.deepEqual(users['cyd@acme.test']!.teams, ['Research, Dev']);
     assert.equal(users['boss@acme.test']!.user_name, 'Big Boss');
-    assert.deepEqual(summary.users, { created: 3, updated: 0, unchanged: 0, deactivated: 0, scheduled: 0, stubs: 1, faults: 0, warnings: 0, refused: 0 });
+    assert.deepEqual(summary.users, {
+      created: 3,
+      updated: 0,
+      unchanged: 0,
+      deactivated: 0,
+      scheduled: 0,
+      stubs: 1,
+      faults: 0,
+      warnings: 0,
+      refused: 0,
+    });
     assert.equal(summary.teams.stubs, 3);
     assert.equal((await acme.teams()).Sales!.owner, 'owner@acme.test');
   });
@@ -42,7 +58,17 @@ onBothDatabases('users files', (open) => {
     await acme.import({ 'users.csv': file });
     const changes = await acme.deps.directory.read('changes').count({ n: '*' }).first();
     const again = await acme.import({ 'users.csv': file });
-    assert.deepEqual(again.users, { created: 0, updated: 0, unchanged: 3, deactivated: 0, scheduled: 0, stubs: 0, faults: 0, warnings: 0, refused: 0 });
+    assert.deepEqual(again.users, {
+      created: 0,
+      updated: 0,
+      unchanged: 3,
+      deactivated: 0,
+      scheduled: 0,
+      stubs: 0,
+      faults: 0,
+      warnings: 0,
+      refused: 0,
+    });
     assert.deepEqual(await acme.deps.directory.read('changes').count({ n: '*' }).first(), changes);
     assert.equal(again.files[0]!.archivedAs, '/archive/2026-03-10/users-2.csv');
   });

@@ -1,22 +1,22 @@
 /** One organization with real databases, keys and sealed files: drop a file, import, look at what became of it. */
-import type { TestContext } from 'node:test';
+
 import { createSilentLogger } from '../../src/config/logger.js';
 import { pathsOf } from '../../src/config/paths.js';
 import { insertBlob } from '../../src/db/control/blobs.js';
 import { insertEntry } from '../../src/db/control/entries.js';
 import { insertOrg, type Org } from '../../src/db/control/orgs.js';
-import { openManualRun } from '../../src/db/control/runs.js';
+import { findRun, openManualRun } from '../../src/db/control/runs.js';
 import { insertUpload } from '../../src/db/control/uploads.js';
 import { insertOwner } from '../../src/db/directory/users.js';
-import { type WorkerDeps, workNext } from '../../src/importer/worker.js';
-import { findRun } from '../../src/db/control/runs.js';
 import type { RunSummary } from '../../src/importer/types.js';
+import { type WorkerDeps, workNext } from '../../src/importer/worker.js';
 import { createOrgIdentity, openOrgIdentity } from '../../src/keys/identity.js';
 import { loadOrCreateMaster } from '../../src/keys/master.js';
 import { createBlob } from '../../src/storage/blob.js';
 import { openSpace } from '../../src/storage/space.js';
 import type { TestDatabases } from './databases.js';
 import { sampleOrg } from './samples.js';
+import type { Scope } from './temporary.js';
 
 /** Noon in Berlin, where sample organizations are. */
 export const importMoment = Date.UTC(2026, 2, 10, 11);
@@ -31,18 +31,28 @@ export class Company {
     readonly databases: TestDatabases,
   ) {}
 
+  /** In databases of its own. */
   static async open(
-    open: (context: TestContext) => Promise<TestDatabases>,
-    context: TestContext,
+    open: (scope: Scope) => Promise<TestDatabases>,
+    context: Scope,
     change: Partial<Org> = {},
   ): Promise<Company> {
-    const databases = await open(context);
+    return Company.join(await open(context), change);
+  }
+
+  /** Beside others in the same databases, which is quicker; give it an id of its own. */
+  static async join(databases: TestDatabases, change: Partial<Org> = {}): Promise<Company> {
     const { settings, control, directory } = databases;
     const paths = pathsOf(settings);
     const { master } = await loadOrCreateMaster(paths);
     const org = sampleOrg('acme', { ...(await createOrgIdentity(master.recipient)), ...change });
     await insertOrg(control.write, org);
-    await insertOwner(directory.write, { org: org.id, email: org.ownerEmail, emailKey: org.ownerEmail, at: importMoment });
+    await insertOwner(directory.write, {
+      org: org.id,
+      email: org.ownerEmail,
+      emailKey: org.ownerEmail,
+      at: importMoment,
+    });
     const company: Company = new Company(
       org,
       {
@@ -71,7 +81,14 @@ export class Company {
       await insertBlob(tx, { ...blob, org: this.org.id, createdAt: this.clock });
       const sender = { keyFingerprint: null, address: null, client: null };
       const times = { begunAt: this.clock, closedAt: this.clock };
-      const uploadId = await insertUpload(tx, { org: this.org.id, path, blobId: blob.id, state: 'queued', ...sender, ...times });
+      const uploadId = await insertUpload(tx, {
+        org: this.org.id,
+        path,
+        blobId: blob.id,
+        state: 'queued',
+        ...sender,
+        ...times,
+      });
       const slash = path.lastIndexOf('/');
       await insertEntry(tx, {
         org: this.org.id,
@@ -95,7 +112,12 @@ export class Company {
     const { control } = this.deps;
     const id = await openManualRun(control.write, this.org.id, this.clock);
     const errors: string[] = [];
-    const logger = { ...this.deps.logger, info() {}, warn() {}, error: (...all: unknown[]) => errors.push(JSON.stringify(all)) };
+    const logger = {
+      ...this.deps.logger,
+      info() {},
+      warn() {},
+      error: (...all: unknown[]) => errors.push(JSON.stringify(all)),
+    };
     const result = await workNext({ ...this.deps, logger: logger as never }, id);
     if (result !== 'ended') throw new Error(`the run is ${result}: ${errors.join('\n')}`);
     return (await findRun(control.read, id))!.summary as RunSummary;
@@ -104,7 +126,13 @@ export class Company {
   /** The text of a file of the organization's space. */
   async read(path: string): Promise<string> {
     const { control, paths, master } = this.deps;
-    const space = openSpace({ control, paths, now: this.deps.now, org: this.org, identity: () => openOrgIdentity(master, this.org) });
+    const space = openSpace({
+      control,
+      paths,
+      now: this.deps.now,
+      org: this.org,
+      identity: () => openOrgIdentity(master, this.org),
+    });
     const reader = await space.openRead(path);
     const content = await reader.read(0, 16 * 1024 * 1024);
     await reader.close();
@@ -114,9 +142,16 @@ export class Company {
   /** Users by email, with what tests look at; dates and the like as they are stored. */
   async users(): Promise<Record<string, Record<string, unknown>>> {
     const { directory } = this.deps;
-    const rows = await directory.read('users as u').leftJoin('users as m', 'm.id', 'u.manager_id').select('u.*', 'm.email as manager');
-    const teams = await directory.read('memberships').join('teams', 'teams.id', 'memberships.team_id').select('user_id', 'name');
-    const fields = await directory.read('fields').select('id', 'label');
+    const rows = await directory
+      .read('users as u')
+      .leftJoin('users as m', 'm.id', 'u.manager_id')
+      .where('u.org_id', this.org.id)
+      .select('u.*', 'm.email as manager');
+    const teams = await directory
+      .read('memberships')
+      .join('teams', 'teams.id', 'memberships.team_id')
+      .select('user_id', 'name');
+    const fields = await directory.read('fields').where({ org_id: this.org.id }).select('id', 'label');
     return Object.fromEntries(
       rows.map((row) => {
         const custom = typeof row.custom === 'string' ? JSON.parse(row.custom) : row.custom;
@@ -132,6 +167,7 @@ export class Company {
       .read('teams as t')
       .leftJoin('users as o', 'o.id', 't.owner_id')
       .leftJoin('teams as p', 'p.id', 't.parent_id')
+      .where('t.org_id', this.org.id)
       .select('t.name', 't.type', 'o.email as owner', 'p.name as parent');
     return Object.fromEntries(rows.map(({ name, ...rest }) => [name, rest]));
   }
@@ -154,4 +190,3 @@ export class Company {
 export function csv(header: string, ...rows: string[]): string {
   return [header, ...rows, ''].join('\n');
 }
-

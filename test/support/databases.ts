@@ -1,6 +1,6 @@
 /** The contract suite's databases: SQLite files and a real PostgreSQL, behind one loop. */
 import { randomBytes } from 'node:crypto';
-import { describe, type TestContext } from 'node:test';
+import { describe } from 'node:test';
 import pg from 'pg';
 import { type Settings, settingsSchema } from '../../src/config/settings.js';
 import { type Db, openControl, openDirectory } from '../../src/db/connection.js';
@@ -16,10 +16,7 @@ export interface TestDatabases {
  * Runs a suite once on SQLite and once on PostgreSQL (the server that scripts/test.mjs started). `open` gives fresh,
  * empty databases, closed and removed after the test whose context it gets.
  */
-export function onBothDatabases(
-  title: string,
-  suite: (open: (context: TestContext) => Promise<TestDatabases>) => void,
-): void {
+export function onBothDatabases(title: string, suite: (open: (scope: Scope) => Promise<TestDatabases>) => void): void {
   describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite')));
   describe(`${title} (postgres)`, () => suite(async (context) => openFresh(context, await createDatabase(context))));
 }

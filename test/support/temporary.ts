@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 
 /** Registers clean-up: a test's context, or `{ after }` of node:test for a whole file. */
-export type Scope = Pick<TestContext, 'after'> | { after(cleanup: () => void | Promise<void>): void };
+export interface Scope {
+  after(cleanup: () => void | Promise<void>): void;
+}
 
 export function temporaryFolder(scope: Scope): string {
   const folder = mkdtempSync(join(tmpdir(), 'dropslot-test-'));

@@ -1,0 +1,525 @@
+/** The import rules as data: what was there, what is sent, what becomes of it. Read beside docs/import-rules.md. */
+import type { Org } from '../../src/db/control/orgs.js';
+import type { Counts } from '../../src/importer/types.js';
+import { csv } from '../support/company.js';
+
+export interface Case {
+  /** The rule, and what is shown of it. */
+  title: string;
+  org?: Partial<Org>;
+  /** Imported first, one run after the other; `days` of the clock pass after each. */
+  before?: { file: string; days?: number }[];
+  /** Sent together, imported in one run. */
+  files: Record<string, string | Buffer>;
+  /** `code@line` of the first file's report, in its order. */
+  codes?: string[];
+  /** Some values of some users afterwards; null: there is no such user. */
+  users?: Record<string, Record<string, unknown> | null>;
+  teams?: Record<string, Record<string, unknown> | null>;
+  /** Of the run; what is left out is zero. */
+  userCounts?: Partial<Counts>;
+  teamCounts?: Partial<Counts>;
+  /** Whether the first file is refused. */
+  refused?: boolean;
+}
+
+const users = (...rows: string[]) => csv(...(rows as [string]));
+const email = 'User Email';
+const day = 86_400_000;
+/** Midnight in Berlin, where the sample organization is; imports happen on 2026-03-10 at noon. */
+const march = (date: number) => Date.UTC(2026, 2, date) - 3_600_000;
+const noon = Date.UTC(2026, 2, 10, 11);
+
+export const cases: Case[] = [
+  {
+    title: 'F1 neither key column',
+    files: { 'a.csv': users('Email,Name', 'a@b.test,A') },
+    refused: true,
+    codes: ['no_key_column@1'],
+  },
+  {
+    title: 'F1 both key columns',
+    files: { 'a.csv': users('User Email,Team Name', 'a@b.test,A') },
+    refused: true,
+    codes: ['both_key_columns@1'],
+  },
+  {
+    title: 'F2 a byte order mark is no matter',
+    files: { 'a.csv': `\ufeff${users(email, 'a@b.test')}` },
+    users: { 'a@b.test': {} },
+    userCounts: { created: 1 },
+  },
+  {
+    title: 'F2 invalid bytes',
+    files: { 'a.csv': Buffer.from('User Email,User Name\na@b.test,J\xfcrgen\n', 'latin1') },
+    refused: true,
+    codes: ['not_utf8@2'],
+  },
+  {
+    title: 'F2 UTF-16',
+    files: { 'a.csv': Buffer.from('\ufeffUser Email\na@b.test\n', 'utf16le') },
+    refused: true,
+    codes: ['not_csv@'],
+  },
+  {
+    title: 'F2 a zip or workbook',
+    files: { 'a.csv': Buffer.from('PK\x03\x04xl/workbook.xml') },
+    refused: true,
+    codes: ['not_csv@'],
+  },
+  { title: 'F2 a PDF', files: { 'a.csv': '%PDF-1.7 …' }, refused: true, codes: ['not_csv@'] },
+  {
+    title: 'F2 a binary file',
+    files: { 'a.csv': Buffer.from('User Email\na@b.test\n\0\0\0') },
+    refused: true,
+    codes: ['binary@3'],
+  },
+  {
+    title: 'F3 semicolons',
+    files: { 'a.csv': users('User Email;User Name', 'a@b.test;A, Ms') },
+    users: { 'a@b.test': { user_name: 'A, Ms' } },
+    userCounts: { created: 1 },
+  },
+  {
+    title: 'F4 quotes, newlines in cells, CRLF',
+    files: { 'a.csv': 'User Email,User Name,Note\r\n"a@b.test","A ""Ace"" B","x\r\ny"\r\nbad,B,\r\n' },
+    codes: ['email_invalid@4'],
+    users: { 'a@b.test': { user_name: 'A "Ace" B' } },
+    userCounts: { created: 1, faults: 1 },
+  },
+  {
+    title: 'F4 an unclosed quote',
+    files: { 'a.csv': users('User Email,User Name', 'a@b.test,A', 'b@b.test,"B', 'c@b.test,C') },
+    refused: true,
+    codes: ['unclosed_quote@3'],
+  },
+  {
+    title: 'F4 too many, too few, and trailing empty cells',
+    files: { 'a.csv': users('User Email,User Name', 'a@b.test,A,,', 'b@b.test,B,x', 'c@b.test', '', 'd@b.test,D') },
+    codes: ['cell_count@3', 'cell_count@4'],
+    users: { 'a@b.test': {}, 'b@b.test': null, 'c@b.test': null, 'd@b.test': {} },
+    userCounts: { created: 2, faults: 2 },
+  },
+  { title: 'F5 no bytes', files: { 'a.csv': '' }, codes: ['file_empty@'], userCounts: { warnings: 1 } },
+  {
+    title: 'F5 a header and no rows',
+    before: [{ file: users(email, 'a@b.test') }],
+    files: { 'a.csv': users(email) },
+    codes: ['no_rows@'],
+    users: { 'a@b.test': { status: 'active' } },
+    userCounts: { warnings: 1 },
+  },
+  {
+    title: 'F6 a label twice',
+    files: { 'a.csv': users('User Email,Office,Office', 'a@b.test,x,y') },
+    refused: true,
+    codes: ['label_twice@1'],
+  },
+  {
+    title: 'F7 other case and spacing',
+    files: { 'a.csv': users('user email,UserName', 'a@b.test,A') },
+    codes: ['label_inexact@1', 'label_inexact@1'],
+    users: { 'a@b.test': { user_name: 'A' } },
+    userCounts: { created: 1, warnings: 2 },
+  },
+  {
+    title: 'F7 a near miss never becomes a custom field',
+    files: { 'a.csv': users('User Email,Manager Emial', 'a@b.test,b@b.test') },
+    codes: ['label_near@1'],
+    users: { 'a@b.test': { manager: null, custom: {} } },
+    userCounts: { created: 1, warnings: 1 },
+  },
+  {
+    title: 'F8 a blank label over values',
+    files: { 'a.csv': users('User Email,,User Name,', 'a@b.test,x,A,') },
+    codes: ['label_blank@1'],
+    users: { 'a@b.test': { user_name: 'A' } },
+    userCounts: { created: 1, warnings: 1 },
+  },
+  {
+    title: 'F8 a teams file has no custom fields',
+    files: { 't.csv': users('Team Name,Cost Center', 'A,1') },
+    codes: ['label_unknown@1'],
+    teams: { A: {} },
+    teamCounts: { created: 1, warnings: 1 },
+  },
+  {
+    title: 'F9 too many columns',
+    files: { 'a.csv': users(`${email},${Array.from({ length: 199 }, (_, n) => `Field ${n}`).join(',')}`, 'a@b.test') },
+    refused: true,
+    codes: ['too_many_columns@1'],
+  },
+  {
+    title: 'F9 a 10 MB cell',
+    files: { 'a.csv': users('User Email,User Name', `a@b.test,${'x'.repeat(10 * 1024 * 1024)}`) },
+    refused: true,
+    codes: ['cell_too_large@2'],
+  },
+  {
+    title: 'F10 teams first, whatever came first',
+    files: {
+      'users.csv': users('User Email,Teams', 'a@b.test,Sales'),
+      'teams.csv': users('Team Name,Team Type', 'Sales,Region'),
+    },
+    users: { 'a@b.test': { teams: ['Sales'] } },
+    teams: { Sales: { type: 'Region' } },
+    userCounts: { created: 1 },
+    teamCounts: { created: 1 },
+  },
+  {
+    title: 'F10 the newest file of a type has the last word',
+    files: {
+      'a.csv': users('User Email,User Name', 'a@b.test,Old'),
+      'b.csv': users('User Email,User Name', 'a@b.test,New'),
+    },
+    users: { 'a@b.test': { user_name: 'New' } },
+    userCounts: { created: 1, updated: 1 },
+  },
+
+  {
+    title: 'U1 missing and invalid addresses',
+    files: { 'a.csv': users('User Email,User Name', ',A', 'nobody,B', ' c@b.test ,C') },
+    codes: ['email_missing@2', 'email_invalid@3'],
+    users: { 'c@b.test': {} },
+    userCounts: { created: 1, faults: 2 },
+  },
+  {
+    title: 'U1 shown as first written',
+    before: [{ file: users(email, 'Ann@B.test') }],
+    files: { 'a.csv': users('User Email,User Name', 'ann@b.TEST,Ann') },
+    users: { 'Ann@B.test': { user_name: 'Ann' } },
+    userCounts: { updated: 1 },
+  },
+  {
+    title: 'U2 identical rows count once, different ones are faulty',
+    files: { 'a.csv': users('User Email,User Name', 'a@b.test,A', 'b@b.test,B', 'a@b.test,A', 'B@b.test,C') },
+    codes: ['email_twice@3', 'email_twice@5'],
+    users: { 'a@b.test': {}, 'b@b.test': null },
+    userCounts: { created: 1, faults: 2 },
+  },
+  {
+    title: 'U3 who is not in the file is not touched',
+    before: [{ file: users(email, 'a@b.test', 'b@b.test') }],
+    files: { 'a.csv': users(email, 'b@b.test') },
+    users: { 'a@b.test': { status: 'active' } },
+    userCounts: { unchanged: 1 },
+  },
+  {
+    title: 'U4 blank and absent leave values alone',
+    before: [{ file: users('User Email,User Name,Manager Email,Office', 'a@b.test,A,m@b.test,Rome') }],
+    files: { 'a.csv': users('User Email,User Name,Office', 'a@b.test,,') },
+    users: { 'a@b.test': { user_name: 'A', manager: 'm@b.test', custom: { Office: 'Rome' } } },
+    userCounts: { unchanged: 1 },
+  },
+  {
+    title: 'U6 names with commas, memberships are added',
+    before: [{ file: users('User Email,Teams', 'a@b.test,One') }],
+    files: { 'a.csv': users('User Email,Teams', '"a@b.test","""R, D"",Two\\, too, one"') },
+    users: { 'a@b.test': { teams: ['One', 'R, D', 'Two, too'] } },
+    userCounts: { updated: 1 },
+    teamCounts: { stubs: 2 },
+  },
+  {
+    title: 'U6 an organization may replace',
+    org: { teamsMode: 'replace' },
+    before: [{ file: users('User Email,Teams', 'a@b.test,"One,Two"', 'b@b.test,One') }],
+    files: { 'a.csv': users('User Email,Teams', 'a@b.test,"Two,Three"', 'b@b.test,') },
+    users: { 'a@b.test': { teams: ['Three', 'Two'] }, 'b@b.test': { teams: ['One'] } },
+    userCounts: { updated: 1, unchanged: 1 },
+    teamCounts: { stubs: 1 },
+  },
+  {
+    title: 'U7 team names compare without case and inner spaces',
+    files: { 'a.csv': users('User Email,Teams', 'a@b.test,Big  Team', 'b@b.test,big team') },
+    users: { 'b@b.test': { teams: ['Big Team'] } },
+    teams: { 'Big Team': { owner: 'owner@acme.test' } },
+    userCounts: { created: 2 },
+    teamCounts: { stubs: 1 },
+  },
+  {
+    title: 'U8 an unknown manager is created, one defined further down is not',
+    files: {
+      'a.csv': users(
+        'User Email,Manager,Manager Email',
+        'a@b.test,Mia M.,mia@b.test',
+        'b@b.test,,c@b.test',
+        'c@b.test,,',
+      ),
+    },
+    users: {
+      'mia@b.test': { user_name: 'Mia M.', account_type: 'Regular', is_admin: 0 },
+      'b@b.test': { manager: 'c@b.test' },
+    },
+    userCounts: { created: 3, stubs: 1 },
+  },
+  {
+    title: 'U8 an invalid manager',
+    files: { 'a.csv': users('User Email,Manager Email', 'a@b.test,Mia') },
+    codes: ['manager_invalid@2'],
+    users: { 'a@b.test': { manager: null } },
+    userCounts: { created: 1, warnings: 1 },
+  },
+  {
+    title: 'U9 oneself',
+    files: { 'a.csv': users('User Email,Manager Email', 'a@b.test,A@b.test') },
+    codes: ['manager_self@2'],
+    userCounts: { created: 1, warnings: 1 },
+  },
+  {
+    title: 'U9 a ring in the file',
+    files: {
+      'a.csv': users(
+        'User Email,Manager Email',
+        'a@b.test,b@b.test',
+        'b@b.test,c@b.test',
+        'c@b.test,a@b.test',
+        'd@b.test,a@b.test',
+      ),
+    },
+    codes: ['manager_ring@4'],
+    users: { 'a@b.test': { manager: 'b@b.test' }, 'c@b.test': { manager: null }, 'd@b.test': { manager: 'a@b.test' } },
+    userCounts: { created: 4, warnings: 1 },
+  },
+  {
+    title: 'U9 a ring with what is there',
+    before: [{ file: users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,c@b.test') }],
+    files: { 'a.csv': users('User Email,Manager Email', 'c@b.test,a@b.test') },
+    codes: ['manager_ring@2'],
+    users: { 'c@b.test': { manager: null } },
+    userCounts: { unchanged: 1, warnings: 1 },
+  },
+  {
+    title: 'U9 turning a line of managers around is no ring',
+    before: [{ file: users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,c@b.test') }],
+    files: { 'a.csv': users('User Email,Manager Email', 'c@b.test,b@b.test', 'b@b.test,d@b.test') },
+    users: { 'c@b.test': { manager: 'b@b.test' }, 'b@b.test': { manager: 'd@b.test' } },
+    userCounts: { updated: 2, stubs: 1 },
+  },
+  {
+    title: 'U10 Yes and No in any case, blank keeps, else a warning',
+    before: [{ file: users('User Email,Is Org Admin', 'a@b.test,Yes', 'b@b.test,yes') }],
+    files: { 'a.csv': users('User Email,Is Org Admin', 'a@b.test,', 'b@b.test,NO', 'c@b.test,maybe') },
+    codes: ['admin_invalid@4'],
+    users: { 'a@b.test': { is_admin: 1 }, 'b@b.test': { is_admin: 0 }, 'c@b.test': { is_admin: 0 } },
+    userCounts: { created: 1, updated: 1, unchanged: 1, warnings: 1 },
+  },
+  {
+    title: 'U10 the last admin stays',
+    files: { 'a.csv': users('User Email,Is Org Admin,Deactivation Date', 'owner@acme.test,No,2026-03-10') },
+    codes: ['last_admin@2', 'last_admin@2'],
+    users: { 'owner@acme.test': { is_admin: 1, status: 'active', deactivation_date: null } },
+    userCounts: { unchanged: 1, warnings: 2 },
+  },
+  {
+    title: 'U10 the last admin may go where another comes',
+    files: { 'a.csv': users('User Email,Is Org Admin', 'owner@acme.test,No', 'a@b.test,Yes') },
+    users: { 'owner@acme.test': { is_admin: 0 }, 'a@b.test': { is_admin: 1 } },
+    userCounts: { created: 1, updated: 1 },
+  },
+  {
+    title: 'U10 of two admins that go, the later row stays',
+    before: [{ file: users('User Email,Is Org Admin', 'a@b.test,Yes') }],
+    files: { 'a.csv': users('User Email,Is Org Admin', 'owner@acme.test,No', 'a@b.test,No') },
+    codes: ['last_admin@3'],
+    users: { 'owner@acme.test': { is_admin: 0 }, 'a@b.test': { is_admin: 1 } },
+    userCounts: { updated: 1, unchanged: 1, warnings: 1 },
+  },
+  {
+    title: 'U11 account types',
+    before: [{ file: users('User Email,User Account Type', 'a@b.test,observer') }],
+    files: { 'a.csv': users('User Email,User Account Type', 'a@b.test,', 'b@b.test,', 'c@b.test,Guest') },
+    codes: ['account_type_invalid@4'],
+    users: {
+      'a@b.test': { account_type: 'Observer' },
+      'b@b.test': { account_type: 'Regular' },
+      'c@b.test': { account_type: 'Regular' },
+    },
+    userCounts: { created: 2, unchanged: 1, warnings: 1 },
+  },
+  {
+    title: 'U12 in the future: scheduled for the start of the day',
+    before: [{ file: users(email, 'a@b.test') }],
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,2026-03-15', 'b@b.test,2026-03-20') },
+    users: {
+      'a@b.test': { status: 'active', deactivate_at: march(15) },
+      'b@b.test': { status: 'active', deactivate_at: march(20) },
+    },
+    userCounts: { created: 1, updated: 1, scheduled: 2 },
+  },
+  {
+    title: 'U12 today: at the import',
+    before: [{ file: users(email, 'a@b.test') }],
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,2026-03-10') },
+    users: { 'a@b.test': { status: 'deactivated', deactivated_by: 'import', deactivate_at: null } },
+    userCounts: { updated: 1, deactivated: 1 },
+  },
+  {
+    title: 'U12 in the past: a day later, or created so',
+    before: [{ file: users(email, 'a@b.test') }],
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,2026-03-01', 'b@b.test,2026-03-01') },
+    users: { 'a@b.test': { status: 'active', deactivate_at: noon + day }, 'b@b.test': { status: 'deactivated' } },
+    userCounts: { created: 1, updated: 1, deactivated: 1, scheduled: 1 },
+  },
+  {
+    title: 'U12 a later date moves the schedule',
+    before: [{ file: users('User Email,Deactivation Date', 'a@b.test,2026-03-15') }],
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,2026-03-25') },
+    users: { 'a@b.test': { deactivate_at: march(25), deactivation_date: '2026-03-25' } },
+    userCounts: { updated: 1, scheduled: 1 },
+  },
+  {
+    title: 'U12 a future date brings back whom an import had deactivated',
+    before: [{ file: users('User Email,Deactivation Date', 'a@b.test,2026-03-01') }],
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,2026-03-25') },
+    users: { 'a@b.test': { status: 'active', deactivate_at: march(25), deactivated_by: null } },
+    userCounts: { updated: 1, scheduled: 1 },
+  },
+  {
+    title: 'U12 blank keeps',
+    before: [{ file: users('User Email,Deactivation Date', 'a@b.test,2026-03-15') }],
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,') },
+    users: { 'a@b.test': { deactivate_at: march(15) } },
+    userCounts: { unchanged: 1 },
+  },
+  {
+    title: 'U13 deactivating a manager changes nobody else',
+    before: [{ file: users('User Email,Manager Email', 'a@b.test,m@b.test') }],
+    files: { 'a.csv': users('User Email,Deactivation Date', 'm@b.test,2026-03-10') },
+    users: { 'a@b.test': { manager: 'm@b.test' } },
+    userCounts: { updated: 1, deactivated: 1 },
+  },
+  {
+    title: 'U14 a column tells its own order',
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,13/04/2026', 'b@b.test,5/4/2026') },
+    users: { 'b@b.test': { deactivation_date: '2026-04-05' } },
+    userCounts: { created: 2, scheduled: 2 },
+  },
+  {
+    title: 'U14 ambiguous: nothing is guessed',
+    files: {
+      'a.csv': users(
+        'User Email,Deactivation Date',
+        'a@b.test,05/04/2026',
+        'b@b.test,2026-05-04',
+        'c@b.test,06/06/2026',
+      ),
+    },
+    codes: ['date_ambiguous@2'],
+    users: {
+      'a@b.test': { deactivation_date: null },
+      'b@b.test': { deactivation_date: '2026-05-04' },
+      'c@b.test': { deactivation_date: '2026-06-06' },
+    },
+    userCounts: { created: 3, scheduled: 2, warnings: 1 },
+  },
+  {
+    title: 'U14 a contradiction',
+    files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,13/04/2026', 'b@b.test,04/13/2026') },
+    codes: ['date_contradictory@2', 'date_contradictory@3'],
+    userCounts: { created: 2, warnings: 2 },
+  },
+  {
+    title: 'U14 the organization says which',
+    org: { dateFormat: 'mdy' },
+    files: {
+      'a.csv': users(
+        'User Email,Deactivation Date',
+        'a@b.test,05/04/2026',
+        'b@b.test,13/04/2026',
+        'c@b.test,02/30/2026',
+      ),
+    },
+    codes: ['date_invalid@3', 'date_invalid@4'],
+    users: { 'a@b.test': { deactivation_date: '2026-05-04' } },
+    userCounts: { created: 3, scheduled: 1, warnings: 2 },
+  },
+
+  {
+    title: 'C1 types are read from the values',
+    files: {
+      'a.csv': users('User Email,Badge,Remote,Start', 'a@b.test,0012,Yes,31/01/2020', 'b@b.test,7,FALSE,2020-02-01'),
+    },
+    users: {
+      'a@b.test': { custom: { Badge: '0012', Remote: 'Yes', Start: '2020-01-31' } },
+      'b@b.test': { custom: { Badge: '7', Remote: 'No', Start: '2020-02-01' } },
+    },
+    userCounts: { created: 2 },
+  },
+  {
+    title: 'C2 a label matches without case and spacing',
+    before: [{ file: users('User Email,Cost Center', 'a@b.test,X1') }],
+    files: { 'a.csv': users('User Email,COST  center', 'a@b.test,X2') },
+    users: { 'a@b.test': { custom: { 'Cost Center': 'X2' } } },
+    userCounts: { updated: 1 },
+  },
+  {
+    title: 'C3 a value that does not fit',
+    before: [{ file: users('User Email,Remote,Start', 'a@b.test,Yes,2020-01-31') }],
+    files: { 'a.csv': users('User Email,Remote,Start', 'a@b.test,often,soon') },
+    codes: ['field_mismatch@2', 'field_mismatch@2'],
+    users: { 'a@b.test': { custom: { Remote: 'Yes', Start: '2020-01-31' } } },
+    userCounts: { unchanged: 1, warnings: 2 },
+  },
+  {
+    title: 'C4 ambiguous dates become text',
+    files: { 'a.csv': users('User Email,Start', 'a@b.test,01/02/2020') },
+    codes: ['field_ambiguous@1'],
+    users: { 'a@b.test': { custom: { Start: '01/02/2020' } } },
+    userCounts: { created: 1, warnings: 1 },
+  },
+
+  {
+    title: 'T1 created, updated, blank keeps, omitted stays',
+    before: [{ file: users('Team Name,Team Type,Owner Email', 'A,Region,a@b.test', 'B,Squad,') }],
+    files: { 't.csv': users('Team Name,Team Type,Owner Email', ' a ,,b@b.test', 'C,,') },
+    teams: {
+      A: { type: 'Region', owner: 'b@b.test' },
+      B: { type: 'Squad', owner: 'owner@acme.test' },
+      C: { type: null, owner: 'owner@acme.test' },
+    },
+    userCounts: { stubs: 1 },
+    teamCounts: { created: 1, updated: 1 },
+  },
+  {
+    title: 'T1 a name twice, or none',
+    files: { 't.csv': users('Team Name,Team Type', 'A,x', 'a,y', ',z', 'B,x', 'B,x') },
+    codes: ['team_twice@2', 'team_twice@3', 'team_missing@4'],
+    teams: { A: null, B: {} },
+    teamCounts: { created: 1, faults: 3 },
+  },
+  {
+    title: 'T2 an unknown owner is created, an invalid one ignored',
+    files: { 't.csv': users('Team Name,Owner Email', 'A,New@b.test', 'B,nobody') },
+    codes: ['owner_invalid@3'],
+    users: { 'New@b.test': { account_type: 'Regular' } },
+    teams: { A: { owner: 'New@b.test' }, B: { owner: 'owner@acme.test' } },
+    userCounts: { stubs: 1 },
+    teamCounts: { created: 2, warnings: 1 },
+  },
+  {
+    title: 'T3 parents in any order, unknown ones created',
+    files: { 't.csv': users('Team Name,Parent Team', 'Leaf,Middle', 'Middle,Top', 'Other,Elsewhere') },
+    teams: {
+      Leaf: { parent: 'Middle' },
+      Middle: { parent: 'Top' },
+      Top: { parent: null },
+      Other: { parent: 'Elsewhere' },
+    },
+    teamCounts: { created: 3, stubs: 2 },
+  },
+  {
+    title: 'T3 a ring, and oneself',
+    files: { 't.csv': users('Team Name,Parent Team', 'A,B', 'B,A', 'C,c') },
+    codes: ['parent_ring@3', 'parent_self@4'],
+    teams: { A: { parent: 'B' }, B: { parent: null }, C: { parent: null } },
+    teamCounts: { created: 3, warnings: 2 },
+  },
+  {
+    title: 'G2 more than half of at least twenty rows faulty',
+    files: { 'a.csv': users(email, ...Array.from({ length: 21 }, (_, n) => `bad ${n}`), 'a@b.test') },
+    refused: true,
+    codes: ['too_many_faults@', ...Array.from({ length: 21 }, (_, n) => `email_invalid@${n + 2}`)],
+    users: { 'a@b.test': null },
+    userCounts: { faults: 21 },
+  },
+];

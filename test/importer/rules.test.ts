@@ -1,0 +1,52 @@
+/** Every case of cases.ts, on both databases. */
+import assert from 'node:assert/strict';
+import { after, before as first, test } from 'node:test';
+import { noCounts } from '../../src/importer/counts.js';
+import { Company } from '../support/company.js';
+import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { cases } from './cases.js';
+
+const dayMs = 86_400_000;
+
+onBothDatabases('import rules', (open) => {
+  let databases: TestDatabases;
+  const cleanups: (() => void | Promise<void>)[] = [];
+  first(async () => {
+    databases = await open({ after: (cleanup) => cleanups.push(cleanup) });
+  });
+  after(async () => {
+    for (const cleanup of cleanups) await cleanup();
+  });
+  for (const [place, { title, org, before = [], files, refused = false, ...expected }] of cases.entries()) {
+    test(title, async () => {
+      const acme = await Company.join(databases, { id: `acme-${place}`, ownerEmail: 'owner@acme.test', ...org });
+      for (const [index, { file, days = 0 }] of before.entries()) {
+        await acme.import({ [`before-${index}.csv`]: file });
+        acme.clock += days * dayMs;
+      }
+      const summary = await acme.import(files);
+
+      const sent = summary.files.findIndex(({ name }) => name === Object.keys(files)[0]);
+      assert.deepEqual(await acme.codes(summary, sent), expected.codes ?? []);
+      assert.equal(summary.files[sent]!.state, refused ? 'refused' : 'imported');
+      const users = await acme.users();
+      for (const [email, values] of Object.entries(expected.users ?? {})) assertValues(email, users[email], values);
+      const teams = await acme.teams();
+      for (const [name, values] of Object.entries(expected.teams ?? {})) assertValues(name, teams[name], values);
+      const refusals = refused ? { refused: 1 } : {};
+      assert.deepEqual(summary.users, { ...noCounts(), ...expected.userCounts, ...refusals });
+      assert.deepEqual(summary.teams, { ...noCounts(), ...expected.teamCounts });
+    });
+  }
+});
+
+function assertValues(name: string, found: object | undefined, values: Record<string, unknown> | null): void {
+  if (values === null) {
+    assert.equal(found, undefined, `${name} is there`);
+    return;
+  }
+  assert.ok(found !== undefined, `${name} is not there`);
+  for (const [column, value] of Object.entries(values)) {
+    assert.deepEqual((found as Record<string, unknown>)[column], value, `${column} of ${name}`);
+  }
+}
