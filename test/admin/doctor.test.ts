@@ -23,7 +23,7 @@ async function complaints(place: Workplace): Promise<Finding[]> {
   return findings.filter((finding) => finding.level !== 'ok' && !/same volume/.test(finding.message));
 }
 
-onBothDatabases('doctor', (open: (t: TestContext) => Promise<TestDatabases>) => {
+onBothDatabases('doctor', (open) => {
   /** An organization with a key, an imported file, and a server that has been there. */
   async function openWhole(t: TestContext) {
     const acme = await Company.open(open, t);
