@@ -1,8 +1,8 @@
 /** Host keys: what proves to clients that this is the server they know. */
-import { chmod, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { KeyError } from './error.js';
+import { createPrivateFile, readPrivateFile } from './file.js';
 import { fingerprintOf } from './login.js';
 
 export interface HostKey {
@@ -36,41 +36,14 @@ export async function loadOrCreateHostKeys(folder: string): Promise<{ keys: Host
   const created: string[] = [];
   for (const kind of kinds) {
     const file = join(folder, kind.file);
-    let text = await readKeyFile(file);
-    if (text === null) {
-      text = kind.generate().private;
-      await writeKeyFile(folder, file, text);
+    // Another process may make the same file at the same moment: the one that is there in the end counts.
+    if ((await readPrivateFile(file)) === null && (await createPrivateFile(file, kind.generate().private)))
       created.push(file);
-    }
+    const text = await readPrivateFile(file);
+    if (text === null) throw new KeyError('missing', `host key ${file} is gone`);
     keys.push(parseHostKey(file, kind.type, text));
   }
   return { keys, created };
-}
-
-/** null: not there. */
-async function readKeyFile(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new KeyError('unreadable', `host key ${file} can't be read: ${(cause as Error).message}`, { cause });
-  }
-}
-
-async function writeKeyFile(folder: string, file: string, text: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await chmod(folder, 0o700);
-    const handle = await open(file, 'wx', 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (cause) {
-    throw new KeyError('unreadable', `host key ${file} can't be written: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function parseHostKey(file: string, type: string, text: string): HostKey {
