@@ -21,11 +21,20 @@ export async function sweepOrphans(
   const live = await readLiveIds(control);
   let removed = 0;
   for (const { id, path } of ids) {
-    if (live.has(id) || (await stat(path)).mtimeMs >= before) continue;
+    if (live.has(id) || (await writtenAt(path)) >= before) continue;
     await removeBlob(paths, id);
     removed++;
   }
   return removed;
+}
+
+/** A file that is gone meanwhile is nobody's orphan. */
+async function writtenAt(path: string): Promise<number> {
+  const file = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  return file?.mtimeMs ?? Number.POSITIVE_INFINITY;
 }
 
 async function listBlobFiles({ blobs }: Pick<Paths, 'blobs'>): Promise<{ id: string; path: string }[]> {

@@ -23,11 +23,16 @@ interface Window {
   sealed: Buffer;
 }
 
+const noWindow: Window = { first: 0, count: 0, sealed: Buffer.alloc(0) };
+
 /** Every method throws SealError when the bytes are not what was sealed, and errors of the file system as they come. */
 export class Payload {
   readonly #place: PayloadPlace;
-  /** Sealed bytes read ahead; kept for the next read. */
-  #window: Window = { first: 0, count: 0, sealed: Buffer.alloc(0) };
+  /** Sealed bytes read ahead; kept for the next read, and their memory for the next window. */
+  #window: Window = noWindow;
+  #memory: Buffer = Buffer.alloc(0);
+  /** The read under way: the next one waits for it, because it may put a new window into the same memory. */
+  #turn: Promise<unknown> = Promise.resolve();
   /** The chunk opened last: a sequential reader comes back for its rest. */
   #opened: { index: number; plain: Buffer } | null = null;
   #expectedOffset = 0;
@@ -42,7 +47,13 @@ export class Payload {
     if (last !== null) this.#open(last, await this.#load(last, last, false));
   }
 
-  async read(offset: number, length: number): Promise<Buffer> {
+  read(offset: number, length: number): Promise<Buffer> {
+    const turn = this.#turn.then(() => this.#read(offset, length));
+    this.#turn = turn.catch(() => {}); // told to whoever asked for it
+    return turn;
+  }
+
+  async #read(offset: number, length: number): Promise<Buffer> {
     const end = Math.min(offset + length, this.#place.size);
     if (offset >= end) return Buffer.alloc(0);
     const isSequential = offset === this.#expectedOffset;
@@ -62,13 +73,14 @@ export class Payload {
   /** Every chunk from the first to the last; the next ones are read while one is used. */
   async *stream(): AsyncGenerator<Buffer, void, void> {
     const end = this.#chunkCount();
-    let next = this.#readSealed(0, Math.min(readAheadChunks, end));
+    const memories = [0, 1].map(() => Buffer.allocUnsafe(Math.min(readAheadChunks, end) * sealedChunkBytes));
+    let next = this.#readSealed(0, Math.min(readAheadChunks, end), memories[0]!);
     try {
       for (let first = 0; first < end; first += readAheadChunks) {
         const window = await next;
         const after = first + readAheadChunks;
         if (after < end) {
-          next = this.#readSealed(after, Math.min(readAheadChunks, end - after));
+          next = this.#readSealed(after, Math.min(readAheadChunks, end - after), memories.reverse()[0]!);
           next.catch(() => {}); // thrown where it is awaited
         }
         for (let index = first; index < first + window.count; index++) {
@@ -85,16 +97,18 @@ export class Payload {
     const { first: start, count } = this.#window;
     if (first >= start && last < start + count) return this.#window;
     const wanted = isSequential ? Math.max(readAheadChunks, last - first + 1) : last - first + 1;
-    const window = await this.#readSealed(first, Math.min(wanted, this.#chunkCount() - first));
-    this.#window = window;
-    return window;
+    const chunks = Math.min(wanted, this.#chunkCount() - first);
+    if (this.#memory.length < chunks * sealedChunkBytes) this.#memory = Buffer.allocUnsafe(chunks * sealedChunkBytes);
+    this.#window = noWindow; // in case the read fails half way
+    this.#window = await this.#readSealed(first, chunks, this.#memory);
+    return this.#window;
   }
 
-  async #readSealed(first: number, count: number): Promise<Window> {
+  async #readSealed(first: number, count: number, memory: Buffer): Promise<Window> {
     const { file, start, size } = this.#place;
     const sealedEnd = size + this.#chunkCount() * tagBytes;
     const from = first * sealedChunkBytes;
-    const sealed = Buffer.allocUnsafe(Math.min(from + count * sealedChunkBytes, sealedEnd) - from);
+    const sealed = memory.subarray(0, Math.min(from + count * sealedChunkBytes, sealedEnd) - from);
     for (let filled = 0; filled < sealed.length; ) {
       const { bytesRead } = await file.read(sealed, filled, sealed.length - filled, start + from + filled);
       if (bytesRead === 0) throw new SealError(`the file ends before chunk ${first + count - 1} does`);
