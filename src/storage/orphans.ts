@@ -8,20 +8,23 @@ import { removeBlob } from './blob.js';
 
 const pageRows = 1000;
 
-/**
- * Removes blobs that no name and no waiting upload needs, as long as they were written before `before` (milliseconds):
- * a younger one may belong to a transaction that another process is about to commit. How many.
- */
-export async function sweepOrphans(
-  { control, paths }: { control: Db; paths: Pick<Paths, 'blobs'> },
-  before: number,
-): Promise<number> {
+export interface Sweep {
+  control: Db;
+  paths: Pick<Paths, 'blobs'>;
+  /** Blobs of runs that are applied and not settled yet: until then the control database does not know them. */
+  kept: ReadonlySet<string>;
+  /** Milliseconds since 1970: what was written later may belong to a transaction that is about to be committed. */
+  before: number;
+}
+
+/** Removes the blobs that no name, no waiting upload and no unsettled run needs; how many. */
+export async function sweepOrphans({ control, paths, kept, before }: Sweep): Promise<number> {
   // The files first: one that is published after they were listed is not among them.
   const ids = await listBlobFiles(paths);
   const live = await readLiveIds(control);
   let removed = 0;
   for (const { id, path } of ids) {
-    if (live.has(id) || (await writtenAt(path)) >= before) continue;
+    if (live.has(id) || kept.has(id) || (await writtenAt(path)) >= before) continue;
     await removeBlob(paths, id);
     removed++;
   }

@@ -1,7 +1,7 @@
 /** The sweep of blobs that a killed process left without a row: nothing that is needed ever goes. */
 import assert from 'node:assert/strict';
 import { existsSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { claimUploads } from '../../src/db/control/uploads.js';
 import { blobPath, createBlob } from '../../src/storage/blob.js';
@@ -13,7 +13,9 @@ onBothDatabases('orphans', (open) => {
   test('only old files that neither a name nor a waiting upload needs are removed', async (t) => {
     const place = await openIntake(t, await open(t));
     const { control, paths, org } = place;
-    assert.equal(await sweepOrphans(place, 0), 0);
+    const sweep = (before: number, kept: string[] = []) =>
+      sweepOrphans({ control, paths, kept: new Set(kept), before });
+    assert.equal(await sweep(0), 0);
     await place.put('/users.csv', 'first');
     await place.put('/users.csv', 'superseded the first');
     await place.put('/x.part', 'stored');
@@ -30,9 +32,11 @@ onBothDatabases('orphans', (open) => {
     writeFileSync(foreign, 'of the operator');
     const before = statSync(young).mtimeMs - 60_000;
     utimesSync(old, new Date(before - 1000), new Date(before - 1000));
-    assert.equal(await sweepOrphans(place, before), 1);
+    assert.equal(await sweep(before), 1);
     assert.deepEqual([old, young, foreign].map(existsSync), [false, true, true]);
-    assert.equal(await sweepOrphans(place, statSync(young).mtimeMs + 1000), 1);
+    const after = statSync(young).mtimeMs + 1000;
+    assert.equal(await sweep(after, [basename(young)]), 0);
+    assert.equal(await sweep(after), 1);
     assert.equal(existsSync(young), false);
     assert.equal(await place.get('/archive/2026-02-01/superseded/users.csv'), 'first');
     assert.equal(await place.get('/x.part'), 'stored');
