@@ -42,8 +42,10 @@ function previousSlot(day: DateTime, slot: string): Slot {
 
 function slotOn(day: DateTime, slot: string): number {
   const [hour, minute] = slot.split(':').map(Number);
-  return DateTime.fromObject(
-    { year: day.year, month: day.month, day: day.day, hour: hour!, minute: minute! },
-    { zone: day.zone },
-  ).toMillis();
+  const { year, month, day: date, zone } = day;
+  const moments = DateTime.fromObject(
+    { year, month, day: date, hour: hour!, minute: minute! },
+    { zone },
+  ).getPossibleOffsets();
+  return Math.min(...moments.map((moment) => moment.toMillis()));
 }

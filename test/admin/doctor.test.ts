@@ -11,7 +11,7 @@ import { openManualRun } from '../../src/db/control/runs.js';
 import { loadOrCreateHostKeys } from '../../src/keys/host.js';
 import { blobPath } from '../../src/storage/blob.js';
 import { Company } from '../support/company.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onBothDatabases } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { workplaceOn } from '../support/workplace.js';
 

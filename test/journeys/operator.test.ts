@@ -126,7 +126,7 @@ test('a key file that is none says why', async (t) => {
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /^dropslot: .*private key.*\n$/);
   assert.equal((await run('keys', 'add', 'acme', '/nowhere/key.pub')).code, 3);
-  assert.equal((await run('keys', 'add', 'acme', file, '--from', '300.1.1.1')).code, 1);
+  assert.equal((await run('keys', 'add', 'acme', file, '--from', '300.1.1.1')).code, 2);
   assert.equal((await run('keys', 'add', 'acme', file, '--expires', '1999-01-01')).code, 2);
   assert.equal((await run('keys', 'add', 'nobody', file)).code, 3);
 });

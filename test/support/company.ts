@@ -1,5 +1,6 @@
 /** One organization with real databases, keys and sealed files: drop a file, import, look at what became of it. */
 
+import { readFile, writeFile } from 'node:fs/promises';
 import { createSilentLogger } from '../../src/config/logger.js';
 import { pathsOf } from '../../src/config/paths.js';
 import { insertBlob } from '../../src/db/control/blobs.js';
@@ -12,7 +13,7 @@ import type { RunSummary } from '../../src/importer/types.js';
 import { type WorkerDeps, workNext } from '../../src/importer/worker.js';
 import { createOrgIdentity, openOrgIdentity } from '../../src/keys/identity.js';
 import { loadOrCreateMaster } from '../../src/keys/master.js';
-import { createBlob } from '../../src/storage/blob.js';
+import { blobPath, createBlob } from '../../src/storage/blob.js';
 import { openSpace } from '../../src/storage/space.js';
 import type { TestDatabases } from './databases.js';
 import { sampleOrg } from './samples.js';
@@ -160,6 +161,14 @@ export class Company {
         return [row.email, { ...row, teams: own.sort(), custom: Object.fromEntries(named) }];
       }),
     );
+  }
+
+  /** Turns a bit of a stored blob around. */
+  async damage(blobId: string): Promise<void> {
+    const path = blobPath(this.deps.paths, blobId);
+    const bytes = await readFile(path);
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(path, bytes);
   }
 
   async teams(): Promise<Record<string, { owner: string | null; parent: string | null; type: string | null }>> {

@@ -51,9 +51,9 @@ export function keepingLogger(): { logger: winston.Logger; lines: string[] } {
 }
 
 /** Waits until something holds, and fails after a few seconds. */
-export async function until(holds: () => boolean, what: string): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + 5000;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,0 +1,26 @@
+/** Works on the waiting run of a data folder and dies at the named step, as if the power had failed there. */
+import { createSilentLogger } from '../../src/config/logger.js';
+import { pathsOf } from '../../src/config/paths.js';
+import { settingsSchema } from '../../src/config/settings.js';
+import { openControl, openDirectory } from '../../src/db/connection.js';
+import { workNext } from '../../src/importer/worker.js';
+import { loadMaster } from '../../src/keys/master.js';
+
+const [data, database, step, clock] = process.argv.slice(2);
+const settings = settingsSchema.parse({ data, database, databasePool: 4 });
+const paths = pathsOf(settings);
+await workNext({
+  settings,
+  paths,
+  control: await openControl(settings),
+  directory: await openDirectory(settings),
+  master: await loadMaster(paths),
+  logger: createSilentLogger(),
+  now: () => Number(clock),
+  owner: `child-${process.pid}`,
+  isStopping: () => false,
+  onStep: (reached) => {
+    if (reached === step) process.kill(process.pid, 'SIGKILL');
+  },
+});
+process.exit(7); // the step was never reached

@@ -1,0 +1,140 @@
+/** The importer is killed at each step that a crash can separate from the next; the next importer does the rest, once. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { findRun, openManualRun } from '../../src/db/control/runs.js';
+import { raiseVersion } from '../../src/db/directory/apply.js';
+import type { RunStep } from '../../src/importer/run.js';
+import { workNext } from '../../src/importer/worker.js';
+import { Company, csv } from '../support/company.js';
+import { onBothDatabases } from '../support/databases.js';
+
+const child = fileURLToPath(new URL('./importer.child.ts', import.meta.url));
+const steps: RunStep[] = ['claimed', 'planned', 'reported', 'applied', 'settled'];
+const leaseMs = 31_000;
+
+const users = csv(
+  'User Email,User Name,Manager Email,Teams,Office',
+  'ann@acme.test,Ann,boss@acme.test,Sales,Berlin',
+  'bob@acme.test,Bob,ann@acme.test,"Sales, EMEA",Paris',
+  'not an address,Nobody,,,',
+);
+const teams = csv('Team Name,Parent Team', 'Sales,Company', 'EMEA,Sales');
+
+onBothDatabases('an importer that is killed', (open) => {
+  for (const step of steps) {
+    test(`when it has ${step}`, async (t) => {
+      const acme = await Company.open(open, t);
+      const { control, directory, settings } = acme.deps;
+      await acme.drop('/users.csv', users);
+      await acme.drop('/teams.csv', teams);
+      const id = await openManualRun(control.write, 'acme', acme.clock);
+      assert.equal(await killAt(step, settings, acme.clock), 'SIGKILL');
+
+      acme.clock += leaseMs;
+      assert.equal(await workNext(acme.deps), step === 'settled' ? 'idle' : 'ended');
+
+      const run = await findRun(control.read, id);
+      assert.equal(run!.state, 'done');
+      const summary = run!.summary as Awaited<ReturnType<typeof acme.import>>;
+      assert.deepEqual([summary.users.created, summary.users.stubs, summary.users.faults], [2, 1, 1]);
+      assert.equal(Object.keys(await acme.users()).length, 4);
+      assert.deepEqual((await acme.users())['bob@acme.test']!.teams, ['EMEA', 'Sales']);
+      // One creation for each: the owner, two users, a stub; three teams; one field.
+      const created = await directory.read('changes').where({ field: '' }).select('entity', 'entity_id');
+      assert.equal(created.length, 8);
+      assert.equal(new Set(created.map((change) => `${change.entity} ${change.entity_id}`)).size, 8);
+      const entries = await control
+        .read('entries')
+        .where({ org_id: 'acme', kind: 'file' })
+        .orderBy(['dir', 'name'])
+        .select('dir', 'name');
+      assert.deepEqual(
+        entries.map(({ dir, name }) => `${dir}/${name}`),
+        [
+          '/archive/2026-03-10/teams.csv',
+          '/archive/2026-03-10/users.csv',
+          `/reports/2026-03-10/run-${id}.summary.json`,
+          `/reports/2026-03-10/run-${id}.summary.txt`,
+          '/reports/2026-03-10/teams.report.csv',
+          '/reports/2026-03-10/users.rejected.csv',
+          '/reports/2026-03-10/users.report.csv',
+        ],
+      );
+      assert.equal(
+        await acme.read('/reports/2026-03-10/users.rejected.csv'),
+        'User Email,User Name,Manager Email,Teams,Office\r\nnot an address,Nobody,,,\r\n',
+      );
+      const states = await control.read('uploads').select('state');
+      assert.deepEqual(states, [{ state: 'imported' }, { state: 'imported' }]);
+    });
+  }
+
+  test('a run that another importer holds is left to it, until its lease ends', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/users.csv', users);
+    await openManualRun(acme.deps.control.write, 'acme', acme.clock);
+    await killAt('planned', acme.deps.settings, acme.clock);
+    assert.equal(await workNext(acme.deps), 'idle');
+    acme.clock += leaseMs;
+    assert.equal(await workNext(acme.deps), 'ended');
+  });
+
+  test('a directory that changes under the plan is planned anew', async (t) => {
+    const acme = await Company.open(open, t);
+    const { directory } = acme.deps;
+    await acme.drop('/users.csv', users);
+    await openManualRun(acme.deps.control.write, 'acme', acme.clock);
+    let plans = 0;
+    const onStep = async (step: RunStep) => {
+      if (step === 'planned' && ++plans === 1) await raiseVersion(directory.write, 'acme');
+    };
+    assert.equal(await workNext({ ...acme.deps, onStep }), 'ended');
+    assert.equal(plans, 2);
+    assert.equal(Object.keys(await acme.users()).length, 4);
+  });
+
+  test('an importer that is told to stop gives the run back at once', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/users.csv', users);
+    const id = await openManualRun(acme.deps.control.write, 'acme', acme.clock);
+    let isStopping = false;
+    const onStep = () => {
+      isStopping = true;
+    };
+    const stopping = { ...acme.deps, isStopping: () => isStopping, onStep };
+    assert.equal(await workNext(stopping), 'left');
+    assert.equal((await findRun(acme.deps.control.read, id))!.state, 'open');
+    assert.equal((await findRun(acme.deps.control.read, id))!.attempts, 0);
+    assert.equal(Object.keys(await acme.users()).length, 1);
+    assert.equal(await workNext(acme.deps), 'ended');
+    assert.equal(Object.keys(await acme.users()).length, 4);
+  });
+
+  test('a run that fails again and again is given up, and its files wait in the queue', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/users.csv', users);
+    const id = await openManualRun(acme.deps.control.write, 'acme', acme.clock);
+    const failing = { ...acme.deps, onStep: () => Promise.reject(new Error('out of luck')) };
+    for (let attempt = 1; attempt <= 5; attempt++) assert.equal(await workNext(failing), 'left');
+    assert.equal(await workNext(failing), 'ended');
+    assert.equal((await findRun(acme.deps.control.read, id))!.state, 'failed');
+    assert.deepEqual(await acme.deps.control.read('uploads').select('state'), [{ state: 'queued' }]);
+    const summary = await acme.import();
+    assert.equal(summary.users.created, 2);
+  });
+});
+
+/** The signal that ended the child. */
+async function killAt(
+  step: RunStep,
+  { data, database }: { data: string; database: string },
+  clock: number,
+): Promise<string | null> {
+  const args = ['--import', 'tsx', child, data, database, step, String(clock)];
+  const killed = spawn(process.execPath, args, { stdio: 'inherit' });
+  const [, signal] = (await once(killed, 'exit')) as [number | null, string | null];
+  return signal;
+}

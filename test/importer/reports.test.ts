@@ -1,0 +1,184 @@
+/** What goes back to the sender, and what is kept: reports, rejected rows, summaries, the record of changes (R1–R3). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import type { RunSummary } from '../../src/importer/types.js';
+import { Company, csv } from '../support/company.js';
+import { onBothDatabases } from '../support/databases.js';
+
+onBothDatabases('reports', (open) => {
+  test('R1 the report tells line, column, severity, code, message and value', async (t) => {
+    const acme = await Company.open(open, t);
+    const summary = await acme.import({
+      'staff list.CSV': csv('User Email,Is Org Admin', 'ann@acme.test,=cmd|x', 'nobody,No', '"a,b",Yes'),
+    });
+    const [file] = summary.files;
+    assert.equal(file!.archivedAs, '/archive/2026-03-10/staff list.CSV');
+    assert.equal(file!.report, '/reports/2026-03-10/staff list.report.csv');
+    const report = parse(await acme.read(file!.report!), { columns: true });
+    assert.deepEqual(
+      report.map((row: unknown) => row),
+      [
+        {
+          line: '2',
+          column: 'Is Org Admin',
+          severity: 'warning',
+          code: 'admin_invalid',
+          message: '"Is Org Admin" takes Yes or No; it was left as it is.',
+          value: "'=cmd|x",
+        },
+        {
+          line: '3',
+          column: 'User Email',
+          severity: 'fault',
+          code: 'email_invalid',
+          message: '"User Email" is not a valid email address. Correct it.',
+          value: 'nobody',
+        },
+        {
+          line: '4',
+          column: 'User Email',
+          severity: 'fault',
+          code: 'email_invalid',
+          message: '"User Email" is not a valid email address. Correct it.',
+          value: 'a,b',
+        },
+      ],
+    );
+    const told: RunSummary = JSON.parse(await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.json`));
+    assert.deepEqual(told, summary);
+    assert.match(
+      await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`),
+      /Users: 1 created, 2 rows rejected, 1 cells ignored/,
+    );
+  });
+
+  test('R1 rejected rows, mended and sent again, are imported', async (t) => {
+    const acme = await Company.open(open, t);
+    const first = await acme.import({
+      'users.csv': csv(
+        'User Email;User Name;Note',
+        'ann@acme.test;Ann;ok',
+        'bob(at)acme.test;Bob;"two\nlines, and ""more"""',
+        'cyd@acme.test;Cyd',
+      ),
+    });
+    const rejected = await acme.read(first.files[0]!.rejected!);
+    assert.equal(
+      rejected,
+      'User Email,User Name,Note\r\nbob(at)acme.test,Bob,"two\nlines, and ""more"""\r\ncyd@acme.test,Cyd\r\n',
+    );
+    const mended = rejected.replace('(at)', '@').replace('Cyd\r\n', 'Cyd,\r\n');
+    const second = await acme.import({ 'users.rejected.csv': mended });
+    assert.deepEqual([second.users.created, second.users.faults], [2, 0]);
+    assert.equal(second.files[0]!.rejected, null);
+    assert.deepEqual((await acme.users())['bob@acme.test']!.custom, { Note: 'two\nlines, and "more"' });
+  });
+
+  test('R1 files of one name, in one run and on one day, keep apart', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/a/users.csv', csv('User Email', 'ann@acme.test'));
+    await acme.drop('/b/users.csv', csv('User Email', 'bob@acme.test'));
+    const summary = await acme.import();
+    assert.deepEqual(
+      summary.files.map((file) => file.archivedAs),
+      ['/archive/2026-03-10/users.csv', '/archive/2026-03-10/users-2.csv'],
+    );
+    assert.deepEqual(
+      summary.files.map((file) => file.report),
+      ['/reports/2026-03-10/users.report.csv', '/reports/2026-03-10/users-2.report.csv'],
+    );
+    assert.match(await acme.read('/archive/2026-03-10/users-2.csv'), /bob/);
+  });
+
+  test('R3 every change is recorded with run, file, line, field, before and after', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.import({ 'users.csv': csv('User Email,User Name,Office', 'ann@acme.test,Ann,Rome') });
+    const summary = await acme.import({
+      'users.csv': csv(
+        'User Email,User Name,Office,Teams,Is Org Admin,Manager Email',
+        'ann@acme.test,Anna,Oslo,Sales,Yes,boss@acme.test',
+      ),
+    });
+    const ann = (await acme.users())['ann@acme.test']!;
+    const changes = await acme.deps.directory
+      .read('changes')
+      .where({ entity: 'user', entity_id: String(ann.id), run_id: summary.run })
+      .orderBy('field')
+      .select('line', 'field', 'before', 'after', 'upload_id');
+    const change = (field: string, before: string | null, after: string) => ({
+      line: 2,
+      field,
+      before,
+      after,
+      upload_id: summary.files[0]!.uploadId,
+    });
+    assert.deepEqual(
+      changes.sort((a, b) => (a.field < b.field ? -1 : 1)),
+      [
+        change('Is Org Admin', 'No', 'Yes'),
+        change('Manager Email', null, 'boss@acme.test'),
+        change('Office', 'Rome', 'Oslo'),
+        change('Teams', null, 'Sales'),
+        change('User Name', 'Ann', 'Anna'),
+      ],
+    );
+    const [creation] = await acme.deps.directory
+      .read('changes')
+      .where({ entity: 'user', entity_id: String(ann.id), field: '' });
+    assert.equal(JSON.parse(creation.after)['User Email'], 'ann@acme.test');
+    assert.equal(creation.line, 2);
+  });
+
+  test('a refused file harms no other of its run', async (t) => {
+    const acme = await Company.open(open, t);
+    const summary = await acme.import({
+      'binary.csv': Buffer.from([0x55, 0x73, 0, 1, 2]),
+      'broken.csv': csv('User Email,User Name', 'x@acme.test,"X'),
+      'good.csv': csv('User Email', 'ann@acme.test'),
+    });
+    assert.deepEqual(
+      summary.files.map(({ name, state }) => `${name} ${state}`),
+      ['binary.csv refused', 'broken.csv refused', 'good.csv imported'],
+    );
+    assert.deepEqual(Object.keys(await acme.users()).sort(), ['ann@acme.test', 'owner@acme.test']);
+    const states = await acme.deps.control.read('uploads').orderBy('id').select('state', 'archived_as');
+    assert.deepEqual(
+      states.map(({ state }) => state),
+      ['refused', 'refused', 'imported'],
+    );
+    assert.deepEqual(await acme.codes(summary, 1), ['unclosed_quote@2']);
+  });
+
+  test('a file whose stored bytes are damaged is refused; the others are imported', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/a.csv', csv('User Email', 'ann@acme.test'));
+    const { blob_id } = await acme.deps.control.read('uploads').first('blob_id');
+    await acme.damage(blob_id);
+    const summary = await acme.import({ 'b.csv': csv('User Email', 'bob@acme.test') });
+    assert.deepEqual(
+      summary.files.map(({ name, refusal }) => `${name} ${refusal?.code}`),
+      ['a.csv damaged', 'b.csv undefined'],
+    );
+  });
+
+  test('messages never quote a cell', async (t) => {
+    const acme = await Company.open(open, t);
+    const secret = 'Secret Person';
+    const summary = await acme.import({
+      'users.csv': csv(
+        'User Email,Manager Email,Is Org Admin,User Account Type,Deactivation Date,Teams',
+        `${secret},,,,,`,
+        `ann@acme.test,${secret},${secret},${secret},${secret},"""${secret}"`,
+      ),
+    });
+    const report: { message: string; value: string }[] = parse(await acme.read(summary.files[0]!.report!), {
+      columns: true,
+    });
+    assert.equal(report.length, 6);
+    for (const { message, value } of report) {
+      assert.ok(!message.includes(secret), message);
+      assert.ok(value.includes(secret));
+    }
+  });
+});

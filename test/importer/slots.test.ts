@@ -1,0 +1,101 @@
+/** Slots and scheduled deactivations: opened once, caught up once, at their time, also after a restart. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { updateOrg } from '../../src/db/control/orgs.js';
+import { listRuns } from '../../src/db/control/runs.js';
+import { nextDeactivation } from '../../src/db/directory/deactivation.js';
+import { startDeactivations } from '../../src/importer/deactivations.js';
+import { startImporter } from '../../src/importer/importer.js';
+import { openDueSlots } from '../../src/importer/slots.js';
+import { Company, csv, importMoment } from '../support/company.js';
+import { onBothDatabases } from '../support/databases.js';
+import { until } from '../support/session.js';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+onBothDatabases('slots', (open) => {
+  test('a slot is opened once, however many nodes wake, and not before its time', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    const opened = await Promise.all([1, 2, 3, 4].map(() => openDueSlots(deps)));
+    assert.equal(
+      opened.reduce((sum, count) => sum + count),
+      1,
+    );
+    assert.equal((await listRuns(control.read, 'acme'))[0]!.slotDate, '2026-03-10');
+    acme.clock += 13 * hourMs;
+    assert.equal(await openDueSlots(deps), 0);
+    acme.clock += 2 * hourMs;
+    assert.equal(await openDueSlots(deps), 1);
+  });
+
+  test('slots missed while nothing ran are caught up with one run', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    await openDueSlots(deps);
+    acme.clock += 5 * dayMs;
+    assert.equal(await openDueSlots(deps), 1);
+    assert.deepEqual(
+      (await listRuns(control.read, 'acme')).map((run) => run.slotDate),
+      ['2026-03-15', '2026-03-10'],
+    );
+  });
+
+  test('a disabled organization, and slots before it was enabled, are left alone', async (t) => {
+    const acme = await Company.open(open, t, { enabled: false });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    assert.equal(await openDueSlots(deps), 0);
+    await updateOrg(control.write, 'acme', { enabled: true, slotsFrom: acme.clock });
+    assert.equal(await openDueSlots(deps), 0);
+  });
+
+  test('an importer that starts opens the missed slot and imports what waits', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    const importer = await startImporter(acme.deps);
+    t.after(() => importer.stop());
+    await until(async () => (await listRuns(acme.deps.control.read, 'acme'))[0]?.state === 'done', 'the run is done');
+    await importer.stop();
+    assert.ok('ann@acme.test' in (await acme.users()));
+    assert.equal((await listRuns(acme.deps.control.read, 'acme')).length, 1);
+  });
+
+  test('U12 a scheduled deactivation happens at its time, also when nothing ran then, and is recorded', async (t) => {
+    const acme = await Company.open(open, t);
+    const { directory, logger } = acme.deps;
+    await acme.import({
+      'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12', 'bob@acme.test,2026-03-20'),
+    });
+    assert.equal(await nextDeactivation(directory), Date.UTC(2026, 2, 11, 23));
+
+    const run = async () => {
+      const running = startDeactivations({ directory, logger, now: () => acme.clock });
+      await running.stop();
+    };
+    acme.clock = Date.UTC(2026, 2, 11, 22, 59);
+    await run();
+    assert.equal((await acme.users())['ann@acme.test']!.status, 'active');
+    acme.clock = Date.UTC(2026, 2, 14);
+    await run();
+    await run();
+    const users = await acme.users();
+    assert.equal(users['ann@acme.test']!.status, 'deactivated');
+    assert.equal(users['ann@acme.test']!.deactivated_at, acme.clock);
+    assert.equal(users['bob@acme.test']!.status, 'active');
+    const changes = await directory
+      .read('changes')
+      .where({ field: 'Status' })
+      .select('before', 'after', 'entity_id', 'at');
+    assert.deepEqual(changes, [
+      { before: 'active', after: 'deactivated', entity_id: String(users['ann@acme.test']!.id), at: acme.clock },
+    ]);
+    // The same file again says nothing new.
+    acme.clock = importMoment + 10 * dayMs;
+    const again = await acme.import({ 'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12') });
+    assert.equal(again.users.unchanged, 1);
+  });
+});
