@@ -1,6 +1,5 @@
 /** The importer's process: forked beside the server, restarted when it dies, asked to stop when the server stops. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 
@@ -32,14 +31,19 @@ export function startImportProcess(settings: Settings, logger: Logger, now: () =
     });
     child = started;
     logger.info('the importer process started', { pid: started.pid });
-    // A dead process closes its channel before its exit is seen; what was being sent is then of no interest.
-    started.on('error', (cause) => logger.error('the importer process failed', { reason: cause.message }));
-    started.once('exit', (code, signal) => {
+    const end = (how: Record<string, unknown>) => {
+      if (child !== started) return;
       child = null;
       if (stopping) return;
       pauseMs = now() - startedAt >= settledMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
-      logger.error('the importer process ended; it is started again', { code, signal, pauseMs });
+      logger.error('the importer process ended; it is started again', { ...how, pauseMs });
       restart = setTimeout(start, pauseMs);
+    };
+    started.once('exit', (code, signal) => end({ code, signal }));
+    started.on('error', (cause) => {
+      logger.error('the importer process failed', { reason: cause.message });
+      // One that could not be started has no exit either.
+      if (started.pid === undefined) end({});
     });
     send(started, { type: 'start', settings });
   };
@@ -50,8 +54,9 @@ export function startImportProcess(settings: Settings, logger: Logger, now: () =
       stopping = true;
       if (restart !== null) clearTimeout(restart);
       if (child === null) return;
-      const exited = once(child, 'exit');
-      send(child, { type: 'stop' });
+      const dying = child;
+      const exited = new Promise<void>((resolve) => dying.once('exit', () => resolve()));
+      send(dying, { type: 'stop' });
       await exited;
     },
   };

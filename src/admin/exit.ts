@@ -2,6 +2,8 @@
 import { CommanderError } from 'commander';
 import { SettingsError } from '../config/load.js';
 import { DatabaseError, type DatabaseErrorCode } from '../db/error.js';
+import { describeDatabaseFailure } from '../db/failure.js';
+import { ImportError } from '../importer/error.js';
 import { KeyError } from '../keys/error.js';
 import { ServerError } from '../server/error.js';
 import { SpaceError } from '../storage/types.js';
@@ -42,9 +44,11 @@ export function describeEnding(error: unknown): Ending | null {
   if (error instanceof AdminError) return ending(error.code, message);
   if (error instanceof SettingsError) return ending('usage', message);
   if (error instanceof DatabaseError) return ending(databaseCodes[error.code], message);
-  if (error instanceof KeyError) return ending('failed', message);
+  if (error instanceof KeyError || error instanceof ImportError) return ending('failed', message);
   if (error instanceof SpaceError) return ending(error.code === 'not_found' ? 'not_found' : 'failed', message);
   if (error instanceof ServerError) return ending(error.code === 'bad_host_key' ? 'failed' : 'unavailable', message);
+  const failure = describeDatabaseFailure(error);
+  if (failure !== null) return ending('unavailable', failure);
   const { syscall } = error as NodeJS.ErrnoException;
   if (syscall !== undefined) return ending('failed', message);
   return { exitCode: exitCodes.failed, code: 'internal', message, stack: (error as Error).stack ?? null };

@@ -155,6 +155,7 @@ test('wrong usage ends with 2 and one line', async (t) => {
     assert.match(ran.stderr, /^dropslot: [^\n]+\n$/);
     assert.equal(ran.stdout, '');
   }
+  assert.throws(() => statSync(data), { code: 'ENOENT' }, 'nothing was made');
   const unknown = await runDropslot(['orgs', 'list'], { data, env: { DROPSLOT_PROT: '1' } });
   assert.deepEqual([unknown.code, /unknown setting DROPSLOT_PROT/.test(unknown.stderr)], [2, true]);
 });

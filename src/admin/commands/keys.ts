@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type LoginKey, listLoginKeys } from '../../db/control/keys.js';
-import { parseSources } from '../../keys/source.js';
 import { atWorkplace, examples } from '../command.js';
 import { AdminError } from '../error.js';
-import { addKeys, readExpiry, revokeKey, stateOfKey } from '../operations/keys.js';
+import { addKeys, readExpiry, readSources, revokeKey, stateOfKey } from '../operations/keys.js';
 import { formatTime, isoTime, type ListView } from '../output.js';
 
 interface AddOptions {
@@ -40,7 +39,7 @@ export function registerKeys(program: Command): void {
         const added = await addKeys(place, id, readKeyFile(file), {
           label: label ?? null,
           expiresAt: expires === undefined ? null : readExpiry(expires, org.timeZone, place.now()),
-          sources: from === undefined ? [] : parseSources(from),
+          sources: from === undefined ? [] : readSources(from),
         });
         const lines = added.map((key) => `Added ${key.fingerprint} (${key.algorithm}) to ${id}.`);
         if (!org.enabled) lines.push(`${id} is disabled: dropslot orgs enable ${id}`);

@@ -5,7 +5,7 @@ import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
-import { readAssignments, readOrgFields } from '../operations/fields.js';
+import { checkOrgId, readAssignments, readOrgFields } from '../operations/fields.js';
 import {
   type AddedOrg,
   addOrganization,
@@ -56,19 +56,21 @@ function registerAdd(orgs: Command): void {
         'dropslot orgs add acme --owner jane@acme.test --name "Acme Corp" --slot 04:30 --time-zone Europe/Berlin',
       ),
     )
-    .action((id: string, { enable, owner, ...values }: AddOptions, command: Command) =>
-      atWorkplace(
+    .action((id: string, { enable, owner, ...values }: AddOptions, command: Command) => {
+      // Before anything is made.
+      checkOrgId(id);
+      const fields = { ...readOrgFields({ ...values, owner }), ownerEmail: owner.trim() };
+      return atWorkplace(
         command,
         async (place, out) => {
-          const fields = readOrgFields({ ...values, owner });
-          const added = await addOrganization(place, id, { ...fields, ownerEmail: owner.trim() }, enable === true);
+          const added = await addOrganization(place, id, fields, enable === true);
           if (added.madeMasterKey !== null)
             out.note(`Made the master key: ${backupNotice(added.madeMasterKey, place.paths.data)}.`);
           await out.show({ ...orgToJson(added.org), created: added.created }, describeAdded(added));
         },
         { create: true },
-      ),
-    );
+      );
+    });
 }
 
 function describeAdded({ org, created }: AddedOrg): string {

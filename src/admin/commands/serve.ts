@@ -1,6 +1,6 @@
 /** `dropslot serve`. */
 import type { Command } from 'commander';
-import { examples, settingsOf } from '../command.js';
+import { examples, outputOf, settingsOf } from '../command.js';
 import { serve } from '../serve.js';
 
 interface ServeOptions {
@@ -24,7 +24,8 @@ export function registerServe(program: Command): void {
       examples('dropslot serve', 'dropslot serve --data /var/lib/dropslot --host 10.0.0.5 --port 22'),
     )
     .action(async ({ port, host, role }: ServeOptions, command: Command) => {
-      await serve(settingsOf(command, { port, host, role }));
+      const logFormat = outputOf(command).json ? 'json' : undefined;
+      await serve(settingsOf(command, { port, host, role, logFormat }));
       // Whatever a library may have left running must not keep a stopped server alive.
       process.exit(0);
     });

@@ -10,6 +10,7 @@ import {
 } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
 import { parsePublicKeys } from '../../keys/login.js';
+import { parseSources } from '../../keys/source.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 
@@ -101,6 +102,15 @@ export function readExpiry(text: string, timeZone: string, now: number): number 
   const end = text.length === 10 ? given.plus({ days: 1 }).startOf('day') : given;
   if (end.toMillis() <= now) throw new AdminError('usage', `${text} is past: the key could never be used`);
   return end.toMillis();
+}
+
+/** CIDRs of `--from`. @throws AdminError `usage` */
+export function readSources(text: string): string[] {
+  try {
+    return parseSources(text);
+  } catch (cause) {
+    throw new AdminError('usage', (cause as Error).message, { cause });
+  }
 }
 
 export type KeyState = 'usable' | 'revoked' | 'expired';
