@@ -7,7 +7,7 @@ import { freeName } from '../db/control/entries.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import type { Run } from '../db/control/runs.js';
 import { type Settlement, settleRun } from '../db/control/settle.js';
-import { claimUploads, type UploadRow } from '../db/control/uploads.js';
+import { claimUploads } from '../db/control/uploads.js';
 import { applyPlan, findApplied, readVersion } from '../db/directory/apply.js';
 import { listFields } from '../db/directory/fields.js';
 import { indexIssues } from '../db/directory/findings.js';
@@ -51,23 +51,17 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   const { control, directory, now, onStep } = deps;
   const org = await findOrg(control.read, run.org);
   if (org === null) throw new Error(`run ${run.id} is of an organization that is gone`);
-  const uploads = await control.write.transaction((tx) => claimUploads(tx, org.id, run.id));
-  await onStep?.('claimed');
   const applied = (await findApplied(directory.read, run.id)) as Settlement | null;
-  const settlement = applied ?? (await importUploads(deps, run, org, uploads, tell));
+  const settlement = applied ?? (await importQueue(deps, run, org, tell));
   tell({ phase: 'archiving', file: null, rows: 0 });
   const isSettled = await settleRun(control, run, settlement, now());
   await onStep?.('settled');
   return isSettled ? (settlement.summary as RunSummary) : null;
 }
 
-async function importUploads(
-  deps: RunDeps,
-  run: Run,
-  org: Org,
-  uploads: UploadRow[],
-  tell: (progress: Progress) => void,
-): Promise<Settlement> {
+async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => void): Promise<Settlement> {
+  const uploads = await deps.control.write.transaction((tx) => claimUploads(tx, org.id, run.id));
+  await deps.onStep?.('claimed');
   if (uploads.length === 0) return { reports: [], uploads: [], summary: summarize(deps, run, org, deps.now(), []) };
   const identity = await openOrgIdentity(deps.master, org);
   const sources = await orderSources(deps, identity, uploads);

@@ -2,6 +2,7 @@
 
 import { giveUpRun } from '../db/control/requeue.js';
 import { claimRun, type Run, releaseRun, renewLease } from '../db/control/runs.js';
+import { findApplied } from '../db/directory/apply.js';
 import { ImportError } from './error.js';
 import { type RunDeps, workRun } from './run.js';
 import type { Progress } from './types.js';
@@ -22,11 +23,12 @@ const mostAttempts = 5;
  * @returns whether there was one to claim, and whether it is over.
  */
 export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 'ended' | 'left'> {
-  const { control, settings, now, logger, owner } = deps;
+  const { control, directory, settings, now, logger, owner } = deps;
   const leaseMs = settings.leaseSeconds * 1000;
   const run = await claimRun(control.write, owner, now(), leaseMs, id);
   if (run === null) return 'idle';
-  if (run.attempts > mostAttempts) {
+  // What is applied has to be settled, however often that takes: its files must not be queued again.
+  if (run.attempts > mostAttempts && (await findApplied(directory.read, run.id)) === null) {
     await giveUpRun(control, run, `given up after ${mostAttempts} attempts; see the log`, now());
     logger.error('a run was given up; its files are queued again', { org: run.org, run: run.id });
     return 'ended';

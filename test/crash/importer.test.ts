@@ -82,6 +82,26 @@ onBothDatabases('an importer that is killed', (open) => {
     assert.equal(await workNext(acme.deps), 'ended');
   });
 
+  test('what is queued while a run is interrupted is imported too, or left for the next run', async (t) => {
+    for (const [step, left] of [
+      ['planned', 0],
+      ['applied', 1],
+    ] as const) {
+      const acme = await Company.open(open, t);
+      const { control, settings } = acme.deps;
+      await acme.drop('/users.csv', users);
+      await openManualRun(control.write, 'acme', acme.clock);
+      await killAt(step, settings, acme.clock);
+      await acme.drop('/late.csv', csv('User Email', 'late@acme.test'));
+      acme.clock += leaseMs;
+      assert.equal(await workNext(acme.deps), 'ended');
+      assert.equal((await control.read('uploads').where({ state: 'queued', run_id: null })).length, left);
+      await acme.import();
+      assert.ok('late@acme.test' in (await acme.users()));
+      assert.deepEqual(await control.read('uploads').distinct('state'), [{ state: 'imported' }]);
+    }
+  });
+
   test('a directory that changes under the plan is planned anew', async (t) => {
     const acme = await Company.open(open, t);
     const { directory } = acme.deps;

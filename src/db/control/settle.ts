@@ -4,7 +4,7 @@ import { recordAudit } from './audit.js';
 import { type BlobRow, insertBlob } from './blobs.js';
 import { ensureFolders, findEntryOfUpload, insertEntry, updateEntry } from './entries.js';
 import { finishRun, type Run } from './runs.js';
-import { findUpload, settleUpload } from './uploads.js';
+import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
 export interface Settlement {
   reports: readonly { path: string; blob: Omit<BlobRow, 'org' | 'createdAt'> }[];
@@ -25,6 +25,8 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
       await settleUpload(tx, id, { state, archivedAs, at: now });
       await archiveUpload(tx, run.org, id, archivedAs, now);
     }
+    // An importer that lost its lease may have claimed more than what another one applied.
+    await unclaimUploads(tx, run.id);
     const detail = { run: run.id, uploads: settlement.uploads.map(({ id, state }) => ({ id, state })) };
     await recordAudit(tx, {
       at: now,

@@ -79,6 +79,11 @@ export async function claimUploads(db: Queryable, org: string, runId: number): P
   return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
 }
 
+/** Gives what a run has claimed and not settled back to the queue. */
+export async function unclaimUploads(db: Queryable, runId: number): Promise<void> {
+  await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued', run_id: null });
+}
+
 /** Ends a claimed upload, once: false when it was settled before. `archivedAs`: where its file lies now. */
 export async function settleUpload(
   db: Queryable,
