@@ -1,0 +1,25 @@
+/** The lock that says which server a data folder belongs to. */
+import assert from 'node:assert/strict';
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { takeLock } from '../../src/db/lock.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+test('one holder at a time, and free again after it', async (t) => {
+  const file = join(temporaryFolder(t), 'new', 'serve.lock');
+  const held = await takeLock(file);
+  assert.ok(held !== null);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.equal(await takeLock(file), null);
+  await held.release();
+  const next = await takeLock(file);
+  assert.ok(next !== null);
+  await next.release();
+});
+
+test('a file that can not be opened says which', async (t) => {
+  const file = join(temporaryFolder(t), 'serve.lock');
+  mkdirSync(file);
+  await assert.rejects(takeLock(file), { code: 'unavailable', message: /serve\.lock can't be opened/ });
+});
