@@ -50,9 +50,9 @@ export function keepingLogger(): { logger: winston.Logger; lines: string[] } {
   return { logger: winston.createLogger({ level: 'debug', transports }), lines };
 }
 
-/** Waits until something holds, and fails after a few seconds. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 5000;
+/** Waits until something holds, and fails after a while. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string, withinMs = 5000): Promise<void> {
+  const deadline = performance.now() + withinMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,138 @@
+/** The built program is killed, server and importer together, while it takes uploads and imports; then started again. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import SftpClient from 'ssh2-sftp-client';
+import type { RunSummary } from '../../src/importer/types.js';
+import { newKeyPair } from '../support/keys.js';
+import { askDropslot, runDropslot, type Served, startServe } from '../support/program.js';
+import { until } from '../support/session.js';
+import { type Scope, temporaryFolder } from '../support/temporary.js';
+
+const rows = 20_000;
+const env = { DROPSLOT_LEASE_SECONDS: '1' };
+
+interface RunShown {
+  id: number;
+  state: string;
+  progress: { phase: string } | null;
+  summary: RunSummary | null;
+}
+
+/** A number of the sequence that a seed begins (a linear congruential generator), from 0 to below 1. */
+function sequence(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+}
+
+/** Each of eight has the same manager; the first has none. */
+function generate(count: number): string {
+  const lines = Array.from({ length: count }, (_, n) => {
+    const manager = n === 0 ? '' : `u${n >> 3}@acme.test`;
+    return `u${n}@acme.test,User ${n},${manager},Team ${n % 50},B${n}`;
+  });
+  return ['User Email,User Name,Manager Email,Teams,Badge', ...lines, ''].join('\n');
+}
+
+async function prepare(scope: Scope) {
+  const data = temporaryFolder(scope);
+  const key = newKeyPair();
+  const publicKey = join(data, 'login.pub');
+  await askDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable'], { data });
+  writeFileSync(publicKey, `${key.public.algorithm} ${key.public.publicKey} test\n`);
+  await askDropslot(['keys', 'add', 'acme', publicKey], { data });
+  return { data, privateKey: key.private };
+}
+
+async function connect(server: Served, privateKey: string): Promise<SftpClient> {
+  const client = new SftpClient();
+  client.on('error', () => {});
+  await client.connect({ host: '127.0.0.1', port: server.port, username: 'acme', privateKey });
+  return client;
+}
+
+test('killed while importing, at any moment: applied once, archived once, reported once', async (t) => {
+  const { data, privateKey } = await prepare(t);
+  const random = sequence(20261122);
+  let server = await startServe(t, { data, env });
+  const client = await connect(server, privateKey);
+  await client.put(Buffer.from(generate(rows)), '/users.csv');
+  await client.end();
+  // Opens the run and stops waiting for it at once: the server's importer has it then.
+  await runDropslot(['import', 'acme'], { data, env, timeoutMs: 900 });
+
+  let kills = 0;
+  for (let latest = await latestRun(data); latest?.state !== 'done' && kills < 6; latest = await latestRun(data)) {
+    await sleep(200 + random() * 1800);
+    await server.stop('SIGKILL');
+    kills++;
+    server = await startServe(t, { data, env });
+  }
+  await until(async () => (await latestRun(data))?.state === 'done', 'the run is done', 60_000);
+  t.diagnostic(`killed ${kills} times`);
+
+  const runs = await askDropslot<RunShown[]>(['runs', 'list', 'acme'], { data });
+  assert.equal(runs.length, 1);
+  const { summary } = await askDropslot<RunShown>(['runs', 'show', String(runs[0]!.id)], { data });
+  assert.equal(summary!.users.created, rows);
+  const users = await askDropslot<unknown[]>(['users', 'list', 'acme'], { data });
+  assert.equal(users.length, rows + 1);
+  const files = await askDropslot<{ path: string }[]>(['files', 'list', 'acme'], { data });
+  const date = summary!.date;
+  assert.deepEqual(
+    files
+      .map(({ path }) => path)
+      .filter((path) => /\.\w+$/.test(path))
+      .sort(),
+    [
+      `/archive/${date}/users.csv`,
+      `/reports/${date}/run-1.summary.json`,
+      `/reports/${date}/run-1.summary.txt`,
+      `/reports/${date}/users.report.csv`,
+    ],
+  );
+  const again = await askDropslot<unknown[]>(['queue', 'acme'], { data });
+  assert.deepEqual(again, []);
+  assert.equal(await server.stop(), 0);
+});
+
+test('killed while uploading: what was acknowledged is queued whole, nothing else is', async (t) => {
+  const { data, privateKey } = await prepare(t);
+  const random = sequence(7);
+  const acknowledged = new Map<string, string>();
+  for (let round = 0; round < 3; round++) {
+    const server = await startServe(t, { data, env, args: ['--role', 'intake'] });
+    const client = await connect(server, privateKey);
+    const uploading = (async () => {
+      for (let file = 0; ; file++) {
+        const name = `/part-${round}-${file}.csv`;
+        const content = generate(200 + Math.floor(random() * 4000));
+        await client.put(Buffer.from(content), name);
+        acknowledged.set(name, content);
+      }
+    })().catch(() => {});
+    await sleep(300 + random() * 700);
+    await server.stop('SIGKILL');
+    await uploading;
+    await client.end().catch(() => {});
+  }
+  const queue = await askDropslot<{ path: string }[]>(['queue', 'acme'], { data });
+  const queued = new Set(queue.map(({ path }) => path));
+  for (const [path, content] of acknowledged) {
+    assert.ok(queued.has(path), `${path} was acknowledged and is not queued`);
+    const { stdout } = await runDropslot(['files', 'cat', 'acme', path], { data });
+    assert.equal(stdout, content, path);
+  }
+  // One file of each round may have been committed in the moment before its answer could leave.
+  assert.ok(queued.size - acknowledged.size <= 3);
+  t.diagnostic(`${acknowledged.size} uploads acknowledged, ${queued.size} queued`);
+});
+
+async function latestRun(data: string): Promise<RunShown | undefined> {
+  return (await askDropslot<RunShown[]>(['runs', 'list', 'acme'], { data }))[0];
+}
