@@ -4,6 +4,7 @@ import ssh2 from 'ssh2';
 import { KeyError } from './error.js';
 import { createPrivateFile, readPrivateFile } from './file.js';
 import { fingerprintOf } from './login.js';
+import { generatePair } from './pair.js';
 
 export interface HostKey {
   /** `ssh-ed25519` or `ecdsa-sha2-nistp256`. */
@@ -19,12 +20,8 @@ export interface HostKey {
 
 /** In the order in which clients are offered them. JSch 0.1.5x knows no Ed25519, so that ECDSA serves it without SHA-1. */
 const kinds = [
-  { type: 'ssh-ed25519', file: 'ssh_host_ed25519_key', generate: () => ssh2.utils.generateKeyPairSync('ed25519') },
-  {
-    type: 'ecdsa-sha2-nistp256',
-    file: 'ssh_host_ecdsa_key',
-    generate: () => ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }),
-  },
+  { type: 'ssh-ed25519', pair: 'ed25519', file: 'ssh_host_ed25519_key' },
+  { type: 'ecdsa-sha2-nistp256', pair: 'ecdsa-nistp256', file: 'ssh_host_ecdsa_key' },
 ] as const;
 
 /**
@@ -37,7 +34,7 @@ export async function loadOrCreateHostKeys(folder: string): Promise<{ keys: Host
   for (const kind of kinds) {
     const file = join(folder, kind.file);
     // Another process may make the same file at the same moment: the one that is there in the end counts.
-    if ((await readPrivateFile(file)) === null && (await createPrivateFile(file, kind.generate().private)))
+    if ((await readPrivateFile(file)) === null && (await createPrivateFile(file, generatePair(kind.pair).private)))
       created.push(file);
     const text = await readPrivateFile(file);
     if (text === null) throw new KeyError('missing', `host key ${file} is gone`);

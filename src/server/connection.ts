@@ -5,7 +5,7 @@ import type { Logger } from '../config/logger.js';
 import type { Login } from '../keys/authenticate.js';
 import { userSignatures } from './algorithms.js';
 import { serveLogin } from './login.js';
-import { announceSignatures, closeUnusedSession } from './quirks.js';
+import { announceSignatures, closeUnusedSession, watchWindow } from './quirks.js';
 import { type Session, type SessionEnd, serveStream } from './sftp/session.js';
 import type { ServerDeps } from './types.js';
 
@@ -144,6 +144,7 @@ export class Connection {
     const sender = { keyFingerprint: login.fingerprint, address: this.address, client: this.program };
     const { space, intake } = this.deps.openSession(login, sender);
     const stream = accept();
+    watchWindow(stream, () => this.close('more data than its window allows'));
     const session = serveStream(stream, {
       space,
       intake,

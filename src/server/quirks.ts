@@ -1,6 +1,6 @@
 /** Mends what ssh2 1.17 gets wrong as a server and has no public way to set right. Its internals are touched here only. */
 import type { Socket } from 'node:net';
-import type { Connection, Session } from 'ssh2';
+import type { Connection, ServerChannel, Session } from 'ssh2';
 
 interface Packets {
   allocStart: number;
@@ -73,6 +73,21 @@ export function closeUnusedSession(client: Connection, session: Session): void {
   const { _protocol, _chanMgr } = internalsOf(client);
   _protocol.channelClose(_chanInfo.outgoing.id);
   _chanMgr.remove(_chanInfo.incoming.id);
+}
+
+/** Twice what a channel's window and its stream's buffer (2 MiB each) can hold of a client that keeps to the rules. */
+const mostUnreadBytes = 8 * 1024 * 1024;
+
+/** ssh2 takes data beyond the window that it granted, without end: tells of a client that sends it. */
+export function watchWindow(stream: ServerChannel, onOverrun: () => void): void {
+  const push = stream.push.bind(stream);
+  stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    if (stream.readableLength > mostUnreadBytes) {
+      onOverrun();
+      return false;
+    }
+    return push(chunk, encoding);
+  };
 }
 
 function internalsOf(client: Connection): Internals {

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import ssh2 from 'ssh2';
 import { parsePublicKeys } from '../../src/keys/login.js';
+import { generatePair } from '../../src/keys/pair.js';
 import { temporaryFolder } from '../support/temporary.js';
 
-const ed25519 = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'hr@acme' });
+const pair = generatePair('ed25519');
+const ed25519 = { private: pair.private, public: `${pair.public.trim()} hr@acme` };
 const ecdsa = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 521 });
 const rsa = ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 });
 const [type = '', base64 = ''] = ed25519.public.split(' ');

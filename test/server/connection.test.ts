@@ -172,6 +172,24 @@ test('stopping aborts the uploads that outlast the grace', async (t) => {
   await assert.rejects(server.space.stat('/users.csv'), { code: 'not_found' });
 });
 
+test('a client that sends beyond its window is cut off', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const server = await startTestServer(t, {}, logger);
+  const client = await connect(t, server.login);
+  const { wire, channel } = await openWire(client);
+  const content = Buffer.alloc(200 * 1024);
+  assert.equal((await wire.put('/users.csv', content)).code, 0);
+  const handle = await wire.open('/users.csv', openFor.read);
+  const closed = closeOf(client);
+  // It reads no answers, so that its session takes no more requests; and it sends on, whatever its window says.
+  channel.pause();
+  for (let count = 0; count < 100; count++) wire.send(5, (packet) => packet.string(handle).u64(0).u32(content.length));
+  (channel as unknown as { outgoing: { window: number } }).outgoing.window = Number.MAX_SAFE_INTEGER;
+  for (let count = 0; count < 100; count++) wire.send(6, (packet) => packet.string(handle).u64(0).string(content));
+  await closed;
+  assert.ok(lines.some((line) => line.includes('more data than its window allows')));
+});
+
 test('a port in use is one clear sentence', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1');
   t.after(() => taken.close());

@@ -5,18 +5,18 @@ import ssh2 from 'ssh2';
 import type { Db } from '../../src/db/connection.js';
 import { insertLoginKey, type NewLoginKey } from '../../src/db/control/keys.js';
 import { type ParsedKey, parsePublicKeys } from '../../src/keys/login.js';
+import { generatePair } from '../../src/keys/pair.js';
 
 export interface KeyPair {
   private: string;
   public: ParsedKey;
 }
 
-export function newKeyPair(
-  type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519',
-  bits = type === 'ecdsa' ? 256 : 2048,
-): KeyPair {
+export function newKeyPair(type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519'): KeyPair {
   const pair =
-    type === 'ed25519' ? ssh2.utils.generateKeyPairSync('ed25519') : ssh2.utils.generateKeyPairSync(type, { bits });
+    type === 'rsa'
+      ? ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 })
+      : generatePair(type === 'ecdsa' ? 'ecdsa-nistp256' : 'ed25519');
   return { private: pair.private, public: parsePublicKeys(pair.public)[0]! };
 }
 
