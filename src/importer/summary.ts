@@ -1,16 +1,17 @@
 /** The summary of a run as people read it. */
 import type { Counts, FileOutcome, RunSummary } from './types.js';
 
-const shown: readonly [keyof Counts, string][] = [
-  ['created', 'created'],
-  ['updated', 'updated'],
-  ['unchanged', 'unchanged'],
-  ['deactivated', 'deactivated'],
-  ['scheduled', 'to be deactivated'],
-  ['stubs', 'created because others name them'],
-  ['faults', 'rows rejected'],
-  ['warnings', 'cells ignored'],
-  ['refused', 'files refused'],
+/** The words behind a count: for one, and for more. */
+const shown: readonly [keyof Counts, string, string][] = [
+  ['created', 'created', 'created'],
+  ['updated', 'updated', 'updated'],
+  ['unchanged', 'unchanged', 'unchanged'],
+  ['deactivated', 'deactivated', 'deactivated'],
+  ['scheduled', 'to be deactivated', 'to be deactivated'],
+  ['stubs', 'created because others name it', 'created because others name them'],
+  ['faults', 'row rejected', 'rows rejected'],
+  ['warnings', 'cell ignored', 'cells ignored'],
+  ['refused', 'file refused', 'files refused'],
 ];
 
 /** Plain text, no longer than a screen for a run of a few files. */
@@ -44,6 +45,8 @@ function describeFile(file: FileOutcome): string[] {
 
 /** `3 created, 1 updated`; what is zero is left out. */
 export function describeCounts(counts: Counts): string {
-  const parts = shown.filter(([name]) => counts[name] > 0).map(([name, words]) => `${counts[name]} ${words}`);
+  const parts = shown
+    .filter(([name]) => counts[name] > 0)
+    .map(([name, one, more]) => `${counts[name]} ${counts[name] === 1 ? one : more}`);
   return parts.length === 0 ? 'nothing' : parts.join(', ');
 }

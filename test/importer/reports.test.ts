@@ -49,7 +49,7 @@ onBothDatabases('reports', (open) => {
     assert.deepEqual(told, summary);
     assert.match(
       await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`),
-      /Users: 1 created, 2 rows rejected, 1 cells ignored/,
+      /Users: 1 created, 2 rows rejected, 1 cell ignored/,
     );
   });
 
