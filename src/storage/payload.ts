@@ -1,13 +1,13 @@
 /** Reads the sealed chunks of an open file, at any offset or from end to end. */
-import type { FileHandle } from 'node:fs/promises';
 import { chunkBytes, openChunk, SealError, sealedChunkBytes, tagBytes } from './chunk.js';
+import type { DiskFile } from './disk.js';
 
 /** Chunks that a sequential reader takes from the disk at once: 1 MiB. */
 const readAheadChunks = 16;
 
 /** Where a payload lies, and what is in it. */
 export interface PayloadPlace {
-  file: FileHandle;
+  file: DiskFile;
   key: Buffer;
   /** File offset of the first chunk. */
   start: number;

@@ -1,7 +1,7 @@
 /** A sealed file open for reading: its header opened, its length proven, its chunks opened as they are asked for. */
-import type { FileHandle } from 'node:fs/promises';
 import { type Header, maxHeaderBytes, openHeader } from './age.js';
 import { lastChunkOf, plainSizeOf, SealError } from './chunk.js';
+import type { DiskFile } from './disk.js';
 import { Payload } from './payload.js';
 import { SpaceError } from './types.js';
 
@@ -10,12 +10,12 @@ const usualHeaderBytes = 1024;
 /** Every method throws SpaceError: `damaged` when the bytes are not what was sealed, `failed` when the disk fails. */
 export class BlobReader {
   readonly #id: string;
-  readonly #file: FileHandle;
+  readonly #file: DiskFile;
   readonly #payload: Payload;
   /** Plaintext bytes. */
   readonly size: number;
 
-  private constructor(id: string, file: FileHandle, payload: Payload, size: number) {
+  private constructor(id: string, file: DiskFile, payload: Payload, size: number) {
     this.#id = id;
     this.#file = file;
     this.#payload = payload;
@@ -23,7 +23,7 @@ export class BlobReader {
   }
 
   /** Opens the header and the last chunk, which proves the length. Takes the file over: it is closed when this fails. */
-  static async open(id: string, file: FileHandle, identity: string): Promise<BlobReader> {
+  static async open(id: string, file: DiskFile, identity: string): Promise<BlobReader> {
     try {
       const header = await readHeader(file, identity);
       const start = header.bytes.length;
@@ -61,7 +61,7 @@ export class BlobReader {
   }
 }
 
-async function readHeader(file: FileHandle, identity: string): Promise<Header> {
+async function readHeader(file: DiskFile, identity: string): Promise<Header> {
   for (const bytes of [usualHeaderBytes, maxHeaderBytes]) {
     const start = Buffer.alloc(bytes);
     const { bytesRead } = await file.read(start, 0, bytes, 0);

@@ -1,17 +1,17 @@
 /** Writes pieces to a file one after the other, staying a bounded number of bytes behind whoever pushes them. */
-import type { FileHandle } from 'node:fs/promises';
+import type { DiskFile } from './disk.js';
 
 /** What may wait while a batch of at most as much is being written: both together are all that is kept. */
 const maxWaitingBytes = 2 * 1024 * 1024;
 
 export class Sink {
-  readonly #file: FileHandle;
+  readonly #file: DiskFile;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #batch: Promise<void> | null = null;
   #failure: Error | null = null;
 
-  constructor(file: FileHandle) {
+  constructor(file: DiskFile) {
     this.#file = file;
   }
 

@@ -1,10 +1,9 @@
 /** A file being sealed: takes plaintext in order, seals it chunk by chunk, and never touches the disk in the clear. */
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncFolder } from '../keys/file.js';
 import type { Header } from './age.js';
 import { chunkBytes, sealChunk, tagBytes } from './chunk.js';
+import type { Disk, DiskFile } from './disk.js';
 import { Payload } from './payload.js';
 import { Sink } from './sink.js';
 import { SpaceError } from './types.js';
@@ -25,12 +24,13 @@ interface Destination {
   id: string;
   partialPath: string;
   blobPath: string;
+  disk: Disk;
 }
 
 /** Calls come one after the other. Every method throws SpaceError `failed` when the disk fails. */
 export class BlobWriter {
   readonly #to: Destination;
-  readonly #file: FileHandle;
+  readonly #file: DiskFile;
   readonly #header: Header;
   readonly #sink: Sink;
   readonly #hash = createHash('sha256');
@@ -39,7 +39,7 @@ export class BlobWriter {
   #tailBytes = 0;
   #sealedChunks = 0;
 
-  constructor(to: Destination, file: FileHandle, header: Header) {
+  constructor(to: Destination, file: DiskFile, header: Header) {
     this.#to = to;
     this.#file = file;
     this.#header = header;
@@ -107,18 +107,19 @@ export class BlobWriter {
   /** Removes the partial file; after a failed `finish` too. */
   async discard(): Promise<void> {
     await this.#sink.settle();
-    await this.#guard(this.#file.close().then(() => removeFile(this.#to.partialPath)));
+    const { disk, partialPath } = this.#to;
+    await this.#guard(this.#file.close().finally(() => disk.remove(partialPath)));
   }
 
   async #finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
-    const { id, partialPath, blobPath } = this.#to;
+    const { id } = this.#to;
     const size = this.size;
     this.#seal([this.#tail.subarray(0, this.#tailBytes)], true);
     await this.#sink.drain();
     onStep('sealed');
     await this.#file.sync();
     onStep('synced');
-    await movePartial(partialPath, blobPath);
+    await movePartial(this.#to);
     await this.#file.close();
     onStep('moved');
     const sealedSize = this.#header.bytes.length + size + this.#sealedChunks * tagBytes;
@@ -152,21 +153,15 @@ export class BlobWriter {
 }
 
 /** A new name survives a power cut once its folder is synced; a new folder once the one above is. */
-async function movePartial(from: string, to: string): Promise<void> {
-  const folder = dirname(to);
-  const created = await mkdir(folder, { recursive: true, mode: 0o700 });
-  await rename(from, to);
+async function movePartial({ partialPath, blobPath, disk }: Destination): Promise<void> {
+  const folder = dirname(blobPath);
+  const isUnsure = await disk.makeFolder(folder);
+  await disk.rename(partialPath, blobPath);
   try {
-    await syncFolder(folder);
-    if (created !== undefined) await syncFolder(dirname(folder));
+    await disk.syncFolder(folder);
+    if (isUnsure) await disk.syncFolder(dirname(folder));
   } catch (error) {
-    await removeFile(to);
+    await disk.remove(blobPath);
     throw error;
   }
-}
-
-async function removeFile(path: string): Promise<void> {
-  await unlink(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
 }
