@@ -14,7 +14,7 @@ export interface Latencies {
 }
 
 export interface Neighbour {
-  /** Goes on uploading and listing, one after the other, until `stop`. */
+  /** Goes on uploading, listing, and (untimed) removing, one after the other, until `stop`. */
   begin(): { stop(): Promise<Latencies> };
   leave(): Promise<void>;
 }
@@ -37,6 +37,7 @@ export async function openNeighbour(endpoint: Endpoint): Promise<Neighbour> {
         while (going) {
           latencies.uploads.push(await time(() => client.put(bytes, '/neighbour.bin')));
           latencies.listings.push(await time(() => client.list('/')));
+          await client.delete('/neighbour.bin');
         }
       })();
       visits.catch(() => {}); // told by stop()
