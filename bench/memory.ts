@@ -64,8 +64,8 @@ function roleOf(pid: number): string | null {
   const at = args.indexOf('--data');
   if (args.includes(programPath)) return `dropslot ${args[at + 2]}`;
   const script = args.find((arg) => /\.[cm]?[jt]s$/.test(arg)) ?? args[0];
-  // `sshd: …` is what sshd calls itself.
-  return script?.replace(/[: ].*$/, '').split('/').at(-1) || null;
+  const program = script?.replace(/[: ].*$/, '') ?? ''; // `sshd: …` is what sshd calls itself
+  return program.split('/').at(-1) || null;
 }
 
 function readProc(pid: number, file: string): string | null {
