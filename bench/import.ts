@@ -55,7 +55,7 @@ export async function benchImport(bench: Workbench): Promise<Section[]> {
   const latencies: Section = {
     title: 'A neighbour during the import',
     about:
-      'A second organization uploads a file of 20 kB and lists its root, in turn, over a session that stays open (ssh2-sftp-client), ' +
+      'A second organization uploads a file of 20 kB and lists its root, in turn, over a session that stays open (ssh2-sftp-client), with pauses of 50 ms, ' +
       'before and while the first organization imports. Milliseconds.',
     header: ['meanwhile', 'what', 'count', 'median', '99 %', 'longest'],
     rows: [],

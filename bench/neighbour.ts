@@ -1,11 +1,14 @@
 /** What a second organization feels: its uploads and listings, timed one by one over a session that stays open. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import SftpClient from 'ssh2-sftp-client';
 import type { Endpoint } from './client.js';
 import { percentile } from './report.js';
 
 const uploadBytes = 20_000;
+/** Between two visits, so that they measure the import and do not slow it down. */
+const pauseMs = 50;
 
 export interface Latencies {
   /** Milliseconds each. */
@@ -38,6 +41,7 @@ export async function openNeighbour(endpoint: Endpoint): Promise<Neighbour> {
           latencies.uploads.push(await time(() => client.put(bytes, '/neighbour.bin')));
           latencies.listings.push(await time(() => client.list('/')));
           await client.delete('/neighbour.bin');
+          await sleep(pauseMs);
         }
       })();
       visits.catch(() => {}); // told by stop()
