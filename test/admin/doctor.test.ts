@@ -1,13 +1,15 @@
 /** The doctor finds what is broken, lost or about to expire, and nothing else. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Workplace } from '../../src/admin/compose.js';
-import { examine } from '../../src/admin/doctor/examine.js';
+import { type ExamineOptions, examine } from '../../src/admin/doctor/examine.js';
 import type { Finding } from '../../src/admin/doctor/finding.js';
+import { listUnsettledReports } from '../../src/admin/unsettled.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { openManualRun } from '../../src/db/control/runs.js';
+import { workNext } from '../../src/importer/worker.js';
 import { loadOrCreateHostKeys } from '../../src/keys/host.js';
 import { blobPath } from '../../src/storage/blob.js';
 import { Company } from '../support/company.js';
@@ -18,8 +20,8 @@ import { workplaceOn } from '../support/workplace.js';
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** What is not well, without the warning that every machine with one disk gets. */
-async function complaints(place: Workplace): Promise<Finding[]> {
-  const findings = await examine(place.settings);
+async function complaints(place: Workplace, options: ExamineOptions = {}): Promise<Finding[]> {
+  const findings = await examine(place.settings, options);
   return findings.filter((finding) => finding.level !== 'ok' && !/same volume/.test(finding.message));
 }
 
@@ -45,10 +47,13 @@ onBothDatabases('doctor', (open) => {
     rmSync(blobPath(place.paths, first.id));
     truncateSync(blobPath(place.paths, second.id), 10);
     mkdirSync(join(place.paths.blobs, 'ff'), { recursive: true });
-    const [old, young] = ['ff00', 'ff01'].map((name) => join(place.paths.blobs, 'ff', name));
-    for (const file of [old!, young!]) writeFileSync(file, 'x');
+    const [old, young, strange] = ['f'.repeat(32), 'ff'.padEnd(32, '0'), 'notes.txt'];
     const before = (place.now() - dayMs) / 1000;
-    utimesSync(old!, before, before);
+    for (const name of [old!, young!, strange!]) {
+      const file = join(place.paths.blobs, 'ff', name);
+      writeFileSync(file, 'x');
+      if (name !== young) utimesSync(file, before, before);
+    }
     const found = await complaints(place);
     assert.deepEqual(
       found.map(({ level, check, message }) => [level, check, message.split(':')[0]!.replace(` of acme`, '')]),
@@ -56,8 +61,96 @@ onBothDatabases('doctor', (open) => {
         ['wrong', 'blobs', first.id],
         ['wrong', 'blobs', second.id],
         ['warning', 'blobs', old],
+        ['warning', 'blobs', join(place.paths.blobs, 'ff', strange!)],
       ],
     );
+  });
+
+  test('in depth: a bit that turned, content that is not what was uploaded', async (t) => {
+    const { acme, place } = await openWhole(t);
+    assert.deepEqual(await complaints(place, { deep: true }), []);
+    const [first, second] = await place.control.read('blobs').orderBy('id').select('id');
+    await acme.damage(first.id);
+    await place.control
+      .write('blobs')
+      .where({ id: second.id })
+      .update({ sha256: '0'.repeat(64) });
+    assert.deepEqual(await complaints(place), []);
+    const found = await complaints(place, { deep: true });
+    assert.deepEqual(
+      found.map(({ level, check, message }) => [level, check, message.split(';')[0]]),
+      [
+        ['wrong', 'blobs', `${first.id} of acme: it can't be read: chunk 0 is not what was sealed there`],
+        ['wrong', 'blobs', `${second.id} of acme: it holds something else than was uploaded`],
+      ],
+    );
+  });
+
+  test('in depth: databases that do not agree on what was imported', async (t) => {
+    const { place } = await openWhole(t);
+    await place.directory.write('applied_uploads').delete();
+    const [finding, ...more] = await complaints(place, { deep: true });
+    assert.deepEqual([finding!.level, finding!.check, more], ['wrong', 'databases', []]);
+    assert.match(finding!.message, /^upload 1: imported, and not in the directory/);
+    await place.control.write('uploads').update({ state: 'queued' });
+    const run = await place.directory.read('applied_runs').first();
+    await place.directory.write('applied_uploads').insert({ upload_id: 1, run_id: run.run_id });
+    const [other] = await complaints(place, { deep: true });
+    assert.match(other!.message, /^upload 1: in the directory, and not imported/);
+  });
+
+  test('mends what can be mended, and says it in the audit trail', async (t) => {
+    const { place } = await openWhole(t);
+    const before = (place.now() - 2 * dayMs) / 1000;
+    const orphan = blobPath(place.paths, 'f'.repeat(32));
+    mkdirSync(join(place.paths.blobs, 'ff'), { recursive: true, mode: 0o700 });
+    mkdirSync(place.paths.partials, { recursive: true, mode: 0o700 });
+    const partial = join(place.paths.partials, 'e'.repeat(32));
+    for (const file of [orphan, partial]) {
+      writeFileSync(file, 'x', { mode: 0o600 });
+      utimesSync(file, before, before);
+    }
+    chmodSync(place.paths.blobs, 0o755);
+    chmodSync(place.paths.masterKey, 0o644);
+    const found = await complaints(place);
+    assert.deepEqual(
+      found.map(({ check, mend }) => [check, mend !== undefined]),
+      [
+        ['master_key', true],
+        ['private_files', true],
+        ['blobs', true],
+        ['partials', true],
+      ],
+    );
+    await complaints(place, { mayMend: async () => false });
+    assert.ok(existsSync(orphan));
+    const mended = await complaints(place, { mayMend: async (mendable) => mendable.length === 4 });
+    assert.ok(mended.every(({ level }) => level === 'mended'));
+    assert.deepEqual([existsSync(orphan), existsSync(partial)], [false, false]);
+    assert.equal(statSync(place.paths.masterKey).mode & 0o777, 0o600);
+    assert.deepEqual(await complaints(place), []);
+    const audit = await place.control.read('audit').where({ action: 'doctor.mended' });
+    assert.equal(audit.length, 4);
+  });
+
+  test('a report of a run that is applied and not settled is nobody’s orphan, and is examined', async (t) => {
+    const { acme, place } = await openWhole(t);
+    const stopped = new Error('stopped here');
+    const onStep = async (step: string) => {
+      if (step === 'applied') throw stopped;
+    };
+    await acme.drop('/more.csv', 'User Email\nbob@acme.test\n');
+    await openManualRun(place.control.write, 'acme', place.now());
+    assert.equal(await workNext({ ...acme.deps, onStep }), 'left');
+    const reports = await listUnsettledReports(place);
+    assert.equal(reports.length, 3);
+    const later = { deep: true, now: () => place.now() + dayMs };
+    assert.deepEqual(
+      (await complaints(place, later)).filter(({ check }) => check !== 'organization'),
+      [],
+    );
+    await acme.damage(reports[0]!.id);
+    assert.match((await complaints(place, later))[0]!.message, new RegExp(`^${reports[0]!.id} of acme: it can't be`));
   });
 
   test('a master key that others may read, that is another one, that is gone', async (t) => {

@@ -1,10 +1,17 @@
 /** `dropslot doctor`. */
+import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { examples, outputOf, settingsOf } from '../command.js';
-import { examine } from '../doctor/examine.js';
+import { type ExamineOptions, examine } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { AdminError } from '../error.js';
-import { escapeControl } from '../output.js';
+import { escapeControl, type Output } from '../output.js';
+
+interface DoctorOptions {
+  deep?: boolean;
+  mend?: boolean;
+  yes?: boolean;
+}
 
 export function registerDoctor(program: Command): void {
   program
@@ -12,31 +19,53 @@ export function registerDoctor(program: Command): void {
     .summary('check that everything is whole, and what expires soon')
     .description(
       `Checks that everything is whole: databases, keys, sealed files, organizations, runs, disk.
-Exits with 1 when something is wrong; warnings alone exit with 0.`,
+Works beside a running server. Exits with 1 when something is wrong; warnings alone exit with 0.`,
     )
-    .addHelpText('after', examples('dropslot doctor', 'dropslot doctor --json'))
-    .action(async (_options, command: Command) => {
+    .option('--deep', 'open every sealed file to its end, and read every page of the databases')
+    .option('--mend', 'put right what can be put right without losing anything; asks first')
+    .option('--yes', 'mend without asking')
+    .addHelpText('after', examples('dropslot doctor', 'dropslot doctor --deep --json', 'dropslot doctor --mend --yes'))
+    .action(async ({ deep, mend, yes }: DoctorOptions, command: Command) => {
       const out = outputOf(command);
-      const findings = await examine(settingsOf(command));
-      const wrong = findings.filter((finding) => finding.level === 'wrong').length;
-      const warnings = findings.filter((finding) => finding.level === 'warning').length;
+      const options: ExamineOptions = { deep: deep === true, onProgress: out.note };
+      if (mend === true) options.mayMend = yes === true ? async () => true : (mendable) => ask(mendable, out);
+      const findings = await examine(settingsOf(command), options);
+      const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+      const [wrong, warnings, mended] = [count('wrong'), count('warning'), count('mended')];
+      const mendable = findings.filter(({ level, mend: way }) => way !== undefined && level !== 'mended').length;
       await out.show(
-        { whole: wrong === 0, wrong, warnings, findings },
-        [...findings.map(renderFinding), '', summarize(wrong, warnings)].join('\n'),
+        { whole: wrong === 0, wrong, warnings, mended, findings: findings.map(toJson) },
+        [...findings.map(renderFinding), '', summarize(wrong, warnings, mended)].join('\n'),
       );
+      if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can mend ${mendable} of them.`);
       if (wrong > 0) throw new AdminError('failed', `${countOf(wrong, 'thing')} wrong`);
     });
 }
 
-const marks = { ok: 'ok     ', warning: 'warning', wrong: 'WRONG  ' };
+/** @throws AdminError `refused` where there is nobody to ask */
+async function ask(mendable: readonly Finding[], out: Output): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new AdminError('refused', `to mend ${countOf(mendable.length, 'thing')}, say --yes`);
+  for (const { mend } of mendable) out.note(escapeControl(`to mend: ${mend!.what}`));
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(`Mend ${countOf(mendable.length, 'thing')}? [y/N] `);
+  prompt.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+const marks = { ok: 'ok     ', mended: 'mended ', warning: 'warning', wrong: 'WRONG  ' };
 
 function renderFinding({ level, subject, message }: Finding): string {
   return escapeControl(`${marks[level]}  ${subject}: ${message}`);
 }
 
-function summarize(wrong: number, warnings: number): string {
-  if (wrong + warnings === 0) return 'Everything is whole.';
-  return `${countOf(wrong, 'thing')} wrong, ${countOf(warnings, 'warning')}.`;
+function toJson({ mend, ...finding }: Finding): unknown {
+  return { ...finding, mendable: mend !== undefined && finding.level !== 'mended' };
+}
+
+function summarize(wrong: number, warnings: number, mended: number): string {
+  const repaired = mended === 0 ? '' : ` ${countOf(mended, 'thing')} mended.`;
+  if (wrong + warnings === 0) return `Everything is whole.${repaired}`;
+  return `${countOf(wrong, 'thing')} wrong, ${countOf(warnings, 'warning')}.${repaired}`;
 }
 
 function countOf(count: number, noun: string): string {

@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BlobRow, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
-import { blobPath } from '../../storage/blob.js';
+import { blobPath, removeBlob } from '../../storage/blob.js';
 import type { Workplace } from '../compose.js';
 import { formatBytes } from '../output.js';
-import { type Finding, reporter } from './finding.js';
+import { listUnsettledReports } from '../unsettled.js';
+import { type Finding, type Mend, reporter } from './finding.js';
 
 /** A server may be running: what is younger may belong to an upload that is being published. */
 const settledMs = 60 * 60 * 1000;
@@ -19,11 +20,17 @@ interface Tally {
   sealedBytes: number;
   missing: string[];
   damaged: string[];
+  /** Ids. */
   leftOver: string[];
+  /** Names that no blob has. */
+  strange: string[];
 }
 
-export async function examineBlobs(place: Workplace): Promise<Finding[]> {
-  const tally: Tally = { files: 0, sealedBytes: 0, missing: [], damaged: [], leftOver: [] };
+/** `files` and `sealedBytes` count what is there, of the right size. */
+export async function examineBlobs(
+  place: Workplace,
+): Promise<{ findings: Finding[]; files: number; sealedBytes: number }> {
+  const tally: Tally = { files: 0, sealedBytes: 0, missing: [], damaged: [], leftOver: [], strange: [] };
   let prefix = '';
   let known = new Set<string>();
   const seen = new Set<string>();
@@ -44,12 +51,13 @@ export async function examineBlobs(place: Workplace): Promise<Finding[]> {
   await closeFolder();
   const folders = existsSync(place.paths.blobs) ? await readdir(place.paths.blobs) : [];
   for (const folder of folders.filter((name) => !seen.has(name))) await examineFolder(place, folder, new Set(), tally);
-  return describe(place.paths.blobs, tally);
+  return { findings: await describe(place, tally), files: tally.files, sealedBytes: tally.sealedBytes };
 }
 
-async function* walkLiveBlobs(place: Workplace): AsyncGenerator<BlobRow> {
+/** Every blob whose bytes must be there, in the order of the ids. */
+export async function* walkLiveBlobs({ control }: Pick<Workplace, 'control'>): AsyncGenerator<BlobRow> {
   for (let after: string | null = null; ; ) {
-    const blobs: BlobRow[] = await listLiveBlobs(place.control.read, after, pageSize);
+    const blobs: BlobRow[] = await listLiveBlobs(control.read, after, pageSize);
     yield* blobs;
     if (blobs.length < pageSize) return;
     after = blobs.at(-1)!.id;
@@ -79,8 +87,9 @@ async function examineFolder(
   for (const name of await readdir(path).catch(() => [])) {
     if (known.has(name)) continue;
     const { mtimeMs } = await stat(join(path, name)).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-    if (place.now() - mtimeMs > settledMs && !(await isBlobLive(place.control.read, name)))
-      tally.leftOver.push(join(path, name));
+    if (place.now() - mtimeMs <= settledMs || (await isBlobLive(place.control.read, name))) continue;
+    if (/^[0-9a-f]{32}$/.test(name) && name.startsWith(folder)) tally.leftOver.push(name);
+    else tally.strange.push(join(path, name));
   }
 }
 
@@ -94,16 +103,32 @@ async function sizeOf(path: string): Promise<number | null> {
   }
 }
 
-function describe(folder: string, tally: Tally): Finding[] {
+async function describe(place: Workplace, tally: Tally): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const report = reporter(findings, 'blobs', folder);
+  const report = reporter(findings, 'blobs', place.paths.blobs);
   report('ok', `sealed files whose size is right: ${tally.files}, ${formatBytes(tally.sealedBytes)}`);
-  const list = (level: 'warning' | 'wrong', ids: string[], what: string) => {
-    for (const id of ids.slice(0, listedFindings)) report(level, `${id}: ${what}`);
-    if (ids.length > listedFindings) report(level, `and ${ids.length - listedFindings} more: ${what}`);
+  const list = (level: 'warning' | 'wrong', ids: string[], what: string, mend?: (ids: string[]) => Mend) => {
+    for (const id of ids.slice(0, listedFindings)) report(level, `${id}: ${what}`, mend?.([id]));
+    const rest = ids.slice(listedFindings);
+    if (rest.length > 0) report(level, `and ${rest.length} more: ${what}`, mend?.(rest));
   };
   list('wrong', tally.missing, 'the sealed file is missing: restore it from the backup');
   list('wrong', tally.damaged, 'the sealed file has another size than when it was written: restore it from the backup');
-  list('warning', tally.leftOver, 'nothing refers to this file any more: it may be removed');
+  // Read after the files: a run that is settled meanwhile has rows for its reports then.
+  const kept = new Set((await listUnsettledReports(place)).map(({ id }) => id));
+  const leftOver = tally.leftOver.filter((id) => !kept.has(id));
+  list('warning', leftOver, 'nothing refers to this sealed file any more: it may be removed', (ids) =>
+    removal(place, ids),
+  );
+  list('warning', tally.strange, 'this is no sealed file of Dropslot: it does not belong here');
   return findings;
+}
+
+function removal({ control, paths }: Workplace, ids: readonly string[]): Mend {
+  return {
+    what: ids.length === 1 ? `remove the sealed file ${ids[0]}` : `remove ${ids.length} more sealed files`,
+    act: async () => {
+      for (const id of ids) if (!(await isBlobLive(control.read, id))) await removeBlob(paths, id);
+    },
+  };
 }

@@ -1,18 +1,33 @@
 /** Is everything whole? Runs every check that can run, and gathers what they find. */
 import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
+import { recordAudit } from '../../db/control/audit.js';
 import { listOrgs } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError } from '../../db/error.js';
+import { describeDatabaseFailure } from '../../db/failure.js';
 import { openWorkplace, type Workplace } from '../compose.js';
 import { formatBytes } from '../output.js';
 import { examineBlobs } from './blobs.js';
+import { examineDatabases } from './databases.js';
 import { type Finding, reporter } from './finding.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
 import { examineOrg } from './orgs.js';
+import { examinePartials, examinePrivateFiles } from './private.js';
+import { examineSeals } from './seals.js';
+
+export interface ExamineOptions {
+  /** Opens every sealed file, and reads every page of the databases. */
+  deep?: boolean;
+  /** Told now and then how far a deep examination is. */
+  onProgress?: (text: string) => void;
+  /** Asked with what can be mended, before anything is; without it nothing is. */
+  mayMend?: (mendable: readonly Finding[]) => Promise<boolean>;
+  now?: () => number;
+}
 
 /** @throws AdminError `not_found` when there is no data to examine. */
-export async function examine(settings: Settings): Promise<Finding[]> {
+export async function examine(settings: Settings, options: ExamineOptions = {}): Promise<Finding[]> {
   const where = settings.database === 'sqlite' ? settings.data : 'PostgreSQL';
   let place: Workplace;
   try {
@@ -28,21 +43,69 @@ export async function examine(settings: Settings): Promise<Finding[]> {
       subject: where,
       message: 'both databases open, with the schema of this version',
     };
-    return [opened, ...(await examineOpened(place))];
+    const findings = [opened, ...(await examineOpened({ ...place, now: options.now ?? place.now }, where, options))];
+    const mendable = findings.filter((finding) => finding.mend !== undefined);
+    if (mendable.length > 0 && (await options.mayMend?.(mendable)) === true) await mendAll(place, mendable);
+    return findings;
   } finally {
     await place.close();
   }
 }
 
-async function examineOpened(place: Workplace): Promise<Finding[]> {
-  const orgs = await listOrgs(place.control.read);
-  const { findings, master } = await examineMasterKey(place);
-  findings.push(...(await examineHostKeys(place)));
-  findings.push(...(await examineBlobs(place)));
-  for (const org of orgs) findings.push(...(await examineOrg(place, org, master)));
-  findings.push(...(await examineStrays(place, new Set(orgs.map((org) => org.id)))));
+async function examineOpened(place: Workplace, where: string, options: ExamineOptions): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  // A database with a damaged page answers some questions: whatever can be examined is.
+  const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await work();
+    } catch (error) {
+      const message = describeDatabaseFailure(error);
+      if (message === null) throw error;
+      const isNew = findings.every((finding) => finding.message !== message);
+      if (isNew) findings.push({ level: 'wrong', check: 'databases', subject: where, message });
+      return null;
+    }
+  };
+  const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
+  if (options.deep === true) await gather(() => examineDatabases(place));
+  const orgs = (await attempt(() => listOrgs(place.control.read))) ?? [];
+  const { findings: ofMaster, master } = await examineMasterKey(place);
+  findings.push(...ofMaster);
+  await gather(() => examineHostKeys(place));
+  await gather(() => examinePrivateFiles(place));
+  const extent = await attempt(async () => {
+    const { findings: ofBlobs, ...found } = await examineBlobs(place);
+    findings.push(...ofBlobs);
+    return found;
+  });
+  if (options.deep === true && extent !== null)
+    await gather(() => examineSeals(place, extent, options.onProgress ?? (() => {})));
+  await gather(() => examinePartials(place));
+  for (const org of orgs) await gather(() => examineOrg(place, org, master));
+  await gather(() => examineStrays(place, new Set(orgs.map((org) => org.id))));
   findings.push(await examineDisk(place));
   return findings;
+}
+
+/** Turns each finding into what it is now; one that resists stays, with the reason. */
+async function mendAll(place: Workplace, mendable: readonly Finding[]): Promise<void> {
+  for (const finding of mendable) {
+    try {
+      await finding.mend!.act();
+      await recordAudit(place.control.write, {
+        at: place.now(),
+        org: null,
+        actor: place.actor,
+        action: 'doctor.mended',
+        subject: finding.subject,
+        detail: { what: finding.mend!.what },
+      });
+      finding.level = 'mended';
+    } catch (error) {
+      finding.level = 'wrong';
+      finding.message += ` (not mended: ${(error as Error).message})`;
+    }
+  }
 }
 
 /** Two files can be restored from backups of different days. */

@@ -1,17 +1,35 @@
 /** What a check finds, as people and programs get it. */
 export interface Finding {
-  /** `wrong`: something is broken or lost. `warning`: it works, and will not for ever. */
-  level: 'ok' | 'warning' | 'wrong';
-  /** Which check: databases, master_key, host_keys, blobs, organization, disk. */
-  check: 'databases' | 'master_key' | 'host_keys' | 'blobs' | 'organization' | 'disk';
+  /** `wrong`: something is broken or lost. `warning`: it works, and will not for ever. `mended`: it was not well. */
+  level: 'ok' | 'mended' | 'warning' | 'wrong';
+  /** Which check it comes from. */
+  check: Check;
   /** What it is about: a file, a folder, an organization. */
   subject: string;
   message: string;
+  /** What `--mend` can do about it without anything being lost. */
+  mend?: Mend;
+}
+
+export type Check =
+  | 'databases'
+  | 'master_key'
+  | 'host_keys'
+  | 'private_files'
+  | 'blobs'
+  | 'partials'
+  | 'organization'
+  | 'disk';
+
+export interface Mend {
+  /** In the words of a question: `remove …`. */
+  what: string;
+  act(): Promise<void>;
 }
 
 /** A function that makes findings of one check about one subject. */
-export function reporter(findings: Finding[], check: Finding['check'], subject: string) {
-  return (level: Finding['level'], message: string): void => {
-    findings.push({ level, check, subject, message });
+export function reporter(findings: Finding[], check: Check, subject: string) {
+  return (level: Finding['level'], message: string, mend?: Mend): void => {
+    findings.push({ level, check, subject, message, ...(mend !== undefined && { mend }) });
   };
 }

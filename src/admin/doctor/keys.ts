@@ -6,6 +6,7 @@ import { loadOrCreateHostKeys } from '../../keys/host.js';
 import type { MasterKey } from '../../keys/master.js';
 import type { Workplace } from '../compose.js';
 import { type Finding, reporter } from './finding.js';
+import { closing } from './private.js';
 
 const hostKeyFiles = ['ssh_host_ed25519_key', 'ssh_host_ecdsa_key'];
 
@@ -55,5 +56,6 @@ export async function examineHostKeys({ paths, settings }: Workplace): Promise<F
 
 function checkMode(file: string, report: ReturnType<typeof reporter>): void {
   const mode = statSync(file).mode & 0o777;
-  if ((mode & 0o077) !== 0) report('wrong', `others may read it (mode ${mode.toString(8)}): chmod 600 ${file}`);
+  if ((mode & 0o077) !== 0)
+    report('wrong', `others may read it (mode ${mode.toString(8)}): chmod 600 ${file}`, closing(file, 0o600));
 }

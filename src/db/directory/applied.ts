@@ -1,0 +1,19 @@
+/** The directory's side of "imported once": which uploads were applied, in which run. */
+import type { Queryable } from '../connection.js';
+
+export interface AppliedUpload {
+  uploadId: number;
+  runId: number;
+}
+
+/** In the order of the uploads' ids, from after `afterId`; at most `limit`. */
+export async function listApplied(db: Queryable, afterId: number, limit: number): Promise<AppliedUpload[]> {
+  const rows = await db('applied_uploads').where('upload_id', '>', afterId).orderBy('upload_id').limit(limit);
+  return rows.map((row) => ({ uploadId: row.upload_id, runId: row.run_id }));
+}
+
+/** Those of the uploads that were applied. */
+export async function filterApplied(db: Queryable, ids: readonly number[]): Promise<Set<number>> {
+  const rows = await db('applied_uploads').whereIn('upload_id', ids).select('upload_id');
+  return new Set(rows.map((row) => row.upload_id));
+}
