@@ -16,7 +16,12 @@ const longestPauseMs = 30_000;
 /** A process that lived this long starts anew without a pause to speak of. */
 const settledMs = 60_000;
 
-export function startImportProcess(settings: Settings, logger: Logger, now: () => number): ImportProcess {
+export function startImportProcess(
+  settings: Settings,
+  logger: Logger,
+  now: () => number,
+  module = new URL('./importing.js', import.meta.url),
+): ImportProcess {
   let child: ChildProcess | null = null;
   let restart: NodeJS.Timeout | null = null;
   let stopping = false;
@@ -25,7 +30,7 @@ export function startImportProcess(settings: Settings, logger: Logger, now: () =
   const start = () => {
     const startedAt = now();
     // Standard error is shared: the importer logs in the same format to the same place.
-    const started = fork(new URL('./importer.js', import.meta.url), [], {
+    const started = fork(module, [], {
       execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -6,7 +6,7 @@ import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openControl, openDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
-import { createIntake, type IntakeService } from '../intake/intake.js';
+import { createIntake, type IntakeService, type IntakeStep } from '../intake/intake.js';
 import type { Sender } from '../intake/types.js';
 import { createAuthenticator, type Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
@@ -103,9 +103,14 @@ export interface ServerParts {
 }
 
 /** The server's parts: logins from the control database, sessions over the space and the intake of their organization. */
-export function composeServer(place: Workplace, hostKeys: readonly HostKey[], logger: Logger): ServerParts {
+export function composeServer(
+  place: Workplace,
+  hostKeys: readonly HostKey[],
+  logger: Logger,
+  onStep: (step: IntakeStep) => void = () => {},
+): ServerParts {
   const { control, paths, settings, now, identity } = place;
-  const intake = createIntake({ control, paths, settings, logger, now, identity });
+  const intake = createIntake({ control, paths, settings, logger, now, identity, onStep });
   const openSession = (login: Login, sender: Sender) => ({
     space: place.space(login.org),
     intake: intake.forSender(login.org, sender),

@@ -6,50 +6,59 @@ import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { openControl, openDirectory } from '../db/connection.js';
 import { type RunningImporter, startImporter } from '../importer/importer.js';
+import type { RunDeps } from '../importer/run.js';
 import { loadMaster } from '../keys/master.js';
 import type { ParentMessage } from './child.js';
 
-// A server that was killed can't say stop. What this process had not committed is then rolled back and done again.
-process.on('disconnect', () => process.exit(1));
-// A terminal's Ctrl-C and a supervisor's SIGTERM reach the whole group: the server leads, and says when to stop.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => {});
+type OnStep = RunDeps['onStep'];
 
-let stop = async () => {};
-process.on('message', (message: ParentMessage) => {
-  if (message.type === 'start') begin(message.settings);
-  else end();
-});
+/** Imports from the parent's `start` until its `stop`. `onStep`: for tests. */
+export function followParent(onStep?: OnStep): void {
+  // A server that was killed can't say stop. What this process had not committed is then rolled back and done again.
+  process.on('disconnect', () => process.exit(1));
+  // A terminal's Ctrl-C and a supervisor's SIGTERM reach the whole group: the server leads, and says when to stop.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  let stop = async () => {};
+  process.on('message', async (message: ParentMessage) => {
+    if (message.type === 'start') {
+      stop = begin(message.settings, onStep);
+      return;
+    }
+    await stop();
+    process.exit(0);
+  });
+}
 
-function begin(settings: Settings): void {
+/** Gives what ends it. */
+function begin(settings: Settings, onStep: OnStep): () => Promise<void> {
   const logger = createLogger(settings).child({ part: 'importer' });
   const die = (cause: unknown) => {
     logger.error('the importer failed', { reason: (cause as Error).message, stack: (cause as Error).stack });
     process.exit(1);
   };
   process.on('uncaughtException', die);
-  const running = run(settings, logger);
+  const running = run(settings, logger, onStep);
   running.catch(die);
-  stop = async () => (await running)();
+  return async () => (await running)();
 }
 
 /** Gives what ends it. */
-async function run(settings: Settings, logger: ReturnType<typeof createLogger>): Promise<() => Promise<void>> {
+async function run(
+  settings: Settings,
+  logger: ReturnType<typeof createLogger>,
+  onStep: OnStep,
+): Promise<() => Promise<void>> {
   const paths = pathsOf(settings);
   const master = await loadMaster(paths);
   const control = await openControl(settings);
   const directory = await openDirectory(settings);
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const deps = { settings, paths, control, directory, logger, master, now: Date.now, owner };
+  const deps = { settings, paths, control, directory, logger, master, now: Date.now, owner, ...(onStep && { onStep }) };
   const importer: RunningImporter = await startImporter(deps);
   return async () => {
     await importer.stop();
     await directory.close();
     await control.close();
   };
-}
-
-async function end(): Promise<void> {
-  await stop();
-  process.exit(0);
 }

@@ -3,6 +3,7 @@ import { createLogger, type Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Lock, takeLock } from '../db/lock.js';
+import type { IntakeStep } from '../intake/intake.js';
 import { startServer } from '../server/server.js';
 import { sweepPartials } from '../storage/partials.js';
 import { startImportProcess } from './child.js';
@@ -12,14 +13,22 @@ import { provision } from './provision.js';
 
 type Stop = () => Promise<void>;
 
+/** Where a test stands beside the server; no setting and no command leads here. */
+export interface ServeProbes {
+  /** Told after each step of each CLOSE. */
+  onStep?: (step: IntakeStep) => void;
+  /** The module of the importer's process, in place of our own. */
+  importer?: URL;
+}
+
 /** Serves until SIGTERM or SIGINT. @throws when it can't start; what was opened until then is closed again. */
-export async function serve(settings: Settings): Promise<void> {
+export async function serve(settings: Settings, probes: ServeProbes = {}): Promise<void> {
   const logger = createLogger(settings);
   const signal = nextSignal(logger);
   const opened: Stop[] = [];
   const running: Stop[] = [];
   try {
-    await start(settings, logger, opened, running);
+    await start(settings, logger, opened, running, probes);
     await signal;
   } finally {
     // Side by side: uploads get their grace while the importer finds a safe point.
@@ -29,7 +38,13 @@ export async function serve(settings: Settings): Promise<void> {
   logger.info('stopped');
 }
 
-async function start(settings: Settings, logger: Logger, opened: Stop[], running: Stop[]): Promise<void> {
+async function start(
+  settings: Settings,
+  logger: Logger,
+  opened: Stop[],
+  running: Stop[],
+  probes: ServeProbes,
+): Promise<void> {
   const lock = await lockFolder(settings);
   if (lock !== null) opened.push(lock.release);
   const place = await openWorkplace(settings, { create: true });
@@ -37,14 +52,14 @@ async function start(settings: Settings, logger: Logger, opened: Stop[], running
   const { hostKeys } = await provision(place, logger);
   if (lock !== null) await sweep(place, logger);
   if (settings.role !== 'import') {
-    const { deps, intake } = composeServer(place, hostKeys, logger);
+    const { deps, intake } = composeServer(place, hostKeys, logger, probes.onStep);
     opened.push(intake.abortAll);
     const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
     logger.info('listening', { host: server.host, port: server.port, role: settings.role });
   }
   if (settings.role !== 'intake') {
-    const importer = startImportProcess(settings, logger, place.now);
+    const importer = startImportProcess(settings, logger, place.now, probes.importer);
     running.push(importer.stop);
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
