@@ -5,7 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { type Lock, takeLock } from '../db/lock.js';
 import type { IntakeStep } from '../intake/intake.js';
 import { startServer } from '../server/server.js';
-import { sweepPartials } from '../storage/partials.js';
+import { recoverPartials } from '../storage/recovery.js';
 import { startImportProcess } from './child.js';
 import { composeServer, openWorkplace, type Workplace } from './compose.js';
 import { AdminError } from './error.js';
@@ -50,7 +50,7 @@ async function start(
   const place = await openWorkplace(settings, { create: true });
   opened.push(place.close);
   const { hostKeys } = await provision(place, logger);
-  if (lock !== null) await sweep(place, logger);
+  if (settings.role !== 'import') await recover(place, lock !== null, logger);
   if (settings.role !== 'import') {
     const { deps, intake } = composeServer(place, hostKeys, logger, probes.onStep);
     opened.push(intake.abortAll);
@@ -59,7 +59,7 @@ async function start(
     logger.info('listening', { host: server.host, port: server.port, role: settings.role });
   }
   if (settings.role !== 'intake') {
-    const importer = startImportProcess(settings, logger, place.now, probes.importer);
+    const importer = startImportProcess(settings, place.secrets.known(), logger, place.now, probes.importer);
     running.push(importer.stop);
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
@@ -74,10 +74,13 @@ async function lockFolder(settings: Settings): Promise<Lock | null> {
   return lock;
 }
 
-/** What a killed server left half uploaded: its clients know that it was never acknowledged. */
-async function sweep(place: Workplace, logger: Logger): Promise<void> {
-  const removed = await sweepPartials(place.paths);
-  if (removed > 0) logger.info('removed uploads that were cut off', { removed });
+/** What a killed server left half uploaded: its clients know that it was never acknowledged, and may go on from there. */
+async function recover(place: Workplace, isAlone: boolean, logger: Logger): Promise<void> {
+  const { settings, control, paths, now } = place;
+  const idleSince = now() - settings.idleMinutes * 60_000;
+  const keeps = settings.keepPartialHours > 0;
+  const { kept, removed } = await recoverPartials({ control, paths, isAlone, idleSince, keeps });
+  if (kept + removed > 0) logger.info('looked after uploads that were cut off', { kept, removed });
 }
 
 /** Resolves at the first signal; a second one ends the process at once. */

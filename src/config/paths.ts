@@ -13,14 +13,24 @@ export interface Paths {
   /** The importer's workbench, one file for each run in progress. */
   stage: string;
   keys: string;
+  /** Of the master identity: a path, or `fd:N`; `credential:NAME` where there is no folder of credentials. */
   masterKey: string;
+  /** Of its passphrase, likewise; null: a person is asked. */
+  masterKeyPassphrase: string | null;
   hostKeys: string;
+  /** Opens this node's own unfinished uploads. */
+  nodeKey: string;
   /** Held by the one `serve` that runs on an SQLite data folder. */
   lock: string;
+  /** Held by the one command that changes keys. */
+  keysLock: string;
 }
 
-export function pathsOf(settings: Pick<Settings, 'data' | 'masterKey'>): Paths {
-  const { data } = settings;
+type PathSettings = Pick<Settings, 'data' | 'masterKey'> &
+  Partial<Pick<Settings, 'masterKeyPassphraseFile' | 'credentials'>>;
+
+export function pathsOf(settings: PathSettings): Paths {
+  const { data, masterKeyPassphraseFile: passphrase } = settings;
   return {
     data,
     control: join(data, 'control.db'),
@@ -29,8 +39,16 @@ export function pathsOf(settings: Pick<Settings, 'data' | 'masterKey'>): Paths {
     partials: join(data, 'partials'),
     stage: join(data, 'stage'),
     keys: join(data, 'keys'),
-    masterKey: settings.masterKey ?? join(data, 'keys', 'master.key'),
+    masterKey: findSecret(settings.masterKey ?? join(data, 'keys', 'master.key'), settings),
+    masterKeyPassphrase: passphrase === undefined ? null : findSecret(passphrase, settings),
     hostKeys: join(data, 'keys', 'host'),
+    nodeKey: join(data, 'keys', 'node.key'),
     lock: join(data, 'serve.lock'),
+    keysLock: join(data, 'keys.lock'),
   };
+}
+
+function findSecret(source: string, { credentials }: PathSettings): string {
+  const name = /^credential:(.+)$/.exec(source)?.[1];
+  return name === undefined || credentials === undefined ? source : join(credentials, name);
 }

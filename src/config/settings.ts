@@ -2,7 +2,14 @@
 import { z } from 'zod';
 
 const positive = z.coerce.number().int().positive();
+const amount = z.coerce.number().int().min(0);
 const fraction = z.coerce.number().min(0).max(1);
+
+/** A path, or one of the two forms that are none. Descriptors 0 to 2 are the program's own. */
+function isSource(text: string | undefined): boolean {
+  if (text?.startsWith('fd:')) return /^fd:([3-9]|[1-9]\d{1,5})$/.test(text);
+  return !text?.startsWith('credential:') || /^credential:[\w.-]+$/.test(text);
+}
 
 export const settingsSchema = z.strictObject({
   data: z
@@ -20,8 +27,30 @@ export const settingsSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
+    .refine(isSource, 'must be a file, `fd:N` (N from 3) or `credential:NAME`')
     .describe(
-      "File of the master identity (age) that opens every organization's key. Default: `keys/master.key` in the data folder.",
+      "Where the master identity (age) comes from that opens every organization's key: a file, `fd:N` (a file descriptor), or `credential:NAME` (a systemd credential). Default: `keys/master.key` in the data folder.",
+    ),
+  masterKeyPassphraseFile: z
+    .string()
+    .min(1)
+    .optional()
+    .refine(isSource, 'must be a file, `fd:N` (N from 3) or `credential:NAME`')
+    .describe(
+      'Where the passphrase comes from when the master identity is an age file protected by one: a file, `fd:N` or `credential:NAME`. Default: it is asked for on the terminal.',
+    ),
+  credentials: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder of the credentials that `credential:NAME` names. Default: `$CREDENTIALS_DIRECTORY`, which systemd sets.',
+    ),
+  recipientType: z
+    .enum(['x25519', 'hybrid'])
+    .default('x25519')
+    .describe(
+      'Kind of the identities that are made from now on: `x25519`, or `hybrid` (post-quantum: ML-KEM-768 with X25519; `age` 1.3 or later opens its files). `identity rotate` brings existing organizations to it.',
     ),
 
   host: z.string().min(1).optional().describe('Address to listen on. Default: every address of the machine.'),
@@ -52,7 +81,38 @@ export const settingsSchema = z.strictObject({
     .default(16 * 1024 * 1024)
     .describe('Bytes of one upload that may wait in memory for a gap before them to be filled.'),
 
-  maxFileBytes: positive.default(4 * 1024 ** 3).describe('Largest file that is accepted, in bytes of plaintext.'),
+  maxFileBytes: positive
+    .default(4 * 1024 ** 3)
+    .describe('Largest file that is accepted, in bytes of plaintext. An organization may have its own (`orgs set`).'),
+  maxStoredBytes: positive
+    .default(100 * 1024 ** 3)
+    .describe(
+      'Bytes of plaintext that one organization may have stored: drops, archive, reports and uploads in progress. An organization may have its own (`orgs set`).',
+    ),
+  maxFiles: positive
+    .default(100_000)
+    .describe(
+      'Files and folders that one organization may have, archive and reports included. An organization may have its own (`orgs set`).',
+    ),
+  maxFolderDepth: positive
+    .max(32)
+    .default(32)
+    .describe('Names in one path: folders and the file. An organization may have its own (`orgs set`).'),
+  maxNameBytes: positive
+    .max(255)
+    .default(255)
+    .describe('Bytes of one name in UTF-8. An organization may have its own (`orgs set`).'),
+  minFreeBytes: amount
+    .default(256 * 1024 ** 2)
+    .describe('Uploads are refused while the volume of the data folder has less than this free; 0: never.'),
+  keepPartialHours: amount
+    .default(24)
+    .describe('How long an upload that was cut off is kept, so that its client can resume it; 0 discards it at once.'),
+  keepArchiveDays: amount.default(365).describe('How long imported and refused files stay in `/archive`; 0: for ever.'),
+  keepReportDays: amount.default(365).describe('How long reports stay in `/reports`; 0: for ever.'),
+  keepSupersededDays: amount
+    .default(30)
+    .describe('How long a file stays in `/archive` that a newer one replaced before it was imported; 0: for ever.'),
   maxRows: positive.default(5_000_000).describe('Rows of one file; a file with more is refused.'),
   maxColumns: positive.default(150).describe('Columns of one file; a file with more is refused.'),
   maxCellBytes: positive.default(1024 * 1024).describe('Bytes of one cell; a file with a larger one is refused.'),

@@ -3,11 +3,12 @@ import type { Queryable } from '../db/connection.js';
 import { deleteEntry, type EntryRow, lockEntry, updateEntry } from '../db/control/entries.js';
 import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
 import type { Org } from '../db/control/orgs.js';
+import { findPartial, forgetPartials } from '../db/control/partials.js';
 import { moveUpload, queueUpload, unqueueUpload, withdrawUpload } from '../db/control/uploads.js';
 import { checkPath, isBelow, isTemporary, joinPath, splitPath } from '../storage/path.js';
 import { requireFolder } from '../storage/space.js';
 import { SpaceError } from '../storage/types.js';
-import { audit, replaceEntry } from './publish.js';
+import { audit, type Freed, replaceEntry } from './publish.js';
 import type { Sender } from './types.js';
 
 export interface Rename {
@@ -16,45 +17,45 @@ export interface Rename {
   overwrite: boolean;
 }
 
-/** Returns the blob that lost its name; null: none. A file's bytes that a run still needs are the caller's to keep. */
-export async function removeFile(
-  tx: Queryable,
-  org: Org,
-  sender: Sender,
-  path: string,
-  at: number,
-): Promise<string | null> {
-  const entry = await requireEntry(tx, org, path);
+/** A file, or what is left of one that was cut off. */
+export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: string, at: number): Promise<Freed> {
+  const entry = await lockEntry(tx, org.id, path);
+  const partials = entry?.kind === 'dir' ? [] : await forgetPartials(tx, org.id, path);
+  if (entry === null) {
+    if (partials.length === 0) throw new SpaceError('not_found', `${path} is not there`);
+    await audit(tx, org, sender, at, 'partial.removed', path, {});
+    return { blob: null, partials };
+  }
   if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
   if (entry.uploadId !== null && (await withdrawUpload(tx, entry.uploadId, at)))
     await audit(tx, org, sender, at, 'upload.withdrawn', path, { upload: entry.uploadId });
   await deleteEntry(tx, entry.id);
-  return entry.blobId;
+  return { blob: entry.blobId, partials };
 }
 
-/** As removeFile for the file that was under `to`. */
+/** What was under `to` goes. What is left of an upload that was cut off keeps its name: nobody may take it for a file. */
 export async function renamePath(
   tx: Queryable,
   org: Org,
   sender: Sender,
   { from, to, overwrite }: Rename,
   at: number,
-): Promise<string | null> {
+): Promise<Freed> {
   const entry = await requireEntry(tx, org, from);
-  if (from === to) return null;
+  if (from === to) return { blob: null, partials: [] };
   await requireFolder(tx, org.id, splitPath(to).dir);
   const target = await lockEntry(tx, org.id, to);
   if (entry.kind === 'dir') {
     if (target !== null) throw new SpaceError('exists', `${to} exists`);
     await moveFolder(tx, org, entry, to);
-    return null;
+    return { blob: null, partials: [] };
   }
   if (target?.kind === 'dir') throw new SpaceError('is_a_folder', `${to} is a folder`);
   if (target !== null && !overwrite) throw new SpaceError('exists', `${to} exists`);
   if (target !== null) await replaceEntry(tx, org, sender, target, at);
   await updateEntry(tx, entry.id, splitPath(to));
   if (entry.uploadId !== null) await followName(tx, org, sender, entry.uploadId, to, at);
-  return target?.blobId ?? null;
+  return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
 
 /** A final name queues what was stored, once; a temporary one takes it out of the queue again. */
@@ -88,6 +89,8 @@ async function moveFolder(tx: Queryable, org: Org, folder: EntryRow, to: string)
 
 async function requireEntry(tx: Queryable, org: Org, path: string): Promise<EntryRow> {
   const entry = await lockEntry(tx, org.id, path);
-  if (entry === null) throw new SpaceError('not_found', `${path} is not there`);
-  return entry;
+  if (entry !== null) return entry;
+  if ((await findPartial(tx, org.id, path)) !== null)
+    throw new SpaceError('incomplete', `${path} was cut off and is not complete`);
+  throw new SpaceError('not_found', `${path} is not there`);
 }

@@ -5,7 +5,7 @@
  */
 import type { BlobReader } from '../storage/reader.js';
 import { SpaceError } from '../storage/types.js';
-import type { BlobWriter, SealedBlob, SealStep } from '../storage/writer.js';
+import type { BlobWriter, PartialSecret, SealedBlob, SealStep } from '../storage/writer.js';
 import { Window } from './window.js';
 
 export interface Base {
@@ -13,6 +13,17 @@ export interface Base {
   size: number;
   /** null: this process can't open it; an upload that replaces all of it does not need to. */
   reader: BlobReader | null;
+}
+
+/** What would be left of it if it ended now. */
+export interface Remains {
+  /** Of the file among the partials; another one after a reseal. */
+  id: string;
+  /** Plaintext bytes from the start that are sealed. */
+  sealedBytes: number;
+  secret: PartialSecret;
+  /** Whether it only goes on from its base, and has not written over it. */
+  continuesBase: boolean;
 }
 
 export interface ContentLimits {
@@ -39,6 +50,7 @@ export class Content {
   #baseBytes: number;
   #size: number;
   #resealedBytes = 0;
+  #continuesBase: boolean;
 
   private constructor(create: () => Promise<BlobWriter>, writer: BlobWriter, base: Base | null, limits: ContentLimits) {
     this.#create = create;
@@ -47,6 +59,7 @@ export class Content {
     this.#limits = limits;
     this.#window = new Window(limits.uploadWindowBytes);
     this.#baseBytes = base?.size ?? 0;
+    this.#continuesBase = base !== null;
     this.#size = this.#baseBytes;
   }
 
@@ -60,10 +73,16 @@ export class Content {
     return this.#size;
   }
 
+  get remains(): Remains {
+    const { id, sealedBytes, secret } = this.#writer;
+    return { id, sealedBytes, secret, continuesBase: this.#continuesBase };
+  }
+
   async write(offset: number, bytes: Buffer): Promise<void> {
     if (bytes.length === 0) return;
     this.#checkSize(offset + bytes.length);
     this.#size = Math.max(this.#size, offset + bytes.length);
+    if (offset < this.#baseBytes) this.#continuesBase = false;
     if (offset > this.#writer.size && (await this.#hold(offset, bytes))) return;
     const sealed = Math.min(this.#writer.size - offset, bytes.length);
     if (sealed > 0) await this.#rewrite(offset, bytes.subarray(0, sealed));
@@ -84,6 +103,7 @@ export class Content {
 
   async setSize(size: number): Promise<void> {
     this.#checkSize(size);
+    if (size < this.#baseBytes) this.#continuesBase = false;
     this.#baseBytes = Math.min(this.#baseBytes, size);
     this.#window.cut(size);
     if (size < this.#writer.size && !this.#writer.truncate(size)) {
@@ -101,6 +121,12 @@ export class Content {
     const sealed = await this.#writer.finish(onStep);
     await this.#base?.reader?.close();
     return sealed;
+  }
+
+  /** Keeps what came in one piece from the start, for a later upload to go on from; the plaintext bytes, as BlobWriter.park. */
+  async park(): Promise<number> {
+    await this.#base?.reader?.close();
+    return this.#writer.park();
   }
 
   async discard(): Promise<void> {

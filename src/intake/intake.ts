@@ -6,18 +6,26 @@ import type { Db } from '../db/connection.js';
 import { findBlob, isBlobLive } from '../db/control/blobs.js';
 import { type EntryRow, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
+import { deletePartial, type PartialRow } from '../db/control/partials.js';
 import { KeyError } from '../keys/error.js';
-import { createBlob, openBlob, removeBlob } from '../storage/blob.js';
+import { loadOrCreateNodeKey } from '../keys/node.js';
+import { createBlob, openBlobOf, removeBlob } from '../storage/blob.js';
+import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
+import { checkPathLimits, type Limits, limitsOf } from '../storage/limits.js';
+import { findOwnPartial, openPartial, removePartials } from '../storage/partials.js';
 import { checkPath, requireWritable, splitPath } from '../storage/path.js';
 import { SpaceError } from '../storage/types.js';
 import type { SealStep } from '../storage/writer.js';
 import { removeFile, renamePath } from './change.js';
 import { GroupCommit, type Work } from './commit.js';
 import { type Base, Content } from './content.js';
-import { type ClosedUpload, publishUpload } from './publish.js';
+import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
+import { findRecipient } from './recipient.js';
+import { Room } from './room.js';
+import { Trail } from './trail.js';
 import type { BeginOptions, Intake, Receipt, Sender, Upload } from './types.js';
-import { OpenUpload, type UploadPlace } from './upload.js';
+import { type LostUpload, OpenUpload, type UploadPlace } from './upload.js';
 
 /** Where a crash can cut a CLOSE in two. */
 export type IntakeStep = SealStep | 'committed';
@@ -25,11 +33,13 @@ export type IntakeStep = SealStep | 'committed';
 export interface IntakeDeps {
   control: Db;
   paths: Paths;
-  settings: Pick<Settings, 'maxFileBytes' | 'uploadWindowBytes'>;
+  settings: Limits & Pick<Settings, 'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes'>;
   logger: Logger;
   now: () => number;
   /** Opens an organization's age identity, for a write over a part of a file; throws KeyError where this server can't. */
   identity: (org: Org) => Promise<string>;
+  /** Default: the real one. */
+  disk?: Disk;
   /** Told after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
 }
@@ -44,10 +54,12 @@ export interface IntakeService {
 }
 
 export function createIntake(deps: IntakeDeps): IntakeService {
+  const disk = deps.disk ?? systemDisk;
   const commits = new GroupCommit(deps.control);
   const open = new Set<Upload>();
+  const shared: Shared = { ...deps, disk, commits, open, room: new Room({ ...deps, disk }) };
   return {
-    forSender: (org, sender) => new SenderIntake(deps, commits, open, org, sender),
+    forSender: (org, sender) => new SenderIntake(shared, org, sender),
     openUploads: () => open.size,
     abortAll: async () => {
       await Promise.all([...open].map((upload) => upload.abort()));
@@ -55,18 +67,30 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   };
 }
 
+/** What all sessions of a server have in common. */
+interface Shared extends IntakeDeps {
+  disk: Disk;
+  commits: GroupCommit;
+  room: Room;
+  open: Set<Upload>;
+}
+
+/** What an upload begins with. */
+interface Beginning {
+  /** The complete file that is there; null: none. */
+  existing: EntryRow | null;
+  /** What another upload left that was cut off; null: none, or a complete file hides it. */
+  partial: PartialRow | null;
+}
+
 class SenderIntake implements Intake {
-  readonly #deps: IntakeDeps;
-  readonly #commits: GroupCommit;
-  readonly #open: Set<Upload>;
+  readonly #deps: Shared;
   readonly #org: Org;
   readonly #sender: Sender;
   readonly #place: UploadPlace;
 
-  constructor(deps: IntakeDeps, commits: GroupCommit, open: Set<Upload>, org: Org, sender: Sender) {
+  constructor(deps: Shared, org: Org, sender: Sender) {
     this.#deps = deps;
-    this.#commits = commits;
-    this.#open = open;
     this.#org = org;
     this.#sender = sender;
     this.#place = {
@@ -75,7 +99,8 @@ class SenderIntake implements Intake {
       now: deps.now,
       publish: (upload) => this.#publish(upload),
       onStep: deps.onStep ?? (() => {}),
-      onEnd: (upload) => void open.delete(upload),
+      onLost: (lost) => this.#lose(lost),
+      onEnd: (upload) => void deps.open.delete(upload),
       warn: (message, cause) => void deps.logger.warn(message, { org: org.id, cause: String(cause) }),
     };
   }
@@ -83,19 +108,26 @@ class SenderIntake implements Intake {
   begin(path: string, options: BeginOptions): Promise<Upload> {
     return asSpaceError(async () => {
       checkPath(path);
-      const existing = await this.#checkPlace(path, options);
-      const base = options.truncate || existing === null ? null : await this.#openBase(existing);
-      const { paths, settings } = this.#deps;
-      const content = await Content.begin(() => createBlob(paths, this.#org.recipient), base, settings).catch(
-        async (error) => {
-          await base?.reader?.close();
-          throw error;
-        },
-      );
-      const attributes = { ...(existing !== null && { mode: existing.mode }), ...options.attributes };
-      const upload = new OpenUpload(this.#place, path, content, { append: options.append, attributes });
-      this.#open.add(upload);
-      return upload;
+      const beginning = await this.#checkPlace(path, options);
+      const claim = await this.#deps.room.claim(this.#org, beginning.existing === null);
+      try {
+        if (beginning.existing === null) checkPathLimits(path, claim.limits);
+        const { settings, now, open } = this.#deps;
+        const resumed = options.truncate ? null : beginning.partial;
+        const begunAt = now();
+        const of = { path, begunAt, basedOn: resumed?.id ?? null, keeps: settings.keepPartialHours > 0 };
+        const trail = new Trail(this.#trailPlace(), of);
+        const content = await this.#beginContent(beginning, options, claim.limits);
+        const { mode } = beginning.existing ?? resumed ?? {};
+        const attributes = { ...(mode !== undefined && { mode }), ...options.attributes };
+        const parts = { path, content, claim, trail, begunAt, append: options.append, attributes };
+        const upload = new OpenUpload(this.#place, parts);
+        open.add(upload);
+        return upload;
+      } catch (error) {
+        claim.release(0);
+        throw error;
+      }
     });
   }
 
@@ -105,7 +137,7 @@ class SenderIntake implements Intake {
       if (path === '/') throw new SpaceError('is_a_folder', 'the root is a folder');
       requireWritable(path);
       const at = this.#deps.now();
-      await this.#release(await this.#commits.run((tx) => removeFile(tx, this.#org, this.#sender, path, at)));
+      await this.#release(await this.#deps.commits.run((tx) => removeFile(tx, this.#org, this.#sender, path, at)));
     });
   }
 
@@ -117,33 +149,51 @@ class SenderIntake implements Intake {
         requireWritable(path);
       }
       const at = this.#deps.now();
-      const work: Work<string | null> = (tx) => renamePath(tx, this.#org, this.#sender, { from, to, overwrite }, at);
-      await this.#release(await this.#commits.run(work));
+      checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
+      const work: Work<Freed> = (tx) => renamePath(tx, this.#org, this.#sender, { from, to, overwrite }, at);
+      await this.#release(await this.#deps.commits.run(work));
     });
   }
 
-  /** The file that is there; null: none. */
-  async #checkPlace(path: string, options: BeginOptions): Promise<EntryRow | null> {
+  async #checkPlace(path: string, options: BeginOptions): Promise<Beginning> {
     if (path === '/') throw new SpaceError('is_a_folder', 'the root is a folder');
     requireWritable(path);
     const db = this.#deps.control.read;
     const existing = await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
-    if (existing !== null && options.exclusive) throw new SpaceError('exists', `${path} exists`);
-    if (existing !== null) return existing;
-    if (!options.create) throw new SpaceError('not_found', `${path} is not there`);
+    const partial = existing === null ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
+    const isThere = existing !== null || partial !== null;
+    if (isThere && options.exclusive) throw new SpaceError('exists', `${path} exists`);
+    if (existing !== null) return { existing, partial };
+    if (partial === null && !options.create) throw new SpaceError('not_found', `${path} is not there`);
     const { dir } = splitPath(path);
     const folder = dir === '/' ? null : await findEntry(db, this.#org.id, dir);
     if (folder?.kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
     if (folder === null && dir !== '/') throw new SpaceError('not_found', `${dir} is not there`);
-    return null;
+    return { existing, partial };
   }
 
-  async #openBase(entry: EntryRow): Promise<Base | null> {
-    if (entry.size === 0) return null;
+  async #beginContent(beginning: Beginning, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
+    const { paths, settings, disk } = this.#deps;
+    const base = truncate ? null : await this.#openBase(beginning);
+    const { uploadWindowBytes } = settings;
+    const { maxFileBytes } = limits;
     try {
-      const identity = await this.#deps.identity(this.#org);
-      return { size: entry.size, reader: await openBlob(this.#deps.paths, entry.blobId!, identity) };
+      const create = async () => createBlob(paths, await findRecipient(control.read, this.#org.id), disk);
+      return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
+    } catch (error) {
+      await base?.reader?.close();
+      throw error;
+    }
+  }
+
+  async #openBase({ existing: entry, partial }: Beginning): Promise<Base | null> {
+    if (partial !== null) return { size: partial.size, reader: await openPartial(this.#deps, partial) };
+    if (entry === null || entry.size === 0) return null;
+    try {
+      const identity = () => this.#deps.identity(this.#org);
+      const { paths, disk } = this.#deps;
+      return { size: entry.size, reader: await openBlobOf(paths, entry.blobId!, identity, disk) };
     } catch (error) {
       if (error instanceof KeyError) return { size: entry.size, reader: null };
       throw error;
@@ -151,33 +201,61 @@ class SenderIntake implements Intake {
   }
 
   async #publish(upload: ClosedUpload): Promise<Receipt> {
-    const published = await this.#commits
+    const published = await this.#deps.commits
       .run((tx) => publishUpload(tx, upload))
       .catch(async (error) => {
         await this.#removeUnpublished(upload.blob.id);
         throw error;
       });
     this.#deps.onStep?.('committed');
-    await this.#release(published.replaced);
+    await this.#release(published.freed);
     return published.receipt;
   }
 
   /** A commit whose answer was lost may have happened: only a blob that the database does not know is removed. */
   async #removeUnpublished(blobId: string): Promise<void> {
     try {
-      if ((await findBlob(this.#deps.control.read, blobId)) === null) await removeBlob(this.#deps.paths, blobId);
+      if ((await findBlob(this.#deps.control.read, blobId)) === null)
+        await removeBlob(this.#deps.paths, blobId, this.#deps.disk);
     } catch (cause) {
       this.#place.warn('the blob of a failed upload could not be removed', cause);
     }
   }
 
-  /** Removes the bytes that nothing refers to any more. What was asked for is done already: a failure is only logged. */
-  async #release(blobId: string | null): Promise<void> {
-    if (blobId === null) return;
+  /** The end of an upload that is not published: what is left of it is kept, or forgotten, and the audit trail says so. */
+  async #lose({ path, begunAt, size, failure, keptBytes, trail, content, attributes }: LostUpload): Promise<void> {
     try {
-      if (!(await isBlobLive(this.#deps.control.read, blobId))) await removeBlob(this.#deps.paths, blobId);
+      const keep = keptBytes > 0 ? await trail.keep(content.remains, attributes, keptBytes) : null;
+      const noted = await trail.settle();
+      const at = this.#deps.now();
+      const detail = { size, keptBytes, ms: at - begunAt };
+      const partials = await this.#deps.commits.run(async (tx) => {
+        const forgotten = keep === null ? [] : await keep(tx);
+        if (keep === null && noted !== null) await deletePartial(tx, noted);
+        const outcome = failure !== null ? 'failed' : keptBytes > 0 ? 'partial' : 'aborted';
+        const reason = failure === null ? {} : { reason: failure.code };
+        await audit(tx, this.#org, this.#sender, at, `upload.${outcome}`, path, { outcome, ...detail, ...reason });
+        return forgotten;
+      });
+      await this.#release({ blob: null, partials });
     } catch (cause) {
-      this.#place.warn('the blob of a removed file is still there', cause);
+      this.#place.warn('the end of an upload could not be recorded', cause);
+    }
+  }
+
+  #trailPlace() {
+    const { commits, paths, now } = this.#deps;
+    return { org: this.#org, commits, now, nodeKey: () => loadOrCreateNodeKey(paths), warn: this.#place.warn };
+  }
+
+  /** Removes the bytes that nothing refers to any more. What was asked for is done already: a failure is only logged. */
+  async #release({ blob, partials }: Freed): Promise<void> {
+    const { control, paths, disk } = this.#deps;
+    try {
+      if (blob !== null && !(await isBlobLive(control.read, blob))) await removeBlob(paths, blob, disk);
+      await removePartials(paths, partials, disk);
+    } catch (cause) {
+      this.#place.warn('the bytes of a removed file are still there', cause);
     }
   }
 }

@@ -13,10 +13,12 @@ import {
   updateEntry,
 } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
+import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
 import { isTemporary, joinPath, splitPath } from '../storage/path.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
 import type { SealedBlob } from '../storage/writer.js';
+import { requireOpenable } from './recipient.js';
 import type { Receipt, Sender } from './types.js';
 
 export interface ClosedUpload {
@@ -27,23 +29,35 @@ export interface ClosedUpload {
   attributes: Attributes;
   begunAt: number;
   closedAt: number;
+  /** What was noted of it for the case of a crash; null: nothing. */
+  noted: string | null;
+}
+
+/** Files that a change has taken the last name from, perhaps: they go once it is committed. */
+export interface Freed {
+  /** null: none. What a run or another name still needs is the caller's to keep. */
+  blob: string | null;
+  /** What was kept of uploads that were cut off. */
+  partials: string[];
 }
 
 export interface Published {
   receipt: Receipt;
-  /** A blob that the path pointed to before; null: none. */
-  replaced: string | null;
+  freed: Freed;
 }
 
 /** The folder is made again when it was removed meanwhile: a complete upload is not lost for that. */
 export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promise<Published> {
   const { org, sender, path, blob, closedAt } = upload;
   const { dir, name } = splitPath(path);
+  await requireOpenable(tx, org.id, blob);
   if (!(await ensureFolders(tx, org.id, dir, closedAt))) throw new SpaceError('not_a_folder', `${dir} is a file`);
   const existing = await lockEntry(tx, org.id, path);
   if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
   await insertBlob(tx, { ...blob, org: org.id, createdAt: closedAt });
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
+  if (upload.noted !== null) await deletePartial(tx, upload.noted);
+  const partials = await forgetPartials(tx, org.id, path);
   const queued = !isTemporary(path);
   const uploadId = await insertUpload(tx, {
     org: org.id,
@@ -66,8 +80,11 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
     createdAt: existing?.createdAt ?? closedAt,
   });
   const { size, sha256 } = blob;
-  await audit(tx, org, sender, closedAt, 'upload.closed', path, { upload: uploadId, size, sha256, queued });
-  return { receipt: { uploadId, path, size, sha256, queued }, replaced: existing?.blobId ?? null };
+  const ms = closedAt - upload.begunAt;
+  const detail = { upload: uploadId, outcome: 'complete', size, sha256, ms, queued };
+  await audit(tx, org, sender, closedAt, 'upload.closed', path, detail);
+  const receipt = { uploadId, path, size, sha256, queued };
+  return { receipt, freed: { blob: existing?.blobId ?? null, partials } };
 }
 
 /**
@@ -90,7 +107,9 @@ export async function replaceEntry(
     if (await supersedeUpload(tx, upload.id, { archivedAs, at })) {
       await updateEntry(tx, entry.id, { dir, name });
       const path = joinPath(entry.dir, entry.name);
-      await audit(tx, org, sender, at, 'upload.superseded', path, { upload: upload.id, archivedAs });
+      const { size, sha256 } = upload;
+      const detail = { upload: upload.id, outcome: 'superseded', size, sha256, archivedAs };
+      await audit(tx, org, sender, at, 'upload.superseded', path, detail);
       return;
     }
   }

@@ -6,6 +6,8 @@ import { type Attributes, type Entry, SpaceError } from '../storage/types.js';
 import type { SealedBlob, SealStep } from '../storage/writer.js';
 import type { Content } from './content.js';
 import type { ClosedUpload } from './publish.js';
+import type { Claim } from './room.js';
+import type { Trail } from './trail.js';
 import type { Receipt, Sender, Upload } from './types.js';
 
 /** What an upload needs of the intake. */
@@ -16,16 +18,44 @@ export interface UploadPlace {
   /** Commits it; when that fails, what was sealed is gone. */
   publish(upload: ClosedUpload): Promise<Receipt>;
   onStep(step: SealStep): void;
+  /** Called once, when an upload ended without being published; whatever goes wrong here is only logged. */
+  onLost(lost: LostUpload): Promise<void>;
   /** Called once, when the upload ended in any way. */
   onEnd(upload: Upload): void;
   /** For what `abort` must not throw. */
   warn(message: string, cause: unknown): void;
 }
 
+export interface LostUpload {
+  path: string;
+  begunAt: number;
+  /** Plaintext bytes that came. */
+  size: number;
+  /** null: the connection died, or the client gave up. */
+  failure: SpaceError | null;
+  /** What is left of it for another upload to go on from. */
+  keptBytes: number;
+  trail: Trail;
+  content: Content;
+  attributes: Attributes;
+}
+
+interface UploadParts {
+  path: string;
+  content: Content;
+  claim: Claim;
+  trail: Trail;
+  begunAt: number;
+  append: boolean;
+  attributes: Partial<Attributes>;
+}
+
 export class OpenUpload implements Upload {
   readonly path: string;
   readonly #place: UploadPlace;
   readonly #content: Content;
+  readonly #claim: Claim;
+  readonly #trail: Trail;
   readonly #isAppending: boolean;
   readonly #begunAt: number;
   #attributes: Partial<Attributes> = {};
@@ -35,18 +65,15 @@ export class OpenUpload implements Upload {
   /** The call under way: an abort from outside waits for it. */
   #call: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    place: UploadPlace,
-    path: string,
-    content: Content,
-    options: { append: boolean; attributes: Partial<Attributes> },
-  ) {
+  constructor(place: UploadPlace, { path, content, claim, trail, begunAt, append, attributes }: UploadParts) {
     this.#place = place;
     this.path = path;
     this.#content = content;
-    this.#isAppending = options.append;
-    this.setAttributes(options.attributes);
-    this.#begunAt = place.now();
+    this.#claim = claim;
+    this.#trail = trail;
+    this.#isAppending = append;
+    this.setAttributes(attributes);
+    this.#begunAt = begunAt;
   }
 
   entry(): Entry {
@@ -56,7 +83,12 @@ export class OpenUpload implements Upload {
   }
 
   write(offset: number, bytes: Buffer): Promise<void> {
-    return this.#change(() => this.#content.write(this.#isAppending ? this.#content.size : offset, bytes));
+    return this.#change(async () => {
+      const from = this.#isAppending ? this.#content.size : offset;
+      await this.#claim.grow(from + bytes.length);
+      await this.#content.write(from, bytes);
+      this.#trail.note(this.#content.remains, this.#shownAttributes());
+    });
   }
 
   read(offset: number, length: number): Promise<Buffer> {
@@ -64,7 +96,10 @@ export class OpenUpload implements Upload {
   }
 
   setSize(size: number): Promise<void> {
-    return this.#change(() => this.#content.setSize(size));
+    return this.#change(async () => {
+      await this.#claim.grow(size);
+      await this.#content.setSize(size);
+    });
   }
 
   setAttributes(attributes: Partial<Attributes>): void {
@@ -79,10 +114,17 @@ export class OpenUpload implements Upload {
   finish(): Promise<Receipt> {
     return this.#run(async () => {
       this.#hasEnded = true;
+      let storedBytes = 0;
       try {
         const blob = await this.#seal();
-        return await this.#place.publish(this.#close(blob));
+        const receipt = await this.#place.publish(await this.#close(blob));
+        storedBytes = blob.size;
+        return receipt;
+      } catch (error) {
+        await this.#place.onLost({ ...this.#lose(0), failure: toSpaceError(error) });
+        throw error;
       } finally {
+        this.#claim.release(storedBytes);
         this.#place.onEnd(this);
       }
     });
@@ -92,14 +134,17 @@ export class OpenUpload implements Upload {
     await this.#call.catch(() => {});
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    await this.#discard();
+    const keptBytes = await this.#park();
+    await this.#place.onLost(this.#lose(keptBytes));
+    this.#claim.release(keptBytes);
     this.#place.onEnd(this);
   }
 
-  #close(blob: SealedBlob): ClosedUpload {
+  async #close(blob: SealedBlob): Promise<ClosedUpload> {
     const { org, sender, now } = this.#place;
+    const noted = await this.#trail.settle();
     const times = { begunAt: this.#begunAt, closedAt: now() };
-    return { org, sender, path: this.path, blob, attributes: this.#shownAttributes(), ...times };
+    return { org, sender, path: this.path, blob, attributes: this.#shownAttributes(), noted, ...times };
   }
 
   async #seal(): Promise<SealedBlob> {
@@ -110,6 +155,34 @@ export class OpenUpload implements Upload {
       await this.#discard();
       throw error;
     }
+  }
+
+  /** What failed is not kept: what it holds is not known. */
+  async #park(): Promise<number> {
+    if (this.#failure === null && this.#trail.keeps) {
+      try {
+        return await this.#content.park();
+      } catch (cause) {
+        this.#place.warn('an upload that was cut off could not be kept', cause);
+      }
+    }
+    await this.#discard();
+    return 0;
+  }
+
+  #lose(keptBytes: number): LostUpload {
+    const [content, trail, begunAt] = [this.#content, this.#trail, this.#begunAt];
+    const { path, size } = { path: this.path, size: content.size };
+    return {
+      path,
+      begunAt,
+      size,
+      failure: this.#failure,
+      keptBytes,
+      trail,
+      content,
+      attributes: this.#shownAttributes(),
+    };
   }
 
   async #discard(): Promise<void> {

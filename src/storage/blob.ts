@@ -31,7 +31,7 @@ export async function createBlob(
 }
 
 /**
- * Opens a blob with the organization's identity (`AGE-SECRET-KEY-1…`).
+ * Opens a blob with the organization's identities (`AGE-SECRET-KEY-…`, one a line).
  * @throws SpaceError `damaged` when it is missing or not what was sealed, `failed` when the disk fails
  */
 export async function openBlob(
@@ -48,6 +48,26 @@ export async function openBlob(
     throw new SpaceError(code, `blob ${id} can't be opened: ${(cause as Error).message}`, { cause });
   }
   return BlobReader.open(id, file, identity);
+}
+
+/**
+ * As openBlob, with the identities that the organization has now; asked again when the blob does not open, because the
+ * organization may have got a new one, and the blob its header, between the two.
+ */
+export async function openBlobOf(
+  paths: Pick<Paths, 'blobs'>,
+  id: string,
+  identity: () => Promise<string>,
+  disk: Disk = systemDisk,
+): Promise<BlobReader> {
+  const tried = await identity();
+  try {
+    return await openBlob(paths, id, tried, disk);
+  } catch (error) {
+    const latest = await identity();
+    if (latest === tried) throw error;
+    return openBlob(paths, id, latest, disk);
+  }
 }
 
 /** Removes a blob's bytes; one that is gone already is fine. Throws SpaceError `failed`. */

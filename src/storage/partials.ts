@@ -1,17 +1,91 @@
-/** Clears away what a killed process left in the blob store. */
-import { readdir, unlink } from 'node:fs/promises';
+/**
+ * Uploads that were cut off, as files: what a later upload goes on from. Each is read back by its own payload key, which
+ * the control database holds sealed to this node's key alone; the file's header is for the organization, as any blob's.
+ */
 import { join } from 'node:path';
+import { armor, Decrypter, Encrypter } from 'age-encryption';
 import type { Paths } from '../config/paths.js';
+import type { Db } from '../db/connection.js';
+import { findPartial, listPartials, type PartialRow } from '../db/control/partials.js';
+import { loadNodeKey, type NodeKey } from '../keys/node.js';
+import { type Disk, systemDisk } from './disk.js';
+import { BlobReader } from './reader.js';
+import { SpaceError } from './types.js';
+import { parseIdentity, parseRecipient } from './x25519.js';
+
+export interface PartialPlace {
+  control: Db;
+  paths: Pick<Paths, 'partials' | 'nodeKey'>;
+  disk?: Disk;
+}
+
+export function partialPath(paths: Pick<Paths, 'partials'>, id: string): string {
+  return join(paths.partials, id);
+}
+
+/** The partial at a path that this node can go on from; null: none. */
+export async function findOwnPartial(place: PartialPlace, org: string, path: string): Promise<PartialRow | null> {
+  const row = await findPartial(place.control.read, org, path);
+  return row !== null && row.node === (await nodeOf(place)) ? row : null;
+}
+
+/** As listPartials, those of this node. */
+export async function listOwnPartials(
+  place: PartialPlace,
+  org: string,
+  dir: string,
+  afterName: string | null,
+  limit: number,
+): Promise<PartialRow[]> {
+  const rows = await listPartials(place.control.read, org, dir, afterName, limit);
+  if (rows.length === 0) return rows;
+  const node = await nodeOf(place);
+  return rows.filter((row) => row.node === node);
+}
 
 /**
- * Removes the partial files of uploads that never ended; how many. Only for the one process that uses the data folder:
- * it can't tell a dead upload from another server's live one.
+ * Opens what is kept; of an upload that was in progress when its server died, the whole chunks that the file has.
+ * @throws SpaceError `damaged`, `failed`; KeyError
  */
-export async function sweepPartials(paths: Pick<Paths, 'partials'>): Promise<number> {
-  const names = await readdir(paths.partials).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
+export async function openPartial(place: PartialPlace, row: PartialRow): Promise<BlobReader> {
+  const { paths, disk = systemDisk } = place;
+  const node = await loadNodeKey(paths);
+  if (node === null) throw new SpaceError('damaged', `partial ${row.id} is sealed to a node key that is gone`);
+  const payloadKey = await unsealKey(row, node);
+  const file = await disk.open(partialPath(paths, row.id)).catch((cause: NodeJS.ErrnoException) => {
+    const code = cause.code === 'ENOENT' ? 'damaged' : 'failed';
+    throw new SpaceError(code, `partial ${row.id} can't be opened: ${cause.message}`, { cause });
   });
-  for (const name of names) await unlink(join(paths.partials, name));
-  return names.length;
+  const size = row.state === 'kept' ? row.size : null;
+  return BlobReader.openPartial(row.id, file, { payloadKey, headerBytes: row.headerBytes }, size);
+}
+
+/** Those that are gone already are fine. */
+export async function removePartials(
+  paths: Pick<Paths, 'partials'>,
+  ids: readonly string[],
+  disk: Disk = systemDisk,
+): Promise<void> {
+  for (const id of ids) await disk.remove(partialPath(paths, id));
+}
+
+/** Armored age, which only the node's key opens. */
+export async function sealPayloadKey(payloadKey: Buffer, node: NodeKey): Promise<string> {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(parseRecipient(node.recipient));
+  return armor.encode(await encrypter.encrypt(payloadKey));
+}
+
+async function unsealKey(row: PartialRow, node: NodeKey): Promise<Buffer> {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(parseIdentity(node.identity));
+  try {
+    return Buffer.from(await decrypter.decrypt(armor.decode(row.payloadKey)));
+  } catch (cause) {
+    throw new SpaceError('damaged', `partial ${row.id} does not open with this node's key`, { cause });
+  }
+}
+
+async function nodeOf({ paths }: PartialPlace): Promise<string | null> {
+  return (await loadNodeKey(paths))?.recipient ?? null;
 }

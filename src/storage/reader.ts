@@ -1,11 +1,12 @@
 /** A sealed file open for reading: its header opened, its length proven, its chunks opened as they are asked for. */
 import { type Header, maxHeaderBytes, openHeader } from './age.js';
-import { lastChunkOf, plainSizeOf, SealError } from './chunk.js';
+import { chunkBytes, lastChunkOf, plainSizeOf, SealError, sealedChunkBytes } from './chunk.js';
 import type { DiskFile } from './disk.js';
 import { Payload } from './payload.js';
 import { SpaceError } from './types.js';
+import type { PartialSecret } from './writer.js';
 
-const usualHeaderBytes = 1024;
+const usualHeaderBytes = 4096;
 
 /** Every method throws SpaceError: `damaged` when the bytes are not what was sealed, `failed` when the disk fails. */
 export class BlobReader {
@@ -38,6 +39,29 @@ export class BlobReader {
     }
   }
 
+  /**
+   * Opens what an upload left that was cut off. `size`: what is known to be there; null: as many whole chunks as the file
+   * has. It ends with a last chunk unless only whole ones were kept. Takes the file over.
+   */
+  static async openPartial(
+    id: string,
+    file: DiskFile,
+    { payloadKey, headerBytes }: PartialSecret,
+    size: number | null,
+  ): Promise<BlobReader> {
+    try {
+      const whole = Math.floor(Math.max(0, (await file.stat()).size - headerBytes) / sealedChunkBytes) * chunkBytes;
+      const known = size ?? whole;
+      const lastChunk = known % chunkBytes === 0 ? null : lastChunkOf(known);
+      const payload = new Payload({ file, key: payloadKey, start: headerBytes, size: known, lastChunk });
+      await payload.verifyEnd();
+      return new BlobReader(id, file, payload, known);
+    } catch (cause) {
+      await file.close();
+      throw translate(id, cause);
+    }
+  }
+
   /** Up to `length` bytes from `offset`; empty at or past the end. */
   async read(offset: number, length: number): Promise<Buffer> {
     try {
@@ -61,22 +85,24 @@ export class BlobReader {
   }
 }
 
-async function readHeader(file: DiskFile, identity: string): Promise<Header> {
+function readHeader(file: DiskFile, identities: string): Promise<Header> {
+  return scanHeader(file, (start) => openHeader(start, identities));
+}
+
+/**
+ * Gives `use` the start of a file, and more of it when that gave null because the header goes on.
+ * @throws SealError when there is no header, or `use` throws
+ */
+export async function scanHeader<T>(file: DiskFile, use: (start: Buffer) => Promise<T | null>): Promise<T> {
   for (const bytes of [usualHeaderBytes, maxHeaderBytes]) {
     const start = Buffer.alloc(bytes);
     const { bytesRead } = await file.read(start, 0, bytes, 0);
-    const header = await open(start.subarray(0, bytesRead), identity);
-    if (header !== null) return header;
+    const found = await use(start.subarray(0, bytesRead)).catch((cause: Error) => {
+      throw new SealError(`the header does not open: ${cause.message}`, { cause });
+    });
+    if (found !== null) return found;
   }
   throw new SealError('the file has no age header');
-}
-
-async function open(start: Buffer, identity: string): Promise<Header | null> {
-  try {
-    return await openHeader(start, identity);
-  } catch (cause) {
-    throw new SealError(`the header does not open: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function translate(id: string, cause: unknown): SpaceError {

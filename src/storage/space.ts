@@ -1,6 +1,7 @@
 /** One organization's virtual tree: rows of the control database, with three read-only folders that are always there. */
 import type { Paths } from '../config/paths.js';
 import type { Db, Queryable } from '../db/connection.js';
+import { findBlob } from '../db/control/blobs.js';
 import {
   deleteEntry,
   type EntryRow,
@@ -11,18 +12,23 @@ import {
   lockEntry,
   updateEntry,
 } from '../db/control/entries.js';
-import type { Org } from '../db/control/orgs.js';
-import { openBlob } from './blob.js';
+import { findOrg, type Org } from '../db/control/orgs.js';
+import { listPartials, type PartialRow, updatePartial } from '../db/control/partials.js';
+import { keyIdsOf } from '../keys/identity.js';
+import { openBlobOf } from './blob.js';
 import { asSpaceError } from './failure.js';
+import { checkCount, checkPathLimits, type Limits, limitsOf } from './limits.js';
+import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
 import { checkPath, compareNames, isReadOnly, joinPath, readOnlyRoots, requireWritable, splitPath } from './path.js';
 import type { BlobReader } from './reader.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError } from './types.js';
 
 export interface SpaceDeps {
   control: Db;
-  paths: Pick<Paths, 'blobs'>;
+  paths: Pick<Paths, 'blobs' | 'partials' | 'nodeKey'>;
+  settings: Limits;
   org: Org;
-  /** The organization's age identity, as keys/identity opens it; asked for when a file is read. */
+  /** The organization's age identities as they are now, one a line; asked for when a file is read. */
   identity: () => Promise<string>;
   now: () => number;
 }
@@ -37,6 +43,11 @@ export function toEntry(row: EntryRow): Entry {
   const writable = !isReadOnly(path);
   const { name, kind, size, mtimeMs, atimeMs } = row;
   return { path, name, kind, size, mode: writable ? row.mode : row.mode & ~0o222, mtimeMs, atimeMs, writable };
+}
+
+/** How an upload looks that was cut off: a file, as long as what a later upload may go on from. */
+function toPartialEntry({ dir, name, size, mode, mtimeMs, atimeMs }: PartialRow): Entry {
+  return { path: joinPath(dir, name), name, kind: 'file', size, mode, mtimeMs, atimeMs, writable: true };
 }
 
 /**
@@ -69,7 +80,8 @@ class OrgSpace implements Space {
     return asSpaceError(async () => {
       if ((await this.#stat(path)).kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is a file`);
       const rows = await listEntries(this.#deps.control.read, this.org, path, afterName, limit);
-      const entries = rows.map(toEntry);
+      const partials = await listOwnPartials(this.#deps, this.org, path, afterName, limit);
+      const entries = mergeEntries(rows.map(toEntry), partials.map(toPartialEntry), limit);
       return path === '/' ? this.#withRoots(entries, afterName, limit) : entries;
     });
   }
@@ -79,12 +91,13 @@ class OrgSpace implements Space {
       checkPath(path);
       for (;;) {
         const row = await this.#file(path);
-        const identity = await this.#deps.identity();
+        if ('state' in row) return new EntryReader(toPartialEntry(row), await openPartial(this.#deps, row));
         try {
-          return new EntryReader(toEntry(row), await openBlob(this.#deps.paths, row.blobId!, identity));
+          return new EntryReader(toEntry(row), await openBlobOf(this.#deps.paths, row.blobId!, this.#deps.identity));
         } catch (error) {
           // A newer version may have taken the name since the row was read, and the older one's bytes are gone.
-          if ((await this.#file(path)).blobId === row.blobId) throw error;
+          const latest = await this.#file(path);
+          if ('state' in latest || latest.blobId === row.blobId) throw await this.#explain(row.blobId!, error);
         }
       }
     });
@@ -95,11 +108,14 @@ class OrgSpace implements Space {
       checkPath(path);
       if (path === '/' || readOnlyRoots.includes(path)) throw new SpaceError('exists', `${path} exists`);
       requireWritable(path);
+      const limits = limitsOf(this.#deps.org, this.#deps.settings);
+      checkPathLimits(path, limits);
       const now = this.#deps.now();
       const times = { mtimeMs: attributes.mtimeMs ?? now, atimeMs: attributes.atimeMs ?? now, createdAt: now };
       const mode = (attributes.mode ?? 0o755) & 0o777;
       await this.#deps.control.write.transaction(async (tx) => {
         await requireFolder(tx, this.org, splitPath(path).dir);
+        await checkCount(tx, this.#deps.org, limits);
         const folder = { kind: 'dir' as const, blobId: null, uploadId: null, size: 0, mode, ...times };
         await insertEntry(tx, { org: this.org, ...splitPath(path), ...folder });
       });
@@ -114,7 +130,9 @@ class OrgSpace implements Space {
         const row = await lockEntry(tx, this.org, path);
         if (row === null) throw new SpaceError('not_found', `${path} is not there`);
         if (row.kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is a file`);
-        if (await hasEntries(tx, this.org, path)) throw new SpaceError('not_empty', `${path} is not empty`);
+        const isEmpty =
+          !(await hasEntries(tx, this.org, path)) && (await listPartials(tx, this.org, path, null, 1)).length === 0;
+        if (!isEmpty) throw new SpaceError('not_empty', `${path} is not empty`);
         await deleteEntry(tx, row.id);
       });
     });
@@ -125,20 +143,37 @@ class OrgSpace implements Space {
     return asSpaceError(async () => {
       if (path === '/') return;
       requireWritable(path);
-      const row = await findEntry(this.#deps.control.read, this.org, path);
-      if (row === null) throw new SpaceError('not_found', `${path} is not there`);
       const { mode, mtimeMs, atimeMs } = attributes;
-      const times = { ...(mtimeMs !== undefined && { mtimeMs }), ...(atimeMs !== undefined && { atimeMs }) };
-      await updateEntry(this.#deps.control.write, row.id, {
-        ...times,
+      const change = {
+        ...(mtimeMs !== undefined && { mtimeMs }),
+        ...(atimeMs !== undefined && { atimeMs }),
         ...(mode !== undefined && { mode: mode & 0o777 }),
-      });
+      };
+      const { read, write } = this.#deps.control;
+      const row = await findEntry(read, this.org, path);
+      if (row !== null) return updateEntry(write, row.id, change);
+      const partial = await findOwnPartial(this.#deps, this.org, path);
+      if (partial === null) throw new SpaceError('not_found', `${path} is not there`);
+      await updatePartial(write, partial.id, change);
     });
   }
 
-  async #file(path: string): Promise<EntryRow> {
+  /** What was sealed to an identity that is destroyed is lost, not damaged. */
+  async #explain(blobId: string, error: unknown): Promise<unknown> {
+    const { control } = this.#deps;
+    const sealedTo = (await findBlob(control.read, blobId))?.sealedTo;
+    const org = await findOrg(control.read, this.org);
+    if (sealedTo == null || org === null || keyIdsOf(org).includes(sealedTo)) return error;
+    return new SpaceError('destroyed', `blob ${blobId} is sealed to an identity that was destroyed`, { cause: error });
+  }
+
+  async #file(path: string): Promise<EntryRow | PartialRow> {
     const row = await findEntry(this.#deps.control.read, this.org, path);
-    if (row === null) throw await this.#absence(path);
+    if (row === null) {
+      const partial = await findOwnPartial(this.#deps, this.org, path);
+      if (partial !== null) return partial;
+      throw await this.#absence(path);
+    }
     if (row.kind !== 'file') throw new SpaceError('is_a_folder', `${path} is a folder`);
     return row;
   }
@@ -149,6 +184,8 @@ class OrgSpace implements Space {
     const row = await findEntry(this.#deps.control.read, this.org, path);
     if (row !== null) return toEntry(row);
     if (readOnlyRoots.includes(path)) return this.#fixedFolder(path);
+    const partial = await findOwnPartial(this.#deps, this.org, path);
+    if (partial !== null) return toPartialEntry(partial);
     throw await this.#absence(path);
   }
 
@@ -183,6 +220,15 @@ class OrgSpace implements Space {
       writable,
     };
   }
+}
+
+/** A complete file hides what is left of an upload of the same name. Both in the order of their names, and the result. */
+function mergeEntries(entries: Entry[], partials: Entry[], limit: number): Entry[] {
+  if (partials.length === 0) return entries;
+  const names = new Set(entries.map((entry) => entry.name));
+  return [...entries, ...partials.filter((entry) => !names.has(entry.name))]
+    .sort((one, other) => compareNames(one.name, other.name))
+    .slice(0, limit);
 }
 
 class EntryReader implements Reader {

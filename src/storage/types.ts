@@ -31,6 +31,16 @@ export type SpaceErrorCode =
   | 'bad_name'
   /** Larger than a limit allows. */
   | 'too_large'
+  /** The organization has as much as it may have. */
+  | 'quota'
+  /** The volume is nearly full. */
+  | 'no_space'
+  /** An upload that was cut off: it takes no name but its own before it is complete. */
+  | 'incomplete'
+  /** This server takes uploads only: it holds no key that opens a file. */
+  | 'withheld'
+  /** The organization's identity was destroyed: its files are gone for good, and it takes none before it has a new one. */
+  | 'destroyed'
   /** The stored bytes are not what was stored (broken seal, missing blob). */
   | 'damaged'
   /** Disk full, I/O error, database gone: the client may try again. */

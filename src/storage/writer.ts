@@ -1,7 +1,7 @@
 /** A file being sealed: takes plaintext in order, seals it chunk by chunk, and never touches the disk in the clear. */
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
-import type { Header } from './age.js';
+import type { NewHeader } from './age.js';
 import { chunkBytes, sealChunk, tagBytes } from './chunk.js';
 import type { Disk, DiskFile } from './disk.js';
 import { Payload } from './payload.js';
@@ -15,6 +15,15 @@ export interface SealedBlob {
   sealedSize: number;
   /** Of the plaintext, hex. */
   sha256: string;
+  /** The key id of the recipient. */
+  sealedTo: string;
+}
+
+/** What reads an unfinished file back. */
+export interface PartialSecret {
+  payloadKey: Buffer;
+  /** Where the payload begins. */
+  headerBytes: number;
 }
 
 /** What a crash can separate: all bytes with the system, all on the disk, in place under their name. */
@@ -31,7 +40,7 @@ interface Destination {
 export class BlobWriter {
   readonly #to: Destination;
   readonly #file: DiskFile;
-  readonly #header: Header;
+  readonly #header: NewHeader;
   readonly #sink: Sink;
   readonly #hash = createHash('sha256');
   /** The chunk that is not sealed yet: whether it is the last shows only when more comes. Empty only in an empty file. */
@@ -39,7 +48,7 @@ export class BlobWriter {
   #tailBytes = 0;
   #sealedChunks = 0;
 
-  constructor(to: Destination, file: DiskFile, header: Header) {
+  constructor(to: Destination, file: DiskFile, header: NewHeader) {
     this.#to = to;
     this.#file = file;
     this.#header = header;
@@ -53,7 +62,16 @@ export class BlobWriter {
 
   /** Plaintext bytes taken so far. */
   get size(): number {
-    return this.#sealedBytes + this.#tailBytes;
+    return this.sealedBytes + this.#tailBytes;
+  }
+
+  /** Plaintext bytes that are sealed: what could be read back if the process died once they are written. */
+  get sealedBytes(): number {
+    return this.#sealedChunks * chunkBytes;
+  }
+
+  get secret(): PartialSecret {
+    return { payloadKey: this.#header.payloadKey, headerBytes: this.#header.bytes.length };
   }
 
   /** Appends, and keeps no reference to `bytes`. Resolves at once while the disk keeps up. */
@@ -72,15 +90,15 @@ export class BlobWriter {
 
   /** Overwrites bytes that are not sealed yet; false, and nothing done, when some are. */
   patch(offset: number, bytes: Buffer): boolean {
-    if (offset < this.#sealedBytes || offset + bytes.length > this.size) return false;
-    bytes.copy(this.#tail, offset - this.#sealedBytes);
+    if (offset < this.sealedBytes || offset + bytes.length > this.size) return false;
+    bytes.copy(this.#tail, offset - this.sealedBytes);
     return true;
   }
 
   /** Drops the end; false, and nothing done, when that would open what is sealed. */
   truncate(size: number): boolean {
-    if (size > this.size || (size <= this.#sealedBytes && this.#sealedChunks > 0)) return false;
-    this.#tailBytes = size - this.#sealedBytes;
+    if (size > this.size || (size <= this.sealedBytes && this.#sealedChunks > 0)) return false;
+    this.#tailBytes = size - this.sealedBytes;
     return true;
   }
 
@@ -89,8 +107,8 @@ export class BlobWriter {
     const end = Math.min(offset + length, this.size);
     if (offset >= end) return Buffer.alloc(0);
     const sealed = await this.#guard(this.#readSealed(offset, end));
-    const tailFrom = Math.max(0, offset - this.#sealedBytes);
-    const tailTo = Math.max(0, end - this.#sealedBytes);
+    const tailFrom = Math.max(0, offset - this.sealedBytes);
+    const tailTo = Math.max(0, end - this.sealedBytes);
     return Buffer.concat([sealed, this.#tail.subarray(tailFrom, tailTo)]);
   }
 
@@ -104,11 +122,32 @@ export class BlobWriter {
     return this.#guard(this.#finish(onStep));
   }
 
+  /**
+   * Ends the file where it is, and leaves it among the partials, so that it survives a power cut and a later upload goes
+   * on from there. One byte less than was written is kept: of an upload that lacks nothing but its CLOSE, a client that
+   * compares sizes would believe that it is complete, and never close it. Returns the plaintext bytes that are kept; 0:
+   * none, and no file.
+   */
+  async park(): Promise<number> {
+    const size = Math.max(0, this.size - 1);
+    if (size === 0) await this.discard();
+    else await this.#guard(this.#park(size));
+    return size;
+  }
+
   /** Removes the partial file; after a failed `finish` too. */
   async discard(): Promise<void> {
     await this.#sink.settle();
     const { disk, partialPath } = this.#to;
     await this.#guard(this.#file.close().finally(() => disk.remove(partialPath)));
+  }
+
+  /** Without a last chunk where only whole ones are left: no chunk that was sealed as one of many is sealed again. */
+  async #park(size: number): Promise<void> {
+    if (size > this.sealedBytes) this.#seal([this.#tail.subarray(0, size - this.sealedBytes)], true);
+    await this.#sink.drain();
+    await this.#file.sync();
+    await this.#file.close();
   }
 
   async #finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
@@ -123,7 +162,7 @@ export class BlobWriter {
     await this.#file.close();
     onStep('moved');
     const sealedSize = this.#header.bytes.length + size + this.#sealedChunks * tagBytes;
-    return { id, size, sealedSize, sha256: this.#hash.digest('hex') };
+    return { id, size, sealedSize, sha256: this.#hash.digest('hex'), sealedTo: this.#header.sealedTo };
   }
 
   #seal(parts: readonly Buffer[], isLast: boolean): void {
@@ -132,14 +171,10 @@ export class BlobWriter {
     this.#sealedChunks++;
   }
 
-  get #sealedBytes(): number {
-    return this.#sealedChunks * chunkBytes;
-  }
-
   async #readSealed(offset: number, end: number): Promise<Buffer> {
     await this.#sink.drain();
     const place = { file: this.#file, key: this.#header.payloadKey, start: this.#header.bytes.length };
-    const payload = new Payload({ ...place, size: this.#sealedBytes, lastChunk: null });
+    const payload = new Payload({ ...place, size: this.sealedBytes, lastChunk: null });
     return payload.read(offset, Math.max(0, end - offset));
   }
 

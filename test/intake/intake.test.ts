@@ -71,8 +71,9 @@ onBothDatabases('intake', (open) => {
     assert.equal((await space.stat('/u.csv')).mode, 0o600);
   });
 
-  test('an aborted upload leaves nothing, and the older version stays', async (t) => {
-    const place = await openIntake(t, await open(t));
+  test('where partials are not kept, an aborted upload leaves nothing, and the older version stays', async (t) => {
+    const databases = await open(t);
+    const place = await openIntake(t, databases, { settings: { ...databases.settings, keepPartialHours: 0 } });
     await place.put('/users.csv', 'first');
     const upload = await place.intake.begin('/users.csv', replacing);
     await upload.write(0, randomContent(1_000_000));

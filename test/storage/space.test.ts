@@ -140,11 +140,11 @@ onBothDatabases('space', (open) => {
 
   test('damage, and a key that is not there, are told apart', async (t) => {
     const place = await openIntake(t, await open(t));
-    const { control, paths, org } = place;
+    const { control, paths, org, settings } = place;
     await place.put('/users.csv', 'content');
     const { blobId } = (await findEntry(control.read, org.id, '/users.csv'))!;
     const identity = () => Promise.reject(new KeyError('missing', 'no master key'));
-    const keyless = openSpace({ control, paths, org, identity, now: () => 0 });
+    const keyless = openSpace({ control, paths, settings, org, identity, now: () => 0 });
     await assert.rejects(keyless.openRead('/users.csv'), { code: 'failed', message: 'no master key' });
     writeFileSync(blobPath(paths, blobId!), 'not age');
     await assert.rejects(place.space.openRead('/users.csv'), { code: 'damaged' });
@@ -154,11 +154,18 @@ onBothDatabases('space', (open) => {
 
   test('organizations do not see each other', async (t) => {
     const place = await openIntake(t, await open(t));
-    const { control, paths } = place;
+    const { control, paths, settings } = place;
     const other = sampleOrg('globex');
     await insertOrg(control.write, other);
     await place.put('/users.csv', 'x');
-    const space = openSpace({ control, paths, org: other, identity: async () => place.identity, now: () => 0 });
+    const space = openSpace({
+      control,
+      paths,
+      settings,
+      org: other,
+      identity: async () => place.identity,
+      now: () => 0,
+    });
     await assert.rejects(space.stat('/users.csv'), { code: 'not_found' });
     assert.equal((await space.list('/', null, 10)).length, 3);
   });

@@ -5,14 +5,15 @@ import { createSilentLogger } from '../../src/config/logger.js';
 import { pathsOf } from '../../src/config/paths.js';
 import { insertBlob } from '../../src/db/control/blobs.js';
 import { insertEntry } from '../../src/db/control/entries.js';
-import { insertOrg, type Org } from '../../src/db/control/orgs.js';
+import { findOrg, insertOrg, type Org } from '../../src/db/control/orgs.js';
 import { findRun, openManualRun } from '../../src/db/control/runs.js';
 import { insertUpload } from '../../src/db/control/uploads.js';
 import { insertOwner } from '../../src/db/directory/users.js';
 import type { RunSummary } from '../../src/importer/types.js';
 import { type WorkerDeps, workNext } from '../../src/importer/worker.js';
-import { createOrgIdentity, openOrgIdentity } from '../../src/keys/identity.js';
-import { loadOrCreateMaster } from '../../src/keys/master.js';
+import { createOrgIdentity } from '../../src/keys/identity.js';
+import { createKeyring } from '../../src/keys/keyring.js';
+import { loadMaster, loadOrCreateMaster } from '../../src/keys/master.js';
 import { blobPath, createBlob } from '../../src/storage/blob.js';
 import { openSpace } from '../../src/storage/space.js';
 import type { TestDatabases } from './databases.js';
@@ -54,6 +55,10 @@ export class Company {
       emailKey: org.ownerEmail,
       at: importMoment,
     });
+    const keyring = createKeyring({
+      loadMaster: () => loadMaster(paths),
+      findOrg: (id) => findOrg(control.read, id),
+    });
     const company: Company = new Company(
       org,
       {
@@ -61,7 +66,7 @@ export class Company {
         paths,
         control,
         directory,
-        master,
+        identity: keyring.open,
         logger: createSilentLogger(),
         now: () => company.clock,
         owner: 'test',
@@ -126,13 +131,14 @@ export class Company {
 
   /** The text of a file of the organization's space. */
   async read(path: string): Promise<string> {
-    const { control, paths, master } = this.deps;
+    const { control, paths, identity } = this.deps;
     const space = openSpace({
       control,
       paths,
+      settings: this.deps.settings,
       now: this.deps.now,
       org: this.org,
-      identity: () => openOrgIdentity(master, this.org),
+      identity: () => identity(this.org),
     });
     const reader = await space.openRead(path);
     const content = await reader.read(0, 16 * 1024 * 1024);

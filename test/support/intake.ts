@@ -33,6 +33,7 @@ export interface TestIntake {
   space: Space;
   control: Db;
   paths: IntakeDeps['paths'];
+  settings: TestDatabases['settings'];
   identity: string;
   /** The clock, in milliseconds; moves when it is told to. */
   clock: { now: number };
@@ -59,7 +60,7 @@ export async function openIntake(
   const deps = { control, paths, settings, logger: createSilentLogger(), now, identity, ...change };
   const service = createIntake(deps);
   const intake = service.forSender(org, sender);
-  const space = openSpace({ control, paths, org, identity, now });
+  const space = openSpace({ control, paths, settings, org, identity, now });
   const put = async (path: string, content: string | Buffer) => {
     const upload = await intake.begin(path, replacing);
     await upload.write(0, Buffer.from(content));
@@ -72,5 +73,18 @@ export async function openIntake(
     return bytes.toString();
   };
   const secondServer = () => createIntake(deps).forSender(org, sender);
-  return { org, service, intake, secondServer, space, control, paths, identity: store.identity, clock, put, get };
+  return {
+    org,
+    service,
+    intake,
+    secondServer,
+    space,
+    control,
+    paths,
+    settings,
+    identity: store.identity,
+    clock,
+    put,
+    get,
+  };
 }

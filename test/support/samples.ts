@@ -13,9 +13,11 @@ export function sampleOrg(id: string, change: Partial<Org> = {}): Org {
     dateFormat: 'auto',
     teamsMode: 'add',
     recipient: 'age1unset',
-    sealedIdentity: null,
+    sealedIdentity: 'unset',
+    oldIdentities: [],
     createdAt: Date.UTC(2026, 0, 1),
     slotsFrom: Date.UTC(2026, 0, 1),
+    limits: {},
     ...change,
   };
 }

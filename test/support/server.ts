@@ -47,7 +47,7 @@ export async function startTestServer(
   const now = Date.now;
   const identity = (org: Org) => openOrgIdentity(master, org);
   const intake = createIntake({ control, paths, settings, logger, now, identity });
-  const spaceOf = (org: Org): Space => openSpace({ control, paths, org, now, identity: () => identity(org) });
+  const spaceOf = (org: Org): Space => openSpace({ control, paths, settings, org, now, identity: () => identity(org) });
   const addOrg = async (id: string, orgChange: Partial<Org> = {}): Promise<Org> => {
     const org = sampleOrg(id, { ...(await createOrgIdentity(master.recipient)), ...orgChange });
     await insertOrg(control.write, org);

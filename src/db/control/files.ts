@@ -1,4 +1,8 @@
-/** An organization's tree as operators see it: every file and folder below a path, and what became of each upload. */
+/**
+ * An organization's tree as operators see it: every file and folder below a path, what became of each upload, and what is
+ * left of those that were cut off.
+ */
+import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import type { UploadState } from './uploads.js';
 
@@ -10,8 +14,11 @@ export interface StoredFile {
   mtimeMs: number;
   createdAt: number;
   /** null for folders, and for files that no client sent (reports). */
-  state: UploadState | null;
+  state: FileState | null;
 }
+
+/** partial: cut off; a complete file of the same name hides it. */
+export type FileState = UploadState | 'partial';
 
 /** Where a page ended. */
 export type FilePlace = Pick<Row, 'dir' | 'name'>;
@@ -23,7 +30,7 @@ interface Row {
   size: number;
   mtime_ms: number;
   created_at: number;
-  state: UploadState | null;
+  state: FileState | null;
 }
 
 /** Everything below a folder, page by page, folder by folder in the order of their paths. */
@@ -58,11 +65,21 @@ export async function findFile(db: Queryable, org: string, path: string): Promis
   return row === undefined ? null : fromRow(row);
 }
 
-function selectFiles(db: Queryable, org: string) {
-  return db('entries')
+function selectFiles(db: Queryable, org: string): Knex.QueryBuilder {
+  const columns = (of: string) => ['dir', 'name', 'size', 'mtime_ms'].map((column) => `${of}.${column}`);
+  const entries = db('entries')
     .leftJoin('uploads', 'uploads.id', 'entries.upload_id')
     .where('entries.org_id', org)
-    .select('dir', 'name', 'kind', 'entries.size', 'mtime_ms', 'entries.created_at', 'uploads.state');
+    .select(...columns('entries'), 'entries.kind', 'entries.created_at', 'uploads.state');
+  const partials = db('partials')
+    .where({ 'partials.org_id': org, 'partials.state': 'kept' })
+    .whereNotExists(
+      db('entries')
+        .select(db.raw('1'))
+        .whereRaw('org_id = partials.org_id AND dir = partials.dir AND name = partials.name'),
+    )
+    .select(...columns('partials'), db.raw("'file' AS kind"), 'partials.begun_at', db.raw("'partial' AS state"));
+  return db.from(entries.unionAll(partials).as('files'));
 }
 
 function fromRow(row: Row): StoredFile {

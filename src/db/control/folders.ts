@@ -11,7 +11,7 @@ export async function listFoldersBelow(db: Queryable, org: string, path: string)
   return rows.map((row) => `${row.dir}/${row.name}`);
 }
 
-/** Renames a folder's inside: every entry below `from`, and the paths of its waiting uploads, now lie below `to`. */
+/** Renames a folder's inside: entries, waiting uploads and partials below `from` now lie below `to`. */
 export async function moveEntriesBelow(tx: Queryable, org: string, from: string, to: string): Promise<void> {
   const rest = [...from].length + 1;
   const inside = tx('entries').where({ org_id: org }).whereNotNull('upload_id').where(isBelow(from));
@@ -19,10 +19,11 @@ export async function moveEntriesBelow(tx: Queryable, org: string, from: string,
     .whereIn('id', inside.select('upload_id'))
     .whereIn('state', ['queued', 'stored'])
     .update({ path: tx.raw('? || substr(path, CAST(? AS integer))', [to, rest]) });
-  await tx('entries')
-    .where({ org_id: org })
-    .where(isBelow(from))
-    .update({ dir: tx.raw('? || substr(dir, CAST(? AS integer))', [to, rest]) });
+  for (const table of ['entries', 'partials'])
+    await tx(table)
+      .where({ org_id: org })
+      .where(isBelow(from))
+      .update({ dir: tx.raw('? || substr(dir, CAST(? AS integer))', [to, rest]) });
 }
 
 /** Not LIKE, which ignores case on SQLite; substr counts characters, from 1, on both databases. */

@@ -6,6 +6,19 @@ import { DatabaseError, isUniqueViolation } from '../error.js';
 export type DateFormat = 'auto' | 'mdy' | 'dmy';
 export type TeamsMode = 'add' | 'replace';
 
+/** An identity that seals no more, and still opens what was sealed to it. */
+export interface SealedIdentity {
+  recipient: string;
+  /** Armored age, for the master recipient. */
+  sealedIdentity: string;
+  retiredAt: number;
+}
+
+/** What an organization may be limited to by itself; the settings of the same names say what holds without it. */
+export const limitNames = ['maxStoredBytes', 'maxFileBytes', 'maxFiles', 'maxFolderDepth', 'maxNameBytes'] as const;
+export type LimitName = (typeof limitNames)[number];
+export type OrgLimits = Partial<Record<LimitName, number>>;
+
 export interface Org {
   id: string;
   name: string;
@@ -22,7 +35,10 @@ export interface Org {
   recipient: string;
   /** The organization's age identity, sealed to the master recipient (armored age); null once destroyed. */
   sealedIdentity: string | null;
+  /** Identities that are being rotated out: some file may still be sealed to them. */
+  oldIdentities: readonly SealedIdentity[];
   createdAt: number;
+  limits: OrgLimits;
   /** Slots before this time (ms) are not caught up: the organization was not there, not enabled, or had another slot. */
   slotsFrom: number;
 }
@@ -40,8 +56,10 @@ export type OrgChange = Partial<
     | 'dateFormat'
     | 'teamsMode'
     | 'slotsFrom'
+    | 'limits'
     | 'recipient'
     | 'sealedIdentity'
+    | 'oldIdentities'
   >
 >;
 
@@ -57,8 +75,10 @@ interface OrgRow {
   teams_mode: TeamsMode;
   recipient: string;
   sealed_identity: string | null;
+  old_identities: string;
   created_at: number;
   slots_from: number;
+  limits: string;
 }
 
 /** @throws DatabaseError `duplicate` when the id is taken. */
@@ -75,6 +95,13 @@ export async function insertOrg(db: Queryable, org: Org): Promise<void> {
 /** null: no such organization. */
 export async function findOrg(db: Queryable, id: string): Promise<Org | null> {
   const row = await db<OrgRow>('orgs').where({ id }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** As findOrg, and it stays as it is until the transaction ends. `forChange` also keeps other readers of this kind out. */
+export async function lockOrg(tx: Queryable, id: string, forChange: boolean): Promise<Org | null> {
+  const query = tx<OrgRow>('orgs').where({ id }).first();
+  const row = await (forChange ? query.forUpdate() : query.forShare());
   return row === undefined ? null : fromRow(row);
 }
 
@@ -109,8 +136,10 @@ function toRow(org: Partial<Org>): Partial<OrgRow> {
     teams_mode: org.teamsMode,
     recipient: org.recipient,
     sealed_identity: org.sealedIdentity,
+    old_identities: org.oldIdentities === undefined ? undefined : JSON.stringify(org.oldIdentities),
     created_at: org.createdAt,
     slots_from: org.slotsFrom,
+    limits: org.limits === undefined ? undefined : JSON.stringify(org.limits),
   };
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
 }
@@ -128,7 +157,9 @@ function fromRow(row: OrgRow): Org {
     teamsMode: row.teams_mode,
     recipient: row.recipient,
     sealedIdentity: row.sealed_identity,
+    oldIdentities: JSON.parse(row.old_identities),
     createdAt: row.created_at,
     slotsFrom: row.slots_from,
+    limits: JSON.parse(row.limits),
   };
 }

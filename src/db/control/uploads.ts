@@ -65,6 +65,11 @@ export async function findUpload(db: Queryable, id: number): Promise<UploadRow |
   return row === undefined ? null : fromStored(row);
 }
 
+/** Whether a complete version of a path came after a time. */
+export async function hasNewerUpload(db: Queryable, org: string, path: string, since: number): Promise<boolean> {
+  return (await db('uploads').where({ org_id: org, path }).where('closed_at', '>', since).first('id')) !== undefined;
+}
+
 /** What waits for the next run, oldest first. */
 export async function listQueue(db: Queryable, org: string): Promise<UploadRow[]> {
   return (await oldestFirst(selectUploads(db).where({ 'uploads.org_id': org, state: 'queued' }))).map(fromStored);

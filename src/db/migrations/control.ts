@@ -2,7 +2,11 @@
 import type { Knex } from 'knex';
 import type { Migration } from './migrate.js';
 
-export const controlMigrations: readonly Migration[] = [{ name: '001_begin', up: begin }];
+export const controlMigrations: readonly Migration[] = [
+  { name: '001_begin', up: begin },
+  { name: '002_intake', up: addIntake },
+  { name: '003_keys', up: addKeys },
+];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */
 async function begin(knex: Knex): Promise<void> {
@@ -118,5 +122,47 @@ async function begin(knex: Knex): Promise<void> {
     table.text('subject').notNullable();
     table.text('detail').notNullable(); // JSON
     table.index(['org_id', 'at']);
+  });
+}
+
+/** Uploads that were cut off, and what each organization may store. */
+async function addIntake(knex: Knex): Promise<void> {
+  await knex.schema.alterTable('orgs', (table) => {
+    table.text('limits').notNullable().defaultTo('{}'); // JSON; a limit that is missing is the settings'
+  });
+
+  await knex.schema.createTable('partials', (table) => {
+    table.text('id').primary(); // of the file in partials/
+    table.text('org_id').notNullable().references('orgs.id').onDelete('CASCADE');
+    table.text('dir').notNullable();
+    table.text('name').notNullable();
+    // open (an upload in progress, or one whose server died), kept (cut off: may be resumed)
+    table.text('state').notNullable();
+    table.bigInteger('size').notNullable(); // plaintext bytes that can be read; 0 while it is open
+    table.text('based_on'); // the partial that this upload resumed
+    table.text('node').notNullable(); // age1…: the node whose key opens payload_key
+    table.text('payload_key').notNullable(); // sealed to node; never that of a file that is published
+    table.integer('header_bytes').notNullable(); // where the file's payload begins
+    table.integer('mode').notNullable();
+    table.bigInteger('mtime_ms').notNullable();
+    table.bigInteger('atime_ms').notNullable();
+    table.bigInteger('begun_at').notNullable();
+    table.bigInteger('updated_at').notNullable();
+    table.index(['org_id', 'dir', 'name']);
+    table.index(['updated_at']);
+  });
+  await knex.schema.alterTable('uploads', (table) => {
+    table.index(['state', 'settled_at']);
+    table.index(['org_id', 'path']);
+  });
+}
+
+/** Identities that are rotated out, and which identity each blob is sealed to. */
+async function addKeys(knex: Knex): Promise<void> {
+  await knex.schema.alterTable('orgs', (table) => {
+    table.text('old_identities').notNullable().defaultTo('[]'); // JSON: {recipient, sealedIdentity, retiredAt}
+  });
+  await knex.schema.alterTable('blobs', (table) => {
+    table.text('sealed_to'); // the recipient's key id; null: the blob is older than this column
   });
 }

@@ -1,0 +1,19 @@
+/** How much an organization has stored: counted, never kept as a number that could go wrong. */
+import type { Queryable } from '../connection.js';
+
+export interface StoredUsage {
+  /** Plaintext bytes of its files (drops, archive, reports) and of what was kept of uploads that were cut off. */
+  bytes: number;
+  /** Files and folders. */
+  entries: number;
+}
+
+export async function measureUsage(db: Queryable, org: string): Promise<StoredUsage> {
+  const stored = await db('entries').where({ org_id: org }).sum({ bytes: 'size' }).count({ entries: 'id' }).first();
+  const partial = await db('partials').where({ org_id: org, state: 'kept' }).sum({ bytes: 'size' }).first();
+  return { bytes: Number(stored?.bytes ?? 0) + Number(partial?.bytes ?? 0), entries: Number(stored?.entries ?? 0) };
+}
+
+export async function countEntries(db: Queryable, org: string): Promise<number> {
+  return Number((await db('entries').where({ org_id: org }).count({ entries: 'id' }).first())?.entries ?? 0);
+}

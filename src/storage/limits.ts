@@ -1,0 +1,29 @@
+/** What an organization may store: its own limits, or else the settings'; and the names and depth of its paths. */
+import type { Settings } from '../config/settings.js';
+import type { Queryable } from '../db/connection.js';
+import type { LimitName, Org } from '../db/control/orgs.js';
+import { countEntries } from '../db/control/usage.js';
+import { SpaceError } from './types.js';
+
+export type Limits = Pick<Settings, LimitName>;
+
+export function limitsOf(org: Org, settings: Limits): Limits {
+  const { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes } = settings;
+  return { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes, ...org.limits };
+}
+
+/** For a path that is about to be made. @throws SpaceError `bad_name` */
+export function checkPathLimits(path: string, { maxFolderDepth, maxNameBytes }: Limits): void {
+  const names = path.split('/').slice(1);
+  if (names.length > maxFolderDepth)
+    throw new SpaceError('bad_name', `a path of ${names.length} names; ${maxFolderDepth} are allowed`);
+  const longest = Math.max(...names.map((name) => Buffer.byteLength(name)));
+  if (longest > maxNameBytes)
+    throw new SpaceError('bad_name', `a name of ${longest} bytes; ${maxNameBytes} are allowed`);
+}
+
+/** For one more file or folder. @throws SpaceError `quota` */
+export async function checkCount(tx: Queryable, org: Org, { maxFiles }: Limits): Promise<void> {
+  if ((await countEntries(tx, org.id)) >= maxFiles)
+    throw new SpaceError('quota', `${org.id} has ${maxFiles} files and folders, as many as it may`);
+}
