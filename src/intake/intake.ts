@@ -179,7 +179,7 @@ class SenderIntake implements Intake {
     const { uploadWindowBytes } = settings;
     const { maxFileBytes } = limits;
     try {
-      const create = async () => createBlob(paths, await findRecipient(control.read, this.#org.id), disk);
+      const create = async () => createBlob(paths, await findRecipient(this.#deps.control.read, this.#org.id), disk);
       return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
     } catch (error) {
       await base?.reader?.close();
