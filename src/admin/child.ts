@@ -2,9 +2,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
+import type { KnownSecrets } from '../keys/secrets.js';
 
-/** What the parent tells the importer's process. Settings go this way since arguments and variables are seen by others. */
-export type ParentMessage = { type: 'start'; settings: Settings } | { type: 'stop' };
+/**
+ * What the parent tells the importer's process. Settings and secrets go this way since arguments and variables are seen by
+ * others, and since a descriptor or a person gives a secret only once.
+ */
+export type ParentMessage = { type: 'start'; settings: Settings; secrets: KnownSecrets } | { type: 'stop' };
 
 export interface ImportProcess {
   /** Asks the importer to stop at a safe point and waits for it. */
@@ -18,6 +22,7 @@ const settledMs = 60_000;
 
 export function startImportProcess(
   settings: Settings,
+  secrets: KnownSecrets,
   logger: Logger,
   now: () => number,
   module = new URL('./importing.js', import.meta.url),
@@ -50,7 +55,7 @@ export function startImportProcess(
       // One that could not be started has no exit either.
       if (started.pid === undefined) end({});
     });
-    send(started, { type: 'start', settings });
+    send(started, { type: 'start', settings, secrets });
   };
 
   start();

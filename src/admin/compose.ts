@@ -10,12 +10,14 @@ import { createIntake, type IntakeService, type IntakeStep } from '../intake/int
 import type { Sender } from '../intake/types.js';
 import { createAuthenticator, type Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
-import { openOrgIdentity } from '../keys/identity.js';
+import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/keyring.js';
 import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master.js';
+import { createMasterSecrets, type MasterSecrets } from '../keys/secrets.js';
 import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
 import { AdminError } from './error.js';
+import { askPassphrase, canAsk } from './prompt.js';
 
 /** What an operation works with: both databases, the data folder, the clock, and who is asking. */
 export interface Workplace {
@@ -28,13 +30,15 @@ export interface Workplace {
   /** For the audit trail: `operator:<system user>`. */
   actor: string;
   now: () => number;
+  /** Where the master key comes from, and what was read of it. */
+  secrets: MasterSecrets;
   /** @throws KeyError when there is no usable master key. */
   master(): Promise<MasterKey>;
   /** The master key, made where there is none and no organization that needs the old one. @throws KeyError */
   makeMaster(): Promise<{ master: MasterKey; created: boolean }>;
   /** @throws AdminError `not_found` */
   org(id: string): Promise<Org>;
-  /** The organization's age identity. @throws KeyError */
+  /** The organization's age identities as they are now, one a line. @throws KeyError */
   identity(org: Org): Promise<string>;
   space(org: Org): Space;
   close(): Promise<void>;
@@ -62,12 +66,8 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     await control.close();
     throw cause;
   });
-  let master: Promise<MasterKey> | null = null;
-  const openMaster = () => {
-    master ??= loadMaster(paths);
-    return master;
-  };
-  const identity = async (org: Org) => openOrgIdentity(await openMaster(), org);
+  const secrets = createMasterSecrets(paths, { ask: canAsk() ? () => askPassphrase(paths.masterKey) : undefined });
+  const { master, open: identity } = composeKeyring(settings, paths, secrets, control);
   const now = Date.now;
   return {
     settings,
@@ -77,11 +77,13 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     isNew,
     actor: `operator:${systemUser()}`,
     now,
-    master: openMaster,
+    secrets,
+    master,
     makeMaster: async () => {
       // A new key would open nothing of what is there: a lost one must come back from the backup.
-      if ((await listOrgs(control.read)).length > 0) return { master: await openMaster(), created: false };
-      return loadOrCreateMaster(paths);
+      if (settings.role === 'intake' || (await listOrgs(control.read)).length > 0)
+        return { master: await master(), created: false };
+      return loadOrCreateMaster(paths, secrets, settings.recipientType);
     },
     org: async (id) => {
       const org = await findOrg(control.read, id);
@@ -89,12 +91,26 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       return org;
     },
     identity,
-    space: (org) => openSpace({ control, paths, org, now, identity: () => identity(org) }),
+    space: (org) => openSpace({ control, paths, settings, org, now, identity: () => identity(org) }),
     close: async () => {
       await directory.close();
       await control.close();
     },
   };
+}
+
+/** An intake node gets the keyring that opens nothing, even where a master key lies beside it. */
+export function composeKeyring(
+  settings: Pick<Settings, 'role'>,
+  paths: Paths,
+  secrets: MasterSecrets,
+  control: Db,
+): Keyring {
+  if (settings.role === 'intake') return createWithheldKeyring();
+  return createKeyring({
+    loadMaster: () => loadMaster(paths, secrets),
+    findOrg: (id) => findOrg(control.read, id),
+  });
 }
 
 export interface ServerParts {

@@ -7,8 +7,9 @@ import type { Settings } from '../config/settings.js';
 import { openControl, openDirectory } from '../db/connection.js';
 import { type RunningImporter, startImporter } from '../importer/importer.js';
 import type { RunDeps } from '../importer/run.js';
-import { loadMaster } from '../keys/master.js';
+import { createMasterSecrets, type KnownSecrets } from '../keys/secrets.js';
 import type { ParentMessage } from './child.js';
+import { composeKeyring } from './compose.js';
 
 type OnStep = RunDeps['onStep'];
 
@@ -22,7 +23,7 @@ export function followParent(onStep?: OnStep): void {
   let stop = async () => {};
   process.on('message', async (message: ParentMessage) => {
     if (message.type === 'start') {
-      stop = begin(message.settings, onStep);
+      stop = begin(message.settings, message.secrets, onStep);
       return;
     }
     await stop();
@@ -31,14 +32,14 @@ export function followParent(onStep?: OnStep): void {
 }
 
 /** Gives what ends it. */
-function begin(settings: Settings, onStep: OnStep): () => Promise<void> {
+function begin(settings: Settings, secrets: KnownSecrets, onStep: OnStep): () => Promise<void> {
   const logger = createLogger(settings).child({ part: 'importer' });
   const die = (cause: unknown) => {
     logger.error('the importer failed', { reason: (cause as Error).message, stack: (cause as Error).stack });
     process.exit(1);
   };
   process.on('uncaughtException', die);
-  const running = run(settings, logger, onStep);
+  const running = run(settings, secrets, logger, onStep);
   running.catch(die);
   return async () => (await running)();
 }
@@ -46,15 +47,27 @@ function begin(settings: Settings, onStep: OnStep): () => Promise<void> {
 /** Gives what ends it. */
 async function run(
   settings: Settings,
+  known: KnownSecrets,
   logger: ReturnType<typeof createLogger>,
   onStep: OnStep,
 ): Promise<() => Promise<void>> {
   const paths = pathsOf(settings);
-  const master = await loadMaster(paths);
   const control = await openControl(settings);
+  const { master, open: identity } = composeKeyring(settings, paths, createMasterSecrets(paths, { known }), control);
+  await master(); // without it every run would fail: the process ends at once, and says why
   const directory = await openDirectory(settings);
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const deps = { settings, paths, control, directory, logger, master, now: Date.now, owner, ...(onStep && { onStep }) };
+  const deps = {
+    settings,
+    paths,
+    control,
+    directory,
+    logger,
+    identity,
+    now: Date.now,
+    owner,
+    ...(onStep && { onStep }),
+  };
   const importer: RunningImporter = await startImporter(deps);
   return async () => {
     await importer.stop();

@@ -1,5 +1,4 @@
 /** A first start makes what is missing, says what it made and where, and what must be backed up. */
-import { existsSync } from 'node:fs';
 import type { Logger } from '../config/logger.js';
 import { type HostKey, loadOrCreateHostKeys } from '../keys/host.js';
 import type { Workplace } from './compose.js';
@@ -8,7 +7,8 @@ import type { Workplace } from './compose.js';
 export async function provision(place: Workplace, logger: Logger): Promise<{ hostKeys: HostKey[] }> {
   const { paths, settings } = place;
   if (place.isNew) logger.info('made the databases', describeDatabases(place));
-  if (settings.role !== 'intake' || existsSync(paths.masterKey)) {
+  // A node that only takes uploads holds no key that opens them: it does not even look for one.
+  if (settings.role !== 'intake') {
     const { master, created } = await place.makeMaster();
     if (created) {
       logger.info('made the master key', { file: paths.masterKey, recipient: master.recipient });

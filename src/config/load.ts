@@ -22,7 +22,8 @@ export interface SettingsSources {
  * @throws SettingsError on an unknown setting, a wrong value, or a file that can't be read.
  */
 export function loadSettings(sources: SettingsSources = {}): Settings {
-  const env = readEnvironment(sources.env ?? process.env);
+  const variables = sources.env ?? process.env;
+  const env = readEnvironment(variables);
   const overrides = Object.fromEntries(
     Object.entries(sources.overrides ?? {}).filter(([, value]) => value !== undefined),
   );
@@ -30,7 +31,9 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
   const fallback = join(resolve(typeof data === 'string' ? data : './data'), 'dropslot.json');
   const path = sources.file ?? (existsSync(fallback) ? fallback : undefined);
   const fromFile = path === undefined ? {} : readFile(path);
-  const result = settingsSchema.safeParse({ ...fromFile, ...env, ...overrides });
+  const credentials = variables.CREDENTIALS_DIRECTORY;
+  const fromSystemd = credentials === undefined ? {} : { credentials };
+  const result = settingsSchema.safeParse({ ...fromSystemd, ...fromFile, ...env, ...overrides });
   if (!result.success) throw new SettingsError(explain(result.error, path));
   return { ...result.data, data: resolve(result.data.data) };
 }

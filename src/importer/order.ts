@@ -3,7 +3,7 @@ import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { UploadRow } from '../db/control/uploads.js';
-import { openBlob } from '../storage/blob.js';
+import { openBlobOf } from '../storage/blob.js';
 import { SpaceError } from '../storage/types.js';
 import { RefusalError, refuse } from './codes.js';
 import { readHeader } from './header.js';
@@ -19,7 +19,7 @@ export interface UploadSource {
 /** @param uploads oldest first. */
 export async function orderSources(
   { settings, paths, logger }: { settings: Settings; paths: Paths; logger: Logger },
-  identity: string,
+  identity: () => Promise<string>,
   uploads: readonly UploadRow[],
 ): Promise<UploadSource[]> {
   const typed = [];
@@ -30,14 +30,14 @@ export async function orderSources(
   return typed.sort((a, b) => a.rank - b.rank).map(({ upload, source }) => ({ upload, source }));
 }
 
-function openUploadSource(paths: Paths, identity: string, upload: UploadRow, logger: Logger): Source {
+function openUploadSource(paths: Paths, identity: () => Promise<string>, upload: UploadRow, logger: Logger): Source {
   return {
     name: upload.path.slice(upload.path.lastIndexOf('/') + 1),
     bytes: upload.size,
     sha256: upload.sha256,
     open: async function* () {
       try {
-        const reader = await openBlob(paths, upload.blobId, identity);
+        const reader = await openBlobOf(paths, upload.blobId, identity);
         try {
           yield* reader.stream();
         } finally {

@@ -13,8 +13,6 @@ import { listFields } from '../db/directory/fields.js';
 import { indexIssues } from '../db/directory/findings.js';
 import { openStage, type Stage } from '../db/directory/stage.js';
 import { DatabaseError } from '../db/error.js';
-import { openOrgIdentity } from '../keys/identity.js';
-import type { MasterKey } from '../keys/master.js';
 import { removeBlob } from '../storage/blob.js';
 import { sumFiles } from './counts.js';
 import { ImportError } from './error.js';
@@ -31,7 +29,8 @@ export interface RunDeps {
   control: Db;
   directory: Db;
   logger: Logger;
-  master: MasterKey;
+  /** The organization's age identities as they are now, one a line. @throws KeyError */
+  identity: (org: Org) => Promise<string>;
   now: () => number;
   /** Told each step that a crash can separate from the next: for tests that kill the process there. */
   onStep?: (step: RunStep) => void | Promise<void>;
@@ -63,8 +62,7 @@ async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: P
   const uploads = await deps.control.write.transaction((tx) => claimUploads(tx, org.id, run.id));
   await deps.onStep?.('claimed');
   if (uploads.length === 0) return { reports: [], uploads: [], summary: summarize(deps, run, org, deps.now(), []) };
-  const identity = await openOrgIdentity(deps.master, org);
-  const sources = await orderSources(deps, identity, uploads);
+  const sources = await orderSources(deps, () => deps.identity(org), uploads);
   for (let attempt = 1; ; attempt++) {
     const stage = await openStage(deps.settings, deps.directory, `run_${run.id}`);
     try {

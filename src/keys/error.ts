@@ -8,6 +8,10 @@ export type KeyErrorCode =
   | 'refused'
   /** Not there. */
   | 'missing'
+  /** Protected by a passphrase that is not there, or is another one. */
+  | 'locked'
+  /** This process takes uploads only, and holds no key that opens anything. */
+  | 'withheld'
   /** Destroyed on purpose: nothing opens what it sealed. */
   | 'destroyed';
 

@@ -28,6 +28,22 @@ export async function createPrivateFile(path: string, content: string): Promise<
 }
 
 /**
+ * Puts a file of mode 0600 in the place of the one at `path`, or of none: whoever reads it finds the old or the new.
+ * @throws KeyError `unreadable`
+ */
+export async function replacePrivateFile(path: string, content: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
+  try {
+    await writeSynced(temporary, content);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await unlink(temporary).catch(() => {}); // the first failure is what is told
+    throw new KeyError('unreadable', `private file ${path} can't be written: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
  * The content of a private file; null: not there.
  * @throws KeyError `unreadable`
  */

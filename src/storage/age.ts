@@ -1,16 +1,17 @@
 /**
- * The header of a sealed file (age v1, https://c2sp.org/age): makes one with a fresh file key, and opens one. The
- * library does the format, node:crypto the keys.
+ * The header of a sealed file (age v1, https://c2sp.org/age): makes one with a fresh file key, opens one, and wraps the
+ * file key of one for another recipient. The library does the format and post-quantum recipients, node:crypto the rest.
  */
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { Decrypter, Encrypter } from 'age-encryption';
+import { keyIdOf, typeOfRecipient } from '../keys/identity.js';
 import { parseIdentity, parseRecipient } from './x25519.js';
 
 const nonceBytes = 16;
 const sealedNothingBytes = 16; // the tag of an empty last chunk
 const endOfHeader = Buffer.from('\n--- ');
 
-/** A header of ours has 200 bytes; one that the operator wrapped again for several recipients may have more. */
+/** A header of ours has 200 bytes, a post-quantum one 1,700; one that the operator wrapped for several may have more. */
 export const maxHeaderBytes = 64 * 1024;
 
 export interface Header {
@@ -20,37 +21,87 @@ export interface Header {
   payloadKey: Buffer;
 }
 
+export interface NewHeader extends Header {
+  /** The key id of the recipient. */
+  sealedTo: string;
+}
+
 /** A new file's header. @throws Error when the recipient is no `age1…` key */
-export async function createHeader(recipient: string): Promise<Header> {
-  const native = parseRecipient(recipient);
+export async function createHeader(recipient: string): Promise<NewHeader> {
   let fileKey: Uint8Array = new Uint8Array();
-  const encrypter = new Encrypter();
-  encrypter.addRecipient({
-    wrapFileKey: (key) => {
-      fileKey = key;
-      return native.wrapFileKey(key);
-    },
+  const header = await encodeHeader(recipient, (made) => {
+    fileKey = made;
   });
-  const empty = Buffer.from(await encrypter.encrypt(new Uint8Array()));
-  const header = empty.subarray(0, empty.length - nonceBytes - sealedNothingBytes);
   const nonce = randomBytes(nonceBytes); // the library's has sealed its empty payload
-  return { bytes: Buffer.concat([header, nonce]), payloadKey: derivePayloadKey(fileKey, nonce) };
+  const bytes = Buffer.concat([header, nonce]);
+  return { bytes, payloadKey: derivePayloadKey(fileKey, nonce), sealedTo: keyIdOf(recipient) };
 }
 
 /**
- * Opens the header that `start`, the first bytes of a file, begins with. null: `start` does not reach its end.
+ * Opens the header that `start`, the first bytes of a file, begins with, by any of the identities (one a line). null:
+ * `start` does not reach its end.
  * @throws Error when it is no age file, was changed, or was sealed for somebody else
  */
-export async function openHeader(start: Buffer, identity: string): Promise<Header | null> {
+export async function openHeader(start: Buffer, identities: string): Promise<Header | null> {
+  const parts = splitHeader(start);
+  if (parts === null) return null;
+  const fileKey = await openFileKey(parts.text, identities);
+  return { bytes: parts.bytes, payloadKey: derivePayloadKey(fileKey, parts.nonce) };
+}
+
+/**
+ * As openHeader, and what to put in its place so that `recipient` opens the file and nobody else. File key and nonce,
+ * and so every chunk of the payload, stay what they are.
+ */
+export async function rewrapHeader(
+  start: Buffer,
+  identities: string,
+  recipient: string,
+): Promise<{ old: Buffer; bytes: Buffer } | null> {
+  const parts = splitHeader(start);
+  if (parts === null) return null;
+  const fileKey = await openFileKey(parts.text, identities);
+  const header = await encodeHeader(recipient, (made) => made.set(fileKey));
+  return { old: parts.bytes, bytes: Buffer.concat([header, parts.nonce]) };
+}
+
+/** Bytes of the header and the nonce, told without any key; null: `start` does not reach their end. */
+export function measureHeader(start: Buffer): number | null {
+  return splitHeader(start)?.bytes.length ?? null;
+}
+
+/** `choose` is shown the file key that the library has made, and may write another one over it. */
+async function encodeHeader(recipient: string, choose: (fileKey: Uint8Array) => void): Promise<Buffer> {
+  const encrypter = new Encrypter();
+  // Asked first, and wraps nothing: the recipient and the MAC get the same bytes after it.
+  encrypter.addRecipient({
+    wrapFileKey: (fileKey) => {
+      choose(fileKey);
+      return [];
+    },
+  });
+  encrypter.addRecipient(typeOfRecipient(recipient) === 'hybrid' ? recipient : parseRecipient(recipient));
+  const empty = Buffer.from(await encrypter.encrypt(new Uint8Array()));
+  return empty.subarray(0, empty.length - nonceBytes - sealedNothingBytes);
+}
+
+async function openFileKey(header: Buffer, identities: string): Promise<Uint8Array> {
+  const decrypter = new Decrypter();
+  for (const identity of identities.split('\n'))
+    decrypter.addIdentity(identity.startsWith('AGE-SECRET-KEY-PQ-') ? identity : parseIdentity(identity));
+  return decrypter.decryptHeader(header);
+}
+
+function splitHeader(start: Buffer): { text: Buffer; nonce: Buffer; bytes: Buffer } | null {
   const mac = start.indexOf(endOfHeader);
   const newline = mac < 0 ? -1 : start.indexOf('\n', mac + endOfHeader.length);
   const end = newline + 1 + nonceBytes;
   if (newline < 0 || start.length < end) return null;
-  const decrypter = new Decrypter();
-  decrypter.addIdentity(parseIdentity(identity));
-  const fileKey = await decrypter.decryptHeader(start.subarray(0, newline + 1));
-  const nonce = start.subarray(newline + 1, end);
-  return { bytes: start.subarray(0, end), payloadKey: derivePayloadKey(fileKey, nonce) };
+  return {
+    text: start.subarray(0, newline + 1),
+    nonce: start.subarray(newline + 1, end),
+    bytes: start.subarray(0, end),
+  };
 }
 
 function derivePayloadKey(fileKey: Uint8Array, nonce: Uint8Array): Buffer {

@@ -1,5 +1,6 @@
 /** Turns whatever a space's work throws into the SpaceError that its callers know. */
 import { isUniqueViolation } from '../db/error.js';
+import { KeyError } from '../keys/error.js';
 import { SpaceError } from './types.js';
 
 /** Runs `work`; a name taken meanwhile is `exists`, and what is not known here (a database, a key, a disk) `failed`. */
@@ -13,6 +14,8 @@ export async function asSpaceError<T>(work: () => Promise<T>): Promise<T> {
 
 export function toSpaceError(cause: unknown): SpaceError {
   if (cause instanceof SpaceError) return cause;
+  if (cause instanceof KeyError && (cause.code === 'withheld' || cause.code === 'destroyed'))
+    return new SpaceError(cause.code, cause.message, { cause });
   if (isUniqueViolation(cause)) return new SpaceError('exists', 'the name was taken meanwhile', { cause });
   return new SpaceError('failed', cause instanceof Error ? cause.message : String(cause), { cause });
 }

@@ -4,17 +4,19 @@ import { pathsOf } from '../../src/config/paths.js';
 import { settingsSchema } from '../../src/config/settings.js';
 import { openControl, openDirectory } from '../../src/db/connection.js';
 import { workNext } from '../../src/importer/worker.js';
+import { openOrgIdentity } from '../../src/keys/identity.js';
 import { loadMaster } from '../../src/keys/master.js';
 
 const [data, database, step, clock] = process.argv.slice(2);
 const settings = settingsSchema.parse({ data, database, databasePool: 4 });
 const paths = pathsOf(settings);
+const master = await loadMaster(paths);
 await workNext({
   settings,
   paths,
   control: await openControl(settings),
   directory: await openDirectory(settings),
-  master: await loadMaster(paths),
+  identity: (org) => openOrgIdentity(master, org),
   logger: createSilentLogger(),
   now: () => Number(clock),
   owner: `child-${process.pid}`,

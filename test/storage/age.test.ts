@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { keyIdOf } from '../../src/keys/identity.js';
 import { createHeader, openHeader } from '../../src/storage/age.js';
 import { blobPath, openBlob } from '../../src/storage/blob.js';
 import { chunkBytes } from '../../src/storage/chunk.js';
@@ -81,7 +82,9 @@ test('we open what the age command seals', async (t) => {
 
 test('a header opens for its recipient alone, and only unchanged', async () => {
   const identity = await generateX25519Identity();
-  const header = await createHeader(await identityToRecipient(identity));
+  const recipient = await identityToRecipient(identity);
+  const { sealedTo, ...header } = await createHeader(recipient);
+  assert.equal(sealedTo, keyIdOf(recipient));
   assert.deepEqual(await openHeader(header.bytes, identity), header);
   assert.equal(await openHeader(header.bytes.subarray(0, -1), identity), null);
   await assert.rejects(openHeader(header.bytes, await generateX25519Identity()), /no identity matched/);

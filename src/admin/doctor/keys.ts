@@ -1,31 +1,35 @@
 /** Checks the master key and the host keys: there, readable by their owner alone, and what they should be. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { KeyError } from '../../keys/error.js';
 import { loadOrCreateHostKeys } from '../../keys/host.js';
 import type { MasterKey } from '../../keys/master.js';
+import { isProtected } from '../../keys/protect.js';
 import type { Workplace } from '../compose.js';
 import { type Finding, reporter } from './finding.js';
 import { closing } from './private.js';
+
+type Report = ReturnType<typeof reporter>;
 
 const hostKeyFiles = ['ssh_host_ed25519_key', 'ssh_host_ecdsa_key'];
 
 /** `master` is null where it can't be used. */
 export async function examineMasterKey(place: Workplace): Promise<{ findings: Finding[]; master: MasterKey | null }> {
-  const { paths, settings } = place;
+  const { paths } = place;
   const findings: Finding[] = [];
   const report = reporter(findings, 'master_key', paths.masterKey);
   let master: MasterKey | null = null;
   try {
     master = await place.master();
     report('ok', `opens ${master.recipient}`);
-    checkMode(paths.masterKey, report);
-    if (existsSync(paths.blobs) && statSync(paths.masterKey).dev === statSync(paths.blobs).dev)
-      report('warning', 'lies on the same volume as the sealed files: whoever gets that volume opens them');
+    if (master.identity.includes('\n'))
+      report('warning', 'holds older keys beside the new one: finish with "dropslot identity rotate-master"');
+    if (place.secrets.isFile) checkMasterFile(paths, report);
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
-    if (error.code === 'missing' && settings.role === 'intake') report('ok', 'not here: this node only takes uploads');
-    else report('wrong', error.message);
+    if (error.code !== 'withheld') report('wrong', error.message);
+    else if (!existsSync(paths.masterKey)) report('ok', 'not here: this node only takes uploads');
+    else report('warning', 'this node only takes uploads, and needs no master key: take it away from here');
   }
   return { findings, master };
 }
@@ -54,7 +58,24 @@ export async function examineHostKeys({ paths, settings }: Workplace): Promise<F
   return findings;
 }
 
-function checkMode(file: string, report: ReturnType<typeof reporter>): void {
+/** Whoever gets the volume with the sealed files must not get with it what opens them. */
+function checkMasterFile({ masterKey, masterKeyPassphrase, blobs }: Workplace['paths'], report: Report): void {
+  checkMode(masterKey, report);
+  const hasPassphraseFile = masterKeyPassphrase !== null && existsSync(masterKeyPassphrase);
+  if (hasPassphraseFile) checkMode(masterKeyPassphrase, report);
+  if (!existsSync(blobs)) return;
+  const volume = statSync(blobs).dev;
+  if (statSync(masterKey).dev !== volume) return;
+  if (!isProtected(readFileSync(masterKey)))
+    report('warning', 'lies on the same volume as the sealed files: whoever gets that volume opens them');
+  else if (hasPassphraseFile && statSync(masterKeyPassphrase).dev === volume)
+    report(
+      'warning',
+      'lies on the same volume as its passphrase and the sealed files: whoever gets that volume opens them',
+    );
+}
+
+function checkMode(file: string, report: Report): void {
   const mode = statSync(file).mode & 0o777;
   if ((mode & 0o077) !== 0)
     report('wrong', `others may read it (mode ${mode.toString(8)}): chmod 600 ${file}`, closing(file, 0o600));

@@ -2,11 +2,12 @@
 import { listLoginKeys } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
 import { listRuns } from '../../db/control/runs.js';
+import { countSealedTo, countSealedToOthers } from '../../db/control/sealing.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { findUser } from '../../db/directory/users.js';
 import { emailKey } from '../../importer/normal.js';
 import { KeyError } from '../../keys/error.js';
-import { openOrgIdentity } from '../../keys/identity.js';
+import { keyIdOf, keyIdsOf, openOrgIdentity } from '../../keys/identity.js';
 import type { MasterKey } from '../../keys/master.js';
 import type { Workplace } from '../compose.js';
 import { stateOfKey } from '../operations/keys.js';
@@ -26,6 +27,7 @@ export async function examineOrg(place: Workplace, org: Org, master: MasterKey |
   const findings: Finding[] = [];
   const report = reporter(findings, 'organization', org.id);
   if (master !== null) await examineIdentity(org, master, report);
+  await examineRotation(place, org, report);
   await examineOwner(place, org, report);
   if (org.enabled) await examineLoginKeys(place, org, report);
   if (org.enabled) await examineQueue(place, org, report);
@@ -41,6 +43,16 @@ async function examineIdentity(org: Org, master: MasterKey, report: Report): Pro
     if (!(error instanceof KeyError)) throw error;
     report(error.code === 'destroyed' ? 'warning' : 'wrong', error.message);
   }
+}
+
+async function examineRotation({ control }: Workplace, org: Org, report: Report): Promise<void> {
+  const old = org.oldIdentities.map(({ recipient }) => keyIdOf(recipient));
+  if (old.length > 0) {
+    const files = await countSealedTo(control.read, org.id, old);
+    report('warning', `its identity is being rotated (files to go: ${files}): dropslot identity rotate ${org.id}`);
+  }
+  const lost = await countSealedToOthers(control.read, org.id, keyIdsOf(org));
+  if (lost > 0) report('warning', `its identity was destroyed: nothing opens ${lost} of its files any more`);
 }
 
 async function examineOwner(place: Workplace, org: Org, report: Report): Promise<void> {

@@ -1,12 +1,20 @@
-/** Giving out the age identity that opens an organization's files. */
+/** Showing, giving out and destroying the age identities that open organizations' files. */
 import { recordAudit } from '../../db/control/audit.js';
+import { listOrgs, lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
+import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../../db/control/sealing.js';
+import { listQueue, withdrawUpload } from '../../db/control/uploads.js';
+import { eraseDeleted } from '../../db/erase.js';
+import { keyIdOf, keyIdsOf, typeOfRecipient } from '../../keys/identity.js';
+import type { IdentityType } from '../../keys/master.js';
 import type { Workplace } from '../compose.js';
+import { AdminError } from '../error.js';
+import { atKeys } from './keylock.js';
 
 export interface ExportedIdentity {
   org: string;
   /** `age1…` */
   recipient: string;
-  /** `AGE-SECRET-KEY-1…`: whoever has it reads every file of the organization. */
+  /** `AGE-SECRET-KEY-…`, one a line: whoever has it reads every file of the organization. */
   identity: string;
 }
 
@@ -19,8 +27,89 @@ export async function exportIdentity(place: Workplace, orgId: string): Promise<E
     org: org.id,
     actor: place.actor,
     action: 'identity.exported',
-    subject: org.recipient,
+    subject: keyIdOf(org.recipient),
     detail: {},
   });
   return { org: org.id, recipient: org.recipient, identity };
+}
+
+export interface IdentityView {
+  org: string;
+  recipient: string;
+  type: IdentityType;
+  state: 'whole' | 'rotating' | 'destroyed';
+  /** Files that may still be sealed to an identity that is being rotated out. */
+  filesToRewrap: number;
+  /** Files whose identity was destroyed. */
+  filesLost: number;
+}
+
+/** Of one organization, or of all; needs no key. */
+export async function viewIdentities(place: Workplace, orgId: string | undefined): Promise<IdentityView[]> {
+  const orgs = orgId === undefined ? await listOrgs(place.control.read) : [await place.org(orgId)];
+  return Promise.all(orgs.map((org) => viewIdentity(place, org)));
+}
+
+async function viewIdentity({ control }: Workplace, org: Org): Promise<IdentityView> {
+  const { id, recipient, sealedIdentity, oldIdentities } = org;
+  const old = oldIdentities.map((identity) => keyIdOf(identity.recipient));
+  return {
+    org: id,
+    recipient,
+    type: typeOfRecipient(recipient),
+    state: sealedIdentity === null ? 'destroyed' : old.length > 0 ? 'rotating' : 'whole',
+    filesToRewrap: old.length === 0 ? 0 : await countSealedTo(control.read, id, old),
+    filesLost: await countSealedToOthers(control.read, id, keyIdsOf(org)),
+  };
+}
+
+export interface DestroyedIdentity {
+  org: string;
+  recipient: string;
+  /** Files that nothing opens any more. */
+  filesLost: number;
+  /** Uploads that waited for their import. */
+  withdrawn: number;
+  /** Whether the identity is gone from the database's own files too; false: not before the server has stopped. */
+  isErased: boolean;
+}
+
+/**
+ * Deletes the identity of an organization, and with it every file of it.
+ * @throws AdminError `refused` when it is destroyed already, or while an import of it runs
+ */
+export async function destroyIdentity(place: Workplace, orgId: string): Promise<DestroyedIdentity> {
+  return atKeys(place, async () => {
+    const { control } = place;
+    const { recipient } = await place.org(orgId);
+    const withdrawn = await control.write.transaction(async (tx) => {
+      const org = (await lockOrg(tx, orgId, true))!;
+      if (org.sealedIdentity === null) throw new AdminError('refused', `the identity of ${orgId} is destroyed already`);
+      if ((await listUnendedRuns(tx, orgId)).some((run) => run.state === 'running'))
+        throw new AdminError(
+          'refused',
+          `an import of ${orgId} is running: wait for its end, then destroy the identity`,
+        );
+      const at = place.now();
+      let count = 0;
+      // An import of what nothing opens would fail at every slot.
+      for (const upload of await listQueue(tx, orgId)) if (await withdrawUpload(tx, upload.id, at)) count++;
+      await recordSealedTo(tx, orgId, keyIdOf(org.recipient));
+      await updateOrg(tx, orgId, { sealedIdentity: null, oldIdentities: [] });
+      const { actor } = place;
+      const subject = keyIdOf(org.recipient);
+      await recordAudit(tx, {
+        at,
+        org: orgId,
+        actor,
+        action: 'identity.destroyed',
+        subject,
+        detail: { withdrawn: count },
+      });
+      return count;
+    });
+    const { filesLost } = await viewIdentity(place, await place.org(orgId));
+    const isErased = await eraseDeleted(control, ['orgs']);
+    return { org: orgId, recipient, filesLost, withdrawn, isErased };
+  });
 }

@@ -46,10 +46,12 @@ export async function addOrganization(
     dateFormat: 'auto',
     teamsMode: 'add',
     ...fields,
-    ...(await createOrgIdentity(master.recipient)),
+    ...(await createOrgIdentity(master.recipient, place.settings.recipientType)),
+    oldIdentities: [],
     enabled: false,
     createdAt: at,
     slotsFrom: at,
+    limits: {},
   };
   const created = await insertNew(place, org);
   const kept = created ? org : await place.org(id);
@@ -104,7 +106,10 @@ export async function setOrganization(place: Workplace, id: string, fields: OrgF
 export async function enableOrganization(place: Workplace, id: string): Promise<Org> {
   const org = await place.org(id);
   if (org.sealedIdentity === null)
-    throw new AdminError('refused', `the identity of organization ${id} was destroyed: it can't take files any more`);
+    throw new AdminError(
+      'refused',
+      `the identity of organization ${id} was destroyed: make a new one with "dropslot identity rotate ${id}"`,
+    );
   await completeDirectory(place, org);
   return setEnabled(place, org, true);
 }

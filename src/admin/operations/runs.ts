@@ -10,7 +10,6 @@ import { openDiskSource } from '../../importer/source.js';
 import type { Issue, Progress, RunSummary } from '../../importer/types.js';
 import { workNext } from '../../importer/worker.js';
 import { KeyError } from '../../keys/error.js';
-import type { MasterKey } from '../../keys/master.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 
@@ -74,17 +73,16 @@ export async function importNow(
 
 /** Resolves when there is nothing more to do here. A node without the master key leaves the run to those that have it. */
 async function workHere(place: Workplace, id: number, signal: AbortSignal): Promise<void> {
-  let master: MasterKey;
   try {
-    master = await place.master();
+    await place.master();
   } catch (error) {
     if (error instanceof KeyError && place.settings.database !== 'sqlite') return;
     throw error;
   }
-  const { settings, paths, control, directory, now } = place;
+  const { settings, paths, control, directory, now, identity } = place;
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const deps = { settings, paths, control, directory, logger, master, now, owner, isStopping: () => signal.aborted };
+  const deps = { settings, paths, control, directory, logger, identity, now, owner, isStopping: () => signal.aborted };
   while (!signal.aborted) {
     const result = await workNext(deps, id);
     if (result === 'ended') return;

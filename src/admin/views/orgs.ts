@@ -56,7 +56,7 @@ export function renderOrg({ org, usableKeys, queued, users, teams }: OrgDetails)
     ['Date format', org.dateFormat],
     ['Teams', org.teamsMode === 'add' ? 'a file adds memberships' : 'a file replaces memberships'],
     ['Recipient', org.recipient],
-    ['Identity', org.sealedIdentity === null ? 'destroyed: nothing opens its files' : null],
+    ['Identity', identityState(org)],
     ['Added', formatTime(org.createdAt)],
     ['Usable keys', String(usableKeys)],
     ['Queued files', String(queued)],
@@ -70,7 +70,7 @@ export function orgDetailsToJson({ org, ...counts }: OrgDetails): Record<string,
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {
-  const { sealedIdentity, createdAt, slotsFrom, teamsMode, ownerEmail, ...plain } = org;
+  const { sealedIdentity, oldIdentities, createdAt, slotsFrom, teamsMode, ownerEmail, ...plain } = org;
   return {
     ...plain,
     owner: ownerEmail,
@@ -79,4 +79,9 @@ export function orgToJson(org: Org): Record<string, unknown> {
     createdAt: isoTime(createdAt),
     slotsFrom: isoTime(slotsFrom),
   };
+}
+
+function identityState({ id, sealedIdentity, oldIdentities }: Org): string | null {
+  if (sealedIdentity === null) return 'destroyed: nothing opens its files';
+  return oldIdentities.length > 0 ? `being rotated: dropslot identity rotate ${id}` : null;
 }

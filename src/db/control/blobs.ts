@@ -9,6 +9,8 @@ export interface BlobRow {
   sealedSize: number;
   /** Of the plaintext, hex. */
   sha256: string;
+  /** The key id of the recipient; without one only the file's header tells, since an older version sealed it. */
+  sealedTo?: string | null;
   createdAt: number;
 }
 
@@ -18,11 +20,12 @@ interface Stored {
   size: number;
   sealed_size: number;
   sha256: string;
+  sealed_to: string | null;
   created_at: number;
 }
 
 /** Uploads whose bytes are still needed, whether or not a name points to them. */
-const waitingStates = ['stored', 'queued', 'running'];
+export const waitingStates = ['stored', 'queued', 'running'];
 
 export async function insertBlob(db: Queryable, blob: BlobRow): Promise<void> {
   await db('blobs').insert({
@@ -31,6 +34,7 @@ export async function insertBlob(db: Queryable, blob: BlobRow): Promise<void> {
     size: blob.size,
     sealed_size: blob.sealedSize,
     sha256: blob.sha256,
+    sealed_to: blob.sealedTo ?? null,
     created_at: blob.createdAt,
   });
 }
@@ -85,6 +89,7 @@ function fromStored(row: Stored): BlobRow {
     size: row.size,
     sealedSize: row.sealed_size,
     sha256: row.sha256,
+    sealedTo: row.sealed_to,
     createdAt: row.created_at,
   };
 }

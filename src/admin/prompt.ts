@@ -1,0 +1,38 @@
+/** Asks the person at the terminal for what must not be seen. */
+import { AdminError } from './error.js';
+
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** Nothing of what is typed is shown. @throws AdminError `refused` when the person gives up */
+export async function askPassphrase(masterKey: string): Promise<string> {
+  process.stderr.write(`Passphrase of the master key ${masterKey}: `);
+  process.stdin.setRawMode(true);
+  process.stdin.resume();
+  try {
+    return await readLine(process.stdin);
+  } finally {
+    process.stdin.setRawMode(false);
+    process.stdin.pause();
+    process.stderr.write('\n');
+  }
+}
+
+function readLine(input: NodeJS.ReadStream): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let typed = '';
+    const take = (bytes: Buffer) => {
+      for (const letter of bytes.toString('utf8')) {
+        if (letter === '\u0003' || letter === '\u0004') return end(() => reject(new AdminError('refused', 'given up')));
+        if (letter === '\r' || letter === '\n') return end(() => resolve(typed));
+        typed = letter === '\u007f' || letter === '\b' ? [...typed].slice(0, -1).join('') : typed + letter;
+      }
+    };
+    const end = (settle: () => void) => {
+      input.off('data', take);
+      settle();
+    };
+    input.on('data', take);
+  });
+}

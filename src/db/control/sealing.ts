@@ -1,0 +1,73 @@
+/** Which blobs are sealed to which identity of their organization: what a rotation has done, and what is left. */
+import type { Queryable } from '../connection.js';
+import { type BlobRow, waitingStates } from './blobs.js';
+
+export interface Rewrapped {
+  id: string;
+  /** The key id of the recipient. */
+  sealedTo: string;
+  sealedSize: number;
+}
+
+/** Blobs whose bytes are needed and that may be sealed to one of these keys, in the order of their ids. */
+export async function listSealedTo(
+  db: Queryable,
+  org: string,
+  keyIds: readonly string[],
+  afterId: string | null,
+  limit: number,
+): Promise<Pick<BlobRow, 'id' | 'size'>[]> {
+  return selectLive(db, org)
+    .where((sealed) => sealed.whereNull('sealed_to').orWhereIn('sealed_to', keyIds))
+    .where('id', '>', afterId ?? '')
+    .orderBy('id')
+    .limit(limit)
+    .select('id', 'size');
+}
+
+export async function countSealedTo(db: Queryable, org: string, keyIds: readonly string[]): Promise<number> {
+  const [row] = await selectLive(db, org)
+    .where((sealed) => sealed.whereNull('sealed_to').orWhereIn('sealed_to', keyIds))
+    .count({ count: '*' });
+  return Number(row!.count);
+}
+
+/** Blobs that are known to be sealed to none of these keys: nothing opens them any more. */
+export async function countSealedToOthers(db: Queryable, org: string, keyIds: readonly string[]): Promise<number> {
+  const [row] = await selectLive(db, org)
+    .whereNotNull('sealed_to')
+    .whereNotIn('sealed_to', keyIds)
+    .count({ count: '*' });
+  return Number(row!.count);
+}
+
+/** In the caller's transaction, so that a batch is recorded whole. */
+export async function recordRewrapped(tx: Queryable, batch: readonly Rewrapped[]): Promise<void> {
+  for (const { id, sealedTo, sealedSize } of batch)
+    await tx('blobs').where({ id }).update({ sealed_to: sealedTo, sealed_size: sealedSize });
+}
+
+/** Notes what the blobs of older versions are sealed to, before the identity is gone that could tell. */
+export async function recordSealedTo(tx: Queryable, org: string, keyId: string): Promise<void> {
+  await tx('blobs').where({ org_id: org }).whereNull('sealed_to').update({ sealed_to: keyId });
+}
+
+/** The runs of the organization that have not ended. */
+export async function listUnendedRuns(
+  db: Queryable,
+  org: string,
+): Promise<{ id: number; state: 'open' | 'running' }[]> {
+  return db('runs').where({ org_id: org }).whereIn('state', ['open', 'running']).orderBy('id').select('id', 'state');
+}
+
+function selectLive(db: Queryable, org: string) {
+  return db('blobs')
+    .where({ org_id: org })
+    .where((live) =>
+      live
+        .whereExists(db('entries').select(db.raw('1')).whereRaw('entries.blob_id = blobs.id'))
+        .orWhereExists(
+          db('uploads').select(db.raw('1')).whereRaw('uploads.blob_id = blobs.id').whereIn('state', waitingStates),
+        ),
+    );
+}
