@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
+import { generatePair } from '../src/keys/pair.js';
 
 const marker = '.dropslot-demo';
 
@@ -26,10 +26,10 @@ export interface LoginKey {
 
 /** Writes an ed25519 key pair, as `ssh-keygen` would; the paths of the two files. */
 export async function writeLoginKey(folder: string, name = 'login_key'): Promise<LoginKey> {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'hr-system' });
+  const pair = generatePair('ed25519');
   const privateKey = join(folder, name);
   await writeFile(privateKey, pair.private, { mode: 0o600 });
   await chmod(privateKey, 0o600);
-  await writeFile(`${privateKey}.pub`, `${pair.public}\n`);
+  await writeFile(`${privateKey}.pub`, `${pair.public} hr-system\n`);
   return { privateKey, publicKey: `${privateKey}.pub` };
 }
