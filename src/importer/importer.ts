@@ -1,6 +1,7 @@
 /** The importer as a whole: slots, the worker, scheduled deactivations. Runs in a process of its own beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startDeactivations } from './deactivations.js';
+import { startRetention } from './retention.js';
 import type { RunDeps } from './run.js';
 import { startSlots } from './slots.js';
 import { workNext } from './worker.js';
@@ -41,13 +42,15 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
   };
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
+  const { control, directory, paths, settings, logger, now } = deps;
+  const retention = startRetention({ control, directory, paths, settings, logger, now });
   const working = work();
   return {
     nudge,
     stop: async () => {
       isStopping = true;
       waking.abort();
-      await Promise.all([slots.stop(), deactivations.stop(), working]);
+      await Promise.all([slots.stop(), deactivations.stop(), retention.stop(), working]);
     },
   };
 }

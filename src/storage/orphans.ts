@@ -1,50 +1,47 @@
 /** Finds and removes sealed files that the database does not need: a process died between a file's move and its commit. */
-import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
-import { listLiveBlobs } from '../db/control/blobs.js';
+import { isBlobLive, listLiveBlobs } from '../db/control/blobs.js';
 import { removeBlob } from './blob.js';
+import { type Disk, systemDisk } from './disk.js';
 
 const pageRows = 1000;
 
 export interface Sweep {
   control: Db;
   paths: Pick<Paths, 'blobs'>;
-  /** Blobs of runs that are applied and not settled yet: until then the control database does not know them. */
+  /**
+   * Blobs of runs that are applied and not settled yet: until then the control database does not know them. Read before
+   * this is called: a run that is settled meanwhile has its rows.
+   */
   kept: ReadonlySet<string>;
   /** Milliseconds since 1970: what was written later may belong to a transaction that is about to be committed. */
   before: number;
+  disk?: Disk;
 }
 
 /** Removes the blobs that no name, no waiting upload and no unsettled run needs; how many. */
-export async function sweepOrphans({ control, paths, kept, before }: Sweep): Promise<number> {
+export async function sweepOrphans({ control, paths, kept, before, disk = systemDisk }: Sweep): Promise<number> {
   // The files first: one that is published after they were listed is not among them.
-  const ids = await listBlobFiles(paths);
+  const ids = await listBlobFiles(paths, disk);
   const live = await readLiveIds(control);
   let removed = 0;
   for (const { id, path } of ids) {
-    if (live.has(id) || kept.has(id) || (await writtenAt(path)) >= before) continue;
-    await removeBlob(paths, id);
+    if (live.has(id) || kept.has(id)) continue;
+    const file = await disk.stat(path);
+    if (file === null || file.mtimeMs >= before || (await isBlobLive(control.read, id))) continue;
+    await removeBlob(paths, id, disk);
     removed++;
   }
   return removed;
 }
 
-/** A file that is gone meanwhile is nobody's orphan. */
-async function writtenAt(path: string): Promise<number> {
-  const file = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
-  return file?.mtimeMs ?? Number.POSITIVE_INFINITY;
-}
-
-async function listBlobFiles({ blobs }: Pick<Paths, 'blobs'>): Promise<{ id: string; path: string }[]> {
+async function listBlobFiles({ blobs }: Pick<Paths, 'blobs'>, disk: Disk): Promise<{ id: string; path: string }[]> {
   const found: { id: string; path: string }[] = [];
-  for (const folder of await readFolder(blobs)) {
+  for (const folder of await disk.list(blobs)) {
     if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-    for (const id of await readFolder(join(blobs, folder))) {
+    for (const id of await disk.list(join(blobs, folder))) {
       if (/^[0-9a-f]{32}$/.test(id) && id.startsWith(folder)) found.push({ id, path: join(blobs, folder, id) });
     }
   }
@@ -59,11 +56,4 @@ async function readLiveIds(control: Db): Promise<Set<string>> {
     if (page.length < pageRows) return live;
     after = page.at(-1)!.id;
   }
-}
-
-async function readFolder(path: string): Promise<string[]> {
-  return readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
 }

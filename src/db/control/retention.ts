@@ -1,0 +1,119 @@
+/** Takes what has been kept long enough from its name: archived files, reports, and folders that have become empty. */
+import type { Knex } from 'knex';
+import type { Queryable } from '../connection.js';
+import { deleteEntry, hasEntries, lockEntry } from './entries.js';
+
+export interface ExpiredFile {
+  entryId: number;
+  org: string;
+  blobId: string;
+}
+
+/** Milliseconds since 1970: older files go. null: none does. */
+export interface Cutoffs {
+  /** By the time when their run was settled. */
+  archived: number | null;
+  /** By the time when a newer one took their place in the queue. */
+  superseded: number | null;
+  /** By the time when they were written. */
+  reports: number | null;
+}
+
+/** Files below `/archive` and `/reports` that are past their time; at most `limit`, of one organization at a time. */
+export async function listExpiredFiles(db: Queryable, cutoffs: Cutoffs, limit: number): Promise<ExpiredFile[]> {
+  const { archived, superseded, reports } = cutoffs;
+  const found = [
+    ...(archived === null ? [] : await settledBefore(db, ['imported', 'refused'], archived, limit)),
+    ...(superseded === null ? [] : await settledBefore(db, ['superseded'], superseded, limit)),
+    ...(reports === null ? [] : await writtenBefore(db, reports, limit)),
+  ].slice(0, limit);
+  const files = found.map((row) => ({ entryId: row.id, org: row.org_id, blobId: row.blob_id }));
+  return files.filter((file) => file.org === files[0]?.org);
+}
+
+/**
+ * Takes the names away. An upload's record keeps its blob's size and hash; nothing refers to a report's any more. Returns
+ * the files whose names were still there.
+ */
+export async function deleteExpiredFiles(tx: Queryable, files: readonly ExpiredFile[]): Promise<ExpiredFile[]> {
+  const gone: ExpiredFile[] = [];
+  for (const file of files) {
+    if ((await tx('entries').where({ id: file.entryId, blob_id: file.blobId }).delete()) === 0) continue;
+    gone.push(file);
+    await tx('blobs')
+      .where({ id: file.blobId })
+      .whereNotExists(isReferred(tx, 'entries'))
+      .whereNotExists(isReferred(tx, 'uploads'))
+      .delete();
+  }
+  return gone;
+}
+
+/** Folders below `/archive` and `/reports` that are empty and were made before a time; how many went. */
+export async function deleteEmptyFolders(tx: Queryable, before: number): Promise<number> {
+  let deleted = 0;
+  const folders: { org_id: string; dir: string; name: string }[] = await tx('entries')
+    .where({ kind: 'dir' })
+    .where('created_at', '<', before)
+    .where((below) => below.where(isBelow('/archive')).orWhere(isBelow('/reports')))
+    .whereNotExists(
+      tx('entries as child')
+        .select(tx.raw('1'))
+        .whereRaw("child.org_id = entries.org_id AND child.dir = entries.dir || '/' || entries.name"),
+    )
+    .select('org_id', 'dir', 'name');
+  for (const { org_id, dir, name } of folders) {
+    const path = `${dir}/${name}`;
+    // An import that is settled now may be putting a file there: it holds the folder until it is in.
+    const folder = await lockEntry(tx, org_id, path);
+    if (folder === null || (await hasEntries(tx, org_id, path))) continue;
+    await deleteEntry(tx, folder.id);
+    deleted++;
+  }
+  return deleted;
+}
+
+/** Ids of the runs that are not over: what they have sealed may not be known here yet. */
+export async function listUnfinishedRuns(db: Queryable): Promise<number[]> {
+  const rows: { id: number }[] = await db('runs').whereIn('state', ['open', 'running']).select('id');
+  return rows.map(({ id }) => id);
+}
+
+interface Found {
+  id: number;
+  org_id: string;
+  blob_id: string;
+}
+
+function settledBefore(db: Queryable, states: string[], before: number, limit: number): Promise<Found[]> {
+  return db('uploads')
+    .join('entries', 'entries.upload_id', 'uploads.id')
+    .whereIn('uploads.state', states)
+    .where('uploads.settled_at', '<', before)
+    .where(isBelow('/archive'))
+    .orderBy(['entries.org_id', 'entries.id'])
+    .limit(limit)
+    .select<Found[]>('entries.id', 'entries.org_id', 'entries.blob_id');
+}
+
+function writtenBefore(db: Queryable, before: number, limit: number): Promise<Found[]> {
+  return db('entries')
+    .where({ kind: 'file' })
+    .whereNull('upload_id')
+    .where('created_at', '<', before)
+    .where(isBelow('/reports'))
+    .orderBy(['org_id', 'id'])
+    .limit(limit)
+    .select<Found[]>('id', 'org_id', 'blob_id');
+}
+
+function isBelow(root: string): (query: Knex.QueryBuilder) => void {
+  return (query) =>
+    void query
+      .where('entries.dir', root)
+      .orWhereRaw('substr(entries.dir, 1, CAST(? AS integer)) = ?', [root.length + 1, `${root}/`]);
+}
+
+function isReferred(db: Queryable, table: string): Knex.QueryBuilder {
+  return db(table).select(db.raw('1')).whereRaw('blob_id = blobs.id');
+}
