@@ -1,4 +1,4 @@
-/** The built program is killed, server and importer together, while it takes uploads and imports; then started again. */
+/** The built program is killed, server and importer together, while it imports a large file; then started again. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { newKeyPair } from '../support/keys.js';
 import { askDropslot, runDropslot, type Served, startServe } from '../support/program.js';
 import { until } from '../support/session.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
+import { sequence } from './matrix.js';
 
 const rows = 20_000;
 const env = { DROPSLOT_LEASE_SECONDS: '1' };
@@ -19,15 +20,6 @@ interface RunShown {
   state: string;
   progress: { phase: string } | null;
   summary: RunSummary | null;
-}
-
-/** A number of the sequence that a seed begins (a linear congruential generator), from 0 to below 1. */
-function sequence(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return state / 2_147_483_648;
-  };
 }
 
 /** Each of eight has the same manager; the first has none. */
@@ -99,38 +91,6 @@ test('killed while importing, at any moment: applied once, archived once, report
   const again = await askDropslot<unknown[]>(['queue', 'acme'], { data });
   assert.deepEqual(again, []);
   assert.equal(await server.stop(), 0);
-});
-
-test('killed while uploading: what was acknowledged is queued whole, nothing else is', async (t) => {
-  const { data, privateKey } = await prepare(t);
-  const random = sequence(7);
-  const acknowledged = new Map<string, string>();
-  for (let round = 0; round < 3; round++) {
-    const server = await startServe(t, { data, env, args: ['--role', 'intake'] });
-    const client = await connect(server, privateKey);
-    const uploading = (async () => {
-      for (let file = 0; ; file++) {
-        const name = `/part-${round}-${file}.csv`;
-        const content = generate(200 + Math.floor(random() * 4000));
-        await client.put(Buffer.from(content), name);
-        acknowledged.set(name, content);
-      }
-    })().catch(() => {});
-    await sleep(300 + random() * 700);
-    await server.stop('SIGKILL');
-    await uploading;
-    await client.end().catch(() => {});
-  }
-  const queue = await askDropslot<{ path: string }[]>(['queue', 'acme'], { data });
-  const queued = new Set(queue.map(({ path }) => path));
-  for (const [path, content] of acknowledged) {
-    assert.ok(queued.has(path), `${path} was acknowledged and is not queued`);
-    const { stdout } = await runDropslot(['files', 'cat', 'acme', path], { data });
-    assert.equal(stdout, content, path);
-  }
-  // One file of each round may have been committed in the moment before its answer could leave.
-  assert.ok(queued.size - acknowledged.size <= 3);
-  t.diagnostic(`${acknowledged.size} uploads acknowledged, ${queued.size} queued`);
 });
 
 async function latestRun(data: string): Promise<RunShown | undefined> {

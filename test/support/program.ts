@@ -14,6 +14,8 @@ export interface RunOptions {
   input?: string | Buffer;
   /** Ends the command, with a failure, after this long. */
   timeoutMs?: number;
+  /** Runs this file instead of the program. */
+  entry?: string;
 }
 
 export interface Ran {
@@ -63,6 +65,8 @@ export interface Served {
   log: LogLine[];
   /** Resolves with the first line, past or future, that fits; rejects when the server ends or it takes too long. */
   waitForLog(fits: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>;
+  /** Resolves when it ended by itself or by a signal. */
+  exited: Promise<unknown>;
   /** Sends a signal and waits for the end: its exit code, null when the signal itself ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -85,12 +89,12 @@ export async function startServe(scope: Scope, options: ServeOptions): Promise<S
     return code;
   };
   const { port } = await log.waitFor((line) => line.message === 'listening' || line.message === 'importing');
-  return { port: Number(port ?? 0), pid: child.pid!, log: log.lines, waitForLog: log.waitFor, stop };
+  return { port: Number(port ?? 0), pid: child.pid!, log: log.lines, waitForLog: log.waitFor, exited, stop };
 }
 
-function start(args: readonly string[], { data, env = {} }: RunOptions): ChildProcess {
+function start(args: readonly string[], { data, env = {}, entry = program }: RunOptions): ChildProcess {
   const clean = Object.entries(process.env).filter(([name]) => !/^(DROPSLOT_|NODE_OPTIONS$|NODE_TEST)/.test(name));
-  return spawn(process.execPath, [program, ...args], {
+  return spawn(process.execPath, [entry, ...args], {
     env: { ...Object.fromEntries(clean), DROPSLOT_DATA: data, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

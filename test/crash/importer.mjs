@@ -1,0 +1,5 @@
+/** The built importer's process, which dies at a step that its environment names, and takes its server along. */
+import { followParent } from '../../dist/admin/importer.js';
+import { dieAt } from './fuse.mjs';
+
+followParent(dieAt([process.ppid, process.pid]));
