@@ -109,11 +109,11 @@ class SenderIntake implements Intake {
     return asSpaceError(async () => {
       checkPath(path);
       const beginning = await this.#checkPlace(path, options);
-      const claim = await this.#deps.room.claim(this.#org, beginning.existing === null);
+      const resumed = options.truncate ? null : beginning.partial;
+      const claim = await this.#deps.room.claim(this.#org, beginning.existing === null, resumed?.size ?? 0);
       try {
         if (beginning.existing === null) checkPathLimits(path, claim.limits);
         const { settings, now, open } = this.#deps;
-        const resumed = options.truncate ? null : beginning.partial;
         const begunAt = now();
         const of = { path, begunAt, basedOn: resumed?.id ?? null, keeps: settings.keepPartialHours > 0 };
         const trail = new Trail(this.#trailPlace(), of);

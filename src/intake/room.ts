@@ -45,8 +45,12 @@ export class Room {
     this.#volume = new Volume(deps);
   }
 
-  /** For one upload. `isNew`: its name is not there yet. @throws SpaceError `quota`, `no_space` */
-  async claim(org: Org, isNew: boolean): Promise<Claim> {
+  /**
+   * For one upload. `isNew`: its name is not there yet. `resumedBytes`: what is stored already of what it goes on from, and
+   * goes when it is complete.
+   * @throws SpaceError `quota`, `no_space`
+   */
+  async claim(org: Org, isNew: boolean, resumedBytes: number): Promise<Claim> {
     const usage = await this.#usageOf(org);
     const { maxFiles, maxStoredBytes } = usage.limits;
     const files = isNew ? 1 : 0;
@@ -58,7 +62,7 @@ export class Room {
       this.#checkBytes(org, usage, 1);
     }
     usage.openFiles += files;
-    let claimed = 0;
+    let claimed = resumedBytes;
     return {
       limits: usage.limits,
       grow: (size) => {
@@ -77,10 +81,9 @@ export class Room {
       },
       release: (storedBytes) => {
         usage.openFiles -= files;
-        usage.openBytes -= claimed;
-        usage.storedBytes += storedBytes;
+        usage.openBytes -= claimed - resumedBytes;
+        usage.storedBytes += Math.max(0, storedBytes - resumedBytes);
         usage.entries += files;
-        claimed = 0;
       },
     };
   }

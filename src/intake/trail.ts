@@ -1,6 +1,6 @@
 /** What one upload leaves in the control database while it goes on, so that a cut connection or a crash can be resumed. */
 import type { Queryable } from '../db/connection.js';
-import type { Org } from '../db/control/orgs.js';
+import { lockOrg, type Org } from '../db/control/orgs.js';
 import { deletePartial, insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
 import { hasNewerUpload } from '../db/control/uploads.js';
 import type { NodeKey } from '../keys/node.js';
@@ -78,6 +78,9 @@ export class Trail {
     const { path, begunAt } = this.#of;
     return async (tx) => {
       if (noted !== null) await deletePartial(tx, noted);
+      const org = await lockOrg(tx, partial.org, false);
+      // Destroyed meanwhile, and with it every file.
+      if (org === null || org.sealedIdentity === null) return [partial.id];
       if (await hasNewerUpload(tx, partial.org, path, begunAt)) return [partial.id];
       return keepPartial(tx, partial, size);
     };

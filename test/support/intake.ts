@@ -2,7 +2,7 @@
 import { createSilentLogger } from '../../src/config/logger.js';
 import { pathsOf } from '../../src/config/paths.js';
 import type { Db } from '../../src/db/connection.js';
-import { insertOrg, type Org } from '../../src/db/control/orgs.js';
+import { insertOrg, type Org, type OrgLimits } from '../../src/db/control/orgs.js';
 import { createIntake, type IntakeDeps, type IntakeService } from '../../src/intake/intake.js';
 import type { BeginOptions, Intake, Receipt, Sender } from '../../src/intake/types.js';
 import { openSpace } from '../../src/storage/space.js';
@@ -31,6 +31,8 @@ export interface TestIntake {
   service: IntakeService;
   intake: Intake;
   space: Space;
+  /** As a session sees it that began after the organization got limits of its own. */
+  spaceWith(limits: OrgLimits): Space;
   control: Db;
   paths: IntakeDeps['paths'];
   settings: TestDatabases['settings'];
@@ -72,6 +74,8 @@ export async function openIntake(
     await reader.close();
     return bytes.toString();
   };
+  const spaceWith = (limits: OrgLimits) =>
+    openSpace({ control, paths, settings, org: { ...org, limits }, identity, now });
   const secondServer = () => createIntake(deps).forSender(org, sender);
   return {
     org,
@@ -79,6 +83,7 @@ export async function openIntake(
     intake,
     secondServer,
     space,
+    spaceWith,
     control,
     paths,
     settings,

@@ -113,14 +113,19 @@ function registerChange(orgs: Command): void {
     .command('set')
     .summary('change an organization')
     .description(
-      `Changes an organization. Keys: name, owner, slot, timeZone, dateFormat, plan, teams (add or replace).
+      `Changes an organization. Keys: name, owner, slot, timeZone, dateFormat, plan, teams (add or replace);
+maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB; "default": the setting's).
 A new slot or time zone begins with its next occurrence; nothing is caught up.`,
     )
     .argument('<org>')
     .argument('<key=value...>')
     .addHelpText(
       'after',
-      examples('dropslot orgs set acme slot=04:30 timeZone=America/New_York', 'dropslot orgs set acme teams=replace'),
+      examples(
+        'dropslot orgs set acme slot=04:30 timeZone=America/New_York',
+        'dropslot orgs set acme teams=replace',
+        'dropslot orgs set acme maxStoredBytes=20GiB maxFiles=default',
+      ),
     )
     .action((id: string, assignments: string[], _options, command: Command) =>
       atWorkplace(command, async (place, out) =>

@@ -126,11 +126,18 @@ async function examineStrays(place: Workplace, known: ReadonlySet<string>): Prom
 }
 
 const scarceBytes = 2 * 1024 ** 3;
-const exhaustedBytes = 200 * 1024 ** 2;
+const exhaustedBytes = 64 * 1024 ** 2; // the databases need some, too
 
-async function examineDisk({ paths }: Workplace): Promise<Finding> {
+async function examineDisk({ paths, settings }: Workplace): Promise<Finding> {
   const { bavail, bsize } = await statfs(paths.data);
   const free = bavail * bsize;
-  const level = free < exhaustedBytes ? 'wrong' : free < scarceBytes ? 'warning' : 'ok';
-  return { level, check: 'disk', subject: paths.data, message: `${formatBytes(free)} free` };
+  const { minFreeBytes } = settings;
+  const subject = paths.data;
+  if (free < Math.max(minFreeBytes, exhaustedBytes)) {
+    const refused =
+      free < minFreeBytes ? `; uploads are refused below ${formatBytes(minFreeBytes)} (minFreeBytes)` : '';
+    return { level: 'wrong', check: 'disk', subject, message: `only ${formatBytes(free)} free${refused}` };
+  }
+  const level = free < Math.max(scarceBytes, 2 * minFreeBytes) ? 'warning' : 'ok';
+  return { level, check: 'disk', subject, message: `${formatBytes(free)} free` };
 }

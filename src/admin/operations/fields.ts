@@ -1,17 +1,18 @@
 /** What an operator may say about an organization: each field's name, check and meaning. */
 import { IANAZone } from 'luxon';
-import type { Org } from '../../db/control/orgs.js';
+import { limitNames, type Org } from '../../db/control/orgs.js';
 import { isEmail } from '../../importer/normal.js';
 import { AdminError } from '../error.js';
+import { isLimitName, type LimitChange, readLimit } from './limits.js';
 
 export type OrgFields = Partial<
   Pick<Org, 'name' | 'ownerEmail' | 'slot' | 'timeZone' | 'dateFormat' | 'plan' | 'teamsMode'>
->;
+> & { limits?: LimitChange };
 
 interface FieldRule {
   /** As the command line spells it; kebab-case is accepted too. */
   name: string;
-  field: keyof OrgFields;
+  field: Exclude<keyof OrgFields, 'limits'>;
   /** What it takes, for messages. */
   takes: string;
   isValid(value: string): boolean;
@@ -49,15 +50,23 @@ const rules: readonly FieldRule[] = [
  */
 export function readOrgFields(values: Record<string, string | undefined>): OrgFields {
   const fields: Record<string, string> = {};
+  const limits: LimitChange = {};
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined) continue;
-    const rule = rules.find((one) => one.name === toCamelCase(name));
-    if (rule === undefined)
-      throw new AdminError('usage', `unknown key "${name}"; known are ${rules.map((one) => one.name).join(', ')}`);
+    const key = toCamelCase(name);
+    if (isLimitName(key)) {
+      limits[key] = readLimit(key, value);
+      continue;
+    }
+    const rule = rules.find((one) => one.name === key);
+    if (rule === undefined) {
+      const known = [...rules.map((one) => one.name), ...limitNames].join(', ');
+      throw new AdminError('usage', `unknown key "${name}"; known are ${known}`);
+    }
     if (!rule.isValid(value)) throw new AdminError('usage', `${rule.name} takes ${rule.takes}, not "${value}"`);
     fields[rule.field] = value.trim();
   }
-  return fields;
+  return Object.keys(limits).length === 0 ? fields : { ...fields, limits };
 }
 
 /** Splits `slot=03:00`. @throws AdminError `usage` */

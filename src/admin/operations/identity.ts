@@ -1,11 +1,13 @@
 /** Showing, giving out and destroying the age identities that open organizations' files. */
 import { recordAudit } from '../../db/control/audit.js';
 import { listOrgs, lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
+import { forgetAllPartials } from '../../db/control/partials.js';
 import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../../db/control/sealing.js';
 import { listQueue, withdrawUpload } from '../../db/control/uploads.js';
 import { eraseDeleted } from '../../db/erase.js';
 import { keyIdOf, keyIdsOf, typeOfRecipient } from '../../keys/identity.js';
 import type { IdentityType } from '../../keys/master.js';
+import { removePartials } from '../../storage/partials.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 import { atKeys } from './keylock.js';
@@ -82,7 +84,7 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
   return atKeys(place, async () => {
     const { control } = place;
     const { recipient } = await place.org(orgId);
-    const withdrawn = await control.write.transaction(async (tx) => {
+    const { withdrawn, partials } = await control.write.transaction(async (tx) => {
       const org = (await lockOrg(tx, orgId, true))!;
       if (org.sealedIdentity === null) throw new AdminError('refused', `the identity of ${orgId} is destroyed already`);
       if ((await listUnendedRuns(tx, orgId)).some((run) => run.state === 'running'))
@@ -95,6 +97,8 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
       // An import of what nothing opens would fail at every slot.
       for (const upload of await listQueue(tx, orgId)) if (await withdrawUpload(tx, upload.id, at)) count++;
       await recordSealedTo(tx, orgId, keyIdOf(org.recipient));
+      // A node's key opens these, whatever becomes of the organization's.
+      const forgotten = await forgetAllPartials(tx, orgId);
       await updateOrg(tx, orgId, { sealedIdentity: null, oldIdentities: [] });
       const { actor } = place;
       const subject = keyIdOf(org.recipient);
@@ -106,10 +110,11 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
         subject,
         detail: { withdrawn: count },
       });
-      return count;
+      return { withdrawn: count, partials: forgotten };
     });
+    await removePartials(place.paths, partials);
     const { filesLost } = await viewIdentity(place, await place.org(orgId));
-    const isErased = await eraseDeleted(control, ['orgs']);
+    const isErased = await eraseDeleted(control, ['orgs', 'partials']);
     return { org: orgId, recipient, filesLost, withdrawn, isErased };
   });
 }

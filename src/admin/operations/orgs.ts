@@ -4,6 +4,7 @@ import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { listBlobs } from '../../db/control/blobs.js';
 import { deleteOrg, insertOrg, type Org, type OrgChange, updateOrg } from '../../db/control/orgs.js';
+import { forgetAllPartials } from '../../db/control/partials.js';
 import { listRuns } from '../../db/control/runs.js';
 import { deleteDirectory, readVersion } from '../../db/directory/directory.js';
 import { insertOwner } from '../../db/directory/users.js';
@@ -11,9 +12,11 @@ import { DatabaseError } from '../../db/error.js';
 import { emailKey } from '../../importer/normal.js';
 import { createOrgIdentity } from '../../keys/identity.js';
 import { removeBlob } from '../../storage/blob.js';
+import { removePartials } from '../../storage/partials.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 import { checkOrgId, describeChange, type OrgFields } from './fields.js';
+import { mergeLimits } from './limits.js';
 
 export interface AddedOrg {
   org: Org;
@@ -92,7 +95,9 @@ function placeOwner(place: Workplace, org: Org): Promise<boolean> {
 /** Changes what `fields` name; a new slot or time zone begins with its next occurrence, nothing is caught up. */
 export async function setOrganization(place: Workplace, id: string, fields: OrgFields): Promise<Org> {
   const before = await place.org(id);
-  const change: OrgChange = { ...fields };
+  const { limits, ...plain } = fields;
+  const change: OrgChange = { ...plain };
+  if (limits !== undefined) change.limits = mergeLimits(before.limits, limits);
   if (fields.slot !== undefined || fields.timeZone !== undefined) change.slotsFrom = place.now();
   await place.control.write.transaction(async (tx) => {
     await updateOrg(tx, id, change);
@@ -146,10 +151,13 @@ export async function removeOrganization(place: Workplace, id: string): Promise<
   const directory = await deleteDirectory(place.directory.write, id);
   const removed: RemovedOrg = { files: 0, bytes: 0, ...directory };
   await removeFiles(place, id, removed);
-  await place.control.write.transaction(async (tx) => {
+  const partials = await place.control.write.transaction(async (tx) => {
+    const forgotten = await forgetAllPartials(tx, id);
     await deleteOrg(tx, id);
     await audit(tx, place, id, 'org.removed', { ...removed });
+    return forgotten;
   });
+  await removePartials(place.paths, partials);
   return removed;
 }
 

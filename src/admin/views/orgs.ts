@@ -1,11 +1,12 @@
 /** How organizations look to people and to programs. */
 import { listLoginKeys } from '../../db/control/keys.js';
-import type { Org } from '../../db/control/orgs.js';
+import { limitNames, type Org } from '../../db/control/orgs.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { countTeams } from '../../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../../db/directory/users.js';
 import type { Workplace } from '../compose.js';
 import { stateOfKey } from '../operations/keys.js';
+import { describeLimit } from '../operations/limits.js';
 import { formatTime, isoTime, type ListView, renderRecord } from '../output.js';
 
 export interface OrgSummary {
@@ -62,6 +63,7 @@ export function renderOrg({ org, usableKeys, queued, users, teams }: OrgDetails)
     ['Queued files', String(queued)],
     ['Users', `${users.active} active (${users.admins} admins), ${users.deactivated} deactivated`],
     ['Known teams', String(teams)],
+    ...limitNames.map((name): [string, string | null] => [name, describeLimit(name, org.limits[name])]),
   ]);
 }
 

@@ -83,6 +83,11 @@ export async function forgetPartials(tx: Queryable, org: string, path: string): 
   return deletePartials(tx, await keptAt(tx, org, path));
 }
 
+/** Forgets all that there is of an organization, uploads in progress included; the partials whose files may go. */
+export async function forgetAllPartials(tx: Queryable, org: string): Promise<string[]> {
+  return deletePartials(tx, await tx('partials').where({ org_id: org }).select('id'));
+}
+
 export async function deletePartial(db: Queryable, id: string): Promise<void> {
   await db('partials').where({ id }).delete();
 }
