@@ -1,6 +1,7 @@
 /** Groups the transactions that arrive together, so that their commits share one sync of the disk. */
 import { isConflict } from '../db/conflict.js';
 import type { Db, Queryable } from '../db/connection.js';
+import { describeDatabaseFailure } from '../db/failure.js';
 
 /** Runs in a transaction, perhaps a second time in another one: it has no effects but its writes to `tx`. */
 export type Work<T> = (tx: Queryable) => Promise<T>;
@@ -45,12 +46,16 @@ export class GroupCommit {
     this.#isBusy = false;
   }
 
-  /** A group that fails is taken apart: one bad upload hurts nobody else. */
+  /** A group that fails is taken apart: one bad upload hurts nobody else. One whose database fails has failed for all. */
   async #commitTogether(jobs: readonly Job[]): Promise<void> {
     try {
       const results = await this.#control.write.transaction((tx) => runAll(tx, jobs));
       for (const [index, job] of jobs.entries()) job.resolve(results[index] as never);
-    } catch {
+    } catch (error) {
+      if (describeDatabaseFailure(error) !== null) {
+        for (const job of jobs) job.reject(error);
+        return;
+      }
       for (const job of jobs) await this.#commitAlone(job);
     }
   }

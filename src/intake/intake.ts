@@ -15,6 +15,7 @@ import { asSpaceError } from '../storage/failure.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/limits.js';
 import { findOwnPartial, openPartial, removePartials } from '../storage/partials.js';
 import { checkPath, requireWritable, splitPath } from '../storage/path.js';
+import { createShelves, shareSyncs } from '../storage/syncs.js';
 import { SpaceError } from '../storage/types.js';
 import type { SealStep } from '../storage/writer.js';
 import { removeFile, renamePath } from './change.js';
@@ -54,10 +55,17 @@ export interface IntakeService {
 }
 
 export function createIntake(deps: IntakeDeps): IntakeService {
-  const disk = deps.disk ?? systemDisk;
+  const disk = shareSyncs(deps.disk ?? systemDisk);
   const commits = new GroupCommit(deps.control);
   const open = new Set<Upload>();
-  const shared: Shared = { ...deps, disk, commits, open, room: new Room({ ...deps, disk }) };
+  const shared: Shared = {
+    ...deps,
+    disk,
+    nextShelf: createShelves(),
+    commits,
+    open,
+    room: new Room({ ...deps, disk }),
+  };
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
     openUploads: () => open.size,
@@ -70,6 +78,8 @@ export function createIntake(deps: IntakeDeps): IntakeService {
 /** What all sessions of a server have in common. */
 interface Shared extends IntakeDeps {
   disk: Disk;
+  /** The folder of the next blob. */
+  nextShelf: () => string;
   commits: GroupCommit;
   room: Room;
   open: Set<Upload>;
@@ -174,12 +184,12 @@ class SenderIntake implements Intake {
   }
 
   async #beginContent(beginning: Beginning, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
-    const { paths, settings, disk } = this.#deps;
+    const { control, paths, settings, disk, nextShelf } = this.#deps;
     const base = truncate ? null : await this.#openBase(beginning);
     const { uploadWindowBytes } = settings;
     const { maxFileBytes } = limits;
     try {
-      const create = async () => createBlob(paths, await findRecipient(this.#deps.control.read, this.#org.id), disk);
+      const create = async () => createBlob(paths, await findRecipient(control.read, this.#org.id), disk, nextShelf());
       return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
     } catch (error) {
       await base?.reader?.close();

@@ -13,13 +13,17 @@ export function blobPath(paths: Pick<Paths, 'blobs'>, id: string): string {
   return join(paths.blobs, id.slice(0, 2), id);
 }
 
-/** Begins a blob that only `recipient` (`age1…`) opens. Throws SpaceError `failed`. */
+/**
+ * Begins a blob that only `recipient` (`age1…`) opens. `shelf`: the two letters of its folder; else random ones. Throws
+ * SpaceError `failed`.
+ */
 export async function createBlob(
   paths: Pick<Paths, 'blobs' | 'partials'>,
   recipient: string,
   disk: Disk = systemDisk,
+  shelf: string = randomBytes(1).toString('hex'),
 ): Promise<BlobWriter> {
-  const id = randomBytes(16).toString('hex');
+  const id = shelf + randomBytes(15).toString('hex');
   const partialPath = join(paths.partials, id);
   try {
     const header = await createHeader(recipient);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkOrgId, describeChange, readAssignments, readOrgFields } from '../../src/admin/operations/fields.js';
+import { mergeLimits } from '../../src/admin/operations/limits.js';
 import { sampleOrg } from '../support/samples.js';
 
 test('keys are read in camelCase and in kebab-case', () => {
@@ -12,6 +13,18 @@ test('keys are read in camelCase and in kebab-case', () => {
     teamsMode: 'replace',
   });
   assert.deepEqual(readAssignments(['name=a=b']), { name: 'a=b' });
+});
+
+test('limits are read with their units; "default" takes them away', () => {
+  const fields = readAssignments(['maxStoredBytes=20GiB', 'max-files=500', 'maxFileBytes=default']);
+  assert.deepEqual(fields, { limits: { maxStoredBytes: 20 * 1024 ** 3, maxFiles: 500, maxFileBytes: null } });
+  assert.deepEqual(mergeLimits({ maxFileBytes: 5, maxNameBytes: 9 }, fields.limits!), {
+    maxNameBytes: 9,
+    maxStoredBytes: 20 * 1024 ** 3,
+    maxFiles: 500,
+  });
+  for (const wrong of ['maxFiles=0', 'maxFiles=many', 'maxNameBytes=256', 'maxStoredBytes=-1', 'maxFileBytes=1.5GiB'])
+    assert.throws(() => readAssignments([wrong]), /takes a number/);
 });
 
 test('an unknown key lists the known ones', () => {

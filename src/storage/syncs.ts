@@ -1,0 +1,80 @@
+/** Shares the syncs of folders among the uploads that end together: a sync that begins later covers all names before it. */
+import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
+import type { Disk } from './disk.js';
+
+/** Blobs that are put into one folder one after the other, so that those that end together share its sync. */
+const blobsPerShelf = 128;
+
+interface Folder {
+  running: Promise<void> | null;
+  /** Begins when `running` ends; whoever comes until then joins it. */
+  next: Promise<void> | null;
+}
+
+/** The same disk, for one process's uploads. It remembers which folders' own names are on the disk already. */
+export function shareSyncs(disk: Disk): Disk {
+  const folders = new Map<string, Folder>();
+  /** Made, or found, and their names not known to be on the disk. */
+  const unsure = new Set<string>();
+  const sure = new Set<string>();
+
+  const begin = (path: string, folder: Folder): Promise<void> => {
+    const names = [...unsure].filter((name) => dirname(name) === path);
+    folder.running = disk
+      .syncFolder(path)
+      .then(() => {
+        for (const name of names) {
+          unsure.delete(name);
+          sure.add(name);
+        }
+      })
+      .finally(() => {
+        folder.running = null;
+        if (folder.next === null) folders.delete(path);
+      });
+    return folder.running;
+  };
+
+  return {
+    create: (path) => disk.create(path),
+    open: (path) => disk.open(path),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    list: (path) => disk.list(path),
+    stat: (path) => disk.stat(path),
+    freeBytes: (path) => disk.freeBytes(path),
+    makeFolder: async (path) => {
+      await disk.makeFolder(path);
+      if (sure.has(path)) return false;
+      unsure.add(path);
+      return true;
+    },
+    syncFolder: (path) => {
+      const folder = folders.get(path) ?? { running: null, next: null };
+      folders.set(path, folder);
+      if (folder.running === null) return begin(path, folder);
+      folder.next ??= folder.running
+        .catch(() => {}) // told to those who waited for it
+        .then(() => {
+          folder.next = null;
+          return begin(path, folder);
+        });
+      return folder.next;
+    },
+  };
+}
+
+/** Gives each new blob its folder: the same one for many in a row. */
+export function createShelves(): () => string {
+  let shelf = '';
+  let left = 0;
+  return () => {
+    if (left === 0) {
+      shelf = randomBytes(1).toString('hex');
+      left = blobsPerShelf;
+    }
+    left--;
+    return shelf;
+  };
+}
