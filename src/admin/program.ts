@@ -1,6 +1,7 @@
 /** The command line's grammar: global options, command groups, help. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { registerBackup } from './commands/backup.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerFiles } from './commands/files.js';
 import { registerIdentity } from './commands/identity.js';
@@ -25,6 +26,7 @@ const groups: readonly ((program: Command) => void)[] = [
   registerTeams,
   registerIdentity,
   registerDoctor,
+  registerBackup,
 ];
 
 export function createProgram(): Command {

@@ -1,9 +1,9 @@
 /** What a run has sealed that the control database learns of only when the run is settled. */
+import type { Db } from '../db/connection.js';
 import { listOrgs } from '../db/control/orgs.js';
 import { listRuns } from '../db/control/runs.js';
 import type { Settlement } from '../db/control/settle.js';
 import { findApplied } from '../db/directory/apply.js';
-import type { Workplace } from './compose.js';
 
 /** Runs of one organization that can be unsettled at once: one that is worked on, few that wait. */
 const recentRuns = 20;
@@ -14,7 +14,7 @@ type Report = Settlement['reports'][number]['blob'] & { org: string };
 export async function listUnsettledReports({
   control,
   directory,
-}: Pick<Workplace, 'control' | 'directory'>): Promise<Report[]> {
+}: Record<'control' | 'directory', Pick<Db, 'read'>>): Promise<Report[]> {
   const reports: Report[] = [];
   for (const org of await listOrgs(control.read)) {
     for (const run of await listRuns(control.read, org.id, recentRuns)) {

@@ -2,11 +2,12 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { chmod, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { listPartialIds } from '../../db/control/partials.js';
 import type { Workplace } from '../compose.js';
 import { formatBytes } from '../output.js';
 import { type Finding, type Mend, reporter } from './finding.js';
 
-/** No upload goes on this long without a byte. */
+/** An upload in progress has a row; one that is just beginning has it within moments. */
 const stalePartialMs = 24 * 60 * 60 * 1000;
 
 /** Databases, settings, keys and sealed files are for the user that the server runs as, and for nobody else. */
@@ -38,10 +39,11 @@ export function closing(path: string, mode: number): Mend {
   return { what: `set mode ${mode.toString(8)} on ${path}`, act: () => chmod(path, mode) };
 }
 
-/** Partial files that no upload writes to any more. */
-export function examinePartials({ paths, now }: Workplace): Finding[] {
+/** Partial files that no upload writes to any more, and none can be resumed from. */
+export async function examinePartials({ control, paths, now }: Workplace): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const name of listFolder(paths.partials)) {
+  const known = new Set(await listPartialIds(control.read));
+  for (const name of listFolder(paths.partials).filter((one) => !known.has(one))) {
     const path = join(paths.partials, name);
     const found = statOf(path);
     if (found === null || now() - found.mtimeMs < stalePartialMs) continue;
