@@ -17,6 +17,7 @@ import { removeBlob } from '../storage/blob.js';
 import { sumFiles } from './counts.js';
 import { ImportError } from './error.js';
 import { orderSources, type UploadSource } from './order.js';
+import { type Outcome, openSettlement, sealSettlement } from './outcome.js';
 import { type PlanJob, type PlannedFile, planFiles } from './plan.js';
 import { type ReportDeps, writeRejected, writeReport, writeText } from './report.js';
 import { describeRun } from './summary.js';
@@ -50,8 +51,11 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   const { control, directory, now, onStep } = deps;
   const org = await findOrg(control.read, run.org);
   if (org === null) throw new Error(`run ${run.id} is of an organization that is gone`);
-  const applied = (await findApplied(directory.read, run.id)) as Settlement | null;
-  const settlement = applied ?? (await importQueue(deps, run, org, tell));
+  const applied = (await findApplied(directory.read, run.id)) as Outcome | null;
+  const settlement =
+    applied === null
+      ? await importQueue(deps, run, org, tell)
+      : await openSettlement(applied, () => deps.identity(org));
   tell({ phase: 'archiving', file: null, rows: 0 });
   const isSettled = await settleRun(control, run, settlement, now());
   await onStep?.('settled');
@@ -110,7 +114,8 @@ async function planAndApply(
     const uploads = sources.flatMap(({ upload }, file) =>
       planned[file]!.refusal === null ? [{ file, uploadId: upload.id }] : [],
     );
-    await applyPlan(stage, { org: org.id, runId: run.id, uploads, version, now: moment, outcome: settlement });
+    const outcome = await sealSettlement(org.recipient, settlement);
+    await applyPlan(stage, { org: org.id, runId: run.id, uploads, version, now: moment, outcome });
   } catch (error) {
     // Whoever else applied this run names its own reports; these are nobody's.
     for (const { blob } of settlement.reports) await removeBlob(deps.paths, blob.id);

@@ -1,9 +1,10 @@
 /** An organization's age identities: the keys of all its files, kept sealed to the master key. */
 import { createHash } from 'node:crypto';
-import { armor, Decrypter, Encrypter, identityToRecipient } from 'age-encryption';
+import { armor, Decrypter, identityToRecipient } from 'age-encryption';
 import type { Org, SealedIdentity } from '../db/control/orgs.js';
 import { KeyError } from './error.js';
 import { generateIdentityOf, type IdentityType, type MasterKey } from './master.js';
+import { sealText } from './sealed.js';
 
 /** Makes an identity; `sealedIdentity` is an armored age file that only the master key opens. */
 export async function createOrgIdentity(
@@ -13,15 +14,8 @@ export async function createOrgIdentity(
   const identity = await generateIdentityOf(type);
   return {
     recipient: await identityToRecipient(identity),
-    sealedIdentity: await sealIdentity(masterRecipient, identity),
+    sealedIdentity: await sealText(masterRecipient, identity),
   };
-}
-
-/** An armored age file. */
-export async function sealIdentity(masterRecipient: string, identity: string): Promise<string> {
-  const encrypter = new Encrypter();
-  encrypter.addRecipient(masterRecipient);
-  return armor.encode(await encrypter.encrypt(identity));
 }
 
 /**

@@ -11,6 +11,7 @@ import { removePartials } from '../../storage/partials.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 import { atKeys } from './keylock.js';
+import { countBusyRuns } from './rotation.js';
 
 export interface ExportedIdentity {
   org: string;
@@ -84,14 +85,11 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
   return atKeys(place, async () => {
     const { control } = place;
     const { recipient } = await place.org(orgId);
+    if ((await countBusyRuns(place, orgId)) > 0) throw importRuns(orgId);
     const { withdrawn, partials } = await control.write.transaction(async (tx) => {
       const org = (await lockOrg(tx, orgId, true))!;
       if (org.sealedIdentity === null) throw new AdminError('refused', `the identity of ${orgId} is destroyed already`);
-      if ((await listUnendedRuns(tx, orgId)).some((run) => run.state === 'running'))
-        throw new AdminError(
-          'refused',
-          `an import of ${orgId} is running: wait for its end, then destroy the identity`,
-        );
+      if ((await listUnendedRuns(tx, orgId)).some(({ state }) => state === 'running')) throw importRuns(orgId);
       const at = place.now();
       let count = 0;
       // An import of what nothing opens would fail at every slot.
@@ -117,4 +115,8 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
     const isErased = await eraseDeleted(control, ['orgs', 'partials']);
     return { org: orgId, recipient, filesLost, withdrawn, isErased };
   });
+}
+
+function importRuns(org: string): AdminError {
+  return new AdminError('refused', `an import of ${org} is not over: wait for its end, then destroy the identity`);
 }

@@ -3,7 +3,7 @@ import { recordAudit } from '../../db/control/audit.js';
 import { listOrgs, lockOrg, type SealedIdentity, updateOrg } from '../../db/control/orgs.js';
 import { eraseDeleted } from '../../db/erase.js';
 import { KeyError } from '../../keys/error.js';
-import { keyIdOf, openOrgIdentity, openSealedIdentity, sealIdentity } from '../../keys/identity.js';
+import { keyIdOf, openOrgIdentity, openSealedIdentity } from '../../keys/identity.js';
 import {
   generateMaster,
   keepMaster,
@@ -12,6 +12,7 @@ import {
   replaceMaster,
   splitMaster,
 } from '../../keys/master.js';
+import { sealText } from '../../keys/sealed.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 import { atKeys } from './keylock.js';
@@ -140,5 +141,5 @@ async function resealIdentity(
   }
   const identity = older.map((master) => master.identity).join('\n');
   const opened = await openSealedIdentity({ recipient: newest.recipient, identity }, org, sealed);
-  return sealIdentity(newest.recipient, opened);
+  return sealText(newest.recipient, opened);
 }

@@ -129,7 +129,7 @@ async function rewrapFiles(place: Workplace, org: Org, rotation: Rotation, optio
 async function finishRotation(place: Workplace, org: Org, rotation: Rotation, options: RotationOptions): Promise<void> {
   const { left } = rotation;
   left.uploads = await countOldUploads(place, org);
-  left.runs = await countOldRuns(place, org);
+  left.runs = await countBusyRuns(place, org.id);
   if (left.uploads + left.runs > 0) return;
   await options.onStep?.('proven');
   rotation.isFinished = await place.control.write.transaction(async (tx) => {
@@ -165,9 +165,12 @@ async function countOldUploads(place: Workplace, org: Org): Promise<number> {
 }
 
 /** Runs that are worked on, and those whose sealed reports no row refers to yet. */
-async function countOldRuns({ control, directory }: Workplace, org: Org): Promise<number> {
+export async function countBusyRuns(
+  { control, directory }: Pick<Workplace, 'control' | 'directory'>,
+  org: string,
+): Promise<number> {
   let count = 0;
-  for (const { id, state } of await listUnendedRuns(control.read, org.id))
+  for (const { id, state } of await listUnendedRuns(control.read, org))
     if (state === 'running' || (await findApplied(directory.read, id)) !== null) count++;
   return count;
 }
