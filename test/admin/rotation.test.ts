@@ -1,11 +1,11 @@
 /** Rotating and destroying identities, and the master key, beside uploads and imports that go on. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { generateX25519Identity } from 'age-encryption';
+import { Encrypter, generateX25519Identity } from 'age-encryption';
 import type { Workplace } from '../../src/admin/compose.js';
-import { examine } from '../../src/admin/doctor/examine.js';
+import { type ExamineOptions, examine } from '../../src/admin/doctor/examine.js';
 import { destroyIdentity, viewIdentities } from '../../src/admin/operations/identity.js';
 import { rotateMaster } from '../../src/admin/operations/master.js';
 import { type RotationStep, rotateIdentity } from '../../src/admin/operations/rotation.js';
@@ -45,8 +45,8 @@ onBothDatabases('keys', (open) => {
     assert.equal((await place.control.read('blobs').distinct('sealed_to')).length, 1);
   }
 
-  async function wrongs(place: Workplace): Promise<string[]> {
-    const findings = await examine(place.settings); // the samples' clock stands still: their queue looks old
+  async function wrongs(place: Workplace, options: ExamineOptions = {}): Promise<string[]> {
+    const findings = await examine(place.settings, options); // the samples' clock stands still: their queue looks old
     return findings
       .filter(({ level, check, message }) => level === 'wrong' && check !== 'host_keys' && !/files wait/.test(message))
       .map(({ message }) => message);
@@ -175,6 +175,7 @@ onBothDatabases('keys', (open) => {
     assert.equal(await acme.read('/x.csv'), '');
     await assert.rejects(space.openRead('/a.csv'), { name: 'SpaceError', code: 'destroyed' });
     assert.equal((await viewIdentities(place, 'acme'))[0]!.filesLost, 3);
+    assert.deepEqual(await wrongs(place, { deep: true }), [], 'lost is not damaged');
     assert.equal((await rotateIdentity(place, 'acme', { waitMs: 0 })).rewrapped, 1);
   });
 
@@ -212,5 +213,37 @@ onBothDatabases('keys', (open) => {
     const [newest] = await splitMaster(await loadMaster(other.paths));
     await openOrgIdentity(newest!, await other.org('acme'));
     assert.equal((await rotateMaster(other)).resealed, 0);
+  });
+
+  test('the doctor tells a master key that lies beside what it opens, and one that a passphrase protects', async (t) => {
+    const { place } = await openFiles(t);
+    const about = async (change: Partial<Settings>) => {
+      const findings = await examine({ ...place.settings, ...change });
+      return findings.filter(({ check }) => check === 'master_key').map(({ level, message }) => `${level}: ${message}`);
+    };
+    const master = await place.master();
+    assert.deepEqual(await about({}), [
+      `ok: opens ${master.recipient}`,
+      'warning: lies on the same volume as the sealed files: whoever gets that volume opens them',
+    ]);
+    const encrypter = new Encrypter();
+    encrypter.setScryptWorkFactor(4);
+    encrypter.setPassphrase('secret');
+    const masterKey = join(place.paths.data, 'protected');
+    writeFileSync(masterKey, await encrypter.encrypt(master.identity), { mode: 0o600 });
+    const passphrase = join(place.paths.data, 'passphrase');
+    writeFileSync(passphrase, 'secret', { mode: 0o644 });
+    assert.deepEqual(await about({ masterKey, masterKeyPassphraseFile: passphrase }), [
+      `ok: opens ${master.recipient}`,
+      `wrong: others may read it (mode 644): chmod 600 ${passphrase}`,
+      'warning: lies on the same volume as its passphrase and the sealed files: whoever gets that volume opens them',
+    ]);
+    const source = openSync(place.paths.masterKey, 'r');
+    const told = openSync(passphrase, 'r');
+    assert.deepEqual(await about({ masterKey: `fd:${source}` }), [`ok: opens ${master.recipient}`]);
+    assert.deepEqual(await about({ masterKey, masterKeyPassphraseFile: `fd:${told}` }), [
+      `ok: opens ${master.recipient}`,
+    ]);
+    assert.match((await about({ masterKey: 'credential:master' })).join(), /^wrong: .*LoadCredential=/);
   });
 });

@@ -4,6 +4,7 @@ import type { Paths } from '../../config/paths.js';
 import { type BlobRow, isBlobLive } from '../../db/control/blobs.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { KeyError } from '../../keys/error.js';
+import { keyIdsOf } from '../../keys/identity.js';
 import { openBlob } from '../../storage/blob.js';
 import { SpaceError } from '../../storage/types.js';
 import type { Workplace } from '../compose.js';
@@ -16,7 +17,7 @@ import { type Finding, reporter } from './finding.js';
 const listedFindings = 100;
 const tellEveryMs = 2000;
 
-type Sealed = Pick<BlobRow, 'id' | 'org' | 'size' | 'sealedSize' | 'sha256'>;
+type Sealed = Omit<BlobRow, 'createdAt'>;
 
 /** What there is to be read, for the progress. */
 export interface Extent {
@@ -42,10 +43,11 @@ export async function examineSeals(
       closed.set(blob.org, (closed.get(blob.org) ?? 0) + 1);
       continue;
     }
-    const fault = await examineSeal(place, blob, identity);
-    if (fault === null) files++;
+    const found = await examineSeal(place, blob, identity);
+    if (found === 'whole') files++;
+    else if (found === 'lost') closed.set(blob.org, (closed.get(blob.org) ?? 0) + 1);
     else if (++damaged <= listedFindings)
-      report('wrong', `${blob.id} of ${blob.org}: ${fault}; restore it from the backup`);
+      report('wrong', `${blob.id} of ${blob.org}: ${found.fault}; restore it from the backup`);
     bytes += blob.sealedSize;
     if (place.now() - told < tellEveryMs) continue;
     told = place.now();
@@ -86,12 +88,19 @@ async function* walkSealed(place: Workplace): AsyncGenerator<Sealed> {
 }
 
 /** Asked again before it is told: beside a running server a file may be removed, or given a new header, meanwhile. */
-async function examineSeal(place: Workplace, blob: Sealed, identity: string): Promise<string | null> {
-  const fault = await verifySeal(place.paths, blob, identity);
-  if (fault === null) return null;
-  if (!(await isNeeded(place, blob.id))) return null;
-  const again = await openIdentity(place, await place.org(blob.org));
-  return again === null ? fault : verifySeal(place.paths, blob, again);
+async function examineSeal(
+  place: Workplace,
+  blob: Sealed,
+  identity: string,
+): Promise<'whole' | 'lost' | { fault: string }> {
+  const first = await verifySeal(place.paths, blob, identity);
+  if (first === null || !(await isNeeded(place, blob.id))) return 'whole';
+  const org = await place.org(blob.org);
+  const again = await openIdentity(place, org);
+  const fault = again === null ? first : await verifySeal(place.paths, blob, again);
+  if (fault === null) return 'whole';
+  // What was sealed to an identity that was destroyed is not damaged; nothing brings it back.
+  return blob.sealedTo != null && !keyIdsOf(org).includes(blob.sealedTo) ? 'lost' : { fault };
 }
 
 async function isNeeded(place: Workplace, id: string): Promise<boolean> {
