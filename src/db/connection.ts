@@ -124,7 +124,8 @@ function sqliteInstance(file: string, connections: number, more = '', attached =
       ) => {
         if (existsSync(file)) chmodSync(file, 0o600);
         connection.exec(
-          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; ${more}`,
+          // secure_delete: a sealed key that is deleted must not stay readable in a page that nobody uses.
+          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; ${more}`,
           (error) => {
             if (existsSync(attached)) chmodSync(attached, 0o600);
             done(error, connection);

@@ -137,7 +137,15 @@ onBothDatabases('uploads', (open) => {
     await deleteEntry(write, entryId);
     assert.equal(await isBlobLive(read, blobId), false);
     assert.deepEqual(await findBlob(read, blobId), {
-      ...{ id: blobId, org: 'acme', size: 2 ** 33, sealedSize: 2 ** 33 + 200, sha256: 'aa', createdAt: 1 },
+      ...{
+        id: blobId,
+        org: 'acme',
+        size: 2 ** 33,
+        sealedSize: 2 ** 33 + 200,
+        sha256: 'aa',
+        createdAt: 1,
+        sealedTo: null,
+      },
     });
     assert.equal((await listBlobs(read, 'acme')).length, 3);
     await deleteOrg(write, 'acme');

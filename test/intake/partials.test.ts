@@ -101,6 +101,22 @@ onBothDatabases('partials', (open) => {
     assert.deepEqual(await listAllPartials(place.control.read, { org: 'acme' }), []);
   });
 
+  test('what was noted of an upload in progress is gone from the database when it is published', async (t) => {
+    const databases = await open(t);
+    const place = await openIntake(t, databases);
+    const upload = await place.intake.begin('/users.csv', replacing);
+    await upload.write(0, randomContent(700_000));
+    await until(async () => (await listAllPartials(place.control.read, { org: 'acme' })).length === 1);
+    const [noted] = await listAllPartials(place.control.read, { org: 'acme' });
+    const secret = noted!.payloadKey.split('\n')[3]!;
+    await upload.finish();
+    assert.deepEqual(await listAllPartials(place.control.read, { org: 'acme' }), []);
+    if (place.control.dialect !== 'sqlite') return;
+    await place.control.write.raw('PRAGMA wal_checkpoint(TRUNCATE)');
+    const file = readFileSync(join(databases.settings.data, 'control.db'));
+    assert.ok(secret.length > 20 && !file.includes(secret));
+  });
+
   test('an older complete version stays visible and queued until a newer one is complete', async (t) => {
     const place = await openIntake(t, await open(t));
     await place.put('/users.csv', 'complete');
