@@ -19,7 +19,7 @@ export async function createPrivateFile(path: string, content: string): Promise<
     } finally {
       await unlink(temporary).catch(ignoreMissing);
     }
-    await syncFolder(dirname(path));
+    await syncFoldersAbove(path);
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -64,6 +64,15 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+/** Also those that were made with it: a key in `keys/host/` is lost with the name `keys` in the data folder. */
+async function syncFoldersAbove(path: string): Promise<void> {
+  await syncFolder(dirname(path));
+  for (const above of [dirname(dirname(path)), dirname(dirname(dirname(path)))])
+    await syncFolder(above).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error; // not ours: it was there before
+    });
 }
 
 async function writeSynced(path: string, content: string): Promise<void> {

@@ -187,14 +187,18 @@ export class BlobWriter {
   }
 }
 
-/** A new name survives a power cut once its folder is synced; a new folder once the one above is. */
+/** A new name survives a power cut once its folder is synced; a new folder once the one above is, up to the data folder. */
 async function movePartial({ partialPath, blobPath, disk }: Destination): Promise<void> {
   const folder = dirname(blobPath);
   const isUnsure = await disk.makeFolder(folder);
   await disk.rename(partialPath, blobPath);
   try {
     await disk.syncFolder(folder);
-    if (isUnsure) await disk.syncFolder(dirname(folder));
+    if (isUnsure) {
+      const blobs = dirname(folder);
+      await disk.syncFolder(blobs);
+      await disk.syncFolder(dirname(blobs));
+    }
   } catch (error) {
     await disk.remove(blobPath);
     throw error;
