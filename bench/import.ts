@@ -30,7 +30,7 @@ interface Run {
 }
 
 const neighbourOrg = 'neighbour';
-const idleMs = 5_000;
+const idleMs = 15_000;
 
 export async function benchImport(bench: Workbench): Promise<Section[]> {
   const imports: Section = {
@@ -121,7 +121,7 @@ async function measureImport(bench: Workbench, rows: number, imports: Section, l
 
 /** Without the clients that the bench itself starts. */
 function ourPeaks(peaks: Map<string, number>): Map<string, number> {
-  return new Map([...peaks].filter(([role]) => ['dropslot serve', 'dropslot import', 'importer.js'].includes(role)));
+  return new Map([...peaks].filter(([role]) => ['dropslot serve', 'dropslot import', 'importer'].includes(role)));
 }
 
 async function timeImport(ours: Dropslot): Promise<number> {

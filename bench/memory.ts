@@ -1,5 +1,6 @@
 /** Peak resident memory of a process and everything below it, as Linux counts it (VmHWM). */
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { programPath } from '../demo/program.js';
 
 const intervalMs = 100;
@@ -11,7 +12,7 @@ export function readPeak(pid: number): number | null {
 }
 
 export interface MemoryWatch {
-  /** Highest peak in bytes of each role: `dropslot serve`, `importer.js`, `sshd`. */
+  /** Highest peak in bytes of each role: `dropslot serve`, `importer`, `sshd`. */
   peaks(): Map<string, number>;
   stop(): void;
 }
@@ -58,13 +59,13 @@ function listDescendants(root: number): number[] {
   return [...below];
 }
 
-/** A command of Dropslot by its name, another Node.js process by its script, else the program's name. null: gone. */
+/** A command of Dropslot by its name, its child process as `importer`, another one by its program. null: gone. */
 function roleOf(pid: number): string | null {
   const args = (readProc(pid, 'cmdline') ?? '').split('\0');
   const at = args.indexOf('--data');
   if (args.includes(programPath)) return `dropslot ${args[at + 2]}`;
-  const script = args.find((arg) => /\.[cm]?[jt]s$/.test(arg)) ?? args[0];
-  const program = script?.replace(/[: ].*$/, '') ?? ''; // `sshd: …` is what sshd calls itself
+  if (args.some((arg) => arg.startsWith(`${dirname(programPath)}/`))) return 'importer';
+  const program = args[0]?.replace(/[: ].*$/, '') ?? ''; // `sshd: …` is what sshd calls itself
   return program.split('/').at(-1) || null;
 }
 

@@ -36,7 +36,7 @@ export function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 1024 ** 2)} MiB`;
 }
 
-/** `server 88 MiB, importer.js 240 MiB` */
+/** `dropslot serve 88 MiB, importer 240 MiB` */
 export function describePeaks(peaks: ReadonlyMap<string, number>): string {
   return [...peaks].map(([role, bytes]) => `${role} ${mebibytes(bytes)}`).join(', ') || '–';
 }
