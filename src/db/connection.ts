@@ -36,14 +36,17 @@ const busyTimeoutMs = 120_000;
 
 type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey'>;
 
-/** Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. */
-export function openControl(settings: DbSettings): Promise<Db> {
-  return open(settings, (paths) => paths.control, controlSchema, controlMigrations);
+/**
+ * Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. `waitMs`: how long
+ * a write waits on SQLite while another process writes, before it fails with SQLITE_BUSY.
+ */
+export function openControl(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
+  return open(settings, (paths) => paths.control, controlSchema, controlMigrations, waitMs);
 }
 
-/** Users, teams, memberships, custom fields, changes, applied runs. */
-export function openDirectory(settings: DbSettings): Promise<Db> {
-  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations);
+/** Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database. */
+export function openDirectory(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
+  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations, waitMs);
 }
 
 async function open(
@@ -51,9 +54,12 @@ async function open(
   fileOf: (paths: Paths) => string,
   schema: string,
   migrations: Parameters<typeof migrate>[1],
+  waitMs: number,
 ): Promise<Db> {
   const db =
-    settings.database === 'sqlite' ? openSqlite(fileOf(pathsOf(settings))) : await openPostgres(settings, schema);
+    settings.database === 'sqlite'
+      ? openSqlite(fileOf(pathsOf(settings)), waitMs)
+      : await openPostgres(settings, schema);
   try {
     await migrate(db.write, migrations);
     return db;
@@ -65,10 +71,10 @@ async function open(
   }
 }
 
-function openSqlite(file: string): Db {
+function openSqlite(file: string, waitMs: number): Db {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const write = sqliteInstance(file, 1);
-  const read = sqliteInstance(file, 2);
+  const write = sqliteInstance(file, 1, waitMs);
+  const read = sqliteInstance(file, 2, waitMs);
   return {
     dialect: 'sqlite',
     write,
@@ -107,10 +113,10 @@ export function attachSqlite(file: string, attached: string, name: string): Knex
   const scratch = `ATTACH DATABASE '${attached.replaceAll("'", "''")}' AS ${name};
     PRAGMA ${name}.journal_mode = OFF; PRAGMA ${name}.synchronous = OFF; PRAGMA ${name}.cache_size = -65536;
     PRAGMA main.cache_size = -65536;`;
-  return sqliteInstance(file, 1, scratch, attached);
+  return sqliteInstance(file, 1, busyTimeoutMs, scratch, attached);
 }
 
-function sqliteInstance(file: string, connections: number, more = '', attached = file): Knex {
+function sqliteInstance(file: string, connections: number, waitMs: number, more = '', attached = file): Knex {
   return createKnex({
     client: ImmediateSqliteClient,
     connection: { filename: file },
@@ -125,7 +131,7 @@ function sqliteInstance(file: string, connections: number, more = '', attached =
         if (existsSync(file)) chmodSync(file, 0o600);
         connection.exec(
           // secure_delete: a sealed key that is deleted must not stay readable in a page that nobody uses.
-          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; ${more}`,
+          `PRAGMA busy_timeout = ${waitMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; ${more}`,
           (error) => {
             if (existsSync(attached)) chmodSync(attached, 0o600);
             done(error, connection);

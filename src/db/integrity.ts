@@ -1,5 +1,6 @@
 /** Asks SQLite whether every page of a database is what it should be. PostgreSQL has its own tools for that. */
 import type { Db } from './connection.js';
+import { describeDatabaseFailure } from './failure.js';
 
 /** Enough to see what is going on; a damaged page can break every row after it. */
 const mostComplaints = 20;
@@ -7,10 +8,26 @@ const mostComplaints = 20;
 /** What is broken, in SQLite's own words, which quote no content; empty: nothing. Reads the whole database. */
 export async function checkIntegrity(db: Db): Promise<string[]> {
   if (db.dialect !== 'sqlite') return [];
-  const pages: { integrity_check: string }[] = await db.read.raw(`PRAGMA integrity_check(${mostComplaints})`);
-  const complaints = pages.map((row) => row.integrity_check).filter((line) => line !== 'ok');
-  const strays: { table: string; parent: string }[] = await db.read.raw('PRAGMA foreign_key_check');
-  for (const { table, parent } of strays.slice(0, mostComplaints))
-    complaints.push(`a row of ${table} refers to a row of ${parent} that is not there`);
-  return complaints;
+  const complaints = await ask(db, `PRAGMA integrity_check(${mostComplaints})`, ({ integrity_check: line }) =>
+    line === 'ok' ? [] : [String(line)],
+  );
+  // What it says after that may only be a consequence.
+  if (complaints.length > 0) return complaints;
+  return ask(db, 'PRAGMA foreign_key_check', ({ table, parent }) => [
+    `a row of ${table} refers to a row of ${parent} that is not there`,
+  ]);
+}
+
+type Row = Record<string, unknown>;
+
+/** A page that is damaged enough ends the question itself: that is an answer too. */
+async function ask(db: Db, question: string, read: (row: Row) => string[]): Promise<string[]> {
+  try {
+    const rows: Row[] = await db.read.raw(question);
+    return rows.flatMap(read).slice(0, mostComplaints);
+  } catch (error) {
+    const failure = describeDatabaseFailure(error);
+    if (failure === null) throw error;
+    return [failure];
+  }
 }
