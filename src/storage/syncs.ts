@@ -15,16 +15,18 @@ interface Folder {
 /** The same disk, for one process's uploads. It remembers which folders' own names are on the disk already. */
 export function shareSyncs(disk: Disk): Disk {
   const folders = new Map<string, Folder>();
-  /** Made, or found, and their names not known to be on the disk. */
-  const unsure = new Set<string>();
+  /** Made, or found, and their names not known to be on the disk; whether that of the folder above is the one left. */
+  const unsure = new Map<string, boolean>();
   const sure = new Set<string>();
 
   const begin = (path: string, folder: Folder): Promise<void> => {
-    const names = [...unsure].filter((name) => dirname(name) === path);
+    const below = [...unsure.keys()].filter((name) => dirname(name) === path);
+    const deeper = [...unsure].filter(([name, isNext]) => isNext && dirname(dirname(name)) === path);
     folder.running = disk
       .syncFolder(path)
       .then(() => {
-        for (const name of names) {
+        for (const name of below) unsure.set(name, true);
+        for (const [name] of deeper) {
           unsure.delete(name);
           sure.add(name);
         }
@@ -47,7 +49,7 @@ export function shareSyncs(disk: Disk): Disk {
     makeFolder: async (path) => {
       await disk.makeFolder(path);
       if (sure.has(path)) return false;
-      unsure.add(path);
+      if (!unsure.has(path)) unsure.set(path, false);
       return true;
     },
     syncFolder: (path) => {

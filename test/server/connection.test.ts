@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import type ssh2 from 'ssh2';
+import { listQueue } from '../../src/db/control/uploads.js';
 import { allowKey } from '../support/keys.js';
 import { connect, openSftp, startTestServer } from '../support/server.js';
 import { keepingLogger, until } from '../support/session.js';
@@ -114,7 +115,7 @@ test('an idle session is closed, one that asks is not', async (t) => {
   await closed;
 });
 
-test('a connection that dies publishes nothing, and leaves no upload open', async (t) => {
+test('a connection that dies publishes and queues nothing, and leaves no upload open', async (t) => {
   const server = await startTestServer(t);
   const client = await connect(t, server.login);
   const { wire } = await openWire(client);
@@ -123,7 +124,8 @@ test('a connection that dies publishes nothing, and leaves no upload open', asyn
   assert.equal(server.intake.openUploads(), 1);
   client.destroy();
   await until(() => server.intake.openUploads() === 0, 'the upload to be aborted');
-  await assert.rejects(server.space.stat('/users.csv'), { code: 'not_found' });
+  assert.deepEqual(await listQueue(server.control.read, 'acme'), []);
+  assert.equal((await server.space.stat('/users.csv')).size, 24, 'what came is kept for a resume');
 });
 
 test('a CLOSE that was sent counts, even when its client is gone in the same millisecond', async (t) => {
@@ -169,7 +171,7 @@ test('stopping aborts the uploads that outlast the grace', async (t) => {
   await wire.write(handle, 0, 'half');
   await server.stop(50);
   assert.equal(server.intake.openUploads(), 0);
-  await assert.rejects(server.space.stat('/users.csv'), { code: 'not_found' });
+  assert.deepEqual(await listQueue(server.control.read, 'acme'), []);
 });
 
 test('a client that sends beyond its window is cut off', async (t) => {
