@@ -5,7 +5,7 @@ import type { Db } from '../db/connection.js';
 import type { Org } from '../db/control/orgs.js';
 import { listFields } from '../db/directory/fields.js';
 import { indexIssues, listIssues } from '../db/directory/findings.js';
-import { openStage } from '../db/directory/stage.js';
+import { dropStages, openStage } from '../db/directory/stage.js';
 import { sumFiles } from './counts.js';
 import { planFiles } from './plan.js';
 import { outcomeOf } from './run.js';
@@ -30,7 +30,7 @@ export async function checkFile(
   onIssues: (issues: Issue[]) => void | Promise<void>,
   tell: (progress: Progress) => void,
 ): Promise<RunSummary> {
-  const stage = await openStage(settings, directory, `check_${randomBytes(6).toString('hex')}`);
+  const stage = await openStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
   try {
     const moment = now();
     const today = dateIn(org.timeZone, moment);
@@ -54,4 +54,10 @@ export async function checkFile(
   } finally {
     await stage.drop();
   }
+}
+
+/** Removes what checks left that were killed; one that is still at work after a day is none. */
+export async function dropAbandonedChecks({ settings, directory, now }: CheckDeps): Promise<void> {
+  const oldest = now() - 86_400_000;
+  await dropStages(settings, directory, (label) => Number(/^check_(\d+)_/.exec(label)?.[1] ?? oldest) < oldest);
 }

@@ -88,6 +88,11 @@ export const codes = {
     rule: 'U2',
     message: 'The same email stands on {lines} with other values. Keep one row for each user.',
   },
+  team_long: {
+    severity: 'fault',
+    rule: 'T1',
+    message: '"Team Name" has more than {limit} characters. Shorten it, or look for a missing quote.',
+  },
   team_missing: { severity: 'fault', rule: 'T1', message: '"Team Name" is empty. Every team needs a name.' },
   team_twice: {
     severity: 'fault',
@@ -117,6 +122,17 @@ export const codes = {
       'The column "{label}" looks like "{standard}" misspelt and was ignored. Write "{standard}", or give a field of your own another name.',
   },
   label_unknown: { severity: 'warning', rule: 'F8', message: 'A teams file has no column "{label}"; it was ignored.' },
+  label_reserved: {
+    severity: 'warning',
+    rule: 'F8',
+    message:
+      'The column "{label}" was ignored: exports use this name for what no file can set. Give the field another name.',
+  },
+  label_long: {
+    severity: 'warning',
+    rule: 'F8',
+    message: 'The name of this column has more than {limit} characters; it was ignored. Give it a shorter name.',
+  },
   label_blank: {
     severity: 'warning',
     rule: 'F8',
@@ -172,6 +188,11 @@ export const codes = {
     message:
       'A quote in "Teams" is never closed; the cell was ignored. Separate teams by commas and put a name that has a comma in quotes.',
   },
+  teams_long: {
+    severity: 'warning',
+    rule: 'U6',
+    message: 'A name in "Teams" has more than {limit} characters; the cell was ignored. Separate teams by commas.',
+  },
   field_mismatch: {
     severity: 'warning',
     rule: 'C3',
@@ -188,6 +209,11 @@ export const codes = {
     severity: 'warning',
     rule: 'T2',
     message: '"Owner Email" is not a valid email address; the owner was left as it is.',
+  },
+  parent_long: {
+    severity: 'warning',
+    rule: 'T3',
+    message: '"Parent Team" has more than {limit} characters; the parent was left as it is. Shorten it.',
   },
   parent_self: {
     severity: 'warning',
@@ -220,7 +246,7 @@ export function refuse(
   line: number | null = null,
   column: string | null = null,
 ): Refusal {
-  return { code, message: describe(code, details), line, column };
+  return { code, message: describe(code, details), line, column: column === null ? null : shorten(column) };
 }
 
 /** One line of the report. */
@@ -231,7 +257,7 @@ export function makeIssue(
 ): Issue {
   return {
     line: where.line,
-    column: where.column ?? null,
+    column: where.column === undefined || where.column === null ? null : shorten(where.column),
     severity: codes[code].severity,
     code,
     message: describe(code, details),
@@ -240,5 +266,10 @@ export function makeIssue(
 }
 
 function describe(code: CodeName, details: Details): string {
-  return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? ''));
+  return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => shorten(String(details[name] ?? '')));
+}
+
+/** A label may be a megabyte, and each of a million rows may speak of it. */
+function shorten(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

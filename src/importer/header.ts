@@ -1,6 +1,6 @@
 /** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
 import { makeIssue, RefusalError, refuse } from './codes.js';
-import { editDistance, labelKey } from './normal.js';
+import { editDistance, isName, labelKey, longestName } from './normal.js';
 import type { Limits, Row } from './parse.js';
 import type { FileType, Issue } from './types.js';
 
@@ -25,7 +25,7 @@ export const teamLabels = {
   type: 'Team Type',
 } as const;
 
-/** Written by exports for people to read; not a column that an import understands. */
+/** Written by exports for people to read; not a column that an import understands, nor a name for a field. */
 const exportOnly = 'Status';
 
 export type UserColumn = keyof typeof userLabels;
@@ -47,6 +47,8 @@ export interface Column {
 export interface Header {
   type: FileType;
   columns: Column[];
+  /** Index of the column that tells whom or what a row is about: `User Email`, `Team Name`. */
+  key: number;
   /** The first line's cells, for the file of rejected rows. */
   cells: string[];
   /** Cells that a row must have: the columns up to the last one with a name. */
@@ -68,7 +70,9 @@ export function readHeader(row: Row, limits: Limits): Header {
     const label = cell.trim();
     return { index, label, meaning: label === '' ? { kind: 'blank' } : tellMeaning(label, type, row.line, warnings) };
   });
-  return { type, columns, cells, named, warnings };
+  const isKey = ({ meaning }: Column) =>
+    meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
+  return { type, columns, key: columns.findIndex(isKey), cells, named, warnings };
 }
 
 function tellType(cells: string[], line: number): FileType {
@@ -93,7 +97,7 @@ function nearestHint(cells: string[]): string {
     .filter(({ label, distance }) => label !== '' && distance <= 6)
     .sort((a, b) => a.distance - b.distance)[0];
   if (nearest === undefined) return '';
-  return `; the nearest label is "${shorten(nearest.label)}", which should be "${nearest.standard}"`;
+  return `; the nearest label is "${nearest.label}", which should be "${nearest.standard}"`;
 }
 
 function refuseTwice(cells: string[], line: number): void {
@@ -101,8 +105,7 @@ function refuseTwice(cells: string[], line: number): void {
   for (const cell of cells) {
     const key = labelKey(cell);
     if (key === '') continue;
-    if (seen.has(key))
-      throw new RefusalError(refuse('label_twice', { label: shorten(cell.trim()) }, line, shorten(cell.trim())));
+    if (seen.has(key)) throw new RefusalError(refuse('label_twice', { label: cell.trim() }, line, cell.trim()));
     seen.add(key);
   }
 }
@@ -115,13 +118,20 @@ function tellMeaning(label: string, type: FileType, line: number, warnings: Issu
     if (label !== standard) warnings.push(makeIssue('label_inexact', { line, column: label }, { label, standard }));
     return { kind: 'standard', column: column as UserColumn | TeamColumn };
   }
-  if (label === exportOnly) return { kind: 'ignored' };
+  if (key === labelKey(exportOnly)) {
+    if (label !== exportOnly) warnings.push(makeIssue('label_reserved', { line, column: label }, { label }));
+    return { kind: 'ignored' };
+  }
   const near = Object.values(standards).find((standard) => editDistance(key, labelKey(standard), 2) <= 2);
   if (near !== undefined) {
     warnings.push(makeIssue('label_near', { line, column: label }, { label, standard: near }));
     return { kind: 'ignored' };
   }
-  if (type === 'users') return { kind: 'custom' };
+  if (type === 'users') {
+    if (isName(label)) return { kind: 'custom' };
+    warnings.push(makeIssue('label_long', { line, column: label }, { limit: longestName }));
+    return { kind: 'ignored' };
+  }
   warnings.push(makeIssue('label_unknown', { line, column: label }, { label }));
   return { kind: 'ignored' };
 }
@@ -131,8 +141,4 @@ function countNamed(cells: string[]): number {
   let length = cells.length;
   while (length > 0 && cells[length - 1]!.trim() === '') length--;
   return length;
-}
-
-function shorten(label: string): string {
-  return label.length > 80 ? `${label.slice(0, 80)}…` : label;
 }

@@ -1,5 +1,6 @@
 /** The importer as a whole: slots, the worker, scheduled deactivations. Runs in a process of its own beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { dropAbandonedChecks } from './check.js';
 import { startDeactivations } from './deactivations.js';
 import { startRetention } from './retention.js';
 import type { RunDeps } from './run.js';
@@ -40,6 +41,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
       if (result !== 'ended') await rest(result === 'idle' ? lookEveryMs : pauseAfterFailureMs);
     }
   };
+  await dropAbandonedChecks(deps);
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;

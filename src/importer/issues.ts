@@ -1,5 +1,6 @@
 /** Collects what is wrong with one file and keeps it in the stage, so that a million mistakes need no memory. */
-import { type Stage, stageIssues } from '../db/directory/stage.js';
+import { stageIssues } from '../db/directory/rows.js';
+import type { Stage } from '../db/directory/stage.js';
 import type { Issue, Severity } from './types.js';
 
 const batchIssues = 5000;
@@ -15,9 +16,11 @@ export class IssueLog {
   ) {}
 
   /** Call `flush` now and then: this only collects. */
-  add(...issues: Issue[]): void {
-    for (const issue of issues) this.counts[issue.severity]++;
-    this.waiting.push(...issues);
+  add(issues: readonly Issue[]): void {
+    for (const issue of issues) {
+      this.counts[issue.severity]++;
+      this.waiting.push(issue);
+    }
   }
 
   async flush(isEnd = false): Promise<void> {

@@ -15,6 +15,13 @@ export function labelKey(label: string): string {
   return label.replace(/\s+/g, '').normalize('NFC').toLowerCase();
 }
 
+/** Characters of a team's name or of a field's label: an index of PostgreSQL takes no more than 2,700 bytes. */
+export const longestName = 255;
+
+export function isName(text: string): boolean {
+  return text.length <= longestName;
+}
+
 export function collapse(text: string): string {
   return text.trim().replace(/\s+/g, ' ');
 }

@@ -14,9 +14,10 @@ export type Limits = Pick<Settings, 'maxRows' | 'maxColumns' | 'maxCellBytes'>;
 
 const delimiters = [',', ';', '\t', '|'] as const;
 const headerBytes = 64 * 1024;
+const batchRows = 5000;
 
 /**
- * Rows in batches of what one chunk holds, the header first; blank lines are left out.
+ * Rows in batches of no more than one chunk holds, the header first; blank lines are left out.
  * @param chunks UTF-8 text that was checked; `reopen` gives it again, to find a quote that is never closed.
  * @throws RefusalError
  */
@@ -41,11 +42,10 @@ export async function* readRows(
   const feed = async function* (text: Buffer): AsyncGenerator<Row[]> {
     parser ??= startParser(guessDelimiter(text), limits, take);
     await parser.write(text);
-    if (batch.length > 0) {
-      const full = batch;
-      batch = [];
-      yield full;
-    }
+    const full = batch;
+    batch = [];
+    // One chunk may hold a hundred thousand rows, and each of them a mistake to tell of.
+    for (let at = 0; at < full.length; at += batchRows) yield full.slice(at, at + batchRows);
   };
   try {
     for await (const chunk of chunks) {

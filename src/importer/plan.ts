@@ -1,26 +1,17 @@
 /** From the bytes of one file to its plan: survey, stage, plan in sets, count. Nothing of the directory is changed here. */
 import type { Settings } from '../config/settings.js';
 import type { Org } from '../db/control/orgs.js';
+import { keepLastAdmin } from '../db/directory/admins.js';
 import type { Field } from '../db/directory/fields.js';
-import {
-  analyze,
-  countStubs,
-  createIndex,
-  dropRings,
-  type PlanContext,
-  type RingRelation,
-  settleTwins,
-} from '../db/directory/plan.js';
-import { beginFile, insertRows, type Stage, stageTeams, stageUsers } from '../db/directory/stage.js';
+import { planMemberships } from '../db/directory/memberships.js';
+import { analyze, createIndex, type Finding, type PlanContext } from '../db/directory/plan.js';
+import { dropRings } from '../db/directory/rings.js';
+import { insertRows, stageTeams, stageUsers } from '../db/directory/rows.js';
+import { beginFile, type Stage } from '../db/directory/stage.js';
+import { countStubs } from '../db/directory/stubs.js';
 import { changeTeams, countTeams, gatherTeams, parentRelation } from '../db/directory/teamplan.js';
-import {
-  changeUsers,
-  countUsers,
-  gatherUsers,
-  joinTeams,
-  keepLastAdmin,
-  managerRelation,
-} from '../db/directory/userplan.js';
+import { settleTwins } from '../db/directory/twins.js';
+import { changeUsers, countUsers, gatherUsers, managerRelation } from '../db/directory/userplan.js';
 import { type CodeName, makeIssue, RefusalError, refuse } from './codes.js';
 import { type ColumnPlan, planColumns } from './columns.js';
 import { noCounts } from './counts.js';
@@ -82,7 +73,7 @@ async function planFile(job: PlanJob, file: number, source: Source): Promise<Pla
   } catch (error) {
     if (!(error instanceof RefusalError)) throw error;
     planned.refusal = error.refusal;
-    issues.add({ ...error.refusal, severity: 'refusal', value: null });
+    issues.add([{ ...error.refusal, severity: 'refusal', value: null }]);
   }
   await issues.flush(true);
   const own = planned.type === 'teams' ? planned.teams : planned.users;
@@ -106,19 +97,19 @@ async function planRows(
   const survey = await surveyFile(source, settings, (rows) => job.tell({ phase: 'reading', file: source.name, rows }));
   planned.rows = survey.rows;
   if (survey.header === null) {
-    issues.add(makeIssue('file_empty', { line: null }));
+    issues.add([makeIssue('file_empty', { line: null })]);
     return;
   }
   planned.type = survey.header.type;
   planned.header = survey.header.cells;
-  issues.add(...survey.header.warnings);
+  issues.add(survey.header.warnings);
   if (survey.rows === 0) {
-    issues.add(makeIssue('no_rows', { line: null }));
+    issues.add([makeIssue('no_rows', { line: null })]);
     return;
   }
   await beginFile(stage);
   const columns = planColumns(survey.header, survey, job.fields, job.org.dateFormat, job.now);
-  issues.add(...columns.warnings);
+  issues.add(columns.warnings);
   await stageRows(job, source, survey.header, columns, issues);
   const isUsers = survey.header.type === 'users';
   await faultTwins(stage, isUsers, issues);
@@ -127,11 +118,12 @@ async function planRows(
   const context = contextOf(job, file);
   if (isUsers) {
     await addFields(job, file, columns);
-    await planUsers(job, context, columns, issues);
-  } else await planTeams(job, context, issues);
-  const table = isUsers ? 'user_rows' : 'team_rows';
-  Object.assign(planned.users, await countUsers(stage, context, table));
-  Object.assign(planned.teams, await countTeams(stage, context, table));
+    await planUsers(job, context, issues);
+    Object.assign(planned.users, await countUsers(stage, context));
+  } else {
+    await planTeams(job, context, issues);
+    Object.assign(planned.teams, await countTeams(stage, context));
+  }
 }
 
 function contextOf({ org, today, now }: PlanJob, file: number): PlanContext {
@@ -181,7 +173,7 @@ async function stageRows(
       return fits;
     });
     const write = read(whole, found);
-    issues.add(...found);
+    issues.add(found);
     await writing;
     writing = write().then(() => issues.flush());
     // Its failure is met at the next `await writing`.
@@ -191,7 +183,7 @@ async function stageRows(
   }
   await writing;
   const table = header.type === 'users' ? 'user_rows' : 'team_rows';
-  await createIndex(job.stage, table, 'key');
+  await createIndex(job.stage, table, 'key, line', 'key');
   await analyze(job.stage, table);
 }
 
@@ -207,11 +199,10 @@ async function faultTwins(stage: Stage, isUsers: boolean, issues: IssueLog): Pro
   const [code, column]: [CodeName, string] = isUsers
     ? ['email_twice', userLabels.email]
     : ['team_twice', teamLabels.name];
-  for await (const page of settleTwins(stage, isUsers ? 'user_rows' : 'team_rows')) {
-    for (const { line, value, others } of page)
-      issues.add(makeIssue(code, { line, column, value }, { lines: nameLines(others) }));
-    await issues.flush();
-  }
+  for await (const page of settleTwins(stage, isUsers ? 'user_rows' : 'team_rows'))
+    await tell(page, issues, ({ line, value, others }) =>
+      makeIssue(code, { line, column, value }, { lines: nameLines(others) }),
+    );
 }
 
 function refuseFaulty(issues: IssueLog, { rows }: Survey, settings: Settings): void {
@@ -244,49 +235,36 @@ async function addFields(job: PlanJob, file: number, { newFields }: ColumnPlan):
   job.fields.push(...newFields);
 }
 
-async function planUsers(
-  { stage }: PlanJob,
-  context: PlanContext,
-  columns: ColumnPlan,
-  issues: IssueLog,
-): Promise<void> {
+async function planUsers({ stage }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
   await gatherUsers(stage, context);
-  await warnOfRings(stage, managerRelation(stage), context, 'manager_ring', userLabels.managerEmail, issues);
+  for await (const page of dropRings(stage, managerRelation(stage), context))
+    await tell(page, issues, (finding) => makeRing('manager_ring', userLabels.managerEmail, finding));
   const kept = await keepLastAdmin(stage, context);
   if (kept !== null) {
     const warn = (column: string) =>
-      issues.add(makeIssue('last_admin', { line: kept.line, column, value: kept.email }));
+      issues.add([makeIssue('last_admin', { line: kept.line, column, value: kept.email })]);
     if (kept.demotes) warn(userLabels.isAdmin);
     if (kept.deactivates) warn(userLabels.deactivationDate);
   }
-  await changeUsers(
-    stage,
-    context,
-    columns.fields.map(({ field }) => field),
-  );
-  await joinTeams(stage, context);
+  await changeUsers(stage, context);
+  await planMemberships(stage, context);
 }
 
 async function planTeams({ stage }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
   await gatherTeams(stage, context);
-  await warnOfRings(stage, parentRelation(stage), context, 'parent_ring', teamLabels.parent, issues);
+  for await (const page of dropRings(stage, parentRelation(stage), context))
+    await tell(page, issues, (finding) => makeRing('parent_ring', teamLabels.parent, finding));
   await changeTeams(stage, context);
 }
 
-async function warnOfRings(
-  stage: Stage,
-  relation: RingRelation,
-  { org }: PlanContext,
-  code: CodeName,
-  column: string,
-  issues: IssueLog,
-): Promise<void> {
-  for await (const { line, value, others } of dropRings(stage, relation, { org })) {
-    issues.add(
-      makeIssue(code, { line, column, value }, { lines: others.length === 0 ? '' : ` with ${nameLines(others)}` }),
-    );
-    await issues.flush();
-  }
+/** Adds a page of findings to the report. */
+async function tell(page: readonly Finding[], issues: IssueLog, toIssue: (finding: Finding) => Issue): Promise<void> {
+  issues.add(page.map(toIssue));
+  await issues.flush();
+}
+
+function makeRing(code: CodeName, column: string, { line, value, others }: Finding): Issue {
+  return makeIssue(code, { line, column, value }, { lines: others.length === 0 ? '' : ` with ${nameLines(others)}` });
 }
 
 function nameLines(lines: readonly number[]): string {

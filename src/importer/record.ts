@@ -1,11 +1,11 @@
 /** Turns the cells of one row into typed values, and says what is wrong with them (rules U1–U14, T1–T4, C1, C3). */
-import type { StagedTeam, StagedUser } from '../db/directory/stage.js';
+import type { StagedTeam, StagedUser } from '../db/directory/rows.js';
 import type { CodeName, Details } from './codes.js';
 import { makeIssue } from './codes.js';
 import type { ColumnPlan, FieldColumn } from './columns.js';
 import { resolveDate } from './dates.js';
 import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
-import { collapse, emailKey, isEmail, nameKey } from './normal.js';
+import { collapse, emailKey, isEmail, isName, longestName, nameKey } from './normal.js';
 import type { Row } from './parse.js';
 import { splitTeams } from './teamlist.js';
 import type { Issue } from './types.js';
@@ -57,6 +57,8 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
   if (teams !== null) {
     const names = splitTeams(teams);
     if (names === null) warn('teams_malformed', userLabels.teams, teams);
+    else if (!names.every(({ name }) => isName(name)))
+      warn('teams_long', userLabels.teams, teams, { limit: longestName });
     else if (names.length > 0) user.teams = names;
   }
   const accountType = cell('accountType');
@@ -97,6 +99,12 @@ export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): Staged
     issues.push(makeIssue('team_missing', { line: row.line, column: teamLabels.name }));
     return null;
   }
+  if (!isName(name)) {
+    issues.push(
+      makeIssue('team_long', { line: row.line, column: teamLabels.name, value: name }, { limit: longestName }),
+    );
+    return null;
+  }
   const team: StagedTeam = {
     line: row.line,
     name,
@@ -114,8 +122,13 @@ export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): Staged
   }
   const parent = collapsed(cell('parent'));
   if (parent !== null) {
-    if (nameKey(parent) !== team.key) Object.assign(team, { parentName: parent, parentKey: nameKey(parent) });
-    else issues.push(makeIssue('parent_self', { line: row.line, column: teamLabels.parent, value: parent }));
+    const warn = (code: CodeName) =>
+      issues.push(
+        makeIssue(code, { line: row.line, column: teamLabels.parent, value: parent }, { limit: longestName }),
+      );
+    if (!isName(parent)) warn('parent_long');
+    else if (nameKey(parent) === team.key) warn('parent_self');
+    else Object.assign(team, { parentName: parent, parentKey: nameKey(parent) });
   }
   return team;
 }

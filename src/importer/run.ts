@@ -8,10 +8,11 @@ import { findOrg, type Org } from '../db/control/orgs.js';
 import type { Run } from '../db/control/runs.js';
 import { type Settlement, settleRun } from '../db/control/settle.js';
 import { claimUploads } from '../db/control/uploads.js';
-import { applyPlan, findApplied, readVersion } from '../db/directory/apply.js';
+import { applyPlan, findApplied } from '../db/directory/apply.js';
+import { readVersion } from '../db/directory/directory.js';
 import { listFields } from '../db/directory/fields.js';
 import { indexIssues } from '../db/directory/findings.js';
-import { openStage, type Stage } from '../db/directory/stage.js';
+import { dropStages, openStage, type Stage } from '../db/directory/stage.js';
 import { DatabaseError } from '../db/error.js';
 import { removeBlob } from '../storage/blob.js';
 import { sumFiles } from './counts.js';
@@ -39,6 +40,8 @@ export interface RunDeps {
 
 export type RunStep = 'claimed' | 'planned' | 'reported' | 'applied' | 'settled';
 
+type Report = Settlement['reports'][number];
+
 /** Times that a plan is made anew because the directory changed under it. */
 const planAttempts = 5;
 
@@ -51,6 +54,8 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   const { control, directory, now, onStep } = deps;
   const org = await findOrg(control.read, run.org);
   if (org === null) throw new Error(`run ${run.id} is of an organization that is gone`);
+  // A run has one importer: whoever else was at work on it has lost its lease, or died, and its stage ends with it.
+  await dropStages(deps.settings, directory, (label) => label.startsWith(labelOf(run)));
   const applied = (await findApplied(directory.read, run.id)) as Outcome | null;
   const settlement =
     applied === null
@@ -62,13 +67,17 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   return isSettled ? (settlement.summary as RunSummary) : null;
 }
 
+function labelOf(run: Run): string {
+  return `run_${run.id}_`;
+}
+
 async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => void): Promise<Settlement> {
   const uploads = await deps.control.write.transaction((tx) => claimUploads(tx, org.id, run.id));
   await deps.onStep?.('claimed');
   if (uploads.length === 0) return { reports: [], uploads: [], summary: summarize(deps, run, org, deps.now(), []) };
   const sources = await orderSources(deps, () => deps.identity(org), uploads);
   for (let attempt = 1; ; attempt++) {
-    const stage = await openStage(deps.settings, deps.directory, `run_${run.id}`);
+    const stage = await openStage(deps.settings, deps.directory, `${labelOf(run)}${run.attempts}`);
     try {
       return await planAndApply(deps, run, org, sources, stage, tell);
     } catch (error) {
@@ -107,27 +116,33 @@ async function planAndApply(
   );
   await onStep?.('planned');
 
-  const settlement = await writeReports(deps, run, org, sources, planned, job);
-  await onStep?.('reported');
+  const uploads = sources.flatMap(({ upload }, file) =>
+    planned[file]!.refusal === null ? [{ file, uploadId: upload.id }] : [],
+  );
+  const reports: Report[] = [];
+  let isSubmitted = false;
   try {
+    const settlement = await writeReports(deps, run, org, sources, planned, job, reports);
+    await onStep?.('reported');
     tell({ phase: 'applying', file: null, rows: 0 });
-    const uploads = sources.flatMap(({ upload }, file) =>
-      planned[file]!.refusal === null ? [{ file, uploadId: upload.id }] : [],
-    );
     const outcome = await sealSettlement(org.recipient, settlement);
+    isSubmitted = true;
     await applyPlan(stage, { org: org.id, runId: run.id, uploads, version, now: moment, outcome });
+    await onStep?.('applied');
+    return settlement;
   } catch (error) {
-    // Whoever else applied this run names its own reports; these are nobody's.
-    for (const { blob } of settlement.reports) await removeBlob(deps.paths, blob.id);
+    // Whoever else applied this run names its own reports; these are nobody's. But a commit whose answer was lost may
+    // have taken place, and then it names these: they are left to the sweep of orphans, which knows by then.
+    if (!isSubmitted || error instanceof DatabaseError)
+      for (const { blob } of reports) await removeBlob(deps.paths, blob.id);
     throw error;
   }
-  await onStep?.('applied');
-  return settlement;
 }
 
 /**
  * Seals the reports before anything is applied: what is applied then names reports that exist, and a crash after it
  * leaves nothing to be worked out again. Nobody sees them before the run is settled.
+ * @param reports gets each as it is sealed, so that the caller can remove them when this or the rest fails.
  */
 async function writeReports(
   deps: RunDeps,
@@ -136,10 +151,10 @@ async function writeReports(
   sources: readonly UploadSource[],
   planned: readonly PlannedFile[],
   { stage, today, now: moment, tell }: PlanJob,
+  reports: Report[],
 ): Promise<Settlement> {
   const { settings, paths, control } = deps;
   const reportDeps: ReportDeps = { settings, paths, stage, recipient: org.recipient };
-  const reports: Settlement['reports'][number][] = [];
   const uploads: Settlement['uploads'][number][] = [];
   const files: FileOutcome[] = [];
   const taken = new Map<string, Set<string>>();

@@ -4,6 +4,7 @@ import { RefusalError, refuse } from './codes.js';
 import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
 import { decodeText } from './decode.js';
 import { type Header, readHeader } from './header.js';
+import { isEmail } from './normal.js';
 import { type Limits, type Row, readRows } from './parse.js';
 import type { Source } from './source.js';
 
@@ -68,8 +69,14 @@ export function fitsHeader(row: Row, header: Header): boolean {
   );
 }
 
+/** A row that is rejected decides nothing: neither the order of dates nor the type of a field. */
+function hasKey({ cells }: Row, { type, key }: Header): boolean {
+  const value = cells[key]!.trim();
+  return type === 'users' ? isEmail(value) : value !== '';
+}
+
 function addRow(survey: Survey, row: Row): void {
-  if (!fitsHeader(row, survey.header!)) return;
+  if (!fitsHeader(row, survey.header!) || !hasKey(row, survey.header!)) return;
   for (const { index, meaning } of survey.header!.columns) {
     if (meaning.kind === 'ignored') continue;
     const facts = survey.facts[index]!;
@@ -79,7 +86,7 @@ function addRow(survey: Survey, row: Row): void {
     const isStandard = meaning.kind === 'standard';
     if (isStandard && meaning.column !== 'deactivationDate') continue;
     if (facts.areBooleans && !booleans.test(value)) facts.areBooleans = false;
-    if (!facts.areDates && !isStandard) continue;
+    // Whatever else a column holds, its dates tell their order.
     const readings = readDate(value);
     if (readings === null || (readings.mdy === null && readings.dmy === null)) facts.areDates = false;
     else addFact(facts.dates, readings);

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findRun, openManualRun } from '../../src/db/control/runs.js';
-import { raiseVersion } from '../../src/db/directory/apply.js';
+import { bumpVersion } from '../../src/db/directory/directory.js';
 import type { RunStep } from '../../src/importer/run.js';
 import { workNext } from '../../src/importer/worker.js';
 import { Company, csv } from '../support/company.js';
@@ -109,7 +109,7 @@ onBothDatabases('an importer that is killed', (open) => {
     await openManualRun(acme.deps.control.write, 'acme', acme.clock);
     let plans = 0;
     const onStep = async (step: RunStep) => {
-      if (step === 'planned' && ++plans === 1) await raiseVersion(directory.write, 'acme');
+      if (step === 'planned' && ++plans === 1) await bumpVersion(directory.write, 'acme');
     };
     assert.equal(await workNext({ ...acme.deps, onStep }), 'ended');
     assert.equal(plans, 2);

@@ -198,6 +198,12 @@ export const cases: Case[] = [
     userCounts: { created: 1, faults: 2 },
   },
   {
+    title: 'U2 how an address is spelled is no difference',
+    files: { 'a.csv': users('User Email,User Name', 'A@b.test,A', 'a@B.test,A') },
+    users: { 'A@b.test': { user_name: 'A' } },
+    userCounts: { created: 1 },
+  },
+  {
     title: 'U3 who is not in the file is not touched',
     before: [{ file: users(email, 'a@b.test', 'b@b.test') }],
     files: { 'a.csv': users(email, 'b@b.test') },
@@ -229,6 +235,25 @@ export const cases: Case[] = [
     teamCounts: { stubs: 1 },
   },
   {
+    title: 'U6 with several files the last one replaces',
+    org: { teamsMode: 'replace' },
+    before: [{ file: users('User Email,Teams', 'a@b.test,One') }],
+    files: {
+      'a.csv': users('User Email,Teams', 'a@b.test,Two', 'b@b.test,Two'),
+      'b.csv': users('User Email,Teams', 'a@b.test,One', 'b@b.test,Three'),
+    },
+    users: { 'a@b.test': { teams: ['One'] }, 'b@b.test': { teams: ['Three'] } },
+    userCounts: { created: 1, updated: 3 },
+    teamCounts: { stubs: 2 },
+  },
+  {
+    title: 'U6 a name that no team can have',
+    files: { 'a.csv': users('User Email,Teams', `a@b.test,${'x'.repeat(256)}`) },
+    codes: ['teams_long@2'],
+    users: { 'a@b.test': { teams: [] } },
+    userCounts: { created: 1, warnings: 1 },
+  },
+  {
     title: 'U7 team names compare without case and inner spaces',
     files: { 'a.csv': users('User Email,Teams', 'a@b.test,Big  Team', 'b@b.test,big team') },
     users: { 'b@b.test': { teams: ['Big Team'] } },
@@ -251,6 +276,15 @@ export const cases: Case[] = [
       'b@b.test': { manager: 'c@b.test' },
     },
     userCounts: { created: 3, stubs: 1 },
+  },
+  {
+    title: 'U8 whom an earlier file of the run names and a later one describes is no stub, and keeps the name',
+    files: {
+      'a.csv': users('User Email,Manager,Manager Email', 'a@b.test,Mia M.,mia@b.test'),
+      'b.csv': users('User Email,Last Name', 'mia@b.test,Moore'),
+    },
+    users: { 'mia@b.test': { user_name: 'Mia M.', last_name: 'Moore' } },
+    userCounts: { created: 2 },
   },
   {
     title: 'U8 an invalid manager',
@@ -294,6 +328,25 @@ export const cases: Case[] = [
     files: { 'a.csv': users('User Email,Manager Email', 'c@b.test,b@b.test', 'b@b.test,d@b.test') },
     users: { 'c@b.test': { manager: 'b@b.test' }, 'b@b.test': { manager: 'd@b.test' } },
     userCounts: { updated: 2, stubs: 1 },
+  },
+  {
+    title: 'U9 where a later file of the run closes a ring, the manager of the earlier one stays',
+    files: {
+      'a.csv': users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,m@b.test'),
+      'b.csv': users('User Email,Manager Email', 'b@b.test,a@b.test'),
+    },
+    users: { 'a@b.test': { manager: 'b@b.test' }, 'b@b.test': { manager: 'm@b.test' } },
+    userCounts: { created: 2, stubs: 1, unchanged: 1, warnings: 1 },
+  },
+  {
+    title: 'U9 what was there before closes the next ring, and the next line gives way',
+    before: [
+      { file: users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,c@b.test', 'c@b.test,d@b.test') },
+    ],
+    files: { 'a.csv': users('User Email,Manager Email', 'b@b.test,a@b.test', 'c@b.test,b@b.test') },
+    codes: ['manager_ring@2', 'manager_ring@3'],
+    users: { 'b@b.test': { manager: 'c@b.test' }, 'c@b.test': { manager: 'd@b.test' } },
+    userCounts: { unchanged: 2, warnings: 2 },
   },
   {
     title: 'U10 Yes and No in any case, blank keeps, else a warning',
@@ -413,6 +466,22 @@ export const cases: Case[] = [
     userCounts: { created: 3, scheduled: 2, warnings: 1 },
   },
   {
+    title: 'U14 a rejected row tells nothing of a column, and a bad date does not hide the others',
+    before: [{ file: users('User Email,Start', 'a@b.test,2020-01-31') }],
+    files: {
+      'a.csv': users(
+        'User Email,Start',
+        'nobody,01/31/2020',
+        'a@b.test,soon',
+        'b@b.test,05/04/2020',
+        'c@b.test,13/04/2020',
+      ),
+    },
+    codes: ['email_invalid@2', 'field_mismatch@3'],
+    users: { 'b@b.test': { custom: { Start: '2020-04-05' } } },
+    userCounts: { created: 2, unchanged: 1, faults: 1, warnings: 1 },
+  },
+  {
     title: 'U14 a contradiction',
     files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,13/04/2026', 'b@b.test,04/13/2026') },
     codes: ['date_contradictory@2', 'date_contradictory@3'],
@@ -444,6 +513,13 @@ export const cases: Case[] = [
       'b@b.test': { custom: { Badge: '7', Remote: 'No', Start: '2020-02-01' } },
     },
     userCounts: { created: 2 },
+  },
+  {
+    title: 'C1 no field takes the name of what exports write',
+    files: { 'a.csv': users('User Email,STATUS', 'a@b.test,active') },
+    codes: ['label_reserved@1'],
+    users: { 'a@b.test': { custom: {} } },
+    userCounts: { created: 1, warnings: 1 },
   },
   {
     title: 'C2 a label matches without case and spacing',
@@ -486,6 +562,13 @@ export const cases: Case[] = [
     codes: ['team_twice@2', 'team_twice@3', 'team_missing@4'],
     teams: { A: null, B: {} },
     teamCounts: { created: 1, faults: 3 },
+  },
+  {
+    title: 'T1 T3 names that no team can have',
+    files: { 't.csv': users('Team Name,Parent Team', `${'x'.repeat(256)},`, `A,${'y'.repeat(256)}`) },
+    codes: ['team_long@2', 'parent_long@3'],
+    teams: { A: { parent: null } },
+    teamCounts: { created: 1, faults: 1, warnings: 1 },
   },
   {
     title: 'T2 an unknown owner is created, an invalid one ignored',

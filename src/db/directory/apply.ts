@@ -16,20 +16,6 @@ export interface Application {
   outcome: unknown;
 }
 
-/** The number of writes to an organization's directory so far: a plan holds only for the version it was made on. */
-export async function readVersion(db: Queryable, org: string): Promise<number> {
-  const row = await db('org_versions').where({ org_id: org }).first('version');
-  return row?.version ?? 0;
-}
-
-/** Counts a write to an organization's directory; the first statement of every transaction that makes one. */
-export async function raiseVersion(tx: Queryable, org: string): Promise<void> {
-  await tx('org_versions')
-    .insert({ org_id: org, version: 1 })
-    .onConflict('org_id')
-    .merge({ version: tx.raw('org_versions.version + 1') });
-}
-
 /** What the run left for settling; null: it was not applied. */
 export async function findApplied(db: Queryable, runId: number): Promise<unknown | null> {
   const row = await db('applied_runs').where({ run_id: runId }).first();
@@ -101,7 +87,8 @@ function statements({ prefix: s }: Stage): string[] {
     `INSERT INTO users (id, org_id, email, email_key, ${values}, created_at, updated_at)
      SELECT id, :org, email, key, ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
     `UPDATE users AS u SET ${names.map((name) => `${name} = p.${name}`).join(', ')}, updated_at = CAST(:now AS BIGINT)
-     FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0`,
+     FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0
+       AND (${names.map((name) => `u.${name}`).join(', ')}) IS DISTINCT FROM (${names.map((name) => `p.${name}`).join(', ')})`,
     `UPDATE ${s}.groups SET owner_id = ${idOf('groups.owner_key', 'people', 'users', 'email_key')} WHERE owner_key IS NOT NULL`,
     `UPDATE ${s}.groups SET parent_id = ${idOf('groups.parent_key', 'groups', 'teams', 'name_key')} WHERE parent_key IS NOT NULL`,
     `INSERT INTO teams (id, org_id, name, name_key, owner_id, parent_id, type, created_at, updated_at)
@@ -112,7 +99,8 @@ function statements({ prefix: s }: Stage): string[] {
     `INSERT INTO memberships (user_id, team_id) SELECT u.id, k.id FROM ${s}.joins j CROSS JOIN users u CROSS JOIN teams k
      WHERE u.org_id = :org AND u.email_key = j.person_key AND k.org_id = :org AND k.name_key = j.team_key
      ON CONFLICT (user_id, team_id) DO NOTHING`,
-    `DELETE FROM memberships WHERE (user_id, team_id) IN (SELECT user_id, team_id FROM ${s}.leaves)`,
+    `DELETE FROM memberships WHERE (user_id, team_id) IN (SELECT u.id, k.id FROM ${s}.leaves l CROSS JOIN users u CROSS JOIN teams k
+       WHERE u.org_id = :org AND u.email_key = l.person_key AND k.org_id = :org AND k.name_key = l.team_key)`,
   ];
 }
 

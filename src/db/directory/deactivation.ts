@@ -1,6 +1,6 @@
 /** Scheduled deactivations: who is due, and making it so. */
 import type { Db } from '../connection.js';
-import { raiseVersion } from './apply.js';
+import { bumpVersion } from './directory.js';
 
 const batchUsers = 500;
 
@@ -30,7 +30,7 @@ export async function deactivateDue(db: Db, now: number): Promise<Map<string, nu
 
 async function deactivate(db: Db, org: string, ids: number[], now: number): Promise<number> {
   return db.write.transaction(async (tx) => {
-    await raiseVersion(tx, org);
+    await bumpVersion(tx, org);
     const users = await tx('users')
       .whereIn('id', ids)
       .where('deactivate_at', '<=', now)

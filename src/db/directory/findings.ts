@@ -1,12 +1,14 @@
 /** Reads back what was found wrong with a file, in the order of its lines; a million findings need no memory. */
-import { createIndex, pagesByLine, rows } from './plan.js';
-import type { Stage, StagedIssue } from './stage.js';
+import { analyze, createIndex, pagesByLine, rows } from './plan.js';
+import type { StagedIssue } from './rows.js';
+import type { Stage } from './stage.js';
 
 const pageRows = 2000;
 
 /** Call once, when every file of the run is planned. */
 export async function indexIssues(stage: Stage): Promise<void> {
   await createIndex(stage, 'issues', 'file, line, n', 'order');
+  await analyze(stage, 'issues');
 }
 
 export async function* listIssues(stage: Stage, file: number): AsyncGenerator<StagedIssue[]> {

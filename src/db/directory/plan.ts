@@ -1,4 +1,4 @@
-/** What planning users and planning teams share: twins, rings, pages of findings. All in sets over the staged rows. */
+/** What planning users and planning teams share: what it is planned against, and statements over the stage. */
 import type { Dialect } from '../connection.js';
 import type { Stage } from './stage.js';
 
@@ -28,7 +28,14 @@ export interface Finding {
 export type RowTable = 'user_rows' | 'team_rows';
 
 const pageRows = 2000;
-const namedLines = 5;
+/** Other lines that a finding names at most. */
+export const namedLines = 5;
+const dayMs = 86_400_000;
+
+/** The values that statements of a plan name. */
+export function bindingsOf({ org, file, today, now, ownerKey }: PlanContext): Record<string, unknown> {
+  return { org, file, today, now, ownerKey, tomorrow: now + dayMs };
+}
 
 /** Runs a statement on the stage's connection; `:name` bindings. */
 export async function run(stage: Stage, sql: string, bindings: Record<string, unknown> = {}): Promise<void> {
@@ -97,139 +104,4 @@ export async function createIndex(
 export async function analyze({ dialect, prefix, db }: Stage, ...tables: string[]): Promise<void> {
   if (dialect !== 'postgres') return;
   for (const table of tables) await db.raw(`ANALYZE ${prefix}.${table}`);
-}
-
-/** Users and teams that exist only because a row of the file names them. Holds once every file of the run is planned. */
-export async function countStubs(stage: Stage, file: number): Promise<{ users: number; teams: number }> {
-  const stubs = (table: string) =>
-    count(
-      stage,
-      `SELECT COUNT(*) AS n FROM ${stage.prefix}.${table} WHERE file = :file AND is_new = 1 AND is_stub = 1`,
-      { file },
-    );
-  return { users: await stubs('people'), teams: await stubs('groups') };
-}
-
-/**
- * Rows with the same key (rules U2, T1): rows alike in every value count once, all others are faulty.
- * Yields the faulty ones, each with the first other lines of its key.
- */
-export async function* settleTwins(stage: Stage, table: RowTable): AsyncGenerator<Finding[]> {
-  const s = stage.prefix;
-  const columns = table === 'user_rows' ? userSignature : teamSignature;
-  const signature = columns.map((column) => `COALESCE(CAST(r.${column} AS TEXT), '\u001e')`).join(` || '\u001f' || `);
-  await createAs(
-    stage,
-    'twins',
-    `SELECT d.key AS key, d.first AS first, COUNT(DISTINCT ${signature}) AS versions
-     FROM (SELECT key, MIN(line) AS first FROM ${s}.${table} GROUP BY key HAVING COUNT(*) > 1) d
-     JOIN ${s}.${table} r ON r.key = d.key GROUP BY d.key, d.first`,
-    {},
-  );
-  await run(stage, `UPDATE ${s}.${table} SET state = 2 WHERE key IN (SELECT key FROM ${s}.twins WHERE versions > 1)`);
-  await run(
-    stage,
-    `UPDATE ${s}.${table} SET state = 1 WHERE key IN (SELECT key FROM ${s}.twins WHERE versions = 1)
-     AND line NOT IN (SELECT first FROM ${s}.twins WHERE versions = 1)`,
-  );
-  const shown = table === 'user_rows' ? 'email' : 'name';
-  const query = `SELECT r.line, r.${shown} AS value,
-      (SELECT string_agg(CAST(o.line AS TEXT), ',') FROM
-        (SELECT line FROM ${s}.${table} x WHERE x.key = r.key AND x.line <> r.line ORDER BY x.line LIMIT ${namedLines}) o) AS others
-    FROM ${s}.${table} r WHERE r.state = 2 AND r.line > :after ORDER BY r.line LIMIT :limit`;
-  for await (const page of pagesByLine<{ line: number; value: string; others: string }>(stage, query)) {
-    yield page.map((row) => ({ ...row, others: row.others.split(',').map(Number) }));
-  }
-}
-
-const userSignature = [
-  'email',
-  'user_name',
-  'first_name',
-  'last_name',
-  'manager_key',
-  'manager_name',
-  'teams',
-  'account_type',
-  'is_admin',
-  'deactivation_date',
-  'custom',
-];
-const teamSignature = ['name', 'owner_key', 'parent_key', 'type'];
-
-/** How the edges of one relation (managers, parents) are found and dropped. */
-export interface RingRelation {
-  table: RowTable;
-  /** Edges that the file changes: `key, above, line`. */
-  changedEdges: string;
-  /** The edge from `up.above`, as it will be: joins to `up` and gives `key, above, line`; line is null where the file says nothing. */
-  nextEdge: string;
-  /** Takes the edge of row `:line` back. */
-  drop: readonly string[];
-}
-
-/**
- * Finds rings among what the file changes together with what stays (rules U9, T3), and drops from each ring the edge
- * with the highest line: the one that closes it. Yields what was dropped, with the lines of its ring.
- */
-export async function* dropRings(
-  stage: Stage,
-  relation: RingRelation,
-  bindings: Record<string, unknown>,
-): AsyncGenerator<Finding> {
-  const s = stage.prefix;
-  for (;;) {
-    const distance = `WITH RECURSIVE up(key, above, line) AS (${relation.changedEdges} UNION ${relation.nextEdge}) SELECT key, above, line FROM up`;
-    await createAs(stage, 'climb', distance, bindings);
-    const edges = await count(stage, `SELECT COUNT(*) AS n FROM ${s}.climb`);
-    if (edges === 0) return;
-    await createIndex(stage, 'climb', 'above');
-    // Whoever is reached from the top is on no ring.
-    await createAs(
-      stage,
-      'rooted',
-      `WITH RECURSIVE down(key) AS (SELECT key FROM ${s}.climb WHERE above IS NULL
-       UNION ALL SELECT c.key FROM down JOIN ${s}.climb c ON c.above = down.key) SELECT key FROM down`,
-      {},
-    );
-    if ((await count(stage, `SELECT COUNT(*) AS n FROM ${s}.rooted`)) === edges) return;
-    await createIndex(stage, 'rooted', 'key');
-    const left = await rows<Edge>(
-      stage,
-      `SELECT key, above, line FROM ${s}.climb c WHERE NOT EXISTS (SELECT 1 FROM ${s}.rooted r WHERE r.key = c.key)`,
-    );
-    for (const ring of findRings(left)) {
-      const closing = ring.reduce((last, edge) => ((edge.line ?? -1) > (last.line ?? -1) ? edge : last));
-      if (closing.line === null) throw new Error('a ring that no line of the file closes');
-      for (const statement of relation.drop) await run(stage, statement, { ...bindings, line: closing.line });
-      const others = ring.flatMap(({ line }) => (line === null || line === closing.line ? [] : [line]));
-      const start = ring.indexOf(closing);
-      const path = [...ring.slice(start), ...ring.slice(0, start), closing].slice(0, 20).map(({ key }) => key);
-      yield { line: closing.line, value: path.join(' → '), others: others.sort((a, b) => a - b).slice(0, namedLines) };
-    }
-  }
-}
-
-interface Edge {
-  key: string;
-  above: string;
-  line: number | null;
-}
-
-/** The rings of a graph in which everyone has one edge at most. */
-export function findRings(edges: readonly Edge[]): Edge[][] {
-  const byKey = new Map(edges.map((edge) => [edge.key, edge]));
-  const walkOf = new Map<string, number>();
-  const rings: Edge[][] = [];
-  for (const [walk, start] of edges.entries()) {
-    const path: Edge[] = [];
-    let edge: Edge | undefined = start;
-    while (edge !== undefined && !walkOf.has(edge.key)) {
-      walkOf.set(edge.key, walk);
-      path.push(edge);
-      edge = byKey.get(edge.above);
-    }
-    if (edge !== undefined && walkOf.get(edge.key) === walk) rings.push(path.slice(path.indexOf(edge)));
-  }
-  return rings;
 }

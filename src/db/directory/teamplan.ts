@@ -1,7 +1,9 @@
 /** Plans one teams file: which teams are created, what changes in those known; into the stage's tables (rules T1–T4). */
-import { analyze, count, type PlanContext, type RingRelation, run } from './plan.js';
+import { analyze, bindingsOf, count, type PlanContext, run } from './plan.js';
+import type { RingRelation } from './rings.js';
 import type { Stage } from './stage.js';
-import { addStubs, type PlanCounts } from './userplan.js';
+import { addStubs } from './stubs.js';
+import type { PlanCounts } from './userplan.js';
 
 const columns: readonly { label: string; column: string }[] = [
   { label: 'Owner Email', column: 'owner_key' },
@@ -9,9 +11,8 @@ const columns: readonly { label: string; column: string }[] = [
   { label: 'Team Type', column: 'type' },
 ];
 
-function bindingsOf({ org, file, ownerKey }: PlanContext): Record<string, unknown> {
-  return { org, file, ownerKey };
-}
+/** Created by a row of the file at work: not there before it. */
+const isOwn = 'g.is_new = 1 AND g.is_stub = 0 AND g.file = :file';
 
 /** Brings into the plan the teams that the file creates, names as parents, or changes; and unknown owners as users. */
 export async function gatherTeams(stage: Stage, context: PlanContext): Promise<void> {
@@ -54,29 +55,29 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
      ORDER BY r.line`,
     bindings,
   );
-  await addStubs(stage, context, 'team_rows', 'owner_key', 'owner_email', null);
+  await addStubs(stage, context, { table: 'team_rows', key: 'owner_key', email: 'owner_email', name: null });
   await analyze(stage, 'groups', 'people');
 }
 
 /** Parents, for dropRings. */
-export function parentRelation(stage: Stage): RingRelation {
-  const s = stage.prefix;
-  const isChanged = 'r.parent_key IS NOT NULL AND (g.is_new = 1 OR r.parent_key IS DISTINCT FROM g.parent_key)';
+export function parentRelation({ prefix: s }: Stage): RingRelation {
+  const isChanged = `r.parent_key IS NOT NULL AND (${isOwn} OR r.parent_key IS DISTINCT FROM g.parent_key)`;
+  const old = `CASE WHEN g.key IS NULL THEN a.name_key WHEN ${isOwn} THEN NULL ELSE g.parent_key END`;
   return {
-    table: 'team_rows',
-    changedEdges: `SELECT r.key, r.parent_key, r.line FROM ${s}.groups g CROSS JOIN ${s}.team_rows r
-      WHERE r.key = g.key AND r.state = 0 AND ${isChanged}`,
-    nextEdge: `SELECT up.above, CASE WHEN r.parent_key IS NOT NULL THEN r.parent_key
-        WHEN g.key IS NOT NULL THEN g.parent_key ELSE a.name_key END,
-        CASE WHEN g.key IS NOT NULL AND ${isChanged} THEN r.line END
-      FROM up LEFT JOIN ${s}.team_rows r ON r.key = up.above AND r.state = 0
-      LEFT JOIN ${s}.groups g ON g.key = up.above
-      LEFT JOIN teams k ON k.org_id = :org AND k.name_key = up.above
-      LEFT JOIN teams a ON a.id = k.parent_id
-      WHERE up.above IS NOT NULL`,
+    changed: `SELECT r.key, r.parent_key, CASE WHEN ${isOwn} THEN NULL ELSE g.parent_key END, r.line
+      FROM ${s}.groups g CROSS JOIN ${s}.team_rows r WHERE r.key = g.key AND r.state = 0 AND ${isChanged}`,
+    follow: (
+      next,
+    ) => `COALESCE(r.parent_key, ${old}), CASE WHEN ${isChanged} THEN ${old} END, CASE WHEN ${isChanged} THEN r.line END
+      FROM up JOIN (SELECT 0 AS old UNION ALL SELECT 1) side ON side.old = 0 OR up.old IS NOT NULL
+      LEFT JOIN ${s}.team_rows r ON r.key = ${next} AND r.state = 0
+      LEFT JOIN ${s}.groups g ON g.key = ${next}
+      LEFT JOIN teams k ON k.org_id = :org AND k.name_key = ${next}
+      LEFT JOIN teams a ON a.id = k.parent_id`,
     drop: [
-      `UPDATE ${s}.groups SET parent_key = NULL WHERE is_new = 1 AND key = (SELECT key FROM ${s}.team_rows WHERE line = :line)`,
-      `UPDATE ${s}.team_rows SET parent_key = NULL WHERE line = :line`,
+      `UPDATE ${s}.groups AS g SET parent_key = NULL WHERE ${isOwn}
+       AND g.key IN (SELECT r.key FROM ${s}.team_rows r CROSS JOIN ${s}.dropped d WHERE r.line = d.line)`,
+      `UPDATE ${s}.team_rows SET parent_key = NULL WHERE line IN (SELECT line FROM ${s}.dropped)`,
     ],
   };
 }
@@ -85,7 +86,6 @@ export function parentRelation(stage: Stage): RingRelation {
 export async function changeTeams(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const bindings = bindingsOf(context);
-  const isOwn = 'g.is_new = 1 AND g.is_stub = 0 AND g.file = :file';
   for (const { label, column } of columns) {
     await run(
       stage,
@@ -104,17 +104,11 @@ export async function changeTeams(stage: Stage, context: PlanContext): Promise<v
 }
 
 /** What the rows of the file do to teams. */
-export async function countTeams(
-  stage: Stage,
-  context: PlanContext,
-  table: 'user_rows' | 'team_rows',
-): Promise<PlanCounts> {
+export async function countTeams(stage: Stage, context: PlanContext): Promise<PlanCounts> {
   const s = stage.prefix;
-  const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, { file: context.file });
-  const none = { created: 0, updated: 0, unchanged: 0, deactivated: 0, scheduled: 0 };
-  if (table === 'user_rows') return none;
-  const created = await n(`${s}.groups WHERE file = :file AND is_new = 1 AND is_stub = 0`);
+  const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, bindingsOf(context));
+  const created = await n(`${s}.groups g WHERE ${isOwn}`);
   const updated = await n(`(SELECT key FROM ${s}.changes WHERE file = :file AND entity = 'team' GROUP BY key) changed`);
   const effective = await n(`${s}.team_rows WHERE state = 0`);
-  return { ...none, created, updated, unchanged: effective - created - updated };
+  return { created, updated, unchanged: effective - created - updated, deactivated: 0, scheduled: 0 };
 }
