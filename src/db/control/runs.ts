@@ -1,5 +1,6 @@
 /** Runs: one for each organization and slot, or by hand; claimed with a lease, so that one importer works on one. */
 
+import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { isUniqueViolation } from '../error.js';
 
@@ -45,8 +46,12 @@ export async function openManualRun(db: Queryable, org: string, now: number): Pr
   return row.id;
 }
 
+/** A lease that ends later than this many times its length from now was taken under a clock that was wrong. */
+const mostLeases = 10;
+
 /**
- * Claims the oldest run that waits, or whose importer no longer answers; null when there is none.
+ * Claims a run that waits, or whose importer no longer answers; null when there is none. Of one organization the oldest
+ * run goes first; among organizations the one that was tried least, so that a run that fails holds up nobody else.
  * `id` claims that run only.
  */
 export async function claimRun(
@@ -56,14 +61,19 @@ export async function claimRun(
   leaseMs: number,
   id?: number,
 ): Promise<Run | null> {
+  const isStale = (query: Knex.QueryBuilder) =>
+    query.where((either) =>
+      either.where('lease_until', '<', now).orWhere('lease_until', '>', now + mostLeases * leaseMs),
+    );
   const candidates = await db('runs')
-    .where((either) =>
-      either
-        .where({ state: 'open' })
-        .orWhere((stale) => stale.where({ state: 'running' }).where('lease_until', '<', now)),
+    .where((either) => either.where({ state: 'open' }).orWhere((stale) => isStale(stale.where({ state: 'running' }))))
+    .whereNotExists(
+      db('runs as earlier')
+        .whereRaw('earlier.org_id = runs.org_id AND earlier.id < runs.id')
+        .whereIn('earlier.state', ['open', 'running']),
     )
     .modify((query) => id !== undefined && query.where({ id }))
-    .orderBy('id');
+    .orderBy(['attempts', 'id']);
   for (const candidate of candidates) {
     const claim = {
       state: 'running',
@@ -75,7 +85,7 @@ export async function claimRun(
     try {
       const claimed = await db('runs')
         .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
-        .modify((query) => candidate.state === 'running' && query.where('lease_until', '<', now))
+        .modify((query) => candidate.state === 'running' && isStale(query))
         .update(claim);
       if (claimed > 0) return (await findRun(db, candidate.id))!;
     } catch (error) {
@@ -101,6 +111,13 @@ export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): P
 export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
   const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
+}
+
+/** Of a run that has ended: what it says was not known until it did. */
+export async function replaceSummary(tx: Queryable, id: number, summary: unknown): Promise<void> {
+  await tx('runs')
+    .where({ id })
+    .update({ summary: JSON.stringify(summary) });
 }
 
 /** Gives up on a run, with a sentence for the operator. */

@@ -2,8 +2,8 @@
 import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { type BlobRow, insertBlob } from './blobs.js';
-import { ensureFolders, findEntryOfUpload, insertEntry, updateEntry } from './entries.js';
-import { finishRun, type Run } from './runs.js';
+import { ensureFolders, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
+import { finishRun, type Run, replaceSummary } from './runs.js';
 import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
 export interface Settlement {
@@ -17,14 +17,18 @@ export interface Settlement {
 export async function settleRun(control: Db, run: Run, settlement: Settlement, now: number): Promise<boolean> {
   return control.write.transaction(async (tx) => {
     if (!(await finishRun(tx, run, settlement.summary, now))) return false;
+    const moved = new Map<string, string>();
     for (const { path, blob } of settlement.reports) {
       await insertBlob(tx, { ...blob, org: run.org, createdAt: now });
-      await placeFile(tx, run.org, path, { blobId: blob.id, uploadId: null, size: blob.size, mtimeMs: now }, now);
+      const file = { blobId: blob.id, uploadId: null, size: blob.size, mtimeMs: now };
+      moved.set(path, await placeFile(tx, run.org, path, file, now));
     }
-    for (const { id, state, archivedAs } of settlement.uploads) {
+    for (const { id, state, archivedAs: path } of settlement.uploads) {
+      const archivedAs = await archiveUpload(tx, run.org, id, path, now);
       await settleUpload(tx, id, { state, archivedAs, at: now });
-      await archiveUpload(tx, run.org, id, archivedAs, now);
+      moved.set(path, archivedAs);
     }
+    await correctSummary(tx, run, settlement.summary, moved);
     // An importer that lost its lease may have claimed more than what another one applied.
     await unclaimUploads(tx, run.id);
     const detail = { run: run.id, uploads: settlement.uploads.map(({ id, state }) => ({ id, state })) };
@@ -40,16 +44,40 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
   });
 }
 
+/**
+ * The names were free when the run was planned. Where one was given away since (to a superseded version of the same file,
+ * or by a run that came between), the file has another one, and the summary says so.
+ */
+async function correctSummary(
+  tx: Queryable,
+  run: Run,
+  summary: unknown,
+  moved: ReadonlyMap<string, string>,
+): Promise<void> {
+  if ([...moved].every(([planned, actual]) => planned === actual)) return;
+  await replaceSummary(
+    tx,
+    run.id,
+    JSON.parse(JSON.stringify(summary), (_, value) => moved.get(value) ?? value),
+  );
+}
+
 /** The name that a client gave moves; where the client has removed or replaced it meanwhile, the archive gets its own. */
-async function archiveUpload(tx: Queryable, org: string, uploadId: number, path: string, now: number): Promise<void> {
+async function archiveUpload(tx: Queryable, org: string, uploadId: number, path: string, now: number): Promise<string> {
   const entry = await findEntryOfUpload(tx, org, uploadId);
   if (entry !== null) {
-    const { dir, name } = await makeFolder(tx, org, path, now);
+    const { dir, name } = await makePlace(tx, org, path, now);
     await updateEntry(tx, entry.id, { dir, name });
-    return;
+    return `${dir}/${name}`;
   }
   const upload = (await findUpload(tx, uploadId))!;
-  await placeFile(tx, org, path, { blobId: upload.blobId, uploadId, size: upload.size, mtimeMs: upload.closedAt }, now);
+  return placeFile(
+    tx,
+    org,
+    path,
+    { blobId: upload.blobId, uploadId, size: upload.size, mtimeMs: upload.closedAt },
+    now,
+  );
 }
 
 async function placeFile(
@@ -58,12 +86,14 @@ async function placeFile(
   path: string,
   file: { blobId: string; uploadId: number | null; size: number; mtimeMs: number },
   now: number,
-): Promise<void> {
-  const { dir, name } = await makeFolder(tx, org, path, now);
+): Promise<string> {
+  const { dir, name } = await makePlace(tx, org, path, now);
   await insertEntry(tx, { org, dir, name, kind: 'file', mode: 0o644, atimeMs: file.mtimeMs, createdAt: now, ...file });
+  return `${dir}/${name}`;
 }
 
-async function makeFolder(
+/** The folder is there then, and the name is free in it. */
+async function makePlace(
   tx: Queryable,
   org: string,
   path: string,
@@ -72,5 +102,5 @@ async function makeFolder(
   const slash = path.lastIndexOf('/');
   const dir = path.slice(0, slash);
   await ensureFolders(tx, org, dir, now);
-  return { dir, name: path.slice(slash + 1) };
+  return { dir, name: await freeName(tx, org, dir, path.slice(slash + 1)) };
 }

@@ -1,0 +1,59 @@
+/** The end of a run, where something came between its plan and its archive; and which run goes first. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { freeName } from '../../src/db/control/entries.js';
+import { insertOrg } from '../../src/db/control/orgs.js';
+import { claimRun, findRun, openManualRun, openSlotRun, releaseRun } from '../../src/db/control/runs.js';
+import type { RunStep } from '../../src/importer/run.js';
+import type { RunSummary } from '../../src/importer/types.js';
+import { workNext } from '../../src/importer/worker.js';
+import { Company, csv, importMoment } from '../support/company.js';
+import { onBothDatabases } from '../support/databases.js';
+import { sampleOrg } from '../support/samples.js';
+
+const file = csv('User Email', 'ann@acme.test');
+const leaseMs = 30_000;
+
+onBothDatabases('settling', (open) => {
+  test('a name that was given away since the plan does not hold up the run', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', file);
+    const id = await openManualRun(control.write, 'acme', acme.clock);
+    const archive = '/archive/2026-03-10';
+    const onStep = async (step: RunStep) => {
+      // A client sends the file twice more meanwhile: the second of them supersedes the first, into the archive.
+      if (step === 'applied') await acme.drop(`${archive}/users.csv`, 'superseded');
+    };
+    assert.equal(await workNext({ ...acme.deps, onStep }), 'ended');
+    const summary = (await findRun(control.read, id))!.summary as RunSummary;
+    assert.equal(summary.files[0]!.archivedAs, `${archive}/users-2.csv`);
+    assert.equal(await acme.read(`${archive}/users-2.csv`), file);
+    assert.equal(await freeName(control.read, 'acme', archive, 'users.csv'), 'users-3.csv');
+    const [upload] = await control.read('uploads').orderBy('id').select('state', 'archived_as');
+    assert.deepEqual(upload, { state: 'imported', archived_as: `${archive}/users-2.csv` });
+  });
+
+  test('a run that fails holds up its own organization only', async (t) => {
+    const { control } = await open(t);
+    for (const id of ['acme', 'beta']) await insertOrg(control.write, sampleOrg(id, {}));
+    const first = (await openSlotRun(control.write, 'acme', '2026-03-10', importMoment))!;
+    const claim = () => claimRun(control.write, 'test', importMoment, leaseMs);
+    await releaseRun(control.write, (await claim())!, true);
+    const later = await openManualRun(control.write, 'beta', importMoment);
+    await openSlotRun(control.write, 'acme', '2026-03-11', importMoment);
+    assert.equal((await claim())!.id, later);
+    assert.equal((await claim())!.id, first);
+    assert.equal(await claim(), null);
+  });
+
+  test('a lease taken under a clock that was ahead is no lease', async (t) => {
+    const { control } = await open(t);
+    await insertOrg(control.write, sampleOrg('acme', {}));
+    const id = await openManualRun(control.write, 'acme', importMoment);
+    const ahead = importMoment + 365 * 86_400_000;
+    assert.equal((await claimRun(control.write, 'ahead', ahead, leaseMs))!.id, id);
+    assert.equal((await claimRun(control.write, 'right', importMoment, leaseMs))!.id, id);
+    assert.equal(await claimRun(control.write, 'third', importMoment + leaseMs - 1, leaseMs), null);
+  });
+});
