@@ -1,0 +1,182 @@
+/**
+ * The importer against the model of its rules, on random histories of files and days. MODEL_RUNS asks for more of them,
+ * MODEL_SEED for those of a run that failed.
+ */
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import type { Workplace } from '../../src/admin/compose.js';
+import { exportTeams, exportUsers } from '../../src/admin/operations/export.js';
+import { deactivateDue } from '../../src/db/directory/deactivation.js';
+import { listFields } from '../../src/db/directory/fields.js';
+import { listTeams } from '../../src/db/directory/teams.js';
+import { listUsers } from '../../src/db/directory/users.js';
+import type { Counts } from '../../src/importer/types.js';
+import { Company } from '../support/company.js';
+import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { keyOf, Model, type ModelCounts, type ModelFile, nameKeyOf } from './model.js';
+import { firstImport, type History, history, mixedSheets, render } from './sheets.js';
+
+const numRuns = Number(process.env.MODEL_RUNS ?? 15);
+const seed = Number(process.env.MODEL_SEED ?? randomInt(2 ** 31));
+const owner = 'owner@x.test';
+const dayMs = 86_400_000;
+
+onBothDatabases('importer and model', (open) => {
+  let databases: TestDatabases;
+  let companies = 0;
+  const cleanups: (() => void | Promise<void>)[] = [];
+  before(async () => {
+    databases = await open({ after: (cleanup) => cleanups.push(cleanup) });
+  });
+  after(async () => {
+    for (const cleanup of cleanups) await cleanup();
+  });
+  const found = async ({ replacesTeams, dateFormat }: History) => {
+    const company = await Company.join(databases, {
+      id: `acme-${companies++}`,
+      ownerEmail: owner,
+      timeZone: 'Asia/Kolkata',
+      teamsMode: replacesTeams ? 'replace' : 'add',
+      dateFormat,
+    });
+    company.clock = firstImport;
+    return company;
+  };
+
+  test(`agree on every history (seed ${seed}, ${numRuns} runs)`, async (t) => {
+    t.diagnostic(`MODEL_SEED=${seed} MODEL_RUNS=${numRuns}`);
+    const agree = async (course: History) => {
+      const company = await found(course);
+      const model = new Model(owner, course.replacesTeams, course.dateFormat);
+      for (const { files, days, isPunctual } of course.steps) {
+        company.clock += days * dayMs;
+        if (isPunctual) {
+          await deactivateDue(databases.directory, company.clock);
+          model.passTime(company.clock);
+        }
+        const summary = await send(company, files);
+        const expected = model.import(files, company.clock);
+        const outcomes = [];
+        for (const [place, { name }] of summary.files.entries()) {
+          outcomes.push({ name, codes: (await company.codes(summary, place)).sort() });
+        }
+        assert.deepEqual(outcomes, expected.outcomes);
+        assert.deepEqual(await readDirectory(company), describeModel(model));
+        assert.deepEqual(countsOf(summary.users), expected.users, 'counts of users');
+        assert.deepEqual(countsOf(summary.teams), expected.teams, 'counts of teams');
+      }
+    };
+    await fc.assert(fc.asyncProperty(history, agree), { seed, numRuns, includeErrorInReport: true });
+  });
+
+  test('R2: the last file of a history again, and what exports say, plan nothing', async () => {
+    const repeat = async (course: History) => {
+      const company = await found(course);
+      const last = course.steps.at(-1)!.files[0]!;
+      for (const { files } of course.steps.slice(0, -1)) await send(company, files);
+      await send(company, [last]);
+      const [directory, changes] = [await readDirectory(company), await countChanges(company)];
+      const { org } = company;
+      const place = { directory: databases.directory, org: async () => org } as unknown as Workplace;
+      const exported = {
+        'users.csv': await joined(exportUsers(place, org.id)),
+        'teams.csv': await joined(exportTeams(place, org.id)),
+      };
+      for (const files of [{ [last.name]: render(last) }, exported]) {
+        const { users, teams } = await company.import(files);
+        for (const { created, updated, deactivated, scheduled, stubs } of [users, teams])
+          assert.deepEqual({ created, updated, deactivated, scheduled, stubs }, nothing);
+        assert.equal(await countChanges(company), changes);
+        assert.deepEqual(await readDirectory(company), directory);
+      }
+    };
+    await fc.assert(fc.asyncProperty(history, repeat), { seed, numRuns: numRuns / 3, includeErrorInReport: true });
+  });
+
+  test('the order of rows, and rejected rows among them, change nothing', async () => {
+    const shuffle = async ([rows, mixed]: [Pair, Pair]) => {
+      const course: History = { replacesTeams: false, dateFormat: 'auto', steps: [] };
+      const [plain, shuffled] = [await found(course), await found(course)];
+      await send(plain, [{ name: 'users.csv', ...rows }]);
+      await send(shuffled, [{ name: 'users.csv', ...mixed }]);
+      assert.deepEqual(await readDirectory(shuffled), await readDirectory(plain));
+    };
+    await fc.assert(fc.asyncProperty(mixedSheets, shuffle), { seed, numRuns: numRuns / 3, includeErrorInReport: true });
+  });
+
+  async function countChanges({ org }: Company): Promise<number> {
+    return (await databases.directory.read('changes').where({ org_id: org.id })).length;
+  }
+});
+
+type Pair = Pick<ModelFile, 'header' | 'rows'>;
+
+const nothing = { created: 0, updated: 0, deactivated: 0, scheduled: 0, stubs: 0 };
+
+function send(company: Company, files: readonly ModelFile[]) {
+  return company.import(Object.fromEntries(files.map((file) => [file.name, render(file)])));
+}
+
+async function joined(pieces: AsyncIterable<string>): Promise<string> {
+  let text = '';
+  for await (const piece of pieces) text += piece;
+  return text;
+}
+
+function countsOf({ refused, ...counts }: Counts): ModelCounts {
+  assert.equal(refused, 0);
+  return counts;
+}
+
+/** All that files can say of an organization, by compared forms. */
+async function readDirectory({ org, deps }: Company) {
+  const db = deps.directory.read;
+  const fields = new Map((await listFields(db, org.id)).map((field) => [field.id, field]));
+  const users = (await listUsers(db, org.id, { after: null, limit: 1000 })).map((user) => ({
+    email: user.email,
+    userName: user.userName,
+    firstName: user.firstName,
+    lastName: user.lastName,
+    manager: user.managerEmail === null ? null : keyOf(user.managerEmail),
+    teams: user.teams.map(nameKeyOf).sort(),
+    accountType: user.accountType,
+    isAdmin: user.isAdmin,
+    status: user.status,
+    date: user.deactivationDate,
+    deactivateAt: user.deactivateAt,
+    custom: sortEntries(Object.entries(user.custom).map(([id, value]) => [fields.get(id)!.label, value])),
+  }));
+  const teams = (await listTeams(db, org.id, null, 1000)).map((team) => ({
+    name: team.name,
+    owner: team.ownerEmail === null ? null : keyOf(team.ownerEmail),
+    parent: team.parentName === null ? null : nameKeyOf(team.parentName),
+    type: team.type,
+  }));
+  const labels = sortEntries([...fields.values()].map(({ label, type }) => [label, type]));
+  return { users: sortBy(users, 'email'), teams: sortBy(teams, 'name'), fields: labels };
+}
+
+function describeModel({ users, teams, fields }: Model): Awaited<ReturnType<typeof readDirectory>> {
+  return {
+    users: sortBy(
+      [...users.values()].map((user) => ({
+        ...user,
+        teams: [...user.teams].sort(),
+        custom: sortEntries([...user.custom]),
+      })),
+      'email',
+    ),
+    teams: sortBy([...teams.values()], 'name'),
+    fields: sortEntries([...fields.values()].map(({ label, type }) => [label, type])),
+  };
+}
+
+function sortBy<K extends string, T extends { [key in K]: string }>(values: T[], by: K): T[] {
+  return values.sort((a, b) => (a[by] < b[by] ? -1 : 1));
+}
+
+function sortEntries(entries: [string, string][]): [string, string][] {
+  return entries.sort(([a], [b]) => (a < b ? -1 : 1));
+}

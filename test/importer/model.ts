@@ -1,0 +1,494 @@
+/**
+ * The import rules once more, row by row over maps: slow, small and obvious. model.test.ts holds the importer to it.
+ * Organizations of the model live at UTC+5:30, which has no summer time.
+ */
+import type { DateFormat } from '../../src/db/control/orgs.js';
+
+export interface ModelFile {
+  name: string;
+  header: string[];
+  /** The first stands on line 2; no cell has a line break. */
+  rows: string[][];
+}
+
+export interface ModelUser {
+  email: string;
+  userName: string | null;
+  firstName: string | null;
+  lastName: string | null;
+  manager: string | null;
+  teams: Set<string>;
+  accountType: 'Regular' | 'Observer';
+  isAdmin: boolean;
+  status: 'active' | 'deactivated';
+  date: string | null;
+  deactivateAt: number | null;
+  custom: Map<string, string>;
+}
+
+export interface ModelTeam {
+  name: string;
+  owner: string | null;
+  parent: string | null;
+  type: string | null;
+}
+
+export interface ModelCounts {
+  created: number;
+  updated: number;
+  unchanged: number;
+  deactivated: number;
+  scheduled: number;
+  stubs: number;
+  faults: number;
+  warnings: number;
+}
+
+export interface ModelOutcome {
+  name: string;
+  /** `code@line`, sorted. */
+  codes: string[];
+}
+
+type Values = Record<string, string | null>;
+
+interface UserRow {
+  line: number;
+  key: string;
+  values: Values;
+  teams: string[] | null;
+  date: string | null;
+  custom: Map<string, string>;
+}
+
+interface Edge {
+  line: number;
+  to: string;
+}
+
+const offsetMs = 5.5 * 3_600_000;
+const dayMs = 86_400_000;
+const standards = [
+  ['User Email', 'User Name', 'First Name', 'Last Name', 'Manager', 'Manager Email', 'Teams'],
+  ['User Account Type', 'Is Org Admin', 'Deactivation Date'],
+].flat();
+
+export class Model {
+  readonly users = new Map<string, ModelUser>();
+  readonly teams = new Map<string, ModelTeam>();
+  readonly fields = new Map<string, { label: string; type: 'text' | 'boolean' | 'date' }>();
+  /** Users and teams that the run at work has created because a row names them. */
+  #stubs = new Map<string, Map<string, unknown>>();
+  #codes: string[] = [];
+  #counts: { users: ModelCounts; teams: ModelCounts } = { users: noCounts(), teams: noCounts() };
+
+  constructor(
+    readonly owner: string,
+    readonly replacesTeams: boolean,
+    readonly dateFormat: DateFormat,
+  ) {
+    this.users.set(keyOf(owner), { ...newUser(owner), isAdmin: true });
+  }
+
+  /** Scheduled deactivations (U12). */
+  passTime(now: number): void {
+    for (const user of this.users.values()) {
+      if (user.deactivateAt === null || user.deactivateAt > now) continue;
+      user.status = 'deactivated';
+      user.deactivateAt = null;
+    }
+  }
+
+  /** One run (F10). */
+  import(files: readonly ModelFile[], now: number) {
+    this.#counts = { users: noCounts(), teams: noCounts() };
+    this.#stubs = new Map([
+      ['users', new Map()],
+      ['teams', new Map()],
+    ]);
+    const isTeams = (file: ModelFile) => file.header.includes('Team Name');
+    const ordered = [...files.filter(isTeams), ...files.filter((file) => !isTeams(file))];
+    const outcomes = ordered.map((file): ModelOutcome => {
+      this.#codes = [];
+      if (isTeams(file)) this.#importTeams(file);
+      else this.#importUsers(file, now);
+      return { name: file.name, codes: this.#codes.sort() };
+    });
+    this.#counts.users.stubs = this.#stubs.get('users')!.size;
+    this.#counts.teams.stubs = this.#stubs.get('teams')!.size;
+    return { ...this.#counts, outcomes };
+  }
+
+  #importUsers(file: ModelFile, now: number): void {
+    const count = this.#counts.users;
+    const today = new Date(now + offsetMs).toISOString().slice(0, 10);
+    const rows = this.#dropTwins(count, 'email_twice', this.#readUsers(file, count));
+
+    // U3, U8: who a stub of this run is described is created by the row, under the name the stub had.
+    const created = new Set<UserRow>();
+    for (const row of rows) {
+      const stub = this.#stubs.get('users')!.get(row.key) as ModelUser | undefined;
+      if (stub === undefined && this.users.has(row.key)) continue;
+      this.#stubs.get('users')!.delete(row.key);
+      created.add(row);
+      this.users.set(row.key, { ...newUser(row.values['User Email']!), userName: stub?.userName ?? null });
+    }
+    for (const { values } of rows) this.#nameUser(values['Manager Email'] ?? null, values.Manager ?? null);
+
+    const wishes = new Map(
+      rows.flatMap(({ key, line, values }): [string, Edge][] =>
+        values['Manager Email'] ? [[key, { line, to: keyOf(values['Manager Email']) }]] : [],
+      ),
+    );
+    for (const line of breakRings(this.users, 'manager', wishes)) this.#warn(count, 'manager_ring', line);
+    this.#keepLastAdmin(rows, created, today, now);
+
+    for (const row of rows) {
+      const user = this.users.get(row.key)!;
+      const before = freeze(user);
+      const wasOut = user.status === 'deactivated' && !created.has(row);
+      const isNewDate = applyRow(user, row, created.has(row), today, now);
+      user.manager = wishes.get(row.key)?.to ?? user.manager;
+      if (row.teams !== null) this.#joinTeams(user, row.teams);
+      if (created.has(row)) count.created++;
+      else if (freeze(user) !== before) count.updated++;
+      else count.unchanged++;
+      if (user.status === 'deactivated' && !wasOut && isNewDate) count.deactivated++;
+      if (user.deactivateAt !== null && isNewDate) count.scheduled++;
+    }
+  }
+
+  /** U10: the last row that would leave nobody an admin for good loses what does. */
+  #keepLastAdmin(rows: UserRow[], created: ReadonlySet<UserRow>, today: string, now: number): void {
+    const after = new Map([...this.users].map(([key, user]) => [key, { ...user, custom: new Map(user.custom) }]));
+    for (const row of rows) applyRow(after.get(row.key)!, row, created.has(row), today, now);
+    if ([...after.values()].some(isLasting)) return;
+    const last = rows.filter((row) => !created.has(row) && isLasting(this.users.get(row.key)!)).at(-1);
+    if (last === undefined) return;
+    if (last.values['Is Org Admin'] === 'No') this.#warn(this.#counts.users, 'last_admin', last.line);
+    if (last.date !== null) this.#warn(this.#counts.users, 'last_admin', last.line);
+    last.values['Is Org Admin'] = null;
+    last.date = null;
+  }
+
+  #joinTeams(user: ModelUser, names: string[]): void {
+    if (this.replacesTeams) user.teams.clear();
+    for (const name of names) {
+      this.#nameTeam(name);
+      user.teams.add(nameKeyOf(name));
+    }
+  }
+
+  #importTeams(file: ModelFile): void {
+    const count = this.#counts.teams;
+    const rows = this.#dropTwins(count, 'team_twice', this.#readTeams(file, count));
+    const created = new Set<string>();
+    for (const { key, values } of rows) {
+      const isStub = this.#stubs.get('teams')!.delete(key);
+      if (!isStub && this.teams.has(key)) continue;
+      created.add(key);
+      this.teams.set(key, { name: values['Team Name']!, owner: keyOf(this.owner), parent: null, type: null });
+    }
+    for (const { values } of rows) {
+      if (values['Parent Team']) this.#nameTeam(values['Parent Team']);
+      this.#nameUser(values['Owner Email'] ?? null, null);
+    }
+    const wishes = new Map(
+      rows.flatMap(({ key, line, values }): [string, Edge][] =>
+        values['Parent Team'] ? [[key, { line, to: nameKeyOf(values['Parent Team']) }]] : [],
+      ),
+    );
+    for (const line of breakRings(this.teams, 'parent', wishes)) this.#warn(count, 'parent_ring', line);
+    for (const { key, values } of rows) {
+      const team = this.teams.get(key)!;
+      const before = JSON.stringify(team);
+      team.owner = values['Owner Email'] ? keyOf(values['Owner Email']) : team.owner;
+      team.parent = wishes.get(key)?.to ?? team.parent;
+      team.type = values['Team Type'] ?? team.type;
+      if (created.has(key)) count.created++;
+      else if (JSON.stringify(team) !== before) count.updated++;
+      else count.unchanged++;
+    }
+  }
+
+  #nameUser(email: string | null, name: string | null): void {
+    if (email === null || this.users.has(keyOf(email))) return;
+    const stub = { ...newUser(email), userName: name };
+    this.users.set(keyOf(email), stub);
+    this.#stubs.get('users')!.set(keyOf(email), stub);
+  }
+
+  #nameTeam(name: string): void {
+    const key = nameKeyOf(name);
+    if (this.teams.has(key)) return;
+    this.teams.set(key, { name: collapse(name), owner: keyOf(this.owner), parent: null, type: null });
+    this.#stubs.get('teams')!.set(key, true);
+  }
+
+  #readUsers(file: ModelFile, count: ModelCounts): UserRow[] {
+    const at = (label: string) => file.header.indexOf(label);
+    const isValid = (row: string[]) => isEmail(row[at('User Email')]!.trim());
+    // A row that is rejected decides nothing: neither the order of dates nor a field's type.
+    const valuesOf = (label: string) => file.rows.filter(isValid).map((row) => (row[at(label)] ?? '').trim());
+    const custom = file.header.filter((label) => !standards.includes(label));
+    for (const label of custom) this.#createField(label, valuesOf(label).filter(Boolean), count);
+    return file.rows.flatMap((cells, index): UserRow[] => {
+      const line = index + 2;
+      const cell = (label: string) => collapse(cells[at(label)] ?? '') || null;
+      const email = cell('User Email');
+      if (email === null || !isEmail(email)) {
+        this.#fault(count, email === null ? 'email_missing' : 'email_invalid', line);
+        return [];
+      }
+      const row: UserRow = {
+        line,
+        key: keyOf(email),
+        values: Object.fromEntries(standards.map((label) => [label, cell(label)])),
+        teams: null,
+        date: null,
+        custom: new Map(),
+      };
+      const { values } = row;
+      const ignore = (label: string, code: string) => {
+        values[label] = null;
+        this.#warn(count, code, line);
+      };
+      const manager = values['Manager Email'];
+      if (manager && !isEmail(manager)) ignore('Manager Email', 'manager_invalid');
+      else if (manager && keyOf(manager) === row.key) ignore('Manager Email', 'manager_self');
+      if (!values['Manager Email']) values.Manager = null;
+      const oneOf = (label: string, choices: string[], code: string) => {
+        const given = values[label];
+        if (!given) return;
+        values[label] = choices.find((choice) => choice.toLowerCase() === given.toLowerCase()) ?? null;
+        if (values[label] === null) ignore(label, code);
+      };
+      oneOf('User Account Type', ['Regular', 'Observer'], 'account_type_invalid');
+      oneOf('Is Org Admin', ['Yes', 'No'], 'admin_invalid');
+      if (values.Teams) {
+        const names = [...new Map(values.Teams.split(',').map((name) => [nameKeyOf(name), collapse(name)])).values()];
+        row.teams = names.filter(Boolean).length > 0 ? firstOfEach(values.Teams.split(',').map(collapse)) : null;
+      }
+      const date = values['Deactivation Date'];
+      if (date) {
+        const read = readIn(date, orderOf(this.dateFormat, valuesOf('Deactivation Date')));
+        if (read.startsWith('date_')) ignore('Deactivation Date', read);
+        else row.date = read;
+      }
+      for (const label of custom) {
+        const value = (cells[at(label)] ?? '').trim();
+        const field = this.fields.get(labelKeyOf(label));
+        if (value === '' || field === undefined) continue;
+        const order = orderOf(this.dateFormat, valuesOf(label));
+        const fitted =
+          field.type === 'boolean' ? asBoolean(value) : field.type === 'date' ? readIn(value, order) : value;
+        if (field.type === 'text') row.custom.set(field.label, value);
+        else if (fitted === 'date_ambiguous' || fitted === 'date_contradictory') this.#warn(count, fitted, line);
+        else if (fitted === null || fitted === 'date_invalid') this.#warn(count, 'field_mismatch', line);
+        else row.custom.set(field.label, fitted);
+      }
+      return [row];
+    });
+  }
+
+  /** C1, C4. */
+  #createField(label: string, values: string[], count: ModelCounts): void {
+    if (values.length === 0 || this.fields.has(labelKeyOf(label))) return;
+    const order = orderOf(this.dateFormat, values);
+    let type: 'text' | 'boolean' | 'date' = 'text';
+    if (values.every((value) => asBoolean(value) !== null)) type = 'boolean';
+    else if (values.every((value) => !readIn(value, order).startsWith('date_'))) type = 'date';
+    const areDates = values.every(
+      (value) => readIn(value, 'mdy') !== 'date_invalid' || readIn(value, 'dmy') !== 'date_invalid',
+    );
+    if (type === 'text' && areDates && order === 'ambiguous') this.#warn(count, 'field_ambiguous', 1);
+    this.fields.set(labelKeyOf(label), { label, type });
+  }
+
+  #readTeams(file: ModelFile, count: ModelCounts) {
+    return file.rows.flatMap((cells, index): { line: number; key: string; values: Values }[] => {
+      const line = index + 2;
+      const values: Values = Object.fromEntries(
+        file.header.map((label, place) => [label, collapse(cells[place]!) || null]),
+      );
+      const name = values['Team Name'];
+      if (!name) {
+        this.#fault(count, 'team_missing', line);
+        return [];
+      }
+      if (values['Owner Email'] && !isEmail(values['Owner Email'])) {
+        values['Owner Email'] = null;
+        this.#warn(count, 'owner_invalid', line);
+      }
+      if (values['Parent Team'] && nameKeyOf(values['Parent Team']) === nameKeyOf(name)) {
+        values['Parent Team'] = null;
+        this.#warn(count, 'parent_self', line);
+      }
+      return [{ line, key: nameKeyOf(name), values }];
+    });
+  }
+
+  /** U2, T1: of rows that say the same the first counts; where they differ, none. */
+  #dropTwins<T extends { line: number; key: string; values: Values }>(
+    count: ModelCounts,
+    code: string,
+    rows: T[],
+  ): T[] {
+    return rows.filter((row) => {
+      const alike = rows.filter(({ key }) => key === row.key);
+      if (new Set(alike.map(describe)).size === 1) return alike[0] === row;
+      this.#fault(count, code, row.line);
+      return false;
+    });
+  }
+
+  #fault(count: ModelCounts, code: string, line: number): void {
+    count.faults++;
+    this.#codes.push(`${code}@${line}`);
+  }
+
+  #warn(count: ModelCounts, code: string, line: number): void {
+    count.warnings++;
+    this.#codes.push(`${code}@${line}`);
+  }
+}
+
+/** The values of a row (U4, U5, U10–U12), less manager and teams; whether it brings a date that is new. */
+function applyRow(user: ModelUser, row: UserRow, isCreated: boolean, today: string, now: number): boolean {
+  const { values, date } = row;
+  user.userName = values['User Name'] ?? user.userName;
+  user.firstName = values['First Name'] ?? user.firstName;
+  user.lastName = values['Last Name'] ?? user.lastName;
+  if (values['User Account Type']) user.accountType = values['User Account Type'] as ModelUser['accountType'];
+  user.isAdmin = values['Is Org Admin'] ? values['Is Org Admin'] === 'Yes' : user.isAdmin;
+  for (const [label, value] of row.custom) user.custom.set(label, value);
+  if (date === null || date === user.date) return false;
+  user.date = date;
+  user.deactivateAt = null;
+  if (date > today) {
+    user.status = 'active';
+    user.deactivateAt = Date.parse(`${date}T00:00:00Z`) - offsetMs;
+  } else if (date === today || isCreated) user.status = 'deactivated';
+  else if (user.status === 'active') user.deactivateAt = now + dayMs;
+  return true;
+}
+
+/** U9, T3: from each ring the wish with the highest line is dropped, until there are none; the lines dropped. */
+function breakRings<K extends string>(
+  nodes: ReadonlyMap<string, { [key in K]: string | null }>,
+  above: K,
+  wishes: Map<string, Edge>,
+): number[] {
+  const dropped: number[] = [];
+  // What is wished and so already closes no ring by being wished.
+  const isChange = (key: string) => wishes.has(key) && wishes.get(key)!.to !== nodes.get(key)![above];
+  const next = (key: string) => wishes.get(key)?.to ?? nodes.get(key)?.[above] ?? null;
+  for (const start of nodes.keys()) {
+    for (;;) {
+      const ring = [start];
+      let key = next(start);
+      while (key !== null && key !== start && ring.length <= nodes.size) {
+        ring.push(key);
+        key = next(key);
+      }
+      if (key !== start) break;
+      const lines = ring.filter(isChange).map((member) => wishes.get(member)!.line);
+      const last = Math.max(...lines);
+      dropped.push(last);
+      for (const [member, { line }] of wishes) if (line === last) wishes.delete(member);
+    }
+  }
+  return dropped;
+}
+
+function newUser(email: string): ModelUser {
+  const none = { userName: null, firstName: null, lastName: null, manager: null, date: null, deactivateAt: null };
+  const defaults = { accountType: 'Regular', isAdmin: false, status: 'active' } as const;
+  return { email, ...none, ...defaults, teams: new Set(), custom: new Map() };
+}
+
+function isLasting({ isAdmin, status, deactivateAt }: ModelUser): boolean {
+  return isAdmin && status === 'active' && deactivateAt === null;
+}
+
+export function noCounts(): ModelCounts {
+  return { created: 0, updated: 0, unchanged: 0, deactivated: 0, scheduled: 0, stubs: 0, faults: 0, warnings: 0 };
+}
+
+function freeze(user: ModelUser): string {
+  return JSON.stringify({ ...user, teams: [...user.teams].sort(), custom: [...user.custom].sort() });
+}
+
+function describe(row: {
+  values: Values;
+  teams?: string[] | null;
+  date?: string | null;
+  custom?: Map<string, string>;
+}) {
+  const { 'User Email': email, 'Team Name': name, 'Deactivation Date': written, Teams: cell, ...values } = row.values;
+  for (const label of ['Manager Email', 'Owner Email']) if (values[label]) values[label] = keyOf(values[label]);
+  if (values['Parent Team']) values['Parent Team'] = nameKeyOf(values['Parent Team']);
+  return JSON.stringify([values, row.teams, row.date, [...(row.custom ?? [])]]);
+}
+
+function firstOfEach(names: string[]): string[] {
+  return names.filter(
+    (name, place) => name !== '' && place === names.findIndex((one) => nameKeyOf(one) === nameKeyOf(name)),
+  );
+}
+
+function asBoolean(value: string): string | null {
+  if (/^(yes|true)$/i.test(value)) return 'Yes';
+  return /^(no|false)$/i.test(value) ? 'No' : null;
+}
+
+type Order = 'mdy' | 'dmy' | 'ambiguous' | 'contradictory';
+
+/** U14: what a column's values say of their order. */
+function orderOf(format: DateFormat, values: string[]): Order {
+  if (format !== 'auto') return format;
+  const only = (order: Order, other: Order) =>
+    values.some((value) => readIn(value, order) !== 'date_invalid' && readIn(value, other) === 'date_invalid');
+  if (only('mdy', 'dmy')) return only('dmy', 'mdy') ? 'contradictory' : 'mdy';
+  return only('dmy', 'mdy') ? 'dmy' : 'ambiguous';
+}
+
+/** yyyy-mm-dd, or the code of what is wrong. */
+function readIn(text: string, order: Order): string {
+  if (order === 'ambiguous' || order === 'contradictory') {
+    const [mdy, dmy] = [readIn(text, 'mdy'), readIn(text, 'dmy')];
+    if (mdy === dmy) return mdy;
+    return `date_${order}`;
+  }
+  const slashed = /^(\d\d?)\/(\d\d?)\/(\d{4})$/.exec(text);
+  const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(text);
+  if (slashed === null && iso === null) return 'date_invalid';
+  const [year, month, day] = iso
+    ? [iso[1], iso[2], iso[3]]
+    : order === 'mdy'
+      ? [slashed![3], slashed![1], slashed![2]]
+      : [slashed![3], slashed![2], slashed![1]];
+  const date = `${year}-${month!.padStart(2, '0')}-${day!.padStart(2, '0')}`;
+  const moment = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(moment.getTime()) && moment.toISOString().startsWith(date) ? date : 'date_invalid';
+}
+
+function isEmail(text: string): boolean {
+  return /^[^\s@,]+@[a-z.]+$/i.test(text);
+}
+
+export function keyOf(email: string): string {
+  return email.toLowerCase();
+}
+
+export function nameKeyOf(name: string): string {
+  return collapse(name).toLowerCase();
+}
+
+function labelKeyOf(label: string): string {
+  return label.replace(/\s/g, '').toLowerCase();
+}
+
+function collapse(text: string): string {
+  return text.trim().replace(/\s+/g, ' ');
+}

@@ -1,0 +1,111 @@
+/** Random files for the model: few people, teams and values, so that they collide, repeat, close rings and contradict. */
+import { stringify } from 'csv-stringify/sync';
+import fc from 'fast-check';
+import type { ModelFile } from './model.js';
+
+type Rows = Pick<ModelFile, 'header' | 'rows'>;
+
+export interface Step {
+  files: ModelFile[];
+  /** Whole days since the run before. */
+  days: number;
+  /** Whether scheduled deactivations had their turn meanwhile. */
+  isPunctual: boolean;
+}
+
+export interface History {
+  replacesTeams: boolean;
+  dateFormat: 'auto' | 'mdy' | 'dmy';
+  steps: Step[];
+}
+
+/** The day of the first import is 2026-03-11 at UTC+5:30. */
+export const firstImport = Date.UTC(2026, 2, 10, 20);
+
+const mostly = (often: fc.Arbitrary<string>, rarely: fc.Arbitrary<string>) =>
+  fc.oneof({ weight: 6, arbitrary: often }, { weight: 1, arbitrary: rarely });
+const blankOr = (value: fc.Arbitrary<string>) =>
+  fc.oneof({ weight: 1, arbitrary: fc.constant('') }, { weight: 2, arbitrary: value });
+
+const address = fc.constantFrom('owner@x.test', 'a@x.test', 'b@x.test', 'c@x.test', 'd@x.test', 'B@x.test', 'C@X.test');
+const email = mostly(address, fc.constantFrom('', 'nobody', 'e@x.test ', ' a@x.test', 'f@x.test', 'g@x.test'));
+const team = fc.constantFrom('Sales', 'sales', 'Big  Team', 'big team', 'Ops', 'R&D', 'Law');
+const date = fc.constantFrom(
+  ...['2026-03-11', '2026-03-12', '2026-03-13', '2026-3-9', '2026-03-20', '2020-01-31', '11/03/2026', '03/11/2026'],
+  ...['12/03/2026', '03/12/2026', '13/03/2026', '03/13/2026', '30/02/2026', '3/3/2026', 'soon'],
+);
+
+const userColumns: Record<string, fc.Arbitrary<string>> = {
+  'User Name': blankOr(fc.constantFrom('Ann', 'Ann  A', 'Bob', 'Ünal "X"')),
+  'First Name': blankOr(fc.constantFrom('Ann', 'Bob')),
+  'Last Name': blankOr(fc.constantFrom('Lee', "O'Hara")),
+  Manager: blankOr(fc.constantFrom('Mia', 'Max')),
+  'Manager Email': blankOr(email),
+  Teams: blankOr(fc.array(team, { minLength: 1, maxLength: 3 }).map((names) => names.join(','))),
+  'User Account Type': blankOr(fc.constantFrom('Regular', 'Observer', 'observer', 'Guest')),
+  'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe')),
+  'Deactivation Date': blankOr(date),
+  Office: blankOr(fc.constantFrom('Rome', 'Łódź "1"', 'a\\b', '007', 'Yes')),
+  Start: blankOr(date),
+  Remote: blankOr(mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constant('often'))),
+};
+
+const teamColumns: Record<string, fc.Arbitrary<string>> = {
+  'Owner Email': blankOr(email),
+  'Parent Team': blankOr(team),
+  'Team Type': blankOr(fc.constantFrom('Region', 'Squad')),
+};
+
+function sheet(key: string, keys: fc.Arbitrary<string>, columns: typeof userColumns): fc.Arbitrary<Rows> {
+  return fc.shuffledSubarray(Object.keys(columns)).chain((chosen) => {
+    const header = [key, ...chosen];
+    const row = fc
+      .tuple(keys, ...chosen.map((label) => columns[label]!))
+      .filter((cells) => cells.some((cell) => cell !== ''));
+    return fc.array(row, { minLength: 1, maxLength: 7 }).map((rows) => ({ header, rows }));
+  });
+}
+
+const usersSheet = sheet('User Email', email, userColumns);
+const teamsSheet = sheet('Team Name', mostly(team, fc.constant('')), teamColumns);
+
+const step = fc.record({
+  files: fc
+    .array(fc.oneof({ weight: 3, arbitrary: usersSheet }, { weight: 2, arbitrary: teamsSheet }), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    .map((sheets) => sheets.map((one, place) => ({ name: `${place}.csv`, ...one }))),
+  days: fc.constantFrom(0, 0, 1, 2, 10),
+  isPunctual: fc.boolean(),
+});
+
+export const history: fc.Arbitrary<History> = fc.record({
+  replacesTeams: fc.boolean(),
+  dateFormat: fc.constantFrom('auto', 'auto', 'mdy', 'dmy'),
+  steps: fc.array(step, { minLength: 1, maxLength: 3 }),
+});
+
+/** A users file, and the same rows in another order among rows that are rejected. No line of it speaks of another. */
+export const mixedSheets: fc.Arbitrary<[Rows, Rows]> = fc
+  .shuffledSubarray(Object.keys(userColumns).filter((label) => !/Manager|Admin|Teams/.test(label)))
+  .chain((chosen) => {
+    const header = ['User Email', ...chosen];
+    const cells = chosen.map((label) => userColumns[label]!);
+    const rows = fc.uniqueArray(fc.tuple(fc.constantFrom('a@x.test', 'b@x.test', 'c@x.test', 'd@x.test'), ...cells), {
+      selector: ([address]) => address,
+      minLength: 1,
+    });
+    const rejected = fc.array(fc.tuple(fc.constantFrom('', 'nobody'), ...cells), { maxLength: 4 });
+    return fc.tuple(rows, rejected).chain(([good, bad]) => {
+      const all: string[][] = [...good, ...bad];
+      return fc.shuffledSubarray(all, { minLength: all.length }).map((mixed): [Rows, Rows] => [
+        { header, rows: good },
+        { header, rows: mixed },
+      ]);
+    });
+  });
+
+export function render({ header, rows }: Rows): string {
+  return stringify([header, ...rows]);
+}
