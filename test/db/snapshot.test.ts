@@ -1,0 +1,58 @@
+/** Copies of both databases are of one moment, whatever is written while they are made. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pathsOf } from '../../src/config/paths.js';
+import type { Queryable } from '../../src/db/connection.js';
+import { recordAudit } from '../../src/db/control/audit.js';
+import { raiseVersion, readVersion } from '../../src/db/directory/apply.js';
+import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../src/db/snapshot.js';
+import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+
+const snapshots = 12;
+
+/** As an import does: first in one database, then in the other, then in the first again. */
+async function importOnce({ control, directory }: TestDatabases, turn: number): Promise<void> {
+  const event = { at: turn, org: null, actor: 'system', subject: String(turn), detail: {} };
+  await recordAudit(control.write, { ...event, action: 'claimed' });
+  await directory.write.transaction((tx) => raiseVersion(tx, 'acme'));
+  await recordAudit(control.write, { ...event, action: 'settled' });
+}
+
+async function countEvents(control: Queryable, action: string): Promise<number> {
+  return (await control('audit').where({ action }).select('id')).length;
+}
+
+function takeSnapshot({ settings, control, directory }: TestDatabases, n: number): Promise<Snapshot> {
+  if (control.dialect === 'postgres') return openPostgresSnapshot(control, directory);
+  const folder = join(settings.data, `copy-${n}`);
+  mkdirSync(folder);
+  return copySqlite(settings, pathsOf(settings), folder, pathsOf({ data: folder }));
+}
+
+onBothDatabases('a snapshot', (open) => {
+  test('has nothing settled that it has not applied, and nothing applied that it has not claimed', async (t) => {
+    const databases = await open(t);
+    let isOver = false;
+    const writing = (async () => {
+      let turn = 0;
+      while (!isOver) await importOnce(databases, ++turn);
+      return turn;
+    })();
+    const seen = new Set<number>();
+    for (let n = 0; n < snapshots; n++) {
+      const snapshot = await takeSnapshot(databases, n);
+      const applied = await readVersion(snapshot.directory, 'acme');
+      const [claimed, settled] = [
+        await countEvents(snapshot.control, 'claimed'),
+        await countEvents(snapshot.control, 'settled'),
+      ];
+      await snapshot.close();
+      assert.ok(settled <= applied && applied <= claimed && claimed - settled <= 1, `${claimed}/${applied}/${settled}`);
+      seen.add(applied);
+    }
+    isOver = true;
+    assert.ok((await writing) > snapshots / 2 && seen.size > 1);
+  });
+});
