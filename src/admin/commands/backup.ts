@@ -46,5 +46,5 @@ copied file to its end. Files that an earlier backup has put there are not copie
 
 function describe({ folder, files, sealedBytes, newFiles, newBytes, removedFiles }: BackupReport): string {
   const removed = removedFiles === 0 ? '' : `, ${removedFiles} removed that nothing refers to any more`;
-  return `Backed up to ${folder}: the databases and ${files} sealed files (${formatBytes(sealedBytes)}); ${newFiles} copied now (${formatBytes(newBytes)})${removed}.`;
+  return `Backed up to ${folder}: the databases and ${files} sealed ${files === 1 ? 'file' : 'files'} (${formatBytes(sealedBytes)}); ${newFiles} copied now (${formatBytes(newBytes)})${removed}.`;
 }
