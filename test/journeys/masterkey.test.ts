@@ -1,6 +1,6 @@
 /** The master key from a descriptor or under a passphrase: the server, its importer and the commands open files with it. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -89,10 +89,7 @@ test('a descriptor: read once, by the server; its importer gets the key, no argu
 
 test('under a passphrase: commands and the server open files, and rotate-master keeps it protected', async (t) => {
   const { data, away, privateKey } = await prepare(t);
-  const encrypter = new Encrypter();
-  encrypter.setScryptWorkFactor(6);
-  encrypter.setPassphrase('one two three');
-  writeFileSync(away, armor.encode(await encrypter.encrypt(readFileSync(away, 'utf8'))));
+  await protect(away, 'one two three');
   const passphrase = join(temporaryFolder(t), 'passphrase');
   writeFileSync(passphrase, 'one two three\n', { mode: 0o600 });
   const locked = { data, env: { DROPSLOT_MASTER_KEY: away } };
@@ -123,3 +120,37 @@ test('under a passphrase: commands and the server open files, and rotate-master 
   const reading = await runDropslot(['identity', 'export', 'acme'], options);
   assert.match(reading.stderr, /was destroyed: nothing opens its files/);
 });
+
+test('a person at the terminal is asked for the passphrase, and nobody sees it', async (t) => {
+  if (spawnSync('sh', ['-c', 'command -v script']).status !== 0)
+    return t.skip('the script command is NOT INSTALLED: nothing was proven');
+  const { data, away } = await prepare(t);
+  const identity = await askDropslot<{ identity: string }>(['identity', 'export', 'acme'], {
+    data,
+    env: { DROPSLOT_MASTER_KEY: away },
+  });
+  await protect(away, 'one two three');
+  const env = { ...process.env, DROPSLOT_DATA: data, DROPSLOT_MASTER_KEY: away };
+  const terminal = spawn('script', ['-qec', `${process.execPath} ${program} identity export acme`, '/dev/null'], {
+    env,
+  });
+  let shown = '';
+  terminal.stdout.on('data', (bytes: Buffer) => {
+    shown += bytes.toString();
+  });
+  await until(() => shown.includes('Passphrase of the master key'), 'it asks', 20_000);
+  // The last letter is taken back and typed again, as people do.
+  terminal.stdin.write('one two threx\x7fe\r');
+  const [code] = (await once(terminal, 'close')) as [number];
+  assert.equal(code, 0, shown);
+  assert.ok(shown.includes(identity.identity));
+  assert.ok(!shown.includes('one two'), shown);
+});
+
+/** As `age -p`, with less work for each try. */
+async function protect(file: string, passphrase: string): Promise<void> {
+  const encrypter = new Encrypter();
+  encrypter.setScryptWorkFactor(6);
+  encrypter.setPassphrase(passphrase);
+  writeFileSync(file, armor.encode(await encrypter.encrypt(readFileSync(file, 'utf8'))));
+}

@@ -3,7 +3,7 @@ import { recordAudit } from '../../db/control/audit.js';
 import { listOrgs, lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
 import { forgetAllPartials } from '../../db/control/partials.js';
 import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../../db/control/sealing.js';
-import { listQueue, withdrawUpload } from '../../db/control/uploads.js';
+import { withdrawUploads } from '../../db/control/uploads.js';
 import { eraseDeleted } from '../../db/erase.js';
 import { keyIdOf, keyIdsOf, typeOfRecipient } from '../../keys/identity.js';
 import type { IdentityType } from '../../keys/master.js';
@@ -91,9 +91,8 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
       if (org.sealedIdentity === null) throw new AdminError('refused', `the identity of ${orgId} is destroyed already`);
       if ((await listUnendedRuns(tx, orgId)).some(({ state }) => state === 'running')) throw importRuns(orgId);
       const at = place.now();
-      let count = 0;
       // An import of what nothing opens would fail at every slot.
-      for (const upload of await listQueue(tx, orgId)) if (await withdrawUpload(tx, upload.id, at)) count++;
+      const count = await withdrawUploads(tx, orgId, at);
       await recordSealedTo(tx, orgId, keyIdOf(org.recipient));
       // A node's key opens these, whatever becomes of the organization's.
       const forgotten = await forgetAllPartials(tx, orgId);

@@ -122,6 +122,14 @@ export async function withdrawUpload(db: Queryable, id: number, at: number): Pro
   );
 }
 
+/** As withdrawUpload, everything of an organization that is not claimed; how many. */
+export async function withdrawUploads(db: Queryable, org: string, at: number): Promise<number> {
+  return db('uploads')
+    .where({ org_id: org })
+    .whereIn('state', ['queued', 'stored'])
+    .update({ state: 'withdrawn', settled_at: at });
+}
+
 /** Queues an upload that was stored under a temporary name; false when it is not stored (it is queued but once). */
 export async function queueUpload(db: Queryable, id: number, path: string, at: number): Promise<boolean> {
   return isChanged(db('uploads').where({ id, state: 'stored' }).update({ state: 'queued', path, queued_at: at }));
