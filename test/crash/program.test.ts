@@ -59,7 +59,7 @@ test('killed while importing, at any moment: applied once, archived once, report
   await runDropslot(['import', 'acme'], { data, env, timeoutMs: 900 });
 
   let kills = 0;
-  for (let latest = await latestRun(data); latest?.state !== 'done' && kills < 6; latest = await latestRun(data)) {
+  for (let latest = await latestRun(data); latest?.state !== 'done' && kills < 4; latest = await latestRun(data)) {
     await sleep(200 + random() * 1800);
     await server.stop('SIGKILL');
     kills++;

@@ -115,11 +115,26 @@ export async function freeName(
 ): Promise<string> {
   const dot = name.lastIndexOf('.');
   const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
-  for (let turn = 1; ; turn++) {
-    const candidate = turn === 1 ? name : `${shorten(stem, `-${turn}${extension}`)}-${turn}${extension}`;
-    if (taken.has(candidate)) continue;
-    if ((await db('entries').where({ org_id: org, dir, name: candidate }).first('id')) === undefined) return candidate;
+  const nameOf = (turn: number) => (turn === 1 ? name : `${shorten(stem, `-${turn}${extension}`)}-${turn}${extension}`);
+  const isTaken = async (turn: number) =>
+    taken.has(nameOf(turn)) ||
+    (await db('entries')
+      .where({ org_id: org, dir, name: nameOf(turn) })
+      .first('id')) !== undefined;
+  if (!(await isTaken(1))) return name;
+  // Names are taken in their order: doubling, then halving, finds the end of thousands in a dozen looks.
+  let used = 1;
+  let free = 2;
+  while (await isTaken(free)) {
+    used = free;
+    free *= 2;
   }
+  while (free - used > 1) {
+    const middle = Math.floor((used + free) / 2);
+    if (await isTaken(middle)) used = middle;
+    else free = middle;
+  }
+  return nameOf(free);
 }
 
 interface Stored {
