@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { pathsOf } from '../../src/config/paths.js';
 import type { Queryable } from '../../src/db/connection.js';
 import { recordAudit } from '../../src/db/control/audit.js';
-import { raiseVersion, readVersion } from '../../src/db/directory/apply.js';
+import { bumpVersion, readVersion } from '../../src/db/directory/directory.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../src/db/snapshot.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 
@@ -16,7 +16,7 @@ const snapshots = 12;
 async function importOnce({ control, directory }: TestDatabases, turn: number): Promise<void> {
   const event = { at: turn, org: null, actor: 'system', subject: String(turn), detail: {} };
   await recordAudit(control.write, { ...event, action: 'claimed' });
-  await directory.write.transaction((tx) => raiseVersion(tx, 'acme'));
+  await directory.write.transaction((tx) => bumpVersion(tx, 'acme'));
   await recordAudit(control.write, { ...event, action: 'settled' });
 }
 
