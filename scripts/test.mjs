@@ -22,7 +22,13 @@ const postgres = needsPostgres && given === undefined ? await startPostgres() : 
 
 const env = { ...process.env, TZ: process.env.TZ ?? 'UTC' };
 if (postgres.url !== undefined) env.TEST_POSTGRES_URL = postgres.url;
-const options = ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=300000'];
+const options = [
+  '--import',
+  'tsx',
+  '--test',
+  '--test-concurrency=2',
+  `--test-timeout=${process.env.TEST_TIMEOUT_MS ?? 300_000}`,
+];
 const tests = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => tests.kill(signal));
 const code = await new Promise((resolve) => tests.once('exit', (status) => resolve(status ?? 1)));

@@ -1,6 +1,6 @@
 /**
- * The importer against the model of its rules, on random histories of files and days. MODEL_RUNS asks for more of them,
- * MODEL_SEED for those of a run that failed.
+ * The importer against the model of its rules, on random histories of files and days. MODEL_RUNS asks for more of them
+ * (TEST_TIMEOUT_MS=0 gives them the time), MODEL_SEED for those of a run that failed.
  */
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { freeName } from '../../src/db/control/entries.js';
 import { insertOrg } from '../../src/db/control/orgs.js';
 import { claimRun, findRun, openManualRun, openSlotRun, releaseRun } from '../../src/db/control/runs.js';
+import { dropStages, openStage } from '../../src/db/directory/stage.js';
+import { dropAbandonedChecks } from '../../src/importer/check.js';
 import type { RunStep } from '../../src/importer/run.js';
 import type { RunSummary } from '../../src/importer/types.js';
 import { workNext } from '../../src/importer/worker.js';
@@ -32,6 +34,25 @@ onBothDatabases('settling', (open) => {
     assert.equal(await freeName(control.read, 'acme', archive, 'users.csv'), 'users-3.csv');
     const [upload] = await control.read('uploads').orderBy('id').select('state', 'archived_as');
     assert.deepEqual(upload, { state: 'imported', archived_as: `${archive}/users-2.csv` });
+  });
+
+  test('what killed importers and checks left of their workbenches is removed, and nothing else', async (t) => {
+    const acme = await Company.open(open, t);
+    const { settings, directory, control } = acme.deps;
+    const id = await openManualRun(control.write, 'acme', acme.clock);
+    const [old, recent] = [`check_${importMoment - 2 * 86_400_000}_a`, `check_${importMoment}_b`];
+    const labels = [`run_${id}_7`, `run_${id}1_1`, old, recent];
+    const stages = [];
+    for (const label of labels) stages.push(await openStage(settings, directory, label));
+    await dropAbandonedChecks({ settings, directory, now: () => importMoment });
+    await workNext(acme.deps);
+    const left: string[] = [];
+    await dropStages(settings, directory, (label) => {
+      left.push(label.replace('.db', ''));
+      return false;
+    });
+    assert.deepEqual(left.sort(), [recent, `run_${id}1_1`]);
+    for (const stage of stages) await stage.drop();
   });
 
   test('a run that fails holds up its own organization only', async (t) => {
