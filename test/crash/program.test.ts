@@ -5,14 +5,19 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import SftpClient from 'ssh2-sftp-client';
+import { settingsSchema } from '../../src/config/settings.js';
+import { openControl } from '../../src/db/connection.js';
+import { openManualRun } from '../../src/db/control/runs.js';
 import type { RunSummary } from '../../src/importer/types.js';
 import { newKeyPair } from '../support/keys.js';
-import { askDropslot, runDropslot, type Served, startServe } from '../support/program.js';
+import { askDropslot, type Served, startServe } from '../support/program.js';
 import { until } from '../support/session.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { sequence } from './matrix.js';
 
 const rows = 20_000;
+/** A run is given up when it has died five times. */
+const mostKills = 4;
 const env = { DROPSLOT_LEASE_SECONDS: '1' };
 
 interface RunShown {
@@ -55,11 +60,16 @@ test('killed while importing, at any moment: applied once, archived once, report
   const client = await connect(server, privateKey);
   await client.put(Buffer.from(generate(rows)), '/users.csv');
   await client.end();
-  // Opens the run and stops waiting for it at once: the server's importer has it then.
-  await runDropslot(['import', 'acme'], { data, env, timeoutMs: 900 });
+  const control = await openControl(settingsSchema.parse({ data }));
+  await openManualRun(control.write, 'acme', Date.now());
+  await control.close();
 
   let kills = 0;
-  for (let latest = await latestRun(data); latest?.state !== 'done' && kills < 4; latest = await latestRun(data)) {
+  for (
+    let latest = await latestRun(data);
+    latest?.state !== 'done' && kills < mostKills;
+    latest = await latestRun(data)
+  ) {
     await sleep(200 + random() * 1800);
     await server.stop('SIGKILL');
     kills++;
