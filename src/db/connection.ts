@@ -111,8 +111,8 @@ class ImmediateSqliteClient extends SqliteClient {
 export function attachSqlite(file: string, attached: string, name: string): Knex {
   // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
   const scratch = `ATTACH DATABASE '${attached.replaceAll("'", "''")}' AS ${name};
-    PRAGMA ${name}.journal_mode = OFF; PRAGMA ${name}.synchronous = OFF; PRAGMA ${name}.cache_size = -65536;
-    PRAGMA main.cache_size = -65536;`;
+    PRAGMA ${name}.journal_mode = OFF; PRAGMA ${name}.synchronous = OFF; PRAGMA ${name}.cache_size = -32768;
+    PRAGMA main.cache_size = -32768;`;
   return sqliteInstance(file, 1, busyTimeoutMs, scratch, attached);
 }
 
