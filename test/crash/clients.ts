@@ -14,28 +14,30 @@ export interface Surroundings {
   turn: () => Promise<void>;
   /** Whether the server is dead, or is in a moment. */
   isDying: () => Promise<boolean>;
+  /** Rejects when the server has been dead for a while: ssh2 leaves some calls without an answer when its connection dies. */
+  gone: Promise<never>;
 }
 
 /** Resolves when the connection is gone. Rejects when the server refuses what it must take. */
 export async function runClient(
   name: string,
   account: Account,
-  { ledger, random, turn, isDying }: Surroundings,
+  { ledger, random, turn, isDying, gone }: Surroundings,
 ): Promise<void> {
   const quiet = () => {};
   const client = new SftpClient(name, { error: quiet, end: quiet, close: quiet });
   client.on('error', quiet);
   try {
-    await client.connect({ host: '127.0.0.1', username: 'acme', ...account });
+    await Promise.race([client.connect({ host: '127.0.0.1', username: 'acme', ...account }), gone]);
     for (let file = 0; ; file++) {
       await turn();
-      await upload(client, `${name}-${file}`, ledger, random);
+      await Promise.race([upload(client, `${name}-${file}`, ledger, random), gone]);
     }
   } catch (error) {
     // What ends a client is told apart from what a living server answers.
     if (!(await isDying())) throw new Error(`client ${name}: ${(error as Error).message}`, { cause: error });
   } finally {
-    await client.end().catch(() => {});
+    await Promise.race([client.end(), gone]).catch(quiet);
   }
 }
 

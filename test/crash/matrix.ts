@@ -56,6 +56,8 @@ const entry = fileURLToPath(new URL('./server.mjs', import.meta.url));
 const leaseSeconds = 1;
 const openEveryMs = 40;
 const noticeMs = 5000;
+/** Long enough for every answer that a server sent before its death. */
+const farewellMs = 2000;
 /** Clients send no more while so many files wait, so that runs stay short. */
 const mostWaiting = 16;
 
@@ -144,6 +146,11 @@ async function exercise(
   const died = server.exited.then(() => {
     isDead = true;
   });
+  const gone = died.then(async () => {
+    await sleep(farewellMs);
+    throw new Error('the server is dead');
+  });
+  gone.catch(() => {});
   let waiting = 0;
   const surroundings: Surroundings = {
     ledger,
@@ -157,6 +164,7 @@ async function exercise(
       await Promise.race([died, sleep(noticeMs, undefined, { ref: false })]);
       return isDead;
     },
+    gone,
   };
   const account = { port: server.port, privateKey };
   const uploading = Array.from({ length: clients }, (_, n) => runClient(`r${round}-c${n}`, account, surroundings));
