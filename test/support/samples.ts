@@ -18,6 +18,7 @@ export function sampleOrg(id: string, change: Partial<Org> = {}): Org {
     createdAt: Date.UTC(2026, 0, 1),
     slotsFrom: Date.UTC(2026, 0, 1),
     limits: {},
+    options: {},
     ...change,
   };
 }

@@ -4,15 +4,16 @@ import { limitNames, type Org } from '../../db/control/orgs.js';
 import { isEmail } from '../../importer/normal.js';
 import { AdminError } from '../error.js';
 import { isLimitName, type LimitChange, readLimit } from './limits.js';
+import { isOptionName, type OptionChange, optionNames, readOption } from './options.js';
 
 export type OrgFields = Partial<
   Pick<Org, 'name' | 'ownerEmail' | 'slot' | 'timeZone' | 'dateFormat' | 'plan' | 'teamsMode'>
-> & { limits?: LimitChange };
+> & { limits?: LimitChange; options?: OptionChange };
 
 interface FieldRule {
   /** As the command line spells it; kebab-case is accepted too. */
   name: string;
-  field: Exclude<keyof OrgFields, 'limits'>;
+  field: Exclude<keyof OrgFields, 'limits' | 'options'>;
   /** What it takes, for messages. */
   takes: string;
   isValid(value: string): boolean;
@@ -51,6 +52,7 @@ const rules: readonly FieldRule[] = [
 export function readOrgFields(values: Record<string, string | undefined>): OrgFields {
   const fields: Record<string, string> = {};
   const limits: LimitChange = {};
+  const options: OptionChange = {};
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined) continue;
     const key = toCamelCase(name);
@@ -58,15 +60,20 @@ export function readOrgFields(values: Record<string, string | undefined>): OrgFi
       limits[key] = readLimit(key, value);
       continue;
     }
+    if (isOptionName(key)) {
+      Object.assign(options, readOption(key, value));
+      continue;
+    }
     const rule = rules.find((one) => one.name === key);
     if (rule === undefined) {
-      const known = [...rules.map((one) => one.name), ...limitNames].join(', ');
+      const known = [...rules.map((one) => one.name), ...limitNames, ...optionNames].join(', ');
       throw new AdminError('usage', `unknown key "${name}"; known are ${known}`);
     }
     if (!rule.isValid(value)) throw new AdminError('usage', `${rule.name} takes ${rule.takes}, not "${value}"`);
     fields[rule.field] = value.trim();
   }
-  return Object.keys(limits).length === 0 ? fields : { ...fields, limits };
+  const groups = Object.entries({ limits, options }).filter(([, group]) => Object.keys(group).length > 0);
+  return { ...fields, ...Object.fromEntries(groups) };
 }
 
 /** Splits `slot=03:00`. @throws AdminError `usage` */

@@ -17,6 +17,7 @@ import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 import { checkOrgId, describeChange, type OrgFields } from './fields.js';
 import { mergeLimits } from './limits.js';
+import { mergeOptions } from './options.js';
 
 export interface AddedOrg {
   org: Org;
@@ -55,6 +56,7 @@ export async function addOrganization(
     createdAt: at,
     slotsFrom: at,
     limits: {},
+    options: {},
   };
   const created = await insertNew(place, org);
   const kept = created ? org : await place.org(id);
@@ -95,9 +97,10 @@ function placeOwner(place: Workplace, org: Org): Promise<boolean> {
 /** Changes what `fields` name; a new slot or time zone begins with its next occurrence, nothing is caught up. */
 export async function setOrganization(place: Workplace, id: string, fields: OrgFields): Promise<Org> {
   const before = await place.org(id);
-  const { limits, ...plain } = fields;
+  const { limits, options, ...plain } = fields;
   const change: OrgChange = { ...plain };
   if (limits !== undefined) change.limits = mergeLimits(before.limits, limits);
+  if (options !== undefined) change.options = mergeOptions(before.options, options);
   if (fields.slot !== undefined || fields.timeZone !== undefined) change.slotsFrom = place.now();
   await place.control.write.transaction(async (tx) => {
     await updateOrg(tx, id, change);

@@ -7,6 +7,7 @@ import { countUsers, type UserCounts } from '../../db/directory/users.js';
 import type { Workplace } from '../compose.js';
 import { stateOfKey } from '../operations/keys.js';
 import { describeLimit } from '../operations/limits.js';
+import { describeOptions } from '../operations/options.js';
 import { formatTime, isoTime, type ListView, renderRecord } from '../output.js';
 
 export interface OrgSummary {
@@ -64,6 +65,7 @@ export function renderOrg({ org, usableKeys, queued, users, teams }: OrgDetails)
     ['Users', `${users.active} active (${users.admins} admins), ${users.deactivated} deactivated`],
     ['Known teams', String(teams)],
     ...limitNames.map((name): [string, string | null] => [name, describeLimit(name, org.limits[name])]),
+    ...Object.entries(describeOptions(org.options)),
   ]);
 }
 

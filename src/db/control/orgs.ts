@@ -2,6 +2,7 @@
 
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
+import type { OrgOptions } from './options.js';
 
 export type DateFormat = 'auto' | 'mdy' | 'dmy';
 export type TeamsMode = 'add' | 'replace';
@@ -39,6 +40,8 @@ export interface Org {
   oldIdentities: readonly SealedIdentity[];
   createdAt: number;
   limits: OrgLimits;
+  /** What an operator chose for this organization alone. */
+  options: OrgOptions;
   /** Slots before this time (ms) are not caught up: the organization was not there, not enabled, or had another slot. */
   slotsFrom: number;
 }
@@ -57,6 +60,7 @@ export type OrgChange = Partial<
     | 'teamsMode'
     | 'slotsFrom'
     | 'limits'
+    | 'options'
     | 'recipient'
     | 'sealedIdentity'
     | 'oldIdentities'
@@ -79,6 +83,7 @@ interface OrgRow {
   created_at: number;
   slots_from: number;
   limits: string;
+  options: string;
 }
 
 /** @throws DatabaseError `duplicate` when the id is taken. */
@@ -140,6 +145,7 @@ function toRow(org: Partial<Org>): Partial<OrgRow> {
     created_at: org.createdAt,
     slots_from: org.slotsFrom,
     limits: org.limits === undefined ? undefined : JSON.stringify(org.limits),
+    options: org.options === undefined ? undefined : JSON.stringify(org.options),
   };
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
 }
@@ -161,5 +167,6 @@ function fromRow(row: OrgRow): Org {
     createdAt: row.created_at,
     slotsFrom: row.slots_from,
     limits: JSON.parse(row.limits),
+    options: JSON.parse(row.options),
   };
 }

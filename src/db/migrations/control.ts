@@ -6,6 +6,7 @@ export const controlMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },
   { name: '002_intake', up: addIntake },
   { name: '003_keys', up: addKeys },
+  { name: '004_options', up: addOptions },
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */
@@ -164,5 +165,12 @@ async function addKeys(knex: Knex): Promise<void> {
   });
   await knex.schema.alterTable('blobs', (table) => {
     table.text('sealed_to'); // the recipient's key id; null: the blob is older than this column
+  });
+}
+
+/** What an operator chose for one organization alone. */
+async function addOptions(knex: Knex): Promise<void> {
+  await knex.schema.alterTable('orgs', (table) => {
+    table.text('options').notNullable().defaultTo('{}'); // JSON; an option that is missing was not chosen
   });
 }

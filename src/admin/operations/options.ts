@@ -1,0 +1,49 @@
+/** The options of an organization, as an operator says them: one rule for each, by its name on the command line. */
+import type { OrgOptions } from '../../db/control/options.js';
+import { AdminError } from '../error.js';
+
+/** null: as if it had never been chosen. */
+export type OptionChange = { [name in keyof OrgOptions]?: OrgOptions[name] | null };
+
+interface OptionRule<T> {
+  /** What it takes, for messages, after "takes". */
+  takes: string;
+  /** null: the text can't be a value. */
+  read(text: string): T | null;
+  /** As `orgs show` and the audit trail say it. */
+  describe(value: T): string;
+}
+
+const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOptions>[name]> } = {
+  maxDeactivations: {
+    takes: 'a number of users',
+    read: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : null),
+    describe: String,
+  },
+};
+
+export const optionNames = Object.keys(rules) as (keyof OrgOptions)[];
+
+export function isOptionName(name: string): name is keyof OrgOptions {
+  return Object.hasOwn(rules, name);
+}
+
+/** Reads one option; `default` is null. @throws AdminError `usage` that says what the option takes. */
+export function readOption(name: keyof OrgOptions, text: string): OptionChange {
+  if (text.trim() === 'default') return { [name]: null };
+  const rule = rules[name] as OptionRule<unknown>;
+  const value = rule.read(text.trim());
+  if (value === null) throw new AdminError('usage', `${name} takes ${rule.takes} or "default", not "${text}"`);
+  return { [name]: value } as OptionChange;
+}
+
+export function mergeOptions(before: OrgOptions, change: OptionChange): OrgOptions {
+  const merged = Object.entries({ ...before, ...change }).filter(([, value]) => value !== null);
+  return Object.fromEntries(merged);
+}
+
+/** The chosen options by name, as people read them. */
+export function describeOptions(options: OrgOptions): Record<string, string> {
+  const chosen = optionNames.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(chosen.map((name) => [name, (rules[name] as OptionRule<unknown>).describe(options[name])]));
+}
