@@ -1,5 +1,6 @@
 /** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
 import { makeIssue, RefusalError, refuse } from './codes.js';
+import { unguardFormula } from './formula.js';
 import { editDistance, isName, labelKey, longestName } from './normal.js';
 import type { Limits, Row } from './parse.js';
 import type { FileType, Issue } from './types.js';
@@ -58,7 +59,7 @@ export interface Header {
 
 /** @throws RefusalError when the file's type can't be told, a label stands twice, or there are too many columns. */
 export function readHeader(row: Row, limits: Limits): Header {
-  const { cells } = row;
+  const cells = row.cells.map((cell) => unguardFormula(cell.trim()));
   const named = countNamed(cells);
   if (named > limits.maxColumns) {
     throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
@@ -72,7 +73,7 @@ export function readHeader(row: Row, limits: Limits): Header {
   });
   const isKey = ({ meaning }: Column) =>
     meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
-  return { type, columns, key: columns.findIndex(isKey), cells, named, warnings };
+  return { type, columns, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
 }
 
 function tellType(cells: string[], line: number): FileType {

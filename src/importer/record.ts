@@ -4,6 +4,7 @@ import type { CodeName, Details } from './codes.js';
 import { makeIssue } from './codes.js';
 import type { ColumnPlan, FieldColumn } from './columns.js';
 import { resolveDate } from './dates.js';
+import { unguardFormula } from './formula.js';
 import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
 import { collapse, emailKey, isEmail, isName, longestName, nameKey } from './normal.js';
 import type { Row } from './parse.js';
@@ -151,8 +152,8 @@ function readChoice(value: string, choices: readonly string[]): string | null {
 }
 
 function cellAt(row: Row, index: number | undefined): string | null {
-  const value = index === undefined ? undefined : row.cells[index]?.trim();
-  return value === undefined || value === '' ? null : value;
+  const value = index === undefined ? '' : unguardFormula((row.cells[index] ?? '').trim());
+  return value === '' ? null : value;
 }
 
 function collapsed(value: string | null): string | null {

@@ -6,6 +6,7 @@ import { listFaultyLines, listIssues } from '../db/directory/findings.js';
 import type { Stage } from '../db/directory/stage.js';
 import { createBlob } from '../storage/blob.js';
 import type { BlobWriter, SealedBlob } from '../storage/writer.js';
+import { guardFormula } from './formula.js';
 import type { Row } from './parse.js';
 import type { PlannedFile } from './plan.js';
 import type { Source } from './source.js';
@@ -85,9 +86,4 @@ async function writeBlob(
 
 async function writeRows(writer: BlobWriter, rows: (string | number)[][]): Promise<void> {
   if (rows.length > 0) await writer.write(Buffer.from(stringify(rows, { record_delimiter: '\r\n' })));
-}
-
-/** Spreadsheets run a cell that begins like a formula; an apostrophe before it makes it a text. */
-function guardFormula(text: string): string {
-  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

@@ -3,6 +3,7 @@
 import { RefusalError, refuse } from './codes.js';
 import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
 import { decodeText } from './decode.js';
+import { unguardFormula } from './formula.js';
 import { type Header, readHeader } from './header.js';
 import { isEmail } from './normal.js';
 import { type Limits, type Row, readRows } from './parse.js';
@@ -71,7 +72,7 @@ export function fitsHeader(row: Row, header: Header): boolean {
 
 /** A row that is rejected decides nothing: neither the order of dates nor the type of a field. */
 function hasKey({ cells }: Row, { type, key }: Header): boolean {
-  const value = cells[key]!.trim();
+  const value = unguardFormula(cells[key]!.trim());
   return type === 'users' ? isEmail(value) : value !== '';
 }
 
@@ -80,7 +81,7 @@ function addRow(survey: Survey, row: Row): void {
   for (const { index, meaning } of survey.header!.columns) {
     if (meaning.kind === 'ignored') continue;
     const facts = survey.facts[index]!;
-    const value = (row.cells[index] ?? '').trim();
+    const value = unguardFormula((row.cells[index] ?? '').trim());
     if (value === '') continue;
     facts.values++;
     const isStandard = meaning.kind === 'standard';

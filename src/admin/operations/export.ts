@@ -4,6 +4,7 @@ import { readVersion } from '../../db/directory/directory.js';
 import { type Field, listFields } from '../../db/directory/fields.js';
 import { listTeams } from '../../db/directory/teams.js';
 import { listUsers, type User } from '../../db/directory/users.js';
+import { guardFormula } from '../../importer/formula.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 
@@ -30,10 +31,10 @@ export async function* exportUsers(place: Workplace, orgId: string): AsyncGenera
   const db = place.directory.read;
   const version = await readVersion(db, org.id);
   const fields = (await listFields(db, org.id)).sort((a, b) => compare(a.label, b.label));
-  yield stringify([[...userLabels, ...fields.map((field) => field.label)]]);
+  yield toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
     const users: User[] = await listUsers(db, org.id, { after, limit: pageSize });
-    if (users.length > 0) yield stringify(users.map((user) => userCells(user, fields)));
+    if (users.length > 0) yield toCsv(users.map((user) => userCells(user, fields)));
     if (users.length < pageSize) break;
     after = users.at(-1)!.emailKey;
   }
@@ -45,15 +46,19 @@ export async function* exportTeams(place: Workplace, orgId: string): AsyncGenera
   const org = await place.org(orgId);
   const db = place.directory.read;
   const version = await readVersion(db, org.id);
-  yield stringify([teamLabels]);
+  yield toCsv([teamLabels]);
   for (let after: string | null = null; ; ) {
     const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize);
-    if (teams.length > 0)
-      yield stringify(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
+    if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
     if (teams.length < pageSize) break;
     after = teams.at(-1)!.nameKey;
   }
   await checkUnchanged(place, org.id, version);
+}
+
+/** A spreadsheet runs none of the cells, and an import reads them as they are in the directory. */
+function toCsv(rows: readonly (readonly (string | null)[])[]): string {
+  return stringify(rows.map((cells) => cells.map((cell) => (cell === null ? null : guardFormula(cell)))));
 }
 
 function userCells(user: User, fields: readonly Field[]): (string | null)[] {

@@ -1,0 +1,23 @@
+/**
+ * Cells that a spreadsheet would run as formulas, or reads as texts because of an apostrophe: how exports and reports write
+ * them, and how files are read. Whatever is guarded reads back as it was, also a text that itself begins with apostrophes.
+ */
+
+const apostrophe = 39;
+const formula = /^[=+\-@\t\r]/;
+/** Behind its apostrophes: what a guard stands before, or a number that a spreadsheet was told to keep as a text. */
+const guarded = /^'+[=+\-@\t\r\d]/;
+
+/** An apostrophe before a cell that begins like a formula makes it a text. */
+export function guardFormula(text: string): string {
+  return formula.test(text) || isGuarded(text) ? `'${text}` : text;
+}
+
+/** Takes one guard away; a name like `'t Hooft` has none. */
+export function unguardFormula(text: string): string {
+  return isGuarded(text) ? text.slice(1) : text;
+}
+
+function isGuarded(text: string): boolean {
+  return text.charCodeAt(0) === apostrophe && guarded.test(text);
+}
