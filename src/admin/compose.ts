@@ -13,6 +13,7 @@ import type { HostKey } from '../keys/host.js';
 import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/keyring.js';
 import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master.js';
 import { createMasterSecrets, type MasterSecrets } from '../keys/secrets.js';
+import { createAccessWatch } from '../keys/watch.js';
 import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
@@ -132,7 +133,8 @@ export function composeServer(
     intake: intake.forSender(login.org, sender),
   });
   const authenticator = createAuthenticator({ control, now });
-  return { intake, deps: { settings, logger, hostKeys, authenticator, openSession, now } };
+  const access = createAccessWatch({ control, authenticator, logger, now });
+  return { intake, deps: { settings, logger, hostKeys, authenticator, access, openSession, now } };
 }
 
 /** A container may run under a user id without a name. */

@@ -33,7 +33,9 @@ export class Connection {
   private deadline: NodeJS.Timeout;
   private client: Client | null = null;
   private program = '';
+  private agreed = '';
   private login: Login | null = null;
+  private release = () => {};
   private channels = 0;
   private requests = 0;
   private recorded: Promise<void> = Promise.resolve();
@@ -63,6 +65,9 @@ export class Connection {
       this.close('connection failed');
     });
     client.on('end', () => this.lose());
+    client.once('handshake', ({ kex, cs }) => {
+      this.agreed = `${kex} ${cs.cipher}`;
+    });
     announceSignatures(client, userSignatures);
     serveLogin(client, {
       authenticator: this.deps.authenticator,
@@ -123,10 +128,17 @@ export class Connection {
     this.deadline = setTimeout(() => this.close('idle'), this.deps.settings.idleMinutes * 60_000);
     const { org, fingerprint } = login;
     this.logger.info('logged in', { org: org.id, key: fingerprint, client: this.program });
+    this.release = this.deps.access.guard(login, this.address, (reason) => this.expel(login, reason));
     this.recorded = this.deps.authenticator
-      .recordLogin(login, this.address, this.program)
+      .recordLogin(login, { address: this.address, client: this.program, algorithms: this.agreed })
       .catch((error: Error) => void this.logger.error('login not recorded', { org: org.id, detail: error.message }));
     return true;
+  }
+
+  /** The login holds no longer: what it was doing is cut off. */
+  private expel({ org, fingerprint }: Login, reason: string): void {
+    this.logger.warn('session ended', { org: org.id, key: fingerprint, client: this.program, reason });
+    this.close(reason);
   }
 
   private openChannel(client: Client, channel: Channel): void {
@@ -152,6 +164,7 @@ export class Connection {
       logger: this.logger.child({ org: login.org.id }),
       now: this.deps.now,
       maxHandles: this.deps.settings.maxHandles,
+      uploadOnly: login.permission === 'upload',
       outlet: this.socket,
       onRequest: () => {
         this.requests++;
@@ -184,6 +197,7 @@ export class Connection {
     this.lose();
     await Promise.all([...this.sessions].map((session) => session.ended));
     await this.recorded;
+    this.release();
     if (this.login === null) return;
     this.orgs.leave(this.login.org.id);
     this.logger.info('logged out', { org: this.login.org.id, client: this.program, ...this.totals });

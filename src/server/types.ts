@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.js';
 import type { Intake, Sender } from '../intake/types.js';
 import type { Authenticator, Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
+import type { AccessWatch } from '../keys/watch.js';
 import type { Space } from '../storage/types.js';
 
 export type ServerSettings = Pick<
@@ -24,6 +25,8 @@ export interface ServerDeps {
   logger: Logger;
   hostKeys: readonly HostKey[];
   authenticator: Authenticator;
+  /** Tells when a login no longer holds. */
+  access: AccessWatch;
   /** What one SFTP session works on: the organization's tree, and its intake for this sender. */
   openSession(login: Login, sender: Sender): { space: Space; intake: Intake };
   /** Milliseconds since 1970. */

@@ -1,12 +1,23 @@
 /** Login keys in both databases, and who may come in with them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findLoginKey, insertLoginKey, listLoginKeys, revokeLoginKey } from '../../src/db/control/keys.js';
-import { insertOrg, updateOrg } from '../../src/db/control/orgs.js';
-import { createAuthenticator } from '../../src/keys/authenticate.js';
+import { createSilentLogger } from '../../src/config/logger.js';
+import { openControl } from '../../src/db/connection.js';
+import { readAccess } from '../../src/db/control/access.js';
+import {
+  findLoginKey,
+  insertLoginKey,
+  listLoginKeys,
+  revokeLoginKey,
+  updateLoginKey,
+} from '../../src/db/control/keys.js';
+import { deleteOrg, insertOrg, updateOrg } from '../../src/db/control/orgs.js';
+import { createAuthenticator, type Login } from '../../src/keys/authenticate.js';
+import { createAccessWatch } from '../../src/keys/watch.js';
 import { onBothDatabases } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { sampleOrg } from '../support/samples.js';
+import { until } from '../support/session.js';
 
 const pair = newKeyPair();
 const wire = Buffer.from(pair.public.publicKey, 'base64');
@@ -20,7 +31,10 @@ onBothDatabases('login keys', (open) => {
     const change = { label: 'HR system', sources: ['192.0.2.0/24'], expiresAt: 99 };
     await allowKey(control, 'acme', pair, change);
     await allowKey(control, 'globex', pair);
-    const unused = { revokedAt: null, firstUsedAt: null, lastUsedAt: null, lastUsedFrom: null, lastUsedClient: null };
+    const never = { revokedAt: null, revokedBy: null, replacedBy: null, replacedAt: null, notBefore: null };
+    const used = { firstUsedAt: null, lastUsedAt: null, lastUsedFrom: null, lastUsedClient: null };
+    const plain = { kind: 'key', note: '', permission: 'read', managedBy: null, principals: null, secret: null };
+    const unused = { ...never, ...used, ...plain, lastUsedAlgorithms: null };
     const { algorithm, publicKey } = pair.public;
     const expected = { org: 'acme', fingerprint, algorithm, publicKey, createdAt: Date.UTC(2026, 0, 1), ...change };
     assert.deepEqual(await findLoginKey(control.read, 'acme', fingerprint), { ...expected, ...unused });
@@ -83,9 +97,9 @@ onBothDatabases('login keys', (open) => {
     assert.equal(await denialOf('acme', wire, '198.51.100.1'), 'address not allowed for this key');
     const login = await authenticate('acme', wire, '::ffff:192.0.2.7');
     assert.ok(!('denied' in login) && login.org.id === 'acme' && login.fingerprint === fingerprint);
-    await recordLogin(login, '192.0.2.7', 'OpenSSH_9.2p1');
+    await recordLogin(login, { address: '192.0.2.7', client: 'OpenSSH_9.2p1', algorithms: 'curve25519-sha256' });
     nowMs = 4999;
-    await recordLogin(login, '192.0.2.8', 'WinSCP_6');
+    await recordLogin(login, { address: '192.0.2.8', client: 'WinSCP_6', algorithms: null });
     const key = await findLoginKey(control.read, 'acme', fingerprint);
     assert.deepEqual(
       [key?.firstUsedAt, key?.lastUsedAt, key?.lastUsedFrom, key?.lastUsedClient],
@@ -97,5 +111,70 @@ onBothDatabases('login keys', (open) => {
     assert.equal(await denialOf('acme'), 'revoked key');
     await updateOrg(control.write, 'acme', { enabled: false });
     assert.equal(await denialOf('acme'), 'disabled organization');
+  });
+
+  test('terms change, and every change of who may be there gives the access another version', async (t) => {
+    const { control } = await open(t);
+    await insertOrg(control.write, sampleOrg('acme'));
+    const changes: [what: string, change: () => Promise<unknown>][] = [
+      ['added', () => allowKey(control, 'acme', pair)],
+      ['changed', () => updateLoginKey(control.write, 'acme', fingerprint, { permission: 'upload', notBefore: 5 })],
+      ['revoked', () => revokeLoginKey(control.write, 'acme', fingerprint, 50)],
+      ['disabled', () => updateOrg(control.write, 'acme', { enabled: false })],
+      ['removed', () => deleteOrg(control.write, 'acme')],
+    ];
+    for (const [what, change] of changes) {
+      const before = await readAccess(control.read);
+      await change();
+      assert.ok((await readAccess(control.read)) > before, what);
+    }
+  });
+
+  test('who is logged in is told when the login no longer holds, on every node', async (t) => {
+    const { control, settings } = await open(t);
+    const elsewhere = await openControl(settings);
+    t.after(() => elsewhere.close());
+    let nowMs = 1000;
+    const now = () => nowMs;
+    const logger = createSilentLogger();
+    const authenticator = createAuthenticator({ control, now });
+    const access = createAccessWatch({ control, authenticator, logger, now, everyMs: 5 });
+    const ended: string[] = [];
+    const admit = async (org: string): Promise<() => void> => {
+      const login = (await authenticator.authenticate(org, wire, '192.0.2.7')) as Login;
+      assert.ok(!('denied' in login), org);
+      return access.guard(login, '192.0.2.7', (reason) => ended.push(`${org}: ${reason}`));
+    };
+    const cases: [org: string, change: (org: string) => Promise<unknown> | number, reason: string][] = [
+      ['a-revoked', (org) => revokeLoginKey(elsewhere.write, org, fingerprint, 50), 'revoked key'],
+      ['b-disabled', (org) => updateOrg(elsewhere.write, org, { enabled: false }), 'disabled organization'],
+      ['c-removed', (org) => deleteOrg(elsewhere.write, org), 'unknown organization'],
+      [
+        'd-elsewhere',
+        (org) => updateLoginKey(elsewhere.write, org, fingerprint, { sources: ['10.0.0.0/8'] }),
+        'address not allowed for this key',
+      ],
+      [
+        'e-less',
+        (org) => updateLoginKey(elsewhere.write, org, fingerprint, { permission: 'upload' }),
+        'other permission for this key',
+      ],
+      ['f-expired', () => (nowMs = 5000), 'expired key'],
+    ];
+    for (const [org] of cases) {
+      await insertOrg(control.write, sampleOrg(org));
+      await allowKey(control, org, pair, { expiresAt: org === 'f-expired' ? 5000 : null });
+      await admit(org);
+    }
+    await insertOrg(control.write, sampleOrg('left'));
+    await allowKey(control, 'left', pair);
+    (await admit('left'))();
+    await revokeLoginKey(elsewhere.write, 'left', fingerprint, 50);
+    for (const [index, [org, change, reason]] of cases.entries()) {
+      await change(org);
+      await until(() => ended.length > index, org, 30_000);
+      assert.equal(ended[index], `${org}: ${reason}`);
+    }
+    assert.equal(ended.length, cases.length);
   });
 });

@@ -9,6 +9,7 @@ import { createAuthenticator } from '../../src/keys/authenticate.js';
 import { type HostKey, loadOrCreateHostKeys } from '../../src/keys/host.js';
 import { createOrgIdentity, openOrgIdentity } from '../../src/keys/identity.js';
 import { loadOrCreateMaster } from '../../src/keys/master.js';
+import { createAccessWatch } from '../../src/keys/watch.js';
 import { startServer } from '../../src/server/server.js';
 import type { RunningServer, ServerSettings } from '../../src/server/types.js';
 import { openSpace } from '../../src/storage/space.js';
@@ -56,11 +57,13 @@ export async function startTestServer(
   const org = await addOrg('acme');
   const key = newKeyPair();
   await allowKey(control, 'acme', key);
+  const authenticator = createAuthenticator({ control, now });
   running = await startServer({
     settings: { ...settings, host: '127.0.0.1', port: 0, ...change },
     logger,
     hostKeys,
-    authenticator: createAuthenticator({ control, now }),
+    authenticator,
+    access: createAccessWatch({ control, authenticator, logger, now }),
     openSession: (login, sender) => ({ space: spaceOf(login.org), intake: intake.forSender(login.org, sender) }),
     now,
   });

@@ -1,46 +1,95 @@
-/** Login keys: which public keys may log in as which organization, until when, from where. */
+/** Login keys: what may log in as which organization, until when, from where, and for what. */
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
+import { bumpAccess } from './access.js';
+
+/** key: a public key; ca: an authority, whose certificates log in; password: a generated secret. */
+export type LoginKeyKind = 'key' | 'ca' | 'password';
+
+/** upload: may send, look and rename, and read no file; read: may read as well. */
+export type Permission = 'upload' | 'read';
 
 export interface LoginKey {
   org: string;
-  /** `SHA256:…`, as ssh-keygen prints it. */
+  kind: LoginKeyKind;
+  /** `SHA256:…`, as ssh-keygen prints it; `password:…` of a password. */
   fingerprint: string;
   algorithm: string;
-  /** Base64 of the SSH wire format. */
+  /** Base64 of the SSH wire format; empty for a password. */
   publicKey: string;
   label: string;
+  note: string;
   /** CIDRs that it may log in from; empty: every address. */
   sources: string[];
+  notBefore: number | null;
   expiresAt: number | null;
+  permission: Permission;
+  /** The file that it comes from, `acme/hr.pub` in the folder of keys; null: given by a command. */
+  managedBy: string | null;
+  /** Fingerprint of the key that takes over. */
+  replacedBy: string | null;
+  replacedAt: number | null;
   createdAt: number;
   revokedAt: number | null;
+  revokedBy: 'command' | 'folder' | null;
+  /** Of an authority: names, one of which its certificates must carry. */
+  principals: string[] | null;
+  /** Of a password: its hash. Never shown. */
+  secret: string | null;
   firstUsedAt: number | null;
   lastUsedAt: number | null;
   lastUsedFrom: string | null;
   lastUsedClient: string | null;
+  lastUsedAlgorithms: string | null;
 }
 
-export type NewLoginKey = Pick<
-  LoginKey,
-  'org' | 'fingerprint' | 'algorithm' | 'publicKey' | 'label' | 'sources' | 'expiresAt' | 'createdAt'
+type Required = 'org' | 'fingerprint' | 'algorithm' | 'publicKey' | 'label' | 'sources' | 'expiresAt' | 'createdAt';
+type Optional = 'kind' | 'note' | 'notBefore' | 'permission' | 'managedBy' | 'principals' | 'secret';
+export type NewLoginKey = Pick<LoginKey, Required> & Partial<Pick<LoginKey, Optional>>;
+
+/** What may change of a key that is there. */
+export type LoginKeyChange = Partial<
+  Pick<
+    LoginKey,
+    | 'label'
+    | 'note'
+    | 'sources'
+    | 'notBefore'
+    | 'expiresAt'
+    | 'permission'
+    | 'principals'
+    | 'managedBy'
+    | 'replacedBy'
+    | 'replacedAt'
+  >
 >;
 
 interface LoginKeyRow {
   id: number;
   org_id: string;
+  kind: LoginKeyKind;
   fingerprint: string;
   algorithm: string;
   public_key: string;
   label: string;
+  note: string;
   sources: string;
+  not_before: number | null;
   expires_at: number | null;
+  permission: Permission;
+  managed_by: string | null;
+  replaced_by: string | null;
+  replaced_at: number | null;
   created_at: number;
   revoked_at: number | null;
+  revoked_by: 'command' | 'folder' | null;
+  principals: string | null;
+  secret: string | null;
   first_used_at: number | null;
   last_used_at: number | null;
   last_used_from: string | null;
   last_used_client: string | null;
+  last_used_algorithms: string | null;
 }
 
 /**
@@ -54,16 +103,8 @@ export async function insertLoginKey(db: Queryable, key: NewLoginKey): Promise<v
         .where({ org_id: key.org, fingerprint: key.fingerprint })
         .whereNotNull('revoked_at')
         .delete();
-      await tx('login_keys').insert({
-        org_id: key.org,
-        fingerprint: key.fingerprint,
-        algorithm: key.algorithm,
-        public_key: key.publicKey,
-        label: key.label,
-        sources: JSON.stringify(key.sources),
-        expires_at: key.expiresAt,
-        created_at: key.createdAt,
-      });
+      await tx('login_keys').insert(toRow(key));
+      await bumpAccess(tx);
     });
   } catch (cause) {
     if (isUniqueViolation(cause))
@@ -77,18 +118,67 @@ export async function listLoginKeys(db: Queryable, org: string): Promise<LoginKe
   return (await db<LoginKeyRow>('login_keys').where({ org_id: org }).orderBy('id')).map(fromRow);
 }
 
+/** The keys of every organization that come from files, revoked ones too. */
+export async function listManagedKeys(db: Queryable): Promise<LoginKey[]> {
+  return (await db<LoginKeyRow>('login_keys').whereNotNull('managed_by').orderBy('id')).map(fromRow);
+}
+
 /** null: the organization has no such key. A revoked or expired one is found: the caller judges. */
 export async function findLoginKey(db: Queryable, org: string, fingerprint: string): Promise<LoginKey | null> {
   const row = await db<LoginKeyRow>('login_keys').where({ org_id: org, fingerprint }).first();
   return row === undefined ? null : fromRow(row);
 }
 
+/** Other organizations in which these keys are not revoked. */
+export async function listKeyUsers(
+  db: Queryable,
+  fingerprints: readonly string[],
+  except: string,
+): Promise<{ org: string; fingerprint: string }[]> {
+  const rows = await db<LoginKeyRow>('login_keys')
+    .whereIn('fingerprint', fingerprints)
+    .whereNot({ org_id: except })
+    .whereNull('revoked_at')
+    .orderBy('org_id')
+    .select('org_id', 'fingerprint');
+  return rows.map((row) => ({ org: row.org_id, fingerprint: row.fingerprint }));
+}
+
+/** Whether any organization has a password that may log in at `at`: the answer tells nobody which. */
+export async function hasPasswords(db: Queryable, at: number): Promise<boolean> {
+  const row = await db<LoginKeyRow>('login_keys')
+    .where({ kind: 'password' })
+    .whereNull('revoked_at')
+    .where((query) => query.whereNull('expires_at').orWhere('expires_at', '>', at))
+    .first('id');
+  return row !== undefined;
+}
+
+/** Whether there was such a key. */
+export async function updateLoginKey(
+  db: Queryable,
+  org: string,
+  fingerprint: string,
+  change: LoginKeyChange,
+): Promise<boolean> {
+  const changed = await db<LoginKeyRow>('login_keys').where({ org_id: org, fingerprint }).update(toRow(change));
+  await bumpAccess(db);
+  return changed > 0;
+}
+
 /** Whether there was such a key, not yet revoked. */
-export async function revokeLoginKey(db: Queryable, org: string, fingerprint: string, at: number): Promise<boolean> {
+export async function revokeLoginKey(
+  db: Queryable,
+  org: string,
+  fingerprint: string,
+  at: number,
+  by: 'command' | 'folder' = 'command',
+): Promise<boolean> {
   const revoked = await db<LoginKeyRow>('login_keys')
     .where({ org_id: org, fingerprint })
     .whereNull('revoked_at')
-    .update({ revoked_at: at });
+    .update({ revoked_at: at, revoked_by: by });
+  await bumpAccess(db);
   return revoked > 0;
 }
 
@@ -97,6 +187,8 @@ export interface LoginKeyUse {
   address: string | null;
   /** The client program's identification. */
   client: string | null;
+  /** What the connection agreed on, as the log says it. */
+  algorithms?: string | null;
 }
 
 /** Notes that a key has logged in. */
@@ -104,7 +196,7 @@ export async function touchLoginKey(
   db: Queryable,
   org: string,
   fingerprint: string,
-  { at, address, client }: LoginKeyUse,
+  { at, address, client, algorithms }: LoginKeyUse,
 ): Promise<void> {
   await db<LoginKeyRow>('login_keys')
     .where({ org_id: org, fingerprint })
@@ -113,23 +205,58 @@ export async function touchLoginKey(
       last_used_at: at,
       last_used_from: address,
       last_used_client: client,
+      last_used_algorithms: algorithms ?? null,
     });
+}
+
+function toRow(key: Partial<LoginKey>): Partial<LoginKeyRow> {
+  const row = {
+    org_id: key.org,
+    kind: key.kind,
+    fingerprint: key.fingerprint,
+    algorithm: key.algorithm,
+    public_key: key.publicKey,
+    label: key.label,
+    note: key.note,
+    sources: key.sources === undefined ? undefined : JSON.stringify(key.sources),
+    not_before: key.notBefore,
+    expires_at: key.expiresAt,
+    permission: key.permission,
+    managed_by: key.managedBy,
+    replaced_by: key.replacedBy,
+    replaced_at: key.replacedAt,
+    created_at: key.createdAt,
+    principals: key.principals == null ? key.principals : JSON.stringify(key.principals),
+    secret: key.secret,
+  };
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
 }
 
 function fromRow(row: LoginKeyRow): LoginKey {
   return {
     org: row.org_id,
+    kind: row.kind,
     fingerprint: row.fingerprint,
     algorithm: row.algorithm,
     publicKey: row.public_key,
     label: row.label,
+    note: row.note,
     sources: JSON.parse(row.sources),
+    notBefore: row.not_before,
     expiresAt: row.expires_at,
+    permission: row.permission,
+    managedBy: row.managed_by,
+    replacedBy: row.replaced_by,
+    replacedAt: row.replaced_at,
     createdAt: row.created_at,
     revokedAt: row.revoked_at,
+    revokedBy: row.revoked_by,
+    principals: row.principals === null ? null : JSON.parse(row.principals),
+    secret: row.secret,
     firstUsedAt: row.first_used_at,
     lastUsedAt: row.last_used_at,
     lastUsedFrom: row.last_used_from,
     lastUsedClient: row.last_used_client,
+    lastUsedAlgorithms: row.last_used_algorithms,
   };
 }

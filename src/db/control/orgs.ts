@@ -2,6 +2,7 @@
 
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
+import { bumpAccess } from './access.js';
 import type { OrgOptions } from './options.js';
 
 export type DateFormat = 'auto' | 'mdy' | 'dmy';
@@ -118,7 +119,9 @@ export async function listOrgs(db: Queryable): Promise<Org[]> {
 export async function updateOrg(db: Queryable, id: string, change: OrgChange): Promise<boolean> {
   const row = toRow(change);
   if (Object.keys(row).length === 0) return (await findOrg(db, id)) !== null;
-  return (await db<OrgRow>('orgs').where({ id }).update(row)) > 0;
+  const isThere = (await db<OrgRow>('orgs').where({ id }).update(row)) > 0;
+  if (change.enabled !== undefined || change.options !== undefined) await bumpAccess(db);
+  return isThere;
 }
 
 /** Removes the organization with its keys, tree, queue and runs (the audit trail stays). Blobs on disk are the caller's. */
@@ -126,6 +129,7 @@ export async function deleteOrg(db: Queryable, id: string): Promise<void> {
   await db('entries').where({ org_id: id }).delete();
   await db('uploads').where({ org_id: id }).delete();
   await db('orgs').where({ id }).delete();
+  await bumpAccess(db);
 }
 
 function toRow(org: Partial<Org>): Partial<OrgRow> {

@@ -7,7 +7,11 @@ export type SftpErrorCode =
   | 'unknown_handle'
   | 'too_many_handles'
   /** The handle is of another kind, or was not opened for that. */
-  | 'wrong_handle';
+  | 'wrong_handle'
+  /** The key that logged in may not read. */
+  | 'upload_only'
+  /** The session was ended while the request waited for its turn. */
+  | 'ended';
 
 export class SftpError extends Error {
   override name = 'SftpError';

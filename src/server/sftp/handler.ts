@@ -55,6 +55,8 @@ export interface Request<A> {
   readonly name: string;
   /** Whether it changes anything: such requests are refused in a read-only session. */
   readonly writes: boolean | ((args: A) => boolean);
+  /** Whether it reads what an organization has: such requests are refused in a session that may upload only. */
+  readonly reads?: boolean | ((args: A) => boolean);
   readonly order: Order<A>;
   readonly handler: Handler<A>;
   /** Bytes that the answer may have, where it is a large one: they count before it is made. */
@@ -66,4 +68,8 @@ export type AnyRequest = Request<unknown>;
 
 export function changesAnything<A>(request: Request<A>, args: A): boolean {
   return typeof request.writes === 'boolean' ? request.writes : request.writes(args);
+}
+
+export function readsAnything<A>({ reads = false }: Request<A>, args: A): boolean {
+  return typeof reads === 'boolean' ? reads : reads(args);
 }

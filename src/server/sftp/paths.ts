@@ -1,4 +1,5 @@
 /** Requests on paths: look, set attributes, remove, rename, resolve; and those about links, which there are none of. */
+import { isReadOnly, readOnlyRoots } from '../../storage/path.js';
 import { SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
@@ -16,6 +17,11 @@ export const statPath: Handler<{ path: string }> = {
     return replyAttributes(id, own === null ? await space.stat(path) : own.upload.entry());
   },
 };
+
+/** The server's own folders are seen in the list of `/`; what is in them is nothing that an uploader needs. */
+export function looksInside({ path }: { path: string }): boolean {
+  return isReadOnly(path) && !readOnlyRoots.includes(path);
+}
 
 export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }> = {
   read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),

@@ -7,7 +7,7 @@ import { PacketReader } from './codec.js';
 import { SftpError } from './error.js';
 import { extensions } from './extensions.js';
 import { Framer } from './frame.js';
-import { type AnyRequest, type Context, changesAnything, type Tally } from './handler.js';
+import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './handler.js';
 import { type Handle, HandleTable } from './handles.js';
 import { Lane } from './lane.js';
 import { Outbox } from './outbox.js';
@@ -27,6 +27,8 @@ export interface SessionOptions {
   maxHandles: number;
   /** Refuses every request that changes anything. */
   readOnly?: boolean;
+  /** Refuses every request that reads what the organization has. */
+  uploadOnly?: boolean;
   /** Where the stream's bytes end up, when the stream itself doesn't wait for it (an SSH channel's socket). */
   outlet?: Writable;
   /** Called at each request: the session is alive. */
@@ -146,13 +148,23 @@ export class Session {
       const args = request.handler.read(reader, this.context);
       if (this.options.readOnly === true && changesAnything(request, args))
         throw new SpaceError('read_only', `${name} in a read-only session`);
+      if (this.options.uploadOnly === true && readsAnything(request, args))
+        throw new SftpError('upload_only', `${name} in a session that may upload only`);
       costBytes += request.replyBytes?.(args) ?? 0;
-      answer = request.order(this.context, args, () => request.handler.run(this.context, args, id));
+      answer = request.order(this.context, args, () => this.run(request, args, id));
     } catch (error) {
       if (isMalformed(error)) throw error;
       answer = Promise.reject(error);
     }
     void this.reply(packet, { id, name, costBytes }, answer);
+  }
+
+  /** In its turn. An upload whose CLOSE waited when the session was aborted is out of the table: nothing else ends it. */
+  private async run(request: AnyRequest, args: unknown, id: number): Promise<Reply> {
+    if (this.end !== 'aborted') return request.handler.run(this.context, args, id);
+    const { handle } = (args ?? {}) as { handle?: Handle };
+    if (handle?.kind === 'upload') await handle.upload.abort();
+    throw new SftpError('ended', `${request.name} after the session was ended`);
   }
 
   /** section 4: the client names its version, the server answers with the one that both speak, and its extensions. */

@@ -159,3 +159,24 @@ test('a client that writes faster than the disk is held', async (t) => {
   assert.equal((await wire.close(handle)).code, 0);
   assert.deepEqual(memory.log, [`finish /large.csv ${content.length}`]);
 });
+
+test('a CLOSE that still waits for its turn when the session is aborted publishes nothing', async (t) => {
+  const { wire, session, memory } = await openSession(t);
+  const handle = await wire.open('/users.csv', forUpload);
+  let letGo = () => {};
+  let isWriting = false;
+  memory.beforeWrite = () => {
+    isWriting = true;
+    return new Promise((resolve) => {
+      letGo = resolve;
+    });
+  };
+  wire.send(6, (packet) => packet.string(handle).u64(0).string('all'));
+  wire.send(4, (packet) => packet.string(handle));
+  await until(() => isWriting, 'the write to begin');
+  session.abort();
+  letGo();
+  assert.equal(await session.ended, 'aborted');
+  assert.deepEqual(memory.files(), {});
+  assert.deepEqual(memory.log, ['abort /users.csv']);
+});

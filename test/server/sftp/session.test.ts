@@ -232,3 +232,28 @@ test('a read-only session refuses every request that changes anything', async (t
   const handle = await wire.open('/users.csv', openFor.read);
   assert.equal(await wire.read(handle, 0, 100), 'content');
 });
+
+test('an upload-only session sends, looks, renames and removes, and reads nothing', async (t) => {
+  const { wire, memory } = await openSession(t, { uploadOnly: true });
+  memory.put('/old.csv', 'content');
+  memory.put('/archive/2026-01-31/users.csv', 'content');
+  const asked = async (number: number, path: string) =>
+    statusIn(await wire.ask(number, (packet) => packet.string(path).u32(0))).code;
+  await assert.rejects(wire.open('/old.csv', openFor.read), /may upload, and read nothing/);
+  await assert.rejects(wire.open('/archive/2026-01-31/users.csv', openFor.read), /may upload/);
+  await assert.rejects(wire.openFolder('/archive'), /may upload/);
+  await assert.rejects(wire.openFolder('/reports'), /may upload/);
+  assert.equal(await asked(17, '/archive/2026-01-31/users.csv'), 3);
+  assert.equal(await asked(7, '/reports/none'), 3);
+  // A handle for reading and writing, as some libraries open every file, holds what was there before.
+  const handle = await wire.open('/old.csv', openFor.write | openFor.create | openFor.read);
+  await wire.write(handle, 0, 'user');
+  assert.equal(statusIn(await wire.ask(5, (packet) => packet.string(handle).u64(0).u32(99))).code, 3);
+  assert.equal((await wire.close(handle)).code, 0);
+  assert.ok('size' in (await wire.stat('/old.csv')));
+  assert.equal((await wire.rename('/old.csv', '/users.csv')).code, 0);
+  assert.ok('size' in (await wire.stat('/archive')));
+  assert.equal(statusIn(await wire.ask(13, (packet) => packet.string('/users.csv'))).code, 0);
+  const root = await wire.openFolder('/');
+  assert.equal((await wire.close(root)).code, 0);
+});
