@@ -15,6 +15,7 @@ import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master.j
 import { createMasterSecrets, type MasterSecrets } from '../keys/secrets.js';
 import { createAccessWatch } from '../keys/watch.js';
 import type { ServerDeps } from '../server/types.js';
+import { SealCrew } from '../storage/crew.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
 import { AdminError } from './error.js';
@@ -117,6 +118,8 @@ export function composeKeyring(
 export interface ServerParts {
   deps: ServerDeps;
   intake: IntakeService;
+  /** Ends what is still open: uploads first. */
+  close(): Promise<void>;
 }
 
 /** The server's parts: logins from the control database, sessions over the space and the intake of their organization. */
@@ -127,14 +130,19 @@ export function composeServer(
   onStep: (step: IntakeStep) => void = () => {},
 ): ServerParts {
   const { control, paths, settings, now, identity } = place;
-  const intake = createIntake({ control, paths, settings, logger, now, identity, onStep });
+  const crew = new SealCrew();
+  const intake = createIntake({ control, paths, settings, logger, now, identity, crew, onStep });
   const openSession = (login: Login, sender: Sender) => ({
     space: place.space(login.org),
     intake: intake.forSender(login.org, sender),
   });
   const authenticator = createAuthenticator({ control, now });
   const access = createAccessWatch({ control, authenticator, logger, now });
-  return { intake, deps: { settings, logger, hostKeys, authenticator, access, openSession, now } };
+  const close = async () => {
+    await intake.abortAll();
+    await crew.close();
+  };
+  return { intake, close, deps: { settings, logger, hostKeys, authenticator, access, openSession, now } };
 }
 
 /** A container may run under a user id without a name. */

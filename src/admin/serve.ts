@@ -52,8 +52,8 @@ async function start(
   const { hostKeys } = await provision(place, logger);
   if (settings.role !== 'import') await recover(place, lock !== null, logger);
   if (settings.role !== 'import') {
-    const { deps, intake } = composeServer(place, hostKeys, logger, probes.onStep);
-    opened.push(intake.abortAll);
+    const { deps, close } = composeServer(place, hostKeys, logger, probes.onStep);
+    opened.push(close);
     const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
     logger.info('listening', { host: server.host, port: server.port, role: settings.role });

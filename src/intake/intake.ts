@@ -10,6 +10,7 @@ import { deletePartial, type PartialRow } from '../db/control/partials.js';
 import { KeyError } from '../keys/error.js';
 import { loadOrCreateNodeKey } from '../keys/node.js';
 import { createBlob, openBlobOf, removeBlob } from '../storage/blob.js';
+import type { SealCrew } from '../storage/crew.js';
 import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/limits.js';
@@ -41,6 +42,8 @@ export interface IntakeDeps {
   identity: (org: Org) => Promise<string>;
   /** Default: the real one. */
   disk?: Disk;
+  /** Seals large uploads; null: this thread does. */
+  crew?: SealCrew | null;
   /** Told after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
 }
@@ -184,12 +187,13 @@ class SenderIntake implements Intake {
   }
 
   async #beginContent(beginning: Beginning, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
-    const { control, paths, settings, disk, nextShelf } = this.#deps;
+    const { control, paths, settings, disk, nextShelf, crew } = this.#deps;
     const base = truncate ? null : await this.#openBase(beginning);
     const { uploadWindowBytes } = settings;
     const { maxFileBytes } = limits;
     try {
-      const create = async () => createBlob(paths, await findRecipient(control.read, this.#org.id), disk, nextShelf());
+      const create = async () =>
+        createBlob(paths, await findRecipient(control.read, this.#org.id), { disk, crew, shelf: nextShelf() });
       return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
     } catch (error) {
       await base?.reader?.close();

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import { createHeader } from './age.js';
+import type { SealCrew } from './crew.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { BlobReader } from './reader.js';
 import { SpaceError } from './types.js';
@@ -13,22 +14,27 @@ export function blobPath(paths: Pick<Paths, 'blobs'>, id: string): string {
   return join(paths.blobs, id.slice(0, 2), id);
 }
 
-/**
- * Begins a blob that only `recipient` (`age1…`) opens. `shelf`: the two letters of its folder; else random ones. Throws
- * SpaceError `failed`.
- */
+export interface BlobOptions {
+  /** Default: the real one. */
+  disk?: Disk;
+  /** The two letters of its folder; default: random ones. */
+  shelf?: string;
+  /** Who seals it once it is large; default: this thread. */
+  crew?: SealCrew | null;
+}
+
+/** Begins a blob that only `recipient` (`age1…`) opens. @throws SpaceError `failed` */
 export async function createBlob(
   paths: Pick<Paths, 'blobs' | 'partials'>,
   recipient: string,
-  disk: Disk = systemDisk,
-  shelf: string = randomBytes(1).toString('hex'),
+  { disk = systemDisk, shelf = randomBytes(1).toString('hex'), crew = null }: BlobOptions = {},
 ): Promise<BlobWriter> {
   const id = shelf + randomBytes(15).toString('hex');
   const partialPath = join(paths.partials, id);
   try {
     const header = await createHeader(recipient);
     const file = await createFile(disk, paths.partials, partialPath);
-    return new BlobWriter({ id, partialPath, blobPath: blobPath(paths, id), disk }, file, header);
+    return new BlobWriter({ id, partialPath, blobPath: blobPath(paths, id), disk }, file, header, crew);
   } catch (cause) {
     throw new SpaceError('failed', `a new blob can't be created: ${(cause as Error).message}`, { cause });
   }

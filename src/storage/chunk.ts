@@ -1,5 +1,5 @@
 /** The payload of a sealed file: 64 KiB chunks under ChaCha20-Poly1305, the STREAM construction of age v1. */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type Hash } from 'node:crypto';
 
 export const chunkBytes = 64 * 1024;
 export const tagBytes = 16;
@@ -11,15 +11,22 @@ export class SealError extends Error {
 }
 
 /**
- * Seals one chunk, given in one or more parts, into pieces to be written one after the other. A chunk is sealed once
- * under one key: its number is its nonce.
+ * Seals the chunks that lie in `memory`, each `chunkBytes` of plaintext (the last one what is left of it) before the room
+ * for its tag, where they lie, and tells `hash` their plaintext. A chunk is sealed once under one key: its number, from
+ * `first` on, is its nonce. `isLast`: the payload ends with them.
  */
-export function sealChunk(key: Buffer, index: number, isLast: boolean, parts: readonly Buffer[]): Buffer[] {
-  const cipher = createCipheriv('chacha20-poly1305', key, nonceOf(index, isLast), { authTagLength: tagBytes });
-  const pieces = parts.map((part) => cipher.update(part));
-  cipher.final();
-  pieces.push(cipher.getAuthTag());
-  return pieces;
+export function sealChunks(key: Buffer, memory: Buffer, first: number, isLast: boolean, hash: Hash): void {
+  const count = Math.ceil(memory.length / sealedChunkBytes);
+  for (let at = 0; at < count; at++) {
+    const chunk = memory.subarray(at * sealedChunkBytes, (at + 1) * sealedChunkBytes);
+    const plain = chunk.subarray(0, chunk.length - tagBytes);
+    const nonce = nonceOf(first + at, isLast && at === count - 1);
+    const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: tagBytes });
+    hash.update(plain);
+    cipher.update(plain).copy(plain);
+    cipher.final();
+    cipher.getAuthTag().copy(chunk, plain.length);
+  }
 }
 
 /** The plaintext of one sealed chunk. @throws SealError */

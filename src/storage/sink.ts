@@ -4,9 +4,15 @@ import type { DiskFile } from './disk.js';
 /** What may wait while a batch of at most as much is being written: both together are all that is kept. */
 const maxWaitingBytes = 2 * 1024 * 1024;
 
+interface Piece {
+  bytes: Buffer;
+  /** Called once, when nothing reads its memory any more. */
+  release: () => void;
+}
+
 export class Sink {
   readonly #file: DiskFile;
-  #waiting: Buffer[] = [];
+  #waiting: Piece[] = [];
   #waitingBytes = 0;
   #batch: Promise<void> | null = null;
   #failure: Error | null = null;
@@ -15,13 +21,15 @@ export class Sink {
     this.#file = file;
   }
 
-  /** Takes pieces in order, and keeps them until they are written: the caller must not change them. */
-  push(pieces: readonly Buffer[]): void {
-    for (const piece of pieces) {
-      this.#waiting.push(piece);
-      this.#waitingBytes += piece.length;
+  /** Takes bytes in order, and keeps them until they are written or given up: until `release` nobody may change them. */
+  push(bytes: Buffer, release: () => void = () => {}): void {
+    if (this.#failure !== null) {
+      release();
+      return;
     }
-    if (this.#batch === null && this.#failure === null) this.#batch = this.#writeBatch();
+    this.#waiting.push({ bytes, release });
+    this.#waitingBytes += bytes.length;
+    this.#batch ??= this.#writeBatch();
   }
 
   /** Resolves, at once in most cases, when there is room for more. Throws what an earlier write failed with. */
@@ -49,12 +57,13 @@ export class Sink {
     this.#waiting = [];
     this.#waitingBytes = 0;
     try {
-      const { bytesWritten } = await this.#file.writev(pieces);
+      const { bytesWritten } = await this.#file.writev(pieces.map((piece) => piece.bytes));
       if (bytesWritten < bytes) throw new Error(`the disk took ${bytesWritten} of ${bytes} bytes`);
     } catch (cause) {
       this.#failure ??= cause as Error;
-      this.#waiting = [];
     }
-    this.#batch = this.#waiting.length > 0 && this.#failure === null ? this.#writeBatch() : null;
+    for (const piece of pieces) piece.release();
+    if (this.#failure !== null) for (const piece of this.#waiting.splice(0)) piece.release();
+    this.#batch = this.#waiting.length > 0 ? this.#writeBatch() : null;
   }
 }

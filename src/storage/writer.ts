@@ -1,10 +1,12 @@
 /** A file being sealed: takes plaintext in order, seals it chunk by chunk, and never touches the disk in the clear. */
-import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { NewHeader } from './age.js';
-import { chunkBytes, sealChunk, tagBytes } from './chunk.js';
+import { Block } from './block.js';
+import { chunkBytes, tagBytes } from './chunk.js';
+import type { SealCrew } from './crew.js';
 import type { Disk, DiskFile } from './disk.js';
 import { Payload } from './payload.js';
+import { createSealer, type Sealer } from './sealer.js';
 import { Sink } from './sink.js';
 import { SpaceError } from './types.js';
 
@@ -42,18 +44,23 @@ export class BlobWriter {
   readonly #file: DiskFile;
   readonly #header: NewHeader;
   readonly #sink: Sink;
-  readonly #hash = createHash('sha256');
-  /** The chunk that is not sealed yet: whether it is the last shows only when more comes. Empty only in an empty file. */
-  readonly #tail = Buffer.allocUnsafe(chunkBytes);
-  #tailBytes = 0;
+  /** Who takes over once this is more than a chunk; null: nobody, or it has. */
+  #crew: SealCrew | null;
+  #sealer: Sealer;
+  /** What is not sealed yet: whether it is the end shows only when more comes. Empty only in an empty file. */
+  #block = Block.ofChunks(1);
   #sealedChunks = 0;
+  /** From the sealer to the disk, block after block. */
+  #line: Promise<void> = Promise.resolve();
 
-  constructor(to: Destination, file: DiskFile, header: NewHeader) {
+  constructor(to: Destination, file: DiskFile, header: NewHeader, crew: SealCrew | null) {
     this.#to = to;
     this.#file = file;
     this.#header = header;
+    this.#crew = crew;
+    this.#sealer = createSealer(header.payloadKey);
     this.#sink = new Sink(file);
-    this.#sink.push([header.bytes]);
+    this.#sink.push(header.bytes);
   }
 
   get id(): string {
@@ -62,7 +69,7 @@ export class BlobWriter {
 
   /** Plaintext bytes taken so far. */
   get size(): number {
-    return this.sealedBytes + this.#tailBytes;
+    return this.sealedBytes + this.#block.length;
   }
 
   /** Plaintext bytes that are sealed: what could be read back if the process died once they are written. */
@@ -76,29 +83,21 @@ export class BlobWriter {
 
   /** Appends, and keeps no reference to `bytes`. Resolves at once while the disk keeps up. */
   write(bytes: Buffer): Promise<void> {
-    let taken = 0;
-    while (this.#tailBytes + bytes.length - taken > chunkBytes) {
-      const head = bytes.subarray(taken, taken + chunkBytes - this.#tailBytes);
-      this.#seal([this.#tail.subarray(0, this.#tailBytes), head], false);
-      taken += head.length;
-      this.#tailBytes = 0;
-    }
-    bytes.copy(this.#tail, this.#tailBytes, taken);
-    this.#tailBytes += bytes.length - taken;
-    return this.#guard(this.#sink.room());
+    const taken = this.#block.append(bytes);
+    return this.#guard(taken === bytes.length ? this.#sink.room() : this.#writeOn(bytes.subarray(taken)));
   }
 
   /** Overwrites bytes that are not sealed yet; false, and nothing done, when some are. */
   patch(offset: number, bytes: Buffer): boolean {
     if (offset < this.sealedBytes || offset + bytes.length > this.size) return false;
-    bytes.copy(this.#tail, offset - this.sealedBytes);
+    this.#block.patch(offset - this.sealedBytes, bytes);
     return true;
   }
 
   /** Drops the end; false, and nothing done, when that would open what is sealed. */
   truncate(size: number): boolean {
     if (size > this.size || (size <= this.sealedBytes && this.#sealedChunks > 0)) return false;
-    this.#tailBytes = size - this.sealedBytes;
+    this.#block.cut(size - this.sealedBytes);
     return true;
   }
 
@@ -107,14 +106,13 @@ export class BlobWriter {
     const end = Math.min(offset + length, this.size);
     if (offset >= end) return Buffer.alloc(0);
     const sealed = await this.#guard(this.#readSealed(offset, end));
-    const tailFrom = Math.max(0, offset - this.sealedBytes);
-    const tailTo = Math.max(0, end - this.sealedBytes);
-    return Buffer.concat([sealed, this.#tail.subarray(tailFrom, tailTo)]);
+    const from = Math.max(0, offset - this.sealedBytes);
+    return Buffer.concat([sealed, this.#block.read(from, Math.max(0, end - this.sealedBytes))]);
   }
 
   /** Pushes the sealed chunks to the disk; the open one follows with `finish`. */
   sync(): Promise<void> {
-    return this.#guard(this.#sink.drain().then(() => this.#file.datasync()));
+    return this.#guard(this.#drain().then(() => this.#file.datasync()));
   }
 
   /** Seals the end, and puts the file in its place so that it survives a power cut. */
@@ -137,42 +135,79 @@ export class BlobWriter {
 
   /** Removes the partial file; after a failed `finish` too. */
   async discard(): Promise<void> {
+    await this.#line.catch(() => {});
     await this.#sink.settle();
+    this.#sealer.end();
     const { disk, partialPath } = this.#to;
     await this.#guard(this.#file.close().finally(() => disk.remove(partialPath)));
   }
 
+  /** The open block is full, and more comes. */
+  async #writeOn(bytes: Buffer): Promise<void> {
+    for (let taken = 0; taken < bytes.length; taken += this.#block.append(bytes.subarray(taken))) {
+      if (this.#crew !== null) await this.#handOver(this.#crew);
+      else {
+        this.#ship(false);
+        this.#block = await this.#sealer.take();
+      }
+    }
+    await this.#sink.room();
+  }
+
+  /** To a thread of the crew, if it has one to spare, before anything is sealed. */
+  async #handOver(crew: SealCrew): Promise<void> {
+    this.#crew = null;
+    const sealer = crew.begin(this.#header.payloadKey);
+    if (sealer === null) return;
+    this.#sealer = sealer;
+    const block = await sealer.take();
+    block.append(this.#block.read(0, this.#block.length));
+    this.#block = block;
+  }
+
+  /** Sends the open block on its way. */
+  #ship(isLast: boolean): void {
+    const [block, sealer] = [this.#block, this.#sealer];
+    const sealing = sealer.seal(block, this.#sealedChunks, isLast);
+    this.#sealedChunks += block.chunks;
+    this.#line = Promise.all([sealing, this.#line]).then(() => this.#sink.push(block.sealed, () => sealer.give(block)));
+    this.#line.catch(() => {}); // thrown where the line is drained
+  }
+
+  async #drain(): Promise<void> {
+    await this.#line;
+    await this.#sink.drain();
+  }
+
   /** Without a last chunk where only whole ones are left: no chunk that was sealed as one of many is sealed again. */
   async #park(size: number): Promise<void> {
-    if (size > this.sealedBytes) this.#seal([this.#tail.subarray(0, size - this.sealedBytes)], true);
-    await this.#sink.drain();
+    this.#block.cut(size - this.sealedBytes);
+    if (this.#block.length > 0) this.#ship(true);
+    await this.#drain();
     await this.#file.sync();
     await this.#file.close();
+    this.#sealer.end();
   }
 
   async #finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
     const { id } = this.#to;
     const size = this.size;
-    this.#seal([this.#tail.subarray(0, this.#tailBytes)], true);
-    await this.#sink.drain();
+    this.#ship(true);
+    const digest = this.#sealer.digest();
+    await Promise.all([digest, this.#drain()]);
     onStep('sealed');
     await this.#file.sync();
     onStep('synced');
     await movePartial(this.#to);
     await this.#file.close();
+    this.#sealer.end();
     onStep('moved');
     const sealedSize = this.#header.bytes.length + size + this.#sealedChunks * tagBytes;
-    return { id, size, sealedSize, sha256: this.#hash.digest('hex'), sealedTo: this.#header.sealedTo };
-  }
-
-  #seal(parts: readonly Buffer[], isLast: boolean): void {
-    for (const part of parts) this.#hash.update(part);
-    this.#sink.push(sealChunk(this.#header.payloadKey, this.#sealedChunks, isLast, parts));
-    this.#sealedChunks++;
+    return { id, size, sealedSize, sha256: await digest, sealedTo: this.#header.sealedTo };
   }
 
   async #readSealed(offset: number, end: number): Promise<Buffer> {
-    await this.#sink.drain();
+    await this.#drain();
     const place = { file: this.#file, key: this.#header.payloadKey, start: this.#header.bytes.length };
     const payload = new Payload({ ...place, size: this.sealedBytes, lastChunk: null });
     return payload.read(offset, Math.max(0, end - offset));

@@ -26,11 +26,11 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 
 test('what comes while a batch is written goes out together, and a bounded amount waits', async () => {
   const { batches, sink } = slowDisk();
-  sink.push([Buffer.from('a')]);
-  sink.push([piece]);
-  sink.push([piece]);
+  sink.push(Buffer.from('a'));
+  sink.push(piece);
+  sink.push(piece);
   assert.ok(await isSettled(sink.room()));
-  sink.push([piece]);
+  sink.push(piece);
   const room = sink.room();
   assert.equal(await isSettled(room), false);
   assert.deepEqual(
@@ -55,12 +55,12 @@ test('a failed write, and one that the disk took only in part, fail what comes a
     (end: (error?: Error, written?: number) => void) => end(undefined, 3),
   ]) {
     const { batches, sink } = slowDisk();
-    sink.push([Buffer.from('abcdef')]);
-    sink.push([piece]);
+    sink.push(Buffer.from('abcdef'));
+    sink.push(piece);
     fail(batches[0]!.end);
     await assert.rejects(sink.drain(), /ENOSPC|the disk took 3 of 6 bytes/);
     await assert.rejects(sink.room(), /ENOSPC|the disk took 3 of 6 bytes/);
-    sink.push([piece]);
+    sink.push(piece);
     assert.equal(batches.length, 1);
     await sink.settle();
   }
@@ -68,8 +68,8 @@ test('a failed write, and one that the disk took only in part, fail what comes a
 
 test('settling waits for the write under way and begins no other', async () => {
   const { batches, sink } = slowDisk();
-  sink.push([piece]);
-  sink.push([piece]);
+  sink.push(piece);
+  sink.push(piece);
   const settled = sink.settle();
   assert.equal(await isSettled(settled), false);
   batches[0]!.end();

@@ -1,0 +1,8 @@
+/** A sealing thread from the sources. */
+import { Worker } from 'node:worker_threads';
+
+export function startThreadFromSource(): Worker {
+  const module = new URL('../../src/storage/thread.js', import.meta.url).href;
+  const code = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(module)}); });`;
+  return new Worker(code, { eval: true });
+}
