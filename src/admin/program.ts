@@ -1,35 +1,12 @@
 /** The command line's grammar: global options, command groups, help. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { registerBackup } from './commands/backup.js';
-import { registerDoctor } from './commands/doctor.js';
-import { registerFiles } from './commands/files.js';
-import { registerIdentity } from './commands/identity.js';
-import { registerKeys } from './commands/keys.js';
-import { registerOrgs } from './commands/orgs.js';
-import { registerQueue } from './commands/queue.js';
-import { registerRuns } from './commands/runs.js';
-import { registerServe } from './commands/serve.js';
-import { registerTeams } from './commands/teams.js';
-import { registerUsers } from './commands/users.js';
 import { exitCodesText } from './exit.js';
 
-/** Each adds one group of commands; the order is the order of the help. */
-const groups: readonly ((program: Command) => void)[] = [
-  registerServe,
-  registerOrgs,
-  registerKeys,
-  registerQueue,
-  registerFiles,
-  registerRuns,
-  registerUsers,
-  registerTeams,
-  registerIdentity,
-  registerDoctor,
-  registerBackup,
-];
+/** Adds one group of commands. */
+export type Group = (program: Command) => void;
 
-export function createProgram(): Command {
+export function createProgram(groups: readonly Group[]): Command {
   const program = new Command('dropslot')
     .description("An SFTP drop box for HR files: every organization's uploads sealed, imported once a day.")
     .version(readVersion(), '-V, --version', 'print the version')

@@ -79,7 +79,10 @@ async function recover(place: Workplace, isAlone: boolean, logger: Logger): Prom
   const { settings, control, paths, now } = place;
   const idleSince = now() - settings.idleMinutes * 60_000;
   const keeps = settings.keepPartialHours > 0;
-  const { kept, removed } = await recoverPartials({ control, paths, isAlone, idleSince, keeps });
+  // The processes that an sshd runs wait meanwhile; where one is at work, its uploads are left alone.
+  const sessions = isAlone ? await takeLock(paths.sessionsLock) : null;
+  const recovery = { control, paths, isAlone: sessions !== null, idleSince, keeps };
+  const { kept, removed } = await recoverPartials(recovery).finally(() => sessions?.release());
   if (kept + removed > 0) logger.info('looked after uploads that were cut off', { kept, removed });
 }
 

@@ -1,17 +1,26 @@
 /** The logger: readable text on a terminal, JSON lines otherwise. Messages never quote cell values or secrets. */
+import type { Writable } from 'node:stream';
 import winston from 'winston';
 import type { Settings } from './settings.js';
 
 export type Logger = winston.Logger;
 
-/** Everything goes to standard error, so that standard output stays for what commands print. */
-export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>): Logger {
-  const asText = settings.logFormat === 'text' || (settings.logFormat === 'auto' && process.stderr.isTTY === true);
+/**
+ * Everything goes to standard error, so that standard output stays for what commands print; or, where standard error
+ * is seen by others, to `target`.
+ */
+export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>, target?: Writable): Logger {
+  const onTerminal = target === undefined && process.stderr.isTTY === true;
+  const asText = settings.logFormat === 'text' || (settings.logFormat === 'auto' && onTerminal);
   const { combine, timestamp, json, errors, printf } = winston.format;
   return winston.createLogger({
     level: settings.logLevel,
     format: asText ? combine(timestamp(), printf(asLine)) : combine(errors({ stack: true }), timestamp(), json()),
-    transports: [new winston.transports.Console({ stderrLevels: Object.keys(winston.config.npm.levels) })],
+    transports: [
+      target === undefined
+        ? new winston.transports.Console({ stderrLevels: Object.keys(winston.config.npm.levels) })
+        : new winston.transports.Stream({ stream: target }),
+    ],
   });
 }
 

@@ -22,6 +22,8 @@ export interface Paths {
   nodeKey: string;
   /** Held by the one `serve` that runs on an SQLite data folder. */
   lock: string;
+  /** Shared by every `sftp-server` on it: their uploads in progress are not what a crash left. */
+  sessionsLock: string;
   /** Held by the one command that changes keys. */
   keysLock: string;
 }
@@ -44,6 +46,7 @@ export function pathsOf(settings: PathSettings): Paths {
     hostKeys: join(data, 'keys', 'host'),
     nodeKey: join(data, 'keys', 'node.key'),
     lock: join(data, 'serve.lock'),
+    sessionsLock: join(data, 'sessions.lock'),
     keysLock: join(data, 'keys.lock'),
   };
 }

@@ -3,7 +3,6 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import createKnex, { type Knex } from 'knex';
-import pg from 'pg';
 import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { DatabaseError } from './error.js';
@@ -143,6 +142,8 @@ function sqliteInstance(file: string, connections: number, waitMs: number, more 
 }
 
 async function openPostgres(settings: DbSettings, schema: string): Promise<Db> {
+  // Only here: loading it takes a tenth of a second, and each session behind an sshd starts a process.
+  const { default: pg } = await import('pg');
   // int8 (20) holds identifiers, sizes and milliseconds here: all below 2^53.
   pg.types.setTypeParser(20, Number);
   const instance = createKnex({

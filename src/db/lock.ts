@@ -1,4 +1,4 @@
-/** A lock that dies with its process: an exclusive transaction on an otherwise empty SQLite file. */
+/** Locks that die with their process: transactions on an otherwise empty SQLite file. */
 import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import sqlite3 from 'sqlite3';
@@ -9,12 +9,24 @@ export interface Lock {
 }
 
 /** null: another process holds it. @throws DatabaseError `unavailable` when the file can't be opened. */
-export async function takeLock(file: string): Promise<Lock | null> {
+export function takeLock(file: string): Promise<Lock | null> {
+  return lock(file, 'PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+}
+
+/**
+ * Many may share a lock; whoever takes it has it alone. Waits up to `waitMs` for that one. null: in vain.
+ * @throws DatabaseError `unavailable` when the file can't be opened.
+ */
+export function shareLock(file: string, waitMs: number): Promise<Lock | null> {
+  return lock(file, `PRAGMA busy_timeout = ${waitMs}; BEGIN; SELECT count(*) FROM sqlite_master`);
+}
+
+async function lock(file: string, sql: string): Promise<Lock | null> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const database = await openFile(file);
   try {
     chmodSync(file, 0o600);
-    await execute(database, 'PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+    await execute(database, sql);
   } catch (cause) {
     await close(database);
     if ((cause as { code?: string }).code === 'SQLITE_BUSY') return null;

@@ -2,7 +2,7 @@
 import type { Db, Queryable } from '../db/connection.js';
 import { findLoginKey, type LoginKey, type Permission, touchLoginKey } from '../db/control/keys.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
-import { fingerprintOf } from './login.js';
+import { fingerprintOf } from './fingerprint.js';
 import { allowsSource } from './source.js';
 
 /** Who may come in. */
@@ -94,8 +94,8 @@ async function ask(db: Queryable, orgId: string, credential: string): Promise<St
   return { org, key };
 }
 
-/** null: it may be used. */
-function judgeKey(key: LoginKey, address: string | null, at: number): DenialReason | null {
+/** Whether a key that the organization has may be used now, from there. null: it may. */
+export function judgeKey(key: LoginKey, address: string | null, at: number): DenialReason | null {
   if (key.revokedAt !== null) return 'revoked key';
   if (key.notBefore !== null && at < key.notBefore) return 'key not valid yet';
   if (key.expiresAt !== null && key.expiresAt <= at) return 'expired key';

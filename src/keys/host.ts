@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { KeyError } from './error.js';
 import { createPrivateFile, readPrivateFile } from './file.js';
-import { fingerprintOf } from './login.js';
+import { fingerprintOf } from './fingerprint.js';
 import { generatePair } from './pair.js';
 
 export interface HostKey {

@@ -1,7 +1,7 @@
 /** Login keys as customers send them: reading public key files, and the policy of which keys may be used. */
-import { createHash } from 'node:crypto';
 import ssh2 from 'ssh2';
 import { KeyError } from './error.js';
+import { fingerprintOf } from './fingerprint.js';
 
 export interface ParsedKey {
   /** `SHA256:…`, as ssh-keygen prints it. */
@@ -53,11 +53,6 @@ const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reaso
     reason: 'options before the key are not read; remove them, and give addresses with --from',
   },
 ];
-
-/** The wire format's fingerprint, `SHA256:…`. */
-export function fingerprintOf(publicKey: Buffer): string {
-  return `SHA256:${createHash('sha256').update(publicKey).digest('base64').replace(/=+$/, '')}`;
-}
 
 /**
  * Reads a file of public keys: OpenSSH lines (blank lines and # comments between them), or RFC 4716 blocks.

@@ -20,7 +20,7 @@ interface Guarded {
 
 interface WatchDeps {
   control: Db;
-  authenticator: Authenticator;
+  authenticator: Pick<Authenticator, 'review'>;
   logger: Logger;
   now: () => number;
   /** Between two looks at the version: half of the second within which a revoked session ends. */

@@ -2,7 +2,7 @@
 import ssh2, { type AuthContext, type Connection as Client, type PublicKeyAuthContext } from 'ssh2';
 import type { Logger } from '../config/logger.js';
 import type { Authenticator, Login } from '../keys/authenticate.js';
-import { fingerprintOf } from '../keys/login.js';
+import { fingerprintOf } from '../keys/fingerprint.js';
 
 export interface LoginDeps {
   authenticator: Authenticator;

@@ -1,5 +1,5 @@
 /** One SFTP session over any duplex stream: takes requests in, runs them in their order, and holds clients that don't read. */
-import type { Duplex, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Logger } from '../../config/logger.js';
 import type { Intake } from '../../intake/types.js';
 import { type Space, SpaceError } from '../../storage/types.js';
@@ -43,7 +43,12 @@ export type SessionEnd = 'closed' | 'cut' | 'malformed' | 'aborted';
 
 /** Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) on `stream`, which stays open for the caller to end. */
 export function serveStream(stream: Duplex, options: SessionOptions): Session {
-  return new Session(stream, options);
+  return new Session(stream, stream, options);
+}
+
+/** As serveStream, where the two ways are two streams: standard input and output. */
+export function servePipes(input: Readable, output: Writable, options: SessionOptions): Session {
+  return new Session(input, output, options);
 }
 
 export class Session {
@@ -63,7 +68,8 @@ export class Session {
   private resolveEnded!: (end: SessionEnd) => void;
 
   constructor(
-    private readonly stream: Duplex,
+    private readonly input: Readable,
+    output: Writable,
     private readonly options: SessionOptions,
   ) {
     this.ended = new Promise((resolve) => {
@@ -77,13 +83,15 @@ export class Session {
       tally: this.tally,
       now: options.now,
     };
-    this.outbox = new Outbox(stream, options.outlet ?? null);
-    stream.on('data', this.onData);
-    stream.once('end', () => {
-      this.isInputOver = true;
-      this.pump();
+    this.outbox = new Outbox(output, options.outlet ?? null);
+    input.on('data', this.onData);
+    input.once('end', () => this.endInput());
+    // A stream that failed has no end.
+    input.on('error', () => {
+      this.lose();
+      this.endInput();
     });
-    stream.once('error', () => this.lose());
+    output.on('error', () => this.lose());
   }
 
   /** Uploads in progress, those included that are being closed right now. */
@@ -104,6 +112,11 @@ export class Session {
     this.finishWhenIdle();
   }
 
+  private endInput(): void {
+    this.isInputOver = true;
+    this.pump();
+  }
+
   private readonly onData = (chunk: Buffer): void => {
     this.framer.push(chunk);
     this.pump();
@@ -121,8 +134,8 @@ export class Session {
       this.options.logger.warn('SFTP session ended: the client broke the protocol', { detail: error.message });
       this.stop('malformed');
     }
-    if (this.end === null && !this.hasRoom()) this.stream.pause();
-    else if (this.stream.isPaused()) this.stream.resume();
+    if (this.end === null && !this.hasRoom()) this.input.pause();
+    else if (this.input.isPaused()) this.input.resume();
     this.finishWhenIdle();
   }
 
@@ -208,8 +221,8 @@ export class Session {
   /** Takes nothing more; what the client still sends is dropped, so that its end of the stream is seen. */
   private stop(end: SessionEnd): void {
     this.end ??= end;
-    this.stream.off('data', this.onData);
-    this.stream.resume();
+    this.input.off('data', this.onData);
+    this.input.resume();
   }
 
   private finishWhenIdle(): void {

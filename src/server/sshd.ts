@@ -1,0 +1,49 @@
+/** Who comes in through an OpenSSH sshd: what it says about them, and what they asked it for. */
+import { open } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import type { SshdVariables } from '../config/environment.js';
+import { fingerprintOf, plainKeyOf } from '../keys/fingerprint.js';
+
+export interface Visitor {
+  /** null: sshd did not say. */
+  address: string | null;
+  /** Of the key that let them in, or of the key in their certificate. null: another method, or sshd does not tell. */
+  keyFingerprint: string | null;
+}
+
+/** A file of ExposeAuthInfo has a line for each method that was passed; keys of 16,384 bits fit many times. */
+const mostAuthBytes = 64 * 1024;
+
+/** @throws the errors of node:fs, when sshd names a file of keys that can't be read */
+export async function identifyVisitor({ connection, userAuth }: SshdVariables): Promise<Visitor> {
+  const address = connection?.split(' ')[0] ?? '';
+  return {
+    address: isIP(address) === 0 ? null : address,
+    keyFingerprint: userAuth === null ? null : findKey(await readStart(userAuth)),
+  };
+}
+
+/**
+ * Whether SFTP is what the client wants. A forced command also gets those who ask for a shell command, as rclone does to
+ * compute checksums: to them silence would be an answer. What the subsystem is called in sshd_config is known.
+ */
+export function asksForSftp({ originalCommand }: SshdVariables): boolean {
+  return originalCommand === null || /(^|[/\s])(internal-sftp|sftp-server)(\s|$)/.test(originalCommand);
+}
+
+/** `publickey ssh-ed25519 AAAA…`; the last one, where several methods were asked for. */
+function findKey(text: string): string | null {
+  const keys = [...text.matchAll(/^publickey \S+ ([A-Za-z0-9+/]+=*)\s*$/gm)];
+  const plain = plainKeyOf(Buffer.from(keys.at(-1)?.[1] ?? '', 'base64'));
+  return plain === null ? null : fingerprintOf(plain);
+}
+
+async function readStart(path: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(mostAuthBytes), 0, mostAuthBytes, 0);
+    return buffer.toString('latin1', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,45 @@
+/** One SFTP session on standard input and output, as an OpenSSH sshd wants its subsystem. */
+import type { Readable, Writable } from 'node:stream';
+import type { Settings } from '../config/settings.js';
+import { tuneCollector } from './collector.js';
+import { type SessionEnd, type SessionOptions, servePipes } from './sftp/session.js';
+
+export interface SubsystemOptions extends Omit<SessionOptions, 'maxHandles' | 'onRequest' | 'outlet'> {
+  settings: Pick<Settings, 'idleMinutes' | 'maxHandles'>;
+  /** Once it resolves the session ends; uploads in progress publish nothing. */
+  stop: Promise<unknown>;
+}
+
+/** Resolves when nothing runs any more, and the client has every answer that it would take. */
+export async function serveSubsystem(
+  input: Readable,
+  output: Writable,
+  { settings, stop, ...options }: SubsystemOptions,
+): Promise<SessionEnd> {
+  tuneCollector();
+  const idle = setTimeout(() => session.abort(), settings.idleMinutes * 60_000);
+  const onRequest = (): void => void idle.refresh();
+  const session = servePipes(input, output, { ...options, maxHandles: settings.maxHandles, onRequest });
+  void stop.then(() => session.abort());
+  const end = await session.ended;
+  clearTimeout(idle);
+  const { tally } = session;
+  options.logger.info('session ended', { end, ...tally });
+  await finish(output, end === 'aborted' ? abortedMs : farewellMs);
+  return end;
+}
+
+/** How long a client may take for the last answers; whoever is told to go now has no use for them. */
+const farewellMs = 10_000;
+const abortedMs = 200;
+
+function finish(output: Writable, mostMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, mostMs);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    output.once('close', done).end(done);
+  });
+}
