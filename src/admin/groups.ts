@@ -2,6 +2,7 @@
 import { registerBackup } from './commands/backup.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerFiles } from './commands/files.js';
+import { registerHostKeys } from './commands/hostkeys.js';
 import { registerIdentity } from './commands/identity.js';
 import { registerKeys } from './commands/keys.js';
 import { registerOrgs } from './commands/orgs.js';
@@ -25,6 +26,7 @@ export const groups: readonly Group[] = [
   registerUsers,
   registerTeams,
   registerIdentity,
+  registerHostKeys,
   registerDoctor,
   registerBackup,
 ];

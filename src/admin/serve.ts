@@ -4,7 +4,10 @@ import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Lock, takeLock } from '../db/lock.js';
 import type { IntakeStep } from '../intake/intake.js';
+import type { HostKey } from '../keys/host.js';
+import { watchHostKeys } from '../keys/hostwatch.js';
 import { startServer } from '../server/server.js';
+import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/recovery.js';
 import { startImportProcess } from './child.js';
 import { composeServer, openWorkplace, type Workplace } from './compose.js';
@@ -56,6 +59,7 @@ async function start(
     opened.push(close);
     const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
+    opened.push(followHostKeys(place, hostKeys, server, logger));
     logger.info('listening', { host: server.host, port: server.port, role: settings.role });
   }
   if (settings.role !== 'intake') {
@@ -63,6 +67,25 @@ async function start(
     running.push(importer.stop);
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
+}
+
+/** What "dropslot hostkeys" does beside us takes effect without a restart. */
+function followHostKeys(
+  { paths }: Workplace,
+  hostKeys: readonly HostKey[],
+  server: RunningServer,
+  logger: Logger,
+): Stop {
+  const watch = watchHostKeys(paths.hostKeys, hostKeys, {
+    onChange: (keys) => {
+      server.replaceHostKeys(keys);
+      const told = keys.map(({ type, state, fingerprint }) => `${type} ${fingerprint} ${state}`);
+      logger.info('host keys changed', { keys: told });
+    },
+    onError: ({ message }) =>
+      logger.error("host keys can't be used: going on with those from before", { reason: message }),
+  });
+  return watch.stop;
 }
 
 /** On SQLite one server has the data folder for itself; PostgreSQL (null here) takes several. */

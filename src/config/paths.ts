@@ -29,10 +29,10 @@ export interface Paths {
 }
 
 type PathSettings = Pick<Settings, 'data' | 'masterKey'> &
-  Partial<Pick<Settings, 'masterKeyPassphraseFile' | 'credentials'>>;
+  Partial<Pick<Settings, 'masterKeyPassphraseFile' | 'credentials' | 'hostKeys'>>;
 
 export function pathsOf(settings: PathSettings): Paths {
-  const { data, masterKeyPassphraseFile: passphrase } = settings;
+  const { data, masterKeyPassphraseFile: passphrase, hostKeys } = settings;
   return {
     data,
     control: join(data, 'control.db'),
@@ -43,7 +43,7 @@ export function pathsOf(settings: PathSettings): Paths {
     keys: join(data, 'keys'),
     masterKey: findSecret(settings.masterKey ?? join(data, 'keys', 'master.key'), settings),
     masterKeyPassphrase: passphrase === undefined ? null : findSecret(passphrase, settings),
-    hostKeys: join(data, 'keys', 'host'),
+    hostKeys: hostKeys ?? join(data, 'keys', 'host'),
     nodeKey: join(data, 'keys', 'node.key'),
     lock: join(data, 'serve.lock'),
     sessionsLock: join(data, 'sessions.lock'),

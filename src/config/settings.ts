@@ -46,6 +46,13 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Folder of the credentials that `credential:NAME` names. Default: `$CREDENTIALS_DIRECTORY`, which systemd sets.',
     ),
+  hostKeys: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder of the SSH host keys. Servers behind one address share it, or hold copies. Default: `keys/host` in the data folder.',
+    ),
   recipientType: z
     .enum(['x25519', 'hybrid'])
     .default('x25519')

@@ -111,10 +111,15 @@ function parseWire(algorithm: string, base64: string, comment: string, number: n
   // The parser stops at the end of what it needs: what it makes of the key must be all that was there.
   if (parsed === null || parsed instanceof Error || !parsed.getPublicSSH().equals(wire))
     throw new KeyError('malformed', `line ${number}: the key is cut short or altered; copy the whole line again`);
-  const bits = curveBits[algorithm] ?? measureModulus(wire);
+  const bits = measureBits(algorithm, wire);
   if (bits < leastRsaBits && algorithm === 'ssh-rsa')
     throw new KeyError('refused', `line ${number}: RSA keys need ${leastRsaBits} bits or more, this one has ${bits}`);
   return { fingerprint: fingerprintOf(wire), algorithm, publicKey: wire.toString('base64'), comment, bits };
+}
+
+/** Bits of a public key in SSH's wire format. */
+export function measureBits(algorithm: string, wire: Buffer): number {
+  return curveBits[algorithm] ?? measureModulus(wire);
 }
 
 /** Bits of an RSA key's modulus: the third string of its wire format (RFC 4253, section 6.6), a signed big-endian number. */

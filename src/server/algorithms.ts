@@ -12,7 +12,8 @@ export const algorithms: Required<Algorithms> = {
     'diffie-hellman-group18-sha512',
     'diffie-hellman-group14-sha256',
   ],
-  serverHostKey: ['ssh-ed25519', 'ecdsa-sha2-nistp256'],
+  // RSA where the operator has put such a host key there.
+  serverHostKey: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512', 'rsa-sha2-256'],
   // The client's order decides (RFC 4253, section 7.1); GCM is the fastest where the processor has AES.
   cipher: [
     'aes128-gcm@openssh.com',

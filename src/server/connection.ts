@@ -3,9 +3,11 @@ import type { Socket } from 'node:net';
 import type { Session as Channel, Connection as Client, ClientInfo, ServerChannel } from 'ssh2';
 import type { Logger } from '../config/logger.js';
 import type { Login } from '../keys/authenticate.js';
+import type { HostKey } from '../keys/host.js';
 import { userSignatures } from './algorithms.js';
+import { serveHostKeys } from './hostkeys.js';
 import { serveLogin } from './login.js';
-import { announceSignatures, closeUnusedSession, watchWindow } from './quirks.js';
+import { announceSignatures, closeUnusedSession, dropSha1HostKeys, watchWindow } from './quirks.js';
 import { type Session, type SessionEnd, serveStream } from './sftp/session.js';
 import type { ServerDeps } from './types.js';
 
@@ -56,7 +58,7 @@ export class Connection {
   }
 
   /** Takes over what ssh2 made of the socket. Runs before ssh2 reads the first packet. */
-  attach(client: Client, { header }: ClientInfo): void {
+  attach(client: Client, { header }: ClientInfo, hostKeys: readonly HostKey[]): void {
     this.client = client;
     this.program = header.versions.software.replace(/[^\x21-\x7e]/g, '').slice(0, 100);
     // Without this listener one malformed packet ends the process.
@@ -68,7 +70,9 @@ export class Connection {
     client.once('handshake', ({ kex, cs }) => {
       this.agreed = `${kex} ${cs.cipher}`;
     });
+    dropSha1HostKeys(client);
     announceSignatures(client, userSignatures);
+    serveHostKeys(client, this.program, hostKeys);
     serveLogin(client, {
       authenticator: this.deps.authenticator,
       logger: this.logger.child({ client: this.program }),

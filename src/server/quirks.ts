@@ -8,13 +8,29 @@ interface Packets {
   finalize(packet: Buffer): Buffer;
 }
 
+type GlobalRequestHandler = (protocol: unknown, name: string, wantsReply: boolean, data: unknown) => void;
+
+interface Offer {
+  lists: { kex: List; serverHostKey: List; cs: Direction; sc: Direction };
+}
+
+type List = { array: string[] };
+type Direction = Record<'cipher' | 'mac' | 'compress' | 'lang', List>;
+
 interface Internals {
   _sock: Socket;
   _protocol: {
-    _kex: { remoteExtInfoEnabled: boolean };
+    _kex: { remoteExtInfoEnabled: boolean; sessionID: Buffer; negotiated: { serverHostKey: string } };
+    /** Defined while keys are exchanged. */
+    _kexinit: Buffer | undefined;
+    _queue: Buffer[] | undefined;
+    _offer: Offer;
+    _handlers: { GLOBAL_REQUEST: GlobalRequestHandler };
     _cipher: { encrypt(packet: Buffer): void };
     _packetRW: { write: Packets };
     _onHandshakeComplete(...negotiated: unknown[]): void;
+    requestSuccess(answer: Buffer): void;
+    requestFailure(): void;
     channelClose(channel: number): void;
   };
   _chanMgr: { remove(channel: number): void };
@@ -43,14 +59,65 @@ export function announceSignatures(client: Connection, signatures: readonly stri
     isFirst = false;
     protocol._kex.remoteExtInfoEnabled = false;
     complete(...negotiated);
-    if (!isWanted) return;
-    const payload = encodeExtInfo(signatures);
-    const packets = protocol._packetRW.write;
-    const start = packets.allocStart;
-    const packet = packets.alloc(payload.length);
-    packet.set(payload, start);
-    protocol._cipher.encrypt(packets.finalize(packet));
+    if (isWanted) sendPayload(client, encodeExtInfo(signatures));
   };
+}
+
+/** Sends a packet of which ssh2 knows nothing; it waits where keys are exchanged. */
+export function sendPayload(client: Connection, payload: Buffer): void {
+  const protocol = internalsOf(client)._protocol;
+  const packets = protocol._packetRW.write;
+  const start = packets.allocStart;
+  const packet = packets.alloc(payload.length);
+  packet.set(payload, start);
+  const finished = packets.finalize(packet);
+  if (protocol._kexinit === undefined) protocol._cipher.encrypt(finished);
+  else {
+    protocol._queue ??= [];
+    protocol._queue.push(finished);
+  }
+}
+
+/** What the first key exchange of a connection ended in; the identifier stays the same when keys are exchanged again. */
+export function exchangeOf(client: Connection): { sessionId: Buffer; hostKeyAlgorithm: string } {
+  const { sessionID, negotiated } = internalsOf(client)._protocol._kex;
+  return { sessionId: sessionID, hostKeyAlgorithm: negotiated.serverHostKey };
+}
+
+/** Answers a global request (RFC 4254, section 4) that ssh2 refuses; null refuses it as well. */
+export function answerGlobalRequest(
+  client: Connection,
+  request: string,
+  answer: (data: Buffer) => Buffer | null,
+): void {
+  const protocol = internalsOf(client)._protocol;
+  const handlers = protocol._handlers;
+  const others = handlers.GLOBAL_REQUEST;
+  handlers.GLOBAL_REQUEST = (self, name, wantsReply, data) => {
+    if (name !== request || !wantsReply || !Buffer.isBuffer(data)) {
+      others(self, name, wantsReply, data);
+      return;
+    }
+    const answered = answer(data);
+    if (answered === null) protocol.requestFailure();
+    else protocol.requestSuccess(answered);
+  };
+}
+
+/** ssh2 offers each RSA host key with SHA-1 signatures, too, whatever it was told. Runs before it makes its offer. */
+export function dropSha1HostKeys(client: Connection): void {
+  const protocol = internalsOf(client)._protocol;
+  const { kex, serverHostKey, cs, sc } = protocol._offer.lists;
+  const algorithms = serverHostKey.array.filter((name) => name !== 'ssh-rsa');
+  if (algorithms.length === serverHostKey.array.length) return;
+  const namesOf = ({ cipher, mac, compress, lang }: Direction) => ({
+    cipher: cipher.array,
+    mac: mac.array,
+    compress: compress.array,
+    lang: lang.array,
+  });
+  const KexInit = protocol._offer.constructor as new (offer: unknown) => Offer;
+  protocol._offer = new KexInit({ kex: kex.array, serverHostKey: algorithms, cs: namesOf(cs), sc: namesOf(sc) });
 }
 
 /** SSH_MSG_EXT_INFO with one extension, server-sig-algs (RFC 8308, sections 2.3 and 3.1). */

@@ -1,6 +1,7 @@
 /** Starts the SFTP server, and stops it: the listener, ssh2, and the connections between them. */
 import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
+import type { HostKey } from '../keys/host.js';
 import { algorithms } from './algorithms.js';
 import { tuneCollector } from './collector.js';
 import { Connection, type OrgCounter } from './connection.js';
@@ -22,8 +23,12 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   tuneCollector();
   const connections = new Map<Socket, Connection>();
   const orgs = countOrgs(settings.maxConnectionsPerOrg);
-  const ssh = createSsh(deps);
-  ssh.on('connection', (client, info) => connections.get(socketOf(client))?.attach(client, info));
+  const openDoor = (hostKeys: readonly HostKey[]): Door => {
+    const ssh = createSsh(hostKeys);
+    ssh.on('connection', (client, info) => connections.get(socketOf(client))?.attach(client, info, hostKeys));
+    return { injectSocket: (socket) => ssh.injectSocket(socket) };
+  };
+  let door = openDoor(deps.hostKeys);
 
   const accept = async (socket: Socket): Promise<void> => {
     if (connections.size >= settings.maxConnections) {
@@ -39,13 +44,17 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
       return;
     }
     dropOwnIdentification(socket);
-    ssh.injectSocket(socket);
+    door.injectSocket(socket);
   };
 
   const listener = await listen(settings, (socket) => void accept(socket));
   return {
     host: listener.host,
     port: listener.port,
+    replaceHostKeys(hostKeys) {
+      // Connections that are there keep the keys that their clients know them by.
+      door = openDoor(hostKeys);
+    },
     async stop(graceMs) {
       listener.close();
       for (const connection of connections.values()) connection.closeWhenQuiet();
@@ -56,10 +65,15 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   };
 }
 
-function createSsh({ hostKeys }: ServerDeps): ssh2.Server {
+/** ssh2 fixes the host keys of a server when it is made: other keys take another one. */
+interface Door {
+  injectSocket(socket: Socket): void;
+}
+
+function createSsh(hostKeys: readonly HostKey[]): ssh2.Server {
   try {
     return new ssh2.Server({
-      hostKeys: hostKeys.map((key) => key.privateKey),
+      hostKeys: hostKeys.filter(({ state }) => state === 'active').map(({ privateKey }) => privateKey),
       algorithms,
       ident: software,
       keepaliveInterval: keepaliveMs,

@@ -23,6 +23,7 @@ export type ServerSettings = Pick<
 export interface ServerDeps {
   settings: ServerSettings;
   logger: Logger;
+  /** Active ones prove the server; all of them are announced. */
   hostKeys: readonly HostKey[];
   authenticator: Authenticator;
   /** Tells when a login no longer holds. */
@@ -36,6 +37,8 @@ export interface ServerDeps {
 export interface RunningServer {
   host: string;
   port: number;
+  /** From the next connection on. @throws ServerError `bad_host_key`, and goes on with those that it has */
+  replaceHostKeys(keys: readonly HostKey[]): void;
   /** No new connections; uploads in progress get `graceMs` to finish, then abort. Resolves when every connection is gone. */
   stop(graceMs: number): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import type { Workplace } from '../../src/admin/compose.js';
 import { type ExamineOptions, examine } from '../../src/admin/doctor/examine.js';
 import type { Finding } from '../../src/admin/doctor/finding.js';
+import { activateAnnounced, addHostKey, removeInactive } from '../../src/admin/operations/hostkeys.js';
 import { listUnsettledReports } from '../../src/admin/unsettled.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { openManualRun } from '../../src/db/control/runs.js';
@@ -172,6 +173,33 @@ onBothDatabases('doctor', (open) => {
     const [finding] = await complaints(place);
     assert.deepEqual([finding!.level, finding!.check], ['wrong', 'host_keys']);
     assert.match(finding!.message, /ssh_host_ecdsa_key missing/);
+  });
+
+  test('a rotation of host keys that was left half done', async (t) => {
+    const { place } = await openWhole(t);
+    const next = await addHostKey(place, { type: 'ssh-ed25519' });
+    assert.deepEqual(await complaints(place), []);
+    const later = { now: () => place.now() + 91 * dayMs };
+    const ofHostKeys = async () => (await complaints(place, later)).filter(({ check }) => check === 'host_keys');
+    assert.match((await ofHostKeys())[0]!.message, /^announced for 91 days: .*activate SHA256/);
+    await activateAnnounced(place, next.fingerprint);
+    await assert.rejects(activateAnnounced(place, next.fingerprint), { code: 'refused', message: /active already/ });
+    const [retired, ...more] = await ofHostKeys();
+    assert.deepEqual([retired!.level, more], ['warning', []]);
+    const old = /remove (SHA256:[^"]+)/.exec(retired!.message)![1]!;
+    const third = await addHostKey(place, { type: 'ssh-ed25519' });
+    await assert.rejects(activateAnnounced(place, third.fingerprint), {
+      code: 'refused',
+      message: /was retired before/,
+    });
+    await removeInactive(place, old);
+    await removeInactive(place, third.fingerprint);
+    assert.deepEqual(await ofHostKeys(), []);
+    const told = await place.control.read('audit').where('action', 'like', 'hostkey.%').orderBy('id');
+    assert.deepEqual(
+      told.map(({ action }) => action.slice(8)),
+      ['added', 'activated', 'added', 'removed', 'removed'],
+    );
   });
 
   test('no usable key, a key that expires soon, an owner who is gone', async (t) => {

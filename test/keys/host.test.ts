@@ -1,9 +1,20 @@
-/** Host keys: made once, private, and refused by name when they can't be used. */
+/** Host keys: made once, private, refused by name when they can't be used, and rotated with overlap. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadOrCreateHostKeys } from '../../src/keys/host.js';
+import ssh2 from 'ssh2';
+import {
+  activateHostKey,
+  announceHostKey,
+  type HostKey,
+  loadHostKeys,
+  loadOrCreateHostKeys,
+  removeHostKey,
+} from '../../src/keys/host.js';
+import { watchHostKeys } from '../../src/keys/hostwatch.js';
+import { newKeyPair } from '../support/keys.js';
+import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 test('the first start makes both keys, readable by their owner alone; the next one loads the same', async (t) => {
@@ -47,4 +58,73 @@ test('a file that cannot be read or written is named', async (t) => {
   const file = join(folder, 'file');
   writeFileSync(file, '');
   await assert.rejects(loadOrCreateHostKeys(join(file, 'host')), { code: 'unreadable' });
+});
+
+test('a rotation: announced, active, retired, removed; one that is cut short can be repeated', async (t) => {
+  const folder = temporaryFolder(t);
+  const { keys } = await loadOrCreateHostKeys(folder);
+  const old = keys[0]!;
+  const next = (await announceHostKey(folder, { type: 'ssh-ed25519' }))!;
+  assert.equal(await announceHostKey(folder, { type: 'ssh-ed25519' }), null, 'one at a time');
+  const told = async () =>
+    (await loadHostKeys(folder))
+      .filter(({ type }) => type === 'ssh-ed25519')
+      .map(({ state, fingerprint }) => [state, fingerprint]);
+  assert.deepEqual(await told(), [
+    ['active', old.fingerprint],
+    ['announced', next.fingerprint],
+  ]);
+  // Cut short after its first step, and after its second.
+  writeFileSync(`${old.file}.old`, old.privateKey);
+  assert.deepEqual((await told())[0], ['active', old.fingerprint]);
+  assert.equal((await told()).length, 2);
+  await activateHostKey(folder, next);
+  assert.equal(statSync(old.file).mode & 0o777, 0o600);
+  writeFileSync(next.file, next.privateKey);
+  const after = [
+    ['active', next.fingerprint],
+    ['retired', old.fingerprint],
+  ];
+  assert.deepEqual(await told(), after);
+  const later = (await announceHostKey(folder, { type: 'ssh-ed25519' }))!;
+  assert.notEqual(later.fingerprint, next.fingerprint);
+  await removeHostKey(later);
+  assert.deepEqual(await told(), after);
+  await removeHostKey({ file: `${old.file}.old` });
+  assert.deepEqual(await told(), after.slice(0, 1));
+  await assert.rejects(removeHostKey({ file: `${old.file}.old` }), { code: 'unreadable' });
+});
+
+test('a key of another server is taken; what is none, or too weak, is refused', async (t) => {
+  const folder = temporaryFolder(t);
+  const rsa = newKeyPair('rsa');
+  const key = await announceHostKey(folder, { text: rsa.private });
+  assert.deepEqual([key!.type, key!.fingerprint], ['ssh-rsa', rsa.public.fingerprint]);
+  await assert.rejects(announceHostKey(folder, { text: 'nonsense' }), { code: 'malformed' });
+  const { algorithm, publicKey } = rsa.public;
+  await assert.rejects(announceHostKey(folder, { text: `${algorithm} ${publicKey}` }), { code: 'malformed' });
+  const weak = ssh2.utils.generateKeyPairSync('rsa', { bits: 1024 });
+  await assert.rejects(announceHostKey(folder, { text: weak.private }), { code: 'refused', message: /2048 bits/ });
+});
+
+test('the watch tells of changes, and of what can’t be used, once', async (t) => {
+  const folder = temporaryFolder(t);
+  const { keys } = await loadOrCreateHostKeys(folder);
+  const changes: HostKey[][] = [];
+  const errors: string[] = [];
+  const watch = watchHostKeys(folder, keys, {
+    onChange: (now) => void changes.push(now),
+    onError: ({ message }) => void errors.push(message),
+  });
+  t.after(watch.stop);
+  const next = (await announceHostKey(folder, { type: 'ssh-ed25519' }))!;
+  await until(() => changes.length === 1, 'the announced key', 30_000);
+  assert.equal(changes[0]![1]!.fingerprint, next.fingerprint);
+  writeFileSync(next.file, 'nonsense');
+  await until(() => errors.length === 1, 'the broken key', 30_000);
+  assert.match(errors[0]!, /\.next is no private key/);
+  await removeHostKey(next);
+  await until(() => changes.length === 2, 'the removed key', 30_000);
+  assert.deepEqual(changes[1], keys);
+  assert.equal(errors.length, 1);
 });

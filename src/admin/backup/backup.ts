@@ -9,6 +9,7 @@ import { isBlobLive } from '../../db/control/blobs.js';
 import { findOrg } from '../../db/control/orgs.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
 import { KeyError } from '../../keys/error.js';
+import { hostKeyNames } from '../../keys/host.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 import { atKeys } from '../operations/keylock.js';
@@ -114,8 +115,7 @@ async function copyKeys(
   target: Target,
   { includeKeys }: BackupOptions,
 ): Promise<BackupReport['masterKey']> {
-  for (const name of ['ssh_host_ed25519_key', 'ssh_host_ecdsa_key'])
-    await copyPrivate(join(paths.hostKeys, name), join(target.paths.hostKeys, name));
+  for (const name of hostKeyNames) await copyPrivate(join(paths.hostKeys, name), join(target.paths.hostKeys, name));
   await copyPrivate(join(paths.data, 'dropslot.json'), join(target.paths.data, 'dropslot.json'));
   if (includeKeys) await copyPrivate(paths.masterKey, target.paths.masterKey);
   else await rm(target.paths.masterKey, { force: true });

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { KeyError } from '../../keys/error.js';
-import { loadOrCreateHostKeys } from '../../keys/host.js';
+import { type HostKey, loadHostKeys, standardHostKeyNames } from '../../keys/host.js';
 import type { MasterKey } from '../../keys/master.js';
 import { isProtected } from '../../keys/protect.js';
 import type { Workplace } from '../compose.js';
@@ -11,7 +11,10 @@ import { closing } from './private.js';
 
 type Report = ReturnType<typeof reporter>;
 
-const hostKeyFiles = ['ssh_host_ed25519_key', 'ssh_host_ecdsa_key'];
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** A rotation that takes longer was forgotten. */
+const longestRotationMs = 90 * dayMs;
 
 /** `master` is null where it can't be used. */
 export async function examineMasterKey(place: Workplace): Promise<{ findings: Finding[]; master: MasterKey | null }> {
@@ -34,21 +37,20 @@ export async function examineMasterKey(place: Workplace): Promise<{ findings: Fi
   return { findings, master };
 }
 
-export async function examineHostKeys({ paths, settings }: Workplace): Promise<Finding[]> {
+export async function examineHostKeys({ paths, settings, now }: Workplace): Promise<Finding[]> {
   const findings: Finding[] = [];
   const report = reporter(findings, 'host_keys', paths.hostKeys);
   if (settings.role === 'import') return findings;
   const names = await readdir(paths.hostKeys).catch((): string[] => []);
-  const missing = hostKeyFiles.filter((name) => !names.includes(name));
+  const missing = standardHostKeyNames.filter((name) => !names.includes(name));
   if (missing.length > 0) {
-    const level = missing.length === hostKeyFiles.length ? 'warning' : 'wrong';
+    const level = missing.length === standardHostKeyNames.length ? 'warning' : 'wrong';
     report(level, `${missing.join(' and ')} missing: the next start makes new ones, which no client knows`);
     return findings;
   }
   try {
-    const { keys } = await loadOrCreateHostKeys(paths.hostKeys);
-    for (const key of keys) {
-      report('ok', `${key.type} ${key.fingerprint}`);
+    for (const key of await loadHostKeys(paths.hostKeys)) {
+      reportHostKey(key, now(), report);
       checkMode(key.file, reporter(findings, 'host_keys', key.file));
     }
   } catch (error) {
@@ -56,6 +58,15 @@ export async function examineHostKeys({ paths, settings }: Workplace): Promise<F
     report('wrong', error.message);
   }
   return findings;
+}
+
+function reportHostKey({ type, fingerprint, state, since }: HostKey, now: number, report: Report): void {
+  const days = Math.floor((now - since) / dayMs);
+  const isForgotten = state !== 'active' && now - since > longestRotationMs;
+  if (!isForgotten) report('ok', `${type} ${fingerprint}${state === 'active' ? '' : `, ${state}`}`);
+  else if (state === 'announced')
+    report('warning', `announced for ${days} days: "dropslot hostkeys activate ${fingerprint}", or remove it`);
+  else report('warning', `retired ${days} days ago: "dropslot hostkeys remove ${fingerprint}"`);
 }
 
 /** Whoever gets the volume with the sealed files must not get with it what opens them. */

@@ -1,0 +1,81 @@
+/** An operator changes the host key beside a running server, and OpenSSH's client learns it by itself. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { newKeyPair, writeKeyFile } from '../support/keys.js';
+import { missing } from '../support/peers.js';
+import { askDropslot, runDropslot, startServe } from '../support/program.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+interface Shown {
+  type: string;
+  state: string;
+  fingerprint: string;
+  publicKey: string;
+}
+
+test('rotation with overlap', { skip: missing('sftp', 'openssh-client') }, async (t) => {
+  const options = { data: temporaryFolder(t) };
+  const folder = temporaryFolder(t);
+  const pair = newKeyPair();
+  const keyFile = writeKeyFile(folder, pair);
+  writeFileSync(join(folder, 'login.pub'), `${pair.public.algorithm} ${pair.public.publicKey}\n`);
+  await askDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable'], options);
+  await askDropslot(['keys', 'add', 'acme', join(folder, 'login.pub')], options);
+  const server = await startServe(t, options);
+
+  const known = join(folder, 'known_hosts');
+  const login = async (): Promise<string> => {
+    const ours = ['StrictHostKeyChecking=yes', `UserKnownHostsFile=${known}`, 'UpdateHostKeys=yes', 'BatchMode=yes'];
+    const ssh = ['-F', 'none', '-i', keyFile, ...ours.flatMap((one) => ['-o', one])];
+    const child = spawn('sftp', ['-b', '-', ...ssh, '-P', String(server.port), 'acme@127.0.0.1'], { cwd: folder });
+    t.after(() => void child.kill('SIGKILL'));
+    let stderr = '';
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    child.stdout.resume();
+    child.stdin.end('pwd\n');
+    const [code] = await once(child, 'close');
+    assert.equal(code, 0, stderr);
+    return readFileSync(known, 'utf8');
+  };
+  const serverHas = (state: string, fingerprint: string) =>
+    server.waitForLog(
+      ({ message, keys }) =>
+        message === 'host keys changed' && (keys as string[]).some((one) => one.endsWith(`${fingerprint} ${state}`)),
+    );
+
+  const place = ['--host', '127.0.0.1', '--port', String(server.port)];
+  const lines = await runDropslot(['hostkeys', 'list', '--format', 'known_hosts', ...place], options);
+  writeFileSync(known, lines.stdout);
+  const [old] = await askDropslot<Shown[]>(['hostkeys', 'list'], options);
+  assert.ok((await login()).includes(old!.publicKey));
+
+  const next = await askDropslot<Shown>(['hostkeys', 'add'], options);
+  assert.deepEqual([next.type, next.state], ['ssh-ed25519', 'announced']);
+  await serverHas('announced', next.fingerprint);
+  const learned = await login();
+  assert.ok(learned.includes(next.publicKey) && learned.includes(old!.publicKey), learned);
+
+  const early = await runDropslot(['hostkeys', 'remove', old!.fingerprint], options);
+  assert.deepEqual([early.code, early.stderr.includes('is active')], [4, true]);
+  await askDropslot(['hostkeys', 'activate', next.fingerprint.slice(7, 20)], options);
+  await serverHas('active', next.fingerprint);
+  await login();
+  await askDropslot(['hostkeys', 'remove', old!.fingerprint], options);
+  const left = await askDropslot<Shown[]>(['hostkeys', 'list'], options);
+  assert.deepEqual(
+    left.map(({ state }) => state),
+    ['active', 'active'],
+  );
+  await server.waitForLog(
+    ({ message, keys }) => message === 'host keys changed' && !(keys as string[]).join().includes(old!.fingerprint),
+  );
+  const forgotten = await login();
+  assert.ok(forgotten.includes(next.publicKey) && !forgotten.includes(old!.publicKey), forgotten);
+  await login();
+});
