@@ -99,7 +99,14 @@ async function serve(
 async function admit({ control, org, visitors }: SessionPlace, sender: Sender, logger: Logger): Promise<Login> {
   const { keyFingerprint, address, client } = sender;
   const fingerprint = keyFingerprint ?? noKey;
-  const login: Login = { org, fingerprint, credential: fingerprint, permission: 'read', validUntil: null };
+  const login: Login = {
+    org,
+    fingerprint,
+    credential: fingerprint,
+    permission: 'read',
+    validUntil: null,
+    certificate: null,
+  };
   const outcome = await visitors.review()(login, address);
   if ('denied' in outcome) {
     logger.warn('session refused', { key: keyFingerprint, address, reason: outcome.denied });

@@ -1,20 +1,23 @@
-/** Decides whether a public key may log in as an organization. Possession of the key is proved by the SSH layer. */
+/** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer has keys proved. */
 import type { Db, Queryable } from '../db/connection.js';
+import { isCertificateRevoked } from '../db/control/certificates.js';
 import { findLoginKey, type LoginKey, type Permission, touchLoginKey } from '../db/control/keys.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
+import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
 import { allowsSource } from './source.js';
 
 /** Who may come in. */
 export interface Login {
   org: Org;
-  /** Of the key that was offered. */
+  /** Of the key that was offered; of a certificate, of the key in it. */
   fingerprint: string;
-  /** Of the login key whose terms hold. */
+  /** Of the login key whose terms hold: the key itself, or the authority. */
   credential: string;
   permission: Permission;
   /** When it ends by itself; null: never. */
   validUntil: number | null;
+  certificate: Certificate | null;
 }
 
 /** Why a key may not come in: for the log only, the client always gets the same answer. */
@@ -22,10 +25,14 @@ export type DenialReason =
   | 'unknown organization'
   | 'disabled organization'
   | 'unknown key'
+  | 'unknown authority'
   | 'revoked key'
   | 'key not valid yet'
   | 'expired key'
-  | 'address not allowed for this key';
+  | 'address not allowed for this key'
+  | 'malformed certificate'
+  | 'revoked certificate'
+  | CertificateFlaw;
 
 export interface Denial {
   denied: DenialReason;
@@ -41,7 +48,7 @@ export interface LoginPlace {
 }
 
 export interface Authenticator {
-  /** `publicKey` is the SSH wire format. Throws only when the database can't be asked. */
+  /** `publicKey`: a key or a certificate in SSH wire format. Throws only when the database can't be asked. */
   authenticate(orgId: string, publicKey: Buffer, address: string | null): Promise<Login | Denial>;
   /** Notes a login that has succeeded. */
   recordLogin(login: Login, place: LoginPlace): Promise<void>;
@@ -52,26 +59,29 @@ export interface Authenticator {
   review(): (login: Login, address: string | null) => Promise<Login | Denial>;
 }
 
+/** What somebody shows: a key or a certificate with its wire format, or what they have shown before. */
+interface Shown {
+  fingerprint: string;
+  credential: string;
+  /** null: proved at the login. */
+  wire: Buffer | null;
+  certificate: Certificate | null;
+}
+
 interface Standing {
   org: Org | null;
   key: LoginKey | null;
+  isRevoked: boolean;
 }
 
 export function createAuthenticator({ control, now }: { control: Db; now: () => number }): Authenticator {
-  const judge = ({ org, key }: Standing, offered: Buffer | null, fingerprint: string, address: string | null) => {
-    if (org === null) return { denied: 'unknown organization', fingerprint } as const;
-    if (!org.enabled) return { denied: 'disabled organization', fingerprint } as const;
-    if (key === null || (offered !== null && !offered.equals(Buffer.from(key.publicKey, 'base64'))))
-      return { denied: 'unknown key', fingerprint } as const;
-    const denied = judgeKey(key, address, now());
-    if (denied !== null) return { denied, fingerprint };
-    const { permission, expiresAt: validUntil } = key;
-    return { org, fingerprint, credential: key.fingerprint, permission, validUntil };
-  };
   return {
     async authenticate(orgId, publicKey, address) {
-      const fingerprint = fingerprintOf(publicKey);
-      return judge(await ask(control.read, orgId, fingerprint), publicKey, fingerprint, address);
+      const shown = readShown(publicKey);
+      const standing = await ask(control.read, orgId, shown);
+      return shown.isBroken
+        ? { denied: 'malformed certificate', fingerprint: shown.fingerprint }
+        : judge(standing, shown, address, now());
     },
     async recordLogin(login, place) {
       await touchLoginKey(control.write, login.org.id, login.credential, { at: now(), ...place });
@@ -79,19 +89,71 @@ export function createAuthenticator({ control, now }: { control: Db; now: () => 
     review() {
       const asked = new Map<string, Promise<Standing>>();
       return async (login, address) => {
-        const name = `${login.org.id} ${login.credential}`;
-        const standing = asked.get(name) ?? ask(control.read, login.org.id, login.credential);
+        const marks = login.certificate === null ? [] : marksOf(login.certificate);
+        const name = JSON.stringify([login.org.id, login.credential, marks]);
+        const standing = asked.get(name) ?? ask(control.read, login.org.id, { ...login, wire: null });
         asked.set(name, standing);
-        return judge(await standing, null, login.fingerprint, address);
+        return judge(await standing, { ...login, wire: null }, address, now());
       };
     },
   };
 }
 
-/** Both are asked whatever the first one says, so that an unknown organization takes no less time than a known one. */
-async function ask(db: Queryable, orgId: string, credential: string): Promise<Standing> {
-  const [org, key] = await Promise.all([findOrg(db, orgId), findLoginKey(db, orgId, credential)]);
-  return { org, key };
+function readShown(wire: Buffer): Shown & { isBroken: boolean } {
+  const alone = fingerprintOf(wire);
+  try {
+    const certificate = readCertificate(wire);
+    if (certificate !== null)
+      return {
+        fingerprint: certificate.fingerprint,
+        credential: certificate.authorityFingerprint,
+        wire: certificate.authority,
+        certificate,
+        isBroken: false,
+      };
+    return { fingerprint: alone, credential: alone, wire, certificate, isBroken: false };
+  } catch {
+    return { fingerprint: alone, credential: alone, wire, certificate: null, isBroken: true };
+  }
+}
+
+/** All is asked whatever the first answer says, so that an unknown organization takes no less time than a known one. */
+async function ask(db: Queryable, orgId: string, { credential, certificate }: Shown): Promise<Standing> {
+  const marks = certificate === null ? [] : marksOf(certificate);
+  const [org, key, isRevoked] = await Promise.all([
+    findOrg(db, orgId),
+    findLoginKey(db, orgId, credential),
+    marks.length > 0 && isCertificateRevoked(db, orgId, credential, marks),
+  ]);
+  return { org, key, isRevoked };
+}
+
+function marksOf({ serial, keyId, fingerprint }: Certificate) {
+  return [
+    { kind: 'serial', value: serial },
+    { kind: 'id', value: keyId },
+    { kind: 'key', value: fingerprint },
+  ] as const;
+}
+
+function judge({ org, key, isRevoked }: Standing, shown: Shown, address: string | null, at: number): Login | Denial {
+  const { fingerprint, certificate, wire } = shown;
+  const deny = (denied: DenialReason): Denial => ({ denied, fingerprint });
+  if (org === null) return deny('unknown organization');
+  if (!org.enabled) return deny('disabled organization');
+  const kind = certificate === null ? 'key' : 'ca';
+  if (key?.kind !== kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
+    return deny(certificate === null ? 'unknown key' : 'unknown authority');
+  const denied = judgeKey(key, address, at);
+  if (denied !== null) return deny(denied);
+  const { permission, expiresAt } = key;
+  const login = { org, fingerprint, credential: key.fingerprint, permission, certificate };
+  if (certificate === null) return { ...login, validUntil: expiresAt };
+  const flaw = judgeCertificate(certificate, { principals: key.principals ?? [org.id], address, now: at });
+  if (flaw !== null) return deny(flaw);
+  if (isRevoked) return deny('revoked certificate');
+  const ends = [expiresAt, certificate.validBefore].filter((time) => time !== null);
+  return { ...login, validUntil: ends.length === 0 ? null : Math.min(...ends) };
 }
 
 /** Whether a key that the organization has may be used now, from there. null: it may. */

@@ -2,6 +2,10 @@
 import ssh2 from 'ssh2';
 import { KeyError } from './error.js';
 import { fingerprintOf } from './fingerprint.js';
+import { type LineTerms, readLineTerms } from './lineoptions.js';
+import { isPuttyFile, readPublicPart } from './putty.js';
+import { importKey } from './verify.js';
+import { typeOf } from './wire.js';
 
 export interface ParsedKey {
   /** `SHA256:…`, as ssh-keygen prints it. */
@@ -12,24 +16,39 @@ export interface ParsedKey {
   publicKey: string;
   comment: string;
   bits: number;
+  /** What its line says before it. */
+  terms: LineTerms;
+}
+
+export interface ParseOptions {
+  /** IANA, for times without a zone. */
+  timeZone?: string;
+  /** Take the public part of a PuTTY private key file, which is refused otherwise. */
+  publicPart?: boolean;
 }
 
 /** Below this an RSA key counts as broken. */
-const leastRsaBits = 2048;
+export const leastRsaBits = 2048;
 
 const curveBits: Readonly<Record<string, number>> = {
   'ssh-ed25519': 256,
   'ecdsa-sha2-nistp256': 256,
   'ecdsa-sha2-nistp384': 384,
   'ecdsa-sha2-nistp521': 521,
+  'sk-ssh-ed25519@openssh.com': 256,
+  'sk-ecdsa-sha2-nistp256@openssh.com': 256,
 };
+
+const exposed =
+  'this is a private key, which must never leave its owner: whoever sent it must consider it exposed, make a new pair, and send the public key (often ….pub)';
 
 /** What people send by mistake, and what to tell them. */
 const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reason: string }[] = [
+  { pattern: /^-----BEGIN [A-Z ]*PRIVATE KEY-----/, code: 'refused', reason: exposed },
   {
-    pattern: /^(-----BEGIN [A-Z ]*PRIVATE KEY-----|PuTTY-User-Key-File-)/,
+    pattern: /^PuTTY-User-Key-File-/,
     code: 'refused',
-    reason: 'this is a private key, which must never leave its owner; take the public key beside it (often ….pub)',
+    reason: `${exposed}; if only you have seen it, --public-part takes the public key that stands in it`,
   },
   {
     pattern: /^-----BEGIN /,
@@ -37,28 +56,27 @@ const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reaso
     reason: 'this is a PEM file; convert it with: ssh-keygen -i -m PKCS8 -f FILE',
   },
   {
-    pattern: /-cert-v0[01]@openssh\.com /,
+    pattern: /-cert-v0[01]@openssh\.com[ \t]/,
     code: 'refused',
-    reason: 'certificates are not supported; take the plain key',
-  },
-  { pattern: /^ssh-dss /, code: 'refused', reason: 'DSA keys are outdated; use an Ed25519, ECDSA or RSA key' },
-  {
-    pattern: /^sk-(ssh|ecdsa)-/,
-    code: 'refused',
-    reason: 'keys of hardware tokens (sk-…) are not supported; use an Ed25519, ECDSA or RSA key',
+    reason: 'this is a certificate; add the authority that signed it, with: keys add-ca',
   },
   {
-    pattern: /[ ,]?(from|command|restrict|environment|no-[a-z-]+)[=, ].*(ssh-|ecdsa-)/,
+    pattern: /(^|[ \t])ssh-dss[ \t]/,
     code: 'refused',
-    reason: 'options before the key are not read; remove them, and give addresses with --from',
+    reason: 'DSA keys are outdated; use an Ed25519, ECDSA or RSA key',
   },
 ];
 
 /**
- * Reads a file of public keys: OpenSSH lines (blank lines and # comments between them), or RFC 4716 blocks.
+ * Reads a file of public keys: OpenSSH lines (blank lines and # comments between them, options before the keys), or
+ * RFC 4716 blocks, which PuTTY writes too.
  * @throws KeyError that names the line and the reason: `malformed` or `refused`.
  */
-export function parsePublicKeys(text: string): ParsedKey[] {
+export function parsePublicKeys(
+  text: string,
+  { timeZone = 'utc', publicPart = false }: ParseOptions = {},
+): ParsedKey[] {
+  if (publicPart && isPuttyFile(text)) return [parseLine(readPublicPart(text), 1, timeZone)];
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
   const keys: ParsedKey[] = [];
   for (let index = 0; index < lines.length; index++) {
@@ -71,19 +89,41 @@ export function parsePublicKeys(text: string): ParsedKey[] {
       keys.push(parseBlock(lines.slice(index + 1, end), number));
       index = end;
     } else {
-      keys.push(parseLine(line, number));
+      keys.push(parseLine(line, number, timeZone));
     }
   }
   if (keys.length === 0) throw new KeyError('malformed', 'there is no public key in it');
+  const twin = keys.find((key, at) => keys.findIndex(({ fingerprint }) => fingerprint === key.fingerprint) < at);
+  if (twin !== undefined) throw new KeyError('malformed', `the key ${twin.fingerprint} is there twice`);
   return keys;
 }
 
-function parseLine(line: string, number: number): ParsedKey {
+function parseLine(line: string, number: number, timeZone: string): ParsedKey {
   const mistake = mistakes.find(({ pattern }) => pattern.test(line));
   if (mistake !== undefined) throw new KeyError(mistake.code, `line ${number}: ${mistake.reason}`);
-  const [algorithm = '', base64 = '', ...comment] = line.split(/[ \t]+/);
-  return parseWire(algorithm, base64, comment.join(' '), number);
+  const { terms, key } = at(number, () => readLineTerms(line, timeZone));
+  const [algorithm = '', base64 = '', ...comment] = key.split(/[ \t]+/);
+  return { ...parseWire(algorithm, base64, comment.join(' '), number), terms };
 }
+
+/** Puts the line before what is wrong with it. */
+function at<T>(number: number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    throw new KeyError(error.code, `line ${number}: ${error.message}`, { cause: error });
+  }
+}
+
+const noTerms: LineTerms = {
+  isAuthority: false,
+  sources: null,
+  expiresAt: null,
+  permission: null,
+  principals: null,
+  ignored: [],
+};
 
 /** RFC 4716, section 3: header lines (continued by a backslash), then base64. */
 function parseBlock(lines: readonly string[], number: number): ParsedKey {
@@ -97,19 +137,19 @@ function parseBlock(lines: readonly string[], number: number): ParsedKey {
     inHeader = (header !== null || inHeader) && line.endsWith('\\');
   }
   const base64 = body.join('');
-  const wire = Buffer.from(base64, 'base64');
-  const length = wire.length >= 4 ? wire.readUInt32BE(0) : 0;
-  const algorithm = wire.subarray(4, 4 + Math.min(length, 64)).toString('latin1');
-  return parseWire(algorithm, base64, comment, number);
+  const algorithm = typeOf(Buffer.from(base64, 'base64'));
+  return { ...parseWire(algorithm, base64, comment, number), terms: noTerms };
 }
 
-function parseWire(algorithm: string, base64: string, comment: string, number: number): ParsedKey {
+type BareKey = Omit<ParsedKey, 'terms'>;
+
+function parseWire(algorithm: string, base64: string, comment: string, number: number): BareKey {
+  if (algorithm === 'ssh-dss')
+    throw new KeyError('refused', `line ${number}: DSA keys are outdated; use an Ed25519, ECDSA or RSA key`);
   if (algorithm !== 'ssh-rsa' && !(algorithm in curveBits))
     throw new KeyError('malformed', `line ${number}: this is no public key in OpenSSH format (ssh-ed25519 AAAA…)`);
   const wire = Buffer.from(base64, 'base64');
-  const parsed = /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? ssh2.utils.parseKey(`${algorithm} ${base64}`) : null;
-  // The parser stops at the end of what it needs: what it makes of the key must be all that was there.
-  if (parsed === null || parsed instanceof Error || !parsed.getPublicSSH().equals(wire))
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || !isWhole(algorithm, wire))
     throw new KeyError('malformed', `line ${number}: the key is cut short or altered; copy the whole line again`);
   const bits = measureBits(algorithm, wire);
   if (bits < leastRsaBits && algorithm === 'ssh-rsa')
@@ -120,6 +160,18 @@ function parseWire(algorithm: string, base64: string, comment: string, number: n
 /** Bits of a public key in SSH's wire format. */
 export function measureBits(algorithm: string, wire: Buffer): number {
   return curveBits[algorithm] ?? measureModulus(wire);
+}
+
+/** Both parsers must take it, and make of it all that is there: ssh2's, which proves plain keys, stops where it has enough. */
+function isWhole(algorithm: string, wire: Buffer): boolean {
+  try {
+    importKey(wire);
+  } catch {
+    return false;
+  }
+  if (algorithm.startsWith('sk-')) return typeOf(wire) === algorithm;
+  const parsed = ssh2.utils.parseKey(`${algorithm} ${wire.toString('base64')}`);
+  return !(parsed instanceof Error) && parsed.getPublicSSH().equals(wire);
 }
 
 /** Bits of an RSA key's modulus: the third string of its wire format (RFC 4253, section 6.6), a signed big-endian number. */

@@ -30,9 +30,11 @@ export const algorithms: Required<Algorithms> = {
 /** Signatures that users may prove their keys with (RFC 8308, section 3.1). */
 export const userSignatures = [
   'ssh-ed25519',
+  'sk-ssh-ed25519@openssh.com',
   'ecdsa-sha2-nistp256',
   'ecdsa-sha2-nistp384',
   'ecdsa-sha2-nistp521',
+  'sk-ecdsa-sha2-nistp256@openssh.com',
   'rsa-sha2-512',
   'rsa-sha2-256',
 ] as const;

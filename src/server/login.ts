@@ -1,8 +1,9 @@
 /** Lets a client in, or doesn't: public keys only, a bounded number of them, and one answer for every refusal. */
-import ssh2, { type AuthContext, type Connection as Client, type PublicKeyAuthContext } from 'ssh2';
+import type { AuthContext, Connection as Client, PublicKeyAuthContext } from 'ssh2';
 import type { Logger } from '../config/logger.js';
 import type { Authenticator, Login } from '../keys/authenticate.js';
 import { fingerprintOf } from '../keys/fingerprint.js';
+import { type Proof, signsWithSha1, verifyProof } from '../keys/proof.js';
 
 export interface LoginDeps {
   authenticator: Authenticator;
@@ -42,7 +43,7 @@ async function judge(context: AuthContext, deps: LoginDeps, told: Set<string>): 
   const { key, signature } = context;
   const outcome = await deps.authenticator.authenticate(context.username, key.data, deps.address);
   // Whoever the user is said to be, a signature costs the same time.
-  const isProven = signature !== undefined && verify(context);
+  const isProven = signature !== undefined && verifyProof(proofOf(context));
   const refusal = refuseWhy(context, outcome, isProven);
   if (refusal !== null) {
     const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
@@ -63,15 +64,13 @@ function refuseWhy(
   isProven: boolean,
 ): string | null {
   if ('denied' in outcome) return outcome.denied;
-  if (context.key.algo === 'ssh-rsa' && context.hashAlgo === undefined)
+  if (signsWithSha1(proofOf(context)))
     return 'the client signs with SHA-1 only: the customer needs a newer client, or an Ed25519 or ECDSA key';
   return context.signature !== undefined && !isProven ? 'wrong signature' : null;
 }
 
-function verify({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): boolean {
-  const parsed = ssh2.utils.parseKey(key.data);
-  if (parsed instanceof Error || blob === undefined || signature === undefined) return false;
-  return parsed.verify(blob, signature, hashAlgo) === true;
+function proofOf({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): Proof {
+  return { algorithm: key.algo, key: key.data, hashAlgo, blob, signature };
 }
 
 /** ssh2 confirms an RSA key by its type; RFC 4252, section 7, wants the signature algorithm that was asked for. */

@@ -1,7 +1,7 @@
 /** Terms of login keys, as operators write them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readExpiry, readSources, stateOfKey } from '../../src/admin/operations/keys.js';
+import { readExpiry, readGrace, readKeyChange, readSources, stateOfKey } from '../../src/admin/operations/keyterms.js';
 
 const now = Date.UTC(2026, 0, 15, 12);
 
@@ -29,7 +29,34 @@ test('a wrong address range is a wrong option', () => {
 });
 
 test('states', () => {
-  assert.equal(stateOfKey({ revokedAt: null, expiresAt: null }, now), 'usable');
-  assert.equal(stateOfKey({ revokedAt: null, expiresAt: now }, now), 'expired');
-  assert.equal(stateOfKey({ revokedAt: 1, expiresAt: null }, now), 'revoked');
+  assert.equal(stateOfKey({ revokedAt: null, expiresAt: null, notBefore: null }, now), 'usable');
+  assert.equal(stateOfKey({ revokedAt: null, expiresAt: now, notBefore: null }, now), 'expired');
+  assert.equal(stateOfKey({ revokedAt: 1, expiresAt: null, notBefore: null }, now), 'revoked');
+  assert.equal(stateOfKey({ revokedAt: null, expiresAt: null, notBefore: now + 1 }, now), 'pending');
+});
+
+test('terms are set, and taken back', () => {
+  const read = (...assignments: string[]) => readKeyChange(assignments, 'UTC', now);
+  assert.deepEqual(read('label=HR', 'permission=upload-only', 'not-before=2026-02-01', 'from=10.0.0.0/8'), {
+    label: 'HR',
+    permission: 'upload',
+    notBefore: Date.UTC(2026, 1, 1),
+    sources: ['10.0.0.0/8'],
+  });
+  assert.deepEqual(read('notBefore=now', 'expires=never', 'from=any', 'principals=default'), {
+    notBefore: null,
+    expiresAt: null,
+    sources: [],
+    principals: null,
+  });
+  for (const wrong of ['colour=red', 'permission=write', 'expires=2020-01-01', 'label', 'principals=a,,b'])
+    assert.throws(() => read(wrong), { code: 'usage' }, wrong);
+});
+
+test('times of grace', () => {
+  assert.deepEqual(
+    ['0', '30m', '12h', '7d', '2w'].map(readGrace),
+    [0, 1_800_000, 43_200_000, 604_800_000, 1_209_600_000],
+  );
+  for (const wrong of ['7', 'd', '-1d', '1y', '']) assert.throws(() => readGrace(wrong), { code: 'usage' }, wrong);
 });

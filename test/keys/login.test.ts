@@ -33,17 +33,26 @@ test('a comment may have spaces', () => {
 
 const refused: Record<string, [text: string, reason: RegExp]> = {
   nothing: ['\n# only a comment\n', /there is no public key/],
-  'a private key': [ed25519.private, /line 1: this is a private key/],
-  "PuTTY's private key": ['PuTTY-User-Key-File-3: ssh-ed25519', /line 1: this is a private key/],
+  'a private key': [ed25519.private, /line 1: this is a private key.*consider it exposed/],
+  "PuTTY's private key": ['PuTTY-User-Key-File-3: ssh-ed25519', /line 1: this is a private key.*--public-part/],
   'a PEM public key': ['-----BEGIN PUBLIC KEY-----\nMIIB', /line 1: this is a PEM file; convert it/],
   'a DSA key': ['ssh-dss AAAAB3NzaC1kc3MAAACBAP', /line 1: DSA keys are outdated/],
   'a short RSA key': [
     `# old\n${ssh2.utils.generateKeyPairSync('rsa', { bits: 1024 }).public}`,
     /line 2: RSA keys need 2048 bits or more, this one has 1024/,
   ],
-  'a certificate': [`ssh-ed25519-cert-v01@openssh.com ${base64}`, /line 1: certificates are not supported/],
-  'a hardware token': [`sk-ssh-ed25519@openssh.com ${base64}`, /line 1: keys of hardware tokens/],
-  options: [`from="192.0.2.1" ${ed25519.public}`, /line 1: options before the key are not read.*--from/],
+  'a certificate': [`ssh-ed25519-cert-v01@openssh.com ${base64}`, /line 1: this is a certificate; add the authority/],
+  'a token that is none': [`sk-ssh-ed25519@openssh.com ${base64}`, /line 1: the key is cut short or altered/],
+  'a forced command': [`command="internal-sftp -R" ${ed25519.public}`, /line 1: the option command can't be honoured/],
+  'an unknown option': [`x-unknown,pty ${ed25519.public}`, /line 1: the option x-unknown can't be honoured/],
+  'a pattern of names': [`from="*.acme.test" ${ed25519.public}`, /line 1: from= with \* \? or !/],
+  'a name for an address': [`from="hr.acme.test" ${ed25519.public}`, /line 1: hr.acme.test is no address range/],
+  'a time that is none': [`expiry-time="20261301" ${ed25519.public}`, /line 1: expiry-time="20261301" is no date/],
+  'a DSA key in a block': [
+    `---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1kc3MAAACBAP\n---- END SSH2 PUBLIC KEY ----`,
+    /line 1: DSA keys are outdated/,
+  ],
+  'the same key twice': [`${ed25519.public}\n${ed25519.public}`, /is there twice/],
   'a cut key': [`${type} ${base64.slice(0, -9)}`, /line 1: the key is cut short or altered/],
   'a key with a tail': [
     `${type} ${Buffer.concat([Buffer.from(base64, 'base64'), Buffer.from('x')]).toString('base64')}`,
@@ -58,6 +67,29 @@ for (const [what, [text, reason]] of Object.entries(refused)) {
     assert.throws(() => parsePublicKeys(text), { name: 'KeyError', message: reason });
   });
 }
+
+test('options that can be honoured are, and those that mean nothing here are named', () => {
+  const text = [
+    `from="192.0.2.0/24,2001:db8::1",expiry-time="20271231",no-pty,command="internal-sftp" ${ed25519.public}`,
+    `restrict,permission="upload-only",environment="A=b, \\"c\\"",expiry-time="202712311830Z" ${ecdsa.public}`,
+    `cert-authority,principals="hr,acme" ${rsa.public}`,
+  ].join('\n');
+  const [first, second, third] = parsePublicKeys(text, { timeZone: 'Europe/Berlin' }).map((key) => key.terms);
+  assert.deepEqual(first?.sources, ['192.0.2.0/24', '2001:db8::1/128']);
+  assert.equal(first?.expiresAt, Date.UTC(2027, 11, 30, 23));
+  assert.deepEqual([second?.permission, second?.ignored], ['upload', ['environment']]);
+  assert.equal(second?.expiresAt, Date.UTC(2027, 11, 31, 18, 30));
+  assert.deepEqual([third?.isAuthority, third?.principals], [true, ['hr', 'acme']]);
+});
+
+test("PuTTY's private key gives its public part when it is asked for", () => {
+  const wrapped = base64.match(/.{1,64}/g)!;
+  const lines = ['PuTTY-User-Key-File-3: ssh-ed25519', 'Encryption: none', 'Comment: hr system'];
+  const file = [...lines, `Public-Lines: ${wrapped.length}`, ...wrapped, 'Private-Lines: 1', 'AAAA'].join('\r\n');
+  const [key] = parsePublicKeys(file, { publicPart: true });
+  assert.deepEqual([key?.comment, key?.publicKey], ['hr system', base64]);
+  assert.throws(() => parsePublicKeys(lines.join('\n'), { publicPart: true }), { message: /has no public part/ });
+});
 
 const hasSshKeygen = spawnSync('ssh-keygen', ['-?']).error === undefined;
 

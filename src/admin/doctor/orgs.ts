@@ -10,7 +10,7 @@ import { KeyError } from '../../keys/error.js';
 import { keyIdOf, keyIdsOf, openOrgIdentity } from '../../keys/identity.js';
 import type { MasterKey } from '../../keys/master.js';
 import type { Workplace } from '../compose.js';
-import { stateOfKey } from '../operations/keys.js';
+import { stateOfKey } from '../operations/keyterms.js';
 import { formatTime } from '../output.js';
 import { type Finding, reporter } from './finding.js';
 

@@ -76,15 +76,20 @@ export function readOrgFields(values: Record<string, string | undefined>): OrgFi
   return { ...fields, ...Object.fromEntries(groups) };
 }
 
-/** Splits `slot=03:00`. @throws AdminError `usage` */
+/** Fields from `slot=03:00`. @throws AdminError `usage` */
 export function readAssignments(assignments: readonly string[]): OrgFields {
+  return readOrgFields(splitAssignments(assignments));
+}
+
+/** Splits `slot=03:00`. @throws AdminError `usage` */
+export function splitAssignments(assignments: readonly string[]): Record<string, string> {
   const values: Record<string, string> = {};
   for (const assignment of assignments) {
     const at = assignment.indexOf('=');
     if (at < 1) throw new AdminError('usage', `"${assignment}" is not of the form KEY=VALUE`);
     values[assignment.slice(0, at)] = assignment.slice(at + 1);
   }
-  return readOrgFields(values);
+  return values;
 }
 
 /** The id is the SSH user name, and stands in URLs and file names. @throws AdminError `usage` */

@@ -1,89 +1,149 @@
-/** Adding and revoking the login keys of an organization. */
-import { DateTime } from 'luxon';
+/** Adding, changing and revoking the login keys of an organization. */
+import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import {
   insertLoginKey,
   type LoginKey,
+  type LoginKeyChange,
+  listKeyUsers,
   listLoginKeys,
   type NewLoginKey,
   revokeLoginKey,
+  updateLoginKey,
 } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
-import { parsePublicKeys } from '../../keys/login.js';
-import { parseSources } from '../../keys/source.js';
+import { type ParsedKey, type ParseOptions, parsePublicKeys } from '../../keys/login.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
+import type { KeyTerms } from './keyterms.js';
 
-export interface KeyTerms {
-  /** null: the key's own comment. */
-  label: string | null;
-  expiresAt: number | null;
-  /** CIDRs as `parseSources` gives them; empty: every address. */
-  sources: string[];
+export interface AddOptions extends Pick<ParseOptions, 'publicPart'> {
+  /** What the file holds are authorities, whose certificates log in. */
+  isAuthority?: boolean;
+}
+
+export interface AddedKey extends NewLoginKey {
+  /** Options of its line that have no meaning here. */
+  ignoredOptions: string[];
+  /** Other organizations that this key logs in to as well. */
+  alsoUsedBy: string[];
 }
 
 /**
- * Adds every public key of a file, all or none.
+ * Adds every public key of a file, all or none. What `terms` say goes before what the file's lines say.
  * @throws KeyError on what is no usable key; DatabaseError `duplicate`.
  */
-export async function addKeys(place: Workplace, orgId: string, text: string, terms: KeyTerms): Promise<NewLoginKey[]> {
+export async function addKeys(
+  place: Workplace,
+  orgId: string,
+  text: string,
+  terms: KeyTerms,
+  { isAuthority = false, publicPart = false }: AddOptions = {},
+): Promise<AddedKey[]> {
   const org = await place.org(orgId);
-  const at = place.now();
-  const keys = parsePublicKeys(text).map((key) => ({
-    org: org.id,
-    fingerprint: key.fingerprint,
-    algorithm: key.algorithm,
-    publicKey: key.publicKey,
-    label: terms.label ?? key.comment,
-    sources: terms.sources,
-    expiresAt: terms.expiresAt,
-    createdAt: at,
-  }));
-  await place.control.write.transaction(async (tx) => {
-    for (const key of keys) {
-      await insertLoginKey(tx, key);
-      const { algorithm, sources, expiresAt } = key;
-      const detail = { algorithm, sources, expiresAt };
-      await recordAudit(tx, {
-        at,
-        org: org.id,
-        actor: place.actor,
-        action: 'key.added',
-        subject: key.fingerprint,
-        detail,
-      });
-    }
+  const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
+  return place.control.write.transaction(async (tx) => {
+    const added: AddedKey[] = [];
+    for (const key of parsed) added.push(await addKey(tx, place, org, key, terms, isAuthority));
+    return added;
   });
-  return keys;
+}
+
+/** For the caller's transaction. */
+export async function addKey(
+  tx: Queryable,
+  place: Workplace,
+  org: Org,
+  parsed: ParsedKey,
+  terms: KeyTerms,
+  isAuthority = false,
+): Promise<AddedKey> {
+  const { terms: line, fingerprint } = parsed;
+  const kind = isAuthority || line.isAuthority ? 'ca' : 'key';
+  const principals = terms.principals ?? line.principals;
+  if (kind === 'key' && terms.principals !== undefined)
+    throw new AdminError('usage', `${fingerprint} is no authority: principals are for those`);
+  const key: NewLoginKey = {
+    org: org.id,
+    kind,
+    fingerprint,
+    algorithm: parsed.algorithm,
+    publicKey: parsed.publicKey,
+    label: terms.label ?? parsed.comment,
+    note: terms.note ?? '',
+    sources: terms.sources ?? line.sources ?? [],
+    notBefore: terms.notBefore ?? null,
+    expiresAt: terms.expiresAt ?? line.expiresAt,
+    permission: terms.permission ?? line.permission ?? 'read',
+    ...(kind === 'ca' && { principals }),
+    createdAt: place.now(),
+  };
+  await insertLoginKey(tx, key);
+  const { algorithm, sources, notBefore, expiresAt, permission } = key;
+  const detail = { kind, algorithm, sources, notBefore, expiresAt, permission };
+  await auditKey(tx, place, org.id, 'key.added', fingerprint, detail);
+  const users = await listKeyUsers(tx, [fingerprint], org.id);
+  return { ...key, ignoredOptions: line.ignored, alsoUsedBy: users.map((user) => user.org) };
+}
+
+/**
+ * Changes the terms of the key whose fingerprint begins so.
+ * @throws AdminError `refused` for a key of a file, unless `managed` says that this is known, and then for what its file says.
+ */
+export async function setKey(
+  place: Workplace,
+  orgId: string,
+  prefix: string,
+  change: LoginKeyChange,
+  managed = false,
+): Promise<LoginKey> {
+  const key = await findKey(place, orgId, prefix);
+  requireOwn(key, managed);
+  const ofFile = (['label', 'sources', 'expiresAt', 'principals'] as const).find((name) => change[name] !== undefined);
+  if (key.managedBy !== null && ofFile !== undefined)
+    throw new AdminError(
+      'refused',
+      `${ofFile} of ${key.fingerprint} is what the file ${key.managedBy} says: change it there`,
+    );
+  if (change.principals != null && key.kind !== 'ca')
+    throw new AdminError('usage', `${key.fingerprint} is no authority: principals are for those`);
+  if (key.revokedAt !== null) throw new AdminError('refused', `the key ${key.fingerprint} is revoked`);
+  await place.control.write.transaction(async (tx) => {
+    await updateLoginKey(tx, orgId, key.fingerprint, change);
+    const before = Object.fromEntries(Object.keys(change).map((name) => [name, key[name as keyof LoginKey]]));
+    await auditKey(tx, place, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
+  });
+  return { ...key, ...change };
 }
 
 /**
  * Revokes the key whose fingerprint begins so; `SHA256:` may be left out.
- * @throws AdminError `not_found`, `usage` when several keys begin so, `refused` when it was revoked before.
+ * @throws AdminError `not_found`, `usage` when several keys begin so, `refused` when it was revoked before, or belongs to
+ * a file and `managed` does not say that this is known.
  */
-export async function revokeKey(place: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
-  const org = await place.org(orgId);
-  const key = findByPrefix(await listLoginKeys(place.control.read, org.id), org, prefix);
+export async function revokeKey(place: Workplace, orgId: string, prefix: string, managed = false): Promise<LoginKey> {
+  const key = await findKey(place, orgId, prefix);
+  requireOwn(key, managed);
   const at = place.now();
   await place.control.write.transaction(async (tx) => {
-    if (!(await revokeLoginKey(tx, org.id, key.fingerprint, at)))
+    if (!(await revokeLoginKey(tx, orgId, key.fingerprint, at)))
       throw new AdminError('refused', `the key ${key.fingerprint} is revoked already`);
-    const detail = { label: key.label };
-    await recordAudit(tx, {
-      at,
-      org: org.id,
-      actor: place.actor,
-      action: 'key.revoked',
-      subject: key.fingerprint,
-      detail,
-    });
+    await auditKey(tx, place, orgId, 'key.revoked', key.fingerprint, { label: key.label });
   });
-  return { ...key, revokedAt: at };
+  return { ...key, revokedAt: at, revokedBy: 'command' };
 }
 
-function findByPrefix(keys: LoginKey[], org: Org, prefix: string): LoginKey {
-  const wanted = prefix.startsWith('SHA256:') ? prefix : `SHA256:${prefix}`;
-  const found = keys.filter((key) => key.fingerprint.startsWith(wanted));
+/** @throws AdminError `refused` */
+export function requireOwn({ managedBy, fingerprint, revokedAt }: LoginKey, managed: boolean): void {
+  if (managedBy === null || managed || revokedAt !== null) return;
+  throw new AdminError('refused', `${fingerprint} belongs to the file ${managedBy}: change that, or say --managed`);
+}
+
+/** The key whose fingerprint begins so. @throws AdminError `not_found`, `usage` when several begin so */
+export async function findKey(place: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
+  const org = await place.org(orgId);
+  const wanted = /^(SHA256|password):/.test(prefix) ? prefix : `SHA256:${prefix}`;
+  const found = (await listLoginKeys(place.control.read, org.id)).filter((key) => key.fingerprint.startsWith(wanted));
   if (found.length > 1)
     throw new AdminError('usage', `several keys of ${org.id} begin with ${wanted}: give more of it`);
   if (found[0] === undefined)
@@ -91,31 +151,13 @@ function findByPrefix(keys: LoginKey[], org: Org, prefix: string): LoginKey {
   return found[0];
 }
 
-/**
- * A date means the end of that day in the organization's time zone; a time means itself.
- * @throws AdminError `usage` when it is neither, or past.
- */
-export function readExpiry(text: string, timeZone: string, now: number): number {
-  const given = DateTime.fromISO(text, { zone: timeZone });
-  if (!given.isValid || !/^\d{4}-\d{2}-\d{2}/.test(text))
-    throw new AdminError('usage', `"${text}" is no date; write it as 2027-12-31 or 2027-12-31T18:00`);
-  const end = text.length === 10 ? given.plus({ days: 1 }).startOf('day') : given;
-  if (end.toMillis() <= now) throw new AdminError('usage', `${text} is past: the key could never be used`);
-  return end.toMillis();
-}
-
-/** CIDRs of `--from`. @throws AdminError `usage` */
-export function readSources(text: string): string[] {
-  try {
-    return parseSources(text);
-  } catch (cause) {
-    throw new AdminError('usage', (cause as Error).message, { cause });
-  }
-}
-
-export type KeyState = 'usable' | 'revoked' | 'expired';
-
-export function stateOfKey(key: Pick<LoginKey, 'revokedAt' | 'expiresAt'>, now: number): KeyState {
-  if (key.revokedAt !== null) return 'revoked';
-  return key.expiresAt !== null && key.expiresAt <= now ? 'expired' : 'usable';
+export function auditKey(
+  tx: Queryable,
+  { now, actor }: Pick<Workplace, 'now' | 'actor'>,
+  org: string,
+  action: string,
+  subject: string,
+  detail: Record<string, unknown>,
+): Promise<void> {
+  return recordAudit(tx, { at: now(), org, actor, action, subject, detail });
 }

@@ -5,7 +5,7 @@ import { listQueue } from '../../db/control/uploads.js';
 import { countTeams } from '../../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../../db/directory/users.js';
 import type { Workplace } from '../compose.js';
-import { stateOfKey } from '../operations/keys.js';
+import { stateOfKey } from '../operations/keyterms.js';
 import { describeLimit } from '../operations/limits.js';
 import { describeOptions } from '../operations/options.js';
 import { formatTime, isoTime, type ListView, renderRecord } from '../output.js';

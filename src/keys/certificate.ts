@@ -1,0 +1,156 @@
+/** User certificates as OpenSSH makes them (its PROTOCOL.certkeys): reading one, and judging whether it may log in. */
+import { KeyError } from './error.js';
+import { fingerprintOf } from './fingerprint.js';
+import { leastRsaBits } from './login.js';
+import { allowsSource, parseSources } from './source.js';
+import { importKey, verifySignature } from './verify.js';
+import { typeOf, WireReader, wireString } from './wire.js';
+
+export interface Certificate {
+  /** The certified key, as if it were alone. */
+  key: Buffer;
+  fingerprint: string;
+  serial: string;
+  /** Its name, as the authority gave it: for looking it up, and not for logs. */
+  keyId: string;
+  principals: string[];
+  isForUsers: boolean;
+  validAfter: number;
+  /** null: for ever. */
+  validBefore: number | null;
+  criticalOptions: ReadonlyMap<string, Buffer>;
+  authority: Buffer;
+  authorityFingerprint: string;
+  /** Whether the authority's signature is good; SHA-1 never is. */
+  isGenuine: boolean;
+}
+
+/** Wire strings between the nonce and the serial number, by the type of the certified key. */
+const keyParts: Readonly<Record<string, number>> = {
+  'ssh-ed25519': 1,
+  'ssh-rsa': 2,
+  'ecdsa-sha2-nistp256': 2,
+  'ecdsa-sha2-nistp384': 2,
+  'ecdsa-sha2-nistp521': 2,
+  'sk-ssh-ed25519@openssh.com': 2,
+  'sk-ecdsa-sha2-nistp256@openssh.com': 3,
+};
+
+const suffix = '-cert-v01@openssh.com';
+
+/** The type of the key that a certificate's type is for; null: it is no certificate's type. */
+export function certifiedType(type: string): string | null {
+  if (!type.endsWith(suffix)) return null;
+  const plain = type.slice(0, -suffix.length);
+  return plain.startsWith('sk-') ? `${plain}@openssh.com` : plain;
+}
+
+/** null: the wire format is no certificate's. @throws KeyError `malformed` when it is, and is broken. */
+export function readCertificate(wire: Buffer): Certificate | null {
+  const type = certifiedType(typeOf(wire));
+  if (type === null) return null;
+  const parts = keyParts[type];
+  if (parts === undefined) throw new KeyError('malformed', 'a certificate of an unknown type');
+  const reader = new WireReader(wire);
+  reader.string();
+  reader.string(); // the nonce
+  const begin = reader.position;
+  for (let part = 0; part < parts; part++) reader.string();
+  const key = Buffer.concat([wireString(type), wire.subarray(begin, reader.position)]);
+  const serial = reader.u64().toString();
+  const isForUsers = reader.u32() === 1;
+  const keyId = reader.string().toString('utf8');
+  const principals = readStrings(reader.string()).map((name) => name.toString('utf8'));
+  const validAfter = toMs(reader.u64()) ?? Number.MAX_SAFE_INTEGER;
+  const validBefore = toMs(reader.u64());
+  const criticalOptions = readOptions(reader.string());
+  readOptions(reader.string()); // what it may do in a shell, which there is none of
+  reader.string(); // reserved
+  const authority = reader.string();
+  const signed = wire.subarray(0, reader.position);
+  const signature = reader.string();
+  if (!reader.isAtEnd) throw new KeyError('malformed', 'more bytes than the certificate has');
+  return {
+    key,
+    fingerprint: fingerprintOf(key),
+    serial,
+    keyId,
+    principals,
+    isForUsers,
+    validAfter,
+    validBefore,
+    criticalOptions,
+    authority,
+    authorityFingerprint: fingerprintOf(authority),
+    isGenuine: verifySignature(authority, signature, signed),
+  };
+}
+
+export type CertificateFlaw =
+  | 'certificate not signed by its authority'
+  | 'certificate is not for users'
+  | 'certificate not valid yet'
+  | 'expired certificate'
+  | 'certificate for another principal'
+  | 'certificate with an option that is not supported'
+  | 'certificate for a key that is too short'
+  | 'address not allowed for this certificate';
+
+/** null: it may log in where its authority's certificates may. */
+export function judgeCertificate(
+  certificate: Certificate,
+  { principals, address, now }: { principals: readonly string[]; address: string | null; now: number },
+): CertificateFlaw | null {
+  if (!certificate.isGenuine) return 'certificate not signed by its authority';
+  if (!certificate.isForUsers) return 'certificate is not for users';
+  if (now < certificate.validAfter) return 'certificate not valid yet';
+  if (certificate.validBefore !== null && certificate.validBefore <= now) return 'expired certificate';
+  if (isShort(certificate.key)) return 'certificate for a key that is too short';
+  // A certificate that names nobody would be good for everybody.
+  if (!certificate.principals.some((name) => principals.includes(name))) return 'certificate for another principal';
+  for (const [name, value] of certificate.criticalOptions) {
+    // "If an implementation does not recognise a critical option, then the certificate should be refused."
+    if (name !== 'source-address') return 'certificate with an option that is not supported';
+    if (!allowsAddress(value, address)) return 'address not allowed for this certificate';
+  }
+  return null;
+}
+
+function isShort(key: Buffer): boolean {
+  if (typeOf(key) !== 'ssh-rsa') return false;
+  try {
+    return (importKey(key).publicKey.asymmetricKeyDetails?.modulusLength ?? 0) < leastRsaBits;
+  } catch {
+    return true;
+  }
+}
+
+function allowsAddress(value: Buffer, address: string | null): boolean {
+  try {
+    const sources = parseSources(new WireReader(value).text());
+    return sources.length > 0 && allowsSource(sources, address);
+  } catch {
+    return false;
+  }
+}
+
+function readStrings(packed: Buffer): Buffer[] {
+  const reader = new WireReader(packed);
+  const strings: Buffer[] = [];
+  while (!reader.isAtEnd) strings.push(reader.string());
+  return strings;
+}
+
+function readOptions(packed: Buffer): Map<string, Buffer> {
+  const strings = readStrings(packed);
+  if (strings.length % 2 !== 0) throw new KeyError('malformed', 'an option without its value');
+  const options = new Map<string, Buffer>();
+  for (let index = 0; index < strings.length; index += 2)
+    options.set(strings[index]!.toString('latin1'), strings[index + 1]!);
+  return options;
+}
+
+/** Seconds to milliseconds; null: past what a clock can show, which stands for "for ever". */
+function toMs(seconds: bigint): number | null {
+  return seconds > BigInt(Number.MAX_SAFE_INTEGER) / 1000n ? null : Number(seconds) * 1000;
+}
