@@ -5,6 +5,7 @@ import { parse } from 'csv-parse/sync';
 import { DateTime } from 'luxon';
 import { type Company, createCompany, ownerEmail } from './company.js';
 import { renewFolder, writeLoginKey } from './folder.js';
+import { closeOffice } from './guard.js';
 import { askDropslot, runDropslot, startDropslot } from './program.js';
 import { alignColumns, drawTree, type Stage, type TeamLine } from './show.js';
 import { type Client, chooseClient } from './transfer.js';
@@ -19,7 +20,8 @@ interface Run {
 }
 
 /** @throws Error when any step fails, or ends otherwise than the story says. */
-export async function tellStory(folder: string, { step, say }: Stage): Promise<void> {
+export async function tellStory(folder: string, stage: Stage): Promise<void> {
+  const { step, say } = stage;
   const data = join(folder, 'data');
   const shown = shorten(data);
   await renewFolder(folder);
@@ -38,7 +40,8 @@ export async function tellStory(folder: string, { step, say }: Stage): Promise<v
 
     const hostKeys = join(data, 'keys', 'host');
     const client = await chooseClient({ port: server.port, org, hostKeys, folder, privateKey });
-    const company = createCompany(DateTime.utc());
+    const today = DateTime.utc();
+    const company = createCompany(today);
     step(`Push the HR system's export: ${company.people} people, with ${client.name}`);
     await push(client, company, folder, say);
     say(...(await describeSeals(data)));
@@ -57,6 +60,8 @@ export async function tellStory(folder: string, { step, say }: Stage): Promise<v
 
     step('The teams');
     say(...drawTree(await readTeams(data)));
+
+    await closeOffice({ data, folder, org, client }, company, today, stage);
   } finally {
     await server.stop();
   }

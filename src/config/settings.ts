@@ -126,6 +126,26 @@ export const settingsSchema = z.strictObject({
   maxFaultShare: fraction
     .default(0.5)
     .describe('A file in which more than this share of the rows (and at least 20) are faulty is refused whole.'),
+  maxDeactivations: z
+    .string()
+    .regex(/^\d{1,9}$|^\d{1,3}(\.\d+)?%$/, 'must be a number of users, or a share as "10%"')
+    .default('10%')
+    .describe(
+      'A run that deactivates more users is held for approval: a number of users, or a share of the active ones (of at least 5 users). An organization may have its own (`orgs set`).',
+    ),
+  maxAdminChanges: amount
+    .default(10)
+    .describe(
+      'A run that makes or unmakes more admins is held for approval. An organization may have its own (`orgs set`).',
+    ),
+  maxUpdatedShare: fraction
+    .default(0.5)
+    .describe(
+      'A run that replaces the email, the manager or teams of more than this share of the active users (and at least 20) is held for approval. An organization may have its own (`orgs set`).',
+    ),
+  approvalHours: positive
+    .default(24)
+    .describe('How long the approval of a held run is good for; a run that begins later is counted and held again.'),
   leaseSeconds: positive
     .default(30)
     .describe('How long a run stays claimed by an importer that no longer answers, before another one continues it.'),

@@ -7,8 +7,9 @@ import { listFields } from '../db/directory/fields.js';
 import { indexIssues, listIssues } from '../db/directory/findings.js';
 import { dropStages, openStage } from '../db/directory/stage.js';
 import { sumFiles } from './counts.js';
+import { guardPlan } from './guard.js';
 import { planFiles } from './plan.js';
-import { outcomeOf } from './run.js';
+import { outcomeOf } from './settlement.js';
 import type { Source } from './source.js';
 import { dateIn } from './time.js';
 import type { Issue, Progress, RunSummary } from './types.js';
@@ -36,6 +37,7 @@ export async function checkFile(
     const today = dateIn(org.timeZone, moment);
     const fields = await listFields(directory.read, org.id);
     const [planned] = await planFiles({ settings, stage, org, today, now: moment, fields, tell }, [source]);
+    const hold = await guardPlan(stage, org, settings);
     await indexIssues(stage);
     for await (const page of listIssues(stage, 0)) await onIssues(page as Issue[]);
     const files = [outcomeOf(source.name, source, planned!)];
@@ -44,6 +46,9 @@ export async function checkFile(
       run: null,
       org: org.id,
       kind: 'check',
+      state: 'planned',
+      hold,
+      note: null,
       date: today,
       timeZone,
       startedAt: moment,

@@ -72,6 +72,25 @@ export const codes = {
       '{faults} of {rows} rows are faulty, more than the allowed share. Nothing of the file was applied. Mend the rows of the report and send the file again.',
   },
 
+  too_many_deactivations: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would deactivate {count} of {active} active users; more than {limit} needs an approval. Nothing was changed.',
+  },
+  too_many_admin_changes: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would make or unmake {count} admins; more than {limit} needs an approval. Nothing was changed.',
+  },
+  too_many_updates: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would replace "{field}" of {count} users (there are {active} active ones); more than {limit} needs an approval. Nothing was changed.',
+  },
+
   cell_count: {
     severity: 'fault',
     rule: 'F4',
@@ -265,7 +284,8 @@ export function makeIssue(
   };
 }
 
-function describe(code: CodeName, details: Details): string {
+/** The sentence of a code. */
+export function describe(code: CodeName, details: Details): string {
   return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => shorten(String(details[name] ?? '')));
 }
 

@@ -6,7 +6,7 @@ import type { Issue, Severity } from './types.js';
 const batchIssues = 5000;
 
 export class IssueLog {
-  readonly counts: Record<Severity, number> = { refusal: 0, fault: 0, warning: 0 };
+  readonly counts: Record<Severity, number> = { refusal: 0, hold: 0, fault: 0, warning: 0 };
   private waiting: Issue[] = [];
 
   /** @param file its place in the run. */

@@ -17,15 +17,35 @@ const shown: readonly [keyof Counts, string, string][] = [
 /** Plain text, no longer than a screen for a run of a few files. */
 export function describeRun(summary: RunSummary): string {
   const head = summary.kind === 'check' ? 'Check' : `Run ${summary.run}`;
+  const isApplied = summary.state === 'applied' || summary.state === undefined;
   const lines = [
     `${head} of ${summary.org}, ${summary.date} (${summary.timeZone})`,
     '',
+    ...describeHold(summary),
     ...(summary.files.length === 0 ? ['No file was waiting.'] : summary.files.flatMap(describeFile)),
     '',
+    ...(isApplied ? [] : ['What the files say:']),
     `Users: ${describeCounts(summary.users)}`,
     `Teams: ${describeCounts(summary.teams)}`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Older summaries have no state. */
+function describeHold({ kind, run, state, hold = [], note = null }: RunSummary): string[] {
+  const said = note === null ? [] : [`The operator's note: ${note}`];
+  const why = hold.map(({ message }) => `  ${message}`);
+  if (state === 'rejected') return ['REJECTED by an operator: nothing was applied.', ...why, ...said, ''];
+  if (kind === 'check' && hold.length > 0) return ['This would be HELD until an operator approves it.', ...why, ''];
+  if (state === 'held')
+    return [
+      'HELD: nothing is applied until an operator approves it.',
+      ...why,
+      `  If the files are right, ask your operator to approve run ${run}. If not, send corrected files under the same names:`,
+      '  they take the place of these.',
+      '',
+    ];
+  return said.length > 0 ? [...said, ''] : [];
 }
 
 function describeFile(file: FileOutcome): string[] {

@@ -10,7 +10,8 @@ export interface Refusal {
   column: string | null;
 }
 
-export type Severity = 'refusal' | 'fault' | 'warning';
+/** `hold`: nothing of the run is applied until an operator approves it. */
+export type Severity = 'refusal' | 'hold' | 'fault' | 'warning';
 
 /** One line of a report. */
 export interface Issue {
@@ -38,6 +39,19 @@ export interface Counts {
   refused: number;
 }
 
+/** Why a run waits for an operator's word (rule G1). */
+export interface HoldReason {
+  code: string;
+  /** The column it is about, where there is one. */
+  field: string | null;
+  /** Users whom it is about, of all active ones. */
+  count: number;
+  of: number;
+  /** What needs no approval: a number of users, or a share as `10%`. */
+  limit: string;
+  message: string;
+}
+
 export type FileType = 'users' | 'teams';
 
 export interface FileOutcome {
@@ -45,7 +59,8 @@ export interface FileOutcome {
   uploadId: number | null;
   name: string;
   type: FileType | null;
-  state: 'imported' | 'refused';
+  /** `held`: waits with its run. */
+  state: 'imported' | 'refused' | 'held';
   refusal: Refusal | null;
   bytes: number;
   sha256: string;
@@ -64,7 +79,13 @@ export interface RunSummary {
   /** null for `check`. */
   run: number | null;
   org: string;
-  kind: 'slot' | 'manual' | 'check';
+  kind: 'slot' | 'manual' | 'undo' | 'check';
+  /** `planned`: nothing is applied, as nothing was to be. */
+  state: 'applied' | 'held' | 'rejected' | 'planned';
+  /** Why the run is, was, or would be held. */
+  hold: HoldReason[];
+  /** What the operator said who approved or rejected it. */
+  note: string | null;
   /** The import's date in the organization's time zone, yyyy-mm-dd. */
   date: string;
   timeZone: string;

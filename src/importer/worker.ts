@@ -38,11 +38,15 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     const summary = await workRun(deps, run, lease.tell);
     if (summary !== null) {
       const files = summary.files.map(({ uploadId, type, state, rows }) => ({ uploadId, type, state, rows }));
-      logger.info('run done', {
+      // One that an older version applied has no such list.
+      const hold = (summary.hold ?? []).map(({ code, count, of, limit }) => ({ code, count, of, limit }));
+      const level = summary.state === 'held' ? 'warn' : 'info';
+      logger[level](summary.state === 'held' ? 'run held for approval' : 'run done', {
         org: run.org,
         run: run.id,
         ms: now() - run.startedAt!,
         files,
+        ...(hold.length > 0 && { hold }),
         users: summary.users,
         teams: summary.teams,
       });

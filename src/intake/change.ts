@@ -2,9 +2,10 @@
 import type { Queryable } from '../db/connection.js';
 import { deleteEntry, type EntryRow, lockEntry, updateEntry } from '../db/control/entries.js';
 import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
+import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { findPartial, forgetPartials } from '../db/control/partials.js';
-import { moveUpload, queueUpload, unqueueUpload, withdrawUpload } from '../db/control/uploads.js';
+import { findUpload, moveUpload, queueUpload, unqueueUpload, withdrawUpload } from '../db/control/uploads.js';
 import { checkPath, isBelow, isTemporary, joinPath, splitPath } from '../storage/path.js';
 import { requireFolder } from '../storage/space.js';
 import { SpaceError } from '../storage/types.js';
@@ -27,8 +28,11 @@ export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: 
     return { blob: null, partials };
   }
   if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
-  if (entry.uploadId !== null && (await withdrawUpload(tx, entry.uploadId, at)))
+  const upload = entry.uploadId === null ? null : await findUpload(tx, entry.uploadId);
+  if (upload !== null && (await withdrawUpload(tx, upload.id, at))) {
+    await overtakeHeld(tx, upload.runId, at);
     await audit(tx, org, sender, at, 'upload.withdrawn', path, { upload: entry.uploadId });
+  }
   await deleteEntry(tx, entry.id);
   return { blob: entry.blobId, partials };
 }
@@ -68,7 +72,9 @@ async function followName(
   at: number,
 ): Promise<void> {
   if (isTemporary(path)) {
+    const run = (await findUpload(tx, uploadId))?.runId ?? null;
     if (await unqueueUpload(tx, uploadId, path)) {
+      await overtakeHeld(tx, run, at);
       await audit(tx, org, sender, at, 'upload.unqueued', path, { upload: uploadId });
       return;
     }

@@ -12,6 +12,7 @@ import {
   lockEntry,
   updateEntry,
 } from '../db/control/entries.js';
+import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
@@ -88,8 +89,8 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
 }
 
 /**
- * Takes a file from its name for a newer one. A version that is still queued moves to the archive as superseded; one
- * that a run is importing stays with the run; one under a temporary name goes.
+ * Takes a file from its name for a newer one. A version that is still queued, or held with its run, moves to the archive
+ * as superseded; one that a run is importing stays with the run; one under a temporary name goes.
  */
 export async function replaceEntry(
   tx: Queryable,
@@ -99,13 +100,14 @@ export async function replaceEntry(
   at: number,
 ): Promise<void> {
   const upload = entry.uploadId === null ? null : await findUpload(tx, entry.uploadId);
-  if (upload?.state === 'queued') {
+  if (upload?.state === 'queued' || upload?.state === 'held') {
     const dir = `/archive/${DateTime.fromMillis(at, { zone: org.timeZone }).toISODate()}/superseded`;
     await ensureFolders(tx, org.id, dir, at);
     const name = await freeName(tx, org.id, dir, entry.name);
     const archivedAs = joinPath(dir, name);
     if (await supersedeUpload(tx, upload.id, { archivedAs, at })) {
       await updateEntry(tx, entry.id, { dir, name });
+      if (upload.state === 'held') await overtakeHeld(tx, upload.runId, at);
       const path = joinPath(entry.dir, entry.name);
       const { size, sha256 } = upload;
       const detail = { upload: upload.id, outcome: 'superseded', size, sha256, archivedAs };

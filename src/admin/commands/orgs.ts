@@ -114,7 +114,8 @@ function registerChange(orgs: Command): void {
     .summary('change an organization')
     .description(
       `Changes an organization. Keys: name, owner, slot, timeZone, dateFormat, plan, teams (add or replace);
-maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB; "default": the setting's).
+maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB; "default": the setting's);
+maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval).
 A new slot or time zone begins with its next occurrence; nothing is caught up.`,
     )
     .argument('<org>')

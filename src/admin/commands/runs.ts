@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import { listRuns, type Run } from '../../db/control/runs.js';
 import { describeRun } from '../../importer/summary.js';
-import type { Issue, RunSummary } from '../../importer/types.js';
+import type { Issue, Progress, RunSummary } from '../../importer/types.js';
 import { atWorkplace, examples } from '../command.js';
 import { AdminError } from '../error.js';
-import { checkDiskFile, getRun, importNow } from '../operations/runs.js';
+import { approveHeldRun, checkDiskFile, getRun, importNow, rejectHeldRun } from '../operations/runs.js';
 import { describeProgress, issueList, renderRun, runList, runToJson } from '../views/runs.js';
 
 /** Mistakes that a terminal is shown; the rest is counted, and `--json` has them all. */
@@ -51,13 +51,11 @@ export function registerRuns(program: Command): void {
     .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
     .action((id: string, _options, command: Command) =>
       atWorkplace(command, async (place, out) => {
-        const stop = new AbortController();
-        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-        const run = await importNow(place, id, (progress) => out.note(describeProgress(progress)), stop.signal);
+        const run = await importNow(place, id, (progress) => out.note(describeProgress(progress)), untilSignal());
         await showEnd(run, out);
       }),
     );
-  const runs = program.command('runs').description('list and show runs');
+  const runs = program.command('runs').description('list and show runs; approve or reject what is held');
   runs
     .command('list')
     .summary("list an organization's runs, newest first")
@@ -80,6 +78,46 @@ export function registerRuns(program: Command): void {
         await out.show(runToJson(run), renderRun(run));
       }),
     );
+  registerDecisions(runs);
+}
+
+function registerDecisions(runs: Command): void {
+  runs
+    .command('approve')
+    .summary('apply a run that is held')
+    .description(
+      `Approves a held run, applies it, and prints its summary. What is approved is exactly what was counted: a run that
+would do something else by now is held again.`,
+    )
+    .argument('<id>', 'number of the run')
+    .option('--note <text>', 'why, for the audit trail and the sender')
+    .addHelpText('after', examples('dropslot runs approve 12 --note "the Berlin office closes, HR confirmed by phone"'))
+    .action((id: string, { note }: { note?: string }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const tell = (progress: Progress) => out.note(describeProgress(progress));
+        await showEnd(await approveHeldRun(place, id, note ?? null, tell, untilSignal()), out);
+      }),
+    );
+  runs
+    .command('reject')
+    .summary('end a run that is held, and apply nothing of it')
+    .description('Rejects a held run: its files go to the archive, and a summary in /reports tells the sender.')
+    .argument('<id>', 'number of the run')
+    .option('--note <text>', 'why, for the audit trail and the sender')
+    .addHelpText('after', examples('dropslot runs reject 12 --note "the export lacks half of the company"'))
+    .action((id: string, { note }: { note?: string }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const run = await rejectHeldRun(place, id, note ?? null);
+        await out.show(runToJson(run), renderRun(run));
+      }),
+    );
+}
+
+/** Aborted by the first SIGINT or SIGTERM. */
+function untilSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
 }
 
 async function showEnd(run: Run, out: { show(value: unknown, text: string): Promise<void> }): Promise<void> {
@@ -88,6 +126,11 @@ async function showEnd(run: Run, out: { show(value: unknown, text: string): Prom
     throw new AdminError('failed', `run ${run.id} failed: ${run.failure}; its files are queued again`);
   }
   await out.show(summary, describeRun(summary).trimEnd());
+  if (run.state === 'held')
+    throw new AdminError(
+      'refused',
+      `run ${run.id} is held: "dropslot runs approve ${run.id}", or "runs reject ${run.id}"`,
+    );
   failWhenRefused(summary, 'refused');
 }
 

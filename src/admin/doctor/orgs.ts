@@ -1,7 +1,7 @@
 /** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
 import { listLoginKeys } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
-import { listRuns } from '../../db/control/runs.js';
+import { findHeldRun, listRuns } from '../../db/control/runs.js';
 import { countSealedTo, countSealedToOthers } from '../../db/control/sealing.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { findUser } from '../../db/directory/users.js';
@@ -73,6 +73,7 @@ async function examineLoginKeys(place: Workplace, org: Org, report: Report): Pro
 }
 
 async function examineQueue(place: Workplace, org: Org, report: Report): Promise<void> {
+  if ((await findHeldRun(place.control.read, org.id)) !== null) return;
   const [oldest] = await listQueue(place.control.read, org.id);
   if (oldest?.queuedAt != null && place.now() - oldest.queuedAt > queueOverdueMs)
     report('wrong', `files wait since ${formatTime(oldest.queuedAt)}: no slot came, is "dropslot serve" running?`);
@@ -84,6 +85,11 @@ async function examineRuns(place: Workplace, org: Org, report: Report): Promise<
   const last = runs.find((run) => run.state === 'done' || run.state === 'failed');
   if (last?.state === 'failed') report('wrong', `run ${last.id} failed: ${last.failure}`);
   for (const run of runs) {
+    if (run.state === 'held')
+      report(
+        'warning',
+        `run ${run.id} is held since ${formatTime(run.hold!.at)}, imports wait: dropslot runs show ${run.id}`,
+      );
     if (run.state === 'open' && now - run.openedAt > runOverdueMs)
       report('wrong', `run ${run.id} waits since ${formatTime(run.openedAt)}: is "dropslot serve" running?`);
     if (run.state === 'running' && run.leaseUntil !== null && now > run.leaseUntil + runOverdueMs)

@@ -1,5 +1,6 @@
 /** Showing, giving out and destroying the age identities that open organizations' files. */
 import { recordAudit } from '../../db/control/audit.js';
+import { overtakeAll } from '../../db/control/holds.js';
 import { listOrgs, lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
 import { forgetAllPartials } from '../../db/control/partials.js';
 import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../../db/control/sealing.js';
@@ -93,6 +94,7 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
       const at = place.now();
       // An import of what nothing opens would fail at every slot.
       const count = await withdrawUploads(tx, orgId, at);
+      await overtakeAll(tx, orgId, at);
       await recordSealedTo(tx, orgId, keyIdOf(org.recipient));
       // A node's key opens these, whatever becomes of the organization's.
       const forgotten = await forgetAllPartials(tx, orgId);

@@ -16,8 +16,18 @@ interface OptionRule<T> {
 
 const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOptions>[name]> } = {
   maxDeactivations: {
+    takes: 'a number of users, a share as "10%"',
+    read: (text) => (/^\d{1,9}$|^\d{1,3}(\.\d+)?%$/.test(text) ? text : null),
+    describe: String,
+  },
+  maxAdminChanges: {
     takes: 'a number of users',
     read: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : null),
+    describe: String,
+  },
+  maxUpdatedShare: {
+    takes: 'a share from 0 to 1',
+    read: (text) => (/^(0(\.\d+)?|1(\.0+)?)$/.test(text) ? Number(text) : null),
     describe: String,
   },
 };

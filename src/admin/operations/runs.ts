@@ -4,8 +4,9 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../../config/logger.js';
 import { recordAudit } from '../../db/control/audit.js';
-import { findRun, openManualRun, type Run } from '../../db/control/runs.js';
+import { endedStates, findHeldRun, findRun, openManualRun, type Run } from '../../db/control/runs.js';
 import { checkFile } from '../../importer/check.js';
+import { approveRun, rejectRun } from '../../importer/decide.js';
 import { openDiskSource } from '../../importer/source.js';
 import type { Issue, Progress, RunSummary } from '../../importer/types.js';
 import { workNext } from '../../importer/worker.js';
@@ -27,19 +28,23 @@ export async function checkDiskFile(
   return checkFile(place, org, source, onIssues, () => {});
 }
 
+/** Told what changes while a run is waited for. */
+type OnProgress = (progress: Progress) => void;
+
 /**
  * Opens a run now and waits for its end: works on it here, unless an importer was quicker.
- * @param onProgress is told what changes.
  * @param signal ends the wait; a run that was begun here is given back at a safe point.
+ * @throws AdminError `refused` while another run of the organization is held.
  */
 export async function importNow(
   place: Workplace,
   orgId: string,
-  onProgress: (progress: Progress) => void,
+  onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
   const org = await place.org(orgId);
   const { control, actor, now } = place;
+  await refuseWhileHeld(place, org.id);
   const id = await openManualRun(control.write, org.id, now());
   await recordAudit(control.write, {
     at: now(),
@@ -49,11 +54,63 @@ export async function importNow(
     subject: `run ${id}`,
     detail: {},
   });
+  return followRun(place, id, onProgress, signal);
+}
+
+/** @throws AdminError `refused` */
+export async function refuseWhileHeld({ control }: Workplace, org: string): Promise<void> {
+  const held = await findHeldRun(control.read, org);
+  if (held === null) return;
+  const decide = `"dropslot runs show ${held.id}", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
+  throw new AdminError('refused', `run ${held.id} of ${org} is held, and comes first: ${decide}`);
+}
+
+/**
+ * Approves a held run, and waits until it is applied, or held again since its plan has changed.
+ * @throws AdminError `not_found`, `refused` when it is not held.
+ */
+export async function approveHeldRun(
+  place: Workplace,
+  id: string,
+  note: string | null,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<Run> {
+  const run = await getHeldRun(place, id);
+  if (!(await approveRun(place, run, { by: place.actor, note }))) throw notHeld(run);
+  return followRun(place, run.id, onProgress, signal);
+}
+
+/** @throws AdminError `not_found`, `refused` when it is not held. */
+export async function rejectHeldRun(place: Workplace, id: string, note: string | null): Promise<Run> {
+  const run = await getHeldRun(place, id);
+  if (!(await rejectRun(place, run, { by: place.actor, note }))) throw notHeld(run);
+  return getRun(place, id);
+}
+
+async function getHeldRun(place: Workplace, id: string): Promise<Run> {
+  const run = await getRun(place, id);
+  if (run.state !== 'held') throw notHeld(run);
+  return run;
+}
+
+function notHeld({ id, state }: Run): AdminError {
+  return new AdminError('refused', `run ${id} is not held: it is ${state}`);
+}
+
+/** Waits for a run's end, or for its being held: works on it here, unless an importer was quicker. */
+export async function followRun(
+  place: Workplace,
+  id: number,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<Run> {
+  const { control } = place;
   const working = workHere(place, id, signal);
   let told = '';
   for (;;) {
     const run = (await findRun(control.read, id))!;
-    if (run.state === 'done' || run.state === 'failed') {
+    if (isOver(run)) {
       await working;
       return run;
     }
@@ -87,9 +144,13 @@ async function workHere(place: Workplace, id: number, signal: AbortSignal): Prom
     const result = await workNext(deps, id);
     if (result === 'ended') return;
     const run = await findRun(control.read, id);
-    if (run?.state === 'done' || run?.state === 'failed') return;
+    if (run === null || isOver(run)) return;
     await sleep(result === 'left' ? 2_000 : 1_000);
   }
+}
+
+function isOver({ state }: Run): boolean {
+  return state === 'held' || endedStates.includes(state);
 }
 
 /** @throws AdminError `not_found` */

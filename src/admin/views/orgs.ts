@@ -1,6 +1,7 @@
 /** How organizations look to people and to programs. */
 import { listLoginKeys } from '../../db/control/keys.js';
 import { limitNames, type Org } from '../../db/control/orgs.js';
+import { findHeldRun } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { countTeams } from '../../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../../db/directory/users.js';
@@ -39,15 +40,18 @@ export const orgList: ListView<OrgSummary> = {
 export interface OrgDetails extends OrgSummary {
   users: UserCounts;
   teams: number;
+  /** The run that waits for an operator's word; null: none does. */
+  heldRun: number | null;
 }
 
 export async function detailOrg(place: Workplace, org: Org): Promise<OrgDetails> {
   const users = await countUsers(place.directory.read, org.id);
   const teams = await countTeams(place.directory.read, org.id);
-  return { ...(await summarizeOrg(place, org)), users, teams };
+  const heldRun = (await findHeldRun(place.control.read, org.id))?.id ?? null;
+  return { ...(await summarizeOrg(place, org)), users, teams, heldRun };
 }
 
-export function renderOrg({ org, usableKeys, queued, users, teams }: OrgDetails): string {
+export function renderOrg({ org, usableKeys, queued, users, teams, heldRun }: OrgDetails): string {
   return renderRecord([
     ['Organization', org.id],
     ['Name', org.name],
@@ -62,6 +66,7 @@ export function renderOrg({ org, usableKeys, queued, users, teams }: OrgDetails)
     ['Added', formatTime(org.createdAt)],
     ['Usable keys', String(usableKeys)],
     ['Queued files', String(queued)],
+    ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun}"`],
     ['Users', `${users.active} active (${users.admins} admins), ${users.deactivated} deactivated`],
     ['Known teams', String(teams)],
     ...limitNames.map((name): [string, string | null] => [name, describeLimit(name, org.limits[name])]),

@@ -56,6 +56,13 @@ export function renderRun(run: Run): string {
     ['Finished', formatTime(run.finishedAt)],
     ['Progress', run.progress === null ? null : describeProgress(run.progress as Progress)],
     ['Failure', run.failure],
+    ['Held', run.hold === null ? null : formatTime(run.hold.at)],
+    [
+      'Approved',
+      run.approval === null
+        ? null
+        : `${formatTime(run.approval.at)} by ${run.approval.by}, good until ${formatTime(run.approval.until)}`,
+    ],
   ]);
   return summary === null ? head : `${head}\n\n${describeRun(summary).trimEnd()}`;
 }

@@ -1,6 +1,7 @@
 /** Whole folders of an organization's virtual tree: what lies below one, and moving it. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import { movableStates } from './uploads.js';
 
 /** The paths of all folders below one, in no order. */
 export async function listFoldersBelow(db: Queryable, org: string, path: string): Promise<string[]> {
@@ -17,7 +18,7 @@ export async function moveEntriesBelow(tx: Queryable, org: string, from: string,
   const inside = tx('entries').where({ org_id: org }).whereNotNull('upload_id').where(isBelow(from));
   await tx('uploads')
     .whereIn('id', inside.select('upload_id'))
-    .whereIn('state', ['queued', 'stored'])
+    .whereIn('state', movableStates)
     .update({ path: tx.raw('? || substr(path, CAST(? AS integer))', [to, rest]) });
   for (const table of ['entries', 'partials'])
     await tx(table)

@@ -1,5 +1,7 @@
 /** What an operator may choose for one organization, beyond its limits: each option is absent until it is chosen. */
 export interface OrgOptions {
-  /** Deactivations in one run that need no approval; the setting of the same name says what holds without it. */
-  maxDeactivations?: number;
+  /** What one run may do without an approval; the settings of the same names say what holds without them. */
+  maxDeactivations?: string;
+  maxAdminChanges?: number;
+  maxUpdatedShare?: number;
 }

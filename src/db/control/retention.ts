@@ -25,7 +25,9 @@ export async function listExpiredFiles(db: Queryable, cutoffs: Cutoffs, limit: n
   const found = [
     ...(archived === null ? [] : await settledBefore(db, ['imported', 'refused'], archived, limit)),
     ...(superseded === null ? [] : await settledBefore(db, ['superseded'], superseded, limit)),
-    ...(reports === null ? [] : await writtenBefore(db, reports, limit)),
+    ...(reports === null ? [] : await writtenBefore(db, '/reports', reports, limit)),
+    // Reports that lie beside their files.
+    ...(archived === null ? [] : await writtenBefore(db, '/archive', archived, limit)),
   ].slice(0, limit);
   const files = found.map((row) => ({ entryId: row.id, org: row.org_id, blobId: row.blob_id }));
   return files.filter((file) => file.org === files[0]?.org);
@@ -96,12 +98,12 @@ function settledBefore(db: Queryable, states: string[], before: number, limit: n
     .select<Found[]>('entries.id', 'entries.org_id', 'entries.blob_id');
 }
 
-function writtenBefore(db: Queryable, before: number, limit: number): Promise<Found[]> {
+function writtenBefore(db: Queryable, root: string, before: number, limit: number): Promise<Found[]> {
   return db('entries')
     .where({ kind: 'file' })
     .whereNull('upload_id')
     .where('created_at', '<', before)
-    .where(isBelow('/reports'))
+    .where(isBelow(root))
     .orderBy(['org_id', 'id'])
     .limit(limit)
     .select<Found[]>('id', 'org_id', 'blob_id');

@@ -4,13 +4,46 @@ import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { isUniqueViolation } from '../error.js';
 
-/** `open`: waits for an importer. `failed`: given up after several attempts; its files are queued again. */
-export type RunState = 'open' | 'running' | 'done' | 'failed';
+export type RunState =
+  /** Waits for an importer. */
+  | 'open'
+  | 'running'
+  | 'done'
+  /** Given up after several attempts; its files are queued again. */
+  | 'failed'
+  /** Planned and counted, and too much of it: waits for an operator's word (rule G1). */
+  | 'held'
+  /** Held, and an operator said no; its files are archived. */
+  | 'rejected'
+  /** Held, and a newer version of one of its files came; the others are queued again. */
+  | 'superseded';
+
+/** States in which nothing happens any more. */
+export const endedStates: readonly RunState[] = ['done', 'failed', 'rejected', 'superseded'];
+
+/** What was counted when a run was held. */
+export interface Hold {
+  /** Milliseconds since 1970. */
+  at: number;
+  /** The import's date that was planned with, yyyy-mm-dd: an approved plan keeps it. */
+  today: string;
+  /** Of the plan: equal for equal plans. */
+  digest: string;
+}
+
+/** An operator's word, for one plan and for a time. */
+export interface Approval {
+  by: string;
+  at: number;
+  until: number;
+  digest: string;
+  note: string | null;
+}
 
 export interface Run {
   id: number;
   org: string;
-  kind: 'slot' | 'manual';
+  kind: 'slot' | 'manual' | 'undo';
   /** yyyy-mm-dd in the organization's time zone; null for manual runs. */
   slotDate: string | null;
   state: RunState;
@@ -24,10 +57,19 @@ export interface Run {
   progress: unknown;
   summary: unknown;
   failure: string | null;
+  /** null: it was never held. */
+  hold: Hold | null;
+  approval: Approval | null;
+  /** The run whose changes this one takes back. */
+  undoes: number | null;
 }
 
-/** Opens the slot of a date; null when it was opened before, by whichever node. */
+/**
+ * Opens the slot of a date; null when it was opened before, by whichever node, and while a run of the organization is
+ * held: the slot is caught up when that is decided.
+ */
 export async function openSlotRun(db: Queryable, org: string, slotDate: string, now: number): Promise<number | null> {
+  if ((await findHeldRun(db, org)) !== null) return null;
   const rows = await db('runs')
     .insert({ org_id: org, kind: 'slot', slot_date: slotDate, state: 'open', opened_at: now })
     .onConflict(['org_id', 'slot_date'])
@@ -46,12 +88,26 @@ export async function openManualRun(db: Queryable, org: string, now: number): Pr
   return row.id;
 }
 
+/** Opens a run that takes back what another one changed. */
+export async function openUndoRun(db: Queryable, org: string, undoes: number, now: number): Promise<number> {
+  const [row] = await db('runs')
+    .insert({ org_id: org, kind: 'undo', slot_date: null, state: 'open', opened_at: now, undoes })
+    .returning('id');
+  return row.id;
+}
+
+/** The run of an organization that waits for an operator's word; null: none does. */
+export async function findHeldRun(db: Queryable, org: string): Promise<Run | null> {
+  const row = await db('runs').where({ org_id: org, state: 'held' }).orderBy('id').first();
+  return row === undefined ? null : fromRow(row);
+}
+
 /** A lease that ends later than this many times its length from now was taken under a clock that was wrong. */
 const mostLeases = 10;
 
 /**
  * Claims a run that waits, or whose importer no longer answers; null when there is none. Of one organization the oldest
- * run goes first; among organizations the one that was tried least, so that a run that fails holds up nobody else.
+ * run goes first, and none while one is held; among organizations the one that was tried least, so that a run that fails holds up nobody else.
  * `id` claims that run only.
  */
 export async function claimRun(
@@ -70,7 +126,7 @@ export async function claimRun(
     .whereNotExists(
       db('runs as earlier')
         .whereRaw('earlier.org_id = runs.org_id AND earlier.id < runs.id')
-        .whereIn('earlier.state', ['open', 'running']),
+        .whereIn('earlier.state', ['open', 'running', 'held']),
     )
     .modify((query) => id !== undefined && query.where({ id }))
     .orderBy(['attempts', 'id']);
@@ -111,6 +167,30 @@ export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): P
 export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
   const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
+}
+
+/** Puts a run aside with what was counted; false: it had ended, or is somebody else's now. */
+export async function holdRun(db: Queryable, run: Run, hold: Hold, summary: unknown): Promise<boolean> {
+  const change = { state: 'held', approval: null, lease_owner: null, lease_until: null, progress: null };
+  const counted = { hold: JSON.stringify(hold), summary: JSON.stringify(summary) };
+  return (await owned(db, run).update({ ...change, ...counted })) > 0;
+}
+
+/** Lets an importer have a held run again; false: it is not held. */
+export async function reopenRun(db: Queryable, id: number, approval: Approval): Promise<boolean> {
+  const change = { state: 'open', attempts: 0, approval: JSON.stringify(approval) };
+  return (await db('runs').where({ id, state: 'held' }).update(change)) > 0;
+}
+
+/** Ends a run that is held, or approved and not yet claimed; false: it is neither. */
+export async function endHeldRun(
+  db: Queryable,
+  id: number,
+  state: 'rejected' | 'superseded',
+  now: number,
+): Promise<boolean> {
+  const waiting = db('runs').where({ id }).whereIn('state', ['held', 'open']).whereNotNull('hold');
+  return (await waiting.update({ state, finished_at: now, approval: null })) > 0;
 }
 
 /** Of a run that has ended: what it says was not known until it did. */
@@ -158,5 +238,8 @@ function fromRow(row: any): Run {
     progress: row.progress === null ? null : JSON.parse(row.progress),
     summary: row.summary === null ? null : JSON.parse(row.summary),
     failure: row.failure,
+    hold: row.hold === null ? null : JSON.parse(row.hold),
+    approval: row.approval === null ? null : JSON.parse(row.approval),
+    undoes: row.undoes,
   };
 }

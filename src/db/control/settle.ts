@@ -7,7 +7,8 @@ import { finishRun, type Run, replaceSummary } from './runs.js';
 import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
 export interface Settlement {
-  reports: readonly { path: string; blob: Omit<BlobRow, 'org' | 'createdAt'> }[];
+  /** `alsoAs`: a second name. */
+  reports: readonly { path: string; alsoAs?: string; blob: Omit<BlobRow, 'org' | 'createdAt'> }[];
   uploads: readonly { id: number; state: 'imported' | 'refused'; archivedAs: string }[];
   /** Kept with the run, as JSON. */
   summary: unknown;
@@ -17,18 +18,13 @@ export interface Settlement {
 export async function settleRun(control: Db, run: Run, settlement: Settlement, now: number): Promise<boolean> {
   return control.write.transaction(async (tx) => {
     if (!(await finishRun(tx, run, settlement.summary, now))) return false;
-    const moved = new Map<string, string>();
-    for (const { path, blob } of settlement.reports) {
-      await insertBlob(tx, { ...blob, org: run.org, createdAt: now });
-      const file = { blobId: blob.id, uploadId: null, size: blob.size, mtimeMs: now };
-      moved.set(path, await placeFile(tx, run.org, path, file, now));
-    }
+    const moved = await placeReports(tx, run.org, settlement.reports, now);
     for (const { id, state, archivedAs: path } of settlement.uploads) {
       const archivedAs = await archiveUpload(tx, run.org, id, path, now);
       await settleUpload(tx, id, { state, archivedAs, at: now });
       moved.set(path, archivedAs);
     }
-    await correctSummary(tx, run, settlement.summary, moved);
+    await correctSummary(tx, run.id, settlement.summary, moved);
     // An importer that lost its lease may have claimed more than what another one applied.
     await unclaimUploads(tx, run.id);
     const detail = { run: run.id, uploads: settlement.uploads.map(({ id, state }) => ({ id, state })) };
@@ -44,26 +40,51 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
   });
 }
 
+/** Gives reports their names; where each was planned to be, and where it is. */
+export async function placeReports(
+  tx: Queryable,
+  org: string,
+  reports: Settlement['reports'],
+  now: number,
+): Promise<Map<string, string>> {
+  const moved = new Map<string, string>();
+  for (const { path, alsoAs, blob } of reports) {
+    await insertBlob(tx, { ...blob, org, createdAt: now });
+    const file = { blobId: blob.id, uploadId: null, size: blob.size, mtimeMs: now };
+    moved.set(path, await placeFile(tx, org, path, file, now));
+    if (alsoAs !== undefined) await placeFile(tx, org, alsoAs, file, now);
+  }
+  return moved;
+}
+
 /**
  * The names were free when the run was planned. Where one was given away since (to a superseded version of the same file,
  * or by a run that came between), the file has another one, and the summary says so.
+ * `isNew`: the run does not have the summary yet.
  */
-async function correctSummary(
+export async function correctSummary(
   tx: Queryable,
-  run: Run,
+  run: number,
   summary: unknown,
   moved: ReadonlyMap<string, string>,
+  isNew = false,
 ): Promise<void> {
-  if ([...moved].every(([planned, actual]) => planned === actual)) return;
+  if (!isNew && [...moved].every(([planned, actual]) => planned === actual)) return;
   await replaceSummary(
     tx,
-    run.id,
+    run,
     JSON.parse(JSON.stringify(summary), (_, value) => moved.get(value) ?? value),
   );
 }
 
 /** The name that a client gave moves; where the client has removed or replaced it meanwhile, the archive gets its own. */
-async function archiveUpload(tx: Queryable, org: string, uploadId: number, path: string, now: number): Promise<string> {
+export async function archiveUpload(
+  tx: Queryable,
+  org: string,
+  uploadId: number,
+  path: string,
+  now: number,
+): Promise<string> {
   const entry = await findEntryOfUpload(tx, org, uploadId);
   if (entry !== null) {
     const { dir, name } = await makePlace(tx, org, path, now);

@@ -7,12 +7,17 @@ export type UploadState =
   | 'queued'
   /** Claimed by a run. */
   | 'running'
+  /** Of a run that waits for an operator's word. */
+  | 'held'
   | 'imported'
   | 'refused'
   /** A newer upload of its path came before the import. */
   | 'superseded'
   /** Removed by its sender before the import. */
   | 'withdrawn';
+
+/** No run is at work on it: its sender may rename it, take it back, or send a newer version. */
+export const movableStates: readonly UploadState[] = ['queued', 'stored', 'held'];
 
 export interface NewUpload {
   org: string;
@@ -84,12 +89,33 @@ export async function claimUploads(db: Queryable, org: string, runId: number): P
   return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
 }
 
+/** As claimUploads, of a run that was held: what it was counted with, and nothing that came since. */
+export async function claimHeldUploads(db: Queryable, runId: number): Promise<UploadRow[]> {
+  await db('uploads').where({ run_id: runId, state: 'held' }).update({ state: 'running' });
+  return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
+}
+
+/** Puts what a run has claimed aside with it. */
+export async function holdUploads(db: Queryable, runId: number): Promise<void> {
+  await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'held' });
+}
+
+/** Gives what a held run put aside back to the queue. */
+export async function requeueHeld(db: Queryable, runId: number): Promise<void> {
+  await db('uploads').where({ run_id: runId, state: 'held' }).update({ state: 'queued', run_id: null });
+}
+
+/** What a run holds, oldest first. */
+export async function listHeld(db: Queryable, runId: number): Promise<UploadRow[]> {
+  return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'held' }))).map(fromStored);
+}
+
 /** Gives what a run has claimed and not settled back to the queue. */
 export async function unclaimUploads(db: Queryable, runId: number): Promise<void> {
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued', run_id: null });
 }
 
-/** Ends a claimed upload, once: false when it was settled before. `archivedAs`: where its file lies now. */
+/** Ends an upload that is claimed or held, once: false when it was settled before. `archivedAs`: where its file lies now. */
 export async function settleUpload(
   db: Queryable,
   id: number,
@@ -97,12 +123,13 @@ export async function settleUpload(
 ): Promise<boolean> {
   return isChanged(
     db('uploads')
-      .where({ id, state: 'running' })
+      .where({ id })
+      .whereIn('state', ['running', 'held'])
       .update({ state: outcome.state, archived_as: outcome.archivedAs, settled_at: outcome.at }),
   );
 }
 
-/** Takes an upload out of the queue for a newer one of its path; false when it is not queued (a run claimed it). */
+/** Takes an upload that waits for a newer one of its path; false when it does not wait (a run claimed it). */
 export async function supersedeUpload(
   db: Queryable,
   id: number,
@@ -110,15 +137,16 @@ export async function supersedeUpload(
 ): Promise<boolean> {
   return isChanged(
     db('uploads')
-      .where({ id, state: 'queued' })
+      .where({ id })
+      .whereIn('state', ['queued', 'held'])
       .update({ state: 'superseded', archived_as: outcome.archivedAs, settled_at: outcome.at }),
   );
 }
 
-/** Takes an upload back before any run claimed it; false when it is neither queued nor stored. */
+/** Takes an upload back that no run is at work on; false when it does not wait. */
 export async function withdrawUpload(db: Queryable, id: number, at: number): Promise<boolean> {
   return isChanged(
-    db('uploads').where({ id }).whereIn('state', ['queued', 'stored']).update({ state: 'withdrawn', settled_at: at }),
+    db('uploads').where({ id }).whereIn('state', movableStates).update({ state: 'withdrawn', settled_at: at }),
   );
 }
 
@@ -126,7 +154,7 @@ export async function withdrawUpload(db: Queryable, id: number, at: number): Pro
 export async function withdrawUploads(db: Queryable, org: string, at: number): Promise<number> {
   return db('uploads')
     .where({ org_id: org })
-    .whereIn('state', ['queued', 'stored'])
+    .whereIn('state', movableStates)
     .update({ state: 'withdrawn', settled_at: at });
 }
 
@@ -135,14 +163,15 @@ export async function queueUpload(db: Queryable, id: number, path: string, at: n
   return isChanged(db('uploads').where({ id, state: 'stored' }).update({ state: 'queued', path, queued_at: at }));
 }
 
-/** Takes a queued upload back to a temporary name; false when it is not queued. */
+/** Takes a queued or held upload back to a temporary name; false when it is neither. */
 export async function unqueueUpload(db: Queryable, id: number, path: string): Promise<boolean> {
-  return isChanged(db('uploads').where({ id, state: 'queued' }).update({ state: 'stored', path, queued_at: null }));
+  const change = { state: 'stored', path, queued_at: null, run_id: null };
+  return isChanged(db('uploads').where({ id }).whereIn('state', ['queued', 'held']).update(change));
 }
 
 /** Follows a rename, as long as no run has claimed the upload. */
 export async function moveUpload(db: Queryable, id: number, path: string): Promise<void> {
-  await db('uploads').where({ id }).whereIn('state', ['queued', 'stored']).update({ path });
+  await db('uploads').where({ id }).whereIn('state', movableStates).update({ path });
 }
 
 interface Stored {

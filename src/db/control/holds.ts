@@ -1,0 +1,88 @@
+/** Runs that are held (rule G1): put aside with their files and reports, approved, rejected, or overtaken by a newer file. */
+import type { Db, Queryable } from '../connection.js';
+import { recordAudit } from './audit.js';
+import { type Approval, endHeldRun, findHeldRun, findRun, type Hold, holdRun, type Run, reopenRun } from './runs.js';
+import { archiveUpload, correctSummary, placeReports, type Settlement } from './settle.js';
+import { holdUploads, listHeld, requeueHeld, settleUpload } from './uploads.js';
+
+/** Puts a run aside, and its reports into their places; false: it is somebody else's now, and nothing was done. */
+export async function putAside(
+  control: Db,
+  run: Run,
+  hold: Hold,
+  { reports, summary }: Pick<Settlement, 'reports' | 'summary'>,
+): Promise<boolean> {
+  return control.write.transaction(async (tx) => {
+    if (!(await holdRun(tx, run, hold, summary))) return false;
+    await holdUploads(tx, run.id);
+    await correctSummary(tx, run.id, summary, await placeReports(tx, run.org, reports, hold.at));
+    const { digest } = hold;
+    await audit(tx, run, hold.at, 'system', 'run.held', { digest });
+    return true;
+  });
+}
+
+/** Lets a held run be applied, if it still plans the same; false: it is not held any more. */
+export async function approveHeld(control: Db, run: Run, approval: Approval): Promise<boolean> {
+  return control.write.transaction(async (tx) => {
+    if (!(await reopenRun(tx, run.id, approval))) return false;
+    const { by, at, until, digest, note } = approval;
+    await audit(tx, run, at, by, 'run.approved', { digest, until, note });
+    return true;
+  });
+}
+
+/** How a run was rejected. */
+export interface Rejection {
+  by: string;
+  at: number;
+  note: string | null;
+  /** Where the files go, by the id of their upload. */
+  archivedAs: ReadonlyMap<number, string>;
+  settlement: Pick<Settlement, 'reports' | 'summary'>;
+}
+
+/** Ends a held run without applying it: its files are archived as refused. false: it is not held any more. */
+export async function rejectHeld(control: Db, run: Run, rejection: Rejection): Promise<boolean> {
+  const { by, at, note, archivedAs, settlement } = rejection;
+  return control.write.transaction(async (tx) => {
+    if (!(await endHeldRun(tx, run.id, 'rejected', at))) return false;
+    const moved = await placeReports(tx, run.org, settlement.reports, at);
+    const uploads = await listHeld(tx, run.id);
+    for (const { id } of uploads) {
+      const path = archivedAs.get(id)!;
+      moved.set(path, await archiveUpload(tx, run.org, id, path, at));
+      await settleUpload(tx, id, { state: 'refused', archivedAs: moved.get(path)!, at });
+    }
+    await correctSummary(tx, run.id, settlement.summary, moved, true);
+    await audit(tx, run, at, by, 'run.rejected', { note, uploads: uploads.map(({ id }) => id) });
+    return true;
+  });
+}
+
+/**
+ * One of the files of a run that is held, or approved and not yet claimed, was replaced or taken back: what was counted is
+ * no more. The others are queued again. Joins the caller's transaction; nothing happens to a run that is neither.
+ */
+export async function overtakeHeld(tx: Queryable, runId: number | null, at: number): Promise<void> {
+  if (runId === null || !(await endHeldRun(tx, runId, 'superseded', at))) return;
+  await requeueHeld(tx, runId);
+  await audit(tx, (await findRun(tx, runId))!, at, 'system', 'run.superseded', {});
+}
+
+/** As overtakeHeld, whatever an organization has waiting for approval. */
+export async function overtakeAll(tx: Queryable, org: string, at: number): Promise<void> {
+  for (let run = await findHeldRun(tx, org); run !== null; run = await findHeldRun(tx, org))
+    await overtakeHeld(tx, run.id, at);
+}
+
+function audit(
+  tx: Queryable,
+  run: Run,
+  at: number,
+  actor: string,
+  action: string,
+  detail: Record<string, unknown>,
+): Promise<void> {
+  return recordAudit(tx, { at, org: run.org, actor, action, subject: `run ${run.id}`, detail });
+}
