@@ -14,6 +14,7 @@ import {
 } from '../db/control/entries.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { listPartials, type PartialRow, updatePartial } from '../db/control/partials.js';
+import { measureUsage } from '../db/control/usage.js';
 import { keyIdsOf } from '../keys/identity.js';
 import { openBlobOf } from './blob.js';
 import { asSpaceError } from './failure.js';
@@ -21,7 +22,7 @@ import { checkCount, checkPathLimits, type Limits, limitsOf } from './limits.js'
 import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
 import { checkPath, compareNames, isReadOnly, joinPath, readOnlyRoots, requireWritable, splitPath } from './path.js';
 import type { BlobReader } from './reader.js';
-import { type Attributes, type Entry, type Reader, type Space, SpaceError } from './types.js';
+import { type Attributes, type Entry, type Reader, type Space, SpaceError, type SpaceUsage } from './types.js';
 
 export interface SpaceDeps {
   control: Db;
@@ -91,15 +92,35 @@ class OrgSpace implements Space {
       checkPath(path);
       for (;;) {
         const row = await this.#file(path);
-        if ('state' in row) return new EntryReader(toPartialEntry(row), await openPartial(this.#deps, row));
+        if ('state' in row)
+          return new EntryReader(toPartialEntry(row), await openPartial(this.#deps, row), async () => null);
         try {
-          return new EntryReader(toEntry(row), await openBlobOf(this.#deps.paths, row.blobId!, this.#deps.identity));
+          const blob = await openBlobOf(this.#deps.paths, row.blobId!, this.#deps.identity);
+          return new EntryReader(toEntry(row), blob, () => this.#checksum(row));
         } catch (error) {
           // A newer version may have taken the name since the row was read, and the older one's bytes are gone.
           const latest = await this.#file(path);
           if ('state' in latest || latest.blobId === row.blobId) throw await this.#explain(row.blobId!, error);
         }
       }
+    });
+  }
+
+  checksum(path: string): Promise<string | null> {
+    return asSpaceError(async () => {
+      checkPath(path);
+      const row = await this.#file(path);
+      return 'state' in row ? null : this.#checksum(row);
+    });
+  }
+
+  measure(): Promise<SpaceUsage> {
+    return asSpaceError(async () => {
+      const { control, org, settings } = this.#deps;
+      const { bytes: storedBytes, entries: files } = await measureUsage(control.read, org.id);
+      const limits = limitsOf((await findOrg(control.read, org.id)) ?? org, settings);
+      const { maxStoredBytes, maxFiles, maxNameBytes } = limits;
+      return { maxStoredBytes, storedBytes, maxFiles, files, maxNameBytes };
     });
   }
 
@@ -156,6 +177,10 @@ class OrgSpace implements Space {
       if (partial === null) throw new SpaceError('not_found', `${path} is not there`);
       await updatePartial(write, partial.id, change);
     });
+  }
+
+  async #checksum({ blobId }: EntryRow): Promise<string | null> {
+    return (await findBlob(this.#deps.control.read, blobId!))?.sha256 ?? null;
   }
 
   /** What was sealed to an identity that is destroyed is lost, not damaged. */
@@ -234,14 +259,20 @@ function mergeEntries(entries: Entry[], partials: Entry[], limit: number): Entry
 class EntryReader implements Reader {
   readonly entry: Entry;
   readonly #blob: BlobReader;
+  readonly #checksum: () => Promise<string | null>;
 
-  constructor(entry: Entry, blob: BlobReader) {
+  constructor(entry: Entry, blob: BlobReader, checksum: () => Promise<string | null>) {
     this.entry = entry;
     this.#blob = blob;
+    this.#checksum = checksum;
   }
 
   read(offset: number, length: number): Promise<Buffer> {
     return this.#blob.read(offset, length);
+  }
+
+  checksum(): Promise<string | null> {
+    return asSpaceError(this.#checksum);
   }
 
   close(): Promise<void> {

@@ -65,7 +65,19 @@ export interface Reader {
   readonly entry: Entry;
   /** Up to `length` bytes of plaintext from `offset`; empty at or past the end. Only the chunks it touches are decrypted. */
   read(offset: number, length: number): Promise<Buffer>;
+  /** SHA-256 of the whole plaintext, hex, where it is known without reading it; null: of an upload that was cut off. */
+  checksum(): Promise<string | null>;
   close(): Promise<void>;
+}
+
+/** What an organization may have, and what of it is taken. */
+export interface SpaceUsage {
+  maxStoredBytes: number;
+  storedBytes: number;
+  maxFiles: number;
+  /** Files and folders. */
+  files: number;
+  maxNameBytes: number;
 }
 
 /** One organization's tree, as its sessions see it. Every method throws SpaceError. Paths are absolute and normalized. */
@@ -75,6 +87,10 @@ export interface Space {
   /** Entries of a folder in the order of their names, from after `afterName`; at most `limit`. */
   list(path: string, afterName: string | null, limit: number): Promise<Entry[]>;
   openRead(path: string): Promise<Reader>;
+  /** As Reader's, without opening the file, which needs no key. */
+  checksum(path: string): Promise<string | null>;
+  /** As it is now, uploads in progress left out. */
+  measure(): Promise<SpaceUsage>;
   mkdir(path: string, attributes: Partial<Attributes>): Promise<void>;
   rmdir(path: string): Promise<void>;
   setAttributes(path: string, attributes: Partial<Attributes>): Promise<void>;

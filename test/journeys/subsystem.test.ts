@@ -131,19 +131,22 @@ test('a server that starts leaves other uploads alone; sessions of any kind work
   assert.equal(await server.stop(), 0);
 });
 
-test('sftp -D talks to it without a network', { skip: missing('sftp', 'openssh-client') }, async (t) => {
+test('sftp -D talks to it without a network, in every word that it knows', {
+  skip: missing('sftp', 'openssh-client'),
+}, async (t) => {
   const { folder, data, queue } = await withAcme(t);
   writeFileSync(join(folder, 'users.csv'), users);
   const command = `${process.execPath} ${program} --data ${data} sftp-server --org acme --log ${join(folder, 'log')}`;
   const { status, stdout, stderr } = spawnSync('sftp', ['-D', command], {
     cwd: folder,
-    input: 'put users.csv\nls -l\nget users.csv back.csv\n',
+    input: 'put users.csv\nls -l\ndf -h\ncp users.csv copy.csv\nget ~/copy.csv back.csv\n',
     encoding: 'utf8',
   });
   assert.equal(status, 0, stderr);
-  assert.match(stdout, /-rw-r--r--\s+1 acme\s+acme\s+\d+ \w{3} [ \d]\d \d\d:\d\d users\.csv/);
+  assert.match(stdout, /-rw-r--r--\s+[1?] acme\s+acme\s+\d+ \w{3} [ \d]\d \d\d:\d\d users\.csv/);
+  assert.match(stdout, /100GB\s+4\.0KB\s+100GB/);
   assert.equal(readFileSync(join(folder, 'back.csv'), 'utf8'), users);
-  assert.deepEqual(await queue(), ['/users.csv']);
+  assert.deepEqual(await queue(), ['/users.csv', '/copy.csv']);
 });
 
 const skip = missingSshd() || missing('sftp', 'openssh-client');

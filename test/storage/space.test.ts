@@ -1,9 +1,10 @@
 /** An organization's tree as its sessions see it, on both databases. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ensureFolders, findEntry, insertEntry } from '../../src/db/control/entries.js';
-import { insertOrg } from '../../src/db/control/orgs.js';
+import { insertOrg, updateOrg } from '../../src/db/control/orgs.js';
 import { KeyError } from '../../src/keys/error.js';
 import { blobPath } from '../../src/storage/blob.js';
 import { openSpace } from '../../src/storage/space.js';
@@ -136,6 +137,32 @@ onBothDatabases('space', (open) => {
     await assert.rejects(place.space.openRead('/none'), { code: 'not_found' });
     await assert.rejects(place.space.openRead('/archive'), { code: 'is_a_folder' });
     await assert.rejects(place.space.openRead('/'), { code: 'is_a_folder' });
+  });
+
+  test('checksums need no key, and what is taken of the quota is counted', async (t) => {
+    const place = await openIntake(t, await open(t));
+    const { control, paths, org, settings } = place;
+    const { sha256 } = await place.put('/users.csv', 'content');
+    await place.space.mkdir('/old', {});
+    const reader = await place.space.openRead('/users.csv');
+    await place.put('/users.csv', 'newer');
+    assert.equal(await reader.checksum(), sha256);
+    await reader.close();
+    const identity = () => Promise.reject(new KeyError('missing', 'no master key'));
+    const keyless = openSpace({ control, paths, settings, org, identity, now: () => 0 });
+    assert.equal(await keyless.checksum('/users.csv'), createHash('sha256').update('newer').digest('hex'));
+    await assert.rejects(keyless.checksum('/none'), { code: 'not_found' });
+    await assert.rejects(keyless.checksum('/old'), { code: 'is_a_folder' });
+    await updateOrg(control.write, org.id, { limits: { maxStoredBytes: 1000, maxFiles: 10 } });
+    const superseded = 'content'.length;
+    const files = ['/users.csv', '/old', '/archive', '/archive/2026-01-31', 'superseded', 'users.csv'].length;
+    assert.deepEqual(await keyless.measure(), {
+      maxStoredBytes: 1000,
+      storedBytes: 5 + superseded,
+      maxFiles: 10,
+      files,
+      maxNameBytes: settings.maxNameBytes,
+    });
   });
 
   test('damage, and a key that is not there, are told apart', async (t) => {

@@ -1,4 +1,5 @@
 /** A space and its intake in memory: for tests of the protocol, which is about what they are asked, not how they store. */
+import { createHash } from 'node:crypto';
 import type { Intake, Receipt, Upload } from '../../src/intake/types.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError } from '../../src/storage/types.js';
 
@@ -57,6 +58,10 @@ function entryOf(path: string, { kind, content, attributes }: Node): Entry {
   return { path, name, kind, size: content.length, writable: !isReadOnly(path), ...attributes };
 }
 
+function sha256(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
 function isReadOnly(path: string): boolean {
   return path === '/archive' || path.startsWith('/archive/');
 }
@@ -94,9 +99,18 @@ function createSpace(org: string, nodes: Map<string, Node>): Space {
       return {
         entry: entryOf(path, node),
         read: async (offset, length) => content.subarray(offset, offset + length),
+        checksum: async () => sha256(content),
         close: async () => {},
       };
     },
+    checksum: async (path) => sha256(find(nodes, path).content),
+    measure: async () => ({
+      maxStoredBytes: 1_000_000,
+      storedBytes: 250_000,
+      maxFiles: 100,
+      files: 3,
+      maxNameBytes: 255,
+    }),
     async mkdir(path, attributes) {
       checkWritable(path);
       if (nodes.has(path)) throw new SpaceError('exists', `${path} is there`);

@@ -136,6 +136,8 @@ export function handleIn(answer: Answer): Buffer {
 }
 
 export function attributesIn({ body }: Answer): { size: number; mode: number; atime: number; mtime: number } {
-  body.u32();
-  return { size: body.u64(), mode: body.u32(), atime: body.u32(), mtime: body.u32() };
+  const flags = body.u32();
+  const size = body.u64();
+  if ((flags & 2) !== 0) body.u64();
+  return { size, mode: body.u32(), atime: body.u32(), mtime: body.u32() };
 }

@@ -11,6 +11,12 @@ const hasExtended = 0x8000_0000;
 const folderBit = 0o040000;
 const fileBit = 0o100000;
 
+/**
+ * Owner and group of everything: a client that shows numbers must get some, or it makes it root's. Their name is the
+ * organization's (users-groups-by-id@openssh.com).
+ */
+export const ownerNumber = 1000;
+
 /** What a client sets; the owner's numbers are read and forgotten, as no one owns a file but its organization. */
 export interface GivenAttributes {
   /** null: not given. */
@@ -42,8 +48,10 @@ export function readAttributes(packet: PacketReader): GivenAttributes {
 
 export function writeAttributes(packet: PacketWriter, entry: Entry): PacketWriter {
   return packet
-    .u32(hasSize | hasMode | hasTimes)
+    .u32(hasSize | hasOwner | hasMode | hasTimes)
     .u64(entry.size)
+    .u32(ownerNumber)
+    .u32(ownerNumber)
     .u32(entry.mode | (entry.kind === 'dir' ? folderBit : fileBit))
     .u32(toSeconds(entry.atimeMs))
     .u32(toSeconds(entry.mtimeMs));

@@ -35,6 +35,11 @@ export class PacketReader {
     return this.bytes.subarray(at, at + length);
   }
 
+  /** What is left, as a view. */
+  rest(): Buffer {
+    return this.bytes.subarray(this.take(this.remaining));
+  }
+
   private take(length: number): number {
     const at = this.offset;
     if (length > this.remaining)
@@ -75,7 +80,11 @@ export class PacketWriter {
 
   string(value: string | Buffer): this {
     const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-    this.u32(bytes.length);
+    return this.u32(bytes.length).raw(bytes);
+  }
+
+  /** Bytes without their length in front. */
+  raw(bytes: Buffer): this {
     const at = this.reserve(bytes.length);
     bytes.copy(this.bytes, at);
     return this;

@@ -8,6 +8,10 @@ export type SftpErrorCode =
   | 'too_many_handles'
   /** The handle is of another kind, or was not opened for that. */
   | 'wrong_handle'
+  /** Not this way: the same file twice, a block of no size. */
+  | 'bad_request'
+  /** No one of that name, or no algorithm. */
+  | 'unknown_name'
   /** The key that logged in may not read. */
   | 'upload_only'
   /** The session was ended while the request waited for its turn. */

@@ -1,10 +1,14 @@
-/** The extensions of OpenSSH that are advertised and served (its PROTOCOL document, section 4). */
+/** The extensions that are advertised and served: OpenSSH's (its PROTOCOL document, section 4), and checksums. */
+import { checkHandle, checkPath } from './checksum.js';
 import { PacketWriter } from './codec.js';
+import { copyData } from './copy.js';
 import { mostTransferBytes, syncFile } from './files.js';
 import { longestPacket } from './frame.js';
-import { type AnyRequest, atOnce, byHandle, byPath, type Handler, type Request } from './handler.js';
-import { renamePath, setPathAttributes } from './paths.js';
+import { type AnyRequest, atOnce, byBoth, byHandle, byPath, type Handler, type Request } from './handler.js';
+import { expandPath, findHome, nameOwners } from './names.js';
+import { looksInside, renamePath, setPathAttributes } from './paths.js';
 import { replyNumbers } from './reply.js';
+import { measureHandle, measurePath } from './room.js';
 
 export type Extension = AnyRequest & { readonly version: string };
 
@@ -31,9 +35,24 @@ export const extensions: ReadonlyMap<string, Extension> = new Map([
     order: byPath,
     handler: renamePath({ overwrite: true }),
   }),
+  row('2', { name: 'statvfs@openssh.com', writes: false, reads: looksInside, order: byPath, handler: measurePath }),
+  row('2', { name: 'fstatvfs@openssh.com', writes: false, order: byHandle, handler: measureHandle }),
   row('1', { name: 'fsync@openssh.com', writes: true, order: byHandle, handler: syncFile }),
   row('1', { name: 'lsetstat@openssh.com', writes: true, order: byPath, handler: setPathAttributes }),
   row('1', { name: 'limits@openssh.com', writes: false, order: atOnce, handler: tellLimits }),
+  row('1', { name: 'expand-path@openssh.com', writes: false, order: atOnce, handler: expandPath }),
+  row('1', { name: 'copy-data', writes: true, reads: true, order: byBoth, handler: copyData }),
+  row('1', { name: 'home-directory', writes: false, order: atOnce, handler: findHome }),
+  row('1', { name: 'users-groups-by-id@openssh.com', writes: false, order: atOnce, handler: nameOwners }),
+  row('1', { name: 'check-file', writes: false, reads: true, order: byHandle, handler: checkHandle({ echo: true }) }),
+  row('1', {
+    name: 'check-file-handle',
+    writes: false,
+    reads: true,
+    order: byHandle,
+    handler: checkHandle({ echo: false }),
+  }),
+  row('1', { name: 'check-file-name', writes: false, reads: true, order: byPath, handler: checkPath }),
 ]);
 
 function row<A>(version: string, request: Request<A>): [string, Extension] {

@@ -56,7 +56,8 @@ export const readFile: Handler<{ handle: Handle; offset: number; length: number 
   },
 };
 
-async function readHandle(handle: Handle, offset: number, length: number): Promise<Buffer> {
+/** Up to `length` bytes; none at the end. Throws SftpError `wrong_handle` on a handle that was not opened for reading. */
+export async function readHandle(handle: Handle, offset: number, length: number): Promise<Buffer> {
   if (handle.kind === 'reader') {
     const content = await handle.reader.read(offset, length);
     handle.bytesRead += content.length;
@@ -98,7 +99,7 @@ export const statHandle: Handler<{ handle: Handle }> = {
   run: async (context, { handle }, id) => replyAttributes(id, await entryOf(context, handle)),
 };
 
-async function entryOf({ space }: Context, handle: Handle): Promise<Entry> {
+export async function entryOf({ space }: Context, handle: Handle): Promise<Entry> {
   if (handle.kind === 'reader') return handle.reader.entry;
   return handle.kind === 'upload' ? handle.upload.entry() : space.stat(handle.path);
 }
@@ -133,7 +134,7 @@ export const syncFile: Handler<{ handle: Handle }> = {
   },
 };
 
-function asUpload(handle: Handle, request: string): UploadHandle {
+export function asUpload(handle: Handle, request: string): UploadHandle {
   if (handle.kind === 'upload') return handle;
   throw new SftpError('wrong_handle', `${request} on a handle that was not opened for writing`);
 }

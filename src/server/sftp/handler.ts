@@ -23,6 +23,10 @@ export interface Context {
   readonly paths: Lane;
   readonly tally: Tally;
   readonly now: () => number;
+  /** Whether everything that changes anything is refused. */
+  readonly isReadOnly: boolean;
+  /** The session was ended: what takes long should stop. */
+  readonly isAborted: () => boolean;
 }
 
 export interface Handler<A> {
@@ -46,6 +50,25 @@ export const byClose: Order<{ handle: Handle }> = (context, { handle }, task) =>
   context.paths.shared(() => handle.lane.exclusive(task));
 
 export const byHandle: Order<{ handle: Handle }> = (_context, { handle }, task) => handle.lane.exclusive(task);
+
+/**
+ * Both turns are taken when the request comes, so that two of them never wait for each other: whatever came first on one
+ * handle came first on the other.
+ */
+export const byBoth: Order<{ from: Handle; to: Handle }> = (_context, { from, to }, task) => {
+  if (from === to) return from.lane.exclusive(task);
+  let release!: () => void;
+  const done = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const turn = new Promise<void>((begin) => {
+    void from.lane.exclusive(() => {
+      begin();
+      return done;
+    });
+  });
+  return to.lane.exclusive(() => turn.then(task)).finally(release);
+};
 
 /** Nothing to wait for. */
 export const atOnce: Order<unknown> = (_context, _args, task) => task();

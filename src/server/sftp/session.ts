@@ -82,6 +82,8 @@ export class Session {
       paths: new Lane(),
       tally: this.tally,
       now: options.now,
+      isReadOnly: options.readOnly === true,
+      isAborted: () => this.end === 'aborted',
     };
     this.outbox = new Outbox(output, options.outlet ?? null);
     input.on('data', this.onData);

@@ -46,6 +46,8 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   not_served: { code: unsupported, sentence: 'Not supported' },
   unknown_handle: { code: failure, sentence: 'No such handle' },
   too_many_handles: { code: failure, sentence: 'Too many open files; close some first' },
+  bad_request: { code: failure, sentence: 'Invalid request' },
+  unknown_name: { code: failure, sentence: 'No such user, or no such algorithm' },
   upload_only: { code: permissionDenied, sentence: 'This key may upload, and read nothing' },
   ended: { code: failure, sentence: 'The session was ended' },
   wrong_handle: { code: permissionDenied, sentence: 'The file was not opened for this' },

@@ -19,9 +19,18 @@ test('INIT names the extensions that are served', async (t) => {
   serveStream(server, { space, intake, logger: createSilentLogger(), now: Date.now, maxHandles: 1 });
   assert.deepEqual(await new Wire(client).initialize(), {
     'posix-rename@openssh.com': '1',
+    'statvfs@openssh.com': '2',
+    'fstatvfs@openssh.com': '2',
     'fsync@openssh.com': '1',
     'lsetstat@openssh.com': '1',
     'limits@openssh.com': '1',
+    'expand-path@openssh.com': '1',
+    'copy-data': '1',
+    'home-directory': '1',
+    'users-groups-by-id@openssh.com': '1',
+    'check-file': '1',
+    'check-file-handle': '1',
+    'check-file-name': '1',
   });
 });
 
@@ -142,7 +151,7 @@ test('folders are listed in pages, each name once', async (t) => {
     for (let count = body.u32(); count > 0; count--) {
       seen.push(body.string().toString());
       assert.match(body.string().toString(), /^[-d]rw.* acme .* (archive|users-\d+\.csv)$/);
-      for (let field = 0; field < 6; field++) body.u32();
+      for (let field = 0; field < 8; field++) body.u32();
     }
   }
   assert.deepEqual(seen, ['archive', ...names]);
@@ -201,7 +210,7 @@ test('what is not there, not allowed or not served is refused by its status, and
   assert.equal(await codeOf(19, (packet) => packet.string('/link')), 8);
   assert.equal(await codeOf(20, (packet) => packet.string('/link').string('/target')), 8);
   assert.equal(await codeOf(21, (packet) => packet), 8);
-  assert.equal(await codeOf(200, (packet) => packet.string('copy-data')), 8);
+  assert.equal(await codeOf(200, (packet) => packet.string('hardlink@openssh.com')), 8);
   assert.equal(await codeOf(4, (packet) => packet.string('none')), 4);
   assert.equal(await codeOf(4, (packet) => packet.string(Buffer.alloc(4, 9))), 4);
   const handle = await wire.open('/users.csv', forUpload);
