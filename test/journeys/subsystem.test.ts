@@ -139,7 +139,7 @@ test('sftp -D talks to it without a network, in every word that it knows', {
   const command = `${process.execPath} ${program} --data ${data} sftp-server --org acme --log ${join(folder, 'log')}`;
   const { status, stdout, stderr } = spawnSync('sftp', ['-D', command], {
     cwd: folder,
-    input: 'put users.csv\nls -l\ndf -h\ncp users.csv copy.csv\nget ~/copy.csv back.csv\n',
+    input: 'put users.csv\nls -l\ndf -h\ncp users.csv copy.csv\nget copy.csv back.csv\n',
     encoding: 'utf8',
   });
   assert.equal(status, 0, stderr);
