@@ -63,7 +63,7 @@ export class Connection {
     this.program = header.versions.software.replace(/[^\x21-\x7e]/g, '').slice(0, 100);
     // Without this listener one malformed packet ends the process.
     client.on('error', (error: Error) => {
-      this.logger.info('connection failed', { client: this.program, detail: error.message });
+      this.logger.info('connection failed', { client: this.program, detail: toPrintable(error.message) });
       this.close('connection failed');
     });
     client.on('end', () => this.lose());
@@ -206,4 +206,9 @@ export class Connection {
     this.orgs.leave(this.login.org.id);
     this.logger.info('logged out', { org: this.login.org.id, client: this.program, ...this.totals });
   }
+}
+
+/** The words may be the client's: it disconnects with a text of its choice. */
+function toPrintable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
 }
