@@ -78,3 +78,22 @@ test('the text of a disconnecting client brings no control characters into the l
   const [line] = lines.filter((text) => text.includes('connection failed'));
   assert.match((JSON.parse(line!) as { detail: string }).detail, /^[\x20-\x7e]*forged[\x20-\x7e]*$/);
 });
+
+test('a file that is being read is closed when the session is thrown out before its CLOSE had its turn', async (t) => {
+  const { memory } = await openSession(t);
+  memory.put('/users.csv', 'User Email\n');
+  let closed = 0;
+  const openRead = memory.space.openRead.bind(memory.space);
+  const space = {
+    ...memory.space,
+    openRead: async (path: string) => ({ ...(await openRead(path)), close: async () => void closed++ }),
+  };
+  const { wire, session } = await openSession(t, { space });
+  const handle = await wire.open('/users.csv', openFor.read);
+  wire.send(17, (packet) => packet.string('/users.csv'));
+  wire.send(4, (packet) => packet.string(handle));
+  await until(() => session.isBusy, 'the requests to be taken');
+  session.abort();
+  assert.equal(await session.ended, 'aborted');
+  assert.equal(closed, 1);
+});

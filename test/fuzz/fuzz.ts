@@ -1,4 +1,5 @@
 /** Runs cases of one target until time or number is up; what a failure says is enough to do it again. */
+import { readdirSync } from 'node:fs';
 import type { Scope } from '../support/temporary.js';
 import { openBench } from './bench.js';
 import { fuzzCodec } from './codec.js';
@@ -31,6 +32,9 @@ export interface Outcome {
 
 /** Growth of the whole process past which something is kept that should not be. */
 const mostGrowthBytes = 512 * 1024 * 1024;
+
+/** The same for open files: sockets may take a moment to close, and databases open connections as they need them. */
+const mostMoreFiles = 40;
 
 interface Runner {
   run(seed: number): Promise<void>;
@@ -69,6 +73,7 @@ export async function fuzz(scope: Scope, { target, seed, only, mostMs, mostCases
   const endsAt = performance.now() + (mostMs ?? Number.POSITIVE_INFINITY);
   const outcome: Outcome = { cases: 0, mostBytes: 0 };
   let leastBytes = Number.POSITIVE_INFINITY;
+  const filesBefore = countOpenFiles();
   while (performance.now() < endsAt && outcome.cases < (mostCases ?? Number.POSITIVE_INFINITY)) {
     const caseSeed = only ?? seedOfCase(seed, outcome.cases);
     try {
@@ -81,10 +86,20 @@ export async function fuzz(scope: Scope, { target, seed, only, mostMs, mostCases
     outcome.mostBytes = Math.max(outcome.mostBytes, rss);
     outcome.cases++;
     if (rss - leastBytes > mostGrowthBytes) throw new Unexpected(`memory grew to ${rss} bytes; seed ${seed}`);
+    if (countOpenFiles() > filesBefore + mostMoreFiles) throw new Unexpected(`files stay open; seed ${seed}`);
     if (only !== null) break;
     // Timers and sockets get their turn also where a target never waits.
     if (outcome.cases % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   await runner.finish();
   return outcome;
+}
+
+/** 0 where the system does not tell. */
+function countOpenFiles(): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return 0;
+  }
 }
