@@ -30,6 +30,11 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
     read: (text) => (/^(0(\.\d+)?|1(\.0+)?)$/.test(text) ? Number(text) : null),
     describe: String,
   },
+  earlyCheck: {
+    takes: 'yes or no',
+    read: (text) => (/^(yes|no)$/.test(text) ? text === 'yes' : null),
+    describe: (value) => (value ? 'yes' : 'no'),
+  },
 };
 
 export const optionNames = Object.keys(rules) as (keyof OrgOptions)[];

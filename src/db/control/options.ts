@@ -4,4 +4,6 @@ export interface OrgOptions {
   maxDeactivations?: string;
   maxAdminChanges?: number;
   maxUpdatedShare?: number;
+  /** Whether queued files are checked at once; true without it. */
+  earlyCheck?: boolean;
 }
