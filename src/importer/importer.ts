@@ -5,6 +5,7 @@ import { checkNext, removeSpent } from './checker.js';
 import { startDeactivations } from './deactivations.js';
 import { startRetention } from './retention.js';
 import type { RunDeps } from './run.js';
+import { startTemplates } from './shelf.js';
 import { startSlots } from './slots.js';
 import { workNext } from './worker.js';
 
@@ -73,6 +74,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;
+  const templates = startTemplates({ control, directory, paths, logger, now });
   const retention = startRetention({ control, directory, paths, settings, logger, now });
   const working = Promise.all([work(), check()]);
   return {
@@ -81,7 +83,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
       isStopping = true;
       waking.abort();
       stopping.abort();
-      await Promise.all([slots.stop(), deactivations.stop(), retention.stop(), working]);
+      await Promise.all([slots.stop(), deactivations.stop(), retention.stop(), templates.stop(), working]);
     },
   };
 }
