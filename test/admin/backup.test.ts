@@ -1,5 +1,6 @@
 /** Backups that are taken while others write, and what is restored from them. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -54,7 +55,7 @@ async function openCompany(t: TestContext, open = openSqlite) {
 /** As the manual says: a copy of the backup is the new data folder, and the master key comes from elsewhere. */
 async function restore(t: TestContext, folder: string, { paths, settings }: Workplace): Promise<Workplace> {
   const data = temporaryFolder(t);
-  cpSync(folder, data, { recursive: true });
+  execFileSync('cp', ['-a', `${folder}/.`, data]);
   mkdirSync(join(data, 'keys'), { recursive: true, mode: 0o700 });
   const masterKey = join(data, 'keys', 'master.key');
   cpSync(paths.masterKey, masterKey);

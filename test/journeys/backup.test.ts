@@ -1,5 +1,6 @@
 /** The built program: a backup while clients upload, the machine lost, another one that goes on from the backup. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -49,7 +50,7 @@ test('what was acknowledged before the backup is imported once by the restored s
   await server.stop('SIGKILL');
   rmSync(lost, { recursive: true });
 
-  cpSync(folder, data, { recursive: true });
+  execFileSync('cp', ['-a', `${folder}/.`, data]);
   mkdirSync(join(data, 'keys'), { recursive: true, mode: 0o700 });
   cpSync(join(elsewhere, 'master.key'), join(data, 'keys', 'master.key'));
   chmodSync(join(data, 'keys', 'master.key'), 0o600);
