@@ -179,7 +179,7 @@ export function composeServer(
     await intake.abortAll();
     await crew.close();
   };
-  return { intake, close, deps: { settings, logger, hostKeys, authenticator, access, openSession, now } };
+  return { intake, close, deps: { settings, logger, hostKeys, control, authenticator, access, openSession, now } };
 }
 
 /** A container may run under a user id without a name. */

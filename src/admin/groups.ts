@@ -6,12 +6,12 @@ import { registerHostKeys } from './commands/hostkeys.js';
 import { registerIdentity } from './commands/identity.js';
 import { registerKeys } from './commands/keys.js';
 import { registerOrgs } from './commands/orgs.js';
+import { registerPenalties } from './commands/penalties.js';
 import { registerQueue } from './commands/queue.js';
 import { registerRuns } from './commands/runs.js';
 import { registerServe } from './commands/serve.js';
 import { registerSubsystem } from './commands/subsystem.js';
 import { registerTeams } from './commands/teams.js';
-import { registerTemplates } from './commands/templates.js';
 import { registerUsers } from './commands/users.js';
 import type { Group } from './program.js';
 
@@ -26,9 +26,9 @@ export const groups: readonly Group[] = [
   registerRuns,
   registerUsers,
   registerTeams,
-  registerTemplates,
   registerIdentity,
   registerHostKeys,
+  registerPenalties,
   registerDoctor,
   registerBackup,
 ];

@@ -22,7 +22,7 @@ A setting comes from, later ones winning:
 1. its default;
 2. the JSON file that \`--config\` names, or \`dropslot.json\` in the data folder;
 3. its environment variable;
-4. the command line, for the few that have an option there (\`--data\`, and \`--port\`, \`--host\`, \`--role\` of \`serve\`).
+4. the command line, for the few that have an option there (\`--data\`, and \`--port\`, \`--host\`, \`--listen\`, \`--role\` of \`serve\`).
 
 An unknown setting, in the file or as a \`DROPSLOT_…\` variable, is refused, and so is a value that does not fit.
 `;
@@ -40,6 +40,7 @@ export function renderSettingsReference(): string {
 
 function describeType(property: Property): string {
   if (property.enum !== undefined) return property.enum.map((choice) => `\`${choice}\``).join(', ');
+  if (property.type === 'array') return 'list';
   if (property.type !== 'integer' && property.type !== 'number') return 'text';
   const kind = property.type === 'integer' ? 'whole number' : 'number';
   const { minimum, exclusiveMinimum, maximum } = property;
@@ -50,7 +51,8 @@ function describeType(property: Property): string {
 }
 
 function describeDefault(property: Property): string {
-  return property.default === undefined ? '–' : `\`${property.default}\``;
+  const given = Array.isArray(property.default) ? property.default.join(',') || undefined : property.default;
+  return given === undefined ? '–' : `\`${given}\``;
 }
 
 function escapeCell(text: string): string {

@@ -60,7 +60,8 @@ async function start(
     const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
     opened.push(followHostKeys(place, hostKeys, server, logger));
-    logger.info('listening', { host: server.host, port: server.port, role: settings.role });
+    for (const { host, port, policy } of server.listeners)
+      logger.info('listening', { host, port, policy, role: settings.role });
   }
   if (settings.role !== 'intake') {
     const importer = startImportProcess(settings, place.secrets.known(), logger, place.now, probes.importer);

@@ -1,5 +1,6 @@
 /** Every setting of Dropslot: its default, type, check and meaning, in one schema that also makes docs/settings.md. */
 import { z } from 'zod';
+import { policyNames, readEndpoint, readRange } from './network.js';
 
 const positive = z.coerce.number().int().positive();
 const amount = z.coerce.number().int().min(0);
@@ -10,6 +11,26 @@ function isSource(text: string | undefined): boolean {
   if (text?.startsWith('fd:')) return /^fd:([3-9]|[1-9]\d{1,5})$/.test(text);
   return !text?.startsWith('credential:') || /^credential:[\w.-]+$/.test(text);
 }
+
+/** A list: an array in the file, text with commas in a variable. */
+function listOf<Item extends z.ZodType<string>>(item: Item) {
+  const split = (given: unknown): unknown =>
+    typeof given !== 'string' ? given : given.split(',').flatMap((part) => part.trim() || []);
+  return z.preprocess(split, z.array(item));
+}
+
+const ranges = listOf(
+  z.string().refine((text) => readRange(text) !== null, 'must be address ranges as 192.0.2.0/24 or 2001:db8::/32'),
+);
+
+const endpoints = listOf(
+  z
+    .string()
+    .refine(
+      (text) => readEndpoint(text) !== null,
+      `must be HOST:PORT, [IPv6]:PORT or *:PORT, with /${policyNames[1]} after it where that policy is meant`,
+    ),
+);
 
 export const settingsSchema = z.strictObject({
   data: z
@@ -68,17 +89,73 @@ export const settingsSchema = z.strictObject({
     .max(65535)
     .default(2222)
     .describe('TCP port of the SFTP server; 0 takes a free one.'),
+  listen: endpoints
+    .default([])
+    .describe(
+      'Several addresses and ports at once, in place of `host` and `port`: `192.0.2.7:2222`, `[2001:db8::7]:2222`, `*:2222`; `/compatible` after one gives it that policy.',
+    ),
+  policy: z
+    .enum(policyNames)
+    .default('modern')
+    .describe('SSH algorithms: `modern`, or `compatible` for clients that know none of those.'),
+  accommodateOldClients: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe(
+      'Whether `modern` gives clients that call themselves libssh2 up to 1.10 (curl) or JSch 0.1 the few SHA-2 algorithms beyond it that they need.',
+    ),
+  proxies: ranges
+    .default([])
+    .describe(
+      "Addresses of proxies that tell the client's address by the PROXY protocol (version 1 or 2). From these the header is a must, from any other it is refused.",
+    ),
   role: z
     .enum(['all', 'intake', 'import'])
     .default('all')
     .describe('`all`, or one half of it: `intake` takes uploads only, `import` runs slots and imports only.'),
   loginSeconds: positive.default(30).describe('A connection that has not logged in after this many seconds is closed.'),
   loginAttempts: positive.default(10).describe('Keys that one connection may offer.'),
+  penalties: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe(
+      'Whether addresses that try wrong keys, stall or send nonsense must pause before they may connect again.',
+    ),
+  penaltyMinutes: positive.default(10).describe('The longest such pause.'),
+  exemptAddresses: ranges
+    .default(['127.0.0.0/8', '::1'])
+    .describe(
+      'Addresses that never have to pause, and whose connections are capped together only: this machine, and whatever stands before the server without telling addresses.',
+    ),
+  maxUnauthenticated: positive
+    .default(150)
+    .describe(
+      'Connections at once that have not logged in. From half of them on, new ones are dropped by a rising chance, except from addresses that logged in within a day.',
+    ),
+  maxUnauthenticatedPerAddress: positive
+    .default(20)
+    .describe('Connections of one address (IPv6: its /64) at once that have not logged in.'),
+  keepaliveSeconds: positive
+    .default(30)
+    .describe(
+      'A client that sends nothing for this long is asked for a sign of life; the fourth unanswered one ends it.',
+    ),
+  rekeyBytes: positive
+    .min(1024 ** 2)
+    .default(1024 ** 3)
+    .describe('After this many bytes, both ways together, a connection gets new keys.'),
+  rekeyMinutes: z.coerce.number().positive().default(60).describe('After this many minutes it does so, too.'),
   idleMinutes: positive.default(30).describe('A session without any request for this long is closed.'),
   maxConnections: positive.default(500).describe('Connections at once.'),
   maxConnectionsPerOrg: positive.default(50).describe('Logged-in connections of one organization at once.'),
   maxChannels: positive.default(10).describe('SFTP sessions on one connection.'),
+  maxSessionsPerOrg: positive
+    .default(100)
+    .describe('SFTP sessions of one organization at once. An organization may have fewer (`orgs set`).'),
   maxHandles: positive.default(128).describe('Open files and folders of one SFTP session.'),
+  maxHandlesPerOrg: positive
+    .default(1024)
+    .describe('Open files and folders of one organization. An organization may have fewer (`orgs set`).'),
   uploadGraceSeconds: z.coerce
     .number()
     .min(0)

@@ -16,7 +16,7 @@ import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
-import { destinationOf, joinPath, splitPath } from '../storage/path.js';
+import { isTemporary, joinPath, splitPath } from '../storage/path.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
 import type { SealedBlob } from '../storage/writer.js';
 import { requireOpenable } from './recipient.js';
@@ -59,13 +59,12 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
   if (upload.noted !== null) await deletePartial(tx, upload.noted);
   const partials = await forgetPartials(tx, org.id, path);
-  const state = destinationOf(path);
-  const queued = state === 'queued';
+  const queued = !isTemporary(path);
   const uploadId = await insertUpload(tx, {
     org: org.id,
     path,
     blobId: blob.id,
-    state,
+    state: queued ? 'queued' : 'stored',
     ...sender,
     begunAt: upload.begunAt,
     closedAt,
@@ -91,7 +90,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
 
 /**
  * Takes a file from its name for a newer one. A version that is still queued, or held with its run, moves to the archive
- * as superseded; one that a run is importing stays with the run; one under a temporary name, or for a dry run, goes.
+ * as superseded; one that a run is importing stays with the run; one under a temporary name goes.
  */
 export async function replaceEntry(
   tx: Queryable,
@@ -116,7 +115,7 @@ export async function replaceEntry(
       return;
     }
   }
-  if (upload?.state === 'stored' || upload?.state === 'dry_run') await withdrawUpload(tx, upload.id, at);
+  if (upload?.state === 'stored') await withdrawUpload(tx, upload.id, at);
   await deleteEntry(tx, entry.id);
 }
 

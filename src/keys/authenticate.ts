@@ -1,10 +1,12 @@
 /** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer has keys proved. */
 import type { Db, Queryable } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
 import { isCertificateRevoked } from '../db/control/certificates.js';
 import { findLoginKey, type LoginKey, type Permission, touchLoginKey } from '../db/control/keys.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
+import { allowsTime } from './hours.js';
 import { allowsSource } from './source.js';
 
 /** Who may come in. */
@@ -30,6 +32,8 @@ export type DenialReason =
   | 'key not valid yet'
   | 'expired key'
   | 'address not allowed for this key'
+  | 'address not allowed for this organization'
+  | 'outside the hours of this organization'
   | 'malformed certificate'
   | 'revoked certificate'
   | CertificateFlaw;
@@ -52,6 +56,8 @@ export interface Authenticator {
   authenticate(orgId: string, publicKey: Buffer, address: string | null): Promise<Login | Denial>;
   /** Notes a login that has succeeded. */
   recordLogin(login: Login, place: LoginPlace): Promise<void>;
+  /** Notes that a key of the organization, proven by a signature, was not let in. */
+  recordRefusal(org: string, denial: Denial, place: Omit<LoginPlace, 'algorithms'>): Promise<void>;
   /**
    * Judges logins of the past as they stand now; one call's answers ask the database once for each organization and key,
    * and are not for keeping.
@@ -85,6 +91,10 @@ export function createAuthenticator({ control, now }: { control: Db; now: () => 
     },
     async recordLogin(login, place) {
       await touchLoginKey(control.write, login.org.id, login.credential, { at: now(), ...place });
+    },
+    async recordRefusal(org, { denied, fingerprint }, place) {
+      const event = { at: now(), org, actor: `key:${fingerprint}`, action: 'login.refused', subject: org };
+      await recordAudit(control.write, { ...event, detail: { reason: denied, ...place } });
     },
     review() {
       const asked = new Map<string, Promise<Standing>>();
@@ -144,7 +154,8 @@ function judge({ org, key, isRevoked }: Standing, shown: Shown, address: string 
   const kind = certificate === null ? 'key' : 'ca';
   if (key?.kind !== kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
     return deny(certificate === null ? 'unknown key' : 'unknown authority');
-  const denied = judgeKey(key, address, at);
+  // Who is in already may finish after the hours.
+  const denied = judgeKey(key, address, at) ?? judgePlace(org, address, wire === null ? null : at);
   if (denied !== null) return deny(denied);
   const { permission, expiresAt } = key;
   const login = { org, fingerprint, credential: key.fingerprint, permission, certificate };
@@ -162,4 +173,11 @@ export function judgeKey(key: LoginKey, address: string | null, at: number): Den
   if (key.notBefore !== null && at < key.notBefore) return 'key not valid yet';
   if (key.expiresAt !== null && key.expiresAt <= at) return 'expired key';
   return allowsSource(key.sources, address) ? null : 'address not allowed for this key';
+}
+
+/** null: the organization lets its keys in. `at` null: whatever the time. */
+function judgePlace({ options, timeZone }: Org, address: string | null, at: number | null): DenialReason | null {
+  if (!allowsSource(options.addresses ?? [], address)) return 'address not allowed for this organization';
+  const isOutside = at !== null && options.hours !== undefined && !allowsTime(options.hours, timeZone, at);
+  return isOutside ? 'outside the hours of this organization' : null;
 }

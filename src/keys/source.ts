@@ -1,5 +1,6 @@
 /** Where a login key may log in from: CIDRs, their check, and whether an address lies in them. */
 import { BlockList, isIP } from 'node:net';
+import { readRange } from '../config/network.js';
 import { KeyError } from './error.js';
 
 /**
@@ -12,13 +13,10 @@ export function parseSources(text: string): string[] {
     .map((part) => part.trim())
     .filter((part) => part !== '')
     .map((part) => {
-      const [address = '', bits, ...rest] = part.split('/');
-      const family = isIP(address);
-      const width = family === 4 ? 32 : 128;
-      const prefix = bits === undefined ? width : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
-      if (family === 0 || rest.length > 0 || prefix < 0 || prefix > width)
+      const range = readRange(part);
+      if (range === null)
         throw new KeyError('malformed', `${part} is no address range; write it as 192.0.2.0/24 or 2001:db8::/32`);
-      return `${address}/${prefix}`;
+      return range;
     });
 }
 

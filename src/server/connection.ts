@@ -2,12 +2,18 @@
 import type { Socket } from 'node:net';
 import type { Session as Channel, Connection as Client, ClientInfo, ServerChannel } from 'ssh2';
 import type { Logger } from '../config/logger.js';
-import type { Login } from '../keys/authenticate.js';
+import type { Denial, Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
+import type { Source } from './address.js';
 import { userSignatures } from './algorithms.js';
 import { serveHostKeys } from './hostkeys.js';
+import type { Hush } from './hush.js';
 import { serveLogin } from './login.js';
+import type { OrgRoom, OrgRooms } from './orgs.js';
+import type { Offence } from './penalties.js';
 import { announceSignatures, closeUnusedSession, dropSha1HostKeys, watchWindow } from './quirks.js';
+import type { Reception, Visitor } from './reception.js';
+import { type Rekeying, rekeyRegularly } from './rekey.js';
 import { type Session, type SessionEnd, serveStream } from './sftp/session.js';
 import type { ServerDeps } from './types.js';
 
@@ -17,18 +23,19 @@ const farewellMs = 2000;
 /** A session that finished its upload while the server stops: clients still set times and look at the result. */
 const quietMs = 300;
 
-/** Counts the connections of an organization. */
-export interface OrgCounter {
-  /** false: it has as many as it may. */
-  enter(org: string): boolean;
-  leave(org: string): void;
+export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'> {
+  orgs: OrgRooms;
+  reception: Pick<Reception, 'welcome' | 'dismiss'>;
+  hush: Hush;
 }
 
 export class Connection {
   /** Resolves when the socket is closed and every session on it has ended. */
   readonly closed: Promise<void>;
+  /** Whether keys that were allowed it may sign with SHA-1 here. */
+  takesSha1 = false;
 
-  private readonly address: string | null;
+  private readonly address: string;
   private readonly logger: Logger;
   private readonly sessions = new Set<Session>();
   private readonly totals = { bytesReceived: 0, bytesSent: 0, filesReceived: 0, filesSent: 0 };
@@ -37,6 +44,11 @@ export class Connection {
   private program = '';
   private agreed = '';
   private login: Login | null = null;
+  private room: OrgRoom | null = null;
+  private rekeying: Rekeying | null = null;
+  /** What it will have done wrong if it ends without a login; null: nothing. */
+  private offence: Offence | null = 'left without a login';
+  private hadWrongKeys = false;
   private release = () => {};
   private channels = 0;
   private requests = 0;
@@ -45,13 +57,16 @@ export class Connection {
 
   constructor(
     private readonly socket: Socket,
-    private readonly deps: Omit<ServerDeps, 'hostKeys'>,
-    private readonly orgs: OrgCounter,
+    private readonly visitor: Visitor,
+    private readonly deps: ConnectionDeps,
   ) {
-    this.address = socket.remoteAddress ?? null;
+    this.address = visitor.address;
     this.logger = deps.logger.child({ address: this.address });
     socket.on('error', (error) => this.logger.debug('socket failed', { detail: error.message }));
-    this.deadline = setTimeout(() => this.close('not logged in in time'), deps.settings.loginSeconds * 1000);
+    this.deadline = setTimeout(
+      () => this.close('not logged in in time', 'no login in time'),
+      deps.settings.loginSeconds * 1000,
+    );
     this.closed = new Promise((resolve) => {
       socket.once('close', () => resolve(this.finish()));
     });
@@ -63,8 +78,9 @@ export class Connection {
     this.program = header.versions.software.replace(/[^\x21-\x7e]/g, '').slice(0, 100);
     // Without this listener one malformed packet ends the process.
     client.on('error', (error: Error) => {
-      this.logger.info('connection failed', { client: this.program, detail: toPrintable(error.message) });
-      this.close('connection failed');
+      if (this.login !== null || this.deps.hush.allows('connection failed', 60))
+        this.logger.info('connection failed', { client: this.program, detail: error.message });
+      this.close('connection failed', isNonsense(error) ? 'not the SSH protocol' : undefined);
     });
     client.on('end', () => this.lose());
     client.once('handshake', ({ kex, cs }) => {
@@ -78,19 +94,28 @@ export class Connection {
       logger: this.logger.child({ client: this.program }),
       address: this.address,
       maxAttempts: this.deps.settings.loginAttempts,
+      onRefusal: () => {
+        this.hadWrongKeys = true;
+      },
+      mayLog: (message) => this.deps.hush.allows(message, 60),
+      recordRefusal: (org, denial) => this.recordRefusal(org, denial),
       enter: (login) => this.enter(login),
       close: (reason) => this.close(reason),
     });
     client.on('session', (accept, reject) => {
-      if (this.channels >= this.deps.settings.maxChannels) reject();
+      if (this.channels >= this.deps.settings.maxChannels || this.room?.openSession() !== true) reject();
       else this.openChannel(client, accept());
     });
   }
 
-  /** Ends the connection now; uploads in progress publish nothing. */
-  close(reason: string): void {
+  /**
+   * Ends the connection now; uploads in progress publish nothing. `offence`: what the client did, should it not have
+   * logged in; null: nothing wrong.
+   */
+  close(reason: string, offence: Offence | null = this.offence): void {
     if (this.isClosing) return;
     this.isClosing = true;
+    this.offence = offence;
     this.logger.debug('closing connection', { reason, org: this.login?.org.id });
     for (const session of this.sessions) session.abort();
     if (this.client === null) this.socket.destroy();
@@ -98,10 +123,16 @@ export class Connection {
     setTimeout(() => this.socket.destroy(), farewellMs).unref();
   }
 
+  /** Ends the connection if it came from `source` and has not logged in. */
+  closeStranger(source: Source): void {
+    if (this.login === null && this.visitor.source === source && !this.visitor.isExempt)
+      this.close('its address must pause', null);
+  }
+
   /** Ends the connection as soon as it has no upload in progress: at once, when it has none now. */
   closeWhenQuiet(): void {
     if (!this.isBusy()) {
-      this.close('the server stops');
+      this.close('the server stops', null);
       return;
     }
     const stepMs = 50;
@@ -122,12 +153,15 @@ export class Connection {
 
   private enter(login: Login): boolean {
     if (this.isClosing) return false;
-    if (!this.orgs.enter(login.org.id)) {
+    this.room = this.deps.orgs.enter(login.org);
+    if (this.room === null) {
       this.logger.warn('login refused', { org: login.org.id, reason: 'too many connections of this organization' });
-      this.close('too many connections of this organization');
+      this.close('too many connections of this organization', null);
       return false;
     }
     this.login = login;
+    this.deps.reception.welcome(this.visitor);
+    this.rekeying = this.startRekeying();
     clearTimeout(this.deadline);
     this.deadline = setTimeout(() => this.close('idle'), this.deps.settings.idleMinutes * 60_000);
     const { org, fingerprint } = login;
@@ -137,6 +171,26 @@ export class Connection {
       .recordLogin(login, { address: this.address, client: this.program, algorithms: this.agreed })
       .catch((error: Error) => void this.logger.error('login not recorded', { org: org.id, detail: error.message }));
     return true;
+  }
+
+  private recordRefusal(org: string, denial: Denial): void {
+    this.recorded = this.deps.authenticator
+      .recordRefusal(org, denial, { address: this.address, client: this.program })
+      .catch((error: Error) => void this.logger.error('refusal not recorded', { org, detail: error.message }));
+  }
+
+  private startRekeying(): Rekeying | null {
+    const { settings } = this.deps;
+    if (this.client === null) return null;
+    return rekeyRegularly(this.client, this.socket, {
+      bytes: settings.rekeyBytes,
+      minutes: settings.rekeyMinutes,
+      answerMs: settings.loginSeconds * 1000,
+      hold: (isHeld) => {
+        for (const session of this.sessions) session.hold(isHeld);
+      },
+      onSilence: () => this.close('no answer to new keys'),
+    });
   }
 
   /** The login holds no longer: what it was doing is cut off. */
@@ -149,15 +203,17 @@ export class Connection {
     this.channels++;
     channel.once('close', () => {
       this.channels--;
+      this.room?.closeSession();
       closeUnusedSession(client, channel);
     });
     channel.on('subsystem', (accept, reject, { name }) => {
-      if (name === 'sftp' && this.login !== null && !this.isClosing) this.serveSftp(channel, accept, this.login);
-      else reject();
+      const { login, room } = this;
+      if (name !== 'sftp' || login === null || room === null || this.isClosing) reject();
+      else this.serveSftp(channel, accept, login, room);
     });
   }
 
-  private serveSftp(channel: Channel, accept: () => ServerChannel, login: Login): void {
+  private serveSftp(channel: Channel, accept: () => ServerChannel, login: Login, room: OrgRoom): void {
     const sender = { keyFingerprint: login.fingerprint, address: this.address, client: this.program };
     const { space, intake } = this.deps.openSession(login, sender);
     const stream = accept();
@@ -168,11 +224,14 @@ export class Connection {
       logger: this.logger.child({ org: login.org.id }),
       now: this.deps.now,
       maxHandles: this.deps.settings.maxHandles,
+      handleShare: room.handles,
+      buckets: room.buckets,
       uploadOnly: login.permission === 'upload',
       outlet: this.socket,
       onRequest: () => {
         this.requests++;
         this.deadline.refresh();
+        this.rekeying?.check();
       },
     });
     this.sessions.add(session);
@@ -198,17 +257,24 @@ export class Connection {
   private async finish(): Promise<void> {
     this.isClosing = true;
     clearTimeout(this.deadline);
+    this.rekeying?.stop();
+    if (this.login === null) this.deps.reception.dismiss(this.visitor, this.judge());
     this.lose();
     await Promise.all([...this.sessions].map((session) => session.ended));
     await this.recorded;
     this.release();
     if (this.login === null) return;
-    this.orgs.leave(this.login.org.id);
+    this.deps.orgs.leave(this.login.org.id);
     this.logger.info('logged out', { org: this.login.org.id, client: this.program, ...this.totals });
+  }
+
+  private judge(): Offence | null {
+    const isVague = this.offence === 'left without a login' || this.offence === 'no login in time';
+    return isVague && this.hadWrongKeys ? 'wrong keys' : this.offence;
   }
 }
 
-/** The words may be the client's: it disconnects with a text of its choice. */
-function toPrintable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
+/** What no SSH client sends; clients that have no algorithm in common with us, or that change their mind, are none such. */
+function isNonsense({ message, level }: Error & { level?: string }): boolean {
+  return level === 'protocol' || (level === 'handshake' && !/no matching/i.test(message));
 }

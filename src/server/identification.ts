@@ -9,30 +9,33 @@ const longestLine = 255;
 
 /**
  * Sends our line and waits for the client's, however many segments it takes (ssh2 fails on three), then puts what was
- * read back into the socket. false: it spoke no SSH, or left.
+ * read back into the socket. The client's software, or null: it spoke no SSH, or left.
  */
-export function exchangeIdentification(socket: Socket): Promise<boolean> {
+export function exchangeIdentification(socket: Socket): Promise<string | null> {
   socket.write(ours);
   return new Promise((resolve) => {
     let received = Buffer.alloc(0);
-    const finish = (isSsh: boolean): void => {
+    const finish = (software: string | null): void => {
       socket.pause();
       socket.off('data', onData).off('close', onClose);
-      if (isSsh) socket.unshift(received);
-      resolve(isSsh);
+      if (software !== null) socket.unshift(received);
+      resolve(software);
     };
-    const onClose = (): void => finish(false);
+    const onClose = (): void => finish(null);
     const onData = (chunk: Buffer): void => {
       received = Buffer.concat([received, chunk]);
       const end = received.indexOf('\n');
-      if (end !== -1 || received.length > longestLine) finish(isIdentification(received.subarray(0, end + 1)));
+      if (end !== -1 || received.length > longestLine) finish(readSoftware(received.subarray(0, end + 1)));
     };
-    socket.on('data', onData).on('close', onClose);
+    socket.on('data', onData).on('close', onClose).resume();
   });
 }
 
-function isIdentification(line: Buffer): boolean {
-  return line.length <= longestLine && /^SSH-(2\.0|1\.99)-[\x21-\x7e]+( [^\r\n]*)?\r?\n$/.test(line.toString('latin1'));
+function readSoftware(line: Buffer): string | null {
+  if (line.length > longestLine) return null;
+  const [, software = null] =
+    /^SSH-(?:2\.0|1\.99)-([\x21-\x7e]+)(?: [^\r\n]*)?\r?\n$/.exec(line.toString('latin1')) ?? [];
+  return software;
 }
 
 /** ssh2 sends the identification when it gets the socket; the client has it already. */

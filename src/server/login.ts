@@ -1,7 +1,7 @@
 /** Lets a client in, or doesn't: public keys only, a bounded number of them, and one answer for every refusal. */
 import type { AuthContext, Connection as Client, PublicKeyAuthContext } from 'ssh2';
 import type { Logger } from '../config/logger.js';
-import type { Authenticator, Login } from '../keys/authenticate.js';
+import type { Authenticator, Denial, Login } from '../keys/authenticate.js';
 import { fingerprintOf } from '../keys/fingerprint.js';
 import { type Proof, signsWithSha1, verifyProof } from '../keys/proof.js';
 
@@ -11,10 +11,16 @@ export interface LoginDeps {
   address: string | null;
   /** Keys that one connection may offer. */
   maxAttempts: number;
+  /** A key was refused, or something else was tried. */
+  onRefusal(): void;
+  /** Whether there is room in the log for one more refusal. */
+  mayLog(message: string): boolean;
   /** Called with a proven login; false: there is no room for it. */
   enter(login: Login): boolean;
   /** Ends the connection. */
   close(reason: string): void;
+  /** Called once for each key that the client has proven to be its own, and that is not let in. */
+  recordRefusal(org: string, denial: Denial): void;
 }
 
 /** Answers every authentication request of `client` until one is accepted. */
@@ -23,6 +29,7 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
   let attempts = 0;
   client.on('authentication', (context) => {
     if (context.method !== 'none') attempts++;
+    if (context.method !== 'none' && context.method !== 'publickey') deps.onRefusal();
     if (attempts > deps.maxAttempts) {
       deps.close('too many login attempts');
       return;
@@ -47,14 +54,32 @@ async function judge(context: AuthContext, deps: LoginDeps, told: Set<string>): 
   const refusal = refuseWhy(context, outcome, isProven);
   if (refusal !== null) {
     const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
-    if (!told.has(JSON.stringify(details))) deps.logger.warn('login refused', details);
+    if (!told.has(JSON.stringify(details)) && deps.mayLog('login refused')) deps.logger.warn('login refused', details);
     told.add(JSON.stringify(details));
+    deps.onRefusal();
+    if (isProven && 'denied' in outcome) recordRefusal(context.username, outcome, deps, told);
     context.reject(['publickey']);
     return;
   }
   if (isProven && !deps.enter(outcome as Login)) return;
   nameSignature(context);
   context.accept();
+}
+
+/** These come from anybody who knows an organization's name. */
+const strange: readonly string[] = [
+  'unknown organization',
+  'unknown key',
+  'unknown authority',
+  'malformed certificate',
+];
+
+/** The audit trail has those refusals whose client is who it says it is; strangers write nothing there. */
+function recordRefusal(org: string, denial: Denial, deps: LoginDeps, told: Set<string>): void {
+  if (strange.includes(denial.denied) || told.has(denial.fingerprint) || !deps.mayLog('refusal in the audit trail'))
+    return;
+  told.add(denial.fingerprint);
+  deps.recordRefusal(org, denial);
 }
 
 /** null: not refused. The reason is for the log alone. */

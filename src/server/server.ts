@@ -1,87 +1,96 @@
-/** Starts the SFTP server, and stops it: the listener, ssh2, and the connections between them. */
+/** Starts the SFTP server, and stops it: listeners, reception, ssh2, and the connections between them. */
 import type { Socket } from 'node:net';
-import ssh2 from 'ssh2';
+import type { PolicyName } from '../config/network.js';
 import type { HostKey } from '../keys/host.js';
-import { algorithms } from './algorithms.js';
+import { choosePolicy } from './algorithms.js';
+import { openBulletin } from './bulletin.js';
 import { tuneCollector } from './collector.js';
-import { Connection, type OrgCounter } from './connection.js';
-import { ServerError } from './error.js';
-import { dropOwnIdentification, exchangeIdentification, software } from './identification.js';
-import { listen } from './listener.js';
+import { Connection } from './connection.js';
+import { type Door, openDoor } from './door.js';
+import { createHush } from './hush.js';
+import { dropOwnIdentification, exchangeIdentification } from './identification.js';
+import { listenAll } from './listener.js';
+import { createOrgRooms } from './orgs.js';
+import { type Pause, Penalties } from './penalties.js';
 import { socketOf } from './quirks.js';
+import { Reception } from './reception.js';
 import type { RunningServer, ServerDeps } from './types.js';
-
-/** A client that answers none of four of these is gone. */
-const keepaliveMs = 30_000;
 
 /**
  * Listens until `stop`.
  * @throws ServerError: `port_in_use`, `address_unavailable`, or `bad_host_key`.
  */
 export async function startServer(deps: ServerDeps): Promise<RunningServer> {
-  const { settings, logger } = deps;
+  const { settings, logger, now } = deps;
   tuneCollector();
   const connections = new Map<Socket, Connection>();
-  const orgs = countOrgs(settings.maxConnectionsPerOrg);
-  const openDoor = (hostKeys: readonly HostKey[]): Door => {
-    const ssh = createSsh(hostKeys);
-    ssh.on('connection', (client, info) => connections.get(socketOf(client))?.attach(client, info, hostKeys));
-    return { injectSocket: (socket) => ssh.injectSocket(socket) };
+  const orgs = createOrgRooms(settings, now);
+  const hush = createHush(logger);
+  const openDoorWith = (hostKeys: readonly HostKey[]): Door =>
+    openDoor(hostKeys, {
+      keepaliveSeconds: settings.keepaliveSeconds,
+      onClient: (client, info) => connections.get(socketOf(client))?.attach(client, info, hostKeys),
+    });
+  let door = openDoorWith(deps.hostKeys);
+  const penalties =
+    settings.penalties === 'on' ? new Penalties({ now, longestPauseMs: settings.penaltyMinutes * 60_000 }) : null;
+  const bulletin = penalties === null ? null : await openBulletin(penalties, deps);
+  const onPause = (pause: Pause): void => {
+    bulletin?.tell(pause);
+    const { source, cause, until } = pause;
+    const details = { source, cause, seconds: Math.round((until - now()) / 1000), inARow: pause.strikes };
+    if (hush.allows('address pauses', 10)) logger.warn('address pauses', details);
+    for (const connection of connections.values()) connection.closeStranger(source);
   };
-  let door = openDoor(deps.hostKeys);
+  const reception = new Reception({
+    ...{ settings, logger, hush, penalties, onPause },
+    random: deps.random ?? Math.random,
+    countConnections: () => connections.size,
+  });
 
-  const accept = async (socket: Socket): Promise<void> => {
-    if (connections.size >= settings.maxConnections) {
-      logger.warn('connection refused: there are as many as maxConnections allows', { address: socket.remoteAddress });
-      socket.destroy();
-      return;
-    }
-    const connection = new Connection(socket, deps, orgs);
+  const accept = async (socket: Socket, named: PolicyName): Promise<void> => {
+    const visitor = await reception.admit(socket);
+    if (visitor === null) return;
+    const connection = new Connection(socket, visitor, { ...deps, orgs, reception, hush });
     connections.set(socket, connection);
     void connection.closed.then(() => connections.delete(socket));
-    if (!(await exchangeIdentification(socket))) {
-      connection.close('no SSH client');
+    const software = await exchangeIdentification(socket);
+    if (software === null) {
+      connection.close('no SSH client', 'not the SSH protocol');
       return;
     }
     dropOwnIdentification(socket);
-    door.injectSocket(socket);
+    const policy = choosePolicy(named, software, settings.accommodateOldClients === 'on');
+    connection.takesSha1 = policy === 'compatible';
+    door.inject(socket, policy);
   };
 
-  const listener = await listen(settings, (socket) => void accept(socket));
+  const closeDoors = async (): Promise<void> => {
+    reception.stop();
+    hush.stop();
+    await bulletin?.stop();
+  };
+  const listeners = await listenAll(settings, (socket, policy) => void accept(socket, policy)).catch(async (error) => {
+    await closeDoors();
+    throw error;
+  });
   return {
-    host: listener.host,
-    port: listener.port,
+    host: listeners[0]!.host,
+    port: listeners[0]!.port,
+    listeners: listeners.map(({ host, port, policy }) => ({ host, port, policy })),
     replaceHostKeys(hostKeys) {
       // Connections that are there keep the keys that their clients know them by.
-      door = openDoor(hostKeys);
+      door = openDoorWith(hostKeys);
     },
     async stop(graceMs) {
-      listener.close();
+      for (const listener of listeners) listener.close();
       for (const connection of connections.values()) connection.closeWhenQuiet();
       await allClosed(connections, graceMs);
-      for (const connection of connections.values()) connection.close('the server stops');
+      for (const connection of connections.values()) connection.close('the server stops', null);
       await allClosed(connections);
+      await closeDoors();
     },
   };
-}
-
-/** ssh2 fixes the host keys of a server when it is made: other keys take another one. */
-interface Door {
-  injectSocket(socket: Socket): void;
-}
-
-function createSsh(hostKeys: readonly HostKey[]): ssh2.Server {
-  try {
-    return new ssh2.Server({
-      hostKeys: hostKeys.filter(({ state }) => state === 'active').map(({ privateKey }) => privateKey),
-      algorithms,
-      ident: software,
-      keepaliveInterval: keepaliveMs,
-      keepaliveCountMax: 4,
-    });
-  } catch (cause) {
-    throw new ServerError('bad_host_key', `the host keys can't be used: ${(cause as Error).message}`, { cause });
-  }
 }
 
 /** Resolves when no connection is left, or after `mostMs`. */
@@ -93,20 +102,4 @@ async function allClosed(connections: ReadonlyMap<Socket, Connection>, mostMs?: 
   });
   await Promise.race([closed, late]);
   clearTimeout(timer);
-}
-
-function countOrgs(most: number): OrgCounter {
-  const counts = new Map<string, number>();
-  const countOf = (org: string): number => counts.get(org) ?? 0;
-  return {
-    enter(org) {
-      if (countOf(org) >= most) return false;
-      counts.set(org, countOf(org) + 1);
-      return true;
-    },
-    leave(org) {
-      if (countOf(org) > 1) counts.set(org, countOf(org) - 1);
-      else counts.delete(org);
-    },
-  };
 }

@@ -1,6 +1,8 @@
 /** What the server needs from the rest of Dropslot. */
 import type { Logger } from '../config/logger.js';
+import type { PolicyName } from '../config/network.js';
 import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connection.js';
 import type { Intake, Sender } from '../intake/types.js';
 import type { Authenticator, Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
@@ -11,11 +13,25 @@ export type ServerSettings = Pick<
   Settings,
   | 'host'
   | 'port'
+  | 'listen'
+  | 'policy'
+  | 'accommodateOldClients'
+  | 'proxies'
   | 'loginSeconds'
   | 'loginAttempts'
+  | 'penalties'
+  | 'penaltyMinutes'
+  | 'exemptAddresses'
+  | 'maxUnauthenticated'
+  | 'maxUnauthenticatedPerAddress'
+  | 'keepaliveSeconds'
   | 'idleMinutes'
+  | 'rekeyBytes'
+  | 'rekeyMinutes'
   | 'maxConnections'
   | 'maxConnectionsPerOrg'
+  | 'maxSessionsPerOrg'
+  | 'maxHandlesPerOrg'
   | 'maxChannels'
   | 'maxHandles'
 >;
@@ -25,6 +41,8 @@ export interface ServerDeps {
   logger: Logger;
   /** Active ones prove the server; all of them are announced. */
   hostKeys: readonly HostKey[];
+  /** Where pauses of addresses are told to other nodes and to commands. */
+  control: Db;
   authenticator: Authenticator;
   /** Tells when a login no longer holds. */
   access: AccessWatch;
@@ -32,11 +50,15 @@ export interface ServerDeps {
   openSession(login: Login, sender: Sender): { space: Space; intake: Intake };
   /** Milliseconds since 1970. */
   now: () => number;
+  /** From 0 to below 1; Math.random without it. */
+  random?: () => number;
 }
 
 export interface RunningServer {
+  /** Of the first listener. */
   host: string;
   port: number;
+  listeners: readonly { host: string; port: number; policy: PolicyName }[];
   /** From the next connection on. @throws ServerError `bad_host_key`, and goes on with those that it has */
   replaceHostKeys(keys: readonly HostKey[]): void;
   /** No new connections; uploads in progress get `graceMs` to finish, then abort. Resolves when every connection is gone. */

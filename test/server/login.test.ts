@@ -183,21 +183,49 @@ test('a key that is not stored as it is offered does not log in', async (t) => {
   await assert.rejects(connect(t, { ...server.login, privateKey: other.private }));
 });
 
-test('old algorithms are not offered', async (t) => {
-  const server = await startTestServer(t);
-  const refused: ConnectConfig['algorithms'][] = [
+test('each policy offers its own algorithms', async (t) => {
+  const server = await startTestServer(t, { listen: ['127.0.0.1:0', '127.0.0.1:0/compatible'] });
+  const portOf = Object.fromEntries(server.listeners.map(({ policy, port }) => [policy, port]));
+  const tryOn = async (policy: 'modern' | 'compatible', algorithms: ConnectConfig['algorithms'], ident?: string) =>
+    connect(t, { ...server.login, port: portOf[policy]!, algorithms, ...(ident === undefined ? {} : { ident }) }).then(
+      (client) => {
+        client.end();
+        return 'in';
+      },
+      (error: Error) => (/no matching/i.test(error.message) ? 'nothing in common' : error.message),
+    );
+  const everywhere: ConnectConfig['algorithms'][] = [
+    { kex: ['diffie-hellman-group16-sha512'] },
+    { cipher: ['chacha20-poly1305@openssh.com'] },
+    { cipher: ['aes256-ctr'], hmac: ['hmac-sha2-256-etm@openssh.com'] },
+  ];
+  const outdated: ConnectConfig['algorithms'][] = [
+    { kex: ['ecdh-sha2-nistp256'], serverHostKey: ['ecdsa-sha2-nistp256'] },
+    { cipher: ['aes256-ctr'], hmac: ['hmac-sha2-256'] },
+  ];
+  const onCompatible: ConnectConfig['algorithms'][] = [
+    { kex: ['diffie-hellman-group14-sha256'] },
     { kex: ['diffie-hellman-group14-sha1'] },
-    { cipher: ['aes128-cbc'] },
     { cipher: ['aes128-ctr'], hmac: ['hmac-sha1'] },
+  ];
+  const nowhere: ConnectConfig['algorithms'][] = [
+    { kex: ['diffie-hellman-group1-sha1'] },
+    { cipher: ['aes128-cbc'] },
+    { cipher: ['aes128-ctr'], hmac: ['hmac-md5'] },
     { serverHostKey: ['ssh-rsa'] },
     { compress: ['zlib@openssh.com'] },
   ];
-  for (const algorithms of refused) await assert.rejects(connect(t, { ...server.login, algorithms }), /no matching/i);
-  const accepted: ConnectConfig['algorithms'][] = [
-    { kex: ['diffie-hellman-group14-sha256'] },
-    { kex: ['ecdh-sha2-nistp256'], serverHostKey: ['ecdsa-sha2-nistp256'] },
-    { cipher: ['chacha20-poly1305@openssh.com'] },
-    { cipher: ['aes256-ctr'], hmac: ['hmac-sha2-256'] },
-  ];
-  for (const algorithms of accepted) (await connect(t, { ...server.login, algorithms })).end();
+  for (const algorithms of [...everywhere, ...outdated, ...onCompatible])
+    assert.equal(await tryOn('compatible', algorithms), 'in', JSON.stringify(algorithms));
+  for (const algorithms of everywhere) assert.equal(await tryOn('modern', algorithms), 'in');
+  for (const algorithms of [...outdated, ...onCompatible, ...nowhere])
+    assert.equal(await tryOn('modern', algorithms), 'nothing in common', JSON.stringify(algorithms));
+  for (const algorithms of nowhere) assert.equal(await tryOn('compatible', algorithms), 'nothing in common');
+  // Named old clients get what they need, and no more.
+  for (const ident of ['libssh2_1.10.0', 'JSCH-0.1.54']) {
+    for (const algorithms of outdated) assert.equal(await tryOn('modern', algorithms, ident), 'in', ident);
+    for (const algorithms of onCompatible)
+      assert.equal(await tryOn('modern', algorithms, ident), 'nothing in common', ident);
+  }
+  assert.equal(await tryOn('modern', outdated[0], 'libssh2_1.11.0'), 'nothing in common');
 });

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Logger } from '../../src/config/logger.js';
 import { listQueue } from '../../src/db/control/uploads.js';
+import type { ServerSettings } from '../../src/server/types.js';
 import type { KeyPair } from './keys.js';
 import { writeKeyFile } from './keys.js';
 import { startTestServer, type TestServer } from './server.js';
@@ -52,8 +53,12 @@ export interface PeerTable extends TestServer {
   sshOptions(key?: KeyPair): string[];
 }
 
-export async function layPeerTable(t: TestContext, logger?: Logger): Promise<PeerTable> {
-  const server = await startTestServer(t, {}, logger);
+export async function layPeerTable(
+  t: TestContext,
+  logger?: Logger,
+  change: Partial<ServerSettings> = {},
+): Promise<PeerTable> {
+  const server = await startTestServer(t, change, logger);
   const folder = temporaryFolder(t);
   const keyFile = writeKeyFile(folder, server.key);
   mkdirSync(join(folder, '.ssh'), { mode: 0o700 });

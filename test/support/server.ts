@@ -61,6 +61,7 @@ export async function startTestServer(
   running = await startServer({
     settings: { ...settings, host: '127.0.0.1', port: 0, ...change },
     logger,
+    control,
     hostKeys,
     authenticator,
     access: createAccessWatch({ control, authenticator, logger, now }),

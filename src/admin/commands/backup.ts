@@ -13,7 +13,7 @@ interface Options {
 export function registerBackup(program: Command): void {
   program
     .command('backup')
-    .summary('take a consistent copy of everything, while the server runs')
+    .summary('take a consistent copy while the server runs')
     .description(
       `Copies the databases, the sealed files that they refer to, the host keys and the settings into a folder; opens each
 copied file to its end. Files that an earlier backup has put there are not copied again. The master key is left out.`,

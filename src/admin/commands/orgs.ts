@@ -29,7 +29,7 @@ interface AddOptions {
 }
 
 export function registerOrgs(program: Command): void {
-  const orgs = program.command('orgs').description('add, list, show, change, enable, disable and remove organizations');
+  const orgs = program.command('orgs').description('add, show, change, enable and remove organizations');
   registerAdd(orgs);
   registerRead(orgs);
   registerChange(orgs);
@@ -116,6 +116,7 @@ function registerChange(orgs: Command): void {
       `Changes an organization. Keys: name, owner, slot, timeZone, dateFormat, plan, teams (add or replace);
 maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB; "default": the setting's);
 maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval).
+maxConnections, maxSessions, maxHandles, uploadRate, downloadRate (bytes a second), hours, addresses.
 A new slot or time zone begins with its next occurrence; nothing is caught up.`,
     )
     .argument('<org>')

@@ -6,6 +6,7 @@ import { serve } from '../serve.js';
 interface ServeOptions {
   port?: string;
   host?: string;
+  listen?: string[];
   role?: string;
 }
 
@@ -18,14 +19,19 @@ export function registerServe(program: Command): void {
     )
     .option('--port <port>', 'TCP port, 0 for a free one (default: 2222)')
     .option('--host <address>', 'address to listen on (default: every address)')
+    .option(
+      '--listen <host:port>',
+      'in place of both, and may be repeated: 192.0.2.7:2222, [::1]:2222, *:2223/compatible',
+      (endpoint: string, others: string[] = []) => [...others, endpoint],
+    )
     .option('--role <role>', 'all, intake (uploads only) or import (slots and imports only)')
     .addHelpText(
       'after',
       examples('dropslot serve', 'dropslot serve --data /var/lib/dropslot --host 10.0.0.5 --port 22'),
     )
-    .action(async ({ port, host, role }: ServeOptions, command: Command) => {
+    .action(async ({ port, host, listen, role }: ServeOptions, command: Command) => {
       const logFormat = outputOf(command).json ? 'json' : undefined;
-      await serve(settingsOf(command, { port, host, role, logFormat }));
+      await serve(settingsOf(command, { port, host, listen, role, logFormat }));
       // Whatever a library may have left running must not keep a stopped server alive.
       process.exit(0);
     });

@@ -16,15 +16,20 @@ export function isLimitName(name: string): name is LimitName {
 /** Reads `20GiB`, `500`, or `default`, which is null. @throws AdminError `usage` */
 export function readLimit(name: LimitName, text: string): number | null {
   if (text.trim() === 'default') return null;
-  const [, digits, unit = ''] = /^(\d{1,15})([kmgt]ib)?$/i.exec(text.trim()) ?? [];
-  const value = digits === undefined ? Number.NaN : Number(digits) * units[unit.toLowerCase()]!;
-  const checked = settingsSchema.shape[name].safeParse(value);
-  if (checked.success && Number.isSafeInteger(value)) return value;
+  const value = readBytes(text);
+  if (value !== null && settingsSchema.shape[name].safeParse(value).success) return value;
   const most = { maxFolderDepth: ' up to 32', maxNameBytes: ' up to 255' } as Partial<Record<LimitName, string>>;
   throw new AdminError(
     'usage',
     `${name} takes a number${most[name] ?? ''} (20000, 500MiB, 20GiB) or "default", not "${text}"`,
   );
+}
+
+/** `20GiB`, `500`. null: it is no whole number of bytes. */
+export function readBytes(text: string): number | null {
+  const [, digits, unit = ''] = /^(\d{1,15})([kmgt]ib)?$/i.exec(text.trim()) ?? [];
+  const value = digits === undefined ? Number.NaN : Number(digits) * units[unit.toLowerCase()]!;
+  return Number.isSafeInteger(value) ? value : null;
 }
 
 export function mergeLimits(before: OrgLimits, change: LimitChange): OrgLimits {

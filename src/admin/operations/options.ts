@@ -1,6 +1,10 @@
 /** The options of an organization, as an operator says them: one rule for each, by its name on the command line. */
+import { readRange } from '../../config/network.js';
 import type { OrgOptions } from '../../db/control/options.js';
+import { parseHours } from '../../keys/hours.js';
 import { AdminError } from '../error.js';
+import { formatBytes } from '../output.js';
+import { readBytes } from './limits.js';
 
 /** null: as if it had never been chosen. */
 export type OptionChange = { [name in keyof OrgOptions]?: OrgOptions[name] | null };
@@ -13,6 +17,24 @@ interface OptionRule<T> {
   /** As `orgs show` and the audit trail say it. */
   describe(value: T): string;
 }
+
+const count: OptionRule<number> = {
+  takes: 'a number above 0',
+  read: (text) => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : null),
+  describe: String,
+};
+
+/** Below this a single packet would wait for seconds. */
+const leastRate = 64 * 1024;
+
+const rate: OptionRule<number> = {
+  takes: 'bytes a second, 64KiB or more (500KiB, 2MiB)',
+  read: (text) => {
+    const bytes = readBytes(text);
+    return bytes !== null && bytes >= leastRate ? bytes : null;
+  },
+  describe: (bytes) => `${formatBytes(bytes)}/s`,
+};
 
 const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOptions>[name]> } = {
   maxDeactivations: {
@@ -30,10 +52,23 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
     read: (text) => (/^(0(\.\d+)?|1(\.0+)?)$/.test(text) ? Number(text) : null),
     describe: String,
   },
-  earlyCheck: {
-    takes: 'yes or no',
-    read: (text) => (/^(yes|no)$/.test(text) ? text === 'yes' : null),
-    describe: (value) => (value ? 'yes' : 'no'),
+  maxConnections: count,
+  maxSessions: count,
+  maxHandles: count,
+  uploadRate: rate,
+  downloadRate: rate,
+  hours: {
+    takes: 'times of the week ("06:00-20:00", "mon-fri 06:00-20:00,sat 08:00-12:00")',
+    read: (text) => (parseHours(text) === null ? null : text.toLowerCase()),
+    describe: String,
+  },
+  addresses: {
+    takes: 'address ranges (192.0.2.0/24,2001:db8::/32)',
+    read: (text) => {
+      const ranges = text.split(',').map(readRange);
+      return ranges.every((range) => range !== null) ? ranges : null;
+    },
+    describe: (ranges) => ranges.join(','),
   },
 };
 

@@ -4,6 +4,18 @@ export interface OrgOptions {
   maxDeactivations?: string;
   maxAdminChanges?: number;
   maxUpdatedShare?: number;
-  /** Whether queued files are checked at once; true without it. */
-  earlyCheck?: boolean;
+  /** Logged-in connections at once; `maxConnectionsPerOrg` without it. */
+  maxConnections?: number;
+  /** SFTP sessions at once; `maxSessionsPerOrg` without it. */
+  maxSessions?: number;
+  /** Open files and folders at once; `maxHandlesPerOrg` without it. */
+  maxHandles?: number;
+  /** Bytes a second that all its clients together send; as fast as it goes without it. */
+  uploadRate?: number;
+  /** Bytes a second that all its clients together fetch. */
+  downloadRate?: number;
+  /** When it may log in, as `parseHours` of keys/hours.ts reads it: `mon-fri 06:00-20:00`; always without it. */
+  hours?: string;
+  /** CIDRs that it may log in from; every address without it. */
+  addresses?: string[];
 }

@@ -4,7 +4,6 @@ import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import type { Context, Handler } from './handler.js';
 import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
-import { Lane } from './lane.js';
 import { readPath } from './path.js';
 import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
 import { endStatus, okStatus } from './status.js';
@@ -39,9 +38,7 @@ export const openFile: Handler<OpenArgs> = {
       append: isSet(openFlags.append),
       attributes: given.attributes,
     });
-    // Two uploads of one path end in the order of their CLOSEs: the later one is the file.
-    const lane = handles.findUpload(path)?.lane ?? new Lane();
-    return replyHandle(id, handles.add(newUploadHandle(upload, lane, isSet(openFlags.read))));
+    return replyHandle(id, handles.add(newUploadHandle(upload, isSet(openFlags.read))));
   },
 };
 
@@ -85,12 +82,12 @@ export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffe
 
 export const closeFile: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
-  async run({ tally, handles }, { handle }, id) {
+  async run({ tally }, { handle }, id) {
     if (handle.kind === 'reader') {
       await handle.reader.close();
       if (handle.bytesRead > 0) tally.filesSent++;
     } else if (handle.kind === 'upload') {
-      await handle.upload.finish().finally(() => handles.forget(handle));
+      await handle.upload.finish();
       tally.filesReceived++;
     }
     return replyStatus(id, okStatus);

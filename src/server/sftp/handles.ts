@@ -32,24 +32,34 @@ export interface FolderHandle extends Ordered {
 
 export type Handle = ReaderHandle | UploadHandle | FolderHandle;
 
+/** Room for handles that several sessions share. */
+export interface HandleShare {
+  hasRoom(): boolean;
+  add(): void;
+  remove(count: number): void;
+}
+
 export class HandleTable {
   private readonly handles = new Map<number, Handle>();
-  /** In progress, in the order of their OPEN; also those whose CLOSE waits for its turn. */
-  private readonly uploads = new Set<UploadHandle>();
   private nextNumber = 0;
 
-  constructor(readonly most: number) {}
+  constructor(
+    readonly most: number,
+    private readonly share: HandleShare | null = null,
+  ) {}
 
   /** Throws SftpError `too_many_handles`. */
   checkRoom(): void {
     if (this.handles.size >= this.most)
       throw new SftpError('too_many_handles', `more than ${this.most} open handles in one session`);
+    if (this.share?.hasRoom() === false)
+      throw new SftpError('too_many_handles', 'as many open handles of one organization as there may be');
   }
 
   add(handle: Handle): Buffer {
     const number = this.nextNumber++ % 0x1_0000_0000;
     this.handles.set(number, handle);
-    if (handle.kind === 'upload') this.uploads.add(handle);
+    this.share?.add();
     const name = Buffer.allocUnsafe(4);
     name.writeUInt32BE(number, 0);
     return name;
@@ -62,35 +72,34 @@ export class HandleTable {
     return handle;
   }
 
-  /** Finds a handle that is to be closed: requests that come later no longer find it. */
+  /** Finds a handle that is being closed: requests that come later no longer find it. */
   take(name: Buffer): Handle {
     const handle = this.find(name);
     this.handles.delete(name.readUInt32BE(0));
+    this.share?.remove(1);
     return handle;
-  }
-
-  /** An upload has ended: its path is a file's again, or nobody's. */
-  forget(upload: UploadHandle): void {
-    this.uploads.delete(upload);
   }
 
   /** Takes every handle, when the session ends. */
   takeAll(): Handle[] {
     const all = [...this.handles.values()];
     this.handles.clear();
-    this.uploads.clear();
+    this.share?.remove(all.length);
     return all;
   }
 
   /** The upload that this session has in progress at a path; the latest one, should there be two. null: none. */
   findUpload(path: string): UploadHandle | null {
     let found: UploadHandle | null = null;
-    for (const handle of this.uploads) if (handle.upload.path === path) found = handle;
+    for (const handle of this.handles.values())
+      if (handle.kind === 'upload' && handle.upload.path === path) found = handle;
     return found;
   }
 
   countUploads(): number {
-    return this.uploads.size;
+    let count = 0;
+    for (const handle of this.handles.values()) if (handle.kind === 'upload') count++;
+    return count;
   }
 }
 
@@ -98,8 +107,8 @@ export function newReaderHandle(reader: Reader): ReaderHandle {
   return { kind: 'reader', lane: new Lane(), reader, bytesRead: 0 };
 }
 
-export function newUploadHandle(upload: Upload, lane: Lane, readable: boolean): UploadHandle {
-  return { kind: 'upload', lane, upload, readable };
+export function newUploadHandle(upload: Upload, readable: boolean): UploadHandle {
+  return { kind: 'upload', lane: new Lane(), upload, readable };
 }
 
 export function newFolderHandle(path: string): FolderHandle {

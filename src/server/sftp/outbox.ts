@@ -15,6 +15,7 @@ export class Outbox {
   private gathered: Buffer[] = [];
   private flushed: Promise<void> | null = null;
   private isClosed = false;
+  private isHeld = false;
   private waiting: (() => void)[] = [];
 
   /** `outlet`: where the stream's bytes end up, when the stream itself doesn't wait for it (an SSH channel's socket). */
@@ -33,6 +34,12 @@ export class Outbox {
     else if (Buffer.isBuffer(reply)) this.stream.write(reply);
     else this.writeInParts(reply);
     if (this.isCongested()) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  /** While it is held, what was sent counts as not gone. */
+  hold(isHeld: boolean): void {
+    this.isHeld = isHeld;
+    this.onDrain();
   }
 
   /** From here on everything is dropped, and nobody waits. */
@@ -78,7 +85,9 @@ export class Outbox {
   private isCongested(): boolean {
     return (
       !this.isClosed &&
-      (this.stream.writableNeedDrain || (this.outlet !== null && this.outlet.writableLength > mostOutletBytes))
+      (this.isHeld ||
+        this.stream.writableNeedDrain ||
+        (this.outlet !== null && this.outlet.writableLength > mostOutletBytes))
     );
   }
 

@@ -6,12 +6,12 @@ import { type Space, SpaceError } from '../../storage/types.js';
 import { PacketReader } from './codec.js';
 import { SftpError } from './error.js';
 import { extensions } from './extensions.js';
-import { closeFile } from './files.js';
 import { Framer } from './frame.js';
 import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './handler.js';
-import { type Handle, HandleTable } from './handles.js';
+import { type Handle, type HandleShare, HandleTable } from './handles.js';
 import { Lane } from './lane.js';
 import { Outbox } from './outbox.js';
+import { type Buckets, Pacer } from './pace.js';
 import { type Reply, replyStatus, replyVersion } from './reply.js';
 import { extendedNumber, initNumber, requests } from './requests.js';
 import { isServerFault, statusOf } from './status.js';
@@ -26,6 +26,10 @@ export interface SessionOptions {
   logger: Logger;
   now: () => number;
   maxHandles: number;
+  /** What the organization's sessions have open together. */
+  handleShare?: HandleShare;
+  /** How fast the organization's sessions may go together. */
+  buckets?: Buckets;
   /** Refuses every request that changes anything. */
   readOnly?: boolean;
   /** Refuses every request that reads what the organization has. */
@@ -60,6 +64,8 @@ export class Session {
   private readonly context: Context;
   private readonly framer = new Framer();
   private readonly outbox: Outbox;
+  private readonly pacer: Pacer;
+  private isPaced = false;
   private isInitialized = false;
   private isInputOver = false;
   private end: SessionEnd | null = null;
@@ -79,7 +85,7 @@ export class Session {
     this.context = {
       space: options.space,
       intake: options.intake,
-      handles: new HandleTable(options.maxHandles),
+      handles: new HandleTable(options.maxHandles, options.handleShare),
       paths: new Lane(),
       tally: this.tally,
       now: options.now,
@@ -87,6 +93,7 @@ export class Session {
       isAborted: () => this.end === 'aborted',
     };
     this.outbox = new Outbox(output, options.outlet ?? null);
+    this.pacer = new Pacer(options.buckets ?? null);
     input.on('data', this.onData);
     input.once('end', () => this.endInput());
     // A stream that failed has no end.
@@ -102,9 +109,15 @@ export class Session {
     return this.pending > 0 || this.context.handles.countUploads() > 0;
   }
 
+  /** While it is held, answers wait, and soon no more requests are taken. */
+  hold(isHeld: boolean): void {
+    this.outbox.hold(isHeld);
+  }
+
   /** The client is gone: what it had sent completely is still done (a CLOSE is a CLOSE), but nobody hears the answers. */
   lose(): void {
     this.outbox.close();
+    this.pacer.release();
     this.pump();
   }
 
@@ -112,6 +125,7 @@ export class Session {
   abort(): void {
     this.stop('aborted');
     this.outbox.close();
+    this.pacer.release();
     this.finishWhenIdle();
   }
 
@@ -131,6 +145,7 @@ export class Session {
         const packet = this.framer.next();
         if (packet === null) break;
         this.receive(packet);
+        this.pace(packet.length);
       }
     } catch (error) {
       if (!isMalformed(error)) throw error;
@@ -142,8 +157,19 @@ export class Session {
     this.finishWhenIdle();
   }
 
+  /** Takes nothing more until the organization's rate allows it: the channel's window then holds the client. */
+  private pace(bytes: number): void {
+    const wait = this.pacer.spend('up', bytes);
+    if (wait === null) return;
+    this.isPaced = true;
+    void wait.then(() => {
+      this.isPaced = false;
+      this.pump();
+    });
+  }
+
   private hasRoom(): boolean {
-    return this.pending < mostPending && this.pendingBytes < mostPendingBytes;
+    return !this.isPaced && this.pending < mostPending && this.pendingBytes < mostPendingBytes;
   }
 
   private receive(packet: Buffer): void {
@@ -175,11 +201,10 @@ export class Session {
     void this.reply(packet, { id, name, costBytes }, answer);
   }
 
-  /** In its turn. What a CLOSE that waited when the session was aborted had taken from the table, nothing else ends. */
+  /** In its turn. An upload whose CLOSE waited when the session was aborted is out of the table: nothing else ends it. */
   private async run(request: AnyRequest, args: unknown, id: number): Promise<Reply> {
+    if (this.end !== 'aborted') return request.handler.run(this.context, args, id);
     const { handle } = (args ?? {}) as { handle?: Handle };
-    const isRelease = request.handler === (closeFile as AnyRequest['handler']) && handle?.kind !== 'upload';
-    if (this.end !== 'aborted' || isRelease) return request.handler.run(this.context, args, id);
     if (handle?.kind === 'upload') await handle.upload.abort();
     throw new SftpError('ended', `${request.name} after the session was ended`);
   }
@@ -208,6 +233,8 @@ export class Session {
       reply = replyStatus(id, statusOf(error));
     }
     this.framer.recycle(packet);
+    const wait = this.pacer.spend('down', Buffer.isBuffer(reply) ? reply.length : reply[0].length + reply[1].length);
+    if (wait !== null) await wait;
     await this.outbox.send(reply);
     this.pending--;
     this.pendingBytes -= costBytes;

@@ -1,0 +1,119 @@
+/** Pauses of addresses in the control database: every node tells of its own, takes over those of others, and hears of pardons. */
+import type { Queryable } from '../connection.js';
+
+export interface Penalty {
+  id: number;
+  /** An IPv4 address, or the /64 of an IPv6 one. */
+  source: string;
+  until: number;
+  /** How many pauses in a row this is. */
+  strikes: number;
+  cause: string;
+  beganAt: number;
+}
+
+export interface Pardon {
+  id: number;
+  /** null: every source. */
+  source: string | null;
+}
+
+interface PenaltyRow {
+  id: number;
+  source: string;
+  until_at: number;
+  strikes: number;
+  cause: string;
+  began_at: number;
+}
+
+interface PardonRow {
+  id: number;
+  source: string | null;
+  at: number;
+}
+
+/** A newer pause of a source takes the place of its older one. */
+export async function putPenalties(db: Queryable, penalties: readonly Omit<Penalty, 'id'>[]): Promise<void> {
+  if (penalties.length === 0) return;
+  const latest = [...new Map(penalties.map((penalty) => [penalty.source, penalty])).values()];
+  await db.transaction(async (tx) => {
+    const sources = latest.map(({ source }) => source);
+    await tx<PenaltyRow>('penalties').whereIn('source', sources).delete();
+    // Another node may have told of the same source in between.
+    await tx('penalties')
+      .insert(
+        latest.map(({ source, until, strikes, cause, beganAt }) => ({
+          source,
+          until_at: until,
+          strikes,
+          cause,
+          began_at: beganAt,
+        })),
+      )
+      .onConflict('source')
+      .ignore();
+  });
+}
+
+/** Pauses that are not over, longest first. */
+export async function listPenalties(db: Queryable, now: number, most: number): Promise<Penalty[]> {
+  const rows = await db<PenaltyRow>('penalties').where('until_at', '>', now).orderBy('until_at', 'desc').limit(most);
+  return rows.map(fromRow);
+}
+
+/** Those that began after the one with this id, oldest first. */
+export async function listNewPenalties(db: Queryable, afterId: number, most: number): Promise<Penalty[]> {
+  const rows = await db<PenaltyRow>('penalties').where('id', '>', afterId).orderBy('id').limit(most);
+  return rows.map(fromRow);
+}
+
+/** Ends the pause of a source, or with null of all of them, on every node: in a transaction. How many there were. */
+export async function pardon(db: Queryable, source: string | null, at: number): Promise<number> {
+  const condemned = db<PenaltyRow>('penalties').where('until_at', '>', at);
+  const found = await (source === null ? condemned : condemned.where({ source })).delete();
+  await db('pardons').insert({ source, at });
+  return found;
+}
+
+export async function listNewPardons(db: Queryable, afterId: number): Promise<Pardon[]> {
+  const rows = await db<PardonRow>('pardons').where('id', '>', afterId).orderBy('id');
+  return rows.map(({ id, source }) => ({ id, source }));
+}
+
+/** 0: there was none yet. */
+export async function lastPardonId(db: Queryable): Promise<number> {
+  const row = await db<PardonRow>('pardons').max({ last: 'id' }).first();
+  return (row as { last: number | null } | undefined)?.last ?? 0;
+}
+
+/** Forgets pauses that are over and pardons that every node has heard of. */
+export async function clearPenalties(db: Queryable, endedBefore: number): Promise<void> {
+  await db<PenaltyRow>('penalties').where('until_at', '<', endedBefore).delete();
+  await db<PardonRow>('pardons').where('at', '<', endedBefore).delete();
+}
+
+/** Where keys logged in from lately, and when. */
+export async function listLoginAddresses(
+  db: Queryable,
+  since: number,
+  most: number,
+): Promise<{ address: string; at: number }[]> {
+  const rows = await db<{ last_used_from: string | null; last_used_at: number }>('login_keys')
+    .where('last_used_at', '>', since)
+    .whereNotNull('last_used_from')
+    .orderBy('last_used_at', 'desc')
+    .limit(most);
+  return rows.map((row) => ({ address: row.last_used_from!, at: row.last_used_at }));
+}
+
+function fromRow(row: PenaltyRow): Penalty {
+  return {
+    id: row.id,
+    source: row.source,
+    until: row.until_at,
+    strikes: row.strikes,
+    cause: row.cause,
+    beganAt: row.began_at,
+  };
+}

@@ -1,0 +1,59 @@
+/** When an organization may log in: days and times of the week in its own time zone. */
+import { DateTime } from 'luxon';
+
+const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+
+export interface Window {
+  /** 0 is Monday. */
+  firstDay: number;
+  lastDay: number;
+  /** Minutes of the day; `until` below `from` goes on into the next day. */
+  from: number;
+  until: number;
+}
+
+/** Reads `mon-fri 06:00-20:00,sat 08:00-12:00`; without days every day is meant. null: it is none. */
+export function parseHours(text: string): Window[] | null {
+  const windows = text
+    .toLowerCase()
+    .split(',')
+    .map((part) => parseWindow(part.trim()));
+  return windows.every((window) => window !== null) ? windows : null;
+}
+
+/** `hours` as it was checked when it was set; one that can't be read lets nobody in. */
+export function allowsTime(hours: string, timeZone: string, at: number): boolean {
+  const local = DateTime.fromMillis(at, { zone: timeZone });
+  const day = local.weekday - 1;
+  const minute = local.hour * 60 + local.minute;
+  return (parseHours(hours) ?? []).some((window) => {
+    const { from, until } = window;
+    if (from < until) return hasDay(window, day) && minute >= from && minute < until;
+    return (hasDay(window, day) && minute >= from) || (hasDay(window, (day + 6) % 7) && minute < until);
+  });
+}
+
+function hasDay({ firstDay, lastDay }: Window, day: number): boolean {
+  return firstDay <= lastDay ? day >= firstDay && day <= lastDay : day >= firstDay || day <= lastDay;
+}
+
+function parseWindow(text: string): Window | null {
+  const [, first = 'mon', last = text.includes(' ') ? first : 'sun', from = '', until = ''] =
+    /^(?:([a-z]{3})(?:-([a-z]{3}))? )?(\d{2}:\d{2})-(\d{2}:\d{2})$/.exec(text) ?? [];
+  const window = {
+    firstDay: days.indexOf(first as (typeof days)[number]),
+    lastDay: days.indexOf(last as (typeof days)[number]),
+    from: parseTime(from),
+    until: parseTime(until),
+  };
+  return Object.values(window).every((value) => value >= 0) && window.from !== window.until && window.from < 1440
+    ? window
+    : null;
+}
+
+/** Minutes; 24:00 is the end of the day. -1: no time. */
+function parseTime(text: string): number {
+  const [hour = Number.NaN, minute = Number.NaN] = text.split(':').map(Number);
+  const minutes = hour * 60 + minute;
+  return minute < 60 && minutes <= 1440 ? minutes : -1;
+}

@@ -1,0 +1,49 @@
+/** Hands sockets to ssh2, which fixes algorithms and host keys when a server is made: one server for each policy. */
+import type { Socket } from 'node:net';
+import ssh2, { type Connection as Client, type ClientInfo } from 'ssh2';
+import type { HostKey } from '../keys/host.js';
+import { type Policy, policies } from './algorithms.js';
+import { ServerError } from './error.js';
+import { software } from './identification.js';
+
+export type PolicyChoice = keyof typeof policies;
+
+export interface Door {
+  inject(socket: Socket, policy: PolicyChoice): void;
+}
+
+interface DoorOptions {
+  keepaliveSeconds: number;
+  /** Runs before ssh2 reads the first packet. */
+  onClient(client: Client, info: ClientInfo): void;
+}
+
+/** A client that answers none of so many keepalives is gone. */
+const mostUnanswered = 4;
+
+/** @throws ServerError `bad_host_key` */
+export function openDoor(hostKeys: readonly HostKey[], options: DoorOptions): Door {
+  const servers = new Map(
+    (Object.keys(policies) as PolicyChoice[]).map((name) => [name, createSsh(policies[name], hostKeys, options)]),
+  );
+  return { inject: (socket, policy) => servers.get(policy)!.injectSocket(socket) };
+}
+
+function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: DoorOptions): ssh2.Server {
+  const offered: readonly string[] = algorithms.serverHostKey;
+  const active = hostKeys.filter(({ state }) => state === 'active');
+  const fitting = active.filter(({ type }) => offered.includes(type === 'ssh-rsa' ? 'rsa-sha2-512' : type));
+  try {
+    const server = new ssh2.Server({
+      // Better an old host key than a port on which nobody gets in.
+      hostKeys: (fitting.length > 0 ? fitting : active).map((key) => key.privateKey),
+      algorithms,
+      ident: software,
+      keepaliveInterval: options.keepaliveSeconds * 1000,
+      keepaliveCountMax: mostUnanswered,
+    });
+    return server.on('connection', options.onClient);
+  } catch (cause) {
+    throw new ServerError('bad_host_key', `the host keys can't be used: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,173 @@
+/** Pauses for sources that try wrong keys, stall or send nonsense, in memory of a fixed size. */
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Source } from './address.js';
+
+/** What a connection did that ended without a login. */
+export type Offence = keyof typeof offencePoints;
+
+/** A point is forgotten each second; nobody pauses for what legitimate clients do now and then. */
+export const offencePoints = {
+  'wrong keys': 5,
+  'no login in time': 5,
+  'not the SSH protocol': 5,
+  // Port scans, health checks, and clients that know none of our algorithms.
+  'left without a login': 1,
+} as const;
+
+/** Points from which a source pauses: the fourth wrong key within seconds. */
+const mostPoints = 15;
+
+/** One that logged in within a day is many people behind one address, or had its key changed: it may do more. */
+const knownFactor = 4;
+const knownMs = 24 * 3600_000;
+
+const firstPauseMs = 15_000;
+
+/** After this long without a new pause the next one is half as long. */
+const strikeMs = 600_000;
+
+/** 32,768 sources each of IPv4 and IPv6, some 8 MB; a flood of one family forgets nothing of the other. */
+const setCount = 4096;
+const ways = 8;
+
+export interface Pause {
+  source: Source;
+  /** Milliseconds since 1970. */
+  until: number;
+  /** How many pauses in a row this is. */
+  strikes: number;
+  cause: string;
+}
+
+interface Entry {
+  source: Source;
+  points: number;
+  /** When `points` was right. */
+  at: number;
+  until: number;
+  strikes: number;
+  knownUntil: number;
+}
+
+export interface PenaltyOptions {
+  now: () => number;
+  longestPauseMs: number;
+  /** Sources of each family are kept in so many sets of eight; for tests. */
+  sets?: number;
+}
+
+export class Penalties {
+  private readonly families: { readonly v4: Entry[][]; readonly v6: Entry[][] };
+  /** Nobody outside can choose sources that fall into one set. */
+  private readonly secret = randomBytes(16);
+  private readonly sets: number;
+
+  constructor(private readonly options: PenaltyOptions) {
+    this.sets = options.sets ?? setCount;
+    this.families = { v4: [], v6: [] };
+  }
+
+  /** Milliseconds that `source` must still wait; 0: it may connect. */
+  pauseOf(source: Source): number {
+    const entry = this.find(source);
+    return entry === undefined ? 0 : Math.max(0, entry.until - this.options.now());
+  }
+
+  /** Whether it logged in within a day. */
+  isKnown(source: Source): boolean {
+    return (this.find(source)?.knownUntil ?? 0) > this.options.now();
+  }
+
+  /** Notes an offence; the pause that begins with it, or null. */
+  charge(source: Source, offence: Offence): Pause | null {
+    const entry = this.find(source) ?? this.add(source);
+    if (entry === null) return null;
+    const now = this.options.now();
+    this.forget(entry, now);
+    // Connections that were accepted before the pause began add nothing to it.
+    if (entry.until > now) return null;
+    entry.points += offencePoints[offence];
+    if (entry.points <= mostPoints * (entry.knownUntil > now ? knownFactor : 1)) return null;
+    entry.points = 0;
+    entry.until = now + Math.min(firstPauseMs * 2 ** entry.strikes, this.options.longestPauseMs);
+    entry.strikes++;
+    return { source, until: entry.until, strikes: entry.strikes, cause: offence };
+  }
+
+  /** A key of an organization logged in from there at this time. */
+  welcome(source: Source, at = this.options.now()): void {
+    const entry = this.find(source) ?? this.add(source);
+    if (entry === null) return;
+    entry.points = 0;
+    entry.knownUntil = Math.max(entry.knownUntil, at + knownMs);
+  }
+
+  /** Takes over a pause that another node, or this one before its restart, has begun. */
+  impose({ source, until, strikes }: Pick<Pause, 'source' | 'until' | 'strikes'>): void {
+    if (until <= this.options.now()) return;
+    const entry = this.find(source) ?? this.add(source);
+    if (entry === null) return;
+    entry.until = Math.max(entry.until, until);
+    entry.strikes = Math.max(entry.strikes, strikes);
+  }
+
+  /** Forgets what it did; not that it logged in. */
+  forgive(source: Source): void {
+    const entry = this.find(source);
+    if (entry !== undefined) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
+  }
+
+  forgiveAll(): void {
+    for (const set of [...this.families.v4, ...this.families.v6])
+      for (const entry of set ?? []) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
+  }
+
+  private find(source: Source): Entry | undefined {
+    return this.setOf(source)?.find((entry) => entry.source === source);
+  }
+
+  /** null: its set is full of sources that weigh more. Then the caps on unauthenticated connections hold it. */
+  private add(source: Source): Entry | null {
+    const now = this.options.now();
+    const entry: Entry = { source, points: 0, at: now, until: 0, strikes: 0, knownUntil: 0 };
+    const index = this.indexOf(source);
+    const family = this.familyOf(source);
+    family[index] ??= [];
+    const set = family[index];
+    if (set.length < ways) set.push(entry);
+    else {
+      const weights = set.map((other) => this.weigh(other, now));
+      const least = Math.min(...weights);
+      if (least >= mostPoints) return null;
+      set[weights.indexOf(least)] = entry;
+    }
+    return entry;
+  }
+
+  /** What would be lost with the entry: those that pause, that paused lately or that are known stay before all others. */
+  private weigh(entry: Entry, now: number): number {
+    this.forget(entry, now);
+    return entry.until > now || entry.strikes > 0 || entry.knownUntil > now ? mostPoints : entry.points;
+  }
+
+  private forget(entry: Entry, now: number): void {
+    entry.points = Math.max(0, entry.points - (now - entry.at) / 1000);
+    entry.at = now;
+    while (entry.strikes > 0 && now - entry.until >= strikeMs) {
+      entry.strikes--;
+      entry.until += strikeMs;
+    }
+  }
+
+  private setOf(source: Source): Entry[] | undefined {
+    return this.familyOf(source)[this.indexOf(source)];
+  }
+
+  private familyOf(source: Source): Entry[][] {
+    return source.includes(':') ? this.families.v6 : this.families.v4;
+  }
+
+  private indexOf(source: Source): number {
+    return createHmac('sha256', this.secret).update(source).digest().readUInt32LE(0) % this.sets;
+  }
+}

@@ -1,0 +1,88 @@
+/** The PROXY protocol (haproxy, proxy-protocol.txt, versions 1 and 2): a proxy's first bytes, which tell who its client is. */
+import { isIP, type Socket } from 'node:net';
+
+/** What a proxy said: its client's address, or null for a connection of its own (a health check). */
+export interface ProxyHeader {
+  address: string | null;
+  /** Bytes that the header takes. */
+  length: number;
+}
+
+const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+
+/** The specification's longest line of version 1, its end included. */
+const longestLine = 107;
+
+/** Addresses and extensions of version 2; what proxies send takes a tenth of it. */
+const longestRest = 2048;
+
+/** null: more bytes are needed. 'malformed': it is no header, or one that is broken. */
+export function parseProxyHeader(received: Buffer): ProxyHeader | 'malformed' | null {
+  const start = received.subarray(0, signature.length);
+  if (start.equals(signature.subarray(0, start.length))) return parseBinary(received);
+  const word = received.subarray(0, 6).toString('latin1');
+  return 'PROXY '.startsWith(word) || word === 'PROXY ' ? parseLine(received) : 'malformed';
+}
+
+/**
+ * Reads the header off the socket, and puts back what follows it. null: none came in time, or a broken one.
+ * Nothing of the client's is read before it.
+ */
+export function readProxyHeader(socket: Socket, deadlineMs: number): Promise<ProxyHeader | null> {
+  return new Promise((resolve) => {
+    let received = Buffer.alloc(0);
+    const finish = (header: ProxyHeader | null): void => {
+      clearTimeout(timer);
+      socket.pause();
+      socket.off('data', onData).off('close', onGone).off('end', onGone);
+      if (header !== null && received.length > header.length) socket.unshift(received.subarray(header.length));
+      resolve(header);
+    };
+    const onGone = (): void => finish(null);
+    const onData = (chunk: Buffer): void => {
+      received = Buffer.concat([received, chunk]);
+      const header = parseProxyHeader(received);
+      if (header !== null) finish(header === 'malformed' ? null : header);
+    };
+    const timer = setTimeout(onGone, deadlineMs);
+    socket.on('data', onData).on('close', onGone).on('end', onGone);
+  });
+}
+
+/** Section 2.1: `PROXY TCP4 192.0.2.7 192.0.2.1 56324 22`, each field checked, nothing else on the line. */
+function parseLine(received: Buffer): ProxyHeader | 'malformed' | null {
+  const end = received.subarray(0, longestLine).indexOf('\r\n');
+  if (end === -1) return received.length >= longestLine ? 'malformed' : null;
+  const line = received.subarray(0, end).toString('latin1');
+  const length = end + 2;
+  if (/^PROXY UNKNOWN( |$)/.test(line)) return { address: null, length };
+  const [, family, from = '', to = '', ...ports] =
+    /^PROXY TCP([46]) (\S+) (\S+) (0|[1-9]\d{0,4}) (0|[1-9]\d{0,4})$/.exec(line) ?? [];
+  const isWhole =
+    [from, to].every((address) => isIP(address) === Number(family) && !address.includes('%')) &&
+    ports.every((port) => Number(port) <= 65_535);
+  return isWhole ? { address: from, length } : 'malformed';
+}
+
+/** Section 2.2. */
+function parseBinary(received: Buffer): ProxyHeader | 'malformed' | null {
+  if (received.length < 16) return null;
+  const command = received[12]!;
+  const family = received[13]!;
+  const rest = received.readUInt16BE(14);
+  const length = 16 + rest;
+  if ((command !== 0x20 && command !== 0x21) || rest > longestRest) return 'malformed';
+  if (received.length < length) return null;
+  // LOCAL, the proxy itself, whatever the addresses say; or UNSPEC.
+  if (command === 0x20 || family === 0) return { address: null, length };
+  const body = received.subarray(16, length);
+  if (family === 0x11 && rest >= 12) return { address: body.subarray(0, 4).join('.'), length };
+  if (family === 0x21 && rest >= 36) return { address: formatIpv6(body.subarray(0, 16)), length };
+  return 'malformed';
+}
+
+function formatIpv6(bytes: Buffer): string {
+  if (bytes.subarray(0, 12).toString('hex') === '00000000000000000000ffff') return bytes.subarray(12).join('.');
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(2 * index).toString(16));
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+}
