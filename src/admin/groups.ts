@@ -12,6 +12,7 @@ import { registerRuns } from './commands/runs.js';
 import { registerServe } from './commands/serve.js';
 import { registerSubsystem } from './commands/subsystem.js';
 import { registerTeams } from './commands/teams.js';
+import { registerTemplates } from './commands/templates.js';
 import { registerUsers } from './commands/users.js';
 import type { Group } from './program.js';
 
@@ -26,6 +27,7 @@ export const groups: readonly Group[] = [
   registerRuns,
   registerUsers,
   registerTeams,
+  registerTemplates,
   registerIdentity,
   registerHostKeys,
   registerPenalties,

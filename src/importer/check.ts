@@ -1,18 +1,18 @@
-/** Plans a file of the operator's disk, and applies nothing: what `dropslot check` prints. */
+/** Plans files beside all runs, and applies nothing: `dropslot check`, dry runs, and the early check of what is queued. */
 import { randomBytes } from 'node:crypto';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import type { Org } from '../db/control/orgs.js';
 import { listFields } from '../db/directory/fields.js';
 import { indexIssues, listIssues } from '../db/directory/findings.js';
-import { dropStages, openStage } from '../db/directory/stage.js';
+import { dropStages, openStage, type Stage } from '../db/directory/stage.js';
 import { sumFiles } from './counts.js';
 import { guardPlan } from './guard.js';
-import { planFiles } from './plan.js';
+import { type PlannedFile, planFiles } from './plan.js';
 import { outcomeOf } from './settlement.js';
 import type { Source } from './source.js';
 import { dateIn } from './time.js';
-import type { Issue, Progress, RunSummary } from './types.js';
+import type { FileOutcome, HoldReason, Issue, Progress, RunSummary } from './types.js';
 
 export interface CheckDeps {
   settings: Settings;
@@ -20,45 +20,66 @@ export interface CheckDeps {
   now: () => number;
 }
 
-/**
- * What a run would do with the file now. Writes to the stage only.
- * @param onIssues is given everything that is wrong, in the order of the lines.
- */
-export async function checkFile(
+/** A plan that nobody will apply. */
+export interface ApartPlan {
+  stage: Stage;
+  /** In the order of the sources. */
+  planned: readonly PlannedFile[];
+  /** Why a run would be held for an operator's word. */
+  hold: HoldReason[];
+  /** When the import would be, in ms, and its date in the organization's time zone. */
+  moment: number;
+  today: string;
+}
+
+/** Plans files as one import would now; the plan is there while `use` works. Writes to a stage of its own only. */
+export async function planApart<T>(
   { settings, directory, now }: CheckDeps,
   org: Org,
-  source: Source,
-  onIssues: (issues: Issue[]) => void | Promise<void>,
+  sources: readonly Source[],
   tell: (progress: Progress) => void,
-): Promise<RunSummary> {
+  use: (plan: ApartPlan) => Promise<T>,
+): Promise<T> {
   const stage = await openStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
   try {
     const moment = now();
     const today = dateIn(org.timeZone, moment);
     const fields = await listFields(directory.read, org.id);
-    const [planned] = await planFiles({ settings, stage, org, today, now: moment, fields, tell }, [source]);
+    const planned = await planFiles({ settings, stage, org, today, now: moment, fields, tell }, sources);
     const hold = await guardPlan(stage, org, settings);
     await indexIssues(stage);
-    for await (const page of listIssues(stage, 0)) await onIssues(page as Issue[]);
-    const files = [outcomeOf(source.name, source, planned!)];
-    const { timeZone } = org;
-    return {
-      run: null,
-      org: org.id,
-      kind: 'check',
-      state: 'planned',
-      hold,
-      note: null,
-      date: today,
-      timeZone,
-      startedAt: moment,
-      appliedAt: moment,
-      ...sumFiles(files),
-      files,
-    };
+    return await use({ stage, planned, hold, moment, today });
   } finally {
     await stage.drop();
   }
+}
+
+/**
+ * What a run would do with the file now.
+ * @param onIssues is given everything that is wrong, in the order of the lines.
+ */
+export async function checkFile(
+  deps: CheckDeps,
+  org: Org,
+  source: Source,
+  onIssues: (issues: Issue[]) => void | Promise<void>,
+  tell: (progress: Progress) => void,
+): Promise<RunSummary> {
+  return planApart(deps, org, [source], tell, async (plan) => {
+    for await (const page of listIssues(plan.stage, 0)) await onIssues(page as Issue[]);
+    return summarizeCheck('check', org, plan, [outcomeOf(source.name, source, plan.planned[0]!)]);
+  });
+}
+
+/** A summary as runs have it, of what would happen. */
+export function summarizeCheck(
+  kind: 'check' | 'dry_run',
+  org: Org,
+  { moment, today, hold }: ApartPlan,
+  files: FileOutcome[],
+): RunSummary {
+  const times = { date: today, timeZone: org.timeZone, startedAt: moment, appliedAt: moment };
+  return { run: null, org: org.id, kind, state: 'planned', hold, note: null, ...times, ...sumFiles(files), files };
 }
 
 /** Removes what checks left that were killed; one that is still at work after a day is none. */

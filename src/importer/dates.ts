@@ -66,6 +66,13 @@ export function resolveDate(text: string, order: DateOrder): { iso: string } | {
   return { problem: order === 'ambiguous' ? 'date_ambiguous' : 'date_contradictory' };
 }
 
+/** A date as files of the organization write it; yyyy-mm-dd is always clear. */
+export function formatDate(isoDate: string, format: DateFormat): string {
+  if (format === 'auto') return isoDate;
+  const [year, month, day] = isoDate.split('-');
+  return format === 'mdy' ? `${month}/${day}/${year}` : `${day}/${month}/${year}`;
+}
+
 function toIso(year: string, month: string, day: string): string | null {
   const [y, m, d] = [Number(year), Number(month), Number(day)];
   if (y < 1 || m < 1 || m > 12 || d < 1 || d > daysIn(y, m)) return null;

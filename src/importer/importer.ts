@@ -1,9 +1,11 @@
 /** The importer as a whole: slots, the worker, scheduled deactivations. Runs in a process of its own beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropAbandonedChecks } from './check.js';
+import { checkNext, removeSpent } from './checker.js';
 import { startDeactivations } from './deactivations.js';
 import { startRetention } from './retention.js';
 import type { RunDeps } from './run.js';
+import { startTemplates } from './shelf.js';
 import { startSlots } from './slots.js';
 import { workNext } from './worker.js';
 
@@ -22,37 +24,66 @@ export interface RunningImporter {
 /** Runs opened by commands of other processes are found by looking. */
 const lookEveryMs = 1_000;
 const pauseAfterFailureMs = 5_000;
+/** How often the files of dry runs are looked for that have been there long enough. */
+const sweepEveryMs = 60_000;
 
 export async function startImporter(deps: ImporterDeps): Promise<RunningImporter> {
   let waking = new AbortController();
+  const stopping = new AbortController();
   let isStopping = false;
+  let isRunning = false;
   const nudge = () => waking.abort();
   const rest = async (ms: number) => {
     if (isStopping) return;
     await sleep(ms, undefined, { signal: waking.signal }).catch(() => {});
     if (!isStopping) waking = new AbortController();
   };
+  const onClaim = () => {
+    isRunning = true;
+  };
   const work = async () => {
     while (!isStopping) {
-      const result = await workNext({ ...deps, isStopping: () => isStopping }).catch((error: Error) => {
+      const result = await workNext({ ...deps, isStopping: () => isStopping, onClaim }).catch((error: Error) => {
         deps.logger.error('the importer waits', { reason: error.message });
         return 'left' as const;
       });
+      isRunning = false;
       if (result !== 'ended') await rest(result === 'idle' ? lookEveryMs : pauseAfterFailureMs);
+    }
+  };
+  const check = async () => {
+    let sweptAt = performance.now();
+    const mustYield = () => isRunning || isStopping;
+    while (!isStopping) {
+      const result = isRunning
+        ? ('left' as const)
+        : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
+            deps.logger.error('checks wait', { reason: error.message });
+            return 'left' as const;
+          });
+      if (result === 'checked') continue;
+      if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
+        await removeSpent(deps).catch((error: Error) => deps.logger.error('dry runs stay', { reason: error.message }));
+        sweptAt = performance.now();
+      }
+      const pauseMs = result === 'idle' ? lookEveryMs : pauseAfterFailureMs;
+      await sleep(isRunning ? lookEveryMs : pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
   await dropAbandonedChecks(deps);
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;
+  const templates = startTemplates({ control, directory, paths, logger, now });
   const retention = startRetention({ control, directory, paths, settings, logger, now });
-  const working = work();
+  const working = Promise.all([work(), check()]);
   return {
     nudge,
     stop: async () => {
       isStopping = true;
       waking.abort();
-      await Promise.all([slots.stop(), deactivations.stop(), retention.stop(), working]);
+      stopping.abort();
+      await Promise.all([slots.stop(), deactivations.stop(), retention.stop(), templates.stop(), working]);
     },
   };
 }

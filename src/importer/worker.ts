@@ -12,6 +12,8 @@ export interface WorkerDeps extends RunDeps {
   owner: string;
   /** Whether the importer has been told to stop. */
   isStopping: () => boolean;
+  /** Called when a run was claimed. */
+  onClaim?: () => void;
 }
 
 /** After this many tries a run is given up: its files are queued again, and the operator is told. */
@@ -27,6 +29,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   const leaseMs = settings.leaseSeconds * 1000;
   const run = await claimRun(control.write, owner, now(), leaseMs, id);
   if (run === null) return 'idle';
+  deps.onClaim?.();
   // What is applied has to be settled, however often that takes: its files must not be queued again.
   if (run.attempts > mostAttempts && (await findApplied(directory.read, run.id)) === null) {
     await giveUpRun(control, run, `given up after ${mostAttempts} attempts; see the log`, now());

@@ -5,8 +5,15 @@ import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
 import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { findPartial, forgetPartials } from '../db/control/partials.js';
-import { findUpload, moveUpload, queueUpload, unqueueUpload, withdrawUpload } from '../db/control/uploads.js';
-import { checkPath, isBelow, isTemporary, joinPath, splitPath } from '../storage/path.js';
+import {
+  findUpload,
+  moveUpload,
+  queueUpload,
+  rehearseUpload,
+  unqueueUpload,
+  withdrawUpload,
+} from '../db/control/uploads.js';
+import { checkPath, destinationOf, dryRunRoot, isBelow, joinPath, splitPath } from '../storage/path.js';
 import { requireFolder } from '../storage/space.js';
 import { SpaceError } from '../storage/types.js';
 import { audit, type Freed, replaceEntry } from './publish.js';
@@ -62,7 +69,7 @@ export async function renamePath(
   return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
 
-/** A final name queues what was stored, once; a temporary one takes it out of the queue again. */
+/** A final name queues what was stored, once; a temporary one, and one below `/dry-run`, take it out of the queue again. */
 async function followName(
   tx: Queryable,
   org: Org,
@@ -71,16 +78,17 @@ async function followName(
   path: string,
   at: number,
 ): Promise<void> {
-  if (isTemporary(path)) {
-    const run = (await findUpload(tx, uploadId))?.runId ?? null;
-    if (await unqueueUpload(tx, uploadId, path)) {
-      await overtakeHeld(tx, run, at);
-      await audit(tx, org, sender, at, 'upload.unqueued', path, { upload: uploadId });
-      return;
-    }
-  } else if (await queueUpload(tx, uploadId, path, at)) {
-    await audit(tx, org, sender, at, 'upload.queued', path, { upload: uploadId });
-    return;
+  const run = (await findUpload(tx, uploadId))?.runId ?? null;
+  const redirects = {
+    stored: ['upload.unqueued', () => unqueueUpload(tx, uploadId, path)],
+    queued: ['upload.queued', () => queueUpload(tx, uploadId, path, at)],
+    dry_run: ['upload.to_be_rehearsed', () => rehearseUpload(tx, uploadId, path)],
+  } as const;
+  const destination = destinationOf(path);
+  const [action, redirect] = redirects[destination];
+  if (await redirect()) {
+    if (destination !== 'queued') await overtakeHeld(tx, run, at);
+    return audit(tx, org, sender, at, action, path, { upload: uploadId });
   }
   await moveUpload(tx, uploadId, path);
 }
@@ -88,6 +96,11 @@ async function followName(
 async function moveFolder(tx: Queryable, org: Org, folder: EntryRow, to: string): Promise<void> {
   const from = joinPath(folder.dir, folder.name);
   if (isBelow(to, from)) throw new SpaceError('unsupported', `${from} can't move into itself`);
+  if (isBelow(to, dryRunRoot) !== isBelow(from, dryRunRoot))
+    throw new SpaceError(
+      'unsupported',
+      `${from} can't move into ${dryRunRoot} or out of it: its files can, one by one`,
+    );
   for (const path of await listFoldersBelow(tx, org.id, from)) checkPath(joinPath(to + path.slice(from.length), 'x'));
   await updateEntry(tx, folder.id, splitPath(to));
   await moveEntriesBelow(tx, org.id, from, to);

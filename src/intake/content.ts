@@ -78,9 +78,15 @@ export class Content {
     return { id, sealedBytes, secret, continuesBase: this.#continuesBase };
   }
 
+  /** @throws SpaceError `too_large` */
+  checkSize(size: number): void {
+    const { maxFileBytes } = this.#limits;
+    if (size > maxFileBytes) throw new SpaceError('too_large', `a file of ${size} bytes; ${maxFileBytes} are allowed`);
+  }
+
   async write(offset: number, bytes: Buffer): Promise<void> {
     if (bytes.length === 0) return;
-    this.#checkSize(offset + bytes.length);
+    this.checkSize(offset + bytes.length);
     this.#size = Math.max(this.#size, offset + bytes.length);
     if (offset < this.#baseBytes) this.#continuesBase = false;
     if (offset > this.#writer.size && (await this.#hold(offset, bytes))) return;
@@ -102,7 +108,7 @@ export class Content {
   }
 
   async setSize(size: number): Promise<void> {
-    this.#checkSize(size);
+    this.checkSize(size);
     if (size < this.#baseBytes) this.#continuesBase = false;
     this.#baseBytes = Math.min(this.#baseBytes, size);
     this.#window.cut(size);
@@ -132,11 +138,6 @@ export class Content {
   async discard(): Promise<void> {
     await this.#base?.reader?.close();
     await this.#writer.discard();
-  }
-
-  #checkSize(size: number): void {
-    const { maxFileBytes } = this.#limits;
-    if (size > maxFileBytes) throw new SpaceError('too_large', `a file of ${size} bytes; ${maxFileBytes} are allowed`);
   }
 
   /** Keeps a write that is ahead; false: the gap before it was filled meanwhile, and it is its turn. */

@@ -15,7 +15,7 @@ import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/limits.js';
 import { findOwnPartial, openPartial, removePartials } from '../storage/partials.js';
-import { checkPath, requireWritable, splitPath } from '../storage/path.js';
+import { checkPath, isFixed, requireWritable, splitPath } from '../storage/path.js';
 import { createShelves, shareSyncs } from '../storage/syncs.js';
 import { SpaceError } from '../storage/types.js';
 import type { SealStep } from '../storage/writer.js';
@@ -147,8 +147,8 @@ class SenderIntake implements Intake {
   remove(path: string): Promise<void> {
     return asSpaceError(async () => {
       checkPath(path);
-      if (path === '/') throw new SpaceError('is_a_folder', 'the root is a folder');
       requireWritable(path);
+      if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
       const at = this.#deps.now();
       await this.#release(await this.#deps.commits.run((tx) => removeFile(tx, this.#org, this.#sender, path, at)));
     });
@@ -158,8 +158,8 @@ class SenderIntake implements Intake {
     return asSpaceError(async () => {
       for (const path of [from, to]) {
         checkPath(path);
-        if (path === '/') throw new SpaceError('unsupported', 'the root stays where it is');
         requireWritable(path);
+        if (isFixed(path)) throw new SpaceError('unsupported', `${path} stays where it is`);
       }
       const at = this.#deps.now();
       checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
@@ -169,8 +169,8 @@ class SenderIntake implements Intake {
   }
 
   async #checkPlace(path: string, options: BeginOptions): Promise<Beginning> {
-    if (path === '/') throw new SpaceError('is_a_folder', 'the root is a folder');
     requireWritable(path);
+    if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
     const db = this.#deps.control.read;
     const existing = await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
@@ -182,7 +182,7 @@ class SenderIntake implements Intake {
     const { dir } = splitPath(path);
     const folder = dir === '/' ? null : await findEntry(db, this.#org.id, dir);
     if (folder?.kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
-    if (folder === null && dir !== '/') throw new SpaceError('not_found', `${dir} is not there`);
+    if (folder === null && !isFixed(dir)) throw new SpaceError('not_found', `${dir} is not there`);
     return { existing, partial };
   }
 

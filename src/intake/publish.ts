@@ -16,7 +16,7 @@ import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
-import { isTemporary, joinPath, splitPath } from '../storage/path.js';
+import { destinationOf, joinPath, splitPath } from '../storage/path.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
 import type { SealedBlob } from '../storage/writer.js';
 import { requireOpenable } from './recipient.js';
@@ -59,12 +59,13 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
   if (upload.noted !== null) await deletePartial(tx, upload.noted);
   const partials = await forgetPartials(tx, org.id, path);
-  const queued = !isTemporary(path);
+  const state = destinationOf(path);
+  const queued = state === 'queued';
   const uploadId = await insertUpload(tx, {
     org: org.id,
     path,
     blobId: blob.id,
-    state: queued ? 'queued' : 'stored',
+    state,
     ...sender,
     begunAt: upload.begunAt,
     closedAt,
@@ -90,7 +91,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
 
 /**
  * Takes a file from its name for a newer one. A version that is still queued, or held with its run, moves to the archive
- * as superseded; one that a run is importing stays with the run; one under a temporary name goes.
+ * as superseded; one that a run is importing stays with the run; one under a temporary name, or for a dry run, goes.
  */
 export async function replaceEntry(
   tx: Queryable,
@@ -115,7 +116,7 @@ export async function replaceEntry(
       return;
     }
   }
-  if (upload?.state === 'stored') await withdrawUpload(tx, upload.id, at);
+  if (upload?.state === 'stored' || upload?.state === 'dry_run') await withdrawUpload(tx, upload.id, at);
   await deleteEntry(tx, entry.id);
 }
 

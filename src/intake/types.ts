@@ -27,7 +27,7 @@ export interface Receipt {
   size: number;
   /** Of the plaintext, hex. */
   sha256: string;
-  /** false: complete under a temporary name; it is queued when it is renamed. */
+  /** false: complete under a temporary name (it is queued when it is renamed), or for a dry run. */
   queued: boolean;
 }
 

@@ -84,8 +84,9 @@ export class OpenUpload implements Upload {
 
   write(offset: number, bytes: Buffer): Promise<void> {
     return this.#change(async () => {
+      if (bytes.length === 0) return;
       const from = this.#isAppending ? this.#content.size : offset;
-      await this.#claim.grow(from + bytes.length);
+      await this.#grow(from + bytes.length);
       await this.#content.write(from, bytes);
       this.#trail.note(this.#content.remains, this.#shownAttributes());
     });
@@ -97,7 +98,7 @@ export class OpenUpload implements Upload {
 
   setSize(size: number): Promise<void> {
     return this.#change(async () => {
-      await this.#claim.grow(size);
+      await this.#grow(size);
       await this.#content.setSize(size);
     });
   }
@@ -138,6 +139,12 @@ export class OpenUpload implements Upload {
     await this.#place.onLost(this.#lose(keptBytes));
     this.#claim.release(keptBytes);
     this.#place.onEnd(this);
+  }
+
+  /** What is refused for its size takes no room. */
+  #grow(size: number): Promise<void> | null {
+    this.#content.checkSize(size);
+    return this.#claim.grow(size);
   }
 
   async #close(blob: SealedBlob): Promise<ClosedUpload> {

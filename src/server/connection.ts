@@ -79,7 +79,7 @@ export class Connection {
     // Without this listener one malformed packet ends the process.
     client.on('error', (error: Error) => {
       if (this.login !== null || this.deps.hush.allows('connection failed', 60))
-        this.logger.info('connection failed', { client: this.program, detail: error.message });
+        this.logger.info('connection failed', { client: this.program, detail: toPrintable(error.message) });
       this.close('connection failed', isNonsense(error) ? 'not the SSH protocol' : undefined);
     });
     client.on('end', () => this.lose());
@@ -277,4 +277,9 @@ export class Connection {
 /** What no SSH client sends; clients that have no algorithm in common with us, or that change their mind, are none such. */
 function isNonsense({ message, level }: Error & { level?: string }): boolean {
   return level === 'protocol' || (level === 'handshake' && !/no matching/i.test(message));
+}
+
+/** The words may be the client's: it disconnects with a text of its choice. */
+function toPrintable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
 }

@@ -4,6 +4,9 @@ import { SpaceError } from './types.js';
 /** Folders that only the server writes to; they always exist. */
 export const readOnlyRoots: readonly string[] = ['/archive', '/reports', '/templates'];
 
+/** Where files are planned at once and never imported; it always exists, and clients write to it. */
+export const dryRunRoot = '/dry-run';
+
 export const maxNameBytes = 255;
 export const maxDepth = 32;
 
@@ -79,6 +82,17 @@ export function isBelow(path: string, folder: string): boolean {
 /** Whether only the server writes there. */
 export function isReadOnly(path: string): boolean {
   return readOnlyRoots.some((root) => path === root || isBelow(path, root));
+}
+
+/** Whether a folder is always there, whatever the database has of it, and stays. */
+export function isFixed(path: string): boolean {
+  return path === '/' || path === dryRunRoot || readOnlyRoots.includes(path);
+}
+
+/** What becomes of a complete file of this path. */
+export function destinationOf(path: string): 'stored' | 'queued' | 'dry_run' {
+  if (isTemporary(path)) return 'stored';
+  return isBelow(path, dryRunRoot) ? 'dry_run' : 'queued';
 }
 
 /** @throws SpaceError `read_only` */

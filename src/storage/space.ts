@@ -1,4 +1,4 @@
-/** One organization's virtual tree: rows of the control database, with three read-only folders that are always there. */
+/** One organization's virtual tree: rows of the control database, with four folders that are always there, three of them read-only. */
 import type { Paths } from '../config/paths.js';
 import type { Db, Queryable } from '../db/connection.js';
 import { findBlob } from '../db/control/blobs.js';
@@ -20,7 +20,17 @@ import { openBlobOf } from './blob.js';
 import { asSpaceError } from './failure.js';
 import { checkCount, checkPathLimits, type Limits, limitsOf } from './limits.js';
 import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
-import { checkPath, compareNames, isReadOnly, joinPath, readOnlyRoots, requireWritable, splitPath } from './path.js';
+import {
+  checkPath,
+  compareNames,
+  dryRunRoot,
+  isFixed,
+  isReadOnly,
+  joinPath,
+  readOnlyRoots,
+  requireWritable,
+  splitPath,
+} from './path.js';
 import type { BlobReader } from './reader.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError, type SpaceUsage } from './types.js';
 
@@ -58,6 +68,7 @@ function toPartialEntry({ dir, name, size, mode, mtimeMs, atimeMs }: PartialRow)
 export async function requireFolder(tx: Queryable, org: string, path: string): Promise<void> {
   if (path === '/') return;
   const row = await lockEntry(tx, org, path);
+  if (row === null && isFixed(path)) return;
   if (row === null) throw new SpaceError('not_found', `${path} is not there`);
   if (row.kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is a file`);
 }
@@ -127,7 +138,7 @@ class OrgSpace implements Space {
   mkdir(path: string, attributes: Partial<Attributes>): Promise<void> {
     return asSpaceError(async () => {
       checkPath(path);
-      if (path === '/' || readOnlyRoots.includes(path)) throw new SpaceError('exists', `${path} exists`);
+      if (isFixed(path)) throw new SpaceError('exists', `${path} exists`);
       requireWritable(path);
       const limits = limitsOf(this.#deps.org, this.#deps.settings);
       checkPathLimits(path, limits);
@@ -145,8 +156,8 @@ class OrgSpace implements Space {
 
   rmdir(path: string): Promise<void> {
     return asSpaceError(async () => {
-      if (path === '/') throw new SpaceError('read_only', 'the root stays');
       requireWritable(path);
+      if (isFixed(path)) throw new SpaceError('read_only', `${path} stays`);
       await this.#deps.control.write.transaction(async (tx) => {
         const row = await lockEntry(tx, this.org, path);
         if (row === null) throw new SpaceError('not_found', `${path} is not there`);
@@ -159,11 +170,11 @@ class OrgSpace implements Space {
     });
   }
 
-  /** The root's are fixed, and setting them is let pass: a client that mirrors a folder counts a refusal as a failure. */
+  /** Those of folders that are always there are fixed, and setting them is let pass: a client that mirrors a folder counts a refusal as a failure. */
   setAttributes(path: string, attributes: Partial<Attributes>): Promise<void> {
     return asSpaceError(async () => {
-      if (path === '/') return;
       requireWritable(path);
+      if (isFixed(path)) return;
       const { mode, mtimeMs, atimeMs } = attributes;
       const change = {
         ...(mtimeMs !== undefined && { mtimeMs }),
@@ -208,7 +219,7 @@ class OrgSpace implements Space {
     if (path === '/') return this.#fixedFolder('/');
     const row = await findEntry(this.#deps.control.read, this.org, path);
     if (row !== null) return toEntry(row);
-    if (readOnlyRoots.includes(path)) return this.#fixedFolder(path);
+    if (isFixed(path)) return this.#fixedFolder(path);
     const partial = await findOwnPartial(this.#deps, this.org, path);
     if (partial !== null) return toPartialEntry(partial);
     throw await this.#absence(path);
@@ -217,7 +228,7 @@ class OrgSpace implements Space {
   /** A name below a file is told apart from a name that is not there. */
   async #absence(path: string): Promise<SpaceError> {
     const { dir } = splitPath(path);
-    if (path === '/' || readOnlyRoots.includes(path)) return new SpaceError('is_a_folder', `${path} is a folder`);
+    if (isFixed(path)) return new SpaceError('is_a_folder', `${path} is a folder`);
     const parent = dir === '/' ? null : await findEntry(this.#deps.control.read, this.org, dir);
     if (parent?.kind === 'file') return new SpaceError('not_a_folder', `${dir} is a file`);
     return new SpaceError('not_found', `${path} is not there`);
@@ -225,14 +236,14 @@ class OrgSpace implements Space {
 
   #withRoots(entries: Entry[], afterName: string | null, limit: number): Entry[] {
     const names = new Set(entries.map((entry) => entry.name));
-    const roots = readOnlyRoots
+    const roots = [...readOnlyRoots, dryRunRoot]
       .map((path) => this.#fixedFolder(path))
       .filter((entry) => !names.has(entry.name) && (afterName === null || compareNames(entry.name, afterName) > 0));
     return [...entries, ...roots].sort((one, other) => compareNames(one.name, other.name)).slice(0, limit);
   }
 
   #fixedFolder(path: string): Entry {
-    const writable = path === '/';
+    const writable = !isReadOnly(path);
     const { createdAt } = this.#deps.org;
     const times = { mtimeMs: createdAt, atimeMs: createdAt };
     return {

@@ -47,7 +47,8 @@ onBothDatabases('intake', (open) => {
     const [queued] = await listQueue(control.read, org.id);
     const { blobId, ...row } = queued!;
     const times = { begunAt: clock.now - 5000, closedAt: clock.now, queuedAt: clock.now, settledAt: null };
-    const rest = { org: 'acme', state: 'queued', runId: null, archivedAs: null, ...sender, ...times };
+    const unread = { type: null, rows: null, checkedAt: null };
+    const rest = { org: 'acme', state: 'queued', runId: null, archivedAs: null, ...sender, ...times, ...unread };
     assert.deepEqual(row, { id: uploadId, path: '/users.csv', size: 11, sha256, ...rest });
     assert.ok(existsSync(blobPath(place.paths, blobId)));
     assert.equal(place.service.openUploads(), 0);

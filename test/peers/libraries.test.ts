@@ -29,7 +29,7 @@ sftp.utime('/users.csv.part', (1700000000, 1700000123))
 sftp.chmod('/users.csv.part', 0o600)
 sftp.posix_rename('/users.csv.part', '/users.csv')
 assert sftp.stat('/users.csv').st_mtime == 1700000123
-assert sorted(sftp.listdir('/')) == ['archive', 'reports', 'templates', 'users.csv'], sftp.listdir('/')
+assert sorted(sftp.listdir('/')) == ['archive', 'dry-run', 'reports', 'templates', 'users.csv'], sftp.listdir('/')
 sftp.get('/users.csv', 'back.csv')                         # prefetches: many READs in flight
 with sftp.open('/teams.csv', 'w') as file:
     file.set_pipelined(True)
@@ -81,7 +81,7 @@ test('ssh2-sftp-client, with many writes in flight', async (t) => {
   await client.mkdir('/a/b/c', true);
   await client.rmdir('/a', true);
   const names = (await client.list('/')).map(({ name, type }) => `${name} ${type}`);
-  assert.deepEqual(names, ['archive d', 'reports d', 'teams.csv -', 'templates d', 'users.csv -']);
+  assert.deepEqual(names, ['archive d', 'dry-run d', 'reports d', 'teams.csv -', 'templates d', 'users.csv -']);
   assert.equal(await client.exists('/nothing'), false);
   assert.deepEqual((await table.queued()).sort(), ['/teams.csv', '/users.csv']);
   await client.delete('/users.csv');
@@ -124,6 +124,6 @@ test('sshfs mounts it, and programs work on files there', { skip: skipSshfs }, a
     .join('\n');
   const { code, stdout, stderr } = await table.run('sh', ['-c', shell]);
   assert.equal(code, 0, stderr);
-  assert.equal(stdout, 'Team Name\nSales\narchive\nreports\nteams.csv\ntemplates\nusers.csv\n');
+  assert.equal(stdout, 'Team Name\nSales\narchive\ndry-run\nreports\nteams.csv\ntemplates\nusers.csv\n');
   assert.deepEqual((await table.queued()).sort(), ['/teams.csv', '/users.csv']);
 });

@@ -23,14 +23,19 @@ async function placeReport({ control, org, clock }: TestIntake, dir: string, nam
 }
 
 onBothDatabases('space', (open) => {
-  test('a new tree has its root and the three read-only folders', async (t) => {
+  test('a new tree has its root, three read-only folders and the one for dry runs', async (t) => {
     const { space, org } = await openIntake(t, await open(t));
     const root = await space.stat('/');
     assert.deepEqual([root.kind, root.path, root.writable, root.mtimeMs], ['dir', '/', true, org.createdAt]);
     const entries = await space.list('/', null, 100);
     assert.deepEqual(
       entries.map(({ name, kind, mode, writable }) => [name, kind, mode, writable]),
-      ['archive', 'reports', 'templates'].map((name) => [name, 'dir', 0o555, false]),
+      [
+        ['archive', 'dir', 0o555, false],
+        ['dry-run', 'dir', 0o755, true],
+        ['reports', 'dir', 0o555, false],
+        ['templates', 'dir', 0o555, false],
+      ],
     );
     assert.deepEqual(await space.list('/templates', null, 100), []);
     await assert.rejects(space.stat('/none'), { name: 'SpaceError', code: 'not_found' });
@@ -50,6 +55,7 @@ onBothDatabases('space', (open) => {
       'a.csv',
       'archive',
       'b.csv',
+      'dry-run',
       'report.csv',
       'reports',
       'templates',
@@ -194,6 +200,6 @@ onBothDatabases('space', (open) => {
       now: () => 0,
     });
     await assert.rejects(space.stat('/users.csv'), { code: 'not_found' });
-    assert.equal((await space.list('/', null, 10)).length, 3);
+    assert.equal((await space.list('/', null, 10)).length, 4);
   });
 });

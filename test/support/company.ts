@@ -15,6 +15,7 @@ import { createOrgIdentity } from '../../src/keys/identity.js';
 import { createKeyring } from '../../src/keys/keyring.js';
 import { loadMaster, loadOrCreateMaster } from '../../src/keys/master.js';
 import { blobPath, createBlob } from '../../src/storage/blob.js';
+import { destinationOf } from '../../src/storage/path.js';
 import { openSpace } from '../../src/storage/space.js';
 import type { TestDatabases } from './databases.js';
 import { sampleOrg } from './samples.js';
@@ -77,7 +78,7 @@ export class Company {
     return company;
   }
 
-  /** As if a client had closed it: sealed, published, queued. */
+  /** As if a client had closed it: sealed, published, queued (or for a dry run, where the path says so). */
   async drop(path: string, content: string | Buffer): Promise<void> {
     const { paths, control } = this.deps;
     const writer = await createBlob(paths, this.org.recipient);
@@ -91,7 +92,7 @@ export class Company {
         org: this.org.id,
         path,
         blobId: blob.id,
-        state: 'queued',
+        state: destinationOf(path),
         ...sender,
         ...times,
       });

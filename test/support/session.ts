@@ -38,7 +38,7 @@ export async function openSession(
 }
 
 /** A logger that keeps what it is told, as JSON lines. */
-export function keepingLogger(): { logger: winston.Logger; lines: string[] } {
+export function keepingLogger(level = 'debug'): { logger: winston.Logger; lines: string[] } {
   const lines: string[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -47,7 +47,7 @@ export function keepingLogger(): { logger: winston.Logger; lines: string[] } {
     },
   });
   const transports = [new winston.transports.Stream({ stream })];
-  return { logger: winston.createLogger({ level: 'debug', transports }), lines };
+  return { logger: winston.createLogger({ level, transports }), lines };
 }
 
 /** Waits until something holds, and fails after a while. */

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { listRuns, type Run } from '../../db/control/runs.js';
 import { describeRun } from '../../importer/summary.js';
 import type { Issue, Progress, RunSummary } from '../../importer/types.js';
+import { describeVerdict } from '../../importer/verdict.js';
 import { atWorkplace, examples } from '../command.js';
 import { AdminError } from '../error.js';
 import { approveHeldRun, checkDiskFile, getRun, importNow, rejectHeldRun } from '../operations/runs.js';
@@ -38,7 +39,7 @@ export function registerRuns(program: Command): void {
             teams.refused -
             issues.length;
           if (more > 0) out.note(`… and ${more} more; --json shows all.`);
-          await out.show(null, `\n${describeRun(summary).trimEnd()}\n\nNothing was applied.`);
+          await out.show(null, `\n${describeVerdict({ summary, slotAt: null, beside: [] })}\nNothing was applied.`);
         }
         failWhenRefused(summary, 'would be refused');
       }),

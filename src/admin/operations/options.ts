@@ -70,6 +70,11 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
     },
     describe: (ranges) => ranges.join(','),
   },
+  earlyCheck: {
+    takes: 'yes or no',
+    read: (text) => (/^(yes|no)$/.test(text) ? text === 'yes' : null),
+    describe: (value) => (value ? 'yes' : 'no'),
+  },
 };
 
 export const optionNames = Object.keys(rules) as (keyof OrgOptions)[];

@@ -25,7 +25,7 @@ interface Stored {
 }
 
 /** Uploads whose bytes are still needed, whether or not a name points to them. */
-export const waitingStates = ['stored', 'queued', 'running', 'held'];
+export const waitingStates = ['stored', 'queued', 'dry_run', 'running', 'held'];
 
 export async function insertBlob(db: Queryable, blob: BlobRow): Promise<void> {
   await db('blobs').insert({

@@ -115,7 +115,7 @@ export async function freeName(
 ): Promise<string> {
   const dot = name.lastIndexOf('.');
   const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
-  const nameOf = (turn: number) => (turn === 1 ? name : `${shorten(stem, `-${turn}${extension}`)}-${turn}${extension}`);
+  const nameOf = (turn: number) => (turn === 1 ? name : fitName(stem, `-${turn}${extension}`));
   const isTaken = async (turn: number) =>
     taken.has(nameOf(turn)) ||
     (await db('entries')
@@ -167,10 +167,10 @@ function byteOrdered(db: Queryable, column: string): string {
 }
 
 /** A name has at most 255 bytes: the stem gives way to the suffix, by whole characters. */
-function shorten(stem: string, suffix: string): string {
+export function fitName(stem: string, suffix: string): string {
   const characters = [...stem];
   while (Buffer.byteLength(characters.join('')) + Buffer.byteLength(suffix) > 255) characters.pop();
-  return characters.join('');
+  return characters.join('') + suffix;
 }
 
 async function first(query: PromiseLike<Stored | undefined>): Promise<EntryRow | null> {

@@ -18,4 +18,6 @@ export interface OrgOptions {
   hours?: string;
   /** CIDRs that it may log in from; every address without it. */
   addresses?: string[];
+  /** Whether queued files are checked at once; true without it. */
+  earlyCheck?: boolean;
 }

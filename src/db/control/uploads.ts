@@ -5,6 +5,10 @@ export type UploadState =
   /** Complete under a temporary name; queued by the rename that gives it its final one. */
   | 'stored'
   | 'queued'
+  /** Below `/dry-run`: waits to be planned. It never enters a run. */
+  | 'dry_run'
+  /** Its dry run has been made and told of; its file goes soon. */
+  | 'checked'
   /** Claimed by a run. */
   | 'running'
   /** Of a run that waits for an operator's word. */
@@ -17,13 +21,16 @@ export type UploadState =
   | 'withdrawn';
 
 /** No run is at work on it: its sender may rename it, take it back, or send a newer version. */
-export const movableStates: readonly UploadState[] = ['queued', 'stored', 'held'];
+export const movableStates: readonly UploadState[] = ['queued', 'stored', 'held', 'dry_run', 'checked'];
+
+/** What becomes of a complete file, which its path tells. */
+export type Destination = 'stored' | 'queued' | 'dry_run';
 
 export interface NewUpload {
   org: string;
   path: string;
   blobId: string;
-  state: 'stored' | 'queued';
+  state: Destination;
   keyFingerprint: string | null;
   address: string | null;
   client: string | null;
@@ -43,6 +50,10 @@ export interface UploadRow extends Omit<NewUpload, 'state'> {
   /** Plaintext bytes, and their SHA-256 in hex: of the blob. */
   size: number;
   sha256: string;
+  /** What a check or an import has learned; null: it was not read, or is neither. */
+  type: 'users' | 'teams' | null;
+  rows: number | null;
+  checkedAt: number | null;
 }
 
 /** The new upload's id; an upload in state `queued` counts as queued when it was closed. */
@@ -158,15 +169,34 @@ export async function withdrawUploads(db: Queryable, org: string, at: number): P
     .update({ state: 'withdrawn', settled_at: at });
 }
 
-/** Queues an upload that was stored under a temporary name; false when it is not stored (it is queued but once). */
+/** Queues an upload that a rename gives its final name; false when it is queued already, or a run has claimed it. */
 export async function queueUpload(db: Queryable, id: number, path: string, at: number): Promise<boolean> {
-  return isChanged(db('uploads').where({ id, state: 'stored' }).update({ state: 'queued', path, queued_at: at }));
+  return redirect(db, id, ['stored', 'dry_run', 'checked'], { state: 'queued', path, queued_at: at });
 }
 
-/** Takes a queued or held upload back to a temporary name; false when it is neither. */
+/** Takes an upload back to a temporary name; false when it has one, or a run has claimed it. */
 export async function unqueueUpload(db: Queryable, id: number, path: string): Promise<boolean> {
-  const change = { state: 'stored', path, queued_at: null, run_id: null };
-  return isChanged(db('uploads').where({ id }).whereIn('state', ['queued', 'held']).update(change));
+  return redirect(db, id, ['queued', 'held', 'dry_run', 'checked'], {
+    state: 'stored',
+    path,
+    queued_at: null,
+    run_id: null,
+  });
+}
+
+/** Takes an upload that a rename brings below `/dry-run` to its dry run; false when it was there, or a run has claimed it. */
+export async function rehearseUpload(db: Queryable, id: number, path: string): Promise<boolean> {
+  return redirect(db, id, ['stored', 'queued', 'held'], { state: 'dry_run', path, queued_at: null, run_id: null });
+}
+
+function redirect(db: Queryable, id: number, from: UploadState[], change: Partial<Stored>): Promise<boolean> {
+  const unread = { checked_at: null, check_attempts: 0 };
+  return isChanged(
+    db('uploads')
+      .where({ id })
+      .whereIn('state', from)
+      .update({ ...change, ...unread }),
+  );
 }
 
 /** Follows a rename, as long as no run has claimed the upload. */
@@ -191,6 +221,10 @@ interface Stored {
   archived_as: string | null;
   size: number;
   sha256: string;
+  type: 'users' | 'teams' | null;
+  rows: number | null;
+  checked_at: number | null;
+  check_attempts: number;
 }
 
 function selectUploads(db: Queryable) {
@@ -225,5 +259,8 @@ function fromStored(row: Stored): UploadRow {
     archivedAs: row.archived_as,
     size: row.size,
     sha256: row.sha256,
+    type: row.type,
+    rows: row.rows,
+    checkedAt: row.checked_at,
   };
 }

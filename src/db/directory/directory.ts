@@ -7,6 +7,12 @@ export async function readVersion(db: Queryable, org: string): Promise<number> {
   return row?.version ?? 0;
 }
 
+/** As readVersion, of every organization that anything was written of. */
+export async function listVersions(db: Queryable): Promise<Map<string, number>> {
+  const rows = await db('org_versions').select('org_id', 'version');
+  return new Map(rows.map((row) => [row.org_id, row.version]));
+}
+
 /** Counts a write to the organization's directory; joins the caller's transaction. */
 export async function bumpVersion(tx: Queryable, org: string): Promise<void> {
   await tx('org_versions')

@@ -1,5 +1,6 @@
 /** The control database's schema: organizations, login keys, the virtual tree, uploads and their queue, runs, audit. */
 import type { Knex } from 'knex';
+import { checks } from './checks.js';
 import { addDoors } from './doors.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
@@ -13,6 +14,7 @@ export const controlMigrations: readonly Migration[] = [
   { name: '006_doors', up: addDoors },
   { name: '007_login_keys', up: addLoginKeyTerms },
   { name: '008_guard', up: addGuard },
+  checks,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

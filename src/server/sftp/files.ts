@@ -4,6 +4,7 @@ import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import type { Context, Handler } from './handler.js';
 import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
+import { Lane } from './lane.js';
 import { readPath } from './path.js';
 import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
 import { endStatus, okStatus } from './status.js';
@@ -38,7 +39,9 @@ export const openFile: Handler<OpenArgs> = {
       append: isSet(openFlags.append),
       attributes: given.attributes,
     });
-    return replyHandle(id, handles.add(newUploadHandle(upload, isSet(openFlags.read))));
+    // Two uploads of one path end in the order of their CLOSEs: the later one is the file.
+    const lane = handles.findUpload(path)?.lane ?? new Lane();
+    return replyHandle(id, handles.add(newUploadHandle(upload, lane, isSet(openFlags.read))));
   },
 };
 
@@ -82,12 +85,12 @@ export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffe
 
 export const closeFile: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
-  async run({ tally }, { handle }, id) {
+  async run({ tally, handles }, { handle }, id) {
     if (handle.kind === 'reader') {
       await handle.reader.close();
       if (handle.bytesRead > 0) tally.filesSent++;
     } else if (handle.kind === 'upload') {
-      await handle.upload.finish();
+      await handle.upload.finish().finally(() => handles.forget(handle));
       tally.filesReceived++;
     }
     return replyStatus(id, okStatus);

@@ -41,6 +41,8 @@ export interface HandleShare {
 
 export class HandleTable {
   private readonly handles = new Map<number, Handle>();
+  /** In progress, in the order of their OPEN; also those whose CLOSE waits for its turn. */
+  private readonly uploads = new Set<UploadHandle>();
   private nextNumber = 0;
 
   constructor(
@@ -60,6 +62,7 @@ export class HandleTable {
     const number = this.nextNumber++ % 0x1_0000_0000;
     this.handles.set(number, handle);
     this.share?.add();
+    if (handle.kind === 'upload') this.uploads.add(handle);
     const name = Buffer.allocUnsafe(4);
     name.writeUInt32BE(number, 0);
     return name;
@@ -72,7 +75,7 @@ export class HandleTable {
     return handle;
   }
 
-  /** Finds a handle that is being closed: requests that come later no longer find it. */
+  /** Finds a handle that is to be closed: requests that come later no longer find it. */
   take(name: Buffer): Handle {
     const handle = this.find(name);
     this.handles.delete(name.readUInt32BE(0));
@@ -80,26 +83,29 @@ export class HandleTable {
     return handle;
   }
 
+  /** An upload has ended: its path is a file's again, or nobody's. */
+  forget(upload: UploadHandle): void {
+    this.uploads.delete(upload);
+  }
+
   /** Takes every handle, when the session ends. */
   takeAll(): Handle[] {
     const all = [...this.handles.values()];
     this.handles.clear();
     this.share?.remove(all.length);
+    this.uploads.clear();
     return all;
   }
 
   /** The upload that this session has in progress at a path; the latest one, should there be two. null: none. */
   findUpload(path: string): UploadHandle | null {
     let found: UploadHandle | null = null;
-    for (const handle of this.handles.values())
-      if (handle.kind === 'upload' && handle.upload.path === path) found = handle;
+    for (const handle of this.uploads) if (handle.upload.path === path) found = handle;
     return found;
   }
 
   countUploads(): number {
-    let count = 0;
-    for (const handle of this.handles.values()) if (handle.kind === 'upload') count++;
-    return count;
+    return this.uploads.size;
   }
 }
 
@@ -107,8 +113,8 @@ export function newReaderHandle(reader: Reader): ReaderHandle {
   return { kind: 'reader', lane: new Lane(), reader, bytesRead: 0 };
 }
 
-export function newUploadHandle(upload: Upload, readable: boolean): UploadHandle {
-  return { kind: 'upload', lane: new Lane(), upload, readable };
+export function newUploadHandle(upload: Upload, lane: Lane, readable: boolean): UploadHandle {
+  return { kind: 'upload', lane, upload, readable };
 }
 
 export function newFolderHandle(path: string): FolderHandle {

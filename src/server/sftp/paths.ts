@@ -1,10 +1,11 @@
 /** Requests on paths: look, set attributes, remove, rename, resolve; and those about links, which there are none of. */
 import { isReadOnly, readOnlyRoots } from '../../storage/path.js';
-import { SpaceError } from '../../storage/types.js';
+import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { setUploadAttributes } from './files.js';
 import type { Context, Handler } from './handler.js';
+import type { UploadHandle } from './handles.js';
 import { readPath } from './path.js';
 import { replyAttributes, replyPath, replyStatus } from './reply.js';
 import { okStatus } from './status.js';
@@ -14,13 +15,18 @@ export const statPath: Handler<{ path: string }> = {
   read: (packet) => ({ path: readPath(packet) }),
   async run({ space, handles }, { path }, id) {
     const own = handles.findUpload(path);
-    return replyAttributes(id, own === null ? await space.stat(path) : own.upload.entry());
+    return replyAttributes(id, own === null ? await space.stat(path) : await statUpload(own));
   },
 };
 
 /** The server's own folders are seen in the list of `/`; what is in them is nothing that an uploader needs. */
 export function looksInside({ path }: { path: string }): boolean {
   return isReadOnly(path) && !readOnlyRoots.includes(path);
+}
+
+/** After the writes that came before: clients compare the size with what they sent. */
+function statUpload({ lane, upload }: UploadHandle): Promise<Entry> {
+  return lane.exclusive(() => Promise.resolve(upload.entry()));
 }
 
 export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }> = {

@@ -6,6 +6,7 @@ import { type Space, SpaceError } from '../../storage/types.js';
 import { PacketReader } from './codec.js';
 import { SftpError } from './error.js';
 import { extensions } from './extensions.js';
+import { closeFile } from './files.js';
 import { Framer } from './frame.js';
 import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './handler.js';
 import { type Handle, type HandleShare, HandleTable } from './handles.js';
@@ -201,10 +202,11 @@ export class Session {
     void this.reply(packet, { id, name, costBytes }, answer);
   }
 
-  /** In its turn. An upload whose CLOSE waited when the session was aborted is out of the table: nothing else ends it. */
+  /** In its turn. What a CLOSE that waited when the session was aborted had taken from the table, nothing else ends. */
   private async run(request: AnyRequest, args: unknown, id: number): Promise<Reply> {
-    if (this.end !== 'aborted') return request.handler.run(this.context, args, id);
     const { handle } = (args ?? {}) as { handle?: Handle };
+    const isRelease = request.handler === (closeFile as AnyRequest['handler']) && handle?.kind !== 'upload';
+    if (this.end !== 'aborted' || isRelease) return request.handler.run(this.context, args, id);
     if (handle?.kind === 'upload') await handle.upload.abort();
     throw new SftpError('ended', `${request.name} after the session was ended`);
   }

@@ -1,0 +1,167 @@
+/** Files that wait to be checked before any import, and the lease under which one importer checks those of an organization. */
+import type { Queryable } from '../connection.js';
+import { recordAudit } from './audit.js';
+import { type BlobRow, insertBlob } from './blobs.js';
+import { deleteEntry, ensureFolders, insertEntry, lockEntry } from './entries.js';
+
+/** dry_run: what was dropped below `/dry-run`; queued: what the next slot imports. */
+export type CheckKind = 'dry_run' | 'queued';
+
+/** Unchecked files of one organization. */
+export interface Unchecked {
+  org: string;
+  kind: CheckKind;
+  /** When the first and the last of them were complete, in ms. */
+  oldestAt: number;
+  newestAt: number;
+}
+
+/** A file that was tried this often brings down whoever checks it: the import will say what is wrong with it. */
+const mostAttempts = 3;
+
+/** Dry runs, whose senders wait, come first; then the oldest. */
+export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
+  const rows: { org_id: string; state: CheckKind; oldest: number; newest: number }[] = await db('uploads')
+    .whereIn('state', ['dry_run', 'queued'])
+    .whereNull('checked_at')
+    .where('check_attempts', '<', mostAttempts)
+    .groupBy('org_id', 'state')
+    .orderBy(['state', 'oldest'])
+    .select('org_id', 'state')
+    .min({ oldest: 'closed_at' })
+    .max({ newest: 'closed_at' });
+  return rows.map((row) => ({ org: row.org_id, kind: row.state, oldestAt: row.oldest, newestAt: row.newest }));
+}
+
+/** Ids of the organization's files that are to be checked, each counted as tried once more; at most `limit`. */
+export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind, limit: number): Promise<number[]> {
+  const rows = await db('uploads')
+    .where({ org_id: org, state: kind })
+    .whereNull('checked_at')
+    .where('check_attempts', '<', mostAttempts)
+    .orderBy('id')
+    .limit(limit)
+    .select('id');
+  const ids = rows.map(({ id }) => id);
+  await db('uploads').whereIn('id', ids).increment('check_attempts');
+  return ids;
+}
+
+/** An attempt that gave way to a run was none. */
+export async function forgetAttempt(db: Queryable, ids: readonly number[]): Promise<void> {
+  await db('uploads').whereIn('id', ids).where('check_attempts', '>', 0).decrement('check_attempts');
+}
+
+/** A lease that ends later than this many times its length from now was taken under a clock that was wrong. */
+const mostLeases = 10;
+
+/** false: another importer checks files of the organization. */
+export async function takeCheckLease(
+  db: Queryable,
+  org: string,
+  owner: string,
+  now: number,
+  leaseMs: number,
+): Promise<boolean> {
+  const until = now + leaseMs;
+  const rows = await db('check_leases')
+    .insert({ org_id: org, owner, until })
+    .onConflict('org_id')
+    .merge()
+    .whereRaw('check_leases.until < ? OR check_leases.until > ?', [now, now + mostLeases * leaseMs])
+    .returning('org_id');
+  return rows.length > 0;
+}
+
+/** false: it was lost. */
+export async function renewCheckLease(db: Queryable, org: string, owner: string, until: number): Promise<boolean> {
+  return (await db('check_leases').where({ org_id: org, owner }).update({ until })) > 0;
+}
+
+export async function endCheckLease(db: Queryable, org: string, owner: string): Promise<void> {
+  await db('check_leases').where({ org_id: org, owner }).delete();
+}
+
+export interface CheckedFile {
+  uploadId: number;
+  type: 'users' | 'teams' | null;
+  rows: number;
+  refused: boolean;
+  /** Where each of its reports is to be; null takes one of an earlier version away. */
+  reports: readonly { path: string; blob: Omit<BlobRow, 'org' | 'createdAt'> | null }[];
+}
+
+/**
+ * Publishes what a check found, unless a run has claimed the file meanwhile, its sender took it back, or the lease was lost.
+ * Returns the blobs that nothing refers to now. One transaction for each file: a run that claims several at once waits for
+ * one of them at most, and never in a ring.
+ */
+export async function settleCheck(
+  tx: Queryable,
+  of: { org: string; kind: CheckKind; owner: string; at: number },
+  { uploadId, type, rows, refused, reports }: CheckedFile,
+): Promise<{ isSettled: boolean; freed: string[] }> {
+  const unwanted = reports.flatMap(({ blob }) => (blob === null ? [] : [blob.id]));
+  const lease = await tx('check_leases').where({ org_id: of.org, owner: of.owner }).forUpdate().first();
+  if (lease === undefined) return { isSettled: false, freed: unwanted };
+  const learned = { type, rows, checked_at: of.at, ...(of.kind === 'dry_run' && { state: 'checked' }) };
+  const settled = await tx('uploads').where({ id: uploadId, state: of.kind }).whereNull('checked_at').update(learned);
+  if (settled === 0) return { isSettled: false, freed: unwanted };
+  const freed: string[] = [];
+  for (const { path, blob } of reports) freed.push(...(await replaceFile(tx, of.org, path, blob, of.at)));
+  await recordAudit(tx, {
+    at: of.at,
+    org: of.org,
+    actor: 'system',
+    action: of.kind === 'dry_run' ? 'upload.rehearsed' : 'upload.checked',
+    subject: `upload ${uploadId}`,
+    detail: { upload: uploadId, type, rows, refused },
+  });
+  return { isSettled: true, freed };
+}
+
+/**
+ * Puts a file of the server's at a path in place of an older one; null only takes that away. Returns the blobs that nothing
+ * refers to any more: their bytes go once this is committed.
+ */
+export async function replaceFile(
+  tx: Queryable,
+  org: string,
+  path: string,
+  blob: Omit<BlobRow, 'org' | 'createdAt'> | null,
+  now: number,
+): Promise<string[]> {
+  const slash = path.lastIndexOf('/');
+  const [dir, name] = [path.slice(0, slash), path.slice(slash + 1)];
+  const freed: string[] = [];
+  if (blob !== null) await ensureFolders(tx, org, dir, now);
+  const old = await lockEntry(tx, org, path);
+  if (old?.kind === 'file' && old.uploadId === null) {
+    await deleteEntry(tx, old.id);
+    await tx('blobs').where({ id: old.blobId! }).delete();
+    freed.push(old.blobId!);
+  }
+  if (blob === null) return freed;
+  await insertBlob(tx, { ...blob, org, createdAt: now });
+  const file = { kind: 'file' as const, mode: 0o644, blobId: blob.id, uploadId: null, size: blob.size };
+  await insertEntry(tx, { org, dir, name, ...file, mtimeMs: now, atimeMs: now, createdAt: now });
+  return freed;
+}
+
+/** A file that a dry run was made of: where it lies. */
+export interface SpentFile {
+  entryId: number;
+  org: string;
+  blobId: string;
+}
+
+/** Files of dry runs that were made before a time; at most `limit`. */
+export async function listSpentFiles(db: Queryable, before: number, limit: number): Promise<SpentFile[]> {
+  const rows = await db('uploads')
+    .join('entries', 'entries.upload_id', 'uploads.id')
+    .where('uploads.state', 'checked')
+    .where('uploads.checked_at', '<', before)
+    .limit(limit)
+    .select('entries.id', 'entries.org_id', 'entries.blob_id');
+  return rows.map((row) => ({ entryId: row.id, org: row.org_id, blobId: row.blob_id }));
+}

@@ -1,0 +1,228 @@
+/**
+ * Checks files before their import: what lies below `/dry-run`, and what is queued for the next slot. The reports tell what an
+ * import would do. Runs go first: a check that a run meets is given up and made again.
+ */
+import type { Logger } from '../config/logger.js';
+import type { Paths } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
+import { isBlobLive } from '../db/control/blobs.js';
+import {
+  type CheckedFile,
+  type CheckKind,
+  endCheckLease,
+  forgetAttempt,
+  listSpentFiles,
+  listUnchecked,
+  renewCheckLease,
+  settleCheck,
+  takeCheckLease,
+  takeUnchecked,
+  type Unchecked,
+} from '../db/control/checks.js';
+import { fitName } from '../db/control/entries.js';
+import { findOrg, type Org } from '../db/control/orgs.js';
+import { deleteExpiredFiles } from '../db/control/retention.js';
+import { findUpload, listQueue, type UploadRow } from '../db/control/uploads.js';
+import { removeBlob } from '../storage/blob.js';
+import type { SealedBlob } from '../storage/writer.js';
+import { type ApartPlan, planApart, summarizeCheck } from './check.js';
+import { ImportError } from './error.js';
+import { requireOpenable } from './openable.js';
+import { orderSources, type UploadSource } from './order.js';
+import { writeRejected, writeReport, writeText } from './report.js';
+import { outcomeOf } from './settlement.js';
+import { nextSlot } from './time.js';
+import type { Progress } from './types.js';
+import { describeVerdict } from './verdict.js';
+
+export interface CheckerDeps {
+  settings: Settings;
+  paths: Paths;
+  control: Db;
+  directory: Db;
+  logger: Logger;
+  /** The organization's age identities as they are now, one a line. @throws KeyError */
+  identity: (org: Org) => Promise<string>;
+  now: () => number;
+  /** Unique to this process. */
+  owner: string;
+  /** Whether a run needs this process, or it stops. */
+  mustYield: () => boolean;
+}
+
+/** Files that come within this time of each other are planned together, as one import: teams first. */
+const quietMs = 2_000;
+/** A client that goes on sending is answered after this time all the same. */
+const longestWaitMs = 30_000;
+/** Files of one check. */
+const mostFiles = 50;
+/** Clients look again at what they have sent: until then the file of a dry run is there. */
+const spentMs = 10 * 60_000;
+
+/** Makes one check, if one is due. */
+export async function checkNext(deps: CheckerDeps): Promise<'idle' | 'checked' | 'left'> {
+  const { control, settings, now, owner } = deps;
+  for (const unchecked of await listUnchecked(control.read)) {
+    if (!isDue(unchecked, now())) continue;
+    const org = await findOrg(control.read, unchecked.org);
+    if (org === null || (unchecked.kind === 'queued' && !isExpected(org))) continue;
+    const leaseMs = settings.leaseSeconds * 1000;
+    if (!(await takeCheckLease(control.write, org.id, owner, now(), leaseMs))) continue;
+    return checkUnder(deps, org, unchecked.kind, leaseMs);
+  }
+  return 'idle';
+}
+
+function isDue({ oldestAt, newestAt }: Unchecked, now: number): boolean {
+  return now - newestAt >= quietMs || now - oldestAt >= longestWaitMs;
+}
+
+/** Whether the organization wants to hear of its queue before its slot comes. */
+function isExpected({ enabled, options }: Org): boolean {
+  return enabled && options.earlyCheck !== false;
+}
+
+async function checkUnder(deps: CheckerDeps, org: Org, kind: CheckKind, leaseMs: number): Promise<'checked' | 'left'> {
+  const { control, now, owner, logger } = deps;
+  let isLost = false;
+  const renew = async () => {
+    try {
+      isLost ||= !(await renewCheckLease(control.write, org.id, owner, now() + leaseMs));
+    } catch (error) {
+      logger.warn('the lease of a check was not renewed', { org: org.id, reason: (error as Error).message });
+    }
+  };
+  const timer = setInterval(renew, leaseMs / 3);
+  const ids = await takeUnchecked(control.write, org.id, kind, mostFiles);
+  try {
+    await checkFiles(deps, org, kind, ids, () => {
+      if (isLost) throw new ImportError('lease_lost', `another importer checks the files of ${org.id}`);
+      if (deps.mustYield()) throw new ImportError('stopping', 'a check gives way');
+    });
+    return 'checked';
+  } catch (error) {
+    if (error instanceof ImportError) await forgetAttempt(control.write, ids);
+    else logger.error('files were not checked', { org: org.id, uploads: ids, reason: (error as Error).message });
+    return 'left';
+  } finally {
+    clearInterval(timer);
+    await endCheckLease(control.write, org.id, owner);
+  }
+}
+
+async function checkFiles(
+  deps: CheckerDeps,
+  org: Org,
+  kind: CheckKind,
+  ids: readonly number[],
+  tell: (progress: Progress) => void,
+): Promise<void> {
+  const { control, paths, now, owner, logger } = deps;
+  // What the slot does with a file depends on what else waits for it: all is planned, and the new ones are told of.
+  const uploads = kind === 'queued' ? await listQueue(control.read, org.id) : await findUploads(control, ids);
+  const sources = await orderSources(deps, () => deps.identity(org), uploads);
+  const sealed: SealedBlob[] = [];
+  try {
+    const plain = sources.map(({ source }) => source);
+    if (sources.length === 0) return;
+    const files = await planApart(deps, org, plain, tell, async (plan) => {
+      const checked: CheckedFile[] = [];
+      for (const [file, { upload }] of sources.entries())
+        if (ids.includes(upload.id)) checked.push(await writeReports(deps, org, kind, plan, sources, file, sealed));
+      return checked;
+    });
+    const of = { org: org.id, kind, owner, at: now() };
+    for (const file of files) {
+      const { isSettled, freed } = await control.write.transaction(async (tx) => {
+        await requireOpenable(tx, org.id, sealed);
+        return settleCheck(tx, of, file);
+      });
+      for (const blob of freed) await removeBlob(paths, blob);
+      const { uploadId: upload, type, rows, refused } = file;
+      if (isSettled) logger.info('checked before any import', { org: org.id, kind, upload, type, rows, refused });
+    }
+  } catch (error) {
+    // A commit whose answer was lost may name them: only those that no row knows are nobody's.
+    for (const { id } of sealed) if (!(await isBlobLive(control.read, id))) await removeBlob(paths, id);
+    throw error;
+  }
+}
+
+async function findUploads({ read }: Db, ids: readonly number[]): Promise<UploadRow[]> {
+  const found = await Promise.all(ids.map((id) => findUpload(read, id)));
+  return found.filter((upload) => upload?.state === 'dry_run') as UploadRow[];
+}
+
+/** @param sealed gets each report as it is sealed. */
+async function writeReports(
+  deps: CheckerDeps,
+  org: Org,
+  kind: CheckKind,
+  plan: ApartPlan,
+  sources: readonly UploadSource[],
+  file: number,
+  sealed: SealedBlob[],
+): Promise<CheckedFile> {
+  const { upload, source } = sources[file]!;
+  const planned = plan.planned[file]!;
+  const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient: org.recipient };
+  const place = placeReports(upload.path, kind, plan.today);
+  const outcome = outcomeOf(source.name, source, planned);
+  const { faults, warnings, refused } = planned.type === 'teams' ? planned.teams : planned.users;
+  const keep = async (blob: Promise<SealedBlob>) => {
+    sealed.push(await blob);
+    return blob;
+  };
+  const report = faults + warnings + refused > 0 ? await keep(writeReport(reportDeps, file)) : null;
+  const rejected = faults > 0 ? await keep(writeRejected(reportDeps, file, source, planned)) : null;
+  outcome.report = report === null ? null : place('csv');
+  outcome.rejected = rejected === null ? null : place('rejected.csv');
+  const summary = summarizeCheck(kind === 'dry_run' ? 'dry_run' : 'check', org, plan, [outcome]);
+  const slotAt = kind === 'dry_run' ? null : nextSlot(org.timeZone, org.slot, plan.moment).at;
+  const beside = sources.filter((_, other) => other !== file).map((other) => other.source.name);
+  const text = describeVerdict({ summary, slotAt, beside });
+  return {
+    uploadId: upload.id,
+    type: planned.type,
+    rows: planned.rows,
+    refused: planned.refusal !== null,
+    reports: [
+      { path: place('csv'), blob: report },
+      { path: place('rejected.csv'), blob: rejected },
+      {
+        path: place('json'),
+        blob: await keep(writeText(reportDeps, `${JSON.stringify({ ...summary, slotAt }, null, 2)}\n`)),
+      },
+      { path: place('txt'), blob: await keep(writeText(reportDeps, text)) },
+    ],
+  };
+}
+
+/** Where the reports on a file are: a newer version of the file that is checked on the same day has its own in their place. */
+function placeReports(path: string, kind: CheckKind, today: string): (extension: string) => string {
+  const parts = path.split('/').slice(kind === 'dry_run' ? 2 : 1);
+  const stem = parts.join('-').replace(/\.csv$/i, '');
+  const mark = kind === 'dry_run' ? 'dry-run' : 'check';
+  return (extension) => `/reports/${today}/${fitName(stem, `.${mark}.${extension}`)}`;
+}
+
+/** Removes the files of dry runs that were made a while ago; how many. */
+export async function removeSpent({
+  control,
+  paths,
+  now,
+}: Pick<CheckerDeps, 'control' | 'paths' | 'now'>): Promise<number> {
+  const spent = await listSpentFiles(control.read, now() - spentMs, mostFiles);
+  for (const file of spent) {
+    const gone = await control.write.transaction(async (tx) => {
+      const files = await deleteExpiredFiles(tx, [file]);
+      const event = { at: now(), org: file.org, actor: 'system', action: 'dry_run.removed', subject: file.org };
+      if (files.length > 0) await recordAudit(tx, { ...event, detail: { blob: file.blobId } });
+      return files;
+    });
+    for (const { blobId } of gone) if (!(await isBlobLive(control.read, blobId))) await removeBlob(paths, blobId);
+  }
+  return spent.length;
+}

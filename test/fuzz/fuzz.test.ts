@@ -1,0 +1,13 @@
+/** A short run of each fuzzer, the same cases each time. `npm run fuzz` goes on for as long as one likes. */
+import { test } from 'node:test';
+import { fuzz, type Target } from './fuzz.js';
+
+const seed = 20261122;
+const cases: Readonly<Record<Target, number>> = { codec: 400, session: 60, ssh: 60 };
+
+for (const [target, mostCases] of Object.entries(cases) as [Target, number][]) {
+  test(`${target}: ${mostCases} cases (seed ${seed})`, async (t) => {
+    t.diagnostic(`npm run fuzz -- --target ${target} --seed ${seed}`);
+    await fuzz(t, { target, seed, only: null, mostCases });
+  });
+}

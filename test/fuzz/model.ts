@@ -1,0 +1,390 @@
+/**
+ * What a session should do, told from the bytes that it is sent: every request in its turn, one after the other, on a tree
+ * in memory. Where the protocol leaves the server a choice the model takes over what the server chose.
+ */
+import { decodePath, isReadOnly, normalizePath } from '../../src/storage/path.js';
+import { FieldReader, Refusal, ShortPacket } from './reader.js';
+import { Tree } from './tree.js';
+
+export interface Answer {
+  type: number;
+  id: number;
+  /** What follows the id. */
+  body: FieldReader;
+}
+
+export type Verdict = string | null;
+
+export interface Expectation {
+  id: number;
+  name: string;
+  /** `after`: it is answered before anything else is sent; `both`: and everything before it is answered first. */
+  barrier: 'none' | 'after' | 'both';
+  /** null: the answer is right; else what is wrong with it. */
+  check(answer: Answer): Verdict;
+}
+
+interface OpenUpload {
+  kind: 'upload';
+  path: string;
+  content: Buffer;
+  readable: boolean;
+  appends: boolean;
+  /** A request on it failed: nothing of it is published. */
+  isPoisoned: boolean;
+  /** Bytes from the start that came in one piece. */
+  prefix: number;
+  /** Bytes that came ahead of their turn, at most. */
+  aheadBytes: number;
+  /** Changes of what had come. */
+  rewrites: number;
+}
+
+type OpenHandle = OpenUpload | { kind: 'reader'; path: string; content: Buffer } | { kind: 'folder'; path: string };
+
+export interface ModelLimits {
+  maxFileBytes: number;
+  maxHandles: number;
+  uploadWindowBytes: number;
+}
+
+/** The server's fixed cost of a piece that waits, and of a new blob for a rewrite: beyond these it may refuse. */
+const pieceBytes = 300;
+const mostRewrites = 40;
+const mostReadBytes = 255 * 1024;
+
+export class Model {
+  readonly tree = new Tree();
+  readonly handles = new Map<string, OpenHandle>();
+
+  constructor(private readonly limits: ModelLimits) {}
+
+  /** null: the packet is malformed, and ends the session. Changes the tree at once, unless the answer decides. */
+  receive(packet: Buffer): Expectation | null {
+    const reader = new FieldReader(packet);
+    let id = 0;
+    let type = 0;
+    let hasRefused = false;
+    try {
+      type = reader.u8();
+      id = reader.u32();
+      return { id, ...this.#expect(type, reader) };
+    } catch (error) {
+      if (error instanceof Refusal) hasRefused = true;
+      else if (!(error instanceof ShortPacket)) throw error;
+    }
+    return hasRefused ? { id, name: String(type), ...refused } : null;
+  }
+
+  /** The session is over: what is open is gone. */
+  end(): void {
+    this.handles.clear();
+  }
+
+  #expect(type: number, reader: FieldReader): Omit<Expectation, 'id'> {
+    const name = type === 200 ? reader.string().toString('latin1') : String(type);
+    const find = table[name];
+    if (find === undefined) return { name, ...refused };
+    return { name, ...find(this, reader) };
+  }
+
+  open(reader: FieldReader): Outcome {
+    const path = readPath(reader);
+    const flags = reader.u32();
+    reader.attributes();
+    const isSet = (flag: number) => (flags & flag) !== 0;
+    if (this.handles.size >= this.limits.maxHandles) return refused;
+    if (!isSet(2) && !isSet(4)) {
+      const content = this.tree.file(path);
+      const handle = { kind: 'reader' as const, path, content: content ?? Buffer.alloc(0) };
+      if (isReadOnly(path) || !isSet(1)) return alone((answer) => this.#adoptHandle(answer, handle, 'maybe'));
+      return alone((answer) => this.#adoptHandle(answer, handle, content !== null));
+    }
+    const mayOpen = this.tree.mayOpen(path, { create: isSet(8), exclusive: isSet(32) });
+    const base = isSet(16) ? null : this.tree.file(path);
+    const upload: OpenUpload = {
+      kind: 'upload',
+      path,
+      content: base ?? Buffer.alloc(0),
+      readable: isSet(1),
+      appends: isSet(4),
+      isPoisoned: false,
+      prefix: base?.length ?? 0,
+      aheadBytes: 0,
+      rewrites: 0,
+    };
+    return alone((answer) => this.#adoptHandle(answer, upload, mayOpen));
+  }
+
+  openFolder(reader: FieldReader): Outcome {
+    const path = readPath(reader);
+    const isThere = this.handles.size < this.limits.maxHandles && this.tree.isFolder(path);
+    const outcome = isReadOnly(path) && this.handles.size < this.limits.maxHandles ? ('maybe' as const) : isThere;
+    return alone((answer) => this.#adoptHandle(answer, { kind: 'folder', path }, outcome));
+  }
+
+  #adoptHandle(answer: Answer, handle: OpenHandle, isExpected: boolean | 'maybe'): Verdict {
+    if (answer.type !== 102) return isExpected === true ? wrong(answer, 'a handle') : isRefusal(answer);
+    if (isExpected === false) return wrong(answer, 'a refusal');
+    const name = answer.body.string().toString('hex');
+    if (this.handles.has(name)) return 'the handle is in use already';
+    this.handles.set(name, handle);
+    return null;
+  }
+
+  close(reader: FieldReader): Outcome {
+    const name = reader.string().toString('hex');
+    const handle = this.handles.get(name);
+    if (handle === undefined) return refused;
+    this.handles.delete(name);
+    if (handle.kind !== 'upload') return done;
+    return !handle.isPoisoned && this.tree.publish(handle.path, handle.content) ? done : refused;
+  }
+
+  read(reader: FieldReader): Outcome {
+    const handle = this.#handle(reader);
+    const offset = reader.u64();
+    const length = Math.min(reader.u32(), mostReadBytes);
+    if (handle.kind === 'folder' || (handle.kind === 'upload' && !handle.readable)) return refused;
+    if (handle.kind === 'upload' && handle.isPoisoned) return anything;
+    const { content, path } = handle;
+    if (isReadOnly(path)) return anything;
+    const expected = content.subarray(offset, offset + length);
+    return {
+      barrier: 'none',
+      check(answer) {
+        if (answer.type === 101)
+          return expected.length === 0 && answer.body.u32() === 1 ? null : wrong(answer, `${expected.length} bytes`);
+        const got = answer.type === 103 ? answer.body.string() : null;
+        const isRight = got !== null && got.length > 0 && got.equals(expected.subarray(0, got.length));
+        return isRight ? null : wrong(answer, `${expected.length} bytes of ${path} from ${offset}`);
+      },
+    };
+  }
+
+  write(reader: FieldReader): Outcome {
+    const handle = this.#handle(reader);
+    const asked = reader.u64();
+    const bytes = reader.string();
+    if (handle.kind !== 'upload') return refused;
+    if (handle.isPoisoned) return anything;
+    const offset = handle.appends ? handle.content.length : asked;
+    const end = offset + bytes.length;
+    const apply = () => overwrite(handle, offset, bytes);
+    if (bytes.length === 0) return done;
+    if (end > this.limits.maxFileBytes) return this.#poison(handle);
+    if (offset < handle.content.length) handle.rewrites++;
+    if (offset > handle.prefix) handle.aheadBytes += bytes.length + pieceBytes;
+    if (handle.aheadBytes > this.limits.uploadWindowBytes || handle.rewrites > mostRewrites)
+      return this.#adoptChange(handle, apply);
+    apply();
+    return done;
+  }
+
+  #poison(handle: OpenUpload): Outcome {
+    handle.isPoisoned = true;
+    return refused;
+  }
+
+  #adoptChange(handle: OpenUpload, apply: () => void): Outcome {
+    return alone((answer) => {
+      if (isDone(answer)) apply();
+      else handle.isPoisoned = true;
+      return isStatus(answer);
+    });
+  }
+
+  setSize(handle: OpenUpload, size: number | null): Outcome {
+    if (handle.isPoisoned) return anything;
+    if (size === null) return done;
+    if (size > this.limits.maxFileBytes) return this.#poison(handle);
+    const apply = () => resize(handle, size);
+    if (++handle.rewrites > mostRewrites) return this.#adoptChange(handle, apply);
+    apply();
+    return done;
+  }
+
+  statPath(reader: FieldReader): Outcome {
+    const path = readPath(reader);
+    const own = this.#ownUpload(path);
+    if (own !== null) return own.isPoisoned ? anything : { ...sizeIs(own.content.length), barrier: 'after' };
+    if (isReadOnly(path)) return anything;
+    if (this.tree.isFolder(path)) return sizeIs(0);
+    const content = this.tree.file(path);
+    return content === null ? refused : sizeIs(content.length);
+  }
+
+  statHandle(reader: FieldReader): Outcome {
+    const handle = this.#handle(reader);
+    if (handle.kind === 'folder' || isReadOnly(handle.path)) return { ...anything, barrier: 'both' };
+    if (handle.kind === 'upload' && handle.isPoisoned) return anything;
+    return sizeIs(handle.content.length);
+  }
+
+  setPath(reader: FieldReader): Outcome {
+    const path = readPath(reader);
+    const size = reader.attributes();
+    const own = this.#ownUpload(path);
+    if (own !== null) {
+      const outcome = this.setSize(own, size);
+      return outcome.barrier === 'none' ? { ...outcome, barrier: 'after' } : outcome;
+    }
+    if (path === '/') return size === null ? done : refused;
+    if (isReadOnly(path)) return refused;
+    const content = this.tree.file(path);
+    if (size === null) return this.tree.has(path) ? done : refused;
+    if (content === null || size > this.limits.maxFileBytes) return refused;
+    const grown = Buffer.alloc(size);
+    content.copy(grown);
+    this.tree.nodes.set(path, grown);
+    return done;
+  }
+
+  setHandle(reader: FieldReader): Outcome {
+    const handle = this.#handle(reader);
+    const size = reader.attributes();
+    if (handle.kind === 'upload') return this.setSize(handle, size);
+    return { ...anything, barrier: 'both' };
+  }
+
+  sync(reader: FieldReader): Outcome {
+    const handle = this.#handle(reader);
+    if (handle.kind !== 'upload') return refused;
+    return handle.isPoisoned ? anything : done;
+  }
+
+  list(reader: FieldReader): Outcome {
+    return this.#handle(reader).kind === 'folder' ? names : refused;
+  }
+
+  #handle(reader: FieldReader): OpenHandle {
+    const handle = this.handles.get(reader.string().toString('hex'));
+    if (handle === undefined) throw new Refusal();
+    return handle;
+  }
+
+  #ownUpload(path: string): OpenUpload | null {
+    let found: OpenUpload | null = null;
+    for (const handle of this.handles.values()) if (handle.kind === 'upload' && handle.path === path) found = handle;
+    return found;
+  }
+}
+
+type Outcome = Pick<Expectation, 'barrier' | 'check'>;
+
+const done: Outcome = { barrier: 'none', check: (answer) => (isDone(answer) ? null : wrong(answer, 'OK')) };
+const refused: Outcome = { barrier: 'none', check: (answer) => isRefusal(answer) };
+/** Only that there is an answer. */
+const anything: Outcome = { barrier: 'none', check: () => null };
+
+/** A page of names, or the end. What they are is looked at when the session is over. */
+const names: Outcome = {
+  barrier: 'both',
+  check: (answer) => (answer.type === 101 || answer.type === 104 ? null : wrong(answer, 'names')),
+};
+
+function alone(check: Expectation['check']): Outcome {
+  return { barrier: 'both', check };
+}
+
+function sizeIs(size: number): Outcome {
+  return {
+    barrier: 'none',
+    check(answer) {
+      if (answer.type !== 105) return wrong(answer, `the size ${size}`);
+      answer.body.u32();
+      const told = answer.body.u64();
+      return told === size ? null : `the size ${told} instead of ${size}`;
+    },
+  };
+}
+
+/** By the request's number, or the extension's name. What is not here is refused. */
+const table: Record<string, (model: Model, reader: FieldReader) => Outcome> = {
+  3: (model, reader) => model.open(reader),
+  4: (model, reader) => model.close(reader),
+  5: (model, reader) => model.read(reader),
+  6: (model, reader) => model.write(reader),
+  7: (model, reader) => model.statPath(reader),
+  8: (model, reader) => model.statHandle(reader),
+  9: (model, reader) => model.setPath(reader),
+  10: (model, reader) => model.setHandle(reader),
+  11: (model, reader) => model.openFolder(reader),
+  12: (model, reader) => model.list(reader),
+  13: ({ tree }, reader) => toOutcome(tree.removeFile(writablePath(reader))),
+  14: ({ tree }, reader) => {
+    const path = readPath(reader);
+    reader.attributes();
+    return toOutcome(tree.makeFolder(path));
+  },
+  15: ({ tree }, reader) => toOutcome(tree.removeFolder(writablePath(reader))),
+  16: (_model, reader) => pathIs(readPath(reader)),
+  17: (model, reader) => model.statPath(reader),
+  18: ({ tree }, reader) => toOutcome(tree.rename(readPath(reader), readPath(reader), false)),
+  'posix-rename@openssh.com': ({ tree }, reader) => toOutcome(tree.rename(readPath(reader), readPath(reader), true)),
+  'fsync@openssh.com': (model, reader) => model.sync(reader),
+  'lsetstat@openssh.com': (model, reader) => model.setPath(reader),
+  'limits@openssh.com': () => ({ barrier: 'none', check: (answer) => (answer.type === 201 ? null : 'no limits') }),
+};
+
+function toOutcome(isDone: boolean): Outcome {
+  return isDone ? done : refused;
+}
+
+function pathIs(path: string): Outcome {
+  return {
+    barrier: 'none',
+    check(answer) {
+      if (answer.type !== 104) return wrong(answer, 'a path');
+      answer.body.u32();
+      return answer.body.string().toString() === path ? null : `another path than ${path}`;
+    },
+  };
+}
+
+function readPath(reader: FieldReader): string {
+  const bytes = reader.string();
+  try {
+    return normalizePath(decodePath(bytes));
+  } catch {
+    throw new Refusal();
+  }
+}
+
+function writablePath(reader: FieldReader): string {
+  const path = readPath(reader);
+  if (isReadOnly(path)) throw new Refusal();
+  return path;
+}
+
+function overwrite(handle: OpenUpload, offset: number, bytes: Buffer): void {
+  const size = Math.max(handle.content.length, offset + bytes.length);
+  const content = Buffer.alloc(size);
+  handle.content.copy(content);
+  bytes.copy(content, offset);
+  handle.content = content;
+  if (offset <= handle.prefix) handle.prefix = Math.max(handle.prefix, offset + bytes.length);
+}
+
+function resize(handle: OpenUpload, size: number): void {
+  const content = Buffer.alloc(size);
+  handle.content.copy(content);
+  handle.content = content;
+  handle.prefix = Math.min(handle.prefix, size);
+}
+
+function isDone({ type, body }: Answer): boolean {
+  return type === 101 && body.u32() === 0;
+}
+
+function isRefusal(answer: Answer): Verdict {
+  return answer.type === 101 && answer.body.u32() !== 0 ? null : wrong(answer, 'a refusal');
+}
+
+function isStatus(answer: Answer): Verdict {
+  return answer.type === 101 ? null : wrong(answer, 'a status');
+}
+
+function wrong({ type }: Answer, expected: string): string {
+  return `an answer of type ${type} where ${expected} was due`;
+}
