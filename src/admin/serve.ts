@@ -4,6 +4,7 @@ import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Lock, takeLock } from '../db/lock.js';
 import type { IntakeStep } from '../intake/intake.js';
+import { watchKeyFolder } from '../keys/folder/watch.js';
 import type { HostKey } from '../keys/host.js';
 import { watchHostKeys } from '../keys/hostwatch.js';
 import { startServer } from '../server/server.js';
@@ -57,6 +58,7 @@ async function start(
   if (settings.role !== 'import') {
     const { deps, close } = composeServer(place, hostKeys, logger, probes.onStep);
     opened.push(close);
+    opened.push(await followLoginKeys(place, logger));
     const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
     opened.push(followHostKeys(place, hostKeys, server, logger));
@@ -68,6 +70,12 @@ async function start(
     running.push(importer.stop);
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
+}
+
+/** Before anybody can log in: a key that was taken away while we were down is out. */
+async function followLoginKeys({ paths, control, now }: Workplace, logger: Logger): Promise<Stop> {
+  const watch = await watchKeyFolder({ root: paths.loginKeys, control, logger, now });
+  return () => watch.stop();
 }
 
 /** What "dropslot hostkeys" does beside us takes effect without a restart. */

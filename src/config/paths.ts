@@ -18,6 +18,8 @@ export interface Paths {
   /** Of its passphrase, likewise; null: a person is asked. */
   masterKeyPassphrase: string | null;
   hostKeys: string;
+  /** Login keys that other programs put there, `<organization>/<name>.pub`. */
+  loginKeys: string;
   /** Opens this node's own unfinished uploads. */
   nodeKey: string;
   /** Held by the one `serve` that runs on an SQLite data folder. */
@@ -29,10 +31,10 @@ export interface Paths {
 }
 
 type PathSettings = Pick<Settings, 'data' | 'masterKey'> &
-  Partial<Pick<Settings, 'masterKeyPassphraseFile' | 'credentials' | 'hostKeys'>>;
+  Partial<Pick<Settings, 'masterKeyPassphraseFile' | 'credentials' | 'hostKeys' | 'loginKeys'>>;
 
 export function pathsOf(settings: PathSettings): Paths {
-  const { data, masterKeyPassphraseFile: passphrase, hostKeys } = settings;
+  const { data, masterKeyPassphraseFile: passphrase, hostKeys, loginKeys } = settings;
   return {
     data,
     control: join(data, 'control.db'),
@@ -44,6 +46,7 @@ export function pathsOf(settings: PathSettings): Paths {
     masterKey: findSecret(settings.masterKey ?? join(data, 'keys', 'master.key'), settings),
     masterKeyPassphrase: passphrase === undefined ? null : findSecret(passphrase, settings),
     hostKeys: hostKeys ?? join(data, 'keys', 'host'),
+    loginKeys: loginKeys ?? join(data, 'keys.d'),
     nodeKey: join(data, 'keys', 'node.key'),
     lock: join(data, 'serve.lock'),
     sessionsLock: join(data, 'sessions.lock'),

@@ -67,6 +67,13 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Folder of the credentials that `credential:NAME` names. Default: `$CREDENTIALS_DIRECTORY`, which systemd sets.',
     ),
+  loginKeys: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder of login keys that other programs fill, as `<organization>/<name>.pub`; it is watched. Default: `keys.d` in the data folder.',
+    ),
   hostKeys: z
     .string()
     .min(1)

@@ -8,6 +8,7 @@ import { type ExamineOptions, examine } from '../../src/admin/doctor/examine.js'
 import type { Finding } from '../../src/admin/doctor/finding.js';
 import { activateAnnounced, addHostKey, removeInactive } from '../../src/admin/operations/hostkeys.js';
 import { listUnsettledReports } from '../../src/admin/unsettled.js';
+import { touchLoginKey, updateLoginKey } from '../../src/db/control/keys.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { openManualRun } from '../../src/db/control/runs.js';
 import { workNext } from '../../src/importer/worker.js';
@@ -16,6 +17,7 @@ import { blobPath } from '../../src/storage/blob.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
+import { until } from '../support/session.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -32,7 +34,7 @@ onBothDatabases('doctor', (open) => {
     const acme = await Company.open(open, t);
     const place = await workplaceOn(t, acme.databases.settings);
     await loadOrCreateHostKeys(place.paths.hostKeys);
-    await allowKey(place.control, 'acme', newKeyPair());
+    await allowKey(place.control, 'acme', newKeyPair(), { createdAt: place.now() });
     await acme.import({ 'users.csv': 'User Email\nann@acme.test\n' });
     return { acme, place };
   }
@@ -212,6 +214,39 @@ onBothDatabases('doctor', (open) => {
     const [finding, ...more] = await complaints(place);
     assert.deepEqual([finding!.level, more], ['wrong', []]);
     assert.match(finding!.message, /owner is not in the directory/);
+  });
+
+  test('an old key that is still used, one that nobody ever used, and a folder of keys that is not applied', async (t) => {
+    const { place } = await openWhole(t);
+    const old = place.now() - 40 * dayMs;
+    const [unused, replaced] = [newKeyPair(), newKeyPair()];
+    await allowKey(place.control, 'acme', unused, { createdAt: old });
+    await allowKey(place.control, 'acme', replaced, { createdAt: old, expiresAt: place.now() + dayMs });
+    const use = { at: place.now(), address: '192.0.2.7', client: 'WinSCP_6' };
+    await touchLoginKey(place.control.write, 'acme', replaced.public.fingerprint, use);
+    const end = { replacedBy: unused.public.fingerprint, replacedAt: place.now() - dayMs };
+    await updateLoginKey(place.control.write, 'acme', replaced.public.fingerprint, end);
+    mkdirSync(join(place.paths.loginKeys, 'acme'), { recursive: true });
+    mkdirSync(join(place.paths.loginKeys, 'nobody'));
+    const { algorithm, publicKey } = newKeyPair().public;
+    writeFileSync(join(place.paths.loginKeys, 'acme', 'hr.pub'), `${algorithm} ${publicKey}\n`);
+    writeFileSync(join(place.paths.loginKeys, 'acme', 'cut.pub'), `${algorithm} ${publicKey.slice(0, 20)}\n`);
+    await until(
+      async () => (await complaints(place)).some(({ message }) => /not applied: 1;/.test(message)),
+      'a settled file',
+      30_000,
+    );
+    const said = (await complaints(place))
+      .map(({ check, level, message }) => `${check} ${level} ${message}`)
+      .join('\n');
+    assert.match(
+      said,
+      /organization warning SHA256:\S+ was replaced and is still used: last at .* from 192\.0\.2\.7 by WinSCP_6/,
+    );
+    assert.match(said, /organization warning the key SHA256:\S+ was never used since/);
+    assert.match(said, /login_keys wrong line 1: the key is cut short/);
+    assert.match(said, /login_keys wrong there is no organization "nobody"/);
+    assert.match(said, /login_keys warning changes that are not applied: 1; is "dropslot serve" running\?/);
   });
 
   test('files that wait too long, runs that nobody works on, a run that failed', async (t) => {

@@ -12,6 +12,7 @@ import { examineBlobs } from './blobs.js';
 import { examineDatabases } from './databases.js';
 import { type Finding, reporter } from './finding.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
+import { examineKeyFolder } from './loginkeys.js';
 import { examineOrg } from './orgs.js';
 import { examinePartials, examinePrivateFiles } from './private.js';
 import { examineSeals } from './seals.js';
@@ -72,6 +73,7 @@ async function examineOpened(place: Workplace, where: string, options: ExamineOp
   const { findings: ofMaster, master } = await examineMasterKey(place);
   findings.push(...ofMaster);
   await gather(() => examineHostKeys(place));
+  await gather(() => examineKeyFolder(place));
   await gather(() => examinePrivateFiles(place));
   const extent = await attempt(async () => {
     const { findings: ofBlobs, ...found } = await examineBlobs(place);

@@ -15,6 +15,7 @@ export type Check =
   | 'databases'
   | 'master_key'
   | 'host_keys'
+  | 'login_keys'
   | 'private_files'
   | 'blobs'
   | 'partials'

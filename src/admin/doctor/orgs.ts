@@ -1,5 +1,4 @@
 /** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
-import { listLoginKeys } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun, listRuns } from '../../db/control/runs.js';
 import { countSealedTo, countSealedToOthers } from '../../db/control/sealing.js';
@@ -10,14 +9,13 @@ import { KeyError } from '../../keys/error.js';
 import { keyIdOf, keyIdsOf, openOrgIdentity } from '../../keys/identity.js';
 import type { MasterKey } from '../../keys/master.js';
 import type { Workplace } from '../compose.js';
-import { stateOfKey } from '../operations/keyterms.js';
 import { formatTime } from '../output.js';
 import { type Finding, reporter } from './finding.js';
+import { examineLoginKeys } from './loginkeys.js';
 
 type Report = ReturnType<typeof reporter>;
 
 const hourMs = 60 * 60 * 1000;
-const expiresSoonMs = 30 * 24 * hourMs;
 /** A day and an hour: by then the slot has come once, in every time zone and on the longest day. */
 const queueOverdueMs = 25 * hourMs;
 const runOverdueMs = hourMs;
@@ -61,15 +59,6 @@ async function examineOwner(place: Workplace, org: Org, report: Report): Promise
     report('wrong', `its owner is not in the directory: dropslot orgs set ${org.id} owner=${org.ownerEmail}`);
   else if (owner.status !== 'active' || !owner.isAdmin)
     report('warning', `its owner is ${owner.status === 'active' ? 'no admin' : 'deactivated'}`);
-}
-
-async function examineLoginKeys(place: Workplace, org: Org, report: Report): Promise<void> {
-  const now = place.now();
-  const usable = (await listLoginKeys(place.control.read, org.id)).filter((key) => stateOfKey(key, now) === 'usable');
-  if (usable.length === 0) report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
-  for (const key of usable)
-    if (key.expiresAt !== null && key.expiresAt - now < expiresSoonMs)
-      report('warning', `the key ${key.fingerprint} expires at ${formatTime(key.expiresAt)}`);
 }
 
 async function examineQueue(place: Workplace, org: Org, report: Report): Promise<void> {

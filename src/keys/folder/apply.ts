@@ -1,0 +1,43 @@
+/** Brings the database to what the folder of login keys says, in one transaction. */
+import type { Db, Queryable } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { insertLoginKey, revokeLoginKey, updateLoginKey } from '../../db/control/keys.js';
+import { type FolderAction, type FolderPlan, kindOf, planFolder, type SeenKeys, termsOf } from './plan.js';
+import type { FolderReading } from './read.js';
+
+/** What was done. Nothing is written when nothing is to be done. */
+export async function applyFolder(
+  control: Db,
+  reading: FolderReading,
+  seen: SeenKeys,
+  now: () => number,
+): Promise<FolderPlan> {
+  const plan = await planFolder(control.read, reading, seen);
+  if (plan.actions.length === 0) return plan;
+  return control.write.transaction(async (tx) => {
+    // Another node, or a command, may have come first.
+    const current = await planFolder(tx, reading, seen);
+    for (const action of current.actions) await applyAction(tx, action, now());
+    return current;
+  });
+}
+
+async function applyAction(tx: Queryable, action: FolderAction, at: number): Promise<void> {
+  const { org } = action;
+  const record = (name: string, subject: string, detail: Record<string, unknown>) =>
+    recordAudit(tx, { at, org, actor: 'system', action: name, subject, detail });
+  if (action.action === 'add') {
+    const { algorithm, fingerprint, publicKey, file } = action.key;
+    const terms = termsOf(action.key);
+    const kind = kindOf(action.key);
+    await insertLoginKey(tx, { org, kind, fingerprint, algorithm, publicKey, createdAt: at, ...terms });
+    const { sources, expiresAt, permission } = terms;
+    await record('key.added', fingerprint, { kind, file, algorithm, sources, expiresAt, permission });
+  } else if (action.action === 'change') {
+    await updateLoginKey(tx, org, action.fingerprint, action.change);
+    await record('key.changed', action.fingerprint, { file: action.file, after: action.change });
+  } else {
+    await revokeLoginKey(tx, org, action.fingerprint, at, 'folder');
+    await record('key.revoked', action.fingerprint, { file: action.file });
+  }
+}
