@@ -84,8 +84,13 @@ test('a file that is being read is closed when the session is thrown out before 
   memory.put('/users.csv', 'User Email\n');
   let closed = 0;
   const openRead = memory.space.openRead.bind(memory.space);
+  let letGo = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
   const space = {
     ...memory.space,
+    stat: (path: string) => gate.then(() => memory.space.stat(path)),
     openRead: async (path: string) => ({ ...(await openRead(path)), close: async () => void closed++ }),
   };
   const { wire, session } = await openSession(t, { space });
@@ -94,6 +99,7 @@ test('a file that is being read is closed when the session is thrown out before 
   wire.send(4, (packet) => packet.string(handle));
   await until(() => session.isBusy, 'the requests to be taken');
   session.abort();
+  letGo();
   assert.equal(await session.ended, 'aborted');
   assert.equal(closed, 1);
 });
