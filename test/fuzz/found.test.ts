@@ -1,6 +1,7 @@
 /** What the fuzzers found, each as small as it got. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PacketWriter } from '../../src/server/sftp/codec.js';
 import { openFresh } from '../support/databases.js';
 import { keeping, openIntake } from '../support/intake.js';
 import { sendPayload } from '../support/packets.js';
@@ -95,8 +96,9 @@ test('a file that is being read is closed when the session is thrown out before 
   };
   const { wire, session } = await openSession(t, { space });
   const handle = await wire.open('/users.csv', openFor.read);
-  wire.send(17, (packet) => packet.string('/users.csv'));
-  wire.send(4, (packet) => packet.string(handle));
+  const stat = new PacketWriter(17).u32(90).string('/users.csv').finish();
+  const close = new PacketWriter(4).u32(91).string(handle).finish();
+  wire.sendBytes(Buffer.concat([stat, close]));
   await until(() => session.isBusy, 'the requests to be taken');
   session.abort();
   letGo();
