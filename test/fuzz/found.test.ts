@@ -1,13 +1,17 @@
 /** What the fuzzers found, each as small as it got. */
 import assert from 'node:assert/strict';
+import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
+import { createSilentLogger } from '../../src/config/logger.js';
 import { PacketWriter } from '../../src/server/sftp/codec.js';
+import { serveStream } from '../../src/server/sftp/session.js';
 import { openFresh } from '../support/databases.js';
 import { keeping, openIntake } from '../support/intake.js';
+import { memorySpace } from '../support/memory.js';
 import { sendPayload } from '../support/packets.js';
 import { connect, startTestServer } from '../support/server.js';
 import { keepingLogger, openSession, until } from '../support/session.js';
-import { attributesIn, openFor, statusIn } from '../support/wire.js';
+import { attributesIn, openFor, statusIn, Wire } from '../support/wire.js';
 
 const forUpload = openFor.write | openFor.create | openFor.truncate;
 
@@ -104,4 +108,17 @@ test('a file that is being read is closed when the session is thrown out before 
   letGo();
   assert.equal(await session.ended, 'aborted');
   assert.equal(closed, 1);
+});
+
+test('a long answer does not overtake the short ones before it, nor that to INIT', async (t) => {
+  const [client, server] = duplexPair();
+  t.after(() => client.destroy());
+  const { space, intake } = memorySpace();
+  serveStream(server, { space, intake, logger: createSilentLogger(), now: Date.now, maxHandles: 1 });
+  const wire = new Wire(client);
+  const init = new PacketWriter(1).u32(3).finish();
+  const resolve = new PacketWriter(16).u32(1).string('x'.repeat(255)).finish();
+  wire.sendBytes(Buffer.concat([init, resolve]));
+  assert.equal((await wire.receive()).type, 2);
+  assert.equal((await wire.receive()).type, 104);
 });

@@ -30,9 +30,14 @@ export class Outbox {
   /** Resolves when there is room for the next one. Replies to a client that is gone are dropped. */
   async send(reply: Reply): Promise<void> {
     if (this.isClosed) return;
-    if (Buffer.isBuffer(reply) && reply.length <= mostSmallBytes) await this.gather(reply);
-    else if (Buffer.isBuffer(reply)) this.stream.write(reply);
-    else this.writeInParts(reply);
+    if (Buffer.isBuffer(reply) && reply.length <= mostSmallBytes) {
+      await this.gather(reply);
+    } else {
+      // Answers keep their order: the first one of all is that to INIT.
+      this.writeGathered();
+      if (Buffer.isBuffer(reply)) this.stream.write(reply);
+      else this.writeInParts(reply);
+    }
     if (this.isCongested()) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
@@ -58,18 +63,19 @@ export class Outbox {
     this.gathered.push(reply);
     this.flushed ??= new Promise((resolve) => {
       setImmediate(() => {
-        this.flush();
+        this.flushed = null;
+        this.writeGathered();
         resolve();
       });
     });
     return this.flushed;
   }
 
-  private flush(): void {
+  private writeGathered(): void {
     const replies = this.gathered;
     this.gathered = [];
-    this.flushed = null;
-    if (!this.isClosed) this.stream.write(replies.length === 1 ? replies[0]! : Buffer.concat(replies));
+    if (!this.isClosed && replies.length > 0)
+      this.stream.write(replies.length === 1 ? replies[0]! : Buffer.concat(replies));
   }
 
   /** The content goes out uncopied but for its front, which fills the packet that the header begins. */
