@@ -5,6 +5,7 @@ import { insertOrg, type Org } from '../../src/db/control/orgs.js';
 import { listQueue } from '../../src/db/control/uploads.js';
 import { createIntake, type IntakeService } from '../../src/intake/intake.js';
 import type { Intake } from '../../src/intake/types.js';
+import { dryRunRoot, readOnlyRoots } from '../../src/storage/path.js';
 import { openSpace } from '../../src/storage/space.js';
 import type { Space } from '../../src/storage/types.js';
 import { openFresh } from '../support/databases.js';
@@ -76,7 +77,7 @@ export async function openBench(scope: Scope): Promise<Bench> {
   };
 }
 
-const serversOwn = ['/archive', '/reports', '/templates'];
+const serversOwn: readonly string[] = [...readOnlyRoots, dryRunRoot];
 
 async function readTree(space: Space, folder = '/'): Promise<Map<string, Buffer | null>> {
   const found = new Map<string, Buffer | null>();
