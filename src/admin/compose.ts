@@ -147,7 +147,7 @@ export async function openSessionPlace(settings: Settings, id: string, logger: L
     space: openSpace({ control, paths, settings, org, now, identity }),
     intake: intake.forSender(org, sender),
   });
-  const visitors = createVisitorReview({ control, now });
+  const visitors = createVisitorReview({ control, settings, now });
   const access = createAccessWatch({ control, authenticator: visitors, logger, now });
   return { control, org, intake, openSession, visitors, access, close: () => control.close() };
 }
@@ -173,7 +173,7 @@ export function composeServer(
     space: place.space(login.org),
     intake: intake.forSender(login.org, sender),
   });
-  const authenticator = createAuthenticator({ control, now });
+  const authenticator = createAuthenticator({ control, settings, now });
   const access = createAccessWatch({ control, authenticator, logger, now });
   const close = async () => {
     await intake.abortAll();

@@ -193,6 +193,13 @@ export const settingsSchema = z.strictObject({
     .max(255)
     .default(255)
     .describe('Bytes of one name in UTF-8. An organization may have its own (`orgs set`).'),
+  sftpPlans: z
+    .string()
+    .min(1)
+    .default('enterprise')
+    .describe(
+      'Plans, separated by commas, that include the SFTP door. An organization of another plan is not enabled, and does not get in.',
+    ),
   minFreeBytes: amount
     .default(256 * 1024 ** 2)
     .describe('Uploads are refused while the volume of the data folder has less than this free; 0: never.'),

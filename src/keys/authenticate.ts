@@ -1,4 +1,6 @@
 /** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer has keys proved. */
+import { hasSftp } from '../config/plans.js';
+import type { Settings } from '../config/settings.js';
 import type { Db, Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { isCertificateRevoked } from '../db/control/certificates.js';
@@ -26,6 +28,7 @@ export interface Login {
 export type DenialReason =
   | 'unknown organization'
   | 'disabled organization'
+  | 'plan without SFTP'
   | 'unknown key'
   | 'unknown authority'
   | 'revoked key'
@@ -80,14 +83,20 @@ interface Standing {
   isRevoked: boolean;
 }
 
-export function createAuthenticator({ control, now }: { control: Db; now: () => number }): Authenticator {
+export interface AuthenticatorDeps {
+  control: Db;
+  settings: Pick<Settings, 'sftpPlans'>;
+  now: () => number;
+}
+
+export function createAuthenticator({ control, settings, now }: AuthenticatorDeps): Authenticator {
   return {
     async authenticate(orgId, publicKey, address) {
       const shown = readShown(publicKey);
       const standing = await ask(control.read, orgId, shown);
       return shown.isBroken
         ? { denied: 'malformed certificate', fingerprint: shown.fingerprint }
-        : judge(standing, shown, address, now());
+        : judge(standing, shown, address, settings, now());
     },
     async recordLogin(login, place) {
       await touchLoginKey(control.write, login.org.id, login.credential, { at: now(), ...place });
@@ -103,7 +112,7 @@ export function createAuthenticator({ control, now }: { control: Db; now: () => 
         const name = JSON.stringify([login.org.id, login.credential, marks]);
         const standing = asked.get(name) ?? ask(control.read, login.org.id, { ...login, wire: null });
         asked.set(name, standing);
-        return judge(await standing, { ...login, wire: null }, address, now());
+        return judge(await standing, { ...login, wire: null }, address, settings, now());
       };
     },
   };
@@ -146,11 +155,18 @@ function marksOf({ serial, keyId, fingerprint }: Certificate) {
   ] as const;
 }
 
-function judge({ org, key, isRevoked }: Standing, shown: Shown, address: string | null, at: number): Login | Denial {
+function judge(
+  { org, key, isRevoked }: Standing,
+  shown: Shown,
+  address: string | null,
+  settings: AuthenticatorDeps['settings'],
+  at: number,
+): Login | Denial {
   const { fingerprint, certificate, wire } = shown;
   const deny = (denied: DenialReason): Denial => ({ denied, fingerprint });
   if (org === null) return deny('unknown organization');
   if (!org.enabled) return deny('disabled organization');
+  if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
   const kind = certificate === null ? 'key' : 'ca';
   if (key?.kind !== kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
     return deny(certificate === null ? 'unknown key' : 'unknown authority');

@@ -31,7 +31,7 @@ onBothDatabases('organizations', (open) => {
     const events = await listAudit(place.control.read, 'acme');
     assert.deepEqual(
       events.map((event) => event.action),
-      ['org.added', 'org.enabled'],
+      ['org.added', 'org.sftp_requested', 'org.enabled'],
     );
     assert.ok(!JSON.stringify(events).toLowerCase().includes('jane@'), 'no address in the audit trail');
     await assert.rejects(addOrganization(place, 'acme', owner, false), { code: 'refused' });

@@ -80,10 +80,10 @@ onBothDatabases('login keys', (open) => {
   });
 
   test('a login is let in, or denied for one reason', async (t) => {
-    const { control } = await open(t);
+    const { control, settings } = await open(t);
     await insertOrg(control.write, sampleOrg('acme'));
     let nowMs = 1000;
-    const { authenticate, recordLogin } = createAuthenticator({ control, now: () => nowMs });
+    const { authenticate, recordLogin } = createAuthenticator({ control, settings, now: () => nowMs });
     const denialOf = async (org: string, key = wire, address = '192.0.2.7') => {
       const outcome = await authenticate(org, key, address);
       return 'denied' in outcome ? outcome.denied : null;
@@ -111,6 +111,8 @@ onBothDatabases('login keys', (open) => {
     assert.equal(await denialOf('acme'), 'revoked key');
     await updateOrg(control.write, 'acme', { enabled: false });
     assert.equal(await denialOf('acme'), 'disabled organization');
+    await updateOrg(control.write, 'acme', { enabled: true, plan: 'free' });
+    assert.equal(await denialOf('acme'), 'plan without SFTP');
   });
 
   test('terms change, and every change of who may be there gives the access another version', async (t) => {
@@ -137,7 +139,7 @@ onBothDatabases('login keys', (open) => {
     let nowMs = 1000;
     const now = () => nowMs;
     const logger = createSilentLogger();
-    const authenticator = createAuthenticator({ control, now });
+    const authenticator = createAuthenticator({ control, settings, now });
     const access = createAccessWatch({ control, authenticator, logger, now, everyMs: 5 });
     const ended: string[] = [];
     const admit = async (org: string): Promise<() => void> => {

@@ -44,7 +44,10 @@ test('an organization from its beginning to its end', async (t) => {
   const { data, run, ask } = atShell(t);
   const added = await run('orgs', 'add', 'acme', '--owner', 'Jane@acme.test', '--slot', '03:15');
   assert.equal(added.code, 0, added.stderr);
-  assert.match(added.stdout, /^Added acme\.\nIt is disabled .*dropslot orgs enable acme\n/);
+  assert.match(
+    added.stdout,
+    /^Added acme\.\nIt is disabled .*dropslot orgs request-sftp acme .*dropslot orgs enable acme\n/,
+  );
   assert.match(added.stderr, /master\.key/);
   assert.equal(statSync(join(data, 'keys', 'master.key')).mode & 0o777, 0o600);
   assert.equal(statSync(join(data, 'control.db')).mode & 0o777, 0o600);
@@ -61,6 +64,10 @@ test('an organization from its beginning to its end', async (t) => {
   assert.deepEqual([moved.slot, moved.timeZone], ['04:00', 'Europe/Berlin']);
   assert.ok(moved.slotsFrom > org.slotsFrom, 'no past slot is caught up');
 
+  const early = await run('orgs', 'enable', 'acme');
+  assert.equal(early.code, 4);
+  assert.match(early.stderr, /no admin of acme has asked .*orgs request-sftp acme/);
+  assert.equal((await run('orgs', 'request-sftp', 'acme', '--by', 'jane@acme.test')).code, 0);
   assert.equal((await run('orgs', 'enable', 'acme')).stdout, 'acme is enabled.\n');
   assert.equal((await ask<OrgJson[]>('orgs', 'list'))[0]!.enabled, true);
   assert.equal((await run('orgs', 'disable', 'acme')).stdout, 'acme is disabled.\n');

@@ -57,7 +57,7 @@ export async function startTestServer(
   const org = await addOrg('acme');
   const key = newKeyPair();
   await allowKey(control, 'acme', key);
-  const authenticator = createAuthenticator({ control, now });
+  const authenticator = createAuthenticator({ control, settings, now });
   running = await startServer({
     settings: { ...settings, host: '127.0.0.1', port: 0, ...change },
     logger,

@@ -14,6 +14,7 @@ import {
   removeOrganization,
   setOrganization,
 } from '../operations/orgs.js';
+import { requestSftp } from '../operations/requests.js';
 import { formatBytes, type Output } from '../output.js';
 import { backupNotice } from '../provision.js';
 import { detailOrg, orgDetailsToJson, orgList, orgToJson, renderOrg, summarizeOrg } from '../views/orgs.js';
@@ -80,7 +81,7 @@ function describeAdded({ org, created }: AddedOrg): string {
       : `${org.id} was there without its owner, since an earlier attempt was cut short: it is complete now.`,
     org.enabled
       ? 'It is enabled.'
-      : `It is disabled until its owner asks for the SFTP door; then: dropslot orgs enable ${org.id}`,
+      : `It is disabled until an admin asks for the SFTP door (dropslot orgs request-sftp ${org.id} --by EMAIL); then: dropslot orgs enable ${org.id}`,
     `Let it log in: dropslot keys add ${org.id} FILE`,
   ].join('\n');
 }
@@ -133,6 +134,23 @@ A new slot or time zone begins with its next occurrence; nothing is caught up.`,
       atWorkplace(command, async (place, out) =>
         showOrg(place, out, await setOrganization(place, id, readAssignments(assignments))),
       ),
+    );
+  orgs
+    .command('request-sftp')
+    .summary('note that an admin asked for the SFTP door')
+    .description(
+      `Notes that an admin of an organization asked for the SFTP door, which its plan must include.
+You agree with "dropslot orgs enable ORG"; both are in the audit trail.`,
+    )
+    .argument('<org>')
+    .requiredOption('--by <email>', 'who asked: an active admin of the organization')
+    .addHelpText('after', examples('dropslot orgs request-sftp acme --by jane@acme.test'))
+    .action((id: string, { by }: { by: string }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const org = await requestSftp(place, id, by);
+        const next = org.enabled ? 'It is enabled already.' : `To agree: dropslot orgs enable ${id}`;
+        await out.show(orgToJson(org), `${org.sftpRequest!.by} asked for the SFTP door of ${id}. ${next}`);
+      }),
     );
   const switches = [
     { name: 'enable', summary: 'let an organization log in', does: 'Lets', change: enableOrganization },

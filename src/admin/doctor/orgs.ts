@@ -1,4 +1,5 @@
 /** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
+import { hasSftp } from '../../config/plans.js';
 import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun, listRuns } from '../../db/control/runs.js';
 import { countSealedTo, countSealedToOthers } from '../../db/control/sealing.js';
@@ -27,6 +28,8 @@ export async function examineOrg(place: Workplace, org: Org, master: MasterKey |
   if (master !== null) await examineIdentity(org, master, report);
   await examineRotation(place, org, report);
   await examineOwner(place, org, report);
+  if (org.enabled && !hasSftp(place.settings, org.plan))
+    report('warning', `it is enabled, and its plan "${org.plan}" has no SFTP door: nobody logs in`);
   if (org.enabled) await examineLoginKeys(place, org, report);
   if (org.enabled) await examineQueue(place, org, report);
   await examineRuns(place, org, report);

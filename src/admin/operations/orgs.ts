@@ -18,6 +18,9 @@ import { AdminError } from '../error.js';
 import { checkOrgId, describeChange, type OrgFields } from './fields.js';
 import { mergeLimits } from './limits.js';
 import { mergeOptions } from './options.js';
+import { requestSftp, requirePlan, requireRequest } from './requests.js';
+
+const standardPlan = 'enterprise';
 
 export interface AddedOrg {
   org: Org;
@@ -39,12 +42,13 @@ export async function addOrganization(
   enable: boolean,
 ): Promise<AddedOrg> {
   checkOrgId(id);
+  if (enable) requirePlan(place.settings, fields.plan ?? standardPlan, id);
   const { master, created: isNewMaster } = await place.makeMaster();
   const at = place.now();
   const org: Org = {
     id,
     name: id,
-    plan: 'enterprise',
+    plan: standardPlan,
     slot: '02:00',
     timeZone: 'UTC',
     dateFormat: 'auto',
@@ -55,6 +59,8 @@ export async function addOrganization(
     enabled: false,
     createdAt: at,
     slotsFrom: at,
+    // `--enable` says that the owner asked.
+    sftpRequest: enable ? { at, by: fields.ownerEmail } : null,
     limits: {},
     options: {},
   };
@@ -62,6 +68,7 @@ export async function addOrganization(
   const kept = created ? org : await place.org(id);
   const completed = await completeDirectory(place, kept);
   if (!created && !completed) throw new AdminError('refused', `organization ${id} exists already`);
+  if (enable && kept.sftpRequest === null) await requestSftp(place, id, kept.ownerEmail);
   if (enable) await enableOrganization(place, id);
   const madeMasterKey = isNewMaster ? place.paths.masterKey : null;
   return { org: await place.org(id), created, madeMasterKey };
@@ -74,6 +81,7 @@ async function insertNew(place: Workplace, org: Org): Promise<boolean> {
     await place.control.write.transaction(async (tx) => {
       await insertOrg(tx, org);
       await audit(tx, place, org.id, 'org.added', { slot, timeZone, dateFormat, plan });
+      if (org.sftpRequest !== null) await audit(tx, place, org.id, 'org.sftp_requested', { user: 'owner' });
     });
     return true;
   } catch (error) {
@@ -111,6 +119,7 @@ export async function setOrganization(place: Workplace, id: string, fields: OrgF
   return after;
 }
 
+/** @throws AdminError `refused` unless the plan has an SFTP door, an admin asked for it, and there is an identity. */
 export async function enableOrganization(place: Workplace, id: string): Promise<Org> {
   const org = await place.org(id);
   if (org.sealedIdentity === null)
@@ -118,6 +127,8 @@ export async function enableOrganization(place: Workplace, id: string): Promise<
       'refused',
       `the identity of organization ${id} was destroyed: make a new one with "dropslot identity rotate ${id}"`,
     );
+  requirePlan(place.settings, org.plan, id);
+  requireRequest(org);
   await completeDirectory(place, org);
   return setEnabled(place, org, true);
 }

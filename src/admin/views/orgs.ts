@@ -1,4 +1,5 @@
 /** How organizations look to people and to programs. */
+import { hasSftp } from '../../config/plans.js';
 import { listLoginKeys } from '../../db/control/keys.js';
 import { limitNames, type Org } from '../../db/control/orgs.js';
 import { findHeldRun } from '../../db/control/runs.js';
@@ -42,22 +43,26 @@ export interface OrgDetails extends OrgSummary {
   teams: number;
   /** The run that waits for an operator's word; null: none does. */
   heldRun: number | null;
+  /** Whether its plan includes the SFTP door. */
+  hasDoor: boolean;
 }
 
 export async function detailOrg(place: Workplace, org: Org): Promise<OrgDetails> {
   const users = await countUsers(place.directory.read, org.id);
   const teams = await countTeams(place.directory.read, org.id);
   const heldRun = (await findHeldRun(place.control.read, org.id))?.id ?? null;
-  return { ...(await summarizeOrg(place, org)), users, teams, heldRun };
+  const hasDoor = hasSftp(place.settings, org.plan);
+  return { ...(await summarizeOrg(place, org)), users, teams, heldRun, hasDoor };
 }
 
-export function renderOrg({ org, usableKeys, queued, users, teams, heldRun }: OrgDetails): string {
+export function renderOrg({ org, hasDoor, usableKeys, queued, users, teams, heldRun }: OrgDetails): string {
   return renderRecord([
     ['Organization', org.id],
     ['Name', org.name],
     ['Owner', org.ownerEmail],
     ['State', org.enabled ? 'enabled' : 'disabled'],
-    ['Plan', org.plan],
+    ['Plan', hasDoor ? org.plan : `${org.plan}: no SFTP door, nobody logs in`],
+    ['SFTP asked for', org.sftpRequest === null ? null : `${formatTime(org.sftpRequest.at)} by ${org.sftpRequest.by}`],
     ['Slot', `${org.slot} ${org.timeZone}, each day`],
     ['Date format', org.dateFormat],
     ['Teams', org.teamsMode === 'add' ? 'a file adds memberships' : 'a file replaces memberships'],
@@ -79,7 +84,7 @@ export function orgDetailsToJson({ org, ...counts }: OrgDetails): Record<string,
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {
-  const { sealedIdentity, oldIdentities, createdAt, slotsFrom, teamsMode, ownerEmail, ...plain } = org;
+  const { sealedIdentity, oldIdentities, createdAt, slotsFrom, teamsMode, ownerEmail, sftpRequest, ...plain } = org;
   return {
     ...plain,
     owner: ownerEmail,
@@ -87,6 +92,7 @@ export function orgToJson(org: Org): Record<string, unknown> {
     hasIdentity: sealedIdentity !== null,
     createdAt: isoTime(createdAt),
     slotsFrom: isoTime(slotsFrom),
+    sftpRequest: sftpRequest === null ? null : { at: isoTime(sftpRequest.at), by: sftpRequest.by },
   };
 }
 

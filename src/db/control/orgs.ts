@@ -45,6 +45,8 @@ export interface Org {
   options: OrgOptions;
   /** Slots before this time (ms) are not caught up: the organization was not there, not enabled, or had another slot. */
   slotsFrom: number;
+  /** Which admin asked for the SFTP door, and when; null: nobody did. */
+  sftpRequest: { at: number; by: string } | null;
 }
 
 /** What an operator may change of an organization. */
@@ -65,6 +67,7 @@ export type OrgChange = Partial<
     | 'recipient'
     | 'sealedIdentity'
     | 'oldIdentities'
+    | 'sftpRequest'
   >
 >;
 
@@ -85,6 +88,8 @@ interface OrgRow {
   slots_from: number;
   limits: string;
   options: string;
+  sftp_requested_at: number | null;
+  sftp_requested_by: string | null;
 }
 
 /** @throws DatabaseError `duplicate` when the id is taken. */
@@ -120,7 +125,7 @@ export async function updateOrg(db: Queryable, id: string, change: OrgChange): P
   const row = toRow(change);
   if (Object.keys(row).length === 0) return (await findOrg(db, id)) !== null;
   const isThere = (await db<OrgRow>('orgs').where({ id }).update(row)) > 0;
-  if (change.enabled !== undefined || change.options !== undefined) await bumpAccess(db);
+  if ([change.enabled, change.options, change.plan].some((one) => one !== undefined)) await bumpAccess(db);
   return isThere;
 }
 
@@ -150,6 +155,8 @@ function toRow(org: Partial<Org>): Partial<OrgRow> {
     slots_from: org.slotsFrom,
     limits: org.limits === undefined ? undefined : JSON.stringify(org.limits),
     options: org.options === undefined ? undefined : JSON.stringify(org.options),
+    sftp_requested_at: org.sftpRequest === undefined ? undefined : (org.sftpRequest?.at ?? null),
+    sftp_requested_by: org.sftpRequest === undefined ? undefined : (org.sftpRequest?.by ?? null),
   };
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
 }
@@ -172,5 +179,9 @@ function fromRow(row: OrgRow): Org {
     slotsFrom: row.slots_from,
     limits: JSON.parse(row.limits),
     options: JSON.parse(row.options),
+    sftpRequest:
+      row.sftp_requested_at === null
+        ? null
+        : { at: row.sftp_requested_at, by: row.sftp_requested_by ?? row.owner_email },
   };
 }

@@ -5,6 +5,7 @@ import { addDoors } from './doors.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
+import { requests } from './requests.js';
 
 export const controlMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },
@@ -15,6 +16,7 @@ export const controlMigrations: readonly Migration[] = [
   { name: '007_login_keys', up: addLoginKeyTerms },
   { name: '008_guard', up: addGuard },
   checks,
+  requests,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */
