@@ -1,10 +1,11 @@
 /** Hands sockets to ssh2, which fixes algorithms and host keys when a server is made: one server for each policy. */
 import type { Socket } from 'node:net';
-import ssh2, { type Connection as Client, type ClientInfo } from 'ssh2';
+import type { Connection as Client, ClientInfo, KexAlgorithm, Server } from 'ssh2';
 import type { HostKey } from '../keys/host.js';
 import { type Policy, policies } from './algorithms.js';
 import { ServerError } from './error.js';
 import { software } from './identification.js';
+import type { Transport } from './postquantum.js';
 
 export type PolicyChoice = keyof typeof policies;
 
@@ -13,6 +14,7 @@ export interface Door {
 }
 
 interface DoorOptions {
+  transport: Transport;
   keepaliveSeconds: number;
   /** Runs before ssh2 reads the first packet. */
   onClient(client: Client, info: ClientInfo): void;
@@ -29,15 +31,16 @@ export function openDoor(hostKeys: readonly HostKey[], options: DoorOptions): Do
   return { inject: (socket, policy) => servers.get(policy)!.injectSocket(socket) };
 }
 
-function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: DoorOptions): ssh2.Server {
+function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: DoorOptions): Server {
+  const { transport } = options;
   const offered: readonly string[] = algorithms.serverHostKey;
   const active = hostKeys.filter(({ state }) => state === 'active');
   const fitting = active.filter(({ type }) => offered.includes(type === 'ssh-rsa' ? 'rsa-sha2-512' : type));
   try {
-    const server = new ssh2.Server({
+    const server = new transport.ssh2.Server({
       // Better an old host key than a port on which nobody gets in.
       hostKeys: (fitting.length > 0 ? fitting : active).map((key) => key.privateKey),
-      algorithms,
+      algorithms: { ...algorithms, kex: [...transport.kex, ...algorithms.kex] as KexAlgorithm[] },
       ident: software,
       keepaliveInterval: options.keepaliveSeconds * 1000,
       keepaliveCountMax: mostUnanswered,

@@ -12,6 +12,7 @@ import { dropOwnIdentification, exchangeIdentification } from './identification.
 import { listenAll } from './listener.js';
 import { createOrgRooms } from './orgs.js';
 import { type Pause, Penalties } from './penalties.js';
+import { loadTransport } from './postquantum.js';
 import { socketOf } from './quirks.js';
 import { Reception } from './reception.js';
 import type { RunningServer, ServerDeps } from './types.js';
@@ -26,8 +27,11 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const connections = new Map<Socket, Connection>();
   const orgs = createOrgRooms(settings, now);
   const hush = createHush(logger);
+  const transport = loadTransport();
+  if (transport.lacking !== null) logger.warn('no post-quantum key exchange', { reason: transport.lacking });
   const openDoorWith = (hostKeys: readonly HostKey[]): Door =>
     openDoor(hostKeys, {
+      transport,
       keepaliveSeconds: settings.keepaliveSeconds,
       onClient: (client, info) => connections.get(socketOf(client))?.attach(client, info, hostKeys),
     });

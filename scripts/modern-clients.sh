@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Unpacks the OpenSSH clients of Debian 13 and of its backports, and Debian 13's PuTTY, with the libraries that they need,
+# into a folder of their own: $1, else $TEST_CLIENTS, else a folder under the temporary one. The system and its lists of
+# packages stay as they are. FOLDER/stable/{ssh,sftp,psftp,puttygen} and FOLDER/backports/{ssh,sftp} can be run then. A
+# folder that has them is left alone.
+set -euo pipefail
+
+folder=$(realpath -m "${1:-${TEST_CLIENTS:-${TMPDIR:-/tmp}/dropslot-clients}}")
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+libraries=(
+  libc6 libedit2 libfido2-1 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libcom-err2 libkrb5support0 libkeyutils1 libselinux1
+  libpcre2-8-0 libssl3t64 zlib1g libtinfo6 libbsd0 libmd0 libcbor0.10 libudev1 libcap2 libzstd1 libcrypt1 libgcc-s1
+)
+
+is_there() { [ -x "$folder/stable/ssh" ] && [ -x "$folder/backports/ssh" ]; }
+
+if is_there; then
+  echo "$folder"
+  exit 0
+fi
+
+mkdir -p "$folder"
+work=$(mktemp -d "$folder/unpacking.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work"/{lists/partial,archives/partial,etc}
+: >"$work/status"
+for suite in trixie trixie-backports; do
+  echo "deb [signed-by=$keyring] $mirror $suite main"
+done >"$work/etc/sources.list"
+# The machine's own proxy settings hold; its sources, lists and state are not touched.
+cat >"$work/apt.conf" <<CONF
+Dir::Etc::sourcelist "$work/etc/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State "$work";
+Dir::State::lists "$work/lists";
+Dir::State::status "$work/status";
+Dir::Cache "$work";
+APT::Sandbox::User "$(id -un)";
+APT::Default-Release "trixie";
+Acquire::Retries "3";
+Acquire::Languages "none";
+CONF
+apt() { apt-get -qq -c "$work/apt.conf" "$@" >&2; }
+
+apt update
+(cd "$work/archives" && apt download "${libraries[@]}")
+for suite in stable backports; do
+  packages=(openssh-client/trixie putty-tools/trixie)
+  [ "$suite" = backports ] && packages=(openssh-client/trixie-backports)
+  mkdir -p "$work/$suite/root" "$work/$suite/archives"
+  (cd "$work/$suite/archives" && apt download "${packages[@]}")
+  for archive in "$work"/archives/*.deb "$work/$suite"/archives/*.deb; do
+    dpkg -x "$archive" "$work/$suite/root"
+  done
+  rm -r "$work/$suite/archives"
+  loader=$(cd "$work/$suite" && find root/usr/lib -name 'ld-linux*.so.*' | head -n 1)
+  run="$folder/$suite/$loader --library-path $folder/$suite/$(dirname "$loader") $folder/$suite/root/usr/bin"
+  for program in ssh psftp puttygen; do
+    printf '#!/bin/sh\nexec %s/%s "$@"\n' "$run" "$program" >"$work/$suite/$program"
+  done
+  printf '#!/bin/sh\nexec %s/sftp -S %s/ssh "$@"\n' "$run" "$folder/$suite" >"$work/$suite/sftp"
+  [ "$suite" = stable ] || rm "$work/$suite"/p*
+  find "$work/$suite" -maxdepth 1 -type f -exec chmod +x {} +
+  # Another run may have been quicker.
+  [ -e "$folder/$suite" ] || mv "$work/$suite" "$folder/$suite"
+  "$folder/$suite/ssh" -V >&2
+done
+echo "$folder"

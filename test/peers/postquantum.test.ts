@@ -1,0 +1,106 @@
+/** Post-quantum key exchange with clients that have it: at the login, and when either side exchanges keys again. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import type { Connection, KexAlgorithm } from 'ssh2';
+import { loadTransport, postQuantumKex } from '../../src/server/postquantum.js';
+import { newKeyPair } from '../support/keys.js';
+import { type ModernSuite, missingModern, modernClient } from '../support/modern.js';
+import { layPeerTable, type PeerTable, type Ran } from '../support/peers.js';
+
+function sftp(table: PeerTable, suite: ModernSuite, commands: string, ...options: string[]): Promise<Ran> {
+  // The first value of an option counts in OpenSSH.
+  const args = [...options.flatMap((option) => ['-o', option]), ...table.sshOptions()];
+  const program = modernClient(suite, 'sftp');
+  return table.run(program, ['-b', '-', '-P', String(table.port), ...args, `acme@${table.host}`], commands);
+}
+
+/** The key exchange of the login, and of each time after it. */
+function agreed({ stderr }: Ran): string[] {
+  return [...stderr.matchAll(/kex: algorithm: (\S+)/g)].map(([, name]) => name!);
+}
+
+for (const suite of ['stable', 'backports'] as const)
+  test(`OpenSSH of Debian 13 (${suite}) prefers it, and rekeys with it`, { skip: missingModern(suite) }, async (t) => {
+    const table = await layPeerTable(t);
+    const content = randomBytes(6 * 1024 * 1024);
+    table.file('users.csv', content);
+    const transfer = 'put users.csv\nget users.csv back.csv\n';
+    const ran = await sftp(table, suite, transfer, 'LogLevel=DEBUG1', 'RekeyLimit=2M');
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.deepEqual(table.fetched('back.csv'), content);
+    const exchanges = agreed(ran);
+    assert.ok(exchanges.length > 3 && exchanges.every((name) => name === postQuantumKex), exchanges.join());
+
+    const only = await sftp(table, suite, 'pwd\n', 'LogLevel=DEBUG1', `KexAlgorithms=${postQuantumKex}`);
+    assert.deepEqual([only.code, agreed(only)], [0, [postQuantumKex]], only.stderr);
+    const without = await sftp(table, suite, 'pwd\n', 'LogLevel=DEBUG1', 'KexAlgorithms=curve25519-sha256');
+    assert.deepEqual([without.code, agreed(without)], [0, ['curve25519-sha256']], without.stderr);
+  });
+
+/** A server that lets everybody in, and serves nothing. */
+async function openDoor(t: TestContext, kex: string, onReady: (client: Rekeying) => void): Promise<number> {
+  const { private: hostKey } = newKeyPair();
+  const { ssh2 } = loadTransport();
+  const server = new ssh2.Server({ hostKeys: [hostKey], algorithms: { kex: [kex as KexAlgorithm] } }, (client) => {
+    client.on('error', () => {}).on('authentication', (context) => context.accept());
+    client.on('ready', () => onReady(client as Rekeying));
+  });
+  t.after(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as { port: number }).port;
+}
+
+type Rekeying = Connection & { rekey(): void };
+
+test("PuTTY's psftp", { skip: missingModern('stable') }, async (t) => {
+  const table = await layPeerTable(t);
+  const content = randomBytes(100_000);
+  table.file('users.csv', content);
+  table.file('batch', 'put users.csv\nget users.csv back.csv\nbye\n');
+  const puttygen = await table.run(modernClient('stable', 'puttygen'), [
+    table.keyFile,
+    '-O',
+    'private',
+    '-o',
+    'key.ppk',
+  ]);
+  assert.equal(puttygen.code, 0, puttygen.stderr);
+  const hostKeys = table.hostKeys.flatMap((key) => ['-hostkey', key.fingerprint]);
+  const where = ['-P', String(table.port), '-i', 'key.ppk', ...hostKeys, `acme@${table.host}`];
+  const ran = await table.run(modernClient('stable', 'psftp'), ['-v', '-batch', '-b', 'batch', ...where]);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.match(ran.stderr, /ML-KEM-768/);
+  assert.deepEqual(table.fetched('back.csv'), content);
+});
+
+test('OpenSSH 10.1 and later do not warn', { skip: missingModern('backports') }, async (t) => {
+  const table = await layPeerTable(t);
+  const silent = await sftp(table, 'backports', 'pwd\n', 'LogLevel=INFO');
+  assert.equal(silent.code, 0, silent.stderr);
+  assert.doesNotMatch(silent.stderr, /post-quantum/);
+  const port = await openDoor(t, 'curve25519-sha256', (client) => void client.end());
+  const options = ['-N', '-p', String(port), '-o', 'LogLevel=INFO', ...table.sshOptions()];
+  const warned = await table.run(modernClient('backports', 'ssh'), [...options, 'acme@127.0.0.1']);
+  assert.match(
+    warned.stderr,
+    /WARNING: connection is not using a post-quantum key exchange/,
+    'of another server it does',
+  );
+});
+
+test('the server exchanges keys again', { skip: missingModern('stable') }, async (t) => {
+  const table = await layPeerTable(t);
+  let rekeys = 0;
+  const port = await openDoor(t, postQuantumKex, (client) => {
+    client.on('rekey', () => {
+      rekeys++;
+      if (rekeys < 3) client.rekey();
+      else client.end();
+    });
+    client.rekey();
+  });
+  const options = ['-v', '-N', '-p', String(port), '-o', 'LogLevel=DEBUG1', ...table.sshOptions()];
+  const ran = await table.run(modernClient('stable', 'ssh'), [...options, 'acme@127.0.0.1']);
+  assert.deepEqual(agreed(ran), new Array(4).fill(postQuantumKex));
+});
