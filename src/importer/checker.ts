@@ -122,7 +122,7 @@ async function checkFiles(
   const { control, paths, now, owner, logger } = deps;
   // What the slot does with a file depends on what else waits for it: all is planned, and the new ones are told of.
   const uploads = kind === 'queued' ? await listQueue(control.read, org.id) : await findUploads(control, ids);
-  const sources = await orderSources(deps, () => deps.identity(org), uploads);
+  const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
   const sealed: SealedBlob[] = [];
   try {
     const plain = sources.map(({ source }) => source);

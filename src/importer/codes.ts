@@ -107,6 +107,26 @@ export const codes = {
     rule: 'U2',
     message: 'The same email stands on {lines} with other values. Keep one row for each user.',
   },
+  identifier_twice: {
+    severity: 'fault',
+    rule: 'U15',
+    message: 'The same "{label}" stands on {lines} with another email. Keep one row for each user.',
+  },
+  identifier_shared: {
+    severity: 'fault',
+    rule: 'U15',
+    message: 'Several users have this "{label}" already: it does not tell whom the row is about. Ask your operator.',
+  },
+  identifier_conflict: {
+    severity: 'fault',
+    rule: 'U15',
+    message: 'The "{label}" is one user\'s and the email another user\'s. Correct one of them.',
+  },
+  identifier_needed: {
+    severity: 'fault',
+    rule: 'U15',
+    message: 'The user of this email gets another one on {lines}. Write the "{label}" of whoever has it from now on.',
+  },
   team_long: {
     severity: 'fault',
     rule: 'T1',
@@ -128,6 +148,12 @@ export const codes = {
     severity: 'warning',
     rule: 'F5',
     message: 'The file has a header and no rows: nothing was changed, and nobody was deactivated. Check the export.',
+  },
+  identifier_absent: {
+    severity: 'warning',
+    rule: 'U15',
+    message:
+      'The file has no values for "{label}": users were found by their emails, and none was renamed. Export it, too.',
   },
   label_inexact: {
     severity: 'warning',

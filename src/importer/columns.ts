@@ -25,6 +25,8 @@ export interface ColumnPlan {
   fields: FieldColumn[];
   /** Those of `fields` that the directory does not have yet. */
   newFields: Field[];
+  /** Which of `fields` tells who a row is about; null: no column does. */
+  identifier: FieldColumn | null;
   warnings: Issue[];
 }
 
@@ -38,12 +40,14 @@ export function planColumns(
   known: readonly Field[],
   format: DateFormat,
   now: number,
+  identifier: string | undefined,
 ): ColumnPlan {
   const plan: ColumnPlan = {
     standard: new Map(),
     deactivationOrder: 'ambiguous',
     fields: [],
     newFields: [],
+    identifier: null,
     warnings: [],
   };
   const standard = new Map<string, number>();
@@ -56,11 +60,17 @@ export function planColumns(
     } else if (meaning.kind === 'blank' && seen.values > 0) {
       plan.warnings.push(makeIssue('label_blank', { line: 1 }, { number: index + 1 }));
     } else if (meaning.kind === 'custom') {
-      const field =
-        byKey.get(labelKey(label)) ?? createField(label, seen, format, known.length + plan.newFields.length, now, plan);
-      if (field !== null) plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
+      const isIdentifier = identifier !== undefined && labelKey(label) === labelKey(identifier);
+      const type = isIdentifier ? 'text' : tellType(seen, format);
+      const position = known.length + plan.newFields.length;
+      const field = byKey.get(labelKey(label)) ?? createField(label, seen, type, format, position, now, plan);
+      if (field === null) continue;
+      plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
+      if (isIdentifier) plan.identifier = plan.fields.at(-1)!;
     }
   }
+  if (header.type === 'users' && identifier !== undefined && plan.identifier === null)
+    plan.warnings.push(makeIssue('identifier_absent', { line: 1, column: identifier }, { label: identifier }));
   return { ...plan, standard };
 }
 
@@ -68,13 +78,13 @@ export function planColumns(
 function createField(
   label: string,
   facts: ColumnFacts,
+  type: FieldType,
   format: DateFormat,
   position: number,
   now: number,
   plan: ColumnPlan,
 ): Field | null {
   if (facts.values === 0) return null;
-  const type = tellType(facts, format);
   if (type === 'text' && facts.areDates && decideOrder(format, facts.dates) === 'ambiguous') {
     plan.warnings.push(makeIssue('field_ambiguous', { line: 1, column: label }, { label }));
   }

@@ -27,7 +27,7 @@ export const teamLabels = {
 } as const;
 
 /** Written by exports for people to read; not a column that an import understands, nor a name for a field. */
-const exportOnly = 'Status';
+export const exportOnly = 'Status';
 
 export type UserColumn = keyof typeof userLabels;
 export type TeamColumn = keyof typeof teamLabels;
@@ -57,19 +57,32 @@ export interface Header {
   warnings: Issue[];
 }
 
+/** The words of one organization. */
+export interface Wording {
+  /** Compared forms of labels that mean a standard label here. */
+  aliases: ReadonlyMap<string, string>;
+  /** Compared forms of labels that are fields of its own, however near they come to a standard label. */
+  own: ReadonlySet<string>;
+}
+
+export const noWording: Wording = { aliases: new Map(), own: new Set() };
+
 /** @throws RefusalError when the file's type can't be told, a label stands twice, or there are too many columns. */
-export function readHeader(row: Row, limits: Limits): Header {
+export function readHeader(row: Row, limits: Limits, wording: Wording = noWording): Header {
   const cells = row.cells.map((cell) => unguardFormula(cell.trim()));
   const named = countNamed(cells);
   if (named > limits.maxColumns) {
     throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
   }
-  refuseTwice(cells, row.line);
-  const type = tellType(cells, row.line);
+  const meant = cells.map((cell) => wording.aliases.get(labelKey(cell)) ?? cell);
+  refuseTwice(meant, row.line);
+  const type = tellType(meant, row.line);
   const warnings: Issue[] = [];
   const columns = cells.map((cell, index): Column => {
     const label = cell.trim();
-    return { index, label, meaning: label === '' ? { kind: 'blank' } : tellMeaning(label, type, row.line, warnings) };
+    if (label === '') return { index, label, meaning: { kind: 'blank' } };
+    const alias = wording.aliases.get(labelKey(label));
+    return { index, label, meaning: tellMeaning(alias ?? label, type, row.line, wording, warnings) };
   });
   const isKey = ({ meaning }: Column) =>
     meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
@@ -111,7 +124,7 @@ function refuseTwice(cells: string[], line: number): void {
   }
 }
 
-function tellMeaning(label: string, type: FileType, line: number, warnings: Issue[]): Meaning {
+function tellMeaning(label: string, type: FileType, line: number, wording: Wording, warnings: Issue[]): Meaning {
   const standards: Record<string, string> = type === 'users' ? userLabels : teamLabels;
   const key = labelKey(label);
   for (const [column, standard] of Object.entries(standards)) {
@@ -123,6 +136,7 @@ function tellMeaning(label: string, type: FileType, line: number, warnings: Issu
     if (label !== exportOnly) warnings.push(makeIssue('label_reserved', { line, column: label }, { label }));
     return { kind: 'ignored' };
   }
+  if (type === 'users' && wording.own.has(key)) return { kind: 'custom' };
   const near = Object.values(standards).find((standard) => editDistance(key, labelKey(standard), 2) <= 2);
   if (near !== undefined) {
     warnings.push(makeIssue('label_near', { line, column: label }, { label, standard: near }));

@@ -2,6 +2,7 @@
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
+import type { Org } from '../db/control/orgs.js';
 import type { UploadRow } from '../db/control/uploads.js';
 import { openBlobOf } from '../storage/blob.js';
 import { SpaceError } from '../storage/types.js';
@@ -10,6 +11,7 @@ import { readHeader } from './header.js';
 import type { Source } from './source.js';
 import { openRows } from './survey.js';
 import type { FileType } from './types.js';
+import { wordingOf } from './wording.js';
 
 export interface UploadSource {
   upload: UploadRow;
@@ -20,12 +22,13 @@ export interface UploadSource {
 export async function orderSources(
   { settings, paths, logger }: { settings: Settings; paths: Paths; logger: Logger },
   identity: () => Promise<string>,
+  org: Org,
   uploads: readonly UploadRow[],
 ): Promise<UploadSource[]> {
   const typed = [];
   for (const upload of uploads) {
     const source = openUploadSource(paths, identity, upload, logger);
-    typed.push({ upload, source, rank: (await peekType(source, settings)) === 'teams' ? 0 : 1 });
+    typed.push({ upload, source, rank: (await peekType(source, settings, org)) === 'teams' ? 0 : 1 });
   }
   return typed.sort((a, b) => a.rank - b.rank).map(({ upload, source }) => ({ upload, source }));
 }
@@ -53,9 +56,10 @@ function openUploadSource(paths: Paths, identity: () => Promise<string>, upload:
 }
 
 /** null: it can't be told; the reading of the file will say why. */
-async function peekType(source: Source, settings: Settings): Promise<FileType | null> {
+async function peekType(source: Source, settings: Settings, org: Org): Promise<FileType | null> {
   try {
-    for await (const [header] of openRows(source, settings)) return readHeader(header!, settings).type;
+    for await (const [header] of openRows(source, settings))
+      return readHeader(header!, settings, wordingOf(org, [])).type;
     return null;
   } catch (error) {
     if (error instanceof RefusalError) return null;

@@ -2,7 +2,9 @@
 import type { Settings } from '../config/settings.js';
 import type { Org } from '../db/control/orgs.js';
 import { keepLastAdmin } from '../db/directory/admins.js';
+import type { Conflict } from '../db/directory/claims.js';
 import type { Field } from '../db/directory/fields.js';
+import { resolveIdentity } from '../db/directory/identity.js';
 import { planMemberships } from '../db/directory/memberships.js';
 import { analyze, createIndex, type Finding, type PlanContext } from '../db/directory/plan.js';
 import { dropRings } from '../db/directory/rings.js';
@@ -13,7 +15,7 @@ import { changeTeams, countTeams, gatherTeams, parentRelation } from '../db/dire
 import { settleTwins } from '../db/directory/twins.js';
 import { changeUsers, countUsers, gatherUsers, managerRelation } from '../db/directory/userplan.js';
 import { type CodeName, makeIssue, RefusalError, refuse } from './codes.js';
-import { type ColumnPlan, planColumns } from './columns.js';
+import { type ColumnPlan, type FieldColumn, planColumns } from './columns.js';
 import { noCounts } from './counts.js';
 import { type Header, teamLabels, userLabels } from './header.js';
 import { IssueLog } from './issues.js';
@@ -24,6 +26,7 @@ import type { Source } from './source.js';
 import { fitsHeader, openRows, type Survey, surveyFile } from './survey.js';
 import { startOfDay } from './time.js';
 import type { Counts, FileType, Issue, Progress, Refusal } from './types.js';
+import { wordingOf } from './wording.js';
 
 /** What all files of one run are planned with. */
 export interface PlanJob {
@@ -94,7 +97,9 @@ async function planRows(
   if (source.bytes > settings.maxFileBytes) {
     throw new RefusalError(refuse('file_too_large', { bytes: source.bytes, limit: settings.maxFileBytes }));
   }
-  const survey = await surveyFile(source, settings, (rows) => job.tell({ phase: 'reading', file: source.name, rows }));
+  const survey = await surveyFile(source, settings, wordingOf(job.org, job.fields), (rows) =>
+    job.tell({ phase: 'reading', file: source.name, rows }),
+  );
   planned.rows = survey.rows;
   if (survey.header === null) {
     issues.add([makeIssue('file_empty', { line: null })]);
@@ -108,14 +113,22 @@ async function planRows(
     return;
   }
   await beginFile(stage);
-  const columns = planColumns(survey.header, survey, job.fields, job.org.dateFormat, job.now);
+  const columns = planColumns(
+    survey.header,
+    survey,
+    job.fields,
+    job.org.dateFormat,
+    job.now,
+    job.org.options.identifier,
+  );
   issues.add(columns.warnings);
   await stageRows(job, source, survey.header, columns, issues);
   const isUsers = survey.header.type === 'users';
   await faultTwins(stage, isUsers, issues);
-  refuseFaulty(issues, survey, settings);
   job.tell({ phase: 'planning', file: source.name, rows: survey.rows });
   const context = contextOf(job, file);
+  if (columns.identifier !== null) await faultConflicts(stage, context, columns.identifier, issues);
+  refuseFaulty(issues, survey, settings);
   if (isUsers) {
     await addFields(job, file, columns);
     await planUsers(job, context, issues);
@@ -205,6 +218,25 @@ async function faultTwins(stage: Stage, isUsers: boolean, issues: IssueLog): Pro
     );
 }
 
+const conflictCodes: Record<Conflict['kind'], CodeName> = {
+  twice: 'identifier_twice',
+  shared: 'identifier_shared',
+  taken: 'identifier_conflict',
+  needed: 'identifier_needed',
+};
+
+async function faultConflicts(
+  stage: Stage,
+  context: PlanContext,
+  { field, label }: FieldColumn,
+  issues: IssueLog,
+): Promise<void> {
+  for await (const page of resolveIdentity(stage, context, field.id))
+    await tell(page, issues, ({ line, value, others, kind }) =>
+      makeIssue(conflictCodes[kind], { line, column: label, value }, { label, lines: nameLines(others) }),
+    );
+}
+
 function refuseFaulty(issues: IssueLog, { rows }: Survey, settings: Settings): void {
   const faults = issues.counts.fault;
   if (faults >= fewestFaults && faults > rows * settings.maxFaultShare) {
@@ -258,7 +290,7 @@ async function planTeams({ stage }: PlanJob, context: PlanContext, issues: Issue
 }
 
 /** Adds a page of findings to the report. */
-async function tell(page: readonly Finding[], issues: IssueLog, toIssue: (finding: Finding) => Issue): Promise<void> {
+async function tell<T>(page: readonly T[], issues: IssueLog, toIssue: (finding: T) => Issue): Promise<void> {
   issues.add(page.map(toIssue));
   await issues.flush();
 }

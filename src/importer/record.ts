@@ -42,6 +42,7 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     deactivationDate: null,
     deactivationAt: null,
     custom: null,
+    ident: null,
   };
 
   const manager = cell('managerEmail');
@@ -86,8 +87,10 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     const value = cellAt(row, column.index);
     if (value === null) continue;
     const fitted = fitValue(value, column);
-    if (typeof fitted === 'string') user.custom = { ...user.custom, [column.field.id]: fitted };
-    else warn(fitted.problem, column.label, value, { label: column.label, type: column.field.type });
+    if (typeof fitted === 'string') {
+      user.custom = { ...user.custom, [column.field.id]: fitted };
+      if (column === columns.identifier) user.ident = fitted;
+    } else warn(fitted.problem, column.label, value, { label: column.label, type: column.field.type });
   }
   return user;
 }

@@ -80,7 +80,7 @@ async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: P
     const summary = summarize(deps, { run, org, moment, today: dateIn(org.timeZone, moment) }, []);
     return { reports: [], uploads: [], summary };
   }
-  const sources = await orderSources(deps, () => deps.identity(org), uploads);
+  const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
   for (let attempt = 1; ; attempt++) {
     const stage = await openStage(deps.settings, deps.directory, `${labelOf(run)}${run.attempts}`);
     try {

@@ -4,7 +4,7 @@ import { RefusalError, refuse } from './codes.js';
 import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
 import { decodeText } from './decode.js';
 import { unguardFormula } from './formula.js';
-import { type Header, readHeader } from './header.js';
+import { type Header, readHeader, type Wording } from './header.js';
 import { isEmail } from './normal.js';
 import { type Limits, type Row, readRows } from './parse.js';
 import type { Source } from './source.js';
@@ -33,12 +33,17 @@ const booleans = /^(yes|no|true|false)$/i;
  * @param onProgress told the rows read so far, now and then.
  * @throws RefusalError
  */
-export async function surveyFile(source: Source, limits: Limits, onProgress: (rows: number) => void): Promise<Survey> {
+export async function surveyFile(
+  source: Source,
+  limits: Limits,
+  wording: Wording,
+  onProgress: (rows: number) => void,
+): Promise<Survey> {
   const survey: Survey = { header: null, facts: [], rows: 0 };
   for await (const batch of openRows(source, limits)) {
     for (const row of batch) {
       if (survey.header === null) {
-        survey.header = readHeader(row, limits);
+        survey.header = readHeader(row, limits, wording);
         survey.facts = survey.header.columns.map(() => ({
           values: 0,
           areBooleans: true,

@@ -9,6 +9,8 @@ export interface Case {
   org?: Partial<Org>;
   /** Imported first, one run after the other; `days` of the clock pass after each. */
   before?: { file: string; days?: number }[];
+  /** Named as the identifier column after what was imported before. */
+  identifierSince?: string;
   /** Sent together, imported in one run. */
   files: Record<string, string | Buffer>;
   /** `code@line` of the first file's report, in its order. */
@@ -25,6 +27,7 @@ export interface Case {
 
 const users = (...rows: string[]) => csv(...(rows as [string]));
 const email = 'User Email';
+const staff: Partial<Org> = { options: { identifier: 'ID' } };
 const day = 86_400_000;
 /** Midnight in Berlin, where the sample organization is; imports happen on 2026-03-10 at noon. */
 const march = (date: number) => Date.UTC(2026, 2, date) - 3_600_000;
@@ -503,6 +506,168 @@ export const cases: Case[] = [
     userCounts: { created: 3, scheduled: 1, warnings: 2 },
   },
 
+  {
+    title: 'U15 a changed email renames, whatever the order of rows',
+    org: staff,
+    before: [{ file: users('User Email,User Name,ID', 'a@b.test,A,1', 'b@b.test,B,2') }],
+    files: { 'a.csv': users('User Email,User Name,ID,Manager Email', 'b@b.test,B,2,new@b.test', 'New@b.test,,1,') },
+    users: {
+      'New@b.test': { user_name: 'A', email_key: 'new@b.test', custom: { ID: '1' } },
+      'a@b.test': null,
+      'b@b.test': { manager: 'New@b.test' },
+    },
+    userCounts: { updated: 2 },
+  },
+  {
+    title: 'U15 the old email of a renamed manager still means them',
+    org: staff,
+    before: [{ file: users('User Email,ID', 'a@b.test,1', 'b@b.test,2') }],
+    files: { 'a.csv': users('User Email,ID,Manager Email', 'new@b.test,1,', 'b@b.test,2,a@b.test') },
+    users: { 'b@b.test': { manager: 'new@b.test' }, 'a@b.test': null },
+    userCounts: { updated: 2 },
+  },
+  {
+    title: 'U15 two users swap their emails',
+    org: staff,
+    before: [{ file: users('User Email,User Name,ID,Teams', 'a@b.test,A,1,One', 'b@b.test,B,2,Two', 'c@b.test,C,3,') }],
+    files: {
+      'a.csv': users(
+        'User Email,ID,Manager Email,Teams',
+        'b@b.test,1,,Three',
+        'a@b.test,2,b@b.test,Three',
+        'c@b.test,3,a@b.test,',
+      ),
+    },
+    users: {
+      'b@b.test': { user_name: 'A', teams: ['One', 'Three'] },
+      'a@b.test': { user_name: 'B', teams: ['Three', 'Two'], manager: 'b@b.test' },
+      'c@b.test': { manager: 'a@b.test' },
+    },
+    userCounts: { updated: 3 },
+    teamCounts: { stubs: 1 },
+  },
+  {
+    title: 'U15 emails are passed on along a chain, to a new user at its end',
+    org: staff,
+    before: [{ file: users('User Email,User Name,ID', 'a@b.test,A,1', 'b@b.test,B,2') }],
+    files: { 'a.csv': users('User Email,User Name,ID', 'a@b.test,N,9', 'b@b.test,A,1', 'c@b.test,B,2') },
+    users: { 'a@b.test': { user_name: 'N' }, 'b@b.test': { user_name: 'A' }, 'c@b.test': { user_name: 'B' } },
+    userCounts: { created: 1, updated: 2 },
+  },
+  {
+    title: 'U15 a chain that breaks at its end is faulty to its beginning',
+    org: staff,
+    before: [{ file: users('User Email,User Name,ID', 'a@b.test,A,1', 'b@b.test,B,2', 'c@b.test,C,3') }],
+    files: { 'a.csv': users('User Email,User Name,ID', 'b@b.test,A1,1', 'c@b.test,B1,2', 'd@b.test,D,4') },
+    codes: ['identifier_conflict@2', 'identifier_conflict@3'],
+    users: { 'a@b.test': { user_name: 'A' }, 'b@b.test': { user_name: 'B' }, 'c@b.test': { user_name: 'C' } },
+    userCounts: { created: 1, faults: 2 },
+  },
+  {
+    title: 'U15 an email known without identifier is adopted',
+    before: [{ file: users('User Email,User Name', 'a@b.test,A') }],
+    org: staff,
+    files: { 'a.csv': users('User Email,ID', 'a@b.test,007') },
+    users: { 'a@b.test': { user_name: 'A', custom: { ID: '007' } } },
+    userCounts: { updated: 1 },
+  },
+  {
+    title: 'U15 identifier and email of two users, and an email of somebody with another identifier',
+    org: staff,
+    before: [{ file: users('User Email,ID', 'a@b.test,1', 'b@b.test,2', 'c@b.test,') }],
+    files: { 'a.csv': users('User Email,ID', 'b@b.test,1', 'a@b.test,9', 'c@b.test,2') },
+    codes: ['identifier_conflict@2', 'identifier_conflict@3', 'identifier_conflict@4'],
+    users: { 'a@b.test': { custom: { ID: '1' } }, 'b@b.test': { custom: { ID: '2' } }, 'c@b.test': { custom: {} } },
+    userCounts: { faults: 3 },
+  },
+  {
+    title: 'U15 U2 the same identifier with two emails, and the same row twice',
+    org: staff,
+    files: { 'a.csv': users('User Email,ID', 'a@b.test,1', 'b@b.test,1', 'c@b.test,3', 'C@b.test,3') },
+    codes: ['identifier_twice@2', 'identifier_twice@3'],
+    users: { 'a@b.test': null, 'b@b.test': null, 'c@b.test': {} },
+    userCounts: { created: 1, faults: 2 },
+  },
+  {
+    title: 'U15 a row without identifier, whose email is given to nobody else',
+    org: staff,
+    before: [{ file: users('User Email,User Name,ID', 'a@b.test,A,1', 'b@b.test,B,2') }],
+    files: { 'a.csv': users('User Email,User Name,ID', 'a@b.test,X,', 'new@b.test,A,1', 'b@b.test,Bo,') },
+    codes: ['identifier_needed@2'],
+    users: { 'new@b.test': { user_name: 'A' }, 'a@b.test': null, 'b@b.test': { user_name: 'Bo' } },
+    userCounts: { updated: 2, faults: 1 },
+  },
+  {
+    title: 'U15 users who got one identifier before it was one',
+    before: [{ file: users('User Email,ID', 'a@b.test,1', 'b@b.test,1') }],
+    files: { 'a.csv': users('User Email,ID', 'a@b.test,1', 'c@b.test,') },
+    identifierSince: 'ID',
+    codes: ['identifier_shared@2'],
+    users: { 'c@b.test': {} },
+    userCounts: { created: 1, faults: 1 },
+  },
+  {
+    title: 'U15 U8 a stub that an earlier file made is the user who gets that email',
+    org: staff,
+    before: [{ file: users('User Email,ID', 'a@b.test,1', 'b@b.test,2') }],
+    files: {
+      'a.csv': users('User Email,ID', 'new@b.test,1'),
+      't.csv': users('Team Name,Owner Email', 'Ops,new@b.test'),
+      'b.csv': users('User Email,ID,Manager Email', 'b@b.test,2,new@b.test', 'c@b.test,3,a@b.test'),
+    },
+    users: {
+      'new@b.test': { custom: { ID: '1' } },
+      'b@b.test': { manager: 'new@b.test' },
+      'c@b.test': { manager: 'a@b.test' },
+    },
+    teams: { Ops: { owner: 'new@b.test' } },
+    userCounts: { created: 1, updated: 2, stubs: 1 },
+    teamCounts: { created: 1 },
+  },
+  {
+    title: 'U15 a user renamed in one file goes by the new email in the next',
+    org: staff,
+    before: [{ file: users('User Email,User Name,ID', 'a@b.test,A,1') }],
+    files: {
+      'a.csv': users('User Email,ID', 'new@b.test,1'),
+      'b.csv': users('User Email,User Name,ID', 'new@b.test,Ann,', 'a@b.test,Other,2'),
+      'c.csv': users('User Email,ID', 'last@b.test,1'),
+    },
+    users: { 'last@b.test': { user_name: 'Ann' }, 'a@b.test': { user_name: 'Other' }, 'new@b.test': null },
+    userCounts: { created: 1, updated: 3 },
+  },
+  {
+    title: 'U15 U9 nobody manages themselves by their old email',
+    org: staff,
+    before: [{ file: users('User Email,ID', 'a@b.test,1') }],
+    files: { 'a.csv': users('User Email,ID,Manager Email', 'new@b.test,1,a@b.test') },
+    codes: ['manager_ring@2'],
+    users: { 'new@b.test': { manager: null } },
+    userCounts: { updated: 1, warnings: 1 },
+  },
+  {
+    title: 'U15 a file without the column finds users by their emails',
+    org: staff,
+    before: [{ file: users('User Email,ID', 'a@b.test,1') }],
+    files: { 'a.csv': users('User Email,User Name', 'a@b.test,A') },
+    codes: ['identifier_absent@1'],
+    users: { 'a@b.test': { user_name: 'A', custom: { ID: '1' } } },
+    userCounts: { updated: 1, warnings: 1 },
+  },
+  {
+    title: 'F7 an alias of the organization',
+    org: { options: { aliases: { 'Work Email': 'User Email', Boss: 'Manager Email' } } },
+    files: { 'a.csv': users('work email,BOSS,User Name', 'a@b.test,m@b.test,A') },
+    users: { 'a@b.test': { user_name: 'A', manager: 'm@b.test', custom: {} } },
+    userCounts: { created: 1, stubs: 1 },
+  },
+  {
+    title: 'F6 F7 a label and its alias are the same label twice',
+    org: { options: { aliases: { 'Work Email': 'User Email' } } },
+    files: { 'a.csv': users('Work Email,User Email', 'a@b.test,b@b.test') },
+    refused: true,
+    codes: ['label_twice@1'],
+  },
   {
     title: 'C1 types are read from the values',
     files: {

@@ -1,6 +1,7 @@
 /** Every case of cases.ts, on both databases. */
 import assert from 'node:assert/strict';
 import { after, before as first, test } from 'node:test';
+import { updateOrg } from '../../src/db/control/orgs.js';
 import { noCounts } from '../../src/importer/counts.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
@@ -17,13 +18,18 @@ onBothDatabases('import rules', (open) => {
   after(async () => {
     for (const cleanup of cleanups) await cleanup();
   });
-  for (const [place, { title, org, before = [], files, refused = false, ...expected }] of cases.entries()) {
+  for (const [
+    place,
+    { title, org, before = [], identifierSince, files, refused = false, ...expected },
+  ] of cases.entries()) {
     test(title, async () => {
       const acme = await Company.join(databases, { id: `acme-${place}`, ownerEmail: 'owner@acme.test', ...org });
       for (const [index, { file, days = 0 }] of before.entries()) {
         await acme.import({ [`before-${index}.csv`]: file });
         acme.clock += days * dayMs;
       }
+      if (identifierSince !== undefined)
+        await updateOrg(databases.control.write, acme.org.id, { options: { identifier: identifierSince } });
       const summary = await acme.import(files);
 
       const sent = summary.files.findIndex(({ name }) => name === Object.keys(files)[0]);

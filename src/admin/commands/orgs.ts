@@ -116,7 +116,8 @@ function registerChange(orgs: Command): void {
     .description(
       `Changes an organization. Keys: name, owner, slot, timeZone, dateFormat, plan, teams (add or replace);
 maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB; "default": the setting's);
-maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval).
+maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval);
+identifier (the column that tells who a user is), aliases (as "Work Email=User Email; Boss=Manager Email");
 maxConnections, maxSessions, maxHandles, uploadRate, downloadRate (bytes a second), hours, addresses.
 A new slot or time zone begins with its next occurrence; nothing is caught up.`,
     )

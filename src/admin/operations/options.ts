@@ -1,6 +1,8 @@
 /** The options of an organization, as an operator says them: one rule for each, by its name on the command line. */
 import { readRange } from '../../config/network.js';
 import type { OrgOptions } from '../../db/control/options.js';
+import { exportOnly, teamLabels, userLabels } from '../../importer/header.js';
+import { collapse, isName, labelKey } from '../../importer/normal.js';
 import { parseHours } from '../../keys/hours.js';
 import { AdminError } from '../error.js';
 import { formatBytes } from '../output.js';
@@ -47,6 +49,19 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
     read: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : null),
     describe: String,
   },
+  identifier: {
+    takes: 'the name of a column of your own, as "Employee ID"',
+    read: readIdentifier,
+    describe: String,
+  },
+  aliases: {
+    takes: 'labels with the standard ones that they mean, as "Work Email=User Email; Boss=Manager Email"',
+    read: readAliases,
+    describe: (aliases) =>
+      Object.entries(aliases)
+        .map((pair) => pair.join('='))
+        .join('; '),
+  },
   maxUpdatedShare: {
     takes: 'a share from 0 to 1',
     read: (text) => (/^(0(\.\d+)?|1(\.0+)?)$/.test(text) ? Number(text) : null),
@@ -76,6 +91,29 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
     describe: (value) => (value ? 'yes' : 'no'),
   },
 };
+
+const standardLabels: readonly string[] = [...Object.values(userLabels), ...Object.values(teamLabels)];
+
+function readIdentifier(text: string): string | null {
+  const label = collapse(text);
+  return isOwnLabel(label) ? label : null;
+}
+
+function readAliases(text: string): Record<string, string> | null {
+  const pairs = text.split(';').map((pair) => pair.split('=').map(collapse));
+  const aliases = pairs.map(([label = '', meant = '', ...more]): [string, string | undefined] => [
+    label,
+    more.length > 0 || !isOwnLabel(label) ? undefined : standardLabels.find((one) => labelKey(one) === labelKey(meant)),
+  ]);
+  if (aliases.some(([, standard]) => standard === undefined)) return null;
+  return Object.fromEntries(aliases) as Record<string, string>;
+}
+
+/** A name that files have no other meaning for. */
+function isOwnLabel(label: string): boolean {
+  const taken = [...standardLabels, exportOnly].map(labelKey);
+  return label !== '' && isName(label) && !taken.includes(labelKey(label));
+}
 
 export const optionNames = Object.keys(rules) as (keyof OrgOptions)[];
 

@@ -20,4 +20,8 @@ export interface OrgOptions {
   addresses?: string[];
   /** Whether queued files are checked at once; true without it. */
   earlyCheck?: boolean;
+  /** The column that tells who a user is, whatever their email (rule U15). */
+  identifier?: string;
+  /** Labels of its files that mean a standard one (rule F7). */
+  aliases?: Record<string, string>;
 }

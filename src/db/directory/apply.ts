@@ -35,7 +35,13 @@ export async function applyPlan(stage: Stage, application: Application): Promise
       tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
     await numberNew(stage, step);
     for (const sql of statements(stage)) await step(sql);
-    await recordChanges(stage, application, tx);
+    const [moved] = await readRows<{ n: number }>(
+      tx,
+      stage,
+      `SELECT COUNT(*) AS n FROM ${stage.prefix}.people WHERE address IS NOT NULL`,
+    );
+    if (moved!.n > 0) await showAddresses(stage, step);
+    await recordChanges(stage, application, tx, moved!.n > 0);
   });
 }
 
@@ -79,16 +85,26 @@ function statements({ prefix: s }: Stage): string[] {
   const idOf = (key: string, plan: string, table: string, tableKey: string) =>
     `COALESCE((SELECT x.id FROM ${s}.${plan} x WHERE x.key = ${key}),
       (SELECT y.id FROM ${table} y WHERE y.org_id = :org AND y.${tableKey} = ${key}))`;
+  // Whoever changes an email is in the plan; all others have the email that is their key.
+  const pairs = (table: string) =>
+    `SELECT COALESCE(p.id, u.id), k.id FROM ${s}.${table} j LEFT JOIN ${s}.people p ON p.key = j.person_key
+     LEFT JOIN users u ON p.id IS NULL AND u.org_id = :org AND u.email_key = j.person_key
+     CROSS JOIN teams k WHERE k.org_id = :org AND k.name_key = j.team_key`;
   return [
     `INSERT INTO fields (id, org_id, label, label_key, type, position, created_at)
      SELECT id, :org, label, label_key, type, position, created_at FROM ${s}.fields`,
+    // An email that one user gives up and another one takes is free in between.
+    `UPDATE users SET email_key = ' ' || CAST(id AS TEXT)
+     WHERE id IN (SELECT p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL)`,
     `UPDATE ${s}.people SET manager_id = ${idOf(`people.manager_key`, 'people', 'users', 'email_key')}
      WHERE manager_key IS NOT NULL`,
     `INSERT INTO users (id, org_id, email, email_key, ${values}, created_at, updated_at)
-     SELECT id, :org, email, key, ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
+     SELECT id, :org, email, COALESCE(address, key), ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
     `UPDATE users AS u SET ${names.map((name) => `${name} = p.${name}`).join(', ')}, updated_at = CAST(:now AS BIGINT)
      FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0
        AND (${names.map((name) => `u.${name}`).join(', ')}) IS DISTINCT FROM (${names.map((name) => `p.${name}`).join(', ')})`,
+    `UPDATE users AS u SET email = p.email, email_key = p.address, updated_at = CAST(:now AS BIGINT)
+     FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0 AND p.address IS NOT NULL`,
     `UPDATE ${s}.groups SET owner_id = ${idOf('groups.owner_key', 'people', 'users', 'email_key')} WHERE owner_key IS NOT NULL`,
     `UPDATE ${s}.groups SET parent_id = ${idOf('groups.parent_key', 'groups', 'teams', 'name_key')} WHERE parent_key IS NOT NULL`,
     `INSERT INTO teams (id, org_id, name, name_key, owner_id, parent_id, type, created_at, updated_at)
@@ -96,12 +112,22 @@ function statements({ prefix: s }: Stage): string[] {
      FROM ${s}.groups WHERE is_new = 1 ORDER BY n`,
     `UPDATE teams AS k SET owner_id = g.owner_id, parent_id = g.parent_id, type = g.type, updated_at = CAST(:now AS BIGINT)
      FROM ${s}.groups g WHERE g.id = k.id AND g.is_new = 0`,
-    `INSERT INTO memberships (user_id, team_id) SELECT u.id, k.id FROM ${s}.joins j CROSS JOIN users u CROSS JOIN teams k
-     WHERE u.org_id = :org AND u.email_key = j.person_key AND k.org_id = :org AND k.name_key = j.team_key
-     ON CONFLICT (user_id, team_id) DO NOTHING`,
-    `DELETE FROM memberships WHERE (user_id, team_id) IN (SELECT u.id, k.id FROM ${s}.leaves l CROSS JOIN users u CROSS JOIN teams k
-       WHERE u.org_id = :org AND u.email_key = l.person_key AND k.org_id = :org AND k.name_key = l.team_key)`,
+    `INSERT INTO memberships (user_id, team_id) ${pairs('joins')} ON CONFLICT (user_id, team_id) DO NOTHING`,
+    `DELETE FROM memberships WHERE (user_id, team_id) IN (${pairs('leaves')})`,
   ];
+}
+
+async function readRows<T>(tx: Queryable, { dialect }: Stage, sql: string): Promise<T[]> {
+  const result = await tx.raw(sql);
+  return (dialect === 'sqlite' ? result : result.rows) as T[];
+}
+
+/** The record tells emails, where the plan has keys. */
+async function showAddresses({ prefix: s }: Stage, step: (sql: string) => Promise<unknown>): Promise<void> {
+  await step(
+    `UPDATE ${s}.changes AS c SET after = p.address FROM ${s}.people p
+     WHERE p.key = c.after AND p.address IS NOT NULL AND c.field IN ('Manager Email', 'Owner Email')`,
+  );
 }
 
 /** Each change with its run, file, line, entity, field, before and after (rule R3); a creation with all its values. */
@@ -109,17 +135,20 @@ async function recordChanges(
   { dialect, prefix: s }: Stage,
   { org, runId, uploads, now }: Application,
   tx: Queryable,
+  hasMoved: boolean,
 ): Promise<void> {
+  const emailOf = (key: string) =>
+    hasMoved ? `COALESCE((SELECT m.address FROM ${s}.people m WHERE m.key = ${key}), ${key})` : key;
   const object = dialect === 'sqlite' ? 'json_object' : 'jsonb_build_object';
   const withoutNulls = (json: string) =>
     dialect === 'sqlite' ? `json_patch('{}', ${json})` : `jsonb_strip_nulls(${json})::text`;
   const person = withoutNulls(
     `${object}('User Email', x.email, 'User Name', x.user_name, 'First Name', x.first_name, 'Last Name', x.last_name,
-      'Manager Email', x.manager_key, 'User Account Type', x.account_type, 'Is Org Admin', CASE x.is_admin WHEN 1 THEN 'Yes' ELSE 'No' END,
+      'Manager Email', ${emailOf('x.manager_key')}, 'User Account Type', x.account_type, 'Is Org Admin', CASE x.is_admin WHEN 1 THEN 'Yes' ELSE 'No' END,
       'Deactivation Date', x.deactivation_date, 'Status', x.status, 'custom', ${dialect === 'sqlite' ? 'json(x.custom)' : 'x.custom'})`,
   );
   const group = withoutNulls(
-    `${object}('Team Name', x.name, 'Owner Email', x.owner_key, 'Parent Team', x.parent_key, 'Team Type', x.type)`,
+    `${object}('Team Name', x.name, 'Owner Email', ${emailOf('x.owner_key')}, 'Parent Team', x.parent_key, 'Team Type', x.type)`,
   );
   const field = withoutNulls(`${object}('label', x.label, 'type', x.type)`);
   const columns = 'org_id, run_id, upload_id, line, entity, entity_id, field, before, after, at';

@@ -14,12 +14,12 @@ const parts: readonly { table: string; columns: string; order: string; where?: s
   { table: 'fields', columns: 'label, type', order: 'label_key' },
   {
     table: 'people',
-    columns: `key, email, user_name, first_name, last_name, manager_key, account_type, is_admin, status, deactivation_date,
+    columns: `key, email, address, user_name, first_name, last_name, manager_key, account_type, is_admin, status, deactivation_date,
       deactivate_at, custom, file, line`,
     order: 'key',
     where: 'is_new = 1',
   },
-  { table: 'people', columns: 'key, status, deactivate_at', order: 'key', where: 'is_new = 0' },
+  { table: 'people', columns: 'key, address, status, deactivate_at', order: 'key', where: 'is_new = 0' },
   {
     table: 'groups',
     columns: 'key, name, owner_key, parent_key, type, file, line',

@@ -20,6 +20,8 @@ export interface StagedUser {
   deactivationAt: number | null;
   /** Field id → value. */
   custom: Record<string, string> | null;
+  /** The identifier, where the organization has a column for it. */
+  ident: string | null;
 }
 
 export interface StagedTeam {
@@ -61,6 +63,7 @@ export async function stageUsers(stage: Stage, users: readonly StagedUser[]): Pr
     'deactivation_date TEXT',
     'deactivation_at BIGINT',
     'custom JSON',
+    'ident TEXT',
   ];
   const rows = users.map((user) => [
     user.line,
@@ -78,6 +81,7 @@ export async function stageUsers(stage: Stage, users: readonly StagedUser[]): Pr
     user.deactivationDate,
     user.deactivationAt,
     user.custom,
+    user.ident,
   ]);
   await insertRows(stage, 'user_rows', columns, rows);
 }

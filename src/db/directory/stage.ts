@@ -97,9 +97,9 @@ function runTables(dialect: Dialect): TableOfStage[] {
       columns: `n ${number}, file INT, line INT NOT NULL, col TEXT, severity TEXT, code TEXT, message TEXT, value TEXT`,
     },
     {
-      // Users that the run creates or changes, as they will be.
+      // Users that the run creates or changes, as they will be. `address`: the compared email where it is not the key.
       name: 'people',
-      columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT, email TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
+      columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT, email TEXT, address TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
         manager_key TEXT, manager_id BIGINT, account_type TEXT, is_admin INT, status TEXT, deactivation_date TEXT,
         deactivate_at BIGINT, deactivated_at BIGINT, deactivated_by TEXT, custom ${json},
         is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
@@ -131,7 +131,8 @@ function fileTables(dialect: Dialect): TableOfStage[] {
       name: 'user_rows',
       columns: `line INTEGER PRIMARY KEY, email TEXT, key TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
         manager_key TEXT, manager_email TEXT, manager_name TEXT, teams ${json}, account_type TEXT, is_admin INT,
-        deactivation_date TEXT, deactivation_at BIGINT, custom ${json}, state INT NOT NULL DEFAULT 0`,
+        deactivation_date TEXT, deactivation_at BIGINT, custom ${json}, ident TEXT, state INT NOT NULL DEFAULT 0,
+        address TEXT, moves INT NOT NULL DEFAULT 0, manager_address TEXT`,
     },
     {
       name: 'team_rows',

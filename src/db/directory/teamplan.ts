@@ -55,7 +55,13 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
      ORDER BY r.line`,
     bindings,
   );
-  await addStubs(stage, context, { table: 'team_rows', key: 'owner_key', email: 'owner_email', name: null });
+  await addStubs(stage, context, {
+    table: 'team_rows',
+    key: 'owner_key',
+    email: 'owner_email',
+    address: null,
+    name: null,
+  });
   await analyze(stage, 'groups', 'people');
 }
 

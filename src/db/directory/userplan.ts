@@ -31,7 +31,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
       const current = column === 'manager_key' ? 'm.email_key' : `u.${column}`;
       return `(r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM ${current})`;
     })
-    .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`)
+    .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`, 'r.moves = 1')
     .join(' OR ');
   const known = `FROM ${s}.user_rows r CROSS JOIN users u LEFT JOIN users m ON m.id = u.manager_id
     WHERE u.org_id = :org AND u.email_key = r.key AND r.state = 0`;
@@ -57,9 +57,9 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
   // A user created by this file whose date has come is created deactivated (rule U12).
   await run(
     stage,
-    `INSERT INTO ${s}.people (key, email, user_name, first_name, last_name, manager_key, account_type, is_admin, status,
+    `INSERT INTO ${s}.people (key, email, address, user_name, first_name, last_name, manager_key, account_type, is_admin, status,
        deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
-     SELECT r.key, r.email, r.user_name, r.first_name, r.last_name, r.manager_key, COALESCE(r.account_type, 'Regular'),
+     SELECT r.key, r.email, r.address, r.user_name, r.first_name, r.last_name, r.manager_key, COALESCE(r.account_type, 'Regular'),
        COALESCE(r.is_admin, 0), CASE WHEN r.deactivation_date <= :today THEN 'deactivated' ELSE 'active' END, r.deactivation_date,
        CASE WHEN r.deactivation_date > :today THEN r.deactivation_at END,
        CASE WHEN r.deactivation_date <= :today THEN CAST(:now AS BIGINT) END,
@@ -75,6 +75,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
     table: 'user_rows',
     key: 'manager_key',
     email: 'manager_email',
+    address: 'manager_address',
     name: 'manager_name',
   });
   await analyze(stage, 'people');
@@ -118,6 +119,7 @@ export async function changeUsers(stage: Stage, context: PlanContext): Promise<v
        SELECT :file, r.line, 'user', p.key, :label, ${before}, ${after} ${from()} AND ${when}`,
       { ...bindings, label },
     );
+  await record('User Email', 'p.email', 'r.email', 'r.moves = 1');
   for (const { label, column, shown = (name: string) => name } of plainColumns) {
     await record(
       label,
@@ -141,6 +143,8 @@ export async function changeUsers(stage: Stage, context: PlanContext): Promise<v
   await run(
     stage,
     `UPDATE ${s}.people AS p SET ${plainColumns.map(({ column }) => `${column} = COALESCE(r.${column}, p.${column})`).join(', ')},
+       email = CASE WHEN r.moves = 1 THEN r.email ELSE p.email END,
+       address = CASE WHEN r.moves = 0 THEN p.address WHEN r.address <> p.key THEN r.address END,
        status = ${datePlan.status}, deactivate_at = ${datePlan.deactivateAt}, deactivated_at = ${datePlan.deactivatedAt},
        deactivated_by = ${datePlan.deactivatedBy}, custom = CASE WHEN r.custom IS NULL THEN p.custom ELSE ${merged} END
      FROM ${s}.user_rows r WHERE r.key = p.key AND r.state = 0 AND NOT (${isOwn})`,

@@ -31,10 +31,12 @@ export async function weighPlan(stage: Stage, org: string): Promise<Weight | nul
      WHERE p.is_new = 0 AND p.manager_key <> m.email_key`,
   );
   const teams = await n(`(SELECT person_key FROM ${s}.leaves GROUP BY person_key) left_behind`);
+  const emails = await n(`${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL`);
   return {
     deactivations,
     adminChanges,
     updates: new Map([
+      ['User Email', emails],
       ['Manager Email', managers],
       ['Teams', teams],
     ]),

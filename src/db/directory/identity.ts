@@ -1,0 +1,105 @@
+/**
+ * Finds whom a row is about where the organization has an identifier column (rule U15): by the identifier first, then by the
+ * email. All rows of a file are looked at together, so that users may swap their emails, or pass them on, in any row order.
+ *
+ * While a run is planned, a user goes by one key: the email that the directory has. What a row brings as a new email stands
+ * beside it as `address`. A key that begins with a space is that of a new user under an email that somebody else gives up.
+ */
+import { type Conflict, findClaims, findConflicts } from './claims.js';
+import { analyze, count, createAs, createIndex, type PlanContext, run } from './plan.js';
+import type { Stage } from './stage.js';
+
+/** Makes `key` and `manager_key` of the rows the keys of the plan, and yields the rows that are faulty. */
+export async function* resolveIdentity(
+  stage: Stage,
+  context: PlanContext,
+  fieldId: string,
+): AsyncGenerator<Conflict[]> {
+  const s = stage.prefix;
+  await run(
+    stage,
+    stage.dialect === 'sqlite'
+      ? `CREATE INDEX IF NOT EXISTS ${s}.people_address ON people (address)`
+      : `CREATE INDEX IF NOT EXISTS people_address ON ${s}.people (address)`,
+  );
+  await findClaims(stage, context, fieldId);
+  yield* findConflicts(stage);
+  await takeKeys(stage, context);
+  const inFile = await count(stage, `SELECT COUNT(*) AS n FROM ${s}.user_rows WHERE address IS NOT NULL`);
+  const inRun = await count(stage, `SELECT COUNT(*) AS n FROM ${s}.people WHERE address IS NOT NULL`);
+  if (inFile + inRun === 0) return;
+  await createIndex(stage, 'user_rows', 'address');
+  await absorbStubs(stage);
+  await followManagers(stage, context);
+}
+
+/** Gives each row the key of the user whom it is about. */
+async function takeKeys(stage: Stage, { org, file }: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const isTaken = `(EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = c.address)
+    OR EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = c.address))`;
+  await run(
+    stage,
+    `UPDATE ${s}.user_rows AS r SET address = c.address, moves = c.moves,
+       key = COALESCE(c.target, CASE WHEN ${isTaken} THEN :fresh || c.address ELSE c.address END)
+     FROM ${s}.claims c WHERE c.line = r.line AND r.state = 0 AND (c.moves = 1 OR c.target IS DISTINCT FROM c.address)
+       AND (c.target IS NOT NULL OR ${isTaken})`,
+    { org, fresh: freshPrefix(file) },
+  );
+  await analyze(stage, 'user_rows');
+}
+
+/** A new user whose email is the key of somebody else; no email begins with a space. */
+function freshPrefix(file: number): string {
+  return ` ${file} `;
+}
+
+/** Whom an earlier file of the run only named, under the email that a known user has from now on, is that user. */
+async function absorbStubs(stage: Stage): Promise<void> {
+  const s = stage.prefix;
+  const become = (key: string) =>
+    `(SELECT r.key FROM ${s}.user_rows r WHERE r.moves = 1 AND r.address = ${key} AND r.state = 0)`;
+  const stubs = `SELECT p.key FROM ${s}.people p WHERE p.is_new = 1 AND p.is_stub = 1 AND ${become('p.key')} IS NOT NULL`;
+  await run(
+    stage,
+    `UPDATE ${s}.people AS q SET manager_key = ${become('q.manager_key')} WHERE q.manager_key IN (${stubs})`,
+  );
+  await run(stage, `UPDATE ${s}.groups AS g SET owner_key = ${become('g.owner_key')} WHERE g.owner_key IN (${stubs})`);
+  await run(stage, `DELETE FROM ${s}.people WHERE key IN (${stubs})`);
+}
+
+/** `Manager Email` means who has that email once the file is applied; else who had it before. */
+async function followManagers(stage: Stage, { org, file }: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const named = 'r.manager_key';
+  const inFile = `(SELECT x.key FROM ${s}.user_rows x WHERE x.state = 0 AND x.address = ${named})`;
+  const unmoved = `(SELECT x.key FROM ${s}.user_rows x WHERE x.state = 0 AND x.key = ${named} AND x.address IS NULL)`;
+  await createAs(
+    stage,
+    'followed',
+    `SELECT r.line AS line, ${named} AS address, COALESCE(${inFile}, ${unmoved}, ${holderOf(s, named)}) AS key,
+       CASE WHEN EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = ${named}) THEN 1 ELSE 0 END AS is_taken
+     FROM ${s}.user_rows r WHERE r.state = 0 AND ${named} IS NOT NULL`,
+    { org },
+  );
+  await createIndex(stage, 'followed', 'line');
+  await run(
+    stage,
+    `UPDATE ${s}.user_rows AS r SET manager_key = f.key FROM ${s}.followed f
+     WHERE f.line = r.line AND f.key IS NOT NULL AND f.key <> f.address`,
+  );
+  await run(
+    stage,
+    `UPDATE ${s}.user_rows AS r SET manager_key = :fresh || f.address, manager_address = f.address FROM ${s}.followed f
+     WHERE f.line = r.line AND f.key IS NULL AND f.is_taken = 1`,
+    { fresh: freshPrefix(file) },
+  );
+}
+
+/** The key of who has an email as far as the run is planned; null: nobody. */
+export function holderOf(s: string, email: string): string {
+  return `COALESCE((SELECT p.key FROM ${s}.people p WHERE p.address = ${email}),
+    (SELECT p.key FROM ${s}.people p WHERE p.key = ${email} AND p.address IS NULL),
+    (SELECT u.email_key FROM users u WHERE u.org_id = :org AND u.email_key = ${email}
+      AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = u.email_key)))`;
+}
