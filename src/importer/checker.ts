@@ -19,7 +19,6 @@ import {
   settleCheck,
   takeCheckLease,
   takeUnchecked,
-  type Unchecked,
 } from '../db/control/checks.js';
 import { fitName } from '../db/control/entries.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
@@ -27,10 +26,12 @@ import { deleteExpiredFiles } from '../db/control/retention.js';
 import { findUpload, listQueue, type UploadRow } from '../db/control/uploads.js';
 import { removeBlob } from '../storage/blob.js';
 import type { SealedBlob } from '../storage/writer.js';
+import { slotDays } from './cadence.js';
 import { type ApartPlan, planApart, summarizeCheck } from './check.js';
 import { ImportError } from './error.js';
 import { requireOpenable } from './openable.js';
 import { orderSources, type UploadSource } from './order.js';
+import { isSettled } from './quiet.js';
 import { writeRejected, writeReport, writeText } from './report.js';
 import { outcomeOf } from './settlement.js';
 import { nextSlot } from './time.js';
@@ -52,10 +53,6 @@ export interface CheckerDeps {
   mustYield: () => boolean;
 }
 
-/** Files that come within this time of each other are planned together, as one import: teams first. */
-const quietMs = 2_000;
-/** A client that goes on sending is answered after this time all the same. */
-const longestWaitMs = 30_000;
 /** Files of one check. */
 const mostFiles = 50;
 /** Clients look again at what they have sent: until then the file of a dry run is there. */
@@ -65,23 +62,14 @@ const spentMs = 10 * 60_000;
 export async function checkNext(deps: CheckerDeps): Promise<'idle' | 'checked' | 'left'> {
   const { control, settings, now, owner } = deps;
   for (const unchecked of await listUnchecked(control.read)) {
-    if (!isDue(unchecked, now())) continue;
+    if (!isSettled(unchecked, now())) continue;
     const org = await findOrg(control.read, unchecked.org);
-    if (org === null || (unchecked.kind === 'queued' && !isExpected(org))) continue;
+    if (org === null) continue;
     const leaseMs = settings.leaseSeconds * 1000;
     if (!(await takeCheckLease(control.write, org.id, owner, now(), leaseMs))) continue;
     return checkUnder(deps, org, unchecked.kind, leaseMs);
   }
   return 'idle';
-}
-
-function isDue({ oldestAt, newestAt }: Unchecked, now: number): boolean {
-  return now - newestAt >= quietMs || now - oldestAt >= longestWaitMs;
-}
-
-/** Whether the organization wants to hear of its queue before its slot comes. */
-function isExpected({ enabled, options }: Org): boolean {
-  return enabled && options.earlyCheck !== false;
 }
 
 async function checkUnder(deps: CheckerDeps, org: Org, kind: CheckKind, leaseMs: number): Promise<'checked' | 'left'> {
@@ -180,7 +168,8 @@ async function writeReports(
   outcome.report = report === null ? null : place('csv');
   outcome.rejected = rejected === null ? null : place('rejected.csv');
   const summary = summarizeCheck(kind === 'dry_run' ? 'dry_run' : 'check', org, plan, [outcome]);
-  const slotAt = kind === 'dry_run' ? null : nextSlot(org.timeZone, org.slot, plan.moment).at;
+  const slot = nextSlot(org.timeZone, org.slot, plan.moment, slotDays(org.options));
+  const slotAt = kind === 'dry_run' ? null : slot.at;
   const beside = sources.filter((_, other) => other !== file).map((other) => other.source.name);
   const text = describeVerdict({ summary, slotAt, beside });
   return {

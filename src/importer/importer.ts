@@ -6,7 +6,7 @@ import { startDeactivations } from './deactivations.js';
 import { startRetention } from './retention.js';
 import type { RunDeps } from './run.js';
 import { startTemplates } from './shelf.js';
-import { startSlots } from './slots.js';
+import { openUploadRuns, startSlots } from './slots.js';
 import { workNext } from './worker.js';
 
 export interface ImporterDeps extends RunDeps {
@@ -55,6 +55,9 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     let sweptAt = performance.now();
     const mustYield = () => isRunning || isStopping;
     while (!isStopping) {
+      await openUploadRuns({ ...deps, onOpen: nudge }).catch((error: Error) =>
+        deps.logger.error('what came waits', { reason: error.message }),
+      );
       const result = isRunning
         ? ('left' as const)
         : await checkNext({ ...deps, mustYield }).catch((error: Error) => {

@@ -1,5 +1,6 @@
 /** Days and slots in an organization's time zone. */
 import { DateTime } from 'luxon';
+import { everyDay, type Weekday } from './cadence.js';
 
 /** The date in a time zone, yyyy-mm-dd. `at`: milliseconds since 1970. */
 export function dateIn(timeZone: string, at: number): string {
@@ -14,30 +15,43 @@ export function startOfDay(timeZone: string, isoDate: string): number {
 export interface Slot {
   /** yyyy-mm-dd in the organization's time zone. */
   date: string;
+  /** HH:MM, as the organization has it; the clocks may have moved it. */
+  time: string;
   /** Milliseconds since 1970. */
   at: number;
 }
 
+/** A week, and a day for what the clocks do. */
+const farthestDays = 8;
+
 /**
  * The last slot that has begun. A wall clock time that a change of clocks skips falls as much later; one that it repeats
- * counts the first time.
+ * counts the first time. `slot`: HH:MM, or several, separated by commas.
  */
-export function lastSlot(timeZone: string, slot: string, now: number): Slot {
+export function lastSlot(timeZone: string, slot: string, now: number, days: readonly Weekday[] = everyDay): Slot {
   const today = DateTime.fromMillis(now, { zone: timeZone });
-  const at = slotOn(today, slot);
-  return at <= now ? { date: today.toISODate()!, at } : previousSlot(today.minus({ days: 1 }), slot);
+  for (let back = 0; back <= farthestDays; back++) {
+    const begun = slotsOn(today.minus({ days: back }), slot, days).filter(({ at }) => at <= now);
+    if (begun.length > 0) return begun.at(-1)!;
+  }
+  throw new Error(`no slot of ${slot} has begun for ${farthestDays} days`);
 }
 
 /** The next slot that has not begun yet. */
-export function nextSlot(timeZone: string, slot: string, now: number): Slot {
+export function nextSlot(timeZone: string, slot: string, now: number, days: readonly Weekday[] = everyDay): Slot {
   const today = DateTime.fromMillis(now, { zone: timeZone });
-  const at = slotOn(today, slot);
-  const day = at > now ? today : today.plus({ days: 1 });
-  return { date: day.toISODate()!, at: slotOn(day, slot) };
+  for (let ahead = 0; ahead <= farthestDays; ahead++) {
+    const coming = slotsOn(today.plus({ days: ahead }), slot, days).find(({ at }) => at > now);
+    if (coming !== undefined) return coming;
+  }
+  throw new Error(`no slot of ${slot} comes for ${farthestDays} days`);
 }
 
-function previousSlot(day: DateTime, slot: string): Slot {
-  return { date: day.toISODate()!, at: slotOn(day, slot) };
+/** In the order in which they come. */
+function slotsOn(day: DateTime, slot: string, days: readonly Weekday[]): Slot[] {
+  if (!days.includes(day.weekday as Weekday)) return [];
+  const slots = slot.split(',').map((time) => ({ date: day.toISODate()!, time, at: slotOn(day, time) }));
+  return slots.sort((one, other) => one.at - other.at || (one.time < other.time ? -1 : 1));
 }
 
 function slotOn(day: DateTime, slot: string): number {

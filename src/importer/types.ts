@@ -79,7 +79,7 @@ export interface RunSummary {
   /** null for `check`. */
   run: number | null;
   org: string;
-  kind: 'slot' | 'manual' | 'undo' | 'check' | 'dry_run';
+  kind: 'slot' | 'manual' | 'upload' | 'undo' | 'check' | 'dry_run';
   /** `planned`: nothing is applied, as nothing was to be. */
   state: 'applied' | 'held' | 'rejected' | 'planned';
   /** Why the run is, was, or would be held. */

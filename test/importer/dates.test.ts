@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { readDays } from '../../src/importer/cadence.js';
 import { addFact, decideOrder, noFacts, readDate, resolveDate } from '../../src/importer/dates.js';
 import { dateIn, lastSlot, nextSlot, startOfDay } from '../../src/importer/time.js';
 
@@ -64,14 +65,17 @@ describe('slots', () => {
 
   test('the last slot is today’s once it has begun', () => {
     assert.deepEqual(lastSlot(berlin, '02:00', at('2026-01-15T01:00:00Z')), {
+      time: '02:00',
       date: '2026-01-15',
       at: at('2026-01-15T01:00:00Z'),
     });
     assert.deepEqual(lastSlot(berlin, '02:00', at('2026-01-15T00:59:59Z')), {
+      time: '02:00',
       date: '2026-01-14',
       at: at('2026-01-14T01:00:00Z'),
     });
     assert.deepEqual(nextSlot(berlin, '02:00', at('2026-01-15T01:00:00Z')), {
+      time: '02:00',
       date: '2026-01-16',
       at: at('2026-01-16T01:00:00Z'),
     });
@@ -79,10 +83,12 @@ describe('slots', () => {
 
   test('a slot that summer time skips comes later that night; one that winter time repeats comes once', () => {
     assert.deepEqual(lastSlot(berlin, '02:30', at('2026-03-29T12:00:00Z')), {
+      time: '02:30',
       date: '2026-03-29',
       at: at('2026-03-29T01:30:00Z'),
     });
     assert.deepEqual(lastSlot(berlin, '02:30', at('2026-10-25T12:00:00Z')), {
+      time: '02:30',
       date: '2026-10-25',
       at: at('2026-10-25T00:30:00Z'),
     });
@@ -116,6 +122,23 @@ describe('slots', () => {
       ),
       { numRuns: 500 },
     );
+  });
+
+  test('several slots a day, and days of the week', () => {
+    const weekdays = readDays('weekdays')!;
+    // 16 January 2026 is a Friday.
+    const friday = at('2026-01-16T14:00:00Z');
+    const next = nextSlot(berlin, '02:00,14:00', friday, weekdays);
+    assert.deepEqual([next.date, next.time], ['2026-01-19', '02:00']);
+    const last = lastSlot(berlin, '02:00,14:00', friday, weekdays);
+    assert.deepEqual([last.date, last.time], ['2026-01-16', '14:00']);
+    assert.deepEqual(lastSlot(berlin, '02:00,14:00', next.at - 1, weekdays), last);
+    const rare = nextSlot(berlin, '02:00', at('2026-01-14T12:00:00Z'), readDays('wed')!);
+    assert.equal(rare.date, '2026-01-21');
+    // Clocks jump from two to three: both slots of that night begin at once, and it is one import.
+    const night = lastSlot(berlin, '02:30,03:30', at('2026-03-29T01:30:00Z'));
+    assert.equal(night.time, '03:30');
+    assert.equal(readDays('mon,noday'), null);
   });
 
   test('days begin where the organization is', () => {

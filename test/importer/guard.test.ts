@@ -168,13 +168,19 @@ onBothDatabases('guard', (open) => {
     const [acme, beta] = [await found(), await found()];
     const { run } = await acme.import({ 'users.csv': leavers(9) });
     const { control } = acme.deps;
-    assert.equal(await openSlotRun(control.write, acme.org.id, '2026-03-11', acme.clock), null);
+    assert.equal(
+      await openSlotRun(control.write, acme.org.id, { date: '2026-03-11', time: '02:00' }, acme.clock),
+      null,
+    );
     const later = await openManualRun(control.write, acme.org.id, acme.clock);
     assert.equal(await claimRun(control.write, 'test', acme.clock, 30_000, later), null);
     assert.equal((await beta.import({ 'users.csv': leavers(1) })).state, 'applied');
     await approve(acme, run);
     assert.equal((await claimRun(control.write, 'test', acme.clock, 30_000, later))!.id, later);
-    assert.notEqual(await openSlotRun(control.write, acme.org.id, '2026-03-11', acme.clock), null);
+    assert.notEqual(
+      await openSlotRun(control.write, acme.org.id, { date: '2026-03-11', time: '02:00' }, acme.clock),
+      null,
+    );
   });
 
   test('G1 what is approved is what was counted: a plan that changed is held again, a day later it has not', async () => {

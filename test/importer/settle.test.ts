@@ -58,11 +58,11 @@ onBothDatabases('settling', (open) => {
   test('a run that fails holds up its own organization only', async (t) => {
     const { control } = await open(t);
     for (const id of ['acme', 'beta']) await insertOrg(control.write, sampleOrg(id, {}));
-    const first = (await openSlotRun(control.write, 'acme', '2026-03-10', importMoment))!;
+    const first = (await openSlotRun(control.write, 'acme', { date: '2026-03-10', time: '02:00' }, importMoment))!;
     const claim = () => claimRun(control.write, 'test', importMoment, leaseMs);
     await releaseRun(control.write, (await claim())!, true);
     const later = await openManualRun(control.write, 'beta', importMoment);
-    await openSlotRun(control.write, 'acme', '2026-03-11', importMoment);
+    await openSlotRun(control.write, 'acme', { date: '2026-03-11', time: '02:00' }, importMoment);
     assert.equal((await claim())!.id, later);
     assert.equal((await claim())!.id, first);
     assert.equal(await claim(), null);

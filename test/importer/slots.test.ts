@@ -6,7 +6,7 @@ import { listRuns } from '../../src/db/control/runs.js';
 import { nextDeactivation } from '../../src/db/directory/deactivation.js';
 import { startDeactivations } from '../../src/importer/deactivations.js';
 import { startImporter } from '../../src/importer/importer.js';
-import { openDueSlots } from '../../src/importer/slots.js';
+import { openDueSlots, openUploadRuns } from '../../src/importer/slots.js';
 import { Company, csv, importMoment } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { until } from '../support/session.js';
@@ -42,6 +42,50 @@ onBothDatabases('slots', (open) => {
       (await listRuns(control.read, 'acme')).map((run) => run.slotDate),
       ['2026-03-15', '2026-03-10'],
     );
+  });
+
+  test('each slot of a day is opened once, on its days only', async (t) => {
+    const acme = await Company.open(open, t, { slot: '02:00,14:00', options: { cadence: 'weekdays' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    // Tuesday, noon, to Tuesday, noon.
+    for (let hours = 0; hours <= 7 * 24; hours++) {
+      await openDueSlots(deps);
+      acme.clock += hourMs;
+    }
+    const slots = (await listRuns(control.read, 'acme')).map(({ slotDate, slotTime }) => `${slotDate} ${slotTime}`);
+    const days = ['10', '11', '12', '13', '16', '17'].flatMap((day) => [`${day} 02:00`, `${day} 14:00`]);
+    assert.deepEqual(
+      slots.reverse(),
+      days.slice(0, -1).map((slot) => `2026-03-${slot}`),
+    );
+  });
+
+  test('files are imported as they come, together, once, and not again when that failed', async (t) => {
+    const acme = await Company.open(open, t, { options: { cadence: 'on-upload' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    assert.equal(await openUploadRuns(deps), 0, 'more may come');
+    acme.clock += 2_000;
+    const opened = await Promise.all([1, 2, 3].map(() => openUploadRuns(deps)));
+    assert.equal(
+      opened.reduce((sum, count) => sum + count),
+      1,
+    );
+    const [run] = await listRuns(control.read, 'acme');
+    assert.deepEqual([run!.kind, run!.slotDate, run!.state], ['upload', null, 'open']);
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 0, 'the open run takes it');
+    await control.write('runs').where({ id: run!.id }).update({ state: 'failed' });
+    assert.equal(await openUploadRuns(deps), 1, 'it came after the failed run was opened');
+    await control.write('runs').where({ org_id: 'acme' }).update({ state: 'failed' });
+    assert.equal(await openUploadRuns(deps), 0, 'what failed waits for the slot');
+    await updateOrg(control.write, 'acme', { options: {} });
+    await acme.drop('/more.csv', csv('Team Name', 'People'));
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 0);
   });
 
   test('a disabled organization, and slots before it was enabled, are left alone', async (t) => {

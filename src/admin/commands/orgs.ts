@@ -45,7 +45,7 @@ function registerAdd(orgs: Command): void {
     .argument('<org>', 'its id, which is its SSH user name: a-z, 0-9, dot, dash, underscore')
     .requiredOption('--owner <email>', 'its owner, an admin')
     .option('--name <name>', 'its name (default: the id)')
-    .option('--slot <time>', 'when its files are imported each day, HH:MM (default: 02:00)')
+    .option('--slot <time>', 'when its files are imported each day, HH:MM or 02:00,14:00 (default: 02:00)')
     .option('--time-zone <zone>', 'IANA time zone of the slot and of dates (default: UTC)')
     .option('--date-format <format>', 'auto, mdy or dmy (default: auto)')
     .option('--plan <plan>', 'its plan (default: enterprise)')
@@ -119,7 +119,8 @@ maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB;
 maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval);
 identifier (the column that tells who a user is), aliases (as "Work Email=User Email; Boss=Manager Email");
 maxConnections, maxSessions, maxHandles, uploadRate, downloadRate (bytes a second), hours, addresses.
-A new slot or time zone begins with its next occurrence; nothing is caught up.`,
+cadence (daily, weekdays, mon,wed or on-upload), earlyCheck (yes or no).
+A new slot, time zone or cadence begins with its next occurrence; nothing is caught up.`,
     )
     .argument('<org>')
     .argument('<key=value...>')

@@ -17,6 +17,8 @@ interface FieldRule {
   /** What it takes, for messages. */
   takes: string;
   isValid(value: string): boolean;
+  /** The form in which it is kept; trimmed without it. */
+  normalize?(value: string): string;
 }
 
 const isText = (value: string) => value.trim() !== '' && value.length <= 200;
@@ -31,8 +33,12 @@ const rules: readonly FieldRule[] = [
   {
     name: 'slot',
     field: 'slot',
-    takes: 'a time of day as HH:MM, 00:00 to 23:59',
-    isValid: (value) => /^([01]\d|2[0-3]):[0-5]\d$/.test(value),
+    takes: 'a time of day as HH:MM, 00:00 to 23:59, or several as 02:00,14:00',
+    isValid: (value) => {
+      const times = value.split(',');
+      return times.length <= 24 && times.every((time) => /^([01]\d|2[0-3]):[0-5]\d$/.test(time.trim()));
+    },
+    normalize: (value) => [...new Set(value.split(',').map((time) => time.trim()))].sort().join(','),
   },
   {
     name: 'timeZone',
@@ -70,7 +76,7 @@ export function readOrgFields(values: Record<string, string | undefined>): OrgFi
       throw new AdminError('usage', `unknown key "${name}"; known are ${known}`);
     }
     if (!rule.isValid(value)) throw new AdminError('usage', `${rule.name} takes ${rule.takes}, not "${value}"`);
-    fields[rule.field] = value.trim();
+    fields[rule.field] = rule.normalize?.(value) ?? value.trim();
   }
   const groups = Object.entries({ limits, options }).filter(([, group]) => Object.keys(group).length > 0);
   return { ...fields, ...Object.fromEntries(groups) };

@@ -1,6 +1,7 @@
 /** The options of an organization, as an operator says them: one rule for each, by its name on the command line. */
 import { readRange } from '../../config/network.js';
 import type { OrgOptions } from '../../db/control/options.js';
+import { readDays } from '../../importer/cadence.js';
 import { exportOnly, teamLabels, userLabels } from '../../importer/header.js';
 import { collapse, isName, labelKey } from '../../importer/normal.js';
 import { parseHours } from '../../keys/hours.js';
@@ -84,6 +85,11 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
       return ranges.every((range) => range !== null) ? ranges : null;
     },
     describe: (ranges) => ranges.join(','),
+  },
+  cadence: {
+    takes: 'daily, weekdays, days as mon,wed,fri, on-upload,',
+    read: (text) => (text === 'on-upload' || readDays(text) !== null ? text : null),
+    describe: String,
   },
   earlyCheck: {
     takes: 'yes or no',

@@ -102,14 +102,15 @@ function placeOwner(place: Workplace, org: Org): Promise<boolean> {
   return insertOwner(place.directory.write, owner);
 }
 
-/** Changes what `fields` name; a new slot or time zone begins with its next occurrence, nothing is caught up. */
+/** Changes what `fields` name; a new slot, time zone or cadence begins with its next occurrence, nothing is caught up. */
 export async function setOrganization(place: Workplace, id: string, fields: OrgFields): Promise<Org> {
   const before = await place.org(id);
   const { limits, options, ...plain } = fields;
   const change: OrgChange = { ...plain };
   if (limits !== undefined) change.limits = mergeLimits(before.limits, limits);
   if (options !== undefined) change.options = mergeOptions(before.options, options);
-  if (fields.slot !== undefined || fields.timeZone !== undefined) change.slotsFrom = place.now();
+  const moves = [fields.slot, fields.timeZone, options?.cadence];
+  if (moves.some((one) => one !== undefined)) change.slotsFrom = place.now();
   await place.control.write.transaction(async (tx) => {
     await updateOrg(tx, id, change);
     await audit(tx, place, id, 'org.changed', describeChange(before, fields));

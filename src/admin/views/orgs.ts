@@ -6,6 +6,8 @@ import { findHeldRun } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { countTeams } from '../../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../../db/directory/users.js';
+import { describeDays, isOnUpload, slotDays } from '../../importer/cadence.js';
+import { nextSlot } from '../../importer/time.js';
 import type { Workplace } from '../compose.js';
 import { stateOfKey } from '../operations/keyterms.js';
 import { describeLimit } from '../operations/limits.js';
@@ -45,17 +47,19 @@ export interface OrgDetails extends OrgSummary {
   heldRun: number | null;
   /** Whether its plan includes the SFTP door. */
   hasDoor: boolean;
+  nextSlotAt: number;
 }
 
 export async function detailOrg(place: Workplace, org: Org): Promise<OrgDetails> {
   const users = await countUsers(place.directory.read, org.id);
   const teams = await countTeams(place.directory.read, org.id);
   const heldRun = (await findHeldRun(place.control.read, org.id))?.id ?? null;
+  const nextSlotAt = nextSlot(org.timeZone, org.slot, place.now(), slotDays(org.options)).at;
   const hasDoor = hasSftp(place.settings, org.plan);
-  return { ...(await summarizeOrg(place, org)), users, teams, heldRun, hasDoor };
+  return { ...(await summarizeOrg(place, org)), users, teams, heldRun, hasDoor, nextSlotAt };
 }
 
-export function renderOrg({ org, hasDoor, usableKeys, queued, users, teams, heldRun }: OrgDetails): string {
+export function renderOrg({ org, hasDoor, nextSlotAt, usableKeys, queued, users, teams, heldRun }: OrgDetails): string {
   return renderRecord([
     ['Organization', org.id],
     ['Name', org.name],
@@ -63,7 +67,9 @@ export function renderOrg({ org, hasDoor, usableKeys, queued, users, teams, held
     ['State', org.enabled ? 'enabled' : 'disabled'],
     ['Plan', hasDoor ? org.plan : `${org.plan}: no SFTP door, nobody logs in`],
     ['SFTP asked for', org.sftpRequest === null ? null : `${formatTime(org.sftpRequest.at)} by ${org.sftpRequest.by}`],
-    ['Slot', `${org.slot} ${org.timeZone}, each day`],
+    ['Slot', `${org.slot.replaceAll(',', ', ')} ${org.timeZone}, ${describeDays(slotDays(org.options))}`],
+    ['Imported', isOnUpload(org.options) ? 'as soon as a file is there, and at the slot what went wrong' : null],
+    ['Next slot', org.enabled ? formatTime(nextSlotAt) : null],
     ['Date format', org.dateFormat],
     ['Teams', org.teamsMode === 'add' ? 'a file adds memberships' : 'a file replaces memberships'],
     ['Recipient', org.recipient],
@@ -79,8 +85,8 @@ export function renderOrg({ org, hasDoor, usableKeys, queued, users, teams, held
   ]);
 }
 
-export function orgDetailsToJson({ org, ...counts }: OrgDetails): Record<string, unknown> {
-  return { ...orgToJson(org), ...counts };
+export function orgDetailsToJson({ org, nextSlotAt, ...counts }: OrgDetails): Record<string, unknown> {
+  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt) };
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {

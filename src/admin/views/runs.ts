@@ -19,7 +19,10 @@ export const issueList: ListView<Issue> = {
 export const runList: ListView<Run> = {
   columns: [
     { title: 'RUN', cell: (run) => String(run.id), align: 'right' },
-    { title: 'KIND', cell: (run) => (run.slotDate === null ? run.kind : `${run.kind} ${run.slotDate}`) },
+    {
+      title: 'KIND',
+      cell: (run) => (run.slotDate === null ? run.kind : `${run.kind} ${run.slotDate} ${run.slotTime ?? ''}`.trim()),
+    },
     { title: 'STATE', cell: (run) => run.state },
     { title: 'OPENED', cell: (run) => formatTime(run.openedAt) },
     {
@@ -49,7 +52,7 @@ export function renderRun(run: Run): string {
   const head = renderRecord([
     ['Run', String(run.id)],
     ['Organization', run.org],
-    ['Kind', run.slotDate === null ? run.kind : `${run.kind} of ${run.slotDate}`],
+    ['Kind', run.slotDate === null ? run.kind : `${run.kind} of ${run.slotDate} ${run.slotTime ?? ''}`.trim()],
     ['State', run.state],
     ['Opened', formatTime(run.openedAt)],
     ['Started', formatTime(run.startedAt)],

@@ -19,10 +19,20 @@ export interface Unchecked {
 /** A file that was tried this often brings down whoever checks it: the import will say what is wrong with it. */
 const mostAttempts = 3;
 
-/** Dry runs, whose senders wait, come first; then the oldest. */
+/** Dry runs, whose senders wait, come first; then the oldest. Of what is queued only that which waits for its slot. */
 export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
   const rows: { org_id: string; state: CheckKind; oldest: number; newest: number }[] = await db('uploads')
-    .whereIn('state', ['dry_run', 'queued'])
+    .join('orgs', 'orgs.id', 'uploads.org_id')
+    .where((wanted) =>
+      wanted
+        .where({ state: 'dry_run' })
+        .orWhere((queued) =>
+          queued
+            .where({ state: 'queued', enabled: 1 })
+            .whereNot('orgs.options', 'like', '%"earlyCheck":false%')
+            .whereNot('orgs.options', 'like', '%"cadence":"on-upload"%'),
+        ),
+    )
     .whereNull('checked_at')
     .where('check_attempts', '<', mostAttempts)
     .groupBy('org_id', 'state')

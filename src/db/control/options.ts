@@ -18,6 +18,8 @@ export interface OrgOptions {
   hours?: string;
   /** CIDRs that it may log in from; every address without it. */
   addresses?: string[];
+  /** `daily`, `weekdays`, days as `mon,wed`, or `on-upload`; daily without it. */
+  cadence?: string;
   /** Whether queued files are checked at once; true without it. */
   earlyCheck?: boolean;
   /** The column that tells who a user is, whatever their email (rule U15). */

@@ -43,9 +43,12 @@ export interface Approval {
 export interface Run {
   id: number;
   org: string;
-  kind: 'slot' | 'manual' | 'undo';
-  /** yyyy-mm-dd in the organization's time zone; null for manual runs. */
+  /** upload: opened because a file came. */
+  kind: 'slot' | 'manual' | 'upload' | 'undo';
+  /** yyyy-mm-dd in the organization's time zone; null for runs without a slot. */
   slotDate: string | null;
+  /** HH:MM, as the organization had it. */
+  slotTime: string | null;
   state: RunState;
   openedAt: number;
   startedAt: number | null;
@@ -65,17 +68,56 @@ export interface Run {
 }
 
 /**
- * Opens the slot of a date; null when it was opened before, by whichever node, and while a run of the organization is
+ * Opens a slot; null when it was opened before, by whichever node, and while a run of the organization is
  * held: the slot is caught up when that is decided.
  */
-export async function openSlotRun(db: Queryable, org: string, slotDate: string, now: number): Promise<number | null> {
+export async function openSlotRun(
+  db: Queryable,
+  org: string,
+  slot: { date: string; time: string },
+  now: number,
+): Promise<number | null> {
   if ((await findHeldRun(db, org)) !== null) return null;
   const rows = await db('runs')
-    .insert({ org_id: org, kind: 'slot', slot_date: slotDate, state: 'open', opened_at: now })
-    .onConflict(['org_id', 'slot_date'])
+    .insert({ org_id: org, kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now })
+    .onConflict(['org_id', 'slot_date', 'slot_time'])
     .ignore()
     .returning('id');
   return rows[0]?.id ?? null;
+}
+
+/** Organizations whose files are imported as they come, and that have some; when the first and the last came, in ms. */
+export async function listUploadDue(db: Queryable): Promise<{ org: string; oldestAt: number; newestAt: number }[]> {
+  const rows: { org_id: string; oldest: number; newest: number }[] = await db('uploads')
+    .join('orgs', 'orgs.id', 'uploads.org_id')
+    .where({ state: 'queued', enabled: 1 })
+    .whereLike('orgs.options', '%"cadence":"on-upload"%')
+    .groupBy('org_id')
+    .select('org_id')
+    .min({ oldest: 'queued_at' })
+    .max({ newest: 'queued_at' });
+  return rows.map((row) => ({ org: row.org_id, oldestAt: row.oldest, newestAt: row.newest }));
+}
+
+/**
+ * Opens a run for what came since the last one was opened; null: nothing did, or another run of the organization is not
+ * over. What a failed run gave back waits for the next slot.
+ */
+export async function openUploadRun(db: Queryable, org: string, now: number): Promise<number | null> {
+  return db.transaction(async (tx) => {
+    await tx('orgs').where({ id: org }).forUpdate().first('id');
+    const unended = ['open', 'running', 'held'];
+    if ((await tx('runs').where({ org_id: org }).whereIn('state', unended).first('id')) !== undefined) return null;
+    const last = await tx('runs').where({ org_id: org }).max({ at: 'opened_at' }).first();
+    const fresh = tx('uploads')
+      .where({ org_id: org, state: 'queued' })
+      .where('queued_at', '>=', last?.at ?? 0);
+    if ((await fresh.first('id')) === undefined) return null;
+    const [row] = await tx('runs')
+      .insert({ org_id: org, kind: 'upload', slot_date: null, state: 'open', opened_at: now })
+      .returning('id');
+    return row.id;
+  });
 }
 
 /** Opens a run by hand, or gives the one that waits already. */
@@ -228,6 +270,7 @@ function fromRow(row: any): Run {
     org: row.org_id,
     kind: row.kind,
     slotDate: row.slot_date,
+    slotTime: row.slot_time,
     state: row.state,
     openedAt: row.opened_at,
     startedAt: row.started_at,
