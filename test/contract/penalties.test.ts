@@ -1,0 +1,75 @@
+/** Pauses in the control database: two nodes, a restart, and pardons. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createSilentLogger } from '../../src/config/logger.js';
+import type { Db } from '../../src/db/connection.js';
+import { clearPenalties, listNewPardons, listPenalties, pardon, putPenalties } from '../../src/db/control/penalties.js';
+import { openBulletin } from '../../src/server/bulletin.js';
+import { Penalties } from '../../src/server/penalties.js';
+import { onBothDatabases } from '../support/databases.js';
+import { until } from '../support/session.js';
+import type { Scope } from '../support/temporary.js';
+
+onBothDatabases('penalties', (open) => {
+  const openNode = async (scope: Scope, control: Db) => {
+    const penalties = new Penalties({ now: Date.now, longestPauseMs: 600_000 });
+    const bulletin = await openBulletin(penalties, { control, logger: createSilentLogger(), now: Date.now });
+    scope.after(() => bulletin.stop());
+    const misbehave = (source: string) => {
+      for (;;) {
+        const pause = penalties.charge(source, 'wrong keys');
+        if (pause !== null) return bulletin.tell(pause);
+      }
+    };
+    return { penalties, misbehave };
+  };
+
+  test('nodes share pauses, also after a restart, and obey pardons', async (t) => {
+    const { control } = await open(t);
+    const one = await openNode(t, control);
+    const two = await openNode(t, control);
+    one.misbehave('192.0.2.7');
+    one.misbehave('2001:db8::/64');
+    two.misbehave('192.0.2.9');
+    const count = (penalties: Penalties) =>
+      ['192.0.2.7', '2001:db8::/64', '192.0.2.9'].filter((source) => penalties.pauseOf(source) > 0).length;
+    await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all pauses');
+    const restarted = await openNode(t, control);
+    assert.equal(count(restarted.penalties), 3);
+    const listed = await listPenalties(control.read, Date.now(), 10);
+    assert.deepEqual(listed.map(({ source }) => source).sort(), ['192.0.2.7', '192.0.2.9', '2001:db8::/64']);
+
+    assert.equal(await control.write.transaction((tx) => pardon(tx, '192.0.2.7', Date.now())), 1);
+    assert.equal(await control.write.transaction((tx) => pardon(tx, '198.51.100.1', Date.now())), 0);
+    const nodes = [one, two, restarted].map(({ penalties }) => penalties);
+    await until(() => nodes.every((penalties) => count(penalties) === 2), 'every node to forgive one');
+    assert.equal(await control.write.transaction((tx) => pardon(tx, null, Date.now())), 2);
+    await until(() => nodes.every((penalties) => count(penalties) === 0), 'every node to forgive all');
+    one.misbehave('192.0.2.7');
+    await until(() => two.penalties.pauseOf('192.0.2.7') > 0, 'a pause after a pardon');
+  });
+
+  test('a newer pause takes the place of the older one, and what is over is cleared away', async (t) => {
+    const { control } = await open(t);
+    const penalty = { source: '192.0.2.7', until: 5000, strikes: 1, cause: 'wrong keys', beganAt: 1000 };
+    await putPenalties(control.write, [penalty, { ...penalty, source: '192.0.2.8' }]);
+    await putPenalties(control.write, [
+      { ...penalty, until: 9000, strikes: 2 },
+      { ...penalty, until: 8000 },
+    ]);
+    assert.deepEqual(
+      (await listPenalties(control.read, 0, 10)).map(({ source, until: end }) => [source, end]),
+      [
+        ['192.0.2.7', 8000],
+        ['192.0.2.8', 5000],
+      ],
+    );
+    await control.write.transaction((tx) => pardon(tx, '192.0.2.1', 4000));
+    await clearPenalties(control.write, 6000);
+    assert.deepEqual(
+      (await listPenalties(control.read, 0, 10)).map(({ source }) => source),
+      ['192.0.2.7'],
+    );
+    assert.deepEqual(await listNewPardons(control.read, 0), []);
+  });
+});
