@@ -59,8 +59,12 @@ export interface Authenticator {
   authenticate(orgId: string, publicKey: Buffer, address: string | null): Promise<Login | Denial>;
   /** Notes a login that has succeeded. */
   recordLogin(login: Login, place: LoginPlace): Promise<void>;
-  /** Notes that a key of the organization, proven by a signature, was not let in. */
-  recordRefusal(org: string, denial: Denial, place: Omit<LoginPlace, 'algorithms'>): Promise<void>;
+  /** Notes that a key of the organization was not let in; without a signature it may have been anybody who knows it. */
+  recordRefusal(
+    org: string,
+    denial: Denial,
+    place: Omit<LoginPlace, 'algorithms'> & { isProven: boolean },
+  ): Promise<void>;
   /**
    * Judges logins of the past as they stand now; one call's answers ask the database once for each organization and key,
    * and are not for keeping.
@@ -101,9 +105,10 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
     async recordLogin(login, place) {
       await touchLoginKey(control.write, login.org.id, login.credential, { at: now(), ...place });
     },
-    async recordRefusal(org, { denied, fingerprint }, place) {
-      const event = { at: now(), org, actor: `key:${fingerprint}`, action: 'login.refused', subject: org };
-      await recordAudit(control.write, { ...event, detail: { reason: denied, ...place } });
+    async recordRefusal(org, { denied, fingerprint }, { address, client, isProven }) {
+      const event = { at: now(), org, actor: isProven ? `key:${fingerprint}` : 'system', action: 'login.refused' };
+      const detail = { reason: denied, address, client, proven: isProven };
+      await recordAudit(control.write, { ...event, subject: fingerprint, detail });
     },
     review() {
       const asked = new Map<string, Promise<Standing>>();

@@ -50,7 +50,7 @@ export class Connection {
   private offence: Offence | null = 'left without a login';
   private hadWrongKeys = false;
   private release = () => {};
-  private channels = 0;
+  private readonly channels = new Set<Channel>();
   private requests = 0;
   private recorded: Promise<void> = Promise.resolve();
   private isClosing = false;
@@ -98,12 +98,12 @@ export class Connection {
         this.hadWrongKeys = true;
       },
       mayLog: (message) => this.deps.hush.allows(message, 60),
-      recordRefusal: (org, denial) => this.recordRefusal(org, denial),
+      recordRefusal: (org, denial, isProven) => this.recordRefusal(org, denial, isProven),
       enter: (login) => this.enter(login),
-      close: (reason) => this.close(reason),
+      close: (reason, offence) => this.close(reason, offence),
     });
     client.on('session', (accept, reject) => {
-      if (this.channels >= this.deps.settings.maxChannels || this.room?.openSession() !== true) reject();
+      if (this.channels.size >= this.deps.settings.maxChannels || this.room?.openSession() !== true) reject();
       else this.openChannel(client, accept());
     });
   }
@@ -120,6 +120,8 @@ export class Connection {
     for (const session of this.sessions) session.abort();
     if (this.client === null) this.socket.destroy();
     else this.client.end();
+    // A stranger gets no time to say more: each of its sockets counts against it until it is closed.
+    if (this.login === null) this.socket.destroySoon();
     setTimeout(() => this.socket.destroy(), farewellMs).unref();
   }
 
@@ -173,9 +175,9 @@ export class Connection {
     return true;
   }
 
-  private recordRefusal(org: string, denial: Denial): void {
+  private recordRefusal(org: string, denial: Denial, isProven: boolean): void {
     this.recorded = this.deps.authenticator
-      .recordRefusal(org, denial, { address: this.address, client: this.program })
+      .recordRefusal(org, denial, { address: this.address, client: this.program, isProven })
       .catch((error: Error) => void this.logger.error('refusal not recorded', { org, detail: error.message }));
   }
 
@@ -200,10 +202,9 @@ export class Connection {
   }
 
   private openChannel(client: Client, channel: Channel): void {
-    this.channels++;
+    this.channels.add(channel);
     channel.once('close', () => {
-      this.channels--;
-      this.room?.closeSession();
+      this.forgetChannel(channel);
       closeUnusedSession(client, channel);
     });
     channel.on('subsystem', (accept, reject, { name }) => {
@@ -211,6 +212,11 @@ export class Connection {
       if (name !== 'sftp' || login === null || room === null || this.isClosing) reject();
       else this.serveSftp(channel, accept, login, room);
     });
+  }
+
+  /** ssh2 tells of each close but those that come with the connection's end. */
+  private forgetChannel(channel: Channel): void {
+    if (this.channels.delete(channel)) this.room?.closeSession();
   }
 
   private serveSftp(channel: Channel, accept: () => ServerChannel, login: Login, room: OrgRoom): void {
@@ -261,6 +267,7 @@ export class Connection {
     if (this.login === null) this.deps.reception.dismiss(this.visitor, this.judge());
     this.lose();
     await Promise.all([...this.sessions].map((session) => session.ended));
+    for (const channel of this.channels) this.forgetChannel(channel);
     await this.recorded;
     this.release();
     if (this.login === null) return;
@@ -275,7 +282,9 @@ export class Connection {
 }
 
 /** What no SSH client sends; clients that have no algorithm in common with us, or that change their mind, are none such. */
-function isNonsense({ message, level }: Error & { level?: string }): boolean {
+function isNonsense({ message, level, code }: Error & { level?: string; code?: unknown }): boolean {
+  // What ssh2 stumbles over has no level, the client's own farewell a code.
+  if (level === undefined) return code === undefined;
   return level === 'protocol' || (level === 'handshake' && !/no matching/i.test(message));
 }
 

@@ -17,10 +17,10 @@ export interface LoginDeps {
   mayLog(message: string): boolean;
   /** Called with a proven login; false: there is no room for it. */
   enter(login: Login): boolean;
-  /** Ends the connection. */
-  close(reason: string): void;
-  /** Called once for each key that the client has proven to be its own, and that is not let in. */
-  recordRefusal(org: string, denial: Denial): void;
+  /** Ends the connection; null: by no fault of the client's. */
+  close(reason: string, offence?: null): void;
+  /** Called once for each key of the organization that is not let in; clients prove few of them, once they hear so. */
+  recordRefusal(org: string, denial: Denial, isProven: boolean): void;
 }
 
 /** Answers every authentication request of `client` until one is accepted. */
@@ -36,7 +36,7 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
     }
     judge(context, deps, told).catch((error: Error) => {
       deps.logger.error('login failed on the server side', { detail: error.message });
-      deps.close('login not possible now');
+      deps.close('login not possible now', null);
     });
   });
 }
@@ -57,7 +57,7 @@ async function judge(context: AuthContext, deps: LoginDeps, told: Set<string>): 
     if (!told.has(JSON.stringify(details)) && deps.mayLog('login refused')) deps.logger.warn('login refused', details);
     told.add(JSON.stringify(details));
     deps.onRefusal();
-    if (isProven && 'denied' in outcome) recordRefusal(context.username, outcome, deps, told);
+    if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, told);
     context.reject(['publickey']);
     return;
   }
@@ -74,12 +74,12 @@ const strange: readonly string[] = [
   'malformed certificate',
 ];
 
-/** The audit trail has those refusals whose client is who it says it is; strangers write nothing there. */
-function recordRefusal(org: string, denial: Denial, deps: LoginDeps, told: Set<string>): void {
+/** The audit trail has refusals of an organization's own keys, so many a minute; strangers write nothing there. */
+function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, told: Set<string>): void {
   if (strange.includes(denial.denied) || told.has(denial.fingerprint) || !deps.mayLog('refusal in the audit trail'))
     return;
   told.add(denial.fingerprint);
-  deps.recordRefusal(org, denial);
+  deps.recordRefusal(org, denial, isProven);
 }
 
 /** null: not refused. The reason is for the log alone. */

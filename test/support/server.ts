@@ -37,6 +37,7 @@ export async function startTestServer(
   scope: Scope,
   change: Partial<ServerSettings> = {},
   logger: Logger = createSilentLogger(),
+  now: () => number = Date.now,
 ): Promise<TestServer> {
   // Registered first, so that it runs before the database is closed.
   let running: RunningServer | null = null;
@@ -45,7 +46,6 @@ export async function startTestServer(
   const paths = pathsOf(settings);
   const { master } = await loadOrCreateMaster(paths);
   const { keys: hostKeys } = await loadOrCreateHostKeys(paths.hostKeys);
-  const now = Date.now;
   const identity = (org: Org) => openOrgIdentity(master, org);
   const intake = createIntake({ control, paths, settings, logger, now, identity });
   const spaceOf = (org: Org): Space => openSpace({ control, paths, settings, org, now, identity: () => identity(org) });

@@ -1,0 +1,48 @@
+/** New keys on the way: asked for by the server, by the client, and by both at once, under OpenSSH's transfers. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { layPeerTable, missing } from '../support/peers.js';
+import { connect, startTestServer } from '../support/server.js';
+import { until } from '../support/session.js';
+
+const skip = missing('sftp', 'openssh-client');
+const MiB = 1024 * 1024;
+
+/** Key exchanges in what OpenSSH says. */
+function countExchanges(stderr: string): number {
+  return stderr.match(/SSH2_MSG_NEWKEYS received/g)?.length ?? 0;
+}
+
+test('the server rekeys long transfers of OpenSSH, up and down, while the client does so, too', { skip }, async (t) => {
+  const table = await layPeerTable(t, undefined, { rekeyBytes: 4 * MiB });
+  const content = randomBytes(24 * MiB);
+  table.file('users.csv', content);
+  const transfer = async (...more: string[]) => {
+    const options = ['-o', 'LogLevel=DEBUG1', ...table.sshOptions(), ...more, '-P', String(table.port), '-b', '-'];
+    const commands = 'put users.csv\nget users.csv back.csv\n';
+    const ran = await table.run('sftp', [...options, `acme@${table.host}`], commands);
+    assert.equal(ran.code, 0, ran.stderr.slice(-2000));
+    assert.ok(table.fetched('back.csv').equals(content));
+    return countExchanges(ran.stderr);
+  };
+  // 48 MiB both ways, and a little: every 4 MiB, as far as requests lie between.
+  const byServer = await transfer();
+  assert.ok(byServer >= 6, `${byServer} exchanges`);
+  const byBoth = await transfer('-o', 'RekeyLimit=1M');
+  assert.ok(byBoth > byServer, `${byBoth} exchanges, with the client's own`);
+  // Whatever the cipher, and with the integrity of its own that the others lack.
+  await transfer('-c', 'aes256-ctr', '-o', 'RekeyLimit=3M');
+});
+
+test('a client that answers no new keys is put out, and one that does goes on', async (t) => {
+  const server = await startTestServer(t, { rekeyMinutes: 0.5 / 60, loginSeconds: 2 });
+  const lively = await connect(t, server.login);
+  let exchanges = 0;
+  lively.on('handshake', () => exchanges++);
+  const deaf = await connect(t, server.login);
+  const { _protocol } = deaf as unknown as { _protocol: { parse(data: Buffer, at: number, end: number): void } };
+  _protocol.parse = () => {};
+  await new Promise((resolve) => deaf.on('error', () => {}).once('close', resolve as () => void));
+  await until(() => exchanges >= 2, 'new keys for the other', 30_000);
+});
