@@ -36,6 +36,7 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
     const version = await readAccess(control.read);
     const review = authenticator.review();
     for (const each of [...guarded]) {
+      if (!guarded.has(each)) continue;
       const { login, address, seen } = each;
       const isOver = login.validUntil !== null && login.validUntil <= now();
       if (seen === version && !isOver) continue;
@@ -53,6 +54,8 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
     let failedBefore = false;
     while (guarded.size > 0) {
       await sleep(everyMs, undefined, { ref: false });
+      // Who stops closes the database after the last session, and a question to a closed pool waits for a minute.
+      if (guarded.size === 0) break;
       try {
         await look();
         failedBefore = false;
