@@ -6,6 +6,7 @@ import { startDeactivations } from './deactivations.js';
 import { startRetention } from './retention.js';
 import type { RunDeps } from './run.js';
 import { startTemplates } from './shelf.js';
+import { startSilence } from './silence.js';
 import { openUploadRuns, startSlots } from './slots.js';
 import { workNext } from './worker.js';
 
@@ -77,6 +78,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;
+  const silence = startSilence({ control, logger, now });
   const templates = startTemplates({ control, directory, paths, logger, now });
   const retention = startRetention({ control, directory, paths, settings, logger, now });
   const working = Promise.all([work(), check()]);
@@ -86,7 +88,14 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
       isStopping = true;
       waking.abort();
       stopping.abort();
-      await Promise.all([slots.stop(), deactivations.stop(), retention.stop(), templates.stop(), working]);
+      await Promise.all([
+        slots.stop(),
+        deactivations.stop(),
+        retention.stop(),
+        templates.stop(),
+        silence.stop(),
+        working,
+      ]);
     },
   };
 }

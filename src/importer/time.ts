@@ -7,6 +7,12 @@ export function dateIn(timeZone: string, at: number): string {
   return DateTime.fromMillis(at, { zone: timeZone }).toISODate()!;
 }
 
+/** `2026-01-31 02:00 (Europe/Berlin)`. */
+export function formatLocal(at: number, timeZone: string, withSeconds = false): string {
+  const time = DateTime.fromMillis(at, { zone: timeZone });
+  return `${time.toFormat(withSeconds ? 'yyyy-MM-dd HH:mm:ss' : 'yyyy-MM-dd HH:mm')} (${timeZone})`;
+}
+
 /** The moment a day begins in a time zone (where clocks skip midnight, the first moment there is), in ms. */
 export function startOfDay(timeZone: string, isoDate: string): number {
   return DateTime.fromISO(isoDate, { zone: timeZone }).startOf('day').toMillis();

@@ -1,6 +1,6 @@
 /** What a check says of one file, as people read it. */
-import { DateTime } from 'luxon';
 import { describeCounts } from './summary.js';
+import { formatLocal } from './time.js';
 import type { RunSummary } from './types.js';
 
 export interface Verdict {
@@ -47,9 +47,4 @@ export function describeVerdict({ summary, slotAt, beside }: Verdict): string {
     ...(slotAt === null ? [] : ['A newer version under the same name, sent before the import, takes its place.']),
   );
   return `${lines.join('\n')}\n`;
-}
-
-function formatLocal(at: number, timeZone: string, withSeconds = false): string {
-  const time = DateTime.fromMillis(at, { zone: timeZone });
-  return `${time.toFormat(withSeconds ? 'yyyy-MM-dd HH:mm:ss' : 'yyyy-MM-dd HH:mm')} (${timeZone})`;
 }

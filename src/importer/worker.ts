@@ -2,6 +2,7 @@
 
 import { giveUpRun } from '../db/control/requeue.js';
 import { claimRun, type Run, releaseRun, renewLease } from '../db/control/runs.js';
+import { recordRead } from '../db/control/uploads.js';
 import { findApplied } from '../db/directory/apply.js';
 import { ImportError } from './error.js';
 import { type RunDeps, workRun } from './run.js';
@@ -40,6 +41,8 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   try {
     const summary = await workRun(deps, run, lease.tell);
     if (summary !== null) {
+      for (const { uploadId, type, rows } of summary.files)
+        if (uploadId !== null) await recordRead(control.write, uploadId, { type, rows });
       const files = summary.files.map(({ uploadId, type, state, rows }) => ({ uploadId, type, state, rows }));
       // One that an older version applied has no such list.
       const hold = (summary.hold ?? []).map(({ code, count, of, limit }) => ({ code, count, of, limit }));

@@ -119,7 +119,8 @@ maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB;
 maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval);
 identifier (the column that tells who a user is), aliases (as "Work Email=User Email; Boss=Manager Email");
 maxConnections, maxSessions, maxHandles, uploadRate, downloadRate (bytes a second), hours, addresses.
-cadence (daily, weekdays, mon,wed or on-upload), earlyCheck (yes or no).
+cadence (daily, weekdays, mon,wed or on-upload), earlyCheck (yes or no);
+expectFiles, expectBy, expectDays, smallerThan, unchangedDays (what is an alarm).
 A new slot, time zone or cadence begins with its next occurrence; nothing is caught up.`,
     )
     .argument('<org>')

@@ -1,11 +1,13 @@
 /** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
 import { hasSftp } from '../../config/plans.js';
+import { listOpenAlarms } from '../../db/control/alarms.js';
 import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun, listRuns } from '../../db/control/runs.js';
 import { countSealedTo, countSealedToOthers } from '../../db/control/sealing.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { findUser } from '../../db/directory/users.js';
 import { emailKey } from '../../importer/normal.js';
+import { describeAlarm } from '../../importer/silence.js';
 import { KeyError } from '../../keys/error.js';
 import { keyIdOf, keyIdsOf, openOrgIdentity } from '../../keys/identity.js';
 import type { MasterKey } from '../../keys/master.js';
@@ -32,6 +34,8 @@ export async function examineOrg(place: Workplace, org: Org, master: MasterKey |
     report('warning', `it is enabled, and its plan "${org.plan}" has no SFTP door: nobody logs in`);
   if (org.enabled) await examineLoginKeys(place, org, report);
   if (org.enabled) await examineQueue(place, org, report);
+  for (const alarm of await listOpenAlarms(place.control.read, org.id))
+    report('warning', describeAlarm(alarm, org.timeZone));
   await examineRuns(place, org, report);
   if (findings.length === 0) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
   return findings;

@@ -86,6 +86,30 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
     },
     describe: (ranges) => ranges.join(','),
   },
+  expectFiles: {
+    takes: 'users, teams, users,teams,',
+    read: (text) => {
+      const files = text.split(',').map((file) => file.trim());
+      return files.every((file) => ['users', 'teams'].includes(file)) ? [...new Set(files)].sort().join(',') : null;
+    },
+    describe: String,
+  },
+  expectBy: {
+    takes: 'a time of day as HH:MM',
+    read: (text) => (/^([01]\d|2[0-3]):[0-5]\d$/.test(text) ? text : null),
+    describe: String,
+  },
+  expectDays: {
+    takes: 'daily, weekdays, days as mon,wed,fri,',
+    read: (text) => (readDays(text) === null ? null : text),
+    describe: String,
+  },
+  smallerThan: {
+    takes: 'a share as 50%',
+    read: (text) => (/^([1-9]\d?)%$/.test(text) ? Number.parseInt(text, 10) / 100 : null),
+    describe: (share) => `${Math.round(share * 100)}%`,
+  },
+  unchangedDays: count,
   cadence: {
     takes: 'daily, weekdays, days as mon,wed,fri, on-upload,',
     read: (text) => (text === 'on-upload' || readDays(text) !== null ? text : null),

@@ -109,7 +109,8 @@ export async function setOrganization(place: Workplace, id: string, fields: OrgF
   const change: OrgChange = { ...plain };
   if (limits !== undefined) change.limits = mergeLimits(before.limits, limits);
   if (options !== undefined) change.options = mergeOptions(before.options, options);
-  const moves = [fields.slot, fields.timeZone, options?.cadence];
+  const { cadence, expectFiles, expectBy, expectDays } = options ?? {};
+  const moves = [fields.slot, fields.timeZone, cadence, expectFiles, expectBy, expectDays];
   if (moves.some((one) => one !== undefined)) change.slotsFrom = place.now();
   await place.control.write.transaction(async (tx) => {
     await updateOrg(tx, id, change);

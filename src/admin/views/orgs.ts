@@ -1,5 +1,6 @@
 /** How organizations look to people and to programs. */
 import { hasSftp } from '../../config/plans.js';
+import { type Alarm, listOpenAlarms } from '../../db/control/alarms.js';
 import { listLoginKeys } from '../../db/control/keys.js';
 import { limitNames, type Org } from '../../db/control/orgs.js';
 import { findHeldRun } from '../../db/control/runs.js';
@@ -7,6 +8,7 @@ import { listQueue } from '../../db/control/uploads.js';
 import { countTeams } from '../../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../../db/directory/users.js';
 import { describeDays, isOnUpload, slotDays } from '../../importer/cadence.js';
+import { describeAlarm } from '../../importer/silence.js';
 import { nextSlot } from '../../importer/time.js';
 import type { Workplace } from '../compose.js';
 import { stateOfKey } from '../operations/keyterms.js';
@@ -48,18 +50,31 @@ export interface OrgDetails extends OrgSummary {
   /** Whether its plan includes the SFTP door. */
   hasDoor: boolean;
   nextSlotAt: number;
+  /** Those that are not over. */
+  alarms: Alarm[];
 }
 
 export async function detailOrg(place: Workplace, org: Org): Promise<OrgDetails> {
   const users = await countUsers(place.directory.read, org.id);
   const teams = await countTeams(place.directory.read, org.id);
   const heldRun = (await findHeldRun(place.control.read, org.id))?.id ?? null;
+  const alarms = await listOpenAlarms(place.control.read, org.id);
   const nextSlotAt = nextSlot(org.timeZone, org.slot, place.now(), slotDays(org.options)).at;
   const hasDoor = hasSftp(place.settings, org.plan);
-  return { ...(await summarizeOrg(place, org)), users, teams, heldRun, hasDoor, nextSlotAt };
+  return { ...(await summarizeOrg(place, org)), users, teams, heldRun, hasDoor, nextSlotAt, alarms };
 }
 
-export function renderOrg({ org, hasDoor, nextSlotAt, usableKeys, queued, users, teams, heldRun }: OrgDetails): string {
+export function renderOrg({
+  org,
+  alarms,
+  hasDoor,
+  nextSlotAt,
+  usableKeys,
+  queued,
+  users,
+  teams,
+  heldRun,
+}: OrgDetails): string {
   return renderRecord([
     ['Organization', org.id],
     ['Name', org.name],
@@ -78,6 +93,7 @@ export function renderOrg({ org, hasDoor, nextSlotAt, usableKeys, queued, users,
     ['Usable keys', String(usableKeys)],
     ['Queued files', String(queued)],
     ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun}"`],
+    ...alarms.map((alarm): [string, string] => ['Alarm', describeAlarm(alarm, org.timeZone)]),
     ['Users', `${users.active} active (${users.admins} admins), ${users.deactivated} deactivated`],
     ['Known teams', String(teams)],
     ...limitNames.map((name): [string, string | null] => [name, describeLimit(name, org.limits[name])]),
@@ -85,8 +101,14 @@ export function renderOrg({ org, hasDoor, nextSlotAt, usableKeys, queued, users,
   ]);
 }
 
-export function orgDetailsToJson({ org, nextSlotAt, ...counts }: OrgDetails): Record<string, unknown> {
-  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt) };
+export function orgDetailsToJson({ org, nextSlotAt, alarms, ...counts }: OrgDetails): Record<string, unknown> {
+  const told = alarms.map(({ kind, subject, openedAt, detail }) => ({
+    kind,
+    subject,
+    openedAt: isoTime(openedAt),
+    message: describeAlarm({ kind, subject, detail }, org.timeZone),
+  }));
+  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt), alarms: told };
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {

@@ -20,6 +20,16 @@ export interface OrgOptions {
   addresses?: string[];
   /** `daily`, `weekdays`, days as `mon,wed`, or `on-upload`; daily without it. */
   cadence?: string;
+  /** `users`, `teams` or `users,teams`: silence of these is an alarm. */
+  expectFiles?: string;
+  /** HH:MM in its time zone; its slot without it. */
+  expectBy?: string;
+  /** Days as `cadence` has them; those of its slots without it. */
+  expectDays?: string;
+  /** Share of the usual size below which a file is an alarm; a half without it. */
+  smallerThan?: number;
+  /** A file that has been the same for so many days is an alarm; never without it. */
+  unchangedDays?: number;
   /** Whether queued files are checked at once; true without it. */
   earlyCheck?: boolean;
   /** The column that tells who a user is, whatever their email (rule U15). */

@@ -199,6 +199,15 @@ function redirect(db: Queryable, id: number, from: UploadState[], change: Partia
   );
 }
 
+/** What reading a file has told of it. */
+export async function recordRead(
+  db: Queryable,
+  id: number,
+  { type, rows }: Pick<UploadRow, 'type' | 'rows'>,
+): Promise<void> {
+  await db('uploads').where({ id }).update({ type, rows });
+}
+
 /** Follows a rename, as long as no run has claimed the upload. */
 export async function moveUpload(db: Queryable, id: number, path: string): Promise<void> {
   await db('uploads').where({ id }).whereIn('state', movableStates).update({ path });

@@ -1,5 +1,6 @@
 /** The control database's schema: organizations, login keys, the virtual tree, uploads and their queue, runs, audit. */
 import type { Knex } from 'knex';
+import { alarms } from './alarms.js';
 import { cadence } from './cadence.js';
 import { checks } from './checks.js';
 import { addDoors } from './doors.js';
@@ -19,6 +20,7 @@ export const controlMigrations: readonly Migration[] = [
   checks,
   requests,
   cadence,
+  alarms,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */
