@@ -69,6 +69,14 @@ export async function renamePath(
   return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
 
+/** For a name that an upload in progress gets. @throws SpaceError as renamePath */
+export async function requireFree(tx: Queryable, org: Org, path: string, overwrite: boolean): Promise<void> {
+  await requireFolder(tx, org.id, splitPath(path).dir);
+  const target = await lockEntry(tx, org.id, path);
+  if (target?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
+  if (target !== null && !overwrite) throw new SpaceError('exists', `${path} exists`);
+}
+
 /** A final name queues what was stored, once; a temporary one, and one below `/dry-run`, take it out of the queue again. */
 async function followName(
   tx: Queryable,

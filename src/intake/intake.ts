@@ -15,11 +15,11 @@ import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/limits.js';
 import { findOwnPartial, openPartial, removePartials } from '../storage/partials.js';
-import { checkPath, isFixed, requireWritable, splitPath } from '../storage/path.js';
+import { checkPath, isBelow, isFixed, requireWritable, splitPath } from '../storage/path.js';
 import { createShelves, shareSyncs } from '../storage/syncs.js';
 import { SpaceError } from '../storage/types.js';
 import type { SealStep } from '../storage/writer.js';
-import { removeFile, renamePath } from './change.js';
+import { removeFile, renamePath, requireFree } from './change.js';
 import { GroupCommit, type Work } from './commit.js';
 import { type Base, Content } from './content.js';
 import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
@@ -101,6 +101,8 @@ class SenderIntake implements Intake {
   readonly #org: Org;
   readonly #sender: Sender;
   readonly #place: UploadPlace;
+  /** Uploads in progress of this sender alone. */
+  readonly #own = new Set<OpenUpload>();
 
   constructor(deps: Shared, org: Org, sender: Sender) {
     this.#deps = deps;
@@ -113,7 +115,10 @@ class SenderIntake implements Intake {
       publish: (upload) => this.#publish(upload),
       onStep: deps.onStep ?? (() => {}),
       onLost: (lost) => this.#lose(lost),
-      onEnd: (upload) => void deps.open.delete(upload),
+      onEnd: (upload) => {
+        deps.open.delete(upload);
+        this.#own.delete(upload as OpenUpload);
+      },
       warn: (message, cause) => void deps.logger.warn(message, { org: org.id, cause: String(cause) }),
     };
   }
@@ -136,6 +141,7 @@ class SenderIntake implements Intake {
         const parts = { path, content, claim, trail, begunAt, append: options.append, attributes };
         const upload = new OpenUpload(this.#place, parts);
         open.add(upload);
+        this.#own.add(upload);
         return upload;
       } catch (error) {
         claim.release(0);
@@ -150,7 +156,14 @@ class SenderIntake implements Intake {
       requireWritable(path);
       if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
       const at = this.#deps.now();
-      await this.#release(await this.#deps.commits.run((tx) => removeFile(tx, this.#org, this.#sender, path, at)));
+      const open = this.#openAt(path);
+      const work: Work<Freed> = (tx) => removeFile(tx, this.#org, this.#sender, path, at);
+      const freed = await this.#deps.commits.run(work).catch((error) => {
+        if (open.length > 0 && isAbsent(error)) return null;
+        throw error;
+      });
+      for (const upload of open) upload.remove();
+      if (freed !== null) await this.#release(freed);
     });
   }
 
@@ -163,9 +176,21 @@ class SenderIntake implements Intake {
       }
       const at = this.#deps.now();
       checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
-      const work: Work<Freed> = (tx) => renamePath(tx, this.#org, this.#sender, { from, to, overwrite }, at);
-      await this.#release(await this.#deps.commits.run(work));
+      const rename = { from, to, overwrite };
+      const work: Work<Freed> = (tx) => renamePath(tx, this.#org, this.#sender, rename, at);
+      const freed = await this.#deps.commits.run(work).catch(async (error) => {
+        if (this.#openAt(from).length === 0 || !isAbsent(error)) throw error;
+        await this.#deps.commits.run((tx) => requireFree(tx, this.#org, to, overwrite));
+        return null;
+      });
+      for (const upload of this.#own)
+        if (upload.path === from || isBelow(upload.path, from)) upload.moveTo(to + upload.path.slice(from.length));
+      if (freed !== null) await this.#release(freed);
     });
+  }
+
+  #openAt(path: string): OpenUpload[] {
+    return [...this.#own].filter((upload) => upload.path === path && !upload.isRemoved);
   }
 
   async #checkPlace(path: string, options: BeginOptions): Promise<Beginning> {
@@ -272,4 +297,9 @@ class SenderIntake implements Intake {
       this.#place.warn('the bytes of a removed file are still there', cause);
     }
   }
+}
+
+/** Nothing complete has the name. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof SpaceError && (error.code === 'not_found' || error.code === 'incomplete');
 }

@@ -34,8 +34,9 @@ export interface TrailOf {
 /** Calls come one after the other. */
 export class Trail {
   readonly #place: TrailPlace;
-  readonly #of: TrailOf;
+  #of: TrailOf;
   #notedId: string | null = null;
+  #isOutdated = false;
   #noting: Promise<void> = Promise.resolve();
 
   constructor(place: TrailPlace, of: TrailOf) {
@@ -47,11 +48,19 @@ export class Trail {
     return this.#of.keeps;
   }
 
+  /** The next note says so; a crash before it leaves the old name. */
+  moveTo(path: string): void {
+    this.#of = { ...this.#of, path };
+    this.#isOutdated = true;
+  }
+
   /** Notes, beside the upload, what a crash would leave; once for each file that it seals. */
   note(remains: Remains, attributes: Attributes): void {
-    if (!this.#of.keeps || remains.sealedBytes < worthBytes || remains.id === this.#notedId) return;
+    if (!this.#of.keeps || remains.sealedBytes < worthBytes) return;
+    if (remains.id === this.#notedId && !this.#isOutdated) return;
     const outdated = this.#notedId;
     this.#notedId = remains.id;
+    this.#isOutdated = false;
     const noted = this.#noting.then(async () => {
       const partial = await this.#describe(remains, attributes);
       await this.#place.commits.run(async (tx) => {

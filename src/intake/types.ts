@@ -36,7 +36,10 @@ export interface Receipt {
  * before `finish`; `finish` resolves only when the file would survive a power cut and is queued.
  */
 export interface Upload {
+  /** Where it will be published: its sender may rename it while it goes on. */
   readonly path: string;
+  /** Its sender has removed the name: there is nothing to finish. */
+  readonly isRemoved: boolean;
   /** The entry as a STAT of the handle should show it: the size written so far. */
   entry(): Entry;
   /** Takes bytes at an offset; keeps no reference to `bytes` after it resolves. Resolves at once while there is room. */
@@ -55,8 +58,14 @@ export interface Upload {
 /** The intake of one organization for one sender. Every method throws SpaceError. */
 export interface Intake {
   begin(path: string, options: BeginOptions): Promise<Upload>;
-  /** Removes a file; one that is still queued is withdrawn from the queue. */
+  /**
+   * Removes a file; one that is still queued is withdrawn from the queue. An upload of this sender that goes on under the
+   * name goes on without one, as an open file does.
+   */
   remove(path: string): Promise<void>;
-  /** Renames a file or folder; a temporary name that becomes a final one is queued here, once. */
+  /**
+   * Renames a file or folder; a temporary name that becomes a final one is queued here, once. Uploads of this sender that
+   * go on there move with it.
+   */
   rename(from: string, to: string, overwrite: boolean): Promise<void>;
 }

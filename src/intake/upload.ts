@@ -51,13 +51,14 @@ interface UploadParts {
 }
 
 export class OpenUpload implements Upload {
-  readonly path: string;
   readonly #place: UploadPlace;
   readonly #content: Content;
   readonly #claim: Claim;
   readonly #trail: Trail;
   readonly #isAppending: boolean;
   readonly #begunAt: number;
+  #path: string;
+  #isRemoved = false;
   #attributes: Partial<Attributes> = {};
   #hasEnded = false;
   /** Why nothing of it may be published any more: a call that failed left it in an unknown state. */
@@ -67,13 +68,32 @@ export class OpenUpload implements Upload {
 
   constructor(place: UploadPlace, { path, content, claim, trail, begunAt, append, attributes }: UploadParts) {
     this.#place = place;
-    this.path = path;
+    this.#path = path;
     this.#content = content;
     this.#claim = claim;
     this.#trail = trail;
     this.#isAppending = append;
     this.setAttributes(attributes);
     this.#begunAt = begunAt;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
+  /** Its name is another one now. */
+  moveTo(path: string): void {
+    this.#path = path;
+    this.#trail.moveTo(path);
+  }
+
+  /** Its name is gone: nothing of it will be kept. */
+  remove(): void {
+    this.#isRemoved = true;
   }
 
   entry(): Entry {
@@ -166,7 +186,7 @@ export class OpenUpload implements Upload {
 
   /** What failed is not kept: what it holds is not known. */
   async #park(): Promise<number> {
-    if (this.#failure === null && this.#trail.keeps) {
+    if (this.#failure === null && this.#trail.keeps && !this.#isRemoved) {
       try {
         return await this.#content.park();
       } catch (cause) {

@@ -2,7 +2,7 @@
  * What a session should do, told from the bytes that it is sent: every request in its turn, one after the other, on a tree
  * in memory. Where the protocol leaves the server a choice the model takes over what the server chose.
  */
-import { decodePath, isReadOnly, normalizePath } from '../../src/storage/path.js';
+import { decodePath, isBelow, isReadOnly, normalizePath } from '../../src/storage/path.js';
 import { FieldReader, Refusal, ShortPacket } from './reader.js';
 import { Tree } from './tree.js';
 
@@ -30,6 +30,8 @@ interface OpenUpload {
   content: Buffer;
   readable: boolean;
   appends: boolean;
+  /** Its name was removed: nothing of it is published, and its CLOSE succeeds. */
+  isRemoved: boolean;
   /** A request on it failed: nothing of it is published. */
   isPoisoned: boolean;
   /** Bytes from the start that came in one piece. */
@@ -108,6 +110,7 @@ export class Model {
       content: base ?? Buffer.alloc(0),
       readable: isSet(1),
       appends: isSet(4),
+      isRemoved: false,
       isPoisoned: false,
       prefix: base?.length ?? 0,
       aheadBytes: 0,
@@ -137,7 +140,7 @@ export class Model {
     const handle = this.handles.get(name);
     if (handle === undefined) return refused;
     this.handles.delete(name);
-    if (handle.kind !== 'upload') return done;
+    if (handle.kind !== 'upload' || handle.isRemoved) return done;
     return !handle.isPoisoned && this.tree.publish(handle.path, handle.content) ? done : refused;
   }
 
@@ -263,9 +266,31 @@ export class Model {
     return handle;
   }
 
+  removeFile(reader: FieldReader): Outcome {
+    const path = writablePath(reader);
+    const isOpen = this.#ownUpload(path) !== null;
+    if (!this.tree.removeFile(path) && (!isOpen || this.tree.isFolder(path))) return refused;
+    for (const upload of this.#uploads()) upload.isRemoved ||= upload.path === path;
+    return done;
+  }
+
+  /** Uploads in progress go with their names. */
+  rename(reader: FieldReader, overwrite: boolean): Outcome {
+    const [from, to] = [readPath(reader), readPath(reader)];
+    const isOpen = !this.tree.has(from) && this.#ownUpload(from) !== null;
+    if (!(isOpen ? this.tree.isFree(to, overwrite) : this.tree.rename(from, to, overwrite))) return refused;
+    for (const upload of this.#uploads())
+      if (upload.path === from || isBelow(upload.path, from)) upload.path = to + upload.path.slice(from.length);
+    return done;
+  }
+
+  #uploads(): OpenUpload[] {
+    return [...this.handles.values()].filter((handle) => handle.kind === 'upload' && !handle.isRemoved) as OpenUpload[];
+  }
+
   #ownUpload(path: string): OpenUpload | null {
     let found: OpenUpload | null = null;
-    for (const handle of this.handles.values()) if (handle.kind === 'upload' && handle.path === path) found = handle;
+    for (const handle of this.#uploads()) if (handle.path === path) found = handle;
     return found;
   }
 }
@@ -311,7 +336,7 @@ const table: Record<string, (model: Model, reader: FieldReader) => Outcome> = {
   10: (model, reader) => model.setHandle(reader),
   11: (model, reader) => model.openFolder(reader),
   12: (model, reader) => model.list(reader),
-  13: ({ tree }, reader) => toOutcome(tree.removeFile(writablePath(reader))),
+  13: (model, reader) => model.removeFile(reader),
   14: ({ tree }, reader) => {
     const path = readPath(reader);
     reader.attributes();
@@ -320,8 +345,8 @@ const table: Record<string, (model: Model, reader: FieldReader) => Outcome> = {
   15: ({ tree }, reader) => toOutcome(tree.removeFolder(writablePath(reader))),
   16: (_model, reader) => pathIs(readPath(reader)),
   17: (model, reader) => model.statPath(reader),
-  18: ({ tree }, reader) => toOutcome(tree.rename(readPath(reader), readPath(reader), false)),
-  'posix-rename@openssh.com': ({ tree }, reader) => toOutcome(tree.rename(readPath(reader), readPath(reader), true)),
+  18: (model, reader) => model.rename(reader, false),
+  'posix-rename@openssh.com': (model, reader) => model.rename(reader, true),
   'fsync@openssh.com': (model, reader) => model.sync(reader),
   'lsetstat@openssh.com': (model, reader) => model.setPath(reader),
   'limits@openssh.com': () => ({ barrier: 'none', check: (answer) => (answer.type === 201 ? null : 'no limits') }),

@@ -62,6 +62,12 @@ export class Tree {
     return this.file(path) !== null && this.nodes.delete(path);
   }
 
+  /** Whether a file that is not complete yet may get this name. */
+  isFree(path: string, overwrite: boolean): boolean {
+    if (path === '/' || isReadOnly(path) || this.isFolder(path) || !isWithinLimits(path)) return false;
+    return this.isFolder(splitPath(path).dir) && (overwrite || !this.nodes.has(path));
+  }
+
   rename(from: string, to: string, overwrite: boolean): boolean {
     const node = this.nodes.get(from);
     if (node === undefined || [from, to].some((path) => path === '/' || isReadOnly(path)) || !isWithinLimits(to))

@@ -246,7 +246,7 @@ onBothDatabases('intake', (open) => {
     await space.rmdir('/a');
     await first.finish();
     assert.equal((await space.stat('/a/b/users.csv')).kind, 'file');
-    await intake.rename('/a/b', '/c', false);
+    await place.service.forSender(place.org, sender).rename('/a/b', '/c', false);
     await place.put('/a/b', 'now a file');
     await assert.rejects(second.finish(), { code: 'not_a_folder' });
     await space.mkdir('/x.csv', {});

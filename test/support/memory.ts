@@ -150,6 +150,7 @@ function createIntake(
       let failure: unknown = null;
       const upload: Upload = {
         path,
+        isRemoved: false,
         entry: () => entryOf(path, node),
         async write(offset, bytes) {
           await beforeWrite().catch((cause) => {

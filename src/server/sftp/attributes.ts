@@ -66,7 +66,12 @@ export function formatLongName(entry: Entry, owner: string, nowMs: number): stri
   const kind = entry.kind === 'dir' ? 'd' : '-';
   const bits = [...'rwxrwxrwx'].map((letter, bit) => ((entry.mode >> (8 - bit)) & 1 ? letter : '-')).join('');
   const who = owner.padEnd(8);
-  return `${kind}${bits}    1 ${who} ${who} ${String(entry.size).padStart(8)} ${formatTime(entry.mtimeMs, nowMs)} ${entry.name}`;
+  return `${kind}${bits}    1 ${who} ${who} ${String(entry.size).padStart(8)} ${formatTime(entry.mtimeMs, nowMs)} ${toShown(entry.name)}`;
+}
+
+/** Clients print the line as it is: what moves a terminal's cursor becomes `?`, as `ls` does it. */
+function toShown(name: string): string {
+  return name.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

@@ -12,6 +12,9 @@ export type SftpErrorCode =
   | 'bad_request'
   /** No one of that name, or no algorithm. */
   | 'unknown_name'
+  /** There are no links here. */
+  | 'no_links'
+  | 'read_only_session'
   /** The key that logged in may not read. */
   | 'upload_only'
   /** The session was ended while the request waited for its turn. */

@@ -1,5 +1,5 @@
 /** Requests on files: open, read, write, close, and what concerns an open handle. */
-import type { Entry } from '../../storage/types.js';
+import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import type { Context, Handler } from './handler.js';
@@ -85,13 +85,17 @@ export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffe
 
 export const closeFile: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
-  async run({ tally, handles }, { handle }, id) {
+  async run({ tally, handles, recent }, { handle }, id) {
     if (handle.kind === 'reader') {
       await handle.reader.close();
       if (handle.bytesRead > 0) tally.filesSent++;
     } else if (handle.kind === 'upload') {
-      await handle.upload.finish().finally(() => handles.forget(handle));
-      tally.filesReceived++;
+      const { upload } = handle;
+      await (upload.isRemoved ? upload.abort() : upload.finish()).finally(() => handles.forget(handle));
+      if (!upload.isRemoved) {
+        recent.note(upload.entry());
+        tally.filesReceived++;
+      }
     }
     return replyStatus(id, okStatus);
   },
@@ -116,11 +120,16 @@ export const setHandleAttributes: Handler<{ handle: Handle; given: GivenAttribut
       const { path, size } = await entryOf(context, handle);
       if (given.size !== null && given.size !== size)
         throw new SftpError('wrong_handle', 'FSETSTAT of the size on a handle that was not opened for writing');
-      await context.space.setAttributes(path, given.attributes);
+      await context.space.setAttributes(path, given.attributes).catch(ignoreGone);
     }
     return replyStatus(id, okStatus);
   },
 };
+
+/** An open file may lose its name: there is nothing left to set. */
+function ignoreGone(error: unknown): void {
+  if (!(error instanceof SpaceError) || error.code !== 'not_found') throw error;
+}
 
 /** For the caller's turn on the handle. */
 export async function setUploadAttributes(handle: UploadHandle, { size, attributes }: GivenAttributes): Promise<void> {

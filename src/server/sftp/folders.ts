@@ -1,5 +1,5 @@
 /** Requests on folders: list, make, remove. */
-import { SpaceError } from '../../storage/types.js';
+import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import type { Handler } from './handler.js';
@@ -8,8 +8,10 @@ import { readPath } from './path.js';
 import { replyEntries, replyHandle, replyStatus } from './reply.js';
 import { endStatus, okStatus } from './status.js';
 
-/** Entries of one READDIR reply: names of 255 bytes, twice each, still fit into the shortest packet a client must take. */
-const pageEntries = 50;
+/** Entries of one READDIR reply, as OpenSSH's server has it. */
+const pageEntries = 100;
+/** Its bytes: less than the 34,000 of the shortest packet that a client must take. */
+const pageBytes = 32_000;
 
 export const openFolder: Handler<{ path: string }> = {
   read: (packet) => ({ path: readPath(packet) }),
@@ -26,13 +28,30 @@ export const readFolder: Handler<{ handle: Handle }> = {
   async run({ space, now }, { handle }, id) {
     if (handle.kind !== 'folder') throw new SftpError('wrong_handle', 'READDIR on a handle that is no folder');
     if (handle.isExhausted) return replyStatus(id, endStatus);
-    const entries = await space.list(handle.path, handle.afterName, pageEntries);
-    handle.isExhausted = entries.length < pageEntries;
-    if (entries.length === 0) return replyStatus(id, endStatus);
-    handle.afterName = entries[entries.length - 1]!.name;
-    return replyEntries(id, entries, space.org, now());
+    const entries = await space.list(handle.path, handle.afterName, pageEntries).catch(endOfGone);
+    const page = takePage(entries, space.org);
+    handle.isExhausted = page.length === entries.length && entries.length < pageEntries;
+    if (page.length === 0) return replyStatus(id, endStatus);
+    handle.afterName = page[page.length - 1]!.name;
+    return replyEntries(id, page, space.org, now());
   },
 };
+
+/** A folder that was removed while it is listed has come to its end. */
+function endOfGone(error: unknown): Entry[] {
+  if (error instanceof SpaceError && (error.code === 'not_found' || error.code === 'not_a_folder')) return [];
+  throw error;
+}
+
+/** The first entries that fit: each has its name twice, its owner twice, attributes, and the rest of its line. */
+function takePage(entries: readonly Entry[], owner: string): readonly Entry[] {
+  let bytes = 0;
+  const first = entries.findIndex(({ name }) => {
+    bytes += 2 * Buffer.byteLength(name) + 2 * owner.length + 120;
+    return bytes > pageBytes;
+  });
+  return first === -1 ? entries : entries.slice(0, first);
+}
 
 export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
   read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),

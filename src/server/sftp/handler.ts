@@ -4,6 +4,7 @@ import type { Space } from '../../storage/types.js';
 import type { PacketReader } from './codec.js';
 import type { Handle, HandleTable } from './handles.js';
 import type { Lane } from './lane.js';
+import type { RecentUploads } from './recent.js';
 import type { Reply } from './reply.js';
 
 /** What a session has moved, for the log. */
@@ -21,6 +22,7 @@ export interface Context {
   readonly handles: HandleTable;
   /** Requests that name paths. */
   readonly paths: Lane;
+  readonly recent: RecentUploads;
   readonly tally: Tally;
   readonly now: () => number;
   /** Whether everything that changes anything is refused. */

@@ -1,5 +1,6 @@
 /** The open files and folders of one session. */
 import type { Upload } from '../../intake/types.js';
+import { isBelow } from '../../storage/path.js';
 import type { Reader } from '../../storage/types.js';
 import { SftpError } from './error.js';
 import { Lane } from './lane.js';
@@ -100,8 +101,15 @@ export class HandleTable {
   /** The upload that this session has in progress at a path; the latest one, should there be two. null: none. */
   findUpload(path: string): UploadHandle | null {
     let found: UploadHandle | null = null;
-    for (const handle of this.uploads) if (handle.upload.path === path) found = handle;
+    for (const handle of this.uploads) if (!handle.upload.isRemoved && handle.upload.path === path) found = handle;
     return found;
+  }
+
+  /** A folder was renamed: whoever lists it, or one below it, goes on there. */
+  moveFolders(from: string, to: string): void {
+    for (const handle of this.handles.values())
+      if (handle.kind === 'folder' && (handle.path === from || isBelow(handle.path, from)))
+        handle.path = to + handle.path.slice(from.length);
   }
 
   countUploads(): number {

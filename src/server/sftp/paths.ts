@@ -13,9 +13,10 @@ import { okStatus } from './status.js';
 /** rclone, sshfs and others look at a path that they have not closed yet: a session sees its own uploads. */
 export const statPath: Handler<{ path: string }> = {
   read: (packet) => ({ path: readPath(packet) }),
-  async run({ space, handles }, { path }, id) {
+  async run({ space, handles, recent }, { path }, id) {
     const own = handles.findUpload(path);
-    return replyAttributes(id, own === null ? await space.stat(path) : await statUpload(own));
+    const entry = own === null ? await recent.see(path, () => space.stat(path)) : await statUpload(own);
+    return replyAttributes(id, entry);
   },
 };
 
@@ -37,15 +38,16 @@ export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }
       await own.lane.exclusive(() => setUploadAttributes(own, given));
     } else {
       if (given.size !== null) await resizeFile(context, path, given.size);
-      await context.space.setAttributes(path, given.attributes);
+      const { space, recent } = context;
+      await recent.change(path, given.attributes, () => space.setAttributes(path, given.attributes));
     }
     return replyStatus(id, okStatus);
   },
 };
 
 /** A file of another size is another version of it: it enters as an upload of its own. */
-async function resizeFile({ space, intake }: Context, path: string, size: number): Promise<void> {
-  const entry = await space.stat(path);
+async function resizeFile({ space, intake, recent }: Context, path: string, size: number): Promise<void> {
+  const entry = await recent.see(path, () => space.stat(path));
   if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder and has no size`);
   if (entry.size === size) return;
   const upload = await intake.begin(path, {
@@ -66,8 +68,9 @@ async function resizeFile({ space, intake }: Context, path: string, size: number
 
 export const removeFile: Handler<{ path: string }> = {
   read: (packet) => ({ path: readPath(packet) }),
-  async run({ intake }, { path }, id) {
+  async run({ intake, recent }, { path }, id) {
     await intake.remove(path);
+    recent.forget(path);
     return replyStatus(id, okStatus);
   },
 };
@@ -81,8 +84,10 @@ interface RenameArgs {
 export function renamePath({ overwrite }: { overwrite: boolean }): Handler<RenameArgs> {
   return {
     read: (packet) => ({ from: readPath(packet), to: readPath(packet) }),
-    async run({ intake }, { from, to }, id) {
+    async run({ intake, handles, recent }, { from, to }, id) {
       await intake.rename(from, to, overwrite);
+      recent.move(from, to);
+      handles.moveFolders(from, to);
       return replyStatus(id, okStatus);
     },
   };
@@ -96,5 +101,5 @@ export const resolvePath: Handler<{ path: string }> = {
 
 export const refuseLink: Handler<null> = {
   read: () => null,
-  run: () => Promise.reject(new SftpError('not_served', 'links are not served')),
+  run: () => Promise.reject(new SftpError('no_links', 'links are not served')),
 };

@@ -2,7 +2,7 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Logger } from '../../config/logger.js';
 import type { Intake } from '../../intake/types.js';
-import { type Space, SpaceError } from '../../storage/types.js';
+import type { Space } from '../../storage/types.js';
 import { PacketReader } from './codec.js';
 import { SftpError } from './error.js';
 import { extensions } from './extensions.js';
@@ -13,6 +13,7 @@ import { type Handle, type HandleShare, HandleTable } from './handles.js';
 import { Lane } from './lane.js';
 import { Outbox } from './outbox.js';
 import { type Buckets, Pacer } from './pace.js';
+import { RecentUploads } from './recent.js';
 import { type Reply, replyStatus, replyVersion } from './reply.js';
 import { extendedNumber, initNumber, requests } from './requests.js';
 import { isServerFault, statusOf } from './status.js';
@@ -88,6 +89,7 @@ export class Session {
       intake: options.intake,
       handles: new HandleTable(options.maxHandles, options.handleShare),
       paths: new Lane(),
+      recent: new RecentUploads(options.now),
       tally: this.tally,
       now: options.now,
       isReadOnly: options.readOnly === true,
@@ -190,7 +192,7 @@ export class Session {
       name = request.name;
       const args = request.handler.read(reader, this.context);
       if (this.options.readOnly === true && changesAnything(request, args))
-        throw new SpaceError('read_only', `${name} in a read-only session`);
+        throw new SftpError('read_only_session', `${name} in a read-only session`);
       if (this.options.uploadOnly === true && readsAnything(request, args))
         throw new SftpError('upload_only', `${name} in a session that may upload only`);
       costBytes += request.replyBytes?.(args) ?? 0;

@@ -25,11 +25,15 @@ const { noSuchFile, permissionDenied, failure, badMessage, unsupported } = statu
 const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   not_found: { code: noSuchFile, sentence: 'No such file or folder' },
   exists: { code: failure, sentence: 'A file or folder of this name is there already' },
-  not_a_folder: { code: failure, sentence: 'This is not a folder' },
+  // As OpenSSH's server has it: clients that look for a name below a file ask whether it is there.
+  not_a_folder: { code: noSuchFile, sentence: 'This is not a folder' },
   is_a_folder: { code: failure, sentence: 'This is a folder' },
   not_empty: { code: failure, sentence: 'The folder is not empty' },
-  read_only: { code: permissionDenied, sentence: 'This folder is read-only; files are dropped in /' },
-  bad_name: { code: failure, sentence: 'This name is not allowed' },
+  read_only: {
+    code: permissionDenied,
+    sentence: '/archive, /reports and /templates are read-only; files are dropped in /',
+  },
+  bad_name: { code: failure, sentence: 'This name is not allowed: too long, too deep, not UTF-8, or with a NUL' },
   too_large: { code: failure, sentence: 'Larger than this server accepts' },
   quota: { code: failure, sentence: 'The quota is used up; remove files, or ask the operator for more' },
   no_space: { code: failure, sentence: 'The server is short of disk space; try again later' },
@@ -48,6 +52,8 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   too_many_handles: { code: failure, sentence: 'Too many open files; close some first' },
   bad_request: { code: failure, sentence: 'Invalid request' },
   unknown_name: { code: failure, sentence: 'No such user, or no such algorithm' },
+  no_links: { code: unsupported, sentence: 'There are no links here' },
+  read_only_session: { code: permissionDenied, sentence: 'This session is read-only' },
   upload_only: { code: permissionDenied, sentence: 'This key may upload, and read nothing' },
   ended: { code: failure, sentence: 'The session was ended' },
   wrong_handle: { code: permissionDenied, sentence: 'The file was not opened for this' },
