@@ -47,12 +47,8 @@ export interface TransportOptions {
 export function loadTransport({ digest = knownDigest, extend = answerClient }: TransportOptions = {}): Transport {
   const require = createRequire(import.meta.url);
   const main = require.resolve('ssh2');
-  const file = join(dirname(main), 'protocol', 'kex.js');
-  const source = readFileSync(file);
-  if (createHash('sha256').update(source).digest('hex') !== digest) {
-    const lacking = `${file} is not the one that this version of Dropslot knows`;
-    return { ssh2: require('ssh2'), kex: [], lacking };
-  }
+  const { file, source, lacking } = inspectTransport(digest);
+  if (lacking !== null) return { ssh2: require('ssh2'), kex: [], lacking };
   if ((require.cache[file] as ExtendedModule | undefined)?.extend !== extend) {
     forget(require, dirname(main));
     compile(require, file, source.toString(), extend);
@@ -60,6 +56,14 @@ export function loadTransport({ digest = knownDigest, extend = answerClient }: T
     SUPPORTED_KEX.push(postQuantumKex);
   }
   return { ssh2: require('ssh2'), kex: [postQuantumKex], lacking: null };
+}
+
+/** Whether the installed ssh2 is the one that we know, without loading it. `lacking` says why it is not. */
+export function inspectTransport(digest = knownDigest): { file: string; source: Buffer; lacking: string | null } {
+  const file = join(dirname(createRequire(import.meta.url).resolve('ssh2')), 'protocol', 'kex.js');
+  const source = readFileSync(file);
+  const isKnown = createHash('sha256').update(source).digest('hex') === digest;
+  return { file, source, lacking: isKnown ? null : `${file} is not the one that this version of Dropslot knows` };
 }
 
 /** The exchange of a server: the client speaks first, so that its keys are there when ours are asked for. */

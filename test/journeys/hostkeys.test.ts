@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { newKeyPair, writeKeyFile } from '../support/keys.js';
 import { missing } from '../support/peers.js';
-import { askDropslot, runDropslot, startServe } from '../support/program.js';
+import { askDropslot, type LogLine, runDropslot, startServe } from '../support/program.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 interface Shown {
@@ -26,6 +26,9 @@ test('rotation with overlap', { skip: missing('sftp', 'openssh-client') }, async
   await askDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable'], options);
   await askDropslot(['keys', 'add', 'acme', join(folder, 'login.pub')], options);
   const server = await startServe(t, options);
+  // Another one with the same host keys, as it would stand behind the same address.
+  const env = { DROPSLOT_HOST_KEYS: join(options.data, 'keys', 'host') };
+  const second = await startServe(t, { data: temporaryFolder(t), env });
 
   const known = join(folder, 'known_hosts');
   const login = async (): Promise<string> => {
@@ -43,11 +46,11 @@ test('rotation with overlap', { skip: missing('sftp', 'openssh-client') }, async
     assert.equal(code, 0, stderr);
     return readFileSync(known, 'utf8');
   };
-  const serverHas = (state: string, fingerprint: string) =>
-    server.waitForLog(
-      ({ message, keys }) =>
-        message === 'host keys changed' && (keys as string[]).some((one) => one.endsWith(`${fingerprint} ${state}`)),
-    );
+  const bothHave = (state: string, fingerprint: string) => {
+    const fits = ({ message, keys }: LogLine) =>
+      message === 'host keys changed' && (keys as string[]).some((one) => one.endsWith(`${fingerprint} ${state}`));
+    return Promise.all([server.waitForLog(fits), second.waitForLog(fits)]);
+  };
 
   const place = ['--host', '127.0.0.1', '--port', String(server.port)];
   const lines = await runDropslot(['hostkeys', 'list', '--format', 'known_hosts', ...place], options);
@@ -57,14 +60,14 @@ test('rotation with overlap', { skip: missing('sftp', 'openssh-client') }, async
 
   const next = await askDropslot<Shown>(['hostkeys', 'add'], options);
   assert.deepEqual([next.type, next.state], ['ssh-ed25519', 'announced']);
-  await serverHas('announced', next.fingerprint);
+  await bothHave('announced', next.fingerprint);
   const learned = await login();
   assert.ok(learned.includes(next.publicKey) && learned.includes(old!.publicKey), learned);
 
   const early = await runDropslot(['hostkeys', 'remove', old!.fingerprint], options);
   assert.deepEqual([early.code, early.stderr.includes('is active')], [4, true]);
   await askDropslot(['hostkeys', 'activate', next.fingerprint.slice(7, 20)], options);
-  await serverHas('active', next.fingerprint);
+  await bothHave('active', next.fingerprint);
   await login();
   await askDropslot(['hostkeys', 'remove', old!.fingerprint], options);
   const left = await askDropslot<Shown[]>(['hostkeys', 'list'], options);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { statSync, utimesSync } from 'node:fs';
 import { test } from 'node:test';
+import { userSignatures } from '../../src/server/algorithms.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { layPeerTable, missing, type PeerTable, type Ran } from '../support/peers.js';
 import { until } from '../support/session.js';
@@ -141,9 +142,6 @@ test('RSA keys log in with SHA-2 signatures, of which the server names both', { 
     const args = ['-v', '-b', '-', '-P', String(table.port), '-o', 'LogLevel=DEBUG1', ...options, `acme@${table.host}`];
     const { code, stderr } = await table.run('sftp', args, 'pwd\n');
     assert.equal(code, 0, stderr);
-    assert.match(
-      stderr,
-      /server-sig-algs=<ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256>/,
-    );
+    assert.ok(stderr.includes(`server-sig-algs=<${userSignatures.join(',')}>`), stderr);
   }
 });

@@ -6,7 +6,7 @@ import type ssh2 from 'ssh2';
 import type { ConnectConfig } from 'ssh2';
 import { fingerprintOf } from '../../src/keys/fingerprint.js';
 import { announceHostKey, loadHostKeys } from '../../src/keys/host.js';
-import { connect, startTestServer } from '../support/server.js';
+import { connect, openSftp, startTestServer } from '../support/server.js';
 
 interface ClientInternals {
   _protocol: {
@@ -60,6 +60,26 @@ test('no proof of a key that is not ours, of more keys than there are, before th
   assert.ok((await ask(own!.wire))!.length > 64);
   assert.ok(await ask(own!.wire));
   assert.equal(await ask(own!.wire), null, 'enough of it');
+});
+
+test('clients that hang up when they are told are spared', async (t) => {
+  const server = await startTestServer(t);
+  const told = async (ident: string): Promise<boolean> => {
+    let isTold = false;
+    const { default: library } = await import('ssh2');
+    const client = new library.Client();
+    t.after(() => void client.destroy());
+    client.on('hostkeys', () => {
+      isTold = true;
+    });
+    client.connect({ ...server.login, ident, strictVendor: false } as ConnectConfig);
+    await once(client, 'ready');
+    // What was sent after the login has come when this is answered; the proof takes one answer more.
+    for (let round = 0; round < 2; round++) await openSftp(client);
+    client.end();
+    return isTold;
+  };
+  assert.deepEqual([await told('TTSSH/2.72'), await told('TTSSH/3.0')], [false, true]);
 });
 
 test('new connections meet the new key, those that are there keep theirs', async (t) => {

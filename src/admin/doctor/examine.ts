@@ -16,6 +16,7 @@ import { examineKeyFolder } from './loginkeys.js';
 import { examineOrg } from './orgs.js';
 import { examinePartials, examinePrivateFiles } from './private.js';
 import { examineSeals } from './seals.js';
+import { examineTransport } from './transport.js';
 
 export interface ExamineOptions {
   /** Opens every sealed file, and reads every page of the databases. */
@@ -73,6 +74,7 @@ async function examineOpened(place: Workplace, where: string, options: ExamineOp
   const { findings: ofMaster, master } = await examineMasterKey(place);
   findings.push(...ofMaster);
   await gather(() => examineHostKeys(place));
+  await gather(() => examineTransport(place));
   await gather(() => examineKeyFolder(place));
   await gather(() => examinePrivateFiles(place));
   const extent = await attempt(async () => {

@@ -15,6 +15,7 @@ export type Check =
   | 'databases'
   | 'master_key'
   | 'host_keys'
+  | 'transport'
   | 'login_keys'
   | 'private_files'
   | 'blobs'
