@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import type { Org } from '../db/control/orgs.js';
-import { listFields } from '../db/directory/fields.js';
 import { indexIssues, listIssues } from '../db/directory/findings.js';
 import { dropStages, openStage, type Stage } from '../db/directory/stage.js';
 import { sumFiles } from './counts.js';
+import { readAs } from './encoding.js';
 import { guardPlan } from './guard.js';
+import { readKnown } from './job.js';
 import { type PlannedFile, planFiles } from './plan.js';
 import { outcomeOf } from './settlement.js';
 import type { Source } from './source.js';
@@ -44,8 +45,8 @@ export async function planApart<T>(
   try {
     const moment = now();
     const today = dateIn(org.timeZone, moment);
-    const fields = await listFields(directory.read, org.id);
-    const planned = await planFiles({ settings, stage, org, today, now: moment, fields, tell }, sources);
+    const known = await readKnown(directory.read, org.id);
+    const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, tell }, sources);
     const hold = await guardPlan(stage, org, settings);
     await indexIssues(stage);
     return await use({ stage, planned, hold, moment, today });
@@ -61,10 +62,11 @@ export async function planApart<T>(
 export async function checkFile(
   deps: CheckDeps,
   org: Org,
-  source: Source,
+  file: Source,
   onIssues: (issues: Issue[]) => void | Promise<void>,
   tell: (progress: Progress) => void,
 ): Promise<RunSummary> {
+  const source = await readAs(file, org.options.encoding);
   return planApart(deps, org, [source], tell, async (plan) => {
     for await (const page of listIssues(plan.stage, 0)) await onIssues(page as Issue[]);
     return summarizeCheck('check', org, plan, [outcomeOf(source.name, source, plan.planned[0]!)]);

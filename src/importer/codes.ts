@@ -139,6 +139,11 @@ export const codes = {
     message: 'The same team stands on {lines} with other values. Keep one row for each team.',
   },
 
+  encoding_guessed: {
+    severity: 'warning',
+    rule: 'F2',
+    message: 'The text is not UTF-8; it was read as Windows-1252. Export it as "CSV UTF-8", so that no letter is lost.',
+  },
   file_empty: {
     severity: 'warning',
     rule: 'F5',

@@ -7,6 +7,7 @@ import { type DateOrder, decideOrder } from './dates.js';
 import type { Header } from './header.js';
 import { collapse, labelKey } from './normal.js';
 import type { ColumnFacts, Survey } from './survey.js';
+import type { TeamName } from './teamlist.js';
 import type { Issue } from './types.js';
 
 /** A custom field as one file fills it. */
@@ -25,6 +26,8 @@ export interface ColumnPlan {
   fields: FieldColumn[];
   /** Those of `fields` that the directory does not have yet. */
   newFields: Field[];
+  /** Old names of renamed teams, by their compared forms. */
+  teamAliases: ReadonlyMap<string, TeamName>;
   /** Which of `fields` tells who a row is about; null: no column does. */
   identifier: FieldColumn | null;
   warnings: Issue[];
@@ -47,6 +50,7 @@ export function planColumns(
     deactivationOrder: 'ambiguous',
     fields: [],
     newFields: [],
+    teamAliases: new Map(),
     identifier: null,
     warnings: [],
   };
@@ -58,25 +62,29 @@ export function planColumns(
       standard.set(meaning.column, index);
       if (meaning.column === 'deactivationDate') plan.deactivationOrder = decideOrder(format, seen.dates);
     } else if (meaning.kind === 'blank' && seen.values > 0) {
-      plan.warnings.push(makeIssue('label_blank', { line: 1 }, { number: index + 1 }));
+      plan.warnings.push(makeIssue('label_blank', { line: header.line }, { number: index + 1 }));
     } else if (meaning.kind === 'custom') {
       const isIdentifier = identifier !== undefined && labelKey(label) === labelKey(identifier);
       const type = isIdentifier ? 'text' : tellType(seen, format);
       const position = known.length + plan.newFields.length;
-      const field = byKey.get(labelKey(label)) ?? createField(label, seen, type, format, position, now, plan);
+      const field =
+        byKey.get(labelKey(label)) ?? createField(label, header.line, seen, type, format, position, now, plan);
       if (field === null) continue;
       plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
       if (isIdentifier) plan.identifier = plan.fields.at(-1)!;
     }
   }
   if (header.type === 'users' && identifier !== undefined && plan.identifier === null)
-    plan.warnings.push(makeIssue('identifier_absent', { line: 1, column: identifier }, { label: identifier }));
+    plan.warnings.push(
+      makeIssue('identifier_absent', { line: header.line, column: identifier }, { label: identifier }),
+    );
   return { ...plan, standard };
 }
 
 /** null: the column has no values, so nothing tells its type; it becomes a field when it has some. */
 function createField(
   label: string,
+  line: number,
   facts: ColumnFacts,
   type: FieldType,
   format: DateFormat,
@@ -86,7 +94,7 @@ function createField(
 ): Field | null {
   if (facts.values === 0) return null;
   if (type === 'text' && facts.areDates && decideOrder(format, facts.dates) === 'ambiguous') {
-    plan.warnings.push(makeIssue('field_ambiguous', { line: 1, column: label }, { label }));
+    plan.warnings.push(makeIssue('field_ambiguous', { line, column: label }, { label }));
   }
   const field: Field = {
     id: `f${randomBytes(6).toString('hex')}`,

@@ -2,6 +2,7 @@
  * Cells that a spreadsheet would run as formulas, or reads as texts because of an apostrophe: how exports and reports write
  * them, and how files are read. Whatever is guarded reads back as it was, also a text that itself begins with apostrophes.
  */
+import { trimCell } from './normal.js';
 
 const apostrophe = 39;
 const formula = /^[=+\-@\t\r]/;
@@ -16,6 +17,14 @@ export function guardFormula(text: string): string {
 /** Takes one guard away; a name like `'t Hooft` has none. */
 export function unguardFormula(text: string): string {
   return isGuarded(text) ? text.slice(1) : text;
+}
+
+/** What a cell says: without spaces around it, without the `="…"` by which spreadsheets are told to keep a text, or a guard. */
+export function readCell(cell: string): string {
+  const text = trimCell(cell);
+  if (text.length > 3 && text.startsWith('="') && text.endsWith('"'))
+    return trimCell(text.slice(2, -1).replaceAll('""', '"'));
+  return unguardFormula(text);
 }
 
 function isGuarded(text: string): boolean {

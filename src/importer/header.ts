@@ -1,6 +1,6 @@
 /** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
 import { makeIssue, RefusalError, refuse } from './codes.js';
-import { unguardFormula } from './formula.js';
+import { readCell } from './formula.js';
 import { editDistance, isName, labelKey, longestName } from './normal.js';
 import type { Limits, Row } from './parse.js';
 import type { FileType, Issue } from './types.js';
@@ -50,6 +50,7 @@ export interface Header {
   columns: Column[];
   /** Index of the column that tells whom or what a row is about: `User Email`, `Team Name`. */
   key: number;
+  line: number;
   /** The first line's cells, for the file of rejected rows. */
   cells: string[];
   /** Cells that a row must have: the columns up to the last one with a name. */
@@ -69,7 +70,7 @@ export const noWording: Wording = { aliases: new Map(), own: new Set() };
 
 /** @throws RefusalError when the file's type can't be told, a label stands twice, or there are too many columns. */
 export function readHeader(row: Row, limits: Limits, wording: Wording = noWording): Header {
-  const cells = row.cells.map((cell) => unguardFormula(cell.trim()));
+  const cells = row.cells.map((cell) => readCell(cell));
   const named = countNamed(cells);
   if (named > limits.maxColumns) {
     throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
@@ -86,7 +87,7 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
   });
   const isKey = ({ meaning }: Column) =>
     meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
-  return { type, columns, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
+  return { type, line: row.line, columns, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
 }
 
 function tellType(cells: string[], line: number): FileType {

@@ -1,5 +1,21 @@
 /** The forms in which names are compared, and what a valid email address is. */
 
+/** Nobody sees them, and spreadsheets and web pages leave them in texts. */
+const zeroWidth = /[\u00ad\u180e\u200b\u2060\ufeff]/g;
+const around = /^[\s\u00ad\u180e\u200b-\u200f\u2060\ufeff]+|[\s\u00ad\u180e\u200b-\u200f\u2060\ufeff]+$/g;
+/** Most cells are like this: nothing to be done. */
+const plain = /^[!-~](?:[ -~]*[!-~])?$/;
+
+/** Without the spaces of every kind around it, and in Unicode's composed form. */
+export function trimCell(cell: string): string {
+  return cell === '' || plain.test(cell) ? cell : cell.replace(around, '').normalize('NFC');
+}
+
+/** Without what nobody sees, wherever it stands. */
+export function dropInvisible(text: string): string {
+  return plain.test(text) ? text : text.replace(zeroWidth, '');
+}
+
 /** Email addresses compare without regard to case (rule U1). */
 export function emailKey(email: string): string {
   return email.normalize('NFC').toLowerCase();
@@ -7,12 +23,12 @@ export function emailKey(email: string): string {
 
 /** Team names compare trimmed, inner spaces collapsed, without regard to case (rule U7). */
 export function nameKey(name: string): string {
-  return collapse(name).normalize('NFC').toLowerCase();
+  return collapse(dropInvisible(name)).normalize('NFC').toLowerCase();
 }
 
 /** Labels compare without regard to case and spacing (rules F7, C2). */
 export function labelKey(label: string): string {
-  return label.replace(/\s+/g, '').normalize('NFC').toLowerCase();
+  return dropInvisible(label).replace(/\s+/g, '').normalize('NFC').toLowerCase();
 }
 
 /** Characters of a team's name or of a field's label: an index of PostgreSQL takes no more than 2,700 bytes. */

@@ -7,6 +7,7 @@ import type { UploadRow } from '../db/control/uploads.js';
 import { openBlobOf } from '../storage/blob.js';
 import { SpaceError } from '../storage/types.js';
 import { RefusalError, refuse } from './codes.js';
+import { readAs } from './encoding.js';
 import { readHeader } from './header.js';
 import type { Source } from './source.js';
 import { openRows } from './survey.js';
@@ -27,7 +28,7 @@ export async function orderSources(
 ): Promise<UploadSource[]> {
   const typed = [];
   for (const upload of uploads) {
-    const source = openUploadSource(paths, identity, upload, logger);
+    const source = await readAs(openUploadSource(paths, identity, upload, logger), org.options.encoding);
     typed.push({ upload, source, rank: (await peekType(source, settings, org)) === 'teams' ? 0 : 1 });
   }
   return typed.sort((a, b) => a.rank - b.rank).map(({ upload, source }) => ({ upload, source }));

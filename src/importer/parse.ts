@@ -39,8 +39,14 @@ export async function* readRows(
     if (!cells.every(isBlank)) batch.push({ line, cells });
   };
   let waiting: Buffer[] = [];
-  const feed = async function* (text: Buffer): AsyncGenerator<Row[]> {
-    parser ??= startParser(guessDelimiter(text), limits, take);
+  const feed = async function* (piece: Buffer): AsyncGenerator<Row[]> {
+    let text = piece;
+    if (parser === undefined) {
+      const told = tellDelimiter(piece);
+      if (told.bytes > 0) linesOfRecords = 1;
+      text = piece.subarray(told.bytes);
+      parser = startParser(told.delimiter, limits, take);
+    }
     await parser.write(text);
     const full = batch;
     batch = [];
@@ -106,6 +112,13 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
       }),
     close: () => parser.destroy(),
   };
+}
+
+/** Excel's own first line, `sep=;`, names the delimiter; it takes that many bytes. Else the header line tells. */
+function tellDelimiter(start: Buffer): { delimiter: string; bytes: number } {
+  const named = /^sep=([,;\t|])\r?\n/i.exec(start.subarray(0, 8).toString('latin1'));
+  if (named === null) return { delimiter: guessDelimiter(start), bytes: 0 };
+  return { delimiter: named[1]!, bytes: named[0].length };
 }
 
 /** The delimiter under which the header has a standard key column; else the one that stands there most. */

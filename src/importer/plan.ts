@@ -24,6 +24,7 @@ import type { Row } from './parse.js';
 import { readTeam, readUser } from './record.js';
 import type { Source } from './source.js';
 import { fitsHeader, openRows, type Survey, surveyFile } from './survey.js';
+import type { TeamName } from './teamlist.js';
 import { startOfDay } from './time.js';
 import type { Counts, FileType, Issue, Progress, Refusal } from './types.js';
 import { wordingOf } from './wording.js';
@@ -38,6 +39,8 @@ export interface PlanJob {
   now: number;
   /** The organization's custom fields; grows by those that the files bring. */
   fields: Field[];
+  /** Old names of renamed teams, by their compared forms. */
+  teamAliases: ReadonlyMap<string, TeamName>;
   /** Told at every step; throws to end the run at a safe point. */
   tell(progress: Progress): void;
 }
@@ -105,6 +108,7 @@ async function planRows(
     issues.add([makeIssue('file_empty', { line: null })]);
     return;
   }
+  if (source.isGuessed === true) issues.add([makeIssue('encoding_guessed', { line: null })]);
   planned.type = survey.header.type;
   planned.header = survey.header.cells;
   issues.add(survey.header.warnings);
@@ -121,6 +125,7 @@ async function planRows(
     job.now,
     job.org.options.identifier,
   );
+  columns.teamAliases = job.teamAliases;
   issues.add(columns.warnings);
   await stageRows(job, source, survey.header, columns, issues);
   const isUsers = survey.header.type === 'users';

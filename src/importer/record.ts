@@ -4,11 +4,11 @@ import type { CodeName, Details } from './codes.js';
 import { makeIssue } from './codes.js';
 import type { ColumnPlan, FieldColumn } from './columns.js';
 import { resolveDate } from './dates.js';
-import { unguardFormula } from './formula.js';
+import { readCell } from './formula.js';
 import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
-import { collapse, emailKey, isEmail, isName, longestName, nameKey } from './normal.js';
+import { collapse, dropInvisible, emailKey, isEmail, isName, longestName, nameKey } from './normal.js';
 import type { Row } from './parse.js';
-import { splitTeams } from './teamlist.js';
+import { splitTeams, type TeamName } from './teamlist.js';
 import type { Issue } from './types.js';
 
 /** When the day of a date begins in the organization's time zone: milliseconds since 1970. */
@@ -20,7 +20,7 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
   const warn = (code: CodeName, column: string, value: string, details: Details = {}) =>
     issues.push(makeIssue(code, { line: row.line, column, value }, details));
 
-  const email = cell('email');
+  const email = addressOf(cell('email'));
   if (email === null || !isEmail(email)) {
     const code = email === null ? 'email_missing' : 'email_invalid';
     issues.push(makeIssue(code, { line: row.line, column: userLabels.email, value: email }));
@@ -45,7 +45,7 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     ident: null,
   };
 
-  const manager = cell('managerEmail');
+  const manager = addressOf(cell('managerEmail'));
   if (manager !== null) {
     if (!isEmail(manager)) warn('manager_invalid', userLabels.managerEmail, manager);
     else if (emailKey(manager) === user.key) warn('manager_self', userLabels.managerEmail, manager);
@@ -61,7 +61,7 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     if (names === null) warn('teams_malformed', userLabels.teams, teams);
     else if (!names.every(({ name }) => isName(name)))
       warn('teams_long', userLabels.teams, teams, { limit: longestName });
-    else if (names.length > 0) user.teams = names;
+    else if (names.length > 0) user.teams = renameTeams(names, columns.teamAliases);
   }
   const accountType = cell('accountType');
   if (accountType !== null) {
@@ -109,17 +109,18 @@ export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): Staged
     );
     return null;
   }
+  const { key, name: known } = followAlias({ key: nameKey(name), name }, columns.teamAliases);
   const team: StagedTeam = {
     line: row.line,
-    name,
-    key: nameKey(name),
+    name: known,
+    key,
     ownerEmail: null,
     ownerKey: null,
     parentName: null,
     parentKey: null,
     type: collapsed(cell('type')),
   };
-  const owner = cell('ownerEmail');
+  const owner = addressOf(cell('ownerEmail'));
   if (owner !== null) {
     if (isEmail(owner)) Object.assign(team, { ownerEmail: owner, ownerKey: emailKey(owner) });
     else issues.push(makeIssue('owner_invalid', { line: row.line, column: teamLabels.ownerEmail, value: owner }));
@@ -131,10 +132,24 @@ export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): Staged
         makeIssue(code, { line: row.line, column: teamLabels.parent, value: parent }, { limit: longestName }),
       );
     if (!isName(parent)) warn('parent_long');
-    else if (nameKey(parent) === team.key) warn('parent_self');
-    else Object.assign(team, { parentName: parent, parentKey: nameKey(parent) });
+    else {
+      const above = followAlias({ key: nameKey(parent), name: parent }, columns.teamAliases);
+      if (above.key === team.key) warn('parent_self');
+      else Object.assign(team, { parentName: above.name, parentKey: above.key });
+    }
   }
   return team;
+}
+
+/** What a team is called now that a file calls by an old name. */
+function followAlias(team: TeamName, aliases: ReadonlyMap<string, TeamName>): TeamName {
+  return aliases.get(team.key) ?? team;
+}
+
+/** As followAlias; a team that the cell calls by both names is one. */
+function renameTeams(names: TeamName[], aliases: ReadonlyMap<string, TeamName>): TeamName[] {
+  if (aliases.size === 0) return names;
+  return [...new Map(names.map((name) => followAlias(name, aliases)).map((team) => [team.key, team])).values()];
 }
 
 /** The value as it is stored, or why it does not fit the field. */
@@ -155,8 +170,13 @@ function readChoice(value: string, choices: readonly string[]): string | null {
 }
 
 function cellAt(row: Row, index: number | undefined): string | null {
-  const value = index === undefined ? '' : unguardFormula((row.cells[index] ?? '').trim());
+  const value = index === undefined ? '' : readCell(row.cells[index] ?? '');
   return value === '' ? null : value;
+}
+
+/** An address has nothing that nobody sees. */
+function addressOf(value: string | null): string | null {
+  return value === null ? null : dropInvisible(value);
 }
 
 function collapsed(value: string | null): string | null {

@@ -9,12 +9,12 @@ import { type Settlement, settleRun } from '../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../db/control/uploads.js';
 import { applyPlan, findApplied } from '../db/directory/apply.js';
 import { readVersion } from '../db/directory/directory.js';
-import { listFields } from '../db/directory/fields.js';
 import { dropStages, openStage, type Stage } from '../db/directory/stage.js';
 import { DatabaseError } from '../db/error.js';
 import { removeBlob } from '../storage/blob.js';
 import { ImportError } from './error.js';
 import { holdPlan } from './hold.js';
+import { readKnown } from './job.js';
 import { orderSources, type UploadSource } from './order.js';
 import { type Outcome, openSettlement, sealSettlement } from './outcome.js';
 import { type PlanJob, planFiles } from './plan.js';
@@ -113,7 +113,7 @@ async function planAndApply(
     // What is approved is what was counted: it keeps its date.
     today: run.hold?.today ?? dateIn(org.timeZone, moment),
     now: moment,
-    fields: await listFields(directory.read, org.id),
+    ...(await readKnown(directory.read, org.id)),
     tell,
   };
   const planned = await planFiles(

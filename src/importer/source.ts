@@ -9,6 +9,8 @@ export interface Source {
   name: string;
   bytes: number;
   sha256: string;
+  /** The encoding was not told, and the bytes fit no other. */
+  isGuessed?: boolean;
   /** The plaintext from its beginning. */
   open(): AsyncIterable<Buffer>;
 }

@@ -3,9 +3,9 @@
 import { RefusalError, refuse } from './codes.js';
 import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
 import { decodeText } from './decode.js';
-import { unguardFormula } from './formula.js';
+import { readCell } from './formula.js';
 import { type Header, readHeader, type Wording } from './header.js';
-import { isEmail } from './normal.js';
+import { dropInvisible, isEmail } from './normal.js';
 import { type Limits, type Row, readRows } from './parse.js';
 import type { Source } from './source.js';
 
@@ -77,8 +77,8 @@ export function fitsHeader(row: Row, header: Header): boolean {
 
 /** A row that is rejected decides nothing: neither the order of dates nor the type of a field. */
 function hasKey({ cells }: Row, { type, key }: Header): boolean {
-  const value = unguardFormula(cells[key]!.trim());
-  return type === 'users' ? isEmail(value) : value !== '';
+  const value = readCell(cells[key]!);
+  return type === 'users' ? isEmail(dropInvisible(value)) : value !== '';
 }
 
 function addRow(survey: Survey, row: Row): void {
@@ -86,7 +86,7 @@ function addRow(survey: Survey, row: Row): void {
   for (const { index, meaning } of survey.header!.columns) {
     if (meaning.kind === 'ignored') continue;
     const facts = survey.facts[index]!;
-    const value = unguardFormula((row.cells[index] ?? '').trim());
+    const value = readCell(row.cells[index] ?? '');
     if (value === '') continue;
     facts.values++;
     const isStandard = meaning.kind === 'standard';

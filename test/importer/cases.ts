@@ -84,6 +84,113 @@ export const cases: Case[] = [
     userCounts: { created: 1 },
   },
   {
+    title: 'F2 UTF-16 for an organization that sends it',
+    org: { options: { encoding: 'utf-16' } },
+    files: {
+      'a.csv': Buffer.from('\ufeffUser Email,User Name\na@b.test,Jürgen\n', 'utf16le'),
+      'b.csv': Buffer.from('\ufeffUser Email,User Name\nb@b.test,Łucja\n', 'utf16le').swap16(),
+      'c.csv': users('User Email,User Name', 'c@b.test,Ünal'),
+    },
+    users: {
+      'a@b.test': { user_name: 'Jürgen' },
+      'b@b.test': { user_name: 'Łucja' },
+      'c@b.test': { user_name: 'Ünal' },
+    },
+    userCounts: { created: 3 },
+  },
+  {
+    title: 'F2 Windows-1252 for an organization that sends it',
+    org: { options: { encoding: 'windows-1252' } },
+    files: { 'a.csv': Buffer.from('User Email,User Name\na@b.test,J\xfcrgen \x80\n', 'latin1') },
+    users: { 'a@b.test': { user_name: 'Jürgen €' } },
+    userCounts: { created: 1 },
+  },
+  {
+    title: 'F2 auto: what is not UTF-8 is read as Windows-1252, with a warning',
+    org: { options: { encoding: 'auto' } },
+    files: {
+      'a.csv': Buffer.from('User Email,User Name\na@b.test,J\xfcrgen\n', 'latin1'),
+      'b.csv': users('User Email,User Name', 'b@b.test,Łucja'),
+      'c.csv': Buffer.from('\ufeffUser Email,User Name\nc@b.test,Ünal\n', 'utf16le'),
+    },
+    codes: ['encoding_guessed@'],
+    users: {
+      'a@b.test': { user_name: 'Jürgen' },
+      'b@b.test': { user_name: 'Łucja' },
+      'c@b.test': { user_name: 'Ünal' },
+    },
+    userCounts: { created: 3, warnings: 1 },
+  },
+  {
+    title: 'F2 a workbook is a workbook, whatever the encoding',
+    org: { options: { encoding: 'auto' } },
+    files: { 'a.csv': Buffer.from('PK\x03\x04\xff\xfexl/workbook.xml', 'latin1') },
+    refused: true,
+    codes: ['not_csv@'],
+  },
+  {
+    title: 'F3 the line by which Excel tells the delimiter',
+    files: { 'a.csv': users('sep=;', 'User Email;User Name', 'a@b.test;A, Ms', 'nobody;X') },
+    codes: ['email_invalid@4'],
+    users: { 'a@b.test': { user_name: 'A, Ms' } },
+    userCounts: { created: 1, faults: 1 },
+  },
+  {
+    title: 'F3 tabs and pipes',
+    files: {
+      'a.csv': users('User Email\tUser Name', 'a@b.test\tA, Ms'),
+      'b.csv': users('User Email|User Name', 'b@b.test|B; Mr'),
+    },
+    users: { 'a@b.test': { user_name: 'A, Ms' }, 'b@b.test': { user_name: 'B; Mr' } },
+    userCounts: { created: 2 },
+  },
+  {
+    title: 'F7 U1 U5 spaces that nobody sees, around labels and values and in addresses',
+    files: {
+      'a.csv': users(
+        '\u00a0User Email\u200b,User Name',
+        '\u200ba\u200b@b.test\u00a0,\u2060 Ann\u00a0 A. \ufeff',
+        'A@b.test, Ann A.',
+      ),
+    },
+    users: { 'a@b.test': { user_name: 'Ann A.' } },
+    userCounts: { created: 1 },
+  },
+  {
+    title: 'U5 U7 letters in two forms of Unicode are the same, and stored in one',
+    before: [{ file: users('User Email,Teams', 'a@b.test,Caf\u00e9') }],
+    files: { 'a.csv': users('User Email,User Name,Teams', 'a@b.test,Rene\u0301,Cafe\u0301') },
+    users: { 'a@b.test': { user_name: 'Ren\u00e9', teams: ['Caf\u00e9'] } },
+    userCounts: { updated: 1 },
+  },
+  {
+    title: 'C1 numbers that a spreadsheet was told to keep as texts',
+    files: {
+      'a.csv': users(
+        'User Email,ID,Code,Nick',
+        'a@b.test,="00123",\'00123,\'t Hooft',
+        'b@b.test,"=""0""",7,"=""a """"b"""""""',
+      ),
+    },
+    users: {
+      'a@b.test': { custom: { ID: '00123', Code: '00123', Nick: "'t Hooft" } },
+      'b@b.test': { custom: { ID: '0', Code: '7', Nick: 'a "b"' } },
+    },
+    userCounts: { created: 2 },
+  },
+  {
+    title: 'U5 a user name is shown before first and last name, which are kept',
+    files: { 'a.csv': users('User Email,User Name,First Name,Last Name', 'a@b.test,Annie,Ann,Lee') },
+    users: { 'a@b.test': { user_name: 'Annie', first_name: 'Ann', last_name: 'Lee' } },
+    userCounts: { created: 1 },
+  },
+  {
+    title: 'T4 a type of team is any text',
+    files: { 't.csv': users('Team Name,Team Type', 'Ops,"Squad, =1+1"') },
+    teams: { Ops: { type: 'Squad, =1+1' } },
+    teamCounts: { created: 1 },
+  },
+  {
     title: 'F4 quotes, newlines in cells, CRLF',
     files: { 'a.csv': 'User Email,User Name,Note\r\n"a@b.test","A ""Ace"" B","x\r\ny"\r\nbad,B,\r\n' },
     codes: ['email_invalid@4'],

@@ -117,7 +117,8 @@ function registerChange(orgs: Command): void {
       `Changes an organization. Keys: name, owner, slot, timeZone, dateFormat, plan, teams (add or replace);
 maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB; "default": the setting's);
 maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval);
-identifier (the column that tells who a user is), aliases (as "Work Email=User Email; Boss=Manager Email");
+identifier (the column that tells who a user is), aliases (as "Work Email=User Email; Boss=Manager Email"),
+encoding (utf-8, utf-16, windows-1252 or auto);
 maxConnections, maxSessions, maxHandles, uploadRate, downloadRate (bytes a second), hours, addresses.
 cadence (daily, weekdays, mon,wed or on-upload), earlyCheck (yes or no);
 expectFiles, expectBy, expectDays, smallerThan, unchangedDays (what is an alarm).

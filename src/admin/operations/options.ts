@@ -1,6 +1,6 @@
 /** The options of an organization, as an operator says them: one rule for each, by its name on the command line. */
 import { readRange } from '../../config/network.js';
-import type { OrgOptions } from '../../db/control/options.js';
+import type { Encoding, OrgOptions } from '../../db/control/options.js';
 import { readDays } from '../../importer/cadence.js';
 import { exportOnly, teamLabels, userLabels } from '../../importer/header.js';
 import { collapse, isName, labelKey } from '../../importer/normal.js';
@@ -39,6 +39,8 @@ const rate: OptionRule<number> = {
   describe: (bytes) => `${formatBytes(bytes)}/s`,
 };
 
+const encodings: readonly Encoding[] = ['utf-8', 'utf-16', 'windows-1252', 'auto'];
+
 const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOptions>[name]> } = {
   maxDeactivations: {
     takes: 'a number of users, a share as "10%"',
@@ -62,6 +64,11 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
       Object.entries(aliases)
         .map((pair) => pair.join('='))
         .join('; '),
+  },
+  encoding: {
+    takes: 'utf-8, utf-16, windows-1252 or auto',
+    read: (text) => encodings.find((encoding) => encoding === text.toLowerCase()) ?? null,
+    describe: String,
   },
   maxUpdatedShare: {
     takes: 'a share from 0 to 1',

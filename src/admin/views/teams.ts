@@ -1,7 +1,18 @@
 /** How teams look to people and to programs. */
+import type { TeamAlias } from '../../db/directory/aliases.js';
 import type { Team } from '../../db/directory/teams.js';
 import type { TeamNode } from '../operations/teams.js';
-import { escapeControl, isoTime, type ListView } from '../output.js';
+import { escapeControl, formatTime, isoTime, type ListView } from '../output.js';
+
+export const aliasList: ListView<TeamAlias> = {
+  columns: [
+    { title: 'OLD NAME', cell: (alias) => alias.name },
+    { title: 'TEAM', cell: (alias) => alias.teamName },
+    { title: 'SINCE', cell: (alias) => formatTime(alias.createdAt) },
+  ],
+  empty: 'No team was renamed.',
+  toJson: ({ name, teamName, createdAt }) => ({ name, team: teamName, since: isoTime(createdAt) }),
+};
 
 export const teamList: ListView<Team> = {
   columns: [

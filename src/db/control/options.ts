@@ -1,3 +1,6 @@
+/** How an organization's files are written; `auto`: UTF-8, UTF-16 with a byte order mark, else Windows-1252. */
+export type Encoding = 'utf-8' | 'utf-16' | 'windows-1252' | 'auto';
+
 /** What an operator may choose for one organization, beyond its limits: each option is absent until it is chosen. */
 export interface OrgOptions {
   /** What one run may do without an approval; the settings of the same names say what holds without them. */
@@ -36,4 +39,6 @@ export interface OrgOptions {
   identifier?: string;
   /** Labels of its files that mean a standard one (rule F7). */
   aliases?: Record<string, string>;
+  /** `utf-8` without it. */
+  encoding?: Encoding;
 }

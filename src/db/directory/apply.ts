@@ -7,7 +7,8 @@ import type { Stage } from './stage.js';
 export interface Application {
   org: string;
   runId: number;
-  uploads: readonly { file: number; uploadId: number }[];
+  /** `uploadId` null: no file says it, the operator does. */
+  uploads: readonly { file: number; uploadId: number | null }[];
   /** The organization's version that the plan was made on. */
   version: number;
   /** Milliseconds since 1970. */
@@ -56,7 +57,8 @@ async function claimVersion(tx: Queryable, { org, version }: Application): Promi
 async function recordApplication(tx: Queryable, { org, runId, uploads, now, outcome }: Application): Promise<void> {
   try {
     await tx('applied_runs').insert({ run_id: runId, org_id: org, at: now, outcome: JSON.stringify(outcome) });
-    for (const { uploadId } of uploads) await tx('applied_uploads').insert({ upload_id: uploadId, run_id: runId });
+    for (const { uploadId } of uploads)
+      if (uploadId !== null) await tx('applied_uploads').insert({ upload_id: uploadId, run_id: runId });
   } catch (cause) {
     if (isUniqueViolation(cause))
       throw new DatabaseError('duplicate', `run ${runId} or one of its files was applied before`, { cause });
@@ -100,6 +102,9 @@ function statements({ prefix: s }: Stage): string[] {
      WHERE manager_key IS NOT NULL`,
     `INSERT INTO users (id, org_id, email, email_key, ${values}, created_at, updated_at)
      SELECT id, :org, email, COALESCE(address, key), ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
+    `INSERT INTO schedules_before (run_id, user_id, deactivate_at, deactivated_at, deactivated_by)
+     SELECT CAST(:runId AS BIGINT), u.id, u.deactivate_at, u.deactivated_at, u.deactivated_by FROM ${s}.people p JOIN users u ON u.id = p.id
+     WHERE p.is_new = 0 AND (u.status, u.deactivation_date, u.deactivate_at) IS DISTINCT FROM (p.status, p.deactivation_date, p.deactivate_at)`,
     `UPDATE users AS u SET ${names.map((name) => `${name} = p.${name}`).join(', ')}, updated_at = CAST(:now AS BIGINT)
      FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0
        AND (${names.map((name) => `u.${name}`).join(', ')}) IS DISTINCT FROM (${names.map((name) => `p.${name}`).join(', ')})`,

@@ -33,6 +33,10 @@ export async function deleteDirectory(db: Queryable, org: string): Promise<{ use
     await tx('applied_uploads').whereIn('run_id', runs).delete();
     await tx('applied_runs').where({ org_id: org }).delete();
     await tx('changes').where({ org_id: org }).delete();
+    await tx('team_aliases').where({ org_id: org }).delete();
+    await tx('schedules_before')
+      .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
+      .delete();
     const users = await tx('users').where({ org_id: org }).delete();
     const teams = await tx('teams').where({ org_id: org }).delete();
     await tx('fields').where({ org_id: org }).delete();
