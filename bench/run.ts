@@ -1,6 +1,7 @@
 /** `npm run bench [-- name…] [flags]`: measures the built program beside its peers, and prints the results as markdown. */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { benchAttack } from './attack.js';
 import { benchFiles } from './files.js';
 import { benchImport } from './import.js';
 import { describeMachine } from './machine.js';
@@ -14,6 +15,7 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   sessions: benchSessions,
   files: benchFiles,
   import: benchImport,
+  attack: benchAttack,
 };
 
 const usage = `npm run bench [-- NAME… FLAGS]
