@@ -1,5 +1,6 @@
 /** Attackers: each keeps at one thing from many addresses of the loopback, until it is told to stop. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2 from 'ssh2';
@@ -67,12 +68,13 @@ export const attackKinds = Object.keys(visits) as AttackKind[];
 
 export function attack(kind: AttackKind, target: Target): Attack {
   const ending = new AbortController();
+  setMaxListeners(0, ending.signal);
   const tally = { visits: 0, turnedAway: 0 };
   const keys = kind === 'guesses' ? Array.from({ length: 10 }, newKey) : [];
   const work = async (index: number): Promise<void> => {
     for (let visit = index; !ending.signal.aborted; visit += target.workers) {
       const number = visit % target.sources;
-      const source = `127.1.${number >> 8}.${1 + (number & 255)}`;
+      const source = `127.1.${Math.floor(number / 250)}.${1 + (number % 250)}`;
       const wasHeard = await visits[kind]({ ...target, source, keys, signal: ending.signal });
       tally.visits++;
       if (!wasHeard) tally.turnedAway++;

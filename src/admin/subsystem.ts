@@ -104,6 +104,7 @@ async function admit({ control, org, visitors }: SessionPlace, sender: Sender, l
     fingerprint,
     credential: fingerprint,
     permission: 'read',
+    allowsSha1: false,
     validUntil: null,
     certificate: null,
   };

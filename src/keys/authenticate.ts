@@ -19,6 +19,8 @@ export interface Login {
   /** Of the login key whose terms hold: the key itself, or the authority. */
   credential: string;
   permission: Permission;
+  /** Whether the key may sign with SHA-1 where a listener takes that. */
+  allowsSha1: boolean;
   /** When it ends by itself; null: never. */
   validUntil: number | null;
   certificate: Certificate | null;
@@ -178,8 +180,8 @@ function judge(
   // Who is in already may finish after the hours.
   const denied = judgeKey(key, address, at) ?? judgePlace(org, address, wire === null ? null : at);
   if (denied !== null) return deny(denied);
-  const { permission, expiresAt } = key;
-  const login = { org, fingerprint, credential: key.fingerprint, permission, certificate };
+  const { permission, allowsSha1, expiresAt } = key;
+  const login = { org, fingerprint, credential: key.fingerprint, permission, allowsSha1, certificate };
   if (certificate === null) return { ...login, validUntil: expiresAt };
   const flaw = judgeCertificate(certificate, { principals: key.principals ?? [org.id], address, now: at });
   if (flaw !== null) return deny(flaw);

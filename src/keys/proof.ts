@@ -20,9 +20,11 @@ export function signsWithSha1({ algorithm, hashAlgo }: Pick<Proof, 'algorithm' |
   return (algorithm === 'ssh-rsa' && hashAlgo === undefined) || algorithm === 'ssh-rsa-cert-v01@openssh.com';
 }
 
-export function verifyProof(proof: Proof): boolean {
+/** `takesSha1`: signatures of `ssh-rsa` count, too; certificates' never. */
+export function verifyProof(proof: Proof, takesSha1 = false): boolean {
   const { key, blob, signature } = proof;
-  if (blob === undefined || signature === undefined || signsWithSha1(proof)) return false;
+  if (blob === undefined || signature === undefined) return false;
+  if (signsWithSha1(proof) && !(takesSha1 && proof.algorithm === 'ssh-rsa')) return false;
   const type = typeOf(key);
   if (certifiedType(type) !== null) return verifyCertified(proof, type, blob, signature);
   // Whatever the request says, the key says what it is.

@@ -94,6 +94,7 @@ export class Connection {
       logger: this.logger.child({ client: this.program }),
       address: this.address,
       maxAttempts: this.deps.settings.loginAttempts,
+      takesSha1: this.takesSha1,
       onRefusal: () => {
         this.hadWrongKeys = true;
       },

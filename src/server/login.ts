@@ -11,6 +11,8 @@ export interface LoginDeps {
   address: string | null;
   /** Keys that one connection may offer. */
   maxAttempts: number;
+  /** Whether keys that were allowed it may sign with SHA-1 on this listener. */
+  takesSha1: boolean;
   /** A key was refused, or something else was tried. */
   onRefusal(): void;
   /** Whether there is room in the log for one more refusal. */
@@ -50,8 +52,8 @@ async function judge(context: AuthContext, deps: LoginDeps, told: Set<string>): 
   const { key, signature } = context;
   const outcome = await deps.authenticator.authenticate(context.username, key.data, deps.address);
   // Whoever the user is said to be, a signature costs the same time.
-  const isProven = signature !== undefined && verifyProof(proofOf(context));
-  const refusal = refuseWhy(context, outcome, isProven);
+  const isProven = signature !== undefined && verifyProof(proofOf(context), deps.takesSha1);
+  const refusal = refuseWhy(context, outcome, isProven, deps.takesSha1);
   if (refusal !== null) {
     const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
     if (!told.has(JSON.stringify(details)) && deps.mayLog('login refused')) deps.logger.warn('login refused', details);
@@ -87,9 +89,10 @@ function refuseWhy(
   context: PublicKeyAuthContext,
   outcome: Awaited<ReturnType<Authenticator['authenticate']>>,
   isProven: boolean,
+  takesSha1: boolean,
 ): string | null {
   if ('denied' in outcome) return outcome.denied;
-  if (signsWithSha1(proofOf(context)))
+  if (signsWithSha1(proofOf(context)) && !(takesSha1 && outcome.allowsSha1))
     return 'the client signs with SHA-1 only: the customer needs a newer client, or an Ed25519 or ECDSA key';
   return context.signature !== undefined && !isProven ? 'wrong signature' : null;
 }

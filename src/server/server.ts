@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { PolicyName } from '../config/network.js';
 import type { HostKey } from '../keys/host.js';
-import { choosePolicy } from './algorithms.js';
+import { choosePolicy, policies } from './algorithms.js';
 import { openBulletin } from './bulletin.js';
 import { tuneCollector } from './collector.js';
 import { Connection } from './connection.js';
@@ -65,7 +65,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
     }
     dropOwnIdentification(socket);
     const policy = choosePolicy(named, software, settings.accommodateOldClients === 'on');
-    connection.takesSha1 = policy === 'compatible';
+    connection.takesSha1 = policies[policy].takesSha1;
     door.inject(socket, policy);
   };
 

@@ -33,7 +33,15 @@ onBothDatabases('login keys', (open) => {
     await allowKey(control, 'globex', pair);
     const never = { revokedAt: null, revokedBy: null, replacedBy: null, replacedAt: null, notBefore: null };
     const used = { firstUsedAt: null, lastUsedAt: null, lastUsedFrom: null, lastUsedClient: null };
-    const plain = { kind: 'key', note: '', permission: 'read', managedBy: null, principals: null, secret: null };
+    const plain = {
+      kind: 'key',
+      note: '',
+      permission: 'read',
+      allowsSha1: false,
+      managedBy: null,
+      principals: null,
+      secret: null,
+    };
     const unused = { ...never, ...used, ...plain, lastUsedAlgorithms: null };
     const { algorithm, publicKey } = pair.public;
     const expected = { org: 'acme', fingerprint, algorithm, publicKey, createdAt: Date.UTC(2026, 0, 1), ...change };

@@ -69,13 +69,14 @@ as a principal, or one of --principals.`,
 function addFile(
   id: string,
   file: string,
-  { publicPart, ...texts }: TermOptions,
+  { publicPart, allowSha1, ...texts }: TermOptions,
   command: Command,
   isAuthority: boolean,
 ): Promise<void> {
   return atWorkplace(command, async (place, out) => {
     const org = await place.org(id);
-    const terms = readTerms(texts, org.timeZone, place.now());
+    const sha1 = allowSha1 === true ? { sha1: 'on' } : {};
+    const terms = readTerms({ ...texts, ...sha1 }, org.timeZone, place.now());
     const options = { isAuthority, publicPart: publicPart === true };
     const added = await addKeys(place, id, readKeyFile(file), terms, options);
     noteAdded(added, out);
@@ -123,7 +124,7 @@ function registerChange(keys: Command): void {
     .summary('change the terms of a key')
     .description(
       `Changes the terms of a key: label, note, notBefore (a date, or "now"), expires (a date, or "never"), from (address
-ranges, or "any"), permission (upload-only, upload-and-read), principals (of an authority). It takes effect at once, also
+ranges, or "any"), permission (upload-only, upload-and-read), sha1 (on, off), principals (of an authority). It takes effect at once, also
 for who is logged in.`,
     )
     .argument('<org>')

@@ -8,6 +8,7 @@ import type { Output } from '../output.js';
 
 export interface TermOptions extends KeyTermTexts {
   publicPart?: boolean;
+  allowSha1?: boolean;
 }
 
 export function withTerms(command: Command): Command {
@@ -18,6 +19,7 @@ export function withTerms(command: Command): Command {
     .option('--expires <date>', "last day it may log in, in the organization's time zone: 2027-12-31")
     .option('--from <cidrs>', 'addresses that it may log in from: 192.0.2.0/24,2001:db8::/32')
     .option('--permission <what>', 'upload-only or upload-and-read (default: upload-and-read)')
+    .option('--allow-sha1', 'RSA alone: it may sign with SHA-1, on a port with the policy compatible')
     .option('--public-part', 'take the public key that stands in a PuTTY private key file');
 }
 

@@ -63,6 +63,7 @@ export async function addKey(
   const principals = terms.principals ?? line.principals;
   if (kind === 'key' && terms.principals !== undefined)
     throw new AdminError('usage', `${fingerprint} is no authority: principals are for those`);
+  requireRsa(parsed, kind, terms.allowsSha1);
   const key: NewLoginKey = {
     org: org.id,
     kind,
@@ -75,12 +76,13 @@ export async function addKey(
     notBefore: terms.notBefore ?? null,
     expiresAt: terms.expiresAt ?? line.expiresAt,
     permission: terms.permission ?? line.permission ?? 'read',
+    ...(terms.allowsSha1 !== undefined && { allowsSha1: terms.allowsSha1 }),
     ...(kind === 'ca' && { principals }),
     createdAt: place.now(),
   };
   await insertLoginKey(tx, key);
-  const { algorithm, sources, notBefore, expiresAt, permission } = key;
-  const detail = { kind, algorithm, sources, notBefore, expiresAt, permission };
+  const { algorithm, sources, notBefore, expiresAt, permission, allowsSha1 } = key;
+  const detail = { kind, algorithm, sources, notBefore, expiresAt, permission, ...(allowsSha1 && { allowsSha1 }) };
   await auditKey(tx, place, org.id, 'key.added', fingerprint, detail);
   const users = await listKeyUsers(tx, [fingerprint], org.id);
   return { ...key, ignoredOptions: line.ignored, alsoUsedBy: users.map((user) => user.org) };
@@ -107,6 +109,7 @@ export async function setKey(
     );
   if (change.principals != null && key.kind !== 'ca')
     throw new AdminError('usage', `${key.fingerprint} is no authority: principals are for those`);
+  requireRsa(key, key.kind, change.allowsSha1);
   if (key.revokedAt !== null) throw new AdminError('refused', `the key ${key.fingerprint} is revoked`);
   await place.control.write.transaction(async (tx) => {
     await updateLoginKey(tx, orgId, key.fingerprint, change);
@@ -131,6 +134,16 @@ export async function revokeKey(place: Workplace, orgId: string, prefix: string,
     await auditKey(tx, place, orgId, 'key.revoked', key.fingerprint, { label: key.label });
   });
   return { ...key, revokedAt: at, revokedBy: 'command' };
+}
+
+/** @throws AdminError `usage` */
+function requireRsa(
+  { fingerprint, algorithm }: Pick<LoginKey, 'fingerprint' | 'algorithm'>,
+  kind: LoginKey['kind'],
+  allowsSha1: boolean | undefined,
+): void {
+  if (allowsSha1 === true && (algorithm !== 'ssh-rsa' || kind !== 'key'))
+    throw new AdminError('usage', `${fingerprint} is no RSA key: SHA-1 is for those`);
 }
 
 /** @throws AdminError `refused` */

@@ -15,6 +15,7 @@ export interface KeyTerms {
   /** CIDRs as `parseSources` gives them; empty: every address. */
   sources?: string[];
   permission?: Permission;
+  allowsSha1?: boolean;
   principals?: string[];
 }
 
@@ -25,12 +26,13 @@ export interface KeyTermTexts {
   expires?: string;
   from?: string;
   permission?: string;
+  sha1?: string;
   principals?: string;
 }
 
 /** @throws AdminError `usage` */
 export function readTerms(texts: KeyTermTexts, timeZone: string, now: number): KeyTerms {
-  const { label, note, notBefore, expires, from, permission, principals } = texts;
+  const { label, note, notBefore, expires, from, permission, sha1, principals } = texts;
   return {
     ...(label !== undefined && { label: readText('label', label) }),
     ...(note !== undefined && { note: readText('note', note) }),
@@ -38,6 +40,7 @@ export function readTerms(texts: KeyTermTexts, timeZone: string, now: number): K
     ...(expires !== undefined && { expiresAt: readExpiry(expires, timeZone, now) }),
     ...(from !== undefined && { sources: readSources(from) }),
     ...(permission !== undefined && { permission: asUsage(() => readPermission(permission)) }),
+    ...(sha1 !== undefined && { allowsSha1: readSwitch('sha1', sha1) }),
     ...(principals !== undefined && { principals: readPrincipals(principals) }),
   };
 }
@@ -49,7 +52,7 @@ const unset: Readonly<Record<string, { word: string; change: LoginKeyChange }>> 
   from: { word: 'any', change: { sources: [] } },
   principals: { word: 'default', change: { principals: null } },
 };
-const settable = ['label', 'note', 'notBefore', 'expires', 'from', 'permission', 'principals'] as const;
+const settable = ['label', 'note', 'notBefore', 'expires', 'from', 'permission', 'sha1', 'principals'] as const;
 
 /** Reads `key=value…`. @throws AdminError `usage` */
 export function readKeyChange(assignments: readonly string[], timeZone: string, now: number): LoginKeyChange {
@@ -108,6 +111,11 @@ function readPrincipals(text: string): string[] {
   if (names.some((name) => name === ''))
     throw new AdminError('usage', 'principals takes names with commas between them');
   return names;
+}
+
+function readSwitch(name: string, text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new AdminError('usage', `${name} takes on or off`);
+  return text === 'on';
 }
 
 function readText(name: string, text: string): string {

@@ -54,6 +54,7 @@ export function renderKey(key: LoginKey, now: number): string {
     ['Note', key.note || null],
     ['State', describeState(key, now)],
     ['May', describePermission(key.permission)],
+    ['SHA-1', key.allowsSha1 ? 'allowed, on a compatible port' : null],
     ['From', key.sources.join(', ') || 'anywhere'],
     ['Principals', key.kind === 'ca' ? (key.principals?.join(', ') ?? key.org) : null],
     ['Added', formatTime(key.createdAt)],

@@ -24,6 +24,8 @@ export interface LoginKey {
   notBefore: number | null;
   expiresAt: number | null;
   permission: Permission;
+  /** RSA alone: may sign with SHA-1, on a listener with the policy `compatible`. */
+  allowsSha1: boolean;
   /** The file that it comes from, `acme/hr.pub` in the folder of keys; null: given by a command. */
   managedBy: string | null;
   /** Fingerprint of the key that takes over. */
@@ -44,7 +46,7 @@ export interface LoginKey {
 }
 
 type Required = 'org' | 'fingerprint' | 'algorithm' | 'publicKey' | 'label' | 'sources' | 'expiresAt' | 'createdAt';
-type Optional = 'kind' | 'note' | 'notBefore' | 'permission' | 'managedBy' | 'principals' | 'secret';
+type Optional = 'kind' | 'note' | 'notBefore' | 'permission' | 'allowsSha1' | 'managedBy' | 'principals' | 'secret';
 export type NewLoginKey = Pick<LoginKey, Required> & Partial<Pick<LoginKey, Optional>>;
 
 /** What may change of a key that is there. */
@@ -57,6 +59,7 @@ export type LoginKeyChange = Partial<
     | 'notBefore'
     | 'expiresAt'
     | 'permission'
+    | 'allowsSha1'
     | 'principals'
     | 'managedBy'
     | 'replacedBy'
@@ -77,6 +80,7 @@ interface LoginKeyRow {
   not_before: number | null;
   expires_at: number | null;
   permission: Permission;
+  allow_sha1: number;
   managed_by: string | null;
   replaced_by: string | null;
   replaced_at: number | null;
@@ -222,6 +226,7 @@ function toRow(key: Partial<LoginKey>): Partial<LoginKeyRow> {
     not_before: key.notBefore,
     expires_at: key.expiresAt,
     permission: key.permission,
+    allow_sha1: key.allowsSha1 === undefined ? undefined : Number(key.allowsSha1),
     managed_by: key.managedBy,
     replaced_by: key.replacedBy,
     replaced_at: key.replacedAt,
@@ -245,6 +250,7 @@ function fromRow(row: LoginKeyRow): LoginKey {
     notBefore: row.not_before,
     expiresAt: row.expires_at,
     permission: row.permission,
+    allowsSha1: row.allow_sha1 === 1,
     managedBy: row.managed_by,
     replacedBy: row.replaced_by,
     replacedAt: row.replaced_at,
