@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
-import { openWorkplace, type Workplace, type WorkplaceOptions } from './compose.js';
+import type { Workplace, WorkplaceOptions } from './compose.js';
 import { createOutput, type Output } from './output.js';
 
 interface GlobalOptions {
@@ -27,6 +27,8 @@ export async function atWorkplace(
   use: (place: Workplace, out: Output) => Promise<void>,
   options: WorkplaceOptions = {},
 ): Promise<void> {
+  // Only here: `sftp-server` has no workplace, and its client waits while things load.
+  const { openWorkplace } = await import('./compose.js');
   const place = await openWorkplace(settingsOf(command), options);
   try {
     await use(place, outputOf(command));

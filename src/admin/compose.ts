@@ -1,4 +1,4 @@
-/** The one place that wires the rooms together: a workplace for commands, and the server's parts. */
+/** The one place (with place.ts) that wires the rooms together: a workplace for commands, and the server's parts. */
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Logger } from '../config/logger.js';
@@ -7,19 +7,18 @@ import type { Settings } from '../config/settings.js';
 import { type Db, openControl, openDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
 import { createIntake, type IntakeService, type IntakeStep } from '../intake/intake.js';
-import type { Intake, Sender } from '../intake/types.js';
-import { type Authenticator, createAuthenticator, type Login } from '../keys/authenticate.js';
+import type { Sender } from '../intake/types.js';
+import { createAuthenticator, type Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
-import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/keyring.js';
-import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master.js';
+import { loadOrCreateMaster, type MasterKey } from '../keys/master.js';
 import { createMasterSecrets, type MasterSecrets } from '../keys/secrets.js';
-import { createVisitorReview } from '../keys/visitor.js';
-import { type AccessWatch, createAccessWatch } from '../keys/watch.js';
+import { createAccessWatch } from '../keys/watch.js';
 import type { ServerDeps } from '../server/types.js';
 import { SealCrew } from '../storage/crew.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
 import { AdminError } from './error.js';
+import { composeKeyring } from './place.js';
 import { askPassphrase, canAsk } from './prompt.js';
 
 /** What an operation works with: both databases, the data folder, the clock, and who is asking. */
@@ -100,56 +99,6 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       await control.close();
     },
   };
-}
-
-/** An intake node gets the keyring that opens nothing, even where a master key lies beside it. */
-export function composeKeyring(
-  settings: Pick<Settings, 'role'>,
-  paths: Paths,
-  secrets: MasterSecrets,
-  control: Db,
-): Keyring {
-  if (settings.role === 'intake') return createWithheldKeyring();
-  return createKeyring({
-    loadMaster: () => loadMaster(paths, secrets),
-    findOrg: (id) => findOrg(control.read, id),
-  });
-}
-
-/** What one session works with that has a process of its own: no directory, no server, nobody to ask for a passphrase. */
-export interface SessionPlace {
-  control: Db;
-  org: Org;
-  intake: IntakeService;
-  openSession(sender: Sender): { space: Space; intake: Intake };
-  visitors: Pick<Authenticator, 'review'>;
-  /** Tells when what `visitors` said no longer holds. */
-  access: AccessWatch;
-  close(): Promise<void>;
-}
-
-/** @throws AdminError `not_found` when there is no data or no such organization; DatabaseError */
-export async function openSessionPlace(settings: Settings, id: string, logger: Logger): Promise<SessionPlace> {
-  const paths = pathsOf(settings);
-  if (settings.database === 'sqlite' && !existsSync(paths.control))
-    throw new AdminError('not_found', `no Dropslot data in ${paths.data}`);
-  const control = await openControl(settings);
-  const org = await findOrg(control.read, id);
-  if (org === null) {
-    await control.close();
-    throw new AdminError('not_found', `no organization "${id}"`);
-  }
-  const keyring = composeKeyring(settings, paths, createMasterSecrets(paths), control);
-  const identity = () => keyring.open(org);
-  const now = Date.now;
-  const intake = createIntake({ control, paths, settings, logger, now, identity });
-  const openSession = (sender: Sender) => ({
-    space: openSpace({ control, paths, settings, org, now, identity }),
-    intake: intake.forSender(org, sender),
-  });
-  const visitors = createVisitorReview({ control, settings, now });
-  const access = createAccessWatch({ control, authenticator: visitors, logger, now });
-  return { control, org, intake, openSession, visitors, access, close: () => control.close() };
 }
 
 export interface ServerParts {

@@ -9,7 +9,7 @@ import { type RunningImporter, startImporter } from '../importer/importer.js';
 import type { RunDeps } from '../importer/run.js';
 import { createMasterSecrets, type KnownSecrets } from '../keys/secrets.js';
 import type { ParentMessage } from './child.js';
-import { composeKeyring } from './compose.js';
+import { composeKeyring } from './place.js';
 
 type OnStep = RunDeps['onStep'];
 

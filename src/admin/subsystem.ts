@@ -12,10 +12,11 @@ import { shareLock } from '../db/lock.js';
 import type { Sender } from '../intake/types.js';
 import type { Login } from '../keys/authenticate.js';
 import { noKey } from '../keys/visitor.js';
+import { createOrgRooms } from '../server/orgs.js';
 import { asksForSftp, identifyVisitor } from '../server/sshd.js';
 import { serveSubsystem } from '../server/subsystem.js';
-import { openSessionPlace, type SessionPlace } from './compose.js';
 import { AdminError } from './error.js';
+import { openSessionPlace, type SessionPlace } from './place.js';
 
 export interface SubsystemChoice {
   org: string;
@@ -77,9 +78,12 @@ async function serve(
       logger.warn('session ended', { reason });
       stop.ask();
     });
+    // One session has all of what its organization may have at once: other processes are not seen.
+    const room = createOrgRooms(settings, Date.now).enter(login.org);
     const end = await serveSubsystem(process.stdin, process.stdout, {
       ...place.openSession(sender),
       settings,
+      ...(room !== null && { handleShare: room.handles, buckets: room.buckets }),
       logger,
       now: Date.now,
       readOnly: choice.readOnly,
@@ -108,7 +112,7 @@ async function admit({ control, org, visitors }: SessionPlace, sender: Sender, l
     validUntil: null,
     certificate: null,
   };
-  const outcome = await visitors.review()(login, address);
+  const outcome = await visitors.admit(login, address);
   if ('denied' in outcome) {
     logger.warn('session refused', { key: keyFingerprint, address, reason: outcome.denied });
     throw new Refusal('this account is closed; ask the operator');

@@ -8,8 +8,7 @@ import { findLoginKey, type LoginKey, type Permission, touchLoginKey } from '../
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
-import { allowsTime } from './hours.js';
-import { allowsSource } from './source.js';
+import { judgeKey, judgePlace } from './terms.js';
 
 /** Who may come in. */
 export interface Login {
@@ -188,19 +187,4 @@ function judge(
   if (isRevoked) return deny('revoked certificate');
   const ends = [expiresAt, certificate.validBefore].filter((time) => time !== null);
   return { ...login, validUntil: ends.length === 0 ? null : Math.min(...ends) };
-}
-
-/** Whether a key that the organization has may be used now, from there. null: it may. */
-export function judgeKey(key: LoginKey, address: string | null, at: number): DenialReason | null {
-  if (key.revokedAt !== null) return 'revoked key';
-  if (key.notBefore !== null && at < key.notBefore) return 'key not valid yet';
-  if (key.expiresAt !== null && key.expiresAt <= at) return 'expired key';
-  return allowsSource(key.sources, address) ? null : 'address not allowed for this key';
-}
-
-/** null: the organization lets its keys in. `at` null: whatever the time. */
-function judgePlace({ options, timeZone }: Org, address: string | null, at: number | null): DenialReason | null {
-  if (!allowsSource(options.addresses ?? [], address)) return 'address not allowed for this organization';
-  const isOutside = at !== null && options.hours !== undefined && !allowsTime(options.hours, timeZone, at);
-  return isOutside ? 'outside the hours of this organization' : null;
 }

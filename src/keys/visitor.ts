@@ -2,25 +2,34 @@
 import { hasSftp } from '../config/plans.js';
 import { findLoginKey } from '../db/control/keys.js';
 import { findOrg } from '../db/control/orgs.js';
-import { type Authenticator, type AuthenticatorDeps, judgeKey } from './authenticate.js';
+import type { Authenticator, AuthenticatorDeps, Denial, Login } from './authenticate.js';
+import { judgeKey, judgePlace } from './terms.js';
 
 /** In place of a fingerprint: the other program did not say which key it was, or there was none. */
 export const noKey = '';
 
+export interface Visitors extends Pick<Authenticator, 'review'> {
+  /** For one who comes now. */
+  admit(login: Login, address: string | null): Promise<Login | Denial>;
+}
+
 /** A key that the organization does not have is the other program's business. */
-export function createVisitorReview({ control, settings, now }: AuthenticatorDeps): Pick<Authenticator, 'review'> {
+export function createVisitors({ control, settings, now }: AuthenticatorDeps): Visitors {
+  const judge = async (login: Login, address: string | null, at: number | null): Promise<Login | Denial> => {
+    const { fingerprint } = login;
+    const deny = (denied: Denial['denied']): Denial => ({ denied, fingerprint });
+    const org = await findOrg(control.read, login.org.id);
+    if (org === null) return deny('unknown organization');
+    if (!org.enabled) return deny('disabled organization');
+    if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
+    const key = fingerprint === noKey ? null : await findLoginKey(control.read, org.id, fingerprint);
+    const denied = (key === null ? null : judgeKey(key, address, now())) ?? judgePlace(org, address, at);
+    if (denied !== null) return deny(denied);
+    return key === null ? { ...login, org } : { ...login, org, permission: key.permission, validUntil: key.expiresAt };
+  };
   return {
-    review: () => async (login, address) => {
-      const { fingerprint } = login;
-      const org = await findOrg(control.read, login.org.id);
-      if (org === null) return { denied: 'unknown organization', fingerprint };
-      if (!org.enabled) return { denied: 'disabled organization', fingerprint };
-      if (!hasSftp(settings, org.plan)) return { denied: 'plan without SFTP', fingerprint };
-      const key = fingerprint === noKey ? null : await findLoginKey(control.read, org.id, fingerprint);
-      if (key === null) return { ...login, org };
-      const denied = judgeKey(key, address, now());
-      if (denied !== null) return { denied, fingerprint };
-      return { ...login, org, permission: key.permission, validUntil: key.expiresAt };
-    },
+    admit: (login, address) => judge(login, address, now()),
+    // Who is in already may finish after the hours.
+    review: () => (login, address) => judge(login, address, null),
   };
 }
