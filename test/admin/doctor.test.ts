@@ -196,11 +196,15 @@ onBothDatabases('doctor', (open) => {
     });
     await removeInactive(place, old);
     await removeInactive(place, third.fingerprint);
+    await assert.rejects(removeInactive(place, next.fingerprint), { code: 'refused', message: /is active/ });
+    const moved = await addHostKey(place, { text: newKeyPair('rsa').private });
+    await activateAnnounced(place, moved.fingerprint);
+    await removeInactive(place, moved.fingerprint);
     assert.deepEqual(await ofHostKeys(), []);
     const told = await place.control.read('audit').where('action', 'like', 'hostkey.%').orderBy('id');
     assert.deepEqual(
       told.map(({ action }) => action.slice(8)),
-      ['added', 'activated', 'added', 'removed', 'removed'],
+      ['added', 'activated', 'added', 'removed', 'removed', 'added', 'activated', 'removed'],
     );
   });
 

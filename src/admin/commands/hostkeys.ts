@@ -77,8 +77,10 @@ export function registerHostKeys(program: Command): void {
     );
   group
     .command('remove')
-    .summary('forget a host key that is not active')
-    .description('Removes an announced or a retired key for good. Clients that take updates forget it, too.')
+    .summary('forget a host key')
+    .description(
+      'Removes an announced or a retired key for good, or an active one of RSA. Clients that take updates forget it, too.',
+    )
     .argument('<fingerprint>', 'SHA256:…, or as much of its beginning as no other key shares')
     .addHelpText('after', examples('dropslot hostkeys remove SHA256:pX3k'))
     .action((prefix: string, _options, command: Command) =>

@@ -1,4 +1,5 @@
 /** Rotating the keys that prove this server: announce the next, put it in the place of the old one, forget that. */
+import { basename } from 'node:path';
 import { type AuditEvent, recordAudit } from '../../db/control/audit.js';
 import {
   activateHostKey,
@@ -7,6 +8,7 @@ import {
   type HostKeyType,
   loadHostKeys,
   removeHostKey,
+  standardHostKeyNames,
 } from '../../keys/host.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
@@ -64,11 +66,14 @@ export function activateAnnounced(place: Workplace, prefix: string): Promise<Hos
   });
 }
 
-/** @throws AdminError `not_found`, `usage`, `refused` when it is active */
+/**
+ * An active key goes only where each server does not have to have one of its type: RSA.
+ * @throws AdminError `not_found`, `usage`, `refused` when it is active
+ */
 export function removeInactive(place: Workplace, prefix: string): Promise<HostKey> {
   return atKeys(place, async () => {
     const key = findByPrefix(await loadHostKeys(place.paths.hostKeys), prefix);
-    if (key.state === 'active')
+    if (key.state === 'active' && standardHostKeyNames.includes(basename(key.file)))
       throw new AdminError('refused', `${key.fingerprint} is active: add another one and activate that first`);
     await removeHostKey(key);
     await record(place, 'hostkey.removed', key);
