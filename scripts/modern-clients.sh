@@ -38,7 +38,8 @@ Dir::State::status "$work/status";
 Dir::Cache "$work";
 APT::Sandbox::User "$(id -un)";
 APT::Default-Release "trixie";
-Acquire::Retries "3";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
 Acquire::Languages "none";
 CONF
 apt() { apt-get -qq -c "$work/apt.conf" "$@" >&2; }
