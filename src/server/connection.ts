@@ -20,6 +20,9 @@ import type { ServerDeps } from './types.js';
 /** How long a peer that was told to go may take to close its side. */
 const farewellMs = 2000;
 
+/** What a client sends until it is logged in: a tenth of this, with many keys. */
+const mostBytesBeforeLogin = 256 * 1024;
+
 /** A session that finished its upload while the server stops: clients still set times and look at the result. */
 const quietMs = 300;
 
@@ -83,6 +86,7 @@ export class Connection {
       this.close('connection failed', isNonsense(error) ? 'not the SSH protocol' : undefined);
     });
     client.on('end', () => this.lose());
+    this.guardStart(client);
     client.once('handshake', ({ kex, cs }) => {
       this.agreed = `${kex} ${cs.cipher}`;
     });
@@ -176,6 +180,19 @@ export class Connection {
     return true;
   }
 
+  /** Keys cost, and packets, too: before the login there is one exchange, and few packets. */
+  private guardStart(client: Client): void {
+    client.on('rekey', () => {
+      if (this.login === null) this.close('new keys before the login', 'not the SSH protocol');
+    });
+    const count = (): void => {
+      if (this.login !== null) this.socket.off('data', count);
+      else if (this.socket.bytesRead > mostBytesBeforeLogin)
+        this.close('too much before the login', 'not the SSH protocol');
+    };
+    this.socket.on('data', count);
+  }
+
   private recordRefusal(org: string, denial: Denial, isProven: boolean): void {
     this.recorded = this.deps.authenticator
       .recordRefusal(org, denial, { address: this.address, client: this.program, isProven })
@@ -193,6 +210,7 @@ export class Connection {
         for (const session of this.sessions) session.hold(isHeld);
       },
       onSilence: () => this.close('no answer to new keys'),
+      onHaste: () => this.close('new keys again and again'),
     });
   }
 

@@ -12,7 +12,14 @@ export interface RekeyOptions {
   hold(isHeld: boolean): void;
   /** The client did not answer, or went on sending instead. */
   onSilence(): void;
+  /** The client asks for new keys again and again, for hardly any data. */
+  onHaste(): void;
 }
+
+/** New keys are worth their cost after so many bytes, or so long. */
+const leastBytes = 64 * 1024;
+const leastMs = 1000;
+const mostHasty = 10;
 
 /** What may still have been on its way when we asked: the windows of all channels. */
 const mostOnTheWay = 32 * 1024 * 1024;
@@ -29,6 +36,8 @@ export interface Rekeying {
 export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOptions): Rekeying {
   const bytesMoved = (): number => socket.bytesRead + socket.bytesWritten;
   let startedAt = bytesMoved();
+  let exchangedAt = performance.now();
+  let hasty = 0;
   let watch: NodeJS.Timeout | null = null;
   const begin = (): void => {
     if (watch !== null || socket.destroyed) return;
@@ -50,7 +59,11 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
   client.on('rekey', () => {
     end();
     options.hold(false);
+    const isHasty = bytesMoved() - startedAt < leastBytes && performance.now() - exchangedAt < leastMs;
+    hasty = isHasty ? hasty + 1 : 0;
     startedAt = bytesMoved();
+    exchangedAt = performance.now();
+    if (hasty > mostHasty) options.onHaste();
     hourly.refresh();
   });
   return {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { test } from 'node:test';
+import ssh2 from 'ssh2';
 import { listAudit } from '../../src/db/control/audit.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { newKeyPair } from '../support/keys.js';
@@ -158,4 +159,47 @@ test('sessions and handles of an organization are capped over all its connection
       ),
     'room for another session',
   );
+});
+
+interface Protocol {
+  rekey(): void;
+  ping(): void;
+}
+
+test('keys and packets that only cost are not had for nothing', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const server = await startTestServer(t, { keepaliveSeconds: 60 }, logger);
+  const protocolOf = (client: object) => (client as { _protocol: Protocol })._protocol;
+  /** A client that gets as far as the login and never logs in. */
+  const stay = async (act: (protocol: Protocol) => void) => {
+    const client = new ssh2.Client();
+    t.after(() => void client.destroy());
+    const closed = new Promise<void>((resolve) => client.on('error', () => {}).once('close', () => resolve()));
+    client.connect({ ...server.login, authHandler: () => act(protocolOf(client)) as never });
+    await closed;
+  };
+  await stay((protocol) => protocol.rekey());
+  await stay((protocol) => {
+    for (let count = 0; count < 10_000; count++) protocol.ping();
+  });
+  const client = await connect(t, server.login);
+  const closed = new Promise<void>((resolve) => client.on('error', () => {}).once('close', () => resolve()));
+  client.on('handshake', () => setImmediate(() => protocolOf(client).rekey()));
+  protocolOf(client).rekey();
+  await closed;
+  const reasons = lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'closing connection');
+  assert.deepEqual(
+    reasons.map(({ reason }) => reason),
+    ['new keys before the login', 'too much before the login', 'new keys again and again'],
+  );
+});
+
+test('a client that answers nothing is put out', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const server = await startTestServer(t, { keepaliveSeconds: 0.1 }, logger);
+  const client = await connect(t, server.login);
+  const { _sock } = client as unknown as { _sock: Socket };
+  _sock.pause();
+  await until(() => lines.some((line) => line.includes('Keepalive timeout')), 'the client to be missed');
+  await until(() => lines.some((line) => line.includes('logged out')), 'its connection to end');
 });
