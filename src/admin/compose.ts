@@ -6,7 +6,9 @@ import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openControl, openDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
+import { GroupCommit } from '../intake/commit.js';
 import { createIntake, type IntakeService, type IntakeStep } from '../intake/intake.js';
+import { recordReads } from '../intake/reads.js';
 import type { Sender } from '../intake/types.js';
 import { createAuthenticator, type Login } from '../keys/authenticate.js';
 import type { HostKey } from '../keys/host.js';
@@ -118,8 +120,9 @@ export function composeServer(
   const { control, paths, settings, now, identity } = place;
   const crew = new SealCrew();
   const intake = createIntake({ control, paths, settings, logger, now, identity, crew, onStep });
+  const reads = { commits: new GroupCommit(control), now };
   const openSession = (login: Login, sender: Sender) => ({
-    space: place.space(login.org),
+    space: recordReads(place.space(login.org), login.org, sender, reads),
     intake: intake.forSender(login.org, sender),
   });
   const authenticator = createAuthenticator({ control, settings, now });

@@ -1,4 +1,5 @@
 /** Every group of commands. */
+import { registerAudit } from './commands/audit.js';
 import { registerBackup } from './commands/backup.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerFiles } from './commands/files.js';
@@ -31,6 +32,7 @@ export const groups: readonly Group[] = [
   registerIdentity,
   registerHostKeys,
   registerPenalties,
+  registerAudit,
   registerDoctor,
   registerBackup,
 ];

@@ -8,7 +8,9 @@ import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openControl } from '../db/connection.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
+import { GroupCommit } from '../intake/commit.js';
 import { createIntake, type IntakeService } from '../intake/intake.js';
+import { recordReads } from '../intake/reads.js';
 import type { Intake, Sender } from '../intake/types.js';
 import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/keyring.js';
 import { loadMaster } from '../keys/master.js';
@@ -46,8 +48,9 @@ export async function openSessionPlace(settings: Settings, id: string, logger: L
   const identity = () => keyring.open(org);
   const now = Date.now;
   const intake = createIntake({ control, paths, settings, logger, now, identity });
+  const reads = { commits: new GroupCommit(control), now };
   const openSession = (sender: Sender) => ({
-    space: openSpace({ control, paths, settings, org, now, identity }),
+    space: recordReads(openSpace({ control, paths, settings, org, now, identity }), org, sender, reads),
     intake: intake.forSender(org, sender),
   });
   const visitors = createVisitors({ control, settings, now });

@@ -32,7 +32,8 @@ ${exitCodesText}`,
   return program;
 }
 
-function readVersion(): string {
+/** Of Dropslot itself. */
+export function readVersion(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }

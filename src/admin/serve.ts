@@ -13,6 +13,7 @@ import { recoverPartials } from '../storage/recovery.js';
 import { startImportProcess } from './child.js';
 import { composeServer, openWorkplace, type Workplace } from './compose.js';
 import { AdminError } from './error.js';
+import { recordLife } from './life.js';
 import { provision } from './provision.js';
 
 type Stop = () => Promise<void>;
@@ -53,6 +54,7 @@ async function start(
   if (lock !== null) opened.push(lock.release);
   const place = await openWorkplace(settings, { create: true });
   opened.push(place.close);
+  opened.push(await recordLife(place, logger));
   const { hostKeys } = await provision(place, logger);
   if (settings.role !== 'import') await recover(place, lock !== null, logger);
   if (settings.role !== 'import') {

@@ -7,8 +7,10 @@ import { createLogger, type Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { openSyslog } from '../config/syslog.js';
+import { recordAudit } from '../db/control/audit.js';
 import { touchLoginKey } from '../db/control/keys.js';
 import { shareLock } from '../db/lock.js';
+import { actorOf } from '../intake/publish.js';
 import type { Sender } from '../intake/types.js';
 import type { Login } from '../keys/authenticate.js';
 import { noKey } from '../keys/visitor.js';
@@ -118,8 +120,12 @@ async function admit({ control, org, visitors }: SessionPlace, sender: Sender, l
     throw new Refusal('this account is closed; ask the operator');
   }
   logger.info('session began', { key: keyFingerprint, address });
-  if (keyFingerprint !== null)
-    await touchLoginKey(control.write, org.id, keyFingerprint, { at: Date.now(), address, client });
+  const at = Date.now();
+  const event = { at, org: org.id, actor: actorOf(sender), action: 'login.accepted', subject: org.id };
+  await control.write.transaction(async (tx) => {
+    if (keyFingerprint !== null) await touchLoginKey(tx, org.id, keyFingerprint, { at, address, client });
+    await recordAudit(tx, { ...event, detail: { permission: outcome.permission, address, client } });
+  });
   return outcome;
 }
 

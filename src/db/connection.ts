@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import createKnex, { type Knex } from 'knex';
 import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
+import { chainTransactions } from './control/audit.js';
 import { DatabaseError } from './error.js';
 import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
@@ -39,8 +40,10 @@ type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterK
  * Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. `waitMs`: how long
  * a write waits on SQLite while another process writes, before it fails with SQLITE_BUSY.
  */
-export function openControl(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
-  return open(settings, (paths) => paths.control, controlSchema, controlMigrations, waitMs);
+export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
+  const db = await open(settings, (paths) => paths.control, controlSchema, controlMigrations, waitMs);
+  chainTransactions(db.write);
+  return db;
 }
 
 /** Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database. */

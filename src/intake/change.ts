@@ -39,7 +39,7 @@ export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: 
   if (upload !== null && (await withdrawUpload(tx, upload.id, at))) {
     await overtakeHeld(tx, upload.runId, at);
     await audit(tx, org, sender, at, 'upload.withdrawn', path, { upload: entry.uploadId });
-  }
+  } else await audit(tx, org, sender, at, 'file.removed', path, { upload: entry.uploadId });
   await deleteEntry(tx, entry.id);
   return { blob: entry.blobId, partials };
 }
@@ -59,13 +59,15 @@ export async function renamePath(
   if (entry.kind === 'dir') {
     if (target !== null) throw new SpaceError('exists', `${to} exists`);
     await moveFolder(tx, org, entry, to);
+    await audit(tx, org, sender, at, 'folder.renamed', to, { from });
     return { blob: null, partials: [] };
   }
   if (target?.kind === 'dir') throw new SpaceError('is_a_folder', `${to} is a folder`);
   if (target !== null && !overwrite) throw new SpaceError('exists', `${to} exists`);
   if (target !== null) await replaceEntry(tx, org, sender, target, at);
   await updateEntry(tx, entry.id, splitPath(to));
-  if (entry.uploadId !== null) await followName(tx, org, sender, entry.uploadId, to, at);
+  const isTold = entry.uploadId !== null && (await followName(tx, org, sender, entry.uploadId, { from, to }, at));
+  if (!isTold) await audit(tx, org, sender, at, 'file.renamed', to, { upload: entry.uploadId, from });
   return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
 
@@ -77,15 +79,18 @@ export async function requireFree(tx: Queryable, org: Org, path: string, overwri
   if (target !== null && !overwrite) throw new SpaceError('exists', `${path} exists`);
 }
 
-/** A final name queues what was stored, once; a temporary one, and one below `/dry-run`, take it out of the queue again. */
+/**
+ * A final name queues what was stored, once; a temporary one, and one below `/dry-run`, take it out of the queue again.
+ * false: nothing but the name has changed, and the audit trail does not tell it yet.
+ */
 async function followName(
   tx: Queryable,
   org: Org,
   sender: Sender,
   uploadId: number,
-  path: string,
+  { from, to: path }: Pick<Rename, 'from' | 'to'>,
   at: number,
-): Promise<void> {
+): Promise<boolean> {
   const run = (await findUpload(tx, uploadId))?.runId ?? null;
   const redirects = {
     stored: ['upload.unqueued', () => unqueueUpload(tx, uploadId, path)],
@@ -96,9 +101,11 @@ async function followName(
   const [action, redirect] = redirects[destination];
   if (await redirect()) {
     if (destination !== 'queued') await overtakeHeld(tx, run, at);
-    return audit(tx, org, sender, at, action, path, { upload: uploadId });
+    await audit(tx, org, sender, at, action, path, { upload: uploadId, from });
+    return true;
   }
   await moveUpload(tx, uploadId, path);
+  return false;
 }
 
 async function moveFolder(tx: Queryable, org: Org, folder: EntryRow, to: string): Promise<void> {

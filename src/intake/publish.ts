@@ -129,7 +129,18 @@ export function audit(
   subject: string,
   detail: Record<string, unknown>,
 ): Promise<void> {
-  const actor = sender.keyFingerprint === null ? 'system' : `key:${sender.keyFingerprint}`;
   const { address, client } = sender;
-  return recordAudit(tx, { at, org: org.id, actor, action, subject, detail: { ...detail, address, client } });
+  return recordAudit(tx, {
+    at,
+    org: org.id,
+    actor: actorOf(sender),
+    action,
+    subject,
+    detail: { ...detail, address, client },
+  });
+}
+
+/** As the audit trail calls a sender. */
+export function actorOf({ keyFingerprint }: Sender): string {
+  return keyFingerprint === null ? 'system' : `key:${keyFingerprint}`;
 }

@@ -104,7 +104,14 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
         : judge(standing, shown, address, settings, now());
     },
     async recordLogin(login, place) {
-      await touchLoginKey(control.write, login.org.id, login.credential, { at: now(), ...place });
+      const { org, fingerprint, credential, permission } = login;
+      const at = now();
+      const event = { at, org: org.id, actor: `key:${fingerprint}`, action: 'login.accepted', subject: org.id };
+      const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...place };
+      await control.write.transaction(async (tx) => {
+        await touchLoginKey(tx, org.id, credential, { at, ...place });
+        await recordAudit(tx, { ...event, detail });
+      });
     },
     async recordRefusal(org, { denied, fingerprint }, { address, client, isProven }) {
       const event = { at: now(), org, actor: isProven ? `key:${fingerprint}` : 'system', action: 'login.refused' };

@@ -95,7 +95,8 @@ export class Model {
     const flags = reader.u32();
     reader.attributes();
     const isSet = (flag: number) => (flags & flag) !== 0;
-    if (this.handles.size >= this.limits.maxHandles) return refused;
+    // A CLOSE that comes right behind may make room in time.
+    if (this.handles.size >= this.limits.maxHandles) return { ...refused, barrier: 'both' };
     if (!isSet(2) && !isSet(4)) {
       const content = this.tree.file(path);
       const handle = { kind: 'reader' as const, path, content: content ?? Buffer.alloc(0) };

@@ -10,7 +10,7 @@ import { formatTime, isoTime, type ListView } from '../output.js';
 const mostListed = 10_000;
 
 export function registerPenalties(program: Command): void {
-  const penalties = program.command('penalties').description('list and end the pauses of addresses that misbehaved');
+  const penalties = program.command('penalties').description('list and end the pauses of addresses');
   penalties
     .command('list')
     .summary('list the addresses that must pause')

@@ -3,6 +3,7 @@ import { findStates, listImported } from '../../db/control/imported.js';
 import { filterApplied, listApplied } from '../../db/directory/applied.js';
 import { checkIntegrity } from '../../db/integrity.js';
 import type { Workplace } from '../compose.js';
+import { proveAudit } from '../operations/audit.js';
 import { type Finding, reporter } from './finding.js';
 
 const pageSize = 500;
@@ -23,7 +24,18 @@ export async function examineDatabases(place: Workplace): Promise<Finding[]> {
     for (const complaint of complaints) report('wrong', `damaged: ${complaint}; restore it from the backup`);
   }
   await compareImports(place, findings);
+  await examineAudit(place, findings);
   return findings;
+}
+
+async function examineAudit(place: Workplace, findings: Finding[]): Promise<void> {
+  const report = reporter(findings, 'audit', 'audit trail');
+  const { head, flaws, flawCount } = await proveAudit(place, null);
+  const [first] = flaws;
+  if (first === undefined) return report('ok', `${head.count} records, chained without a gap`);
+  const where = first.seq === null ? '' : `record ${first.seq}: `;
+  const more = flawCount > 1 ? `, and ${flawCount - 1} more` : '';
+  report('wrong', `${where}${first.what}${more}; see "dropslot audit verify"`);
 }
 
 /**

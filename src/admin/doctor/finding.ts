@@ -13,6 +13,7 @@ export interface Finding {
 
 export type Check =
   | 'databases'
+  | 'audit'
   | 'master_key'
   | 'host_keys'
   | 'transport'

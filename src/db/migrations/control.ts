@@ -1,6 +1,7 @@
 /** The control database's schema: organizations, login keys, the virtual tree, uploads and their queue, runs, audit. */
 import type { Knex } from 'knex';
 import { alarms } from './alarms.js';
+import { auditChain } from './audit.js';
 import { cadence } from './cadence.js';
 import { checks } from './checks.js';
 import { addDoors } from './doors.js';
@@ -14,6 +15,7 @@ export const controlMigrations: readonly Migration[] = [
   { name: '002_intake', up: addIntake },
   { name: '003_keys', up: addKeys },
   { name: '004_options', up: addOptions },
+  auditChain,
   { name: '006_doors', up: addDoors },
   { name: '007_login_keys', up: addLoginKeyTerms },
   { name: '008_guard', up: addGuard },
