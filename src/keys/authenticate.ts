@@ -4,10 +4,18 @@ import type { Settings } from '../config/settings.js';
 import type { Db, Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { isCertificateRevoked } from '../db/control/certificates.js';
-import { findLoginKey, type LoginKey, type Permission, touchLoginKey } from '../db/control/keys.js';
+import {
+  findLoginKey,
+  hasPasswords,
+  type LoginKey,
+  type LoginKeyKind,
+  type Permission,
+  touchLoginKey,
+} from '../db/control/keys.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
+import { nameOfPassword, PasswordQueue } from './password.js';
 import { judgeKey, judgePlace } from './terms.js';
 
 /** Who may come in. */
@@ -32,6 +40,8 @@ export type DenialReason =
   | 'plan without SFTP'
   | 'unknown key'
   | 'unknown authority'
+  | 'wrong password'
+  | 'too many passwords at once'
   | 'revoked key'
   | 'key not valid yet'
   | 'expired key'
@@ -58,6 +68,10 @@ export interface LoginPlace {
 export interface Authenticator {
   /** `publicKey`: a key or a certificate in SSH wire format. Throws only when the database can't be asked. */
   authenticate(orgId: string, publicKey: Buffer, address: string | null): Promise<Login | Denial>;
+  /** The same for a password. Whether there is such an organization or password or not, it takes as long. */
+  authenticatePassword(orgId: string, password: string, address: string | null): Promise<Login | Denial>;
+  /** Whether anybody has a password: nobody is asked for one otherwise, and everybody is if so. */
+  offersPasswords(): Promise<boolean>;
   /** Notes a login that has succeeded. */
   recordLogin(login: Login, place: LoginPlace): Promise<void>;
   /** Notes that a key of the organization was not let in; without a signature it may have been anybody who knows it. */
@@ -75,6 +89,7 @@ export interface Authenticator {
 
 /** What somebody shows: a key or a certificate with its wire format, or what they have shown before. */
 interface Shown {
+  kind: LoginKeyKind;
   fingerprint: string;
   credential: string;
   /** null: proved at the login. */
@@ -95,6 +110,7 @@ export interface AuthenticatorDeps {
 }
 
 export function createAuthenticator({ control, settings, now }: AuthenticatorDeps): Authenticator {
+  const passwords = new PasswordQueue();
   return {
     async authenticate(orgId, publicKey, address) {
       const shown = readShown(publicKey);
@@ -103,6 +119,17 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
         ? { denied: 'malformed certificate', fingerprint: shown.fingerprint }
         : judge(standing, shown, address, settings, now());
     },
+    async authenticatePassword(orgId, password, address) {
+      const fingerprint = nameOfPassword(password) ?? noPassword;
+      const shown: Shown = { kind: 'password', fingerprint, credential: fingerprint, wire: nothing, certificate: null };
+      const standing = await ask(control.read, orgId, shown);
+      const isRight = await passwords.check(password, standing.key?.secret ?? null);
+      if (isRight === true) return judge(standing, shown, address, settings, now());
+      const denied = isRight === null ? 'too many passwords at once' : 'wrong password';
+      // What somebody typed is not for the log, unless it is the name of a password that is there.
+      return { denied, fingerprint: standing.key?.fingerprint ?? noPassword };
+    },
+    offersPasswords: () => hasPasswords(control.read, now()),
     async recordLogin(login, place) {
       const { org, fingerprint, credential, permission } = login;
       const at = now();
@@ -123,12 +150,21 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       return async (login, address) => {
         const marks = login.certificate === null ? [] : marksOf(login.certificate);
         const name = JSON.stringify([login.org.id, login.credential, marks]);
-        const standing = asked.get(name) ?? ask(control.read, login.org.id, { ...login, wire: null });
+        const standing = asked.get(name) ?? ask(control.read, login.org.id, shownBefore(login));
         asked.set(name, standing);
-        return judge(await standing, { ...login, wire: null }, address, settings, now());
+        return judge(await standing, shownBefore(login), address, settings, now());
       };
     },
   };
+}
+
+const noPassword = 'password:unknown';
+/** A password has no wire format. */
+const nothing = Buffer.alloc(0);
+
+function shownBefore({ fingerprint, credential, certificate }: Login): Shown {
+  const kind = certificate !== null ? 'ca' : credential.startsWith('password:') ? 'password' : 'key';
+  return { kind, fingerprint, credential, wire: null, certificate };
 }
 
 function readShown(wire: Buffer): Shown & { isBroken: boolean } {
@@ -137,15 +173,16 @@ function readShown(wire: Buffer): Shown & { isBroken: boolean } {
     const certificate = readCertificate(wire);
     if (certificate !== null)
       return {
+        kind: 'ca',
         fingerprint: certificate.fingerprint,
         credential: certificate.authorityFingerprint,
         wire: certificate.authority,
         certificate,
         isBroken: false,
       };
-    return { fingerprint: alone, credential: alone, wire, certificate, isBroken: false };
+    return { kind: 'key', fingerprint: alone, credential: alone, wire, certificate, isBroken: false };
   } catch {
-    return { fingerprint: alone, credential: alone, wire, certificate: null, isBroken: true };
+    return { kind: 'key', fingerprint: alone, credential: alone, wire, certificate: null, isBroken: true };
   }
 }
 
@@ -180,8 +217,7 @@ function judge(
   if (org === null) return deny('unknown organization');
   if (!org.enabled) return deny('disabled organization');
   if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
-  const kind = certificate === null ? 'key' : 'ca';
-  if (key?.kind !== kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
+  if (key?.kind !== shown.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
     return deny(certificate === null ? 'unknown key' : 'unknown authority');
   // Who is in already may finish after the hours.
   const denied = judgeKey(key, address, at) ?? judgePlace(org, address, wire === null ? null : at);

@@ -1,5 +1,12 @@
-/** Lets a client in, or doesn't: public keys only, a bounded number of them, and one answer for every refusal. */
-import type { AuthContext, Connection as Client, PublicKeyAuthContext } from 'ssh2';
+/** Lets a client in, or doesn't: keys, and passwords where somebody has one; a bounded number, and one answer for every refusal. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AuthContext,
+  AuthenticationType,
+  Connection as Client,
+  PasswordAuthContext,
+  PublicKeyAuthContext,
+} from 'ssh2';
 import type { Logger } from '../config/logger.js';
 import type { Authenticator, Denial, Login } from '../keys/authenticate.js';
 import { fingerprintOf } from '../keys/fingerprint.js';
@@ -25,18 +32,30 @@ export interface LoginDeps {
   recordRefusal(org: string, denial: Denial, isProven: boolean): void;
 }
 
+/** Guessing is slower than with keys: so many on one connection, and none is answered sooner. */
+const mostPasswords = 2;
+const passwordRefusalMs = 2000;
+
 /** Answers every authentication request of `client` until one is accepted. */
 export function serveLogin(client: Client, deps: LoginDeps): void {
   const told = new Set<string>();
   let attempts = 0;
+  let passwords = 0;
+  let methods: Promise<AuthenticationType[]> | null = null;
   client.on('authentication', (context) => {
     if (context.method !== 'none') attempts++;
-    if (context.method !== 'none' && context.method !== 'publickey') deps.onRefusal();
+    if (!['none', 'publickey', 'password'].includes(context.method)) deps.onRefusal();
     if (attempts > deps.maxAttempts) {
       deps.close('too many login attempts');
       return;
     }
-    judge(context, deps, told).catch((error: Error) => {
+    methods ??= listMethods(deps.authenticator);
+    if (context.method === 'password') passwords++;
+    const answer =
+      context.method === 'password' && passwords <= mostPasswords
+        ? judgePassword(context, deps, told, methods)
+        : judge(context, deps, told, methods);
+    answer.catch((error: Error) => {
       deps.logger.error('login failed on the server side', { detail: error.message });
       deps.close('login not possible now', null);
     });
@@ -44,9 +63,15 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
 }
 
 /** `told` holds what was logged already: clients ask for each key twice, without and with a signature. */
-async function judge(context: AuthContext, deps: LoginDeps, told: Set<string>): Promise<void> {
+async function judge(
+  context: AuthContext,
+  deps: LoginDeps,
+  told: Set<string>,
+  methods: Promise<AuthenticationType[]>,
+): Promise<void> {
   if (context.method !== 'publickey') {
-    context.reject(['publickey']);
+    if (context.method === 'password') deps.onRefusal();
+    context.reject(await methods);
     return;
   }
   const { key, signature } = context;
@@ -60,12 +85,41 @@ async function judge(context: AuthContext, deps: LoginDeps, told: Set<string>): 
     told.add(JSON.stringify(details));
     deps.onRefusal();
     if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, told);
-    context.reject(['publickey']);
+    context.reject(await methods);
     return;
   }
   if (isProven && !deps.enter(outcome as Login)) return;
   nameSignature(context);
   context.accept();
+}
+
+/** The same for everybody: it must not tell who has a password. */
+async function listMethods(authenticator: Authenticator): Promise<AuthenticationType[]> {
+  return (await authenticator.offersPasswords()) ? ['publickey', 'password'] : ['publickey'];
+}
+
+async function judgePassword(
+  context: PasswordAuthContext,
+  deps: LoginDeps,
+  told: Set<string>,
+  methods: Promise<AuthenticationType[]>,
+): Promise<void> {
+  const earliest = sleep(passwordRefusalMs, undefined, { ref: false });
+  const isOffered = (await methods).includes('password');
+  if (isOffered) {
+    const outcome = await deps.authenticator.authenticatePassword(context.username, context.password, deps.address);
+    if (!('denied' in outcome)) {
+      if (deps.enter(outcome)) context.accept();
+      return;
+    }
+    const { denied: reason, fingerprint: key } = outcome;
+    if (deps.mayLog('login refused'))
+      deps.logger.warn('login refused', { user: describeUser(context.username), key, reason });
+    recordRefusal(context.username, outcome, true, deps, told);
+    await earliest;
+  }
+  deps.onRefusal();
+  context.reject(await methods);
 }
 
 /** These come from anybody who knows an organization's name. */
@@ -74,6 +128,8 @@ const strange: readonly string[] = [
   'unknown key',
   'unknown authority',
   'malformed certificate',
+  'wrong password',
+  'too many passwords at once',
 ];
 
 /** The audit trail has refusals of an organization's own keys, so many a minute; strangers write nothing there. */

@@ -5,6 +5,7 @@ import { atWorkplace, examples } from '../command.js';
 import { addKeys, findKey, revokeKey, setKey } from '../operations/keys.js';
 import { readKeyChange, readTerms } from '../operations/keyterms.js';
 import { addedToJson, keyList, keyToJson, remarkKeys, renderKey } from '../views/keys.js';
+import { registerCredentials } from './credentials.js';
 import { registerKeyRotation } from './keyrotation.js';
 import { noteAdded, readKeyFile, type TermOptions, withTerms } from './keyterms.js';
 
@@ -23,6 +24,7 @@ export function registerKeys(program: Command): void {
   registerRead(keys);
   registerKeyRotation(keys);
   registerChange(keys);
+  registerCredentials(keys);
 }
 
 function registerAdd(keys: Command): void {

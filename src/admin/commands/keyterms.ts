@@ -11,14 +11,20 @@ export interface TermOptions extends KeyTermTexts {
   allowSha1?: boolean;
 }
 
-export function withTerms(command: Command): Command {
+/** The options that every credential has. */
+export function addTermOptions(command: Command): Command {
   return command
     .option('--label <text>', "what the key is for (default: the key's comment)")
     .option('--note <text>', 'anything else worth knowing about it')
     .option('--not-before <date>', 'first day it may log in: 2027-01-01')
     .option('--expires <date>', "last day it may log in, in the organization's time zone: 2027-12-31")
     .option('--from <cidrs>', 'addresses that it may log in from: 192.0.2.0/24,2001:db8::/32')
-    .option('--permission <what>', 'upload-only or upload-and-read (default: upload-and-read)')
+    .option('--permission <what>', 'upload-only or upload-and-read (default: upload-and-read)');
+}
+
+/** Those, and what concerns a file of keys. */
+export function withTerms(command: Command): Command {
+  return addTermOptions(command)
     .option('--allow-sha1', 'RSA alone: it may sign with SHA-1, on a port with the policy compatible')
     .option('--public-part', 'take the public key that stands in a PuTTY private key file');
 }

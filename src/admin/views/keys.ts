@@ -76,6 +76,7 @@ export function describePermission(permission: LoginKey['permission']): string {
 }
 
 function describeType({ kind, algorithm }: LoginKey): string {
+  if (kind === 'password') return 'password';
   return kind === 'ca' ? `authority ${algorithm}` : algorithm;
 }
 

@@ -1,0 +1,83 @@
+/** Passwords for systems that can do nothing else: generated, long, kept as a scrypt hash, and checked one at a time. */
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+
+export interface GeneratedPassword {
+  /** What it is called in lists and logs: `password:` and its first part, which is no secret. */
+  fingerprint: string;
+  /** What the other system is given. It is shown once. */
+  text: string;
+  /** What is kept. */
+  secret: string;
+}
+
+/** 32 MiB and about a tenth of a second for each guess; 2 ** 15 blocks of 8 · 128 bytes. */
+const cost = { log2N: 15, r: 8, p: 1 } as const;
+const hashBytes = 32;
+const letters = 'abcdefghijkmnpqrstuvwxyz23456789'; // 32 of them, none that looks like another
+const nameLetters = 8;
+/** 160 bits. */
+const secretLetters = 32;
+
+const derive = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(scrypt);
+
+export async function generatePassword(random: (bytes: number) => Buffer = randomBytes): Promise<GeneratedPassword> {
+  const pick = (count: number) => [...random(count)].map((byte) => letters[byte % letters.length]).join('');
+  const name = pick(nameLetters);
+  const text = `${name}-${pick(secretLetters).replace(/.{8}(?=.)/g, '$&-')}`;
+  const salt = random(16);
+  const hash = await hashPassword(text, salt, cost);
+  const secret = ['scrypt', cost.log2N, cost.r, cost.p, salt.toString('base64'), hash.toString('base64')].join(':');
+  return { fingerprint: nameOfPassword(text)!, text, secret };
+}
+
+/** By which its row is found; null: this is none that was generated here. */
+export function nameOfPassword(text: string): string | null {
+  const name = /^([a-z2-9]{8})(-[a-z2-9]{8}){4}$/.exec(text)?.[1];
+  return name === undefined ? null : `password:${name}`;
+}
+
+/** `secret` null: nobody's, which takes as long. */
+export async function verifyPassword(text: string, secret: string | null): Promise<boolean> {
+  const { salt, hash, ...work } = parseSecret(secret);
+  const found = await hashPassword(text, salt, work);
+  return timingSafeEqual(found, hash) && secret !== null;
+}
+
+function hashPassword(
+  text: string,
+  salt: Buffer,
+  { log2N, r, p }: { log2N: number; r: number; p: number },
+): Promise<Buffer> {
+  return derive(text, salt, hashBytes, { N: 2 ** log2N, r, p, maxmem: 256 * 2 ** log2N * r });
+}
+
+function parseSecret(secret: string | null): { salt: Buffer; hash: Buffer; log2N: number; r: number; p: number } {
+  const nobody = { ...cost, salt: Buffer.alloc(16), hash: Buffer.alloc(hashBytes) };
+  if (secret === null) return nobody;
+  const [scheme, log2N, r, p, salt = '', hash = ''] = secret.split(':');
+  const bytes = Buffer.from(hash, 'base64');
+  if (scheme !== 'scrypt' || bytes.length !== hashBytes) throw new Error('a password is kept in an unknown form');
+  return { log2N: Number(log2N), r: Number(r), p: Number(p), salt: Buffer.from(salt, 'base64'), hash: bytes };
+}
+
+/** Lets one check run at a time, and a few wait: whoever guesses in parallel takes no more of the processor. */
+export class PasswordQueue {
+  private last: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+
+  constructor(private readonly most = 16) {}
+
+  /** null: too many wait already. */
+  async check(text: string, secret: string | null): Promise<boolean | null> {
+    if (this.waiting >= this.most) return null;
+    this.waiting++;
+    const mine = this.last.then(() => verifyPassword(text, secret));
+    this.last = mine.catch(() => {});
+    try {
+      return await mine;
+    } finally {
+      this.waiting--;
+    }
+  }
+}
