@@ -2,6 +2,7 @@
 import { createWriteStream, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readSshdVariables, type SshdVariables } from '../config/environment.js';
 import { createLogger, type Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
@@ -29,6 +30,7 @@ export interface SubsystemChoice {
 
 /** A server that starts looks after what crashes left, and lets nobody in meanwhile. */
 const recoveryWaitMs = 60_000;
+const logMs = 2000;
 
 /**
  * Serves one session on standard input and output. Resolves with the process's exit code.
@@ -50,7 +52,7 @@ export async function runSubsystem(settings: Settings, choice: SubsystemChoice):
     if (variables.connection === null) throw error;
     throw new AdminError('unavailable', 'SFTP is not available now; try again later, or ask the operator');
   } finally {
-    if (target !== null) await new Promise((resolve) => target.once('error', resolve).end(resolve));
+    if (target !== null) await closeLog(target);
   }
 }
 
@@ -146,6 +148,14 @@ function openLog(where: string): Writable | null {
   const complain = (reason: string): void => void process.stderr.write(`dropslot: can't log: ${reason}\n`);
   if (where === 'syslog') return openSyslog('dropslot', complain);
   return createWriteStream(where, { flags: 'a', mode: 0o600 }).on('error', (cause) => complain(cause.message));
+}
+
+/** A log that takes nothing must not keep the client waiting. */
+async function closeLog(target: Writable): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    target.once('error', () => resolve()).end(() => resolve());
+  });
+  await Promise.race([closed, sleep(logMs, undefined, { ref: false })]);
 }
 
 /** Whatever asks the session to end first. */

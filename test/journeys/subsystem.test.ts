@@ -95,6 +95,17 @@ test('sessions are refused in one line: no SFTP client, a disabled or unknown or
     4,
     'dropslot: this account is for SFTP only\n',
   ]);
+  // Without --log: the program that writes to the system's log, and one line where there is none.
+  const system = join(folder, 'system');
+  writeFileSync(join(folder, 'logger'), `#!/bin/sh\necho "$@" >> ${system}\ncat >> ${system}\n`, { mode: 0o755 });
+  const asked = { ...sshd, SSH_ORIGINAL_COMMAND: 'bash' };
+  const logged = startSession(t, data, [], { ...asked, PATH: `${folder}:${process.env.PATH}` });
+  assert.equal(await logged.ended, 4);
+  assert.equal(logged.stderr(), 'dropslot: this account is for SFTP only\n');
+  assert.match(readFileSync(system, 'utf8'), /-t dropslot .*\n.*session refused/);
+  const unlogged = startSession(t, data, [], { ...asked, PATH: '/none' });
+  assert.equal(await unlogged.ended, 4);
+  assert.match(unlogged.stderr(), /^dropslot: can't log: .*logger.*\n/);
   const notNow = 'dropslot: SFTP is not available now; try again later, or ask the operator\n';
   assert.deepEqual(await refuse(['--org', 'other']), [5, notNow]);
   const open = startSession(t, data);

@@ -14,7 +14,8 @@ import { type Reply, replyNumbers } from './reply.js';
 /** By the names of the draft. All are asked for by somebody; which of them can be trusted is for the client to say. */
 const algorithms: readonly string[] = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];
 
-const readBytes = 1024 * 1024;
+/** In memory at once. */
+export const hashedBytes = 1024 * 1024;
 /** A block may be no smaller: the draft, section 3. */
 const leastBlockBytes = 256;
 /** Hashes in one answer; the smallest packet that clients must take has room for 34,000 bytes. */
@@ -101,7 +102,7 @@ async function computeHash(
   let at = from;
   do {
     if (isAborted()) throw new SftpError('ended', 'a checksum after the session was ended');
-    const bytes = await readHandle(handle, at, Math.min(readBytes, to - at));
+    const bytes = await readHandle(handle, at, Math.min(hashedBytes, to - at));
     if (bytes.length === 0) break;
     hash.update(bytes);
     at += bytes.length;

@@ -8,7 +8,7 @@ import { replyStatus } from './reply.js';
 import { endStatus, okStatus } from './status.js';
 
 /** In memory at once. */
-const copyBytes = 1024 * 1024;
+export const copyBytes = 1024 * 1024;
 
 interface CopyArgs {
   from: Handle;

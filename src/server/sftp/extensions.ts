@@ -1,7 +1,7 @@
 /** The extensions that are advertised and served: OpenSSH's (its PROTOCOL document, section 4), and checksums. */
-import { checkHandle, checkPath } from './checksum.js';
+import { checkHandle, checkPath, hashedBytes } from './checksum.js';
 import { PacketWriter } from './codec.js';
-import { copyData } from './copy.js';
+import { copyBytes, copyData } from './copy.js';
 import { mostTransferBytes, syncFile } from './files.js';
 import { longestPacket } from './frame.js';
 import { type AnyRequest, atOnce, byBoth, byHandle, byPath, type Handler, type Request } from './handler.js';
@@ -41,18 +41,40 @@ export const extensions: ReadonlyMap<string, Extension> = new Map([
   row('1', { name: 'lsetstat@openssh.com', writes: true, order: byPath, handler: setPathAttributes }),
   row('1', { name: 'limits@openssh.com', writes: false, order: atOnce, handler: tellLimits }),
   row('1', { name: 'expand-path@openssh.com', writes: false, order: atOnce, handler: expandPath }),
-  row('1', { name: 'copy-data', writes: true, reads: true, order: byBoth, handler: copyData }),
+  row('1', {
+    name: 'copy-data',
+    writes: true,
+    reads: true,
+    order: byBoth,
+    handler: copyData,
+    costBytes: () => copyBytes,
+  }),
   row('1', { name: 'home-directory', writes: false, order: atOnce, handler: findHome }),
   row('1', { name: 'users-groups-by-id@openssh.com', writes: false, order: atOnce, handler: nameOwners }),
-  row('1', { name: 'check-file', writes: false, reads: true, order: byHandle, handler: checkHandle({ echo: true }) }),
+  row('1', {
+    name: 'check-file',
+    writes: false,
+    reads: true,
+    order: byHandle,
+    handler: checkHandle({ echo: true }),
+    costBytes: () => hashedBytes,
+  }),
   row('1', {
     name: 'check-file-handle',
     writes: false,
     reads: true,
     order: byHandle,
     handler: checkHandle({ echo: false }),
+    costBytes: () => hashedBytes,
   }),
-  row('1', { name: 'check-file-name', writes: false, reads: true, order: byPath, handler: checkPath }),
+  row('1', {
+    name: 'check-file-name',
+    writes: false,
+    reads: true,
+    order: byPath,
+    handler: checkPath,
+    costBytes: () => hashedBytes,
+  }),
 ]);
 
 function row<A>(version: string, request: Request<A>): [string, Extension] {

@@ -84,8 +84,8 @@ export interface Request<A> {
   readonly reads?: boolean | ((args: A) => boolean);
   readonly order: Order<A>;
   readonly handler: Handler<A>;
-  /** Bytes that the answer may have, where it is a large one: they count before it is made. */
-  readonly replyBytes?: (args: A) => number;
+  /** Bytes of memory that it takes, or its answer, where they are many: they count before it runs. */
+  readonly costBytes?: (args: A) => number;
 }
 
 /** A row whose arguments only its own handler knows. */

@@ -25,7 +25,7 @@ export const requests: ReadonlyMap<number, AnyRequest> = new Map([
     reads: true,
     order: byHandle,
     handler: readFile,
-    replyBytes: ({ length }) => length,
+    costBytes: ({ length }) => length,
   }),
   row(6, { name: 'WRITE', writes: true, order: byHandle, handler: writeFile }),
   row(7, { name: 'LSTAT', writes: false, reads: looksInside, order: byPath, handler: statPath }),

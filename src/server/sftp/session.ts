@@ -195,7 +195,7 @@ export class Session {
         throw new SftpError('read_only_session', `${name} in a read-only session`);
       if (this.options.uploadOnly === true && readsAnything(request, args))
         throw new SftpError('upload_only', `${name} in a session that may upload only`);
-      costBytes += request.replyBytes?.(args) ?? 0;
+      costBytes += request.costBytes?.(args) ?? 0;
       answer = request.order(this.context, args, () => this.run(request, args, id));
     } catch (error) {
       if (isMalformed(error)) throw error;
