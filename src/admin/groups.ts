@@ -1,6 +1,7 @@
 /** Every group of commands. */
 import { registerAudit } from './commands/audit.js';
 import { registerBackup } from './commands/backup.js';
+import { registerCustomFields } from './commands/customfields.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerFiles } from './commands/files.js';
 import { registerHostKeys } from './commands/hostkeys.js';
@@ -28,6 +29,7 @@ export const groups: readonly Group[] = [
   registerRuns,
   registerUsers,
   registerTeams,
+  registerCustomFields,
   registerTemplates,
   registerIdentity,
   registerHostKeys,

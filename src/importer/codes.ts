@@ -249,6 +249,11 @@ export const codes = {
     message:
       'The field "{label}" holds {type} values and this is none; the cell was ignored. Correct it, or ask your operator to make the field a text.',
   },
+  field_twice: {
+    severity: 'warning',
+    rule: 'C2',
+    message: 'The columns "{label}" and "{other}" are one field, which was renamed; this one was ignored. Remove it.',
+  },
   field_ambiguous: {
     severity: 'warning',
     rule: 'C4',

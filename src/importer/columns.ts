@@ -55,7 +55,8 @@ export function planColumns(
     warnings: [],
   };
   const standard = new Map<string, number>();
-  const byKey = new Map(known.map((field) => [labelKey(field.label), field]));
+  const byKey = new Map(known.flatMap((field) => field.aliases.map((alias) => [alias, field] as const)));
+  for (const field of known) byKey.set(labelKey(field.label), field);
   for (const { index, label, meaning } of header.columns) {
     const seen = facts[index]!;
     if (meaning.kind === 'standard') {
@@ -70,6 +71,11 @@ export function planColumns(
       const field =
         byKey.get(labelKey(label)) ?? createField(label, header.line, seen, type, format, position, now, plan);
       if (field === null) continue;
+      const same = plan.fields.find((column) => column.field.id === field.id);
+      if (same !== undefined) {
+        plan.warnings.push(makeIssue('field_twice', { line: 1, column: label }, { label, other: same.label }));
+        continue;
+      }
       plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
       if (isIdentifier) plan.identifier = plan.fields.at(-1)!;
     }
@@ -102,6 +108,8 @@ function createField(
     type,
     position,
     createdAt: now,
+    hidden: false,
+    aliases: [],
   };
   plan.newFields.push(field);
   return field;

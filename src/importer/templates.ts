@@ -22,7 +22,8 @@ export function renderTemplates(
   org: Pick<Org, 'name' | 'dateFormat' | 'teamsMode'>,
   fields: readonly Field[],
 ): Template[] {
-  const users = [...userColumns(org), ...fields.map((field) => fieldColumn(org, field))];
+  const shown = fields.filter(({ hidden }) => !hidden);
+  const users = [...userColumns(org), ...shown.map((field) => fieldColumn(org, field))];
   const teams = teamColumns();
   return [
     { name: 'example.txt', text: renderExample(org, users, teams) },

@@ -5,10 +5,13 @@ import type { Wording } from './header.js';
 import { labelKey } from './normal.js';
 
 /** @param fields those that the organization has: a label of one of them is never a standard label misspelt. */
-export function wordingOf({ options }: Pick<Org, 'options'>, fields: readonly Pick<Field, 'label'>[]): Wording {
+export function wordingOf(
+  { options }: Pick<Org, 'options'>,
+  fields: readonly Pick<Field, 'label' | 'aliases'>[],
+): Wording {
   const own = fields.map(({ label }) => label).concat(options.identifier ?? []);
   return {
     aliases: new Map(Object.entries(options.aliases ?? {}).map(([label, standard]) => [labelKey(label), standard])),
-    own: new Set(own.map(labelKey)),
+    own: new Set([...own.map(labelKey), ...fields.flatMap(({ aliases }) => aliases)]),
   };
 }

@@ -1,10 +1,13 @@
 /** Exports are valid imports that change nothing, in every date format. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 import { exportTeams, exportUsers, joinTeams } from '../../src/admin/operations/export.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { bumpVersion } from '../../src/db/directory/directory.js';
+import { guardFormula } from '../../src/importer/formula.js';
 import { collapse } from '../../src/importer/normal.js';
 import { splitTeams } from '../../src/importer/teamlist.js';
 import type { Counts } from '../../src/importer/types.js';
@@ -96,6 +99,64 @@ onBothDatabases('exports', (open) => {
       assert.equal(await gather(exportTeams(place, 'acme')), teams);
     });
   }
+
+  test('whatever people write survives an export, in a form that no spreadsheet runs', async (t) => {
+    const acme = await Company.open(open, t, { dateFormat: 'dmy' });
+    const place = await workplaceOn(t, acme.databases.settings);
+    const tricky = fc.stringMatching(/^[-'=+@",;\t\\ a0]{0,6}$/);
+    const text = fc.oneof(tricky, fc.string({ unit: 'grapheme', maxLength: 8 }), fc.constant('13/02/2020'));
+    const teams = fc.array(
+      text.filter((name) => !/^[,"\\\s]*$/.test(name)),
+      { maxLength: 3 },
+    );
+    const user = fc.record({ name: text, first: text, note: text, teams });
+    const header = ['User Email', 'User Name', 'First Name', 'Teams', '=Note', 'Since'];
+    await fc.assert(
+      fc.asyncProperty(fc.array(user, { minLength: 3, maxLength: 8 }), async (users) => {
+        const rows = users.map(({ name, first, note, teams: names }, number) => [
+          `${"+-='0"[number % 5]}${number}@acme.test`,
+          name,
+          first,
+          joinTeams(names),
+          note,
+          '31/01/2020',
+        ]);
+        await acme.import({ 'users.csv': stringify([header, ...rows].map((cells) => cells.map(guardFormula))) });
+        const exported = [await gather(exportUsers(place, 'acme')), await gather(exportTeams(place, 'acme'))];
+        for (const cell of exported.flatMap((csvText) => parse(csvText) as string[][]).flat())
+          assert.doesNotMatch(cell, /^[=+\-@]/);
+        assert.match(exported[0]!, /,31\/01\/2020,?/);
+        const again = await acme.import({ 'users.csv': exported[0]!, 'teams.csv': exported[1]! });
+        assert.deepEqual([changesOf(again.users), changesOf(again.teams)], [nothing, nothing]);
+        assert.equal(await gather(exportUsers(place, 'acme')), exported[0]);
+      }),
+      { numRuns: 6 },
+    );
+  });
+
+  test('only what was changed, and only who is active', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    const header = 'User Email,User Name,Teams,Deactivation Date';
+    await acme.import({
+      'users.csv': csv(header, 'ann@acme.test,Ann,Sales,', 'bob@acme.test,Bob,Sales,', 'eve@acme.test,Eve,,2020-01-01'),
+    });
+    acme.clock += 24 * 3_600_000;
+    const second = await acme.import({
+      'users.csv': csv('User Email,Teams', 'bob@acme.test,"Sales,People"', 'ann@acme.test,Sales'),
+    });
+    const emailsOf = async (filter: Parameters<typeof exportUsers>[2]) =>
+      (parse(await gather(exportUsers(place, 'acme', filter))) as string[][]).slice(1).map(([email]) => email);
+    assert.deepEqual(await emailsOf({ changedSince: '2026-03-11' }), ['bob@acme.test']);
+    assert.deepEqual(await emailsOf({ changedSince: String(second.run) }), ['bob@acme.test']);
+    assert.equal((await emailsOf({ changedSince: '2026-03-10' })).length, 4);
+    assert.deepEqual(await emailsOf({ active: true }), ['ann@acme.test', 'bob@acme.test', 'owner@acme.test']);
+    const [, row] = parse(await gather(exportUsers(place, 'acme', { changedSince: '2026-03-11' }))) as string[][];
+    assert.equal(row![5], 'People,Sales', 'with all its teams');
+    assert.match(await gather(exportTeams(place, 'acme', { changedSince: '2026-03-11' })), /^[^\n]+\nPeople,[^\n]+\n$/);
+    await assert.rejects(emailsOf({ changedSince: '999' }), { code: 'not_found' });
+    await assert.rejects(emailsOf({ changedSince: 'yesterday' }), { code: 'usage' });
+  });
 
   test('an export over a change of the directory says so instead of mixing two states', async (t) => {
     const acme = await Company.open(open, t);

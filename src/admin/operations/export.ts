@@ -1,9 +1,13 @@
 /** Exports of the directory: CSV under the standard labels, which imports again and then changes nothing. */
 import { stringify } from 'csv-stringify/sync';
+import { DateTime } from 'luxon';
+import type { DateFormat, Org } from '../../db/control/orgs.js';
+import { findAppliedAt } from '../../db/directory/applied.js';
 import { readVersion } from '../../db/directory/directory.js';
 import { type Field, listFields } from '../../db/directory/fields.js';
 import { listTeams } from '../../db/directory/teams.js';
 import { listUsers, type User } from '../../db/directory/users.js';
+import { formatDate } from '../../importer/dates.js';
 import { guardFormula } from '../../importer/formula.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
@@ -25,16 +29,26 @@ const userLabels = [
 
 const teamLabels = ['Team Name', 'Owner Email', 'Parent Team', 'Team Type'];
 
+export interface ExportFilter {
+  /** A day, a time, or the number of a run: only what was changed then or later. */
+  changedSince?: string | undefined;
+  /** Only active users. */
+  active?: boolean | undefined;
+}
+
 /** CSV text in pieces. @throws AdminError; at the end when the directory changed meanwhile, since that mixes two states. */
-export async function* exportUsers(place: Workplace, orgId: string): AsyncGenerator<string> {
+export async function* exportUsers(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
   const org = await place.org(orgId);
   const db = place.directory.read;
   const version = await readVersion(db, org.id);
-  const fields = (await listFields(db, org.id)).sort((a, b) => compare(a.label, b.label));
+  const changedSince = await readSince(place, org, filter.changedSince);
+  const status = filter.active === true ? ('active' as const) : undefined;
+  const all = await listFields(db, org.id);
+  const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
   yield toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
-    const users: User[] = await listUsers(db, org.id, { after, limit: pageSize });
-    if (users.length > 0) yield toCsv(users.map((user) => userCells(user, fields)));
+    const users: User[] = await listUsers(db, org.id, { after, limit: pageSize, status, changedSince });
+    if (users.length > 0) yield toCsv(users.map((user) => userCells(user, fields, org.dateFormat)));
     if (users.length < pageSize) break;
     after = users.at(-1)!.emailKey;
   }
@@ -42,13 +56,14 @@ export async function* exportUsers(place: Workplace, orgId: string): AsyncGenera
 }
 
 /** As exportUsers. */
-export async function* exportTeams(place: Workplace, orgId: string): AsyncGenerator<string> {
+export async function* exportTeams(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
   const org = await place.org(orgId);
   const db = place.directory.read;
   const version = await readVersion(db, org.id);
+  const since = await readSince(place, org, filter.changedSince);
   yield toCsv([teamLabels]);
   for (let after: string | null = null; ; ) {
-    const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize);
+    const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize, since);
     if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
     if (teams.length < pageSize) break;
     after = teams.at(-1)!.nameKey;
@@ -61,7 +76,21 @@ function toCsv(rows: readonly (readonly (string | null)[])[]): string {
   return stringify(rows.map((cells) => cells.map((cell) => (cell === null ? null : guardFormula(cell)))));
 }
 
-function userCells(user: User, fields: readonly Field[]): (string | null)[] {
+/** undefined: all. @throws AdminError `usage`, `not_found` */
+async function readSince(place: Workplace, org: Org, text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  if (/^\d{1,15}$/.test(text)) {
+    const at = await findAppliedAt(place.directory.read, org.id, Number(text));
+    if (at === null) throw new AdminError('not_found', `no run ${text} of ${org.id} was applied`);
+    return at;
+  }
+  const time = DateTime.fromISO(text, { zone: org.timeZone });
+  if (!time.isValid) throw new AdminError('usage', `"${text}" is neither a date as 2026-01-31 nor the number of a run`);
+  return time.toMillis();
+}
+
+function userCells(user: User, fields: readonly Field[], format: DateFormat): (string | null)[] {
+  const date = (text: string) => (/^\d{4}-\d\d-\d\d$/.test(text) ? formatDate(text, format) : text);
   return [
     user.email,
     user.userName,
@@ -71,9 +100,13 @@ function userCells(user: User, fields: readonly Field[]): (string | null)[] {
     joinTeams(user.teams),
     user.accountType,
     user.isAdmin ? 'Yes' : 'No',
-    user.deactivationDate,
+    user.deactivationDate === null ? null : date(user.deactivationDate),
     user.status,
-    ...fields.map((field) => user.custom[field.id] ?? null),
+    ...fields.map(({ id, type }) => {
+      const value = user.custom[id];
+      if (value === undefined) return null;
+      return type === 'date' ? date(value) : value;
+    }),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Looking up users of an organization, for lists and for one person. */
 import { findUpload } from '../../db/control/uploads.js';
-import { listFields } from '../../db/directory/fields.js';
+import { type FieldType, listFields } from '../../db/directory/fields.js';
 import { listHistory, type RecordedChange } from '../../db/directory/history.js';
 import { countReports, findUser, listUsers, type User, type UserStatus } from '../../db/directory/users.js';
 import { emailKey } from '../../importer/normal.js';
@@ -13,6 +13,7 @@ const shownChanges = 200;
 /** A user with the values of custom fields by their labels, in the fields' order. */
 export interface LabelledUser extends Omit<User, 'custom'> {
   custom: [label: string, value: string][];
+  customTypes: [label: string, type: FieldType][];
 }
 
 export interface UserFilter {
@@ -79,6 +80,9 @@ async function createLabeller(place: Workplace, org: string): Promise<(user: Use
   const fields = await listFields(place.directory.read, org);
   return (user) => ({
     ...user,
+    customTypes: fields.flatMap(({ id, label, type }): [string, FieldType][] =>
+      user.custom[id] === undefined ? [] : [[label, type]],
+    ),
     custom: fields.flatMap(({ id, label }): [string, string][] => {
       const value = user.custom[id];
       return value === undefined ? [] : [[label, value]];

@@ -54,12 +54,13 @@ function nameOf(user: LabelledUser): string {
 }
 
 export function userToJson(user: LabelledUser): Record<string, unknown> {
-  const { emailKey, custom, deactivateAt, deactivatedAt, createdAt, updatedAt, ...plain } = user;
+  const { emailKey, custom, customTypes, deactivateAt, deactivatedAt, createdAt, updatedAt, ...plain } = user;
   return {
     ...plain,
     deactivateAt: isoTime(deactivateAt),
     deactivatedAt: isoTime(deactivatedAt),
     custom: Object.fromEntries(custom),
+    customTypes: Object.fromEntries(customTypes),
     createdAt: isoTime(createdAt),
     updatedAt: isoTime(updatedAt),
   };

@@ -17,3 +17,8 @@ export async function filterApplied(db: Queryable, ids: readonly number[]): Prom
   const rows = await db('applied_uploads').whereIn('upload_id', ids).select('upload_id');
   return new Set(rows.map((row) => row.upload_id));
 }
+
+/** When a run of the organization was applied, in ms; null: it was not. */
+export async function findAppliedAt(db: Queryable, org: string, runId: number): Promise<number | null> {
+  return (await db('applied_runs').where({ org_id: org, run_id: runId }).first('at'))?.at ?? null;
+}

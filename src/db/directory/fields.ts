@@ -1,4 +1,4 @@
-/** Custom fields of an organization's users. */
+/** Custom fields of an organization's users, and what operators change about them. */
 import type { Queryable } from '../connection.js';
 
 export type FieldType = 'text' | 'boolean' | 'date';
@@ -6,12 +6,16 @@ export type FieldType = 'text' | 'boolean' | 'date';
 export interface Field {
   /** The key in a user's custom values. */
   id: string;
-  /** As first written. */
+  /** As first written, or as an operator has renamed it. */
   label: string;
   type: FieldType;
   /** Order of their appearance. */
   position: number;
   createdAt: number;
+  /** Exports and templates leave it out. */
+  hidden: boolean;
+  /** Compared forms of labels that it had before: files that write them mean this field. */
+  aliases: readonly string[];
 }
 
 /** In the order of their appearance. */
@@ -23,5 +27,94 @@ export async function listFields(db: Queryable, org: string): Promise<Field[]> {
     type: row.type,
     position: row.position,
     createdAt: row.created_at,
+    hidden: row.hidden === 1,
+    aliases: JSON.parse(row.aliases),
   }));
+}
+
+export async function insertField(tx: Queryable, org: string, field: Field, labelKey: string): Promise<void> {
+  await tx('fields').insert({
+    id: field.id,
+    org_id: org,
+    label: field.label,
+    label_key: labelKey,
+    type: field.type,
+    position: field.position,
+    created_at: field.createdAt,
+  });
+}
+
+export type FieldChange = Partial<Pick<Field, 'label' | 'type' | 'hidden' | 'aliases'> & { labelKey: string }>;
+
+export async function updateField(tx: Queryable, id: string, change: FieldChange): Promise<void> {
+  const { label, labelKey, type, hidden, aliases } = change;
+  const row = {
+    ...(label !== undefined && { label }),
+    ...(labelKey !== undefined && { label_key: labelKey }),
+    ...(type !== undefined && { type }),
+    ...(hidden !== undefined && { hidden: Number(hidden) }),
+    ...(aliases !== undefined && { aliases: JSON.stringify(aliases) }),
+  };
+  await tx('fields').where({ id }).update(row);
+}
+
+/** A user's value of one field. */
+export interface FieldValue {
+  userId: number;
+  email: string;
+  value: string;
+}
+
+const pageRows = 5000;
+
+/** Pages of all values of a field, in the order of the users' ids. */
+export async function* listValues(db: Queryable, org: string, fieldId: string): AsyncGenerator<FieldValue[]> {
+  for (let after = 0; ; ) {
+    const rows: FieldValue[] = await db('users')
+      .where({ org_id: org })
+      .where('id', '>', after)
+      .whereNotNull(db.raw(customValue(db, fieldId)) as never)
+      .orderBy('id')
+      .limit(pageRows)
+      .select({ userId: 'id', email: 'email' }, db.raw(`${customValue(db, fieldId)} AS value`));
+    if (rows.length > 0) yield rows;
+    if (rows.length < pageRows) return;
+    after = rows.at(-1)!.userId;
+  }
+}
+
+export async function countValues(db: Queryable, org: string, fieldId: string): Promise<number> {
+  const query = db('users')
+    .where({ org_id: org })
+    .whereNotNull(db.raw(customValue(db, fieldId)) as never);
+  return Number((await query.count({ count: '*' }).first())?.count ?? 0);
+}
+
+/** Replaces the values of one field: one statement for all. */
+export async function replaceValues(
+  tx: Queryable,
+  fieldId: string,
+  values: readonly Pick<FieldValue, 'userId' | 'value'>[],
+  now: number,
+): Promise<void> {
+  const id = requireFieldId(fieldId);
+  const pairs = JSON.stringify(values.map(({ userId, value }) => ({ id: userId, v: value })));
+  const sql =
+    tx.client.config.client === 'pg'
+      ? `UPDATE users SET custom = jsonb_set(custom, '{${id}}', to_jsonb(x.v)), updated_at = ?
+         FROM jsonb_to_recordset(?::jsonb) AS x(id bigint, v text) WHERE users.id = x.id`
+      : `UPDATE users SET custom = json_set(custom, '$."${id}"', x.v), updated_at = ?
+         FROM (SELECT value->>'id' AS id, value->>'v' AS v FROM json_each(?)) AS x WHERE users.id = x.id`;
+  await tx.raw(sql, [now, pairs]);
+}
+
+function customValue(db: Queryable, fieldId: string): string {
+  const id = requireFieldId(fieldId);
+  return db.client.config.client === 'pg' ? `(custom->>'${id}')` : `json_extract(custom, '$."${id}"')`;
+}
+
+/** It stands in the statement itself. */
+function requireFieldId(id: string): string {
+  if (!/^[a-z0-9]+$/.test(id)) throw new Error(`${id} is no field's id`);
+  return id;
 }

@@ -32,3 +32,40 @@ export async function listHistory(
     after: row.after,
   }));
 }
+
+/** For `whereExists`: changes of the row whose id `column` names. */
+export function changesSince(db: Queryable, entity: 'user' | 'team', column: string, since: number) {
+  return db('changes')
+    .select(db.raw('1'))
+    .where({ entity })
+    .whereRaw(`entity_id = CAST(${column} AS TEXT)`)
+    .where('at', '>=', since);
+}
+
+export interface NewChange {
+  org: string;
+  entity: 'user' | 'team' | 'field';
+  entityId: string;
+  field: string;
+  before: string | null;
+  after: string | null;
+  at: number;
+}
+
+const batchRows = 500;
+
+/** Records what an operator changed: no run and no upload say it. */
+export async function recordChanges(tx: Queryable, changes: readonly NewChange[]): Promise<void> {
+  for (let from = 0; from < changes.length; from += batchRows)
+    await tx('changes').insert(
+      changes.slice(from, from + batchRows).map(({ org, entity, entityId, ...rest }) => ({
+        org_id: org,
+        run_id: null,
+        upload_id: null,
+        line: null,
+        entity,
+        entity_id: entityId,
+        ...rest,
+      })),
+    );
+}

@@ -1,5 +1,6 @@
 /** Teams as they are read: pages of them by name, with owner, parent and size. */
 import type { Queryable } from '../connection.js';
+import { changesSince } from './history.js';
 
 export interface Team {
   id: number;
@@ -16,14 +17,26 @@ export interface Team {
   updatedAt: number;
 }
 
-/** Teams in the order of their compared names, from after the compared name `after` (null begins); at most `limit`. */
-export async function listTeams(db: Queryable, org: string, after: string | null, limit: number): Promise<Team[]> {
+/**
+ * Teams in the order of their compared names, from after the compared name `after` (null begins); at most `limit`.
+ * @param changedSince only those of which a change was recorded at this time (ms) or later.
+ */
+export async function listTeams(
+  db: Queryable,
+  org: string,
+  after: string | null,
+  limit: number,
+  changedSince?: number,
+): Promise<Team[]> {
   const members = db('memberships').whereRaw('memberships.team_id = teams.id').count('*').as('members');
   const rows: TeamRow[] = await db('teams')
     .leftJoin('users as owners', 'owners.id', 'teams.owner_id')
     .leftJoin('teams as parents', 'parents.id', 'teams.parent_id')
     .where('teams.org_id', org)
     .modify((query) => after !== null && query.where('teams.name_key', '>', after))
+    .modify((query) => {
+      if (changedSince !== undefined) query.whereExists(changesSince(db, 'team', 'teams.id', changedSince));
+    })
     .orderBy('teams.name_key')
     .limit(limit)
     .select('teams.*', 'owners.email as owner_email', 'parents.name as parent_name', members);

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
+import { changesSince } from './history.js';
 
 export type UserStatus = 'active' | 'deactivated';
 export type AccountType = 'Regular' | 'Observer';
@@ -36,7 +37,7 @@ export interface User {
 export async function findUser(db: Queryable, org: string, emailKey: string): Promise<User | null> {
   const row = await selectUsers(db, org).where('users.email_key', emailKey).first();
   if (row === undefined) return null;
-  const teams = await teamsBetween(db, org, emailKey, emailKey);
+  const teams = await teamsBetween(db, org, emailKey, emailKey, null);
   return fromRow(row, teams);
 }
 
@@ -45,6 +46,8 @@ export interface UserPage {
   after: string | null;
   limit: number;
   status?: UserStatus | undefined;
+  /** Only users of whom a change was recorded at this time (ms) or later. */
+  changedSince?: number | undefined;
 }
 
 /** Users in the order of their compared addresses. */
@@ -52,9 +55,13 @@ export async function listUsers(db: Queryable, org: string, page: UserPage): Pro
   const query = selectUsers(db, org).orderBy('users.email_key').limit(page.limit);
   if (page.after !== null) query.where('users.email_key', '>', page.after);
   if (page.status !== undefined) query.where('users.status', page.status);
+  if (page.changedSince !== undefined) query.whereExists(changesSince(db, 'user', 'users.id', page.changedSince));
   const rows: UserRow[] = await query;
   if (rows.length === 0) return [];
-  const teams = await teamsBetween(db, org, rows[0]!.email_key, rows.at(-1)!.email_key);
+  // Filtered pages may be far apart: what lies between them is not asked for.
+  const isSparse = page.status !== undefined || page.changedSince !== undefined;
+  const ids = isSparse ? rows.map(({ id }) => id) : null;
+  const teams = await teamsBetween(db, org, rows[0]!.email_key, rows.at(-1)!.email_key, ids);
   return rows.map((row) => fromRow(row, teams));
 }
 
@@ -190,12 +197,19 @@ function selectUsers(db: Queryable, org: string) {
 }
 
 /** Names of the teams of every user in a range of addresses: one query for a page, whatever its size. */
-async function teamsBetween(db: Queryable, org: string, first: string, last: string): Promise<Map<number, string[]>> {
+async function teamsBetween(
+  db: Queryable,
+  org: string,
+  first: string,
+  last: string,
+  ids: readonly number[] | null,
+): Promise<Map<number, string[]>> {
   const rows: { user_id: number; name: string }[] = await db('users')
     .join('memberships', 'memberships.user_id', 'users.id')
     .join('teams', 'teams.id', 'memberships.team_id')
     .where('users.org_id', org)
     .whereBetween('users.email_key', [first, last])
+    .modify((query) => ids !== null && query.whereIn('users.id', ids))
     .orderBy('teams.name_key')
     .select('memberships.user_id', 'teams.name');
   const teams = new Map<number, string[]>();

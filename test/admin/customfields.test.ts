@@ -1,0 +1,113 @@
+/** Custom fields as operators change them: later files find them, values fit or are refused, everything is recorded. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  confirmField,
+  hideField,
+  listCustomFields,
+  renameField,
+  retypeField,
+} from '../../src/admin/operations/customfields.js';
+import { exportUsers } from '../../src/admin/operations/export.js';
+import { listAudit } from '../../src/db/control/audit.js';
+import { renderTemplates } from '../../src/importer/templates.js';
+import { Company, csv } from '../support/company.js';
+import { onBothDatabases } from '../support/databases.js';
+import { workplaceOn } from '../support/workplace.js';
+
+async function headerOf(chunks: AsyncIterable<string>): Promise<string> {
+  for await (const chunk of chunks) return chunk.trim();
+  throw new Error('nothing was exported');
+}
+
+onBothDatabases('custom fields', (open) => {
+  test('renamed, confirmed and hidden: later files find them', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    await acme.import({ 'users.csv': csv('User Email,Office,Desk', 'ann@acme.test,Berlin,7') });
+    const renamed = await renameField(place, 'acme', 'office', 'Work  Location');
+    assert.deepEqual([renamed.label, renamed.aliases], ['Work Location', ['office']]);
+    const again = await acme.import({ 'users.csv': csv('User Email,OFFICE', 'ann@acme.test,Bonn') });
+    assert.deepEqual([again.users.updated, again.users.warnings], [1, 0]);
+    await acme.import({ 'users.csv': csv('User Email,Work Location', 'ann@acme.test,Ulm') });
+    assert.deepEqual((await acme.users())['ann@acme.test']!.custom, { 'Work Location': 'Ulm', Desk: '7' });
+    const both = await acme.import({ 'users.csv': csv('User Email,Work Location,Office', 'ann@acme.test,Kiel,Trier') });
+    assert.deepEqual(await acme.codes(both), ['field_twice@1']);
+    assert.equal(((await acme.users())['ann@acme.test']!.custom as Record<string, string>)['Work Location'], 'Kiel');
+
+    for (const [label, wanted] of [
+      ['Desk', 'work location'],
+      ['Desk', 'Office'],
+      ['Desk', 'manager email'],
+      ['Desk', 'Status'],
+    ] as const)
+      await assert.rejects(renameField(place, 'acme', label, wanted), { code: 'refused' });
+    await assert.rejects(renameField(place, 'acme', 'Nothing', 'Else'), { code: 'not_found' });
+    assert.equal((await renameField(place, 'acme', 'Work Location', 'Office')).aliases[0], 'worklocation');
+
+    await confirmField(place, 'acme', 'Manager Emial', 'text');
+    const near = await acme.import({ 'users.csv': csv('User Email,Manager Emial', 'ann@acme.test,on purpose') });
+    assert.deepEqual([near.users.updated, near.users.warnings], [1, 0]);
+    await assert.rejects(confirmField(place, 'acme', 'Teams', 'text'), { code: 'refused' });
+
+    await hideField(place, 'acme', 'Desk', true);
+    assert.match(await headerOf(exportUsers(place, 'acme')), /,Status,Manager Emial,Office$/m);
+    const fields = await listCustomFields(place, 'acme');
+    assert.deepEqual(
+      fields.map(({ label, hidden, users }) => [label, hidden, users]),
+      [
+        ['Office', false, 1],
+        ['Desk', true, 1],
+        ['Manager Emial', false, 1],
+      ],
+    );
+    assert.ok(!renderTemplates(acme.org, fields)[2]!.text.includes('Desk'));
+    await acme.import({ 'users.csv': csv('User Email,Desk', 'ann@acme.test,8') });
+    assert.equal(((await acme.users())['ann@acme.test']!.custom as Record<string, string>).Desk, '8');
+    const actions = (await listAudit(place.control.read, 'acme')).map(({ action }) => action);
+    assert.deepEqual(
+      actions.filter((action) => action.startsWith('field.')),
+      ['field.renamed', 'field.renamed', 'field.confirmed', 'field.hidden'],
+    );
+  });
+
+  test('another type: what fits is written as the type writes it; what does not is refused, or stays', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    const dates = ['01/02/2020', '31/01/2021', 'soon'];
+    await acme.import({
+      'users.csv': csv('User Email,Started', ...dates.map((date, number) => `u${number}@acme.test,${date}`)),
+    });
+    const valuesOf = async () => {
+      const users = await acme.users();
+      return dates.map((_, number) => (users[`u${number}@acme.test`]!.custom as Record<string, string>).Started);
+    };
+    const unfit: string[] = [];
+    const trial = { force: false, isTrial: true, onUnfit: ({ value }: { value: string }) => void unfit.push(value) };
+    await retypeField(place, 'acme', 'Started', 'date', trial);
+    assert.deepEqual([unfit, await valuesOf()], [['soon'], dates]);
+    await assert.rejects(retypeField(place, 'acme', 'Started', 'date', { force: false }), {
+      code: 'refused',
+      message: /^1 value of "Started" is no date/,
+    });
+    assert.deepEqual(await valuesOf(), dates, 'nothing was changed');
+    assert.equal((await retypeField(place, 'acme', 'Started', 'date', { force: true })).type, 'date');
+    assert.deepEqual(await valuesOf(), ['2020-02-01', '2021-01-31', 'soon']);
+    const changes = await place.directory.read('changes').whereNull('run_id').whereIn('field', ['Started', 'Type']);
+    assert.deepEqual(
+      changes.map(({ entity, before, after }) => [entity, before, after]),
+      [
+        ['user', '01/02/2020', '2020-02-01'],
+        ['user', '31/01/2021', '2021-01-31'],
+        ['field', 'text', 'date'],
+      ],
+    );
+    const later = await acme.import({ 'users.csv': csv('User Email,Started', 'u2@acme.test,later') });
+    assert.deepEqual(await acme.codes(later), ['field_mismatch@2']);
+
+    await acme.import({ 'users.csv': csv('User Email,Remote', 'u0@acme.test,yes', 'u1@acme.test,No') });
+    assert.equal((await retypeField(place, 'acme', 'Remote', 'text', { force: false })).type, 'text');
+    assert.equal((await retypeField(place, 'acme', 'Remote', 'boolean', { force: false })).type, 'boolean');
+    await assert.rejects(retypeField(place, 'acme', 'Remote', 'date', { force: false }), { message: /^2 values/ });
+  });
+});
