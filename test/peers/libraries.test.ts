@@ -17,7 +17,7 @@ const skipParamiko =
     : 'paramiko is NOT INSTALLED: apt-get install python3-paramiko';
 
 const paramikoScript = `
-import paramiko, sys
+import hashlib, paramiko, sys
 host, port, key = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 load = paramiko.RSAKey if sys.argv[4] == 'rsa' else paramiko.ECDSAKey
 transport = paramiko.Transport((host, port))
@@ -31,6 +31,11 @@ sftp.posix_rename('/users.csv.part', '/users.csv')
 assert sftp.stat('/users.csv').st_mtime == 1700000123
 assert sorted(sftp.listdir('/')) == ['archive', 'dry-run', 'reports', 'templates', 'users.csv'], sftp.listdir('/')
 sftp.get('/users.csv', 'back.csv')                         # prefetches: many READs in flight
+sent = open('users.csv', 'rb').read()
+with sftp.open('/users.csv') as file:
+    for name in ('sha256', 'md5'):
+        assert file.check(name) == hashlib.new(name, sent).digest(), name
+    assert file.check('sha1', 1000, 2000) == hashlib.sha1(sent[1000:3000]).digest()
 with sftp.open('/teams.csv', 'w') as file:
     file.set_pipelined(True)
     for line in range(1000):
@@ -121,9 +126,28 @@ test('sshfs mounts it, and programs work on files there', { skip: skipSshfs }, a
       'mv mount/drop/t.tmp mount/teams.csv',
     ])
     .concat(['rmdir mount/drop', 'touch -d 2026-01-31 mount/teams.csv', 'cat mount/teams.csv', 'ls mount'])
+    .concat([
+      // open while it is renamed, and while it is removed
+      'exec 3>mount/open.tmp',
+      'echo one >&3',
+      'mv mount/open.tmp mount/open.csv',
+      'echo two >&3',
+      'exec 3>&-',
+      'cat mount/open.csv',
+      'exec 3>mount/gone.csv',
+      'echo one >&3',
+      'rm mount/gone.csv',
+      'echo two >&3',
+      'exec 3>&-',
+      'ls -A mount | grep -c gone || true',
+      "df -B1 mount | awk 'NR==2 {print $2}'",
+    ])
     .join('\n');
   const { code, stdout, stderr } = await table.run('sh', ['-c', shell]);
   assert.equal(code, 0, stderr);
-  assert.equal(stdout, 'Team Name\nSales\narchive\ndry-run\nreports\nteams.csv\ntemplates\nusers.csv\n');
-  assert.deepEqual((await table.queued()).sort(), ['/teams.csv', '/users.csv']);
+  assert.equal(
+    stdout,
+    'Team Name\nSales\narchive\ndry-run\nreports\nteams.csv\ntemplates\nusers.csv\none\ntwo\n0\n107374182400\n',
+  );
+  assert.deepEqual((await table.queued()).sort(), ['/open.csv', '/teams.csv', '/users.csv']);
 });
