@@ -10,6 +10,7 @@ import { watchHostKeys } from '../keys/hostwatch.js';
 import { startServer } from '../server/server.js';
 import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/recovery.js';
+import { startAuditLog } from './auditlog.js';
 import { startImportProcess } from './child.js';
 import { composeServer, openWorkplace, type Workplace } from './compose.js';
 import { AdminError } from './error.js';
@@ -54,6 +55,7 @@ async function start(
   if (lock !== null) opened.push(lock.release);
   const place = await openWorkplace(settings, { create: true });
   opened.push(place.close);
+  opened.push(followAudit(place, logger));
   opened.push(await recordLife(place, logger));
   const { hostKeys } = await provision(place, logger);
   if (settings.role !== 'import') await recover(place, lock !== null, logger);
@@ -78,6 +80,14 @@ async function start(
 async function followLoginKeys({ paths, control, now }: Workplace, logger: Logger): Promise<Stop> {
   const watch = await watchKeyFolder({ root: paths.loginKeys, control, logger, now });
   return () => watch.stop();
+}
+
+/** A collector's rotation may say SIGHUP; it need not. */
+function followAudit({ control, settings: { auditLog: target } }: Workplace, logger: Logger): Stop {
+  if (target === undefined) return async () => {};
+  const log = startAuditLog({ control, target, logger });
+  process.on('SIGHUP', log.wake);
+  return log.stop;
 }
 
 /** What "dropslot hostkeys" does beside us takes effect without a restart. */

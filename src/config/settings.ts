@@ -241,6 +241,13 @@ export const settingsSchema = z.strictObject({
     .default(30)
     .describe('How long a run stays claimed by an importer that no longer answers, before another one continues it.'),
 
+  auditLog: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Where the server writes the audit trail as JSON lines, for a log collector: a file (appended to, synced, and followed when it is rotated away), or `log`. Default: nowhere; the trail is in the database.',
+    ),
   logLevel: z
     .enum(['error', 'warn', 'info', 'debug'])
     .default('info')
