@@ -71,7 +71,10 @@ export function readPermission(value: string): Permission {
 function readFrom(value: string): string[] {
   if (/[*?!]/.test(value))
     throw new KeyError('refused', "from= with * ? or ! can't be honoured: give address ranges, 192.0.2.0/24");
-  return parseSources(value);
+  const sources = parseSources(value);
+  // No range would be every address here, and is none for sshd.
+  if (sources.length === 0) throw new KeyError('malformed', 'from= without an address lets nobody in');
+  return sources;
 }
 
 /** YYYYMMDD or YYYYMMDDHHMM[SS], with a Z in UTC: from then on the key is out, as sshd reads it. */

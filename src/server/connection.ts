@@ -171,8 +171,9 @@ export class Connection {
     this.rekeying = this.startRekeying();
     clearTimeout(this.deadline);
     this.deadline = setTimeout(() => this.close('idle'), this.deps.settings.idleMinutes * 60_000);
-    const { org, fingerprint } = login;
-    this.logger.info('logged in', { org: org.id, key: fingerprint, client: this.program });
+    const { org, fingerprint, certificate } = login;
+    const signer = certificate === null ? {} : { authority: login.credential, serial: certificate.serial };
+    this.logger.info('logged in', { org: org.id, key: fingerprint, client: this.program, ...signer });
     this.release = this.deps.access.guard(login, this.address, (reason) => this.expel(login, reason));
     this.recorded = this.deps.authenticator
       .recordLogin(login, { address: this.address, client: this.program, algorithms: this.agreed })

@@ -25,7 +25,8 @@ test('a past date is refused', () => {
 
 test('a wrong address range is a wrong option', () => {
   assert.deepEqual(readSources('10.0.0.0/8, 2001:db8::1'), ['10.0.0.0/8', '2001:db8::1/128']);
-  assert.throws(() => readSources('10.0.0.0/33'), { code: 'usage' });
+  assert.deepEqual(readSources('any'), []);
+  for (const wrong of ['10.0.0.0/33', '', ' , ']) assert.throws(() => readSources(wrong), { code: 'usage' }, wrong);
 });
 
 test('states', () => {

@@ -47,6 +47,7 @@ const refused: Record<string, [text: string, reason: RegExp]> = {
   'an unknown option': [`x-unknown,pty ${ed25519.public}`, /line 1: the option x-unknown can't be honoured/],
   'a pattern of names': [`from="*.acme.test" ${ed25519.public}`, /line 1: from= with \* \? or !/],
   'a name for an address': [`from="hr.acme.test" ${ed25519.public}`, /line 1: hr.acme.test is no address range/],
+  'no address at all': [`from="" ${ed25519.public}`, /line 1: from= without an address/],
   'a time that is none': [`expiry-time="20261301" ${ed25519.public}`, /line 1: expiry-time="20261301" is no date/],
   'a DSA key in a block': [
     `---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1kc3MAAACBAP\n---- END SSH2 PUBLIC KEY ----`,

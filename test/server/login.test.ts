@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import ssh2, { type ConnectConfig } from 'ssh2';
 import { insertLoginKey } from '../../src/db/control/keys.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
+import { generatePassword } from '../../src/keys/password.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { connect, openSftp, startTestServer } from '../support/server.js';
 import { keepingLogger } from '../support/session.js';
@@ -64,6 +65,34 @@ test('nothing but a public key is offered or taken', async (t) => {
   const { host, port } = server;
   const answers = await authAnswers({ host, port, username: 'acme', password: 'secret', tryKeyboard: true });
   assert.deepEqual(new Set(answers), new Set(['USERAUTH_FAILURE (publickey)']));
+});
+
+test('where somebody has a password everybody is asked for one, and no answer tells who has', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const server = await startTestServer(t, {}, logger);
+  await server.addOrg('globex');
+  const { host, port } = server;
+  const { fingerprint, text, secret } = await generatePassword();
+  const row = { org: 'acme', kind: 'password', fingerprint, algorithm: 'scrypt', publicKey: '', secret } as const;
+  await insertLoginKey(server.control.write, { ...row, label: '', sources: [], expiresAt: null, createdAt: 0 });
+  const wrong = `${text.slice(0, -1)}1`;
+  const tries: [string, string][] = [
+    ['acme', wrong],
+    ['acme', 'hunter2'],
+    ['globex', text],
+    ['nobody', text],
+  ];
+  const [first, ...others] = await Promise.all(
+    tries.map(([username, password]) => authAnswers({ host, port, username, password })),
+  );
+  assert.deepEqual(new Set(first), new Set(['USERAUTH_FAILURE (publickey,password)']));
+  for (const other of others) assert.deepEqual(other, first);
+  const right = await authAnswers({ host, port, username: 'acme', password: text });
+  assert.equal(right.at(-1), 'USERAUTH_SUCCESS');
+  assert.ok(
+    !lines.some((line) => line.includes('hunter2') || line.includes(text.slice(9, 40))),
+    'what was typed is not logged',
+  );
 });
 
 test('a refusal is logged with its reason, the key and the client, once for each key', async (t) => {

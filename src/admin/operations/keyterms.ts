@@ -93,7 +93,11 @@ function readTime(text: string, timeZone: string): DateTime {
 
 /** CIDRs of `--from`; `any` is every address. @throws AdminError `usage` */
 export function readSources(text: string): string[] {
-  return text.trim() === 'any' ? [] : asUsage(() => parseSources(text));
+  if (text.trim() === 'any') return [];
+  const sources = asUsage(() => parseSources(text));
+  if (sources.length === 0)
+    throw new AdminError('usage', 'from takes address ranges with commas between them, or "any"');
+  return sources;
 }
 
 const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
