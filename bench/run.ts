@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { benchAttack } from './attack.js';
+import { benchDaily } from './daily.js';
 import { benchFiles } from './files.js';
 import { benchImport } from './import.js';
 import { describeMachine } from './machine.js';
@@ -15,6 +16,7 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   sessions: benchSessions,
   files: benchFiles,
   import: benchImport,
+  daily: benchDaily,
   attack: benchAttack,
 };
 
@@ -26,6 +28,7 @@ const usage = `npm run bench [-- NAME… FLAGS]
   --sessions N     in a run (80)
   --files N        small ones in a run (500)
   --rows N,…       of the users files (100000,1000000)
+  --company N      users of the daily file (200000)
   --folder DIR     where servers keep their data (${defaultPlace})
   --out FILE       writes the markdown there too
 `;
@@ -49,6 +52,7 @@ async function main(): Promise<void> {
       sessions: { type: 'string', default: '80' },
       files: { type: 'string', default: '500' },
       rows: { type: 'string', default: '100000,1000000' },
+      company: { type: 'string', default: '200000' },
       folder: { type: 'string', default: defaultPlace },
       out: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -63,6 +67,7 @@ async function main(): Promise<void> {
     runs: readCount('runs', values.runs),
     sessions: readCount('sessions', values.sessions),
     files: readCount('files', values.files),
+    company: readCount('company', values.company),
     rows: values.rows.split(',').map((text) => readCount('rows', text)),
   };
   const sections: Section[] = [];

@@ -12,6 +12,8 @@ export interface Flags {
   sessions: number;
   files: number;
   rows: number[];
+  /** Users of the company whose daily file is measured. */
+  company: number;
 }
 
 export interface Workbench {

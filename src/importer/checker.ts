@@ -23,6 +23,7 @@ import {
 import { fitName } from '../db/control/entries.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { deleteExpiredFiles } from '../db/control/retention.js';
+import { listUnendedRuns } from '../db/control/sealing.js';
 import { findUpload, listQueue, type UploadRow } from '../db/control/uploads.js';
 import { removeBlob } from '../storage/blob.js';
 import type { SealedBlob } from '../storage/writer.js';
@@ -53,6 +54,8 @@ export interface CheckerDeps {
   mustYield: () => boolean;
 }
 
+/** How often a check looks whether a run of the organization was opened. */
+const lookEveryMs = 1_000;
 /** Files of one check. */
 const mostFiles = 50;
 /** Clients look again at what they have sent: until then the file of a dry run is there. */
@@ -82,12 +85,18 @@ async function checkUnder(deps: CheckerDeps, org: Org, kind: CheckKind, leaseMs:
       logger.warn('the lease of a check was not renewed', { org: org.id, reason: (error as Error).message });
     }
   };
-  const timer = setInterval(renew, leaseMs / 3);
+  // What another process imports now needs no check of what it would do, and the machine has better things to do.
+  let isImported = false;
+  const look = async () => {
+    isImported ||= (await listUnendedRuns(control.read, org.id).catch(() => [])).length > 0;
+  };
+  await look();
+  const timers = [setInterval(renew, leaseMs / 3), setInterval(look, lookEveryMs)];
   const ids = await takeUnchecked(control.write, org.id, kind, mostFiles);
   try {
     await checkFiles(deps, org, kind, ids, () => {
       if (isLost) throw new ImportError('lease_lost', `another importer checks the files of ${org.id}`);
-      if (deps.mustYield()) throw new ImportError('stopping', 'a check gives way');
+      if (isImported || deps.mustYield()) throw new ImportError('stopping', 'a check gives way');
     });
     return 'checked';
   } catch (error) {
@@ -95,7 +104,7 @@ async function checkUnder(deps: CheckerDeps, org: Org, kind: CheckKind, leaseMs:
     else logger.error('files were not checked', { org: org.id, uploads: ids, reason: (error as Error).message });
     return 'left';
   } finally {
-    clearInterval(timer);
+    for (const timer of timers) clearInterval(timer);
     await endCheckLease(control.write, org.id, owner);
   }
 }

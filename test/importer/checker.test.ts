@@ -6,6 +6,7 @@ import { listAudit } from '../../src/db/control/audit.js';
 import { takeCheckLease } from '../../src/db/control/checks.js';
 import { listEntries } from '../../src/db/control/entries.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
+import { openManualRun } from '../../src/db/control/runs.js';
 import { listQueue } from '../../src/db/control/uploads.js';
 import { checkNext, removeSpent } from '../../src/importer/checker.js';
 import { blobPath } from '../../src/storage/blob.js';
@@ -145,6 +146,9 @@ onBothDatabases('checks', (open) => {
     acme.clock += quietMs;
     for (let time = 0; time < 5; time++)
       assert.equal(await checkNext(checkerOf(acme, { mustYield: () => true })), 'left');
+    const run = await openManualRun(control.write, 'acme', acme.clock);
+    assert.equal(await checkNext(checkerOf(acme)), 'left', 'another process imports it');
+    await control.write('runs').where({ id: run }).delete();
     assert.equal((await control.read('uploads').first()).check_attempts, 0);
     const broken = { ...checkerOf(acme), identity: () => Promise.reject(new Error('no key')) };
     for (const result of ['left', 'left', 'left', 'idle']) assert.equal(await checkNext(broken), result);
