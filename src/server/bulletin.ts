@@ -17,7 +17,7 @@ import type { Pause, Penalties } from './penalties.js';
 const roundMs = 1000;
 
 /** Pauses told and taken over in one round: a flood may not become one of the database. */
-const mostARound = 200;
+const mostARound = 50;
 
 /** Ids of a transaction that commits late are below ones that were seen already. */
 const lateIds = 200;
@@ -84,7 +84,7 @@ export async function openBulletin(
   return {
     tell: ({ source, until, strikes, cause }) => {
       // Under a flood of sources each node still holds its own.
-      if (waiting.length < 10 * mostARound) waiting.push({ source, until, strikes, cause, beganAt: now() });
+      if (waiting.length < 20 * mostARound) waiting.push({ source, until, strikes, cause, beganAt: now() });
     },
     stop: async () => {
       clearInterval(timer);

@@ -70,7 +70,9 @@ export class Penalties {
   /** Milliseconds that `source` must still wait; 0: it may connect. */
   pauseOf(source: Source): number {
     const entry = this.find(source);
-    return entry === undefined ? 0 : Math.max(0, entry.until - this.options.now());
+    // A clock that was set back makes no pause longer than it may be.
+    const leftMs = (entry?.until ?? 0) - this.options.now();
+    return Math.min(Math.max(0, leftMs), this.options.longestPauseMs);
   }
 
   /** Whether it logged in within a day. */
@@ -151,7 +153,7 @@ export class Penalties {
   }
 
   private forget(entry: Entry, now: number): void {
-    entry.points = Math.max(0, entry.points - (now - entry.at) / 1000);
+    entry.points = Math.max(0, entry.points - Math.max(0, now - entry.at) / 1000);
     entry.at = now;
     while (entry.strikes > 0 && now - entry.until >= strikeMs) {
       entry.strikes--;

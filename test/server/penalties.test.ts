@@ -61,6 +61,16 @@ test('an address that logged in within a day may do four times as much', () => {
   assert.equal(chargeUntilPause(penalties, '192.0.2.7').offences, 4);
 });
 
+test('a clock that is set back makes nobody pause, or pause longer', () => {
+  const { clock, penalties } = openPenalties();
+  penalties.charge('192.0.2.7', 'wrong keys');
+  clock.now -= 3_600_000;
+  assert.equal(penalties.charge('192.0.2.7', 'wrong keys'), null);
+  chargeUntilPause(penalties, '192.0.2.9');
+  clock.now -= 24 * 3_600_000;
+  assert.equal(penalties.pauseOf('192.0.2.9'), 600_000);
+});
+
 test('a login wipes points away, forgiveness pauses as well', () => {
   const { penalties } = openPenalties();
   for (let count = 0; count < 3; count++) penalties.charge('192.0.2.7', 'wrong keys');
