@@ -135,7 +135,7 @@ export const settingsSchema = z.strictObject({
       'Addresses that never have to pause, and whose connections are capped together only: this machine, and whatever stands before the server without telling addresses.',
     ),
   maxUnauthenticated: positive
-    .default(150)
+    .default(100)
     .describe(
       'Connections at once that have not logged in. From half of them on, new ones are dropped by a rising chance, except from addresses that logged in within a day.',
     ),
