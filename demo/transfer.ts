@@ -76,7 +76,8 @@ async function opensshClient(target: Target, version: string): Promise<Client> {
     name: `sftp of ${version}`,
     push: async (files) => void (await run(...files.map((file) => `put "${file}"`))),
     fetch: async (remote, local) => void (await run(`get "${remote}" "${local}"`)),
-    list: async (folder) => (await run(`ls -l "${folder}"`)).split('\n').filter((line) => /^[-d]/.test(line)),
+    // Of a folder that it is not in, `ls` tells names with their path.
+    list: async (folder) => (await run(`cd "${folder}"`, 'ls -l')).split('\n').filter((line) => /^[-d]/.test(line)),
   };
 }
 
