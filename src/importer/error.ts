@@ -4,6 +4,8 @@ export type ImportErrorCode =
   | 'stopping'
   /** Another importer has taken the run over. */
   | 'lease_lost'
+  /** What was asked for would leave the organization without an admin. */
+  | 'unsafe'
   /** The directory kept changing while the run was planned. */
   | 'contended';
 

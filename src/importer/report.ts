@@ -66,6 +66,16 @@ export async function writeRejected(
   });
 }
 
+/** A text in pieces, as long as it may be. */
+export async function writePieces(
+  deps: Pick<ReportDeps, 'paths' | 'recipient'>,
+  pieces: AsyncIterable<string>,
+): Promise<SealedBlob> {
+  return writeBlob(deps, async (writer) => {
+    for await (const piece of pieces) await writer.write(Buffer.from(piece));
+  });
+}
+
 export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, text: string): Promise<SealedBlob> {
   return writeBlob(deps, (writer) => writer.write(Buffer.from(text)));
 }

@@ -21,6 +21,7 @@ import { type PlanJob, planFiles } from './plan.js';
 import { type PlannedRun, type Report, summarize, writeReports } from './settlement.js';
 import { dateIn } from './time.js';
 import type { Progress, RunSummary } from './types.js';
+import { undoRun } from './undo.js';
 
 export interface RunDeps {
   settings: Settings;
@@ -51,11 +52,10 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   if (org === null) throw new Error(`run ${run.id} is of an organization that is gone`);
   // A run has one importer: whoever else was at work on it has lost its lease, or died, and its stage ends with it.
   await dropStages(deps.settings, directory, (label) => label.startsWith(labelOf(run)));
+  const begin = run.kind === 'undo' ? undo : importQueue;
   const applied = (await findApplied(directory.read, run.id)) as Outcome | null;
   const settlement =
-    applied === null
-      ? await importQueue(deps, run, org, tell)
-      : await openSettlement(applied, () => deps.identity(org));
+    applied === null ? await begin(deps, run, org, tell) : await openSettlement(applied, () => deps.identity(org));
   if ('held' in settlement) return settlement.held;
   tell({ phase: 'archiving', file: null, rows: 0 });
   const isSettled = await settleRun(control, run, settlement, now());
@@ -81,10 +81,19 @@ async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: P
     return { reports: [], uploads: [], summary };
   }
   const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
+  return inStage(deps, run, (stage) => planAndApply(deps, run, org, sources, stage, tell));
+}
+
+function undo(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => void): Promise<Settlement> {
+  return inStage(deps, run, (stage) => undoRun(deps, run, org, stage, tell));
+}
+
+/** Plans and applies in a stage; anew in another one where the directory changed meanwhile. */
+async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const stage = await openStage(deps.settings, deps.directory, `${labelOf(run)}${run.attempts}`);
     try {
-      return await planAndApply(deps, run, org, sources, stage, tell);
+      return await work(stage);
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
       if (error.code !== 'conflict') throw error;

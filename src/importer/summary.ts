@@ -22,13 +22,25 @@ export function describeRun(summary: RunSummary): string {
     `${head} of ${summary.org}, ${summary.date} (${summary.timeZone})`,
     '',
     ...describeHold(summary),
-    ...(summary.files.length === 0 ? ['No file was waiting.'] : summary.files.flatMap(describeFile)),
+    ...describeUndo(summary),
+    ...(summary.undo !== undefined
+      ? []
+      : summary.files.length === 0
+        ? ['No file was waiting.']
+        : summary.files.flatMap(describeFile)),
     '',
     ...(isApplied ? [] : ['What the files say:']),
     `Users: ${describeCounts(summary.users)}`,
     `Teams: ${describeCounts(summary.teams)}`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function describeUndo({ undo }: RunSummary): string[] {
+  if (undo === undefined) return [];
+  const { run, kept, report } = undo;
+  const left = `${kept} ${kept === 1 ? 'value was' : 'values were'} left alone, and why, in ${report}`;
+  return [`What run ${run} had changed was taken back.`, ...(report === null ? [] : [left])];
 }
 
 /** Older summaries have no state. */

@@ -92,6 +92,8 @@ export interface RunSummary {
   /** Milliseconds since 1970. */
   startedAt: number;
   appliedAt: number;
+  /** Of a run that undoes another one: which, how many values it left alone, and the list of them. */
+  undo?: { run: number; kept: number; report: string | null };
   users: Counts;
   teams: Counts;
   files: FileOutcome[];

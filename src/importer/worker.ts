@@ -59,6 +59,11 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     }
     return 'ended';
   } catch (error) {
+    if (error instanceof ImportError && error.code === 'unsafe') {
+      logger.warn('a run was given up', { org: run.org, run: run.id, reason: error.message });
+      await giveUpRun(control, run, error.message, now());
+      return 'ended';
+    }
     const isExpected = error instanceof ImportError && error.code !== 'contended';
     if (isExpected) logger.info('a run waits for the next importer', { org: run.org, run: run.id, reason: error.code });
     else

@@ -6,7 +6,7 @@ import type { Issue, Progress, RunSummary } from '../../importer/types.js';
 import { describeVerdict } from '../../importer/verdict.js';
 import { atWorkplace, examples } from '../command.js';
 import { AdminError } from '../error.js';
-import { approveHeldRun, checkDiskFile, getRun, importNow, rejectHeldRun } from '../operations/runs.js';
+import { approveHeldRun, checkDiskFile, getRun, importNow, rejectHeldRun, undoRunNow } from '../operations/runs.js';
 import { describeProgress, issueList, renderRun, runList, runToJson } from '../views/runs.js';
 
 /** Mistakes that a terminal is shown; the rest is counted, and `--json` has them all. */
@@ -56,7 +56,7 @@ export function registerRuns(program: Command): void {
         await showEnd(run, out);
       }),
     );
-  const runs = program.command('runs').description('list and show runs; approve or reject what is held');
+  const runs = program.command('runs').description('list, show and undo runs; approve or reject what is held');
   runs
     .command('list')
     .summary("list an organization's runs, newest first")
@@ -80,6 +80,7 @@ export function registerRuns(program: Command): void {
       }),
     );
   registerDecisions(runs);
+  registerUndo(runs);
 }
 
 function registerDecisions(runs: Command): void {
@@ -114,6 +115,25 @@ would do something else by now is held again.`,
     );
 }
 
+function registerUndo(runs: Command): void {
+  runs
+    .command('undo')
+    .summary('take back what a run changed')
+    .description(
+      `Restores every value that a run changed and nothing has changed since, as a run of its own, and lists what it left
+alone and why. Users whom the run created are deactivated until a file names them again; teams and fields that it created
+stay. An undo can be undone.`,
+    )
+    .argument('<id>', 'number of the run')
+    .addHelpText('after', examples('dropslot runs undo 12'))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const tell = (progress: Progress) => out.note(describeProgress(progress));
+        await showEnd(await undoRunNow(place, id, tell, untilSignal()), out);
+      }),
+    );
+}
+
 /** Aborted by the first SIGINT or SIGTERM. */
 function untilSignal(): AbortSignal {
   const stop = new AbortController();
@@ -124,7 +144,10 @@ function untilSignal(): AbortSignal {
 async function showEnd(run: Run, out: { show(value: unknown, text: string): Promise<void> }): Promise<void> {
   const summary = run.summary as RunSummary | null;
   if (run.state === 'failed' || summary === null) {
-    throw new AdminError('failed', `run ${run.id} failed: ${run.failure}; its files are queued again`);
+    throw new AdminError(
+      'failed',
+      `run ${run.id} failed: ${run.failure}${run.kind === 'undo' ? '' : '; its files are queued again'}`,
+    );
   }
   await out.show(summary, describeRun(summary).trimEnd());
   if (run.state === 'held')

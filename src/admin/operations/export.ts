@@ -48,7 +48,9 @@ export async function* exportUsers(place: Workplace, orgId: string, filter: Expo
   yield toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
     const users: User[] = await listUsers(db, org.id, { after, limit: pageSize, status, changedSince });
-    if (users.length > 0) yield toCsv(users.map((user) => userCells(user, fields, org.dateFormat)));
+    // Whom an undo took away: a file that names them would bring them back.
+    const shown = users.filter((user) => user.deactivatedBy !== 'undo');
+    if (shown.length > 0) yield toCsv(shown.map((user) => userCells(user, fields, org.dateFormat)));
     if (users.length < pageSize) break;
     after = users.at(-1)!.emailKey;
   }

@@ -4,7 +4,8 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../../config/logger.js';
 import { recordAudit } from '../../db/control/audit.js';
-import { endedStates, findHeldRun, findRun, openManualRun, type Run } from '../../db/control/runs.js';
+import { endedStates, findHeldRun, findRun, openManualRun, openUndoRun, type Run } from '../../db/control/runs.js';
+import { findApplied } from '../../db/directory/apply.js';
 import { checkFile } from '../../importer/check.js';
 import { approveRun, rejectRun } from '../../importer/decide.js';
 import { openDiskSource } from '../../importer/source.js';
@@ -86,6 +87,28 @@ export async function rejectHeldRun(place: Workplace, id: string, note: string |
   const run = await getHeldRun(place, id);
   if (!(await rejectRun(place, run, { by: place.actor, note }))) throw notHeld(run);
   return getRun(place, id);
+}
+
+/**
+ * Opens a run that takes back what another one changed, and waits for its end.
+ * @throws AdminError `not_found`; `refused` when that run has changed nothing, or another one is held.
+ */
+export async function undoRunNow(
+  place: Workplace,
+  id: string,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<Run> {
+  const { control, directory, actor, now } = place;
+  const run = await getRun(place, id);
+  if (run.state !== 'done') throw new AdminError('refused', `run ${run.id} has applied nothing: it is ${run.state}`);
+  if ((await findApplied(directory.read, run.id)) === null)
+    throw new AdminError('refused', `run ${run.id} has changed nothing`);
+  await refuseWhileHeld(place, run.org);
+  const undo = await openUndoRun(control.write, run.org, run.id, now());
+  const event = { at: now(), org: run.org, actor, action: 'run.undone', subject: `run ${run.id}` };
+  await recordAudit(control.write, { ...event, detail: { undo } });
+  return followRun(place, undo, onProgress, signal);
 }
 
 async function getHeldRun(place: Workplace, id: string): Promise<Run> {

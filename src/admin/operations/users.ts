@@ -1,7 +1,7 @@
 /** Looking up users of an organization, for lists and for one person. */
 import { findUpload } from '../../db/control/uploads.js';
 import { type FieldType, listFields } from '../../db/directory/fields.js';
-import { listHistory, type RecordedChange } from '../../db/directory/history.js';
+import { listHistory, listOrigins, type RecordedChange } from '../../db/directory/history.js';
 import { countReports, findUser, listUsers, type User, type UserStatus } from '../../db/directory/users.js';
 import { emailKey } from '../../importer/normal.js';
 import type { Workplace } from '../compose.js';
@@ -42,10 +42,19 @@ export interface UserChange extends RecordedChange {
   file: string | null;
 }
 
+/** One value, and the change that brought it; null: from before changes were recorded. */
+export interface FieldStory {
+  field: string;
+  value: string;
+  from: UserChange | null;
+}
+
 export interface UserHistory {
   user: LabelledUser;
   /** Users whose manager this one is. */
   reports: number;
+  /** Where each value that they have is from. */
+  story: FieldStory[];
   /** The newest ones first. */
   changes: UserChange[];
 }
@@ -57,13 +66,44 @@ export async function showUser(place: Workplace, orgId: string, email: string): 
   const user = await findUser(db, org.id, emailKey(email.trim()));
   if (user === null) throw new AdminError('not_found', `no user ${email} in ${org.id}`);
   const changes = await listHistory(db, 'user', String(user.id), shownChanges);
-  const files = await findPaths(place, changes);
+  const origins = await listOrigins(db, 'user', String(user.id));
+  const files = await findPaths(place, [...changes, ...origins]);
+  const withFile = (change: RecordedChange): UserChange => ({
+    ...change,
+    file: files.get(change.uploadId ?? -1) ?? null,
+  });
   const label = await createLabeller(place, org.id);
   return {
     user: label(user),
+    story: tellStory(label(user), origins.map(withFile)),
     reports: await countReports(db, user.id),
-    changes: changes.map((change) => ({ ...change, file: files.get(change.uploadId ?? -1) ?? null })),
+    changes: changes.map(withFile),
   };
+}
+
+/** The values in the order of the standard labels, each with the last change of it; else with the creation. */
+function tellStory(user: LabelledUser, origins: readonly UserChange[]): FieldStory[] {
+  const created = origins.find(({ field }) => field === '') ?? null;
+  const values: [string, string | null][] = [
+    ['User Email', user.email],
+    ['User Name', user.userName],
+    ['First Name', user.firstName],
+    ['Last Name', user.lastName],
+    ['Manager Email', user.managerEmail],
+    ['User Account Type', user.accountType],
+    ['Is Org Admin', user.isAdmin ? 'Yes' : 'No'],
+    ['Deactivation Date', user.deactivationDate],
+    ['Status', user.status],
+    ...user.custom,
+  ];
+  const plain = values.flatMap(([field, value]): FieldStory[] =>
+    value === null ? [] : [{ field, value, from: origins.find((one) => one.field === field) ?? created }],
+  );
+  const teams = user.teams.map((value): FieldStory => {
+    const from = origins.find(({ field, after }) => field === 'Teams' && after === value) ?? created;
+    return { field: 'Teams', value, from };
+  });
+  return [...plain, ...teams];
 }
 
 /** The two databases can't be joined; a user's changes come from few uploads. */

@@ -54,6 +54,7 @@ export function renderRun(run: Run): string {
     ['Organization', run.org],
     ['Kind', run.slotDate === null ? run.kind : `${run.kind} of ${run.slotDate} ${run.slotTime ?? ''}`.trim()],
     ['State', run.state],
+    ['Undoes run', run.undoes === null ? null : String(run.undoes)],
     ['Opened', formatTime(run.openedAt)],
     ['Started', formatTime(run.startedAt)],
     ['Finished', formatTime(run.finishedAt)],

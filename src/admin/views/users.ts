@@ -16,7 +16,7 @@ export const userList: ListView<LabelledUser> = {
   toJson: userToJson,
 };
 
-export function renderUser({ user, reports, changes }: UserHistory): string {
+export function renderUser({ user, reports, story, changes }: UserHistory): string {
   const record = renderRecord([
     ['Email', user.email],
     ['Name', nameOf(user) || null],
@@ -35,7 +35,11 @@ export function renderUser({ user, reports, changes }: UserHistory): string {
     ['Created', formatTime(user.createdAt)],
     ['Updated', formatTime(user.updatedAt)],
   ]);
-  return `${record}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
+  const origins = story.map(
+    ({ field, value, from }) =>
+      `  ${field}: ${value}  (${from === null ? 'unknown' : `${formatTime(from.at)}, ${describeOrigin(from)}`})`,
+  );
+  return `${record}\n\nWhere each value is from:\n${origins.join('\n')}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
 }
 
 function describeChange(change: UserChange): string {
@@ -66,10 +70,18 @@ export function userToJson(user: LabelledUser): Record<string, unknown> {
   };
 }
 
-export function historyToJson({ user, reports, changes }: UserHistory): Record<string, unknown> {
+export function historyToJson({ user, reports, story, changes }: UserHistory): Record<string, unknown> {
   return {
     ...userToJson(user),
     reports,
+    story: story.map(({ field, value, from }) => ({
+      field,
+      value,
+      since: from === null ? null : isoTime(from.at),
+      run: from?.runId ?? null,
+      file: from?.file ?? null,
+      line: from?.line ?? null,
+    })),
     changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
   };
 }

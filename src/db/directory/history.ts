@@ -14,6 +14,13 @@ export interface RecordedChange {
   after: string | null;
 }
 
+/** The last change of each field; of `Teams`, of each team. A value that was not changed since is its creation's (field ''). */
+export async function listOrigins(db: Queryable, entity: 'user' | 'team', entityId: string): Promise<RecordedChange[]> {
+  const item = db.raw("CASE field WHEN 'Teams' THEN COALESCE(before, after) ELSE '' END");
+  const last = db('changes').where({ entity, entity_id: entityId }).groupBy('field', item).max('id');
+  return (await db('changes').whereIn('id', last).orderBy('id')).map(toChange);
+}
+
 /** Newest first. */
 export async function listHistory(
   db: Queryable,
@@ -22,7 +29,12 @@ export async function listHistory(
   limit: number,
 ): Promise<RecordedChange[]> {
   const rows = await db('changes').where({ entity, entity_id: entityId }).orderBy('id', 'desc').limit(limit);
-  return rows.map((row) => ({
+  return rows.map(toChange);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a row of the table
+function toChange(row: any): RecordedChange {
+  return {
     at: row.at,
     runId: row.run_id,
     uploadId: row.upload_id,
@@ -30,7 +42,7 @@ export async function listHistory(
     field: row.field,
     before: row.before,
     after: row.after,
-  }));
+  };
 }
 
 /** For `whereExists`: changes of the row whose id `column` names. */

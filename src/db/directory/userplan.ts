@@ -31,7 +31,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
       const current = column === 'manager_key' ? 'm.email_key' : `u.${column}`;
       return `(r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM ${current})`;
     })
-    .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`, 'r.moves = 1')
+    .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`, 'r.moves = 1', "u.deactivated_by = 'undo'")
     .join(' OR ');
   const known = `FROM ${s}.user_rows r CROSS JOIN users u LEFT JOIN users m ON m.id = u.manager_id
     WHERE u.org_id = :org AND u.email_key = r.key AND r.state = 0`;
@@ -159,9 +159,17 @@ function planDate() {
     `CASE WHEN NOT (${isNew}) THEN ${else_} WHEN r.deactivation_date > :today THEN ${future}
       WHEN r.deactivation_date = :today THEN ${today} ELSE ${past} END`;
   const isOut = `p.status = 'deactivated'`;
-  const comesBack = `${isOut} AND p.deactivated_by = 'import'`;
+  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo')`;
+  // Whom an undo took away is there again when a file names them (as if created by it).
+  const returns = (value: string, else_: string) =>
+    `CASE WHEN ${isOut} AND p.deactivated_by = 'undo' THEN ${value} ELSE ${else_} END`;
   return {
-    status: when(`CASE WHEN ${comesBack} THEN 'active' ELSE p.status END`, `'deactivated'`, 'p.status', 'p.status'),
+    status: when(
+      `CASE WHEN ${comesBack} THEN 'active' ELSE p.status END`,
+      `'deactivated'`,
+      'p.status',
+      returns(`'active'`, 'p.status'),
+    ),
     deactivateAt: when(
       `CASE WHEN ${isOut} AND NOT (${comesBack}) THEN NULL ELSE r.deactivation_at END`,
       'NULL',
@@ -172,13 +180,13 @@ function planDate() {
       `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_at END`,
       `CASE WHEN ${isOut} THEN p.deactivated_at ELSE CAST(:now AS BIGINT) END`,
       'p.deactivated_at',
-      'p.deactivated_at',
+      returns('NULL', 'p.deactivated_at'),
     ),
     deactivatedBy: when(
       `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_by END`,
       `CASE WHEN ${isOut} THEN p.deactivated_by ELSE 'import' END`,
       'p.deactivated_by',
-      'p.deactivated_by',
+      returns('NULL', 'p.deactivated_by'),
     ),
   };
 }

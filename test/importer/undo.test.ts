@@ -1,0 +1,192 @@
+/** Taking back what a run changed: what comes back, what is left alone and why, and undoing an undo. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import { updateOrg } from '../../src/db/control/orgs.js';
+import { findRun, openUndoRun } from '../../src/db/control/runs.js';
+import { deactivateDue } from '../../src/db/directory/deactivation.js';
+import { listHistory, listOrigins } from '../../src/db/directory/history.js';
+import type { RunSummary } from '../../src/importer/types.js';
+import { workNext } from '../../src/importer/worker.js';
+import { Company, csv } from '../support/company.js';
+import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+
+const dayMs = 86_400_000;
+
+onBothDatabases('undo', (open) => {
+  let databases: TestDatabases;
+  let companies = 0;
+  const cleanups: (() => void | Promise<void>)[] = [];
+  before(async () => {
+    databases = await open({ after: (cleanup) => cleanups.push(cleanup) });
+  });
+  after(async () => {
+    for (const cleanup of cleanups) await cleanup();
+  });
+  const found = (options = {}) =>
+    Company.join(databases, { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test', options });
+  const undo = async (acme: Company, run: number | null) => {
+    const { control } = acme.deps;
+    const id = await openUndoRun(control.write, acme.org.id, run!, acme.clock);
+    assert.equal(await workNext(acme.deps, id), 'ended');
+    return (await findRun(control.read, id))!;
+  };
+  const summaryOf = async (acme: Company, run: number | null) => (await undo(acme, run)).summary as RunSummary;
+  /** All that files can say, without when it was said. */
+  const look = async (acme: Company) => {
+    const users = Object.entries(await acme.users()).map(([email, user]) => {
+      const { updated_at, deactivated_at, ...rest } = user;
+      return [email, { ...rest, custom: user.custom, manager: user.manager }];
+    });
+    return { users: Object.fromEntries(users), teams: await acme.teams() };
+  };
+  const kept = async (acme: Company, summary: RunSummary) =>
+    summary.undo!.report === null
+      ? []
+      : parse(await acme.read(summary.undo!.report), { columns: true }).map((row: unknown) =>
+          Object.values(row as object)
+            .slice(0, 3)
+            .join(' '),
+        );
+
+  const header =
+    'User Email,User Name,First Name,Manager Email,Teams,User Account Type,Is Org Admin,Deactivation Date,Office,ID';
+  const first = csv(
+    header,
+    'ann@x.test,Ann,A,,"Sales,Ops",Regular,Yes,,Rome,1',
+    'bob@x.test,Bob,,ann@x.test,Ops,Observer,No,2026-06-30,,2',
+    'cyd@x.test,Cyd,,ann@x.test,,Regular,No,,Oslo,3',
+  );
+  const second = csv(
+    header,
+    'bob@x.test,Anna,AA,cyd@x.test,Law,Observer,No,2026-05-31,Paris,1',
+    'ann@x.test,Rob,B,boss@x.test,Sales,Regular,Yes,2026-03-10,Bern,2',
+    'cyd@x.test,Cyd B.,,,Law,Regular,No,2026-03-01,,3',
+  );
+
+  test('a run is taken back as a whole, and so is that', async () => {
+    const acme = await found({ identifier: 'ID', maxDeactivations: '100%' });
+    await updateOrg(databases.control.write, acme.org.id, { teamsMode: 'replace' });
+    await acme.import({
+      'a.csv': first,
+      't.csv': csv('Team Name,Owner Email,Parent Team', 'Ops,ann@x.test,', 'Sales,,Ops'),
+    });
+    const [before, run] = [
+      await look(acme),
+      await acme.import({ 't.csv': csv('Team Name,Owner Email,Team Type', 'Sales,cyd@x.test,Unit'), 'b.csv': second }),
+    ];
+    const changed = await look(acme);
+    assert.equal(run.users.updated, 3);
+    const undone = await summaryOf(acme, run.run);
+    assert.deepEqual([undone.users.updated, undone.users.deactivated, undone.teams.updated], [4, 1, 1]);
+    assert.deepEqual(await kept(acme, undone), ['team Law (created)']);
+    const after = await look(acme);
+    const { 'boss@x.test': boss, ...users } = after.users;
+    const { Law, ...teams } = after.teams;
+    assert.deepEqual({ users, teams }, before);
+    assert.deepEqual([boss!.status, boss!.deactivated_by, Law!.type], ['deactivated', 'undo', null]);
+
+    assert.equal((await undo(acme, undone.run)).state, 'done');
+    assert.deepEqual(await look(acme), changed);
+  });
+
+  test('what was changed since stays, and is told of', async () => {
+    const acme = await found();
+    const header = 'User Email,User Name,Office,Manager Email,Teams';
+    await acme.import({ 'a.csv': csv(header, 'ann@x.test,Ann,Rome,,', 'bob@x.test,Bob,Rome,,') });
+    const { run } = await acme.import({
+      'b.csv': csv(header, 'ann@x.test,Anna,Oslo,bob@x.test,Ops', 'new@x.test,New,,,Ops', 'old@x.test,Old,,,'),
+    });
+    await acme.import({ 'c.csv': csv(header, 'ann@x.test,Annie,,,', 'new@x.test,,Bern,,') });
+    const undone = await summaryOf(acme, run);
+    assert.deepEqual((await kept(acme, undone)).sort(), [
+      'team Ops (created)',
+      'user ann@x.test User Name',
+      'user new@x.test (created)',
+    ]);
+    const users = await acme.users();
+    const ann = users['ann@x.test']!;
+    assert.deepEqual([ann.user_name, ann.manager, ann.custom, ann.teams], ['Annie', null, { Office: 'Rome' }, []]);
+    assert.deepEqual([users['new@x.test']!.status, users['old@x.test']!.status], ['active', 'deactivated']);
+    assert.match(
+      await acme.read(`/reports/2026-03-10/run-${undone.run}.summary.txt`),
+      /What run \d+ had changed was taken back/,
+    );
+  });
+
+  test('whom an undo took away is there again when a mended file names them', async () => {
+    const acme = await found();
+    const file = csv('User Email,User Name,Deactivation Date', 'ann@x.test,Ann,2026-06-30', 'bob@x.test,Bob,');
+    const { run } = await acme.import({ 'a.csv': file });
+    const there = await look(acme);
+    await undo(acme, run);
+    assert.equal((await acme.users())['ann@x.test']!.deactivate_at, null);
+    const again = await acme.import({ 'a.csv': file });
+    assert.deepEqual([again.users.updated, again.users.created], [2, 0]);
+    assert.deepEqual(await look(acme), there);
+    assert.equal((await acme.import({ 'a.csv': file })).users.unchanged, 2);
+  });
+
+  test('a deactivation that took place meanwhile is taken back too, and one that was due before is due again', async () => {
+    const acme = await found();
+    await acme.import({ 'a.csv': csv('User Email,Deactivation Date', 'ann@x.test,', 'bob@x.test,2026-04-01') });
+    const { run } = await acme.import({
+      'b.csv': csv('User Email,Deactivation Date', 'ann@x.test,2026-03-01', 'bob@x.test,2027-01-01'),
+    });
+    acme.clock += 2 * dayMs;
+    await deactivateDue(databases.directory, acme.clock);
+    assert.equal((await acme.users())['ann@x.test']!.status, 'deactivated');
+    await undo(acme, run);
+    const users = await acme.users();
+    const { status, deactivation_date, deactivate_at, deactivated_by } = users['ann@x.test']!;
+    assert.deepEqual([status, deactivation_date, deactivate_at, deactivated_by], ['active', null, null, null]);
+    assert.equal(users['bob@x.test']!.deactivate_at, Date.UTC(2026, 2, 31, 22));
+  });
+
+  test('an edge that comes back closes no ring, an email that was taken stays', async () => {
+    const acme = await found({ identifier: 'ID' });
+    const header = 'User Email,Manager Email,ID';
+    await acme.import({ 'a.csv': csv(header, 'ann@x.test,bob@x.test,1', 'bob@x.test,,2', 'cyd@x.test,,3') });
+    const { run } = await acme.import({ 'b.csv': csv(header, 'ann.b@x.test,cyd@x.test,1') });
+    await acme.import({ 'c.csv': csv(header, 'bob@x.test,ann.b@x.test,2', 'ann@x.test,,4') });
+    const undone = await summaryOf(acme, run);
+    assert.deepEqual(await kept(acme, undone), ['user ann.b@x.test User Email', 'user ann.b@x.test Manager Email']);
+    assert.equal((await acme.users())['ann.b@x.test']!.manager, 'cyd@x.test');
+  });
+
+  test('an undo that would leave no admin is given up', async () => {
+    const acme = await found();
+    const { run } = await acme.import({
+      'a.csv': csv('User Email,Is Org Admin', 'ann@x.test,Yes', 'owner@acme.test,No'),
+    });
+    await acme.import({ 'b.csv': csv('User Email,Is Org Admin', 'owner@acme.test,Yes', 'bob@x.test,Yes') });
+    await acme.import({ 'c.csv': csv('User Email,Is Org Admin', 'owner@acme.test,No', 'bob@x.test,No') });
+    const ended = await undo(acme, run);
+    assert.deepEqual([ended.state, ended.failure], ['failed', `undoing run ${run} would leave no active admin`]);
+    assert.equal((await acme.users())['ann@x.test']!.status, 'active');
+  });
+
+  test('R3 the story of a user: each value, and the change that brought it', async () => {
+    const acme = await found();
+    await acme.import({ 'a.csv': csv('User Email,User Name,Teams', 'ann@x.test,Ann,Ops') });
+    const { run, files } = await acme.import({ 'b.csv': csv('User Email,User Name,Teams', '', 'ann@x.test,Anna,Law') });
+    const id = String((await acme.users())['ann@x.test']!.id);
+    const origins = await listOrigins(databases.directory.read, 'user', id);
+    assert.deepEqual(
+      origins.map(({ field, after, runId, uploadId, line }) => [
+        field,
+        field === '' ? null : after,
+        runId === run,
+        uploadId === files[0]!.uploadId,
+        line,
+      ]),
+      [
+        ['', null, false, false, 2],
+        ['Teams', 'Ops', false, false, 2],
+        ['User Name', 'Anna', true, true, 3],
+        ['Teams', 'Law', true, true, 3],
+      ],
+    );
+    assert.equal((await listHistory(databases.directory.read, 'user', id, 10)).length, 4);
+  });
+});
