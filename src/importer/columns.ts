@@ -65,7 +65,10 @@ export function planColumns(
     } else if (meaning.kind === 'blank' && seen.values > 0) {
       plan.warnings.push(makeIssue('label_blank', { line: header.line }, { number: index + 1 }));
     } else if (meaning.kind === 'custom') {
-      const isIdentifier = identifier !== undefined && labelKey(label) === labelKey(identifier);
+      // A field that was renamed answers to its old label as well as to the new one.
+      const isIdentifier =
+        identifier !== undefined &&
+        (byKey.get(labelKey(label)) ?? labelKey(label)) === (byKey.get(labelKey(identifier)) ?? labelKey(identifier));
       const type = isIdentifier ? 'text' : tellType(seen, format);
       const position = known.length + plan.newFields.length;
       const field =
