@@ -1,0 +1,27 @@
+// Prints npm's bill of materials (CycloneDX) of what runs in production. npm's own --omit=dev leaves out what development
+// uses as well (ssh2 and pg, with npm 11), so that the lock file says here what is for development alone.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+const options = ['--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application'];
+const { stdout, stderr, status } = spawnSync('npm', ['sbom', ...options], {
+  encoding: 'utf8',
+  maxBuffer: 64 * 1024 * 1024,
+});
+if (status !== 0) {
+  console.error(stderr);
+  process.exit(1);
+}
+const bill = JSON.parse(stdout);
+const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+const production = new Set(
+  Object.entries(packages)
+    .filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional)
+    .map(([path, { name, version }]) => `${name ?? path.split('node_modules/').at(-1)}@${version}`),
+);
+bill.components = bill.components.filter(({ 'bom-ref': ref }) => production.has(ref));
+const refs = new Set([bill.metadata.component['bom-ref'], ...bill.components.map((component) => component['bom-ref'])]);
+bill.dependencies = bill.dependencies
+  .filter(({ ref }) => refs.has(ref))
+  .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((other) => refs.has(other)) }));
+console.log(JSON.stringify(bill, null, 2));
