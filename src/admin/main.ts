@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-import { reportEnding } from './exit.js';
 /** The `dropslot` command. */
+import { reportEnding } from './exit.js';
 import { createProgram, type Group } from './program.js';
+
+/** An sshd starts processes for each of its sessions: these commands are loaded without the others. */
+const sshdCommands: readonly (string | undefined)[] = ['sftp-server', 'authorized-keys'];
 
 try {
   await createProgram(await loadGroups()).parseAsync();
@@ -9,9 +12,8 @@ try {
   process.exitCode = reportEnding(error, process.argv.includes('--json'), process.stderr);
 }
 
-/** An sshd starts a process for each of its sessions: that one command is loaded without the others. */
 async function loadGroups(): Promise<readonly Group[]> {
-  if (commandIn(process.argv.slice(2)) === 'sftp-server')
+  if (sshdCommands.includes(commandIn(process.argv.slice(2))))
     return [(await import('./commands/subsystem.js')).registerSubsystem];
   // `dropslot users list acme | head` closes the pipe early: no error, just nobody left to tell.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -12,7 +12,7 @@ import { openControl } from '../../src/db/connection.js';
 import { listAudit } from '../../src/db/control/audit.js';
 import { listQueue } from '../../src/db/control/uploads.js';
 import { missing } from '../support/peers.js';
-import { askDropslot, startServe } from '../support/program.js';
+import { askDropslot, runDropslot, startServe } from '../support/program.js';
 import { until } from '../support/session.js';
 import { kill, missingSshd, newKey, startSshd } from '../support/sshd.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -175,10 +175,21 @@ test('behind an sshd: keys, certificates and forced commands, imports, and a ses
   const keygen = (...args: string[]) => spawnSync('ssh-keygen', args, { cwd: folder, encoding: 'utf8' });
   assert.equal(keygen('-q', '-s', 'ca', '-I', 'jane', '-n', userInfo().username, 'certified.pub').status, 0);
   writeFileSync(join(folder, 'cas'), `${authority}\n`);
+  writeFileSync(join(folder, 'plain.pub'), plain);
+  await askDropslot(['keys', 'add', 'acme', join(folder, 'plain.pub'), '--from', '127.0.0.0/8,::1'], { data });
+  const listed = await runDropslot(['authorized-keys', 'acme', '--command', 'x "y"'], { data });
+  const key = plain.split(' ').slice(0, 2).join(' ');
+  assert.match(
+    listed.stdout,
+    /^restrict,from="127\.0\.0\.0\/8,::1\/128",command="x \\"y\\" --org acme" ssh-ed25519 AAAA/,
+  );
+  const authorized = (await runDropslot(['authorized-keys', 'acme'], { data })).stdout.trim();
+  assert.ok(authorized.includes(key), authorized);
+  assert.equal((await runDropslot(['authorized-keys', 'nobody'], { data })).stdout, '');
   const sshd = await startSshd(
     t,
     folder,
-    [plain, `command="${command} --read-only",restrict ${forced}`],
+    [authorized, `command="${command} --read-only",restrict ${forced}`],
     [`Subsystem sftp ${command}`, `TrustedUserCAKeys ${join(folder, 'cas')}`],
   );
   const options = (key: string) => {

@@ -1,5 +1,6 @@
-/** `dropslot sftp-server`. */
+/** `dropslot sftp-server`, and `authorized-keys`: what an OpenSSH sshd runs. */
 import type { Command } from 'commander';
+import { listAuthorized } from '../authorized.js';
 import { examples, settingsOf } from '../command.js';
 import { reportEnding } from '../exit.js';
 import { runSubsystem } from '../subsystem.js';
@@ -12,12 +13,18 @@ interface SubsystemOptions {
 }
 
 export function registerSubsystem(program: Command): void {
+  registerServer(program);
+  registerAuthorized(program);
+}
+
+function registerServer(program: Command): void {
   program
     .command('sftp-server')
     .summary("serve one SFTP session on standard input and output, behind OpenSSH's sshd")
     .description(
       `Serves one SFTP session of an organization on standard input and output: as the sftp subsystem or the forced command
-of an OpenSSH sshd, which then decides who may log in. Works beside a running "dropslot serve".`,
+of an OpenSSH sshd, which then decides who may log in ("dropslot authorized-keys" tells it the login keys). Works beside a
+running "dropslot serve".`,
     )
     .requiredOption('--org <org>', 'the organization')
     .option('--read-only', 'refuse whatever changes anything')
@@ -40,5 +47,29 @@ of an OpenSSH sshd, which then decides who may log in. Works beside a running "d
       );
       // Whatever a library may have left running must not keep a client waiting.
       process.exit(code);
+    });
+}
+
+function registerAuthorized(program: Command): void {
+  program
+    .command('authorized-keys', { hidden: true })
+    .summary("print login keys for OpenSSH's sshd")
+    .description(
+      `Prints the keys that may log in now as lines of authorized_keys, for the AuthorizedKeysCommand of an OpenSSH sshd that
+runs "dropslot sftp-server".`,
+    )
+    .argument('[org]', 'one organization (default: all)')
+    .option('--command <command>', 'make each key run this command, with --org added')
+    .addHelpText(
+      'after',
+      examples(
+        'dropslot authorized-keys acme',
+        'dropslot authorized-keys --command "/usr/bin/dropslot sftp-server --data /var/lib/dropslot"',
+      ),
+    )
+    .action(async (org: string | undefined, { command: forced }: { command?: string }, command: Command) => {
+      const choice = { org: org ?? null, command: forced ?? null };
+      const lines = await listAuthorized(settingsOf(command), choice, Date.now());
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
     });
 }
