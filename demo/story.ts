@@ -84,7 +84,7 @@ async function push(client: Client, company: Company, folder: string, say: Stage
   await client.push(Object.keys(files).map((name) => join(folder, name)));
   const listed = await client.list('/');
   for (const name of Object.keys(files)) {
-    const line = listed.find((entry) => entry.endsWith(` ${name}`));
+    const line = listed.find((entry) => entry.split(/[ /]/).at(-1) === name);
     if (line === undefined) throw new Error(`${name} was pushed, but the server does not list it`);
     say(line);
   }
