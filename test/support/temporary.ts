@@ -13,3 +13,14 @@ export function temporaryFolder(scope: Scope): string {
   scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
+
+/** A scope that its owner closes. As node:test does it, what was registered first is cleaned up first. */
+export function openScope(): Scope & { close(): Promise<void> } {
+  const cleanups: (() => void | Promise<void>)[] = [];
+  return {
+    after: (cleanup) => void cleanups.push(cleanup),
+    async close() {
+      for (const cleanup of cleanups.splice(0)) await cleanup();
+    },
+  };
+}

@@ -1,0 +1,30 @@
+/** The clients of the matrix, in the order in which the documentation lists them. */
+import type { Client } from '../client.js';
+import { client as curl } from './curl.js';
+import { client as filezilla } from './filezilla.js';
+import { client as jsch } from './jsch.js';
+import { lftp } from './lftp.js';
+import { client as nodejs } from './nodejs.js';
+import { scp, sftp } from './openssh.js';
+import { pscp, psftp } from './putty.js';
+import { asyncssh, paramiko } from './python.js';
+import { client as rclone } from './rclone.js';
+import { client as sshfs } from './sshfs.js';
+import { client as winscp } from './winscp.js';
+
+export const clients: readonly Client[] = [
+  sftp,
+  scp,
+  psftp,
+  pscp,
+  filezilla,
+  lftp,
+  curl,
+  rclone,
+  sshfs,
+  paramiko,
+  asyncssh,
+  jsch,
+  nodejs,
+  winscp,
+];

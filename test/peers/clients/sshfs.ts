@@ -1,0 +1,129 @@
+/** sshfs: programs that know nothing of SFTP work on files there, rsync among them. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { newKeyPair, writeKeyFile } from '../../support/keys.js';
+import { missing, type Ran } from '../../support/peers.js';
+import { succeed } from '../cases.js';
+import { type Client, quote, type Running, type Step, versionOf } from '../client.js';
+import type { Seat } from '../seat.js';
+import { sshOptions } from './openssh.js';
+
+/** Runs a shell script whose working folder is the mounted root; the mount is gone at its end. */
+function startMounted(seat: Seat, script: readonly string[]): Running {
+  const mount = mkdtempSync(join(seat.folder, 'mount-'));
+  const { org, host, port } = seat;
+  // ssh's own options are sshfs's too; -F is a flag of its own.
+  const options = sshOptions(seat).filter((option) => option.includes('='));
+  const args = [`${org}@${host}:/`, mount, '-f', '-p', String(port), '-F', '/dev/null'];
+  const sshfs = [
+    'sshfs',
+    ...args,
+    '-o',
+    `IdentityFile=${seat.keyFile}`,
+    ...options.flatMap((option) => ['-o', option]),
+  ];
+  const lines = [
+    `${sshfs.map(quote).join(' ')} & daemon=$!`,
+    'trap "cd /; fusermount -u -z $mount; wait $daemon" EXIT',
+    'until mountpoint -q $mount; do kill -0 $daemon || exit 70; sleep 0.05; done',
+    'cd $mount',
+    'set -e',
+    ...script,
+  ];
+  const running = seat.launch('bash', ['-c', [`mount=${mount}`, ...lines].join('\n')]);
+  const kill = () => {
+    running.kill();
+    spawnSync('fusermount', ['-u', '-z', mount]);
+  };
+  return { kill, ended: running.ended };
+}
+
+function say(step: Step): string {
+  if (step.do === 'list') return `ls .${step.folder}`;
+  if (step.do === 'get') return `cp ${quote(`.${step.from}`)} ${quote(step.to)}`;
+  if (step.do === 'rename') return `mv ${quote(`.${step.from}`)} ${quote(`.${step.to}`)}`;
+  return `cp -rp ${quote(step.from)} ${quote(`.${step.to}`)}`;
+}
+
+/** Mounting needs a privilege that not every container has: asked once, by mounting nothing. */
+function findObstacle(): string | false {
+  const absent = missing('sshfs', 'sshfs') || missing('fusermount', 'fuse3') || missing('ssh', 'openssh-client');
+  if (absent !== false) return absent;
+  // A server that hangs up at once, on a folder that sshfs mounts before it: fuse itself says whether it may.
+  const folder = mkdtempSync('/tmp/dropslot-mount-');
+  try {
+    mkdirSync(join(folder, 'at'));
+    const key = writeKeyFile(folder, newKeyPair());
+    const args = ['nobody@127.0.0.1:/', join(folder, 'at'), '-p', '1', '-o', `IdentityFile=${key},delay_connect`];
+    const { status, stderr } = spawnSync('sshfs', args, { encoding: 'utf8' });
+    spawnSync('fusermount', ['-u', '-z', join(folder, 'at')]);
+    return status === 0 ? false : `this machine lets nobody mount: ${stderr.trim()}`;
+  } finally {
+    spawnSync('rm', ['-rf', '--one-file-system', folder]);
+  }
+}
+
+const run = (seat: Seat, ...script: string[]): Promise<Ran> => startMounted(seat, script).ended;
+
+export const client: Client = {
+  name: 'sshfs',
+  missing: findObstacle(),
+  version: () => versionOf('sshfs', ['--version'], /SSHFS version (\S+)/),
+  key: 'ed25519',
+  keys: ['ed25519', 'ecdsa', 'rsa'],
+  unable: { resume: '`cp` always sends the whole file' },
+  start: (seat, steps) => startMounted(seat, steps.map(say)),
+  specials: {
+    '`cat`, `echo >>`, `truncate`, `mkdir`, `mv`, `touch -d`, `rm`': async (seat) => {
+      const { stdout } = succeed(
+        await run(
+          seat,
+          'mkdir shell',
+          'echo "Team Name" > shell/t.tmp',
+          'echo Sales >> shell/t.tmp',
+          'mv shell/t.tmp teams.csv',
+          'rmdir shell',
+          'touch -d 2026-01-31T10:00:00Z teams.csv',
+          'cat teams.csv',
+          'echo to be cut > cut.csv',
+          'truncate -s 5 cut.csv',
+          'rm -f nothing.csv',
+        ),
+      );
+      assert.equal(stdout, 'Team Name\nSales\n');
+      await seat.expectQueued('/teams.csv', Buffer.from('Team Name\nSales\n'));
+      assert.equal((await seat.entry('/teams.csv')).mtimeMs, Date.UTC(2026, 0, 31, 10));
+      await seat.expectQueued('/cut.csv', Buffer.from('to be'));
+    },
+    '`rsync` onto it, whose temporary names begin with a dot; a second run sends nothing': async (seat) => {
+      if (missing('rsync', 'rsync') !== false) return;
+      const content = randomBytes(300_000);
+      seat.file('rsync/a.csv', content);
+      succeed(await run(seat, `rsync -rt ${seat.folder}/rsync/ ./rsync/`));
+      await seat.expectQueued('/rsync/a.csv', content);
+      const before = (await seat.queued()).map(({ id }) => id);
+      succeed(await run(seat, `rsync -rt ${seat.folder}/rsync/ ./rsync/`));
+      assert.deepEqual(
+        (await seat.queued()).map(({ id }) => id),
+        before,
+      );
+    },
+    'many blocks out of order: `dd conv=notrunc` over the middle of a file': async (seat) => {
+      const content = randomBytes(300_000);
+      seat.file('a.csv', content);
+      seat.file('middle', Buffer.alloc(4096, 'x'));
+      succeed(
+        await run(
+          seat,
+          `cp ${seat.folder}/a.csv dd.csv`,
+          `dd if=${seat.folder}/middle of=dd.csv bs=4096 seek=20 conv=notrunc status=none`,
+        ),
+      );
+      content.fill('x', 20 * 4096, 21 * 4096);
+      await seat.expectQueued('/dd.csv', content);
+    },
+  },
+};
