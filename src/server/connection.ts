@@ -11,7 +11,13 @@ import type { Hush } from './hush.js';
 import { serveLogin } from './login.js';
 import type { OrgRoom, OrgRooms } from './orgs.js';
 import type { Offence } from './penalties.js';
-import { announceSignatures, closeUnusedSession, dropSha1HostKeys, watchWindow } from './quirks.js';
+import {
+  announceSignatures,
+  bearPacketsInExchange,
+  closeUnusedSession,
+  dropSha1HostKeys,
+  watchWindow,
+} from './quirks.js';
 import type { Reception, Visitor } from './reception.js';
 import { type Rekeying, rekeyRegularly } from './rekey.js';
 import { type Session, type SessionEnd, serveStream } from './sftp/session.js';
@@ -92,6 +98,7 @@ export class Connection {
     });
     dropSha1HostKeys(client);
     announceSignatures(client, userSignatures);
+    bearPacketsInExchange(client);
     serveHostKeys(client, this.program, hostKeys);
     serveLogin(client, {
       authenticator: this.deps.authenticator,

@@ -8,6 +8,7 @@ interface Packets {
   finalize(packet: Buffer): Buffer;
 }
 
+type PayloadHandler = (payload: Buffer) => unknown;
 type GlobalRequestHandler = (protocol: unknown, name: string, wantsReply: boolean, data: unknown) => void;
 
 interface Offer {
@@ -29,6 +30,8 @@ interface Internals {
     _cipher: { encrypt(packet: Buffer): void };
     _packetRW: { write: Packets };
     _onHandshakeComplete(...negotiated: unknown[]): void;
+    _onPayload: PayloadHandler;
+    _decipher: { _onPayload: PayloadHandler };
     requestSuccess(answer: Buffer): void;
     requestFailure(): void;
     channelClose(channel: number): void;
@@ -118,6 +121,35 @@ export function dropSha1HostKeys(client: Connection): void {
   });
   const KexInit = protocol._offer.constructor as new (offer: unknown) => Offer;
   protocol._offer = new KexInit({ kex: kex.array, serverHostKey: algorithms, cs: namesOf(cs), sc: namesOf(sc) });
+}
+
+/** SSH_MSG_IGNORE, _UNIMPLEMENTED and _DEBUG (RFC 4253, section 11). */
+const idlePackets = [2, 3, 4];
+/** From here on a packet is of a channel, or of the connection (RFC 4250, section 4.1.1). */
+const firstConnectionPacket = 80;
+
+/**
+ * ssh2 ends a connection for whatever comes between a client's KEXINIT and its new keys. In later exchanges, idle packets are
+ * allowed (strict key exchange forbids them in the first one alone), and AsyncSSH sends one before each of its packets. It goes
+ * on sending data as well, under the old keys; it must not, and OpenSSH takes it all the same. Runs before the first
+ * exchange is over.
+ */
+export function bearPacketsInExchange(client: Connection): void {
+  const protocol = internalsOf(client)._protocol;
+  const receive = protocol._onPayload;
+  protocol._onPayload = (payload) => {
+    const decipher = protocol._decipher;
+    const result = receive(payload);
+    // The client's KEXINIT has put another receiver here, until the next keys.
+    if (protocol._decipher !== decipher || decipher._onPayload === protocol._onPayload) return result;
+    const exchange = decipher._onPayload;
+    decipher._onPayload = (packet) => {
+      const type = packet[0] ?? 0;
+      if (idlePackets.includes(type)) return undefined;
+      return type >= firstConnectionPacket ? receive(packet) : exchange(packet);
+    };
+    return result;
+  };
 }
 
 /** SSH_MSG_EXT_INFO with one extension, server-sig-algs (RFC 8308, sections 2.3 and 3.1). */

@@ -59,8 +59,10 @@ export interface Seat {
 
 export async function layTable(scope: Scope): Promise<Table> {
   const folder = openScope();
+  // New keys in the middle of every large transfer, asked for by the server; by clients they are in OpenSSH's own cases.
+  const env = { DROPSLOT_LOG_LEVEL: 'debug', DROPSLOT_REKEY_BYTES: String(48 * 1024 * 1024) };
   const data = temporaryFolder(folder);
-  const served = await startServe(scope, { data, env: { DROPSLOT_LOG_LEVEL: 'debug' } });
+  const served = await startServe(scope, { data, env });
   const place = await openWorkplace(settingsSchema.parse({ data }));
   scope.after(() => place.close());
   scope.after(() => folder.close());
@@ -74,7 +76,7 @@ export async function layTable(scope: Scope): Promise<Table> {
       const file = join(folder, `key_${type}`);
       // Not ssh2's: half of its ECDSA keys lack a zero byte that PuTTY insists on. paramiko wants a comment.
       execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', org, '-f', file]);
-      await addKeys(place, org, readFileSync(`${file}.pub`, 'utf8'), { label: type, expiresAt: null, sources: [] });
+      await addKeys(place, org, readFileSync(`${file}.pub`, 'utf8'), { label: type });
     }
     return sitDown(scope, place, { ...server, org, folder, keyType: 'ed25519', log: () => served.log });
   };

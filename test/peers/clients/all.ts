@@ -5,8 +5,8 @@ import { client as filezilla } from './filezilla.js';
 import { client as jsch } from './jsch.js';
 import { lftp } from './lftp.js';
 import { client as nodejs } from './nodejs.js';
-import { scp, sftp } from './openssh.js';
-import { pscp, psftp } from './putty.js';
+import { modernSftp, scp, sftp } from './openssh.js';
+import { modernPsftp, pscp, psftp } from './putty.js';
 import { asyncssh, paramiko } from './python.js';
 import { client as rclone } from './rclone.js';
 import { client as sshfs } from './sshfs.js';
@@ -14,8 +14,10 @@ import { client as winscp } from './winscp.js';
 
 export const clients: readonly Client[] = [
   sftp,
+  modernSftp,
   scp,
   psftp,
+  modernPsftp,
   pscp,
   filezilla,
   lftp,

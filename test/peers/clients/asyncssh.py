@@ -1,4 +1,6 @@
-"""Steps of the matrix with AsyncSSH: host, port, user, key as arguments; one step a line, its words parted by tabs."""
+"""Steps of the matrix with AsyncSSH: one a line, its words parted by tabs.
+
+Arguments: host, port, user, key file, its type, and after how many bytes keys are exchanged again."""
 import asyncio
 import os
 import sys
@@ -6,6 +8,7 @@ import sys
 import asyncssh
 
 host, port, user, key_file, key_type = sys.argv[1:6]
+rekey_bytes = sys.argv[6] if len(sys.argv) > 6 else '1g'
 
 
 async def resume(sftp, source, path):
@@ -42,7 +45,7 @@ steps = {
 
 async def main():
     options = {'port': int(port), 'username': user, 'client_keys': [key_file], 'known_hosts': None, 'config': None}
-    async with asyncssh.connect(host, **options) as connection:
+    async with asyncssh.connect(host, rekey_bytes=rekey_bytes, **options) as connection:
         async with connection.start_sftp_client() as sftp:
             for line in sys.stdin.read().splitlines():
                 verb, *words = line.split('\t')

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { missingModern, modernClient } from '../../support/modern.js';
 import { missing, type Ran } from '../../support/peers.js';
 import { succeed } from '../cases.js';
 import { type Client, quote, type Running, type Step, startInTurn, versionOf } from '../client.js';
@@ -19,12 +20,17 @@ export function sshOptions({ keyFile }: Seat): string[] {
   return ['-F', 'none', '-i', keyFile, ...options.flatMap((option) => ['-o', option])];
 }
 
-const version = () => versionOf('ssh', ['-V'], /OpenSSH_(\S+?),? /);
+const versionFrom = (ssh: string) => () => versionOf(ssh, ['-V'], /OpenSSH_(\S+?),? /);
 
 /** Runs `sftp -b` with these commands. */
-export function startSftp(seat: Seat, commands: readonly string[], options: readonly string[] = []): Running {
+function startSftp(
+  seat: Seat,
+  commands: readonly string[],
+  options: readonly string[] = [],
+  program = 'sftp',
+): Running {
   const args = ['-b', '-', '-P', String(seat.port), ...sshOptions(seat), ...options, `${seat.org}@${seat.host}`];
-  return seat.launch('sftp', args, `${commands.join('\n')}\n`);
+  return seat.launch(program, args, `${commands.join('\n')}\n`);
 }
 
 function say(step: Step): string {
@@ -41,7 +47,7 @@ const files = { small: randomBytes(30_000), large: randomBytes(12 * 1024 * 1024)
 export const sftp: Client = {
   name: 'OpenSSH sftp',
   missing: missing('sftp', 'openssh-client'),
-  version,
+  version: versionFrom('ssh'),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
   unable: {},
@@ -85,7 +91,7 @@ export const sftp: Client = {
       seat.file('a.csv', files.small);
       const made = ['mkdir old', 'put a.csv old/a.csv', 'rename old older', 'ls -l older', 'chmod 600 older/a.csv'];
       const { stdout } = succeed(await startSftp(seat, made).ended);
-      assert.match(stdout, /-rw-r--r--\s+1 \S+\s+\S+\s+30000 \w{3} [ \d]\d \d\d:\d\d a\.csv/);
+      assert.match(stdout, /-rw-r--r--\s+\S \S+\s+\S+\s+30000 \w{3} [ \d]\d \d\d:\d\d (older\/)?a\.csv/);
       await seat.expectQueued('/older/a.csv', files.small);
       succeed(await startSftp(seat, ['rm older/a.csv', 'rmdir older']).ended);
       assert.ok(!(await seat.queued()).some(({ path }) => path.startsWith('/old')));
@@ -132,6 +138,15 @@ export const sftp: Client = {
   },
 };
 
+export const modernSftp: Client = {
+  ...sftp,
+  name: 'OpenSSH sftp of Debian 13',
+  missing: missingModern('stable'),
+  version: versionFrom(modernClient('stable', 'ssh')),
+  start: (seat, steps) => startSftp(seat, steps.map(say), [], modernClient('stable', 'sftp')),
+  specials: {},
+};
+
 function rekeying(): Client['specials'] {
   const ciphers = ['aes128-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes256-ctr'];
   const row = (cipher: string) => async (seat: Seat) => {
@@ -153,7 +168,7 @@ function startScp(seat: Seat, args: readonly string[]): Promise<Ran> {
 export const scp: Client = {
   name: 'OpenSSH scp',
   missing: missing('scp', 'openssh-client'),
-  version,
+  version: versionFrom('ssh'),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
   unable: {

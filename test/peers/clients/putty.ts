@@ -4,13 +4,14 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { missingModern, modernClient } from '../../support/modern.js';
 import { missing } from '../../support/peers.js';
 import { succeed } from '../cases.js';
 import { type Client, quote, type Running, type Step, startInTurn, versionOf } from '../client.js';
 import type { Seat } from '../seat.js';
 
 const absent = missing('psftp', 'putty-tools') || missing('puttygen', 'putty-tools');
-const version = () => versionOf('psftp', ['-V'], /Release (\S+)/);
+const versionFrom = (program: string) => () => versionOf(program, ['-V'], /Release (\S+)/);
 
 /** PuTTY and FileZilla read keys in PuTTY's own format. */
 export function ppkOf({ keyFile }: Seat): string {
@@ -24,9 +25,9 @@ function options(seat: Seat): string[] {
   return ['-batch', '-P', String(seat.port), '-i', ppkOf(seat), ...hostKeys];
 }
 
-function startPsftp(seat: Seat, commands: readonly string[]): Running {
+function startPsftp(seat: Seat, commands: readonly string[], program = 'psftp'): Running {
   const batch = seat.file('batch', `${commands.join('\n')}\nquit\n`);
-  return seat.launch('psftp', [...options(seat), '-b', batch, `${seat.org}@${seat.host}`]);
+  return seat.launch(program, [...options(seat), '-b', batch, `${seat.org}@${seat.host}`]);
 }
 
 function say(step: Step): string {
@@ -39,7 +40,7 @@ function say(step: Step): string {
 export const psftp: Client = {
   name: 'PuTTY psftp',
   missing: absent,
-  version,
+  version: versionFrom('psftp'),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
   unable: { times: 'psftp does not send times', replace: 'psftp renames only onto a name that is free' },
@@ -56,10 +57,19 @@ export const psftp: Client = {
   },
 };
 
+export const modernPsftp: Client = {
+  ...psftp,
+  name: 'PuTTY psftp of Debian 13',
+  missing: absent || missingModern('stable'),
+  version: versionFrom(modernClient('stable', 'psftp')),
+  start: (seat, steps) => startPsftp(seat, steps.map(say), modernClient('stable', 'psftp')),
+  specials: {},
+};
+
 export const pscp: Client = {
   name: 'PuTTY pscp',
   missing: missing('pscp', 'putty-tools') || absent,
-  version,
+  version: versionFrom('pscp'),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
   unable: { resume: 'pscp always sends the whole file', rename: 'pscp only copies' },

@@ -19,11 +19,11 @@ export function linesOf(steps: readonly Step[]): string[][] {
   return steps.map((step) => (step.do === 'list' ? [step.do, step.folder] : [step.do, step.from, step.to]));
 }
 
-function start(seat: Seat, program: string, lines: readonly string[][]): Running {
+function start(seat: Seat, program: string, lines: readonly string[][], more: readonly string[] = []): Running {
   const path = fileURLToPath(new URL(program, import.meta.url));
   const { host, port, org, keyFile, keyType } = seat;
   const input = lines.map((words) => `${words.join('\t')}\n`).join('');
-  return seat.launch(python, ['-I', path, host, String(port), org, keyFile, keyType], input);
+  return seat.launch(python, ['-I', path, host, String(port), org, keyFile, keyType, ...more], input);
 }
 
 function clientOf(name: string, module: string, specials: (run: Run) => Client['specials']): Client {
@@ -57,6 +57,18 @@ export const paramiko = clientOf('paramiko', 'paramiko', (run) => ({
 }));
 
 export const asyncssh = clientOf('AsyncSSH', 'asyncssh', (run) => ({
+  'new keys after each megabyte, while it goes on sending': async (seat) => {
+    const content = randomBytes(6 * 1024 * 1024);
+    const from = seat.file('rekeyed.csv', content);
+    const to = `${seat.folder}/rekeyed.back`;
+    const lines = [
+      ['put', from, '/rekeyed.csv'],
+      ['get', '/rekeyed.csv', to],
+    ];
+    succeed(await start(seat, 'asyncssh.py', lines, ['1m']).ended);
+    await seat.expectQueued('/rekeyed.csv', content);
+    assert.deepEqual(seat.fetched('rekeyed.back'), content);
+  },
   '`mput` with a pattern, `glob`, `truncate`, `rmtree`': async (seat) => {
     const files = ['x1.csv', 'x2.csv'].map((name) => [name, randomBytes(70_000)] as const);
     for (const [name, content] of files) seat.file(`many/${name}`, content);
