@@ -1,7 +1,7 @@
 /** Whether a client has the private key of what it offers: the signature of an authentication request (RFC 4252, section 7). */
 import ssh2 from 'ssh2';
 import { certifiedType, readCertificate } from './certificate.js';
-import { verifySignature } from './verify.js';
+import { padRsaValue, verifySignature } from './verify.js';
 import { typeOf, wireString } from './wire.js';
 
 /** As ssh2 hands it over. */
@@ -31,7 +31,8 @@ export function verifyProof(proof: Proof, takesSha1 = false): boolean {
   if (proof.algorithm !== type) return false;
   if (type.startsWith('sk-')) return verifySignature(key, restoreToken(type, signature), blob);
   const parsed = ssh2.utils.parseKey(key);
-  return !(parsed instanceof Error) && parsed.verify(blob, signature, proof.hashAlgo) === true;
+  if (parsed instanceof Error) return false;
+  return parsed.verify(blob, type === 'ssh-rsa' ? padRsaValue(key, signature) : signature, proof.hashAlgo) === true;
 }
 
 /** ssh2 does not know certificates' algorithms, and leaves their signatures as they came. */

@@ -48,11 +48,24 @@ export function verifySignature(key: Buffer, signature: Buffer, message: Buffer,
     const { publicKey, application } = importKey(key);
     const signed = application === null ? message : presentData(application, message, reader);
     if (signed === null || !reader.isAtEnd) return false;
-    return verifyValue(publicKey, algorithm, value, signed);
+    return verifyValue(publicKey, algorithm, typeOf(key) === 'ssh-rsa' ? padRsaValue(key, value) : value, signed);
   } catch {
     // node refuses points off the curve and numbers out of range by throwing.
     return false;
   }
+}
+
+/**
+ * An RSA signature is as long as the key's modulus (RFC 8332, section 3), but PuTTY and what is made of it (WinSCP, FileZilla)
+ * leave out its leading zero bytes: one in 256 is shorter.
+ */
+export function padRsaValue(key: Buffer, value: Buffer): Buffer {
+  const reader = new WireReader(key);
+  reader.string(); // the type
+  reader.string(); // the exponent
+  const modulus = reader.string();
+  const missing = modulus.length - (modulus[0] === 0 ? 1 : 0) - value.length;
+  return missing > 0 ? Buffer.concat([Buffer.alloc(missing), value]) : value;
 }
 
 /** What a token signs: the hash of the message after its own flags and counter. null: nobody was present. */

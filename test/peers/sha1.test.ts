@@ -5,7 +5,9 @@ import { updateLoginKey } from '../../src/db/control/keys.js';
 import { allowKey, newKeyPair, writeKeyFile } from '../support/keys.js';
 import { layPeerTable, missing } from '../support/peers.js';
 
-test('a key that may sign with SHA-1 does so on a compatible port, and nowhere else', { skip: missing('curl', 'curl') }, async (t) => {
+test('a key that may sign with SHA-1 does so on a compatible port, and nowhere else', {
+  skip: missing('curl', 'curl'),
+}, async (t) => {
   const table = await layPeerTable(t, undefined, { listen: ['127.0.0.1:0', '127.0.0.1:0/compatible'] });
   const pair = newKeyPair('rsa');
   await allowKey(table.control, 'acme', pair);

@@ -12,7 +12,8 @@ import { client as rclone } from './rclone.js';
 import { client as sshfs } from './sshfs.js';
 import { client as winscp } from './winscp.js';
 
-export const clients: readonly Client[] = [
+/** People start them, or their scripts do. */
+export const programs: readonly Client[] = [
   sftp,
   modernSftp,
   scp,
@@ -23,10 +24,9 @@ export const clients: readonly Client[] = [
   lftp,
   curl,
   rclone,
-  sshfs,
-  paramiko,
-  asyncssh,
-  jsch,
-  nodejs,
-  winscp,
 ];
+
+/** Integrations are built on them; and what hides SFTP from its user. */
+export const libraries: readonly Client[] = [sshfs, paramiko, asyncssh, jsch, nodejs, winscp];
+
+export const clients: readonly Client[] = [...programs, ...libraries];

@@ -1,0 +1,5 @@
+/** Programs that people start, or that their scripts start: every case of the matrix that each can do. */
+import { programs } from './clients/all.js';
+import { testClients } from './suite.js';
+
+testClients('programs', programs);
