@@ -1,4 +1,5 @@
 """Steps of the matrix with paramiko: host, port, user, key as arguments; one step a line, its words parted by tabs."""
+import hashlib
 import os
 import stat
 import sys
@@ -71,7 +72,18 @@ def get_ahead(path, target):
             local.write(chunk)
 
 
+def check(source, path):
+    """The server's checksums, of all of it and of a part."""
+    with open(source, 'rb') as local:
+        sent = local.read()
+    with sftp.open(path) as file:
+        for name in ('sha256', 'md5'):
+            assert file.check(name) == hashlib.new(name, sent).digest(), name
+        assert file.check('sha1', 1000, 2000) == hashlib.sha1(sent[1000:3000]).digest()
+
+
 steps = {
+    'check': check,
     'put': put,
     'resume': resume,
     'putTree': put_tree,

@@ -47,6 +47,10 @@ export const paramiko = clientOf('paramiko', 'paramiko', (run) => ({
     succeed(await run(seat, ['write_lines', '/lines.csv', '1000'], ['truncate', '/lines.csv', '24']));
     await seat.expectQueued('/lines.csv', Buffer.from('Team 0,owner@acme.test\nT'));
   },
+  '`SFTPFile.check`: the checksums that the server makes, of a file and of a part of it': async (seat) => {
+    const from = seat.file('a.csv', randomBytes(300_000));
+    succeed(await run(seat, ['put', from, '/check.csv'], ['check', from, '/check.csv']));
+  },
   '`putfo`, and `prefetch` with many reads in flight': async (seat) => {
     const content = randomBytes(3_000_000);
     const from = seat.file('a.csv', content);

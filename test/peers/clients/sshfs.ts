@@ -111,6 +111,20 @@ export const client: Client = {
         before,
       );
     },
+    'a file that is renamed, or removed, while a program has it open; `df` shows the quota': async (seat) => {
+      const { stdout } = succeed(
+        await run(
+          seat,
+          ...['exec 3>open.tmp', 'echo one >&3', 'mv open.tmp open.csv', 'echo two >&3', 'exec 3>&-', 'cat open.csv'],
+          ...['exec 3>gone.csv', 'echo one >&3', 'rm gone.csv', 'echo two >&3', 'exec 3>&-'],
+          'ls -A | grep -c gone || true',
+          "df -B1 . | awk 'NR==2 {print $2}'",
+        ),
+      );
+      assert.equal(stdout, 'one\ntwo\n0\n107374182400\n');
+      await seat.expectQueued('/open.csv', Buffer.from('one\ntwo\n'));
+      assert.ok(!(await seat.queued()).some(({ path }) => path === '/gone.csv'));
+    },
     'many blocks out of order: `dd conv=notrunc` over the middle of a file': async (seat) => {
       const content = randomBytes(300_000);
       seat.file('a.csv', content);
