@@ -70,7 +70,7 @@ export async function benchAttack(bench: Workbench): Promise<Section> {
     ],
     rows: [],
     notes: [
-      'Attackers speak SSH by ssh2, or write to sockets. `hydra` and the like guess passwords only, and end at once: none is asked for.',
+      'Attackers speak SSH by ssh2, or write to sockets. `hydra` and the like guess passwords, and end at once where no organization has one.',
     ],
   };
   const measure = async (what: string, tally: Tally | null, visits: Visits) => {
