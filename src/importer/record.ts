@@ -88,7 +88,9 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     if (value === null) continue;
     const fitted = fitValue(value, column);
     if (typeof fitted === 'string') {
-      user.custom = { ...user.custom, [column.field.id]: fitted };
+      // Not a copy for each value: thirty fields would cost more than all the rest of the row.
+      user.custom ??= {};
+      user.custom[column.field.id] = fitted;
       if (column === columns.identifier) user.ident = fitted;
     } else warn(fitted.problem, column.label, value, { label: column.label, type: column.field.type });
   }
