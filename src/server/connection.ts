@@ -21,6 +21,7 @@ import {
 import type { Reception, Visitor } from './reception.js';
 import { type Rekeying, rekeyRegularly } from './rekey.js';
 import { type Session, type SessionEnd, serveStream } from './sftp/session.js';
+import type { Strangers } from './strangers.js';
 import type { ServerDeps } from './types.js';
 
 /** How long a peer that was told to go may take to close its side. */
@@ -36,6 +37,7 @@ export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'>
   orgs: OrgRooms;
   reception: Pick<Reception, 'welcome' | 'dismiss'>;
   hush: Hush;
+  strangers: Strangers;
 }
 
 export class Connection {
@@ -297,6 +299,7 @@ export class Connection {
     for (const channel of this.channels) this.forgetChannel(channel);
     await this.recorded;
     this.release();
+    if (this.login === null && this.hadWrongKeys) this.deps.strangers.note(this.address);
     if (this.login === null) return;
     this.deps.orgs.leave(this.login.org.id);
     this.logger.info('logged out', { org: this.login.org.id, client: this.program, ...this.totals });

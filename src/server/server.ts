@@ -15,6 +15,7 @@ import { type Pause, Penalties } from './penalties.js';
 import { loadTransport } from './postquantum.js';
 import { socketOf } from './quirks.js';
 import { Reception } from './reception.js';
+import { createStrangers } from './strangers.js';
 import type { RunningServer, ServerDeps } from './types.js';
 
 /**
@@ -27,6 +28,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const connections = new Map<Socket, Connection>();
   const orgs = createOrgRooms(settings, now);
   const hush = createHush(logger);
+  const strangers = createStrangers(deps);
   const transport = loadTransport();
   if (transport.lacking !== null) logger.warn('no post-quantum key exchange', { reason: transport.lacking });
   const openDoorWith = (hostKeys: readonly HostKey[]): Door =>
@@ -55,7 +57,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const accept = async (socket: Socket, named: PolicyName): Promise<void> => {
     const visitor = await reception.admit(socket);
     if (visitor === null) return;
-    const connection = new Connection(socket, visitor, { ...deps, orgs, reception, hush });
+    const connection = new Connection(socket, visitor, { ...deps, orgs, reception, hush, strangers });
     connections.set(socket, connection);
     void connection.closed.then(() => connections.delete(socket));
     const software = await exchangeIdentification(socket);
@@ -73,6 +75,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
     reception.stop();
     hush.stop();
     await bulletin?.stop();
+    await strangers.stop();
   };
   const listeners = await listenAll(settings, (socket, policy) => void accept(socket, policy)).catch(async (error) => {
     await closeDoors();
