@@ -77,8 +77,6 @@ onBothDatabases('credentials', (open) => {
     assert.equal(await answer('acme', `${password.slice(0, -1)}a`), `wrong password ${key.fingerprint}`);
     assert.equal(await answer('globex', password), 'wrong password password:unknown');
     assert.equal(await answer('nobody', 'hunter2'), 'wrong password password:unknown');
-    const flood = await Promise.all(Array.from({ length: 40 }, () => answer('acme', 'hunter2')));
-    assert.ok(flood.includes('too many passwords at once password:unknown'));
     const kept = await findLoginKey(control.read, 'acme', key.fingerprint);
     assert.match(kept?.secret ?? '', /^scrypt:15:8:1:/);
     assert.ok(!JSON.stringify(await control.read('audit')).includes(password.slice(9)));
