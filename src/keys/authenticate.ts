@@ -6,13 +6,14 @@ import { recordAudit } from '../db/control/audit.js';
 import { isCertificateRevoked } from '../db/control/certificates.js';
 import {
   findLoginKey,
+  findLoginKeys,
   hasPasswords,
   type LoginKey,
   type LoginKeyKind,
   type Permission,
   touchLoginKey,
 } from '../db/control/keys.js';
-import { findOrg, type Org } from '../db/control/orgs.js';
+import { findOrg, findOrgs, type Org } from '../db/control/orgs.js';
 import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
 import { nameOfPassword, PasswordQueue } from './password.js';
@@ -81,10 +82,10 @@ export interface Authenticator {
     place: Omit<LoginPlace, 'algorithms'> & { isProven: boolean },
   ): Promise<void>;
   /**
-   * Judges logins of the past as they stand now; one call's answers ask the database once for each organization and key,
-   * and are not for keeping.
+   * Judges these logins of the past as they stand now; one call asks the database once for all of them, and is not for
+   * keeping.
    */
-  review(): (login: Login, address: string | null) => Promise<Login | Denial>;
+  review(logins: readonly Login[]): (login: Login, address: string | null) => Promise<Login | Denial>;
 }
 
 /** What somebody shows: a key or a certificate with its wire format, or what they have shown before. */
@@ -145,14 +146,19 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       const detail = { reason: denied, address, client, proven: isProven };
       await recordAudit(control.write, { ...event, subject: fingerprint, detail });
     },
-    review() {
-      const asked = new Map<string, Promise<Standing>>();
+    review(logins) {
+      const known = gather(control.read, logins);
       return async (login, address) => {
-        const marks = login.certificate === null ? [] : marksOf(login.certificate);
-        const name = JSON.stringify([login.org.id, login.credential, marks]);
-        const standing = asked.get(name) ?? ask(control.read, login.org.id, shownBefore(login));
-        asked.set(name, standing);
-        return judge(await standing, shownBefore(login), address, settings, now());
+        const { orgs, keys } = await known;
+        const { org, credential, certificate } = login;
+        const isRevoked =
+          certificate !== null && (await isCertificateRevoked(control.read, org.id, credential, marksOf(certificate)));
+        const standing = {
+          org: orgs.get(org.id) ?? null,
+          key: keys.get(nameOf(org.id, credential)) ?? null,
+          isRevoked,
+        };
+        return judge(standing, shownBefore(login), address, settings, now());
       };
     },
   };
@@ -184,6 +190,20 @@ function readShown(wire: Buffer): Shown & { isBroken: boolean } {
   } catch {
     return { kind: 'key', fingerprint: alone, credential: alone, wire, certificate: null, isBroken: true };
   }
+}
+
+async function gather(db: Queryable, logins: readonly Login[]) {
+  const ids = [...new Set(logins.map(({ org }) => org.id))];
+  const credentials = [...new Set(logins.map(({ credential }) => credential))];
+  const [orgs, keys] = await Promise.all([findOrgs(db, ids), findLoginKeys(db, ids, credentials)]);
+  return {
+    orgs: new Map(orgs.map((org) => [org.id, org])),
+    keys: new Map(keys.map((key) => [nameOf(key.org, key.fingerprint), key])),
+  };
+}
+
+function nameOf(org: string, credential: string): string {
+  return `${org} ${credential}`;
 }
 
 /** All is asked whatever the first answer says, so that an unknown organization takes no less time than a known one. */

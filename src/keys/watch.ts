@@ -34,11 +34,12 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
 
   const look = async (): Promise<void> => {
     const version = await readAccess(control.read);
-    const review = authenticator.review();
+    const isOver = ({ validUntil }: Login) => validUntil !== null && validUntil <= now();
+    const doubtful = [...guarded].filter(({ login, seen }) => seen !== version || isOver(login));
+    if (doubtful.length === 0) return;
+    const review = authenticator.review(doubtful.map(({ login }) => login));
     const judge = async (each: Guarded): Promise<void> => {
-      const { login, address, seen } = each;
-      const isOver = login.validUntil !== null && login.validUntil <= now();
-      if (seen === version && !isOver) return;
+      const { login, address } = each;
       const outcome = await review(login, address);
       if (!('denied' in outcome) && outcome.permission === login.permission) {
         each.seen = version;
@@ -47,7 +48,7 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
         each.end('denied' in outcome ? outcome.denied : 'other permission for this key');
       }
     };
-    await Promise.all([...guarded].map(judge));
+    await Promise.all(doubtful.map(judge));
   };
 
   const watch = async (): Promise<void> => {

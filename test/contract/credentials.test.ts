@@ -50,7 +50,7 @@ onBothDatabases('credentials', (open) => {
     await assert.rejects(revokeCertificates(place, 'acme', { serial: '1' }), { code: 'refused' });
     await assert.rejects(revokeCertificates(place, 'acme', { serial: '1', id: 'x' }), { code: 'usage' });
     await revokeCertificates(place, 'acme', { key: key.public.fingerprint });
-    const reviewed = await review()(login, address);
+    const reviewed = await review([login])(login, address);
     assert.equal('denied' in reviewed && reviewed.denied, 'revoked certificate');
     assert.equal((await listRevoked(place, 'acme')).length, 3);
     // The authority's own key is no key that logs in, and a key is no authority.

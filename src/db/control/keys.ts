@@ -133,6 +133,24 @@ export async function findLoginKey(db: Queryable, org: string, fingerprint: stri
   return row === undefined ? null : fromRow(row);
 }
 
+/** SQLite takes 32,766 values in one statement. */
+const mostValues = 10_000;
+
+/** As findLoginKey for many at once; a fingerprint that several of the organizations have comes for each of them. */
+export async function findLoginKeys(
+  db: Queryable,
+  orgs: readonly string[],
+  fingerprints: readonly string[],
+): Promise<LoginKey[]> {
+  const found: LoginKey[] = [];
+  for (let at = 0; at < fingerprints.length; at += mostValues) {
+    const some = fingerprints.slice(at, at + mostValues);
+    const rows = await db<LoginKeyRow>('login_keys').whereIn('fingerprint', some).whereIn('org_id', orgs);
+    found.push(...rows.map(fromRow));
+  }
+  return found;
+}
+
 /** Other organizations in which these keys are not revoked. */
 export async function listKeyUsers(
   db: Queryable,

@@ -109,6 +109,11 @@ export async function findOrg(db: Queryable, id: string): Promise<Org | null> {
   return row === undefined ? null : fromRow(row);
 }
 
+/** As findOrg for many at once. */
+export async function findOrgs(db: Queryable, ids: readonly string[]): Promise<Org[]> {
+  return (await db<OrgRow>('orgs').whereIn('id', ids)).map(fromRow);
+}
+
 /** As findOrg, and it stays as it is until the transaction ends. `forChange` also keeps other readers of this kind out. */
 export async function lockOrg(tx: Queryable, id: string, forChange: boolean): Promise<Org | null> {
   const query = tx<OrgRow>('orgs').where({ id }).first();
