@@ -100,7 +100,7 @@ export class Connection {
     });
     dropSha1HostKeys(client);
     announceSignatures(client, userSignatures);
-    bearPacketsInExchange(client);
+    bearPacketsInExchange(client, () => this.rekeying?.notice());
     serveHostKeys(client, this.program, hostKeys);
     serveLogin(client, {
       authenticator: this.deps.authenticator,

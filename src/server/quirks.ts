@@ -132,9 +132,9 @@ const firstConnectionPacket = 80;
  * ssh2 ends a connection for whatever comes between a client's KEXINIT and its new keys. In later exchanges, idle packets are
  * allowed (strict key exchange forbids them in the first one alone), and AsyncSSH sends one before each of its packets. It goes
  * on sending data as well, under the old keys; it must not, and OpenSSH takes it all the same. Runs before the first
- * exchange is over.
+ * exchange is over. `onExchange` is called when the client begins a later exchange, or answers ours.
  */
-export function bearPacketsInExchange(client: Connection): void {
+export function bearPacketsInExchange(client: Connection, onExchange: () => void): void {
   const protocol = internalsOf(client)._protocol;
   const receive = protocol._onPayload;
   protocol._onPayload = (payload) => {
@@ -143,6 +143,7 @@ export function bearPacketsInExchange(client: Connection): void {
     // The client's KEXINIT has put another receiver here, until the next keys.
     if (protocol._decipher !== decipher || decipher._onPayload === protocol._onPayload) return result;
     const exchange = decipher._onPayload;
+    onExchange();
     decipher._onPayload = (packet) => {
       const type = packet[0] ?? 0;
       if (idlePackets.includes(type)) return undefined;

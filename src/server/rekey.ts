@@ -27,6 +27,8 @@ const mostOnTheWay = 32 * 1024 * 1024;
 const watchMs = 250;
 
 export interface Rekeying {
+  /** The client began an exchange, or answered ours: it has to come to an end, too. */
+  notice(): void;
   /** Called often: looks whether so many bytes have gone. */
   check(): void;
   stop(): void;
@@ -39,9 +41,8 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
   let exchangedAt = performance.now();
   let hasty = 0;
   let watch: NodeJS.Timeout | null = null;
-  const begin = (): void => {
+  const notice = (): void => {
     if (watch !== null || socket.destroyed) return;
-    client.rekey();
     options.hold(true);
     const { bytesRead } = socket;
     let leftMs = options.answerMs;
@@ -49,6 +50,11 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
       leftMs -= watchMs;
       if (leftMs <= 0 || socket.bytesRead - bytesRead > mostOnTheWay) options.onSilence();
     }, watchMs);
+  };
+  const begin = (): void => {
+    if (watch !== null || socket.destroyed) return;
+    client.rekey();
+    notice();
   };
   const hourly = setInterval(begin, options.minutes * 60_000);
   const end = (): void => {
@@ -67,6 +73,7 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
     hourly.refresh();
   });
   return {
+    notice,
     check() {
       if (bytesMoved() - startedAt >= options.bytes) begin();
     },

@@ -35,14 +35,25 @@ test('the server rekeys long transfers of OpenSSH, up and down, while the client
   await transfer('-c', 'aes256-ctr', '-o', 'RekeyLimit=3M');
 });
 
-test('a client that answers no new keys is put out, and one that does goes on', async (t) => {
-  const server = await startTestServer(t, { rekeyMinutes: 0.5 / 60, loginSeconds: 2 });
-  const lively = await connect(t, server.login);
+/** Whoever asked: the client hears nothing more, and does not know it. */
+function deafen(client: object): void {
+  (client as { _protocol: { parse(): void } })._protocol.parse = () => {};
+}
+
+test('an exchange that the client leaves half done puts it out, whoever began; one that does goes on', async (t) => {
+  const [asking, asked] = [
+    await startTestServer(t, { rekeyMinutes: 0.5 / 60, loginSeconds: 5 }),
+    await startTestServer(t, { loginSeconds: 5 }),
+  ];
+  const lively = await connect(t, asking.login);
   let exchanges = 0;
   lively.on('handshake', () => exchanges++);
-  const deaf = await connect(t, server.login);
-  const { _protocol } = deaf as unknown as { _protocol: { parse(data: Buffer, at: number, end: number): void } };
-  _protocol.parse = () => {};
-  await new Promise((resolve) => deaf.on('error', () => {}).once('close', resolve as () => void));
+  const clients = [await connect(t, asking.login), await connect(t, asked.login)];
+  const closed = clients.map(
+    (client) => new Promise<void>((resolve) => client.on('error', () => {}).once('close', () => resolve())),
+  );
+  (clients[1] as unknown as { _protocol: { rekey(): void } })._protocol.rekey();
+  for (const client of clients) deafen(client);
+  await Promise.all(closed);
   await until(() => exchanges >= 2, 'new keys for the other', 30_000);
 });
