@@ -8,7 +8,9 @@ import { page, render, resultsIn } from './page.js';
 /** Without the versions of the clients, and without what they say. */
 function withoutRun(text: string): string[] {
   return text.split('\n').map((line) => {
-    const client = clients.find(({ name }) => line.startsWith(`| ${name} `) || line.startsWith(`- ${name}: \``));
+    const client = clients.find(
+      ({ name }) => line.startsWith(`| ${name}, `) || line.startsWith(`| ${name} `) || line.startsWith(`- ${name}: \``),
+    );
     if (client === undefined) return line;
     return line.startsWith('|') ? line.replace(/^\| [^|]*/, client.name) : `- ${client.name}`;
   });

@@ -61,7 +61,7 @@ function renderClient({ client, version, failed }: Result): string {
     if (reasonAgainst(client, needs) !== null) return '–';
     return failed.includes(name) ? '✗' : '✓';
   });
-  return row([`${client.name} ${version}`, ...cells]);
+  return row([`${client.name}, ${version}`, ...cells]);
 }
 
 function renderReasons({ client }: Result): string[] {

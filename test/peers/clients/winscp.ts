@@ -202,7 +202,7 @@ async function onWire(seat: Seat, use: (wire: Wire) => Promise<void>): Promise<v
 export const client: Client = {
   name: 'WinSCP',
   missing: false,
-  version: () => '(replayed)',
+  version: () => 'replayed',
   key: 'ed25519',
   // How it logs in is not replayed.
   keys: [],
