@@ -6,12 +6,13 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openWorkplace, type Workplace } from '../../src/admin/compose.js';
-import { addKeys } from '../../src/admin/operations/keys.js';
+import { addKeys, setKey } from '../../src/admin/operations/keys.js';
 import { addOrganization } from '../../src/admin/operations/orgs.js';
 import { settingsSchema } from '../../src/config/settings.js';
 import { listAudit } from '../../src/db/control/audit.js';
 import { listQueue, type UploadRow } from '../../src/db/control/uploads.js';
 import { loadOrCreateHostKeys } from '../../src/keys/host.js';
+import { parsePublicKeys } from '../../src/keys/login.js';
 import type { Entry } from '../../src/storage/types.js';
 import type { Ran } from '../support/peers.js';
 import { type LogLine, startServe } from '../support/program.js';
@@ -40,6 +41,10 @@ export interface Seat {
   /** The private key in OpenSSH's format; the public one lies beside it as `.pub`. */
   keyFile: string;
   keyType: KeyType;
+  /** A port that takes what the other one does not: old algorithms, and SHA-1 where an operator said so. */
+  compatiblePort: number;
+  /** The operator's word that this key may sign with SHA-1. */
+  allowSha1(): Promise<void>;
   /** At the same table with another key, or through another port. */
   move(change: { key?: KeyType; port?: number }): Seat;
   /** Puts a file into the client's folder; its path. */
@@ -62,12 +67,16 @@ export async function layTable(scope: Scope): Promise<Table> {
   // New keys in the middle of every large transfer, asked for by the server; by clients they are in OpenSSH's own cases.
   const env = { DROPSLOT_LOG_LEVEL: 'debug', DROPSLOT_REKEY_BYTES: String(48 * 1024 * 1024) };
   const data = temporaryFolder(folder);
-  const served = await startServe(scope, { data, env });
+  const args = ['--listen', '127.0.0.1:0', '--listen', '127.0.0.1:0/compatible'];
+  const served = await startServe(scope, { data, env, args });
+  const portOf = async (policy: string) =>
+    Number((await served.waitForLog((line) => line.message === 'listening' && line.policy === policy)).port);
   const place = await openWorkplace(settingsSchema.parse({ data }));
   scope.after(() => place.close());
   scope.after(() => folder.close());
   const { keys } = await loadOrCreateHostKeys(place.paths.hostKeys);
-  const server = { host: '127.0.0.1', port: served.port, hostKeys: keys.map(({ fingerprint }) => fingerprint) };
+  const [port, compatiblePort] = [await portOf('modern'), await portOf('compatible')];
+  const server = { host: '127.0.0.1', port, compatiblePort, hostKeys: keys.map(({ fingerprint }) => fingerprint) };
   const seat = async (org: string): Promise<Seat> => {
     await addOrganization(place, org, { ownerEmail: `jane@${org}.test`, slot: slotFarFrom(Date.now()) }, true);
     const folder = temporaryFolder(scope);
@@ -88,7 +97,7 @@ function slotFarFrom(now: number): string {
   return new Date(now + 12 * 3_600_000).toISOString().slice(11, 16);
 }
 
-type Given = Pick<Seat, 'host' | 'port' | 'hostKeys' | 'org' | 'folder' | 'keyType' | 'log'>;
+type Given = Pick<Seat, 'host' | 'port' | 'compatiblePort' | 'hostKeys' | 'org' | 'folder' | 'keyType' | 'log'>;
 
 function sitDown(scope: Scope, place: Workplace, given: Given): Seat {
   const { org, folder } = given;
@@ -96,6 +105,10 @@ function sitDown(scope: Scope, place: Workplace, given: Given): Seat {
   return {
     ...given,
     keyFile: join(folder, `key_${given.keyType}`),
+    allowSha1: async () => {
+      const [key] = parsePublicKeys(readFileSync(join(folder, `key_${given.keyType}.pub`), 'utf8'));
+      await setKey(place, org, key!.fingerprint, { allowsSha1: true });
+    },
     move: ({ key, port }) =>
       sitDown(scope, place, { ...given, keyType: key ?? given.keyType, port: port ?? given.port }),
     file: (name, content) => {
