@@ -54,8 +54,8 @@ export async function followTemplates(deps: ShelfDeps, seen: Map<string, string>
   const versions = await listVersions(deps.directory.read);
   for (const org of await listOrgs(deps.control.read)) {
     if (org.sealedIdentity === null) continue;
-    const { name, dateFormat, teamsMode, recipient } = org;
-    const key = JSON.stringify([versions.get(org.id) ?? 0, name, dateFormat, teamsMode, recipient]);
+    const { name, dateFormat, teamsMode, recipient, options } = org;
+    const key = JSON.stringify([versions.get(org.id) ?? 0, name, dateFormat, teamsMode, recipient, options]);
     if (seen.get(org.id) === key) continue;
     for (const template of renderTemplates(org, await listFields(deps.directory.read, org.id)))
       await placeTemplate(deps, org, template);

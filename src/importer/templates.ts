@@ -5,6 +5,7 @@ import type { Field } from '../db/directory/fields.js';
 import { formatDate } from './dates.js';
 import { guardFormula } from './formula.js';
 import { teamLabels, userLabels } from './header.js';
+import { labelKey } from './normal.js';
 
 export interface Template {
   name: string;
@@ -19,11 +20,17 @@ type Column = [label: string, meaning: string, example: string];
  * rows, and no header that an import would know.
  */
 export function renderTemplates(
-  org: Pick<Org, 'name' | 'dateFormat' | 'teamsMode'>,
+  org: Pick<Org, 'name' | 'dateFormat' | 'teamsMode' | 'options'>,
   fields: readonly Field[],
 ): Template[] {
   const shown = fields.filter(({ hidden }) => !hidden);
-  const users = [...userColumns(org), ...shown.map((field) => fieldColumn(org, field))];
+  const own = shown.map((field) => fieldColumn(org, field));
+  const { identifier } = org.options;
+  const isKnown = fields.some(({ label, aliases }) =>
+    [labelKey(label), ...aliases].includes(labelKey(identifier ?? '')),
+  );
+  if (identifier !== undefined && !isKnown) own.unshift([identifier, 'tells who it is, whatever the email', '00042']);
+  const users = [...userColumns(org), ...own];
   const teams = teamColumns();
   return [
     { name: 'example.txt', text: renderExample(org, users, teams) },

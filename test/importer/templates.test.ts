@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { listEntries } from '../../src/db/control/entries.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
+import { listFields } from '../../src/db/directory/fields.js';
 import { teamLabels, userLabels } from '../../src/importer/header.js';
 import { followTemplates } from '../../src/importer/shelf.js';
 import { renderTemplates } from '../../src/importer/templates.js';
@@ -12,6 +13,7 @@ import { loadOrCreateMaster } from '../../src/keys/master.js';
 import { blobPath } from '../../src/storage/blob.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
+import { sampleOrg } from '../support/samples.js';
 
 onBothDatabases('templates', (open) => {
   test('they have the exact labels and follow the fields; a stat tells their size', async (t) => {
@@ -38,12 +40,17 @@ onBothDatabases('templates', (open) => {
     assert.ok(blobs.every((id) => existsSync(blobPath(acme.deps.paths, id))));
   });
 
+  test('the column that identifies users is there before any file has it', () => {
+    const org = sampleOrg('acme', { options: { identifier: 'Employee ID' } });
+    assert.match(renderTemplates(org, [])[2]!.text, /,Deactivation Date,Employee ID\r\n$/);
+  });
+
   test('dropped as they are they change nothing', async (t) => {
     const acme = await Company.open(open, t);
     await acme.import({ 'users.csv': csv('User Email,Desk', 'ann@acme.test,1') });
     const before = await acme.users();
     const { directory } = acme.deps;
-    const fields = await directory.read('fields').select('id', 'label', 'type', 'position', 'created_at as createdAt');
+    const fields = await listFields(directory.read, 'acme');
     const files = renderTemplates(acme.org, fields).map(({ name, text }) => [name, text]);
     const summary = await acme.import(Object.fromEntries(files));
     const outcomes = summary.files.map(({ name, state, rows }) => [name, state, rows]);

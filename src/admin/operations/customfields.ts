@@ -38,8 +38,6 @@ export async function listCustomFields(place: Workplace, orgId: string): Promise
 export function renameField(place: Workplace, orgId: string, label: string, wanted: string): Promise<Field> {
   return change(place, orgId, 'field.renamed', label, async (tx, org, field, fields, at) => {
     const renamed = collapse(wanted);
-    if (org.options.identifier !== undefined && labelKey(org.options.identifier) === labelKey(field.label))
-      throw new AdminError('refused', `"${field.label}" is the identifier of ${org.id}: set another one first`);
     requireFree(renamed, fields, field.id);
     const key = labelKey(renamed);
     const aliases = [...new Set([...field.aliases, labelKey(field.label)])].filter((alias) => alias !== key);
@@ -83,7 +81,8 @@ export function retypeField(
 ): Promise<Field> {
   return change(place, orgId, 'field.retyped', label, async (tx, org, field, _fields, at) => {
     if (field.type === type) return null;
-    if (org.options.identifier !== undefined && labelKey(org.options.identifier) === labelKey(field.label))
+    const identifier = labelKey(org.options.identifier ?? '');
+    if ([labelKey(field.label), ...field.aliases].includes(identifier))
       throw new AdminError('refused', `"${field.label}" is the identifier of ${org.id}, and stays a text`);
     const teller = createOrderTeller(org.dateFormat);
     for await (const page of listValues(tx, org.id, field.id)) for (const { value } of page) teller.see(value);
