@@ -1,4 +1,4 @@
-/** Programs that people start, or that their scripts start: every case of the matrix that each can do. */
+/** Other programs that people start, or their scripts do: every case of the matrix that each can do. */
 import { programs } from './clients/all.js';
 import { testClients } from './suite.js';
 

@@ -12,21 +12,18 @@ import { client as rclone } from './rclone.js';
 import { client as sshfs } from './sshfs.js';
 import { client as winscp } from './winscp.js';
 
-/** People start them, or their scripts do. */
-export const programs: readonly Client[] = [
-  sftp,
-  modernSftp,
-  scp,
-  psftp,
-  modernPsftp,
-  pscp,
-  filezilla,
-  lftp,
-  curl,
-  rclone,
-];
+export const openssh: readonly Client[] = [sftp, modernSftp, scp];
 
-/** Integrations are built on them; and what hides SFTP from its user. */
-export const libraries: readonly Client[] = [sshfs, paramiko, asyncssh, jsch, nodejs, winscp];
+/** PuTTY, and what is made of it. */
+export const putty: readonly Client[] = [psftp, modernPsftp, pscp, filezilla];
 
-export const clients: readonly Client[] = [...programs, ...libraries];
+/** Others that people start, or their scripts do. */
+export const programs: readonly Client[] = [lftp, curl, rclone, sshfs];
+
+/** Integrations are built on them. */
+export const libraries: readonly Client[] = [paramiko, asyncssh, jsch];
+
+/** Those that run on node. */
+export const nodes: readonly Client[] = [nodejs, winscp];
+
+export const clients: readonly Client[] = [...openssh, ...putty, ...programs, ...libraries, ...nodes];
