@@ -113,7 +113,11 @@ export class OpenUpload implements Upload {
   }
 
   read(offset: number, length: number): Promise<Buffer> {
-    return this.#run(() => this.#content.read(offset, length));
+    return this.#run(async () => {
+      // What a call left that failed is not known.
+      if (this.#failure !== null) throw this.#failure;
+      return this.#content.read(offset, length);
+    });
   }
 
   setSize(size: number): Promise<void> {

@@ -66,7 +66,7 @@ export function attributes(random: Random, world: World): Buffer {
 type Body = (random: Random, world: World) => Buffer;
 
 const openFlags = [0x1a, 0x1a, 0x1a, 0x0a, 0x2a, 0x0e, 0x02, 0x06, 0x1b, 0x0b, 0x01, 0x01, 0x01, 0x00];
-const extensionNames = ['posix-rename@openssh.com', 'fsync@openssh.com', 'lsetstat@openssh.com', 'limits@openssh.com'];
+const algorithms = ['sha256', 'md5,sha256', 'sha1', 'crc32', 'none,sha512', ''];
 
 const open: Body = (random, world) =>
   Buffer.concat([
@@ -119,20 +119,51 @@ const lots = table.flatMap((row) => Array.from({ length: row[1] }, () => row));
 
 /** One request without its length field, as it should be; its id is `id`. */
 export function request(random: Random, world: World, id: number): Buffer {
-  if (random.oneIn(15)) return extended(random, world, id);
+  if (random.oneIn(8)) return extended(random, world, id);
   const [number, , body] = random.pick(lots);
   return Buffer.concat([Buffer.from([number]), toBytes32(id), body(random, world)]);
 }
 
+/** What each extension carries. */
+const extensions: Record<string, Body> = {
+  'posix-rename@openssh.com': twoPaths,
+  'fsync@openssh.com': onHandle,
+  'lsetstat@openssh.com': withAttributes(onPath),
+  'limits@openssh.com': () => Buffer.alloc(0),
+  'statvfs@openssh.com': onPath,
+  'fstatvfs@openssh.com': onHandle,
+  'copy-data': (random, world) =>
+    Buffer.concat([
+      handle(random, world),
+      offset(random, world),
+      random.oneIn(3) ? toBytes64(0n) : offset(random, world),
+      handle(random, world),
+      offset(random, world),
+    ]),
+  'check-file': (random, world) => Buffer.concat([handle(random, world), range(random, world)]),
+  'check-file-handle': (random, world) => Buffer.concat([handle(random, world), range(random, world)]),
+  'check-file-name': (random, world) => Buffer.concat([path(random), range(random, world)]),
+  'expand-path@openssh.com': (random) =>
+    Buffer.concat([random.oneIn(3) ? text(`~/${random.pick(names)}`) : path(random)]),
+  'home-directory': (random) => text(random.pick(['', 'root', random.bytes(5)])),
+  'users-groups-by-id@openssh.com': (random) => Buffer.concat([numbers(random), numbers(random)]),
+};
+const extensionNames = Object.keys(extensions);
+
+function range(random: Random, world: World): Buffer {
+  const length = random.oneIn(2) ? toBytes64(0n) : offset(random, world);
+  const from = random.oneIn(2) ? toBytes64(0n) : offset(random, world);
+  const block = random.pick([0, 0, 0, 1, 256, 4096, random.pick(edges32)]);
+  return Buffer.concat([text(random.pick(algorithms)), from, length, toBytes32(block)]);
+}
+
+function numbers(random: Random): Buffer {
+  return text(Buffer.concat(Array.from({ length: random.below(4) }, () => toBytes32(random.pick([0, 1000, 1001])))));
+}
+
 function extended(random: Random, world: World, id: number): Buffer {
   const name = random.pick(extensionNames);
-  const bodies: Record<string, Body> = {
-    'posix-rename@openssh.com': twoPaths,
-    'fsync@openssh.com': onHandle,
-    'lsetstat@openssh.com': withAttributes(onPath),
-  };
-  const body = bodies[name]?.(random, world) ?? Buffer.alloc(0);
-  return Buffer.concat([Buffer.from([200]), toBytes32(id), text(name), body]);
+  return Buffer.concat([Buffer.from([200]), toBytes32(id), text(name), extensions[name]!(random, world)]);
 }
 
 /** A request with its length field, damaged in one way or another. */

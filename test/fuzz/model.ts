@@ -2,6 +2,7 @@
  * What a session should do, told from the bytes that it is sent: every request in its turn, one after the other, on a tree
  * in memory. Where the protocol leaves the server a choice the model takes over what the server chose.
  */
+import { createHash } from 'node:crypto';
 import { decodePath, isBelow, isReadOnly, normalizePath } from '../../src/storage/path.js';
 import { FieldReader, Refusal, ShortPacket } from './reader.js';
 import { Tree } from './tree.js';
@@ -170,7 +171,10 @@ export class Model {
     const handle = this.#handle(reader);
     const asked = reader.u64();
     const bytes = reader.string();
-    if (handle.kind !== 'upload') return refused;
+    return handle.kind === 'upload' ? this.#change(handle, asked, bytes) : refused;
+  }
+
+  #change(handle: OpenUpload, asked: number, bytes: Buffer): Outcome {
     if (handle.isPoisoned) return anything;
     const offset = handle.appends ? handle.content.length : asked;
     const end = offset + bytes.length;
@@ -196,6 +200,49 @@ export class Model {
       else handle.isPoisoned = true;
       return isStatus(answer);
     });
+  }
+
+  copy(reader: FieldReader): Outcome {
+    const from = this.#handle(reader);
+    const [fromOffset, length] = [reader.u64(), reader.u64()];
+    const to = this.#handle(reader);
+    const toOffset = reader.u64();
+    if (to.kind !== 'upload' || from === to || !isReadable(from)) return refused;
+    if (from.kind === 'upload' && from.isPoisoned) return refused;
+    const bytes = from.content.subarray(fromOffset, length === 0 ? undefined : fromOffset + length);
+    const outcome = bytes.length === 0 ? done : this.#change(to, toOffset, bytes);
+    if (bytes.length === 0 || outcome === done) return length > bytes.length ? refused : done;
+    if (outcome.barrier === 'none') return outcome;
+    return alone((answer) => {
+      const isEnd = answer.type === 101 && answer.body.peek32() === 1;
+      return outcome.check(isEnd ? { ...answer, body: new FieldReader(Buffer.alloc(4)) } : answer);
+    });
+  }
+
+  check(reader: FieldReader, echo: boolean): Outcome {
+    const handle = this.#handle(reader);
+    const range = readRange(reader);
+    if (!isReadable(handle)) return refused;
+    if (isReadOnly(handle.path) || (handle.kind === 'upload' && handle.isPoisoned)) return anything;
+    return hashIs(handle.content, range, echo);
+  }
+
+  checkPath(reader: FieldReader): Outcome {
+    const path = readPath(reader);
+    const range = readRange(reader);
+    if (isReadOnly(path)) return anything;
+    const content = this.tree.file(path);
+    return content === null ? refused : hashIs(content, range, false);
+  }
+
+  room(reader: FieldReader): Outcome {
+    const path = readPath(reader);
+    if (isReadOnly(path)) return anything;
+    return this.#ownUpload(path) !== null || this.tree.has(path) ? extended : refused;
+  }
+
+  statRoom(reader: FieldReader): Outcome {
+    return this.#handle(reader).kind === 'folder' ? { ...anything, barrier: 'both' } : extended;
   }
 
   setSize(handle: OpenUpload, size: number | null): Outcome {
@@ -296,12 +343,79 @@ export class Model {
   }
 }
 
+function isReadable(handle: OpenHandle): handle is Exclude<OpenHandle, { kind: 'folder' }> {
+  return handle.kind === 'reader' || (handle.kind === 'upload' && handle.readable);
+}
+
+interface HashRange {
+  algorithm: string | undefined;
+  offset: number;
+  length: number;
+  blockBytes: number;
+}
+
+const hashes = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];
+const mostHashBytes = 32 * 1024;
+
+function readRange(reader: FieldReader): HashRange {
+  const asked = reader.string().toString('latin1').split(',');
+  const [offset, length, blockBytes] = [reader.u64(), reader.u64(), reader.u32()];
+  return { algorithm: asked.find((name) => hashes.includes(name)), offset, length, blockBytes };
+}
+
+function hashIs(content: Buffer, { algorithm, offset, length, blockBytes }: HashRange, echo: boolean): Outcome {
+  if (algorithm === undefined || (blockBytes > 0 && blockBytes < 256)) return refused;
+  const bytes = content.subarray(offset, length === 0 ? undefined : offset + length);
+  const step = blockBytes === 0 ? Math.max(1, bytes.length) : blockBytes;
+  const digests: Buffer[] = [];
+  for (let at = 0; at === 0 || at < bytes.length; at += step)
+    digests.push(
+      createHash(algorithm)
+        .update(bytes.subarray(at, at + step))
+        .digest(),
+    );
+  const expected = Buffer.concat(digests);
+  if (expected.length > mostHashBytes) return refused;
+  return {
+    barrier: 'none',
+    check(answer) {
+      if (answer.type !== 201) return wrong(answer, `${algorithm} of ${bytes.length} bytes`);
+      if (echo) answer.body.string();
+      const isRight =
+        answer.body.string().toString() === algorithm && answer.body.take(expected.length).equals(expected);
+      return isRight ? null : `another ${algorithm}`;
+    },
+  };
+}
+
+function namesOf(reader: FieldReader): Outcome {
+  for (const ids of [reader.string(), reader.string()]) if (ids.length % 4 !== 0) throw new ShortPacket();
+  return extended;
+}
+
+function homeOf(reader: FieldReader): Outcome {
+  const user = readText(reader);
+  return user === '' ? pathIs('/') : refused;
+}
+
+function expanded(reader: FieldReader): Outcome {
+  const asked = readText(reader);
+  const [, user = '', rest = asked] = /^~([^/]*)(.*)$/s.exec(asked) ?? [];
+  const path = toPath(rest);
+  return user === '' ? pathIs(path) : refused;
+}
+
 type Outcome = Pick<Expectation, 'barrier' | 'check'>;
 
 const done: Outcome = { barrier: 'none', check: (answer) => (isDone(answer) ? null : wrong(answer, 'OK')) };
 const refused: Outcome = { barrier: 'none', check: (answer) => isRefusal(answer) };
 /** Only that there is an answer. */
 const anything: Outcome = { barrier: 'none', check: () => null };
+
+const extended: Outcome = {
+  barrier: 'none',
+  check: (answer) => (answer.type === 201 ? null : wrong(answer, 'an extended reply')),
+};
 
 /** A page of names, or the end. What they are is looked at when the session is over. */
 const names: Outcome = {
@@ -350,7 +464,16 @@ const table: Record<string, (model: Model, reader: FieldReader) => Outcome> = {
   'posix-rename@openssh.com': (model, reader) => model.rename(reader, true),
   'fsync@openssh.com': (model, reader) => model.sync(reader),
   'lsetstat@openssh.com': (model, reader) => model.setPath(reader),
-  'limits@openssh.com': () => ({ barrier: 'none', check: (answer) => (answer.type === 201 ? null : 'no limits') }),
+  'limits@openssh.com': () => extended,
+  'statvfs@openssh.com': (model, reader) => model.room(reader),
+  'fstatvfs@openssh.com': (model, reader) => model.statRoom(reader),
+  'copy-data': (model, reader) => model.copy(reader),
+  'check-file': (model, reader) => model.check(reader, true),
+  'check-file-handle': (model, reader) => model.check(reader, false),
+  'check-file-name': (model, reader) => model.checkPath(reader),
+  'expand-path@openssh.com': (_model, reader) => expanded(reader),
+  'home-directory': (_model, reader) => homeOf(reader),
+  'users-groups-by-id@openssh.com': (_model, reader) => namesOf(reader),
 };
 
 function toOutcome(isDone: boolean): Outcome {
@@ -369,9 +492,21 @@ function pathIs(path: string): Outcome {
 }
 
 function readPath(reader: FieldReader): string {
+  return toPath(readText(reader));
+}
+
+function readText(reader: FieldReader): string {
   const bytes = reader.string();
   try {
-    return normalizePath(decodePath(bytes));
+    return decodePath(bytes);
+  } catch {
+    throw new Refusal();
+  }
+}
+
+function toPath(text: string): string {
+  try {
+    return normalizePath(text);
   } catch {
     throw new Refusal();
   }

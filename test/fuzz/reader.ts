@@ -25,6 +25,13 @@ export class FieldReader {
     return Number(BigInt(`0x${this.take(4).toString('hex')}`));
   }
 
+  /** As u32, and leaves it there. */
+  peek32(): number {
+    const value = this.u32();
+    this.#at -= 4;
+    return value;
+  }
+
   /** Throws Refusal beyond 2^53 - 1. */
   u64(): number {
     const value = BigInt(`0x${this.take(8).toString('hex')}`);

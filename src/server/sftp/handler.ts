@@ -58,7 +58,8 @@ export const byHandle: Order<{ handle: Handle }> = (_context, { handle }, task) 
  * handle came first on the other.
  */
 export const byBoth: Order<{ from: Handle; to: Handle }> = (_context, { from, to }, task) => {
-  if (from === to) return from.lane.exclusive(task);
+  // Uploads of one path share their lane.
+  if (from.lane === to.lane) return from.lane.exclusive(task);
   let release!: () => void;
   const done = new Promise<void>((resolve) => {
     release = resolve;

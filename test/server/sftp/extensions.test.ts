@@ -106,6 +106,18 @@ test('two copies between the same two handles wait for their turn, not for each 
   assert.deepEqual(memory.files(), { '/one.csv': 'abcabc', '/two.csv': 'abcabcabc' });
 });
 
+test('a copy between two uploads of one path', async (t) => {
+  const { wire, memory } = await openSession(t);
+  const one = await wire.open('/users.csv', forUpload | openFor.read);
+  const two = await wire.open('/users.csv', forUpload | openFor.read);
+  await wire.write(one, 0, 'abc');
+  const copy = await extend(wire, 'copy-data', (packet) => packet.string(one).u64(0).u64(0).string(two).u64(0));
+  assert.equal(statusIn(copy).code, 0);
+  assert.equal((await wire.close(one)).code, 0);
+  assert.equal((await wire.close(two)).code, 0);
+  assert.deepEqual(memory.files(), { '/users.csv': 'abc' });
+});
+
 test('checksums: of the whole from what is known, of ranges and blocks by reading', async (t) => {
   const { wire, memory } = await openSession(t);
   memory.put('/users.csv', content);
