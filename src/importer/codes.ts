@@ -125,7 +125,8 @@ export const codes = {
   identifier_needed: {
     severity: 'fault',
     rule: 'U15',
-    message: 'The user of this email gets another one on {lines}. Write the "{label}" of whoever has it from now on.',
+    message:
+      'The user who had this email has another one now{lines}. Write the "{label}" of whoever has it from now on.',
   },
   team_long: {
     severity: 'fault',

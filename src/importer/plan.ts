@@ -238,8 +238,13 @@ async function faultConflicts(
 ): Promise<void> {
   for await (const page of resolveIdentity(stage, context, field.id))
     await tell(page, issues, ({ line, value, others, kind }) =>
-      makeIssue(conflictCodes[kind], { line, column: label, value }, { label, lines: nameLines(others) }),
+      makeIssue(conflictCodes[kind], { line, column: label, value }, { label, lines: nameOthers(kind, others) }),
     );
+}
+
+function nameOthers(kind: Conflict['kind'], lines: readonly number[]): string {
+  if (lines.length === 0) return '';
+  return kind === 'needed' ? ` (${nameLines(lines)})` : nameLines(lines);
 }
 
 function refuseFaulty(issues: IssueLog, { rows }: Survey, settings: Settings): void {

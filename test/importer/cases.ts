@@ -725,10 +725,10 @@ export const cases: Case[] = [
     users: {
       'new@b.test': { custom: { ID: '1' } },
       'b@b.test': { manager: 'new@b.test' },
-      'c@b.test': { manager: 'a@b.test' },
+      'c@b.test': { manager: 'new@b.test' },
     },
     teams: { Ops: { owner: 'new@b.test' } },
-    userCounts: { created: 1, updated: 2, stubs: 1 },
+    userCounts: { created: 1, updated: 2 },
     teamCounts: { created: 1 },
   },
   {
@@ -742,6 +742,18 @@ export const cases: Case[] = [
     },
     users: { 'last@b.test': { user_name: 'Ann' }, 'a@b.test': { user_name: 'Other' }, 'new@b.test': null },
     userCounts: { created: 1, updated: 3 },
+  },
+  {
+    title: 'U15 R2 a former email goes on meaning its user for managers, and nobody else gets it without an identifier',
+    org: staff,
+    before: [
+      { file: users('User Email,ID', 'a@b.test,1', 'b@b.test,2') },
+      { file: users('User Email,ID,Manager Email', 'new@b.test,1,', 'b@b.test,2,a@b.test', 'a@b.test,,') },
+    ],
+    files: { 'a.csv': users('User Email,ID,Manager Email', 'new@b.test,1,', 'b@b.test,2,a@b.test', 'a@b.test,,') },
+    codes: ['identifier_needed@4'],
+    users: { 'b@b.test': { manager: 'new@b.test' }, 'a@b.test': null },
+    userCounts: { unchanged: 2, faults: 1 },
   },
   {
     title: 'U15 U9 nobody manages themselves by their old email',

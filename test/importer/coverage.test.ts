@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { globSync } from 'tinyglobby';
 
-test('each rule of the documents is named by the title of a test, and titles name no other', () => {
+test('each rule of the documents is named by the title of a test', () => {
   const documented = new Set(
     [...readFileSync('docs/import-rules.md', 'utf8').matchAll(/\*\*([FUCTGR]\d{1,2})\b/g)].map(([, rule]) => rule!),
   );

@@ -95,6 +95,9 @@ function statements({ prefix: s }: Stage): string[] {
   return [
     `INSERT INTO fields (id, org_id, label, label_key, type, position, created_at)
      SELECT id, :org, label, label_key, type, position, created_at FROM ${s}.fields`,
+    `INSERT INTO former_emails (org_id, email_key, user_id)
+     SELECT :org, p.key, p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL
+     ON CONFLICT (org_id, email_key) DO UPDATE SET user_id = excluded.user_id`,
     // An email that one user gives up and another one takes is free in between.
     `UPDATE users SET email_key = ' ' || CAST(id AS TEXT)
      WHERE id IN (SELECT p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL)`,

@@ -1,5 +1,5 @@
 /** What the rows of a file claim by identifier and by email, and where the two contradict each other (rule U15). */
-import { holderOf } from './identity.js';
+import { formerHolderOf, holderOf } from './identity.js';
 import { createAs, createIndex, namedLines, type PlanContext, pagesByLine, rows, run } from './plan.js';
 import type { Stage } from './stage.js';
 
@@ -10,7 +10,8 @@ export interface Conflict {
   others: number[];
   /**
    * `twice`: another row has the identifier and another email. `shared`: several users have it. `taken`: the email is
-   * another user's. `needed`: a row gives the email's user another one, and this row does not say whose it is from now on.
+   * another user's. `needed`: the email's user gave it up, before or in this file,
+   * and the row does not say whose it is from now on.
    */
   kind: 'twice' | 'shared' | 'taken' | 'needed';
 }
@@ -38,7 +39,8 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
     'claimed',
     `SELECT r.line AS line, r.key AS address, r.ident AS ident,
        (SELECT MIN(i.key) FROM ${s}.idents i WHERE i.ident = r.ident) AS mine,
-       (SELECT COUNT(*) FROM ${s}.idents i WHERE i.ident = r.ident) AS owners, ${holderOf(s, 'r.key')} AS holder
+       (SELECT COUNT(*) FROM ${s}.idents i WHERE i.ident = r.ident) AS owners, ${holderOf(s, 'r.key')} AS holder,
+       ${formerHolderOf(s, 'r.key')} AS former
      FROM ${s}.user_rows r WHERE r.state = 0`,
     bindings,
   );
@@ -47,7 +49,7 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
   await createAs(
     stage,
     'claims',
-    `SELECT c.line, c.address, c.ident, c.mine, c.owners, c.holder,
+    `SELECT c.line, c.address, c.ident, c.mine, c.owners, c.holder, c.former,
        CASE WHEN c.mine IS NOT NULL THEN c.mine WHEN ${isOther} THEN NULL ELSE c.holder END AS target,
        CASE WHEN c.mine IS NOT NULL AND c.holder IS DISTINCT FROM c.mine THEN 1 ELSE 0 END AS moves,
        CASE WHEN c.holder IS NULL OR c.holder = c.mine OR ${isStub} THEN NULL
@@ -80,8 +82,9 @@ export async function* findConflicts(stage: Stage): AsyncGenerator<Conflict[]> {
     stage,
     `INSERT INTO ${s}.faults (line, kind) SELECT c.line, 'needed' FROM ${s}.claims c
      WHERE c.ident IS NULL AND NOT EXISTS (SELECT 1 FROM ${s}.faults f WHERE f.line = c.line)
-       AND EXISTS (SELECT 1 FROM ${s}.claims m WHERE m.mine = c.holder AND m.moves = 1
-         AND NOT EXISTS (SELECT 1 FROM ${s}.faults f WHERE f.line = m.line))`,
+       AND ((c.holder IS NULL AND c.former IS NOT NULL)
+         OR EXISTS (SELECT 1 FROM ${s}.claims m WHERE m.mine = c.holder AND m.moves = 1
+           AND NOT EXISTS (SELECT 1 FROM ${s}.faults f WHERE f.line = m.line)))`,
   );
   await run(stage, `UPDATE ${s}.user_rows SET state = 2 WHERE line IN (SELECT line FROM ${s}.faults)`);
   for await (const page of pagesByLine<{ line: number; email: string; ident: string | null; kind: Conflict['kind'] }>(

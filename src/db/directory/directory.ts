@@ -37,6 +37,7 @@ export async function deleteDirectory(db: Queryable, org: string): Promise<{ use
     await tx('schedules_before')
       .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
       .delete();
+    await tx('former_emails').where({ org_id: org }).delete();
     const users = await tx('users').where({ org_id: org }).delete();
     const teams = await tx('teams').where({ org_id: org }).delete();
     await tx('fields').where({ org_id: org }).delete();

@@ -27,10 +27,13 @@ export async function* resolveIdentity(
   await takeKeys(stage, context);
   const inFile = await count(stage, `SELECT COUNT(*) AS n FROM ${s}.user_rows WHERE address IS NOT NULL`);
   const inRun = await count(stage, `SELECT COUNT(*) AS n FROM ${s}.people WHERE address IS NOT NULL`);
-  if (inFile + inRun === 0) return;
+  const former = await count(stage, 'SELECT COUNT(*) AS n FROM former_emails WHERE org_id = :org', {
+    org: context.org,
+  });
+  if (inFile + inRun + former === 0) return;
   await createIndex(stage, 'user_rows', 'address');
-  await absorbStubs(stage);
-  await followManagers(stage, context);
+  if (inFile > 0) await absorbStubs(stage);
+  await followManagers(stage, context, inFile + inRun > 0);
 }
 
 /** Gives each row the key of the user whom it is about. */
@@ -68,18 +71,22 @@ async function absorbStubs(stage: Stage): Promise<void> {
   await run(stage, `DELETE FROM ${s}.people WHERE key IN (${stubs})`);
 }
 
-/** `Manager Email` means who has that email once the file is applied; else who had it before. */
-async function followManagers(stage: Stage, { org, file }: PlanContext): Promise<void> {
+/**
+ * `Manager Email` means who has that email once the file is applied; else who had it last. Without renames in the run only
+ * former emails can mean somebody else than they say.
+ */
+async function followManagers(stage: Stage, { org, file }: PlanContext, hasRenames: boolean): Promise<void> {
   const s = stage.prefix;
   const named = 'r.manager_key';
   const inFile = `(SELECT x.key FROM ${s}.user_rows x WHERE x.state = 0 AND x.address = ${named})`;
   const unmoved = `(SELECT x.key FROM ${s}.user_rows x WHERE x.state = 0 AND x.key = ${named} AND x.address IS NULL)`;
+  const isFormer = `${named} IN (SELECT f.email_key FROM former_emails f WHERE f.org_id = :org)`;
   await createAs(
     stage,
     'followed',
-    `SELECT r.line AS line, ${named} AS address, COALESCE(${inFile}, ${unmoved}, ${holderOf(s, named)}) AS key,
+    `SELECT r.line AS line, ${named} AS address, COALESCE(${inFile}, ${unmoved}, ${holderOf(s, named)}, ${formerHolderOf(s, named)}) AS key,
        CASE WHEN EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = ${named}) THEN 1 ELSE 0 END AS is_taken
-     FROM ${s}.user_rows r WHERE r.state = 0 AND ${named} IS NOT NULL`,
+     FROM ${s}.user_rows r WHERE r.state = 0 AND ${hasRenames ? `${named} IS NOT NULL` : isFormer}`,
     { org },
   );
   await createIndex(stage, 'followed', 'line');
@@ -94,6 +101,13 @@ async function followManagers(stage: Stage, { org, file }: PlanContext): Promise
      WHERE f.line = r.line AND f.key IS NULL AND f.is_taken = 1`,
     { fresh: freshPrefix(file) },
   );
+}
+
+/** The key of who gave an email up, in this run or before; null: nobody did. */
+export function formerHolderOf(s: string, email: string): string {
+  return `COALESCE((SELECT p.key FROM ${s}.people p WHERE p.key = ${email} AND p.address IS NOT NULL AND p.is_new = 0),
+    (SELECT u.email_key FROM former_emails f JOIN users u ON u.id = f.user_id
+      WHERE f.org_id = :org AND f.email_key = ${email}))`;
 }
 
 /** The key of who has an email as far as the run is planned; null: nobody. */
