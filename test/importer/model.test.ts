@@ -35,13 +35,14 @@ onBothDatabases('importer and model', (open) => {
   after(async () => {
     for (const cleanup of cleanups) await cleanup();
   });
-  const found = async ({ replacesTeams, dateFormat }: History) => {
+  const found = async ({ replacesTeams, dateFormat, isIdentified }: History) => {
     const company = await Company.join(databases, {
       id: `acme-${companies++}`,
       ownerEmail: owner,
       timeZone: 'Asia/Kolkata',
       teamsMode: replacesTeams ? 'replace' : 'add',
       dateFormat,
+      options: isIdentified ? { identifier: 'Staff No' } : {},
     });
     company.clock = firstImport;
     return company;
@@ -51,7 +52,7 @@ onBothDatabases('importer and model', (open) => {
     t.diagnostic(`MODEL_SEED=${seed} MODEL_RUNS=${numRuns}`);
     const agree = async (course: History) => {
       const company = await found(course);
-      const model = new Model(owner, course.replacesTeams, course.dateFormat);
+      const model = new Model(owner, course.replacesTeams, course.dateFormat, course.isIdentified ? 'Staff No' : null);
       for (const { files, days, isPunctual } of course.steps) {
         company.clock += days * dayMs;
         if (isPunctual) {
@@ -99,7 +100,7 @@ onBothDatabases('importer and model', (open) => {
 
   test('the order of rows, and rejected rows among them, change nothing', async () => {
     const shuffle = async ([rows, mixed]: [Pair, Pair]) => {
-      const course: History = { replacesTeams: false, dateFormat: 'auto', steps: [] };
+      const course: History = { replacesTeams: false, dateFormat: 'auto', isIdentified: false, steps: [] };
       const [plain, shuffled] = [await found(course), await found(course)];
       await send(plain, [{ name: 'users.csv', ...rows }]);
       await send(shuffled, [{ name: 'users.csv', ...mixed }]);

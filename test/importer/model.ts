@@ -79,6 +79,8 @@ export class Model {
   readonly fields = new Map<string, { label: string; type: 'text' | 'boolean' | 'date' }>();
   /** Users and teams that the run at work has created because a row names them. */
   #stubs = new Map<string, Map<string, unknown>>();
+  /** U15: who gave up an email, by it. */
+  readonly former = new Map<string, ModelUser>();
   #codes: string[] = [];
   #counts: { users: ModelCounts; teams: ModelCounts } = { users: noCounts(), teams: noCounts() };
 
@@ -86,6 +88,8 @@ export class Model {
     readonly owner: string,
     readonly replacesTeams: boolean,
     readonly dateFormat: DateFormat,
+    /** U15: the label of the identifier column; null: there is none. */
+    readonly identifier: string | null = null,
   ) {
     this.users.set(keyOf(owner), { ...newUser(owner), isAdmin: true });
   }
@@ -122,7 +126,8 @@ export class Model {
   #importUsers(file: ModelFile, now: number): void {
     const count = this.#counts.users;
     const today = new Date(now + offsetMs).toISOString().slice(0, 10);
-    const rows = this.#dropTwins(count, 'email_twice', this.#readUsers(file, count));
+    const read = this.#readUsers(file, count);
+    const { rows, renamed } = this.#identify(file, read, this.#dropTwins(count, 'email_twice', read), count);
 
     // U3, U8: who a stub of this run is described is created by the row, under the name the stub had.
     const created = new Set<UserRow>();
@@ -151,11 +156,78 @@ export class Model {
       user.manager = wishes.get(row.key)?.to ?? user.manager;
       if (row.teams !== null) this.#joinTeams(user, row.teams);
       if (created.has(row)) count.created++;
-      else if (freeze(user) !== before) count.updated++;
+      else if (freeze(user) !== before || renamed.has(row)) count.updated++;
       else count.unchanged++;
       if (user.status === 'deactivated' && !wasOut && isNewDate) count.deactivated++;
       if (user.deactivateAt !== null && isNewDate) count.scheduled++;
     }
+  }
+
+  /** U15: rows that contradict are faulty; the others find their users, who get the emails of their rows. */
+  #identify(file: ModelFile, read: UserRow[], whole: UserRow[], count: ModelCounts) {
+    const renamed = new Set<UserRow>();
+    const label = this.identifier;
+    if (label === null) return { rows: whole, renamed };
+    if (!file.header.includes(label) || !this.fields.has(labelKeyOf(label))) {
+      this.#warn(count, 'identifier_absent', 1);
+      return { rows: whole, renamed };
+    }
+    const stubs = this.#stubs.get('users')!;
+    const idOf = (row: UserRow) => row.custom.get(label);
+    const mine = (row: UserRow) =>
+      idOf(row) === undefined
+        ? undefined
+        : [...this.users.keys()].find((key) => this.users.get(key)!.custom.get(label) === idOf(row));
+    const holder = (row: UserRow) => (this.users.has(row.key) ? row.key : undefined);
+    const hasOther = (row: UserRow) =>
+      mine(row) === undefined && idOf(row) !== undefined && this.users.get(row.key)?.custom.has(label) === true;
+    const needs = (row: UserRow) =>
+      (mine(row) !== undefined && mine(row) !== row.key && holder(row) !== undefined && !stubs.has(row.key)) ||
+      hasOther(row);
+    const moves = (row: UserRow) => mine(row) !== undefined && mine(row) !== row.key;
+    const reject = (row: UserRow, code: string) => this.#fault(count, code, row.line);
+
+    let rows = whole.filter((row) => {
+      const isTwice = read.some(
+        (other) => idOf(row) !== undefined && idOf(other) === idOf(row) && other.key !== row.key,
+      );
+      if (isTwice) reject(row, 'identifier_twice');
+      return !isTwice;
+    });
+    for (let before = -1; before !== rows.length; ) {
+      before = rows.length;
+      const bad = rows.filter((row) => needs(row) && !rows.some((other) => moves(other) && mine(other) === row.key));
+      for (const row of bad) reject(row, 'identifier_conflict');
+      rows = rows.filter((row) => !bad.includes(row));
+    }
+    const isGivenUp = (key: string) => rows.some((other) => moves(other) && mine(other) === key);
+    rows = rows.filter((row) => {
+      const isNeeded =
+        idOf(row) === undefined && (isGivenUp(row.key) || (holder(row) === undefined && this.former.has(row.key)));
+      if (isNeeded) reject(row, 'identifier_needed');
+      return !isNeeded;
+    });
+
+    const moving = rows.filter(moves).map((row) => ({ row, from: mine(row)!, user: this.users.get(mine(row)!)! }));
+    const now = new Map(moving.map(({ row, from }) => [from, row.key]));
+    for (const { from } of moving) this.users.delete(from);
+    for (const { row, from, user } of moving) {
+      stubs.delete(row.key);
+      user.email = row.values['User Email']!;
+      this.users.set(row.key, user);
+      this.former.set(from, user);
+      renamed.add(row);
+    }
+    const follow = (key: string | null) => (key === null ? null : (now.get(key) ?? key));
+    for (const user of this.users.values()) user.manager = follow(user.manager);
+    for (const team of this.teams.values()) team.owner = follow(team.owner);
+    for (const { values } of rows) {
+      const named = values['Manager Email'] ? keyOf(values['Manager Email']) : null;
+      if (named === null || this.users.has(named) || rows.some((row) => row.key === named)) continue;
+      const former = this.former.get(named);
+      if (former !== undefined) values['Manager Email'] = former.email;
+    }
+    return { rows, renamed };
   }
 
   /** U10: the last row that would leave nobody an admin for good loses what does. */

@@ -16,6 +16,8 @@ export interface Step {
 export interface History {
   replacesTeams: boolean;
   dateFormat: 'auto' | 'mdy' | 'dmy';
+  /** Whether `Staff No` is the identifier column. */
+  isIdentified: boolean;
   steps: Step[];
 }
 
@@ -45,6 +47,7 @@ const userColumns: Record<string, fc.Arbitrary<string>> = {
   'User Account Type': blankOr(fc.constantFrom('Regular', 'Observer', 'observer', 'Guest')),
   'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe')),
   'Deactivation Date': blankOr(date),
+  'Staff No': blankOr(fc.constantFrom('1', '2', '3', '04')),
   Office: blankOr(fc.constantFrom('Rome', 'Łódź "1"', 'a\\b', '007', 'Yes')),
   Start: blankOr(date),
   Remote: blankOr(mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constant('often'))),
@@ -83,6 +86,7 @@ const step = fc.record({
 export const history: fc.Arbitrary<History> = fc.record({
   replacesTeams: fc.boolean(),
   dateFormat: fc.constantFrom('auto', 'auto', 'mdy', 'dmy'),
+  isIdentified: fc.boolean(),
   steps: fc.array(step, { minLength: 1, maxLength: 3 }),
 });
 

@@ -1,0 +1,74 @@
+/** An HR system whose export went wrong, and the operator who sees to it: mended rows, a held run, its rejection, an undo. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import SftpClient from 'ssh2-sftp-client';
+import type { RunSummary } from '../../src/importer/types.js';
+import { newKeyPair } from '../support/keys.js';
+import { askDropslot, runDropslot, startServe } from '../support/program.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+interface Run {
+  id: number;
+  state: string;
+  summary: RunSummary;
+}
+
+const names = Array.from({ length: 12 }, (_, n) => `u${n}@acme.test`);
+
+test('rejected rows come back mended, a wrong export is held, a run is taken back', async (t) => {
+  const data = temporaryFolder(t);
+  const key = newKeyPair();
+  const publicKey = join(data, 'login.pub');
+  writeFileSync(publicKey, `${key.public.algorithm} ${key.public.publicKey} test\n`);
+  const ask = <T>(...args: string[]) => askDropslot<T>(args, { data });
+  const run = (...args: string[]) => runDropslot(args, { data });
+  await ask('orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable');
+  await ask('keys', 'add', 'acme', publicKey);
+  await ask('orgs', 'set', 'acme', 'identifier=Employee ID', 'earlyCheck=no');
+  const server = await startServe(t, { data });
+  const client = new SftpClient();
+  client.on('error', () => {});
+  t.after(() => client.end().then(() => {}));
+  await client.connect({ host: '127.0.0.1', port: server.port, username: 'acme', privateKey: key.private });
+  const put = (name: string, ...lines: string[]) => client.put(Buffer.from(`${lines.join('\n')}\n`), name);
+
+  const rows = names.map((name, n) => `${n === 3 ? name.replace('@', ' at ') : name},Name ${n},${n}`);
+  await put('/users.csv', 'User Email,User Name,Employee ID', ...rows);
+  const first = await ask<RunSummary>('import', 'acme');
+  assert.deepEqual([first.users.created, first.users.faults], [11, 1]);
+  const rejected = (await client.get(first.files[0]!.rejected!)).toString();
+  await put('/users.rejected.csv', rejected.replace(' at ', '@').trim());
+  assert.equal((await ask<RunSummary>('import', 'acme')).users.created, 1);
+
+  await put(
+    '/users.csv',
+    'User Email,Employee ID,Deactivation Date',
+    ...names.map((name, n) => `${name},${n},2020-01-31`),
+  );
+  const held = await run('import', 'acme');
+  assert.equal(held.code, 4);
+  assert.match(held.stdout, /HELD: nothing is applied[\s\S]*would deactivate 12 of 13 active users/);
+  const [latest] = await ask<Run[]>('runs', 'list', 'acme');
+  const again = await run('import', 'acme');
+  assert.match(again.stderr, new RegExp(`run ${latest!.id} of acme is held, and comes first`));
+  assert.match((await run('orgs', 'show', 'acme')).stdout, /Held run/);
+  assert.match((await run('doctor')).stdout, /is held since/);
+  assert.equal((await run('runs', 'reject', String(latest!.id), '--note', 'a wrong export')).code, 0);
+
+  await put(
+    '/users.csv',
+    'User Email,Employee ID',
+    'new0@acme.test,0',
+    ...names.slice(1).map((name, n) => `${name},${n + 1}`),
+  );
+  const renamed = await ask<RunSummary>('import', 'acme');
+  assert.deepEqual([renamed.state, renamed.users.updated], ['applied', 1]);
+  const story = await run('users', 'show', 'acme', 'new0@acme.test');
+  assert.match(story.stdout, new RegExp(`User Email: new0@acme.test  \\(.*run ${renamed.run}, /users.csv, line 2\\)`));
+  const undone = await ask<RunSummary>('runs', 'undo', String(renamed.run));
+  assert.deepEqual([undone.kind, undone.users.updated, undone.undo!.kept], ['undo', 1, 0]);
+  assert.equal((await run('users', 'show', 'acme', names[0]!)).code, 0);
+  assert.equal((await run('users', 'show', 'acme', 'new0@acme.test')).code, 3);
+});
