@@ -118,7 +118,10 @@ async function admit({ control, org, visitors }: SessionPlace, sender: Sender, l
   };
   const outcome = await visitors.admit(login, address);
   if ('denied' in outcome) {
-    logger.warn('session refused', { key: keyFingerprint, address, reason: outcome.denied });
+    const { denied: reason } = outcome;
+    logger.warn('session refused', { key: keyFingerprint, address, reason });
+    const event = { at: Date.now(), org: org.id, actor: actorOf(sender), action: 'login.refused' };
+    await recordAudit(control.write, { ...event, subject: org.id, detail: { reason, address, client } });
     throw new Refusal('this account is closed; ask the operator');
   }
   logger.info('session began', { key: keyFingerprint, address });

@@ -5,6 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { recordAudit } from '../../db/control/audit.js';
 import { isBlobLive } from '../../db/control/blobs.js';
 import { findOrg } from '../../db/control/orgs.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
@@ -63,6 +64,8 @@ export async function backUp(place: Workplace, folder: string, options: BackupOp
       const made = { folder: target.paths.data, files, sealedBytes, masterKey };
       await publish(target, { ...made, at: new Date(place.now()).toISOString(), wrong });
       for (const path of superfluous) await rm(path, { force: true });
+      const event = { at: place.now(), org: null, actor: place.actor, action: 'backup.made' };
+      await recordAudit(place.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
       return { ...made, newFiles, newBytes, removedFiles: superfluous.length, passes: pass, wrong };
     }
   });

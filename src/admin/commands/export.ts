@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { atWorkplace, examples } from '../command.js';
 import type { Workplace } from '../compose.js';
 import { writePrivateFile } from '../file.js';
-import type { ExportFilter } from '../operations/export.js';
+import { type ExportFilter, recordExport } from '../operations/export.js';
 import { formatBytes } from '../output.js';
 
 export function registerExport(
@@ -30,6 +30,7 @@ The export is a valid import that changes nothing. Cells that a spreadsheet woul
     )
     .action((id: string, { out: file, ...filter }: ExportFilter & { out?: string }, command: Command) =>
       atWorkplace(command, async (place, out) => {
+        await recordExport(place, id, what, filter);
         if (file === undefined) {
           for await (const text of produce(place, id, filter)) await out.write(text);
         } else {

@@ -1,6 +1,7 @@
 /** Exports of the directory: CSV under the standard labels, which imports again and then changes nothing. */
 import { stringify } from 'csv-stringify/sync';
 import { DateTime } from 'luxon';
+import { recordAudit } from '../../db/control/audit.js';
 import type { DateFormat, Org } from '../../db/control/orgs.js';
 import { findAppliedAt } from '../../db/directory/applied.js';
 import { readVersion } from '../../db/directory/directory.js';
@@ -34,6 +35,18 @@ export interface ExportFilter {
   changedSince?: string | undefined;
   /** Only active users. */
   active?: boolean | undefined;
+}
+
+/** For the audit trail, before anything of it is written. @throws AdminError `not_found` */
+export async function recordExport(
+  place: Workplace,
+  orgId: string,
+  what: 'users' | 'teams',
+  { changedSince, active }: ExportFilter,
+): Promise<void> {
+  const { id: org } = await place.org(orgId);
+  const event = { at: place.now(), org, actor: place.actor, action: 'directory.exported', subject: what };
+  await recordAudit(place.control.write, { ...event, detail: { changedSince, active } });
 }
 
 /** CSV text in pieces. @throws AdminError; at the end when the directory changed meanwhile, since that mixes two states. */
