@@ -1,7 +1,7 @@
 /** Whether a client has the private key of what it offers: the signature of an authentication request (RFC 4252, section 7). */
 import ssh2 from 'ssh2';
 import { certifiedType, readCertificate } from './certificate.js';
-import { padRsaValue, verifySignature } from './verify.js';
+import { importKey, padRsaValue, verifySignature } from './verify.js';
 import { typeOf, wireString } from './wire.js';
 
 /** As ssh2 hands it over. */
@@ -30,9 +30,20 @@ export function verifyProof(proof: Proof, takesSha1 = false): boolean {
   // Whatever the request says, the key says what it is.
   if (proof.algorithm !== type) return false;
   if (type.startsWith('sk-')) return verifySignature(key, restoreToken(type, signature), blob);
+  if (!isSound(key)) return false;
   const parsed = ssh2.utils.parseKey(key);
   if (parsed instanceof Error) return false;
   return parsed.verify(blob, type === 'ssh-rsa' ? padRsaValue(key, signature) : signature, proof.hashAlgo) === true;
+}
+
+/** What ssh2 would take as well, and what is dear to verify, is not worth its time. */
+function isSound(key: Buffer): boolean {
+  try {
+    importKey(key);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** ssh2 does not know certificates' algorithms, and leaves their signatures as they came. */

@@ -31,6 +31,9 @@ const curves: Readonly<Record<string, { crv: string; bytes: number }>> = {
   nistp521: { crv: 'P-521', bytes: 66 },
 };
 
+/** Strangers choose the keys that they show: a long exponent makes each verification a thousand times dearer. */
+const mostExponentBytes = 8;
+
 /** A person touched the token (OpenSSH's PROTOCOL.u2f). */
 const userPresent = 0x01;
 
@@ -109,6 +112,7 @@ function readJwk(type: string, reader: WireReader): Record<string, string> {
   const base64 = (bytes: Buffer) => bytes.toString('base64url');
   if (type === 'ssh-rsa') {
     const [e, n] = [reader.string(), reader.string()];
+    if (e.length > mostExponentBytes) throw new KeyError('malformed', 'an exponent that no program makes');
     return { kty: 'RSA', e: base64(e), n: base64(n[0] === 0 ? n.subarray(1) : n) };
   }
   if (type.includes('ed25519')) return { kty: 'OKP', crv: 'Ed25519', x: base64(reader.string()) };

@@ -121,6 +121,8 @@ onBothDatabases('credentials', (open) => {
       kept.map((key) => key.fingerprint),
       [two.public.fingerprint],
     );
+    const taken = await setKey(place, 'globex', one.public.fingerprint, { expiresAt: null });
+    assert.deepEqual([taken.expiresAt, taken.replacedBy], [null, null]);
     await setKey(place, 'globex', three.public.fingerprint, { note: 'asked for by Jane', permission: 'upload' });
     const set = (await listLoginKeys(control.read, 'globex')).at(-1);
     assert.deepEqual([set?.note, set?.permission], ['asked for by Jane', 'upload']);

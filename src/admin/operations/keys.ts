@@ -96,9 +96,11 @@ export async function setKey(
   place: Workplace,
   orgId: string,
   prefix: string,
-  change: LoginKeyChange,
+  wanted: LoginKeyChange,
   managed = false,
 ): Promise<LoginKey> {
+  // Who takes the end away takes the rotation back.
+  const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
   const key = await findKey(place, orgId, prefix);
   requireOwn(key, managed);
   const ofFile = (['label', 'sources', 'expiresAt', 'principals'] as const).find((name) => change[name] !== undefined);
