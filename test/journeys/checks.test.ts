@@ -1,0 +1,59 @@
+/** What a sender sees of dry runs, early checks and templates, over SFTP, beside a running server. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import SftpClient from 'ssh2-sftp-client';
+import { newKeyPair } from '../support/keys.js';
+import { askDropslot, startServe } from '../support/program.js';
+import { until } from '../support/session.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+const patienceMs = 60_000;
+
+test('a dry run and a missing comma are told at once; templates are there to begin with', async (t) => {
+  const data = temporaryFolder(t);
+  const key = newKeyPair();
+  const publicKey = join(temporaryFolder(t), 'login.pub');
+  writeFileSync(publicKey, `${key.public.algorithm} ${key.public.publicKey} test\n`);
+  await askDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable'], { data });
+  await askDropslot(['keys', 'add', 'acme', publicKey], { data });
+  const server = await startServe(t, { data });
+  const client = new SftpClient();
+  client.on('error', () => {});
+  t.after(() => client.end());
+  await client.connect({ host: '127.0.0.1', port: server.port, username: 'acme', privateKey: key.private });
+
+  await client.put(Buffer.from('User Email,Teams\nann@acme.test,Sales\n'), '/dry-run/users.csv');
+  await client.put(Buffer.from('User Emial,Teams\nbob@acme.test,Sales\n'), '/users.csv');
+  const textOf = async (name: string): Promise<string> => {
+    for (const { name: day } of await client.list('/reports'))
+      if (await client.exists(`/reports/${day}/${name}`))
+        return (await client.get(`/reports/${day}/${name}`)).toString();
+    return '';
+  };
+  for (const [name, told] of [
+    ['users.dry-run.txt', 'This file would be imported: 1 row of users.'],
+    ['users.check.txt', 'This file would be refused'],
+  ] as const)
+    await until(async () => (await textOf(name)).includes(told), name, patienceMs);
+  assert.match(await textOf('users.check.csv'), /no_key_column/);
+
+  const templates = async () => (await client.list('/templates')).map(({ name }) => name).sort();
+  await until(async () => (await templates()).length === 3, 'the templates are there', patienceMs);
+  const template = (await client.get('/templates/users.csv')) as Buffer;
+  assert.equal((await client.stat('/templates/users.csv')).size, template.length);
+  assert.match(template.toString(), /^User Email,User Name,/);
+  await assert.rejects(client.put(Buffer.from('x'), '/templates/users.csv'));
+
+  const users = await askDropslot<{ email: string }[]>(['users', 'list', 'acme'], { data });
+  assert.deepEqual(
+    users.map(({ email }) => email),
+    ['jane@acme.test'],
+  );
+  const queue = await askDropslot<{ path: string }[]>(['queue', 'acme'], { data });
+  assert.deepEqual(
+    queue.map(({ path }) => path),
+    ['/users.csv'],
+  );
+});
