@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { takeLock } from '../../src/db/lock.js';
+import { shareLock, takeLock } from '../../src/db/lock.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 test('one holder at a time, and free again after it', async (t) => {
@@ -14,6 +14,24 @@ test('one holder at a time, and free again after it', async (t) => {
   assert.equal(await takeLock(file), null);
   await held.release();
   const next = await takeLock(file);
+  assert.ok(next !== null);
+  await next.release();
+});
+
+test('many share a lock, and whoever wants it alone comes after them', async (t) => {
+  const file = join(temporaryFolder(t), 'sessions.lock');
+  const [one, two] = [await shareLock(file, 0), await shareLock(file, 0)];
+  assert.ok(one !== null && two !== null);
+  assert.equal(await takeLock(file), null);
+  await one.release();
+  assert.equal(await takeLock(file), null);
+  await two.release();
+  const alone = await takeLock(file);
+  assert.ok(alone !== null);
+  assert.equal(await shareLock(file, 0), null);
+  const waiting = shareLock(file, 30_000);
+  await alone.release();
+  const next = await waiting;
   assert.ok(next !== null);
   await next.release();
 });
