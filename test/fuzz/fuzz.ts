@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import type { Scope } from '../support/temporary.js';
 import { openBench } from './bench.js';
 import { fuzzCodec } from './codec.js';
+import { fuzzExotic } from './exotic.js';
 import { seedOfCase } from './random.js';
 import { Finding, formatScript, shrink, Unexpected } from './script.js';
 import { fuzzSession, replay } from './session.js';
@@ -36,6 +37,9 @@ const mostGrowthBytes = 512 * 1024 * 1024;
 /** The same for open files: sockets may take a moment to close, and databases open connections as they need them. */
 const mostMoreFiles = 40;
 
+/** Cases without the model, among those with it. */
+const exoticOneIn = 6;
+
 interface Runner {
   run(seed: number): Promise<void>;
   /** After the last case. */
@@ -48,7 +52,8 @@ const runners: Readonly<Record<Target, (scope: Scope) => Promise<Runner>>> = {
     const bench = await openBench(scope);
     const run = async (seed: number) => {
       try {
-        await fuzzSession(bench, seed);
+        if (seed % exoticOneIn === 0) await fuzzExotic(bench, seed);
+        else await fuzzSession(bench, seed);
       } catch (error) {
         if (!(error instanceof Finding)) throw error;
         const fails = (script: Finding['script']) =>
