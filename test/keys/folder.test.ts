@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { listAudit } from '../../src/db/control/audit.js';
 import { findLoginKey, listLoginKeys, revokeLoginKey, updateLoginKey } from '../../src/db/control/keys.js';
 import { insertOrg } from '../../src/db/control/orgs.js';
-import { watchKeyFolder } from '../../src/keys/folder/watch.js';
+import { type FolderWatch, watchKeyFolder } from '../../src/keys/folder/watch.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 import { allowKey, type KeyPair, newKeyPair } from '../support/keys.js';
 import { sampleOrg } from '../support/samples.js';
@@ -17,13 +17,17 @@ const [one, two, three] = [newKeyPair(), newKeyPair(), newKeyPair()];
 const lineOf = ({ public: { algorithm, publicKey } }: KeyPair, comment = 'hr') =>
   `${algorithm} ${publicKey} ${comment}\n`;
 
-async function layTable(t: TestContext, { control }: TestDatabases) {
+async function layTable(t: TestContext, open: (t: TestContext) => Promise<TestDatabases>) {
+  const watches: FolderWatch[] = [];
+  // Registered first, so that it runs before the database is closed.
+  t.after(() => Promise.all(watches.map((watch) => watch.stop())));
+  const { control } = await open(t);
   await insertOrg(control.write, sampleOrg('acme'));
   const root = join(temporaryFolder(t), 'keys.d');
   const { logger, lines } = keepingLogger();
   const begin = async (everyMs = 1000) => {
     const watch = await watchKeyFolder({ root, control, logger, now: Date.now, everyMs });
-    t.after(() => watch.stop());
+    watches.push(watch);
     return watch;
   };
   const usable = async (org = 'acme') =>
@@ -40,14 +44,12 @@ async function layTable(t: TestContext, { control }: TestDatabases) {
       30_000,
     );
   const says = (text: RegExp) => until(() => lines.some((line) => text.test(line)), String(text), 30_000);
-  return { root, begin, becomes, says, usable, lines, at: (...names: string[]) => join(root, ...names) };
+  return { control, root, begin, becomes, says, usable, lines, at: (...names: string[]) => join(root, ...names) };
 }
 
 onBothDatabases('the folder of login keys', (open) => {
   test('a file that appears adds, one that changes replaces, one that goes revokes', async (t) => {
-    const databases = await open(t);
-    const { control } = databases;
-    const { at, begin, becomes } = await layTable(t, databases);
+    const { control, at, begin, becomes } = await layTable(t, open);
     await allowKey(control, 'acme', three);
     mkdirSync(at('acme'), { recursive: true });
     writeFileSync(at('acme/hr.pub'), `from="192.0.2.0/24",expiry-time="29991231Z" ${lineOf(one)}`);
@@ -81,8 +83,7 @@ onBothDatabases('the folder of login keys', (open) => {
   });
 
   test('what is broken or unknown is reported, and changes nothing', async (t) => {
-    const databases = await open(t);
-    const { at, begin, becomes, says, usable, lines } = await layTable(t, databases);
+    const { control, at, begin, becomes, says, usable, lines } = await layTable(t, open);
     mkdirSync(at('acme'), { recursive: true });
     mkdirSync(at('nobody'));
     writeFileSync(at('acme/hr.pub'), lineOf(one));
@@ -99,13 +100,12 @@ onBothDatabases('the folder of login keys', (open) => {
     await becomes([two], 'the mended file');
     assert.ok(!lines.some((line) => line.includes('PRIVATE KEY')), 'no key material in the log');
     // Its organization comes later.
-    await insertOrg(databases.control.write, sampleOrg('nobody'));
+    await insertOrg(control.write, sampleOrg('nobody'));
     await becomes([two], 'the organization that came later', 'nobody');
   });
 
   test('a folder without its volume, or gone, takes nobody away', async (t) => {
-    const databases = await open(t);
-    const { root, at, begin, becomes, says, usable } = await layTable(t, databases);
+    const { root, at, begin, becomes, says, usable } = await layTable(t, open);
     mkdirSync(at('acme'), { recursive: true });
     writeFileSync(at('acme/hr.pub'), lineOf(one));
     await begin(100);
@@ -123,9 +123,7 @@ onBothDatabases('the folder of login keys', (open) => {
   });
 
   test('a key that a command revoked stays revoked, and one that is rotated out keeps its end', async (t) => {
-    const databases = await open(t);
-    const { control } = databases;
-    const { at, begin, becomes, says } = await layTable(t, databases);
+    const { control, at, begin, becomes, says } = await layTable(t, open);
     mkdirSync(at('acme'), { recursive: true });
     writeFileSync(at('acme/hr.pub'), lineOf(one) + lineOf(two));
     await begin(100);
@@ -143,8 +141,7 @@ onBothDatabases('the folder of login keys', (open) => {
   });
 
   test('secrets as Kubernetes mounts them: links to a folder that is swapped', async (t) => {
-    const databases = await open(t);
-    const { at, begin, becomes } = await layTable(t, databases);
+    const { at, begin, becomes } = await layTable(t, open);
     const put = (version: string, files: Record<string, string>) => {
       mkdirSync(at('acme', version), { recursive: true });
       for (const [name, content] of Object.entries(files)) {
