@@ -50,7 +50,11 @@ function say(step: Step): string {
 
 /** Mounting needs a privilege that not every container has: asked once, by mounting nothing. */
 function findObstacle(): string | false {
-  const absent = missing('sshfs', 'sshfs') || missing('fusermount', 'fuse3') || missing('ssh', 'openssh-client');
+  const absent =
+    missing('sshfs', 'sshfs') ||
+    missing('fusermount', 'fuse3') ||
+    missing('ssh', 'openssh-client') ||
+    missing('rsync', 'rsync');
   if (absent !== false) return absent;
   // A server that hangs up at once, on a folder that sshfs mounts before it: fuse itself says whether it may.
   const folder = mkdtempSync('/tmp/dropslot-mount-');
@@ -99,7 +103,6 @@ export const client: Client = {
       await seat.expectQueued('/cut.csv', Buffer.from('to be'));
     },
     '`rsync` onto it, whose temporary names begin with a dot; a second run sends nothing': async (seat) => {
-      if (missing('rsync', 'rsync') !== false) return;
       const content = randomBytes(300_000);
       seat.file('rsync/a.csv', content);
       succeed(await run(seat, `rsync -rt ${seat.folder}/rsync/ ./rsync/`));
