@@ -756,6 +756,17 @@ export const cases: Case[] = [
     userCounts: { unchanged: 2, faults: 1 },
   },
   {
+    title: 'U15 U9 a stub does not become a user where that would close a ring of managers',
+    org: staff,
+    before: [{ file: users('User Email,ID,Manager Email', 'a@b.test,1,b@b.test', 'b@b.test,2,') }],
+    files: {
+      'a.csv': users('User Email,ID,Manager Email', 'b@b.test,2,new@b.test'),
+      'b.csv': users('User Email,ID', 'new@b.test,1'),
+    },
+    users: { 'a@b.test': { manager: 'b@b.test' }, 'b@b.test': { manager: 'new@b.test' } },
+    userCounts: { updated: 1, stubs: 1, faults: 1 },
+  },
+  {
     title: 'U15 U9 nobody manages themselves by their old email',
     org: staff,
     before: [{ file: users('User Email,ID', 'a@b.test,1') }],

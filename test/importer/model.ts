@@ -181,9 +181,12 @@ export class Model {
     const holder = (row: UserRow) => (this.users.has(row.key) ? row.key : undefined);
     const hasOther = (row: UserRow) =>
       mine(row) === undefined && idOf(row) !== undefined && this.users.get(row.key)?.custom.has(label) === true;
+    const isFree = (row: UserRow) =>
+      stubs.has(row.key) &&
+      ([...this.users.values()].every(({ manager }) => manager !== row.key) ||
+        this.users.get(mine(row)!)!.manager === null);
     const needs = (row: UserRow) =>
-      (mine(row) !== undefined && mine(row) !== row.key && holder(row) !== undefined && !stubs.has(row.key)) ||
-      hasOther(row);
+      (mine(row) !== undefined && mine(row) !== row.key && holder(row) !== undefined && !isFree(row)) || hasOther(row);
     const moves = (row: UserRow) => mine(row) !== undefined && mine(row) !== row.key;
     const reject = (row: UserRow, code: string) => this.#fault(count, code, row.line);
 

@@ -44,7 +44,12 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
      FROM ${s}.user_rows r WHERE r.state = 0`,
     bindings,
   );
-  const isStub = `EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = c.holder AND p.is_stub = 1)`;
+  // Whom an earlier file only named becomes the user who gets that email; not where that could close a ring of managers.
+  const hasManager = `(EXISTS (SELECT 1 FROM ${s}.people m WHERE m.key = c.mine AND m.manager_key IS NOT NULL)
+    OR (NOT EXISTS (SELECT 1 FROM ${s}.people m WHERE m.key = c.mine) AND EXISTS
+      (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = c.mine AND u.manager_id IS NOT NULL)))`;
+  const isStub = `(EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = c.holder AND p.is_stub = 1)
+    AND NOT (EXISTS (SELECT 1 FROM ${s}.people q WHERE q.manager_key = c.holder) AND ${hasManager}))`;
   const isOther = `c.ident IS NOT NULL AND EXISTS (SELECT 1 FROM ${s}.idents i WHERE i.key = c.holder)`;
   await createAs(
     stage,
@@ -55,7 +60,7 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
        CASE WHEN c.holder IS NULL OR c.holder = c.mine OR ${isStub} THEN NULL
          WHEN c.mine IS NOT NULL OR ${isOther} THEN c.holder END AS needs
      FROM ${s}.claimed c`,
-    {},
+    { org },
   );
   for (const column of ['line', 'mine', 'needs']) await createIndex(stage, 'claims', column);
 }
