@@ -24,7 +24,7 @@ test('floods end in pauses, not in memory, and a customer uploads all the while'
   const folder = temporaryFolder(t);
   const data = join(folder, 'data');
   // The loopback is exempt unless it is told otherwise: here the attackers are on it.
-  const env = { DROPSLOT_EXEMPT_ADDRESSES: '', DROPSLOT_LOGIN_SECONDS: '5' };
+  const env = { DROPSLOT_EXEMPT_ADDRESSES: '', DROPSLOT_LOGIN_SECONDS: '120' };
   const keys = { acme: newKeyPair(), mallory: newKeyPair() };
   for (const [org, pair] of Object.entries(keys)) {
     const file = `${writeKeyFile(folder, pair, org)}.pub`;
@@ -44,7 +44,8 @@ test('floods end in pauses, not in memory, and a customer uploads all the while'
   const login = { host: '127.0.0.1', port: server.port, username: 'acme', privateKey: keys.acme.private };
   const visit = async (name: string, where: object = {}): Promise<void> => {
     const client = new SftpClient();
-    await client.connect({ ...login, ...where, readyTimeout: 60_000 });
+    await client.connect({ ...login, ...where, readyTimeout: 110_000 });
+    t.after(() => void client.end().catch(() => {}));
     await client.put(Buffer.from('User Email\n'), name);
     await client.end();
   };
@@ -53,6 +54,7 @@ test('floods end in pauses, not in memory, and a customer uploads all the while'
 
   const target = { port: server.port, sources: 60, pauseMs: 5, user: 'mallory', privateKey: keys.mallory.private };
   const attacks = kinds.map((kind) => attack(kind, { ...target, workers: kind === 'guesses' ? 40 : 25 }));
+  t.after(async () => void (await Promise.all(attacks.map(({ stop }) => stop()))));
   for (let count = 0; count < 5; count++) await visit(`/during-${count}.csv`);
   const pauses = () => askDropslot<Penalty[]>(['penalties', 'list'], { data, env });
   let listed = await pauses();
