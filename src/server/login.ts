@@ -49,7 +49,11 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
       deps.close('too many login attempts');
       return;
     }
-    methods ??= listMethods(deps.authenticator);
+    if (methods === null) {
+      methods = listMethods(deps.authenticator);
+      // Who is let in, or whose key can't be judged, waits for no list: its failure must not end the process.
+      methods.catch(() => {});
+    }
     if (context.method === 'password') passwords++;
     const answer =
       context.method === 'password' && passwords <= mostPasswords

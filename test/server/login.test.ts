@@ -162,6 +162,20 @@ test('one connection offers a bounded number of keys', async (t) => {
   assert.ok(lines.some((line) => line.includes('too many login attempts')));
 });
 
+test('a database that can not be asked ends that connection only, whatever the client tries first', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const server = await startTestServer(t, {}, logger);
+  const { host, port, username, privateKey } = server.login;
+  await server.control.write.schema.renameTable('login_keys', 'away');
+  // Many clients ask for no list of methods, and show their key at once.
+  const key = { type: 'publickey', username: username!, key: privateKey as string } as const;
+  assert.deepEqual(await authAnswers({ host, port, username: username!, authHandler: [key] }), []);
+  assert.deepEqual(await authAnswers(server.login), []);
+  assert.ok(lines.some((line) => line.includes('login failed on the server side')));
+  await server.control.write.schema.renameTable('away', 'login_keys');
+  await connect(t, server.login);
+});
+
 test('a connection that does not log in is closed, at any stage', async (t) => {
   const server = await startTestServer(t, { loginSeconds: 0.2 });
   const silent = rawSocket(server.port);
