@@ -118,10 +118,14 @@ export function attachSqlite(file: string, attached: string, name: string): Knex
   return sqliteInstance(file, 1, busyTimeoutMs, scratch, attached);
 }
 
+/** What a statement was given (names, addresses, hashes of passwords) has no place in the message of its failure. */
+const quietErrors = { compileSqlOnError: false } as const;
+
 function sqliteInstance(file: string, connections: number, waitMs: number, more = '', attached = file): Knex {
   return createKnex({
     client: ImmediateSqliteClient,
     connection: { filename: file },
+    ...quietErrors,
     useNullAsDefault: true,
     pool: {
       min: 0,
@@ -152,6 +156,7 @@ async function openPostgres(settings: DbSettings, schema: string): Promise<Db> {
   const instance = createKnex({
     client: 'pg',
     connection: settings.database,
+    ...quietErrors,
     searchPath: [schema],
     pool: { min: 0, max: settings.databasePool },
   });
