@@ -100,9 +100,11 @@ onBothDatabases('audit trail', (open) => {
     assert.deepEqual(await flawsOf(control), [3]);
     await restore();
     const { id: _, ...added } = rows[5];
-    await control.write('audit').insert({ ...added, seq: 7 });
-    assert.deepEqual(await flawsOf(control), [null]);
-    await restore();
+    for (const seq of [7, 0, -1]) {
+      await control.write('audit').insert({ ...added, seq });
+      assert.deepEqual(await flawsOf(control), [null]);
+      await restore();
+    }
     await control.write('audit').insert({ ...added, seq: null, hash: null });
     assert.deepEqual(await flawsOf(control), [null]);
     await restore();

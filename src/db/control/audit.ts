@@ -80,11 +80,12 @@ export async function readHead(db: Queryable): Promise<AuditHead> {
   return head ?? { count: 0, hash: '' };
 }
 
-/** Rows that claim a place behind the trail's end, or none at all. */
+/** Rows that claim a place before the trail's beginning or behind its end, or none at all. */
 export async function countStrays(db: Queryable): Promise<number> {
   const row = await db('audit')
     .whereNull('seq')
     .orWhereNull('hash')
+    .orWhere('seq', '<', 1)
     .orWhere('seq', '>', db('audit_head').where({ id: 1 }).select('count'))
     .count({ strays: '*' })
     .first();
