@@ -1,5 +1,6 @@
 /** The folder of login keys that other programs fill, followed on both databases. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -60,6 +61,7 @@ onBothDatabases('the folder of login keys', (open) => {
       [key?.managedBy, key?.label, key?.sources, key?.expiresAt],
       ['acme/hr.pub', 'hr', ['192.0.2.0/24'], Date.UTC(2999, 11, 31)],
     );
+    await updateLoginKey(control.write, 'acme', one.public.fingerprint, { permission: 'upload', notBefore: 7 });
     writeFileSync(at('acme/.new'), lineOf(two));
     renameSync(at('acme/.new'), at('acme/hr.pub'));
     await becomes([three, two], 'the renamed file');
@@ -74,6 +76,8 @@ onBothDatabases('the folder of login keys', (open) => {
     writeFileSync(at('acme/again.pub'), lineOf(one) + lineOf(three));
     await begin();
     await becomes([three, one], 'the changes of the meantime');
+    const returned = await findLoginKey(control.read, 'acme', one.public.fingerprint);
+    assert.deepEqual([returned?.permission, returned?.notBefore, returned?.sources], ['upload', 7, []]);
     assert.equal((await findLoginKey(control.read, 'acme', three.public.fingerprint))?.managedBy, null);
     rmSync(at('acme'), { recursive: true });
     writeFileSync(at('README'), 'so that it does not look like a folder without its volume');
@@ -95,6 +99,10 @@ onBothDatabases('the folder of login keys', (open) => {
     await says(/acme\/hr\.pub.*cut short/);
     writeFileSync(at('acme/private.pub'), one.private);
     await says(/acme\/private\.pub.*consider it exposed/);
+    execFileSync('mkfifo', [at('acme/pipe.pub')]);
+    symlinkSync('/dev/zero', at('acme/endless.pub'));
+    await says(/acme\/pipe\.pub.*is no file/);
+    await says(/acme\/endless\.pub.*is no file/);
     assert.deepEqual(await usable(), [one.public.fingerprint]);
     writeFileSync(at('acme/hr.pub'), lineOf(two));
     await becomes([two], 'the mended file');

@@ -2,7 +2,7 @@
 import type { Db, Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { insertLoginKey, revokeLoginKey, updateLoginKey } from '../../db/control/keys.js';
-import { type FolderAction, type FolderPlan, kindOf, planFolder, type SeenKeys, termsOf } from './plan.js';
+import { type FolderAction, type FolderPlan, keptTermsOf, kindOf, planFolder, type SeenKeys, termsOf } from './plan.js';
 import type { FolderReading } from './read.js';
 
 /** What was done. Nothing is written when nothing is to be done. */
@@ -28,8 +28,9 @@ async function applyAction(tx: Queryable, action: FolderAction, at: number): Pro
     recordAudit(tx, { at, org, actor: 'system', action: name, subject, detail });
   if (action.action === 'add') {
     const { algorithm, fingerprint, publicKey, file } = action.key;
-    const terms = termsOf(action.key);
     const kind = kindOf(action.key);
+    // A file that was gone for a moment, as some programs replace it, must not widen what its key may do.
+    const terms = { ...(action.before !== null && keptTermsOf(action.before, kind)), ...termsOf(action.key) };
     await insertLoginKey(tx, { org, kind, fingerprint, algorithm, publicKey, createdAt: at, ...terms });
     const { sources, expiresAt, permission } = terms;
     await record('key.added', fingerprint, { kind, file, algorithm, sources, expiresAt, permission });

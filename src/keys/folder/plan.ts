@@ -5,7 +5,7 @@ import { listOrgs } from '../../db/control/orgs.js';
 import type { FolderKey, FolderProblem, FolderReading } from './read.js';
 
 export type FolderAction =
-  | { action: 'add'; org: string; key: FolderKey }
+  | { action: 'add'; org: string; key: FolderKey; before: LoginKey | null }
   | { action: 'change'; org: string; fingerprint: string; file: string; change: LoginKeyChange }
   | { action: 'revoke'; org: string; fingerprint: string; file: string };
 
@@ -70,18 +70,18 @@ async function planOrg(
 function planKey(org: string, key: FolderKey, row: LoginKey | null, seen: SeenKeys, plan: FolderPlan): void {
   const { fingerprint, file } = key;
   if (row === null) {
-    plan.actions.push({ action: 'add', org, key });
+    plan.actions.push({ action: 'add', org, key, before: row });
   } else if (row.revokedAt !== null && row.revokedBy !== 'folder') {
     plan.problems.push({
       file,
       message: `the key ${fingerprint} was revoked by a command, and stays revoked: remove it here`,
     });
   } else if (row.revokedAt !== null) {
-    if (!seen?.has(nameOf(org, fingerprint))) plan.actions.push({ action: 'add', org, key });
+    if (!seen?.has(nameOf(org, fingerprint))) plan.actions.push({ action: 'add', org, key, before: row });
   } else if (row.managedBy !== null) {
     const change = compareTerms(key, row);
     if (row.kind !== kindOf(key))
-      plan.actions.push({ action: 'revoke', org, fingerprint, file }, { action: 'add', org, key });
+      plan.actions.push({ action: 'revoke', org, fingerprint, file }, { action: 'add', org, key, before: row });
     else if (change !== null) plan.actions.push({ action: 'change', org, fingerprint, file, change });
   }
 }
@@ -106,6 +106,11 @@ export function termsOf({ comment, file, terms }: FolderKey) {
     ...(permission !== null && { permission }),
     ...(isAuthority && { principals }),
   };
+}
+
+/** What a command set of a key that was here before, and its file does not say. */
+export function keptTermsOf({ note, notBefore, permission, kind, allowsSha1 }: LoginKey, now: 'key' | 'ca') {
+  return { note, notBefore, permission, allowsSha1: allowsSha1 && kind === now };
 }
 
 /** null: it is as the file says. A key that is being rotated out keeps the end that was set for it. */

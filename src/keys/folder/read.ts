@@ -82,7 +82,10 @@ async function readOrgFolder(
     const file = `${org}/${name}`;
     try {
       const path = join(root, org, name);
-      const { size, ctimeMs } = await stat(path);
+      const found = await stat(path);
+      // Reading a pipe or a device would never end.
+      if (!found.isFile()) throw new KeyError('malformed', 'is no file');
+      const { size, ctimeMs } = found;
       const ageMs = now() - ctimeMs;
       if (ageMs >= 0 && ageMs < settleMs) {
         isSettled = false;
