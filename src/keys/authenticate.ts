@@ -124,7 +124,8 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       const fingerprint = nameOfPassword(password) ?? noPassword;
       const shown: Shown = { kind: 'password', fingerprint, credential: fingerprint, wire: nothing, certificate: null };
       const standing = await ask(control.read, orgId, shown);
-      const isRight = await passwords.check(password, standing.key?.secret ?? null);
+      // What was never generated here is wrong whoever says it: it takes no processor, and no place in the queue.
+      const isRight = fingerprint !== noPassword && (await passwords.check(password, standing.key?.secret ?? null));
       if (isRight === true) return judge(standing, shown, address, settings, now());
       const denied = isRight === null ? 'too many passwords at once' : 'wrong password';
       // What somebody typed is not for the log, unless it is the name of a password that is there.
@@ -209,10 +210,11 @@ function nameOf(org: string, credential: string): string {
 /** All is asked whatever the first answer says, so that an unknown organization takes no less time than a known one. */
 async function ask(db: Queryable, orgId: string, { credential, certificate }: Shown): Promise<Standing> {
   const marks = certificate === null ? [] : marksOf(certificate);
+  const id = toText(orgId);
   const [org, key, isRevoked] = await Promise.all([
-    findOrg(db, orgId),
-    findLoginKey(db, orgId, credential),
-    marks.length > 0 && isCertificateRevoked(db, orgId, credential, marks),
+    findOrg(db, id),
+    findLoginKey(db, id, credential),
+    marks.length > 0 && isCertificateRevoked(db, id, credential, marks),
   ]);
   return { org, key, isRevoked };
 }
@@ -220,9 +222,14 @@ async function ask(db: Queryable, orgId: string, { credential, certificate }: Sh
 function marksOf({ serial, keyId, fingerprint }: Certificate) {
   return [
     { kind: 'serial', value: serial },
-    { kind: 'id', value: keyId },
+    { kind: 'id', value: toText(keyId) },
     { kind: 'key', value: fingerprint },
   ] as const;
+}
+
+/** PostgreSQL takes no text with a NUL, which no id has: a stranger's must be unknown, not an error. */
+function toText(claimed: string): string {
+  return claimed.replaceAll('\0', '\uFFFD');
 }
 
 function judge(

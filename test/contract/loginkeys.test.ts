@@ -98,6 +98,8 @@ onBothDatabases('login keys', (open) => {
     };
     assert.equal(await denialOf('nobody'), 'unknown organization');
     assert.equal(await denialOf('acme'), 'unknown key');
+    // PostgreSQL takes no text with a NUL: strangers must not cause errors with it.
+    assert.equal(await denialOf('acme\0'), 'unknown organization');
     await allowKey(control, 'acme', pair, { sources: ['192.0.2.0/24'], expiresAt: 5000 });
     assert.equal(await denialOf('acme'), null);
     assert.equal(await denialOf('ACME'), 'unknown organization');
