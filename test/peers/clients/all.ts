@@ -21,9 +21,11 @@ export const putty: readonly Client[] = [psftp, modernPsftp, pscp, filezilla];
 export const programs: readonly Client[] = [lftp, curl, rclone, sshfs];
 
 /** Integrations are built on them. */
-export const libraries: readonly Client[] = [paramiko, asyncssh, jsch];
+export const libraries: readonly Client[] = [paramiko, asyncssh];
+
+export const java: readonly Client[] = [jsch];
 
 /** Those that run on node. */
 export const nodes: readonly Client[] = [nodejs, winscp];
 
-export const clients: readonly Client[] = [...openssh, ...putty, ...programs, ...libraries, ...nodes];
+export const clients: readonly Client[] = [...openssh, ...putty, ...programs, ...libraries, ...java, ...nodes];
