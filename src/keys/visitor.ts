@@ -1,6 +1,6 @@
 /** Judges those whom another program has let in (an sshd): their organization must be open, and its keys good here too. */
 import { hasSftp } from '../config/plans.js';
-import { findLoginKey } from '../db/control/keys.js';
+import { findLoginKey, listLoginKeys, type Permission } from '../db/control/keys.js';
 import { findOrg } from '../db/control/orgs.js';
 import type { Authenticator, AuthenticatorDeps, Denial, Login } from './authenticate.js';
 import { judgeKey, judgePlace } from './terms.js';
@@ -25,7 +25,13 @@ export function createVisitors({ control, settings, now }: AuthenticatorDeps): V
     const key = fingerprint === noKey ? null : await findLoginKey(control.read, org.id, fingerprint);
     const denied = (key === null ? null : judgeKey(key, address, now())) ?? judgePlace(org, address, at);
     if (denied !== null) return deny(denied);
-    return key === null ? { ...login, org } : { ...login, org, permission: key.permission, validUntil: key.expiresAt };
+    if (key !== null) return { ...login, org, permission: key.permission, validUntil: key.expiresAt };
+    return fingerprint === noKey ? { ...login, org, permission: await leastOf(org.id) } : { ...login, org };
+  };
+  /** Who comes without a name may have come by any key of the organization, and may do what each of them may. */
+  const leastOf = async (org: string): Promise<Permission> => {
+    const keys = await listLoginKeys(control.read, org);
+    return keys.some(({ permission, revokedAt }) => permission === 'upload' && revokedAt === null) ? 'upload' : 'read';
   };
   return {
     admit: (login, address) => judge(login, address, now()),

@@ -60,7 +60,8 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
         ? judgePassword(context, deps, told, methods)
         : judge(context, deps, told, methods);
     answer.catch((error: Error) => {
-      deps.logger.error('login failed on the server side', { detail: error.message });
+      if (deps.mayLog('login failed on the server side'))
+        deps.logger.error('login failed on the server side', { detail: error.message });
       deps.close('login not possible now', null);
     });
   });

@@ -13,6 +13,7 @@ import {
 } from '../../src/db/control/keys.js';
 import { deleteOrg, insertOrg, updateOrg } from '../../src/db/control/orgs.js';
 import { createAuthenticator, type Login } from '../../src/keys/authenticate.js';
+import { createVisitors, noKey } from '../../src/keys/visitor.js';
 import { createAccessWatch } from '../../src/keys/watch.js';
 import { onBothDatabases } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
@@ -123,6 +124,26 @@ onBothDatabases('login keys', (open) => {
     assert.equal(await denialOf('acme'), 'disabled organization');
     await updateOrg(control.write, 'acme', { enabled: true, plan: 'free' });
     assert.equal(await denialOf('acme'), 'plan without SFTP');
+  });
+
+  test('behind an sshd that names no key, nobody may do more than every key of the organization', async (t) => {
+    const { control, settings } = await open(t);
+    const org = sampleOrg('acme');
+    await insertOrg(control.write, org);
+    const { admit } = createVisitors({ control, settings, now: () => 1000 });
+    const unnamed = { org, allowsSha1: false, validUntil: null, certificate: null, permission: 'read' } as const;
+    const permissionOf = async (key: string) => {
+      const outcome = await admit({ ...unnamed, fingerprint: key, credential: key }, '192.0.2.7');
+      return 'denied' in outcome ? outcome.denied : outcome.permission;
+    };
+    assert.equal(await permissionOf(noKey), 'read');
+    await allowKey(control, 'acme', pair, { permission: 'upload' });
+    assert.equal(await permissionOf(noKey), 'upload');
+    assert.equal(await permissionOf(fingerprint), 'upload');
+    assert.equal(await permissionOf('SHA256:known-to-sshd-alone'), 'read');
+    await revokeLoginKey(control.write, 'acme', fingerprint, 1000);
+    assert.equal(await permissionOf(noKey), 'read');
+    assert.equal(await permissionOf(fingerprint), 'revoked key');
   });
 
   test('terms change, and every change of who may be there gives the access another version', async (t) => {
