@@ -24,6 +24,9 @@ const alwaysTrue =
 const needless =
   /^(pty|port-forwarding|agent-forwarding|x11-forwarding|user-rc|no-touch-required|(environment|permitopen|permitlisten|tunnel)=.*)$/i;
 
+/** Of two of them one would not be kept. */
+const restricting: readonly string[] = ['from', 'expiry-time', 'permission', 'principals'];
+
 /**
  * Splits a line into its options and the key behind them; a line without options is given back as it is.
  * @throws KeyError `refused` for an option that restricts and can't be honoured, `malformed` for a value that is none.
@@ -38,7 +41,14 @@ export function readLineTerms(line: string, timeZone: string): { terms: LineTerm
     ignored: [],
   };
   const { options, rest } = splitOptions(line);
-  for (const option of options) applyOption(option, terms, timeZone);
+  const said = new Set<string>();
+  for (const option of options) {
+    const name = option.split('=')[0]!.toLowerCase();
+    if (restricting.includes(name) && said.has(name))
+      throw new KeyError('refused', `the option ${name} is there twice; say once what holds`);
+    said.add(name);
+    applyOption(option, terms, timeZone);
+  }
   return { terms, key: rest };
 }
 

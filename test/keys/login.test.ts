@@ -48,6 +48,10 @@ const refused: Record<string, [text: string, reason: RegExp]> = {
   'a pattern of names': [`from="*.acme.test" ${ed25519.public}`, /line 1: from= with \* \? or !/],
   'a name for an address': [`from="hr.acme.test" ${ed25519.public}`, /line 1: hr.acme.test is no address range/],
   'no address at all': [`from="" ${ed25519.public}`, /line 1: from= without an address/],
+  'a restriction twice': [
+    `from="192.0.2.0/24",from="198.51.100.0/24" ${ed25519.public}`,
+    /line 1: the option from is there twice/,
+  ],
   'a time that is none': [`expiry-time="20261301" ${ed25519.public}`, /line 1: expiry-time="20261301" is no date/],
   'a DSA key in a block': [
     `---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1kc3MAAACBAP\n---- END SSH2 PUBLIC KEY ----`,
