@@ -184,9 +184,14 @@ export class Connection {
     const signer = certificate === null ? {} : { authority: login.credential, serial: certificate.serial };
     this.logger.info('logged in', { org: org.id, key: fingerprint, client: this.program, ...signer });
     this.release = this.deps.access.guard(login, this.address, (reason) => this.expel(login, reason));
-    this.recorded = this.deps.authenticator
-      .recordLogin(login, { address: this.address, client: this.program, algorithms: this.agreed })
-      .catch((error: Error) => void this.logger.error('login not recorded', { org: org.id, detail: error.message }));
+    const place = { address: this.address, client: this.program, algorithms: this.agreed };
+    this.awaitRecord(
+      this.deps.authenticator.recordLogin(login, place).catch((error: Error) => {
+        this.logger.error('login not recorded', { org: org.id, detail: error.message });
+        // Nobody is here without a trace; and no upload could be queued, and no file read, without the database.
+        this.close('login not recorded');
+      }),
+    );
     return true;
   }
 
@@ -204,9 +209,16 @@ export class Connection {
   }
 
   private recordRefusal(org: string, denial: Denial, isProven: boolean): void {
-    this.recorded = this.deps.authenticator
-      .recordRefusal(org, denial, { address: this.address, client: this.program, isProven })
-      .catch((error: Error) => void this.logger.error('refusal not recorded', { org, detail: error.message }));
+    this.awaitRecord(
+      this.deps.authenticator
+        .recordRefusal(org, denial, { address: this.address, client: this.program, isProven })
+        .catch((error: Error) => void this.logger.error('refusal not recorded', { org, detail: error.message })),
+    );
+  }
+
+  /** Before the connection counts as closed. */
+  private awaitRecord(record: Promise<void>): void {
+    this.recorded = Promise.all([this.recorded, record]).then(() => {});
   }
 
   private startRekeying(): Rekeying | null {

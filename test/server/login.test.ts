@@ -176,6 +176,15 @@ test('a database that can not be asked ends that connection only, whatever the c
   await connect(t, server.login);
 });
 
+test('nobody stays who is not in the audit trail', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const server = await startTestServer(t, {}, logger);
+  await server.control.write.schema.renameTable('audit', 'away');
+  const client = await connect(t, server.login);
+  await new Promise<void>((resolve) => client.once('close', () => resolve()));
+  assert.ok(lines.some((line) => line.includes('login not recorded')));
+});
+
 test('a connection that does not log in is closed, at any stage', async (t) => {
   const server = await startTestServer(t, { loginSeconds: 0.2 });
   const silent = rawSocket(server.port);
