@@ -196,7 +196,9 @@ function readShown(wire: Buffer): Shown & { isBroken: boolean } {
 async function gather(db: Queryable, logins: readonly Login[]) {
   const ids = [...new Set(logins.map(({ org }) => org.id))];
   const credentials = [...new Set(logins.map(({ credential }) => credential))];
-  const [orgs, keys] = await Promise.all([findOrgs(db, ids), findLoginKeys(db, ids, credentials)]);
+  // Keys before organizations: who is removed between the two is told that the organization is gone.
+  const keys = await findLoginKeys(db, ids, credentials);
+  const orgs = await findOrgs(db, ids);
   return {
     orgs: new Map(orgs.map((org) => [org.id, org])),
     keys: new Map(keys.map((key) => [nameOf(key.org, key.fingerprint), key])),

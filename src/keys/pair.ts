@@ -1,4 +1,5 @@
 /** Makes key pairs in OpenSSH format. */
+import { createPrivateKey } from 'node:crypto';
 import ssh2 from 'ssh2';
 
 export type PairType = 'ed25519' | 'ecdsa-nistp256' | 'rsa';
@@ -14,8 +15,8 @@ export interface KeyPair {
 }
 
 /**
- * ssh2 1.17 drops a leading zero byte, so that one Ed25519 pair in 256 is none that any program accepts: pairs are made
- * until one proves itself.
+ * ssh2 1.17 drops a leading zero byte, so that one Ed25519 pair in 256 is none that any program accepts, and puts
+ * one before every ECDSA secret, which PuTTY takes only where the number needs it: pairs are made until one proves itself.
  */
 export function generatePair(type: PairType): KeyPair {
   for (;;) {
@@ -34,6 +35,13 @@ function isSound(pair: KeyPair): boolean {
   const secret = ssh2.utils.parseKey(pair.private);
   const open = ssh2.utils.parseKey(pair.public);
   if (secret instanceof Error || open instanceof Error) return false;
+  if (secret.type.startsWith('ecdsa-') && !needsZero(secret)) return false;
   const message = 'sound';
   return secret.getPublicSSH().equals(open.getPublicSSH()) && open.verify(message, secret.sign(message)) === true;
+}
+
+/** Whether the secret number would read as negative without a leading zero byte. */
+function needsZero(secret: ssh2.ParsedKey): boolean {
+  const { d = '' } = createPrivateKey(secret.getPrivatePEM()).export({ format: 'jwk' });
+  return (Buffer.from(d, 'base64url')[0] ?? 0) >= 0x80;
 }
