@@ -235,6 +235,7 @@ onBothDatabases('doctor', (open) => {
     const { algorithm, publicKey } = newKeyPair().public;
     writeFileSync(join(place.paths.loginKeys, 'acme', 'hr.pub'), `${algorithm} ${publicKey}\n`);
     writeFileSync(join(place.paths.loginKeys, 'acme', 'cut.pub'), `${algorithm} ${publicKey.slice(0, 20)}\n`);
+    chmodSync(join(place.paths.loginKeys, 'acme'), 0o777);
     await until(
       async () => (await complaints(place)).some(({ message }) => /not applied: 1;/.test(message)),
       'a settled file',
@@ -250,6 +251,7 @@ onBothDatabases('doctor', (open) => {
     assert.match(said, /organization warning the key SHA256:\S+ was never used since/);
     assert.match(said, /login_keys wrong line 1: the key is cut short/);
     assert.match(said, /login_keys wrong there is no organization "nobody"/);
+    assert.equal(said.match(/login_keys warning whoever may write there .*: chmod o-w \S*keys\.d\/acme$/gm)?.length, 1);
     assert.match(said, /login_keys warning changes that are not applied: 1; is "dropslot serve" running\?/);
   });
 

@@ -1,8 +1,10 @@
-/** Checks login keys: who may still come in with what, what ends soon, and whether the folder of keys is applied. */
+/** Checks login keys: who may still come in with what, what ends soon, and whether the folder of keys is applied, and safe. */
+import { accessSync, constants, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { listLoginKeys } from '../../db/control/keys.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { planFolder } from '../../keys/folder/plan.js';
-import { readKeyFolder } from '../../keys/folder/read.js';
+import { type FolderReading, readKeyFolder } from '../../keys/folder/read.js';
 import type { Workplace } from '../compose.js';
 import { stateOfKey } from '../operations/keyterms.js';
 import { formatTime } from '../output.js';
@@ -38,6 +40,8 @@ export async function examineKeyFolder(place: Workplace): Promise<Finding[]> {
   const { actions, problems } = await planFolder(control.read, reading, null);
   for (const { file, message } of problems)
     reporter(findings, 'login_keys', file === '' ? paths.loginKeys : `${paths.loginKeys}/${file}`)('wrong', message);
+  for (const path of pathsIn(paths.loginKeys, reading).filter(isOpenToAll))
+    reporter(findings, 'login_keys', path)('warning', `whoever may write there lets themselves in: chmod o-w ${path}`);
   const report = reporter(findings, 'login_keys', paths.loginKeys);
   if (actions.length > 0)
     report('warning', `changes that are not applied: ${actions.length}; is "dropslot serve" running?`);
@@ -46,4 +50,23 @@ export async function examineKeyFolder(place: Workplace): Promise<Finding[]> {
     report('ok', `applied: ${count} login keys of ${reading.orgs.size} organizations`);
   }
   return findings;
+}
+
+/** What decides who may log in: the folder, those of organizations, and the files with usable keys. */
+function pathsIn(root: string, { state, orgs }: FolderReading): string[] {
+  if (state !== 'read') return [];
+  const names = [...orgs].flatMap(([org, { keys }]) => [org, ...new Set(keys.map(({ file }) => file))]);
+  return [root, ...names.map((name) => join(root, name))];
+}
+
+/** Kubernetes mounts secrets with every right, and read-only. */
+function isOpenToAll(path: string): boolean {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o002) === 0) return false;
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EROFS';
+  }
 }
