@@ -67,7 +67,8 @@ export async function checkNext(deps: CheckerDeps): Promise<'idle' | 'checked' |
   for (const unchecked of await listUnchecked(control.read)) {
     if (!isSettled(unchecked, now())) continue;
     const org = await findOrg(control.read, unchecked.org);
-    if (org === null) continue;
+    // A check would give way to its run: those of others need not wait for that.
+    if (org === null || (await listUnendedRuns(control.read, org.id)).length > 0) continue;
     const leaseMs = settings.leaseSeconds * 1000;
     if (!(await takeCheckLease(control.write, org.id, owner, now(), leaseMs))) continue;
     return checkUnder(deps, org, unchecked.kind, leaseMs);
@@ -164,7 +165,8 @@ async function writeReports(
 ): Promise<CheckedFile> {
   const { upload, source } = sources[file]!;
   const planned = plan.planned[file]!;
-  const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient: org.recipient };
+  const { recipient, options } = org;
+  const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient, options };
   const place = placeReports(upload.path, kind, plan.today);
   const outcome = outcomeOf(source.name, source, planned);
   const { faults, warnings, refused } = planned.type === 'teams' ? planned.teams : planned.users;

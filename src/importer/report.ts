@@ -1,11 +1,12 @@
 /** Writes what goes back to the sender, sealed: the report and the rejected rows of each file, the summary of the run (R1). */
-import { stringify } from 'csv-stringify/sync';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
+import type { OrgOptions } from '../db/control/options.js';
 import { listFaultyLines, listIssues } from '../db/directory/findings.js';
 import type { Stage } from '../db/directory/stage.js';
 import { createBlob } from '../storage/blob.js';
 import type { BlobWriter, SealedBlob } from '../storage/writer.js';
+import { markOf, toCsv } from './csv.js';
 import { guardFormula } from './formula.js';
 import type { Row } from './parse.js';
 import type { PlannedFile } from './plan.js';
@@ -40,13 +41,13 @@ export async function writeReport(deps: ReportDeps, file: number): Promise<Seale
 
 /** The faulty rows under the original header, to be mended and sent again; the file is read once more for them. */
 export async function writeRejected(
-  deps: ReportDeps,
+  deps: ReportDeps & { options: OrgOptions },
   file: number,
   source: Source,
   planned: PlannedFile,
 ): Promise<SealedBlob> {
   return writeBlob(deps, async (writer) => {
-    await writeRows(writer, [planned.header]);
+    await writer.write(Buffer.from(markOf(deps.options) + toCsv([planned.header])));
     const faulty = listFaultyLines(deps.stage, file);
     let next = await faulty.next();
     for await (const batch of openRows(source, deps.settings)) {
@@ -95,5 +96,5 @@ async function writeBlob(
 }
 
 async function writeRows(writer: BlobWriter, rows: (string | number)[][]): Promise<void> {
-  if (rows.length > 0) await writer.write(Buffer.from(stringify(rows, { record_delimiter: '\r\n' })));
+  if (rows.length > 0) await writer.write(Buffer.from(toCsv(rows)));
 }

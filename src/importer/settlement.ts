@@ -36,7 +36,7 @@ export interface PlannedRun {
  */
 export async function writeReports(deps: RunDeps, plan: PlannedRun, reports: Report[]): Promise<Settlement> {
   const { run, org, sources, planned, stage, tell } = plan;
-  const reportDeps = { ...deps, stage, recipient: org.recipient };
+  const reportDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
   const place = createPlacer(deps, org);
   const date = dateIn(org.timeZone, deps.now());
   const uploads: Settlement['uploads'][number][] = [];

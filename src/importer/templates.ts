@@ -1,7 +1,7 @@
 /** Files to begin with, for the people who fill them: the exact labels, an organization's own fields, and an example beside. */
-import { stringify } from 'csv-stringify/sync';
 import type { Org } from '../db/control/orgs.js';
 import type { Field } from '../db/directory/fields.js';
+import { markOf, toCsv } from './csv.js';
 import { formatDate } from './dates.js';
 import { guardFormula } from './formula.js';
 import { teamLabels, userLabels } from './header.js';
@@ -30,12 +30,13 @@ export function renderTemplates(
     [labelKey(label), ...aliases].includes(labelKey(identifier ?? '')),
   );
   if (identifier !== undefined && !isKnown) own.unshift([identifier, 'tells who it is, whatever the email', '00042']);
+  const mark = markOf(org.options);
   const users = [...userColumns(org), ...own];
   const teams = teamColumns();
   return [
     { name: 'example.txt', text: renderExample(org, users, teams) },
-    { name: 'teams.csv', text: toCsv([teams.map(([label]) => label)]) },
-    { name: 'users.csv', text: toCsv([users.map(([label]) => label)]) },
+    { name: 'teams.csv', text: mark + toGuarded([teams.map(([label]) => label)]) },
+    { name: 'users.csv', text: mark + toGuarded([users.map(([label]) => label)]) },
   ];
 }
 
@@ -83,14 +84,14 @@ ${describeColumns(users)}
 
 An example:
 
-${indent(toCsv([users, users].map((row, line) => row.map(([label, , example]) => (line === 0 ? label : example)))))}
+${indent(toGuarded([users, users].map((row, line) => row.map(([label, , example]) => (line === 0 ? label : example)))))}
 The columns of teams.csv:
 
 ${describeColumns(teams)}
 
 An example:
 
-${indent(toCsv([teams, teams].map((row, line) => row.map(([label, , example]) => (line === 0 ? label : example)))))}`;
+${indent(toGuarded([teams, teams].map((row, line) => row.map(([label, , example]) => (line === 0 ? label : example)))))}`;
 }
 
 function describeColumns(columns: readonly Column[]): string {
@@ -98,11 +99,8 @@ function describeColumns(columns: readonly Column[]): string {
   return columns.map(([label, meaning]) => `    ${label.padEnd(width)}  ${meaning}`.trimEnd()).join('\n');
 }
 
-function toCsv(rows: string[][]): string {
-  return stringify(
-    rows.map((cells) => cells.map(guardFormula)),
-    { record_delimiter: '\r\n' },
-  );
+function toGuarded(rows: string[][]): string {
+  return toCsv(rows.map((cells) => cells.map(guardFormula)));
 }
 
 function indent(text: string): string {

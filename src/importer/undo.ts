@@ -1,5 +1,4 @@
 /** Takes back what a run changed, as a run of its own: planned, applied and recorded as an import is. */
-import { stringify } from 'csv-stringify/sync';
 import type { Org } from '../db/control/orgs.js';
 import type { Run } from '../db/control/runs.js';
 import type { Settlement } from '../db/control/settle.js';
@@ -10,6 +9,7 @@ import { type Fate, listKept, planUndo, type UndoOutcome } from '../db/directory
 import { DatabaseError } from '../db/error.js';
 import { removeBlob } from '../storage/blob.js';
 import { noCounts } from './counts.js';
+import { toCsv } from './csv.js';
 import { ImportError } from './error.js';
 import { guardFormula } from './formula.js';
 import { emailKey } from './normal.js';
@@ -100,15 +100,11 @@ async function writeUndoReports(
 }
 
 async function* describeKept(stage: Stage): AsyncGenerator<string> {
-  yield toLines([['what', 'name', 'column', 'before', 'after', 'why it was left alone']]);
+  yield toCsv([['what', 'name', 'column', 'before', 'after', 'why it was left alone']]);
   for await (const page of listKept(stage))
-    yield toLines(
+    yield toCsv(
       page.map(({ entity, name, field, before, after, fate }) =>
         [entity, name, field === '' ? '(created)' : field, before ?? '', after ?? '', reasons[fate]].map(guardFormula),
       ),
     );
-}
-
-function toLines(rows: string[][]): string {
-  return stringify(rows, { record_delimiter: '\r\n' });
 }

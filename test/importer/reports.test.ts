@@ -75,6 +75,31 @@ onBothDatabases('reports', (open) => {
     assert.deepEqual((await acme.users())['bob@acme.test']!.custom, { Note: 'two\nlines, and "more"' });
   });
 
+  test('R1 a newline in a rejected cell makes no second row, and what is written can be read again', async (t) => {
+    const acme = await Company.open(open, t, { options: { encoding: 'windows-1252' } });
+    const text = csv('User Email,Größe', 'bob(at)acme.test,"groß\neve@acme.test,No"', '"no\rbody",klein');
+    const first = await acme.import({ 'users.csv': Buffer.from(text, 'latin1') });
+    assert.equal(first.users.faults, 2);
+    const report = parse(await acme.read(first.files[0]!.report!), { columns: true }) as Record<string, string>[];
+    assert.deepEqual(
+      report.map(({ line, value }) => [line, value]),
+      [
+        ['2', 'bob(at)acme.test'],
+        ['4', 'no\rbody'],
+      ],
+    );
+    const mended = (await acme.read(first.files[0]!.rejected!))
+      .replace('(at)', '@')
+      .replace('no\rbody', 'cyd@acme.test');
+    assert.deepEqual(
+      mended,
+      '\ufeffUser Email,Größe\r\nbob@acme.test,"groß\neve@acme.test,No"\r\n"cyd@acme.test",klein\r\n',
+    );
+    const second = await acme.import({ 'users.rejected.csv': Buffer.from(mended) });
+    assert.deepEqual([second.users.created, second.users.faults, second.users.warnings], [2, 0, 0]);
+    assert.deepEqual((await acme.users())['bob@acme.test']!.custom, { Größe: 'groß\neve@acme.test,No' });
+  });
+
   test('R1 files of one name, in one run and on one day, keep apart', async (t) => {
     const acme = await Company.open(open, t);
     await acme.drop('/a/users.csv', csv('User Email', 'ann@acme.test'));

@@ -27,6 +27,10 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   await ask('orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable');
   await ask('keys', 'add', 'acme', publicKey);
   await ask('orgs', 'set', 'acme', 'identifier=Employee ID', 'earlyCheck=no');
+  await ask('orgs', 'set', 'acme', 'aliases=Work Email=user email; Boss=Manager Email', 'encoding=windows-1252');
+  assert.match((await run('orgs', 'set', 'acme', 'aliases=Work Email=Mail')).stderr, /aliases takes labels with/);
+  const shown = (await run('orgs', 'show', 'acme')).stdout;
+  assert.match(shown, /Work Email=User Email; Boss=Manager Email[\s\S]*windows-1252/);
   const server = await startServe(t, { data });
   const client = new SftpClient();
   client.on('error', () => {});
@@ -34,13 +38,16 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   await client.connect({ host: '127.0.0.1', port: server.port, username: 'acme', privateKey: key.private });
   const put = (name: string, ...lines: string[]) => client.put(Buffer.from(`${lines.join('\n')}\n`), name);
 
-  const rows = names.map((name, n) => `${n === 3 ? name.replace('@', ' at ') : name},Name ${n},${n}`);
-  await put('/users.csv', 'User Email,User Name,Employee ID', ...rows);
+  const rows = names.map((name, n) => `${n === 3 ? name.replace('@', ' at ') : name},Zoë ${n},${n}`);
+  const text = ['Work Email,User Name,Employee ID', ...rows].join('\n');
+  await client.put(Buffer.from(text, 'latin1'), '/users.csv');
   const first = await ask<RunSummary>('import', 'acme');
   assert.deepEqual([first.users.created, first.users.faults], [11, 1]);
   const rejected = (await client.get(first.files[0]!.rejected!)).toString();
-  await put('/users.rejected.csv', rejected.replace(' at ', '@').trim());
+  await put('/users.rejected.csv', rejected.replace(' at ', '@'));
   assert.equal((await ask<RunSummary>('import', 'acme')).users.created, 1);
+  assert.match((await run('users', 'show', 'acme', names[2]!)).stdout, /Zoë 2/);
+  assert.match((await run('users', 'show', 'acme', names[3]!)).stdout, /Zoë 3/, 'rejected rows are UTF-8, and say so');
 
   await put(
     '/users.csv',

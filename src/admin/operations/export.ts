@@ -8,6 +8,7 @@ import { readVersion } from '../../db/directory/directory.js';
 import { type Field, listFields } from '../../db/directory/fields.js';
 import { listTeams } from '../../db/directory/teams.js';
 import { listUsers, type User } from '../../db/directory/users.js';
+import { markOf } from '../../importer/csv.js';
 import { formatDate } from '../../importer/dates.js';
 import { guardFormula } from '../../importer/formula.js';
 import type { Workplace } from '../compose.js';
@@ -58,7 +59,7 @@ export async function* exportUsers(place: Workplace, orgId: string, filter: Expo
   const status = filter.active === true ? ('active' as const) : undefined;
   const all = await listFields(db, org.id);
   const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
-  yield toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
+  yield markOf(org.options) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
     const users: User[] = await listUsers(db, org.id, { after, limit: pageSize, status, changedSince });
     // Whom an undo took away: a file that names them would bring them back.
@@ -76,7 +77,7 @@ export async function* exportTeams(place: Workplace, orgId: string, filter: Expo
   const db = place.directory.read;
   const version = await readVersion(db, org.id);
   const since = await readSince(place, org, filter.changedSince);
-  yield toCsv([teamLabels]);
+  yield markOf(org.options) + toCsv([teamLabels]);
   for (let after: string | null = null; ; ) {
     const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize, since);
     if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
