@@ -5,7 +5,8 @@ import { parse } from 'csv-parse/sync';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { findRun, openUndoRun } from '../../src/db/control/runs.js';
 import { deactivateDue } from '../../src/db/directory/deactivation.js';
-import { listHistory, listOrigins } from '../../src/db/directory/history.js';
+import { listFields, updateField } from '../../src/db/directory/fields.js';
+import { listHistory, listOrigins, recordChanges } from '../../src/db/directory/history.js';
 import type { RunSummary } from '../../src/importer/types.js';
 import { workNext } from '../../src/importer/worker.js';
 import { Company, csv } from '../support/company.js';
@@ -152,6 +153,28 @@ onBothDatabases('undo', (open) => {
     const undone = await summaryOf(acme, run);
     assert.deepEqual(await kept(acme, undone), ['user ann.b@x.test User Email', 'user ann.b@x.test Manager Email']);
     assert.equal((await acme.users())['ann.b@x.test']!.manager, 'cyd@x.test');
+  });
+
+  test('a value comes back after its field was renamed, unless it was changed under the new label', async () => {
+    const acme = await found();
+    const { directory } = acme.deps;
+    const desks = (...values: string[]) =>
+      csv('User Email,Desk,Owner Email', ...values.map((value, n) => `u${n}@x.test,${value},o${value}`));
+    await acme.import({ 'a.csv': desks('1', '2') });
+    const { run } = await acme.import({ 'b.csv': desks('3', '4') });
+    const field = (await listFields(directory.read, acme.org.id)).find(({ label }) => label === 'Desk')!;
+    const label = { org: acme.org.id, entity: 'field' as const, entityId: field.id, field: 'Label', at: acme.clock };
+    await updateField(directory.write, field.id, { label: 'Seat', labelKey: 'seat', aliases: ['desk'] });
+    await recordChanges(directory.write, [{ ...label, before: 'Desk', after: 'Seat' }]);
+    await acme.import({ 'c.csv': csv('User Email,Seat', 'u1@x.test,5') });
+    await acme.import({ 'c.csv': csv('User Email,Seat', 'u1@x.test,4') });
+    const summary = await summaryOf(acme, run);
+    assert.deepEqual(await kept(acme, summary), ['user u1@x.test Desk']);
+    const { 'u0@x.test': one, 'u1@x.test': other } = await acme.users();
+    assert.deepEqual(one!.custom, { Seat: '1', 'Owner Email': 'o1' });
+    assert.deepEqual(other!.custom, { Seat: '4', 'Owner Email': 'o2' });
+    const told = await listHistory(directory.read, 'user', String(one!.id), 2);
+    assert.deepEqual(told.map(({ after }) => after).sort(), ['1', 'o1']);
   });
 
   test('an undo that would leave no admin is given up', async () => {

@@ -78,7 +78,7 @@ export async function planUndo(
     stage,
     `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
      SELECT 0, NULL, r.entity, r.key, r.field, r.after,
-       CASE WHEN r.field IN ('Manager Email', 'Owner Email') THEN r.item ELSE r.before END FROM ${s}.reversals r WHERE r.fate = 'back' ORDER BY r.n`,
+       CASE WHEN r.field = CASE r.entity WHEN 'user' THEN 'Manager Email' ELSE 'Owner Email' END THEN r.item ELSE r.before END FROM ${s}.reversals r WHERE r.fate = 'back' ORDER BY r.n`,
   );
   if (!(await isAdminLeft(stage, context.org))) return null;
   const [counts] = await rows<UndoOutcome>(
@@ -226,7 +226,9 @@ async function takeBackCustom(stage: Stage, org: string): Promise<void> {
   const s = stage.prefix;
   const labels = await rows<{ label: string; id: string | null }>(
     stage,
-    `SELECT named.field AS label, (SELECT f.id FROM fields f WHERE f.org_id = :org AND f.label = named.field) AS id
+    `SELECT named.field AS label, COALESCE((SELECT f.id FROM fields f WHERE f.org_id = :org AND f.label = named.field),
+       (SELECT f.id FROM changes l JOIN fields f ON f.id = l.entity_id AND f.org_id = :org
+        WHERE l.entity = 'field' AND l.field = 'Label' AND l.before = named.field ORDER BY l.id DESC LIMIT 1)) AS id
      FROM (SELECT DISTINCT field FROM ${s}.reversals WHERE entity = 'user' AND field <> '') named`,
     { org },
   );
@@ -243,6 +245,16 @@ async function takeBackCustom(stage: Stage, org: string): Promise<void> {
       await run(stage, `UPDATE ${s}.reversals AS r SET fate = 'gone' ${whose}`, { label });
       continue;
     }
+    // Under another label it was changed since all the same.
+    const names = `SELECT l.before FROM changes l WHERE l.entity = 'field' AND l.entity_id = :id AND l.field = 'Label'
+      UNION SELECT l.after FROM changes l WHERE l.entity = 'field' AND l.entity_id = :id AND l.field = 'Label'`;
+    await run(
+      stage,
+      `UPDATE ${s}.reversals AS r SET fate = 'changed' WHERE r.entity = 'user' AND r.field = :label AND r.fate IS NULL
+         AND EXISTS (SELECT 1 FROM changes x WHERE x.entity = 'user' AND x.entity_id = CAST(r.id AS TEXT) AND x.id > r.last
+           AND x.field IN (${names}))`,
+      { label, id },
+    );
     await run(
       stage,
       `UPDATE ${s}.reversals AS r SET fate = CASE WHEN p.custom->>CAST(:id AS TEXT) IS DISTINCT FROM r.after THEN 'changed'
