@@ -76,7 +76,9 @@ export function planColumns(
       if (field === null) continue;
       const same = plan.fields.find((column) => column.field.id === field.id);
       if (same !== undefined) {
-        plan.warnings.push(makeIssue('field_twice', { line: 1, column: label }, { label, other: same.label }));
+        plan.warnings.push(
+          makeIssue('field_twice', { line: header.line, column: label }, { label, other: same.label }),
+        );
         continue;
       }
       plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });

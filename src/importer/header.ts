@@ -75,19 +75,26 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
   if (named > limits.maxColumns) {
     throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
   }
-  const meant = cells.map((cell) => wording.aliases.get(labelKey(cell)) ?? cell);
+  const meant = cells.map((cell) => followAlias(cell, cells, wording));
   refuseTwice(meant, row.line);
   const type = tellType(meant, row.line);
   const warnings: Issue[] = [];
   const columns = cells.map((cell, index): Column => {
     const label = cell.trim();
     if (label === '') return { index, label, meaning: { kind: 'blank' } };
-    const alias = wording.aliases.get(labelKey(label));
-    return { index, label, meaning: tellMeaning(alias ?? label, type, row.line, wording, warnings) };
+    return { index, label, meaning: tellMeaning(meant[index]!.trim(), type, row.line, wording, warnings) };
   });
   const isKey = ({ meaning }: Column) =>
     meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
   return { type, line: row.line, columns, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
+}
+
+/** A field that had the label before it became an alias keeps it beside the standard label: as exports write the two. */
+function followAlias(cell: string, cells: readonly string[], { aliases, own }: Wording): string {
+  const standard = aliases.get(labelKey(cell));
+  if (standard === undefined) return cell;
+  const isThere = cells.some((other) => labelKey(other) === labelKey(standard));
+  return isThere && own.has(labelKey(cell)) ? cell : standard;
 }
 
 function tellType(cells: string[], line: number): FileType {

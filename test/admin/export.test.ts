@@ -134,6 +134,18 @@ onBothDatabases('exports', (open) => {
     );
   });
 
+  test('a field whose label became an alias comes out and goes in beside the standard label', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    await acme.import({ 'users.csv': csv('User Email,Boss', 'ann@acme.test,bob@acme.test', 'bob@acme.test,') });
+    await updateOrg(acme.deps.control.write, 'acme', { options: { aliases: { Boss: 'Manager Email' } } });
+    const followed = await acme.import({ 'users.csv': csv('User Email,Boss', 'ann@acme.test,bob@acme.test') });
+    assert.equal(followed.users.updated, 1);
+    const exported = await gather(exportUsers(place, 'acme'));
+    const again = await acme.import({ 'users.csv': exported });
+    assert.deepEqual([again.files[0]!.refusal, changesOf(again.users)], [null, nothing]);
+  });
+
   test('only what was changed, and only who is active', async (t) => {
     const acme = await Company.open(open, t);
     const place = await workplaceOn(t, acme.databases.settings);
