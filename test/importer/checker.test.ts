@@ -147,12 +147,25 @@ onBothDatabases('checks', (open) => {
     for (let time = 0; time < 5; time++)
       assert.equal(await checkNext(checkerOf(acme, { mustYield: () => true })), 'left');
     const run = await openManualRun(control.write, 'acme', acme.clock);
-    assert.equal(await checkNext(checkerOf(acme)), 'left', 'another process imports it');
+    assert.equal(await checkNext(checkerOf(acme)), 'idle', 'another process imports it');
     await control.write('runs').where({ id: run }).delete();
     assert.equal((await control.read('uploads').first()).check_attempts, 0);
     const broken = { ...checkerOf(acme), identity: () => Promise.reject(new Error('no key')) };
     for (const result of ['left', 'left', 'left', 'idle']) assert.equal(await checkNext(broken), result);
     assert.equal((await acme.import()).users.created, 1);
+  });
+
+  test('an organization whose run waits holds up nobody else’s checks', async (t) => {
+    const acme = await Company.open(open, t);
+    const other = await Company.join(acme.databases, { id: 'other', ownerEmail: 'owner@other.test' });
+    await acme.drop('/dry-run/users.csv', csv('User Email', 'ann@acme.test'));
+    acme.clock += quietMs;
+    await other.drop('/users.csv', csv('User Email', 'bea@other.test'));
+    other.clock = acme.clock + quietMs;
+    await openManualRun(acme.deps.control.write, 'acme', acme.clock);
+    assert.equal(await checkNext(checkerOf(other)), 'checked');
+    assert.deepEqual(await namesIn(other, `/reports/${day}`), ['users.check.json', 'users.check.txt']);
+    assert.equal(await checkNext(checkerOf(other)), 'idle');
   });
 
   test('no early check where the organization does not want it', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { updateOrg } from '../../src/db/control/orgs.js';
-import { listRuns } from '../../src/db/control/runs.js';
+import { listRuns, openManualRun, openUndoRun } from '../../src/db/control/runs.js';
 import { nextDeactivation } from '../../src/db/directory/deactivation.js';
 import { startDeactivations } from '../../src/importer/deactivations.js';
 import { startImporter } from '../../src/importer/importer.js';
@@ -86,6 +86,23 @@ onBothDatabases('slots', (open) => {
     await acme.drop('/more.csv', csv('Team Name', 'People'));
     acme.clock += 2_000;
     assert.equal(await openUploadRuns(deps), 0);
+  });
+
+  test('an undo takes no files: what came before it is imported all the same', async (t) => {
+    const acme = await Company.open(open, t, { options: { cadence: 'on-upload' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    const { run } = await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test') });
+    acme.clock += 1_000;
+    await acme.drop('/users.csv', csv('User Email', 'bob@acme.test'));
+    acme.clock += 1_000;
+    const undo = await openUndoRun(control.write, 'acme', run!, acme.clock);
+    assert.notEqual(await openManualRun(control.write, 'acme', acme.clock), undo, 'an import is no undo');
+    await control.write('runs').where({ kind: 'manual', state: 'open' }).delete();
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 0, 'after the undo');
+    await control.write('runs').where({ id: undo }).update({ state: 'done' });
+    assert.equal(await openUploadRuns(deps), 1);
   });
 
   test('a disabled organization, and slots before it was enabled, are left alone', async (t) => {

@@ -108,7 +108,8 @@ export async function openUploadRun(db: Queryable, org: string, now: number): Pr
     await tx('orgs').where({ id: org }).forUpdate().first('id');
     const unended = ['open', 'running', 'held'];
     if ((await tx('runs').where({ org_id: org }).whereIn('state', unended).first('id')) !== undefined) return null;
-    const last = await tx('runs').where({ org_id: org }).max({ at: 'opened_at' }).first();
+    // An undo takes no files: what came before it still waits.
+    const last = await tx('runs').where({ org_id: org }).whereNot({ kind: 'undo' }).max({ at: 'opened_at' }).first();
     const fresh = tx('uploads')
       .where({ org_id: org, state: 'queued' })
       .where('queued_at', '>=', last?.at ?? 0);
@@ -120,9 +121,14 @@ export async function openUploadRun(db: Queryable, org: string, now: number): Pr
   });
 }
 
-/** Opens a run by hand, or gives the one that waits already. */
+/** Opens a run by hand, or gives the one that waits already for what is queued: neither an undo nor an approved run does. */
 export async function openManualRun(db: Queryable, org: string, now: number): Promise<number> {
-  const waiting = await db('runs').where({ org_id: org, state: 'open' }).orderBy('id').first();
+  const waiting = await db('runs')
+    .where({ org_id: org, state: 'open' })
+    .whereNot({ kind: 'undo' })
+    .whereNull('hold')
+    .orderBy('id')
+    .first();
   if (waiting !== undefined) return waiting.id;
   const [row] = await db('runs')
     .insert({ org_id: org, kind: 'manual', slot_date: null, state: 'open', opened_at: now })
@@ -224,7 +230,7 @@ export async function reopenRun(db: Queryable, id: number, approval: Approval): 
   return (await db('runs').where({ id, state: 'held' }).update(change)) > 0;
 }
 
-/** Ends a run that is held, or approved and not yet claimed; false: it is neither. */
+/** Ends a run that is held, or approved and not yet claimed; false: it is neither, or was at work on its files already. */
 export async function endHeldRun(
   db: Queryable,
   id: number,
@@ -232,7 +238,8 @@ export async function endHeldRun(
   now: number,
 ): Promise<boolean> {
   const waiting = db('runs').where({ id }).whereIn('state', ['held', 'open']).whereNotNull('hold');
-  return (await waiting.update({ state, finished_at: now, approval: null })) > 0;
+  const begun = db('uploads').select(db.raw('1')).where({ run_id: id, state: 'running' });
+  return (await waiting.whereNotExists(begun).update({ state, finished_at: now, approval: null })) > 0;
 }
 
 /** Of a run that has ended: what it says was not known until it did. */
