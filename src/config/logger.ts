@@ -34,7 +34,21 @@ function asLine(info: winston.Logform.TransformableInfo): string {
   const time = String(timestamp).slice(11, 19);
   const details = Object.entries(rest)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .map(([name, value]) => `${name}=${name === 'stack' ? indent(String(value)) : toVisible(value)}`)
     .join(' ');
   return `${time} ${level.padEnd(5)} ${String(message)}${details === '' ? '' : `  ${details}`}`;
+}
+
+/** Names of files and words of clients are in it: they must neither begin a line of their own nor steer a terminal. */
+function toVisible(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return text.replace(
+    /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A stack has lines of its own, and begins with the message. */
+function indent(stack: string): string {
+  return stack.split('\n').map(toVisible).join('\n    ');
 }
