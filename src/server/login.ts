@@ -20,7 +20,7 @@ export interface LoginDeps {
   maxAttempts: number;
   /** Whether keys that were allowed it may sign with SHA-1 on this listener. */
   takesSha1: boolean;
-  /** A key was refused, or something else was tried. */
+  /** A key was refused, or something else was tried; it counts unless a login follows. */
   onRefusal(): void;
   /** Whether there is room in the log for one more refusal. */
   mayLog(message: string): boolean;
@@ -109,6 +109,8 @@ async function judgePassword(
   told: Set<string>,
   methods: Promise<AuthenticationType[]>,
 ): Promise<void> {
+  // At once: who hangs up before the answer, since only a good password is answered soon, has guessed all the same.
+  deps.onRefusal();
   const earliest = sleep(passwordRefusalMs, undefined, { ref: false });
   const isOffered = (await methods).includes('password');
   if (isOffered) {
@@ -123,7 +125,6 @@ async function judgePassword(
     recordRefusal(context.username, outcome, true, deps, told);
     await earliest;
   }
-  deps.onRefusal();
   context.reject(await methods);
 }
 

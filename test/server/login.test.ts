@@ -8,7 +8,7 @@ import { updateOrg } from '../../src/db/control/orgs.js';
 import { generatePassword } from '../../src/keys/password.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { connect, openSftp, startTestServer } from '../support/server.js';
-import { keepingLogger } from '../support/session.js';
+import { keepingLogger, until } from '../support/session.js';
 
 /** What the server answers to each authentication request, until it lets the client in or closes. */
 function authAnswers(login: ConnectConfig): Promise<string[]> {
@@ -93,6 +93,28 @@ test('where somebody has a password everybody is asked for one, and no answer te
     !lines.some((line) => line.includes('hunter2') || line.includes(text.slice(9, 40))),
     'what was typed is not logged',
   );
+});
+
+test('who guesses a password and does not wait for the answer has guessed all the same', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const at = Date.now(); // standing still: no point is forgotten, however slow the machine is
+  const server = await startTestServer(t, { exemptAddresses: [] }, logger, () => at);
+  const { host, port } = server;
+  const { fingerprint, text, secret } = await generatePassword();
+  const row = { org: 'acme', kind: 'password', fingerprint, algorithm: 'scrypt', publicKey: '', secret } as const;
+  await insertLoginKey(server.control.write, { ...row, label: '', sources: [], expiresAt: null, createdAt: 0 });
+  const wrong = `${text.slice(0, -1)}1`;
+  const hasPaused = () => lines.some((line) => /address pauses.*wrong keys|wrong keys.*address pauses/.test(line));
+  for (let guess = 0; guess < 8 && !hasPaused(); guess++) {
+    const client = new ssh2.Client().on('error', () => {});
+    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+    const debug = (line: string) => {
+      if (/Outbound: Sending USERAUTH_REQUEST \(password\)/.test(line)) setImmediate(() => client.end());
+    };
+    client.connect({ host, port, username: 'acme', password: wrong, authHandler: ['password'], debug });
+    await closed;
+  }
+  await until(hasPaused, 'the pause', 30_000);
 });
 
 test('a refusal is logged with its reason, the key and the client, once for each key', async (t) => {
