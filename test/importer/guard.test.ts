@@ -290,6 +290,27 @@ onBothDatabases('guard', (open) => {
     }
   }
 
+  test('G1 F11 a newer file that comes while the run is planned is not held up by the older one', async () => {
+    const acme = await found();
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', leavers(5));
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    const run = await openManualRun(control.write, acme.org.id, acme.clock);
+    const onStep = async (step: string) => {
+      if (step !== 'planned') return;
+      await control.write.transaction(async (tx) => {
+        const entry = (await lockEntry(tx, acme.org.id, '/users.csv'))!;
+        await replaceEntry(tx, acme.org, sender, entry, acme.clock);
+      });
+      await acme.drop('/users.csv', leavers(1));
+    };
+    assert.equal(await workNext({ ...acme.deps, onStep }, run), 'ended');
+    assert.equal((await runOf(acme, run)).state, 'superseded');
+    assert.deepEqual(await uploads(acme), ['/users.csv superseded', '/teams.csv queued', '/users.csv queued']);
+    const next = await acme.import();
+    assert.deepEqual([next.state, next.files.length, await statuses(acme)], ['applied', 2, 1]);
+  });
+
   test('G1 a held file that is renamed stays with its run', async () => {
     const acme = await found();
     const held = await acme.import({ 'users.csv': leavers(5) });
