@@ -9,6 +9,7 @@ import {
   retypeField,
 } from '../../src/admin/operations/customfields.js';
 import { exportUsers } from '../../src/admin/operations/export.js';
+import { showUser } from '../../src/admin/operations/users.js';
 import { listAudit } from '../../src/db/control/audit.js';
 import { renderTemplates } from '../../src/importer/templates.js';
 import { Company, csv } from '../support/company.js';
@@ -31,6 +32,9 @@ onBothDatabases('custom fields', (open) => {
     assert.deepEqual([again.users.updated, again.users.warnings], [1, 0]);
     await acme.import({ 'users.csv': csv('User Email,Work Location', 'ann@acme.test,Ulm') });
     assert.deepEqual((await acme.users())['ann@acme.test']!.custom, { 'Work Location': 'Ulm', Desk: '7' });
+    const story = async () => (await showUser(place, 'acme', 'ann@acme.test')).story;
+    const ulm = (await story()).find(({ field }) => field === 'Work Location')!;
+    assert.deepEqual([ulm.value, ulm.from?.after], ['Ulm', 'Ulm']);
     const both = await acme.import({ 'users.csv': csv('User Email,Work Location,Office', 'ann@acme.test,Kiel,Trier') });
     assert.deepEqual(await acme.codes(both), ['field_twice@1']);
     assert.equal(((await acme.users())['ann@acme.test']!.custom as Record<string, string>)['Work Location'], 'Kiel');
@@ -44,6 +48,12 @@ onBothDatabases('custom fields', (open) => {
       await assert.rejects(renameField(place, 'acme', label, wanted), { code: 'refused' });
     await assert.rejects(renameField(place, 'acme', 'Nothing', 'Else'), { code: 'not_found' });
     assert.equal((await renameField(place, 'acme', 'Work Location', 'Office')).aliases[0], 'worklocation');
+    const kiel = (await story()).find(({ field }) => field === 'Office')!;
+    assert.deepEqual(
+      [kiel.value, kiel.from?.after],
+      ['Kiel', 'Kiel'],
+      'a value tells where it is from, whatever its field was called',
+    );
 
     await confirmField(place, 'acme', 'Manager Emial', 'text');
     const near = await acme.import({ 'users.csv': csv('User Email,Manager Emial', 'ann@acme.test,on purpose') });

@@ -6,7 +6,7 @@ import { updateOrg } from '../../src/db/control/orgs.js';
 import { findRun, openUndoRun } from '../../src/db/control/runs.js';
 import { deactivateDue } from '../../src/db/directory/deactivation.js';
 import { listFields, updateField } from '../../src/db/directory/fields.js';
-import { listHistory, listOrigins, recordChanges } from '../../src/db/directory/history.js';
+import { listFormerLabels, listHistory, listOrigins, recordChanges } from '../../src/db/directory/history.js';
 import type { RunSummary } from '../../src/importer/types.js';
 import { workNext } from '../../src/importer/worker.js';
 import { Company, csv } from '../support/company.js';
@@ -175,6 +175,8 @@ onBothDatabases('undo', (open) => {
     assert.deepEqual(other!.custom, { Seat: '4', 'Owner Email': 'o2' });
     const told = await listHistory(directory.read, 'user', String(one!.id), 2);
     assert.deepEqual(told.map(({ after }) => after).sort(), ['1', 'o1']);
+    const former = await listFormerLabels(directory.read, [field.id]);
+    assert.deepEqual([...former], [['Desk', field.id]]);
   });
 
   test('an undo that would leave no admin is given up', async () => {

@@ -1,7 +1,7 @@
 /** Looking up users of an organization, for lists and for one person. */
 import { findUpload } from '../../db/control/uploads.js';
 import { type FieldType, listFields } from '../../db/directory/fields.js';
-import { listHistory, listOrigins, type RecordedChange } from '../../db/directory/history.js';
+import { listFormerLabels, listHistory, listOrigins, type RecordedChange } from '../../db/directory/history.js';
 import { countReports, findUser, listUsers, type User, type UserStatus } from '../../db/directory/users.js';
 import { emailKey } from '../../importer/normal.js';
 import type { Workplace } from '../compose.js';
@@ -73,15 +73,23 @@ export async function showUser(place: Workplace, orgId: string, email: string): 
     file: files.get(change.uploadId ?? -1) ?? null,
   });
   const label = await createLabeller(place, org.id);
+  const fields = await listFields(db, org.id);
+  const labels = new Map(fields.map((field) => [field.id, field.label]));
+  const former = await listFormerLabels(db, [...labels.keys()]);
+  const isKnown = new Set(labels.values());
+  const called = (field: string) => (isKnown.has(field) ? field : (labels.get(former.get(field) ?? '') ?? field));
   return {
     user: label(user),
-    story: tellStory(label(user), origins.map(withFile)),
+    story: tellStory(
+      label(user),
+      origins.map(withFile).map((one) => ({ ...one, field: called(one.field) })),
+    ),
     reports: await countReports(db, user.id),
     changes: changes.map(withFile),
   };
 }
 
-/** The values in the order of the standard labels, each with the last change of it; else with the creation. */
+/** The values in the order of the standard labels and by their labels of today, each with the last change of it; else with the creation. */
 function tellStory(user: LabelledUser, origins: readonly UserChange[]): FieldStory[] {
   const created = origins.find(({ field }) => field === '') ?? null;
   const values: [string, string | null][] = [
@@ -97,7 +105,7 @@ function tellStory(user: LabelledUser, origins: readonly UserChange[]): FieldSto
     ...user.custom,
   ];
   const plain = values.flatMap(([field, value]): FieldStory[] =>
-    value === null ? [] : [{ field, value, from: origins.find((one) => one.field === field) ?? created }],
+    value === null ? [] : [{ field, value, from: origins.findLast((one) => one.field === field) ?? created }],
   );
   const teams = user.teams.map((value): FieldStory => {
     const from = origins.find(({ field, after }) => field === 'Teams' && after === value) ?? created;

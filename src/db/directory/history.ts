@@ -32,6 +32,16 @@ export async function listHistory(
   return rows.map(toChange);
 }
 
+/** Labels that fields had before, and the id of the field: older changes of users speak of it by them. */
+export async function listFormerLabels(db: Queryable, fieldIds: readonly string[]): Promise<Map<string, string>> {
+  const rows = await db('changes')
+    .where({ entity: 'field', field: 'Label' })
+    .whereIn('entity_id', fieldIds)
+    .orderBy('id')
+    .select('before', 'entity_id');
+  return new Map(rows.map((row) => [row.before, row.entity_id]));
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: a row of the table
 function toChange(row: any): RecordedChange {
   return {
