@@ -1,11 +1,13 @@
 /** Claims runs and works on them, one at a time, holding the lease while it does. */
 
+import { findOrg } from '../db/control/orgs.js';
 import { giveUpRun } from '../db/control/requeue.js';
 import { claimRun, type Run, releaseRun, renewLease } from '../db/control/runs.js';
 import { recordRead } from '../db/control/uploads.js';
 import { findApplied } from '../db/directory/apply.js';
 import { ImportError } from './error.js';
 import { type RunDeps, workRun } from './run.js';
+import { dateIn } from './time.js';
 import type { Progress } from './types.js';
 
 export interface WorkerDeps extends RunDeps {
@@ -33,7 +35,13 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   deps.onClaim?.();
   // What is applied has to be settled, however often that takes: its files must not be queued again.
   if (run.attempts > mostAttempts && (await findApplied(directory.read, run.id)) === null) {
-    await giveUpRun(control, run, `given up after ${mostAttempts} attempts; see the log`, now());
+    await giveUpRun(
+      control,
+      run,
+      `given up after ${mostAttempts} attempts; see the log`,
+      now(),
+      await today(deps, run),
+    );
     logger.error('a run was given up; its files are queued again', { org: run.org, run: run.id });
     return 'ended';
   }
@@ -61,7 +69,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   } catch (error) {
     if (error instanceof ImportError && error.code === 'unsafe') {
       logger.warn('a run was given up', { org: run.org, run: run.id, reason: error.message });
-      await giveUpRun(control, run, error.message, now());
+      await giveUpRun(control, run, error.message, now(), await today(deps, run));
       return 'ended';
     }
     const isExpected = error instanceof ImportError && error.code !== 'contended';
@@ -78,6 +86,12 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   } finally {
     lease.end();
   }
+}
+
+/** The date where the organization is; in UTC if it is gone. */
+async function today({ control, now }: WorkerDeps, run: Run): Promise<string> {
+  const org = await findOrg(control.read, run.org);
+  return dateIn(org?.timeZone ?? 'UTC', now());
 }
 
 /** Renews the lease while the run goes on; `tell` ends the run at its next step when it is lost or the importer stops. */

@@ -55,6 +55,31 @@ onBothDatabases('settling', (open) => {
     for (const stage of stages) await stage.drop();
   });
 
+  test('F11 a run that is given up puts no file beside the newer one that replaced it', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', csv('User Email', 'old@acme.test'));
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    const id = await openManualRun(control.write, 'acme', acme.clock);
+    const onStep = async (step: RunStep) => {
+      if (step === 'planned') throw new Error('the disk is full');
+    };
+    for (let time = 0; time < 5; time++) assert.equal(await workNext({ ...acme.deps, onStep }), 'left');
+    // As a client's newer version does it.
+    await control.write('entries').where({ org_id: 'acme', name: 'users.csv' }).delete();
+    await acme.drop('/users.csv', file);
+    assert.equal(await workNext(acme.deps), 'ended');
+    assert.equal((await findRun(control.read, id))!.state, 'failed');
+    const uploads = await control.read('uploads').orderBy('id').select('path', 'state', 'archived_as');
+    assert.deepEqual(
+      uploads.map(({ path, state }) => `${path} ${state}`),
+      ['/users.csv superseded', '/teams.csv queued', '/users.csv queued'],
+    );
+    assert.match(await acme.read(uploads[0].archived_as), /old@acme\.test/);
+    const next = await acme.import();
+    assert.deepEqual([next.users.created, next.files.length], [1, 2]);
+  });
+
   test('a run that fails holds up its own organization only', async (t) => {
     const { control } = await open(t);
     for (const id of ['acme', 'beta']) await insertOrg(control.write, sampleOrg(id, {}));

@@ -1,10 +1,10 @@
 /** Runs that are held (rule G1): put aside with their files and reports, approved, rejected, or overtaken by a newer file. */
 import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
-import { findEntryOfUpload } from './entries.js';
+import { supersedeReplaced } from './replaced.js';
 import { type Approval, endHeldRun, findHeldRun, findRun, type Hold, holdRun, type Run, reopenRun } from './runs.js';
 import { archiveUpload, correctSummary, placeReports, type Settlement } from './settle.js';
-import { holdUploads, listHeld, listQueue, requeueHeld, settleUpload, supersedeUpload } from './uploads.js';
+import { holdUploads, listHeld, requeueHeld, settleUpload } from './uploads.js';
 
 /** Puts a run aside, and its reports into their places; false: it is somebody else's now, and nothing was done. */
 export async function putAside(
@@ -19,23 +19,11 @@ export async function putAside(
     await correctSummary(tx, run.id, summary, await placeReports(tx, run.org, reports, hold.at));
     const { digest } = hold;
     await audit(tx, run, hold.at, 'system', 'run.held', { digest });
-    await yieldToNewer(tx, run, hold);
+    // What came while the run was planned met a file that a run was at work on; now it takes its place.
+    const replaced = await supersedeReplaced(tx, run.org, await listHeld(tx, run.id), hold.today, hold.at);
+    if (replaced > 0) await overtakeHeld(tx, run.id, hold.at);
     return true;
   });
-}
-
-/** What came while the run was planned met a file that a run was at work on; now it takes its place. */
-async function yieldToNewer(tx: Queryable, run: Run, { at, today }: Hold): Promise<void> {
-  const queued = new Set((await listQueue(tx, run.org)).map(({ path }) => path));
-  let isOvertaken = false;
-  for (const { id, path } of await listHeld(tx, run.id)) {
-    // One that its sender has renamed meanwhile is another file.
-    if (!queued.has(path) || (await findEntryOfUpload(tx, run.org, id)) !== null) continue;
-    const place = `/archive/${today}/superseded/${path.slice(path.lastIndexOf('/') + 1)}`;
-    const archivedAs = await archiveUpload(tx, run.org, id, place, at);
-    isOvertaken = (await supersedeUpload(tx, id, { archivedAs, at })) || isOvertaken;
-  }
-  if (isOvertaken) await overtakeHeld(tx, run.id, at);
 }
 
 /** Lets a held run be applied, if it still plans the same; false: it is not held any more. */

@@ -1,14 +1,19 @@
 /** Gives the files of a run that was given up back to the queue. */
 import type { Db } from '../connection.js';
 import { recordAudit } from './audit.js';
+import { supersedeReplaced } from './replaced.js';
 import { failRun, type Run } from './runs.js';
-import { unclaimUploads } from './uploads.js';
+import { listQueue, unclaimUploads } from './uploads.js';
 
-/** @param failure a sentence for the operator. */
-export async function giveUpRun(control: Db, run: Run, failure: string, now: number): Promise<void> {
+/**
+ * @param failure a sentence for the operator.
+ * @param date of now in the organization's time zone, yyyy-mm-dd.
+ */
+export async function giveUpRun(control: Db, run: Run, failure: string, now: number, date: string): Promise<void> {
   await control.write.transaction(async (tx) => {
     if (!(await failRun(tx, run, failure, now))) return;
     await unclaimUploads(tx, run.id);
+    await supersedeReplaced(tx, run.org, await listQueue(tx, run.org), date, now);
     const detail = { run: run.id, failure };
     await recordAudit(tx, {
       at: now,

@@ -1,0 +1,33 @@
+/** Files that a client replaced while a run was at work on them: the run's if it applies them, and superseded if it does not. */
+import type { Queryable } from '../connection.js';
+import { recordAudit } from './audit.js';
+import { findEntryOfUpload } from './entries.js';
+import { archiveUpload } from './settle.js';
+import { listQueue, supersedeUpload, type UploadRow } from './uploads.js';
+
+/**
+ * Archives those of the uploads, queued or held, that a newer one of their name in the queue takes the place of; how many.
+ * @param date the folder in the archive, yyyy-mm-dd.
+ */
+export async function supersedeReplaced(
+  tx: Queryable,
+  org: string,
+  uploads: readonly UploadRow[],
+  date: string,
+  at: number,
+): Promise<number> {
+  const queue = await listQueue(tx, org);
+  let superseded = 0;
+  for (const { id, path, size, sha256 } of uploads) {
+    if (!queue.some((newer) => newer.path === path && newer.id > id)) continue;
+    // One that its sender has renamed meanwhile is another file.
+    if ((await findEntryOfUpload(tx, org, id)) !== null) continue;
+    const place = `/archive/${date}/superseded/${path.slice(path.lastIndexOf('/') + 1)}`;
+    const archivedAs = await archiveUpload(tx, org, id, place, at);
+    if (!(await supersedeUpload(tx, id, { archivedAs, at }))) continue;
+    superseded++;
+    const detail = { upload: id, outcome: 'superseded', size, sha256, archivedAs };
+    await recordAudit(tx, { at, org, actor: 'system', action: 'upload.superseded', subject: path, detail });
+  }
+  return superseded;
+}
