@@ -89,12 +89,17 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
   return { type, line: row.line, columns, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
 }
 
-/** A field that had the label before it became an alias keeps it beside the standard label: as exports write the two. */
+/**
+ * A field that had the label before it became an alias keeps it beside the standard label: as exports write the two. And
+ * what is a team's name in a teams file may be a field of users: an alias makes no second key column.
+ */
 function followAlias(cell: string, cells: readonly string[], { aliases, own }: Wording): string {
   const standard = aliases.get(labelKey(cell));
   if (standard === undefined) return cell;
-  const isThere = cells.some((other) => labelKey(other) === labelKey(standard));
-  return isThere && own.has(labelKey(cell)) ? cell : standard;
+  const isThere = (label: string) => cells.some((other) => labelKey(other) === labelKey(label));
+  if (standard === teamLabels.name && isThere(userLabels.email)) return cell;
+  if (standard === userLabels.email && isThere(teamLabels.name)) return cell;
+  return own.has(labelKey(cell)) && isThere(standard) ? cell : standard;
 }
 
 function tellType(cells: string[], line: number): FileType {

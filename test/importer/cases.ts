@@ -799,6 +799,19 @@ export const cases: Case[] = [
     codes: ['label_twice@1'],
   },
   {
+    title: 'F1 F7 an alias for one key column is an own column of files of the other type',
+    org: { options: { aliases: { Department: 'Team Name', Email: 'User Email' } } },
+    files: {
+      't.csv': users('Team Name,Email', 'Sales,x@b.test'),
+      'u.csv': users('User Email,Department', 'a@b.test,Ops'),
+    },
+    codes: ['label_unknown@1'],
+    users: { 'a@b.test': { custom: { Department: 'Ops' } } },
+    teams: { Sales: {} },
+    userCounts: { created: 1 },
+    teamCounts: { created: 1, warnings: 1 },
+  },
+  {
     title: 'C1 types are read from the values',
     files: {
       'a.csv': users('User Email,Badge,Remote,Start', 'a@b.test,0012,Yes,31/01/2020', 'b@b.test,7,FALSE,2020-02-01'),
