@@ -11,6 +11,7 @@ import {
 import { exportUsers } from '../../src/admin/operations/export.js';
 import { showUser } from '../../src/admin/operations/users.js';
 import { listAudit } from '../../src/db/control/audit.js';
+import { readVersion } from '../../src/db/directory/directory.js';
 import { renderTemplates } from '../../src/importer/templates.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
@@ -94,7 +95,9 @@ onBothDatabases('custom fields', (open) => {
     };
     const unfit: string[] = [];
     const trial = { force: false, isTrial: true, onUnfit: ({ value }: { value: string }) => void unfit.push(value) };
+    const version = await readVersion(place.directory.read, 'acme');
     await retypeField(place, 'acme', 'Started', 'date', trial);
+    assert.equal(await readVersion(place.directory.read, 'acme'), version, 'no import has to plan anew');
     assert.deepEqual([unfit, await valuesOf()], [['soon'], dates]);
     await assert.rejects(retypeField(place, 'acme', 'Started', 'date', { force: false }), {
       code: 'refused',

@@ -79,7 +79,7 @@ export function retypeField(
   type: FieldType,
   { force, isTrial = false, onUnfit }: Retyping,
 ): Promise<Field> {
-  return change(place, orgId, 'field.retyped', label, async (tx, org, field, _fields, at) => {
+  const work: Work = async (tx, org, field, _fields, at) => {
     if (field.type === type) return null;
     const identifier = labelKey(org.options.identifier ?? '');
     if ([labelKey(field.label), ...field.aliases].includes(identifier))
@@ -115,7 +115,8 @@ export function retypeField(
     await updateField(tx, field.id, { type });
     await recordChanges(tx, [describe(org, field, 'Type', field.type, type, at)]);
     return { from: field.type, to: type, converted, unfit };
-  });
+  };
+  return change(place, orgId, 'field.retyped', label, work, isTrial);
 }
 
 /** Makes a field on purpose of a label that a file's check would take for a misspelt one. @throws AdminError `refused` */
@@ -146,11 +147,21 @@ type Work = (
   at: number,
 ) => Promise<Record<string, unknown> | null>;
 
-/** Runs `work` in one transaction that an import's plan can't overtake; null: there was nothing to change. */
-async function change(place: Workplace, orgId: string, action: string, label: string, work: Work): Promise<Field> {
+/**
+ * Runs `work` in one transaction that an import's plan can't overtake; null: there was nothing to change.
+ * @param isTrial nothing will be: no import has to plan anew, and no export to begin again.
+ */
+async function change(
+  place: Workplace,
+  orgId: string,
+  action: string,
+  label: string,
+  work: Work,
+  isTrial = false,
+): Promise<Field> {
   const org = await place.org(orgId);
   const { field, detail } = await place.directory.write.transaction(async (tx) => {
-    await bumpVersion(tx, org.id);
+    if (!isTrial) await bumpVersion(tx, org.id);
     const fields = await listFields(tx, org.id);
     const found = findField(fields, label);
     if (found === null)
