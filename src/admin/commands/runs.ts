@@ -155,6 +155,11 @@ async function showEnd(run: Run, out: { show(value: unknown, text: string): Prom
       'refused',
       `run ${run.id} is held: "dropslot runs approve ${run.id}", or "runs reject ${run.id}"`,
     );
+  if (run.state === 'superseded')
+    throw new AdminError(
+      'refused',
+      `run ${run.id} has applied nothing: a file of it was replaced or taken back meanwhile, the others are queued again`,
+    );
   failWhenRefused(summary, 'refused');
 }
 
