@@ -6,11 +6,11 @@ import { sealedChunkBytes } from './chunk.js';
 import type { Sealer } from './sealer.js';
 import type { Answer, Job } from './thread.js';
 
-/** One block is filled while another is sealed and a third one written; 2 MiB for each upload. */
-const blocksPerUpload = 4;
-const blockMemoryBytes = 8 * sealedChunkBytes;
+/** One block is filled while another is sealed and a third one written; 6 MiB for each upload. */
+const blocksPerUpload = 3;
+const blockMemoryBytes = 32 * sealedChunkBytes;
 /** Uploads beyond these are sealed by the thread that takes them. */
-const maxUploads = 32;
+const maxUploads = 16;
 const maxThreads = 4;
 
 export interface CrewOptions {

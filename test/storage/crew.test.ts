@@ -53,7 +53,7 @@ test('a crew seals the same bytes as one thread, whatever the sizes', async (t) 
   const folder = temporaryFolder(t);
   const sizes = fc.oneof(
     fc.nat(3 * chunkBytes),
-    fc.nat(64 * chunkBytes),
+    fc.nat(100 * chunkBytes),
     fc
       .tuple(fc.nat(40), fc.integer({ min: -1, max: 1 }))
       .map(([chunks, off]) => Math.max(0, chunks * chunkBytes + off)),
