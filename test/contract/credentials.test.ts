@@ -130,5 +130,11 @@ onBothDatabases('credentials', (open) => {
     await setKey(place, 'globex', three.public.fingerprint, { note: 'asked for by Jane', permission: 'upload' });
     const set = (await listLoginKeys(control.read, 'globex')).at(-1);
     assert.deepEqual([set?.note, set?.permission], ['asked for by Jane', 'upload']);
+    // A key that was revoked, perhaps because it was stolen, does not come back by the way.
+    await revokeKey(place, 'globex', two.public.fingerprint);
+    await assert.rejects(rotateKeys(place, 'globex', lineOf(two), { permission: 'read', sources: [] }, options), {
+      code: 'refused',
+      message: /was revoked/,
+    });
   });
 });

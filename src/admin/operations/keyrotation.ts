@@ -51,8 +51,12 @@ export async function rotateKeys(
     const added: AddedKey[] = [];
     for (const key of parsed) {
       const there = await findLoginKey(tx, org.id, key.fingerprint);
-      if (there === null || there.revokedAt !== null)
-        added.push(await addKey(tx, place, org, key, { ...termsFor(key, inherited), ...terms }));
+      if (there !== null && there.revokedAt !== null)
+        throw new AdminError(
+          'refused',
+          `the key ${key.fingerprint} was revoked: a key that nobody else had comes back by "dropslot keys add ${org.id}"`,
+        );
+      if (there === null) added.push(await addKey(tx, place, org, key, { ...termsFor(key, inherited), ...terms }));
       else if (stateOfKey(there, at) !== 'usable')
         throw new AdminError(
           'refused',
