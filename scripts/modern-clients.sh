@@ -6,7 +6,8 @@
 set -euo pipefail
 
 folder=$(realpath -m "${1:-${TEST_CLIENTS:-${TMPDIR:-/tmp}/dropslot-clients}}")
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# From where the machine itself gets its packages.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | awk '!/security/ && !uri { uri = $0 } END { print uri }')}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 libraries=(
   libc6 libedit2 libfido2-1 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libcom-err2 libkrb5support0 libkeyutils1 libselinux1
