@@ -2,9 +2,6 @@
  * Checks files before their import: what lies below `/dry-run`, and what is queued for the next slot. The reports tell what an
  * import would do. Runs go first: a check that a run meets is given up and made again.
  */
-import type { Logger } from '../config/logger.js';
-import type { Paths } from '../config/paths.js';
-import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { isBlobLive } from '../db/control/blobs.js';
@@ -34,20 +31,13 @@ import { requireOpenable } from './openable.js';
 import { orderSources, type UploadSource } from './order.js';
 import { isSettled } from './quiet.js';
 import { writeRejected, writeReport, writeText } from './report.js';
+import type { RunDeps } from './run.js';
 import { outcomeOf } from './settlement.js';
 import { nextSlot } from './time.js';
 import type { Progress } from './types.js';
 import { describeVerdict } from './verdict.js';
 
-export interface CheckerDeps {
-  settings: Settings;
-  paths: Paths;
-  control: Db;
-  directory: Db;
-  logger: Logger;
-  /** The organization's age identities as they are now, one a line. @throws KeyError */
-  identity: (org: Org) => Promise<string>;
-  now: () => number;
+export interface CheckerDeps extends Omit<RunDeps, 'onStep'> {
   /** Unique to this process. */
   owner: string;
   /** Whether a run needs this process, or it stops. */

@@ -15,7 +15,7 @@ export function noCounts(): Counts {
   };
 }
 
-export function addCounts(left: Counts, right: Counts): Counts {
+function addCounts(left: Counts, right: Counts): Counts {
   const sum = noCounts();
   for (const name of Object.keys(sum) as (keyof Counts)[]) sum[name] = left[name] + right[name];
   return sum;

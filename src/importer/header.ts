@@ -66,7 +66,7 @@ export interface Wording {
   own: ReadonlySet<string>;
 }
 
-export const noWording: Wording = { aliases: new Map(), own: new Set() };
+const noWording: Wording = { aliases: new Map(), own: new Set() };
 
 /** @throws RefusalError when the file's type can't be told, a label stands twice, or there are too many columns. */
 export function readHeader(row: Row, limits: Limits, wording: Wording = noWording): Header {

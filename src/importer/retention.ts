@@ -22,6 +22,7 @@ import { findApplied } from '../db/directory/apply.js';
 import { removeBlob } from '../storage/blob.js';
 import { sweepOrphans } from '../storage/orphans.js';
 import { removePartials } from '../storage/partials.js';
+import { type Rounds, startRounds } from './rounds.js';
 
 export interface RetentionDeps {
   control: Db;
@@ -53,33 +54,21 @@ const orphanMs = dayMs;
 const openMs = 2 * dayMs;
 
 /** Looks after partials every hour and after everything once a day, and at the start. */
-export function startRetention(deps: RetentionDeps): { stop(): Promise<void> } {
-  let isStopping = false;
-  let timer: NodeJS.Timeout | undefined;
-  let working: Promise<void> = Promise.resolve();
-  const pass = async (turn: number) => {
+export function startRetention(deps: RetentionDeps): Rounds {
+  let turn = 0;
+  return startRounds(async (isStopping) => {
     try {
       const partials = await removeExpiredPartials(deps);
-      const rest = turn % 24 === 0 ? await removeExpired(deps, () => isStopping) : {};
+      const rest = turn % 24 === 0 ? await removeExpired(deps, isStopping) : {};
       const removed = { partials, ...rest };
       if (Object.values(removed).some((count) => count > 0))
         deps.logger.info('removed what was kept long enough', removed);
     } catch (error) {
       deps.logger.error('what was kept long enough could not be removed', { reason: (error as Error).message });
     }
-    if (!isStopping) timer = setTimeout(() => begin(turn + 1), hourMs);
-  };
-  const begin = (turn: number) => {
-    working = pass(turn);
-  };
-  begin(0);
-  return {
-    stop: async () => {
-      isStopping = true;
-      clearTimeout(timer);
-      await working;
-    },
-  };
+    turn++;
+    return hourMs;
+  });
 }
 
 /** Everything but partials. */

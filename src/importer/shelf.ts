@@ -13,6 +13,7 @@ import { keyIdsOf } from '../keys/identity.js';
 import { removeBlob } from '../storage/blob.js';
 import { requireOpenable } from './openable.js';
 import { writeText } from './report.js';
+import { type Rounds, startRounds } from './rounds.js';
 import { renderTemplates, type Template } from './templates.js';
 
 export interface ShelfDeps {
@@ -25,28 +26,14 @@ export interface ShelfDeps {
 
 const lookEveryMs = 5_000;
 
-export function startTemplates(deps: ShelfDeps): { stop(): Promise<void> } {
+export function startTemplates(deps: ShelfDeps): Rounds {
   const seen = new Map<string, string>();
-  let timer: NodeJS.Timeout | undefined;
-  let isStopping = false;
-  const look = async () => {
+  return startRounds(async () => {
     await followTemplates(deps, seen).catch((error: Error) =>
       deps.logger.error('templates wait', { reason: error.message }),
     );
-    if (!isStopping) timer = setTimeout(begin, lookEveryMs);
-  };
-  let working = Promise.resolve();
-  const begin = () => {
-    working = look();
-  };
-  begin();
-  return {
-    stop: async () => {
-      isStopping = true;
-      clearTimeout(timer);
-      await working;
-    },
-  };
+    return lookEveryMs;
+  });
 }
 
 /** @param seen what each organization's templates were last made from; one that is the same is passed over. */

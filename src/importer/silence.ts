@@ -13,6 +13,7 @@ import {
 } from '../db/control/alarms.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
 import { readDays, slotDays } from './cadence.js';
+import { type Rounds, startRounds } from './rounds.js';
 import { dateIn, formatLocal, lastSlot } from './time.js';
 
 export interface SilenceDeps {
@@ -30,27 +31,13 @@ const usualRuns = 10;
 const fewestRuns = 3;
 const standardShare = 0.5;
 
-export function startSilence(deps: SilenceDeps): { stop(): Promise<void> } {
-  let timer: NodeJS.Timeout | undefined;
-  let isStopping = false;
-  const look = async () => {
+export function startSilence(deps: SilenceDeps): Rounds {
+  return startRounds(async () => {
     await watchSilence(deps).catch((error: Error) =>
       deps.logger.error('nobody looks for missing files', { reason: error.message }),
     );
-    if (!isStopping) timer = setTimeout(begin, lookEveryMs);
-  };
-  let working = Promise.resolve();
-  const begin = () => {
-    working = look();
-  };
-  begin();
-  return {
-    stop: async () => {
-      isStopping = true;
-      clearTimeout(timer);
-      await working;
-    },
-  };
+    return lookEveryMs;
+  });
 }
 
 /** Looks once at every organization that expects files, or has an alarm. */
