@@ -1,10 +1,10 @@
 /** User certificates as OpenSSH makes them (its PROTOCOL.certkeys): reading one, and judging whether it may log in. */
 import { KeyError } from './error.js';
-import { fingerprintOf } from './fingerprint.js';
+import { certifiedType, fingerprintOf, readCertifiedKey } from './fingerprint.js';
 import { leastRsaBits } from './login.js';
 import { allowsSource, parseSources } from './source.js';
 import { importKey, verifySignature } from './verify.js';
-import { typeOf, WireReader, wireString } from './wire.js';
+import { typeOf, WireReader } from './wire.js';
 
 export interface Certificate {
   /** The certified key, as if it were alone. */
@@ -25,38 +25,12 @@ export interface Certificate {
   isGenuine: boolean;
 }
 
-/** Wire strings between the nonce and the serial number, by the type of the certified key. */
-const keyParts: Readonly<Record<string, number>> = {
-  'ssh-ed25519': 1,
-  'ssh-rsa': 2,
-  'ecdsa-sha2-nistp256': 2,
-  'ecdsa-sha2-nistp384': 2,
-  'ecdsa-sha2-nistp521': 2,
-  'sk-ssh-ed25519@openssh.com': 2,
-  'sk-ecdsa-sha2-nistp256@openssh.com': 3,
-};
-
-const suffix = '-cert-v01@openssh.com';
-
-/** The type of the key that a certificate's type is for; null: it is no certificate's type. */
-export function certifiedType(type: string): string | null {
-  if (!type.endsWith(suffix)) return null;
-  const plain = type.slice(0, -suffix.length);
-  return plain.startsWith('sk-') ? `${plain}@openssh.com` : plain;
-}
-
 /** null: the wire format is no certificate's. @throws KeyError `malformed` when it is, and is broken. */
 export function readCertificate(wire: Buffer): Certificate | null {
-  const type = certifiedType(typeOf(wire));
-  if (type === null) return null;
-  const parts = keyParts[type];
-  if (parts === undefined) throw new KeyError('malformed', 'a certificate of an unknown type');
-  const reader = new WireReader(wire);
-  reader.string();
-  reader.string(); // the nonce
-  const begin = reader.position;
-  for (let part = 0; part < parts; part++) reader.string();
-  const key = Buffer.concat([wireString(type), wire.subarray(begin, reader.position)]);
+  if (certifiedType(typeOf(wire)) === null) return null;
+  const certified = readCertifiedKey(wire);
+  if (certified === null) throw new KeyError('malformed', 'a certificate of an unknown type');
+  const { key, reader } = certified;
   const serial = reader.u64().toString();
   const isForUsers = reader.u32() === 1;
   const keyId = reader.string().toString('utf8');

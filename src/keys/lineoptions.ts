@@ -16,6 +16,16 @@ export interface LineTerms {
   ignored: string[];
 }
 
+/** A key without a word about it. */
+export const noTerms: LineTerms = {
+  isAuthority: false,
+  sources: null,
+  expiresAt: null,
+  permission: null,
+  principals: null,
+  ignored: [],
+};
+
 /** They forbid what is not offered anyway. */
 const alwaysTrue =
   /^(restrict|no-(pty|port-forwarding|agent-forwarding|x11-forwarding|user-rc)|command="?(internal-sftp|\S*\/sftp-server)"?)$/i;
@@ -32,14 +42,7 @@ const restricting: readonly string[] = ['from', 'expiry-time', 'permission', 'pr
  * @throws KeyError `refused` for an option that restricts and can't be honoured, `malformed` for a value that is none.
  */
 export function readLineTerms(line: string, timeZone: string): { terms: LineTerms; key: string } {
-  const terms: LineTerms = {
-    isAuthority: false,
-    sources: null,
-    expiresAt: null,
-    permission: null,
-    principals: null,
-    ignored: [],
-  };
+  const terms: LineTerms = { ...noTerms, ignored: [] };
   const { options, rest } = splitOptions(line);
   const said = new Set<string>();
   for (const option of options) {

@@ -2,7 +2,7 @@
 import ssh2 from 'ssh2';
 import { KeyError } from './error.js';
 import { fingerprintOf } from './fingerprint.js';
-import { type LineTerms, readLineTerms } from './lineoptions.js';
+import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
 import { isPuttyFile, readPublicPart } from './putty.js';
 import { importKey } from './verify.js';
 import { typeOf } from './wire.js';
@@ -115,15 +115,6 @@ function at<T>(number: number, read: () => T): T {
     throw new KeyError(error.code, `line ${number}: ${error.message}`, { cause: error });
   }
 }
-
-const noTerms: LineTerms = {
-  isAuthority: false,
-  sources: null,
-  expiresAt: null,
-  permission: null,
-  principals: null,
-  ignored: [],
-};
 
 /** RFC 4716, section 3: header lines (continued by a backslash), then base64. */
 function parseBlock(lines: readonly string[], number: number): ParsedKey {

@@ -4,7 +4,7 @@ import { KeyError } from './error.js';
 import { typeOf, WireReader } from './wire.js';
 
 /** Of each key type: the signature algorithms that may prove it. SHA-1 is in none. */
-export const signatureAlgorithms: Readonly<Record<string, readonly string[]>> = {
+const signatureAlgorithms: Readonly<Record<string, readonly string[]>> = {
   'ssh-ed25519': ['ssh-ed25519'],
   'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
   'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
