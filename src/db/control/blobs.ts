@@ -50,11 +50,6 @@ export async function listBlobs(db: Queryable, org: string): Promise<BlobRow[]> 
   return (await db<Stored>('blobs').where({ org_id: org }).orderBy('created_at').orderBy('id')).map(fromStored);
 }
 
-/** Forgets every blob of an organization whose entries and uploads are gone. */
-export async function deleteBlobs(db: Queryable, org: string): Promise<void> {
-  await db('blobs').where({ org_id: org }).delete();
-}
-
 /**
  * Whether the bytes are still needed: a name points to them, or an upload waits or is being imported. The row of a blob
  * stays when its bytes go, because the upload's record refers to its size and hash.

@@ -37,6 +37,11 @@ export function bindingsOf({ org, file, today, now, ownerKey }: PlanContext): Re
   return { org, file, today, now, ownerKey, tomorrow: now + dayMs };
 }
 
+/** Of what is planned, under an alias: created by a row of the file at work (`:file`), and not there before it. */
+export function isOwnIn(alias: string): string {
+  return `${alias}.is_new = 1 AND ${alias}.is_stub = 0 AND ${alias}.file = :file`;
+}
+
 /** Runs a statement on the stage's connection; `:name` bindings. */
 export async function run(stage: Stage, sql: string, bindings: Record<string, unknown> = {}): Promise<void> {
   await stage.db.raw(sql, bindings as never);

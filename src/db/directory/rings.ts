@@ -1,6 +1,6 @@
 /** Breaks rings of managers and of parent teams: the edge that closes one is dropped (rules U9, T3). */
 import { findRings, type Ring, type Slopes } from './forest.js';
-import { createAs, createIndex, type Finding, namedLines, type PlanContext, rows, run } from './plan.js';
+import { createAs, createIndex, type Finding, isOwnIn, namedLines, type PlanContext, rows, run } from './plan.js';
 import { insertRows } from './rows.js';
 import type { Stage } from './stage.js';
 
@@ -12,6 +12,47 @@ export interface RingRelation {
   follow(next: string): string;
   /** Takes back the edges of the rows whose lines are in `dropped`. */
   drop: readonly string[];
+}
+
+/** The tables and columns of a relation. */
+interface RingTables {
+  /** Of the stage: what is planned, and what the file says; both have `key` and `above`. */
+  planned: string;
+  said: string;
+  /** The compared form of who is above, there. */
+  above: string;
+  /** Of the directory, with its compared form and its reference to who is above. */
+  table: string;
+  key: string;
+  reference: string;
+}
+
+const isOwn = isOwnIn('p');
+
+/** How the edges of such tables are found and dropped. */
+export function ringRelation(
+  { prefix: s }: Stage,
+  { planned, said, above, table, key, reference }: RingTables,
+): RingRelation {
+  const isChanged = `r.${above} IS NOT NULL AND (${isOwn} OR r.${above} IS DISTINCT FROM p.${above})`;
+  const old = `CASE WHEN p.key IS NULL THEN m.${key} WHEN ${isOwn} THEN NULL ELSE p.${above} END`;
+  return {
+    changed: `SELECT r.key, r.${above}, CASE WHEN ${isOwn} THEN NULL ELSE p.${above} END, r.line
+      FROM ${s}.${planned} p CROSS JOIN ${s}.${said} r WHERE r.key = p.key AND r.state = 0 AND ${isChanged}`,
+    follow: (
+      next,
+    ) => `COALESCE(r.${above}, ${old}), CASE WHEN ${isChanged} THEN ${old} END, CASE WHEN ${isChanged} THEN r.line END
+      FROM up JOIN (SELECT 0 AS old UNION ALL SELECT 1) side ON side.old = 0 OR up.old IS NOT NULL
+      LEFT JOIN ${s}.${said} r ON r.key = ${next} AND r.state = 0
+      LEFT JOIN ${s}.${planned} p ON p.key = ${next}
+      LEFT JOIN ${table} u ON u.org_id = :org AND u.${key} = ${next}
+      LEFT JOIN ${table} m ON m.id = u.${reference}`,
+    drop: [
+      `UPDATE ${s}.${planned} AS p SET ${above} = NULL WHERE ${isOwn}
+       AND p.key IN (SELECT r.key FROM ${s}.${said} r CROSS JOIN ${s}.dropped d WHERE r.line = d.line)`,
+      `UPDATE ${s}.${said} SET ${above} = NULL WHERE line IN (SELECT line FROM ${s}.dropped)`,
+    ],
+  };
 }
 
 const pageRows = 20_000;

@@ -1,6 +1,6 @@
 /** Plans one teams file: which teams are created, what changes in those known; into the stage's tables (rules T1–T4). */
-import { analyze, bindingsOf, count, type PlanContext, run } from './plan.js';
-import type { RingRelation } from './rings.js';
+import { analyze, bindingsOf, count, isOwnIn, type PlanContext, run } from './plan.js';
+import { type RingRelation, ringRelation } from './rings.js';
 import type { Stage } from './stage.js';
 import { addStubs } from './stubs.js';
 import type { PlanCounts } from './userplan.js';
@@ -11,8 +11,7 @@ const columns: readonly { label: string; column: string }[] = [
   { label: 'Team Type', column: 'type' },
 ];
 
-/** Created by a row of the file at work: not there before it. */
-const isOwn = 'g.is_new = 1 AND g.is_stub = 0 AND g.file = :file';
+const isOwn = isOwnIn('g');
 
 /** Brings into the plan the teams that the file creates, names as parents, or changes; and unknown owners as users. */
 export async function gatherTeams(stage: Stage, context: PlanContext): Promise<void> {
@@ -66,26 +65,15 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
 }
 
 /** Parents, for dropRings. */
-export function parentRelation({ prefix: s }: Stage): RingRelation {
-  const isChanged = `r.parent_key IS NOT NULL AND (${isOwn} OR r.parent_key IS DISTINCT FROM g.parent_key)`;
-  const old = `CASE WHEN g.key IS NULL THEN a.name_key WHEN ${isOwn} THEN NULL ELSE g.parent_key END`;
-  return {
-    changed: `SELECT r.key, r.parent_key, CASE WHEN ${isOwn} THEN NULL ELSE g.parent_key END, r.line
-      FROM ${s}.groups g CROSS JOIN ${s}.team_rows r WHERE r.key = g.key AND r.state = 0 AND ${isChanged}`,
-    follow: (
-      next,
-    ) => `COALESCE(r.parent_key, ${old}), CASE WHEN ${isChanged} THEN ${old} END, CASE WHEN ${isChanged} THEN r.line END
-      FROM up JOIN (SELECT 0 AS old UNION ALL SELECT 1) side ON side.old = 0 OR up.old IS NOT NULL
-      LEFT JOIN ${s}.team_rows r ON r.key = ${next} AND r.state = 0
-      LEFT JOIN ${s}.groups g ON g.key = ${next}
-      LEFT JOIN teams k ON k.org_id = :org AND k.name_key = ${next}
-      LEFT JOIN teams a ON a.id = k.parent_id`,
-    drop: [
-      `UPDATE ${s}.groups AS g SET parent_key = NULL WHERE ${isOwn}
-       AND g.key IN (SELECT r.key FROM ${s}.team_rows r CROSS JOIN ${s}.dropped d WHERE r.line = d.line)`,
-      `UPDATE ${s}.team_rows SET parent_key = NULL WHERE line IN (SELECT line FROM ${s}.dropped)`,
-    ],
-  };
+export function parentRelation(stage: Stage): RingRelation {
+  return ringRelation(stage, {
+    planned: 'groups',
+    said: 'team_rows',
+    above: 'parent_key',
+    table: 'teams',
+    key: 'name_key',
+    reference: 'parent_id',
+  });
 }
 
 /** Records what the file changes in teams that are there, then makes the change in the plan. */

@@ -1,6 +1,6 @@
 /** Plans one users file: who is created, and what changes; into the stage's tables (rules U1–U13). */
-import { analyze, bindingsOf, count, type PlanContext, run } from './plan.js';
-import type { RingRelation } from './rings.js';
+import { analyze, bindingsOf, count, isOwnIn, type PlanContext, run } from './plan.js';
+import { type RingRelation, ringRelation } from './rings.js';
 import type { Stage } from './stage.js';
 import { addStubs } from './stubs.js';
 
@@ -19,8 +19,7 @@ const plainColumns: readonly { label: string; column: string; shown?: (column: s
   { label: 'Deactivation Date', column: 'deactivation_date' },
 ];
 
-/** Created by a row of the file at work: not there before it. */
-const isOwn = 'p.is_new = 1 AND p.is_stub = 0 AND p.file = :file';
+const isOwn = isOwnIn('p');
 
 /** Brings into the plan whoever the file creates, and the known users whom it changes in some value. */
 export async function gatherUsers(stage: Stage, context: PlanContext): Promise<void> {
@@ -82,26 +81,15 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
 }
 
 /** Managers, for dropRings. */
-export function managerRelation({ prefix: s }: Stage): RingRelation {
-  const isChanged = `r.manager_key IS NOT NULL AND (${isOwn} OR r.manager_key IS DISTINCT FROM p.manager_key)`;
-  const old = `CASE WHEN p.key IS NULL THEN m.email_key WHEN ${isOwn} THEN NULL ELSE p.manager_key END`;
-  return {
-    changed: `SELECT r.key, r.manager_key, CASE WHEN ${isOwn} THEN NULL ELSE p.manager_key END, r.line
-      FROM ${s}.people p CROSS JOIN ${s}.user_rows r WHERE r.key = p.key AND r.state = 0 AND ${isChanged}`,
-    follow: (
-      next,
-    ) => `COALESCE(r.manager_key, ${old}), CASE WHEN ${isChanged} THEN ${old} END, CASE WHEN ${isChanged} THEN r.line END
-      FROM up JOIN (SELECT 0 AS old UNION ALL SELECT 1) side ON side.old = 0 OR up.old IS NOT NULL
-      LEFT JOIN ${s}.user_rows r ON r.key = ${next} AND r.state = 0
-      LEFT JOIN ${s}.people p ON p.key = ${next}
-      LEFT JOIN users u ON u.org_id = :org AND u.email_key = ${next}
-      LEFT JOIN users m ON m.id = u.manager_id`,
-    drop: [
-      `UPDATE ${s}.people AS p SET manager_key = NULL WHERE ${isOwn}
-       AND p.key IN (SELECT r.key FROM ${s}.user_rows r CROSS JOIN ${s}.dropped d WHERE r.line = d.line)`,
-      `UPDATE ${s}.user_rows SET manager_key = NULL WHERE line IN (SELECT line FROM ${s}.dropped)`,
-    ],
-  };
+export function managerRelation(stage: Stage): RingRelation {
+  return ringRelation(stage, {
+    planned: 'people',
+    said: 'user_rows',
+    above: 'manager_key',
+    table: 'users',
+    key: 'email_key',
+    reference: 'manager_id',
+  });
 }
 
 /** Records what the file changes in users who are there, then makes the change in the plan (rules U3–U5, U8–U12, C3). */
