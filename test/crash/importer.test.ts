@@ -1,17 +1,14 @@
 /** The importer is killed at each step that a crash can separate from the next; the next importer does the rest, once. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { findRun, openManualRun } from '../../src/db/control/runs.js';
 import { bumpVersion } from '../../src/db/directory/directory.js';
 import type { RunStep } from '../../src/importer/run.js';
 import { workNext } from '../../src/importer/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
+import { killAt } from './importing.js';
 
-const child = fileURLToPath(new URL('./importer.child.ts', import.meta.url));
 const steps: RunStep[] = ['claimed', 'planned', 'reported', 'applied', 'settled'];
 const leaseMs = 31_000;
 
@@ -149,15 +146,3 @@ onBothDatabases('an importer that is killed', (open) => {
     assert.equal(summary.users.created, 2);
   });
 });
-
-/** The signal that ended the child. */
-async function killAt(
-  step: RunStep,
-  { data, database }: { data: string; database: string },
-  clock: number,
-): Promise<string | null> {
-  const args = ['--import', 'tsx', child, data, database, step, String(clock)];
-  const killed = spawn(process.execPath, args, { stdio: 'inherit' });
-  const [, signal] = (await once(killed, 'exit')) as [number | null, string | null];
-  return signal;
-}

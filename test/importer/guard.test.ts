@@ -1,6 +1,6 @@
 /** The guard (G1): what is held and why, and what an operator's word does to it. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { listAudit } from '../../src/db/control/audit.js';
 import { lockEntry } from '../../src/db/control/entries.js';
 import { claimRun, findRun, openManualRun, openSlotRun, type Run } from '../../src/db/control/runs.js';
@@ -12,7 +12,7 @@ import { workNext } from '../../src/importer/worker.js';
 import { removeFile, renamePath } from '../../src/intake/change.js';
 import { replaceEntry } from '../../src/intake/publish.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onBothDatabases, shareDatabases } from '../support/databases.js';
 
 const dayMs = 86_400_000;
 const limits = { maxDeactivations: '10%', maxAdminChanges: 10, maxUpdatedShare: 0.5 };
@@ -69,22 +69,15 @@ for (const { title, weight, codes, ...one } of weights) {
 }
 
 onBothDatabases('guard', (open) => {
-  let databases: TestDatabases;
+  const databases = shareDatabases(open);
   let companies = 0;
-  const cleanups: (() => void | Promise<void>)[] = [];
-  before(async () => {
-    databases = await open({ after: (cleanup) => cleanups.push(cleanup) });
-  });
-  after(async () => {
-    for (const cleanup of cleanups) await cleanup();
-  });
 
   const names = Array.from({ length: 20 }, (_, n) => `u${n}@acme.test`);
   const leavers = (count: number, date = '2026-03-10') =>
     csv('User Email,Deactivation Date', ...names.slice(0, count).map((name) => `${name},${date}`));
   /** An organization with twenty users beside its owner. */
   const found = async () => {
-    const acme = await Company.join(databases, { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test' });
+    const acme = await Company.join(databases(), { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test' });
     await acme.import({ 'first.csv': csv('User Email,Is Org Admin', ...names.map((name) => `${name},No`)) });
     return acme;
   };
@@ -138,14 +131,14 @@ onBothDatabases('guard', (open) => {
   });
 
   test('G1 the first import of a directory is not held', async () => {
-    const acme = await Company.join(databases, { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test' });
+    const acme = await Company.join(databases(), { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test' });
     const rows = names.map((name) => `${name},Yes,2026-03-01`);
     const summary = await acme.import({ 'users.csv': csv('User Email,Is Org Admin,Deactivation Date', ...rows) });
     assert.deepEqual([summary.state, summary.users.created], ['applied', 20]);
   });
 
   test('G1 an organization has its own limits; admins and managers are counted too', async () => {
-    const acme = await Company.join(databases, {
+    const acme = await Company.join(databases(), {
       id: `acme-${companies++}`,
       ownerEmail: 'owner@acme.test',
       options: { maxDeactivations: '100%', maxAdminChanges: 1, maxUpdatedShare: 0.1 },

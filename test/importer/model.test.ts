@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Workplace } from '../../src/admin/compose.js';
 import { exportTeams, exportUsers } from '../../src/admin/operations/export.js';
@@ -14,7 +14,7 @@ import { listTeams } from '../../src/db/directory/teams.js';
 import { listUsers } from '../../src/db/directory/users.js';
 import type { Counts } from '../../src/importer/types.js';
 import { Company } from '../support/company.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onBothDatabases, shareDatabases } from '../support/databases.js';
 import { keyOf, Model, type ModelCounts, type ModelFile, nameKeyOf } from './model.js';
 import { firstImport, type History, history, mixedSheets, render } from './sheets.js';
 
@@ -26,17 +26,10 @@ const owner = 'owner@x.test';
 const dayMs = 86_400_000;
 
 onBothDatabases('importer and model', (open) => {
-  let databases: TestDatabases;
+  const databases = shareDatabases(open);
   let companies = 0;
-  const cleanups: (() => void | Promise<void>)[] = [];
-  before(async () => {
-    databases = await open({ after: (cleanup) => cleanups.push(cleanup) });
-  });
-  after(async () => {
-    for (const cleanup of cleanups) await cleanup();
-  });
   const found = async ({ replacesTeams, dateFormat, isIdentified }: History) => {
-    const company = await Company.join(databases, {
+    const company = await Company.join(databases(), {
       id: `acme-${companies++}`,
       ownerEmail: owner,
       timeZone: 'Asia/Kolkata',
@@ -56,7 +49,7 @@ onBothDatabases('importer and model', (open) => {
       for (const { files, days, isPunctual } of course.steps) {
         company.clock += days * dayMs;
         if (isPunctual) {
-          await deactivateDue(databases.directory, company.clock);
+          await deactivateDue(databases().directory, company.clock);
           model.passTime(company.clock);
         }
         const summary = await send(company, files);
@@ -82,7 +75,7 @@ onBothDatabases('importer and model', (open) => {
       await send(company, [last]);
       const [directory, changes] = [await readDirectory(company), await countChanges(company)];
       const { org } = company;
-      const place = { directory: databases.directory, org: async () => org } as unknown as Workplace;
+      const place = { directory: databases().directory, org: async () => org } as unknown as Workplace;
       const exported = {
         'users.csv': await joined(exportUsers(place, org.id)),
         'teams.csv': await joined(exportTeams(place, org.id)),
@@ -110,7 +103,7 @@ onBothDatabases('importer and model', (open) => {
   });
 
   async function countChanges({ org }: Company): Promise<number> {
-    return (await databases.directory.read('changes').where({ org_id: org.id })).length;
+    return (await databases().directory.read('changes').where({ org_id: org.id })).length;
   }
 });
 

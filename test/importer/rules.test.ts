@@ -1,35 +1,28 @@
 /** Every case of cases.ts, on both databases. */
 import assert from 'node:assert/strict';
-import { after, before as first, test } from 'node:test';
+import { test } from 'node:test';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { noCounts } from '../../src/importer/counts.js';
 import { Company } from '../support/company.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onBothDatabases, shareDatabases } from '../support/databases.js';
 import { cases } from './cases.js';
 
 const dayMs = 86_400_000;
 
 onBothDatabases('import rules', (open) => {
-  let databases: TestDatabases;
-  const cleanups: (() => void | Promise<void>)[] = [];
-  first(async () => {
-    databases = await open({ after: (cleanup) => cleanups.push(cleanup) });
-  });
-  after(async () => {
-    for (const cleanup of cleanups) await cleanup();
-  });
+  const databases = shareDatabases(open);
   for (const [
     place,
     { title, org, before = [], identifierSince, files, refused = false, ...expected },
   ] of cases.entries()) {
     test(title, async () => {
-      const acme = await Company.join(databases, { id: `acme-${place}`, ownerEmail: 'owner@acme.test', ...org });
+      const acme = await Company.join(databases(), { id: `acme-${place}`, ownerEmail: 'owner@acme.test', ...org });
       for (const [index, { file, days = 0 }] of before.entries()) {
         await acme.import({ [`before-${index}.csv`]: file });
         acme.clock += days * dayMs;
       }
       if (identifierSince !== undefined)
-        await updateOrg(databases.control.write, acme.org.id, { options: { identifier: identifierSince } });
+        await updateOrg(databases().control.write, acme.org.id, { options: { identifier: identifierSince } });
       const summary = await acme.import(files);
 
       const sent = summary.files.findIndex(({ name }) => name === Object.keys(files)[0]);

@@ -1,6 +1,6 @@
 /** Taking back what a run changed: what comes back, what is left alone and why, and undoing an undo. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { findRun, openUndoRun } from '../../src/db/control/runs.js';
@@ -10,22 +10,15 @@ import { listFormerLabels, listHistory, listOrigins, recordChanges } from '../..
 import type { RunSummary } from '../../src/importer/types.js';
 import { workNext } from '../../src/importer/worker.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onBothDatabases, shareDatabases } from '../support/databases.js';
 
 const dayMs = 86_400_000;
 
 onBothDatabases('undo', (open) => {
-  let databases: TestDatabases;
+  const databases = shareDatabases(open);
   let companies = 0;
-  const cleanups: (() => void | Promise<void>)[] = [];
-  before(async () => {
-    databases = await open({ after: (cleanup) => cleanups.push(cleanup) });
-  });
-  after(async () => {
-    for (const cleanup of cleanups) await cleanup();
-  });
   const found = (options = {}) =>
-    Company.join(databases, { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test', options });
+    Company.join(databases(), { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test', options });
   const undo = async (acme: Company, run: number | null) => {
     const { control } = acme.deps;
     const id = await openUndoRun(control.write, acme.org.id, run!, acme.clock);
@@ -67,7 +60,7 @@ onBothDatabases('undo', (open) => {
 
   test('a run is taken back as a whole, and so is that', async () => {
     const acme = await found({ identifier: 'ID', maxDeactivations: '100%' });
-    await updateOrg(databases.control.write, acme.org.id, { teamsMode: 'replace' });
+    await updateOrg(databases().control.write, acme.org.id, { teamsMode: 'replace' });
     await acme.import({
       'a.csv': first,
       't.csv': csv('Team Name,Owner Email,Parent Team', 'Ops,ann@x.test,', 'Sales,,Ops'),
@@ -135,7 +128,7 @@ onBothDatabases('undo', (open) => {
       'b.csv': csv('User Email,Deactivation Date', 'ann@x.test,2026-03-01', 'bob@x.test,2027-01-01'),
     });
     acme.clock += 2 * dayMs;
-    await deactivateDue(databases.directory, acme.clock);
+    await deactivateDue(databases().directory, acme.clock);
     assert.equal((await acme.users())['ann@x.test']!.status, 'deactivated');
     await undo(acme, run);
     const users = await acme.users();
@@ -196,7 +189,7 @@ onBothDatabases('undo', (open) => {
     await acme.import({ 'a.csv': csv('User Email,User Name,Teams', 'ann@x.test,Ann,Ops') });
     const { run, files } = await acme.import({ 'b.csv': csv('User Email,User Name,Teams', '', 'ann@x.test,Anna,Law') });
     const id = String((await acme.users())['ann@x.test']!.id);
-    const origins = await listOrigins(databases.directory.read, 'user', id);
+    const origins = await listOrigins(databases().directory.read, 'user', id);
     assert.deepEqual(
       origins.map(({ field, after, runId, uploadId, line }) => [
         field,
@@ -212,6 +205,6 @@ onBothDatabases('undo', (open) => {
         ['Teams', 'Law', true, true, 3],
       ],
     );
-    assert.equal((await listHistory(databases.directory.read, 'user', id, 10)).length, 4);
+    assert.equal((await listHistory(databases().directory.read, 'user', id, 10)).length, 4);
   });
 });

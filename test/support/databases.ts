@@ -1,10 +1,10 @@
 /** The contract suite's databases: SQLite files and a real PostgreSQL, behind one loop. */
 import { randomBytes } from 'node:crypto';
-import { describe } from 'node:test';
+import { after, before, describe } from 'node:test';
 import pg from 'pg';
 import { type Settings, settingsSchema } from '../../src/config/settings.js';
 import { type Db, openControl, openDirectory } from '../../src/db/connection.js';
-import { type Scope, temporaryFolder } from './temporary.js';
+import { openScope, type Scope, temporaryFolder } from './temporary.js';
 
 export interface TestDatabases {
   settings: Settings;
@@ -19,6 +19,17 @@ export interface TestDatabases {
 export function onBothDatabases(title: string, suite: (open: (scope: Scope) => Promise<TestDatabases>) => void): void {
   describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite')));
   describe(`${title} (postgres)`, () => suite(async (context) => openFresh(context, await createDatabase(context))));
+}
+
+/** One pair of databases for all tests of a suite; asked for in a test. */
+export function shareDatabases(open: (scope: Scope) => Promise<TestDatabases>): () => TestDatabases {
+  let databases: TestDatabases;
+  const scope = openScope();
+  before(async () => {
+    databases = await open(scope);
+  });
+  after(() => scope.close());
+  return () => databases;
 }
 
 export async function openFresh(scope: Scope, database: string): Promise<TestDatabases> {
