@@ -10,7 +10,7 @@ import { SpaceError } from '../storage/types.js';
 import { AdminError, type AdminErrorCode } from './error.js';
 
 /** What scripts may rely on. */
-export const exitCodes: Record<AdminErrorCode | 'ok', number> = {
+const exitCodes: Record<AdminErrorCode | 'ok', number> = {
   ok: 0,
   failed: 1,
   usage: 2,

@@ -20,7 +20,7 @@ export async function recordLife({ control, settings, now }: Workplace, logger: 
 }
 
 /** Those that are not the default's. A database's URL has a password in it. */
-export function describeSettings(settings: Settings): Record<string, unknown> {
+function describeSettings(settings: Settings): Record<string, unknown> {
   const defaults: Record<string, unknown> = settingsSchema.parse({});
   const chosen = Object.entries(settings).filter(([name, value]) => !isSame(value, defaults[name]));
   return Object.fromEntries(chosen.map(([name, value]) => [name, name === 'database' ? 'postgres' : value]));

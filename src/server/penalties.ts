@@ -6,7 +6,7 @@ import type { Source } from './address.js';
 export type Offence = keyof typeof offencePoints;
 
 /** A point is forgotten each second; nobody pauses for what legitimate clients do now and then. */
-export const offencePoints = {
+const offencePoints = {
   'wrong keys': 5,
   'no login in time': 5,
   'not the SSH protocol': 5,

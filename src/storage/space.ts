@@ -49,7 +49,7 @@ export function openSpace(deps: SpaceDeps): Space {
 }
 
 /** How an entry's row looks to clients; nothing in the read-only folders looks writable. */
-export function toEntry(row: EntryRow): Entry {
+function toEntry(row: EntryRow): Entry {
   const path = joinPath(row.dir, row.name);
   const writable = !isReadOnly(path);
   const { name, kind, size, mtimeMs, atimeMs } = row;

@@ -59,7 +59,7 @@ export async function importNow(
 }
 
 /** @throws AdminError `refused` */
-export async function refuseWhileHeld({ control }: Workplace, org: string): Promise<void> {
+async function refuseWhileHeld({ control }: Workplace, org: string): Promise<void> {
   const held = await findHeldRun(control.read, org);
   if (held === null) return;
   const decide = `"dropslot runs show ${held.id}", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
@@ -122,12 +122,7 @@ function notHeld({ id, state }: Run): AdminError {
 }
 
 /** Waits for a run's end, or for its being held: works on it here, unless an importer was quicker. */
-export async function followRun(
-  place: Workplace,
-  id: number,
-  onProgress: OnProgress,
-  signal: AbortSignal,
-): Promise<Run> {
+async function followRun(place: Workplace, id: number, onProgress: OnProgress, signal: AbortSignal): Promise<Run> {
   const { control } = place;
   const working = workHere(place, id, signal);
   let told = '';

@@ -71,7 +71,7 @@ export function renderKey(key: LoginKey, now: number): string {
   ]);
 }
 
-export function describePermission(permission: LoginKey['permission']): string {
+function describePermission(permission: LoginKey['permission']): string {
   return permission === 'upload' ? 'upload' : 'upload, read';
 }
 

@@ -57,7 +57,7 @@ function nameOf(user: LabelledUser): string {
   return user.userName ?? [user.firstName, user.lastName].filter((part) => part !== null).join(' ');
 }
 
-export function userToJson(user: LabelledUser): Record<string, unknown> {
+function userToJson(user: LabelledUser): Record<string, unknown> {
   const { emailKey, custom, customTypes, deactivateAt, deactivatedAt, createdAt, updatedAt, ...plain } = user;
   return {
     ...plain,

@@ -2,7 +2,7 @@
 import { SpaceError, type SpaceErrorCode } from '../../storage/types.js';
 import { SftpError, type SftpErrorCode } from './error.js';
 
-export const statusCodes = {
+const statusCodes = {
   ok: 0,
   eof: 1,
   noSuchFile: 2,
