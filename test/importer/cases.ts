@@ -433,6 +433,14 @@ export const cases: Case[] = [
     userCounts: { unchanged: 1, warnings: 1 },
   },
   {
+    title: 'U9 a line that says again what is there is not the one that closes a ring',
+    before: [{ file: users('User Email,Manager Email', 'a@b.test,', 'b@b.test,a@b.test') }],
+    files: { 'a.csv': users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,a@b.test') },
+    codes: ['manager_ring@2'],
+    users: { 'a@b.test': { manager: null }, 'b@b.test': { manager: 'a@b.test' } },
+    userCounts: { unchanged: 2, warnings: 1 },
+  },
+  {
     title: 'U9 turning a line of managers around is no ring',
     before: [{ file: users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,c@b.test') }],
     files: { 'a.csv': users('User Email,Manager Email', 'c@b.test,b@b.test', 'b@b.test,d@b.test') },

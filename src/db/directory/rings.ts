@@ -34,7 +34,8 @@ export function ringRelation(
   { prefix: s }: Stage,
   { planned, said, above, table, key, reference }: RingTables,
 ): RingRelation {
-  const isChanged = `r.${above} IS NOT NULL AND (${isOwn} OR r.${above} IS DISTINCT FROM p.${above})`;
+  // A row that only says again what is there changes nothing: whom it is about is not in the plan.
+  const isChanged = `r.${above} IS NOT NULL AND p.key IS NOT NULL AND (${isOwn} OR r.${above} IS DISTINCT FROM p.${above})`;
   const old = `CASE WHEN p.key IS NULL THEN m.${key} WHEN ${isOwn} THEN NULL ELSE p.${above} END`;
   return {
     changed: `SELECT r.key, r.${above}, CASE WHEN ${isOwn} THEN NULL ELSE p.${above} END, r.line
