@@ -35,21 +35,29 @@ export interface ApartPlan {
 
 /** Plans files as one import would now; the plan is there while `use` works. Writes to a stage of its own only. */
 export async function planApart<T>(
-  { settings, directory, now }: CheckDeps,
+  deps: CheckDeps,
   org: Org,
   sources: readonly Source[],
   tell: (progress: Progress) => void,
   use: (plan: ApartPlan) => Promise<T>,
 ): Promise<T> {
-  const stage = await openStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
-  try {
+  const { settings, directory, now } = deps;
+  return apart(deps, async (stage) => {
     const moment = now();
     const today = dateIn(org.timeZone, moment);
     const known = await readKnown(directory.read, org.id);
     const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, tell }, sources);
     const hold = await guardPlan(stage, org, settings);
     await indexIssues(stage);
-    return await use({ stage, planned, hold, moment, today });
+    return use({ stage, planned, hold, moment, today });
+  });
+}
+
+/** A stage that no run knows, while `use` works. */
+export async function apart<T>({ settings, directory, now }: CheckDeps, use: (stage: Stage) => Promise<T>): Promise<T> {
+  const stage = await openStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
+  try {
+    return await use(stage);
   } finally {
     await stage.drop();
   }

@@ -16,7 +16,7 @@ const shown: readonly [keyof Counts, string, string][] = [
 
 /** Plain text, no longer than a screen for a run of a few files. */
 export function describeRun(summary: RunSummary): string {
-  const head = summary.kind === 'check' ? 'Check' : `Run ${summary.run}`;
+  const head = headOf(summary);
   const isApplied = summary.state === 'applied' || summary.state === undefined;
   const lines = [
     `${head} of ${summary.org}, ${summary.date} (${summary.timeZone})`,
@@ -29,16 +29,25 @@ export function describeRun(summary: RunSummary): string {
         ? ['No file was waiting.']
         : summary.files.flatMap(describeFile)),
     '',
-    ...(isApplied ? [] : ['What the files say:']),
+    ...(isApplied || summary.undo !== undefined ? [] : ['What the files say:']),
     `Users: ${describeCounts(summary.users)}`,
     `Teams: ${describeCounts(summary.teams)}`,
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function describeUndo({ undo }: RunSummary): string[] {
+function headOf({ kind, run }: RunSummary): string {
+  if (kind === 'check') return 'Check';
+  return kind === 'undo' && run === null ? 'Dry run of an undo' : `Run ${run}`;
+}
+
+function describeUndo({ undo, state }: RunSummary): string[] {
   if (undo === undefined) return [];
   const { run, kept, report } = undo;
+  if (state === 'planned') {
+    const left = kept === 0 ? '' : `; ${kept} ${kept === 1 ? 'value' : 'values'} would be left alone`;
+    return [`What run ${run} had changed would be taken back${left}.`];
+  }
   const left = `${kept} ${kept === 1 ? 'value was' : 'values were'} left alone, and why, in ${report}`;
   return [`What run ${run} had changed was taken back.`, ...(report === null ? [] : [left])];
 }

@@ -92,8 +92,8 @@ export interface RunSummary {
   /** Milliseconds since 1970. */
   startedAt: number;
   appliedAt: number;
-  /** Of a run that undoes another one: which, how many values it left alone, and the list of them. */
-  undo?: { run: number; kept: number; report: string | null };
+  /** Of a run that undoes another one: which, how many values it restored and left alone, and the list of the latter. */
+  undo?: { run: number; restored?: number; kept: number; report: string | null };
   users: Counts;
   teams: Counts;
   files: FileOutcome[];

@@ -1,13 +1,14 @@
-/** Takes back what a run changed, as a run of its own: planned, applied and recorded as an import is. */
+/** Takes back what a run changed, as a run of its own: planned, applied and recorded as an import is; or only planned. */
 import type { Org } from '../db/control/orgs.js';
 import type { Run } from '../db/control/runs.js';
 import type { Settlement } from '../db/control/settle.js';
 import { applyPlan } from '../db/directory/apply.js';
 import { readVersion } from '../db/directory/directory.js';
 import type { Stage } from '../db/directory/stage.js';
-import { type Fate, listKept, planUndo, type UndoOutcome } from '../db/directory/undo.js';
+import { type Fate, listReversals, planUndo, type UndoOutcome } from '../db/directory/undo.js';
 import { DatabaseError } from '../db/error.js';
 import { removeBlob } from '../storage/blob.js';
+import { apart, type CheckDeps } from './check.js';
 import { noCounts } from './counts.js';
 import { toCsv } from './csv.js';
 import { ImportError } from './error.js';
@@ -48,10 +49,7 @@ export async function undoRun(
   const version = await readVersion(directory.read, org.id);
   const moment = now();
   const today = dateIn(org.timeZone, moment);
-  const replacesTeams = org.teamsMode === 'replace';
-  const context = { org: org.id, file: 0, today, now: moment, ownerKey: emailKey(org.ownerEmail), replacesTeams };
-  const outcome = await planUndo(stage, context, undoes, emailKey);
-  if (outcome === null) throw new ImportError('unsafe', `undoing run ${undoes} would leave no active admin`);
+  const outcome = await planTakingBack(stage, org, undoes, moment);
   await onStep?.('planned');
   const reports: Report[] = [];
   let isSubmitted = false;
@@ -73,14 +71,57 @@ export async function undoRun(
   }
 }
 
+/** @throws ImportError `unsafe` when the organization would be left without an admin. */
+async function planTakingBack(stage: Stage, org: Org, undoes: number, moment: number): Promise<UndoOutcome> {
+  const today = dateIn(org.timeZone, moment);
+  const replacesTeams = org.teamsMode === 'replace';
+  const context = { org: org.id, file: 0, today, now: moment, ownerKey: emailKey(org.ownerEmail), replacesTeams };
+  const outcome = await planUndo(stage, context, undoes, emailKey);
+  if (outcome === null) throw new ImportError('unsafe', `undoing run ${undoes} would leave no active admin`);
+  return outcome;
+}
+
+/** What undoing the run would do now, and its values while `use` works. Writes to a stage of its own only. */
+export async function previewUndo<T>(
+  deps: CheckDeps,
+  org: Org,
+  undoes: number,
+  use: (
+    summary: RunSummary,
+    list: (which: 'back' | 'kept', most?: number) => AsyncIterable<UndoneValue[]>,
+  ) => Promise<T>,
+): Promise<T> {
+  const moment = deps.now();
+  return apart(deps, async (stage) => {
+    const outcome = await planTakingBack(stage, org, undoes, moment);
+    const summary: RunSummary = {
+      run: null,
+      org: org.id,
+      kind: 'undo',
+      state: 'planned',
+      hold: [],
+      note: null,
+      date: dateIn(org.timeZone, moment),
+      timeZone: org.timeZone,
+      startedAt: moment,
+      appliedAt: moment,
+      ...countUndone(outcome),
+      undo: { run: undoes, restored: outcome.restored, kept: outcome.kept, report: null },
+      files: [],
+    };
+    return use(summary, (which, most) => describeValues(stage, which, most));
+  });
+}
+
 async function writeUndoReports(
   deps: RunDeps,
   plan: Parameters<typeof summarize>[1],
   stage: Stage,
-  { users, teams, deactivated, kept }: UndoOutcome,
+  outcome: UndoOutcome,
   reports: Report[],
 ): Promise<RunSummary> {
   const { run, org, today } = plan;
+  const { kept } = outcome;
   const place = createPlacer(deps, org);
   const folder = `/reports/${today}`;
   const reportDeps = { paths: deps.paths, recipient: org.recipient };
@@ -91,20 +132,48 @@ async function writeUndoReports(
   }
   const summary: RunSummary = {
     ...summarize(deps, plan, []),
-    users: { ...noCounts(), updated: users, deactivated },
-    teams: { ...noCounts(), updated: teams },
-    undo: { run: run.undoes!, kept, report },
+    ...countUndone(outcome),
+    undo: { run: run.undoes!, restored: outcome.restored, kept, report },
   };
   await writeSummary(reportDeps, folder, `run-${run.id}.summary`, summary, place, reports);
   return summary;
 }
 
+function countUndone({ users, teams, deactivated }: UndoOutcome): Pick<RunSummary, 'users' | 'teams'> {
+  return { users: { ...noCounts(), updated: users, deactivated }, teams: { ...noCounts(), updated: teams } };
+}
+
+/** A value that an undo restores, or leaves alone for a reason. */
+export interface UndoneValue {
+  /** user, team or field. */
+  what: string;
+  name: string;
+  column: string;
+  /** What it was before the run, and what the run made it. */
+  before: string | null;
+  after: string | null;
+  /** null: it is restored. */
+  leftAlone: string | null;
+}
+
+async function* describeValues(stage: Stage, which: 'back' | 'kept', most?: number): AsyncGenerator<UndoneValue[]> {
+  for await (const page of listReversals(stage, which, most))
+    yield page.map(({ entity, name, field, before, after, fate }) => ({
+      what: entity,
+      name,
+      column: field === '' ? '(created)' : field,
+      before,
+      after,
+      leftAlone: fate === 'back' ? null : reasons[fate],
+    }));
+}
+
 async function* describeKept(stage: Stage): AsyncGenerator<string> {
   yield toCsv([['what', 'name', 'column', 'before', 'after', 'why it was left alone']]);
-  for await (const page of listKept(stage))
+  for await (const page of describeValues(stage, 'kept'))
     yield toCsv(
-      page.map(({ entity, name, field, before, after, fate }) =>
-        [entity, name, field === '' ? '(created)' : field, before ?? '', after ?? '', reasons[fate]].map(guardFormula),
+      page.map(({ what, name, column, before, after, leftAlone }) =>
+        [what, name, column, before ?? '', after ?? '', leftAlone!].map(guardFormula),
       ),
     );
 }

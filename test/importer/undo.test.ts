@@ -5,9 +5,11 @@ import { parse } from 'csv-parse/sync';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { findRun, openUndoRun } from '../../src/db/control/runs.js';
 import { deactivateDue } from '../../src/db/directory/deactivation.js';
+import { readVersion } from '../../src/db/directory/directory.js';
 import { listFields, updateField } from '../../src/db/directory/fields.js';
 import { listFormerLabels, listHistory, listOrigins, recordChanges } from '../../src/db/directory/history.js';
 import type { RunSummary } from '../../src/importer/types.js';
+import { previewUndo } from '../../src/importer/undo.js';
 import { workNext } from '../../src/importer/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, shareDatabases } from '../support/databases.js';
@@ -34,6 +36,19 @@ onBothDatabases('undo', (open) => {
     });
     return { users: Object.fromEntries(users), teams: await acme.teams() };
   };
+  const foresee = (acme: Company, run: number) =>
+    previewUndo(acme.deps, acme.org, run, async (summary, list) => {
+      const [restored, left]: string[][] = [[], []];
+      for await (const page of list('back'))
+        for (const { what, name, column, before, after } of page)
+          restored!.push(`${what} ${name} ${column}: ${after} → ${before}`);
+      for await (const page of list('kept'))
+        for (const { what, name, column, leftAlone } of page) left!.push(`${what} ${name} ${column}: ${leftAlone}`);
+      const first: unknown[] = [];
+      for await (const page of list('back', 1)) first.push(...page);
+      assert.equal(first.length, 1);
+      return { summary, restored: restored!.sort(), left: left!.sort() };
+    });
   const kept = async (acme: Company, summary: RunSummary) =>
     summary.undo!.report === null
       ? []
@@ -92,7 +107,27 @@ onBothDatabases('undo', (open) => {
       'b.csv': csv(header, 'ann@x.test,Anna,Oslo,bob@x.test,Ops', 'new@x.test,New,,,Ops', 'old@x.test,Old,,,'),
     });
     await acme.import({ 'c.csv': csv(header, 'ann@x.test,Annie,,,', 'new@x.test,,Bern,,') });
+    const [there, version] = [await look(acme), await readVersion(databases().directory.read, acme.org.id)];
+    const preview = await foresee(acme, run!);
+    assert.deepEqual(await look(acme), there);
+    assert.equal(await readVersion(databases().directory.read, acme.org.id), version);
+    assert.deepEqual(preview.left, [
+      'team Ops (created): nothing that was created is ever removed',
+      'user ann@x.test User Name: it was changed since',
+      'user new@x.test (created): it was changed since',
+    ]);
+    assert.deepEqual(preview.restored, [
+      'user ann@x.test Manager Email: bob@x.test → null',
+      'user ann@x.test Office: Oslo → Rome',
+      'user ann@x.test Teams: Ops → null',
+      'user old@x.test Status: active → deactivated',
+    ]);
     const undone = await summaryOf(acme, run);
+    const { users: counts, teams, undo } = preview.summary;
+    assert.deepEqual(
+      [counts, teams, { ...undo, report: undone.undo!.report }],
+      [undone.users, undone.teams, undone.undo],
+    );
     assert.deepEqual((await kept(acme, undone)).sort(), [
       'team Ops (created)',
       'user ann@x.test User Name',
@@ -179,6 +214,7 @@ onBothDatabases('undo', (open) => {
     });
     await acme.import({ 'b.csv': csv('User Email,Is Org Admin', 'owner@acme.test,Yes', 'bob@x.test,Yes') });
     await acme.import({ 'c.csv': csv('User Email,Is Org Admin', 'owner@acme.test,No', 'bob@x.test,No') });
+    await assert.rejects(foresee(acme, run!), { code: 'unsafe' });
     const ended = await undo(acme, run);
     assert.deepEqual([ended.state, ended.failure], ['failed', `undoing run ${run} would leave no active admin`]);
     assert.equal((await acme.users())['ann@x.test']!.status, 'active');

@@ -74,6 +74,15 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.deepEqual([renamed.state, renamed.users.updated], ['applied', 1]);
   const story = await run('users', 'show', 'acme', 'new0@acme.test');
   assert.match(story.stdout, new RegExp(`User Email: new0@acme.test  \\(.*run ${renamed.run}, /users.csv, line 2\\)`));
+  const count = (await ask<Run[]>('runs', 'list', 'acme')).length;
+  const preview = await run('runs', 'undo', String(renamed.run), '--dry-run');
+  assert.match(preview.stdout, /^user +\S+ +User Email +\S+ +new0@acme\.test +restores it$/m);
+  assert.match(preview.stdout, /What run \d+ had changed would be taken back\.\n.*\nNothing was applied\.\n$/s);
+  const foreseen = await ask<RunSummary & { values: { column: string }[] }>(
+    ...['runs', 'undo', String(renamed.run), '--dry-run'],
+  );
+  assert.deepEqual([foreseen.state, foreseen.values.map(({ column }) => column)], ['planned', ['User Email']]);
+  assert.equal((await ask<Run[]>('runs', 'list', 'acme')).length, count);
   const undone = await ask<RunSummary>('runs', 'undo', String(renamed.run));
   assert.deepEqual([undone.kind, undone.users.updated, undone.undo!.kept], ['undo', 1, 0]);
   assert.equal((await run('users', 'show', 'acme', names[0]!)).code, 0);

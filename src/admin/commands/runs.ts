@@ -5,12 +5,24 @@ import { describeRun } from '../../importer/summary.js';
 import type { Issue, Progress, RunSummary } from '../../importer/types.js';
 import { describeVerdict } from '../../importer/verdict.js';
 import { atWorkplace, examples } from '../command.js';
+import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
-import { approveHeldRun, checkDiskFile, getRun, importNow, rejectHeldRun, undoRunNow } from '../operations/runs.js';
-import { describeProgress, issueList, renderRun, runList, runToJson } from '../views/runs.js';
+import {
+  approveHeldRun,
+  checkDiskFile,
+  getRun,
+  importNow,
+  previewUndoOf,
+  rejectHeldRun,
+  undoRunNow,
+} from '../operations/runs.js';
+import type { Output } from '../output.js';
+import { describeProgress, issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
 
 /** Mistakes that a terminal is shown; the rest is counted, and `--json` has them all. */
 const shownIssues = 200;
+/** As many values that an undo would restore, and as many that it would leave alone. */
+const shownValues = 200;
 
 export function registerRuns(program: Command): void {
   program
@@ -125,13 +137,39 @@ alone and why. Users whom the run created are deactivated until a file names the
 stay. An undo can be undone.`,
     )
     .argument('<id>', 'number of the run')
-    .addHelpText('after', examples('dropslot runs undo 12'))
-    .action((id: string, _options, command: Command) =>
+    .option('--dry-run', 'only say what would be restored, and what left alone and why; apply and record nothing')
+    .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12'))
+    .action((id: string, { dryRun }: { dryRun?: boolean }, command: Command) =>
       atWorkplace(command, async (place, out) => {
+        if (dryRun === true) return showUndo(place, id, out);
         const tell = (progress: Progress) => out.note(describeProgress(progress));
         await showEnd(await undoRunNow(place, id, tell, untilSignal()), out);
       }),
     );
+}
+
+function showUndo(place: Workplace, id: string, out: Output): Promise<void> {
+  return previewUndoOf(place, id, async (summary, list) => {
+    if (out.json) {
+      // A run may have changed millions of values: they are never all in memory.
+      await out.write(`${JSON.stringify(summary).slice(0, -1)},"values":`);
+      await out.list(flatten(list('back'), list('kept')), undoneList);
+      await out.write('}\n');
+      return;
+    }
+    const { restored = 0, kept } = summary.undo!;
+    await out.list(flatten(list('back', shownValues), list('kept', shownValues)), undoneList);
+    for (const [count, what] of [
+      [restored, 'restored'],
+      [kept, 'left alone'],
+    ] as const)
+      if (count > shownValues) out.note(`… and ${count - shownValues} more would be ${what}; --json shows all.`);
+    await out.show(null, `\n${describeRun(summary)}Nothing was applied.`);
+  });
+}
+
+async function* flatten<T>(...lists: AsyncIterable<T[]>[]): AsyncGenerator<T> {
+  for (const list of lists) for await (const page of list) yield* page;
 }
 
 /** Aborted by the first SIGINT or SIGTERM. */
@@ -141,7 +179,7 @@ function untilSignal(): AbortSignal {
   return stop.signal;
 }
 
-async function showEnd(run: Run, out: { show(value: unknown, text: string): Promise<void> }): Promise<void> {
+async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
   const summary = run.summary as RunSummary | null;
   if (run.state === 'failed' || summary === null) {
     throw new AdminError(

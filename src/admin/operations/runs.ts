@@ -10,6 +10,7 @@ import { checkFile } from '../../importer/check.js';
 import { approveRun, rejectRun } from '../../importer/decide.js';
 import { openDiskSource } from '../../importer/source.js';
 import type { Issue, Progress, RunSummary } from '../../importer/types.js';
+import { previewUndo } from '../../importer/undo.js';
 import { workNext } from '../../importer/worker.js';
 import { KeyError } from '../../keys/error.js';
 import type { Workplace } from '../compose.js';
@@ -99,16 +100,34 @@ export async function undoRunNow(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const { control, directory, actor, now } = place;
-  const run = await getRun(place, id);
-  if (run.state !== 'done') throw new AdminError('refused', `run ${run.id} has applied nothing: it is ${run.state}`);
-  if ((await findApplied(directory.read, run.id)) === null)
-    throw new AdminError('refused', `run ${run.id} has changed nothing`);
+  const { control, actor, now } = place;
+  const run = await getAppliedRun(place, id);
   await refuseWhileHeld(place, run.org);
   const undo = await openUndoRun(control.write, run.org, run.id, now());
   const event = { at: now(), org: run.org, actor, action: 'run.undone', subject: `run ${run.id}` };
   await recordAudit(control.write, { ...event, detail: { undo } });
   return followRun(place, undo, onProgress, signal);
+}
+
+/**
+ * What undoing the run would restore and leave alone now, while `use` works; nothing is applied, nothing recorded.
+ * @throws AdminError `not_found`, `refused` when that run has changed nothing; ImportError `unsafe`
+ */
+export async function previewUndoOf(
+  place: Workplace,
+  id: string,
+  use: Parameters<typeof previewUndo<void>>[3],
+): Promise<void> {
+  const run = await getAppliedRun(place, id);
+  await previewUndo(place, await place.org(run.org), run.id, use);
+}
+
+async function getAppliedRun(place: Workplace, id: string): Promise<Run> {
+  const run = await getRun(place, id);
+  if (run.state !== 'done') throw new AdminError('refused', `run ${run.id} has applied nothing: it is ${run.state}`);
+  if ((await findApplied(place.directory.read, run.id)) === null)
+    throw new AdminError('refused', `run ${run.id} has changed nothing`);
+  return run;
 }
 
 async function getHeldRun(place: Workplace, id: string): Promise<Run> {

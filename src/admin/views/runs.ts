@@ -2,6 +2,7 @@
 import type { Run } from '../../db/control/runs.js';
 import { describeCounts, describeRun } from '../../importer/summary.js';
 import type { Issue, Progress, RunSummary } from '../../importer/types.js';
+import type { UndoneValue } from '../../importer/undo.js';
 import { formatTime, isoTime, type ListView, renderRecord } from '../output.js';
 
 export const issueList: ListView<Issue> = {
@@ -14,6 +15,19 @@ export const issueList: ListView<Issue> = {
   ],
   empty: 'Nothing is wrong with the file.',
   toJson: (issue) => issue,
+};
+
+export const undoneList: ListView<UndoneValue> = {
+  columns: [
+    { title: 'WHAT', cell: (value) => value.what },
+    { title: 'NAME', cell: (value) => value.name },
+    { title: 'COLUMN', cell: (value) => value.column },
+    { title: 'BEFORE', cell: (value) => value.before ?? '–' },
+    { title: 'AFTER', cell: (value) => value.after ?? '–' },
+    { title: 'UNDO', cell: (value) => (value.leftAlone === null ? 'restores it' : `leaves it: ${value.leftAlone}`) },
+  ],
+  empty: 'Nothing would be restored.',
+  toJson: (value) => value,
 };
 
 export const runList: ListView<Run> = {

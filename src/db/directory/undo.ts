@@ -7,6 +7,8 @@ import { dropRings } from './rings.js';
 import type { Stage } from './stage.js';
 import { isAdminLeft, takeBackDeactivations, takeBackEmails, takeBackMemberships } from './undone.js';
 
+const pageRows = 2000;
+
 /** A column of users or teams, how a change shows it, and the id beside it that follows its key. */
 interface Plain {
   label: string;
@@ -34,20 +36,24 @@ const special = ['User Email', 'Teams', 'Status', 'Deactivation Date'];
 /** Why something stays: changed since; its other side is gone or taken; a ring; nothing is ever removed; not recorded then. */
 export type Fate = 'changed' | 'gone' | 'taken' | 'ring' | 'stays' | 'unrecorded';
 
-export interface KeptValue {
+/** A value that the run changed: what it was `before` the run, and what the run made it. */
+export interface Reversal {
   n: number;
   entity: string;
   name: string;
   field: string;
   before: string | null;
   after: string | null;
-  fate: Fate;
+  /** `back`: what it was before comes back. */
+  fate: Fate | 'back';
 }
 
 export interface UndoOutcome {
   users: number;
   teams: number;
   deactivated: number;
+  /** Values that come back. */
+  restored: number;
   /** Values that stay as they are. */
   kept: number;
 }
@@ -86,25 +92,31 @@ export async function planUndo(
     `SELECT (SELECT COUNT(DISTINCT key) FROM ${s}.reversals WHERE entity = 'user' AND fate = 'back') AS users,
        (SELECT COUNT(DISTINCT key) FROM ${s}.reversals WHERE entity = 'team' AND fate = 'back') AS teams,
        (SELECT COUNT(*) FROM ${s}.reversals WHERE field = 'Status' AND before = 'deactivated' AND fate = 'back') AS deactivated,
+       (SELECT COUNT(*) FROM ${s}.reversals WHERE fate = 'back') AS restored,
        (SELECT COUNT(*) FROM ${s}.reversals WHERE fate <> 'back') AS kept`,
   );
   return counts!;
 }
 
-/** Values that stay, page by page. */
-export async function* listKept(stage: Stage): AsyncGenerator<KeptValue[]> {
-  for (let after = 0; ; ) {
-    const page = await rows<KeptValue>(
+/** Values that come back, or those that stay, page by page: the first ones, or all. */
+export async function* listReversals(
+  stage: Stage,
+  which: 'back' | 'kept',
+  most = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Reversal[]> {
+  for (let after = 0, left = most; left > 0; ) {
+    const page = await rows<Reversal>(
       stage,
       `SELECT r.n, r.entity, COALESCE(p.email, g.name, r.key) AS name, r.field, r.before, r.after, r.fate
        FROM ${stage.prefix}.reversals r
        LEFT JOIN ${stage.prefix}.people p ON r.entity = 'user' AND p.key = r.key
        LEFT JOIN ${stage.prefix}.groups g ON r.entity = 'team' AND g.key = r.key
-       WHERE r.fate <> 'back' AND r.n > :after ORDER BY r.n LIMIT 2000`,
-      { after },
+       WHERE r.fate ${which === 'back' ? '=' : '<>'} 'back' AND r.n > :after ORDER BY r.n LIMIT :size`,
+      { after, size: Math.min(left, pageRows) },
     );
     if (page.length === 0) return;
     yield page;
+    left -= page.length;
     after = page[page.length - 1]!.n;
   }
 }
