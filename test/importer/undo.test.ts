@@ -120,6 +120,7 @@ onBothDatabases('undo', (open) => {
       'user ann@x.test Manager Email: bob@x.test → null',
       'user ann@x.test Office: Oslo → Rome',
       'user ann@x.test Teams: Ops → null',
+      'user new@x.test Teams: Ops → null',
       'user old@x.test Status: active → deactivated',
     ]);
     const undone = await summaryOf(acme, run);
