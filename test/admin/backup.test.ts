@@ -29,7 +29,7 @@ import { createIntake } from '../../src/intake/intake.js';
 import { loadOrCreateHostKeys } from '../../src/keys/host.js';
 import { blobPath } from '../../src/storage/blob.js';
 import { Company, csv } from '../support/company.js';
-import { createDatabase, openFresh, type TestDatabases } from '../support/databases.js';
+import { openFresh, type TestDatabases } from '../support/databases.js';
 import { sender } from '../support/intake.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { workplaceOn } from '../support/workplace.js';
@@ -37,7 +37,7 @@ import { workplaceOn } from '../support/workplace.js';
 const openSqlite = (scope: Scope): Promise<TestDatabases> => openFresh(scope, 'sqlite');
 
 /** A PostgreSQL of the test run (TEST_POSTGRES_URL). */
-const openPostgres = async (scope: Scope): Promise<TestDatabases> => openFresh(scope, await createDatabase(scope));
+const openPostgres = (scope: Scope): Promise<TestDatabases> => openFresh(scope, 'postgres');
 
 /** One file imported, one queued. */
 async function openCompany(t: TestContext, open = openSqlite) {

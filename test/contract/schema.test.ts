@@ -1,10 +1,31 @@
 /** Opening both databases: the schema comes up, comes up once, and refuses a newer one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openControl } from '../../src/db/connection.js';
+import { settingsSchema } from '../../src/config/settings.js';
+import { openControl, openDirectory } from '../../src/db/connection.js';
 import { deleteOrg, findOrg, insertOrg, listOrgs, updateOrg } from '../../src/db/control/orgs.js';
-import { onBothDatabases } from '../support/databases.js';
+import { findUser } from '../../src/db/directory/users.js';
+import { createDatabase, onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
+import { type Scope, temporaryFolder } from '../support/temporary.js';
+
+/** Databases with nothing in them: those of `onBothDatabases` may be copies. */
+const empty: [string, (scope: Scope) => Promise<string>][] = [
+  ['sqlite', async () => 'sqlite'],
+  ['postgres', createDatabase],
+];
+
+for (const [dialect, create] of empty) {
+  test(`both schemas come up from nothing, also for two at once (${dialect})`, async (t) => {
+    const settings = settingsSchema.parse({ data: temporaryFolder(t), database: await create(t) });
+    const opened = await Promise.all(
+      [openControl, openControl, openDirectory, openDirectory].map((to) => to(settings)),
+    );
+    assert.deepEqual(await listOrgs(opened[0]!.read), []);
+    assert.equal(await findUser(opened[3]!.read, 'acme', 'jane@example.com'), null);
+    for (const db of opened) await db.close();
+  });
+}
 
 onBothDatabases('schema', (open) => {
   test('opening twice, also at once, finds the schema in place', async (t) => {

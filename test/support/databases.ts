@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe } from 'node:test';
 import pg from 'pg';
 import { type Settings, settingsSchema } from '../../src/config/settings.js';
-import { type Db, openControl, openDirectory } from '../../src/db/connection.js';
+import { type Db, type Dialect, openControl, openDirectory } from '../../src/db/connection.js';
+import { copySqliteTemplate, postgresTemplate, withDatabase } from './template.js';
 import { openScope, type Scope, temporaryFolder } from './temporary.js';
 
 export interface TestDatabases {
@@ -18,7 +19,7 @@ export interface TestDatabases {
  */
 export function onBothDatabases(title: string, suite: (open: (scope: Scope) => Promise<TestDatabases>) => void): void {
   describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite')));
-  describe(`${title} (postgres)`, () => suite(async (context) => openFresh(context, await createDatabase(context))));
+  describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
 }
 
 /** One pair of databases for all tests of a suite; asked for in a test. */
@@ -32,33 +33,50 @@ export function shareDatabases(open: (scope: Scope) => Promise<TestDatabases>): 
   return () => databases;
 }
 
-export async function openFresh(scope: Scope, database: string): Promise<TestDatabases> {
-  const settings = settingsSchema.parse({ data: temporaryFolder(scope), database, databasePool: 4 });
-  const control = await openControl(settings);
-  const directory = await openDirectory(settings);
+/** Both databases, migrated and empty. */
+export async function openFresh(scope: Scope, dialect: Dialect): Promise<TestDatabases> {
+  const data = temporaryFolder(scope);
+  const made = dialect === 'postgres' ? await makeDatabase(true) : null;
+  const opened: Db[] = [];
   scope.after(async () => {
-    await control.close();
-    await directory.close();
+    for (const db of opened) await db.close();
+    await made?.drop(); // with nobody connected: PostgreSQL waits a tenth of a second for those it throws out
   });
+  if (dialect === 'sqlite') await copySqliteTemplate(data);
+  const settings = settingsSchema.parse({ data, database: made?.url ?? 'sqlite', databasePool: 4 });
+  const control = await openControl(settings);
+  opened.push(control);
+  const directory = await openDirectory(settings);
+  opened.push(directory);
   return { settings, control, directory };
 }
 
-/** A new database on the PostgreSQL of the test run; its URL. */
+/** A new database on the PostgreSQL of the test run, with nothing in it; its URL. */
 export async function createDatabase(scope: Scope): Promise<string> {
+  const { url, drop } = await makeDatabase(false);
+  scope.after(drop);
+  return url;
+}
+
+async function makeDatabase(isMigrated: boolean): Promise<{ url: string; drop: () => Promise<void> }> {
   const server = process.env.TEST_POSTGRES_URL;
   if (server === undefined)
     throw new Error('no PostgreSQL: run the tests by `npm test` or `node scripts/test.mjs FILE`');
   const name = `t_${randomBytes(6).toString('hex')}`;
-  await runOn(server, `CREATE DATABASE ${name}`);
-  scope.after(() => runOn(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  return url.href;
+  await connected(server, async (client) => {
+    const template = isMigrated ? await postgresTemplate(client, server) : '';
+    await client.query(`CREATE DATABASE ${name} ${template}`);
+  });
+  const drop = () => connected(server, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+  return { url: withDatabase(server, name), drop };
 }
 
-async function runOn(server: string, sql: string): Promise<void> {
+async function connected(server: string, use: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: server });
   await client.connect();
-  await client.query(sql);
-  await client.end();
+  try {
+    await use(client);
+  } finally {
+    await client.end();
+  }
 }
