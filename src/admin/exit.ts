@@ -35,6 +35,7 @@ const databaseCodes: Record<DatabaseErrorCode, AdminErrorCode> = {
   newer_schema: 'unavailable',
   duplicate: 'refused',
   conflict: 'refused',
+  stalled: 'failed',
 };
 
 /** Translates an error of any folder; null: nothing went wrong (help and version end that way too). */

@@ -24,6 +24,14 @@ export interface Db {
   readonly dialect: Dialect;
   readonly write: Knex;
   readonly read: Knex;
+  /** The database as it is now, for as long as it is kept open: what is written meanwhile is not seen, and nobody waits. */
+  openMoment(): Promise<Moment>;
+  close(): Promise<void>;
+}
+
+/** One transaction that only reads. */
+export interface Moment {
+  readonly db: Queryable;
   close(): Promise<void>;
 }
 
@@ -81,6 +89,7 @@ function openSqlite(file: string, waitMs: number): Db {
     dialect: 'sqlite',
     write,
     read,
+    openMoment: () => openSqliteMoment(file, waitMs),
     close: async () => {
       await read.destroy();
       await write.destroy();
@@ -109,6 +118,38 @@ class ImmediateSqliteClient extends SqliteClient {
   }
 }
 
+/** On a connection of its own: the two of `read` serve everybody else. */
+async function openSqliteMoment(file: string, waitMs: number): Promise<Moment> {
+  const instance = sqliteInstance(file, 1, waitMs, 'PRAGMA query_only = ON;', file, SqliteClient);
+  try {
+    return await beginMoment(instance, {}, 'SELECT count(*) FROM sqlite_master', () => instance.destroy());
+  } catch (error) {
+    await instance.destroy();
+    throw error;
+  }
+}
+
+/** @param first a statement that takes the snapshot: BEGIN alone does not. */
+async function beginMoment(
+  instance: Knex,
+  config: Knex.TransactionConfig,
+  first: string,
+  end: () => Promise<void>,
+): Promise<Moment> {
+  const db = await instance.transaction(config);
+  const close = async () => {
+    if (!db.isCompleted()) await db.rollback();
+    await end();
+  };
+  try {
+    await db.raw(first);
+    return { db, close };
+  } catch (error) {
+    await db.rollback();
+    throw error;
+  }
+}
+
 /** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
 export function attachSqlite(file: string, attached: string, name: string): Knex {
   // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
@@ -121,9 +162,16 @@ export function attachSqlite(file: string, attached: string, name: string): Knex
 /** What a statement was given (names, addresses, hashes of passwords) has no place in the message of its failure. */
 const quietErrors = { compileSqlOnError: false } as const;
 
-function sqliteInstance(file: string, connections: number, waitMs: number, more = '', attached = file): Knex {
+function sqliteInstance(
+  file: string,
+  connections: number,
+  waitMs: number,
+  more = '',
+  attached = file,
+  client = ImmediateSqliteClient as typeof Knex.Client,
+): Knex {
   return createKnex({
-    client: ImmediateSqliteClient,
+    client,
     connection: { filename: file },
     ...quietErrors,
     useNullAsDefault: true,
@@ -169,7 +217,14 @@ async function openPostgres(settings: DbSettings, schema: string): Promise<Db> {
       throw new DatabaseError('unavailable', describeFailure(settings, cause), { cause });
     }
   }
-  return { dialect: 'postgres', write: instance, read: instance, close: () => instance.destroy() };
+  const once = { isolationLevel: 'repeatable read', readOnly: true } as const;
+  return {
+    dialect: 'postgres',
+    write: instance,
+    read: instance,
+    openMoment: () => beginMoment(instance, once, 'SELECT 1', async () => {}),
+    close: () => instance.destroy(),
+  };
 }
 
 function describeFailure(settings: DbSettings, cause: unknown): string {

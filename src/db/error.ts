@@ -7,7 +7,9 @@ export type DatabaseErrorCode =
   /** A unique name is taken. */
   | 'duplicate'
   /** Another writer came first: what was read no longer holds. */
-  | 'conflict';
+  | 'conflict'
+  /** A reader took so long that its transaction was ended. */
+  | 'stalled';
 
 export class DatabaseError extends Error {
   override name = 'DatabaseError';

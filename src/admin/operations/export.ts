@@ -1,13 +1,14 @@
 /** Exports of the directory: CSV under the standard labels, which imports again and then changes nothing. */
 import { stringify } from 'csv-stringify/sync';
 import { DateTime } from 'luxon';
+import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import type { DateFormat, Org } from '../../db/control/orgs.js';
 import { findAppliedAt } from '../../db/directory/applied.js';
-import { readVersion } from '../../db/directory/directory.js';
 import { type Field, listFields } from '../../db/directory/fields.js';
 import { listTeams } from '../../db/directory/teams.js';
 import { listUsers, type User } from '../../db/directory/users.js';
+import { readMoment } from '../../db/moment.js';
 import { markOf } from '../../importer/csv.js';
 import { formatDate } from '../../importer/dates.js';
 import { guardFormula } from '../../importer/formula.js';
@@ -15,6 +16,8 @@ import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 
 const pageSize = 2000;
+/** A pipe whose reader stands still ends its export after this time. */
+const patienceMs = 10 * 60_000;
 
 const userLabels = [
   'User Email',
@@ -50,12 +53,23 @@ export async function recordExport(
   await recordAudit(place.control.write, { ...event, detail: { changedSince, active } });
 }
 
-/** CSV text in pieces. @throws AdminError; at the end when the directory changed meanwhile, since that mixes two states. */
+/**
+ * CSV text in pieces, of the directory as it is now: what an import changes meanwhile is not in it.
+ * @throws AdminError; DatabaseError `stalled`
+ */
 export async function* exportUsers(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
   const org = await place.org(orgId);
-  const db = place.directory.read;
-  const version = await readVersion(db, org.id);
-  const changedSince = await readSince(place, org, filter.changedSince);
+  yield* readMoment(place.directory, (db) => listUserRows(db, org, filter), patienceMs);
+}
+
+/** As exportUsers. */
+export async function* exportTeams(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
+  const org = await place.org(orgId);
+  yield* readMoment(place.directory, (db) => listTeamRows(db, org, filter), patienceMs);
+}
+
+async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
+  const changedSince = await readSince(db, org, filter.changedSince);
   const status = filter.active === true ? ('active' as const) : undefined;
   const all = await listFields(db, org.id);
   const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
@@ -65,26 +79,20 @@ export async function* exportUsers(place: Workplace, orgId: string, filter: Expo
     // Whom an undo took away: a file that names them would bring them back.
     const shown = users.filter((user) => user.deactivatedBy !== 'undo');
     if (shown.length > 0) yield toCsv(shown.map((user) => userCells(user, fields, org.dateFormat)));
-    if (users.length < pageSize) break;
+    if (users.length < pageSize) return;
     after = users.at(-1)!.emailKey;
   }
-  await checkUnchanged(place, org.id, version);
 }
 
-/** As exportUsers. */
-export async function* exportTeams(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
-  const org = await place.org(orgId);
-  const db = place.directory.read;
-  const version = await readVersion(db, org.id);
-  const since = await readSince(place, org, filter.changedSince);
+async function* listTeamRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
+  const since = await readSince(db, org, filter.changedSince);
   yield markOf(org.options) + toCsv([teamLabels]);
   for (let after: string | null = null; ; ) {
     const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize, since);
     if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
-    if (teams.length < pageSize) break;
+    if (teams.length < pageSize) return;
     after = teams.at(-1)!.nameKey;
   }
-  await checkUnchanged(place, org.id, version);
 }
 
 /** A spreadsheet runs none of the cells, and an import reads them as they are in the directory. */
@@ -93,10 +101,10 @@ function toCsv(rows: readonly (readonly (string | null)[])[]): string {
 }
 
 /** undefined: all. @throws AdminError `usage`, `not_found` */
-async function readSince(place: Workplace, org: Org, text: string | undefined): Promise<number | undefined> {
+async function readSince(db: Queryable, org: Org, text: string | undefined): Promise<number | undefined> {
   if (text === undefined) return undefined;
   if (/^\d{1,15}$/.test(text)) {
-    const at = await findAppliedAt(place.directory.read, org.id, Number(text));
+    const at = await findAppliedAt(db, org.id, Number(text));
     if (at === null) throw new AdminError('not_found', `no run ${text} of ${org.id} was applied`);
     return at;
   }
@@ -129,11 +137,6 @@ function userCells(user: User, fields: readonly Field[], format: DateFormat): (s
 /** The `Teams` cell (rule U6): a name with a comma, a quote or a backslash stands in double quotes, a quote doubled. */
 export function joinTeams(names: readonly string[]): string {
   return names.map((name) => (/[",\\]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(',');
-}
-
-async function checkUnchanged(place: Workplace, org: string, version: number): Promise<void> {
-  if ((await readVersion(place.directory.read, org)) !== version)
-    throw new AdminError('failed', `the directory of ${org} changed while it was exported: run the export again`);
 }
 
 function compare(a: string, b: string): number {

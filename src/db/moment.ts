@@ -1,0 +1,39 @@
+/** Results that are produced piece by piece from one moment of a database, however long their reader takes. */
+import type { Db, Queryable } from './connection.js';
+import { DatabaseError } from './error.js';
+
+/**
+ * The transaction ends with the last piece, when the reader stops, and when it asks for no piece for `patienceMs`: while it
+ * is open, SQLite's log grows and PostgreSQL can't clean up.
+ * @throws DatabaseError `stalled` to a reader who comes back after that.
+ */
+export async function* readMoment<T>(
+  database: Db,
+  produce: (db: Queryable) => AsyncIterable<T>,
+  patienceMs: number,
+): AsyncGenerator<T> {
+  const moment = await database.openMoment();
+  let ended: Promise<void> | null = null;
+  const end = () => {
+    ended ??= moment.close();
+    // Whoever reads on, or stops, hears of a failure.
+    ended.catch(() => {});
+    return ended;
+  };
+  let patience: NodeJS.Timeout | undefined;
+  try {
+    for await (const piece of produce(moment.db)) {
+      patience = setTimeout(end, patienceMs);
+      yield piece;
+      clearTimeout(patience);
+      if (ended !== null) throw new DatabaseError('stalled', describeStall(patienceMs));
+    }
+  } finally {
+    clearTimeout(patience);
+    await end();
+  }
+}
+
+function describeStall(patienceMs: number): string {
+  return `what was read from the database waited ${Math.round(patienceMs / 60_000)} minutes for its reader, and was given up`;
+}
