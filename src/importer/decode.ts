@@ -39,7 +39,7 @@ const foreignFormats: readonly { magic: string; name: string; advice: string }[]
 export async function* decodeText(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let carried: Buffer = Buffer.alloc(0);
   let offset = 0;
-  let line = 1;
+  const lines: Lines = { feeds: 0, returns: 0 };
   let isFirst = true;
   for await (const chunk of chunks) {
     let text = carried.length === 0 ? chunk : Buffer.concat([carried, chunk]);
@@ -54,7 +54,7 @@ export async function* decodeText(chunks: AsyncIterable<Buffer>): AsyncGenerator
     }
     const end = text.length - incompleteTail(text);
     const whole = text.subarray(0, end);
-    line = checkPiece(whole, offset, line);
+    checkPiece(whole, offset, lines);
     offset += end;
     carried = text.subarray(end);
     if (end > 0) yield whole;
@@ -64,7 +64,7 @@ export async function* decodeText(chunks: AsyncIterable<Buffer>): AsyncGenerator
     offset = carried.length - text.length;
     carried = text;
   }
-  checkPiece(carried, offset, line);
+  checkPiece(carried, offset, lines);
   if (carried.length > 0) yield carried;
 }
 
@@ -88,25 +88,40 @@ function incompleteTail(text: Buffer): number {
   return 0;
 }
 
-/** The line number at the end of the piece. */
-function checkPiece(piece: Buffer, offset: number, line: number): number {
+/** Ends of lines so far. Carriage returns count while there is no newline: old Macs, and "CSV (Macintosh)", write no other. */
+interface Lines {
+  feeds: number;
+  returns: number;
+}
+
+/** Adds the piece's lines to what was counted. */
+function checkPiece(piece: Buffer, offset: number, lines: Lines): void {
   const zero = piece.indexOf(0);
   if (zero >= 0) {
     const advice = 'Export the data as CSV (UTF-8).';
-    throw new RefusalError(
-      refuse('binary', { offset: offset + zero, advice }, line + countLines(piece.subarray(0, zero))),
-    );
+    throw new RefusalError(refuse('binary', { offset: offset + zero, advice }, lineAt(piece.subarray(0, zero), lines)));
   }
   if (!isUtf8(piece)) {
     const bad = firstInvalid(piece);
-    throw new RefusalError(refuse('not_utf8', { offset: offset + bad }, line + countLines(piece.subarray(0, bad))));
+    throw new RefusalError(refuse('not_utf8', { offset: offset + bad }, lineAt(piece.subarray(0, bad), lines)));
   }
-  return line + countLines(piece);
+  countLines(piece, lines);
 }
 
-function countLines(piece: Buffer): number {
+function lineAt(before: Buffer, lines: Lines): number {
+  const { feeds, returns } = countLines(before, lines);
+  return 1 + (feeds > 0 ? feeds : returns);
+}
+
+function countLines(piece: Buffer, lines: Lines): Lines {
+  lines.feeds += countByte(piece, 10);
+  if (lines.feeds === 0) lines.returns += countByte(piece, 13);
+  return lines;
+}
+
+function countByte(piece: Buffer, byte: number): number {
   let count = 0;
-  for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) count++;
+  for (let at = piece.indexOf(byte); at >= 0; at = piece.indexOf(byte, at + 1)) count++;
   return count;
 }
 

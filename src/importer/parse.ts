@@ -29,6 +29,7 @@ export async function* readRows(
   let batch: Row[] = [];
   let nextLine = 1;
   let parser: ReturnType<typeof startParser> | undefined;
+  let delimiter = ',';
   // csv-parse's own line count takes a CRLF inside quotes for two lines.
   let linesOfRecords = 0;
   const take = (cells: string[], emptyLines: number) => {
@@ -45,7 +46,8 @@ export async function* readRows(
       const told = tellDelimiter(piece);
       if (told.bytes > 0) linesOfRecords = 1;
       text = piece.subarray(told.bytes);
-      parser = startParser(told.delimiter, limits, take);
+      delimiter = told.delimiter;
+      parser = startParser(delimiter, limits, take);
     }
     await parser.write(text);
     const full = batch;
@@ -68,7 +70,7 @@ export async function* readRows(
     await parser?.end();
     if (batch.length > 0) yield batch;
   } catch (error) {
-    throw await translate(error, reopen, nextLine, limits);
+    throw await translate(error, () => findOpenQuote(reopen(), delimiter), nextLine, limits);
   } finally {
     parser?.close();
   }
@@ -147,34 +149,42 @@ function checkCells(cells: string[], line: number, limits: Limits): void {
 
 async function translate(
   error: unknown,
-  reopen: () => AsyncIterable<Buffer>,
+  findOpened: () => Promise<number | null>,
   nextLine: number,
   limits: Limits,
 ): Promise<unknown> {
   const { code } = error as CsvError;
   if (code !== 'CSV_QUOTE_NOT_CLOSED' && code !== 'CSV_MAX_RECORD_SIZE') return error;
-  const opened = await findOpenQuote(reopen());
+  const opened = await findOpened();
   if (opened !== null) return new RefusalError(refuse('unclosed_quote', {}, opened));
   return new RefusalError(refuse('cell_too_large', { limit: limits.maxCellBytes }, nextLine));
 }
 
-/** The line of the quote that is open at the end of the text; null when all are closed. */
-async function findOpenQuote(chunks: AsyncIterable<Buffer>): Promise<number | null> {
+/**
+ * The line of the quote that is open at the end of the text; null when all are closed. A quote opens at the beginning of a
+ * cell only, and what stands behind a closed one makes both a part of the text: as the parser reads them.
+ */
+async function findOpenQuote(chunks: AsyncIterable<Buffer>, delimiter: string): Promise<number | null> {
+  const separator = delimiter.charCodeAt(0);
   let line = 1;
   let openedAt = 0;
-  let isOpen = false;
+  let place: 'start' | 'plain' | 'quoted' | 'closed' = 'start';
   let previous = 0;
   for await (const chunk of chunks) {
     for (const byte of chunk) {
-      if (byte === 34) {
-        // A doubled quote closes and opens again: what it opens is what was open before.
-        if (!isOpen && previous !== 34) openedAt = line;
-        isOpen = !isOpen;
-      } else if (byte === 10) line++;
+      const isEnd = byte === 10 || byte === 13;
+      if (isEnd && !(byte === 10 && previous === 13)) line++;
       previous = byte;
+      if (place === 'quoted') {
+        if (byte === 34) place = 'closed';
+      } else if (byte === 34 && place !== 'plain') {
+        // At the start of a cell, or doubled: what a doubled one goes on with was opened before.
+        if (place === 'start') openedAt = line;
+        place = 'quoted';
+      } else place = isEnd || byte === separator ? 'start' : 'plain';
     }
   }
-  return isOpen ? openedAt : null;
+  return place === 'quoted' ? openedAt : null;
 }
 
 function countNewlines(cells: string[]): number {

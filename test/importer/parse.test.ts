@@ -94,6 +94,19 @@ describe('refusals', () => {
     assert.deepEqual([code, line], ['unclosed_quote', 2]);
   });
 
+  test('an unclosed quote is found behind quotes that are characters, and with carriage returns alone', async () => {
+    for (const text of [
+      'a,b\n5" pipe,x\n1,"open\n2,y\n',
+      'a;b\n"A"B;x"y\n1;"open ""\n2;y\n',
+      'a,b\r1,"2\r3"\r"open\r',
+    ]) {
+      const { code, line } = await refusalOf(text);
+      assert.deepEqual([code, line], ['unclosed_quote', text.includes('\r') ? 4 : 3]);
+    }
+    const { code, line } = await refusalOf(Buffer.from('a,b\r1,2\r3,M\xfcller\r', 'latin1'));
+    assert.deepEqual([code, line], ['not_utf8', 3]);
+  });
+
   test('a cell past the limit', async () => {
     assert.deepEqual((await refusalOf(`a,b\n1,2\n3,${'é'.repeat(501)}\n`)).line, 3);
     assert.deepEqual((await refusalOf(`a,b\n1,2\n3,${'x'.repeat(50_000_000)}\n`)).code, 'cell_too_large');
