@@ -11,6 +11,9 @@ import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../src/db/sn
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 
 const snapshots = 12;
+/** Moments that they must be of: on a busy machine the writer comes to its turn seldom. */
+const moments = 3;
+const patienceMs = 60_000;
 
 /** As an import does: first in one database, then in the other, then in the first again. */
 async function importOnce({ control, directory }: TestDatabases, turn: number): Promise<void> {
@@ -36,12 +39,11 @@ onBothDatabases('a snapshot', (open) => {
     const databases = await open(t);
     let isOver = false;
     const writing = (async () => {
-      let turn = 0;
-      while (!isOver) await importOnce(databases, ++turn);
-      return turn;
+      for (let turn = 1; !isOver; turn++) await importOnce(databases, turn);
     })();
     const seen = new Set<number>();
-    for (let n = 0; n < snapshots; n++) {
+    const deadline = Date.now() + patienceMs;
+    for (let n = 0; n < snapshots || (seen.size < moments && Date.now() < deadline); n++) {
       const snapshot = await takeSnapshot(databases, n);
       const applied = await readVersion(snapshot.directory, 'acme');
       const [claimed, settled] = [
@@ -53,6 +55,7 @@ onBothDatabases('a snapshot', (open) => {
       seen.add(applied);
     }
     isOver = true;
-    assert.ok((await writing) > snapshots / 2 && seen.size > 1);
+    await writing;
+    assert.ok(seen.size >= moments, `${seen.size} moments`);
   });
 });
