@@ -1,26 +1,27 @@
 #!/usr/bin/env node
 /** The `dropslot` command. */
 import { reportEnding } from './exit.js';
-import { createProgram, type Group } from './program.js';
+import { loadGroups } from './groups.js';
+import { createProgram } from './program.js';
 
-/** An sshd starts processes for each of its sessions: these commands are loaded without the others. */
+/** An sshd starts processes for each of its sessions; what they write is for an sshd, which they must see go. */
 const sshdCommands: readonly (string | undefined)[] = ['sftp-server', 'authorized-keys'];
 
 try {
-  await createProgram(await loadGroups()).parseAsync();
+  const command = commandIn(process.argv.slice(2));
+  const groups = await loadGroups(command);
+  if (!sshdCommands.includes(command)) endWithReader();
+  await createProgram(groups).parseAsync();
 } catch (error) {
   process.exitCode = reportEnding(error, process.argv.includes('--json'), process.stderr);
 }
 
-async function loadGroups(): Promise<readonly Group[]> {
-  if (sshdCommands.includes(commandIn(process.argv.slice(2))))
-    return [(await import('./commands/subsystem.js')).registerSubsystem];
-  // `dropslot users list acme | head` closes the pipe early: no error, just nobody left to tell.
+/** `dropslot users list acme | head` closes the pipe early: no error, just nobody left to tell. */
+function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
-  return (await import('./groups.js')).groups;
 }
 
 /** The first word that is no global option. */

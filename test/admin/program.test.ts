@@ -1,9 +1,11 @@
 /** The command line's grammar: every command explains itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Command } from 'commander';
-import { groups } from '../../src/admin/groups.js';
+import { Command } from 'commander';
+import { groups, loadGroups } from '../../src/admin/groups.js';
 import { createProgram } from '../../src/admin/program.js';
+
+const all = await loadGroups();
 
 function helpOf(command: Command): string {
   let text = '';
@@ -21,13 +23,13 @@ function leavesOf(command: Command): Command[] {
 }
 
 test('the help of the whole fits a screen', () => {
-  const help = helpOf(createProgram(groups));
+  const help = helpOf(createProgram(all));
   assert.ok(help.split('\n').length <= 55, help);
   assert.match(help, /Exit codes: 0 done/);
 });
 
 test('the help of every command has an example of that very command', () => {
-  for (const leaf of leavesOf(createProgram(groups))) {
+  for (const leaf of leavesOf(createProgram(all))) {
     const path = [leaf.name()];
     for (let parent = leaf.parent; parent !== null; parent = parent.parent) path.unshift(parent.name());
     const examples = helpOf(leaf).split('Examples:')[1];
@@ -37,5 +39,16 @@ test('the help of every command has an example of that very command', () => {
 });
 
 test('the version is the package’s', () => {
-  assert.match(createProgram(groups).version()!, /^\d+\.\d+\.\d+$/);
+  assert.match(createProgram(all).version()!, /^\d+\.\d+\.\d+$/);
+});
+
+test('each group adds the commands that it is found by', async () => {
+  for (const { commands, load } of groups) {
+    const program = new Command();
+    (await load())(program);
+    assert.deepEqual(new Set(program.commands.map((command) => command.name())), new Set(commands));
+  }
+  assert.equal((await loadGroups('orgs')).length, 1);
+  for (const word of ['help', '--help', 'ogrs', undefined])
+    assert.equal((await loadGroups(word)).length, groups.length);
 });
