@@ -4,7 +4,7 @@ import type { Org } from '../db/control/orgs.js';
 import { keepLastAdmin } from '../db/directory/admins.js';
 import type { Conflict } from '../db/directory/claims.js';
 import type { Field } from '../db/directory/fields.js';
-import { resolveIdentity } from '../db/directory/identity.js';
+import { followEmail, followManagers, followOwners, resolveIdentity } from '../db/directory/identity.js';
 import { planMemberships } from '../db/directory/memberships.js';
 import { analyze, createIndex, type Finding, type PlanContext } from '../db/directory/plan.js';
 import { dropRings } from '../db/directory/rings.js';
@@ -15,7 +15,7 @@ import { changeTeams, countTeams, gatherTeams, parentRelation } from '../db/dire
 import { settleTwins } from '../db/directory/twins.js';
 import { changeUsers, countUsers, gatherUsers, managerRelation } from '../db/directory/userplan.js';
 import { type CodeName, makeIssue, RefusalError, refuse } from './codes.js';
-import { type ColumnPlan, type FieldColumn, planColumns } from './columns.js';
+import { type ColumnPlan, planColumns } from './columns.js';
 import { noCounts } from './counts.js';
 import { type Header, teamLabels, userLabels } from './header.js';
 import { IssueLog } from './issues.js';
@@ -132,7 +132,8 @@ async function planRows(
   await faultTwins(stage, isUsers, issues);
   job.tell({ phase: 'planning', file: source.name, rows: survey.rows });
   const context = contextOf(job, file);
-  if (columns.identifier !== null) await faultConflicts(stage, context, columns.identifier, issues);
+  const { identifier } = job.org.options;
+  if (isUsers && identifier !== undefined) await faultConflicts(stage, context, identifier, columns, issues);
   refuseFaulty(issues, survey, settings);
   if (isUsers) {
     await addFields(job, file, columns);
@@ -233,10 +234,12 @@ const conflictCodes: Record<Conflict['kind'], CodeName> = {
 async function faultConflicts(
   stage: Stage,
   context: PlanContext,
-  { field, label }: FieldColumn,
+  option: string,
+  { identifier }: ColumnPlan,
   issues: IssueLog,
 ): Promise<void> {
-  for await (const page of resolveIdentity(stage, context, field.id))
+  const label = identifier?.label ?? option;
+  for await (const page of resolveIdentity(stage, context, identifier?.field.id ?? null))
     await tell(page, issues, ({ line, value, others, kind }) =>
       makeIssue(conflictCodes[kind], { line, column: label, value }, { label, lines: nameOthers(kind, others) }),
     );
@@ -277,7 +280,9 @@ async function addFields(job: PlanJob, file: number, { newFields }: ColumnPlan):
   job.fields.push(...newFields);
 }
 
-async function planUsers({ stage }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
+async function planUsers({ stage, org }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
+  const hasIdentifier = org.options.identifier !== undefined;
+  if (hasIdentifier) await followManagers(stage, context);
   await gatherUsers(stage, context);
   for await (const page of dropRings(stage, managerRelation(stage), context))
     await tell(page, issues, (finding) => makeRing('manager_ring', userLabels.managerEmail, finding));
@@ -289,11 +294,15 @@ async function planUsers({ stage }: PlanJob, context: PlanContext, issues: Issue
     if (kept.deactivates) warn(userLabels.deactivationDate);
   }
   await changeUsers(stage, context);
-  await planMemberships(stage, context);
+  const ownerKey = hasIdentifier ? await followEmail(stage, context, context.ownerKey) : context.ownerKey;
+  await planMemberships(stage, { ...context, ownerKey });
 }
 
-async function planTeams({ stage }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
-  await gatherTeams(stage, context);
+async function planTeams({ stage, org }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
+  const hasIdentifier = org.options.identifier !== undefined;
+  if (hasIdentifier) await followOwners(stage, context);
+  const ownerKey = hasIdentifier ? await followEmail(stage, context, context.ownerKey) : context.ownerKey;
+  await gatherTeams(stage, { ...context, ownerKey });
   for await (const page of dropRings(stage, parentRelation(stage), context))
     await tell(page, issues, (finding) => makeRing('parent_ring', teamLabels.parent, finding));
   await changeTeams(stage, context);

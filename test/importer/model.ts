@@ -168,10 +168,8 @@ export class Model {
     const renamed = new Set<UserRow>();
     const label = this.identifier;
     if (label === null) return { rows: whole, renamed };
-    if (!file.header.includes(label) || !this.fields.has(labelKeyOf(label))) {
-      this.#warn(count, 'identifier_absent', 1);
-      return { rows: whole, renamed };
-    }
+    // Without the column no row has an identifier, and emails tell: of whoever has one, or had it last.
+    if (!file.header.includes(label) || !this.fields.has(labelKeyOf(label))) this.#warn(count, 'identifier_absent', 1);
     const stubs = this.#stubs.get('users')!;
     const idOf = (row: UserRow) => row.custom.get(label);
     const mine = (row: UserRow) =>
@@ -225,12 +223,16 @@ export class Model {
     for (const user of this.users.values()) user.manager = follow(user.manager);
     for (const team of this.teams.values()) team.owner = follow(team.owner);
     for (const { values } of rows) {
-      const named = values['Manager Email'] ? keyOf(values['Manager Email']) : null;
-      if (named === null || this.users.has(named) || rows.some((row) => row.key === named)) continue;
-      const former = this.former.get(named);
-      if (former !== undefined) values['Manager Email'] = former.email;
+      const named = values['Manager Email'] ?? null;
+      if (named !== null && !rows.some((row) => row.key === keyOf(named)))
+        values['Manager Email'] = this.#follow(named);
     }
     return { rows, renamed };
+  }
+
+  /** U15: the email of whoever has this one, else of who had it last; as it is where nobody had it. */
+  #follow(email: string): string {
+    return this.users.has(keyOf(email)) ? email : (this.former.get(keyOf(email))?.email ?? email);
   }
 
   /** U10: the last row that would leave nobody an admin for good loses what does. */
@@ -257,12 +259,19 @@ export class Model {
   #importTeams(file: ModelFile): void {
     const count = this.#counts.teams;
     const rows = this.#dropTwins(count, 'team_twice', this.#readTeams(file, count));
+    for (const { values } of rows)
+      if (values['Owner Email']) values['Owner Email'] = this.#follow(values['Owner Email']);
     const created = new Set<string>();
     for (const { key, values } of rows) {
       const isStub = this.#stubs.get('teams')!.delete(key);
       if (!isStub && this.teams.has(key)) continue;
       created.add(key);
-      this.teams.set(key, { name: values['Team Name']!, owner: keyOf(this.owner), parent: null, type: null });
+      this.teams.set(key, {
+        name: values['Team Name']!,
+        owner: keyOf(this.#follow(this.owner)),
+        parent: null,
+        type: null,
+      });
     }
     for (const { values } of rows) {
       if (values['Parent Team']) this.#nameTeam(values['Parent Team']);
@@ -296,7 +305,7 @@ export class Model {
   #nameTeam(name: string): void {
     const key = nameKeyOf(name);
     if (this.teams.has(key)) return;
-    this.teams.set(key, { name: collapse(name), owner: keyOf(this.owner), parent: null, type: null });
+    this.teams.set(key, { name: collapse(name), owner: keyOf(this.#follow(this.owner)), parent: null, type: null });
     this.#stubs.get('teams')!.set(key, true);
   }
 

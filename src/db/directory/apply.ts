@@ -95,9 +95,6 @@ function statements({ prefix: s }: Stage): string[] {
   return [
     `INSERT INTO fields (id, org_id, label, label_key, type, position, created_at)
      SELECT id, :org, label, label_key, type, position, created_at FROM ${s}.fields`,
-    `INSERT INTO former_emails (org_id, email_key, user_id)
-     SELECT :org, p.key, p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL
-     ON CONFLICT (org_id, email_key) DO UPDATE SET user_id = excluded.user_id`,
     // An email that one user gives up and another one takes is free in between.
     `UPDATE users SET email_key = ' ' || CAST(id AS TEXT)
      WHERE id IN (SELECT p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL)`,
@@ -105,6 +102,9 @@ function statements({ prefix: s }: Stage): string[] {
      WHERE manager_key IS NOT NULL`,
     `INSERT INTO users (id, org_id, email, email_key, ${values}, created_at, updated_at)
      SELECT id, :org, email, COALESCE(address, key), ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
+    `INSERT INTO former_emails (org_id, email_key, user_id)
+     SELECT :org, f.email_key, p.id FROM ${s}.formers f JOIN ${s}.people p ON p.key = f.key WHERE 1 = 1
+     ON CONFLICT (org_id, email_key) DO UPDATE SET user_id = excluded.user_id`,
     `INSERT INTO schedules_before (run_id, user_id, deactivate_at, deactivated_at, deactivated_by)
      SELECT CAST(:runId AS BIGINT), u.id, u.deactivate_at, u.deactivated_at, u.deactivated_by FROM ${s}.people p JOIN users u ON u.id = p.id
      WHERE p.is_new = 0 AND (u.status, u.deactivation_date, u.deactivate_at) IS DISTINCT FROM (p.status, p.deactivation_date, p.deactivate_at)`,

@@ -20,17 +20,18 @@ export interface Conflict {
  * For each row: the key of the user who has its identifier (`mine`), of the user who has its email (`holder`), of the user
  * whom it is about if nothing contradicts (`target`; null: a new one), and of the user who has to give the email up (`needs`).
  */
-export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: string): Promise<void> {
+export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: string | null): Promise<void> {
   const s = stage.prefix;
-  const bindings = { org, field: fieldId };
   const identOf = (alias: string) => `${alias}.custom->>CAST(:field AS TEXT)`;
   await createAs(
     stage,
     'idents',
-    `SELECT ${identOf('u')} AS ident, u.email_key AS key FROM users u WHERE u.org_id = :org AND ${identOf('u')} IS NOT NULL
+    fieldId === null
+      ? 'SELECT CAST(NULL AS TEXT) AS ident, CAST(NULL AS TEXT) AS key WHERE 1 = 0'
+      : `SELECT ${identOf('u')} AS ident, u.email_key AS key FROM users u WHERE u.org_id = :org AND ${identOf('u')} IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = u.email_key)
      UNION ALL SELECT ${identOf('p')}, p.key FROM ${s}.people p WHERE ${identOf('p')} IS NOT NULL`,
-    bindings,
+    fieldId === null ? {} : { org, field: fieldId },
   );
   await createIndex(stage, 'idents', 'ident');
   await createIndex(stage, 'idents', 'key');
@@ -42,7 +43,7 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
        (SELECT COUNT(*) FROM ${s}.idents i WHERE i.ident = r.ident) AS owners, ${holderOf(s, 'r.key')} AS holder,
        ${formerHolderOf(s, 'r.key')} AS former
      FROM ${s}.user_rows r WHERE r.state = 0`,
-    bindings,
+    { org },
   );
   // Whom an earlier file only named becomes the user who gets that email; not where that could close a ring of managers.
   const hasManager = `(EXISTS (SELECT 1 FROM ${s}.people m WHERE m.key = c.mine AND m.manager_key IS NOT NULL)

@@ -6,15 +6,20 @@
  * beside it as `address`. A key that begins with a space is that of a new user under an email that somebody else gives up.
  */
 import { type Conflict, findClaims, findConflicts } from './claims.js';
-import { analyze, count, createAs, createIndex, type PlanContext, run } from './plan.js';
+import { analyze, count, createAs, createIndex, type PlanContext, rows, run } from './plan.js';
 import type { Stage } from './stage.js';
 
-/** Makes `key` and `manager_key` of the rows the keys of the plan, and yields the rows that are faulty. */
+/**
+ * Makes `key` of the rows the keys of the plan, and yields the rows that are faulty.
+ * @param fieldId the field of the identifier; null: the file has no column for it, and its emails tell.
+ */
 export async function* resolveIdentity(
   stage: Stage,
   context: PlanContext,
-  fieldId: string,
+  fieldId: string | null,
 ): AsyncGenerator<Conflict[]> {
+  // Where nobody has ever given an email up, emails mean what they say.
+  if (fieldId === null && !(await hasFormers(stage, context))) return;
   const s = stage.prefix;
   await run(
     stage,
@@ -25,15 +30,53 @@ export async function* resolveIdentity(
   await findClaims(stage, context, fieldId);
   yield* findConflicts(stage);
   await takeKeys(stage, context);
+}
+
+/** Makes `manager_key` of the rows the keys of the plan: for rows that are resolved, of a file that is not refused. */
+export async function followManagers(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
   const inFile = await count(stage, `SELECT COUNT(*) AS n FROM ${s}.user_rows WHERE address IS NOT NULL`);
+  if (inFile > 0) {
+    await absorbStubs(stage);
+    await keepFormers(stage);
+  }
+  if (!(await hasFormers(stage, context))) return;
   const inRun = await count(stage, `SELECT COUNT(*) AS n FROM ${s}.people WHERE address IS NOT NULL`);
-  const former = await count(stage, 'SELECT COUNT(*) AS n FROM former_emails WHERE org_id = :org', {
-    org: context.org,
-  });
-  if (inFile + inRun + former === 0) return;
   await createIndex(stage, 'user_rows', 'address');
-  if (inFile > 0) await absorbStubs(stage);
-  await followManagers(stage, context, inFile + inRun > 0);
+  await takeManagers(stage, context, inFile + inRun > 0);
+}
+
+/** `Owner Email` means whoever has that email, else who had it last. */
+export async function followOwners(stage: Stage, { org }: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  await run(
+    stage,
+    `UPDATE ${s}.team_rows AS r SET owner_key = ${formerHolderOf(s, 'r.owner_key')}
+     WHERE r.state = 0 AND ${isFormer(s, 'r.owner_key')} AND ${holderOf(s, 'r.owner_key')} IS NULL`,
+    { org },
+  );
+}
+
+/** The key of who has the email, as far as the run is planned, else of who had it last; as it is where nobody had it. */
+export async function followEmail(stage: Stage, { org }: PlanContext, email: string): Promise<string> {
+  const s = stage.prefix;
+  const named = 'CAST(:email AS TEXT)';
+  const [found] = await rows<{ key: string }>(
+    stage,
+    `SELECT COALESCE(${holderOf(s, named)}, ${formerHolderOf(s, named)}, ${named}) AS key`,
+    { org, email },
+  );
+  return found!.key;
+}
+
+async function hasFormers(stage: Stage, { org }: PlanContext): Promise<boolean> {
+  const formers = await count(
+    stage,
+    `SELECT (SELECT COUNT(*) FROM ${stage.prefix}.formers)
+       + (SELECT COUNT(*) FROM (SELECT 1 AS one FROM former_emails WHERE org_id = :org LIMIT 1) f) AS n`,
+    { org },
+  );
+  return formers > 0;
 }
 
 /** Gives each row the key of the user whom it is about. */
@@ -71,41 +114,50 @@ async function absorbStubs(stage: Stage): Promise<void> {
   await run(stage, `DELETE FROM ${s}.people WHERE key IN (${stubs})`);
 }
 
+/** Which emails the file's users give up, and who does. */
+async function keepFormers(stage: Stage): Promise<void> {
+  const s = stage.prefix;
+  await run(
+    stage,
+    `INSERT INTO ${s}.formers (email_key, key) SELECT COALESCE(p.address, r.key), r.key
+     FROM ${s}.user_rows r LEFT JOIN ${s}.people p ON p.key = r.key WHERE r.state = 0 AND r.moves = 1
+     ON CONFLICT (email_key) DO UPDATE SET key = excluded.key`,
+  );
+}
+
 /**
  * `Manager Email` means who has that email once the file is applied; else who had it last. Without renames in the run only
  * former emails can mean somebody else than they say.
  */
-async function followManagers(stage: Stage, { org, file }: PlanContext, hasRenames: boolean): Promise<void> {
+async function takeManagers(stage: Stage, { org }: PlanContext, hasRenames: boolean): Promise<void> {
   const s = stage.prefix;
   const named = 'r.manager_key';
   const inFile = `(SELECT x.key FROM ${s}.user_rows x WHERE x.state = 0 AND x.address = ${named})`;
   const unmoved = `(SELECT x.key FROM ${s}.user_rows x WHERE x.state = 0 AND x.key = ${named} AND x.address IS NULL)`;
-  const isFormer = `${named} IN (SELECT f.email_key FROM former_emails f WHERE f.org_id = :org)`;
   await createAs(
     stage,
     'followed',
-    `SELECT r.line AS line, ${named} AS address, COALESCE(${inFile}, ${unmoved}, ${holderOf(s, named)}, ${formerHolderOf(s, named)}) AS key,
-       CASE WHEN EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = ${named}) THEN 1 ELSE 0 END AS is_taken
-     FROM ${s}.user_rows r WHERE r.state = 0 AND ${hasRenames ? `${named} IS NOT NULL` : isFormer}`,
+    `SELECT r.line AS line, COALESCE(${inFile}, ${unmoved}, ${holderOf(s, named)}, ${formerHolderOf(s, named)}) AS key
+     FROM ${s}.user_rows r WHERE r.state = 0 AND ${hasRenames ? `${named} IS NOT NULL` : isFormer(s, named)}`,
     { org },
   );
   await createIndex(stage, 'followed', 'line');
   await run(
     stage,
     `UPDATE ${s}.user_rows AS r SET manager_key = f.key FROM ${s}.followed f
-     WHERE f.line = r.line AND f.key IS NOT NULL AND f.key <> f.address`,
-  );
-  await run(
-    stage,
-    `UPDATE ${s}.user_rows AS r SET manager_key = :fresh || f.address, manager_address = f.address FROM ${s}.followed f
-     WHERE f.line = r.line AND f.key IS NULL AND f.is_taken = 1`,
-    { fresh: freshPrefix(file) },
+     WHERE f.line = r.line AND f.key IS NOT NULL AND f.key <> r.manager_key`,
   );
 }
 
-/** The key of who gave an email up, in this run or before; null: nobody did. */
+/** Whether somebody has given an email up, in this run or before; they may have it again. */
+function isFormer(s: string, email: string): string {
+  return `(${email} IN (SELECT f.email_key FROM former_emails f WHERE f.org_id = :org)
+    OR ${email} IN (SELECT f.email_key FROM ${s}.formers f))`;
+}
+
+/** The key of who gave an email up last, in this run or before; null: nobody did. */
 export function formerHolderOf(s: string, email: string): string {
-  return `COALESCE((SELECT p.key FROM ${s}.people p WHERE p.key = ${email} AND p.address IS NOT NULL AND p.is_new = 0),
+  return `COALESCE((SELECT f.key FROM ${s}.formers f WHERE f.email_key = ${email}),
     (SELECT u.email_key FROM former_emails f JOIN users u ON u.id = f.user_id
       WHERE f.org_id = :org AND f.email_key = ${email}))`;
 }

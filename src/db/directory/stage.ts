@@ -104,6 +104,8 @@ function runTables(dialect: Dialect): TableOfStage[] {
         deactivate_at BIGINT, deactivated_at BIGINT, deactivated_by TEXT, custom ${json},
         is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
     },
+    // Emails that users give up in the run, each with the key of who did so last.
+    { name: 'formers', columns: 'email_key TEXT PRIMARY KEY, key TEXT NOT NULL' },
     {
       // Teams that the run creates or changes, as they will be.
       name: 'groups',
@@ -132,7 +134,7 @@ function fileTables(dialect: Dialect): TableOfStage[] {
       columns: `line INTEGER PRIMARY KEY, email TEXT, key TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
         manager_key TEXT, manager_email TEXT, manager_name TEXT, teams ${json}, account_type TEXT, is_admin INT,
         deactivation_date TEXT, deactivation_at BIGINT, custom ${json}, ident TEXT, state INT NOT NULL DEFAULT 0,
-        address TEXT, moves INT NOT NULL DEFAULT 0, manager_address TEXT`,
+        address TEXT, moves INT NOT NULL DEFAULT 0`,
     },
     {
       name: 'team_rows',

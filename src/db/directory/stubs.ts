@@ -7,23 +7,17 @@ export interface Naming {
   table: RowTable;
   key: string;
   email: string;
-  /** The compared email where it is not the key; null: it always is. */
-  address: string | null;
   /** null: there is none. */
   name: string | null;
 }
 
 /** Creates, with default values, whoever rows name and nobody knows. */
-export async function addStubs(
-  stage: Stage,
-  context: PlanContext,
-  { table, key, email, address, name }: Naming,
-): Promise<void> {
+export async function addStubs(stage: Stage, context: PlanContext, { table, key, email, name }: Naming): Promise<void> {
   const s = stage.prefix;
   await run(
     stage,
-    `INSERT INTO ${s}.people (key, email, address, user_name, account_type, is_admin, status, custom, is_new, is_stub, file, line)
-     SELECT r.${key}, r.${email}, ${address === null ? 'NULL' : `r.${address}`}, ${name === null ? 'NULL' : `r.${name}`}, 'Regular', 0, 'active', '{}', 1, 1, :file, r.line
+    `INSERT INTO ${s}.people (key, email, user_name, account_type, is_admin, status, custom, is_new, is_stub, file, line)
+     SELECT r.${key}, r.${email}, ${name === null ? 'NULL' : `r.${name}`}, 'Regular', 0, 'active', '{}', 1, 1, :file, r.line
      FROM (SELECT ${key} AS key, MIN(line) AS line FROM ${s}.${table} WHERE state = 0 AND ${key} IS NOT NULL GROUP BY ${key}) named
      CROSS JOIN ${s}.${table} r WHERE r.line = named.line
        AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = named.key)

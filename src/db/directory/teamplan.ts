@@ -58,7 +58,6 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
     table: 'team_rows',
     key: 'owner_key',
     email: 'owner_email',
-    address: null,
     name: null,
   });
   await analyze(stage, 'groups', 'people');

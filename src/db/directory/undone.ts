@@ -38,6 +38,10 @@ export async function takeBackEmails(stage: Stage, org: string, keyOf: (email: s
     `UPDATE ${s}.people AS p SET email = r.before, address = a.address FROM ${s}.reversals r, ${s}.addresses a
      WHERE a.n = r.n AND r.id = p.id AND r.entity = 'user' AND a.fate = 'back'`,
   );
+  await run(
+    stage,
+    `INSERT INTO ${s}.formers (email_key, key) SELECT p.key, p.key FROM ${s}.people p WHERE p.address <> p.key`,
+  );
 }
 
 /** Those of the emails that somebody has. */

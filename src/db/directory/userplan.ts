@@ -74,7 +74,6 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
     table: 'user_rows',
     key: 'manager_key',
     email: 'manager_email',
-    address: 'manager_address',
     name: 'manager_name',
   });
   await analyze(stage, 'people');
