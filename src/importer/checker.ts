@@ -164,7 +164,7 @@ async function writeReports(
     sealed.push(await blob);
     return blob;
   };
-  const report = faults + warnings + refused > 0 ? await keep(writeReport(reportDeps, file)) : null;
+  const report = faults + warnings + refused > 0 ? await keep(writeReport(reportDeps, file, source)) : null;
   const rejected = faults > 0 ? await keep(writeRejected(reportDeps, file, source, planned)) : null;
   outcome.report = report === null ? null : place('csv');
   outcome.rejected = rejected === null ? null : place('rejected.csv');

@@ -69,7 +69,7 @@ export const codes = {
     severity: 'refusal',
     rule: 'G2',
     message:
-      '{faults} of {rows} rows are faulty, more than the allowed share. Nothing of the file was applied. Mend the rows of the report and send the file again.',
+      '{faults} of {rows} rows are faulty, more than the allowed share. Mend them and send the whole file again.',
   },
 
   too_many_deactivations: {
@@ -94,7 +94,7 @@ export const codes = {
   cell_count: {
     severity: 'fault',
     rule: 'F4',
-    message: 'The row has {count} cells, the header {expected}. Look for a missing or an extra comma or quote.',
+    message: 'The header has {expected} cells, this row {count}. Look for a missing or an extra separator or quote.',
   },
   email_missing: {
     severity: 'fault',
@@ -248,7 +248,7 @@ export const codes = {
     severity: 'warning',
     rule: 'C3',
     message:
-      'The field "{label}" holds {type} values and this is none; the cell was ignored. Correct it, or ask your operator to make the field a text.',
+      'The field "{label}" takes {kind}; the cell was ignored. Correct it, or ask your operator to make the field a text.',
   },
   field_twice: {
     severity: 'warning',

@@ -18,6 +18,11 @@ export async function readAs(source: Source, encoding: Encoding = 'utf-8'): Prom
   return (await isLegacy(source)) ? decodeWith(source, 'windows-1252', true) : source;
 }
 
+/** Whether what is written beside the file needs a byte order mark: the file has one, or is not UTF-8. */
+export async function hasMark(source: Source): Promise<boolean> {
+  return source.isGuessed !== undefined || (await readMark(source)) === 'efbbbf';
+}
+
 /** The first three bytes in hex; null: the source can't be read, and whoever reads it on is told why. */
 async function readMark(source: Source): Promise<string | null> {
   try {

@@ -1,14 +1,18 @@
 /** The forms in which names are compared, and what a valid email address is. */
 
-/** Nobody sees them, and spreadsheets and web pages leave them in texts. */
-const zeroWidth = /[\u00ad\u180e\u200b\u2060\ufeff]/g;
+/** Nobody sees them, and spreadsheets, web pages and address books leave them in texts; also those that turn text around. */
+const zeroWidth = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
 const around = /^[\s\u00ad\u180e\u200b-\u200f\u2060\ufeff]+|[\s\u00ad\u180e\u200b-\u200f\u2060\ufeff]+$/g;
+/** A direction that is set for the whole text. One for a part of it belongs to the text. */
+const turned = /^[\u202a\u202b\u202d\u202e\u2066-\u2068]([^\u202a-\u202e\u2066-\u2069]*)[\u202c\u2069]?$/;
 /** Most cells are like this: nothing to be done. */
 const plain = /^[!-~](?:[ -~]*[!-~])?$/;
 
 /** Without the spaces of every kind around it, and in Unicode's composed form. */
 export function trimCell(cell: string): string {
-  return cell === '' || plain.test(cell) ? cell : cell.replace(around, '').normalize('NFC');
+  return cell === '' || plain.test(cell)
+    ? cell
+    : cell.replace(around, '').replace(turned, '$1').replace(around, '').normalize('NFC');
 }
 
 /** Without what nobody sees, wherever it stands. */
@@ -43,7 +47,7 @@ export function collapse(text: string): string {
 }
 
 const email =
-  /^[^\s@"(),:;<>[\\\]]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)*[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?$/u;
+  /^[^\s\p{Cc}\p{Cf}@"(),:;<>[\\\]]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)*[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?$/u;
 
 /** The addresses that people have (RFC 5321 lengths, a dot-atom or internationalized local part); no quoted local parts. */
 export function isEmail(text: string): boolean {

@@ -123,6 +123,27 @@ function tellDelimiter(start: Buffer): { delimiter: string; bytes: number } {
   return { delimiter: named[1]!, bytes: named[0].length };
 }
 
+/** How a file is written, so that what comes of it can be written likewise. */
+export interface Form {
+  delimiter: string;
+  /** Excel's own first line; empty where there is none. */
+  first: string;
+}
+
+/** @param chunks as readRows takes them. */
+export async function tellForm(chunks: AsyncIterable<Buffer>): Promise<Form> {
+  const start: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    start.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= headerBytes || chunk.includes(10)) break;
+  }
+  const text = Buffer.concat(start);
+  const told = tellDelimiter(text);
+  return { delimiter: told.delimiter, first: told.bytes > 0 ? `sep=${told.delimiter}\r\n` : '' };
+}
+
 /** The delimiter under which the header has a standard key column; else the one that stands there most. */
 function guessDelimiter(start: Buffer): string {
   const text = start.subarray(0, headerBytes).toString('utf8').trimStart();

@@ -92,7 +92,11 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
       user.custom ??= {};
       user.custom[column.field.id] = fitted;
       if (column === columns.identifier) user.ident = fitted;
-    } else warn(fitted.problem, column.label, value, { label: column.label, type: column.field.type });
+    } else
+      warn(fitted.problem, column.label, value, {
+        label: column.label,
+        kind: column.field.type === 'date' ? 'dates' : 'Yes or No',
+      });
   }
   return user;
 }

@@ -6,9 +6,12 @@ import { listFaultyLines, listIssues } from '../db/directory/findings.js';
 import type { Stage } from '../db/directory/stage.js';
 import { createBlob } from '../storage/blob.js';
 import type { BlobWriter, SealedBlob } from '../storage/writer.js';
-import { markOf, toCsv } from './csv.js';
+import { RefusalError } from './codes.js';
+import { byteOrderMark, markOf, toCsv } from './csv.js';
+import { decodeText } from './decode.js';
+import { hasMark } from './encoding.js';
 import { guardFormula } from './formula.js';
-import type { Row } from './parse.js';
+import { type Form, type Row, tellForm } from './parse.js';
 import type { PlannedFile } from './plan.js';
 import type { Source } from './source.js';
 import { openRows } from './survey.js';
@@ -19,12 +22,15 @@ export interface ReportDeps {
   stage: Stage;
   /** `age1…` of the organization. */
   recipient: string;
+  options: OrgOptions;
 }
 
-/** Everything that is wrong with a file: line, column, severity, code, message, value. */
-export async function writeReport(deps: ReportDeps, file: number): Promise<SealedBlob> {
+/** Everything that is wrong with a file: line, column, severity, code, message, value; separated as the file is. */
+export async function writeReport(deps: ReportDeps, file: number, source: Source): Promise<SealedBlob> {
+  const { mark, delimiter } = await readForm(source, deps.options);
   return writeBlob(deps, async (writer) => {
-    await writeRows(writer, [['line', 'column', 'severity', 'code', 'message', 'value']]);
+    await writer.write(Buffer.from(mark));
+    await writeRows(writer, [['line', 'column', 'severity', 'code', 'message', 'value']], delimiter);
     for await (const page of listIssues(deps.stage, file)) {
       const cells = page.map(({ line, column, severity, code, message, value }) => [
         line ?? '',
@@ -34,20 +40,24 @@ export async function writeReport(deps: ReportDeps, file: number): Promise<Seale
         guardFormula(message),
         guardFormula(value ?? ''),
       ]);
-      await writeRows(writer, cells);
+      await writeRows(writer, cells, delimiter);
     }
   });
 }
 
-/** The faulty rows under the original header, to be mended and sent again; the file is read once more for them. */
+/**
+ * The faulty rows under the original header, to be mended and sent again; the file is read once more for them. They are
+ * written as the file is: whoever opened that in a spreadsheet opens these, and no letter of theirs is lost on the way.
+ */
 export async function writeRejected(
-  deps: ReportDeps & { options: OrgOptions },
+  deps: ReportDeps,
   file: number,
   source: Source,
   planned: PlannedFile,
 ): Promise<SealedBlob> {
+  const { mark, first, delimiter } = await readForm(source, deps.options);
   return writeBlob(deps, async (writer) => {
-    await writer.write(Buffer.from(markOf(deps.options) + toCsv([planned.header])));
+    await writer.write(Buffer.from(mark + first + toCsv([planned.header], delimiter)));
     const faulty = listFaultyLines(deps.stage, file);
     let next = await faulty.next();
     for await (const batch of openRows(source, deps.settings)) {
@@ -61,6 +71,7 @@ export async function writeRejected(
       await writeRows(
         writer,
         rejected.map(({ cells }) => cells),
+        delimiter,
       );
       if (next.done === true) break;
     }
@@ -81,6 +92,16 @@ export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, t
   return writeBlob(deps, (writer) => writer.write(Buffer.from(text)));
 }
 
+/** A file that is no text, or can't be read, has the standard form. */
+async function readForm(source: Source, options: OrgOptions): Promise<Form & { mark: string }> {
+  const mark = (await hasMark(source)) ? byteOrderMark : markOf(options);
+  const form = await tellForm(decodeText(source.open())).catch((error: Error) => {
+    if (error instanceof RefusalError) return { delimiter: ',', first: '' };
+    throw error;
+  });
+  return { ...form, mark };
+}
+
 async function writeBlob(
   { paths, recipient }: Pick<ReportDeps, 'paths' | 'recipient'>,
   fill: (writer: BlobWriter) => Promise<void>,
@@ -95,6 +116,6 @@ async function writeBlob(
   }
 }
 
-async function writeRows(writer: BlobWriter, rows: (string | number)[][]): Promise<void> {
-  if (rows.length > 0) await writer.write(Buffer.from(toCsv(rows)));
+async function writeRows(writer: BlobWriter, rows: (string | number)[][], delimiter: string): Promise<void> {
+  if (rows.length > 0) await writer.write(Buffer.from(toCsv(rows, delimiter)));
 }

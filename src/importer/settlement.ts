@@ -54,7 +54,7 @@ export async function writeReports(deps: RunDeps, plan: PlannedRun, reports: Rep
       reports.push({ path, alsoAs: await place(archive, name), blob: await write() });
       return path;
     };
-    const report = await keep('report', () => writeReport(reportDeps, file));
+    const report = await keep('report', () => writeReport(reportDeps, file, source));
     const hasFaults = filePlan.users.faults + filePlan.teams.faults > 0;
     const rejected = hasFaults ? await keep('rejected', () => writeRejected(reportDeps, file, source, filePlan)) : null;
     const state = filePlan.refusal === null ? 'imported' : 'refused';
@@ -74,14 +74,14 @@ export async function writeHeldReports(
   reports: Report[],
 ): Promise<RunSummary> {
   const { run, org, sources, planned, stage } = plan;
-  const reportDeps = { ...deps, stage, recipient: org.recipient };
+  const reportDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
   const place = createPlacer(deps, org);
   const folder = `/reports/${dateIn(org.timeZone, deps.now())}`;
   const files: FileOutcome[] = [];
   await indexIssues(stage);
   for (const [file, { source, upload }] of sources.entries()) {
     const report = await place(folder, `${source.name.replace(/\.csv$/i, '')}.held.csv`);
-    reports.push({ path: report, blob: await writeReport(reportDeps, file) });
+    reports.push({ path: report, blob: await writeReport(reportDeps, file, source) });
     const outcome = outcomeOf(source.name, source, planned[file]!);
     const state = outcome.state === 'refused' ? 'refused' : 'held';
     files.push({ ...outcome, state, uploadId: upload.id, report });

@@ -10,7 +10,7 @@ const shown: readonly [keyof Counts, string, string][] = [
   ['scheduled', 'to be deactivated', 'to be deactivated'],
   ['stubs', 'created because others name it', 'created because others name them'],
   ['faults', 'row rejected', 'rows rejected'],
-  ['warnings', 'cell ignored', 'cells ignored'],
+  ['warnings', 'warning', 'warnings'],
   ['refused', 'file refused', 'files refused'],
 ];
 
@@ -58,6 +58,8 @@ function describeHold({ kind, run, state, hold = [], note = null }: RunSummary):
   const why = hold.map(({ message }) => `  ${message}`);
   if (state === 'rejected') return ['REJECTED by an operator: nothing was applied.', ...why, ...said, ''];
   if (kind === 'check' && hold.length > 0) return ['This would be HELD until an operator approves it.', ...why, ''];
+  if (state === 'superseded')
+    return ['SUPERSEDED: a file of it was replaced or removed; nothing of it was applied.', ...why, ''];
   if (state === 'held')
     return [
       'HELD: nothing is applied until an operator approves it.',
@@ -79,9 +81,16 @@ function describeFile(file: FileOutcome): string[] {
   }
   if (file.archivedAs !== null) lines.push(`  archived as ${file.archivedAs}`);
   if (file.report !== null) lines.push(`  details in ${file.report}`);
-  if (file.rejected !== null) lines.push(`  rejected rows, to be mended and sent again, in ${file.rejected}`);
+  if (file.rejected !== null) lines.push(`  ${describeRejected(file)} in ${file.rejected}`);
   lines.push(`  SHA-256 ${file.sha256}`);
   return lines;
+}
+
+/** Of a refused file the other rows have not been applied either: to send the mended ones alone would lose them. */
+export function describeRejected({ refusal }: Pick<FileOutcome, 'refusal'>): string {
+  return refusal === null
+    ? 'rejected rows, to be mended and sent again,'
+    : 'faulty rows, to be mended in the whole file, which is then sent again,';
 }
 
 /** `3 created, 1 updated`; what is zero is left out. */

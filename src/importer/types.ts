@@ -80,8 +80,8 @@ export interface RunSummary {
   run: number | null;
   org: string;
   kind: 'slot' | 'manual' | 'upload' | 'undo' | 'check' | 'dry_run';
-  /** `planned`: nothing is applied, as nothing was to be. */
-  state: 'applied' | 'held' | 'rejected' | 'planned';
+  /** `planned`: nothing is applied, as nothing was to be. `superseded`: of a held run that a newer file ended. */
+  state: 'applied' | 'held' | 'rejected' | 'planned' | 'superseded';
   /** Why the run is, was, or would be held. */
   hold: HoldReason[];
   /** What the operator said who approved or rejected it. */

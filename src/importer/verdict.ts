@@ -1,5 +1,5 @@
 /** What a check says of one file, as people read it. */
-import { describeCounts } from './summary.js';
+import { describeCounts, describeRejected } from './summary.js';
 import { formatLocal } from './time.js';
 import type { RunSummary } from './types.js';
 
@@ -39,7 +39,12 @@ export function describeVerdict({ summary, slotAt, beside }: Verdict): string {
     lines.push(...summary.hold.map(({ message }) => `  ${message}`));
   }
   if (file.report !== null) lines.push('', `What is wrong, line by line: ${file.report}`);
-  if (file.rejected !== null) lines.push(`Rejected rows, to be mended and sent again: ${file.rejected}`);
+  if (file.rejected !== null)
+    lines.push(
+      `${describeRejected(file)
+        .replace(/^./, (first) => first.toUpperCase())
+        .replace(/,$/, '')}: ${file.rejected}`,
+    );
   lines.push('');
   if (beside.length > 0) lines.push(`Planned together with ${beside.join(', ')}.`);
   lines.push(

@@ -157,6 +157,24 @@ export const cases: Case[] = [
     userCounts: { created: 1 },
   },
   {
+    title: 'F7 U1 U7 marks of writing direction that nobody sees, and no address that pretends to be another',
+    files: {
+      'a.csv': users(
+        'User Email,User Name,Teams,Is Org Admin',
+        '\u202aa@b.test\u202c,\u2067Ann\u2069,Ops,\u202aYes\u202c',
+        'b\u202e@b.test,Bea \u202bB\u202c,\u2067Ops\u2069,',
+        'c\u200d@b.test,,,',
+      ),
+    },
+    users: {
+      'a@b.test': { user_name: 'Ann', teams: ['Ops'], is_admin: 1 },
+      'b@b.test': { user_name: 'Bea \u202bB\u202c', teams: ['Ops'] },
+    },
+    codes: ['email_invalid@4'],
+    userCounts: { created: 2, faults: 1 },
+    teamCounts: { stubs: 1 },
+  },
+  {
     title: 'U5 U7 letters in two forms of Unicode are the same, and stored in one',
     before: [{ file: users('User Email,Teams', 'a@b.test,Caf\u00e9') }],
     files: { 'a.csv': users('User Email,User Name,Teams', 'a@b.test,Rene\u0301,Cafe\u0301') },

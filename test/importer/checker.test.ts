@@ -46,7 +46,7 @@ onBothDatabases('checks', (open) => {
       text,
       /^Dry run of users\.csv: nothing of it is applied\.\n\nThis file would be imported: 2 rows of users/,
     );
-    assert.match(text, /Users: 1 created, 1 row rejected, 1 cell ignored\n {2}Teams: nothing\n/);
+    assert.match(text, /Users: 1 created, 1 row rejected, 1 warning\n {2}Teams: nothing\n/);
     assert.match(text, /Planned together with teams\.csv\.\nChecked 2026-03-10 12:00:02 \(Europe\/Berlin\)/);
     assert.match(await acme.read(`/reports/${day}/users.dry-run.csv`), /^2,Is Org Admin,warning,admin_invalid/m);
     assert.equal(

@@ -49,7 +49,7 @@ onBothDatabases('reports', (open) => {
     assert.deepEqual(told, summary);
     assert.match(
       await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`),
-      /Users: 1 created, 2 rows rejected, 1 cell ignored/,
+      /Users: 1 created, 2 rows rejected, 1 warning/,
     );
   });
 
@@ -66,13 +66,43 @@ onBothDatabases('reports', (open) => {
     const rejected = await acme.read(first.files[0]!.rejected!);
     assert.equal(
       rejected,
-      'User Email,User Name,Note\r\nbob(at)acme.test,Bob,"two\nlines, and ""more"""\r\ncyd@acme.test,Cyd\r\n',
+      'User Email;User Name;Note\r\nbob(at)acme.test;Bob;"two\nlines, and ""more"""\r\ncyd@acme.test;Cyd\r\n',
     );
-    const mended = rejected.replace('(at)', '@').replace('Cyd\r\n', 'Cyd,\r\n');
+    const mended = rejected.replace('(at)', '@').replace('Cyd\r\n', 'Cyd;\r\n');
     const second = await acme.import({ 'users.rejected.csv': mended });
     assert.deepEqual([second.users.created, second.users.faults], [2, 0]);
     assert.equal(second.files[0]!.rejected, null);
     assert.deepEqual((await acme.users())['bob@acme.test']!.custom, { Note: 'two\nlines, and "more"' });
+  });
+
+  test('R1 rejected rows and reports are written as the file is: byte order mark, sep= line, separator', async (t) => {
+    const acme = await Company.open(open, t, { options: { encoding: 'auto' } });
+    const rows = ['User Email;Größe', 'bob(at)acme.test;"groß; sehr"', 'ann@acme.test;klein'].join('\r\n');
+    const forms = [
+      [`\ufeffsep=;\r\n${rows}`, 'utf8', '\ufeffsep=;\r\n'],
+      [rows, 'utf8', ''],
+      [rows, 'latin1', '\ufeff'],
+      [`\ufeff${rows}`, 'utf16le', '\ufeff'],
+    ] as const;
+    for (const [text, encoding, head] of forms) {
+      const [file] = (await acme.import({ 'users.csv': Buffer.from(text, encoding) })).files;
+      const rejected = await acme.read(file!.rejected!);
+      assert.equal(rejected, `${head}User Email;Größe\r\nbob(at)acme.test;"groß; sehr"\r\n`);
+      const report = await acme.read(file!.report!);
+      assert.ok(report.startsWith(`${head.slice(0, 1)}line;column;severity;code;message;value\r\n`), report);
+      const again = await acme.import({ 'users.csv': rejected.replace('(at)', '@') });
+      assert.deepEqual((await acme.users())['bob@acme.test']!.custom, { Größe: 'groß; sehr' });
+      assert.deepEqual([again.users.faults, again.users.warnings], [0, 0]);
+    }
+  });
+
+  test('G2 a file that is refused for its faults is to be sent whole again, not its faulty rows alone', async (t) => {
+    const acme = await Company.open(open, t);
+    const rows = Array.from({ length: 20 }, (_, index) => `bad${index}`);
+    const summary = await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test', ...rows) });
+    const told = await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`);
+    assert.match(told, /faulty rows, to be mended in the whole file, which is then sent again, in \/reports/);
+    assert.doesNotMatch(told, /rejected rows, to be mended/);
   });
 
   test('R1 a newline in a rejected cell makes no second row, and what is written can be read again', async (t) => {
@@ -80,7 +110,10 @@ onBothDatabases('reports', (open) => {
     const text = csv('User Email,Größe', 'bob(at)acme.test,"groß\neve@acme.test,No"', '"no\rbody",klein');
     const first = await acme.import({ 'users.csv': Buffer.from(text, 'latin1') });
     assert.equal(first.users.faults, 2);
-    const report = parse(await acme.read(first.files[0]!.report!), { columns: true }) as Record<string, string>[];
+    const report = parse(await acme.read(first.files[0]!.report!), { columns: true, bom: true }) as Record<
+      string,
+      string
+    >[];
     assert.deepEqual(
       report.map(({ line, value }) => [line, value]),
       [

@@ -191,12 +191,13 @@ export class Company {
   /** `code@line` of the file's report, in its order. */
   async codes(summary: RunSummary, file = 0): Promise<string[]> {
     const text = await this.read(summary.files[file]!.report!);
+    const separator = /line(.)column/.exec(text)![1]!;
     return text
       .trim()
       .split('\r\n')
       .slice(1)
       .map((line) => {
-        const cells = line.split(',');
+        const cells = line.split(separator);
         return `${cells[3]}@${cells[0]}`;
       });
   }

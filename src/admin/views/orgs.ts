@@ -83,7 +83,10 @@ export function renderOrg({
     ['Plan', hasDoor ? org.plan : `${org.plan}: no SFTP door, nobody logs in`],
     ['SFTP asked for', org.sftpRequest === null ? null : `${formatTime(org.sftpRequest.at)} by ${org.sftpRequest.by}`],
     ['Slot', `${org.slot.replaceAll(',', ', ')} ${org.timeZone}, ${describeDays(slotDays(org.options))}`],
-    ['Imported', isOnUpload(org.options) ? 'as soon as a file is there, and at the slot what went wrong' : null],
+    [
+      'Imported',
+      isOnUpload(org.options) ? 'as soon as a file is there; at the slot, what could not be imported then' : null,
+    ],
     ['Next slot', org.enabled ? formatTime(nextSlotAt) : null],
     ['Date format', org.dateFormat],
     ['Teams', org.teamsMode === 'add' ? 'a file adds memberships' : 'a file replaces memberships'],

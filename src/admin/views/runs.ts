@@ -62,7 +62,9 @@ export function runToJson(run: Run): unknown {
 }
 
 export function renderRun(run: Run): string {
-  const summary = summaryOf(run);
+  const told = summaryOf(run);
+  // The summary is of the moment when the run was held.
+  const summary = told !== null && run.state === 'superseded' ? { ...told, state: run.state } : told;
   const head = renderRecord([
     ['Run', String(run.id)],
     ['Organization', run.org],
