@@ -1,6 +1,6 @@
 /** Teams as they are read: pages of them by name, with owner, parent and size. */
 import type { Queryable } from '../connection.js';
-import { changesSince } from './history.js';
+import { onlyChangedSince } from './history.js';
 
 export interface Team {
   id: number;
@@ -35,7 +35,7 @@ export async function listTeams(
     .where('teams.org_id', org)
     .modify((query) => after !== null && query.where('teams.name_key', '>', after))
     .modify((query) => {
-      if (changedSince !== undefined) query.whereExists(changesSince(db, 'team', 'teams.id', changedSince));
+      if (changedSince !== undefined) onlyChangedSince(query, 'team', 'teams', changedSince);
     })
     .orderBy('teams.name_key')
     .limit(limit)

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
-import { changesSince } from './history.js';
+import { onlyChangedSince } from './history.js';
 
 export type UserStatus = 'active' | 'deactivated';
 export type AccountType = 'Regular' | 'Observer';
@@ -55,7 +55,7 @@ export async function listUsers(db: Queryable, org: string, page: UserPage): Pro
   const query = selectUsers(db, org).orderBy('users.email_key').limit(page.limit);
   if (page.after !== null) query.where('users.email_key', '>', page.after);
   if (page.status !== undefined) query.where('users.status', page.status);
-  if (page.changedSince !== undefined) query.whereExists(changesSince(db, 'user', 'users.id', page.changedSince));
+  if (page.changedSince !== undefined) onlyChangedSince(query, 'user', 'users', page.changedSince);
   const rows: UserRow[] = await query;
   if (rows.length === 0) return [];
   // Filtered pages may be far apart: what lies between them is not asked for.

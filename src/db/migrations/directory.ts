@@ -1,5 +1,6 @@
 /** The directory database's schema: users, teams, memberships, custom fields, changes, and what was applied. */
 import type { Knex } from 'knex';
+import { changesAt } from './changes.js';
 import { fieldChoices } from './fields.js';
 import { addFormerEmails } from './former.js';
 import type { Migration } from './migrate.js';
@@ -10,6 +11,7 @@ export const directoryMigrations: readonly Migration[] = [
   { name: '002_rules', up: addRules },
   fieldChoices,
   { name: '010_former_emails', up: addFormerEmails },
+  changesAt,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */
