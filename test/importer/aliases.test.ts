@@ -1,10 +1,12 @@
 /** Teams that were renamed, and files that still call them by their old names (U7, T1, T3). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { renameTeamOf } from '../../src/admin/operations/rename.js';
 import { deleteTeamAlias, listTeamAliases, renameTeam } from '../../src/db/directory/aliases.js';
 import { nameKey } from '../../src/importer/normal.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
+import { workplaceOn } from '../support/workplace.js';
 
 onBothDatabases('renamed teams', (open) => {
   test('T1 U7 T3 a file with the old name means the renamed team', async (t) => {
@@ -32,6 +34,10 @@ onBothDatabases('renamed teams', (open) => {
       (await listTeamAliases(directory.read, 'acme')).map(({ name, teamName }) => `${name} ${teamName}`),
       ['Care Customer Success', 'Success Customer Success'],
     );
+    assert.equal(await rename('Ops', 'CARE'), 'former', 'an old name of another team is not taken away silently');
+    const place = await workplaceOn(t, acme.databases.settings);
+    const refusal = /"Care" is an old name of "Customer Success".*dropslot teams unalias acme "Care"$/;
+    await assert.rejects(renameTeamOf(place, 'acme', 'Ops', 'Care'), { code: 'refused', message: refusal });
     assert.equal(await rename('Success', 'Success'), 'renamed');
     assert.equal(await deleteTeamAlias(directory.write, 'acme', 'care'), true);
     await acme.import({ 'teams.csv': csv('Team Name,Parent Team', 'Care,Customer Success') });

@@ -5,7 +5,7 @@ import { collapse, isName, longestName, nameKey } from '../../importer/normal.js
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 
-/** @throws AdminError `not_found`, `usage` for a name that no team can have, `refused` when another team has it. */
+/** @throws AdminError `not_found`, `usage` for a name that no team can have, `refused` when another team has it, or had it. */
 export async function renameTeamOf(place: Workplace, orgId: string, from: string, to: string): Promise<void> {
   const org = await place.org(orgId);
   const name = collapse(to).normalize('NFC');
@@ -14,6 +14,14 @@ export async function renameTeamOf(place: Workplace, orgId: string, from: string
   const outcome = await renameTeam(place.directory.write, rename);
   if (outcome === 'unknown') throw new AdminError('not_found', `no team "${from}" in ${org.id}`);
   if (outcome === 'taken') throw new AdminError('refused', `another team of ${org.id} is called "${name}"`);
+  if (outcome === 'former') {
+    const aliases = await listTeamAliases(place.directory.read, org.id);
+    const now = aliases.find(({ key }) => key === rename.key)?.teamName ?? 'another team';
+    throw new AdminError(
+      'refused',
+      `"${name}" is an old name of "${now}", and files may still use it; to end that: dropslot teams unalias ${org.id} "${name}"`,
+    );
+  }
   await audit(place, org.id, 'team.renamed', name, { from: collapse(from) });
 }
 

@@ -20,8 +20,8 @@ export interface TeamRename {
   at: number;
 }
 
-/** `unknown`: no team has the old name; `taken`: another team has the new one. */
-export type RenameOutcome = 'renamed' | 'unknown' | 'taken';
+/** `unknown`: no team has the old name; `taken`: another team has the new one; `former`: had it once, and files may mean it. */
+export type RenameOutcome = 'renamed' | 'unknown' | 'taken' | 'former';
 
 /** Renames a team; its old name becomes an alias. One transaction, with a record of the change (rule R3). */
 export async function renameTeam(db: Queryable, { org, fromKey, name, key, at }: TeamRename): Promise<RenameOutcome> {
@@ -34,6 +34,8 @@ export async function renameTeam(db: Queryable, { org, fromKey, name, key, at }:
     if (team === undefined) return 'unknown';
     const holder = await tx('teams').where({ org_id: org, name_key: key }).first();
     if (holder !== undefined && holder.id !== team.id) return 'taken';
+    const former = await tx('team_aliases').where({ org_id: org, name_key: key }).first();
+    if (former !== undefined && former.team_id !== team.id) return 'former';
     await tx('teams').where({ id: team.id }).update({ name, name_key: key, updated_at: at });
     await tx('team_aliases').where({ org_id: org, name_key: key }).delete();
     if (team.name_key !== key)
