@@ -8,14 +8,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Workplace } from '../../src/admin/compose.js';
 import { exportTeams, exportUsers } from '../../src/admin/operations/export.js';
+import { findRun } from '../../src/db/control/runs.js';
 import { deactivateDue } from '../../src/db/directory/deactivation.js';
 import { listFields } from '../../src/db/directory/fields.js';
 import { listTeams } from '../../src/db/directory/teams.js';
 import { listUsers } from '../../src/db/directory/users.js';
-import type { Counts } from '../../src/importer/types.js';
+import { approveRun } from '../../src/importer/decide.js';
+import type { Counts, RunSummary } from '../../src/importer/types.js';
+import { workNext } from '../../src/importer/worker.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases, shareDatabases } from '../support/databases.js';
-import { keyOf, Model, type ModelCounts, type ModelFile, nameKeyOf } from './model.js';
+import { keyOf, Model, type ModelCounts, type ModelFile, type ModelWeight, nameKeyOf } from './model.js';
 import { firstImport, type History, history, mixedSheets, render } from './sheets.js';
 
 const numRuns = Number(process.env.MODEL_RUNS ?? 15);
@@ -28,14 +31,14 @@ const dayMs = 86_400_000;
 onBothDatabases('importer and model', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
-  const found = async ({ replacesTeams, dateFormat, isIdentified }: History) => {
+  const found = async ({ replacesTeams, dateFormat, isIdentified, guard }: History) => {
     const company = await Company.join(databases(), {
       id: `acme-${companies++}`,
       ownerEmail: owner,
       timeZone: 'Asia/Kolkata',
       teamsMode: replacesTeams ? 'replace' : 'add',
       dateFormat,
-      options: isIdentified ? { identifier: 'Staff No' } : {},
+      options: { ...(isIdentified ? { identifier: 'Staff No' } : {}), ...guard },
     });
     company.clock = firstImport;
     return company;
@@ -52,8 +55,16 @@ onBothDatabases('importer and model', (open) => {
           await deactivateDue(databases().directory, company.clock);
           model.passTime(company.clock);
         }
-        const summary = await send(company, files);
-        const expected = model.import(files, company.clock);
+        const planned = company.clock;
+        let summary = await send(company, files);
+        const isHeld = isTooMuch(model.weigh(files, planned), course);
+        assert.equal(summary.state, isHeld ? 'held' : 'applied');
+        if (isHeld) {
+          assert.deepEqual(await readDirectory(company), describeModel(model), 'nothing is applied yet');
+          company.clock += approvalMs;
+          summary = await approve(company, summary.run!);
+        }
+        const expected = model.import(files, company.clock, planned);
         const outcomes = [];
         for (const [place, { name }] of summary.files.entries()) {
           outcomes.push({ name, codes: (await company.codes(summary, place)).sort() });
@@ -69,7 +80,7 @@ onBothDatabases('importer and model', (open) => {
 
   test('R2: the last file of a history again, and what exports say, plan nothing', async () => {
     const repeat = async (course: History) => {
-      const company = await found(course);
+      const company = await found({ ...course, guard: null });
       const last = course.steps.at(-1)!.files[0]!;
       for (const { files } of course.steps.slice(0, -1)) await send(company, files);
       await send(company, [last]);
@@ -93,7 +104,9 @@ onBothDatabases('importer and model', (open) => {
 
   test('the order of rows, and rejected rows among them, change nothing', async () => {
     const shuffle = async ([rows, mixed]: [Pair, Pair]) => {
-      const course: History = { replacesTeams: false, dateFormat: 'auto', isIdentified: false, steps: [] };
+      const course: History = {
+        ...{ replacesTeams: false, dateFormat: 'auto', isIdentified: false, guard: null, steps: [] },
+      };
       const [plain, shuffled] = [await found(course), await found(course)];
       await send(plain, [{ name: 'users.csv', ...rows }]);
       await send(shuffled, [{ name: 'users.csv', ...mixed }]);
@@ -106,6 +119,22 @@ onBothDatabases('importer and model', (open) => {
     return (await databases().directory.read('changes').where({ org_id: org.id })).length;
   }
 });
+
+function isTooMuch({ deactivations, adminChanges }: ModelWeight, { guard }: History): boolean {
+  if (guard === null) return false;
+  return deactivations > Number(guard.maxDeactivations) || adminChanges > guard.maxAdminChanges;
+}
+
+/** Until an operator approves: it may be the next day. */
+const approvalMs = 23 * 3_600_000;
+
+async function approve(company: Company, id: number): Promise<RunSummary> {
+  const { deps } = company;
+  const held = (await findRun(deps.control.read, id))!;
+  assert.ok(await approveRun(deps, held, { by: 'operator:test', note: 'as it should be' }));
+  assert.equal(await workNext(deps, id), 'ended');
+  return (await findRun(deps.control.read, id))!.summary as RunSummary;
+}
 
 type Pair = Pick<ModelFile, 'header' | 'rows'>;
 

@@ -44,6 +44,12 @@ export interface ModelCounts {
   warnings: number;
 }
 
+/** G1: what a run does to those who are there. */
+export interface ModelWeight {
+  deactivations: number;
+  adminChanges: number;
+}
+
 export interface ModelOutcome {
   name: string;
   /** `code@line`, sorted. */
@@ -94,6 +100,13 @@ export class Model {
     this.users.set(keyOf(owner), { ...newUser(owner), isAdmin: true });
   }
 
+  /** As it is now, to try something on. */
+  copy(): Model {
+    const { users, teams, fields, former } = this;
+    const twin = new Model(this.owner, this.replacesTeams, this.dateFormat, this.identifier);
+    return Object.assign(twin, structuredClone({ users, teams, fields, former }));
+  }
+
   /** Scheduled deactivations (U12). */
   passTime(now: number): void {
     for (const user of this.users.values()) {
@@ -103,8 +116,28 @@ export class Model {
     }
   }
 
-  /** One run (F10). */
-  import(files: readonly ModelFile[], now: number) {
+  /** G1: nothing is ever too much for a directory that has nobody but the owner. */
+  weigh(files: readonly ModelFile[], now: number): ModelWeight {
+    const after = this.copy();
+    const known = new Map([...after.users.values()].map((user) => [user, { ...user }]));
+    after.import(files, now);
+    if (known.size < 2) return { deactivations: 0, adminChanges: 0 };
+    const isSooner = (one: number | null, other: number | null) => one !== null && (other === null || one < other);
+    const pairs = [...after.users.values()].map((user) => ({ user, was: known.get(user) }));
+    return {
+      deactivations: pairs.filter(
+        ({ user, was }) =>
+          was?.status === 'active' && (user.status === 'deactivated' || isSooner(user.deactivateAt, was.deactivateAt)),
+      ).length,
+      adminChanges: pairs.filter(({ user, was }) => user.isAdmin !== (was?.isAdmin ?? false)).length,
+    };
+  }
+
+  /**
+   * One run (F10).
+   * @param planned when what is approved was counted; dates are read as on that day (G1).
+   */
+  import(files: readonly ModelFile[], now: number, planned = now) {
     this.#counts = { users: noCounts(), teams: noCounts() };
     this.#stubs = new Map([
       ['users', new Map()],
@@ -115,7 +148,7 @@ export class Model {
     const outcomes = ordered.map((file): ModelOutcome => {
       this.#codes = [];
       if (isTeams(file)) this.#importTeams(file);
-      else this.#importUsers(file, now);
+      else this.#importUsers(file, now, new Date(planned + offsetMs).toISOString().slice(0, 10));
       return { name: file.name, codes: this.#codes.sort() };
     });
     this.#counts.users.stubs = this.#stubs.get('users')!.size;
@@ -123,9 +156,8 @@ export class Model {
     return { ...this.#counts, outcomes };
   }
 
-  #importUsers(file: ModelFile, now: number): void {
+  #importUsers(file: ModelFile, now: number, today: string): void {
     const count = this.#counts.users;
-    const today = new Date(now + offsetMs).toISOString().slice(0, 10);
     const read = this.#readUsers(file, count);
     const { rows, renamed } = this.#identify(file, read, this.#dropTwins(count, 'email_twice', read), count);
 

@@ -1,4 +1,7 @@
-/** Random files for the model: few people, teams and values, so that they collide, repeat, close rings and contradict. */
+/**
+ * Random files for the model: few people, teams and values, so that they collide, repeat, close rings and contradict. Many a
+ * file is an earlier one sent again with some rows changed, as those of an HR system are.
+ */
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 import type { ModelFile } from './model.js';
@@ -18,6 +21,8 @@ export interface History {
   dateFormat: 'auto' | 'mdy' | 'dmy';
   /** Whether `Staff No` is the identifier column. */
   isIdentified: boolean;
+  /** Limits of the guard (G1); null: those that few users never meet. */
+  guard: { maxDeactivations: string; maxAdminChanges: number } | null;
   steps: Step[];
 }
 
@@ -72,22 +77,97 @@ function sheet(key: string, keys: fc.Arbitrary<string>, columns: typeof userColu
 const usersSheet = sheet('User Email', email, userColumns);
 const teamsSheet = sheet('Team Name', mostly(team, fc.constant('')), teamColumns);
 
-const step = fc.record({
-  files: fc
-    .array(fc.oneof({ weight: 3, arbitrary: usersSheet }, { weight: 2, arbitrary: teamsSheet }), {
-      minLength: 1,
-      maxLength: 3,
-    })
-    .map((sheets) => sheets.map((one, place) => ({ name: `${place}.csv`, ...one }))),
-  days: fc.constantFrom(0, 0, 1, 2, 10),
-  isPunctual: fc.boolean(),
+/** What becomes of a row, or of a cell, when a file is sent again; numbers count around. */
+interface Edit {
+  kind: 'cell' | 'row' | 'add' | 'drop' | 'swap';
+  row: number;
+  other: number;
+  column: number;
+  /** Values for every column that there is. */
+  values: Record<string, string>;
+}
+
+const edit: fc.Arbitrary<Edit> = fc.record({
+  kind: fc.constantFrom('cell', 'cell', 'row', 'add', 'drop', 'swap'),
+  row: fc.nat(6),
+  other: fc.nat(6),
+  column: fc.nat(13),
+  values: fc.record({ 'User Email': email, 'Team Name': team, ...userColumns, ...teamColumns }),
 });
+
+/** A file as it is, or which earlier file of the history is sent again, and how it has changed. */
+type Draft = Rows | { again: number; edits: Edit[] };
+
+const draft: fc.Arbitrary<Draft> = fc.oneof(
+  { weight: 3, arbitrary: usersSheet },
+  { weight: 2, arbitrary: teamsSheet },
+  { weight: 4, arbitrary: fc.record({ again: fc.nat(8), edits: fc.array(edit, { maxLength: 3 }) }) },
+);
+
+function change({ header, rows }: Rows, edits: readonly Edit[]): Rows {
+  const changed = rows.map((row) => [...row]);
+  for (const { kind, row, other, column, values } of edits) {
+    const [at, place] = [row % changed.length, column % header.length];
+    const fresh = header.map((label) => values[label]!);
+    if (kind === 'drop' && changed.length > 1) changed.splice(at, 1);
+    else if (kind === 'add') changed.push(fresh);
+    else if (kind === 'row') changed[at] = fresh;
+    else if (kind === 'cell') changed[at]![place] = fresh[place]!;
+    else if (kind === 'swap') {
+      const [one, two] = [changed[at]!, changed[other % changed.length]!];
+      [one[place], two[place]] = [two[place]!, one[place]!];
+    }
+  }
+  // A row without any value is none.
+  return { header, rows: changed.every(isBlank) ? rows : changed.filter((row) => !isBlank(row)) };
+}
+
+function isBlank(row: readonly string[]): boolean {
+  return row.every((cell) => cell === '');
+}
+
+const steps: fc.Arbitrary<Step[]> = fc
+  .array(
+    fc.record({
+      drafts: fc.array(draft, { minLength: 1, maxLength: 3 }),
+      days: fc.constantFrom(0, 0, 1, 2, 10),
+      isPunctual: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((drafted) => {
+    const sent: Rows[] = [];
+    return drafted.map(({ drafts, ...when }) => {
+      const files = drafts.map((one, place) => {
+        const base = 'rows' in one ? one : (sent[one.again % Math.max(sent.length, 1)] ?? firstSheet);
+        const sheet = 'rows' in one ? one : change(base, one.edits);
+        sent.push(sheet);
+        return { name: `${place}.csv`, ...sheet };
+      });
+      return { files, ...when };
+    });
+  });
+
+/** Sent again where nothing was sent before. */
+const firstSheet: Rows = {
+  header: ['User Email', 'Staff No', 'Manager Email', 'Is Org Admin', 'Deactivation Date'],
+  rows: [
+    ['owner@x.test', '1', '', 'Yes', ''],
+    ['a@x.test', '2', 'owner@x.test', 'No', ''],
+    ['b@x.test', '3', 'a@x.test', '', '2026-03-20'],
+    ['c@x.test', '', 'a@x.test', '', ''],
+  ],
+};
 
 export const history: fc.Arbitrary<History> = fc.record({
   replacesTeams: fc.boolean(),
   dateFormat: fc.constantFrom('auto', 'auto', 'mdy', 'dmy'),
   isIdentified: fc.boolean(),
-  steps: fc.array(step, { minLength: 1, maxLength: 3 }),
+  guard: fc.option(
+    fc.record({ maxDeactivations: fc.constantFrom('0', '1', '2'), maxAdminChanges: fc.constantFrom(0, 1, 2) }),
+    { freq: 2 },
+  ),
+  steps,
 });
 
 /** A users file, and the same rows in another order among rows that are rejected. No line of it speaks of another. */
