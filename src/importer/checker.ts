@@ -17,7 +17,6 @@ import {
   takeCheckLease,
   takeUnchecked,
 } from '../db/control/checks.js';
-import { fitName } from '../db/control/entries.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { deleteExpiredFiles } from '../db/control/retention.js';
 import { listUnendedRuns } from '../db/control/sealing.js';
@@ -26,6 +25,7 @@ import { removeBlob } from '../storage/blob.js';
 import type { SealedBlob } from '../storage/writer.js';
 import { slotDays } from './cadence.js';
 import { type ApartPlan, planApart, summarizeCheck } from './check.js';
+import { nameReports } from './checkname.js';
 import { ImportError } from './error.js';
 import { requireOpenable } from './openable.js';
 import { orderSources, type UploadSource } from './order.js';
@@ -193,9 +193,8 @@ async function writeReports(
 /** Where the reports on a file are: a newer version of the file that is checked on the same day has its own in their place. */
 function placeReports(path: string, kind: CheckKind, today: string): (extension: string) => string {
   const parts = path.split('/').slice(kind === 'dry_run' ? 2 : 1);
-  const stem = parts.join('-').replace(/\.csv$/i, '');
-  const mark = kind === 'dry_run' ? 'dry-run' : 'check';
-  return (extension) => `/reports/${today}/${fitName(stem, `.${mark}.${extension}`)}`;
+  const name = nameReports(parts, kind === 'dry_run' ? 'dry-run' : 'check');
+  return (extension) => `/reports/${today}/${name(extension)}`;
 }
 
 /** Removes the files of dry runs that were made a while ago; how many. */

@@ -86,7 +86,7 @@ onBothDatabases('checks', (open) => {
     await acme.drop('/hr/users.csv', csv('Users Email,Teams', 'ann@acme.test,Sales'));
     acme.clock += quietMs;
     await checkNext(checkerOf(acme));
-    const place = `/reports/${day}/hr-users.check`;
+    const place = `/reports/${day}/hr--users.check`;
     const refused = await acme.read(`${place}.txt`);
     assert.match(
       refused,
@@ -111,8 +111,8 @@ onBothDatabases('checks', (open) => {
       /This file would be imported: 1 row of users\.\n {2}Users: 1 created/,
     );
     assert.deepEqual(await namesIn(acme, `/reports/${day}`), [
-      'hr-users.check.json',
-      'hr-users.check.txt',
+      'hr--users.check.json',
+      'hr--users.check.txt',
       'teams.check.json',
       'teams.check.txt',
     ]);
