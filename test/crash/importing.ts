@@ -1,10 +1,8 @@
 /** An importer that dies at a step. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { RunStep } from '../../src/importer/run.js';
-
-const child = fileURLToPath(new URL('./importer.child.ts', import.meta.url));
+import { moduleArguments } from '../support/program.js';
 
 /** Lets a process of its own work on the waiting run until it reaches the step; the signal that ended it. */
 export async function killAt(
@@ -12,7 +10,7 @@ export async function killAt(
   { data, database }: { data: string; database: string },
   clock: number,
 ): Promise<string | null> {
-  const args = ['--import', 'tsx', child, data, database, step, String(clock)];
+  const args = [...moduleArguments('./importer.child', import.meta.url), data, database, step, String(clock)];
   const killed = spawn(process.execPath, args, { stdio: 'inherit' });
   const [, signal] = (await once(killed, 'exit')) as [number | null, string | null];
   return signal;

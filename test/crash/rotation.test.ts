@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { examine } from '../../src/admin/doctor/examine.js';
 import type { MasterStep } from '../../src/admin/operations/master.js';
 import { rotateMaster } from '../../src/admin/operations/master.js';
@@ -15,9 +14,9 @@ import { loadMaster } from '../../src/keys/master.js';
 import { openBlob } from '../../src/storage/blob.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
+import { moduleArguments } from '../support/program.js';
 import { workplaceOn } from '../support/workplace.js';
 
-const child = fileURLToPath(new URL('./rotation.child.ts', import.meta.url));
 const names = ['a', 'b', 'c', 'd', 'e'];
 /** Each step, and which time it is reached. */
 const identitySteps: [RotationStep, number][] = [
@@ -40,9 +39,7 @@ onBothDatabases('a rotation that is killed', (open) => {
     const place = await workplaceOn(t, settings);
     const killAt = async (what: 'org' | 'master', step: string, count: number) => {
       const args = [
-        '--import',
-        'tsx',
-        child,
+        ...moduleArguments('./rotation.child', import.meta.url),
         settings.data,
         settings.database,
         recipientType,

@@ -16,6 +16,7 @@ import { recoverPartials } from '../../src/storage/recovery.js';
 import { onBothDatabases } from '../support/databases.js';
 import { keeping, openIntake, replacing, type TestIntake } from '../support/intake.js';
 import { randomContent } from '../support/sealing.js';
+import { until } from '../support/session.js';
 
 const appending = { ...keeping, append: true };
 /** A server that only takes uploads. */
@@ -106,7 +107,7 @@ onBothDatabases('partials', (open) => {
     const place = await openIntake(t, databases);
     const upload = await place.intake.begin('/users.csv', replacing);
     await upload.write(0, randomContent(700_000));
-    await until(async () => (await listAllPartials(place.control.read, { org: 'acme' })).length === 1);
+    await until(async () => (await listAllPartials(place.control.read, { org: 'acme' })).length === 1, 'its note');
     const [noted] = await listAllPartials(place.control.read, { org: 'acme' });
     const secret = noted!.payloadKey.split('\n')[3]!;
     await upload.finish();
@@ -202,7 +203,7 @@ onBothDatabases('partials', (open) => {
     const small = await place.intake.begin('/small.csv', replacing);
     await small.write(0, randomContent(1000));
     await upload.sync();
-    await until(async () => (await listAllPartials(place.control.read, { org: 'acme' })).length === 1);
+    await until(async () => (await listAllPartials(place.control.read, { org: 'acme' })).length === 1, 'its note');
     assert.equal(await findPartial(place.control.read, 'acme', '/users.csv'), null, 'not seen while it goes on');
     const [noted] = await listAllPartials(place.control.read, { org: 'acme' });
     const path = join(place.paths.partials, noted!.id);
@@ -312,12 +313,3 @@ onBothDatabases('partials', (open) => {
     );
   });
 });
-
-/** Notes are taken beside the upload. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, 'waited in vain');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

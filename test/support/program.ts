@@ -47,6 +47,13 @@ export async function askDropslot<Answer>(args: readonly string[], options: RunO
   return JSON.parse(ran.stdout) as Answer;
 }
 
+/** What `node` is given to run a module of the tests, `name` beside `from`: as they run themselves, compiled or through tsx. */
+export function moduleArguments(name: string, from: string): string[] {
+  const isCompiled = from.endsWith('.js');
+  const file = fileURLToPath(new URL(`${name}.${isCompiled ? 'js' : 'ts'}`, from));
+  return isCompiled ? [file] : ['--import', 'tsx', file];
+}
+
 export interface LogLine {
   level: string;
   message: string;

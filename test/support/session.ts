@@ -1,5 +1,6 @@
 /** An SFTP session without a network: the two ends of a stream, a space in memory, and a client that says what it is told. */
 import { duplexPair, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import winston from 'winston';
 import { createSilentLogger } from '../../src/config/logger.js';
 import { type Session, type SessionOptions, serveStream } from '../../src/server/sftp/session.js';
@@ -51,10 +52,10 @@ export function keepingLogger(level = 'debug'): { logger: winston.Logger; lines:
 }
 
 /** Waits until something holds, and fails after a while. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, withinMs = 5000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, withinMs = 30_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await sleep(5); // turning without rest would take the time of what it waits for
   }
 }
