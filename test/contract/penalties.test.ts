@@ -8,7 +8,7 @@ import { openBulletin } from '../../src/server/bulletin.js';
 import { Penalties } from '../../src/server/penalties.js';
 import { onBothDatabases } from '../support/databases.js';
 import { until } from '../support/session.js';
-import type { Scope } from '../support/temporary.js';
+import { openScope, type Scope } from '../support/temporary.js';
 
 onBothDatabases('penalties', (open) => {
   const openNode = async (scope: Scope, control: Db) => {
@@ -25,16 +25,19 @@ onBothDatabases('penalties', (open) => {
   };
 
   test('nodes share pauses, also after a restart, and obey pardons', async (t) => {
+    // Registered first, so that they stop before the database is closed.
+    const nodesEnd = openScope();
+    t.after(() => nodesEnd.close());
     const { control } = await open(t);
-    const one = await openNode(t, control);
-    const two = await openNode(t, control);
+    const one = await openNode(nodesEnd, control);
+    const two = await openNode(nodesEnd, control);
     one.misbehave('192.0.2.7');
     one.misbehave('2001:db8::/64');
     two.misbehave('192.0.2.9');
     const count = (penalties: Penalties) =>
       ['192.0.2.7', '2001:db8::/64', '192.0.2.9'].filter((source) => penalties.pauseOf(source) > 0).length;
     await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all pauses');
-    const restarted = await openNode(t, control);
+    const restarted = await openNode(nodesEnd, control);
     assert.equal(count(restarted.penalties), 3);
     const listed = await listPenalties(control.read, Date.now(), 10);
     assert.deepEqual(listed.map(({ source }) => source).sort(), ['192.0.2.7', '192.0.2.9', '2001:db8::/64']);
