@@ -61,7 +61,9 @@ export async function postgresTemplate(client: pg.Client, server: string): Promi
       await client.query('SELECT pg_advisory_unlock($1)', [templateLock]);
     }
   }
-  return `TEMPLATE ${template}`;
+  // Copying files costs the server half of what it takes to log them; before version 15 there was nothing else.
+  const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num');
+  return `TEMPLATE ${template}${Number(rows[0]!.server_version_num) >= 150_000 ? ' STRATEGY file_copy' : ''}`;
 }
 
 async function makePostgresTemplate(client: pg.Client, server: string, template: string): Promise<void> {
