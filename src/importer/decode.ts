@@ -97,13 +97,15 @@ interface Lines {
 /** Adds the piece's lines to what was counted. */
 function checkPiece(piece: Buffer, offset: number, lines: Lines): void {
   const zero = piece.indexOf(0);
+  // What comes first is told, so that it is the same wherever the pieces end.
+  const text = zero < 0 ? piece : piece.subarray(0, zero);
+  if (!isUtf8(text)) {
+    const bad = firstInvalid(text);
+    throw new RefusalError(refuse('not_utf8', { offset: offset + bad }, lineAt(piece.subarray(0, bad), lines)));
+  }
   if (zero >= 0) {
     const advice = 'Export the data as CSV (UTF-8).';
-    throw new RefusalError(refuse('binary', { offset: offset + zero, advice }, lineAt(piece.subarray(0, zero), lines)));
-  }
-  if (!isUtf8(piece)) {
-    const bad = firstInvalid(piece);
-    throw new RefusalError(refuse('not_utf8', { offset: offset + bad }, lineAt(piece.subarray(0, bad), lines)));
+    throw new RefusalError(refuse('binary', { offset: offset + zero, advice }, lineAt(text, lines)));
   }
   countLines(piece, lines);
 }

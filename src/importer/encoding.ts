@@ -25,9 +25,13 @@ export async function hasMark(source: Source): Promise<boolean> {
 
 /** The first three bytes in hex; null: the source can't be read, and whoever reads it on is told why. */
 async function readMark(source: Source): Promise<string | null> {
+  let start: Buffer = Buffer.alloc(0);
   try {
-    for await (const chunk of source.open()) if (chunk.length > 2) return chunk.toString('hex', 0, 3);
-    return '';
+    for await (const chunk of source.open()) {
+      start = Buffer.concat([start, chunk]);
+      if (start.length > 2) break;
+    }
+    return start.toString('hex', 0, 3);
   } catch (error) {
     if (error instanceof RefusalError) return null;
     throw error;

@@ -118,7 +118,7 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
 
 /** Excel's own first line, `sep=;`, names the delimiter; it takes that many bytes. Else the header line tells. */
 function tellDelimiter(start: Buffer): { delimiter: string; bytes: number } {
-  const named = /^sep=([,;\t|])\r?\n/i.exec(start.subarray(0, 8).toString('latin1'));
+  const named = /^sep=([,;\t|])(?:\r\n|\n|\r)/i.exec(start.subarray(0, 8).toString('latin1'));
   if (named === null) return { delimiter: guessDelimiter(start), bytes: 0 };
   return { delimiter: named[1]!, bytes: named[0].length };
 }

@@ -76,6 +76,14 @@ describe('rows', () => {
     });
   }
 
+  test('the line sep=; is no row, whatever ends it', async () => {
+    for (const end of ['\n', '\r\n', '\r'])
+      assert.deepEqual(await rowsOf(['sep=;', 'a;b,c', 'x;y'].join(end), 3), [
+        { line: 2, cells: ['a', 'b,c'] },
+        { line: 3, cells: ['x', 'y'] },
+      ]);
+  });
+
   test('a quote inside an unquoted cell is a character', async () => {
     assert.deepEqual((await rowsOf('a,b\n5" pipe,x\n'))[1]!.cells, ['5" pipe', 'x']);
   });
