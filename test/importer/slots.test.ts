@@ -1,12 +1,15 @@
 /** Slots and scheduled deactivations: opened once, caught up once, at their time, also after a restart. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { overtakeHeld } from '../../src/db/control/holds.js';
 import { updateOrg } from '../../src/db/control/orgs.js';
 import { listRuns, openManualRun, openUndoRun } from '../../src/db/control/runs.js';
+import { withdrawUpload } from '../../src/db/control/uploads.js';
 import { nextDeactivation } from '../../src/db/directory/deactivation.js';
 import { startDeactivations } from '../../src/importer/deactivations.js';
 import { startImporter } from '../../src/importer/importer.js';
 import { openDueSlots, openUploadRuns } from '../../src/importer/slots.js';
+import { workNext } from '../../src/importer/worker.js';
 import { Company, csv, importMoment } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { until } from '../support/session.js';
@@ -103,6 +106,31 @@ onBothDatabases('slots', (open) => {
     assert.equal(await openUploadRuns(deps), 0, 'after the undo');
     await control.write('runs').where({ id: undo }).update({ state: 'done' });
     assert.equal(await openUploadRuns(deps), 1);
+  });
+
+  test('what a held run gives back, since a file of it was taken back, is imported at once', async (t) => {
+    const acme = await Company.open(open, t, { options: { cadence: 'on-upload', maxDeactivations: '0' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test') });
+    acme.clock += hourMs;
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    const held = await acme.import({ 'leavers.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-01-01') });
+    assert.equal(held.state, 'held');
+    acme.clock += hourMs;
+    assert.equal(await openUploadRuns(deps), 0, 'while it is held');
+    const [taken] = await control.read('uploads').where({ path: '/leavers.csv' });
+    await control.write.transaction(async (tx) => {
+      assert.equal(await withdrawUpload(tx, taken.id, acme.clock), true);
+      await overtakeHeld(tx, held.run, acme.clock);
+    });
+    assert.equal(await openUploadRuns(deps), 0, 'its sender may have another one in hand');
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 1);
+    const [run] = await listRuns(control.read, 'acme');
+    assert.equal(await workNext(acme.deps, run!.id), 'ended');
+    assert.deepEqual(Object.keys(await acme.teams()), ['Sales']);
+    assert.equal(await openUploadRuns(deps), 0);
   });
 
   test('a disabled organization, and slots before it was enabled, are left alone', async (t) => {

@@ -86,22 +86,33 @@ export async function openSlotRun(
   return rows[0]?.id ?? null;
 }
 
-/** Organizations whose files are imported as they come, and that have some; when the first and the last came, in ms. */
+/**
+ * Organizations whose files are imported as they come, and that have some; when the first and the last came, in ms. What a
+ * held run gave back, since one of its files was replaced or taken back, came then.
+ */
 export async function listUploadDue(db: Queryable): Promise<{ org: string; oldestAt: number; newestAt: number }[]> {
-  const rows: { org_id: string; oldest: number; newest: number }[] = await db('uploads')
+  const overtaken = db('runs')
+    .where({ state: 'superseded' })
+    .whereRaw('runs.org_id = uploads.org_id')
+    .max('finished_at');
+  const rows: { org_id: string; oldest: number; newest: number; overtaken: number | null }[] = await db('uploads')
     .join('orgs', 'orgs.id', 'uploads.org_id')
     .where({ state: 'queued', enabled: 1 })
     .whereLike('orgs.options', '%"cadence":"on-upload"%')
     .groupBy('org_id')
-    .select('org_id')
+    .select('org_id', overtaken.as('overtaken'))
     .min({ oldest: 'queued_at' })
     .max({ newest: 'queued_at' });
-  return rows.map((row) => ({ org: row.org_id, oldestAt: row.oldest, newestAt: row.newest }));
+  return rows.map(({ org_id, oldest, newest, overtaken }) => ({
+    org: org_id,
+    oldestAt: Math.max(oldest, overtaken ?? 0),
+    newestAt: Math.max(newest, overtaken ?? 0),
+  }));
 }
 
 /**
- * Opens a run for what came since the last one was opened; null: nothing did, or another run of the organization is not
- * over. What a failed run gave back waits for the next slot.
+ * Opens a run for what came since the last one was opened, or what that one held; null: nothing did, or another run of the
+ * organization is not over. What a failed run gave back waits for the next slot.
  */
 export async function openUploadRun(db: Queryable, org: string, now: number): Promise<number | null> {
   return db.transaction(async (tx) => {
@@ -109,10 +120,9 @@ export async function openUploadRun(db: Queryable, org: string, now: number): Pr
     const unended = ['open', 'running', 'held'];
     if ((await tx('runs').where({ org_id: org }).whereIn('state', unended).first('id')) !== undefined) return null;
     // An undo takes no files: what came before it still waits.
-    const last = await tx('runs').where({ org_id: org }).whereNot({ kind: 'undo' }).max({ at: 'opened_at' }).first();
-    const fresh = tx('uploads')
-      .where({ org_id: org, state: 'queued' })
-      .where('queued_at', '>=', last?.at ?? 0);
+    const last = await tx('runs').where({ org_id: org }).whereNot({ kind: 'undo' }).orderBy('id', 'desc').first();
+    const since = last === undefined || last.state === 'superseded' ? 0 : last.opened_at;
+    const fresh = tx('uploads').where({ org_id: org, state: 'queued' }).where('queued_at', '>=', since);
     if ((await fresh.first('id')) === undefined) return null;
     const [row] = await tx('runs')
       .insert({ org_id: org, kind: 'upload', slot_date: null, state: 'open', opened_at: now })
