@@ -73,7 +73,7 @@ export async function watchSilence({ control, logger, now }: SilenceDeps): Promi
  * @param past the last alarms about missing files that are over.
  */
 export function judgeSilence(
-  org: Pick<Org, 'timeZone' | 'slot' | 'slotsFrom' | 'options'>,
+  org: Pick<Org, 'timeZone' | 'slot' | 'slotsFrom' | 'expectFrom' | 'options'>,
   arrivals: readonly Arrival[],
   past: readonly (Alarm | null)[],
   now: number,
@@ -103,7 +103,13 @@ function isOf({ type, state }: Arrival, subject: AlarmSubject): boolean {
  * missed, not for the next one too: late is what resolved an alarm nearer to the deadline before than to the next.
  */
 function judgeMissing(
-  { timeZone, slot, slotsFrom, options }: Pick<Org, 'timeZone' | 'slot' | 'slotsFrom' | 'options'>,
+  {
+    timeZone,
+    slot,
+    slotsFrom,
+    expectFrom,
+    options,
+  }: Pick<Org, 'timeZone' | 'slot' | 'slotsFrom' | 'expectFrom' | 'options'>,
   subject: AlarmSubject,
   own: readonly Arrival[],
   last: Alarm | null,
@@ -112,7 +118,7 @@ function judgeMissing(
   const by = options.expectBy ?? slot.split(',')[0]!;
   const days = readDays(options.expectDays ?? '') ?? slotDays(options);
   const deadline = lastSlot(timeZone, by, now, days).at;
-  if (deadline < slotsFrom) return [];
+  if (deadline < Math.max(slotsFrom, expectFrom)) return [];
   const before = lastSlot(timeZone, by, deadline - 1, days).at;
   const late = own.find(({ id }) => id === last?.resolvedBy);
   const isLate = late !== undefined && late.at > before && late.at < before + (deadline - before) / 2;

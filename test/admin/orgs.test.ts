@@ -74,11 +74,29 @@ onBothDatabases('organizations', (open) => {
     await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused' });
   });
 
-  test('only a new slot or time zone moves the beginning of slots', async (t) => {
+  test('only another slot, time zone or cadence moves the beginning of slots', async (t) => {
     const place = await workplaceOn(t, (await open(t)).settings);
     await insertOrg(place.control.write, sampleOrg('acme', { slotsFrom: 5 }));
-    assert.equal((await setOrganization(place, 'acme', { name: 'Acme Corp', dateFormat: 'dmy' })).slotsFrom, 5);
-    assert.ok((await setOrganization(place, 'acme', { slot: '05:00' })).slotsFrom > 5);
+    const same = { slot: '02:00', timeZone: 'Europe/Berlin', options: { cadence: null } };
+    for (const fields of [{ name: 'Acme Corp', dateFormat: 'dmy' as const }, same, { options: { maxSessions: 3 } }]) {
+      const { slotsFrom, expectFrom } = await setOrganization(place, 'acme', fields);
+      assert.deepEqual([slotsFrom, expectFrom], [5, 0]);
+    }
+    for (const options of [
+      { expectFiles: 'users' },
+      { expectBy: '06:00' },
+      { expectDays: 'weekdays' },
+      { expectBy: null },
+    ]) {
+      await updateOrg(place.control.write, 'acme', { expectFrom: 7 });
+      const { slotsFrom, expectFrom } = await setOrganization(place, 'acme', { options });
+      assert.ok(slotsFrom === 5 && expectFrom > 7, 'a missed slot is still caught up');
+    }
+    for (const fields of [{ slot: '05:00' }, { timeZone: 'UTC' }, { options: { cadence: 'weekdays' } }]) {
+      await updateOrg(place.control.write, 'acme', { slotsFrom: 5, expectFrom: 7 });
+      const { slotsFrom, expectFrom } = await setOrganization(place, 'acme', fields);
+      assert.ok(slotsFrom > 5 && expectFrom === 7);
+    }
     await assert.rejects(setOrganization(place, 'nobody', { slot: '05:00' }), { code: 'not_found' });
   });
 

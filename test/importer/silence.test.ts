@@ -40,8 +40,10 @@ test('a file is missing from its deadline on, on its days, in its time zone', ()
   const summer = arrival('2026-03-27T03:00:00Z');
   assert.deepEqual(kindsOf([summer], '2026-03-30T04:00:00Z'), ['missing users'], 'six in summer time');
   assert.deepEqual(kindsOf([summer], '2026-03-30T03:59:59Z'), []);
-  const late = { ...expecting, slotsFrom: at('2026-03-16T05:00:01Z') };
-  assert.deepEqual(kindsOf([], '2026-03-16T09:00:00Z', [], late), [], 'not expected yet');
+  for (const name of ['slotsFrom', 'expectFrom']) {
+    const late = { ...expecting, [name]: at('2026-03-16T05:00:01Z') };
+    assert.deepEqual(kindsOf([], '2026-03-16T09:00:00Z', [], late), [], 'not expected yet');
+  }
   for (const other of [
     arrival('2026-03-16T01:00:00Z', { type: 'teams' }),
     arrival('2026-03-16T01:00:00Z', { type: null, state: 'refused' }),

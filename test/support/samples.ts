@@ -17,6 +17,7 @@ export function sampleOrg(id: string, change: Partial<Org> = {}): Org {
     oldIdentities: [],
     createdAt: Date.UTC(2026, 0, 1),
     slotsFrom: Date.UTC(2026, 0, 1),
+    expectFrom: 0,
     sftpRequest: { at: Date.UTC(2026, 0, 1), by: `owner@${id}.test` },
     limits: {},
     options: {},

@@ -59,6 +59,7 @@ export async function addOrganization(
     enabled: false,
     createdAt: at,
     slotsFrom: at,
+    expectFrom: 0,
     // `--enable` says that the owner asked.
     sftpRequest: enable ? { at, by: fields.ownerEmail } : null,
     limits: {},
@@ -102,16 +103,23 @@ function placeOwner(place: Workplace, org: Org): Promise<boolean> {
   return insertOwner(place.directory.write, owner);
 }
 
-/** Changes what `fields` name; a new slot, time zone or cadence begins with its next occurrence, nothing is caught up. */
+/**
+ * Changes what `fields` name. A new slot, time zone or cadence begins with its next occurrence, and so does what is expected;
+ * a slot that was missed before is caught up, unless slots are other ones now.
+ */
 export async function setOrganization(place: Workplace, id: string, fields: OrgFields): Promise<Org> {
   const before = await place.org(id);
   const { limits, options, ...plain } = fields;
   const change: OrgChange = { ...plain };
   if (limits !== undefined) change.limits = mergeLimits(before.limits, limits);
   if (options !== undefined) change.options = mergeOptions(before.options, options);
-  const { cadence, expectFiles, expectBy, expectDays } = options ?? {};
-  const moves = [fields.slot, fields.timeZone, cadence, expectFiles, expectBy, expectDays];
-  if (moves.some((one) => one !== undefined)) change.slotsFrom = place.now();
+  const then = { ...before, ...change };
+  const { cadence, expectFiles, expectBy, expectDays } = then.options;
+  const { options: past } = before;
+  if (then.slot !== before.slot || then.timeZone !== before.timeZone || cadence !== past.cadence)
+    change.slotsFrom = place.now();
+  if (expectFiles !== past.expectFiles || expectBy !== past.expectBy || expectDays !== past.expectDays)
+    change.expectFrom = place.now();
   await place.control.write.transaction(async (tx) => {
     await updateOrg(tx, id, change);
     await audit(tx, place, id, 'org.changed', describeChange(before, fields));

@@ -115,7 +115,17 @@ export function orgDetailsToJson({ org, nextSlotAt, alarms, ...counts }: OrgDeta
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {
-  const { sealedIdentity, oldIdentities, createdAt, slotsFrom, teamsMode, ownerEmail, sftpRequest, ...plain } = org;
+  const {
+    sealedIdentity,
+    oldIdentities,
+    createdAt,
+    slotsFrom,
+    expectFrom,
+    teamsMode,
+    ownerEmail,
+    sftpRequest,
+    ...plain
+  } = org;
   return {
     ...plain,
     owner: ownerEmail,

@@ -45,6 +45,8 @@ export interface Org {
   options: OrgOptions;
   /** Slots before this time (ms) are not caught up: the organization was not there, not enabled, or had another slot. */
   slotsFrom: number;
+  /** Deadlines before this time (ms) are nobody's: other files were expected, or none; 0: it was never changed. */
+  expectFrom: number;
   /** Which admin asked for the SFTP door, and when; null: nobody did. */
   sftpRequest: { at: number; by: string } | null;
 }
@@ -62,6 +64,7 @@ export type OrgChange = Partial<
     | 'dateFormat'
     | 'teamsMode'
     | 'slotsFrom'
+    | 'expectFrom'
     | 'limits'
     | 'options'
     | 'recipient'
@@ -86,6 +89,7 @@ interface OrgRow {
   old_identities: string;
   created_at: number;
   slots_from: number;
+  expect_from: number;
   limits: string;
   options: string;
   sftp_requested_at: number | null;
@@ -158,6 +162,7 @@ function toRow(org: Partial<Org>): Partial<OrgRow> {
     old_identities: org.oldIdentities === undefined ? undefined : JSON.stringify(org.oldIdentities),
     created_at: org.createdAt,
     slots_from: org.slotsFrom,
+    expect_from: org.expectFrom,
     limits: org.limits === undefined ? undefined : JSON.stringify(org.limits),
     options: org.options === undefined ? undefined : JSON.stringify(org.options),
     sftp_requested_at: org.sftpRequest === undefined ? undefined : (org.sftpRequest?.at ?? null),
@@ -182,6 +187,7 @@ function fromRow(row: OrgRow): Org {
     oldIdentities: JSON.parse(row.old_identities),
     createdAt: row.created_at,
     slotsFrom: row.slots_from,
+    expectFrom: row.expect_from,
     limits: JSON.parse(row.limits),
     options: JSON.parse(row.options),
     sftpRequest:
