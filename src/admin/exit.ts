@@ -8,6 +8,7 @@ import { KeyError } from '../keys/error.js';
 import { ServerError } from '../server/error.js';
 import { SpaceError } from '../storage/types.js';
 import { AdminError, type AdminErrorCode } from './error.js';
+import { escapeText } from './output.js';
 
 /** What scripts may rely on. */
 const exitCodes: Record<AdminErrorCode | 'ok', number> = {
@@ -72,7 +73,7 @@ export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.Writa
   if (found === null) return exitCodes.ok;
   const { exitCode, code, message, stack } = found;
   if (json) stderr.write(`${JSON.stringify({ error: { code, message, stack: stack ?? undefined } })}\n`);
-  else if (message !== '') stderr.write(`dropslot: ${message}\n`);
+  else if (message !== '') stderr.write(`dropslot: ${escapeText(message)}\n`);
   if (!json && stack !== null) stderr.write(`This is a defect of Dropslot. Please report it with:\n${stack}\n`);
   return exitCode;
 }

@@ -33,12 +33,12 @@ const measuredRows = 500;
 export function createOutput(json: boolean, stdout: WriteStream, stderr: NodeJS.WritableStream): Output {
   const print = (text: string | Uint8Array) => writeText(stdout, text);
   const note = (text: string) => {
-    if (!json) stderr.write(`${text}\n`);
+    if (!json) stderr.write(`${escapeText(text)}\n`);
   };
   return {
     json,
     note,
-    show: (value, text) => print(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`),
+    show: (value, text) => print(json ? `${JSON.stringify(value, null, 2)}\n` : `${escapeText(text)}\n`),
     write: print,
     list: async (rows, view) => {
       if (json) return printJson(rows, view.toJson, print);
@@ -128,9 +128,12 @@ function cutText(text: string, width: number): string {
 /** Lines of `name: value` with the values aligned; null values are left out. */
 export function renderRecord(fields: [name: string, value: string | null][]): string {
   const present = fields.filter((field): field is [string, string] => field[1] !== null);
-  const width = Math.max(...present.map(([name]) => displayWidth(name)));
+  const width = Math.max(...present.map(([name]) => displayWidth(escapeControl(name))));
   return present
-    .map(([name, value]) => `${name}:${' '.repeat(width - displayWidth(name) + 2)}${escapeControl(value)}`)
+    .map(
+      ([name, value]) =>
+        `${escapeControl(name)}:${' '.repeat(width - displayWidth(escapeControl(name)) + 2)}${escapeControl(value)}`,
+    )
     .join('\n');
 }
 
@@ -141,6 +144,14 @@ export function escapeControl(text: string): string {
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** As escapeControl, of a text that has lines. */
+export function escapeText(text: string): string {
+  return text
+    .split(/(\r?\n)/)
+    .map((part, index) => (index % 2 === 1 ? part : escapeControl(part)))
+    .join('');
 }
 
 /** Terminal cells: CJK and emoji take two, combining marks none. */

@@ -22,6 +22,12 @@ export const codes = {
     rule: 'F2',
     message: 'The text is not UTF-8: the byte at offset {offset} is not valid. Export the file as "CSV UTF-8".',
   },
+  not_utf16: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The text is not whole UTF-16: the character at offset {offset} is broken off. Export the file again, as "CSV UTF-8".',
+  },
   damaged: {
     severity: 'refusal',
     rule: 'F2',

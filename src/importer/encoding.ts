@@ -1,10 +1,10 @@
 /** Reads files that are not UTF-8, where the organization's `encoding` says so (rule F2). */
 import type { Encoding } from '../db/control/options.js';
-import { RefusalError } from './codes.js';
+import { RefusalError, refuse } from './codes.js';
 import { decodeText } from './decode.js';
 import type { Source } from './source.js';
 
-type Legacy = 'windows-1252' | 'utf-16le' | 'utf-16be';
+type Wide = 'utf-16le' | 'utf-16be';
 
 /** The source as UTF-8. `auto` reads it once to its end, if it is not UTF-16. */
 export async function readAs(source: Source, encoding: Encoding = 'utf-8'): Promise<Source> {
@@ -12,10 +12,10 @@ export async function readAs(source: Source, encoding: Encoding = 'utf-8'): Prom
   const mark = await readMark(source);
   if (mark === null) return source;
   const wide = mark.startsWith('fffe') ? 'utf-16le' : mark.startsWith('feff') ? 'utf-16be' : null;
-  if (wide !== null) return encoding === 'windows-1252' ? source : decodeWith(source, wide, false);
+  if (wide !== null) return encoding === 'windows-1252' ? source : decodeWide(source, wide);
   if (encoding === 'utf-16' || mark === 'efbbbf') return source;
-  if (encoding === 'windows-1252') return isForeign(mark) ? source : decodeWith(source, encoding, false);
-  return (await isLegacy(source)) ? decodeWith(source, 'windows-1252', true) : source;
+  if (encoding === 'windows-1252') return isForeign(mark) ? source : decodeBytes(source, false);
+  return (await isLegacy(source)) ? decodeBytes(source, true) : source;
 }
 
 /** Whether what is written beside the file needs a byte order mark: the file has one, or is not UTF-8. */
@@ -53,14 +53,41 @@ async function isLegacy(source: Source): Promise<boolean> {
   }
 }
 
-function decodeWith(source: Source, encoding: Legacy, isGuessed: boolean): Source {
+/** Windows-1252: every byte is a character. */
+function decodeBytes(source: Source, isGuessed: boolean): Source {
   return {
     ...source,
     isGuessed,
     open: async function* () {
-      const decoder = new TextDecoder(encoding);
+      const decoder = new TextDecoder('windows-1252');
+      // As a stream: at once, Node.js 20 and later read it as Latin-1, without the euro sign.
       for await (const chunk of source.open()) yield Buffer.from(decoder.decode(chunk, { stream: true }));
-      yield Buffer.from(decoder.decode());
+    },
+  };
+}
+
+/** UTF-16 that ends in the middle of a character, or has half of one, is refused as broken UTF-8 is: it was cut off. */
+function decodeWide(source: Source, encoding: Wide): Source {
+  const read = (bytes: Buffer) => (encoding === 'utf-16le' ? bytes : Buffer.from(bytes).swap16()).toString('utf16le');
+  return {
+    ...source,
+    isGuessed: false,
+    open: async function* () {
+      let carried: Buffer = Buffer.alloc(0);
+      let offset = 0;
+      let line = 1;
+      for await (const chunk of source.open()) {
+        const bytes = Buffer.concat([carried, chunk]);
+        // The first half of a pair waits for the second, as the first byte of a unit does.
+        const text = read(bytes.subarray(0, bytes.length - (bytes.length % 2))).replace(/[\ud800-\udbff]$/, '');
+        const broken = text.search(/\p{Cs}/u);
+        line += (broken < 0 ? text : text.slice(0, broken)).split('\n').length - 1;
+        if (broken >= 0) throw new RefusalError(refuse('not_utf16', { offset: offset + 2 * broken }, line));
+        yield Buffer.from(offset === 0 ? text.replace(/^\ufeff/, '') : text);
+        offset += 2 * text.length;
+        carried = bytes.subarray(2 * text.length);
+      }
+      if (carried.length > 0) throw new RefusalError(refuse('not_utf16', { offset }, line));
     },
   };
 }

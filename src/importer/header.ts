@@ -76,7 +76,7 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
     throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
   }
   const meant = cells.map((cell) => followAlias(cell, cells, wording));
-  refuseTwice(meant, row.line);
+  refuseTwice(cells, meant, row.line);
   const type = tellType(meant, row.line);
   const warnings: Issue[] = [];
   const columns = cells.map((cell, index): Column => {
@@ -127,13 +127,18 @@ function nearestHint(cells: string[]): string {
   return `; the nearest label is "${nearest.label}", which should be "${nearest.standard}"`;
 }
 
-function refuseTwice(cells: string[], line: number): void {
-  const seen = new Set<string>();
-  for (const cell of cells) {
+/** @param meant the cells, with aliases followed: two names of one column are that column twice. */
+function refuseTwice(cells: string[], meant: string[], line: number): void {
+  const seen = new Map<string, string>();
+  for (const [index, cell] of meant.entries()) {
     const key = labelKey(cell);
     if (key === '') continue;
-    if (seen.has(key)) throw new RefusalError(refuse('label_twice', { label: cell.trim() }, line, cell.trim()));
-    seen.add(key);
+    const [label, before] = [cells[index]!.trim(), seen.get(key)];
+    if (before !== undefined) {
+      const both = labelKey(before) === labelKey(label) ? label : `${before} (also ${label})`;
+      throw new RefusalError(refuse('label_twice', { label: both }, line, label));
+    }
+    seen.set(key, label);
   }
 }
 

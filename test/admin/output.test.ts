@@ -86,6 +86,15 @@ test('a name from outside can not command the terminal', () => {
   );
 });
 
+test('what is shown, or goes wrong, can not command the terminal either; its lines stay lines', async () => {
+  const { out, stdout, stderr } = listen(null);
+  await out.show(null, 'a,b\r\n\u001b[2J: \u009bx\n\u202ey');
+  out.note('reading · \u001b]0;x\u0007.csv');
+  assert.equal(stdout(), 'a,b\r\n\\u001b[2J: \\u009bx\n\\u202ey\n');
+  assert.equal(stderr(), 'reading · \\u001b]0;x\\u0007.csv\n');
+  assert.equal(renderRecord([['\u001b[1mField', 'x\ny']]), '\\u001b[1mField:  x\\u000ay');
+});
+
 test('widths, sizes and times', () => {
   assert.deepEqual([displayWidth('abc'), displayWidth('王王'), displayWidth('e\u0301')], [3, 4, 1]);
   assert.deepEqual([formatBytes(0), formatBytes(1023), formatBytes(1536)], ['0 B', '1023 B', '1.5 KiB']);

@@ -157,6 +157,33 @@ export const cases: Case[] = [
     userCounts: { created: 1 },
   },
   {
+    title: 'F2 UTF-16 that was cut off in a character',
+    org: { options: { encoding: 'utf-16' } },
+    files: { 'a.csv': Buffer.from('\ufeffUser Email,User Name\na@b.test,J\u20ac', 'utf16le').subarray(0, -1) },
+    codes: ['not_utf16@2'],
+    refused: true,
+    users: { 'a@b.test': null },
+    userCounts: { refused: 1 },
+  },
+  {
+    title: 'F2 UTF-16 with half of a character',
+    org: { options: { encoding: 'auto' } },
+    files: {
+      'a.csv': Buffer.from('\ufeffUser Email,User Name\na@b.test,\ud83d\ude00\nb@b.test,\ud83dx\n', 'utf16le').swap16(),
+    },
+    codes: ['not_utf16@3'],
+    refused: true,
+    userCounts: { refused: 1 },
+  },
+  {
+    title: 'F6 F7 a column by its own name and by another that the organization gave it',
+    org: { options: { aliases: { 'Work Email': 'User Email' } } },
+    files: { 'a.csv': users('Work Email,User Email', 'a@b.test,b@b.test') },
+    codes: ['label_twice@1'],
+    refused: true,
+    userCounts: { refused: 1 },
+  },
+  {
     title: 'F7 U1 U7 marks of writing direction that nobody sees, and no address that pretends to be another',
     files: {
       'a.csv': users(

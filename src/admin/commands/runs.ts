@@ -38,7 +38,7 @@ export function registerRuns(program: Command): void {
         const keep = (page: Issue[]) =>
           void issues.push(...(out.json ? page : page.slice(0, shownIssues - issues.length)));
         const summary = await checkDiskFile(place, id, file, keep);
-        if (out.json) await out.show({ ...summary, issues }, '');
+        if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
         else {
           await out.list(issues, issueList);
           const { users, teams } = summary;

@@ -71,8 +71,12 @@ const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOpti
     describe: String,
   },
   maxUpdatedShare: {
-    takes: 'a share from 0 to 1',
-    read: (text) => (/^(0(\.\d+)?|1(\.0+)?)$/.test(text) ? Number(text) : null),
+    takes: 'a share from 0 to 1, or as 50%',
+    read: (text) => {
+      const percent = /^(\d{1,2}(?:\.\d+)?|100)%$/.exec(text);
+      if (percent !== null) return Number(percent[1]) / 100;
+      return /^(0(\.\d+)?|1(\.0+)?)$/.test(text) ? Number(text) : null;
+    },
     describe: String,
   },
   maxConnections: count,
@@ -142,7 +146,8 @@ function readAliases(text: string): Record<string, string> | null {
     label,
     more.length > 0 || !isOwnLabel(label) ? undefined : standardLabels.find((one) => labelKey(one) === labelKey(meant)),
   ]);
-  if (aliases.some(([, standard]) => standard === undefined)) return null;
+  const isTwice = new Set(aliases.map(([label]) => labelKey(label))).size < aliases.length;
+  if (isTwice || aliases.some(([, standard]) => standard === undefined)) return null;
   return Object.fromEntries(aliases) as Record<string, string>;
 }
 

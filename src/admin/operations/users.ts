@@ -85,8 +85,19 @@ export async function showUser(place: Workplace, orgId: string, email: string): 
       origins.map(withFile).map((one) => ({ ...one, field: called(one.field) })),
     ),
     reports: await countReports(db, user.id),
-    changes: changes.map(withFile),
+    changes: changes
+      .map(withFile)
+      .map((one) => (one.field === '' ? { ...one, after: relabel(one.after, labels) } : one)),
   };
+}
+
+/** Of a user who was created: the custom values by their labels of today. */
+function relabel(created: string | null, labels: ReadonlyMap<string, string>): string | null {
+  if (created === null) return null;
+  const { custom, ...values } = JSON.parse(created) as { custom?: Record<string, unknown> };
+  if (custom === undefined) return created;
+  const called = Object.entries(custom).map(([id, value]) => [labels.get(id) ?? id, value]);
+  return JSON.stringify({ ...values, custom: Object.fromEntries(called) });
 }
 
 /** The values in the order of the standard labels and by their labels of today, each with the last change of it; else with the creation. */

@@ -14,7 +14,8 @@ export const issueList: ListView<Issue> = {
     { title: 'MESSAGE', cell: (issue) => issue.message },
   ],
   empty: 'Nothing is wrong with the file.',
-  toJson: (issue) => issue,
+  // A plan's row has more than the issue.
+  toJson: ({ line, column, severity, code, message, value }) => ({ line, column, severity, code, message, value }),
 };
 
 export const undoneList: ListView<UndoneValue> = {

@@ -1,6 +1,6 @@
 /** How users look to people and to programs. */
 import type { LabelledUser, UserChange, UserHistory } from '../operations/users.js';
-import { formatTime, isoTime, type ListView, renderRecord } from '../output.js';
+import { escapeControl, formatTime, isoTime, type ListView, renderRecord } from '../output.js';
 
 export const userList: ListView<LabelledUser> = {
   columns: [
@@ -37,7 +37,7 @@ export function renderUser({ user, reports, story, changes }: UserHistory): stri
   ]);
   const origins = story.map(
     ({ field, value, from }) =>
-      `  ${field}: ${value}  (${from === null ? 'unknown' : `${formatTime(from.at)}, ${describeOrigin(from)}`})`,
+      `  ${escapeControl(`${field}: ${value}`)}  (${from === null ? 'unknown' : `${formatTime(from.at)}, ${describeOrigin(from)}`})`,
   );
   return `${record}\n\nWhere each value is from:\n${origins.join('\n')}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
 }
@@ -45,7 +45,7 @@ export function renderUser({ user, reports, story, changes }: UserHistory): stri
 function describeChange(change: UserChange): string {
   const what =
     change.field === '' ? 'created' : `${change.field}: ${change.before ?? '(blank)'} → ${change.after ?? '(blank)'}`;
-  return `${formatTime(change.at)}  ${what}  (${describeOrigin(change)})`;
+  return escapeControl(`${formatTime(change.at)}  ${what}  (${describeOrigin(change)})`);
 }
 
 function describeOrigin({ runId, file, line }: UserChange): string {
