@@ -29,6 +29,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   await ask('orgs', 'set', 'acme', 'identifier=Employee ID', 'earlyCheck=no');
   await ask('orgs', 'set', 'acme', 'aliases=Work Email=user email; Boss=Manager Email', 'encoding=windows-1252');
   assert.match((await run('orgs', 'set', 'acme', 'aliases=Work Email=Mail')).stderr, /aliases takes labels with/);
+  assert.equal((await run('orgs', 'set', 'acme', 'aliases=Boss=Manager; boss=User Name')).code, 2);
   const shown = (await run('orgs', 'show', 'acme')).stdout;
   assert.match(shown, /Work Email=User Email; Boss=Manager Email[\s\S]*windows-1252/);
   const server = await startServe(t, { data });
@@ -46,6 +47,8 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   const rejected = (await client.get(first.files[0]!.rejected!)).toString();
   await put('/users.rejected.csv', rejected.replace(' at ', '@'));
   assert.equal((await ask<RunSummary>('import', 'acme')).users.created, 1);
+  const { changes } = await ask<{ changes: { field: string; after: string }[] }>('users', 'show', 'acme', names[2]!);
+  assert.deepEqual(JSON.parse(changes.find(({ field }) => field === '')!.after).custom, { 'Employee ID': '2' });
   assert.match((await run('users', 'show', 'acme', names[2]!)).stdout, /Zoë 2/);
   assert.match((await run('users', 'show', 'acme', names[3]!)).stdout, /Zoë 3/, 'rejected rows are UTF-8, and say so');
 
