@@ -77,7 +77,7 @@ export async function checkFile(
   const source = await readAs(file, org.options.encoding);
   return planApart(deps, org, [source], tell, async (plan) => {
     for await (const page of listIssues(plan.stage, 0)) await onIssues(page as Issue[]);
-    return summarizeCheck('check', org, plan, [outcomeOf(source.name, source, plan.planned[0]!)]);
+    return summarizeCheck('check', org, plan, [await outcomeOf(plan.stage, 0, source, plan.planned[0]!)]);
   });
 }
 

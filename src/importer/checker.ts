@@ -158,7 +158,7 @@ async function writeReports(
   const { recipient, options } = org;
   const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient, options };
   const place = placeReports(upload.path, kind, plan.today);
-  const outcome = outcomeOf(source.name, source, planned);
+  const outcome = await outcomeOf(plan.stage, file, source, planned);
   const { faults, warnings, refused } = planned.type === 'teams' ? planned.teams : planned.users;
   const keep = async (blob: Promise<SealedBlob>) => {
     sealed.push(await blob);

@@ -3,13 +3,14 @@ import { freeName } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
 import type { Run } from '../db/control/runs.js';
 import type { Settlement } from '../db/control/settle.js';
-import { indexIssues } from '../db/directory/findings.js';
+import { indexIssues, listNewFields } from '../db/directory/findings.js';
 import type { Stage } from '../db/directory/stage.js';
 import { sumFiles } from './counts.js';
 import type { UploadSource } from './order.js';
 import type { PlannedFile } from './plan.js';
 import { type ReportDeps, writeRejected, writeReport, writeText } from './report.js';
 import type { RunDeps } from './run.js';
+import type { Source } from './source.js';
 import { describeRun } from './summary.js';
 import { dateIn } from './time.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from './types.js';
@@ -59,7 +60,13 @@ export async function writeReports(deps: RunDeps, plan: PlannedRun, reports: Rep
     const rejected = hasFaults ? await keep('rejected', () => writeRejected(reportDeps, file, source, filePlan)) : null;
     const state = filePlan.refusal === null ? 'imported' : 'refused';
     uploads.push({ id: upload.id, state, archivedAs });
-    files.push({ ...outcomeOf(source.name, source, filePlan), uploadId: upload.id, archivedAs, report, rejected });
+    files.push({
+      ...(await outcomeOf(stage, file, source, filePlan)),
+      uploadId: upload.id,
+      archivedAs,
+      report,
+      rejected,
+    });
   }
   const summary = { ...summarize(deps, plan, files), note: run.approval?.note ?? null };
   await writeSummary(reportDeps, `/reports/${date}`, `run-${run.id}.summary`, summary, place, reports);
@@ -82,7 +89,7 @@ export async function writeHeldReports(
   for (const [file, { source, upload }] of sources.entries()) {
     const report = await place(folder, `${source.name.replace(/\.csv$/i, '')}.held.csv`);
     reports.push({ path: report, blob: await writeReport(reportDeps, file, source) });
-    const outcome = outcomeOf(source.name, source, planned[file]!);
+    const outcome = await outcomeOf(stage, file, source, planned[file]!);
     const state = outcome.state === 'refused' ? 'refused' : 'held';
     files.push({ ...outcome, state, uploadId: upload.id, report });
   }
@@ -123,15 +130,17 @@ export async function writeSummary(
 }
 
 /** What is known of a file before it has a place in the archive. */
-export function outcomeOf(
-  name: string,
-  { bytes, sha256 }: { bytes: number; sha256: string },
+export async function outcomeOf(
+  stage: Stage,
+  file: number,
+  { name, bytes, sha256 }: Source,
   plan: PlannedFile,
-): FileOutcome {
+): Promise<FileOutcome> {
   const { type, refusal, rows, users, teams } = plan;
   const state = refusal === null ? 'imported' : 'refused';
+  const newFields = refusal === null ? await listNewFields(stage, file) : [];
   const nowhere = { archivedAs: null, report: null, rejected: null };
-  return { uploadId: null, name, type, state, refusal, bytes, sha256, rows, users, teams, ...nowhere };
+  return { uploadId: null, name, type, state, refusal, bytes, sha256, rows, users, teams, ...nowhere, newFields };
 }
 
 export function summarize(

@@ -79,11 +79,21 @@ function describeFile(file: FileOutcome): string[] {
     const where = file.refusal.line === null ? '' : `line ${file.refusal.line}: `;
     lines.push(`  REFUSED, nothing of it was applied. ${where}${file.refusal.message}`);
   }
+  lines.push(...describeNewFields(file));
   if (file.archivedAs !== null) lines.push(`  archived as ${file.archivedAs}`);
   if (file.report !== null) lines.push(`  details in ${file.report}`);
   if (file.rejected !== null) lines.push(`  ${describeRejected(file)} in ${file.rejected}`);
   lines.push(`  SHA-256 ${file.sha256}`);
   return lines;
+}
+
+/** A misspelt column is seen here: it makes a field of its own. */
+export function describeNewFields({ newFields = [] }: Pick<FileOutcome, 'newFields'>): string[] {
+  const kinds = { text: 'text', boolean: 'Yes or No', date: 'date' };
+  if (newFields.length === 0) return [];
+  return [
+    `  new fields: ${newFields.map(({ label, type }) => `${label.replace(/\s+/g, ' ')} (${kinds[type]})`).join(', ')}`,
+  ];
 }
 
 /** Of a refused file the other rows have not been applied either: to send the mended ones alone would lose them. */

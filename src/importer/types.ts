@@ -1,5 +1,7 @@
 /** What a run counts and tells: the words of docs/import-rules.md, as types. */
 
+import type { FieldType } from '../db/directory/fields.js';
+
 /** A whole file is rejected; nothing of it is applied. */
 export interface Refusal {
   code: string;
@@ -73,6 +75,8 @@ export interface FileOutcome {
   archivedAs: string | null;
   report: string | null;
   rejected: string | null;
+  /** Custom fields that begin with the file; older summaries have none. */
+  newFields?: { label: string; type: FieldType }[];
 }
 
 export interface RunSummary {

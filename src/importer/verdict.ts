@@ -1,5 +1,5 @@
 /** What a check says of one file, as people read it. */
-import { describeCounts, describeRejected } from './summary.js';
+import { describeCounts, describeNewFields, describeRejected } from './summary.js';
 import { formatLocal } from './time.js';
 import type { RunSummary } from './types.js';
 
@@ -31,7 +31,11 @@ export function describeVerdict({ summary, slotAt, beside }: Verdict): string {
   } else {
     const of = file.type === null ? '' : ` of ${file.type}`;
     lines.push(`This file would be imported: ${file.rows} ${file.rows === 1 ? 'row' : 'rows'}${of}.`);
-    lines.push(`  Users: ${describeCounts(file.users)}`, `  Teams: ${describeCounts(file.teams)}`);
+    lines.push(
+      `  Users: ${describeCounts(file.users)}`,
+      `  Teams: ${describeCounts(file.teams)}`,
+      ...describeNewFields(file),
+    );
   }
   if (summary.hold.length > 0) {
     const alone = beside.length === 0 ? 'The import' : 'The import of these files';

@@ -96,6 +96,16 @@ onBothDatabases('reports', (open) => {
     }
   });
 
+  test('R1 C1 the summary and the check name the fields that new columns make: a misspelt one is seen', async (t) => {
+    const acme = await Company.open(open, t);
+    const text = csv('User Email,Departmnt,Remote,Since', 'ann@acme.test,Ops,yes,2026-01-31');
+    const told = async (summary: RunSummary) => acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`);
+    const first = await acme.import({ 'users.csv': text });
+    assert.match(await told(first), /new fields: Departmnt \(text\), Remote \(Yes or No\), Since \(date\)/);
+    assert.deepEqual(first.files[0]!.newFields![0], { label: 'Departmnt', type: 'text' });
+    assert.doesNotMatch(await told(await acme.import({ 'users.csv': text })), /new fields/);
+  });
+
   test('G2 a file that is refused for its faults is to be sent whole again, not its faulty rows alone', async (t) => {
     const acme = await Company.open(open, t);
     const rows = Array.from({ length: 20 }, (_, index) => `bad${index}`);

@@ -1,4 +1,5 @@
-/** Reads back what was found wrong with a file, in the order of its lines; a million findings need no memory. */
+/** Reads back what was found wrong with a file, in the order of its lines, and what is new in it; a million findings need no memory. */
+import type { FieldType } from './fields.js';
 import { analyze, createIndex, pagesByLine, rows } from './plan.js';
 import type { StagedIssue } from './rows.js';
 import type { Stage } from './stage.js';
@@ -29,4 +30,10 @@ export async function* listFaultyLines(stage: Stage, file: number): AsyncGenerat
   const query = `SELECT DISTINCT line FROM ${stage.prefix}.issues
     WHERE file = :file AND severity = 'fault' AND line > :after ORDER BY line LIMIT :limit`;
   for await (const page of pagesByLine<{ line: number }>(stage, query, { file })) yield* page.map(({ line }) => line);
+}
+
+/** Custom fields that a file brings, in the order of its columns (rule C1). */
+export async function listNewFields(stage: Stage, file: number): Promise<{ label: string; type: FieldType }[]> {
+  const sql = `SELECT label, type FROM ${stage.prefix}.fields WHERE file = :file ORDER BY position`;
+  return rows<{ label: string; type: FieldType }>(stage, sql, { file });
 }
