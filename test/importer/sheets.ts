@@ -133,7 +133,7 @@ const steps: fc.Arbitrary<Step[]> = fc
       days: fc.constantFrom(0, 0, 1, 2, 10),
       isPunctual: fc.boolean(),
     }),
-    { minLength: 1, maxLength: 4 },
+    { minLength: 1, maxLength: 3 },
   )
   .map((drafted) => {
     const sent: Rows[] = [];
@@ -163,9 +163,15 @@ export const history: fc.Arbitrary<History> = fc.record({
   replacesTeams: fc.boolean(),
   dateFormat: fc.constantFrom('auto', 'auto', 'mdy', 'dmy'),
   isIdentified: fc.boolean(),
-  guard: fc.option(
-    fc.record({ maxDeactivations: fc.constantFrom('0', '1', '2'), maxAdminChanges: fc.constantFrom(0, 1, 2) }),
-    { freq: 2 },
+  guard: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(null) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        maxDeactivations: fc.constantFrom('0', '1', '2'),
+        maxAdminChanges: fc.constantFrom(0, 1, 2),
+      }),
+    },
   ),
   steps,
 });
