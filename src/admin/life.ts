@@ -2,9 +2,9 @@
 import { hostname } from 'node:os';
 import type { Logger } from '../config/logger.js';
 import { type Settings, settingsSchema } from '../config/settings.js';
+import { readVersion } from '../config/version.js';
 import { recordAudit } from '../db/control/audit.js';
 import type { Workplace } from './compose.js';
-import { readVersion } from './program.js';
 
 /** Records the start; the function that comes back records the stop, and never throws. */
 export async function recordLife({ control, settings, now }: Workplace, logger: Logger): Promise<() => Promise<void>> {

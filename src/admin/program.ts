@@ -1,6 +1,6 @@
 /** The command line's grammar: global options, command groups, help. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { readVersion } from '../config/version.js';
 import { exitCodesText } from './exit.js';
 
 /** Adds one group of commands. */
@@ -30,10 +30,4 @@ ${exitCodesText}`,
     );
   for (const register of groups) register(program);
   return program;
-}
-
-/** Of Dropslot itself. */
-export function readVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -45,7 +45,7 @@ export async function planApart<T>(
   return apart(deps, async (stage) => {
     const moment = now();
     const today = dateIn(org.timeZone, moment);
-    const known = await readKnown(directory.read, org.id);
+    const known = await readKnown(directory.read, org, settings);
     const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, tell }, sources);
     const hold = await guardPlan(stage, org, settings);
     await indexIssues(stage);

@@ -1,12 +1,15 @@
 /** Collects what is wrong with one file and keeps it in the stage, so that a million mistakes need no memory. */
 import { stageIssues } from '../db/directory/rows.js';
 import type { Stage } from '../db/directory/stage.js';
+import { LineSet } from './lineset.js';
 import type { Issue, Severity } from './types.js';
 
 const batchIssues = 5000;
 
 export class IssueLog {
   readonly counts: Record<Severity, number> = { refusal: 0, hold: 0, fault: 0, warning: 0 };
+  /** Those that something is wrong with. */
+  readonly lines = new LineSet();
   private waiting: Issue[] = [];
 
   /** @param file its place in the run. */
@@ -19,6 +22,7 @@ export class IssueLog {
   add(issues: readonly Issue[]): void {
     for (const issue of issues) {
       this.counts[issue.severity]++;
+      if (issue.line !== null) this.lines.add(issue.line);
       this.waiting.push(issue);
     }
   }

@@ -9,8 +9,8 @@ import { SpaceError } from '../storage/types.js';
 import { RefusalError, refuse } from './codes.js';
 import { readAs } from './encoding.js';
 import { readHeader } from './header.js';
+import { openRows } from './reading.js';
 import type { Source } from './source.js';
-import { openRows } from './survey.js';
 import type { FileType } from './types.js';
 import { wordingOf } from './wording.js';
 

@@ -6,28 +6,29 @@ import type { Conflict } from '../db/directory/claims.js';
 import type { Field } from '../db/directory/fields.js';
 import { followEmail, followManagers, followOwners, resolveIdentity } from '../db/directory/identity.js';
 import { planMemberships } from '../db/directory/memberships.js';
-import { analyze, createIndex, type Finding, type PlanContext } from '../db/directory/plan.js';
+import type { Finding, PlanContext } from '../db/directory/plan.js';
 import { dropRings } from '../db/directory/rings.js';
-import { insertRows, stageTeams, stageUsers } from '../db/directory/rows.js';
+import { insertRows } from '../db/directory/rows.js';
 import { beginFile, type Stage } from '../db/directory/stage.js';
 import { countStubs } from '../db/directory/stubs.js';
 import { changeTeams, countTeams, gatherTeams, parentRelation } from '../db/directory/teamplan.js';
 import { settleTwins } from '../db/directory/twins.js';
 import { changeUsers, countUsers, gatherUsers, managerRelation } from '../db/directory/userplan.js';
 import { type CodeName, makeIssue, RefusalError, refuse } from './codes.js';
-import { type ColumnPlan, planColumns } from './columns.js';
+import type { ColumnPlan } from './columns.js';
 import { noCounts } from './counts.js';
-import { type Header, teamLabels, userLabels } from './header.js';
+import { teamLabels, userLabels } from './header.js';
 import { IssueLog } from './issues.js';
+import type { KnownRows } from './known.js';
 import { emailKey, labelKey } from './normal.js';
+import { openFile } from './opening.js';
 import type { Row } from './parse.js';
-import { readTeam, readUser } from './record.js';
+import { openRows } from './reading.js';
 import type { Source } from './source.js';
-import { fitsHeader, openRows, type Survey, surveyFile } from './survey.js';
+import { stageRows } from './staging.js';
+import type { Survey } from './survey.js';
 import type { TeamName } from './teamlist.js';
-import { startOfDay } from './time.js';
 import type { Counts, FileType, Issue, Progress, Refusal } from './types.js';
-import { wordingOf } from './wording.js';
 
 /** What all files of one run are planned with. */
 export interface PlanJob {
@@ -41,6 +42,8 @@ export interface PlanJob {
   fields: Field[];
   /** Old names of renamed teams, by their compared forms. */
   teamAliases: ReadonlyMap<string, TeamName>;
+  /** Rows that the directory says; null: none is ever left out, as an identifier may tell them of another user. */
+  known: KnownRows | null;
   /** Told at every step; throws to end the run at a safe point. */
   tell(progress: Progress): void;
 }
@@ -51,6 +54,8 @@ export interface PlannedFile {
   /** The header's cells, for the file of rejected rows. */
   header: string[];
   rows: number;
+  /** Reads again what was planned, the header first: rows that are known are not among it, faulty ones are. */
+  open: () => AsyncGenerator<Row[]>;
   users: Counts;
   teams: Counts;
 }
@@ -73,12 +78,22 @@ export async function planFiles(job: PlanJob, sources: readonly Source[]): Promi
 
 async function planFile(job: PlanJob, file: number, source: Source): Promise<PlannedFile> {
   const issues = new IssueLog(job.stage, file);
-  const planned: PlannedFile = { type: null, refusal: null, header: [], rows: 0, users: noCounts(), teams: noCounts() };
+  const open = () => openRows(source, job.settings);
+  const planned: PlannedFile = {
+    type: null,
+    refusal: null,
+    header: [],
+    rows: 0,
+    open,
+    users: noCounts(),
+    teams: noCounts(),
+  };
   try {
     await planRows(job, file, source, planned, issues);
   } catch (error) {
     if (!(error instanceof RefusalError)) throw error;
     planned.refusal = error.refusal;
+    job.known?.settle(() => false);
     issues.add([{ ...error.refusal, severity: 'refusal', value: null }]);
   }
   await issues.flush(true);
@@ -100,10 +115,9 @@ async function planRows(
   if (source.bytes > settings.maxFileBytes) {
     throw new RefusalError(refuse('file_too_large', { bytes: source.bytes, limit: settings.maxFileBytes }));
   }
-  const survey = await surveyFile(source, settings, wordingOf(job.org, job.fields), (rows) =>
-    job.tell({ phase: 'reading', file: source.name, rows }),
-  );
+  const { reading, survey, columns } = await openFile(job, source);
   planned.rows = survey.rows;
+  planned.open = reading.open;
   if (survey.header === null) {
     issues.add([makeIssue('file_empty', { line: null })]);
     return;
@@ -112,22 +126,13 @@ async function planRows(
   planned.type = survey.header.type;
   planned.header = survey.header.cells;
   issues.add(survey.header.warnings);
-  if (survey.rows === 0) {
+  if (columns === null) {
     issues.add([makeIssue('no_rows', { line: null })]);
     return;
   }
   await beginFile(stage);
-  const columns = planColumns(
-    survey.header,
-    survey,
-    job.fields,
-    job.org.dateFormat,
-    job.now,
-    job.org.options.identifier,
-  );
-  columns.teamAliases = job.teamAliases;
   issues.add(columns.warnings);
-  await stageRows(job, source, survey.header, columns, issues);
+  const mayKeep = await stageRows(job, source.name, reading, { ...survey, header: survey.header }, columns, issues);
   const isUsers = survey.header.type === 'users';
   await faultTwins(stage, isUsers, issues);
   job.tell({ phase: 'planning', file: source.name, rows: survey.rows });
@@ -139,6 +144,8 @@ async function planRows(
     await addFields(job, file, columns);
     await planUsers(job, context, issues);
     Object.assign(planned.users, await countUsers(stage, context));
+    planned.users.unchanged += reading.recognized;
+    job.known?.settle((line) => mayKeep(line) && !issues.lines.has(line));
   } else {
     await planTeams(job, context, issues);
     Object.assign(planned.teams, await countTeams(stage, context));
@@ -154,64 +161,6 @@ function contextOf({ org, today, now }: PlanJob, file: number): PlanContext {
     ownerKey: emailKey(org.ownerEmail),
     replacesTeams: org.teamsMode === 'replace',
   };
-}
-
-/** The second pass: typed rows into the stage, in batches of what one chunk of the file holds. */
-async function stageRows(
-  job: PlanJob,
-  source: Source,
-  header: Header,
-  columns: ColumnPlan,
-  issues: IssueLog,
-): Promise<void> {
-  const dayStarts = new Map<string, number>();
-  const dayOf = (date: string) => {
-    const known = dayStarts.get(date) ?? startOfDay(job.org.timeZone, date);
-    if (dayStarts.size < 5000) dayStarts.set(date, known);
-    return known;
-  };
-  const read = (data: readonly Row[], found: Issue[]): (() => Promise<void>) => {
-    if (header.type === 'users') {
-      const users = present(data.map((row) => readUser(row, columns, dayOf, found)));
-      return () => stageUsers(job.stage, users);
-    }
-    const teams = present(data.map((row) => readTeam(row, columns, found)));
-    return () => stageTeams(job.stage, teams);
-  };
-  let rows = 0;
-  let isHeader = true;
-  // The database writes one batch while the next is parsed: they keep two cores busy.
-  let writing = Promise.resolve();
-  for await (const batch of openRows(source, job.settings)) {
-    const data = isHeader ? batch.slice(1) : batch;
-    isHeader = false;
-    const found: Issue[] = [];
-    const whole = data.filter((row) => {
-      const fits = fitsHeader(row, header);
-      if (!fits) found.push(miscounted(row, header));
-      return fits;
-    });
-    const write = read(whole, found);
-    issues.add(found);
-    await writing;
-    writing = write().then(() => issues.flush());
-    // Its failure is met at the next `await writing`.
-    writing.catch(() => {});
-    rows += data.length;
-    job.tell({ phase: 'staging', file: source.name, rows });
-  }
-  await writing;
-  const table = header.type === 'users' ? 'user_rows' : 'team_rows';
-  await createIndex(job.stage, table, 'key, line', 'key');
-  await analyze(job.stage, table);
-}
-
-function miscounted(row: Row, header: Header): Issue {
-  return makeIssue('cell_count', { line: row.line }, { count: row.cells.length, expected: header.cells.length });
-}
-
-function present<T>(values: (T | null)[]): T[] {
-  return values.filter((value): value is T => value !== null);
 }
 
 async function faultTwins(stage: Stage, isUsers: boolean, issues: IssueLog): Promise<void> {

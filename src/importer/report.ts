@@ -14,7 +14,6 @@ import { guardFormula } from './formula.js';
 import { type Form, type Row, tellForm } from './parse.js';
 import type { PlannedFile } from './plan.js';
 import type { Source } from './source.js';
-import { openRows } from './survey.js';
 
 export interface ReportDeps {
   settings: Settings;
@@ -60,7 +59,7 @@ export async function writeRejected(
     await writer.write(Buffer.from(mark + first + toCsv([planned.header], delimiter)));
     const faulty = listFaultyLines(deps.stage, file);
     let next = await faulty.next();
-    for await (const batch of openRows(source, deps.settings)) {
+    for await (const batch of planned.open()) {
       const rejected: Row[] = [];
       for (const row of batch) {
         if (next.done === true) break;

@@ -8,13 +8,12 @@ import type { Run } from '../db/control/runs.js';
 import { type Settlement, settleRun } from '../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../db/control/uploads.js';
 import { applyPlan, findApplied } from '../db/directory/apply.js';
-import { readVersion } from '../db/directory/directory.js';
 import { dropStages, openStage, type Stage } from '../db/directory/stage.js';
 import { DatabaseError } from '../db/error.js';
 import { removeBlob } from '../storage/blob.js';
 import { ImportError } from './error.js';
 import { holdPlan } from './hold.js';
-import { readKnown } from './job.js';
+import { keepKnown, readKnown } from './job.js';
 import { orderSources, type UploadSource } from './order.js';
 import { type Outcome, openSettlement, sealSettlement } from './outcome.js';
 import { type PlanJob, planFiles } from './plan.js';
@@ -113,7 +112,7 @@ async function planAndApply(
   tell: (progress: Progress) => void,
 ): Promise<Ending> {
   const { directory, settings, now, onStep } = deps;
-  const version = await readVersion(directory.read, org.id);
+  const { version, ...known } = await readKnown(directory.read, org, settings);
   const moment = now();
   const job: PlanJob = {
     settings,
@@ -122,7 +121,7 @@ async function planAndApply(
     // What is approved is what was counted: it keeps its date.
     today: run.hold?.today ?? dateIn(org.timeZone, moment),
     now: moment,
-    ...(await readKnown(directory.read, org.id)),
+    ...known,
     tell,
   };
   const planned = await planFiles(
@@ -145,7 +144,8 @@ async function planAndApply(
     tell({ phase: 'applying', file: null, rows: 0 });
     const outcome = await sealSettlement(org.recipient, settlement);
     isSubmitted = true;
-    await applyPlan(stage, { org: org.id, runId: run.id, uploads, version, now: moment, outcome });
+    const application = { org: org.id, runId: run.id, uploads, version, now: moment, outcome };
+    await applyPlan(stage, { ...application, known: keepKnown(job) });
     await onStep?.('applied');
     return settlement;
   } catch (error) {

@@ -2,12 +2,10 @@
 
 import { RefusalError, refuse } from './codes.js';
 import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
-import { decodeText } from './decode.js';
 import { readCell } from './formula.js';
 import { type Header, readHeader, type Wording } from './header.js';
 import { dropInvisible, isEmail } from './normal.js';
-import { type Limits, type Row, readRows } from './parse.js';
-import type { Source } from './source.js';
+import type { Limits, Row } from './parse.js';
 
 /** What the values of one column have in common. */
 export interface ColumnFacts {
@@ -30,17 +28,18 @@ export interface Survey {
 const booleans = /^(yes|no|true|false)$/i;
 
 /**
+ * @param batches the header first.
  * @param onProgress told the rows read so far, now and then.
  * @throws RefusalError
  */
-export async function surveyFile(
-  source: Source,
+export async function surveyRows(
+  batches: AsyncIterable<Row[]>,
   limits: Limits,
   wording: Wording,
   onProgress: (rows: number) => void,
 ): Promise<Survey> {
   const survey: Survey = { header: null, facts: [], rows: 0 };
-  for await (const batch of openRows(source, limits)) {
+  for await (const batch of batches) {
     for (const row of batch) {
       if (survey.header === null) {
         survey.header = readHeader(row, limits, wording);
@@ -59,12 +58,6 @@ export async function surveyFile(
     onProgress(survey.rows);
   }
   return survey;
-}
-
-/** The rows of a file, header first; reading begins anew at each call. */
-export function openRows(source: Source, limits: Limits): AsyncGenerator<Row[]> {
-  const reopen = () => decodeText(source.open());
-  return readRows(reopen(), reopen, limits);
 }
 
 /** Whether the row has as many cells as the header; blank ones more at the end are no matter. */

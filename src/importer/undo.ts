@@ -61,7 +61,8 @@ export async function undoRun(
     const sealed = await sealSettlement(org.recipient, settlement);
     isSubmitted = true;
     const uploads = [{ file: 0, uploadId: null }];
-    await applyPlan(stage, { org: org.id, runId: run.id, uploads, version, now: moment, outcome: sealed });
+    const application = { org: org.id, runId: run.id, uploads, version, now: moment, outcome: sealed };
+    await applyPlan(stage, { ...application, known: null });
     await onStep?.('applied');
     return settlement;
   } catch (error) {

@@ -8,9 +8,10 @@ import { checkFile } from '../../src/importer/check.js';
 import { RefusalError } from '../../src/importer/codes.js';
 import { planColumns } from '../../src/importer/columns.js';
 import { readAs } from '../../src/importer/encoding.js';
+import { openRows } from '../../src/importer/reading.js';
 import { readUser } from '../../src/importer/record.js';
 import type { Source } from '../../src/importer/source.js';
-import { fitsHeader, openRows, surveyFile } from '../../src/importer/survey.js';
+import { fitsHeader, surveyRows } from '../../src/importer/survey.js';
 import type { Issue } from '../../src/importer/types.js';
 import { wordingOf } from '../../src/importer/wording.js';
 import { Company } from '../support/company.js';
@@ -39,7 +40,7 @@ function cut({ bytes }: Sent, sizes: readonly number[]): Source {
 async function understand(sent: Sent, sizes: readonly number[]) {
   try {
     const source = await readAs(cut(sent, sizes), sent.encoding);
-    const survey = await surveyFile(source, limits, wordingOf({ options: {} }, []), () => {});
+    const survey = await surveyRows(openRows(source, limits), limits, wordingOf({ options: {} }, []), () => {});
     if (survey.header === null) return { survey };
     const rows = [];
     for await (const batch of openRows(source, limits)) rows.push(...batch);

@@ -35,14 +35,14 @@ const blankOr = (value: fc.Arbitrary<string>) =>
   fc.oneof({ weight: 1, arbitrary: fc.constant('') }, { weight: 2, arbitrary: value });
 
 const address = fc.constantFrom('owner@x.test', 'a@x.test', 'b@x.test', 'c@x.test', 'd@x.test', 'B@x.test', 'C@X.test');
-const email = mostly(address, fc.constantFrom('', 'nobody', 'e@x.test ', ' a@x.test', 'f@x.test', 'g@x.test'));
+export const email = mostly(address, fc.constantFrom('', 'nobody', 'e@x.test ', ' a@x.test', 'f@x.test', 'g@x.test'));
 const team = fc.constantFrom('Sales', 'sales', 'Big  Team', 'big team', 'Ops', 'R&D', 'Law');
 const date = fc.constantFrom(
   ...['2026-03-11', '2026-03-12', '2026-03-13', '2026-3-9', '2026-03-20', '2020-01-31', '11/03/2026', '03/11/2026'],
   ...['12/03/2026', '03/12/2026', '13/03/2026', '03/13/2026', '30/02/2026', '3/3/2026', 'soon'],
 );
 
-const userColumns: Record<string, fc.Arbitrary<string>> = {
+export const userColumns: Record<string, fc.Arbitrary<string>> = {
   'User Name': blankOr(fc.constantFrom('Ann', 'Ann  A', 'Bob', 'Ünal "X"')),
   'First Name': blankOr(fc.constantFrom('Ann', 'Bob')),
   'Last Name': blankOr(fc.constantFrom('Lee', "O'Hara")),
@@ -75,7 +75,7 @@ function sheet(key: string, keys: fc.Arbitrary<string>, columns: typeof userColu
 }
 
 const usersSheet = sheet('User Email', email, userColumns);
-const teamsSheet = sheet('Team Name', mostly(team, fc.constant('')), teamColumns);
+export const teamsSheet = sheet('Team Name', mostly(team, fc.constant('')), teamColumns);
 
 /** What becomes of a row, or of a cell, when a file is sent again; numbers count around. */
 interface Edit {

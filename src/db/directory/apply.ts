@@ -2,6 +2,7 @@
 
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
+import { carryKnownRows, replaceKnownRows } from './known.js';
 import type { Stage } from './stage.js';
 
 export interface Application {
@@ -15,6 +16,8 @@ export interface Application {
   now: number;
   /** All that settling the run needs, as JSON: found by `findApplied` after a crash. */
   outcome: unknown;
+  /** Rows of files that the directory says then; `kept`: those that it said before. null: nothing is known of it. */
+  known: Parameters<typeof replaceKnownRows>[3] | 'kept';
 }
 
 /** What the run left for settling; null: it was not applied. */
@@ -32,6 +35,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
   await stage.db.transaction(async (tx) => {
     await claimVersion(tx, application);
     await recordApplication(tx, application);
+    await recordKnown(tx, application);
     const step = (sql: string) =>
       tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
     await numberNew(stage, step);
@@ -52,6 +56,11 @@ async function claimVersion(tx: Queryable, { org, version }: Application): Promi
     .where({ org_id: org, version })
     .update({ version: version + 1 });
   if (claimed === 0) throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
+}
+
+async function recordKnown(tx: Queryable, { org, version, known }: Application): Promise<void> {
+  if (known === 'kept') await carryKnownRows(tx, org, version);
+  else await replaceKnownRows(tx, org, version + 1, known);
 }
 
 async function recordApplication(tx: Queryable, { org, runId, uploads, now, outcome }: Application): Promise<void> {

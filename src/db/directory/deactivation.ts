@@ -1,6 +1,7 @@
 /** Scheduled deactivations: who is due, and making it so. */
 import type { Db } from '../connection.js';
 import { bumpVersion } from './directory.js';
+import { carryKnownRows } from './known.js';
 
 const batchUsers = 500;
 
@@ -30,7 +31,8 @@ export async function deactivateDue(db: Db, now: number): Promise<Map<string, nu
 
 async function deactivate(db: Db, org: string, ids: number[], now: number): Promise<number> {
   return db.write.transaction(async (tx) => {
-    await bumpVersion(tx, org);
+    // No row of a file says whether a scheduled deactivation has taken place.
+    await carryKnownRows(tx, org, (await bumpVersion(tx, org)) - 1);
     const users = await tx('users')
       .whereIn('id', ids)
       .where('deactivate_at', '<=', now)

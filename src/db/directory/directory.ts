@@ -1,5 +1,6 @@
 /** An organization's directory as a whole: its version, and its end. */
 import type { Queryable } from '../connection.js';
+import { replaceKnownRows } from './known.js';
 
 /** Rises with every write; 0: nothing was written yet. Two equal readings enclose an unchanged directory. */
 export async function readVersion(db: Queryable, org: string): Promise<number> {
@@ -13,12 +14,17 @@ export async function listVersions(db: Queryable): Promise<Map<string, number>> 
   return new Map(rows.map((row) => [row.org_id, row.version]));
 }
 
-/** Counts a write to the organization's directory; joins the caller's transaction. */
-export async function bumpVersion(tx: Queryable, org: string): Promise<void> {
-  await tx('org_versions')
+/**
+ * Counts a write to the organization's directory; joins the caller's transaction. The version after it. Known rows are void
+ * with it, unless the caller takes them along.
+ */
+export async function bumpVersion(tx: Queryable, org: string): Promise<number> {
+  const [row] = await tx('org_versions')
     .insert({ org_id: org, version: 1 })
     .onConflict('org_id')
-    .merge({ version: tx.raw('org_versions.version + 1') });
+    .merge({ version: tx.raw('org_versions.version + 1') })
+    .returning('version');
+  return row!.version;
 }
 
 /** Organizations that the directory holds anything of. */
@@ -38,6 +44,7 @@ export async function deleteDirectory(db: Queryable, org: string): Promise<{ use
       .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
       .delete();
     await tx('former_emails').where({ org_id: org }).delete();
+    await replaceKnownRows(tx, org, 0, null);
     const users = await tx('users').where({ org_id: org }).delete();
     const teams = await tx('teams').where({ org_id: org }).delete();
     await tx('fields').where({ org_id: org }).delete();

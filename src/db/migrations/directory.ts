@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { changesAt } from './changes.js';
 import { fieldChoices } from './fields.js';
 import { addFormerEmails } from './former.js';
+import { knownRows } from './known.js';
 import type { Migration } from './migrate.js';
 import { addRules } from './rules.js';
 
@@ -11,7 +12,10 @@ export const directoryMigrations: readonly Migration[] = [
   { name: '002_rules', up: addRules },
   fieldChoices,
   { name: '010_former_emails', up: addFormerEmails },
+
   changesAt,
+
+  knownRows,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */
