@@ -26,7 +26,10 @@ export async function checkDiskFile(
   onIssues: (issues: Issue[]) => void | Promise<void>,
 ): Promise<RunSummary> {
   const org = await place.org(orgId);
-  const source = await openDiskSource(path);
+  const source = await openDiskSource(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new AdminError('not_found', `there is no file ${path}`);
+    throw new AdminError('failed', `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`);
+  });
   return checkFile(place, org, source, onIssues, () => {});
 }
 
