@@ -8,7 +8,7 @@ import { openUndoRun } from '../../src/db/control/runs.js';
 import { deactivateDue } from '../../src/db/directory/deactivation.js';
 import { bumpVersion, readVersion } from '../../src/db/directory/directory.js';
 import { readKnownRows } from '../../src/db/directory/known.js';
-import { KnownRows } from '../../src/importer/known.js';
+import { digestOf, KnownRows } from '../../src/importer/known.js';
 import { readChanged, readWhole } from '../../src/importer/reading.js';
 import type { RunSummary } from '../../src/importer/types.js';
 import { workNext } from '../../src/importer/worker.js';
@@ -196,6 +196,63 @@ onBothDatabases('known rows', (open) => {
     const id = await openUndoRun(deps.control.write, org.id, last!.id, clock).catch(() => null);
     return id === null ? null : workNext(deps, id);
   }
+});
+
+describe('a table of known rows', () => {
+  const form = { header: 'h', orders: '' };
+  const fill = (known: KnownRows, from: number, to: number) => {
+    known.begin(form, to - from);
+    for (let at = from; at < to; at++) known.note(digestOf(`row ${at}`), digestOf(`user ${at}`), at);
+    known.settle((line) => line % 10 !== 0);
+  };
+  const reopen = (known: KnownRows) => new KnownRows(known.form, [...known.pieces()]);
+
+  test('grows, and is read back as it was', () => {
+    const first = new KnownRows(null, []);
+    fill(first, 0, 100_000);
+    assert.equal(first.find(digestOf('row 7')), -1, 'what a run adds is known to the next');
+    const second = reopen(first);
+    assert.equal(second.size, 90_000);
+    assert.equal(second.isChanged, false);
+    for (const at of [1, 7, 99_999])
+      assert.equal(second.find(digestOf(`row ${at}`)), second.findUser(digestOf(`user ${at}`)));
+    for (const at of [0, 10, 99_990, 100_000]) assert.equal(second.find(digestOf(`row ${at}`)), -1);
+    fill(second, 50_000, 150_000);
+    const third = reopen(second);
+    assert.equal(third.size, 135_000);
+    assert.ok(third.find(digestOf('row 149999')) >= 0);
+  });
+
+  test('has one row of a user, and none of a user with two in a file', () => {
+    const first = new KnownRows(null, []);
+    first.begin(form, 3);
+    for (const [line, user] of ['ann', 'bob', 'ann', 'ann'].entries())
+      first.note(digestOf(`row ${line}`), digestOf(user), line);
+    first.settle(() => true);
+    const second = reopen(first);
+    assert.equal(second.size, 1);
+    assert.ok(second.find(digestOf('row 1')) >= 0);
+    second.begin(form, 1);
+    second.note(digestOf('other'), digestOf('bob'), 9);
+    assert.equal(second.find(digestOf('row 1')), -1);
+    second.settle(() => true);
+    assert.equal(reopen(second).find(digestOf('row 1')), -1);
+  });
+
+  test('of two forms it has the one of more rows', () => {
+    const first = new KnownRows(null, []);
+    fill(first, 1, 10);
+    first.begin({ ...form, header: 'small' }, 2);
+    first.note(digestOf('row 3'), digestOf('user 3'), 2);
+    first.settle(() => true);
+    const second = reopen(first);
+    assert.deepEqual([second.form, second.size], [form, 8]);
+    second.begin({ ...form, orders: '3 dmy' }, 8);
+    second.note(digestOf('new'), digestOf('user 4'), 2);
+    second.settle(() => true);
+    const third = reopen(second);
+    assert.deepEqual([third.form, third.size], [{ ...form, orders: '3 dmy' }, 1]);
+  });
 });
 
 describe('reading', () => {
