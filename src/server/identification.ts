@@ -10,8 +10,9 @@ const longestLine = 255;
 /**
  * Sends our line and waits for the client's, however many segments it takes (ssh2 fails on three), then puts what was
  * read back into the socket. The client's software, or null: it spoke no SSH, or left.
+ * @param onOther told what began like no identification.
  */
-export function exchangeIdentification(socket: Socket): Promise<string | null> {
+export function exchangeIdentification(socket: Socket, onOther: (received: Buffer) => void): Promise<string | null> {
   socket.write(ours);
   return new Promise((resolve) => {
     let received = Buffer.alloc(0);
@@ -19,6 +20,7 @@ export function exchangeIdentification(socket: Socket): Promise<string | null> {
       socket.pause();
       socket.off('data', onData).off('close', onClose);
       if (software !== null) socket.unshift(received);
+      else if (received.length > 0) onOther(received);
       resolve(software);
     };
     const onClose = (): void => finish(null);

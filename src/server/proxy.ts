@@ -24,27 +24,33 @@ export function parseProxyHeader(received: Buffer): ProxyHeader | 'malformed' | 
   return 'PROXY '.startsWith(word) || word === 'PROXY ' ? parseLine(received) : 'malformed';
 }
 
-/**
- * Reads the header off the socket, and puts back what follows it. null: none came in time, or a broken one.
- * Nothing of the client's is read before it.
- */
-export function readProxyHeader(socket: Socket, deadlineMs: number): Promise<ProxyHeader | null> {
+/** Whether somebody sends a header, whole or not, where none is due. */
+export function isProxyHeader(received: Buffer): boolean {
+  return received.subarray(0, 6).equals(Buffer.from('PROXY ')) || received.subarray(0, 12).equals(signature);
+}
+
+/** Why there is no header: it is none, or broken; nothing came in time; the connection ended before it. */
+export type NoHeader = 'malformed' | 'late' | 'gone';
+
+/** Reads the header off the socket, and puts back what follows it. Nothing of the client's is read before it. */
+export function readProxyHeader(socket: Socket, deadlineMs: number): Promise<ProxyHeader | NoHeader> {
   return new Promise((resolve) => {
     let received = Buffer.alloc(0);
-    const finish = (header: ProxyHeader | null): void => {
+    const finish = (header: ProxyHeader | NoHeader): void => {
       clearTimeout(timer);
       socket.pause();
       socket.off('data', onData).off('close', onGone).off('end', onGone);
-      if (header !== null && received.length > header.length) socket.unshift(received.subarray(header.length));
+      if (typeof header !== 'string' && received.length > header.length)
+        socket.unshift(received.subarray(header.length));
       resolve(header);
     };
-    const onGone = (): void => finish(null);
+    const onGone = (): void => finish('gone');
     const onData = (chunk: Buffer): void => {
       received = Buffer.concat([received, chunk]);
       const header = parseProxyHeader(received);
-      if (header !== null) finish(header === 'malformed' ? null : header);
+      if (header !== null) finish(header);
     };
-    const timer = setTimeout(onGone, deadlineMs);
+    const timer = setTimeout(() => finish('late'), deadlineMs);
     socket.on('data', onData).on('close', onGone).on('end', onGone);
   });
 }

@@ -5,11 +5,18 @@ import type { Settings } from '../config/settings.js';
 import { createAddressSet, plainAddress, type Source, sourceOf } from './address.js';
 import type { Hush } from './hush.js';
 import type { Offence, Pause, Penalties } from './penalties.js';
-import { readProxyHeader } from './proxy.js';
+import { type NoHeader, readProxyHeader } from './proxy.js';
 import { Startups } from './startups.js';
 
 /** How long a proxy may take to say who its client is; its header comes with the first packet. */
 const proxyMs = 5000;
+
+/** A health check that only connects is nothing to tell of. */
+const headerRefusals: Record<NoHeader, string | null> = {
+  malformed: 'what a proxy sent first is no PROXY protocol header, or a broken one',
+  late: 'no PROXY protocol header from a proxy',
+  gone: null,
+};
 
 export interface Visitor {
   /** The client's, also behind a proxy. */
@@ -61,7 +68,7 @@ export class Reception {
     if (this.deps.countConnections() + this.unnamed.size >= this.deps.settings.maxConnections)
       return this.refuse(socket, peer, 'as many connections as maxConnections allows');
     const visitor = this.proxies.has(peer) ? await this.askProxy(socket, peer) : this.identify(peer);
-    if (visitor === null) return this.refuse(socket, peer, 'no PROXY protocol header from a proxy');
+    if (typeof visitor === 'string') return this.refuse(socket, peer, headerRefusals[visitor]);
     const { address, source, isExempt } = visitor;
     const pauseMs = isExempt ? 0 : (this.deps.penalties?.pauseOf(source) ?? 0);
     if (pauseMs > 0) return this.refuse(socket, address, 'the address must pause');
@@ -92,18 +99,23 @@ export class Reception {
     return { address, source: sourceOf(address), isExempt: this.exempt.has(address) };
   }
 
-  private async askProxy(socket: Socket, peer: string): Promise<Visitor | null> {
+  private async askProxy(socket: Socket, peer: string): Promise<Visitor | NoHeader> {
     this.unnamed.add(socket);
     const header = await readProxyHeader(socket, proxyMs);
     this.unnamed.delete(socket);
-    if (header === null || socket.destroyed) return null;
+    if (typeof header === 'string') return header;
+    if (socket.destroyed) return 'gone';
     // A connection of the proxy itself, to see whether we are there.
     if (header.address === null) return { ...this.identify(peer), isExempt: true };
     return this.identify(plainAddress(header.address));
   }
 
-  private refuse(socket: Socket, address: string, reason: string): null {
-    socket.resetAndDestroy();
+  /** null: not told in the log. */
+  private refuse(socket: Socket, address: string, reason: string | null): null {
+    // A reset fails while the end of our side is on its way, which the client's end has begun, and leaves the handle open.
+    if (socket.writableEnded) socket.destroy();
+    else socket.resetAndDestroy();
+    if (reason === null) return null;
     const message = `connection refused: ${reason}`;
     if (this.deps.hush.allows(message)) this.deps.logger.warn(message, { address });
     return null;

@@ -13,10 +13,13 @@ import { listenAll } from './listener.js';
 import { createOrgRooms } from './orgs.js';
 import { type Pause, Penalties } from './penalties.js';
 import { loadTransport } from './postquantum.js';
+import { isProxyHeader } from './proxy.js';
 import { socketOf } from './quirks.js';
 import { Reception } from './reception.js';
 import { createStrangers } from './strangers.js';
 import type { RunningServer, ServerDeps } from './types.js';
+
+const unlisted = 'connection refused: a PROXY protocol header from an address that "proxies" does not list';
 
 /**
  * Listens until `stop`.
@@ -60,7 +63,9 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
     const connection = new Connection(socket, visitor, { ...deps, orgs, reception, hush, strangers });
     connections.set(socket, connection);
     void connection.closed.then(() => connections.delete(socket));
-    const software = await exchangeIdentification(socket);
+    const software = await exchangeIdentification(socket, (received) => {
+      if (isProxyHeader(received) && hush.allows(unlisted)) logger.warn(unlisted, { address: visitor.address });
+    });
     if (software === null) {
       connection.close('no SSH client', 'not the SSH protocol');
       return;

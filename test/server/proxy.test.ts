@@ -1,5 +1,6 @@
 /** The PROXY protocol: what is a header, what is none, and whose address counts. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { parseProxyHeader } from '../../src/server/proxy.js';
@@ -90,6 +91,18 @@ test('a listed proxy must say whose address it is, and that one counts; nobody e
   const { logger, lines } = keepingLogger();
   const server = await startTestServer(t, { proxies: ['127.0.0.2/32'], loginSeconds: 60 }, logger, stoppedClock());
   const { port } = server;
+  const refusals = () =>
+    lines.map((line) => JSON.parse(line)).filter(({ message }) => message.startsWith('connection refused'));
+  // A health check that only connects is no news, and leaves nothing open.
+  const open = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  const before = open();
+  const check = connectSocket({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }).end();
+  await once(
+    check.on('error', () => {}),
+    'close',
+  );
+  await until(() => open() === before, 'the socket to be closed on both sides');
+  assert.deepEqual(refusals(), []);
   const sock = proxied(port, '127.0.0.2', ipv4);
   await connect(t, { ...server.login, sock });
   const used = () => server.control.read('login_keys').first('last_used_from');
@@ -100,6 +113,16 @@ test('a listed proxy must say whose address it is, and that one counts; nobody e
   // From another address it is no identification: refused, before anything else is read.
   assert.equal(await talk(port, '127.0.0.3', ipv4), 'SSH-2.0-Dropslot\r\n');
   await connect(t, server.login);
+  assert.deepEqual(
+    refusals().map(({ message, address }) => [
+      address,
+      /^connection refused: (what a proxy sent|a PROXY)/.exec(message)?.[1],
+    ]),
+    [
+      ['127.0.0.2', 'what a proxy sent'],
+      ['127.0.0.3', 'a PROXY'],
+    ],
+  );
   // Wrong keys through the proxy cost the client's address, and not the proxy's.
   const text = () => lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'address pauses');
   const badVisit = () =>

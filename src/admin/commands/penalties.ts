@@ -33,13 +33,15 @@ export function registerPenalties(program: Command): void {
       const source = address === undefined ? null : readSource(address);
       return atWorkplace(command, async (place, out) => {
         const forgiven = await forgivePenalties(place, source);
-        const who = source ?? `${forgiven} addresses`;
-        await out.show(
-          { source, forgiven },
-          forgiven === 0 ? 'No such pause; its points are forgotten.' : `Forgave ${who}.`,
-        );
+        await out.show({ source, forgiven }, describeForgiven(source, forgiven));
       });
     });
+}
+
+/** @param source null: every address. */
+function describeForgiven(source: string | null, forgiven: number): string {
+  if (forgiven === 0) return `${source ?? 'No address'} had no pause; what was counted so far is forgotten.`;
+  return `Forgave ${source ?? (forgiven === 1 ? '1 address' : `${forgiven} addresses`)}.`;
 }
 
 function penaltyList(now: number): ListView<Penalty> {
