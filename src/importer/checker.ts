@@ -19,6 +19,7 @@ import {
 } from '../db/control/checks.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { deleteExpiredFiles } from '../db/control/retention.js';
+import { findHeldRun } from '../db/control/runs.js';
 import { listUnendedRuns } from '../db/control/sealing.js';
 import { findUpload, listQueue, type UploadRow } from '../db/control/uploads.js';
 import { removeBlob } from '../storage/blob.js';
@@ -172,7 +173,8 @@ async function writeReports(
   const slot = nextSlot(org.timeZone, org.slot, plan.moment, slotDays(org.options));
   const slotAt = kind === 'dry_run' ? null : slot.at;
   const beside = sources.filter((_, other) => other !== file).map((other) => other.source.name);
-  const text = describeVerdict({ summary, slotAt, beside });
+  const heldRun = (await findHeldRun(deps.control.read, org.id))?.id ?? null;
+  const text = describeVerdict({ summary, slotAt, heldRun, beside });
   return {
     uploadId: upload.id,
     type: planned.type,

@@ -8,12 +8,14 @@ export interface Verdict {
   summary: RunSummary;
   /** When its slot comes, in ms; null: it is not queued. */
   slotAt: number | null;
+  /** The run that is held and comes before it, where there is one (rule G1). */
+  heldRun?: number | null;
   /** Names of the files that it was planned together with. */
   beside: readonly string[];
 }
 
 /** Plain text. */
-export function describeVerdict({ summary, slotAt, beside }: Verdict): string {
+export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Verdict): string {
   const file = summary.files[0]!;
   const { timeZone } = summary;
   const heads = {
@@ -25,6 +27,8 @@ export function describeVerdict({ summary, slotAt, beside }: Verdict): string {
       ? heads[summary.kind as keyof typeof heads]
       : `Early check of ${file.name}, which waits for the import of ${formatLocal(slotAt, timeZone)}.`;
   const lines = [head, ''];
+  if (slotAt !== null && heldRun !== null)
+    lines.push(`Run ${heldRun} is held and comes first: this file waits until your operator has decided about it.`, '');
   if (file.refusal !== null) {
     const where = file.refusal.line === null ? '' : `Line ${file.refusal.line}: `;
     lines.push(`This file would be refused: nothing of it would be applied. ${where}${file.refusal.message}`);

@@ -168,6 +168,22 @@ onBothDatabases('checks', (open) => {
     assert.equal(await checkNext(checkerOf(other)), 'idle');
   });
 
+  test('G1 the early check of a file that waits behind a held run says so', async (t) => {
+    const acme = await Company.open(open, t, { options: { maxDeactivations: '0' } });
+    await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test', 'bob@acme.test') });
+    const held = await acme.import({ 'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-01-31') });
+    assert.equal(held.state, 'held');
+    await acme.drop('/more.csv', csv('User Email', 'cyd@acme.test'));
+    acme.clock += quietMs;
+    assert.equal(await checkNext(checkerOf(acme)), 'checked');
+    assert.match(
+      await acme.read(`/reports/${day}/more.check.txt`),
+      new RegExp(
+        `\\nRun ${held.run} is held and comes first: this file waits until your operator has decided about it\\.\\n`,
+      ),
+    );
+  });
+
   test('no early check where the organization does not want it', async (t) => {
     const acme = await Company.open(open, t);
     await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
