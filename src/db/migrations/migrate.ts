@@ -23,7 +23,7 @@ export async function migrate(knex: Knex, migrations: readonly Migration[]): Pro
   for (let attempt = 1; ; attempt++) {
     try {
       if (!(await isPending(knex, migrations))) return;
-      await knex.migrate.latest(config);
+      await alone(knex, () => knex.migrate.latest(config));
       return;
     } catch (error) {
       // Another process is migrating: knex's lock row, or the tables it is just creating.
@@ -31,6 +31,18 @@ export async function migrate(knex: Knex, migrations: readonly Migration[]): Pro
       await sleep(waitMs);
     }
   }
+}
+
+/**
+ * Two that make knex's table of locks at once may each put a row into it, and knex finds it locked ever after. On SQLite
+ * the one writer is alone anyway. `migrate` takes a second connection: where the pool has but one, it must do without.
+ */
+async function alone(knex: Knex, migrate: () => Promise<unknown>): Promise<void> {
+  if (knex.client.dialect !== 'postgresql' || knex.client.config.pool.max < 2) return void (await migrate());
+  await knex.transaction(async (tx) => {
+    await tx.raw('SELECT pg_advisory_xact_lock(hashtext(current_schema()))');
+    await migrate();
+  });
 }
 
 async function isPending(knex: Knex, migrations: readonly Migration[]): Promise<boolean> {
