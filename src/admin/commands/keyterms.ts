@@ -12,9 +12,9 @@ export interface TermOptions extends KeyTermTexts {
 }
 
 /** The options that every credential has. */
-export function addTermOptions(command: Command): Command {
+export function addTermOptions(command: Command, label = 'what it is for'): Command {
   return command
-    .option('--label <text>', "what the key is for (default: the key's comment)")
+    .option('--label <text>', label)
     .option('--note <text>', 'anything else worth knowing about it')
     .option('--not-before <date>', 'first day it may log in: 2027-01-01')
     .option('--expires <date>', "last day it may log in, in the organization's time zone: 2027-12-31")
@@ -24,7 +24,7 @@ export function addTermOptions(command: Command): Command {
 
 /** Those, and what concerns a file of keys. */
 export function withTerms(command: Command): Command {
-  return addTermOptions(command)
+  return addTermOptions(command, "what the key is for (default: the key's comment)")
     .option('--allow-sha1', 'RSA alone: it may sign with SHA-1, on a port with the policy compatible')
     .option('--public-part', 'take the public key that stands in a PuTTY private key file');
 }

@@ -60,7 +60,8 @@ export async function proveAudit(
   for await (const record of readRecords(control.read)) {
     if (record.seq > head.count) break;
     if (record.seq !== seq + 1) find(seq + 1, missing(seq + 1, record.seq - 1));
-    else if (hashRecord(previous, record) !== record.hash) find(record.seq, 'it, or the one before it, was changed');
+    else if (hashRecord(previous, record) !== record.hash)
+      find(record.seq, seq === 0 ? 'it was changed' : 'it, or the one before it, was changed');
     if (isKept(record.seq, record.hash)) proof.expected = 'found';
     ({ seq, hash: previous } = record);
     if (seq % 100_000 === 0) onProgress(seq);
@@ -69,7 +70,11 @@ export async function proveAudit(
   else if (previous !== head.hash) find(seq, 'the end of the trail is not what was last written');
   const strays = await countStrays(control.read);
   if (strays > 0) find(null, `${strays} rows have no place in the chain`);
-  if (proof.expected === 'missing') find(kept?.seq ?? null, 'no record has the hash that was kept');
+  if (proof.expected === 'missing') {
+    const isCut = kept?.seq != null && kept.seq > head.count;
+    const end = `the trail ends with record ${head.count}: the head that was kept, and what led to it, is missing`;
+    find(kept?.seq ?? null, isCut ? end : 'no record has the hash that was kept');
+  }
   return proof;
 }
 
