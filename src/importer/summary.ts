@@ -38,7 +38,7 @@ export function describeRun(summary: RunSummary): string {
 
 function headOf({ kind, run }: RunSummary): string {
   if (kind === 'check') return 'Check';
-  return kind === 'undo' && run === null ? 'Dry run of an undo' : `Run ${run}`;
+  return kind === 'undo' && run === null ? 'Undo (dry run)' : `Run ${run}`;
 }
 
 function describeUndo({ undo, state }: RunSummary): string[] {

@@ -104,7 +104,12 @@ onBothDatabases('undo', (open) => {
     const header = 'User Email,User Name,Office,Manager Email,Teams';
     await acme.import({ 'a.csv': csv(header, 'ann@x.test,Ann,Rome,,', 'bob@x.test,Bob,Rome,,') });
     const { run } = await acme.import({
-      'b.csv': csv(header, 'ann@x.test,Anna,Oslo,bob@x.test,Ops', 'new@x.test,New,,,Ops', 'old@x.test,Old,,,'),
+      'b.csv': csv(
+        `${header},Zone`,
+        'ann@x.test,Anna,Oslo,bob@x.test,Ops,East',
+        'new@x.test,New,,,Ops,',
+        'old@x.test,Old,,,,',
+      ),
     });
     await acme.import({ 'c.csv': csv(header, 'ann@x.test,Annie,,,', 'new@x.test,,Bern,,') });
     const [there, version] = [await look(acme), await readVersion(databases().directory.read, acme.org.id)];
@@ -112,6 +117,7 @@ onBothDatabases('undo', (open) => {
     assert.deepEqual(await look(acme), there);
     assert.equal(await readVersion(databases().directory.read, acme.org.id), version);
     assert.deepEqual(preview.left, [
+      'field Zone (created): nothing that was created is ever removed',
       'team Ops (created): nothing that was created is ever removed',
       'user ann@x.test User Name: it was changed since',
       'user new@x.test (created): it was changed since',
@@ -120,6 +126,7 @@ onBothDatabases('undo', (open) => {
       'user ann@x.test Manager Email: bob@x.test → null',
       'user ann@x.test Office: Oslo → Rome',
       'user ann@x.test Teams: Ops → null',
+      'user ann@x.test Zone: East → null',
       'user new@x.test Teams: Ops → null',
       'user old@x.test Status: active → deactivated',
     ]);
@@ -130,6 +137,7 @@ onBothDatabases('undo', (open) => {
       [undone.users, undone.teams, undone.undo],
     );
     assert.deepEqual((await kept(acme, undone)).sort(), [
+      'field Zone (created)',
       'team Ops (created)',
       'user ann@x.test User Name',
       'user new@x.test (created)',

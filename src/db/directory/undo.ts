@@ -107,10 +107,11 @@ export async function* listReversals(
   for (let after = 0, left = most; left > 0; ) {
     const page = await rows<Reversal>(
       stage,
-      `SELECT r.n, r.entity, COALESCE(p.email, g.name, r.key) AS name, r.field, r.before, r.after, r.fate
+      `SELECT r.n, r.entity, COALESCE(p.email, g.name, f.label, r.key) AS name, r.field, r.before, r.after, r.fate
        FROM ${stage.prefix}.reversals r
        LEFT JOIN ${stage.prefix}.people p ON r.entity = 'user' AND p.key = r.key
        LEFT JOIN ${stage.prefix}.groups g ON r.entity = 'team' AND g.key = r.key
+       LEFT JOIN fields f ON r.entity = 'field' AND f.id = r.key
        WHERE r.fate ${which === 'back' ? '=' : '<>'} 'back' AND r.n > :after ORDER BY r.n LIMIT :size`,
       { after, size: Math.min(left, pageRows) },
     );
