@@ -33,18 +33,22 @@ export interface ApartPlan {
   today: string;
 }
 
-/** Plans files as one import would now; the plan is there while `use` works. Writes to a stage of its own only. */
+/**
+ * Plans files as one import would now; the plan is there while `use` works. Writes to a stage of its own only.
+ * @param date the import's, yyyy-mm-dd, where it is not that of now.
+ */
 export async function planApart<T>(
   deps: CheckDeps,
   org: Org,
   sources: readonly Source[],
   tell: (progress: Progress) => void,
   use: (plan: ApartPlan) => Promise<T>,
+  date?: string,
 ): Promise<T> {
   const { settings, directory, now } = deps;
   return apart(deps, async (stage) => {
     const moment = now();
-    const today = dateIn(org.timeZone, moment);
+    const today = date ?? dateIn(org.timeZone, moment);
     const known = await readKnown(directory.read, org, settings);
     const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, tell }, sources);
     const hold = await guardPlan(stage, org, settings);

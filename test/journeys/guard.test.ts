@@ -67,6 +67,19 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.match(again.stderr, new RegExp(`run ${latest!.id} of acme is held, and comes first`));
   assert.match((await run('orgs', 'show', 'acme')).stdout, /Held run/);
   assert.match((await run('doctor')).stdout, /is held since/);
+  const heldId = String(latest!.id);
+  assert.match((await run('runs', 'show', heldId)).stdout, new RegExp(`dropslot runs show ${heldId} --changes`));
+  const whom = (await run('runs', 'show', heldId, '--changes', '--limit', '2')).stdout;
+  assert.match(
+    whom,
+    /is held\. It would make \d+ changes:\n\nFILE +LINE +WHAT.*\nusers\.csv +2 +user +u0@acme\.test +Deactivation Date/,
+  );
+  assert.match(whom, /… and 10 more: --limit 12 or --json shows all/);
+  const planned = await ask<{ total: number; changes: { what: string; after: string }[] }>(
+    ...['runs', 'show', heldId, '--changes'],
+  );
+  assert.deepEqual([planned.total, planned.changes.length, planned.changes[0]!.after], [12, 12, '2020-01-31']);
+  assert.equal((await run('runs', 'show', heldId, '--limit', '2')).code, 2);
   assert.equal((await run('runs', 'reject', String(latest!.id), '--note', 'a wrong export')).code, 0);
 
   await put(

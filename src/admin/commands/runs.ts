@@ -18,6 +18,7 @@ import {
 } from '../operations/runs.js';
 import type { Output } from '../output.js';
 import { describeProgress, issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
+import { readLimit, showChanges } from './changes.js';
 
 /** Mistakes that a terminal is shown; the rest is counted, and `--json` has them all. */
 const shownIssues = 200;
@@ -82,11 +83,23 @@ export function registerRuns(program: Command): void {
     );
   runs
     .command('show')
-    .summary('show a run with its counts and files')
+    .summary('show a run with its counts and files, or with all that it changes')
+    .description(
+      `Shows a run with its counts and files. With --changes it lists every value that the run changed, or that a held run would
+change once it is approved: deactivations first, then admins, emails, managers, and the rest.`,
+    )
     .argument('<id>', 'number of the run')
-    .addHelpText('after', examples('dropslot runs show 12', 'dropslot runs show 12 --json'))
-    .action((id: string, _options, command: Command) =>
+    .option('--changes', 'list the changes: file, line, user or team, column, before, after')
+    .option('--limit <number>', 'with --changes: as many at most (default: 200; with --json all)')
+    .addHelpText(
+      'after',
+      examples('dropslot runs show 12', 'dropslot runs show 12 --changes', 'dropslot runs show 12 --changes --json'),
+    )
+    .action((id: string, { changes, limit }: { changes?: boolean; limit?: string }, command: Command) =>
       atWorkplace(command, async (place, out) => {
+        const most = readLimit(limit);
+        if (changes === true) return showChanges(place, id, most, out);
+        if (most !== undefined) throw new AdminError('usage', '--limit goes with --changes');
         const run = await getRun(place, id);
         await out.show(runToJson(run), renderRun(run));
       }),
@@ -191,7 +204,7 @@ async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
   if (run.state === 'held')
     throw new AdminError(
       'refused',
-      `run ${run.id} is held: "dropslot runs approve ${run.id}", or "runs reject ${run.id}"`,
+      `run ${run.id} is held: see "dropslot runs show ${run.id} --changes", then "runs approve ${run.id}" or "runs reject ${run.id}"`,
     );
   if (run.state === 'superseded')
     throw new AdminError(

@@ -84,7 +84,7 @@ async function examineRuns(place: Workplace, org: Org, report: Report): Promise<
     if (run.state === 'held')
       report(
         'warning',
-        `run ${run.id} is held since ${formatTime(run.hold!.at)}, imports wait: dropslot runs show ${run.id}`,
+        `run ${run.id} is held since ${formatTime(run.hold!.at)}, imports wait: dropslot runs show ${run.id} --changes`,
       );
     if (run.state === 'open' && now - run.openedAt > runOverdueMs)
       report('wrong', `run ${run.id} waits since ${formatTime(run.openedAt)}: is "dropslot serve" running?`);

@@ -66,7 +66,7 @@ export async function importNow(
 async function refuseWhileHeld({ control }: Workplace, org: string): Promise<void> {
   const held = await findHeldRun(control.read, org);
   if (held === null) return;
-  const decide = `"dropslot runs show ${held.id}", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
+  const decide = `"dropslot runs show ${held.id} --changes", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
   throw new AdminError('refused', `run ${held.id} of ${org} is held, and comes first: ${decide}`);
 }
 

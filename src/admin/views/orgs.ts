@@ -95,7 +95,7 @@ export function renderOrg({
     ['Added', formatTime(org.createdAt)],
     ['Usable keys', String(usableKeys)],
     ['Queued files', String(queued)],
-    ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun}"`],
+    ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun} --changes"`],
     ...alarms.map((alarm): [string, string] => ['Alarm', describeAlarm(alarm, org.timeZone)]),
     ['Users', `${users.active} active (${users.admins} admins), ${users.deactivated} deactivated`],
     ['Known teams', String(teams)],

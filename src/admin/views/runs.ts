@@ -78,6 +78,7 @@ export function renderRun(run: Run): string {
     ['Progress', run.progress === null ? null : describeProgress(run.progress as Progress)],
     ['Failure', run.failure],
     ['Held', run.hold === null ? null : formatTime(run.hold.at)],
+    ['Whom it would change', run.state === 'held' ? `dropslot runs show ${run.id} --changes` : null],
     [
       'Approved',
       run.approval === null
