@@ -105,9 +105,9 @@ export const codes = {
   email_missing: {
     severity: 'fault',
     rule: 'U1',
-    message: '"User Email" is empty. Every user needs an email address.',
+    message: '"{label}" is empty. Every user needs an email address.',
   },
-  email_invalid: { severity: 'fault', rule: 'U1', message: '"User Email" is not a valid email address. Correct it.' },
+  email_invalid: { severity: 'fault', rule: 'U1', message: '"{label}" is not a valid email address. Correct it.' },
   email_twice: {
     severity: 'fault',
     rule: 'U2',
@@ -137,9 +137,9 @@ export const codes = {
   team_long: {
     severity: 'fault',
     rule: 'T1',
-    message: '"Team Name" has more than {limit} characters. Shorten it, or look for a missing quote.',
+    message: '"{label}" has more than {limit} characters. Shorten it, or look for a missing quote.',
   },
-  team_missing: { severity: 'fault', rule: 'T1', message: '"Team Name" is empty. Every team needs a name.' },
+  team_missing: { severity: 'fault', rule: 'T1', message: '"{label}" is empty. Every team needs a name.' },
   team_twice: {
     severity: 'fault',
     rule: 'T1',
@@ -198,7 +198,7 @@ export const codes = {
   manager_invalid: {
     severity: 'warning',
     rule: 'U8',
-    message: '"Manager Email" is not a valid email address; the manager was left as it is.',
+    message: '"{label}" is not a valid email address; the manager was left as it is.',
   },
   manager_self: {
     severity: 'warning',
@@ -210,7 +210,7 @@ export const codes = {
     rule: 'U9',
     message: 'This manager would close a ring{lines}; the manager was left as it is. Correct one of these managers.',
   },
-  admin_invalid: { severity: 'warning', rule: 'U10', message: '"Is Org Admin" takes Yes or No; it was left as it is.' },
+  admin_invalid: { severity: 'warning', rule: 'U10', message: '"{label}" takes Yes or No; it was left as it is.' },
   last_admin: {
     severity: 'warning',
     rule: 'U10',
@@ -220,7 +220,7 @@ export const codes = {
   account_type_invalid: {
     severity: 'warning',
     rule: 'U11',
-    message: '"User Account Type" takes Regular or Observer; it was left as it is.',
+    message: '"{label}" takes Regular or Observer; it was left as it is.',
   },
   date_invalid: {
     severity: 'warning',
@@ -243,12 +243,12 @@ export const codes = {
     severity: 'warning',
     rule: 'U6',
     message:
-      'A quote in "Teams" is never closed; the cell was ignored. Separate teams by commas and put a name that has a comma in quotes.',
+      'A quote in "{label}" is never closed; the cell was ignored. Separate teams by commas and put a name that has a comma in quotes.',
   },
   teams_long: {
     severity: 'warning',
     rule: 'U6',
-    message: 'A name in "Teams" has more than {limit} characters; the cell was ignored. Separate teams by commas.',
+    message: 'A name in "{label}" has more than {limit} characters; the cell was ignored. Separate teams by commas.',
   },
   field_mismatch: {
     severity: 'warning',
@@ -270,12 +270,12 @@ export const codes = {
   owner_invalid: {
     severity: 'warning',
     rule: 'T2',
-    message: '"Owner Email" is not a valid email address; the owner was left as it is.',
+    message: '"{label}" is not a valid email address; the owner was left as it is.',
   },
   parent_long: {
     severity: 'warning',
     rule: 'T3',
-    message: '"Parent Team" has more than {limit} characters; the parent was left as it is. Shorten it.',
+    message: '"{label}" has more than {limit} characters; the parent was left as it is. Shorten it.',
   },
   parent_self: {
     severity: 'warning',

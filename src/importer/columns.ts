@@ -4,7 +4,7 @@ import type { DateFormat } from '../db/control/orgs.js';
 import type { Field, FieldType } from '../db/directory/fields.js';
 import { makeIssue } from './codes.js';
 import { type DateOrder, decideOrder } from './dates.js';
-import type { Header } from './header.js';
+import { type Header, type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
 import { collapse, labelKey } from './normal.js';
 import type { ColumnFacts, Survey } from './survey.js';
 import type { TeamName } from './teamlist.js';
@@ -22,6 +22,8 @@ export interface FieldColumn {
 export interface ColumnPlan {
   /** Index of each standard column that the file has. */
   standard: ReadonlyMap<string, number>;
+  /** What the file calls each of them: an alias of the organization, or another spelling. */
+  labels: ReadonlyMap<string, string>;
   deactivationOrder: DateOrder;
   fields: FieldColumn[];
   /** Those of `fields` that the directory does not have yet. */
@@ -47,6 +49,7 @@ export function planColumns(
 ): ColumnPlan {
   const plan: ColumnPlan = {
     standard: new Map(),
+    labels: new Map(),
     deactivationOrder: 'ambiguous',
     fields: [],
     newFields: [],
@@ -55,12 +58,14 @@ export function planColumns(
     warnings: [],
   };
   const standard = new Map<string, number>();
+  const labels = new Map<string, string>();
   const byKey = new Map(known.flatMap((field) => field.aliases.map((alias) => [alias, field] as const)));
   for (const field of known) byKey.set(labelKey(field.label), field);
   for (const { index, label, meaning } of header.columns) {
     const seen = facts[index]!;
     if (meaning.kind === 'standard') {
       standard.set(meaning.column, index);
+      labels.set(meaning.column, label);
       if (meaning.column === 'deactivationDate') plan.deactivationOrder = decideOrder(format, seen.dates);
     } else if (meaning.kind === 'blank' && seen.values > 0) {
       plan.warnings.push(makeIssue('label_blank', { line: header.line }, { number: index + 1 }));
@@ -89,7 +94,12 @@ export function planColumns(
     plan.warnings.push(
       makeIssue('identifier_absent', { line: header.line, column: identifier }, { label: identifier }),
     );
-  return { ...plan, standard };
+  return { ...plan, standard, labels };
+}
+
+/** A standard column as the file calls it: reports speak its sender's words. */
+export function labelOf({ labels }: Pick<ColumnPlan, 'labels'>, column: UserColumn | TeamColumn): string {
+  return labels.get(column) ?? { ...userLabels, ...teamLabels }[column];
 }
 
 /** null: the column has no values, so nothing tells its type; it becomes a field when it has some. */

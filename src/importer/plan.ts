@@ -15,15 +15,16 @@ import { changeTeams, countTeams, gatherTeams, parentRelation } from '../db/dire
 import { settleTwins } from '../db/directory/twins.js';
 import { changeUsers, countUsers, gatherUsers, managerRelation } from '../db/directory/userplan.js';
 import { type CodeName, makeIssue, RefusalError, refuse } from './codes.js';
-import type { ColumnPlan } from './columns.js';
+import { type ColumnPlan, labelOf } from './columns.js';
 import { noCounts } from './counts.js';
-import { teamLabels, userLabels } from './header.js';
+import type { UserColumn } from './header.js';
 import { IssueLog } from './issues.js';
 import type { KnownRows } from './known.js';
 import { emailKey, labelKey } from './normal.js';
 import { openFile } from './opening.js';
 import type { Row } from './parse.js';
-import { openRows } from './reading.js';
+import { findRow, openRows } from './reading.js';
+import { cellAt } from './record.js';
 import type { Source } from './source.js';
 import { stageRows } from './staging.js';
 import type { Survey } from './survey.js';
@@ -134,7 +135,7 @@ async function planRows(
   issues.add(columns.warnings);
   const mayKeep = await stageRows(job, source.name, reading, { ...survey, header: survey.header }, columns, issues);
   const isUsers = survey.header.type === 'users';
-  await faultTwins(stage, isUsers, issues);
+  await faultTwins(stage, isUsers, columns, issues);
   job.tell({ phase: 'planning', file: source.name, rows: survey.rows });
   const context = contextOf(job, file);
   const { identifier } = job.org.options;
@@ -142,12 +143,12 @@ async function planRows(
   refuseFaulty(issues, survey, settings);
   if (isUsers) {
     await addFields(job, file, columns);
-    await planUsers(job, context, issues);
+    await planUsers(job, context, columns, reading.open, issues);
     Object.assign(planned.users, await countUsers(stage, context));
     planned.users.unchanged += reading.recognized;
     job.known?.settle((line) => mayKeep(line) && !issues.lines.has(line));
   } else {
-    await planTeams(job, context, issues);
+    await planTeams(job, context, columns, issues);
     Object.assign(planned.teams, await countTeams(stage, context));
   }
 }
@@ -163,10 +164,9 @@ function contextOf({ org, today, now }: PlanJob, file: number): PlanContext {
   };
 }
 
-async function faultTwins(stage: Stage, isUsers: boolean, issues: IssueLog): Promise<void> {
-  const [code, column]: [CodeName, string] = isUsers
-    ? ['email_twice', userLabels.email]
-    : ['team_twice', teamLabels.name];
+async function faultTwins(stage: Stage, isUsers: boolean, columns: ColumnPlan, issues: IssueLog): Promise<void> {
+  const code = isUsers ? 'email_twice' : 'team_twice';
+  const column = labelOf(columns, isUsers ? 'email' : 'name');
   for await (const page of settleTwins(stage, isUsers ? 'user_rows' : 'team_rows'))
     await tell(page, issues, ({ line, value, others }) =>
       makeIssue(code, { line, column, value }, { lines: nameLines(others) }),
@@ -229,31 +229,46 @@ async function addFields(job: PlanJob, file: number, { newFields }: ColumnPlan):
   job.fields.push(...newFields);
 }
 
-async function planUsers({ stage, org }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
+async function planUsers(
+  { stage, org }: PlanJob,
+  context: PlanContext,
+  columns: ColumnPlan,
+  open: PlannedFile['open'],
+  issues: IssueLog,
+): Promise<void> {
   const hasIdentifier = org.options.identifier !== undefined;
   if (hasIdentifier) await followManagers(stage, context);
   await gatherUsers(stage, context);
   for await (const page of dropRings(stage, managerRelation(stage), context))
-    await tell(page, issues, (finding) => makeRing('manager_ring', userLabels.managerEmail, finding));
+    await tell(page, issues, (finding) => makeRing('manager_ring', labelOf(columns, 'managerEmail'), finding));
   const kept = await keepLastAdmin(stage, context);
   if (kept !== null) {
-    const warn = (column: string) =>
-      issues.add([makeIssue('last_admin', { line: kept.line, column, value: kept.email })]);
-    if (kept.demotes) warn(userLabels.isAdmin);
-    if (kept.deactivates) warn(userLabels.deactivationDate);
+    // The stage has only what the cells mean.
+    const row = await findRow(open, kept.line);
+    const warn = (column: UserColumn) => {
+      const value = row === null ? null : cellAt(row, columns.standard.get(column));
+      issues.add([makeIssue('last_admin', { line: kept.line, column: labelOf(columns, column), value })]);
+    };
+    if (kept.demotes) warn('isAdmin');
+    if (kept.deactivates) warn('deactivationDate');
   }
   await changeUsers(stage, context);
   const ownerKey = hasIdentifier ? await followEmail(stage, context, context.ownerKey) : context.ownerKey;
   await planMemberships(stage, { ...context, ownerKey });
 }
 
-async function planTeams({ stage, org }: PlanJob, context: PlanContext, issues: IssueLog): Promise<void> {
+async function planTeams(
+  { stage, org }: PlanJob,
+  context: PlanContext,
+  columns: ColumnPlan,
+  issues: IssueLog,
+): Promise<void> {
   const hasIdentifier = org.options.identifier !== undefined;
   if (hasIdentifier) await followOwners(stage, context);
   const ownerKey = hasIdentifier ? await followEmail(stage, context, context.ownerKey) : context.ownerKey;
   await gatherTeams(stage, { ...context, ownerKey });
   for await (const page of dropRings(stage, parentRelation(stage), context))
-    await tell(page, issues, (finding) => makeRing('parent_ring', teamLabels.parent, finding));
+    await tell(page, issues, (finding) => makeRing('parent_ring', labelOf(columns, 'parent'), finding));
   await changeTeams(stage, context);
 }
 

@@ -51,6 +51,15 @@ export function openRows(source: Source, limits: Limits): AsyncGenerator<Row[]> 
   return readRows(reopen(), reopen, limits);
 }
 
+/** Reads a file again for one of its rows; null: none begins on that line. */
+export async function findRow(open: Reading['open'], line: number): Promise<Row | null> {
+  for await (const batch of open()) {
+    const found = batch.find((row) => row.line === line);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
 /** Passes the text on, and what its records are to the pairing. */
 async function* cutBeside(text: AsyncIterable<Buffer>, limits: Limits, pairing: Pairing): AsyncGenerator<Buffer> {
   const cutter = new RecordCutter(mostBytesOf(limits));

@@ -2,10 +2,10 @@
 import type { StagedTeam, StagedUser } from '../db/directory/rows.js';
 import type { CodeName, Details } from './codes.js';
 import { makeIssue } from './codes.js';
-import type { ColumnPlan, FieldColumn } from './columns.js';
+import { type ColumnPlan, type FieldColumn, labelOf } from './columns.js';
 import { resolveDate } from './dates.js';
 import { readCell } from './formula.js';
-import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
+import type { TeamColumn, UserColumn } from './header.js';
 import { collapse, dropInvisible, emailKey, isEmail, isName, longestName, nameKey } from './normal.js';
 import type { Row } from './parse.js';
 import { splitTeams, type TeamName } from './teamlist.js';
@@ -17,13 +17,14 @@ export type StartOfDay = (isoDate: string) => number;
 /** null: the row is faulty, `issues` says why. */
 export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, issues: Issue[]): StagedUser | null {
   const cell = (column: UserColumn) => cellAt(row, columns.standard.get(column));
-  const warn = (code: CodeName, column: string, value: string, details: Details = {}) =>
-    issues.push(makeIssue(code, { line: row.line, column, value }, details));
+  const tell = (code: CodeName, column: UserColumn, value: string | null, details: Details = {}) => {
+    const label = labelOf(columns, column);
+    issues.push(makeIssue(code, { line: row.line, column: label, value }, { label, ...details }));
+  };
 
   const email = addressOf(cell('email'));
   if (email === null || !isEmail(email)) {
-    const code = email === null ? 'email_missing' : 'email_invalid';
-    issues.push(makeIssue(code, { line: row.line, column: userLabels.email, value: email }));
+    tell(email === null ? 'email_missing' : 'email_invalid', 'email', email);
     return null;
   }
   const user: StagedUser = {
@@ -47,8 +48,8 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
 
   const manager = addressOf(cell('managerEmail'));
   if (manager !== null) {
-    if (!isEmail(manager)) warn('manager_invalid', userLabels.managerEmail, manager);
-    else if (emailKey(manager) === user.key) warn('manager_self', userLabels.managerEmail, manager);
+    if (!isEmail(manager)) tell('manager_invalid', 'managerEmail', manager);
+    else if (emailKey(manager) === user.key) tell('manager_self', 'managerEmail', manager);
     else {
       user.managerKey = emailKey(manager);
       user.managerEmail = manager;
@@ -58,26 +59,25 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
   const teams = cell('teams');
   if (teams !== null) {
     const names = splitTeams(teams);
-    if (names === null) warn('teams_malformed', userLabels.teams, teams);
-    else if (!names.every(({ name }) => isName(name)))
-      warn('teams_long', userLabels.teams, teams, { limit: longestName });
+    if (names === null) tell('teams_malformed', 'teams', teams);
+    else if (!names.every(({ name }) => isName(name))) tell('teams_long', 'teams', teams, { limit: longestName });
     else if (names.length > 0) user.teams = renameTeams(names, columns.teamAliases);
   }
   const accountType = cell('accountType');
   if (accountType !== null) {
     user.accountType = readChoice(accountType, ['Regular', 'Observer']);
-    if (user.accountType === null) warn('account_type_invalid', userLabels.accountType, accountType);
+    if (user.accountType === null) tell('account_type_invalid', 'accountType', accountType);
   }
   const isAdmin = cell('isAdmin');
   if (isAdmin !== null) {
     const answer = readChoice(isAdmin, ['Yes', 'No']);
-    if (answer === null) warn('admin_invalid', userLabels.isAdmin, isAdmin);
+    if (answer === null) tell('admin_invalid', 'isAdmin', isAdmin);
     else user.isAdmin = answer === 'Yes';
   }
   const date = cell('deactivationDate');
   if (date !== null) {
     const resolved = resolveDate(date, columns.deactivationOrder);
-    if ('problem' in resolved) warn(resolved.problem, userLabels.deactivationDate, date);
+    if ('problem' in resolved) tell(resolved.problem, 'deactivationDate', date);
     else {
       user.deactivationDate = resolved.iso;
       user.deactivationAt = startOfDay(resolved.iso);
@@ -93,10 +93,13 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
       user.custom[column.field.id] = fitted;
       if (column === columns.identifier) user.ident = fitted;
     } else
-      warn(fitted.problem, column.label, value, {
-        label: column.label,
-        kind: column.field.type === 'date' ? 'dates' : 'Yes or No',
-      });
+      issues.push(
+        makeIssue(
+          fitted.problem,
+          { line: row.line, column: column.label, value },
+          { label: column.label, kind: column.field.type === 'date' ? 'dates' : 'Yes or No' },
+        ),
+      );
   }
   return user;
 }
@@ -104,15 +107,17 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
 /** null: the row is faulty, `issues` says why. */
 export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): StagedTeam | null {
   const cell = (column: TeamColumn) => cellAt(row, columns.standard.get(column));
+  const tell = (code: CodeName, column: TeamColumn, value: string | null) => {
+    const label = labelOf(columns, column);
+    issues.push(makeIssue(code, { line: row.line, column: label, value }, { label, limit: longestName }));
+  };
   const name = collapsed(cell('name'));
   if (name === null) {
-    issues.push(makeIssue('team_missing', { line: row.line, column: teamLabels.name }));
+    tell('team_missing', 'name', null);
     return null;
   }
   if (!isName(name)) {
-    issues.push(
-      makeIssue('team_long', { line: row.line, column: teamLabels.name, value: name }, { limit: longestName }),
-    );
+    tell('team_long', 'name', name);
     return null;
   }
   const { key, name: known } = followAlias({ key: nameKey(name), name }, columns.teamAliases);
@@ -129,18 +134,14 @@ export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): Staged
   const owner = addressOf(cell('ownerEmail'));
   if (owner !== null) {
     if (isEmail(owner)) Object.assign(team, { ownerEmail: owner, ownerKey: emailKey(owner) });
-    else issues.push(makeIssue('owner_invalid', { line: row.line, column: teamLabels.ownerEmail, value: owner }));
+    else tell('owner_invalid', 'ownerEmail', owner);
   }
   const parent = collapsed(cell('parent'));
   if (parent !== null) {
-    const warn = (code: CodeName) =>
-      issues.push(
-        makeIssue(code, { line: row.line, column: teamLabels.parent, value: parent }, { limit: longestName }),
-      );
-    if (!isName(parent)) warn('parent_long');
+    if (!isName(parent)) tell('parent_long', 'parent', parent);
     else {
       const above = followAlias({ key: nameKey(parent), name: parent }, columns.teamAliases);
-      if (above.key === team.key) warn('parent_self');
+      if (above.key === team.key) tell('parent_self', 'parent', parent);
       else Object.assign(team, { parentName: above.name, parentKey: above.key });
     }
   }
@@ -175,7 +176,8 @@ function readChoice(value: string, choices: readonly string[]): string | null {
   return choices.find((choice) => choice.toLowerCase() === value.toLowerCase()) ?? null;
 }
 
-function cellAt(row: Row, index: number | undefined): string | null {
+/** What the cell says; null: nothing, or there is no such column. */
+export function cellAt(row: Row, index: number | undefined): string | null {
   const value = index === undefined ? '' : readCell(row.cells[index] ?? '');
   return value === '' ? null : value;
 }

@@ -6,6 +6,8 @@ import type { RunSummary } from '../../src/importer/types.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 
+const lastAdmin = 'This is the last active admin, whom a file can neither demote nor deactivate; the cell was ignored';
+
 onBothDatabases('reports', (open) => {
   test('R1 the report tells line, column, severity, code, message and value', async (t) => {
     const acme = await Company.open(open, t);
@@ -51,6 +53,65 @@ onBothDatabases('reports', (open) => {
       await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`),
       /Users: 1 created, 2 rows rejected, 1 warning/,
     );
+  });
+
+  test('R1 F7 the report calls columns as the file does, and quotes their cells', async (t) => {
+    const acme = await Company.open(open, t, {
+      options: {
+        aliases: { 'Work Email': 'User Email', Boss: 'Manager Email', Leaves: 'Deactivation Date', Group: 'Team Name' },
+        identifier: 'Employee ID',
+      },
+    });
+    const told = async (file: string) => {
+      const summary = await acme.import({ 'file.csv': file });
+      return (parse(await acme.read(summary.files[0]!.report!), { columns: true }) as Record<string, string>[]).map(
+        ({ line, column, code, message, value }) => [line, column, code, value, message!.split('.')[0]],
+      );
+    };
+    await acme.import({ 'file.csv': csv('Work Email,Employee ID', 'owner@acme.test,1', 'ann@acme.test,2') });
+    assert.deepEqual(
+      await told(
+        csv(
+          'Work Email,Employee ID,Boss,is org admin,Leaves',
+          'owner@acme.test,,ann@acme.test,NO,03/31/2026',
+          'ann@acme.test, 1 ,,,',
+          'nobody,3,,,',
+          ',4,,,',
+          'eve@acme.test,5,someone,perhaps,soon',
+          'tim@acme.test,6,,,',
+          'TIM@acme.test,7,,,',
+        ),
+      ),
+      [
+        ['1', 'is org admin', 'label_inexact', '', 'The column "is org admin" was read as "Is Org Admin"'],
+        ['2', 'is org admin', 'last_admin', 'NO', lastAdmin],
+        ['2', 'Leaves', 'last_admin', '03/31/2026', lastAdmin],
+        [
+          '3',
+          'Employee ID',
+          'identifier_conflict',
+          '1',
+          'The "Employee ID" is one user\'s and the email another user\'s',
+        ],
+        ['4', 'Work Email', 'email_invalid', 'nobody', '"Work Email" is not a valid email address'],
+        ['5', 'Work Email', 'email_missing', '', '"Work Email" is empty'],
+        [
+          '6',
+          'Boss',
+          'manager_invalid',
+          'someone',
+          '"Boss" is not a valid email address; the manager was left as it is',
+        ],
+        ['6', 'is org admin', 'admin_invalid', 'perhaps', '"is org admin" takes Yes or No; it was left as it is'],
+        ['6', 'Leaves', 'date_invalid', 'soon', 'This is not a date; the cell was ignored'],
+        ['7', 'Work Email', 'email_twice', 'tim@acme.test', 'The same email stands on line 8 with other values'],
+        ['8', 'Work Email', 'email_twice', 'TIM@acme.test', 'The same email stands on line 7 with other values'],
+      ],
+    );
+    assert.deepEqual(await told(csv('Group,Parent Team', ',Ops', 'Law,law')), [
+      ['2', 'Group', 'team_missing', '', '"Group" is empty'],
+      ['3', 'Parent Team', 'parent_self', 'law', 'A team cannot be its own parent; the parent was left as it is'],
+    ]);
   });
 
   test('R1 rejected rows, mended and sent again, are imported', async (t) => {

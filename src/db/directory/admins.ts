@@ -5,7 +5,6 @@ import type { Stage } from './stage.js';
 /** The row whose cells were ignored, and which of them. */
 export interface KeptAdmin {
   line: number;
-  email: string;
   demotes: boolean;
   deactivates: boolean;
 }
@@ -24,10 +23,9 @@ export async function keepLastAdmin(stage: Stage, context: PlanContext): Promise
   const loses = `${rowOf} AND ${wasThere} AND ${lasting('p')} AND (r.is_admin = 0 OR (${endsDate}))`;
   const [loser] = await rows<{
     line: number;
-    email: string;
     is_admin: number | null;
     deactivation_date: string | null;
-  }>(stage, `SELECT r.line, p.email, r.is_admin, r.deactivation_date ${loses} ORDER BY r.line DESC LIMIT 1`, bindings);
+  }>(stage, `SELECT r.line, r.is_admin, r.deactivation_date ${loses} ORDER BY r.line DESC LIMIT 1`, bindings);
   if (loser === undefined) return null;
   const untouched = await count(
     stage,
@@ -44,12 +42,12 @@ export async function keepLastAdmin(stage: Stage, context: PlanContext): Promise
     bindings,
   );
   if (untouched + planned - losing + gaining > 0) return null;
-  const { line, email } = loser;
+  const { line } = loser;
   await run(
     stage,
     `UPDATE ${s}.user_rows SET deactivation_date = NULL, deactivation_at = NULL,
        is_admin = CASE is_admin WHEN 0 THEN NULL ELSE is_admin END WHERE line = :line`,
     { line },
   );
-  return { line, email, demotes: loser.is_admin === 0, deactivates: loser.deactivation_date !== null };
+  return { line, demotes: loser.is_admin === 0, deactivates: loser.deactivation_date !== null };
 }

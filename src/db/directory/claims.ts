@@ -5,7 +5,8 @@ import type { Stage } from './stage.js';
 
 export interface Conflict {
   line: number;
-  value: string;
+  /** The identifier; null: the row has none. */
+  value: string | null;
   /** Lines that have to do with it. */
   others: number[];
   /**
@@ -93,16 +94,16 @@ export async function* findConflicts(stage: Stage): AsyncGenerator<Conflict[]> {
            AND NOT EXISTS (SELECT 1 FROM ${s}.faults f WHERE f.line = m.line)))`,
   );
   await run(stage, `UPDATE ${s}.user_rows SET state = 2 WHERE line IN (SELECT line FROM ${s}.faults)`);
-  for await (const page of pagesByLine<{ line: number; email: string; ident: string | null; kind: Conflict['kind'] }>(
+  for await (const page of pagesByLine<{ line: number; ident: string | null; kind: Conflict['kind'] }>(
     stage,
-    `SELECT f.line AS line, r.email AS email, r.ident AS ident, f.kind AS kind FROM ${s}.faults f
+    `SELECT f.line AS line, r.ident AS ident, f.kind AS kind FROM ${s}.faults f
      JOIN ${s}.user_rows r ON r.line = f.line WHERE f.is_told = 0 AND f.line > :after ORDER BY f.line LIMIT :limit`,
   )) {
     const others = await findOthers(stage, page);
-    yield page.map(({ line, email, ident, kind }) => ({
+    yield page.map(({ line, ident, kind }) => ({
       line,
       kind,
-      value: kind === 'twice' || kind === 'shared' ? ident! : email,
+      value: ident,
       others: others.get(line) ?? [],
     }));
   }
