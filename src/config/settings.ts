@@ -212,7 +212,11 @@ export const settingsSchema = z.strictObject({
     .default(30)
     .describe('How long a file stays in `/archive` that a newer one replaced before it was imported; 0: for ever.'),
   maxRows: positive.default(5_000_000).describe('Rows of one file; a file with more is refused.'),
-  maxColumns: positive.default(150).describe('Columns of one file; a file with more is refused.'),
+  maxColumns: positive
+    .default(150)
+    .describe(
+      'Columns of one file; a file with more is refused. Less 11 it is how many custom fields, without hidden ones, an organization may have.',
+    ),
   maxCellBytes: positive.default(1024 * 1024).describe('Bytes of one cell; a file with a larger one is refused.'),
   maxFaultShare: fraction
     .default(0.5)

@@ -195,6 +195,12 @@ export const codes = {
     rule: 'F8',
     message: 'Column {number} has values but no name in the header; it was ignored. Name it.',
   },
+  too_many_fields: {
+    severity: 'warning',
+    rule: 'C1',
+    message:
+      'The new column "{label}" was ignored: your organization has room for {limit} fields of its own. Ask your operator to hide some (fields hide), or to allow more columns (maxColumns).',
+  },
   manager_invalid: {
     severity: 'warning',
     rule: 'U8',

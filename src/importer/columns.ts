@@ -6,6 +6,7 @@ import { makeIssue } from './codes.js';
 import { type DateOrder, decideOrder } from './dates.js';
 import { type Header, type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
 import { collapse, labelKey } from './normal.js';
+import { countShown } from './room.js';
 import type { ColumnFacts, Survey } from './survey.js';
 import type { TeamName } from './teamlist.js';
 import type { Issue } from './types.js';
@@ -37,7 +38,7 @@ export interface ColumnPlan {
 
 /**
  * @param known the organization's fields, those planned by earlier files of the run included.
- * @param headerLine for the warnings.
+ * @param mostFields that the organization may have, less those that are hidden; its identifier has room in any case.
  */
 export function planColumns(
   header: Header,
@@ -46,6 +47,7 @@ export function planColumns(
   format: DateFormat,
   now: number,
   identifier: string | undefined,
+  mostFields: number,
 ): ColumnPlan {
   const plan: ColumnPlan = {
     standard: new Map(),
@@ -76,8 +78,14 @@ export function planColumns(
         (byKey.get(labelKey(label)) ?? labelKey(label)) === (byKey.get(labelKey(identifier)) ?? labelKey(identifier));
       const type = isIdentifier ? 'text' : tellType(seen, format);
       const position = known.length + plan.newFields.length;
-      const field =
-        byKey.get(labelKey(label)) ?? createField(label, header.line, seen, type, format, position, now, plan);
+      const hasRoom = isIdentifier || countShown(known) + plan.newFields.length < mostFields;
+      const found = byKey.get(labelKey(label));
+      if (found === undefined && !hasRoom && seen.values > 0) {
+        const where = { line: header.line, column: label };
+        plan.warnings.push(makeIssue('too_many_fields', where, { label, limit: mostFields }));
+        continue;
+      }
+      const field = found ?? createField(label, header.line, seen, type, format, position, now, plan);
       if (field === null) continue;
       const same = plan.fields.find((column) => column.field.id === field.id);
       if (same !== undefined) {

@@ -12,6 +12,7 @@ import { dropInvisible, emailKey } from './normal.js';
 import type { PlanJob } from './plan.js';
 import { type Reading, readChanged, readWhole } from './reading.js';
 import { RaggedError } from './records.js';
+import { mostFields, widenLimits } from './room.js';
 import type { Source } from './source.js';
 import { type Survey, surveyRows } from './survey.js';
 import { wordingOf } from './wording.js';
@@ -27,20 +28,29 @@ export interface OpenedFile {
 /** @throws RefusalError */
 export async function openFile(job: PlanJob, source: Source): Promise<OpenedFile> {
   const tell = (rows: number) => job.tell({ phase: 'reading', file: source.name, rows });
-  const changed = job.known === null ? null : await readChanged(source, job.settings, job.known, tell);
+  const limits = widenLimits(job.settings, job.fields);
+  const changed = job.known === null ? null : await readChanged(source, limits, job.known, tell);
   if (changed !== null) {
     const opened = await tryChanged(job, job.known!, changed);
     if (opened !== null) return opened;
   }
-  return survey(job, readWhole(source, job.settings), tell);
+  return survey(job, readWhole(source, limits), tell);
 }
 
 async function survey(job: PlanJob, reading: Reading, tell: (rows: number) => void): Promise<OpenedFile> {
   const { settings, org, fields, now } = job;
-  const found = await surveyRows(reading.open(), settings, wordingOf(org, fields), tell);
+  const found = await surveyRows(reading.open(), widenLimits(settings, fields), wordingOf(org, fields), tell);
   found.rows += reading.recognized;
   if (found.header === null || found.rows === 0) return { reading, survey: found, columns: null };
-  const columns = planColumns(found.header, found, fields, org.dateFormat, now, org.options.identifier);
+  const columns = planColumns(
+    found.header,
+    found,
+    fields,
+    org.dateFormat,
+    now,
+    org.options.identifier,
+    mostFields(settings),
+  );
   return { reading, survey: found, columns: { ...columns, teamAliases: job.teamAliases } };
 }
 

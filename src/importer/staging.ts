@@ -66,8 +66,8 @@ export async function stageRows(
   const table = header.type === 'users' ? 'user_rows' : 'team_rows';
   await createIndex(job.stage, table, 'key, line', 'key');
   await analyze(job.stage, table);
-  // A value under a blank label is told of once for all rows: it would not be, if these were left out.
-  const isSilent = columns.warnings.every(({ code }) => code !== 'label_blank');
+  // Values of a column that is ignored are told of once for all rows: they would not be, if these were left out.
+  const isSilent = columns.warnings.every(({ code }) => code !== 'label_blank' && code !== 'too_many_fields');
   const isSure = isSilent && reading.isSure();
   return (line) => isSure && !deciding.lines.has(line);
 }

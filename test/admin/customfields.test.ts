@@ -12,6 +12,7 @@ import { exportUsers } from '../../src/admin/operations/export.js';
 import { showUser } from '../../src/admin/operations/users.js';
 import { listAudit } from '../../src/db/control/audit.js';
 import { readVersion } from '../../src/db/directory/directory.js';
+import { insertField, listFields } from '../../src/db/directory/fields.js';
 import { renderTemplates } from '../../src/importer/templates.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
@@ -80,6 +81,37 @@ onBothDatabases('custom fields', (open) => {
       actions.filter((action) => action.startsWith('field.')),
       ['field.renamed', 'field.renamed', 'field.confirmed', 'field.hidden'],
     );
+  });
+
+  test('F9 C1 more fields than a file has room for: exports and templates of earlier days are read', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    const { directory } = acme.deps;
+    await acme.import({ 'users.csv': csv('User Email,Office', 'ann@acme.test,Berlin') });
+    const [first] = await listFields(directory.read, 'acme');
+    for (let n = 0; n < 159; n++)
+      await insertField(directory.write, 'acme', { ...first!, id: `f${n}`, label: `Old ${n}`, position: n }, `old${n}`);
+    let text = '';
+    for await (const chunk of exportUsers(place, 'acme')) text += chunk;
+    assert.equal(text.split('\n', 1)[0]!.split(',').length, 170);
+    const template = renderTemplates(acme.org, await listFields(directory.read, 'acme'))[2]!.text;
+    const again = await acme.import({ 'users.csv': text, 'template.csv': template });
+    assert.deepEqual(await acme.codes(again, 0), []);
+    assert.deepEqual(await acme.codes(again, 1), ['no_rows@']);
+    assert.deepEqual([again.users.unchanged, again.users.updated, again.users.refused], [2, 0, 0]);
+
+    const more = csv('User Email,Office,Desk', 'ann@acme.test,Berlin,7');
+    const codesOf = async () => acme.codes(await acme.import({ 'more.csv': more }));
+    assert.deepEqual(await codesOf(), ['too_many_fields@1']);
+    assert.deepEqual(await codesOf(), ['too_many_fields@1'], 'it is told of each time');
+    const full = { code: 'refused', message: /^a file has room for 139 fields \(maxColumns is 150\)/ };
+    await assert.rejects(confirmField(place, 'acme', 'Manager Emial', 'text'), full);
+    for (let n = 0; n < 21; n++) await hideField(place, 'acme', `Old ${n}`, true);
+    assert.deepEqual(await codesOf(), ['too_many_fields@1'], 'there are 139');
+    await assert.rejects(hideField(place, 'acme', 'Old 0', false), full);
+    await hideField(place, 'acme', 'Old 21', true);
+    assert.deepEqual(await codesOf(), []);
+    assert.deepEqual((await acme.users())['ann@acme.test']!.custom, { Office: 'Berlin', Desk: '7' });
   });
 
   test('another type: what fits is written as the type writes it; what does not is refused, or stays', async (t) => {

@@ -31,6 +31,8 @@ const staff: Partial<Org> = { options: { identifier: 'ID' } };
 const day = 86_400_000;
 /** Midnight in Berlin, where the sample organization is; imports happen on 2026-03-10 at noon. */
 const march = (date: number) => Date.UTC(2026, 2, date) - 3_600_000;
+/** As many fields as files of 150 columns have room for. */
+const wide = Array.from({ length: 139 }, (_, n) => n);
 const noon = Date.UTC(2026, 2, 10, 11);
 
 export const cases: Case[] = [
@@ -979,6 +981,26 @@ export const cases: Case[] = [
     codes: ['label_reserved@1'],
     users: { 'a@b.test': { custom: {} } },
     userCounts: { created: 1, warnings: 1 },
+  },
+  {
+    title: 'C1 F9 no more fields than a file has room for; the identifier has room in any case',
+    org: staff,
+    before: [
+      {
+        file: users(
+          `${email},${wide.map((n) => `Field ${n}`).join(',')}`,
+          `a@b.test,${wide.map((n) => `v${n}`).join(',')}`,
+        ),
+      },
+    ],
+    files: { 'a.csv': users('User Email,One More,Field 7,Blank,ID', 'a@b.test,x,new,,1') },
+    codes: ['too_many_fields@1'],
+    users: {
+      'a@b.test': {
+        custom: { ...Object.fromEntries(wide.map((n) => [`Field ${n}`, `v${n}`])), 'Field 7': 'new', ID: '1' },
+      },
+    },
+    userCounts: { updated: 1, warnings: 1 },
   },
   {
     title: 'C2 a label matches without case and spacing',

@@ -44,7 +44,7 @@ async function understand(sent: Sent, sizes: readonly number[]) {
     if (survey.header === null) return { survey };
     const rows = [];
     for await (const batch of openRows(source, limits)) rows.push(...batch);
-    const columns = planColumns(survey.header, survey, [], 'auto', 0, undefined);
+    const columns = planColumns(survey.header, survey, [], 'auto', 0, undefined, 139);
     const issues: Issue[] = [...columns.warnings];
     const users = rows
       .slice(1)

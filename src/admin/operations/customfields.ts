@@ -19,6 +19,7 @@ import { type NewChange, recordChanges } from '../../db/directory/history.js';
 import { convertValue, createOrderTeller } from '../../importer/fieldtypes.js';
 import { exportOnly, userLabels } from '../../importer/header.js';
 import { collapse, isName, labelKey } from '../../importer/normal.js';
+import { countShown, mostFields } from '../../importer/room.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
 
@@ -47,11 +48,15 @@ export function renameField(place: Workplace, orgId: string, label: string, want
   });
 }
 
-/** A field that exports and templates leave out; files go on filling it. @throws AdminError `not_found` */
+/**
+ * A field that exports and templates leave out; files go on filling it.
+ * @throws AdminError `not_found`; `refused` when it is to be shown, and a file has no room for one more.
+ */
 export function hideField(place: Workplace, orgId: string, label: string, hidden: boolean): Promise<Field> {
   const action = hidden ? 'field.hidden' : 'field.shown';
-  return change(place, orgId, action, label, async (tx, org, field, _fields, at) => {
+  return change(place, orgId, action, label, async (tx, org, field, fields, at) => {
     if (field.hidden === hidden) return null;
+    if (!hidden) requireRoom(place, fields);
     const say = (is: boolean) => (is ? 'Yes' : 'No');
     await updateField(tx, field.id, { hidden });
     await recordChanges(tx, [describe(org, field, 'Hidden', say(!hidden), say(hidden), at)]);
@@ -128,6 +133,7 @@ export async function confirmField(place: Workplace, orgId: string, label: strin
     await bumpVersion(tx, org.id);
     const fields = await listFields(tx, org.id);
     requireFree(made, fields, null);
+    requireRoom(place, fields);
     const id = `f${randomBytes(6).toString('hex')}`;
     const position = Math.max(-1, ...fields.map((one) => one.position)) + 1;
     const created: Field = { id, label: made, type, position, createdAt: at, hidden: false, aliases: [] };
@@ -188,6 +194,16 @@ function requireFree(label: string, fields: readonly Field[], own: string | null
     throw new AdminError('refused', `"${label}" is a standard column`);
   const other = findField(fields, label);
   if (other !== null && other.id !== own) throw new AdminError('refused', `"${label}" is the field "${other.label}"`);
+}
+
+/** @throws AdminError `refused` when exports would have more columns than a file may. */
+function requireRoom({ settings }: Workplace, fields: readonly Field[]): void {
+  const most = mostFields(settings);
+  if (countShown(fields) >= most)
+    throw new AdminError(
+      'refused',
+      `a file has room for ${most} fields (maxColumns is ${settings.maxColumns}): hide others first, or allow more columns`,
+    );
 }
 
 function describe(
