@@ -19,7 +19,6 @@ export async function readKnown(db: Queryable, org: Org, settings: Settings): Pr
   const aliases = await listTeamAliases(db, org.id);
   const fields = await listFields(db, org.id);
   const teamAliases = new Map(aliases.map(({ key, teamKey, teamName }) => [key, { key: teamKey, name: teamName }]));
-  if (org.options.identifier !== undefined) return { version, fields, teamAliases, known: null };
   const stored = await readKnownRows(db, org.id, version);
   const isSame = stored?.rules === digestRules({ org, settings, fields, teamAliases });
   return {
@@ -32,7 +31,7 @@ export async function readKnown(db: Queryable, org: Org, settings: Settings): Pr
 
 /** What is known once the plan is applied. */
 export function keepKnown(job: PlanJob): Application['known'] {
-  if (job.known === null || job.known.form === null) return null;
+  if (job.known.form === null) return null;
   if (!job.known.isChanged) return 'kept';
   return { form: job.known.form, rules: digestRules(job), pieces: job.known.pieces() };
 }
@@ -47,7 +46,7 @@ export function digestRules({
   const rules = [
     readProgramVersion(),
     [settings.maxCellBytes, settings.maxColumns],
-    [org.dateFormat, org.teamsMode, org.options.aliases],
+    [org.dateFormat, org.teamsMode, org.options.aliases, org.options.identifier],
     fields.map(({ id, label, type, aliases }) => [id, label, type, aliases]),
     [...teamAliases].sort(([a], [b]) => (a < b ? -1 : 1)),
   ];

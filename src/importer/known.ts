@@ -108,6 +108,15 @@ export class KnownRows {
     digest.copy(this.#rows, place * knownRowBytes, 0, digestBytes);
   }
 
+  /** Nothing is known any more but what the file at work brings. */
+  forgetOthers(): void {
+    this.#isChanged = true;
+    for (let place = 0; place < this.#count; place++) {
+      const state = this.#states[place];
+      if (state === stored || state === added) this.#states[place] = dropped;
+    }
+  }
+
   /**
    * The file at work is planned, or refused.
    * @param isKept tells by its line whether the directory will say what the row says.

@@ -25,13 +25,16 @@ export interface OpenedFile {
   columns: ColumnPlan | null;
 }
 
-/** @throws RefusalError */
-export async function openFile(job: PlanJob, source: Source): Promise<OpenedFile> {
+/**
+ * @param mayLeaveOut whether rows that are known need not be planned.
+ * @throws RefusalError
+ */
+export async function openFile(job: PlanJob, source: Source, mayLeaveOut: boolean): Promise<OpenedFile> {
   const tell = (rows: number) => job.tell({ phase: 'reading', file: source.name, rows });
   const limits = widenLimits(job.settings, job.fields);
-  const changed = job.known === null ? null : await readChanged(source, limits, job.known, tell);
+  const changed = mayLeaveOut ? await readChanged(source, limits, job.known, tell) : null;
   if (changed !== null) {
-    const opened = await tryChanged(job, job.known!, changed);
+    const opened = await tryChanged(job, changed);
     if (opened !== null) return opened;
   }
   return survey(job, readWhole(source, limits), tell);
@@ -55,12 +58,12 @@ async function survey(job: PlanJob, reading: Reading, tell: (rows: number) => vo
 }
 
 /** null: what is known of the file does not suffice to understand the rest of it. */
-async function tryChanged(job: PlanJob, known: KnownRows, reading: Reading): Promise<OpenedFile | null> {
+async function tryChanged(job: PlanJob, reading: Reading): Promise<OpenedFile | null> {
   try {
     const opened = await survey(job, reading, () => {});
     const { columns } = opened;
-    if (columns === null || ordersOf(columns) !== known.form!.orders) return null;
-    return (await repeatsUser(known, reading, opened.survey.header!)) ? null : opened;
+    if (columns === null || ordersOf(columns) !== job.known.form!.orders) return null;
+    return (await repeatsUser(job.known, reading, opened.survey.header!)) ? null : opened;
   } catch (error) {
     // A refusal's line is right where the file is read as a whole.
     if (error instanceof RaggedError || error instanceof RefusalError) return null;

@@ -4,11 +4,18 @@ import type { Org } from '../db/control/orgs.js';
 import { keepLastAdmin } from '../db/directory/admins.js';
 import type { Conflict } from '../db/directory/claims.js';
 import type { Field } from '../db/directory/fields.js';
-import { followEmail, followManagers, followOwners, resolveIdentity } from '../db/directory/identity.js';
+import {
+  claimUsers,
+  followEmail,
+  followManagers,
+  followOwners,
+  passesEmails,
+  resolveIdentity,
+} from '../db/directory/identity.js';
 import { planMemberships } from '../db/directory/memberships.js';
 import type { Finding, PlanContext } from '../db/directory/plan.js';
 import { dropRings } from '../db/directory/rings.js';
-import { insertRows } from '../db/directory/rows.js';
+import { deleteIssues, insertRows } from '../db/directory/rows.js';
 import { beginFile, type Stage } from '../db/directory/stage.js';
 import { countStubs } from '../db/directory/stubs.js';
 import { changeTeams, countTeams, gatherTeams, parentRelation } from '../db/directory/teamplan.js';
@@ -23,8 +30,9 @@ import type { KnownRows } from './known.js';
 import { emailKey, labelKey } from './normal.js';
 import { openFile } from './opening.js';
 import type { Row } from './parse.js';
-import { findRow, openRows } from './reading.js';
+import { findRow, openRows, type Reading } from './reading.js';
 import { cellAt } from './record.js';
+import { RaggedError } from './records.js';
 import type { Source } from './source.js';
 import { stageRows } from './staging.js';
 import type { Survey } from './survey.js';
@@ -43,8 +51,8 @@ export interface PlanJob {
   fields: Field[];
   /** Old names of renamed teams, by their compared forms. */
   teamAliases: ReadonlyMap<string, TeamName>;
-  /** Rows that the directory says; null: none is ever left out, as an identifier may tell them of another user. */
-  known: KnownRows | null;
+  /** Rows that the directory says. */
+  known: KnownRows;
   /** Told at every step; throws to end the run at a safe point. */
   tell(progress: Progress): void;
 }
@@ -77,7 +85,8 @@ export async function planFiles(job: PlanJob, sources: readonly Source[]): Promi
   return planned;
 }
 
-async function planFile(job: PlanJob, file: number, source: Source): Promise<PlannedFile> {
+/** @param mayLeaveOut whether rows that are known need not be planned. */
+async function planFile(job: PlanJob, file: number, source: Source, mayLeaveOut = true): Promise<PlannedFile> {
   const issues = new IssueLog(job.stage, file);
   const open = () => openRows(source, job.settings);
   const planned: PlannedFile = {
@@ -90,11 +99,15 @@ async function planFile(job: PlanJob, file: number, source: Source): Promise<Pla
     teams: noCounts(),
   };
   try {
-    await planRows(job, file, source, planned, issues);
+    await planRows(job, file, source, mayLeaveOut, planned, issues);
   } catch (error) {
+    job.known.settle(() => false);
+    if (error instanceof RaggedError && mayLeaveOut) {
+      await deleteIssues(job.stage, file);
+      return planFile(job, file, source, false);
+    }
     if (!(error instanceof RefusalError)) throw error;
     planned.refusal = error.refusal;
-    job.known?.settle(() => false);
     issues.add([{ ...error.refusal, severity: 'refusal', value: null }]);
   }
   await issues.flush(true);
@@ -109,6 +122,7 @@ async function planRows(
   job: PlanJob,
   file: number,
   source: Source,
+  mayLeaveOut: boolean,
   planned: PlannedFile,
   issues: IssueLog,
 ): Promise<void> {
@@ -116,7 +130,7 @@ async function planRows(
   if (source.bytes > settings.maxFileBytes) {
     throw new RefusalError(refuse('file_too_large', { bytes: source.bytes, limit: settings.maxFileBytes }));
   }
-  const { reading, survey, columns } = await openFile(job, source);
+  const { reading, survey, columns } = await openFile(job, source, mayLeaveOut);
   planned.rows = survey.rows;
   planned.open = reading.open;
   if (survey.header === null) {
@@ -138,15 +152,15 @@ async function planRows(
   await faultTwins(stage, isUsers, columns, issues);
   job.tell({ phase: 'planning', file: source.name, rows: survey.rows });
   const context = contextOf(job, file);
-  const { identifier } = job.org.options;
-  if (isUsers && identifier !== undefined) await faultConflicts(stage, context, identifier, columns, issues);
+  const isPassed = isUsers && (await identify(job, context, columns, reading, issues));
   refuseFaulty(issues, survey, settings);
   if (isUsers) {
     await addFields(job, file, columns);
     await planUsers(job, context, columns, reading.open, issues);
     Object.assign(planned.users, await countUsers(stage, context));
     planned.users.unchanged += reading.recognized;
-    job.known?.settle((line) => mayKeep(line) && !issues.lines.has(line));
+    if (isPassed) job.known.forgetOthers();
+    job.known.settle((line) => mayKeep(line) && !issues.lines.has(line));
   } else {
     await planTeams(job, context, columns, issues);
     Object.assign(planned.teams, await countTeams(stage, context));
@@ -180,18 +194,28 @@ const conflictCodes: Record<Conflict['kind'], CodeName> = {
   needed: 'identifier_needed',
 };
 
-async function faultConflicts(
-  stage: Stage,
+/**
+ * Finds whom the rows of a file are about where an identifier tells (rule U15).
+ * @returns whether some email means another user after the run than before it.
+ */
+async function identify(
+  { stage, org }: PlanJob,
   context: PlanContext,
-  option: string,
   { identifier }: ColumnPlan,
+  { recognized }: Reading,
   issues: IssueLog,
-): Promise<void> {
+): Promise<boolean> {
+  const option = org.options.identifier;
+  if (option === undefined || !(await claimUsers(stage, context, identifier?.field.id ?? null))) return false;
+  const isPassed = await passesEmails(stage);
+  // Whom a row that was left out names as the manager may be somebody else then.
+  if (isPassed && recognized > 0) throw new RaggedError('emails pass from one user to another');
   const label = identifier?.label ?? option;
-  for await (const page of resolveIdentity(stage, context, identifier?.field.id ?? null))
+  for await (const page of resolveIdentity(stage, context))
     await tell(page, issues, ({ line, value, others, kind }) =>
       makeIssue(conflictCodes[kind], { line, column: label, value }, { label, lines: nameOthers(kind, others) }),
     );
+  return isPassed;
 }
 
 function nameOthers(kind: Conflict['kind'], lines: readonly number[]): string {

@@ -10,16 +10,12 @@ import { analyze, count, createAs, createIndex, type PlanContext, rows, run } fr
 import type { Stage } from './stage.js';
 
 /**
- * Makes `key` of the rows the keys of the plan, and yields the rows that are faulty.
+ * Finds whom each row is about.
  * @param fieldId the field of the identifier; null: the file has no column for it, and its emails tell.
+ * @returns false: nobody has ever given an email up, and emails mean what they say.
  */
-export async function* resolveIdentity(
-  stage: Stage,
-  context: PlanContext,
-  fieldId: string | null,
-): AsyncGenerator<Conflict[]> {
-  // Where nobody has ever given an email up, emails mean what they say.
-  if (fieldId === null && !(await hasFormers(stage, context))) return;
+export async function claimUsers(stage: Stage, context: PlanContext, fieldId: string | null): Promise<boolean> {
+  if (fieldId === null && !(await hasFormers(stage, context))) return false;
   const s = stage.prefix;
   await run(
     stage,
@@ -28,6 +24,22 @@ export async function* resolveIdentity(
       : `CREATE INDEX IF NOT EXISTS people_address ON ${s}.people (address)`,
   );
   await findClaims(stage, context, fieldId);
+  return true;
+}
+
+/** Whether some email means another user after the run than before it; once the rows' users are claimed. */
+export async function passesEmails(stage: Stage): Promise<boolean> {
+  const s = stage.prefix;
+  const passed = await count(
+    stage,
+    `SELECT (SELECT COUNT(*) FROM ${s}.claims WHERE moves = 1 OR (ident IS NOT NULL AND holder IS NULL AND former IS NOT NULL))
+       + (SELECT COUNT(*) FROM ${s}.people WHERE address IS NOT NULL) + (SELECT COUNT(*) FROM ${s}.formers) AS n`,
+  );
+  return passed > 0;
+}
+
+/** Makes `key` of the rows the keys of the plan, and yields the rows that are faulty; once their users are claimed. */
+export async function* resolveIdentity(stage: Stage, context: PlanContext): AsyncGenerator<Conflict[]> {
   yield* findConflicts(stage);
   await takeKeys(stage, context);
 }

@@ -124,6 +124,11 @@ export async function stageIssues(stage: Stage, issues: readonly StagedIssue[]):
   await insertRows(stage, 'issues', columns, rows);
 }
 
+/** Before a file is planned anew. */
+export async function deleteIssues({ db, prefix }: Stage, file: number): Promise<void> {
+  await db.raw(`DELETE FROM ${prefix}.issues WHERE file = :file`, { file });
+}
+
 /**
  * One statement for thousands of rows: measured on SQLite 162,000 rows a second, against 75,000 in batches of a hundred
  * rows of bindings.
