@@ -8,8 +8,8 @@
 import { createHash } from 'node:crypto';
 import { type KnownForm, knownRowBytes } from '../db/directory/known.js';
 
-/** Rows kept at most: what goes beyond is planned each time. */
-const mostRows = 1024 * 1024;
+/** A file with more rows is planned whole each time: memory stays the same however long it is. */
+export const mostKnownRows = 1024 * 1024;
 /** Of the row's digest; what follows is the user's. */
 const digestBytes = 16;
 
@@ -84,18 +84,18 @@ export class KnownRows {
   begin(form: KnownForm, rows: number): void {
     this.#isOfForm = this.#form !== null && isSameForm(this.#form, form);
     if (this.#isOfForm || (this.#form !== null && rows < this.#count)) return;
+    this.forgetOthers();
     this.#form = form;
     this.#isOfForm = true;
-    this.#isChanged = true;
-    this.#states.fill(dropped, 0, this.#count);
+    this.#reserve(Math.min(rows, mostKnownRows));
   }
 
   /** A row of the file at work that is planned: what was known of its user is not any more. */
   note(digest: Buffer, user: Buffer, line: number): void {
     let place = this.findUser(user);
     if (place < 0) {
-      if (this.#count === mostRows) return;
-      if (this.#count === this.#states.length) this.#grow();
+      if (this.#count === mostKnownRows) return;
+      if (this.#count === this.#states.length) this.#reserve(this.#count * 2);
       place = this.#count++;
       user.copy(this.#rows, place * knownRowBytes + digestBytes, 0, knownRowBytes - digestBytes);
       this.#index(this.#byUser, place, digestBytes);
@@ -108,7 +108,7 @@ export class KnownRows {
     digest.copy(this.#rows, place * knownRowBytes, 0, digestBytes);
   }
 
-  /** Nothing is known any more but what the file at work brings. */
+  /** Nothing is known any more but what the file at work has noted. */
   forgetOthers(): void {
     this.#isChanged = true;
     for (let place = 0; place < this.#count; place++) {
@@ -163,8 +163,9 @@ export class KnownRows {
     index[slot] = place + 1;
   }
 
-  #grow(): void {
-    const capacity = this.#states.length * 2;
+  #reserve(rows: number): void {
+    const capacity = roomFor(rows);
+    if (capacity <= this.#states.length) return;
     this.#rows = enlarge(this.#rows, Buffer.alloc(capacity * knownRowBytes));
     this.#states = enlarge(this.#states, new Uint8Array(capacity));
     this.#lines = enlarge(this.#lines, new Int32Array(capacity));

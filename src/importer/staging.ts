@@ -7,7 +7,7 @@ import { readDate } from './dates.js';
 import { readCell } from './formula.js';
 import type { Header } from './header.js';
 import type { IssueLog } from './issues.js';
-import { digestOf } from './known.js';
+import { digestOf, mostKnownRows } from './known.js';
 import { LineSet } from './lineset.js';
 import { formOf } from './opening.js';
 import type { Row } from './parse.js';
@@ -30,7 +30,9 @@ export async function stageRows(
   columns: ColumnPlan,
   issues: IssueLog,
 ): Promise<(line: number) => boolean> {
-  const known = header.type === 'users' ? job.known : null;
+  const isTooLong = rows > mostKnownRows;
+  if (header.type === 'users' && isTooLong) job.known.forgetOthers();
+  const known = header.type === 'users' && !isTooLong ? job.known : null;
   const deciding = new DecidingRows(columns);
   const begin = ({ digest }: DigestedRow) => {
     if (known !== null && digest !== null) known.begin(formOf(digest, columns), rows);
