@@ -1,8 +1,19 @@
-/** Asks the person at the terminal for what must not be seen. */
+/** Asks the person at the terminal: for a word, or for what must not be seen. */
+import { createInterface } from 'node:readline/promises';
 import { AdminError } from './error.js';
 
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** Whether the person agrees; anything but y or yes is a no. */
+export async function askYes(question: string): Promise<boolean> {
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim());
+  } finally {
+    prompt.close();
+  }
 }
 
 /** Nothing of what is typed is shown. @throws AdminError `refused` when the person gives up */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type RunChange, withRunChanges } from '../../src/admin/operations/changes.js';
+import { confirmRun } from '../../src/admin/operations/confirm.js';
 import { changeList } from '../../src/admin/views/changes.js';
 import { findRun } from '../../src/db/control/runs.js';
 import { bumpVersion } from '../../src/db/directory/directory.js';
@@ -94,6 +95,27 @@ onBothDatabases('changes of a run', (open) => {
     assert.deepEqual(first7(made.all).toSorted(), first7(planned.all).toSorted());
     assert.equal(made.all[0]!.field, 'Status');
     assert.equal((await read(t, acme, held.run!, 3)).all.length, 3);
+  });
+
+  test('a number that is another organization’s run is refused, and a person is asked', async (t) => {
+    const acme = await found();
+    const { run } = await acme.import({ 'a.csv': first });
+    const place = await workplaceOn(t, databases().settings);
+    const asked: string[] = [];
+    const answer = (yes: boolean) => async (question: string) => asked.push(question) > 0 && yes;
+    const id = String(run);
+    await assert.rejects(confirmRun(place, id, 'beta', 'Sure?', null), {
+      code: 'refused',
+      message: new RegExp(`run ${id} is of ${acme.org.id}, not of beta`),
+    });
+    await confirmRun(place, id, acme.org.id, 'Sure?', null);
+    await confirmRun(place, id, undefined, 'Sure?', answer(true));
+    await assert.rejects(confirmRun(place, id, undefined, 'Sure?', answer(false)), { code: 'refused' });
+    assert.equal(asked.length, 2);
+    assert.match(
+      asked[0]!,
+      new RegExp(`^Run ${id} of ${acme.org.id} .*opened 2026-03-10 .* is done\\. Users: 4 created`),
+    );
   });
 
   test('a plan that is another one by now is told as such; a run that changed nothing has no changes', async (t) => {

@@ -100,6 +100,32 @@ onBothDatabases('organizations', (open) => {
     await assert.rejects(setOrganization(place, 'nobody', { slot: '05:00' }), { code: 'not_found' });
   });
 
+  test('a new owner is somebody who is there, and the trail says that they became an admin', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    await acme.import({ 'users.csv': 'User Email,Is Org Admin\nann@acme.test,No\nbob@acme.test,Yes\n' });
+    const set = async (ownerEmail: string, createOwner = false) => {
+      const told: string[] = [];
+      await setOrganization(place, 'acme', { ownerEmail }, { createOwner, tell: (line) => told.push(line) });
+      const { detail } = (await listAudit(place.control.read, 'acme')).at(-1)!;
+      return { told: told.join(), detail: detail as Record<string, unknown> };
+    };
+    const count = (await listAudit(place.control.read, 'acme')).length;
+    await assert.rejects(set('an@acme.test'), { code: 'refused', message: /no user of acme has the address an@acme/ });
+    assert.equal((await listAudit(place.control.read, 'acme')).length, count);
+    assert.equal(await findUser(place.directory.read, 'acme', 'an@acme.test'), null);
+    assert.deepEqual(await set('bob@acme.test'), { told: '', detail: { ownerEmail: 'changed' } });
+    const promoted = await set('Ann@acme.test');
+    const ann = (await findUser(place.directory.read, 'acme', 'ann@acme.test'))!;
+    assert.ok(ann.isAdmin);
+    assert.equal(promoted.told, 'ann@acme.test is an active admin now (was: no admin).');
+    assert.deepEqual(promoted.detail, {
+      ...{ ownerEmail: 'changed', owner: 'made an active admin', user: ann.id, was: 'no admin' },
+    });
+    assert.equal((await set('cyd@acme.test', true)).detail.owner, 'created as an admin');
+    assert.ok((await findUser(place.directory.read, 'acme', 'cyd@acme.test'))!.isAdmin);
+  });
+
   test('removing leaves no row and no file, also after an import; the audit trail stays', async (t) => {
     const acme = await Company.open(open, t);
     await acme.import({ 'users.csv': 'User Email,Teams\nann@acme.test,Sales\n' });

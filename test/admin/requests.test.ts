@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { addOrganization, enableOrganization, setOrganization } from '../../src/admin/operations/orgs.js';
 import { requestSftp } from '../../src/admin/operations/requests.js';
 import { listAudit } from '../../src/db/control/audit.js';
-import { findOrg, listOrgs } from '../../src/db/control/orgs.js';
+import { listOrgs } from '../../src/db/control/orgs.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';
@@ -52,10 +52,35 @@ onBothDatabases('the SFTP door', (open) => {
     await assert.rejects(requestSftp(place, 'acme', 'jane@acme.test'), { code: 'refused' });
     await setOrganization(place, 'acme', { plan: 'business' });
     await requestSftp(place, 'acme', 'jane@acme.test');
-    await setOrganization(place, 'acme', { plan: 'free' });
-    await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused' });
-    await setOrganization(place, 'acme', { plan: 'enterprise' });
     assert.ok((await enableOrganization(place, 'acme')).enabled);
-    assert.equal((await findOrg(place.control.read, 'acme'))!.sftpRequest!.by, 'jane@acme.test');
+    const stays = await setOrganization(place, 'acme', { plan: 'enterprise' });
+    assert.deepEqual([stays.enabled, stays.sftpRequest?.by], [true, 'jane@acme.test'], 'both plans have the door');
+
+    const told: string[] = [];
+    const before = (await listAudit(place.control.read, 'acme')).length;
+    await setOrganization(place, 'acme', { plan: 'free' }, { tell: (line) => told.push(line) });
+    assert.match(told.join('\n'), /the SFTP door of acme is closed[\s\S]*request-sftp acme/);
+    await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused', message: /"free" has no SFTP/ });
+    const again = await setOrganization(place, 'acme', { plan: 'enterprise' });
+    assert.deepEqual([again.enabled, again.sftpRequest], [false, null]);
+    await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused', message: /request-sftp/ });
+    await requestSftp(place, 'acme', 'jane@acme.test');
+    assert.ok((await enableOrganization(place, 'acme')).enabled);
+    assert.deepEqual(
+      (await listAudit(place.control.read, 'acme')).slice(before).map(({ action }) => action),
+      [
+        ...['org.changed', 'org.disabled', 'org.sftp_request_ended'],
+        ...['org.changed', 'org.sftp_requested', 'org.enabled'],
+      ],
+    );
+  });
+
+  test('a plan that lost the door by a setting does not open it by a change to another plan', async (t) => {
+    const { settings } = await open(t);
+    const place = await workplaceOn(t, settings);
+    await addOrganization(place, 'acme', { ownerEmail: 'jane@acme.test', plan: 'enterprise' }, true);
+    const later = { ...place, settings: { ...settings, sftpPlans: 'gold' } };
+    assert.equal((await setOrganization(later, 'acme', { name: 'Acme' })).enabled, true, 'the plan keeps it out');
+    assert.equal((await setOrganization(later, 'acme', { plan: 'gold' })).enabled, false);
   });
 });

@@ -101,7 +101,11 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   );
   assert.deepEqual([foreseen.state, foreseen.values.map(({ column }) => column)], ['planned', ['User Email']]);
   assert.equal((await ask<Run[]>('runs', 'list', 'acme')).length, count);
-  const undone = await ask<RunSummary>('runs', 'undo', String(renamed.run));
+  for (const verb of ['undo', 'approve', 'reject']) {
+    const mistaken = await run('runs', verb, String(renamed.run), '--org', 'beta');
+    assert.deepEqual([mistaken.code, /is of acme, not of beta: nothing was done/.test(mistaken.stderr)], [4, true]);
+  }
+  const undone = await ask<RunSummary>('runs', 'undo', String(renamed.run), '--org', 'acme');
   assert.deepEqual([undone.kind, undone.users.updated, undone.undo!.kept], ['undo', 1, 0]);
   assert.equal((await run('users', 'show', 'acme', names[0]!)).code, 0);
   assert.equal((await run('users', 'show', 'acme', 'new0@acme.test')).code, 3);

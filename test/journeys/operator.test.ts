@@ -82,10 +82,14 @@ test('an organization from its beginning to its end', async (t) => {
   assert.deepEqual(await ask('orgs', 'list'), []);
 });
 
-test('the owner may change to a user who is not there yet', async (t) => {
+test('the owner may change to a user who is not there yet, if that is what was meant', async (t) => {
   const { run, ask } = atShell(t);
   await run('orgs', 'add', 'acme', '--owner', 'jane@acme.test');
-  await run('orgs', 'set', 'acme', 'owner=bob@acme.test');
+  const mistyped = await run('orgs', 'set', 'acme', 'owner=bob@acme.test', 'name=Acme Corp');
+  assert.deepEqual([mistyped.code, /no user of acme has.*--create-owner/.test(mistyped.stderr)], [4, true]);
+  assert.equal((await ask<{ name: string }>('orgs', 'show', 'acme')).name, 'acme');
+  const created = await run('orgs', 'set', 'acme', 'owner=bob@acme.test', '--create-owner');
+  assert.match(created.stderr, /bob@acme\.test is a new user, and an admin/);
   const users = await ask<{ email: string; isAdmin: boolean }[]>('users', 'list', 'acme');
   assert.deepEqual(
     users.map(({ email, isAdmin }) => [email, isAdmin]),

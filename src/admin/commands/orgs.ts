@@ -122,10 +122,12 @@ encoding (utf-8, utf-16, windows-1252 or auto);
 maxConnections, maxSessions, maxHandles, uploadRate, downloadRate (bytes a second), hours, addresses.
 cadence (daily, weekdays, mon,wed or on-upload), earlyCheck (yes or no);
 expectFiles, expectBy, expectDays, smallerThan, unchangedDays (what is an alarm).
-A new slot, time zone or cadence begins with its next occurrence; nothing is caught up.`,
+A new slot, time zone or cadence begins with its next occurrence; nothing is caught up. A new owner is a user who is there, and
+becomes an admin. A plan without the SFTP door closes it: later it needs "orgs request-sftp" and "orgs enable" again.`,
     )
     .argument('<org>')
     .argument('<key=value...>')
+    .option('--create-owner', 'make a new user of the address in owner=, if no user has it')
     .addHelpText(
       'after',
       examples(
@@ -134,10 +136,11 @@ A new slot, time zone or cadence begins with its next occurrence; nothing is cau
         'dropslot orgs set acme maxStoredBytes=20GiB maxFiles=default',
       ),
     )
-    .action((id: string, assignments: string[], _options, command: Command) =>
-      atWorkplace(command, async (place, out) =>
-        showOrg(place, out, await setOrganization(place, id, readAssignments(assignments))),
-      ),
+    .action((id: string, assignments: string[], { createOwner }: { createOwner?: boolean }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const options = { createOwner, tell: out.note };
+        await showOrg(place, out, await setOrganization(place, id, readAssignments(assignments), options));
+      }),
     );
   orgs
     .command('request-sftp')

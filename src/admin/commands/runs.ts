@@ -7,6 +7,7 @@ import { describeVerdict } from '../../importer/verdict.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Workplace } from '../compose.js';
 import { AdminError } from '../error.js';
+import { confirmRun } from '../operations/confirm.js';
 import {
   approveHeldRun,
   checkDiskFile,
@@ -17,6 +18,7 @@ import {
   undoRunNow,
 } from '../operations/runs.js';
 import type { Output } from '../output.js';
+import { askYes, canAsk } from '../prompt.js';
 import { describeProgress, issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
 import { readLimit, showChanges } from './changes.js';
 
@@ -108,6 +110,17 @@ change once it is approved: deactivations first, then admins, emails, managers, 
   registerUndo(runs);
 }
 
+/** Which run is meant, beside its number. */
+interface WhichRun {
+  org?: string;
+  yes?: boolean | undefined;
+}
+
+/** A person at a terminal is asked, unless they said `--yes`; a script is not. @throws AdminError `refused`, `not_found` */
+function confirm(place: Workplace, id: string, { org, yes }: WhichRun, question: string, out: Output): Promise<void> {
+  return confirmRun(place, id, org, question, yes === true || out.json || !canAsk() ? null : askYes);
+}
+
 function registerDecisions(runs: Command): void {
   runs
     .command('approve')
@@ -118,9 +131,15 @@ would do something else by now is held again.`,
     )
     .argument('<id>', 'number of the run')
     .option('--note <text>', 'why, for the audit trail and the sender')
-    .addHelpText('after', examples('dropslot runs approve 12 --note "the Berlin office closes, HR confirmed by phone"'))
-    .action((id: string, { note }: { note?: string }, command: Command) =>
+    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      examples('dropslot runs approve 12 --org acme --note "the Berlin office closes, HR confirmed by phone"'),
+    )
+    .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
       atWorkplace(command, async (place, out) => {
+        await confirm(place, id, which, 'Apply it?', out);
         const tell = (progress: Progress) => out.note(describeProgress(progress));
         await showEnd(await approveHeldRun(place, id, note ?? null, tell, untilSignal()), out);
       }),
@@ -131,9 +150,12 @@ would do something else by now is held again.`,
     .description('Rejects a held run: its files go to the archive, and a summary in /reports tells the sender.')
     .argument('<id>', 'number of the run')
     .option('--note <text>', 'why, for the audit trail and the sender')
-    .addHelpText('after', examples('dropslot runs reject 12 --note "the export lacks half of the company"'))
-    .action((id: string, { note }: { note?: string }, command: Command) =>
+    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('dropslot runs reject 12 --org acme --note "the export lacks half of the company"'))
+    .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
       atWorkplace(command, async (place, out) => {
+        await confirm(place, id, which, 'Reject it, and apply nothing of it?', out);
         const run = await rejectHeldRun(place, id, note ?? null);
         await out.show(runToJson(run), renderRun(run));
       }),
@@ -151,9 +173,12 @@ stay. An undo can be undone.`,
     )
     .argument('<id>', 'number of the run')
     .option('--dry-run', 'only say what would be restored, and what left alone and why; apply and record nothing')
-    .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12'))
-    .action((id: string, { dryRun }: { dryRun?: boolean }, command: Command) =>
+    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12 --org acme'))
+    .action((id: string, { dryRun, ...which }: { dryRun?: boolean } & WhichRun, command: Command) =>
       atWorkplace(command, async (place, out) => {
+        await confirm(place, id, { ...which, yes: which.yes || dryRun }, 'Take back what it changed?', out);
         if (dryRun === true) return showUndo(place, id, out);
         const tell = (progress: Progress) => out.note(describeProgress(progress));
         await showEnd(await undoRunNow(place, id, tell, untilSignal()), out);

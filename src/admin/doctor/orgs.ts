@@ -63,7 +63,10 @@ async function examineRotation({ control }: Workplace, org: Org, report: Report)
 async function examineOwner(place: Workplace, org: Org, report: Report): Promise<void> {
   const owner = await findUser(place.directory.read, org.id, emailKey(org.ownerEmail));
   if (owner === null)
-    report('wrong', `its owner is not in the directory: dropslot orgs set ${org.id} owner=${org.ownerEmail}`);
+    report(
+      'wrong',
+      `its owner is not in the directory: dropslot orgs set ${org.id} owner=${org.ownerEmail} --create-owner`,
+    );
   else if (owner.status !== 'active' || !owner.isAdmin)
     report('warning', `its owner is ${owner.status === 'active' ? 'no admin' : 'deactivated'}`);
 }

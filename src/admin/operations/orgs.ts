@@ -1,5 +1,6 @@
 /** Adding, changing and removing organizations, across both databases. */
 
+import { hasSftp } from '../../config/plans.js';
 import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { listBlobs } from '../../db/control/blobs.js';
@@ -7,7 +8,7 @@ import { deleteOrg, insertOrg, type Org, type OrgChange, updateOrg } from '../..
 import { forgetAllPartials } from '../../db/control/partials.js';
 import { listRuns } from '../../db/control/runs.js';
 import { deleteDirectory, readVersion } from '../../db/directory/directory.js';
-import { insertOwner } from '../../db/directory/users.js';
+import { findUser, insertOwner } from '../../db/directory/users.js';
 import { DatabaseError } from '../../db/error.js';
 import { emailKey } from '../../importer/normal.js';
 import { createOrgIdentity } from '../../keys/identity.js';
@@ -103,11 +104,26 @@ function placeOwner(place: Workplace, org: Org): Promise<boolean> {
   return insertOwner(place.directory.write, owner);
 }
 
+/** What `owner=` may do to users, and who is told. */
+export interface OwnerOptions {
+  /** Whether an address that no user has makes a new user, an admin. */
+  createOwner?: boolean | undefined;
+  /** Told what the change does beside what it names. */
+  tell?: (line: string) => void;
+}
+
 /**
- * Changes what `fields` name. A new slot, time zone or cadence begins with its next occurrence, and so does what is expected;
+ * Changes what `fields` name. The owner must be a user, and becomes an admin. A plan that is left for one without the SFTP
+ * door, or from one, closes the door until it is asked for and agreed to again. A new slot, time zone or cadence begins with its next occurrence, and so does what is expected;
  * a slot that was missed before is caught up, unless slots are other ones now.
+ * @throws AdminError `refused` when no user has the owner's address.
  */
-export async function setOrganization(place: Workplace, id: string, fields: OrgFields): Promise<Org> {
+export async function setOrganization(
+  place: Workplace,
+  id: string,
+  fields: OrgFields,
+  { createOwner = false, tell = () => {} }: OwnerOptions = {},
+): Promise<Org> {
   const before = await place.org(id);
   const { limits, options, ...plain } = fields;
   const change: OrgChange = { ...plain };
@@ -120,13 +136,58 @@ export async function setOrganization(place: Workplace, id: string, fields: OrgF
     change.slotsFrom = place.now();
   if (expectFiles !== past.expectFiles || expectBy !== past.expectBy || expectDays !== past.expectDays)
     change.expectFrom = place.now();
+  const owner = fields.ownerEmail === undefined ? null : await judgeOwner(place, id, fields.ownerEmail, createOwner);
+  const closing = closeDoor(place.settings, before, then.plan);
   await place.control.write.transaction(async (tx) => {
-    await updateOrg(tx, id, change);
-    await audit(tx, place, id, 'org.changed', describeChange(before, fields));
+    await updateOrg(tx, id, { ...change, ...closing });
+    await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
+    if (closing.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
+    if (closing.sftpRequest === null) await audit(tx, place, id, 'org.sftp_request_ended', { reason: 'plan' });
   });
   const after = await place.org(id);
+  if (owner?.told != null) tell(owner.told);
+  if (closing.enabled === false) tell(`The plan ${then.plan}: the SFTP door of ${id} is closed, and sessions end.`);
+  if (closing.sftpRequest === null)
+    tell(`To open it again: dropslot orgs request-sftp ${id} --by EMAIL, then dropslot orgs enable ${id}`);
   if (fields.ownerEmail !== undefined) await placeOwner(place, after);
   return after;
+}
+
+/** What the new owner becomes, for the audit trail and for people. @throws AdminError `refused` */
+async function judgeOwner(
+  place: Workplace,
+  id: string,
+  email: string,
+  mayCreate: boolean,
+): Promise<{ detail: Record<string, unknown>; told: string | null }> {
+  const user = await findUser(place.directory.read, id, emailKey(email));
+  if (user === null && !mayCreate)
+    throw new AdminError(
+      'refused',
+      `no user of ${id} has the address ${email}: mend it, import the user first, or make it a new user and admin with --create-owner`,
+    );
+  if (user === null) return { detail: { owner: 'created as an admin' }, told: `${email} is a new user, and an admin.` };
+  if (user.isAdmin && user.status === 'active') return { detail: {}, told: null };
+  const was = [user.isAdmin ? null : 'no admin', user.status === 'active' ? null : 'deactivated']
+    .filter((word) => word !== null)
+    .join(', ');
+  return {
+    detail: { owner: 'made an active admin', user: user.id, was },
+    told: `${user.email} is an active admin now (was: ${was}).`,
+  };
+}
+
+/** A door that a plan has closed stays closed when the plan has one again: nobody has agreed to that. */
+function closeDoor(
+  settings: Workplace['settings'],
+  before: Org,
+  plan: string,
+): Pick<OrgChange, 'enabled' | 'sftpRequest'> {
+  if (plan === before.plan || (hasSftp(settings, before.plan) && hasSftp(settings, plan))) return {};
+  return {
+    ...(before.enabled && { enabled: false }),
+    ...(before.sftpRequest !== null && { sftpRequest: null }),
+  };
 }
 
 /** @throws AdminError `refused` unless the plan has an SFTP door, an admin asked for it, and there is an identity. */
