@@ -10,7 +10,7 @@ import { RefusalError } from './codes.js';
 import { byteOrderMark, markOf, toCsv } from './csv.js';
 import { decodeText } from './decode.js';
 import { hasMark } from './encoding.js';
-import { guardFormula } from './formula.js';
+import { guardCell, guardFormula } from './formula.js';
 import { type Form, type Row, tellForm } from './parse.js';
 import type { PlannedFile } from './plan.js';
 import type { Source } from './source.js';
@@ -46,7 +46,8 @@ export async function writeReport(deps: ReportDeps, file: number, source: Source
 
 /**
  * The faulty rows under the original header, to be mended and sent again; the file is read once more for them. They are
- * written as the file is: whoever opened that in a spreadsheet opens these, and no letter of theirs is lost on the way.
+ * written as the file is: whoever opened that in a spreadsheet opens these, and no letter of theirs is lost on the way. Only
+ * what a spreadsheet would run is guarded.
  */
 export async function writeRejected(
   deps: ReportDeps,
@@ -56,7 +57,7 @@ export async function writeRejected(
 ): Promise<SealedBlob> {
   const { mark, first, delimiter } = await readForm(source, deps.options);
   return writeBlob(deps, async (writer) => {
-    await writer.write(Buffer.from(mark + first + toCsv([planned.header], delimiter)));
+    await writer.write(Buffer.from(mark + first + toCsv([planned.header.map(guardCell)], delimiter)));
     const faulty = listFaultyLines(deps.stage, file);
     let next = await faulty.next();
     for await (const batch of planned.open()) {
@@ -69,7 +70,7 @@ export async function writeRejected(
       }
       await writeRows(
         writer,
-        rejected.map(({ cells }) => cells),
+        rejected.map(({ cells }) => cells.map(guardCell)),
         delimiter,
       );
       if (next.done === true) break;

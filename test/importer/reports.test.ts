@@ -176,6 +176,29 @@ onBothDatabases('reports', (open) => {
     assert.doesNotMatch(told, /rejected rows, to be mended/);
   });
 
+  test('R1 no spreadsheet runs a rejected cell, and what is mended means what it meant', async (t) => {
+    const acme = await Company.open(open, t);
+    const cells = ['=1+1', '"=""00123"""', "'00123", '+49 30', '"=""a""&B1&""b"""', "'=x"];
+    const header = 'User Email,"=FIELD(1)",Badge,Kept,Phone,Odd,Guarded';
+    const first = await acme.import({ 'users.csv': csv(header, `bob(at)acme.test,${cells}`, 'eve@acme.test,x,,,,,') });
+    const rejected = await acme.read(first.files[0]!.rejected!);
+    assert.deepEqual(parse(rejected), [
+      ['User Email', "'=FIELD(1)", 'Badge', 'Kept', 'Phone', 'Odd', 'Guarded'],
+      ['bob(at)acme.test', "'=1+1", '="00123"', "'00123", "'+49 30", 'a"&B1&"b', "'=x"],
+    ]);
+    const again = await acme.import({ 'users.csv': rejected.replace('(at)', '@') });
+    assert.deepEqual([again.users.created, again.users.warnings], [1, 0]);
+    const said = {
+      '=FIELD(1)': '=1+1',
+      Badge: '00123',
+      Kept: '00123',
+      Phone: '+49 30',
+      Odd: 'a"&B1&"b',
+      Guarded: '=x',
+    };
+    assert.deepEqual((await acme.users())['bob@acme.test']!.custom, said);
+  });
+
   test('R1 a newline in a rejected cell makes no second row, and what is written can be read again', async (t) => {
     const acme = await Company.open(open, t, { options: { encoding: 'windows-1252' } });
     const text = csv('User Email,Größe', 'bob(at)acme.test,"groß\neve@acme.test,No"', '"no\rbody",klein');
