@@ -1,4 +1,5 @@
 /** Asks the person at the terminal: for a word, or for what must not be seen. */
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { AdminError } from './error.js';
 
@@ -6,11 +7,13 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** Whether the person agrees; anything but y or yes is a no. */
+/** Whether the person agrees; anything but y or yes is a no, and so is giving up. */
 export async function askYes(question: string): Promise<boolean> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const givenUp = once(prompt, 'close').then(() => '');
   try {
-    return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim());
+    const answer = await Promise.race([prompt.question(`${question} [y/N] `), givenUp]);
+    return /^y(es)?$/i.test(answer.trim());
   } finally {
     prompt.close();
   }

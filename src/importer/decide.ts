@@ -43,6 +43,13 @@ export async function rejectRun(
   for (const { id, path } of await listHeld(control.read, run.id))
     archivedAs.set(id, await place(`/archive/${date}`, path.slice(path.lastIndexOf('/') + 1)));
   const counted = run.summary as RunSummary;
+  const beside = new Map<string, string>();
+  for (const { uploadId, report } of counted.files) {
+    const archived = archivedAs.get(uploadId ?? -1);
+    if (report === null || archived === undefined) continue;
+    const stem = archived.slice(archived.lastIndexOf('/') + 1).replace(/\.csv$/i, '');
+    beside.set(report, await place(`/archive/${date}`, `${stem}.report.csv`));
+  }
   const files = counted.files.map((file) => ({
     ...file,
     state: 'refused' as const,
@@ -55,7 +62,8 @@ export async function rejectRun(
     const deps = { paths, recipient: org.recipient };
     await writeSummary(deps, `/reports/${date}`, `run-${run.id}.rejected`, summary, place, reports);
     isSubmitted = true;
-    const isRejected = await rejectHeld(control, run, { by, at, note, archivedAs, settlement: { reports, summary } });
+    const rejection = { by, at, note, archivedAs, beside, settlement: { reports, summary } };
+    const isRejected = await rejectHeld(control, run, rejection);
     if (!isRejected) for (const { blob } of reports) await removeBlob(paths, blob.id);
     return isRejected;
   } catch (error) {

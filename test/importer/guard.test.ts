@@ -130,6 +130,50 @@ onBothDatabases('guard', (open) => {
     );
   });
 
+  /** Names below `/reports` and `/archive` of the runs after the first one. */
+  const papers = async (acme: Company) => {
+    const rows = await acme.deps.control
+      .read('entries')
+      .where({ org_id: acme.org.id, kind: 'file' })
+      .whereLike('dir', '/%/2026-03-1%')
+      .select('dir', 'name');
+    const names = rows.map(({ dir, name }) => `${dir.split('/')[1]} ${name}`);
+    return names.filter((name) => !/first|summary/.test(name)).sort();
+  };
+
+  test('G1 R1 the reports of a held run tell by their names that it is held no more', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(7) });
+    const id = held.run!;
+    assert.deepEqual(await papers(acme), [
+      ...['reports run-N.held.json', 'reports run-N.held.txt', 'reports users.held.csv'].map((name) =>
+        name.replace('N', String(id)),
+      ),
+    ]);
+    assert.match(
+      await acme.read(`/reports/2026-03-10/run-${id}.held.txt`),
+      new RegExp(`run-${id}\\.superseded\\.txt, does`),
+    );
+    await acme.deps.directory.write.transaction(async (tx) => {
+      await bumpVersion(tx, acme.org.id);
+      await tx('users').where({ org_id: acme.org.id, email_key: names[0] }).update({ status: 'deactivated' });
+    });
+    const again = await approve(acme, id);
+    const report = (again.summary as RunSummary).files[0]!.report!;
+    assert.deepEqual([again.state, report], ['held', '/reports/2026-03-10/users.held-2.csv']);
+    assert.ok((await papers(acme)).includes('reports users.was-held.csv'));
+    await approve(acme, id);
+    assert.ok(!(await papers(acme)).some((name) => name.includes('.held')));
+    assert.ok((await papers(acme)).includes('archive users.report.csv'));
+
+    const over = await acme.import({ 'more.csv': leavers(20).replaceAll('03-10', '03-11') });
+    await acme.deps.control.write.transaction((tx) => removeFile(tx, acme.org, sender, '/more.csv', acme.clock));
+    assert.ok((await papers(acme)).includes(`reports run-${over.run}.superseded.txt`));
+    const told = (await runOf(acme, over.run)).summary as RunSummary;
+    assert.equal(told.files[0]!.report, '/reports/2026-03-10/more.superseded.csv');
+    assert.match(await acme.read(told.files[0]!.report!), /hold,too_many/);
+  });
+
   test('G1 the first import of a directory is not held', async () => {
     const acme = await Company.join(databases(), { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test' });
     const rows = names.map((name) => `${name},Yes,2026-03-01`);
@@ -234,6 +278,11 @@ onBothDatabases('guard', (open) => {
     assert.match(await acme.read(archived), /u0@acme.test/);
     const told = await acme.read(`/reports/2026-03-10/run-${run.id}.rejected.txt`);
     assert.match(told, /REJECTED by an operator.*\n.*would deactivate 5[\s\S]*the Berlin office closes/);
+    const beside = await acme.read('/archive/2026-03-10/users.report.csv');
+    assert.match(beside, /hold,too_many_deactivations,/);
+    const report = summary.files.find(({ name }) => name === 'users.csv')!.report!;
+    assert.deepEqual([report, await acme.read(report)], ['/reports/2026-03-10/users.report.csv', beside]);
+    assert.ok(!(await papers(acme)).some((name) => name.includes('.held')));
     assert.equal((await acme.import({ 'users.csv': leavers(1) })).state, 'applied');
     assert.deepEqual(await acme.teams(), {});
   });

@@ -68,6 +68,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.match((await run('orgs', 'show', 'acme')).stdout, /Held run/);
   assert.match((await run('doctor')).stdout, /is held since/);
   const heldId = String(latest!.id);
+  assert.match((await run('runs', 'list', 'acme')).stdout, / held .* would: 12 updated, 12 to be/);
   assert.match((await run('runs', 'show', heldId)).stdout, new RegExp(`dropslot runs show ${heldId} --changes`));
   const whom = (await run('runs', 'show', heldId, '--changes', '--limit', '2')).stdout;
   assert.match(
@@ -81,6 +82,10 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.deepEqual([planned.total, planned.changes.length, planned.changes[0]!.after], [12, 12, '2020-01-31']);
   assert.equal((await run('runs', 'show', heldId, '--limit', '2')).code, 2);
   assert.equal((await run('runs', 'reject', String(latest!.id), '--note', 'a wrong export')).code, 0);
+
+  assert.match((await run('runs', 'list', 'acme')).stdout, / rejected .* not applied +not applied\n/);
+  const asJson = await run('users', 'export', 'acme', '--json');
+  assert.deepEqual([asJson.code, asJson.stdout, /an export is CSV/.test(asJson.stderr)], [2, '', true]);
 
   await put(
     '/users.csv',

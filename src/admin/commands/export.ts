@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { atWorkplace, examples } from '../command.js';
 import type { Workplace } from '../compose.js';
+import { AdminError } from '../error.js';
 import { writePrivateFile } from '../file.js';
 import { type ExportFilter, recordExport } from '../operations/export.js';
 import { formatBytes } from '../output.js';
@@ -30,6 +31,11 @@ The export is a valid import that changes nothing. Cells that a spreadsheet woul
     )
     .action((id: string, { out: file, ...filter }: ExportFilter & { out?: string }, command: Command) =>
       atWorkplace(command, async (place, out) => {
+        if (out.json && file === undefined)
+          throw new AdminError(
+            'usage',
+            `an export is CSV: leave out --json, or write it to a file with --out; "${what} list --json" is JSON`,
+          );
         await recordExport(place, id, what, filter);
         if (file === undefined) {
           for await (const text of produce(place, id, filter)) await out.write(text);

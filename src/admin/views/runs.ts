@@ -45,12 +45,21 @@ export const runList: ListView<Run> = {
       cell: (run) => (summaryOf(run) === null ? '–' : String(summaryOf(run)!.files.length)),
       align: 'right',
     },
-    { title: 'USERS', cell: (run) => (summaryOf(run) === null ? '–' : describeCounts(summaryOf(run)!.users)) },
-    { title: 'TEAMS', cell: (run) => (summaryOf(run) === null ? '–' : describeCounts(summaryOf(run)!.teams)) },
+    { title: 'USERS', cell: (run) => describeDone(run, 'users') },
+    { title: 'TEAMS', cell: (run) => describeDone(run, 'teams') },
   ],
   empty: 'No run yet.',
   toJson: runToJson,
 };
+
+/** What was counted of a run that is not applied has not happened. */
+function describeDone(run: Run, of: 'users' | 'teams'): string {
+  const summary = summaryOf(run);
+  if (summary === null) return '–';
+  const counts = describeCounts(summary[of]);
+  if (run.state === 'done') return counts;
+  return run.state === 'held' || run.state === 'open' || run.state === 'running' ? `would: ${counts}` : 'not applied';
+}
 
 export function runToJson(run: Run): unknown {
   return {

@@ -1,9 +1,20 @@
 /** Runs that are held (rule G1): put aside with their files and reports, approved, rejected, or overtaken by a newer file. */
 import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
+import { retireHeldReports } from './heldreports.js';
 import { supersedeReplaced } from './replaced.js';
-import { type Approval, endHeldRun, findHeldRun, findRun, type Hold, holdRun, type Run, reopenRun } from './runs.js';
-import { archiveUpload, correctSummary, placeReports, type Settlement } from './settle.js';
+import {
+  type Approval,
+  endHeldRun,
+  findHeldRun,
+  findRun,
+  type Hold,
+  holdRun,
+  noteHeldReports,
+  type Run,
+  reopenRun,
+} from './runs.js';
+import { archiveUpload, correctSummary, placeAgain, placeReports, type Settlement } from './settle.js';
 import { holdUploads, listHeld, requeueHeld, settleUpload } from './uploads.js';
 
 /** Puts a run aside, and its reports into their places; false: it is somebody else's now, and nothing was done. */
@@ -16,7 +27,11 @@ export async function putAside(
   return control.write.transaction(async (tx) => {
     if (!(await holdRun(tx, run, hold, summary))) return false;
     await holdUploads(tx, run.id);
-    await correctSummary(tx, run.id, summary, await placeReports(tx, run.org, reports, hold.at));
+    // Those of an earlier count.
+    await retireHeldReports(tx, run, 'was-held');
+    const moved = await placeReports(tx, run.org, reports, hold.at);
+    await noteHeldReports(tx, run.id, hold, [...moved.values()]);
+    await correctSummary(tx, run.id, summary, moved);
     const { digest } = hold;
     await audit(tx, run, hold.at, 'system', 'run.held', { digest });
     // What came while the run was planned met a file that a run was at work on; now it takes its place.
@@ -43,15 +58,19 @@ export interface Rejection {
   note: string | null;
   /** Where the files go, by the id of their upload. */
   archivedAs: ReadonlyMap<number, string>;
+  /** Reports on the files, by their paths, and the name that each has beside its file in the archive, too. */
+  beside: ReadonlyMap<string, string>;
   settlement: Pick<Settlement, 'reports' | 'summary'>;
 }
 
 /** Ends a held run without applying it: its files are archived as refused. false: it is not held any more. */
 export async function rejectHeld(control: Db, run: Run, rejection: Rejection): Promise<boolean> {
-  const { by, at, note, archivedAs, settlement } = rejection;
+  const { by, at, note, archivedAs, beside, settlement } = rejection;
   return control.write.transaction(async (tx) => {
     if (!(await endHeldRun(tx, run.id, 'rejected', at))) return false;
     const moved = await placeReports(tx, run.org, settlement.reports, at);
+    for (const [path, alsoAs] of beside) await placeAgain(tx, run.org, path, alsoAs, at);
+    for (const [from, to] of await retireHeldReports(tx, run, 'was-held', 'report')) moved.set(from, to);
     const uploads = await listHeld(tx, run.id);
     for (const { id } of uploads) {
       const path = archivedAs.get(id)!;
@@ -71,7 +90,9 @@ export async function rejectHeld(control: Db, run: Run, rejection: Rejection): P
 export async function overtakeHeld(tx: Queryable, runId: number | null, at: number): Promise<void> {
   if (runId === null || !(await endHeldRun(tx, runId, 'superseded', at))) return;
   await requeueHeld(tx, runId);
-  await audit(tx, (await findRun(tx, runId))!, at, 'system', 'run.superseded', {});
+  const run = (await findRun(tx, runId))!;
+  await correctSummary(tx, runId, run.summary, await retireHeldReports(tx, run, 'superseded'));
+  await audit(tx, run, at, 'system', 'run.superseded', {});
 }
 
 /** As overtakeHeld, whatever an organization has waiting for approval. */

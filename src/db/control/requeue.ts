@@ -1,6 +1,7 @@
 /** Gives the files of a run that was given up back to the queue. */
 import type { Db } from '../connection.js';
 import { recordAudit } from './audit.js';
+import { retireHeldReports } from './heldreports.js';
 import { supersedeReplaced } from './replaced.js';
 import { failRun, type Run } from './runs.js';
 import { listQueue, unclaimUploads } from './uploads.js';
@@ -13,6 +14,7 @@ export async function giveUpRun(control: Db, run: Run, failure: string, now: num
   await control.write.transaction(async (tx) => {
     if (!(await failRun(tx, run, failure, now))) return;
     await unclaimUploads(tx, run.id);
+    await retireHeldReports(tx, run, 'was-held');
     await supersedeReplaced(tx, run.org, await listQueue(tx, run.org), date, now);
     const detail = { run: run.id, failure };
     await recordAudit(tx, {

@@ -29,6 +29,8 @@ export interface Hold {
   today: string;
   /** Of the plan: equal for equal plans. */
   digest: string;
+  /** Paths of the reports that say so; older holds have none. */
+  reports?: readonly string[];
 }
 
 /** An operator's word, for one plan and for a time. */
@@ -232,6 +234,18 @@ export async function holdRun(db: Queryable, run: Run, hold: Hold, summary: unkn
   const change = { state: 'held', approval: null, lease_owner: null, lease_until: null, progress: null };
   const counted = { hold: JSON.stringify(hold), summary: JSON.stringify(summary) };
   return (await owned(db, run).update({ ...change, ...counted })) > 0;
+}
+
+/** Says where the reports of a held run lie, which is known once they do. */
+export async function noteHeldReports(
+  tx: Queryable,
+  id: number,
+  hold: Hold,
+  reports: readonly string[],
+): Promise<void> {
+  await tx('runs')
+    .where({ id })
+    .update({ hold: JSON.stringify({ ...hold, reports }) });
 }
 
 /** Lets an importer have a held run again; false: it is not held. */

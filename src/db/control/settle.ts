@@ -2,7 +2,8 @@
 import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { type BlobRow, insertBlob } from './blobs.js';
-import { ensureFolders, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
+import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
+import { retireHeldReports } from './heldreports.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
 import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
@@ -25,6 +26,7 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
       moved.set(path, archivedAs);
     }
     await correctSummary(tx, run.id, settlement.summary, moved);
+    await retireHeldReports(tx, run, 'was-held');
     // An importer that lost its lease may have claimed more than what another one applied.
     await unclaimUploads(tx, run.id);
     const detail = { run: run.id, uploads: settlement.uploads.map(({ id, state }) => ({ id, state })) };
@@ -55,6 +57,14 @@ export async function placeReports(
     if (alsoAs !== undefined) await placeFile(tx, org, alsoAs, file, now);
   }
   return moved;
+}
+
+/** Gives a file another name beside the one that it has; one that is gone is left out. */
+export async function placeAgain(tx: Queryable, org: string, path: string, alsoAs: string, now: number): Promise<void> {
+  const entry = await findEntry(tx, org, path);
+  if (entry === null) return;
+  const { uploadId, size, mtimeMs } = entry;
+  await placeFile(tx, org, alsoAs, { blobId: entry.blobId!, uploadId, size, mtimeMs }, now);
 }
 
 /**
