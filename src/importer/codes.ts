@@ -170,7 +170,7 @@ export const codes = {
   label_inexact: {
     severity: 'warning',
     rule: 'F7',
-    message: 'The column "{label}" was read as "{standard}". Write it exactly so.',
+    message: 'The column "{label}"{unseen} was read as "{standard}". Write it exactly so.',
   },
   label_near: {
     severity: 'warning',

@@ -1,7 +1,7 @@
 /** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
 import { makeIssue, RefusalError, refuse } from './codes.js';
 import { readCell } from './formula.js';
-import { editDistance, isName, labelKey, longestName } from './normal.js';
+import { describeUnseen, editDistance, isName, labelKey, longestName } from './normal.js';
 import type { Limits, Row } from './parse.js';
 import type { FileType, Issue } from './types.js';
 
@@ -147,7 +147,10 @@ function tellMeaning(label: string, type: FileType, line: number, wording: Wordi
   const key = labelKey(label);
   for (const [column, standard] of Object.entries(standards)) {
     if (key !== labelKey(standard)) continue;
-    if (label !== standard) warnings.push(makeIssue('label_inexact', { line, column: label }, { label, standard }));
+    if (label !== standard) {
+      const details = { label, standard, unseen: describeUnseen(label) };
+      warnings.push(makeIssue('label_inexact', { line, column: label }, details));
+    }
     return { kind: 'standard', column: column as UserColumn | TeamColumn };
   }
   if (key === labelKey(exportOnly)) {

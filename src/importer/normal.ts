@@ -20,6 +20,22 @@ export function dropInvisible(text: string): string {
   return plain.test(text) ? text : text.replace(zeroWidth, '');
 }
 
+/** What of a text looks like something else, or like nothing at all. */
+const unseen: readonly [RegExp, string][] = [
+  [/[\u00a0\u2007\u202f]/, 'a non-breaking space'],
+  [/[\r\n]/, 'a line break'],
+  [/\t/, 'a tab'],
+  [/[^\S \u00a0\u2007\u202f\r\n\t\ufeff]/, 'a space of another width'],
+  [/ {2}/, 'two spaces'],
+  [zeroWidth, 'a character that nobody sees'],
+];
+
+/** Why a text differs that looks the same: ` (with a non-breaking space)`; empty where there is no such reason. */
+export function describeUnseen(text: string): string {
+  const found = unseen.filter(([what]) => text.search(what) >= 0).map(([, name]) => name);
+  return found.length === 0 ? '' : ` (with ${found.join(' and ')})`;
+}
+
 /** Email addresses compare without regard to case (rule U1). */
 export function emailKey(email: string): string {
   return email.normalize('NFC').toLowerCase();

@@ -116,11 +116,14 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
   };
 }
 
-/** Excel's own first line, `sep=;`, names the delimiter; it takes that many bytes. Else the header line tells. */
+/** Excel's own first line; programs that write the file again put it into quotes, and empty cells behind it. */
+const excelLine = /^("?)sep=([,;\t|])\1\2*(?:\r\n|\n|\r)/i;
+
+/** `sep=;` names the delimiter; its line takes that many bytes. Else the header line tells. */
 function tellDelimiter(start: Buffer): { delimiter: string; bytes: number } {
-  const named = /^sep=([,;\t|])(?:\r\n|\n|\r)/i.exec(start.subarray(0, 8).toString('latin1'));
+  const named = excelLine.exec(start.subarray(0, 4096).toString('latin1'));
   if (named === null) return { delimiter: guessDelimiter(start), bytes: 0 };
-  return { delimiter: named[1]!, bytes: named[0].length };
+  return { delimiter: named[2]!, bytes: named[0].length };
 }
 
 /** How a file is written, so that what comes of it can be written likewise. */

@@ -87,7 +87,7 @@ const table = fc.record({
   rows: fc.array(fc.tuple(address, text, date, text), { maxLength: 5 }),
   delimiter,
   newline: fc.constantFrom('\n', '\r\n', '\r'),
-  isNamed: fc.boolean(),
+  named: fc.constantFrom('', 'plain', 'quoted'),
   isQuoted: fc.boolean(),
   hasEnd: fc.boolean(),
 });
@@ -109,7 +109,10 @@ const sent: fc.Arbitrary<Sent> = fc
       cells.map(write).join(delimiter),
     );
     const written =
-      (how.isNamed ? `sep=${delimiter}${newline}` : '') + lines.join(newline) + (how.hasEnd ? newline : '') + flaw;
+      (how.named === '' ? '' : how.named === 'plain' ? `sep=${delimiter}${newline}` : `"sep=${delimiter}"${newline}`) +
+      lines.join(newline) +
+      (how.hasEnd ? newline : '') +
+      flaw;
     const coded = encode(written, form);
     return {
       bytes: Buffer.concat([Buffer.from(head, 'hex'), coded, Buffer.from(tail, 'hex')]),

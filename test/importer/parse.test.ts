@@ -78,10 +78,12 @@ describe('rows', () => {
 
   test('the line sep=; is no row, whatever ends it', async () => {
     for (const end of ['\n', '\r\n', '\r'])
-      assert.deepEqual(await rowsOf(['sep=;', 'a;b,c', 'x;y'].join(end), 3), [
-        { line: 2, cells: ['a', 'b,c'] },
-        { line: 3, cells: ['x', 'y'] },
-      ]);
+      for (const first of ['sep=;', '"sep=;"', 'SEP=;', 'sep=;;;', '"sep=;";;'])
+        assert.deepEqual(await rowsOf([first, 'a;b,c', 'x;y'].join(end), 3), [
+          { line: 2, cells: ['a', 'b,c'] },
+          { line: 3, cells: ['x', 'y'] },
+        ]);
+    assert.equal((await rowsOf('"sep=;"x\na;b')).length, 2);
   });
 
   test('a quote inside an unquoted cell is a character', async () => {
