@@ -338,7 +338,7 @@ export function describe(code: CodeName, details: Details): string {
   return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => shorten(String(details[name] ?? '')));
 }
 
-/** A label may be a megabyte, and each of a million rows may speak of it. */
-function shorten(text: string): string {
+/** How reports write a label: it may be a megabyte, and each of a million rows may speak of it. */
+export function shorten(text: string): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

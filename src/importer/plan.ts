@@ -33,6 +33,7 @@ import type { Row } from './parse.js';
 import { findRow, openRows, type Reading } from './reading.js';
 import { cellAt } from './record.js';
 import { RaggedError } from './records.js';
+import { passRepeated } from './repeated.js';
 import type { Source } from './source.js';
 import { stageRows } from './staging.js';
 import type { Survey } from './survey.js';
@@ -155,6 +156,7 @@ async function planRows(
   const isPassed = isUsers && (await identify(job, context, columns, reading, issues));
   refuseFaulty(issues, survey, settings);
   if (isUsers) {
+    await passRepeated(stage, context, columns, issues);
     await addFields(job, file, columns);
     await planUsers(job, context, columns, reading.open, issues);
     Object.assign(planned.users, await countUsers(stage, context));

@@ -11,8 +11,10 @@ import {
 import { exportUsers } from '../../src/admin/operations/export.js';
 import { showUser } from '../../src/admin/operations/users.js';
 import { listAudit } from '../../src/db/control/audit.js';
+import { updateOrg } from '../../src/db/control/orgs.js';
 import { readVersion } from '../../src/db/directory/directory.js';
 import { insertField, listFields } from '../../src/db/directory/fields.js';
+import { noCounts } from '../../src/importer/counts.js';
 import { renderTemplates } from '../../src/importer/templates.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
@@ -150,9 +152,44 @@ onBothDatabases('custom fields', (open) => {
     const later = await acme.import({ 'users.csv': csv('User Email,Started', 'u2@acme.test,later') });
     assert.deepEqual(await acme.codes(later), ['field_mismatch@2']);
 
+    assert.deepEqual(await valuesOf(), ['2020-02-01', '2021-01-31', 'soon']);
+    const other = await acme.import({
+      'users.csv': csv('User Email,Started', 'u1@acme.test,soon', 'u2@acme.test,soon'),
+    });
+    assert.deepEqual(await acme.codes(other), ['field_mismatch@2'], "another user's value");
+
     await acme.import({ 'users.csv': csv('User Email,Remote', 'u0@acme.test,yes', 'u1@acme.test,No') });
     assert.equal((await retypeField(place, 'acme', 'Remote', 'text', { force: false })).type, 'text');
     assert.equal((await retypeField(place, 'acme', 'Remote', 'boolean', { force: false })).type, 'boolean');
     await assert.rejects(retypeField(place, 'acme', 'Remote', 'date', { force: false }), { message: /^2 values/ });
+  });
+
+  test('C3 values that a retyping has left are exported, and imported again without a word', async (t) => {
+    const acme = await Company.open(open, t, { options: { identifier: 'ID' } });
+    const place = await workplaceOn(t, acme.databases.settings);
+    const header = 'User Email,ID,Started,Remote';
+    const rows = ['a@acme.test,1,13/01/2020,no', 'b@acme.test,2,01/13/2020,often', 'c@acme.test,3,02/03/2020,=x'];
+    await acme.import({ 'users.csv': csv(header, ...rows, 'd@acme.test,4,2020-03-01,yes', 'e@acme.test,5,soon,') });
+    await retypeField(place, 'acme', 'Started', 'date', { force: true });
+    await retypeField(place, 'acme', 'Remote', 'boolean', { force: true });
+    const before = await acme.users();
+    assert.deepEqual(before['c@acme.test']!.custom, { ID: '3', Started: '02/03/2020', Remote: '=x' });
+    for (const dateFormat of ['auto', 'auto', 'mdy'] as const) {
+      await updateOrg(place.control.write, 'acme', { dateFormat });
+      let text = '';
+      for await (const chunk of exportUsers(place, 'acme')) text += chunk;
+      const again = await acme.import({ 'users.csv': text });
+      // Since the organization has told how it writes dates, these are some.
+      const [updated, unchanged] = dateFormat === 'auto' ? [0, 6] : [2, 4];
+      assert.deepEqual(again.users, { ...noCounts(), updated, unchanged }, dateFormat);
+      assert.deepEqual(await acme.codes(again), []);
+    }
+    const after = Object.entries(await acme.users()).filter(([, { custom }]) => (custom as { ID?: string }).ID);
+    const values = after.map(([, { custom }]) => (custom as { Started: string }).Started).sort();
+    assert.deepEqual(values, ['13/01/2020', '2020-01-13', '2020-02-03', '2020-03-01', 'soon']);
+    const renamed = await acme.import({
+      'users.csv': csv(header, 'new@acme.test,5,soon,', 'f@acme.test,6,soon,often'),
+    });
+    assert.deepEqual(await acme.codes(renamed), ['field_mismatch@3', 'field_mismatch@3']);
   });
 });
