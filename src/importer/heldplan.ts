@@ -12,7 +12,7 @@ export interface HeldPlan {
   stage: Stage;
   /** Names of the files, by their places in the plan. */
   files: readonly string[];
-  /** false: the directory or the settings changed since the run was counted, and an approval would hold it again. */
+  /** false: the directory or the settings changed since the run was counted: an approval counts it anew. */
   isAsCounted: boolean;
 }
 

@@ -26,17 +26,20 @@ export interface RunChanges {
 
 /**
  * The changes are there while `use` works. A held run is planned anew, and its files are opened for it.
+ * @param onPlanning told before that, since it may take a while.
  * @throws AdminError `not_found`; `refused` for a run that changed nothing, and would not; KeyError
  */
 export async function withRunChanges(
   place: Workplace,
   id: string,
   use: (changes: RunChanges) => Promise<void>,
+  onPlanning: (run: Run) => void = () => {},
 ): Promise<void> {
   const run = await getRun(place, id);
   if (run.state === 'done') return use(await readRecorded(place, run));
   const isWaiting = run.state === 'held' || run.state === 'open';
   if (!isWaiting || run.hold === null) throw nothingOf(run);
+  onPlanning(run);
   const { settings, paths, control, directory, now, identity } = place;
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const deps = { settings, paths, control, directory, logger, identity, now };

@@ -3,7 +3,7 @@ import { count, createAs, createIndex, rows } from './plan.js';
 import { rankOfChange, type ShownChange, valuesByLabel } from './ranks.js';
 import type { Stage } from './stage.js';
 
-const pageRows = 1000;
+const pageRows = 5000;
 
 /** Call once, when every file of the run is planned; how many changes there are. */
 export async function rankPlanned(stage: Stage): Promise<number> {

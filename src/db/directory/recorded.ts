@@ -3,7 +3,7 @@ import type { Queryable } from '../connection.js';
 import { listFields } from './fields.js';
 import { lastRank, rankOfChange, type ShownChange, valuesByLabel } from './ranks.js';
 
-const pageRows = 1000;
+const pageRows = 5000;
 
 export async function countRecorded(db: Queryable, org: string, runId: number): Promise<number> {
   const row = await db('changes').where({ org_id: org, run_id: runId }).count({ count: '*' }).first();
