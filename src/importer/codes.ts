@@ -42,7 +42,7 @@ export const codes = {
   both_key_columns: {
     severity: 'refusal',
     rule: 'F1',
-    message: 'The header has both "User Email" and "Team Name". Send users and teams as two files.',
+    message: 'The header has both "{users}" and "{teams}". Send users and teams as two files.',
   },
   label_twice: {
     severity: 'refusal',

@@ -77,7 +77,7 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
   }
   const meant = cells.map((cell) => followAlias(cell, cells, wording));
   refuseTwice(cells, meant, row.line);
-  const type = tellType(meant, row.line);
+  const type = tellType(cells, meant, row.line);
   const warnings: Issue[] = [];
   const columns = cells.map((cell, index): Column => {
     const label = cell.trim();
@@ -102,13 +102,15 @@ function followAlias(cell: string, cells: readonly string[], { aliases, own }: W
   return own.has(labelKey(cell)) && isThere(standard) ? cell : standard;
 }
 
-function tellType(cells: string[], line: number): FileType {
-  const keys = new Set(cells.map(labelKey));
-  const isUsers = keys.has(labelKey(userLabels.email));
-  const isTeams = keys.has(labelKey(teamLabels.name));
-  if (isUsers && isTeams) throw new RefusalError(refuse('both_key_columns', {}, line));
-  if (!isUsers && !isTeams) throw new RefusalError(refuse('no_key_column', { hint: nearestHint(cells) }, line));
-  return isUsers ? 'users' : 'teams';
+function tellType(cells: string[], meant: string[], line: number): FileType {
+  const nameOf = (standard: string) =>
+    cells[meant.findIndex((label) => labelKey(label) === labelKey(standard))]?.trim();
+  const [users, teams] = [nameOf(userLabels.email), nameOf(teamLabels.name)];
+  if (users !== undefined && teams !== undefined)
+    throw new RefusalError(refuse('both_key_columns', { users, teams }, line));
+  if (users === undefined && teams === undefined)
+    throw new RefusalError(refuse('no_key_column', { hint: nearestHint(cells) }, line));
+  return users === undefined ? 'teams' : 'users';
 }
 
 /** Names the label of the header that comes closest to one of the two key columns. */

@@ -1,8 +1,9 @@
-/** Labels that differ from a standard one in what nobody sees: the warning says in what. */
+/** What is said of labels: in the words of the file, and of what nobody sees in them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingsSchema } from '../../src/config/settings.js';
 import { readHeader } from '../../src/importer/header.js';
+import { wordingOf } from '../../src/importer/wording.js';
 
 const limits = settingsSchema.parse({});
 
@@ -26,4 +27,12 @@ test('F7 a label that only looks like a standard one is read, and the warning sa
     assert.equal(warningOf(label), `The column "${label}"${what} was read as "Manager Email". Write it exactly so.`);
   for (const label of ['Manager Email', '\u00a0Manager Email\u200b', '="Manager Email"'])
     assert.equal(warningOf(label), '');
+});
+
+test('F1 a header of both kinds is refused in its own words', () => {
+  const wording = wordingOf({ options: { aliases: { Mail: 'User Email', Squad: 'Team Name' } } }, []);
+  assert.throws(
+    () => readHeader({ line: 1, cells: ['Mail', 'Squad'] }, limits, wording),
+    ({ refusal }) => refusal.message.startsWith('The header has both "Mail" and "Squad".'),
+  );
 });
