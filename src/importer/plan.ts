@@ -10,6 +10,7 @@ import {
   followManagers,
   followOwners,
   passesEmails,
+  repeatsIdentifier,
   resolveIdentity,
 } from '../db/directory/identity.js';
 import { planMemberships } from '../db/directory/memberships.js';
@@ -210,8 +211,9 @@ async function identify(
   const option = org.options.identifier;
   if (option === undefined || !(await claimUsers(stage, context, identifier?.field.id ?? null))) return false;
   const isPassed = await passesEmails(stage);
-  // Whom a row that was left out names as the manager may be somebody else then.
-  if (isPassed && recognized > 0) throw new RaggedError('emails pass from one user to another');
+  // Whom a row that was left out names as the manager may be somebody else then; or its identifier stands twice.
+  if (recognized > 0 && (isPassed || (await repeatsIdentifier(stage))))
+    throw new RaggedError('rows depend on those that were left out');
   const label = identifier?.label ?? option;
   for await (const page of resolveIdentity(stage, context))
     await tell(page, issues, ({ line, value, others, kind }) =>

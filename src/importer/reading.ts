@@ -137,10 +137,9 @@ class ChangedRecords {
         this.recognized++;
         return true;
       }
-    } else if (!isBlank(record)) {
-      if (digest.toString('hex') !== this.known.form?.header) return false;
-      this.#hasHeader = true;
-    }
+      // What stands before the header may tell another delimiter.
+    } else if (digest.toString('hex') !== this.known.form?.header) return false;
+    else this.#hasHeader = true;
     // A copy, or the whole chunk that it stands in would stay.
     this.records.push({ ...record, bytes: Buffer.from(record.bytes), digest, place: this.#place });
     this.#place += countLines(record);

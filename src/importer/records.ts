@@ -84,12 +84,12 @@ export function trimRecord({ bytes }: RawRecord): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** Spaces, delimiters and quotes. */
-const blank = new Set(Buffer.from(' \t,;|"\r\n'));
+/** Spaces, delimiters, and quotes in pairs: one that stands alone would end a cell that an earlier record has begun. */
+const blank = /^(?:[ \t,;|\r\n]|"")*$/;
 
-/** Whether parsing makes no row of it. */
+/** Whether parsing makes no row of it, or a row of blank cells: by itself, and it does not end one before it. */
 export function isBlank({ bytes }: RawRecord): boolean {
-  return bytes.every((byte) => blank.has(byte));
+  return blank.test(bytes.toString('latin1'));
 }
 
 /** The lines that a record takes. */

@@ -34,8 +34,8 @@ export async function stageRows(
   if (header.type === 'users' && isTooLong) job.known.forgetOthers();
   const known = header.type === 'users' && !isTooLong ? job.known : null;
   const deciding = new DecidingRows(columns);
-  const begin = ({ digest }: DigestedRow) => {
-    if (known !== null && digest !== null) known.begin(formOf(digest, columns), rows);
+  const begin = ({ line, digest }: DigestedRow) => {
+    if (known !== null && digest !== null && line === 1) known.begin(formOf(digest, columns), rows);
   };
   const note = (row: DigestedRow, key: string) => {
     known?.note(row.digest ?? unsure, digestOf(key), row.line);

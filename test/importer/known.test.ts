@@ -173,6 +173,44 @@ onBothDatabases('known rows', (open) => {
     assert.equal(await countKnown(company, swapped), 0);
   });
 
+  const dependent: { title: string; isIdentified?: boolean; days: string[] }[] = [
+    {
+      title: 'U15 a row whose identifier stands in rows that are faulty for their email',
+      isIdentified: true,
+      days: [
+        'User Email,Staff No\nann@b.test,1\nbob@b.test,2\n',
+        'User Email,Staff No\nann@b.test,1\nbob@b.test,2\ncyd@b.test,1\ncyd@b.test,3\n',
+      ],
+    },
+    {
+      title: 'F4 a row between a quote that opens within a record and a blank line that closes it',
+      days: [
+        'User Email,User Name,Note\nann@b.test,A,x\nbob@b.test,B,y\ncyd@b.test,C,z\n',
+        'User Email,User Name,Note\nann@b.test,5" pipe,"abc\nbob@b.test,B,y\n" "\ncyd@b.test,C,z\n',
+      ],
+    },
+    {
+      title: 'F3 a row under a header that another line before it had cut otherwise',
+      days: [
+        ';;;\nUser Email,X;User Email\nann@b.test,x;bob@b.test\n',
+        'User Email,X;User Email\nann@b.test,x;bob@b.test\n',
+      ],
+    },
+  ];
+  for (const { title, isIdentified = false, days } of dependent)
+    test(`are not left out where the rest of the file decides about them: ${title}`, async () => {
+      const [knowing, forgetful] = [await found({ isIdentified }), await found({ isIdentified })];
+      for (const text of days) {
+        await forget(forgetful);
+        const [one, other] = [
+          await knowing.import({ 'users.csv': text }),
+          await forgetful.import({ 'users.csv': text }),
+        ];
+        assert.deepEqual(await describeRun(knowing, one), await describeRun(forgetful, other));
+        assert.deepEqual(await describeDirectory(knowing), await describeDirectory(forgetful));
+      }
+    });
+
   test('are none of a file that was held, refused or only checked', async () => {
     const company = await found();
     const bad = `User Email,User Name\na@b.test,A\n${'nobody,N\n'.repeat(30)}`;

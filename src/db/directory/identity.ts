@@ -38,6 +38,17 @@ export async function passesEmails(stage: Stage): Promise<boolean> {
   return passed > 0;
 }
 
+/** Whether a row that is faulty already has another user's identifier, whose own row may be faulty then; as passesEmails. */
+export async function repeatsIdentifier(stage: Stage): Promise<boolean> {
+  const s = stage.prefix;
+  const repeated = await count(
+    stage,
+    `SELECT COUNT(*) AS n FROM ${s}.user_rows r CROSS JOIN ${s}.idents i
+     WHERE r.state = 2 AND i.ident = r.ident AND i.key <> r.key`,
+  );
+  return repeated > 0;
+}
+
 /** Makes `key` of the rows the keys of the plan, and yields the rows that are faulty; once their users are claimed. */
 export async function* resolveIdentity(stage: Stage, context: PlanContext): AsyncGenerator<Conflict[]> {
   yield* findConflicts(stage);
