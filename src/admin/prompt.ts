@@ -7,16 +7,20 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** Whether the person agrees; anything but y or yes is a no, and so is giving up. */
-export async function askYes(question: string): Promise<boolean> {
+/** What the person types, without spaces around it; nothing when they give up (Ctrl-C, Ctrl-D). */
+export async function ask(question: string): Promise<string> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   const givenUp = once(prompt, 'close').then(() => '');
   try {
-    const answer = await Promise.race([prompt.question(`${question} [y/N] `), givenUp]);
-    return /^y(es)?$/i.test(answer.trim());
+    return (await Promise.race([prompt.question(question), givenUp])).trim();
   } finally {
     prompt.close();
   }
+}
+
+/** Whether the person agrees; anything but y or yes is a no. */
+export async function askYes(question: string): Promise<boolean> {
+  return /^y(es)?$/i.test(await ask(`${question} [y/N] `));
 }
 
 /** Nothing of what is typed is shown. @throws AdminError `refused` when the person gives up */

@@ -1,11 +1,11 @@
 /** `dropslot doctor`. */
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { examples, outputOf, settingsOf } from '../command.js';
 import { type ExamineOptions, examine } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { AdminError } from '../error.js';
 import { escapeControl, type Output } from '../output.js';
+import { askYes } from '../prompt.js';
 
 interface DoctorOptions {
   deep?: boolean;
@@ -46,10 +46,7 @@ Works beside a running server. Exits with 1 when something is wrong; warnings al
 async function ask(mendable: readonly Finding[], out: Output): Promise<boolean> {
   if (!process.stdin.isTTY) throw new AdminError('refused', `to mend ${countOf(mendable.length, 'thing')}, say --yes`);
   for (const { mend } of mendable) out.note(escapeControl(`to mend: ${mend!.what}`));
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(`Mend ${countOf(mendable.length, 'thing')}? [y/N] `);
-  prompt.close();
-  return /^y(es)?$/i.test(answer.trim());
+  return askYes(`Mend ${countOf(mendable.length, 'thing')}?`);
 }
 
 const marks = { ok: 'ok     ', mended: 'mended ', warning: 'warning', wrong: 'WRONG  ' };

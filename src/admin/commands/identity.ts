@@ -1,5 +1,4 @@
 /** `dropslot identity …`. */
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { atWorkplace, examples } from '../command.js';
 import type { Workplace } from '../compose.js';
@@ -8,6 +7,7 @@ import { destroyIdentity, exportIdentity, type IdentityView, viewIdentities } fr
 import { rotateMaster } from '../operations/master.js';
 import { rotateIdentity } from '../operations/rotation.js';
 import type { ListView, Output } from '../output.js';
+import { ask } from '../prompt.js';
 import { describeDestroyed, describeMaster, describeRotation, unfinishedReason } from '../views/identity.js';
 
 export function registerIdentity(program: Command): void {
@@ -131,10 +131,8 @@ async function confirmDestruction(place: Workplace, out: Output, id: string): Pr
   out.note(
     `This makes every stored file of ${id} unreadable for good, also in backups of the files.\nIts recipient is ${view!.recipient}.`,
   );
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question('Type the id of the organization to destroy its identity: ');
-  prompt.close();
-  if (answer.trim() !== id) throw new AdminError('refused', 'nothing was destroyed');
+  const answer = await ask('Type the id of the organization to destroy its identity: ');
+  if (answer !== id) throw new AdminError('refused', 'nothing was destroyed');
 }
 
 const identityList: ListView<IdentityView> = {

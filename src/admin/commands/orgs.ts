@@ -1,5 +1,4 @@
 /** `dropslot orgs …`. */
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { atWorkplace, examples } from '../command.js';
@@ -16,6 +15,7 @@ import {
 } from '../operations/orgs.js';
 import { requestSftp } from '../operations/requests.js';
 import { formatBytes, type Output } from '../output.js';
+import { ask } from '../prompt.js';
 import { backupNotice } from '../provision.js';
 import { detailOrg, orgDetailsToJson, orgList, orgToJson, renderOrg, summarizeOrg } from '../views/orgs.js';
 
@@ -204,12 +204,10 @@ function registerRemove(orgs: Command): void {
 async function confirmRemoval(place: Workplace, org: Org): Promise<void> {
   if (!process.stdin.isTTY) throw new AdminError('refused', `removing ${org.id} can't be undone: say so with --yes`);
   const { users, teams, queued } = await detailOrg(place, org);
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(
+  const answer = await ask(
     `This removes ${org.id} for good: its files (${queued} still queued), keys, ${users.active + users.deactivated} users and ${teams} teams.\nType its id to remove it: `,
   );
-  prompt.close();
-  if (answer.trim() !== org.id) throw new AdminError('refused', 'nothing was removed');
+  if (answer !== org.id) throw new AdminError('refused', 'nothing was removed');
 }
 
 async function showOrg(place: Workplace, out: Output, org: Org): Promise<void> {

@@ -127,7 +127,7 @@ function registerDecisions(runs: Command): void {
     .summary('apply a run that is held')
     .description(
       `Approves a held run, applies it, and prints its summary. What is approved is exactly what was counted: a run that
-would do something else by now is held again.`,
+would do something else by now is counted anew, and held again if that is still too much.`,
     )
     .argument('<id>', 'number of the run')
     .option('--note <text>', 'why, for the audit trail and the sender')
