@@ -12,7 +12,7 @@ export async function ask(question: string): Promise<string> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   const givenUp = once(prompt, 'close').then(() => '');
   try {
-    return (await Promise.race([prompt.question(question), givenUp])).trim();
+    return (await Promise.race([prompt.question(question).catch(() => ''), givenUp])).trim();
   } finally {
     prompt.close();
   }
