@@ -66,8 +66,8 @@ function describeHold({ kind, run, state, hold = [], note = null }: RunSummary):
       ...why,
       `  If the files are right, ask your operator to approve run ${run}. If not, send corrected files under the same names:`,
       '  they take the place of these.',
-      `  Once it is decided, run-${run}.summary.txt or run-${run}.rejected.txt says so; once corrected files came, the name of`,
-      `  this report, run-${run}.superseded.txt, does.`,
+      `  What becomes of it: run-${run}.summary.txt if it is approved, run-${run}.rejected.txt if not, and`,
+      `  run-${run}.superseded.txt if corrected files came first.`,
       '',
     ];
   return said.length > 0 ? [...said, ''] : [];
