@@ -10,7 +10,7 @@ export interface RawRecord {
   bytes: Buffer;
 }
 
-/** Where records end can't be told by quotes and line ends alone: the text has to be parsed as a whole. */
+/** The text has to be read as a whole: quotes and line ends alone don't tell its records, or rows depend on some left out. */
 export class RaggedError extends Error {}
 
 const lineFeed = 10;
