@@ -152,7 +152,7 @@ onBothDatabases('guard', (open) => {
     ]);
     assert.match(
       await acme.read(`/reports/2026-03-10/run-${id}.held.txt`),
-      new RegExp(`run-${id}\\.superseded\\.txt, does`),
+      new RegExp(`run-${id}\\.superseded\\.txt if corrected`),
     );
     await acme.deps.directory.write.transaction(async (tx) => {
       await bumpVersion(tx, acme.org.id);

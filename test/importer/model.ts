@@ -499,20 +499,21 @@ function breakRings<K extends string>(
   // What is wished and so already closes no ring by being wished.
   const isChange = (key: string) => wishes.has(key) && wishes.get(key)!.to !== nodes.get(key)![above];
   const next = (key: string) => wishes.get(key)?.to ?? nodes.get(key)?.[above] ?? null;
-  for (const start of nodes.keys()) {
-    for (;;) {
-      const ring = [start];
-      let key = next(start);
-      while (key !== null && key !== start && ring.length <= nodes.size) {
-        ring.push(key);
-        key = next(key);
-      }
-      if (key !== start) break;
-      const lines = ring.filter(isChange).map((member) => wishes.get(member)!.line);
-      const last = Math.max(...lines);
-      dropped.push(last);
-      for (const [member, { line }] of wishes) if (line === last) wishes.delete(member);
+  const starts = [...nodes.keys()];
+  // What a dropped wish gives way to may close a ring of those who were looked at before.
+  for (let at = 0; at < starts.length; at++) {
+    const ring = [starts[at]!];
+    let key = next(starts[at]!);
+    while (key !== null && key !== starts[at] && ring.length <= nodes.size) {
+      ring.push(key);
+      key = next(key);
     }
+    if (key !== starts[at]) continue;
+    const lines = ring.filter(isChange).map((member) => wishes.get(member)!.line);
+    const last = Math.max(...lines);
+    dropped.push(last);
+    for (const [member, { line }] of wishes) if (line === last) wishes.delete(member);
+    at = -1;
   }
   return dropped;
 }

@@ -74,22 +74,22 @@ function slopesOf(nodes: Node[]): Slopes {
   return slopes;
 }
 
-/** Rings of one node after the other, walked around; the lines that were dropped. */
+/** Rings of one node after the other, walked around, until there are none; the lines that were dropped. */
 function walkRings({ above, old, line }: Slopes): number[] {
   const dropped: number[] = [];
+  // What a dropped edge gives way to may close a ring of nodes that were looked at before.
   for (let start = 1; start < above.length; start++) {
-    for (;;) {
-      const ring = [start];
-      while (above[ring.at(-1)!]! !== 0 && ring.length < above.length) {
-        ring.push(above[ring.at(-1)!]!);
-        if (ring.at(-1) === start) break;
-      }
-      if (ring.length === 1 || ring.at(-1) !== start) break;
-      const closing = ring.reduce((last, one) => (line[one]! > line[last]! ? one : last));
-      dropped.push(line[closing]!);
-      above[closing] = old[closing]!;
-      line[closing] = 0;
+    const ring = [start];
+    while (above[ring.at(-1)!]! !== 0 && ring.length < above.length) {
+      ring.push(above[ring.at(-1)!]!);
+      if (ring.at(-1) === start) break;
     }
+    if (ring.length === 1 || ring.at(-1) !== start) continue;
+    const closing = ring.reduce((last, one) => (line[one]! > line[last]! ? one : last));
+    dropped.push(line[closing]!);
+    above[closing] = old[closing]!;
+    line[closing] = 0;
+    start = 0;
   }
   return dropped;
 }
