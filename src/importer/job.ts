@@ -37,7 +37,7 @@ export function keepKnown(job: PlanJob): Application['known'] {
 }
 
 /** Of all that decides what a row says and how it is judged, beside its file and the directory's version. */
-export function digestRules({
+function digestRules({
   org,
   settings,
   fields,

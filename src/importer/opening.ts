@@ -5,12 +5,13 @@
 import type { KnownForm } from '../db/directory/known.js';
 import { RefusalError } from './codes.js';
 import { type ColumnPlan, planColumns } from './columns.js';
-import { readCell } from './formula.js';
 import type { Header } from './header.js';
 import { digestOf, type KnownRows } from './known.js';
-import { dropInvisible, emailKey } from './normal.js';
+import { emailKey } from './normal.js';
+import type { Limits } from './parse.js';
 import type { PlanJob } from './plan.js';
 import { type Reading, readChanged, readWhole } from './reading.js';
+import { addressAt } from './record.js';
 import { RaggedError } from './records.js';
 import { mostFields, widenLimits } from './room.js';
 import type { Source } from './source.js';
@@ -34,15 +35,20 @@ export async function openFile(job: PlanJob, source: Source, mayLeaveOut: boolea
   const limits = widenLimits(job.settings, job.fields);
   const changed = mayLeaveOut ? await readChanged(source, limits, job.known, tell) : null;
   if (changed !== null) {
-    const opened = await tryChanged(job, changed);
+    const opened = await tryChanged(job, changed, limits);
     if (opened !== null) return opened;
   }
-  return survey(job, readWhole(source, limits), tell);
+  return survey(job, readWhole(source, limits), limits, tell);
 }
 
-async function survey(job: PlanJob, reading: Reading, tell: (rows: number) => void): Promise<OpenedFile> {
+async function survey(
+  job: PlanJob,
+  reading: Reading,
+  limits: Limits,
+  tell: (rows: number) => void,
+): Promise<OpenedFile> {
   const { settings, org, fields, now } = job;
-  const found = await surveyRows(reading.open(), widenLimits(settings, fields), wordingOf(org, fields), tell);
+  const found = await surveyRows(reading.open(), limits, wordingOf(org, fields), tell);
   found.rows += reading.recognized;
   if (found.header === null || found.rows === 0) return { reading, survey: found, columns: null };
   const columns = planColumns(
@@ -58,9 +64,9 @@ async function survey(job: PlanJob, reading: Reading, tell: (rows: number) => vo
 }
 
 /** null: what is known of the file does not suffice to understand the rest of it. */
-async function tryChanged(job: PlanJob, reading: Reading): Promise<OpenedFile | null> {
+async function tryChanged(job: PlanJob, reading: Reading, limits: Limits): Promise<OpenedFile | null> {
   try {
-    const opened = await survey(job, reading, () => {});
+    const opened = await survey(job, reading, limits, () => {});
     const { columns } = opened;
     if (columns === null || ordersOf(columns) !== job.known.form!.orders) return null;
     return (await repeatsUser(job.known, reading, opened.survey.header!)) ? null : opened;
@@ -74,8 +80,8 @@ async function tryChanged(job: PlanJob, reading: Reading): Promise<OpenedFile | 
 /** Whether a row is about the same user as one that is left out (rule U2). */
 async function repeatsUser(known: KnownRows, { open, met }: Reading, { key }: Header): Promise<boolean> {
   for await (const batch of open())
-    for (const { cells } of batch) {
-      const place = known.findUser(digestOf(emailKey(dropInvisible(readCell(cells[key] ?? '')))));
+    for (const row of batch) {
+      const place = known.findUser(digestOf(emailKey(addressAt(row, key) ?? '')));
       if (place >= 0 && met?.[place] === 1) return true;
     }
   return false;

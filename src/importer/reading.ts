@@ -171,6 +171,7 @@ interface PlacedRecord extends RawRecord {
   place: number;
 }
 
+/** Records that were taken, and wait to be let go together. */
 const mostTaken = 10_000;
 
 /** Brings records and the rows that parsing makes of them together. Where these differ, nothing is sure. */
@@ -190,9 +191,7 @@ class Pairing {
       const record = this.#waiting[this.#next]!;
       if (record.place > place) break;
       this.#next++;
-      if (record.place === place) {
-        return record;
-      }
+      if (record.place === place) return record;
       if (!isBlank(record)) break;
     }
     this.isRagged = true;

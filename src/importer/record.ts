@@ -22,7 +22,7 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     issues.push(makeIssue(code, { line: row.line, column: label, value }, { label, ...details }));
   };
 
-  const email = addressOf(cell('email'));
+  const email = addressAt(row, columns.standard.get('email'));
   if (email === null || !isEmail(email)) {
     tell(email === null ? 'email_missing' : 'email_invalid', 'email', email);
     return null;
@@ -46,7 +46,7 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     ident: null,
   };
 
-  const manager = addressOf(cell('managerEmail'));
+  const manager = addressAt(row, columns.standard.get('managerEmail'));
   if (manager !== null) {
     if (!isEmail(manager)) tell('manager_invalid', 'managerEmail', manager);
     else if (emailKey(manager) === user.key) tell('manager_self', 'managerEmail', manager);
@@ -131,7 +131,7 @@ export function readTeam(row: Row, columns: ColumnPlan, issues: Issue[]): Staged
     parentKey: null,
     type: collapsed(cell('type')),
   };
-  const owner = addressOf(cell('ownerEmail'));
+  const owner = addressAt(row, columns.standard.get('ownerEmail'));
   if (owner !== null) {
     if (isEmail(owner)) Object.assign(team, { ownerEmail: owner, ownerKey: emailKey(owner) });
     else tell('owner_invalid', 'ownerEmail', owner);
@@ -182,8 +182,9 @@ export function cellAt(row: Row, index: number | undefined): string | null {
   return value === '' ? null : value;
 }
 
-/** An address has nothing that nobody sees. */
-function addressOf(value: string | null): string | null {
+/** As cellAt; an address has nothing that nobody sees. */
+export function addressAt(row: Row, index: number | undefined): string | null {
+  const value = cellAt(row, index);
   return value === null ? null : dropInvisible(value);
 }
 

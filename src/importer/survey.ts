@@ -4,8 +4,9 @@ import { RefusalError, refuse } from './codes.js';
 import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
 import { readCell } from './formula.js';
 import { type Header, readHeader, type Wording } from './header.js';
-import { dropInvisible, isEmail } from './normal.js';
+import { isEmail } from './normal.js';
 import type { Limits, Row } from './parse.js';
+import { addressAt, cellAt } from './record.js';
 
 /** What the values of one column have in common. */
 export interface ColumnFacts {
@@ -69,9 +70,8 @@ export function fitsHeader(row: Row, header: Header): boolean {
 }
 
 /** A row that is rejected decides nothing: neither the order of dates nor the type of a field. */
-function hasKey({ cells }: Row, { type, key }: Header): boolean {
-  const value = readCell(cells[key]!);
-  return type === 'users' ? isEmail(dropInvisible(value)) : value !== '';
+function hasKey(row: Row, { type, key }: Header): boolean {
+  return type === 'users' ? isEmail(addressAt(row, key) ?? '') : cellAt(row, key) !== null;
 }
 
 function addRow(survey: Survey, row: Row): void {
