@@ -72,6 +72,32 @@ onBothDatabases('an importer that is killed', (open) => {
     });
   }
 
+  for (const step of steps) {
+    test(`when it has ${step} a daily file, whose other rows are known, knows afterwards what the directory says`, async (t) => {
+      const acme = await Company.open(open, t);
+      const { control, directory, settings } = acme.deps;
+      const daily = (office: string) =>
+        csv('User Email,Office', 'ann@acme.test,Berlin', `bob@acme.test,${office}`, 'cyd@acme.test,Rome');
+      await acme.import({ 'users.csv': daily('Paris') });
+      await acme.drop('/users.csv', daily('Oslo'));
+      const id = await openManualRun(control.write, 'acme', acme.clock);
+      assert.equal(await killAt(step, settings, acme.clock), 'SIGKILL');
+
+      acme.clock += leaseMs;
+      assert.equal(await workNext(acme.deps), step === 'settled' ? 'idle' : 'ended');
+      const { users: counts } = (await findRun(control.read, id))!.summary as Awaited<ReturnType<typeof acme.import>>;
+      assert.deepEqual([counts.updated, counts.unchanged], [1, 2]);
+      const moves = () => directory.read('changes').where({ field: 'Office' }).orderBy('id').pluck('after');
+      assert.deepEqual(await moves(), ['Oslo']);
+      // The row that was known before the kill says something else than the directory now, and the new one nothing else.
+      const again = await acme.import({ 'users.csv': daily('Oslo') });
+      assert.deepEqual([again.users.updated, again.users.unchanged], [0, 3]);
+      const back = await acme.import({ 'users.csv': daily('Paris') });
+      assert.deepEqual([back.users.updated, back.users.unchanged], [1, 2]);
+      assert.deepEqual(await moves(), ['Oslo', 'Paris']);
+    });
+  }
+
   test('a run that another importer holds is left to it, until its lease ends', async (t) => {
     const acme = await Company.open(open, t);
     await acme.drop('/users.csv', users);
