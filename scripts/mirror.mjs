@@ -1,12 +1,11 @@
 // The repository once more in a folder of its own, compiled: tsx costs each process 0.5 s of CPU time, and a run of all
 // the tests starts two hundred. Only what tsc emits is there as a file, beside links to everything else.
 import { execFileSync } from 'node:child_process';
-import { lstatSync, readdirSync, symlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Where tsc's sources are: `include` of tsconfig.json. */
-const compiled = ['src', 'test', 'bench', 'demo'];
+const readInclude = (root) => JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).include;
 
 /** `folder` is there and empty. Types are not checked. */
 export function makeMirror(root, folder) {
@@ -14,6 +13,7 @@ export function makeMirror(root, folder) {
   // Stack traces name the sources.
   const maps = ['--inlineSourceMap', '--sourceRoot', `${pathToFileURL(root).href}/`];
   execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', root, ...options, ...maps], { stdio: 'inherit' });
+  const compiled = readInclude(root);
   for (const name of readdirSync(root))
     if (compiled.includes(name)) linkRest(join(root, name), join(folder, name));
     else symlinkSync(join(root, name), join(folder, name));

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { globSync } from 'tinyglobby';
-import { codes } from '../src/importer/codes.js';
+import { codes } from '../importer/codes.js';
 
 test('docs/import-rules.md lists every code with its severity and rule, and no other', () => {
   const text = readFileSync('docs/import-rules.md', 'utf8');

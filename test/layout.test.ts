@@ -1,7 +1,7 @@
-/** The rooms of docs/architecture.md: which folder may import from which. */
+/** The rooms of docs/architecture.md: which folder may import from which, and that no file imports itself on a detour. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { globSync } from 'tinyglobby';
 
@@ -16,34 +16,60 @@ const mayImport: Record<string, readonly string[]> = {
   admin: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer'],
 };
 
-const files = globSync('src/**/*.ts');
+const rooms = Object.keys(mayImport);
+/** Folders with TypeScript in them that the product does not consist of. */
+const beside = ['bench', 'demo', 'test'];
+
+const files = globSync(rooms.map((room) => `${room}/**/*.ts`));
+const roomOf = (file: string) => file.split('/')[0]!;
 
 function importsOf(file: string): string[] {
   const source = readFileSync(file, 'utf8');
   return [...source.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
 }
 
+/** The files of ours that a file imports. */
+function neighboursOf(file: string): string[] {
+  return importsOf(file)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => normalize(join(dirname(file), name.replace(/\.js$/, '.ts'))));
+}
+
 test('every folder imports only from the rooms below it', () => {
   assert.ok(files.length > 10);
   const wrong: string[] = [];
   for (const file of files) {
-    const room = relative('src', file).split('/')[0]!;
-    assert.ok(room in mayImport, `${file}: unknown room`);
-    for (const specifier of importsOf(file).filter((name) => name.startsWith('.'))) {
-      const target = relative('src', join(dirname(file), specifier)).split('/')[0]!;
+    const room = roomOf(file);
+    for (const neighbour of neighboursOf(file)) {
+      const target = roomOf(neighbour);
       if (target !== room && !mayImport[room]!.includes(target)) wrong.push(`${file} imports ${target}/`);
     }
   }
   assert.deepEqual(wrong, []);
 });
 
+test('every room is compiled, built and tested; there is no other folder with sources', () => {
+  const include = (file: string) => (JSON.parse(readFileSync(file, 'utf8')) as { include: string[] }).include;
+  const inOrder = (names: readonly string[]) => [...names].sort();
+  assert.deepEqual(inOrder(include('tsconfig.build.json')), inOrder(rooms));
+  assert.deepEqual(inOrder(include('tsconfig.json')), inOrder([...rooms, ...beside]));
+  const found = globSync(['*/**/*.ts', '!node_modules', '!dist', '!scripts']).map(roomOf);
+  assert.deepEqual(inOrder([...new Set(found)]), inOrder([...rooms, ...beside]));
+  assert.match(readFileSync('scripts/mirror.mjs', 'utf8'), /tsconfig\.json/);
+});
+
 test('only db/ knows knex and the drivers, only config/ reads the environment', () => {
   const wrong: string[] = [];
   for (const file of files) {
-    const room = relative('src', file).split('/')[0]!;
     const driver = importsOf(file).find((name) => ['knex', 'sqlite3', 'pg'].includes(name));
-    if (driver !== undefined && room !== 'db') wrong.push(`${file} imports ${driver}`);
-    if (/process\.env/.test(readFileSync(file, 'utf8')) && room !== 'config') wrong.push(`${file} reads process.env`);
+    if (driver !== undefined && roomOf(file) !== 'db') wrong.push(`${file} imports ${driver}`);
+    if (/process\.env/.test(readFileSync(file, 'utf8')) && roomOf(file) !== 'config')
+      wrong.push(`${file} reads process.env`);
   }
   assert.deepEqual(wrong, []);
+});
+
+test('every import names a file that exists', () => {
+  const missing = files.flatMap((file) => neighboursOf(file).filter((target) => !existsSync(target)));
+  assert.deepEqual(missing, []);
 });

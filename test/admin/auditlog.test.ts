@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { startAuditLog } from '../../src/admin/auditlog.js';
-import { createSilentLogger } from '../../src/config/logger.js';
-import { readRecords, recordAudit } from '../../src/db/control/audit.js';
+import { startAuditLog } from '../../admin/auditlog.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { readRecords, recordAudit } from '../../db/control/audit.js';
 import { openFresh } from '../support/databases.js';
 import { keepingLogger, until } from '../support/session.js';
 

@@ -1,13 +1,13 @@
 /** Whom a run would change: a held one planned anew, an applied one from its record, both told alike. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type RunChange, withRunChanges } from '../../src/admin/operations/changes.js';
-import { confirmRun } from '../../src/admin/operations/confirm.js';
-import { changeList } from '../../src/admin/views/changes.js';
-import { findRun } from '../../src/db/control/runs.js';
-import { bumpVersion } from '../../src/db/directory/directory.js';
-import { approveRun, rejectRun } from '../../src/importer/decide.js';
-import { workNext } from '../../src/importer/worker.js';
+import { type RunChange, withRunChanges } from '../../admin/operations/changes.js';
+import { confirmRun } from '../../admin/operations/confirm.js';
+import { changeList } from '../../admin/views/changes.js';
+import { findRun } from '../../db/control/runs.js';
+import { bumpVersion } from '../../db/directory/directory.js';
+import { approveRun, rejectRun } from '../../importer/decide.js';
+import { workNext } from '../../importer/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, shareDatabases } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';

@@ -7,15 +7,15 @@ import {
   listCustomFields,
   renameField,
   retypeField,
-} from '../../src/admin/operations/customfields.js';
-import { exportUsers } from '../../src/admin/operations/export.js';
-import { showUser } from '../../src/admin/operations/users.js';
-import { listAudit } from '../../src/db/control/audit.js';
-import { updateOrg } from '../../src/db/control/orgs.js';
-import { readVersion } from '../../src/db/directory/directory.js';
-import { insertField, listFields } from '../../src/db/directory/fields.js';
-import { noCounts } from '../../src/importer/counts.js';
-import { renderTemplates } from '../../src/importer/templates.js';
+} from '../../admin/operations/customfields.js';
+import { exportUsers } from '../../admin/operations/export.js';
+import { showUser } from '../../admin/operations/users.js';
+import { listAudit } from '../../db/control/audit.js';
+import { updateOrg } from '../../db/control/orgs.js';
+import { readVersion } from '../../db/directory/directory.js';
+import { insertField, listFields } from '../../db/directory/fields.js';
+import { noCounts } from '../../importer/counts.js';
+import { renderTemplates } from '../../importer/templates.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { CommanderError } from 'commander';
-import { AdminError } from '../../src/admin/error.js';
-import { describeEnding, reportEnding } from '../../src/admin/exit.js';
-import { SettingsError } from '../../src/config/load.js';
-import { DatabaseError } from '../../src/db/error.js';
-import { KeyError } from '../../src/keys/error.js';
-import { ServerError } from '../../src/server/error.js';
-import { SpaceError } from '../../src/storage/types.js';
+import { AdminError } from '../../admin/error.js';
+import { describeEnding, reportEnding } from '../../admin/exit.js';
+import { SettingsError } from '../../config/load.js';
+import { DatabaseError } from '../../db/error.js';
+import { KeyError } from '../../keys/error.js';
+import { ServerError } from '../../server/error.js';
+import { SpaceError } from '../../storage/types.js';
 
 const endings: [Error, number][] = [
   [new AdminError('failed', 'no'), 1],

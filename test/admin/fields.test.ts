@@ -1,8 +1,8 @@
 /** What an operator may say about an organization. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkOrgId, describeChange, readAssignments, readOrgFields } from '../../src/admin/operations/fields.js';
-import { mergeLimits } from '../../src/admin/operations/limits.js';
+import { checkOrgId, describeChange, readAssignments, readOrgFields } from '../../admin/operations/fields.js';
+import { mergeLimits } from '../../admin/operations/limits.js';
 import { sampleOrg } from '../support/samples.js';
 
 test('keys are read in camelCase and in kebab-case', () => {

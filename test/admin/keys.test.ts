@@ -1,7 +1,7 @@
 /** Terms of login keys, as operators write them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readExpiry, readGrace, readKeyChange, readSources, stateOfKey } from '../../src/admin/operations/keyterms.js';
+import { readExpiry, readGrace, readKeyChange, readSources, stateOfKey } from '../../admin/operations/keyterms.js';
 
 const now = Date.UTC(2026, 0, 15, 12);
 

@@ -7,13 +7,13 @@ import {
   enableOrganization,
   removeOrganization,
   setOrganization,
-} from '../../src/admin/operations/orgs.js';
-import { listAudit } from '../../src/db/control/audit.js';
-import { insertOrg, listOrgs, updateOrg } from '../../src/db/control/orgs.js';
-import { openManualRun } from '../../src/db/control/runs.js';
-import { findUser, listUsers } from '../../src/db/directory/users.js';
-import { createOrgIdentity } from '../../src/keys/identity.js';
-import { blobPath } from '../../src/storage/blob.js';
+} from '../../admin/operations/orgs.js';
+import { listAudit } from '../../db/control/audit.js';
+import { insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
+import { openManualRun } from '../../db/control/runs.js';
+import { findUser, listUsers } from '../../db/directory/users.js';
+import { createOrgIdentity } from '../../keys/identity.js';
+import { blobPath } from '../../storage/blob.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';

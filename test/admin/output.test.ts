@@ -11,7 +11,7 @@ import {
   formatTime,
   type ListView,
   renderRecord,
-} from '../../src/admin/output.js';
+} from '../../admin/output.js';
 
 interface Fruit {
   name: string;

@@ -1,7 +1,7 @@
 /** What operators may name to forgive. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readSource } from '../../src/admin/operations/penalties.js';
+import { readSource } from '../../admin/operations/penalties.js';
 
 test('an address, or a source as the list shows it', () => {
   assert.equal(readSource(' 192.0.2.7 '), '192.0.2.7');

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Command } from 'commander';
-import { groups, loadGroups } from '../../src/admin/groups.js';
-import { createProgram } from '../../src/admin/program.js';
+import { groups, loadGroups } from '../../admin/groups.js';
+import { createProgram } from '../../admin/program.js';
 
 const all = await loadGroups();
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { renderSettingsReference } from '../../src/admin/reference.js';
-import { settingsSchema } from '../../src/config/settings.js';
+import { renderSettingsReference } from '../../admin/reference.js';
+import { settingsSchema } from '../../config/settings.js';
 
 test('docs/settings.md is up to date (else: npm run docs)', () => {
   assert.equal(readFileSync('docs/settings.md', 'utf8'), renderSettingsReference());

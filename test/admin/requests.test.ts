@@ -1,10 +1,10 @@
 /** The SFTP door: its plan must have one, an active admin must ask, an operator must agree; each step is in the audit trail. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addOrganization, enableOrganization, setOrganization } from '../../src/admin/operations/orgs.js';
-import { requestSftp } from '../../src/admin/operations/requests.js';
-import { listAudit } from '../../src/db/control/audit.js';
-import { listOrgs } from '../../src/db/control/orgs.js';
+import { addOrganization, enableOrganization, setOrganization } from '../../admin/operations/orgs.js';
+import { requestSftp } from '../../admin/operations/requests.js';
+import { listAudit } from '../../db/control/audit.js';
+import { listOrgs } from '../../db/control/orgs.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';

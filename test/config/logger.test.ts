@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { createLogger } from '../../src/config/logger.js';
+import { createLogger } from '../../config/logger.js';
 
 test('what a client calls a file is one line of text, and steers no terminal', async () => {
   const target = new PassThrough();

@@ -1,12 +1,12 @@
 /** Reading the directory, and giving it its owner, on both databases. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Db } from '../../src/db/connection.js';
-import { bumpVersion, deleteDirectory, listDirectories, readVersion } from '../../src/db/directory/directory.js';
-import { listFields } from '../../src/db/directory/fields.js';
-import { listHistory } from '../../src/db/directory/history.js';
-import { countTeams, listTeams } from '../../src/db/directory/teams.js';
-import { countReports, countUsers, findUser, insertOwner, listUsers } from '../../src/db/directory/users.js';
+import type { Db } from '../../db/connection.js';
+import { bumpVersion, deleteDirectory, listDirectories, readVersion } from '../../db/directory/directory.js';
+import { listFields } from '../../db/directory/fields.js';
+import { listHistory } from '../../db/directory/history.js';
+import { countTeams, listTeams } from '../../db/directory/teams.js';
+import { countReports, countUsers, findUser, insertOwner, listUsers } from '../../db/directory/users.js';
 import { onBothDatabases } from '../support/databases.js';
 
 const at = Date.UTC(2026, 0, 1);

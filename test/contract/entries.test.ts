@@ -1,7 +1,7 @@
 /** The tree's rows, on both databases. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Db } from '../../src/db/connection.js';
+import type { Db } from '../../db/connection.js';
 import {
   deleteEntry,
   ensureFolders,
@@ -12,10 +12,10 @@ import {
   insertEntry,
   type NewEntry,
   updateEntry,
-} from '../../src/db/control/entries.js';
-import { listFoldersBelow } from '../../src/db/control/folders.js';
-import { insertOrg } from '../../src/db/control/orgs.js';
-import { isUniqueViolation } from '../../src/db/error.js';
+} from '../../db/control/entries.js';
+import { listFoldersBelow } from '../../db/control/folders.js';
+import { insertOrg } from '../../db/control/orgs.js';
+import { isUniqueViolation } from '../../db/error.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 

@@ -1,20 +1,14 @@
 /** Login keys in both databases, and who may come in with them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSilentLogger } from '../../src/config/logger.js';
-import { openControl } from '../../src/db/connection.js';
-import { readAccess } from '../../src/db/control/access.js';
-import {
-  findLoginKey,
-  insertLoginKey,
-  listLoginKeys,
-  revokeLoginKey,
-  updateLoginKey,
-} from '../../src/db/control/keys.js';
-import { deleteOrg, insertOrg, updateOrg } from '../../src/db/control/orgs.js';
-import { createAuthenticator, type Login } from '../../src/keys/authenticate.js';
-import { createVisitors, noKey } from '../../src/keys/visitor.js';
-import { createAccessWatch } from '../../src/keys/watch.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { openControl } from '../../db/connection.js';
+import { readAccess } from '../../db/control/access.js';
+import { findLoginKey, insertLoginKey, listLoginKeys, revokeLoginKey, updateLoginKey } from '../../db/control/keys.js';
+import { deleteOrg, insertOrg, updateOrg } from '../../db/control/orgs.js';
+import { createAuthenticator, type Login } from '../../keys/authenticate.js';
+import { createVisitors, noKey } from '../../keys/visitor.js';
+import { createAccessWatch } from '../../keys/watch.js';
 import { onBothDatabases } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { sampleOrg } from '../support/samples.js';

@@ -1,11 +1,11 @@
 /** Pauses in the control database: two nodes, a restart, and pardons. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSilentLogger } from '../../src/config/logger.js';
-import type { Db } from '../../src/db/connection.js';
-import { clearPenalties, listNewPardons, listPenalties, pardon, putPenalties } from '../../src/db/control/penalties.js';
-import { openBulletin } from '../../src/server/bulletin.js';
-import { Penalties } from '../../src/server/penalties.js';
+import { createSilentLogger } from '../../config/logger.js';
+import type { Db } from '../../db/connection.js';
+import { clearPenalties, listNewPardons, listPenalties, pardon, putPenalties } from '../../db/control/penalties.js';
+import { openBulletin } from '../../server/bulletin.js';
+import { Penalties } from '../../server/penalties.js';
 import { onBothDatabases } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { openScope, type Scope } from '../support/temporary.js';

@@ -1,10 +1,10 @@
 /** Opening both databases: the schema comes up, comes up once, and refuses a newer one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { settingsSchema } from '../../src/config/settings.js';
-import { openControl, openDirectory } from '../../src/db/connection.js';
-import { deleteOrg, findOrg, insertOrg, listOrgs, updateOrg } from '../../src/db/control/orgs.js';
-import { findUser } from '../../src/db/directory/users.js';
+import { settingsSchema } from '../../config/settings.js';
+import { openControl, openDirectory } from '../../db/connection.js';
+import { deleteOrg, findOrg, insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
+import { findUser } from '../../db/directory/users.js';
 import { createDatabase, onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';

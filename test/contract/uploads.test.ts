@@ -1,10 +1,10 @@
 /** Uploads, their queue, and the blobs that they keep alive, on both databases. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Db } from '../../src/db/connection.js';
-import { findBlob, insertBlob, isBlobLive, listBlobs, listLiveBlobs } from '../../src/db/control/blobs.js';
-import { deleteEntry, insertEntry } from '../../src/db/control/entries.js';
-import { deleteOrg, insertOrg } from '../../src/db/control/orgs.js';
+import type { Db } from '../../db/connection.js';
+import { findBlob, insertBlob, isBlobLive, listBlobs, listLiveBlobs } from '../../db/control/blobs.js';
+import { deleteEntry, insertEntry } from '../../db/control/entries.js';
+import { deleteOrg, insertOrg } from '../../db/control/orgs.js';
 import {
   claimUploads,
   findUpload,
@@ -15,7 +15,7 @@ import {
   supersedeUpload,
   unqueueUpload,
   withdrawUpload,
-} from '../../src/db/control/uploads.js';
+} from '../../db/control/uploads.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 

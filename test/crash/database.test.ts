@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
-import { examine } from '../../src/admin/doctor/examine.js';
-import { pathsOf } from '../../src/config/paths.js';
-import { type Db, openControl } from '../../src/db/connection.js';
-import { listQueue } from '../../src/db/control/uploads.js';
-import { describeDatabaseFailure } from '../../src/db/failure.js';
+import { examine } from '../../admin/doctor/examine.js';
+import { pathsOf } from '../../config/paths.js';
+import { type Db, openControl } from '../../db/connection.js';
+import { listQueue } from '../../db/control/uploads.js';
+import { describeDatabaseFailure } from '../../db/failure.js';
 import { Company, csv } from '../support/company.js';
 import { openFresh } from '../support/databases.js';
 import { openIntake } from '../support/intake.js';

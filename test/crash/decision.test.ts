@@ -1,10 +1,10 @@
 /** The importer is killed while it holds a run, applies an approved one, or undoes one: each takes place once, or not at all. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findRun, openManualRun, openUndoRun } from '../../src/db/control/runs.js';
-import { approveRun } from '../../src/importer/decide.js';
-import type { RunStep } from '../../src/importer/run.js';
-import { workNext } from '../../src/importer/worker.js';
+import { findRun, openManualRun, openUndoRun } from '../../db/control/runs.js';
+import { approveRun } from '../../importer/decide.js';
+import type { RunStep } from '../../importer/run.js';
+import { workNext } from '../../importer/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { killAt } from './importing.js';

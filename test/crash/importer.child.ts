@@ -1,11 +1,11 @@
 /** Works on the waiting run of a data folder and dies at the named step, as if the power had failed there. */
-import { createSilentLogger } from '../../src/config/logger.js';
-import { pathsOf } from '../../src/config/paths.js';
-import { settingsSchema } from '../../src/config/settings.js';
-import { openControl, openDirectory } from '../../src/db/connection.js';
-import { workNext } from '../../src/importer/worker.js';
-import { openOrgIdentity } from '../../src/keys/identity.js';
-import { loadMaster } from '../../src/keys/master.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { pathsOf } from '../../config/paths.js';
+import { settingsSchema } from '../../config/settings.js';
+import { openControl, openDirectory } from '../../db/connection.js';
+import { workNext } from '../../importer/worker.js';
+import { openOrgIdentity } from '../../keys/identity.js';
+import { loadMaster } from '../../keys/master.js';
 
 const [data, database, step, clock] = process.argv.slice(2);
 const settings = settingsSchema.parse({ data, database, databasePool: 4 });

@@ -1,10 +1,10 @@
 /** The importer is killed at each step that a crash can separate from the next; the next importer does the rest, once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findRun, openManualRun } from '../../src/db/control/runs.js';
-import { bumpVersion } from '../../src/db/directory/directory.js';
-import type { RunStep } from '../../src/importer/run.js';
-import { workNext } from '../../src/importer/worker.js';
+import { findRun, openManualRun } from '../../db/control/runs.js';
+import { bumpVersion } from '../../db/directory/directory.js';
+import type { RunStep } from '../../importer/run.js';
+import { workNext } from '../../importer/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { killAt } from './importing.js';

@@ -4,13 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openWorkplace, type Workplace } from '../../src/admin/compose.js';
-import { addOrganization } from '../../src/admin/operations/orgs.js';
-import { settingsSchema } from '../../src/config/settings.js';
-import { openManualRun } from '../../src/db/control/runs.js';
-import { listQueue } from '../../src/db/control/uploads.js';
-import type { RunStep } from '../../src/importer/run.js';
-import type { IntakeStep } from '../../src/intake/intake.js';
+import { openWorkplace, type Workplace } from '../../admin/compose.js';
+import { addOrganization } from '../../admin/operations/orgs.js';
+import { settingsSchema } from '../../config/settings.js';
+import { openManualRun } from '../../db/control/runs.js';
+import { listQueue } from '../../db/control/uploads.js';
+import type { RunStep } from '../../importer/run.js';
+import type { IntakeStep } from '../../intake/intake.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { type Served, startServe } from '../support/program.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';

@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pathsOf } from '../../src/config/paths.js';
-import type { Db, Queryable } from '../../src/db/connection.js';
-import { findUpload } from '../../src/db/control/uploads.js';
-import { blobPath, openBlob } from '../../src/storage/blob.js';
-import type { Disk, DiskFile } from '../../src/storage/disk.js';
+import { pathsOf } from '../../config/paths.js';
+import type { Db, Queryable } from '../../db/connection.js';
+import { findUpload } from '../../db/control/uploads.js';
+import { blobPath, openBlob } from '../../storage/blob.js';
+import type { Disk, DiskFile } from '../../storage/disk.js';
 import { openFresh } from '../support/databases.js';
 import { openIntake, replacing } from '../support/intake.js';
 import { randomContent } from '../support/sealing.js';

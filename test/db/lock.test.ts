@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { shareLock, takeLock } from '../../src/db/lock.js';
+import { shareLock, takeLock } from '../../db/lock.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 test('one holder at a time, and free again after it', async (t) => {

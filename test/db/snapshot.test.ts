@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathsOf } from '../../src/config/paths.js';
-import type { Queryable } from '../../src/db/connection.js';
-import { recordAudit } from '../../src/db/control/audit.js';
-import { bumpVersion, readVersion } from '../../src/db/directory/directory.js';
-import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../src/db/snapshot.js';
+import { pathsOf } from '../../config/paths.js';
+import type { Queryable } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { bumpVersion, readVersion } from '../../db/directory/directory.js';
+import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 
 const snapshots = 12;

@@ -1,13 +1,13 @@
 /** What a fuzzed session works on: real databases and a real store, a new organization for each case, and one that looks on. */
-import type { Logger } from '../../src/config/logger.js';
-import { pathsOf } from '../../src/config/paths.js';
-import { insertOrg, type Org } from '../../src/db/control/orgs.js';
-import { listQueue } from '../../src/db/control/uploads.js';
-import { createIntake, type IntakeService } from '../../src/intake/intake.js';
-import type { Intake } from '../../src/intake/types.js';
-import { dryRunRoot, readOnlyRoots } from '../../src/storage/path.js';
-import { openSpace } from '../../src/storage/space.js';
-import type { Space } from '../../src/storage/types.js';
+import type { Logger } from '../../config/logger.js';
+import { pathsOf } from '../../config/paths.js';
+import { insertOrg, type Org } from '../../db/control/orgs.js';
+import { listQueue } from '../../db/control/uploads.js';
+import { createIntake, type IntakeService } from '../../intake/intake.js';
+import type { Intake } from '../../intake/types.js';
+import { dryRunRoot, readOnlyRoots } from '../../storage/path.js';
+import { openSpace } from '../../storage/space.js';
+import type { Space } from '../../storage/types.js';
 import { openFresh } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
 import { sampleOrg } from '../support/samples.js';

@@ -1,13 +1,13 @@
 /** One case of the codec's fuzzer: any bytes, cut anywhere, through the framer and every request's decoder. */
-import { readAttributes } from '../../src/server/sftp/attributes.js';
-import { PacketReader } from '../../src/server/sftp/codec.js';
-import { SftpError } from '../../src/server/sftp/error.js';
-import { extensions } from '../../src/server/sftp/extensions.js';
-import { Framer, longestPacket } from '../../src/server/sftp/frame.js';
-import type { AnyRequest, Context } from '../../src/server/sftp/handler.js';
-import { newFolderHandle } from '../../src/server/sftp/handles.js';
-import { requests } from '../../src/server/sftp/requests.js';
-import { SpaceError } from '../../src/storage/types.js';
+import { readAttributes } from '../../server/sftp/attributes.js';
+import { PacketReader } from '../../server/sftp/codec.js';
+import { SftpError } from '../../server/sftp/error.js';
+import { extensions } from '../../server/sftp/extensions.js';
+import { Framer, longestPacket } from '../../server/sftp/frame.js';
+import type { AnyRequest, Context } from '../../server/sftp/handler.js';
+import { newFolderHandle } from '../../server/sftp/handles.js';
+import { requests } from '../../server/sftp/requests.js';
+import { SpaceError } from '../../storage/types.js';
 import { attributes, brokenRequest, frame, request } from './grammar.js';
 import { mutate } from './mutate.js';
 import { Random } from './random.js';

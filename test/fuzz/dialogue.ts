@@ -1,6 +1,6 @@
 /** The client's ear: matches answers with what was expected, each request exactly one. */
 import type { Duplex } from 'node:stream';
-import type { Session, SessionEnd } from '../../src/server/sftp/session.js';
+import type { Session, SessionEnd } from '../../server/sftp/session.js';
 import type { Expectation } from './model.js';
 import { FieldReader, PacketCutter } from './reader.js';
 import { Unexpected } from './script.js';

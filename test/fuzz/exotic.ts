@@ -1,6 +1,6 @@
 /** A case of the session's fuzzer that the model does not follow: copies, checksums and all else, in any order. */
 import { duplexPair } from 'node:stream';
-import { serveStream } from '../../src/server/sftp/session.js';
+import { serveStream } from '../../server/sftp/session.js';
 import { type Bench, limits } from './bench.js';
 import { Dialogue } from './dialogue.js';
 import { frame, path, request, text, type World } from './grammar.js';

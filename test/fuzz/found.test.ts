@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import { createSilentLogger } from '../../src/config/logger.js';
-import { PacketWriter } from '../../src/server/sftp/codec.js';
-import { serveStream } from '../../src/server/sftp/session.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { PacketWriter } from '../../server/sftp/codec.js';
+import { serveStream } from '../../server/sftp/session.js';
 import { openFresh } from '../support/databases.js';
 import { keeping, openIntake } from '../support/intake.js';
 import { memorySpace } from '../support/memory.js';

@@ -1,6 +1,6 @@
 /** Compares what a session left behind with what it should have left. */
 import { createHash } from 'node:crypto';
-import { isTemporary } from '../../src/storage/path.js';
+import { isTemporary } from '../../storage/path.js';
 import { Unexpected } from './script.js';
 import type { Tree } from './tree.js';
 

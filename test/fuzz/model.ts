@@ -3,7 +3,7 @@
  * in memory. Where the protocol leaves the server a choice the model takes over what the server chose.
  */
 import { createHash } from 'node:crypto';
-import { decodePath, isBelow, isReadOnly, normalizePath } from '../../src/storage/path.js';
+import { decodePath, isBelow, isReadOnly, normalizePath } from '../../storage/path.js';
 import { FieldReader, Refusal, ShortPacket } from './reader.js';
 import { Tree } from './tree.js';
 

@@ -1,7 +1,7 @@
 /** One case of the session's fuzzer: a client of chance, a real session, and the model that says what should come back. */
 import { type Duplex, duplexPair } from 'node:stream';
-import { longestPacket } from '../../src/server/sftp/frame.js';
-import { type Session, serveStream } from '../../src/server/sftp/session.js';
+import { longestPacket } from '../../server/sftp/frame.js';
+import { type Session, serveStream } from '../../server/sftp/session.js';
 import { type Bench, limits, type Place } from './bench.js';
 import { Dialogue } from './dialogue.js';
 import { brokenRequest, frame, request } from './grammar.js';

@@ -1,6 +1,6 @@
 /** The model's tree: what an organization's files should be, in a map. */
-import { checkPathLimits } from '../../src/storage/limits.js';
-import { isBelow, isReadOnly, splitPath } from '../../src/storage/path.js';
+import { checkPathLimits } from '../../storage/limits.js';
+import { isBelow, isReadOnly, splitPath } from '../../storage/path.js';
 
 /** null: a folder. */
 type Node = Buffer | null;

@@ -1,9 +1,9 @@
 /** Teams that were renamed, and files that still call them by their old names (U7, T1, T3). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renameTeamOf } from '../../src/admin/operations/rename.js';
-import { deleteTeamAlias, listTeamAliases, renameTeam } from '../../src/db/directory/aliases.js';
-import { nameKey } from '../../src/importer/normal.js';
+import { renameTeamOf } from '../../admin/operations/rename.js';
+import { deleteTeamAlias, listTeamAliases, renameTeam } from '../../db/directory/aliases.js';
+import { nameKey } from '../../importer/normal.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';

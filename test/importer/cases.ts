@@ -1,6 +1,6 @@
 /** The import rules as data: what was there, what is sent, what becomes of it. Read beside docs/import-rules.md. */
-import type { Org } from '../../src/db/control/orgs.js';
-import type { Counts } from '../../src/importer/types.js';
+import type { Org } from '../../db/control/orgs.js';
+import type { Counts } from '../../importer/types.js';
 import { csv } from '../support/company.js';
 
 export interface Case {

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { listAudit } from '../../src/db/control/audit.js';
-import { takeCheckLease } from '../../src/db/control/checks.js';
-import { listEntries } from '../../src/db/control/entries.js';
-import { updateOrg } from '../../src/db/control/orgs.js';
-import { openManualRun } from '../../src/db/control/runs.js';
-import { listQueue } from '../../src/db/control/uploads.js';
-import { checkNext, removeSpent } from '../../src/importer/checker.js';
-import { blobPath } from '../../src/storage/blob.js';
+import { listAudit } from '../../db/control/audit.js';
+import { takeCheckLease } from '../../db/control/checks.js';
+import { listEntries } from '../../db/control/entries.js';
+import { updateOrg } from '../../db/control/orgs.js';
+import { openManualRun } from '../../db/control/runs.js';
+import { listQueue } from '../../db/control/uploads.js';
+import { checkNext, removeSpent } from '../../importer/checker.js';
+import { blobPath } from '../../storage/blob.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { readDays } from '../../src/importer/cadence.js';
-import { addFact, decideOrder, noFacts, readDate, resolveDate } from '../../src/importer/dates.js';
-import { dateIn, lastSlot, nextSlot, startOfDay } from '../../src/importer/time.js';
+import { readDays } from '../../importer/cadence.js';
+import { addFact, decideOrder, noFacts, readDate, resolveDate } from '../../importer/dates.js';
+import { dateIn, lastSlot, nextSlot, startOfDay } from '../../importer/time.js';
 
 const day = fc.date({
   min: new Date('0001-01-01T00:00:00Z'),

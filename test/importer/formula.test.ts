@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { guardCell, guardFormula, readCell, unguardFormula } from '../../src/importer/formula.js';
-import { trimCell } from '../../src/importer/normal.js';
+import { guardCell, guardFormula, readCell, unguardFormula } from '../../importer/formula.js';
+import { trimCell } from '../../importer/normal.js';
 
 test('whatever is guarded begins like no formula and reads back as it was', () => {
   const tricky = fc.stringMatching(/^[-'=+@\t\r0a ]{0,6}$/);

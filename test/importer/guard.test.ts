@@ -1,16 +1,16 @@
 /** The guard (G1): what is held and why, and what an operator's word does to it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { listAudit } from '../../src/db/control/audit.js';
-import { lockEntry } from '../../src/db/control/entries.js';
-import { claimRun, findRun, openManualRun, openSlotRun, type Run } from '../../src/db/control/runs.js';
-import { bumpVersion } from '../../src/db/directory/directory.js';
-import { approveRun, rejectRun } from '../../src/importer/decide.js';
-import { judge } from '../../src/importer/guard.js';
-import type { RunSummary } from '../../src/importer/types.js';
-import { workNext } from '../../src/importer/worker.js';
-import { removeFile, renamePath } from '../../src/intake/change.js';
-import { replaceEntry } from '../../src/intake/publish.js';
+import { listAudit } from '../../db/control/audit.js';
+import { lockEntry } from '../../db/control/entries.js';
+import { claimRun, findRun, openManualRun, openSlotRun, type Run } from '../../db/control/runs.js';
+import { bumpVersion } from '../../db/directory/directory.js';
+import { approveRun, rejectRun } from '../../importer/decide.js';
+import { judge } from '../../importer/guard.js';
+import type { RunSummary } from '../../importer/types.js';
+import { workNext } from '../../importer/worker.js';
+import { removeFile, renamePath } from '../../intake/change.js';
+import { replaceEntry } from '../../intake/publish.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, shareDatabases } from '../support/databases.js';
 

@@ -1,9 +1,9 @@
 /** What is said of labels: in the words of the file, and of what nobody sees in them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { settingsSchema } from '../../src/config/settings.js';
-import { readHeader } from '../../src/importer/header.js';
-import { wordingOf } from '../../src/importer/wording.js';
+import { settingsSchema } from '../../config/settings.js';
+import { readHeader } from '../../importer/header.js';
+import { wordingOf } from '../../importer/wording.js';
 
 const limits = settingsSchema.parse({});
 

@@ -2,7 +2,7 @@
  * The import rules once more, row by row over maps: slow, small and obvious. model.test.ts holds the importer to it.
  * Organizations of the model live at UTC+5:30, which has no summer time.
  */
-import type { DateFormat } from '../../src/db/control/orgs.js';
+import type { DateFormat } from '../../db/control/orgs.js';
 
 export interface ModelFile {
   name: string;

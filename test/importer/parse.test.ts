@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
-import { settingsSchema } from '../../src/config/settings.js';
-import { RefusalError } from '../../src/importer/codes.js';
-import { decodeText } from '../../src/importer/decode.js';
-import { type Row, readRows } from '../../src/importer/parse.js';
+import { settingsSchema } from '../../config/settings.js';
+import { RefusalError } from '../../importer/codes.js';
+import { decodeText } from '../../importer/decode.js';
+import { type Row, readRows } from '../../importer/parse.js';
 
 const limits = settingsSchema.parse({ maxCellBytes: 1000 });
 

@@ -2,21 +2,21 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, utimesSync } from 'node:fs';
 import { test } from 'node:test';
-import { createSilentLogger } from '../../src/config/logger.js';
-import type { Settings } from '../../src/config/settings.js';
-import { listLiveBlobs } from '../../src/db/control/blobs.js';
-import { type FileState, listFiles } from '../../src/db/control/files.js';
-import { listAllPartials } from '../../src/db/control/partials.js';
-import { claimRun, openManualRun } from '../../src/db/control/runs.js';
-import { type Settlement, settleRun } from '../../src/db/control/settle.js';
-import { claimUploads } from '../../src/db/control/uploads.js';
+import { createSilentLogger } from '../../config/logger.js';
+import type { Settings } from '../../config/settings.js';
+import { listLiveBlobs } from '../../db/control/blobs.js';
+import { type FileState, listFiles } from '../../db/control/files.js';
+import { listAllPartials } from '../../db/control/partials.js';
+import { claimRun, openManualRun } from '../../db/control/runs.js';
+import { type Settlement, settleRun } from '../../db/control/settle.js';
+import { claimUploads } from '../../db/control/uploads.js';
 import {
   type RetentionDeps,
   type RetentionStep,
   removeExpired,
   removeExpiredPartials,
-} from '../../src/importer/retention.js';
-import { blobPath, createBlob } from '../../src/storage/blob.js';
+} from '../../importer/retention.js';
+import { blobPath, createBlob } from '../../storage/blob.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 import { openIntake, replacing, type TestIntake } from '../support/intake.js';
 

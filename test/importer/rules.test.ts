@@ -1,8 +1,8 @@
 /** Every case of cases.ts, on both databases. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { updateOrg } from '../../src/db/control/orgs.js';
-import { noCounts } from '../../src/importer/counts.js';
+import { updateOrg } from '../../db/control/orgs.js';
+import { noCounts } from '../../importer/counts.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases, shareDatabases } from '../support/databases.js';
 import { cases } from './cases.js';

@@ -1,14 +1,14 @@
 /** The end of a run, where something came between its plan and its archive; and which run goes first. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freeName } from '../../src/db/control/entries.js';
-import { insertOrg } from '../../src/db/control/orgs.js';
-import { claimRun, findRun, openManualRun, openSlotRun, releaseRun } from '../../src/db/control/runs.js';
-import { dropStages, openStage } from '../../src/db/directory/stage.js';
-import { dropAbandonedChecks } from '../../src/importer/check.js';
-import type { RunStep } from '../../src/importer/run.js';
-import type { RunSummary } from '../../src/importer/types.js';
-import { workNext } from '../../src/importer/worker.js';
+import { freeName } from '../../db/control/entries.js';
+import { insertOrg } from '../../db/control/orgs.js';
+import { claimRun, findRun, openManualRun, openSlotRun, releaseRun } from '../../db/control/runs.js';
+import { dropStages, openStage } from '../../db/directory/stage.js';
+import { dropAbandonedChecks } from '../../importer/check.js';
+import type { RunStep } from '../../importer/run.js';
+import type { RunSummary } from '../../importer/types.js';
+import { workNext } from '../../importer/worker.js';
 import { Company, csv, importMoment } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';

@@ -1,13 +1,13 @@
 /** Silence: missing, shrunk and unchanging files open one alarm, which ends by itself; in the organization's own time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { examine } from '../../src/admin/doctor/examine.js';
-import { setOrganization } from '../../src/admin/operations/orgs.js';
-import { detailOrg, orgDetailsToJson, renderOrg } from '../../src/admin/views/orgs.js';
-import { type Alarm, type Arrival, listOpenAlarms } from '../../src/db/control/alarms.js';
-import { listAudit } from '../../src/db/control/audit.js';
-import { updateOrg } from '../../src/db/control/orgs.js';
-import { describeAlarm, judgeSilence, watchSilence } from '../../src/importer/silence.js';
+import { examine } from '../../admin/doctor/examine.js';
+import { setOrganization } from '../../admin/operations/orgs.js';
+import { detailOrg, orgDetailsToJson, renderOrg } from '../../admin/views/orgs.js';
+import { type Alarm, type Arrival, listOpenAlarms } from '../../db/control/alarms.js';
+import { listAudit } from '../../db/control/audit.js';
+import { updateOrg } from '../../db/control/orgs.js';
+import { describeAlarm, judgeSilence, watchSilence } from '../../importer/silence.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';

@@ -1,15 +1,15 @@
 /** Slots and scheduled deactivations: opened once, caught up once, at their time, also after a restart. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { overtakeHeld } from '../../src/db/control/holds.js';
-import { updateOrg } from '../../src/db/control/orgs.js';
-import { listRuns, openManualRun, openUndoRun } from '../../src/db/control/runs.js';
-import { withdrawUpload } from '../../src/db/control/uploads.js';
-import { nextDeactivation } from '../../src/db/directory/deactivation.js';
-import { startDeactivations } from '../../src/importer/deactivations.js';
-import { startImporter } from '../../src/importer/importer.js';
-import { openDueSlots, openUploadRuns } from '../../src/importer/slots.js';
-import { workNext } from '../../src/importer/worker.js';
+import { overtakeHeld } from '../../db/control/holds.js';
+import { updateOrg } from '../../db/control/orgs.js';
+import { listRuns, openManualRun, openUndoRun } from '../../db/control/runs.js';
+import { withdrawUpload } from '../../db/control/uploads.js';
+import { nextDeactivation } from '../../db/directory/deactivation.js';
+import { startDeactivations } from '../../importer/deactivations.js';
+import { startImporter } from '../../importer/importer.js';
+import { openDueSlots, openUploadRuns } from '../../importer/slots.js';
+import { workNext } from '../../importer/worker.js';
 import { Company, csv, importMoment } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { until } from '../support/session.js';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { collapse, nameKey } from '../../src/importer/normal.js';
-import { splitTeams } from '../../src/importer/teamlist.js';
+import { collapse, nameKey } from '../../importer/normal.js';
+import { splitTeams } from '../../importer/teamlist.js';
 
 const names = (cell: string) => splitTeams(cell)?.map(({ name }) => name) ?? null;
 

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { updateOrg } from '../../src/db/control/orgs.js';
-import { findRun, openUndoRun } from '../../src/db/control/runs.js';
-import { deactivateDue } from '../../src/db/directory/deactivation.js';
-import { readVersion } from '../../src/db/directory/directory.js';
-import { listFields, updateField } from '../../src/db/directory/fields.js';
-import { listFormerLabels, listHistory, listOrigins, recordChanges } from '../../src/db/directory/history.js';
-import type { RunSummary } from '../../src/importer/types.js';
-import { previewUndo } from '../../src/importer/undo.js';
-import { workNext } from '../../src/importer/worker.js';
+import { updateOrg } from '../../db/control/orgs.js';
+import { findRun, openUndoRun } from '../../db/control/runs.js';
+import { deactivateDue } from '../../db/directory/deactivation.js';
+import { readVersion } from '../../db/directory/directory.js';
+import { listFields, updateField } from '../../db/directory/fields.js';
+import { listFormerLabels, listHistory, listOrigins, recordChanges } from '../../db/directory/history.js';
+import type { RunSummary } from '../../importer/types.js';
+import { previewUndo } from '../../importer/undo.js';
+import { workNext } from '../../importer/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, shareDatabases } from '../support/databases.js';
 

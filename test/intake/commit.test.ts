@@ -1,9 +1,9 @@
 /** Group commit: what arrives together shares a transaction, and a bad job hurts nobody else. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Db } from '../../src/db/connection.js';
-import { listAudit, recordAudit } from '../../src/db/control/audit.js';
-import { GroupCommit } from '../../src/intake/commit.js';
+import type { Db } from '../../db/connection.js';
+import { listAudit, recordAudit } from '../../db/control/audit.js';
+import { GroupCommit } from '../../intake/commit.js';
 import { onBothDatabases } from '../support/databases.js';
 
 /** Counts the transactions that are begun. */

@@ -5,10 +5,10 @@ import { readdirSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Content } from '../../src/intake/content.js';
-import { createBlob, openBlob } from '../../src/storage/blob.js';
-import { chunkBytes } from '../../src/storage/chunk.js';
-import type { SealedBlob } from '../../src/storage/writer.js';
+import { Content } from '../../intake/content.js';
+import { createBlob, openBlob } from '../../storage/blob.js';
+import { chunkBytes } from '../../storage/chunk.js';
+import type { SealedBlob } from '../../storage/writer.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 
 const limits = { maxFileBytes: 100 * 1024 * 1024, uploadWindowBytes: 16 * 1024 * 1024 };

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { type OrgLimits, updateOrg } from '../../src/db/control/orgs.js';
-import { listQueue } from '../../src/db/control/uploads.js';
-import { type Disk, systemDisk } from '../../src/storage/disk.js';
+import { type OrgLimits, updateOrg } from '../../db/control/orgs.js';
+import { listQueue } from '../../db/control/uploads.js';
+import { type Disk, systemDisk } from '../../storage/disk.js';
 import { onBothDatabases } from '../support/databases.js';
 import { keeping, openIntake, replacing, type TestIntake } from '../support/intake.js';
 import { randomContent } from '../support/sealing.js';

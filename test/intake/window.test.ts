@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Window } from '../../src/intake/window.js';
+import { Window } from '../../intake/window.js';
 
 const span = 400;
 

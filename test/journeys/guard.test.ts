@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import SftpClient from 'ssh2-sftp-client';
-import type { RunSummary } from '../../src/importer/types.js';
+import type { RunSummary } from '../../importer/types.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot, runDropslot, startServe } from '../support/program.js';
 import { temporaryFolder } from '../support/temporary.js';

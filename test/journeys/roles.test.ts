@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { test } from 'node:test';
 import SftpClient from 'ssh2-sftp-client';
-import type { RunSummary } from '../../src/importer/types.js';
+import type { RunSummary } from '../../importer/types.js';
 import { createDatabase } from '../support/databases.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot, runDropslot, type Served, startServe } from '../support/program.js';

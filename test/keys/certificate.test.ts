@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { judgeCertificate, readCertificate } from '../../src/keys/certificate.js';
+import { judgeCertificate, readCertificate } from '../../keys/certificate.js';
 import { makeAuthority, makeKeyFile } from '../support/authority.js';
 import { temporaryFolder } from '../support/temporary.js';
 

@@ -5,9 +5,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import ssh2 from 'ssh2';
-import { drawHostKey, knownHostsLine, md5Of, sshfpLine } from '../../src/keys/display.js';
-import { announceHostKey, type HostKey, loadHostKeys, loadOrCreateHostKeys } from '../../src/keys/host.js';
-import { signWithHostKey } from '../../src/keys/signature.js';
+import { drawHostKey, knownHostsLine, md5Of, sshfpLine } from '../../keys/display.js';
+import { announceHostKey, type HostKey, loadHostKeys, loadOrCreateHostKeys } from '../../keys/host.js';
+import { signWithHostKey } from '../../keys/signature.js';
 import { missing } from '../support/peers.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 

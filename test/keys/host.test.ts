@@ -11,8 +11,8 @@ import {
   loadHostKeys,
   loadOrCreateHostKeys,
   removeHostKey,
-} from '../../src/keys/host.js';
-import { watchHostKeys } from '../../src/keys/hostwatch.js';
+} from '../../keys/host.js';
+import { watchHostKeys } from '../../keys/hostwatch.js';
 import { newKeyPair } from '../support/keys.js';
 import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';

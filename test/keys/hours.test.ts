@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DateTime } from 'luxon';
-import { allowsTime, parseHours } from '../../src/keys/hours.js';
+import { allowsTime, parseHours } from '../../keys/hours.js';
 
 const zone = 'Europe/Berlin';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { createOrgIdentity, openOrgIdentity } from '../../src/keys/identity.js';
+import { createOrgIdentity, openOrgIdentity } from '../../keys/identity.js';
 import { sampleOrg } from '../support/samples.js';
 
 async function makeMaster() {

@@ -1,10 +1,10 @@
 /** A running process notices that an identity, or the master key, was changed beside it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Org } from '../../src/db/control/orgs.js';
-import { createOrgIdentity } from '../../src/keys/identity.js';
-import { createKeyring, createWithheldKeyring } from '../../src/keys/keyring.js';
-import { generateMaster } from '../../src/keys/master.js';
+import type { Org } from '../../db/control/orgs.js';
+import { createOrgIdentity } from '../../keys/identity.js';
+import { createKeyring, createWithheldKeyring } from '../../keys/keyring.js';
+import { generateMaster } from '../../keys/master.js';
 import { sampleOrg } from '../support/samples.js';
 
 test('identities are opened once, and anew when they are changed, gone, or sealed to a new master key', async () => {

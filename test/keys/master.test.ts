@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { pathsOf } from '../../src/config/paths.js';
-import { loadMaster, loadOrCreateMaster } from '../../src/keys/master.js';
+import { pathsOf } from '../../config/paths.js';
+import { loadMaster, loadOrCreateMaster } from '../../keys/master.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 function freshPaths(t: TestContext) {

@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import ssh2 from 'ssh2';
-import { parsePublicKeys } from '../../src/keys/login.js';
-import { generatePair } from '../../src/keys/pair.js';
+import { parsePublicKeys } from '../../keys/login.js';
+import { generatePair } from '../../keys/pair.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 const hasPuttygen = spawnSync('puttygen', ['--version']).error === undefined;

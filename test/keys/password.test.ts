@@ -1,7 +1,7 @@
 /** Generated passwords: what they look like, and how they are checked. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { generatePassword, nameOfPassword, PasswordQueue, verifyPassword } from '../../src/keys/password.js';
+import { generatePassword, nameOfPassword, PasswordQueue, verifyPassword } from '../../keys/password.js';
 
 test('a password fits its own hash, and nothing else does', async () => {
   const { fingerprint, text, secret } = await generatePassword();

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { test } from 'node:test';
-import { verifyProof } from '../../src/keys/proof.js';
-import { verifySignature } from '../../src/keys/verify.js';
-import { wireString } from '../../src/keys/wire.js';
+import { verifyProof } from '../../keys/proof.js';
+import { verifySignature } from '../../keys/verify.js';
+import { wireString } from '../../keys/wire.js';
 import { makeToken } from '../support/token.js';
 
 const blob = randomBytes(100);

@@ -5,10 +5,10 @@ import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { armor, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { loadSettings, SettingsError } from '../../src/config/load.js';
-import { pathsOf } from '../../src/config/paths.js';
-import { loadMaster, loadOrCreateMaster } from '../../src/keys/master.js';
-import { createMasterSecrets } from '../../src/keys/secrets.js';
+import { loadSettings, SettingsError } from '../../config/load.js';
+import { pathsOf } from '../../config/paths.js';
+import { loadMaster, loadOrCreateMaster } from '../../keys/master.js';
+import { createMasterSecrets } from '../../keys/secrets.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 const passphrase = 'correct horse battery staple';

@@ -1,7 +1,7 @@
 /** Where a key may log in from. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { allowsSource, parseSources } from '../../src/keys/source.js';
+import { allowsSource, parseSources } from '../../keys/source.js';
 
 test('ranges and addresses are read, and what is none is named', () => {
   assert.deepEqual(parseSources('10.0.0.0/8, 192.0.2.7,2001:db8::/32,::1'), [

@@ -1,7 +1,7 @@
 /** A client that signs with SHA-1 alone gets in where an operator said that its key may, and nowhere else. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { updateLoginKey } from '../../src/db/control/keys.js';
+import { updateLoginKey } from '../../db/control/keys.js';
 import { allowKey, newKeyPair, writeKeyFile } from '../support/keys.js';
 import { layPeerTable, missing } from '../support/peers.js';
 

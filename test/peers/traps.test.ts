@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createConnection, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type ssh2 from 'ssh2';
-import { listQueue } from '../../src/db/control/uploads.js';
+import { listQueue } from '../../db/control/uploads.js';
 import { connect, startTestServer, type TestServer } from '../support/server.js';
 import { openScope, type Scope } from '../support/temporary.js';
 import { openFor, statusIn, Wire } from '../support/wire.js';

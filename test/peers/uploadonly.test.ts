@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { updateLoginKey } from '../../src/db/control/keys.js';
+import { updateLoginKey } from '../../db/control/keys.js';
 import { allowKey, newKeyPair, writeKeyFile } from '../support/keys.js';
 import { layPeerTable, missing, type PeerTable, type Ran } from '../support/peers.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import type ssh2 from 'ssh2';
-import { listQueue } from '../../src/db/control/uploads.js';
+import { listQueue } from '../../db/control/uploads.js';
 import { allowKey } from '../support/keys.js';
 import { connect, openSftp, startTestServer } from '../support/server.js';
 import { keepingLogger, until } from '../support/session.js';

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import type ssh2 from 'ssh2';
 import type { ConnectConfig } from 'ssh2';
-import { fingerprintOf } from '../../src/keys/fingerprint.js';
-import { announceHostKey, loadHostKeys } from '../../src/keys/host.js';
+import { fingerprintOf } from '../../keys/fingerprint.js';
+import { announceHostKey, loadHostKeys } from '../../keys/host.js';
 import { connect, openSftp, startTestServer } from '../support/server.js';
 
 interface ClientInternals {

@@ -1,9 +1,9 @@
 /** Pauses: what earns them, how they rise and fade, and what a flood can't do to them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plainAddress, sourceOf } from '../../src/server/address.js';
-import { Penalties } from '../../src/server/penalties.js';
-import { Startups } from '../../src/server/startups.js';
+import { plainAddress, sourceOf } from '../../server/address.js';
+import { Penalties } from '../../server/penalties.js';
+import { Startups } from '../../server/startups.js';
 
 function openPenalties(sets?: number) {
   const clock = { now: 1_000_000 };

@@ -5,16 +5,9 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import type { Client, KexAlgorithm } from 'ssh2';
-import { policies } from '../../src/server/algorithms.js';
-import {
-  agreeX25519,
-  answerHybrid,
-  combineSecrets,
-  exportX25519,
-  initBytes,
-  replyBytes,
-} from '../../src/server/hybrid.js';
-import { type Exchange, loadTransport, postQuantumKex } from '../../src/server/postquantum.js';
+import { policies } from '../../server/algorithms.js';
+import { agreeX25519, answerHybrid, combineSecrets, exportX25519, initBytes, replyBytes } from '../../server/hybrid.js';
+import { type Exchange, loadTransport, postQuantumKex } from '../../server/postquantum.js';
 import { startTestServer } from '../support/server.js';
 import type { Scope } from '../support/temporary.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { parseProxyHeader } from '../../src/server/proxy.js';
+import { parseProxyHeader } from '../../server/proxy.js';
 import { connect, startTestServer } from '../support/server.js';
 import { keepingLogger, until as untilWithin } from '../support/session.js';
 

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fingerprintOf, plainKeyOf } from '../../src/keys/fingerprint.js';
-import { asksForSftp, identifyVisitor } from '../../src/server/sshd.js';
+import { fingerprintOf, plainKeyOf } from '../../keys/fingerprint.js';
+import { asksForSftp, identifyVisitor } from '../../server/sshd.js';
 import { missing } from '../support/peers.js';
 import { temporaryFolder } from '../support/temporary.js';
 

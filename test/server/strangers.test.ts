@@ -1,10 +1,10 @@
 /** Logins that strangers tried: counted in the audit trail, a bounded number of records whatever the flood. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSilentLogger } from '../../src/config/logger.js';
-import type { Db } from '../../src/db/connection.js';
-import { readRecords } from '../../src/db/control/audit.js';
-import { createStrangers } from '../../src/server/strangers.js';
+import { createSilentLogger } from '../../config/logger.js';
+import type { Db } from '../../db/connection.js';
+import { readRecords } from '../../db/control/audit.js';
+import { createStrangers } from '../../server/strangers.js';
 import { openFresh } from '../support/databases.js';
 import { newKeyPair } from '../support/keys.js';
 import { connect, startTestServer } from '../support/server.js';

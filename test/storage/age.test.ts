@@ -5,10 +5,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { keyIdOf } from '../../src/keys/identity.js';
-import { createHeader, openHeader } from '../../src/storage/age.js';
-import { blobPath, openBlob } from '../../src/storage/blob.js';
-import { chunkBytes } from '../../src/storage/chunk.js';
+import { keyIdOf } from '../../keys/identity.js';
+import { createHeader, openHeader } from '../../storage/age.js';
+import { blobPath, openBlob } from '../../storage/blob.js';
+import { chunkBytes } from '../../storage/chunk.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 
 const sizes = [0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 3 * chunkBytes + 17];

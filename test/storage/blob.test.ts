@@ -5,9 +5,9 @@ import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFil
 import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { blobPath, createBlob, openBlob, removeBlob } from '../../src/storage/blob.js';
-import { chunkBytes, sealedChunkBytes } from '../../src/storage/chunk.js';
-import type { BlobReader } from '../../src/storage/reader.js';
+import { blobPath, createBlob, openBlob, removeBlob } from '../../storage/blob.js';
+import { chunkBytes, sealedChunkBytes } from '../../storage/chunk.js';
+import type { BlobReader } from '../../storage/reader.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 
 async function readAll(reader: BlobReader): Promise<Buffer> {

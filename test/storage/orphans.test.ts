@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
-import { claimUploads } from '../../src/db/control/uploads.js';
-import { blobPath, createBlob } from '../../src/storage/blob.js';
-import { sweepOrphans } from '../../src/storage/orphans.js';
+import { claimUploads } from '../../db/control/uploads.js';
+import { blobPath, createBlob } from '../../storage/blob.js';
+import { sweepOrphans } from '../../storage/orphans.js';
 import { onBothDatabases } from '../support/databases.js';
 import { openIntake } from '../support/intake.js';
 

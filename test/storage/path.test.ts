@@ -14,7 +14,7 @@ import {
   normalizePath,
   requireWritable,
   splitPath,
-} from '../../src/storage/path.js';
+} from '../../storage/path.js';
 
 const badName = { name: 'SpaceError', code: 'bad_name' };
 

@@ -5,11 +5,11 @@ import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Decrypter, generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { measureHeader } from '../../src/storage/age.js';
-import { blobPath, createBlob, openBlob, openBlobOf } from '../../src/storage/blob.js';
-import { chunkBytes } from '../../src/storage/chunk.js';
-import { systemDisk } from '../../src/storage/disk.js';
-import { fitsPlainSize, rewrapBlob, sweepRewraps } from '../../src/storage/rewrap.js';
+import { measureHeader } from '../../storage/age.js';
+import { blobPath, createBlob, openBlob, openBlobOf } from '../../storage/blob.js';
+import { chunkBytes } from '../../storage/chunk.js';
+import { systemDisk } from '../../storage/disk.js';
+import { fitsPlainSize, rewrapBlob, sweepRewraps } from '../../storage/rewrap.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 
 const sizes = [0, 1, chunkBytes, 3 * chunkBytes + 17, 40 * chunkBytes];

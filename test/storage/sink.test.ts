@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { FileHandle } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Sink } from '../../src/storage/sink.js';
+import { Sink } from '../../storage/sink.js';
 
 const piece = Buffer.alloc(1024 * 1024);
 

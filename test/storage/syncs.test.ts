@@ -1,8 +1,8 @@
 /** Syncs that are shared: nobody's name is called safe before a sync that began after it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Disk, systemDisk } from '../../src/storage/disk.js';
-import { createShelves, shareSyncs } from '../../src/storage/syncs.js';
+import { type Disk, systemDisk } from '../../storage/disk.js';
+import { createShelves, shareSyncs } from '../../storage/syncs.js';
 
 /** A disk whose syncs end when they are told to. */
 function slowDisk() {

@@ -1,22 +1,22 @@
 /** One organization with real databases, keys and sealed files: drop a file, import, look at what became of it. */
 
 import { readFile, writeFile } from 'node:fs/promises';
-import { createSilentLogger } from '../../src/config/logger.js';
-import { pathsOf } from '../../src/config/paths.js';
-import { insertBlob } from '../../src/db/control/blobs.js';
-import { insertEntry } from '../../src/db/control/entries.js';
-import { findOrg, insertOrg, type Org } from '../../src/db/control/orgs.js';
-import { findRun, openManualRun } from '../../src/db/control/runs.js';
-import { insertUpload } from '../../src/db/control/uploads.js';
-import { insertOwner } from '../../src/db/directory/users.js';
-import type { RunSummary } from '../../src/importer/types.js';
-import { type WorkerDeps, workNext } from '../../src/importer/worker.js';
-import { createOrgIdentity } from '../../src/keys/identity.js';
-import { createKeyring } from '../../src/keys/keyring.js';
-import { loadMaster, loadOrCreateMaster } from '../../src/keys/master.js';
-import { blobPath, createBlob } from '../../src/storage/blob.js';
-import { destinationOf } from '../../src/storage/path.js';
-import { openSpace } from '../../src/storage/space.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { pathsOf } from '../../config/paths.js';
+import { insertBlob } from '../../db/control/blobs.js';
+import { insertEntry } from '../../db/control/entries.js';
+import { findOrg, insertOrg, type Org } from '../../db/control/orgs.js';
+import { findRun, openManualRun } from '../../db/control/runs.js';
+import { insertUpload } from '../../db/control/uploads.js';
+import { insertOwner } from '../../db/directory/users.js';
+import type { RunSummary } from '../../importer/types.js';
+import { type WorkerDeps, workNext } from '../../importer/worker.js';
+import { createOrgIdentity } from '../../keys/identity.js';
+import { createKeyring } from '../../keys/keyring.js';
+import { loadMaster, loadOrCreateMaster } from '../../keys/master.js';
+import { blobPath, createBlob } from '../../storage/blob.js';
+import { destinationOf } from '../../storage/path.js';
+import { openSpace } from '../../storage/space.js';
 import type { TestDatabases } from './databases.js';
 import { sampleOrg } from './samples.js';
 import type { Scope } from './temporary.js';

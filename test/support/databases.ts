@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { after, before, describe } from 'node:test';
 import pg from 'pg';
-import { type Settings, settingsSchema } from '../../src/config/settings.js';
-import { type Db, type Dialect, openControl, openDirectory } from '../../src/db/connection.js';
+import { type Settings, settingsSchema } from '../../config/settings.js';
+import { type Db, type Dialect, openControl, openDirectory } from '../../db/connection.js';
 import { copySqliteTemplate, postgresTemplate, withDatabase } from './template.js';
 import { openScope, type Scope, temporaryFolder } from './temporary.js';
 

@@ -1,12 +1,12 @@
 /** An organization with an intake and a space over fresh databases. */
-import { createSilentLogger } from '../../src/config/logger.js';
-import { pathsOf } from '../../src/config/paths.js';
-import type { Db } from '../../src/db/connection.js';
-import { insertOrg, type Org, type OrgLimits } from '../../src/db/control/orgs.js';
-import { createIntake, type IntakeDeps, type IntakeService } from '../../src/intake/intake.js';
-import type { BeginOptions, Intake, Receipt, Sender } from '../../src/intake/types.js';
-import { openSpace } from '../../src/storage/space.js';
-import type { Space } from '../../src/storage/types.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { pathsOf } from '../../config/paths.js';
+import type { Db } from '../../db/connection.js';
+import { insertOrg, type Org, type OrgLimits } from '../../db/control/orgs.js';
+import { createIntake, type IntakeDeps, type IntakeService } from '../../intake/intake.js';
+import type { BeginOptions, Intake, Receipt, Sender } from '../../intake/types.js';
+import { openSpace } from '../../storage/space.js';
+import type { Space } from '../../storage/types.js';
 import type { TestDatabases } from './databases.js';
 import { sampleOrg } from './samples.js';
 import { createStore } from './sealing.js';

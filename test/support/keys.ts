@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import type { Db } from '../../src/db/connection.js';
-import { insertLoginKey, type NewLoginKey } from '../../src/db/control/keys.js';
-import { type ParsedKey, parsePublicKeys } from '../../src/keys/login.js';
-import { generatePair } from '../../src/keys/pair.js';
+import type { Db } from '../../db/connection.js';
+import { insertLoginKey, type NewLoginKey } from '../../db/control/keys.js';
+import { type ParsedKey, parsePublicKeys } from '../../keys/login.js';
+import { generatePair } from '../../keys/pair.js';
 
 export interface KeyPair {
   private: string;

@@ -1,7 +1,7 @@
 /** A space and its intake in memory: for tests of the protocol, which is about what they are asked, not how they store. */
 import { createHash } from 'node:crypto';
-import type { Intake, Receipt, Upload } from '../../src/intake/types.js';
-import { type Attributes, type Entry, type Reader, type Space, SpaceError } from '../../src/storage/types.js';
+import type { Intake, Receipt, Upload } from '../../intake/types.js';
+import { type Attributes, type Entry, type Reader, type Space, SpaceError } from '../../storage/types.js';
 
 interface Node {
   kind: 'file' | 'dir';

@@ -1,5 +1,5 @@
 /** Plausible rows for tests that are about something else. */
-import type { Org } from '../../src/db/control/orgs.js';
+import type { Org } from '../../db/control/orgs.js';
 
 export function sampleOrg(id: string, change: Partial<Org> = {}): Org {
   return {

@@ -1,9 +1,9 @@
 /** A blob store in a temporary folder, with an organization's key pair. */
 import { randomBytes } from 'node:crypto';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { type Paths, pathsOf } from '../../src/config/paths.js';
-import { createBlob } from '../../src/storage/blob.js';
-import type { SealedBlob } from '../../src/storage/writer.js';
+import { type Paths, pathsOf } from '../../config/paths.js';
+import { createBlob } from '../../storage/blob.js';
+import type { SealedBlob } from '../../storage/writer.js';
 import { type Scope, temporaryFolder } from './temporary.js';
 
 export interface TestStore {

@@ -2,8 +2,8 @@
 import { duplexPair, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import winston from 'winston';
-import { createSilentLogger } from '../../src/config/logger.js';
-import { type Session, type SessionOptions, serveStream } from '../../src/server/sftp/session.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { type Session, type SessionOptions, serveStream } from '../../server/sftp/session.js';
 import { type MemorySpace, memorySpace } from './memory.js';
 import type { Scope } from './temporary.js';
 import { Wire } from './wire.js';

@@ -6,9 +6,9 @@
 import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type pg from 'pg';
-import { pathsOf } from '../../src/config/paths.js';
-import { type Settings, settingsSchema } from '../../src/config/settings.js';
-import { openControl, openDirectory } from '../../src/db/connection.js';
+import { pathsOf } from '../../config/paths.js';
+import { type Settings, settingsSchema } from '../../config/settings.js';
+import { openControl, openDirectory } from '../../db/connection.js';
 
 /** Any number, the same in all processes of the run. */
 const templateLock = 7_310_945;

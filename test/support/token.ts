@@ -2,8 +2,8 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { type ParsedKey, parsePublicKeys } from '../../src/keys/login.js';
-import { WireReader, wireString } from '../../src/keys/wire.js';
+import { type ParsedKey, parsePublicKeys } from '../../keys/login.js';
+import { WireReader, wireString } from '../../keys/wire.js';
 import { type Scope, temporaryFolder } from './temporary.js';
 
 export type TokenType = 'sk-ssh-ed25519@openssh.com' | 'sk-ecdsa-sha2-nistp256@openssh.com';

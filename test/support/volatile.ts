@@ -3,7 +3,7 @@
  * which is less than most file systems give: a file's bytes last once the file is synced, a name once its folder is.
  */
 import { dirname, join } from 'node:path';
-import type { Disk, DiskFile } from '../../src/storage/disk.js';
+import type { Disk, DiskFile } from '../../storage/disk.js';
 
 /** A file's bytes, whatever names it has. */
 interface Content {

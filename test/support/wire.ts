@@ -1,7 +1,7 @@
 /** An SFTP client that says exactly what a test wants, byte by byte if need be. */
 import type { Duplex } from 'node:stream';
-import { PacketReader, PacketWriter } from '../../src/server/sftp/codec.js';
-import { Framer } from '../../src/server/sftp/frame.js';
+import { PacketReader, PacketWriter } from '../../server/sftp/codec.js';
+import { Framer } from '../../server/sftp/frame.js';
 
 export interface Answer {
   type: number;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findRings, type Slopes } from '../../../src/db/directory/forest.js';
+import { findRings, type Slopes } from '../../../db/directory/forest.js';
 
 interface Node {
   above: number;

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { PacketWriter } from '../../../src/server/sftp/codec.js';
+import { PacketWriter } from '../../../server/sftp/codec.js';
 import type { Ran } from '../../support/peers.js';
 import { openFor, type Status, statusIn, Wire } from '../../support/wire.js';
 import type { Client, Running, Step } from '../client.js';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatLongName, readAttributes, writeAttributes } from '../../../src/server/sftp/attributes.js';
-import { PacketReader, PacketWriter } from '../../../src/server/sftp/codec.js';
-import type { Entry } from '../../../src/storage/types.js';
+import { formatLongName, readAttributes, writeAttributes } from '../../../server/sftp/attributes.js';
+import { PacketReader, PacketWriter } from '../../../server/sftp/codec.js';
+import type { Entry } from '../../../storage/types.js';
 
 const file: Entry = {
   path: '/users.csv',

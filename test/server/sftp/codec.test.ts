@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { PacketReader, PacketWriter } from '../../../src/server/sftp/codec.js';
-import { SpaceError } from '../../../src/storage/types.js';
+import { PacketReader, PacketWriter } from '../../../server/sftp/codec.js';
+import { SpaceError } from '../../../storage/types.js';
 
 const values = fc.array(
   fc.oneof(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { PacketWriter } from '../../../src/server/sftp/codec.js';
+import { PacketWriter } from '../../../server/sftp/codec.js';
 import { keepingLogger, openSession, until } from '../../support/session.js';
 import { openFor } from '../../support/wire.js';
 

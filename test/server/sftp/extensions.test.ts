@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import type { PacketReader, PacketWriter } from '../../../src/server/sftp/codec.js';
+import type { PacketReader, PacketWriter } from '../../../server/sftp/codec.js';
 import { openSession } from '../../support/session.js';
 import { openFor, statusIn, type Wire } from '../../support/wire.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Framer, longestPacket } from '../../../src/server/sftp/frame.js';
+import { Framer, longestPacket } from '../../../server/sftp/frame.js';
 
 function frame(content: Buffer): Buffer {
   const length = Buffer.alloc(4);

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { Outbox } from '../../../src/server/sftp/outbox.js';
-import { replyData } from '../../../src/server/sftp/reply.js';
+import { Outbox } from '../../../server/sftp/outbox.js';
+import { replyData } from '../../../server/sftp/reply.js';
 
 /** A channel that hands everything to its outlet at once, whatever the outlet says. */
 function channelInto(outlet: Writable): Writable {

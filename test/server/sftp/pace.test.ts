@@ -1,7 +1,7 @@
 /** Rates: what a bucket makes wait, and how a session holds a client that is faster. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bucket, Pacer } from '../../../src/server/sftp/pace.js';
+import { Bucket, Pacer } from '../../../server/sftp/pace.js';
 import { openSession, until } from '../../support/session.js';
 import { openFor } from '../../support/wire.js';
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import { createSilentLogger } from '../../../src/config/logger.js';
-import { serveStream } from '../../../src/server/sftp/session.js';
-import { SpaceError } from '../../../src/storage/types.js';
+import { createSilentLogger } from '../../../config/logger.js';
+import { serveStream } from '../../../server/sftp/session.js';
+import { SpaceError } from '../../../storage/types.js';
 import { memorySpace } from '../../support/memory.js';
 import { openSession } from '../../support/session.js';
 import { attributesIn, openFor, statusIn, Wire } from '../../support/wire.js';

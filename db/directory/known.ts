@@ -1,5 +1,5 @@
 /**
- * Digests of the rows of users files that an organization's directory already says; what they are for, src/importer/known.ts
+ * Digests of the rows of users files that an organization's directory already says; what they are for, importer/known.ts
  * tells. They hold for one version of the directory: whoever changes a user without taking them along makes them void.
  */
 import type { Queryable } from '../connection.js';

@@ -15,7 +15,7 @@ interface Property {
 
 const preface = `# Settings
 
-Generated from the schema in \`src/config/settings.ts\` by \`npm run docs\`.
+Generated from the schema in \`config/settings.ts\` by \`npm run docs\`.
 
 A setting comes from, later ones winning:
 
