@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 
 export const policyNames = ['modern', 'compatible'] as const;
 
-/** A named choice of SSH algorithms; server/algorithms.ts has what each offers. */
+/** A named choice of SSH algorithms; server/ssh/algorithms.ts has what each offers. */
 export type PolicyName = (typeof policyNames)[number];
 
 export interface Endpoint {

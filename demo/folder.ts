@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { generatePair } from '../keys/pair.js';
+import { generatePair } from '../keys/host/pair.js';
 
 const marker = '.dropslot-demo';
 

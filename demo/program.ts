@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-export const programPath = fileURLToPath(new URL('../dist/admin/main.js', import.meta.url));
+export const programPath = fileURLToPath(new URL('../dist/app/main.js', import.meta.url));
 
 /** A program that ended with an exit code other than 0; the message has what it said. */
 export class ProgramError extends Error {

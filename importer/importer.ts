@@ -1,14 +1,14 @@
 /** The importer as a whole: slots, the worker, scheduled deactivations. Runs in a process of its own beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dropAbandonedChecks } from './check.js';
-import { checkNext, removeSpent } from './checker.js';
-import { startDeactivations } from './deactivations.js';
-import { startRetention } from './retention.js';
-import type { RunDeps } from './run.js';
-import { startTemplates } from './shelf.js';
-import { startSilence } from './silence.js';
-import { openUploadRuns, startSlots } from './slots.js';
-import { workNext } from './worker.js';
+import { dropAbandonedChecks } from './check/check.js';
+import { checkNext, removeSpent } from './check/checkqueue.js';
+import type { RunDeps } from './run/run.js';
+import { workNext } from './run/worker.js';
+import { startDeactivations } from './schedule/deactivations.js';
+import { startSilence } from './schedule/expectations.js';
+import { startRetention } from './schedule/retention.js';
+import { openUploadRuns, startSlots } from './schedule/slots.js';
+import { startTemplates } from './schedule/templatefolder.js';
 
 export interface ImporterDeps extends RunDeps {
   /** Unique to this process: `host:pid:random`. */

@@ -3,9 +3,9 @@
  * Sealing is sequential, and a sealed chunk is never sealed again under its key, so: writes ahead wait in the window, a
  * gap is filled from the base or with zeros, and a change to what is sealed makes a new blob from the old one's plaintext.
  */
-import type { BlobReader } from '../storage/reader.js';
+import type { BlobReader } from '../storage/sealedreader.js';
+import type { BlobWriter, PartialSecret, SealedBlob, SealStep } from '../storage/sealedwriter.js';
 import { SpaceError } from '../storage/types.js';
-import type { BlobWriter, PartialSecret, SealedBlob, SealStep } from '../storage/writer.js';
 import { Window } from './window.js';
 
 export interface Base {

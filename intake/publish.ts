@@ -17,8 +17,8 @@ import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
 import { destinationOf, joinPath, splitPath } from '../storage/path.js';
+import type { SealedBlob } from '../storage/sealedwriter.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
-import type { SealedBlob } from '../storage/writer.js';
 import { requireOpenable } from './recipient.js';
 import type { Receipt, Sender } from './types.js';
 

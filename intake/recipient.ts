@@ -1,9 +1,9 @@
 /** To whom an upload is sealed: asked of the database each time, since identities are rotated beside a running server. */
 import type { Queryable } from '../db/connection.js';
 import { findOrg, lockOrg, type Org } from '../db/control/orgs.js';
-import { keyIdsOf } from '../keys/identity.js';
+import { keyIdsOf } from '../keys/master/orgidentity.js';
+import type { SealedBlob } from '../storage/sealedwriter.js';
 import { SpaceError } from '../storage/types.js';
-import type { SealedBlob } from '../storage/writer.js';
 
 /** `age1…`. @throws SpaceError `destroyed`, `failed` when the organization is gone */
 export async function findRecipient(db: Queryable, org: string): Promise<string> {

@@ -2,12 +2,12 @@
 import type { Org } from '../db/control/orgs.js';
 import { asSpaceError, toSpaceError } from '../storage/failure.js';
 import { splitPath } from '../storage/path.js';
+import type { Claim } from '../storage/quota.js';
+import type { SealedBlob, SealStep } from '../storage/sealedwriter.js';
 import { type Attributes, type Entry, SpaceError } from '../storage/types.js';
-import type { SealedBlob, SealStep } from '../storage/writer.js';
 import type { Content } from './content.js';
 import type { ClosedUpload } from './publish.js';
-import type { Claim } from './room.js';
-import type { Trail } from './trail.js';
+import type { Trail } from './resume.js';
 import type { Receipt, Sender, Upload } from './types.js';
 
 /** What an upload needs of the intake. */

@@ -1,22 +1,22 @@
 /** Starts the SFTP server, and stops it: listeners, reception, ssh2, and the connections between them. */
 import type { Socket } from 'node:net';
 import type { PolicyName } from '../config/network.js';
-import type { HostKey } from '../keys/host.js';
-import { choosePolicy, policies } from './algorithms.js';
-import { openBulletin } from './bulletin.js';
-import { tuneCollector } from './collector.js';
-import { Connection } from './connection.js';
-import { type Door, openDoor } from './door.js';
-import { createHush } from './hush.js';
-import { dropOwnIdentification, exchangeIdentification } from './identification.js';
-import { listenAll } from './listener.js';
-import { createOrgRooms } from './orgs.js';
-import { type Pause, Penalties } from './penalties.js';
-import { loadTransport } from './postquantum.js';
-import { isProxyHeader } from './proxy.js';
-import { socketOf } from './quirks.js';
-import { Reception } from './reception.js';
-import { createStrangers } from './strangers.js';
+import type { HostKey } from '../keys/host/hostkeys.js';
+import { tuneCollector } from './garbagecollector.js';
+import { choosePolicy, policies } from './ssh/algorithms.js';
+import { Connection } from './ssh/connection.js';
+import { createStrangers } from './ssh/failedlogins.js';
+import { dropOwnIdentification, exchangeIdentification } from './ssh/identification.js';
+import { listenAll } from './ssh/listener.js';
+import { createHush } from './ssh/loglimiter.js';
+import { type Pause, Penalties } from './ssh/penalties.js';
+import { openBulletin } from './ssh/penaltysync.js';
+import { loadTransport } from './ssh/postquantum.js';
+import { isProxyHeader } from './ssh/proxyprotocol.js';
+import { Reception } from './ssh/reception.js';
+import { createOrgRooms } from './ssh/sessionlimits.js';
+import { socketOf } from './ssh/ssh2fixes.js';
+import { type Door, openDoor } from './ssh/sshservers.js';
 import type { RunningServer, ServerDeps } from './types.js';
 
 const unlisted = 'connection refused: a PROXY protocol header from an address that "proxies" does not list';

@@ -1,7 +1,7 @@
 /** One SFTP session on standard input and output, as an OpenSSH sshd wants its subsystem. */
 import type { Readable, Writable } from 'node:stream';
 import type { Settings } from '../config/settings.js';
-import { tuneCollector } from './collector.js';
+import { tuneCollector } from './garbagecollector.js';
 import { type SessionEnd, type SessionOptions, servePipes } from './sftp/session.js';
 
 export interface SubsystemOptions extends Omit<SessionOptions, 'maxHandles' | 'onRequest' | 'outlet'> {

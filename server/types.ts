@@ -4,9 +4,9 @@ import type { PolicyName } from '../config/network.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import type { Intake, Sender } from '../intake/types.js';
-import type { Authenticator, Login } from '../keys/authenticate.js';
-import type { HostKey } from '../keys/host.js';
-import type { AccessWatch } from '../keys/watch.js';
+import type { HostKey } from '../keys/host/hostkeys.js';
+import type { AccessWatch } from '../keys/login/accesswatch.js';
+import type { Authenticator, Login } from '../keys/login/authenticate.js';
 import type { Space } from '../storage/types.js';
 
 export type ServerSettings = Pick<

@@ -4,7 +4,7 @@
  */
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { Decrypter, Encrypter } from 'age-encryption';
-import { keyIdOf, typeOfRecipient } from '../keys/identity.js';
+import { keyIdOf, typeOfRecipient } from '../keys/master/orgidentity.js';
 import { parseIdentity, parseRecipient } from './x25519.js';
 
 const nonceBytes = 16;

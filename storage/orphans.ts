@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
 import { isBlobLive, listLiveBlobs } from '../db/control/blobs.js';
-import { removeBlob } from './blob.js';
+import { removeBlob } from './blobs.js';
 import { type Disk, systemDisk } from './disk.js';
 
 const pageRows = 1000;

@@ -7,9 +7,9 @@ import { armor, Decrypter, Encrypter } from 'age-encryption';
 import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
 import { findPartial, listPartials, type PartialRow } from '../db/control/partials.js';
-import { loadNodeKey, type NodeKey } from '../keys/node.js';
+import { loadNodeKey, type NodeKey } from '../keys/master/nodekey.js';
 import { type Disk, systemDisk } from './disk.js';
-import { BlobReader } from './reader.js';
+import { BlobReader } from './sealedreader.js';
 import { SpaceError } from './types.js';
 import { parseIdentity, parseRecipient } from './x25519.js';
 

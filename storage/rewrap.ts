@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import { measureHeader, openHeader, rewrapHeader } from './age.js';
-import { blobPath } from './blob.js';
+import { blobPath } from './blobs.js';
 import { plainSizeOf, SealError } from './chunk.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
-import { BlobReader, scanHeader } from './reader.js';
+import { BlobReader, scanHeader } from './sealedreader.js';
 import { SpaceError } from './types.js';
 
 const suffix = '.rewrap';

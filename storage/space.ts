@@ -15,10 +15,9 @@ import {
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { listPartials, type PartialRow, updatePartial } from '../db/control/partials.js';
 import { measureUsage } from '../db/control/usage.js';
-import { keyIdsOf } from '../keys/identity.js';
-import { openBlobOf } from './blob.js';
+import { keyIdsOf } from '../keys/master/orgidentity.js';
+import { openBlobOf } from './blobs.js';
 import { asSpaceError } from './failure.js';
-import { checkCount, checkPathLimits, type Limits, limitsOf } from './limits.js';
 import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
 import {
   checkPath,
@@ -31,7 +30,8 @@ import {
   requireWritable,
   splitPath,
 } from './path.js';
-import type { BlobReader } from './reader.js';
+import type { BlobReader } from './sealedreader.js';
+import { checkCount, checkPathLimits, type Limits, limitsOf } from './storagelimits.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError, type SpaceUsage } from './types.js';
 
 export interface SpaceDeps {

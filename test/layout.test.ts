@@ -13,7 +13,9 @@ const mayImport: Record<string, readonly string[]> = {
   intake: ['config', 'db', 'keys', 'storage'],
   server: ['config', 'db', 'keys', 'storage', 'intake'],
   importer: ['config', 'db', 'keys', 'storage'],
-  admin: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer'],
+  operations: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer'],
+  cli: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'operations'],
+  app: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'operations', 'cli'],
 };
 
 const rooms = Object.keys(mayImport);

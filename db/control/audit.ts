@@ -1,7 +1,7 @@
 /** The audit trail: who did what, to what, when. Rows are only ever added, each chained to the one before. */
 import { closeTransactionsWith, itemsOf } from '../closing.js';
 import type { Queryable } from '../connection.js';
-import { type ChainedFields, hashRecord } from './chain.js';
+import { type ChainedFields, hashRecord } from './auditchain.js';
 
 export interface AuditEvent {
   at: number;

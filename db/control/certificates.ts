@@ -1,6 +1,6 @@
 /** Certificates that are revoked before their time: by serial number, by key id, or by the certified key. */
 import type { Queryable } from '../connection.js';
-import { bumpAccess } from './access.js';
+import { bumpAccess } from './accessversion.js';
 
 export interface CertificateMark {
   kind: 'serial' | 'id' | 'key';

@@ -1,7 +1,7 @@
 /** Login keys: what may log in as which organization, until when, from where, and for what. */
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
-import { bumpAccess } from './access.js';
+import { bumpAccess } from './accessversion.js';
 
 /** key: a public key; ca: an authority, whose certificates log in; password: a generated secret. */
 export type LoginKeyKind = 'key' | 'ca' | 'password';

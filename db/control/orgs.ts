@@ -2,8 +2,8 @@
 
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
-import { bumpAccess } from './access.js';
-import type { OrgOptions } from './options.js';
+import { bumpAccess } from './accessversion.js';
+import type { OrgOptions } from './importoptions.js';
 
 export type DateFormat = 'auto' | 'mdy' | 'dmy';
 export type TeamsMode = 'add' | 'replace';

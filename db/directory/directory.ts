@@ -1,6 +1,6 @@
 /** An organization's directory as a whole: its version, and its end. */
 import type { Queryable } from '../connection.js';
-import { replaceKnownRows } from './known.js';
+import { replaceKnownRows } from './knownrows.js';
 
 /** Rises with every write; 0: nothing was written yet. Two equal readings enclose an unchanged directory. */
 export async function readVersion(db: Queryable, org: string): Promise<number> {

@@ -1,6 +1,6 @@
 /** Control database: the chain of the audit trail. Records of before are chained in the order in which they were written. */
 import type { Knex } from 'knex';
-import { beginning, hashRecord } from '../control/chain.js';
+import { beginning, hashRecord } from '../control/auditchain.js';
 import type { Migration } from './migrate.js';
 
 export const auditChain: Migration = { name: '005_audit', up: addChain };

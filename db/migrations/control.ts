@@ -4,12 +4,12 @@ import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { cadence } from './cadence.js';
 import { checks } from './checks.js';
-import { addDoors } from './doors.js';
 import { expectations } from './expectations.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
-import { requests } from './requests.js';
+import { addDoors } from './penalties.js';
+import { requests } from './sftpaccess.js';
 
 export const controlMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },

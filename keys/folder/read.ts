@@ -3,7 +3,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyError } from '../error.js';
-import { type ParsedKey, parsePublicKeys } from '../login.js';
+import { type ParsedKey, parsePublicKeys } from '../login/publickeys.js';
 
 export interface FolderProblem {
   /** Below the folder, `acme/hr.pub`; empty: the folder itself. */

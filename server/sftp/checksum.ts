@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto';
 import { type PacketReader, PacketWriter } from './codec.js';
 import { SftpError } from './error.js';
 import { entryOf, readHandle } from './files.js';
-import type { Context, Handler } from './handler.js';
 import { type Handle, newReaderHandle } from './handles.js';
 import { readPath } from './path.js';
 import { type Reply, replyNumbers } from './reply.js';
+import type { Context, Handler } from './request.js';
 
 /** By the names of the draft. All are asked for by somebody; which of them can be trusted is for the client to say. */
 const algorithms: readonly string[] = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];

@@ -2,9 +2,9 @@
 import type { Upload } from '../../intake/types.js';
 import { SftpError } from './error.js';
 import { asUpload, entryOf, readHandle } from './files.js';
-import type { Context, Handler } from './handler.js';
 import type { Handle } from './handles.js';
 import { replyStatus } from './reply.js';
+import type { Context, Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
 
 /** In memory at once. */

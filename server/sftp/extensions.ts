@@ -4,11 +4,11 @@ import { PacketWriter } from './codec.js';
 import { copyBytes, copyData } from './copy.js';
 import { mostTransferBytes, syncFile } from './files.js';
 import { longestPacket } from './frame.js';
-import { type AnyRequest, atOnce, byBoth, byHandle, byPath, type Handler, type Request } from './handler.js';
-import { expandPath, findHome, nameOwners } from './names.js';
+import { expandPath, findHome, nameOwners } from './homes.js';
 import { looksInside, renamePath, setPathAttributes } from './paths.js';
 import { replyNumbers } from './reply.js';
-import { measureHandle, measurePath } from './room.js';
+import { type AnyRequest, atOnce, byBoth, byHandle, byPath, type Handler, type Request } from './request.js';
+import { measureHandle, measurePath } from './statvfs.js';
 
 export type Extension = AnyRequest & { readonly version: string };
 

@@ -2,12 +2,12 @@
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
-import type { Context, Handler } from './handler.js';
 import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
-import { Lane } from './lane.js';
 import { readPath } from './path.js';
 import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
+import type { Context, Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
+import { Lane } from './tasklock.js';
 
 /** The most that one READ answers and one WRITE should carry: what OpenSSH's server says, and the fastest measured. */
 export const mostTransferBytes = 255 * 1024;

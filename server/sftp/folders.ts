@@ -2,10 +2,10 @@
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
-import type { Handler } from './handler.js';
 import { type Handle, newFolderHandle } from './handles.js';
 import { readPath } from './path.js';
 import { replyEntries, replyHandle, replyStatus } from './reply.js';
+import type { Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
 
 /** Entries of one READDIR reply, as OpenSSH's server has it. */

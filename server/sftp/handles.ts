@@ -3,7 +3,7 @@ import type { Upload } from '../../intake/types.js';
 import { isBelow } from '../../storage/path.js';
 import type { Reader } from '../../storage/types.js';
 import { SftpError } from './error.js';
-import { Lane } from './lane.js';
+import { Lane } from './tasklock.js';
 
 interface Ordered {
   /** Requests on one handle run in the order in which they came. */

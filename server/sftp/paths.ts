@@ -4,10 +4,10 @@ import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { setUploadAttributes } from './files.js';
-import type { Context, Handler } from './handler.js';
 import type { UploadHandle } from './handles.js';
 import { readPath } from './path.js';
 import { replyAttributes, replyPath, replyStatus } from './reply.js';
+import type { Context, Handler } from './request.js';
 import { okStatus } from './status.js';
 
 /** rclone, sshfs and others look at a path that they have not closed yet: a session sees its own uploads. */

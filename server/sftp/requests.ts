@@ -2,8 +2,8 @@
 import { isReadOnly } from '../../storage/path.js';
 import { closeFile, openFile, opensForWriting, readFile, setHandleAttributes, statHandle, writeFile } from './files.js';
 import { makeFolder, openFolder, readFolder, removeFolder } from './folders.js';
-import { type AnyRequest, atOnce, byClose, byHandle, byPath, type Request } from './handler.js';
 import { looksInside, refuseLink, removeFile, renamePath, resolvePath, setPathAttributes, statPath } from './paths.js';
+import { type AnyRequest, atOnce, byClose, byHandle, byPath, type Request } from './request.js';
 
 /** INIT opens the session and EXTENDED names a row of the extensions' table: the session knows these two itself. */
 export const initNumber = 1;

@@ -8,15 +8,15 @@ import { SftpError } from './error.js';
 import { extensions } from './extensions.js';
 import { closeFile } from './files.js';
 import { Framer } from './frame.js';
-import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './handler.js';
 import { type Handle, type HandleShare, HandleTable } from './handles.js';
-import { Lane } from './lane.js';
-import { Outbox } from './outbox.js';
-import { type Buckets, Pacer } from './pace.js';
-import { RecentUploads } from './recent.js';
+import { type Buckets, Pacer } from './ratelimit.js';
+import { RecentUploads } from './recentuploads.js';
 import { type Reply, replyStatus, replyVersion } from './reply.js';
+import { Outbox } from './replystream.js';
+import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './request.js';
 import { extendedNumber, initNumber, requests } from './requests.js';
 import { isServerFault, statusOf } from './status.js';
+import { Lane } from './tasklock.js';
 
 /** Requests whose answers have not left yet; past either bound no more are taken from the stream. */
 const mostPending = 128;

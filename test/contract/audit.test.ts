@@ -1,12 +1,12 @@
 /** The audit trail's chain: whatever is changed, removed, added or moved is found, and all writers keep it whole. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { proveAudit } from '../../admin/operations/audit.js';
 import { type Db, openControl } from '../../db/connection.js';
 import { type AuditEvent, readHead, readRecords, recordAudit } from '../../db/control/audit.js';
-import { hashRecord } from '../../db/control/chain.js';
+import { hashRecord } from '../../db/control/auditchain.js';
 import { insertOrg } from '../../db/control/orgs.js';
-import { GroupCommit } from '../../intake/commit.js';
+import { GroupCommit } from '../../intake/groupcommit.js';
+import { proveAudit } from '../../operations/audit.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 

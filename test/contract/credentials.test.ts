@@ -1,12 +1,12 @@
 /** Certificates and passwords in both databases: who may come in, and when no longer. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addPassword, listRevoked, revokeCertificates } from '../../admin/operations/credentials.js';
-import { rotateKeys } from '../../admin/operations/keyrotation.js';
-import { addKeys, revokeKey, setKey } from '../../admin/operations/keys.js';
 import { findLoginKey, listLoginKeys } from '../../db/control/keys.js';
 import { insertOrg, updateOrg } from '../../db/control/orgs.js';
-import { createAuthenticator } from '../../keys/authenticate.js';
+import { createAuthenticator } from '../../keys/login/authenticate.js';
+import { addPassword, listRevoked, revokeCertificates } from '../../operations/credentials.js';
+import { rotateKeys } from '../../operations/loginkeyrotation.js';
+import { addKeys, revokeKey, setKey } from '../../operations/loginkeys.js';
 import { makeAuthority, makeKeyFile } from '../support/authority.js';
 import { onBothDatabases } from '../support/databases.js';
 import { type KeyPair, newKeyPair } from '../support/keys.js';

@@ -1,8 +1,8 @@
 /** Compares what a data folder holds with what its clients were told, and with what was imported from it. */
 import assert from 'node:assert/strict';
-import type { Workplace } from '../../admin/compose.js';
-import { examine } from '../../admin/doctor/examine.js';
 import type { RunSummary } from '../../importer/types.js';
+import type { Workplace } from '../../operations/workplace.js';
+import { examine } from '../support/workplace.js';
 import type { Ledger, Sent } from './ledger.js';
 
 export const org = 'acme';

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
-import { examine } from '../../admin/doctor/examine.js';
 import { pathsOf } from '../../config/paths.js';
 import { type Db, openControl } from '../../db/connection.js';
 import { listQueue } from '../../db/control/uploads.js';
@@ -12,6 +11,7 @@ import { openFresh } from '../support/databases.js';
 import { openIntake } from '../support/intake.js';
 import { askDropslot, runDropslot } from '../support/program.js';
 import { temporaryFolder } from '../support/temporary.js';
+import { examine } from '../support/workplace.js';
 
 const pageBytes = 4096;
 const waitMs = 100;

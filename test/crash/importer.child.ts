@@ -3,9 +3,9 @@ import { createSilentLogger } from '../../config/logger.js';
 import { pathsOf } from '../../config/paths.js';
 import { settingsSchema } from '../../config/settings.js';
 import { openControl, openDirectory } from '../../db/connection.js';
-import { workNext } from '../../importer/worker.js';
-import { openOrgIdentity } from '../../keys/identity.js';
-import { loadMaster } from '../../keys/master.js';
+import { workNext } from '../../importer/run/worker.js';
+import { loadMaster } from '../../keys/master/master.js';
+import { openOrgIdentity } from '../../keys/master/orgidentity.js';
 
 const [data, database, step, clock] = process.argv.slice(2);
 const settings = settingsSchema.parse({ data, database, databasePool: 4 });

@@ -4,13 +4,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openWorkplace, type Workplace } from '../../admin/compose.js';
-import { addOrganization } from '../../admin/operations/orgs.js';
+import { openWorkplace } from '../../app/compose.js';
 import { settingsSchema } from '../../config/settings.js';
 import { openManualRun } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
-import type { RunStep } from '../../importer/run.js';
+import type { RunStep } from '../../importer/run/run.js';
 import type { IntakeStep } from '../../intake/intake.js';
+import { addOrganization } from '../../operations/orgs.js';
+import type { Workplace } from '../../operations/workplace.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { type Served, startServe } from '../support/program.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { pathsOf } from '../../config/paths.js';
 import type { Db, Queryable } from '../../db/connection.js';
 import { findUpload } from '../../db/control/uploads.js';
-import { blobPath, openBlob } from '../../storage/blob.js';
+import { blobPath, openBlob } from '../../storage/blobs.js';
 import type { Disk, DiskFile } from '../../storage/disk.js';
 import { openFresh } from '../support/databases.js';
 import { openIntake, replacing } from '../support/intake.js';

@@ -1,8 +1,8 @@
 /** Rotates an identity, or the master key, of a data folder, and dies when a step is reached for the so-manyth time. */
-import { openWorkplace } from '../../admin/compose.js';
-import { rotateMaster } from '../../admin/operations/master.js';
-import { rotateIdentity } from '../../admin/operations/rotation.js';
+import { openWorkplace } from '../../app/compose.js';
 import { settingsSchema } from '../../config/settings.js';
+import { rotateIdentity } from '../../operations/identityrotation.js';
+import { rotateMaster } from '../../operations/masterkey.js';
 
 const [data, database, recipientType, what, step, count] = process.argv.slice(2);
 const place = await openWorkplace(settingsSchema.parse({ data, database, recipientType, databasePool: 4 }));

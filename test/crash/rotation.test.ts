@@ -5,17 +5,16 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { examine } from '../../admin/doctor/examine.js';
-import type { MasterStep } from '../../admin/operations/master.js';
-import { rotateMaster } from '../../admin/operations/master.js';
-import { type RotationStep, rotateIdentity } from '../../admin/operations/rotation.js';
-import { openOrgIdentity } from '../../keys/identity.js';
-import { loadMaster } from '../../keys/master.js';
-import { openBlob } from '../../storage/blob.js';
+import { loadMaster } from '../../keys/master/master.js';
+import { openOrgIdentity } from '../../keys/master/orgidentity.js';
+import { type RotationStep, rotateIdentity } from '../../operations/identityrotation.js';
+import type { MasterStep } from '../../operations/masterkey.js';
+import { rotateMaster } from '../../operations/masterkey.js';
+import { openBlob } from '../../storage/blobs.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { moduleArguments } from '../support/program.js';
-import { workplaceOn } from '../support/workplace.js';
+import { examine, workplaceOn } from '../support/workplace.js';
 
 const names = ['a', 'b', 'c', 'd', 'e'];
 /** Each step, and which time it is reached. */

@@ -1,5 +1,5 @@
 /** The built server, which dies at a step that its environment names; started by victim.ts. */
-import { serve } from '../../dist/admin/serve.js';
+import { serve } from '../../dist/app/serve.js';
 import { loadSettings } from '../../dist/config/load.js';
 import { dieAt } from './fuse.mjs';
 

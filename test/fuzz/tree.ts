@@ -1,6 +1,7 @@
 /** The model's tree: what an organization's files should be, in a map. */
-import { checkPathLimits } from '../../storage/limits.js';
+
 import { isBelow, isReadOnly, splitPath } from '../../storage/path.js';
+import { checkPathLimits } from '../../storage/storagelimits.js';
 
 /** null: a folder. */
 type Node = Buffer | null;

@@ -7,7 +7,7 @@ import { listAudit } from '../../db/control/audit.js';
 import { findEntry } from '../../db/control/entries.js';
 import { claimUploads, findUpload, listQueue } from '../../db/control/uploads.js';
 import { KeyError } from '../../keys/error.js';
-import { blobPath } from '../../storage/blob.js';
+import { blobPath } from '../../storage/blobs.js';
 import { onBothDatabases } from '../support/databases.js';
 import { keeping, openIntake, replacing, sender, type TestIntake } from '../support/intake.js';
 import { randomContent } from '../support/sealing.js';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadHostKeys } from '../../keys/host.js';
+import { loadHostKeys } from '../../keys/host/hostkeys.js';
 import { newKeyPair, writeKeyFile } from '../support/keys.js';
 import { missing } from '../support/peers.js';
 import { askDropslot, type LogLine, runDropslot, startServe } from '../support/program.js';

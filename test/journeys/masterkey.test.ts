@@ -17,7 +17,7 @@ import { askDropslot, runDropslot, startServe } from '../support/program.js';
 import { until } from '../support/session.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 
-const program = fileURLToPath(new URL('../../dist/admin/main.js', import.meta.url));
+const program = fileURLToPath(new URL('../../dist/app/main.js', import.meta.url));
 const users = 'User Email\nann@acme.test\n';
 
 async function prepare(scope: Scope) {

@@ -18,7 +18,7 @@ import { kill, missingSshd, newKey, startSshd } from '../support/sshd.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { openFor, Wire } from '../support/wire.js';
 
-const program = fileURLToPath(new URL('../../dist/admin/main.js', import.meta.url));
+const program = fileURLToPath(new URL('../../dist/app/main.js', import.meta.url));
 const forUpload = openFor.write | openFor.create | openFor.truncate;
 const users = 'User Email,User Name\nann@acme.test,Ann\nbo@acme.test,Bo\n';
 const patienceMs = 60_000;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import ssh2, { type KexAlgorithm } from 'ssh2';
-import { postQuantumKex } from '../../server/postquantum.js';
+import { postQuantumKex } from '../../server/ssh/postquantum.js';
 import { newKeyPair } from '../support/keys.js';
 import { type ModernSuite, missingModern, modernClient } from '../support/modern.js';
 import { layPeerTable, type PeerTable, type Ran } from '../support/peers.js';

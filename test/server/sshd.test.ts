@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fingerprintOf, plainKeyOf } from '../../keys/fingerprint.js';
+import { fingerprintOf, plainKeyOf } from '../../keys/login/fingerprint.js';
 import { asksForSftp, identifyVisitor } from '../../server/sshd.js';
 import { missing } from '../support/peers.js';
 import { temporaryFolder } from '../support/temporary.js';

@@ -5,9 +5,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { keyIdOf } from '../../keys/identity.js';
+import { keyIdOf } from '../../keys/master/orgidentity.js';
 import { createHeader, openHeader } from '../../storage/age.js';
-import { blobPath, openBlob } from '../../storage/blob.js';
+import { blobPath, openBlob } from '../../storage/blobs.js';
 import { chunkBytes } from '../../storage/chunk.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 

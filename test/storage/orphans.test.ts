@@ -4,7 +4,7 @@ import { existsSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { claimUploads } from '../../db/control/uploads.js';
-import { blobPath, createBlob } from '../../storage/blob.js';
+import { blobPath, createBlob } from '../../storage/blobs.js';
 import { sweepOrphans } from '../../storage/orphans.js';
 import { onBothDatabases } from '../support/databases.js';
 import { openIntake } from '../support/intake.js';

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Decrypter, generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { measureHeader } from '../../storage/age.js';
-import { blobPath, createBlob, openBlob, openBlobOf } from '../../storage/blob.js';
+import { blobPath, createBlob, openBlob, openBlobOf } from '../../storage/blobs.js';
 import { chunkBytes } from '../../storage/chunk.js';
 import { systemDisk } from '../../storage/disk.js';
 import { fitsPlainSize, rewrapBlob, sweepRewraps } from '../../storage/rewrap.js';

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { ensureFolders, findEntry, insertEntry } from '../../db/control/entries.js';
 import { insertOrg, updateOrg } from '../../db/control/orgs.js';
 import { KeyError } from '../../keys/error.js';
-import { blobPath } from '../../storage/blob.js';
+import { blobPath } from '../../storage/blobs.js';
 import { openSpace } from '../../storage/space.js';
 import { onBothDatabases } from '../support/databases.js';
 import { openIntake, type TestIntake } from '../support/intake.js';

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ParsedKey, parsePublicKeys } from '../../keys/login.js';
+import { type ParsedKey, parsePublicKeys } from '../../keys/login/publickeys.js';
 import { type Scope, temporaryFolder } from './temporary.js';
 
 export interface KeyFile {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import type { Db } from '../../db/connection.js';
 import { insertLoginKey, type NewLoginKey } from '../../db/control/keys.js';
-import { type ParsedKey, parsePublicKeys } from '../../keys/login.js';
-import { generatePair } from '../../keys/pair.js';
+import { generatePair } from '../../keys/host/pair.js';
+import { type ParsedKey, parsePublicKeys } from '../../keys/login/publickeys.js';
 
 export interface KeyPair {
   private: string;

@@ -1,10 +1,10 @@
-/** The built program as its users run it: `dist/admin/main.js` in a process of its own. */
+/** The built program as its users run it: `dist/app/main.js` in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Scope } from './temporary.js';
 
-const program = fileURLToPath(new URL('../../dist/admin/main.js', import.meta.url));
+const program = fileURLToPath(new URL('../../dist/app/main.js', import.meta.url));
 
 export interface RunOptions {
   /** The data folder. */

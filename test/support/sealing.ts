@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { type Paths, pathsOf } from '../../config/paths.js';
-import { createBlob } from '../../storage/blob.js';
-import type { SealedBlob } from '../../storage/writer.js';
+import { createBlob } from '../../storage/blobs.js';
+import type { SealedBlob } from '../../storage/sealedwriter.js';
 import { type Scope, temporaryFolder } from './temporary.js';
 
 export interface TestStore {

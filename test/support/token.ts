@@ -2,7 +2,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { type ParsedKey, parsePublicKeys } from '../../keys/login.js';
+import { type ParsedKey, parsePublicKeys } from '../../keys/login/publickeys.js';
 import { WireReader, wireString } from '../../keys/wire.js';
 import { type Scope, temporaryFolder } from './temporary.js';
 

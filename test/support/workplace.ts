@@ -1,10 +1,18 @@
 /** A workplace over a test's databases, as commands open it. */
 import type { TestContext } from 'node:test';
-import { openWorkplace, type Workplace } from '../../admin/compose.js';
+import { openWorkplace } from '../../app/compose.js';
 import type { Settings } from '../../config/settings.js';
+import { type ExamineOptions, examine as examineWith } from '../../operations/doctor/examine.js';
+import type { Finding } from '../../operations/doctor/finding.js';
+import type { Workplace } from '../../operations/workplace.js';
 
 export async function workplaceOn(t: TestContext, settings: Settings): Promise<Workplace> {
   const place = await openWorkplace(settings, { create: true });
   t.after(() => place.close());
   return place;
+}
+
+/** What `dropslot doctor` finds in the data of `settings`. */
+export function examine(settings: Settings, options: ExamineOptions = {}): Promise<Finding[]> {
+  return examineWith(settings, openWorkplace, options);
 }

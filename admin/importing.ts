@@ -1,4 +1,0 @@
-/** The entry of the importer's process, which the server forks. */
-import { followParent } from './importer.js';
-
-followParent();

@@ -1,0 +1,31 @@
+/** The server's starts and stops in the audit trail, with the settings that it runs by. */
+import { hostname } from 'node:os';
+import type { Logger } from '../config/logger.js';
+import { type Settings, settingsSchema } from '../config/settings.js';
+import { readVersion } from '../config/version.js';
+import { recordAudit } from '../db/control/audit.js';
+import type { Workplace } from '../operations/workplace.js';
+
+/** Records the start; the function that comes back records the stop, and never throws. */
+export async function recordLife({ control, settings, now }: Workplace, logger: Logger): Promise<() => Promise<void>> {
+  const { role } = settings;
+  const record = (action: string, detail: Record<string, unknown>): Promise<void> =>
+    recordAudit(control.write, { at: now(), org: null, actor: 'system', action, subject: hostname(), detail });
+  await record('server.started', { version: readVersion(), role, settings: describeSettings(settings) });
+  return async () => {
+    await record('server.stopped', { role }).catch((error: Error) => {
+      logger.error('the stop is not in the audit trail', { reason: error.message });
+    });
+  };
+}
+
+/** Those that are not the default's. A database's URL has a password in it. */
+function describeSettings(settings: Settings): Record<string, unknown> {
+  const defaults: Record<string, unknown> = settingsSchema.parse({});
+  const chosen = Object.entries(settings).filter(([name, value]) => !isSame(value, defaults[name]));
+  return Object.fromEntries(chosen.map(([name, value]) => [name, name === 'database' ? 'postgres' : value]));
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import type { App } from '../cli/app.js';
+/** The `dropslot` command. */
+import { reportEnding } from '../cli/exit.js';
+import { loadGroups } from '../cli/groups.js';
+import { createProgram } from '../cli/program.js';
+
+/** Each is loaded only when it is needed: a short command does not wait for the server, nor an sshd's client for either. */
+const app: App = {
+  serve: async (settings) => (await import('./serve.js')).serve(settings),
+  runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
+  openWorkplace: async (settings, options) => (await import('./compose.js')).openWorkplace(settings, options),
+};
+
+/** An sshd starts processes for each of its sessions; what they write is for an sshd, which they must see go. */
+const sshdCommands: readonly (string | undefined)[] = ['sftp-server', 'authorized-keys'];
+
+try {
+  const command = commandIn(process.argv.slice(2));
+  const groups = await loadGroups(command);
+  if (!sshdCommands.includes(command)) endWithReader();
+  await createProgram(groups, app).parseAsync();
+} catch (error) {
+  process.exitCode = reportEnding(error, process.argv.includes('--json'), process.stderr);
+}
+
+/** `dropslot users list acme | head` closes the pipe early: no error, just nobody left to tell. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
+
+/** The first word that is no global option. */
+function commandIn([word, ...rest]: readonly string[]): string | undefined {
+  if (word === '--json' || /^--(config|data)=/.test(word ?? '')) return commandIn(rest);
+  return word === '--config' || word === '--data' ? commandIn(rest.slice(1)) : word;
+}

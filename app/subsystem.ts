@@ -1,0 +1,190 @@
+/** The life of `dropslot sftp-server`: who comes in, may they, their one session, and an end that loses nothing. */
+import { createWriteStream, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SubsystemRequest } from '../cli/app.js';
+import { readSshdVariables, type SshdVariables } from '../config/environment.js';
+import { createLogger, type Logger } from '../config/logger.js';
+import { pathsOf } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import { openSyslog } from '../config/syslog.js';
+import { recordAudit } from '../db/control/audit.js';
+import { touchLoginKey } from '../db/control/keys.js';
+import { shareLock } from '../db/lock.js';
+import { actorOf } from '../intake/publish.js';
+import type { Sender } from '../intake/types.js';
+import type { Login } from '../keys/login/authenticate.js';
+import { noKey } from '../keys/login/sshdlogin.js';
+import { OperationError } from '../operations/error.js';
+import { createOrgRooms } from '../server/ssh/sessionlimits.js';
+import { asksForSftp, identifyVisitor } from '../server/sshd.js';
+import { serveSubsystem } from '../server/subsystem.js';
+import { openSessionPlace, type SessionPlace } from './sessionplace.js';
+
+/** A server that starts looks after what crashes left, and lets nobody in meanwhile. */
+const recoveryWaitMs = 60_000;
+const logMs = 2000;
+
+/**
+ * Serves one session on standard input and output. Resolves with the process's exit code.
+ * @throws OperationError with a sentence for the client, who may see standard error; the log has the cause
+ */
+export async function runSubsystem(settings: Settings, choice: SubsystemRequest): Promise<number> {
+  process.umask(0o077);
+  const stop = listenForStop();
+  const variables = readSshdVariables();
+  const target = openLog(choice.log ?? (variables.connection === null ? 'stderr' : 'syslog'));
+  const logger = createLogger(settings, target ?? undefined).child({ org: choice.org });
+  dieOfDefects(logger);
+  try {
+    return await serve(settings, choice, variables, logger, stop);
+  } catch (error) {
+    if (error instanceof Refusal) throw new OperationError('refused', error.message);
+    logger.error('session not possible', { reason: (error as Error).message });
+    // Nobody but the operator reads it where no sshd stands between.
+    if (variables.connection === null) throw error;
+    throw new OperationError('unavailable', 'SFTP is not available now; try again later, or ask the operator');
+  } finally {
+    if (target !== null) await closeLog(target);
+  }
+}
+
+/** Whoever asks may not come in; the message is for them. */
+class Refusal extends Error {}
+
+async function serve(
+  settings: Settings,
+  choice: SubsystemRequest,
+  variables: SshdVariables,
+  logger: Logger,
+  stop: Stop,
+): Promise<number> {
+  if (!asksForSftp(variables) || process.stdin.isTTY === true) {
+    logger.warn('session refused', { reason: 'no SFTP client' });
+    throw new Refusal('this account is for SFTP only');
+  }
+  requireOwner(pathsOf(settings).data);
+  const lock = settings.database === 'sqlite' ? await shareLock(pathsOf(settings).sessionsLock, recoveryWaitMs) : null;
+  const place = await openSessionPlace(settings, choice.org, logger);
+  let release = () => {};
+  try {
+    const visitor = await identifyVisitor(variables);
+    const sender: Sender = { ...visitor, client: `sftp-server (${systemUser()})` };
+    const login = await admit(place, sender, logger);
+    release = place.access.guard(login, sender.address, (reason) => {
+      logger.warn('session ended', { reason });
+      stop.ask();
+    });
+    // One session has all of what its organization may have at once: other processes are not seen.
+    const room = createOrgRooms(settings, Date.now).enter(login.org);
+    const end = await serveSubsystem(process.stdin, process.stdout, {
+      ...place.openSession(sender),
+      settings,
+      ...(room !== null && { handleShare: room.handles, buckets: room.buckets }),
+      logger,
+      now: Date.now,
+      readOnly: choice.readOnly,
+      uploadOnly: login.permission === 'upload',
+      stop: stop.asked,
+    });
+    return end === 'closed' ? 0 : 1;
+  } finally {
+    release();
+    await place.intake.abortAll();
+    await place.close();
+    await lock?.release();
+  }
+}
+
+/** sshd has let them in already; the organization must be open, and a key that it has here too must be good here. */
+async function admit({ control, org, visitors }: SessionPlace, sender: Sender, logger: Logger): Promise<Login> {
+  const { keyFingerprint, address, client } = sender;
+  const fingerprint = keyFingerprint ?? noKey;
+  const login: Login = {
+    org,
+    fingerprint,
+    credential: fingerprint,
+    permission: 'read',
+    allowsSha1: false,
+    validUntil: null,
+    certificate: null,
+  };
+  const outcome = await visitors.admit(login, address);
+  if ('denied' in outcome) {
+    const { denied: reason } = outcome;
+    logger.warn('session refused', { key: keyFingerprint, address, reason });
+    const event = { at: Date.now(), org: org.id, actor: actorOf(sender), action: 'login.refused' };
+    await recordAudit(control.write, { ...event, subject: org.id, detail: { reason, address, client } });
+    throw new Refusal('this account is closed; ask the operator');
+  }
+  logger.info('session began', { key: keyFingerprint, address });
+  const at = Date.now();
+  const event = { at, org: org.id, actor: actorOf(sender), action: 'login.accepted', subject: org.id };
+  await control.write.transaction(async (tx) => {
+    if (keyFingerprint !== null) await touchLoginKey(tx, org.id, keyFingerprint, { at, address, client });
+    await recordAudit(tx, { ...event, detail: { permission: outcome.permission, address, client } });
+  });
+  return outcome;
+}
+
+/** Files of another owner in the data folder would be files that the server can't open. */
+function requireOwner(data: string): void {
+  const own = process.geteuid?.();
+  const { uid } = statSync(data);
+  if (own !== undefined && uid !== own)
+    throw new OperationError(
+      'refused',
+      `runs as ${systemUser()} (user id ${own}), but ${data} belongs to user id ${uid}: let sshd run it as that user`,
+    );
+}
+
+/** null: standard error. */
+function openLog(where: string): Writable | null {
+  if (where === 'stderr') return null;
+  const complain = (reason: string): void => void process.stderr.write(`dropslot: can't log: ${reason}\n`);
+  if (where === 'syslog') return openSyslog('dropslot', complain);
+  return createWriteStream(where, { flags: 'a', mode: 0o600 }).on('error', (cause) => complain(cause.message));
+}
+
+/** A log that takes nothing must not keep the client waiting. */
+async function closeLog(target: Writable): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    target.once('error', () => resolve()).end(() => resolve());
+  });
+  await Promise.race([closed, sleep(logMs, undefined, { ref: false })]);
+}
+
+/** Whatever asks the session to end first. */
+interface Stop {
+  readonly asked: Promise<void>;
+  ask(): void;
+}
+
+/** sshd sends a signal when the connection or the machine goes down. */
+function listenForStop(): Stop {
+  let ask!: () => void;
+  const asked = new Promise<void>((resolve) => {
+    ask = resolve;
+  });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => ask());
+  return { asked, ask };
+}
+
+/** A defect ends the process, and its stack goes to the log, not to the client. */
+function dieOfDefects(logger: Logger): void {
+  const die = (cause: unknown): void => {
+    logger.error('uncaught error', { reason: (cause as Error).message, stack: (cause as Error).stack });
+    setImmediate(() => process.exit(1));
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+}
+
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown');
+  }
+}

@@ -1,0 +1,42 @@
+/** What every command does before and after its own work: settings, output, and an open workplace. */
+import type { Command } from 'commander';
+import { loadSettings } from '../config/load.js';
+import type { Settings } from '../config/settings.js';
+import type { Workplace, WorkplaceOptions } from '../operations/workplace.js';
+import { appOf } from './app.js';
+import { createOutput, type Output } from './output.js';
+
+interface GlobalOptions {
+  config?: string;
+  data?: string;
+  json?: boolean;
+}
+
+/** Settings of this invocation: `overrides` are what the command's own options say. */
+export function settingsOf(command: Command, overrides: Partial<Record<keyof Settings, unknown>> = {}): Settings {
+  const { config, data } = command.optsWithGlobals<GlobalOptions>();
+  return loadSettings({ file: config, overrides: { ...overrides, data } });
+}
+
+export function outputOf(command: Command): Output {
+  return createOutput(command.optsWithGlobals<GlobalOptions>().json === true, process.stdout, process.stderr);
+}
+
+/** Opens the workplace for `use`, and closes it whatever happens. */
+export async function atWorkplace(
+  command: Command,
+  use: (place: Workplace, out: Output) => Promise<void>,
+  options: WorkplaceOptions = {},
+): Promise<void> {
+  const place = await appOf(command).openWorkplace(settingsOf(command), options);
+  try {
+    await use(place, outputOf(command));
+  } finally {
+    await place.close();
+  }
+}
+
+/** The examples below a command's help. */
+export function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}

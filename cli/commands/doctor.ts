@@ -1,0 +1,73 @@
+/** `dropslot doctor`. */
+import type { Command } from 'commander';
+import { type ExamineOptions, examine } from '../../operations/doctor/examine.js';
+import type { Finding } from '../../operations/doctor/finding.js';
+import { OperationError } from '../../operations/error.js';
+import { escapeControl } from '../../operations/format.js';
+import { appOf } from '../app.js';
+import { examples, outputOf, settingsOf } from '../command.js';
+import type { Output } from '../output.js';
+import { askYes } from '../prompt.js';
+
+interface DoctorOptions {
+  deep?: boolean;
+  mend?: boolean;
+  yes?: boolean;
+}
+
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .summary('check that everything is whole, and what expires soon')
+    .description(
+      `Checks that everything is whole: databases, keys, sealed files, organizations, runs, disk.
+Works beside a running server. Exits with 1 when something is wrong; warnings alone exit with 0.`,
+    )
+    .option('--deep', 'open every sealed file to its end, and read every page of the databases')
+    .option('--mend', 'put right what can be put right without losing anything; asks first')
+    .option('--yes', 'mend without asking')
+    .addHelpText('after', examples('dropslot doctor', 'dropslot doctor --deep --json', 'dropslot doctor --mend --yes'))
+    .action(async ({ deep, mend, yes }: DoctorOptions, command: Command) => {
+      const out = outputOf(command);
+      const options: ExamineOptions = { deep: deep === true, onProgress: out.note };
+      if (mend === true) options.mayMend = yes === true ? async () => true : (mendable) => ask(mendable, out);
+      const findings = await examine(settingsOf(command), appOf(command).openWorkplace, options);
+      const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+      const [wrong, warnings, mended] = [count('wrong'), count('warning'), count('mended')];
+      const mendable = findings.filter(({ level, mend: way }) => way !== undefined && level !== 'mended').length;
+      await out.show(
+        { whole: wrong === 0, wrong, warnings, mended, findings: findings.map(toJson) },
+        [...findings.map(renderFinding), '', summarize(wrong, warnings, mended)].join('\n'),
+      );
+      if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can mend ${mendable} of them.`);
+      if (wrong > 0) throw new OperationError('failed', `${countOf(wrong, 'thing')} wrong`);
+    });
+}
+
+/** @throws OperationError `refused` where there is nobody to ask */
+async function ask(mendable: readonly Finding[], out: Output): Promise<boolean> {
+  if (!process.stdin.isTTY)
+    throw new OperationError('refused', `to mend ${countOf(mendable.length, 'thing')}, say --yes`);
+  for (const { mend } of mendable) out.note(escapeControl(`to mend: ${mend!.what}`));
+  return askYes(`Mend ${countOf(mendable.length, 'thing')}?`);
+}
+
+const marks = { ok: 'ok     ', mended: 'mended ', warning: 'warning', wrong: 'WRONG  ' };
+
+function renderFinding({ level, subject, message }: Finding): string {
+  return escapeControl(`${marks[level]}  ${subject}: ${message}`);
+}
+
+function toJson({ mend, ...finding }: Finding): unknown {
+  return { ...finding, mendable: mend !== undefined && finding.level !== 'mended' };
+}
+
+function summarize(wrong: number, warnings: number, mended: number): string {
+  const repaired = mended === 0 ? '' : ` ${countOf(mended, 'thing')} mended.`;
+  if (wrong + warnings === 0) return `Everything is whole.${repaired}`;
+  return `${countOf(wrong, 'thing')} wrong, ${countOf(warnings, 'warning')}.${repaired}`;
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,49 @@
+/** `dropslot users export` and `dropslot teams export`: the same command over two exports. */
+import type { Command } from 'commander';
+import { OperationError } from '../../operations/error.js';
+import { type ExportFilter, recordExport } from '../../operations/export.js';
+import { formatBytes } from '../../operations/format.js';
+import type { Workplace } from '../../operations/workplace.js';
+import { atWorkplace, examples } from '../command.js';
+import { writePrivateFile } from '../outputfile.js';
+
+export function registerExport(
+  group: Command,
+  what: 'users' | 'teams',
+  produce: (place: Workplace, org: string, filter: ExportFilter) => AsyncGenerator<string>,
+): void {
+  const exporting = group
+    .command('export')
+    .summary(`write the ${what} of an organization as CSV`)
+    .description(
+      `Writes the ${what} of an organization as CSV under the standard labels, dates as the organization writes them.
+The export is a valid import that changes nothing. Cells that a spreadsheet would run have an apostrophe before them.`,
+    )
+    .argument('<org>')
+    .option('--changed-since <date|run>', 'only what was changed since a day (2026-01-31), or by a run and later ones')
+    .option('--out <file>', 'write to a private file, whole or not at all, instead of standard output')
+    .addHelpText(
+      'after',
+      examples(
+        `dropslot ${what} export acme > ${what}.csv`,
+        `dropslot ${what} export acme --out ${what}.csv --changed-since 2026-01-31`,
+      ),
+    )
+    .action((id: string, { out: file, ...filter }: ExportFilter & { out?: string }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        if (out.json && file === undefined)
+          throw new OperationError(
+            'usage',
+            `an export is CSV: leave out --json, or write it to a file with --out; "${what} list --json" is JSON`,
+          );
+        await recordExport(place, id, what, filter);
+        if (file === undefined) {
+          for await (const text of produce(place, id, filter)) await out.write(text);
+        } else {
+          const bytes = await writePrivateFile(file, produce(place, id, filter));
+          await out.show({ file, bytes }, `Wrote ${file} (${formatBytes(bytes)}).`);
+        }
+      }),
+    );
+  if (what === 'users') exporting.option('--active', 'only active users');
+}

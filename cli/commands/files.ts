@@ -1,0 +1,48 @@
+/** `dropslot files …`. */
+import type { Command } from 'commander';
+import type { StoredFile } from '../../db/control/filelist.js';
+import { readFileContent, walkFiles } from '../../operations/files.js';
+import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { atWorkplace, examples } from '../command.js';
+import type { ListView } from '../output.js';
+
+export function registerFiles(program: Command): void {
+  const files = program.command('files').description("list and read an organization's stored files");
+  files
+    .command('list')
+    .summary('list the files of an organization')
+    .description('Lists all that an organization has below a path: drops, archive, reports.')
+    .argument('<org>')
+    .argument('[path]', 'a folder or file of its space', '/')
+    .addHelpText('after', examples('dropslot files list acme', 'dropslot files list acme /reports'))
+    .action((id: string, path: string, _options, command: Command) =>
+      atWorkplace(command, (place, out) => out.list(walkFiles(place, id, path), fileList)),
+    );
+  files
+    .command('cat')
+    .summary('print a stored file in plaintext')
+    .description('Opens a stored file and prints its plaintext. Recorded in the audit trail.')
+    .argument('<org>')
+    .argument('<path>')
+    .addHelpText('after', examples('dropslot files cat acme /archive/2026-01-31/users.csv > users.csv'))
+    .action((id: string, path: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        for await (const bytes of readFileContent(place, id, path)) await out.write(bytes);
+      }),
+    );
+}
+
+const fileList: ListView<StoredFile> = {
+  columns: [
+    { title: 'PATH', cell: (file) => (file.kind === 'dir' ? `${file.path}/` : file.path) },
+    { title: 'SIZE', cell: (file) => (file.kind === 'dir' ? '' : formatBytes(file.size)), align: 'right' },
+    { title: 'MODIFIED', cell: (file) => formatTime(file.mtimeMs) },
+    { title: 'STATE', cell: (file) => file.state ?? '' },
+  ],
+  empty: 'No files.',
+  toJson: ({ mtimeMs, createdAt, ...file }) => ({
+    ...file,
+    modifiedAt: isoTime(mtimeMs),
+    createdAt: isoTime(createdAt),
+  }),
+};

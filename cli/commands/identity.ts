@@ -1,0 +1,149 @@
+/** `dropslot identity …`. */
+import type { Command } from 'commander';
+import { OperationError } from '../../operations/error.js';
+import { destroyIdentity, exportIdentity, type IdentityView, viewIdentities } from '../../operations/identity.js';
+import { rotateIdentity } from '../../operations/identityrotation.js';
+import { rotateMaster } from '../../operations/masterkey.js';
+import type { Workplace } from '../../operations/workplace.js';
+import { atWorkplace, examples } from '../command.js';
+import type { ListView, Output } from '../output.js';
+import { ask } from '../prompt.js';
+import { describeDestroyed, describeMaster, describeRotation, unfinishedReason } from '../views/identity.js';
+
+export function registerIdentity(program: Command): void {
+  const identity = program
+    .command('identity')
+    .description("show, give out, rotate and destroy the age identities that open organizations' files");
+  registerShow(identity);
+  registerExport(identity);
+  registerRotate(identity);
+  registerRotateMaster(identity);
+  registerDestroy(identity);
+}
+
+function registerShow(identity: Command): void {
+  identity
+    .command('show')
+    .summary('show the recipients that seal files')
+    .description(
+      'Shows to which age recipient the files of an organization, or of all, are sealed, and what is left to rotate. Needs no key.',
+    )
+    .argument('[org]')
+    .addHelpText('after', examples('dropslot identity show', 'dropslot identity show acme --json'))
+    .action((id: string | undefined, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => out.list(await viewIdentities(place, id), identityList)),
+    );
+}
+
+function registerExport(identity: Command): void {
+  identity
+    .command('export')
+    .summary('print the age identity of an organization')
+    .description(
+      "Prints the age identity that opens an organization's files, as a file for age -i. Recorded in the audit trail.",
+    )
+    .argument('<org>')
+    .addHelpText(
+      'after',
+      examples('dropslot identity export acme > acme.key', 'age -d -i acme.key data/blobs/3f/3f… > users.csv'),
+    )
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const exported = await exportIdentity(place, id);
+        out.note(
+          `This opens every file of ${id}, past and future. Keep it secret, and keep it no longer than you need it.`,
+        );
+        await out.show(
+          exported,
+          `# Dropslot: age identity of ${exported.org}\n# public key: ${exported.recipient}\n${exported.identity}`,
+        );
+      }),
+    );
+}
+
+function registerRotate(identity: Command): void {
+  identity
+    .command('rotate')
+    .summary('give an organization a new identity')
+    .description(
+      `Gives an organization a new age identity, and each of its files a new header; the content is not sealed anew.
+Works beside a running server. When it is cut off, or something still uses the old identity, repeat it: it goes on.
+For an organization whose identity was destroyed it makes a new one.`,
+    )
+    .argument('<org>')
+    .option('--wait <seconds>', 'wait this long for uploads and imports that still use the old identity', '60')
+    .addHelpText('after', examples('dropslot identity rotate acme', 'dropslot identity rotate acme --wait 3600'))
+    .action((id: string, { wait }: { wait: string }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        if (!/^\d{1,6}$/.test(wait)) throw new OperationError('usage', `--wait takes seconds, not "${wait}"`);
+        const rotation = await rotateIdentity(place, id, { waitMs: Number(wait) * 1000, onProgress: out.note });
+        await out.show(rotation, describeRotation(rotation));
+        if (!rotation.isFinished) throw new OperationError('refused', unfinishedReason(rotation));
+      }),
+    );
+}
+
+function registerRotateMaster(identity: Command): void {
+  identity
+    .command('rotate-master')
+    .summary('make a new master key')
+    .description(
+      `Makes a new master key, and seals the identity of every organization to it; no file is touched.
+Works beside a running server. When it is cut off, repeat it: both keys open until it is done.
+Where the master key comes from a descriptor or a credential, put a new identity before the old one there first.`,
+    )
+    .addHelpText('after', examples('dropslot identity rotate-master'))
+    .action((_options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const rotation = await rotateMaster(place);
+        await out.show(rotation, describeMaster(rotation, place.secrets.masterKey));
+      }),
+    );
+}
+
+function registerDestroy(identity: Command): void {
+  identity
+    .command('destroy')
+    .summary('make the files of an organization unreadable, for good')
+    .description(
+      `Deletes the identity of an organization: nothing opens its stored files any more, here and in every copy of them.
+Who has an older copy of the control database and the master key can still open them: destroy those copies, too.
+The organization takes no uploads before "dropslot identity rotate" gives it a new identity.`,
+    )
+    .argument('<org>')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('dropslot identity destroy acme', 'dropslot identity destroy acme --yes'))
+    .action((id: string, { yes }: { yes?: boolean }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        await place.org(id);
+        if (yes !== true) await confirmDestruction(place, out, id);
+        const destroyed = await destroyIdentity(place, id);
+        await out.show(destroyed, describeDestroyed(destroyed));
+      }),
+    );
+}
+
+/** @throws OperationError `refused` without the person's word, or without a person. */
+async function confirmDestruction(place: Workplace, out: Output, id: string): Promise<void> {
+  if (!process.stdin.isTTY)
+    throw new OperationError('refused', `destroying the identity of ${id} can't be undone: say so with --yes`);
+  const [view] = await viewIdentities(place, id);
+  out.note(
+    `This makes every stored file of ${id} unreadable for good, also in backups of the files.\nIts recipient is ${view!.recipient}.`,
+  );
+  const answer = await ask('Type the id of the organization to destroy its identity: ');
+  if (answer !== id) throw new OperationError('refused', 'nothing was destroyed');
+}
+
+const identityList: ListView<IdentityView> = {
+  columns: [
+    { title: 'ORG', cell: (view) => view.org },
+    { title: 'TYPE', cell: (view) => view.type },
+    { title: 'STATE', cell: (view) => view.state },
+    { title: 'TO REWRAP', cell: (view) => String(view.filesToRewrap), align: 'right' },
+    { title: 'LOST', cell: (view) => String(view.filesLost), align: 'right' },
+    { title: 'RECIPIENT', cell: (view) => view.recipient },
+  ],
+  empty: 'There are no organizations: add one with "dropslot orgs add".',
+  toJson: (view) => ({ ...view }),
+};

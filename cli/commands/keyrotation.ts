@@ -1,0 +1,74 @@
+/** `dropslot keys rotate`. */
+import type { Command } from 'commander';
+import { formatTime } from '../../operations/format.js';
+import { readGrace, readTerms } from '../../operations/keyterms.js';
+import { type RotatedKeys, rotateKeys } from '../../operations/loginkeyrotation.js';
+import { atWorkplace, examples } from '../command.js';
+import { addedToJson, keyToJson } from '../views/keys.js';
+import { noteAdded, readKeyFile, type TermOptions, withTerms } from './keyterms.js';
+
+interface RotateOptions extends TermOptions {
+  grace: string;
+  replaces?: string[];
+  managed?: boolean;
+}
+
+export function registerKeyRotation(keys: Command): void {
+  const rotate = keys
+    .command('rotate')
+    .summary('replace keys, with a time in which both work')
+    .description(
+      `Adds the keys of a file, and lets the old ones expire after a time of grace: every other key of the organization, or
+those of --replaces. The new key gets the addresses and the permission that the old ones have. Said again, it can shorten
+the time that is left; "keys set" can lengthen it.`,
+    )
+    .argument('<org>')
+    .argument('<file>', 'the new public key; - reads standard input')
+    .option('--grace <time>', 'how long the old keys go on: 7d, 12h, 30m, 2w, 0', '7d')
+    .option('--replaces <fingerprints...>', 'which keys are old (default: every other key)')
+    .option('--managed', 'also keys that belong to files of the folder of keys');
+  withTerms(rotate)
+    .addHelpText(
+      'after',
+      examples(
+        'dropslot keys rotate acme ./new.pub --grace 7d',
+        'dropslot keys rotate acme ./new.pub --replaces SHA256:pX3k --grace 0',
+      ),
+    )
+    .action((id: string, file: string, options: RotateOptions, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const { grace, replaces = [], managed, publicPart, ...texts } = options;
+        const org = await place.org(id);
+        const now = place.now();
+        const rotated = await rotateKeys(place, id, readKeyFile(file), readTerms(texts, org.timeZone, now), {
+          graceMs: readGrace(grace),
+          replaces,
+          managed: managed === true,
+          publicPart: publicPart === true,
+        });
+        noteAdded(rotated.added, out);
+        const { added, successor, replaced, kept } = rotated;
+        const toJson = (key: (typeof kept)[number]) => keyToJson(key, now);
+        const value = {
+          added: added.map(addedToJson),
+          successor,
+          replaced: replaced.map(toJson),
+          kept: kept.map(toJson),
+        };
+        await out.show(value, describeRotation(id, rotated));
+      }),
+    );
+}
+
+function describeRotation(org: string, { added, successor, replaced, kept }: RotatedKeys): string {
+  return [
+    ...added.map((key) => `Added ${key.fingerprint} (${key.algorithm}) to ${org}.`),
+    ...(added.length === 0 ? [`${successor} was there before.`] : []),
+    ...replaced.map(
+      (key) =>
+        `${key.fingerprint}${key.label === '' ? '' : ` (${key.label})`} works until ${formatTime(key.expiresAt)}.`,
+    ),
+    ...kept.map((key) => `${key.fingerprint} goes on as it was.`),
+    `See who still uses an old key: dropslot keys list ${org}`,
+  ].join('\n');
+}

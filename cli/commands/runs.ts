@@ -1,0 +1,246 @@
+/** `dropslot check`, `dropslot import` and `dropslot runs …`. */
+import type { Command } from 'commander';
+import { listRuns, type Run } from '../../db/control/runs.js';
+import { describeVerdict } from '../../importer/check/verdict.js';
+import { describeRun } from '../../importer/report/summary.js';
+import type { Issue, Progress, RunSummary } from '../../importer/types.js';
+import { confirmRun } from '../../operations/confirm.js';
+import { OperationError } from '../../operations/error.js';
+import {
+  approveHeldRun,
+  checkDiskFile,
+  getRun,
+  importNow,
+  previewUndoOf,
+  rejectHeldRun,
+  undoRunNow,
+} from '../../operations/runs.js';
+import type { Workplace } from '../../operations/workplace.js';
+import { atWorkplace, examples } from '../command.js';
+import type { Output } from '../output.js';
+import { askYes, canAsk } from '../prompt.js';
+import { describeProgress, issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
+import { readLimit, showChanges } from './changes.js';
+
+/** Mistakes that a terminal is shown; the rest is counted, and `--json` has them all. */
+const shownIssues = 200;
+/** As many values that an undo would restore, and as many that it would leave alone. */
+const shownValues = 200;
+
+export function registerRuns(program: Command): void {
+  program
+    .command('check')
+    .summary('say what an import of a file would do; apply nothing')
+    .description('Plans a file of this machine as a run would now, prints what is wrong with it, and applies nothing.')
+    .argument('<org>')
+    .argument('<file>')
+    .addHelpText('after', examples('dropslot check acme users.csv', 'dropslot check acme users.csv --json'))
+    .action((id: string, file: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const issues: Issue[] = [];
+        const keep = (page: Issue[]) =>
+          void issues.push(...(out.json ? page : page.slice(0, shownIssues - issues.length)));
+        const summary = await checkDiskFile(place, id, file, keep);
+        if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
+        else {
+          await out.list(issues, issueList);
+          const { users, teams } = summary;
+          const more =
+            users.faults +
+            users.warnings +
+            teams.faults +
+            teams.warnings +
+            users.refused +
+            teams.refused -
+            issues.length;
+          if (more > 0) out.note(`… and ${more} more; --json shows all.`);
+          await out.show(null, `\n${describeVerdict({ summary, slotAt: null, beside: [] })}\nNothing was applied.`);
+        }
+        failWhenRefused(summary, 'would be refused');
+      }),
+    );
+  program
+    .command('import')
+    .summary("import an organization's queued files now, and wait")
+    .description('Opens a run now instead of at the next slot, waits for it, and prints its summary.')
+    .argument('<org>')
+    .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const run = await importNow(place, id, (progress) => out.note(describeProgress(progress)), untilSignal());
+        await showEnd(run, out);
+      }),
+    );
+  const runs = program.command('runs').description('list, show and undo runs; approve or reject what is held');
+  runs
+    .command('list')
+    .summary("list an organization's runs, newest first")
+    .argument('<org>')
+    .addHelpText('after', examples('dropslot runs list acme'))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const org = await place.org(id);
+        await out.list(await listRuns(place.control.read, org.id), runList);
+      }),
+    );
+  runs
+    .command('show')
+    .summary('show a run with its counts and files, or with all that it changes')
+    .description(
+      `Shows a run with its counts and files. With --changes it lists every value that the run changed, or that a held run would
+change once it is approved: deactivations first, then admins, emails, managers, and the rest.`,
+    )
+    .argument('<id>', 'number of the run')
+    .option('--changes', 'list the changes: file, line, user or team, column, before, after')
+    .option('--limit <number>', 'with --changes: as many at most (default: 200; with --json all)')
+    .addHelpText(
+      'after',
+      examples('dropslot runs show 12', 'dropslot runs show 12 --changes', 'dropslot runs show 12 --changes --json'),
+    )
+    .action((id: string, { changes, limit }: { changes?: boolean; limit?: string }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const most = readLimit(limit);
+        if (changes === true) return showChanges(place, id, most, out);
+        if (most !== undefined) throw new OperationError('usage', '--limit goes with --changes');
+        const run = await getRun(place, id);
+        await out.show(runToJson(run), renderRun(run));
+      }),
+    );
+  registerDecisions(runs);
+  registerUndo(runs);
+}
+
+/** Which run is meant, beside its number. */
+interface WhichRun {
+  org?: string;
+  yes?: boolean | undefined;
+}
+
+/** A person at a terminal is asked, unless they said `--yes`; a script is not. @throws OperationError `refused`, `not_found` */
+function confirm(place: Workplace, id: string, { org, yes }: WhichRun, question: string, out: Output): Promise<void> {
+  return confirmRun(place, id, org, question, yes === true || out.json || !canAsk() ? null : askYes);
+}
+
+function registerDecisions(runs: Command): void {
+  runs
+    .command('approve')
+    .summary('apply a run that is held')
+    .description(
+      `Approves a held run, applies it, and prints its summary. What is approved is exactly what was counted: a run that
+would do something else by now is counted anew, and held again if that is still too much.`,
+    )
+    .argument('<id>', 'number of the run')
+    .option('--note <text>', 'why, for the audit trail and the sender')
+    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      examples('dropslot runs approve 12 --org acme --note "the Berlin office closes, HR confirmed by phone"'),
+    )
+    .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        await confirm(place, id, which, 'Apply it?', out);
+        const tell = (progress: Progress) => out.note(describeProgress(progress));
+        await showEnd(await approveHeldRun(place, id, note ?? null, tell, untilSignal()), out);
+      }),
+    );
+  runs
+    .command('reject')
+    .summary('end a run that is held, and apply nothing of it')
+    .description('Rejects a held run: its files go to the archive, and a summary in /reports tells the sender.')
+    .argument('<id>', 'number of the run')
+    .option('--note <text>', 'why, for the audit trail and the sender')
+    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('dropslot runs reject 12 --org acme --note "the export lacks half of the company"'))
+    .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        await confirm(place, id, which, 'Reject it, and apply nothing of it?', out);
+        const run = await rejectHeldRun(place, id, note ?? null);
+        await out.show(runToJson(run), renderRun(run));
+      }),
+    );
+}
+
+function registerUndo(runs: Command): void {
+  runs
+    .command('undo')
+    .summary('take back what a run changed')
+    .description(
+      `Restores every value that a run changed and nothing has changed since, as a run of its own, and lists what it left
+alone and why. Users whom the run created are deactivated until a file names them again; teams and fields that it created
+stay. An undo can be undone.`,
+    )
+    .argument('<id>', 'number of the run')
+    .option('--dry-run', 'only say what would be restored, and what left alone and why; apply and record nothing')
+    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12 --org acme'))
+    .action((id: string, { dryRun, ...which }: { dryRun?: boolean } & WhichRun, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        await confirm(place, id, { ...which, yes: which.yes || dryRun }, 'Take back what it changed?', out);
+        if (dryRun === true) return showUndo(place, id, out);
+        const tell = (progress: Progress) => out.note(describeProgress(progress));
+        await showEnd(await undoRunNow(place, id, tell, untilSignal()), out);
+      }),
+    );
+}
+
+function showUndo(place: Workplace, id: string, out: Output): Promise<void> {
+  return previewUndoOf(place, id, async (summary, list) => {
+    if (out.json) {
+      // A run may have changed millions of values: they are never all in memory.
+      await out.write(`${JSON.stringify(summary).slice(0, -1)},"values":`);
+      await out.list(flatten(list('back'), list('kept')), undoneList);
+      await out.write('}\n');
+      return;
+    }
+    const { restored = 0, kept } = summary.undo!;
+    await out.list(flatten(list('back', shownValues), list('kept', shownValues)), undoneList);
+    for (const [count, what] of [
+      [restored, 'restored'],
+      [kept, 'left alone'],
+    ] as const)
+      if (count > shownValues) out.note(`… and ${count - shownValues} more would be ${what}; --json shows all.`);
+    await out.show(null, `\n${describeRun(summary)}Nothing was applied.`);
+  });
+}
+
+async function* flatten<T>(...lists: AsyncIterable<T[]>[]): AsyncGenerator<T> {
+  for (const list of lists) for await (const page of list) yield* page;
+}
+
+/** Aborted by the first SIGINT or SIGTERM. */
+function untilSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
+  const summary = run.summary as RunSummary | null;
+  if (run.state === 'failed' || summary === null) {
+    throw new OperationError(
+      'failed',
+      `run ${run.id} failed: ${run.failure}${run.kind === 'undo' ? '' : '; its files are queued again'}`,
+    );
+  }
+  await out.show(summary, describeRun(summary).trimEnd());
+  if (run.state === 'held')
+    throw new OperationError(
+      'refused',
+      `run ${run.id} is held: see "dropslot runs show ${run.id} --changes", then "runs approve ${run.id}" or "runs reject ${run.id}"`,
+    );
+  if (run.state === 'superseded')
+    throw new OperationError(
+      'refused',
+      `run ${run.id} has applied nothing: a file of it was replaced or taken back meanwhile, the others are queued again`,
+    );
+  failWhenRefused(summary, 'refused');
+}
+
+/** The summary has said why; scripts learn it from the exit code. */
+function failWhenRefused(summary: RunSummary, what: string): void {
+  const refused = summary.files.filter((file) => file.state === 'refused').map(({ name }) => name);
+  if (refused.length > 0) throw new OperationError('failed', `${what}: ${refused.join(', ')}`);
+}

@@ -1,0 +1,66 @@
+/** `dropslot teams …`. */
+import type { Command } from 'commander';
+import { exportTeams } from '../../operations/export.js';
+import { forgetAlias, listAliasesOf, renameTeamOf } from '../../operations/teamrename.js';
+import { growTree, walkTeams } from '../../operations/teams.js';
+import { atWorkplace, examples } from '../command.js';
+import { aliasList, renderTree, teamList, treeToJson } from '../views/teams.js';
+import { registerExport } from './export.js';
+
+export function registerTeams(program: Command): void {
+  const teams = program.command('teams').description('list, rename and export the teams of an organization');
+  teams
+    .command('list')
+    .summary('list the teams of an organization')
+    .description('Lists the teams of an organization by name, or as a tree.')
+    .argument('<org>')
+    .option('--tree', 'below their parents')
+    .addHelpText('after', examples('dropslot teams list acme', 'dropslot teams list acme --tree'))
+    .action((id: string, { tree }: { tree?: boolean }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        if (tree !== true) return out.list(walkTeams(place, id), teamList);
+        const all = [];
+        for await (const team of walkTeams(place, id)) all.push(team);
+        const roots = growTree(all);
+        if (roots.length === 0) out.note(teamList.empty);
+        if (out.json || roots.length > 0) await out.show(roots.map(treeToJson), renderTree(roots).join('\n'));
+      }),
+    );
+  teams
+    .command('rename')
+    .summary('rename a team; files may still use its old name')
+    .description(
+      'Renames a team. Its old name becomes an alias: a later file that still has it means this team, and makes no other.',
+    )
+    .argument('<org>')
+    .argument('<old>')
+    .argument('<new>')
+    .addHelpText('after', examples('dropslot teams rename acme "Customer Care" "Customer Success"'))
+    .action((id: string, from: string, to: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        await renameTeamOf(place, id, from, to);
+        await out.show({ org: id, from, to }, `"${from}" is called "${to}" now; files may use both names.`);
+      }),
+    );
+  teams
+    .command('aliases')
+    .summary('list the old names of renamed teams')
+    .argument('<org>')
+    .addHelpText('after', examples('dropslot teams aliases acme'))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => out.list(await listAliasesOf(place, id), aliasList)),
+    );
+  teams
+    .command('unalias')
+    .summary('let an old name be the name of a new team again')
+    .argument('<org>')
+    .argument('<name>')
+    .addHelpText('after', examples('dropslot teams unalias acme "Customer Care"'))
+    .action((id: string, name: string, _options, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        await forgetAlias(place, id, name);
+        await out.show({ org: id, name }, `"${name}" is no alias any more.`);
+      }),
+    );
+  registerExport(teams, 'teams', exportTeams);
+}

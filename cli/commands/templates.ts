@@ -1,0 +1,39 @@
+/** `dropslot templates`. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { listFields } from '../../db/directory/fields.js';
+import { renderTemplates } from '../../importer/report/templates.js';
+import { atWorkplace, examples } from '../command.js';
+import { writePrivateFile } from '../outputfile.js';
+
+export function registerTemplates(program: Command): void {
+  program
+    .command('templates')
+    .summary('write users.csv and teams.csv with the exact labels, and an example')
+    .description(
+      `Writes what an organization finds in /templates: users.csv and teams.csv with the exact labels and its own fields,
+and example.txt, which explains each column. Without --out they are printed.`,
+    )
+    .argument('<org>')
+    .option('--out <dir>', 'write them to files in this folder')
+    .addHelpText('after', examples('dropslot templates acme', 'dropslot templates acme --out ./for-acme'))
+    .action((id: string, { out: folder }: { out?: string }, command: Command) =>
+      atWorkplace(command, async (place, out) => {
+        const org = await place.org(id);
+        const templates = renderTemplates(org, await listFields(place.directory.read, org.id));
+        if (folder === undefined) {
+          const text = templates.map((one) => `== ${one.name}\n\n${one.text.trimEnd()}`).join('\n\n');
+          return out.show(Object.fromEntries(templates.map(({ name, text }) => [name, text])), text);
+        }
+        await mkdir(folder, { recursive: true });
+        const files = templates.map(({ name }) => join(folder, name));
+        for (const [index, { text }] of templates.entries()) await writePrivateFile(files[index]!, once(text));
+        await out.show({ files }, `Wrote ${files.join(', ')}.`);
+      }),
+    );
+}
+
+async function* once(text: string): AsyncGenerator<string> {
+  yield text;
+}

@@ -1,0 +1,155 @@
+/** What commands print: tables that fit a terminal and stay whole when piped, or JSON for programs. */
+import { once } from 'node:events';
+import type { WriteStream } from 'node:tty';
+import { escapeControl, escapeText } from '../operations/format.js';
+
+export interface Column<Row> {
+  title: string;
+  cell(row: Row): string;
+  align?: 'right';
+}
+
+export interface ListView<Row> {
+  columns: Column<Row>[];
+  /** Said to people when there are no rows. */
+  empty: string;
+  toJson(row: Row): unknown;
+}
+
+export interface Output {
+  readonly json: boolean;
+  /** One result: its text for people, its value for programs. */
+  show(value: unknown, text: string): Promise<void>;
+  /** Many results, streamed: a table, or one JSON array. */
+  list<Row>(rows: Iterable<Row> | AsyncIterable<Row>, view: ListView<Row>): Promise<void>;
+  /** Raw content: a stored file, CSV. */
+  write(bytes: string | Uint8Array): Promise<void>;
+  /** A remark beside the result, on standard error; programs that asked for JSON are spared it. */
+  note(text: string): void;
+}
+
+/** Column widths are taken from this many rows; later cells that are wider stand out rather than wait in memory. */
+const measuredRows = 500;
+
+export function createOutput(json: boolean, stdout: WriteStream, stderr: NodeJS.WritableStream): Output {
+  const print = (text: string | Uint8Array) => writeText(stdout, text);
+  const note = (text: string) => {
+    if (!json) stderr.write(`${escapeText(text)}\n`);
+  };
+  return {
+    json,
+    note,
+    show: (value, text) => print(json ? `${JSON.stringify(value, null, 2)}\n` : `${escapeText(text)}\n`),
+    write: print,
+    list: async (rows, view) => {
+      if (json) return printJson(rows, view.toJson, print);
+      if ((await printTable(rows, view.columns, stdout.isTTY ? stdout.columns : null, print)) === 0) note(view.empty);
+    },
+  };
+}
+
+/** Waits while the reader of a pipe is slower than we are, so that memory stays flat. */
+export async function writeText(stream: NodeJS.WritableStream, text: string | Uint8Array): Promise<void> {
+  if (!stream.write(text)) await once(stream, 'drain');
+}
+
+async function printJson<Row>(
+  rows: Iterable<Row> | AsyncIterable<Row>,
+  toJson: (row: Row) => unknown,
+  print: (text: string) => Promise<void>,
+): Promise<void> {
+  let separator = '[\n  ';
+  for await (const row of rows) {
+    await print(`${separator}${JSON.stringify(toJson(row))}`);
+    separator = ',\n  ';
+  }
+  await print(separator.startsWith('[') ? '[]\n' : '\n]\n');
+}
+
+async function printTable<Row>(
+  rows: Iterable<Row> | AsyncIterable<Row>,
+  columns: Column<Row>[],
+  width: number | null,
+  print: (text: string) => Promise<void>,
+): Promise<number> {
+  let count = 0;
+  let waiting: string[][] = [];
+  let widths: number[] | null = null;
+  const flush = async () => {
+    if (widths === null) {
+      const titles = columns.map((column) => column.title);
+      widths = fitWidths([titles, ...waiting], width);
+      waiting.unshift(titles);
+    }
+    const lines = waiting.map((cells) => renderLine(cells, columns, widths!, width !== null));
+    waiting = [];
+    await print(`${lines.join('\n')}\n`);
+  };
+  for await (const row of rows) {
+    count++;
+    waiting.push(columns.map((column) => escapeControl(column.cell(row))));
+    if (waiting.length >= measuredRows) await flush();
+  }
+  if (waiting.length > 0) await flush();
+  return count;
+}
+
+/** Natural widths; on a terminal the widest columns give way until a line fits. */
+function fitWidths(lines: string[][], width: number | null): number[] {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((cells) => displayWidth(cells[column]!))));
+  if (width === null) return widths;
+  const available = Math.max(width - 2 * (widths.length - 1), widths.length * 6);
+  while (widths.reduce((sum, each) => sum + each, 0) > available) {
+    widths[widths.indexOf(Math.max(...widths))]!--;
+  }
+  return widths;
+}
+
+function renderLine(cells: string[], columns: Pick<Column<never>, 'align'>[], widths: number[], cut: boolean): string {
+  const padded = cells.map((cell, column) => {
+    const text = cut ? cutText(cell, widths[column]!) : cell;
+    const fill = ' '.repeat(Math.max(0, widths[column]! - displayWidth(text)));
+    return columns[column]!.align === 'right' ? fill + text : text + fill;
+  });
+  return padded.join('  ').trimEnd();
+}
+
+function cutText(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let cut = '';
+  let used = 0;
+  for (const character of text) {
+    used += displayWidth(character);
+    if (used > width - 1) break;
+    cut += character;
+  }
+  return `${cut}…`;
+}
+
+/** Lines of `name: value` with the values aligned; null values are left out. */
+export function renderRecord(fields: [name: string, value: string | null][]): string {
+  const present = fields.filter((field): field is [string, string] => field[1] !== null);
+  const width = Math.max(...present.map(([name]) => displayWidth(escapeControl(name))));
+  return present
+    .map(
+      ([name, value]) =>
+        `${escapeControl(name)}:${' '.repeat(width - displayWidth(escapeControl(name)) + 2)}${escapeControl(value)}`,
+    )
+    .join('\n');
+}
+
+/** Terminal cells: CJK and emoji take two, combining marks none. */
+export function displayWidth(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const character of text) {
+    if (/^(\p{Mark}|\u200b|\u200c|\u200d|\ufe0f)$/u.test(character)) continue;
+    width +=
+      /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]|\p{Emoji_Presentation}$/u.test(
+        character,
+      )
+        ? 2
+        : 1;
+  }
+  return width;
+}

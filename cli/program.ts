@@ -1,0 +1,41 @@
+/** The command line's grammar: global options, command groups, help. */
+import type { Command } from 'commander';
+import { readVersion } from '../config/version.js';
+import { type App, Program } from './app.js';
+import { exitCodesText } from './exit.js';
+
+/** Adds one group of commands. */
+export type Group = (program: Command) => void;
+
+/** @param app what the commands start and open: it is wired elsewhere */
+export function createProgram(groups: readonly Group[], app: App): Command {
+  const program = new Program(app)
+    .name('dropslot')
+    .description("An SFTP drop box for HR files: every organization's uploads sealed, imported once a day.")
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .helpCommand('help [command]', 'explain a command')
+    .option('--config <file>', 'JSON file of settings (default: dropslot.json in the data folder)')
+    .option('--data <dir>', 'data folder (default: $DROPSLOT_DATA, or ./data)')
+    .option('--json', 'print JSON for programs')
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ showGlobalOptions: true, commandDescription: describeCommand })
+    .addHelpText(
+      'after',
+      `
+Begin with:
+  dropslot orgs add acme --owner jane@acme.test --enable
+  dropslot keys add acme ./acme.pub
+  dropslot serve
+
+${exitCodesText}`,
+    );
+  for (const register of groups) register(program);
+  return program;
+}
+
+/** Lines of the source are not lines of the terminal; a blank one parts paragraphs. */
+function describeCommand(command: Command): string {
+  return command.description().replace(/(\S)\n(?=\S)/g, '$1 ');
+}

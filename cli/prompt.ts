@@ -1,0 +1,57 @@
+/** Asks the person at the terminal: for a word, or for what must not be seen. */
+import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
+import { OperationError } from '../operations/error.js';
+
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** What the person types, without spaces around it; nothing when they give up (Ctrl-C, Ctrl-D). */
+export async function ask(question: string): Promise<string> {
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const givenUp = once(prompt, 'close').then(() => '');
+  try {
+    return (await Promise.race([prompt.question(question).catch(() => ''), givenUp])).trim();
+  } finally {
+    prompt.close();
+  }
+}
+
+/** Whether the person agrees; anything but y or yes is a no. */
+export async function askYes(question: string): Promise<boolean> {
+  return /^y(es)?$/i.test(await ask(`${question} [y/N] `));
+}
+
+/** Nothing of what is typed is shown. @throws OperationError `refused` when the person gives up */
+export async function askPassphrase(masterKey: string): Promise<string> {
+  process.stderr.write(`Passphrase of the master key ${masterKey}: `);
+  process.stdin.setRawMode(true);
+  process.stdin.resume();
+  try {
+    return await readLine(process.stdin);
+  } finally {
+    process.stdin.setRawMode(false);
+    process.stdin.pause();
+    process.stderr.write('\n');
+  }
+}
+
+function readLine(input: NodeJS.ReadStream): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let typed = '';
+    const take = (bytes: Buffer) => {
+      for (const letter of bytes.toString('utf8')) {
+        if (letter === '\u0003' || letter === '\u0004')
+          return end(() => reject(new OperationError('refused', 'given up')));
+        if (letter === '\r' || letter === '\n') return end(() => resolve(typed));
+        typed = letter === '\u007f' || letter === '\b' ? [...typed].slice(0, -1).join('') : typed + letter;
+      }
+    };
+    const end = (settle: () => void) => {
+      input.off('data', take);
+      settle();
+    };
+    input.on('data', take);
+  });
+}

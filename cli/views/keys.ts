@@ -1,0 +1,89 @@
+/** How login keys look to people and to programs. A password's hash is never shown. */
+import type { LoginKey } from '../../db/control/keys.js';
+import { formatTime, isoTime } from '../../operations/format.js';
+import { stateOfKey } from '../../operations/keyterms.js';
+import type { AddedKey } from '../../operations/loginkeys.js';
+import { type ListView, renderRecord } from '../output.js';
+
+export function keyList(org: string, now: number): ListView<LoginKey> {
+  return {
+    columns: [
+      { title: 'FINGERPRINT', cell: (key) => key.fingerprint },
+      { title: 'TYPE', cell: describeType },
+      { title: 'LABEL', cell: (key) => key.label },
+      { title: 'STATE', cell: (key) => describeState(key, now) },
+      { title: 'MAY', cell: (key) => describePermission(key.permission) },
+      { title: 'EXPIRES', cell: (key) => formatTime(key.expiresAt) },
+      { title: 'FROM', cell: (key) => key.sources.join(' ') || 'anywhere' },
+      { title: 'LAST USED', cell: (key) => [formatTime(key.lastUsedAt), key.lastUsedFrom ?? ''].join(' ').trim() },
+    ],
+    empty: `${org} has no keys: add one with "dropslot keys add ${org} FILE".`,
+    toJson: (key) => keyToJson(key, now),
+  };
+}
+
+export function keyToJson(key: LoginKey, now: number): Record<string, unknown> {
+  const { secret: _secret, replacedAt, ...shown } = key;
+  return {
+    ...shown,
+    state: stateOfKey(key, now),
+    notBefore: isoTime(key.notBefore),
+    expiresAt: isoTime(key.expiresAt),
+    replacedAt: isoTime(replacedAt),
+    createdAt: isoTime(key.createdAt),
+    revokedAt: isoTime(key.revokedAt),
+    firstUsedAt: isoTime(key.firstUsedAt),
+    lastUsedAt: isoTime(key.lastUsedAt),
+  };
+}
+
+export function addedToJson(key: AddedKey): Record<string, unknown> {
+  const { secret: _secret, ...shown } = key;
+  return {
+    ...shown,
+    notBefore: isoTime(key.notBefore ?? null),
+    expiresAt: isoTime(key.expiresAt),
+    createdAt: isoTime(key.createdAt),
+  };
+}
+
+export function renderKey(key: LoginKey, now: number): string {
+  return renderRecord([
+    ['Fingerprint', key.fingerprint],
+    ['Type', describeType(key)],
+    ['Label', key.label || null],
+    ['Note', key.note || null],
+    ['State', describeState(key, now)],
+    ['May', describePermission(key.permission)],
+    ['SHA-1', key.allowsSha1 ? 'allowed, on a compatible port' : null],
+    ['From', key.sources.join(', ') || 'anywhere'],
+    ['Principals', key.kind === 'ca' ? (key.principals?.join(', ') ?? key.org) : null],
+    ['Added', formatTime(key.createdAt)],
+    ['Valid from', key.notBefore === null ? null : formatTime(key.notBefore)],
+    ['Expires', key.expiresAt === null ? null : formatTime(key.expiresAt)],
+    ['File', key.managedBy],
+    ['Replaced by', key.replacedBy],
+    ['Revoked', key.revokedAt === null ? null : `${formatTime(key.revokedAt)}, by a ${key.revokedBy ?? 'command'}`],
+    ['First used', formatTime(key.firstUsedAt)],
+    ['Last used', formatTime(key.lastUsedAt)],
+    ['Last from', key.lastUsedFrom],
+    ['Last client', key.lastUsedClient],
+    ['Algorithms', key.lastUsedAlgorithms],
+  ]);
+}
+
+function describePermission(permission: LoginKey['permission']): string {
+  return permission === 'upload' ? 'upload' : 'upload, read';
+}
+
+function describeType({ kind, algorithm }: LoginKey): string {
+  if (kind === 'password') return 'password';
+  return kind === 'ca' ? `authority ${algorithm}` : algorithm;
+}
+
+function describeState(key: LoginKey, now: number): string {
+  const state = stateOfKey(key, now);
+  const marks = [state === 'usable' && key.replacedBy !== null ? 'replaced' : '', key.managedBy === null ? '' : 'file'];
+  const words = marks.filter((mark) => mark !== '');
+  return words.length === 0 ? state : `${state} (${words.join(', ')})`;
+}

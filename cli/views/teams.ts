@@ -1,0 +1,57 @@
+/** How teams look to people and to programs. */
+import type { TeamAlias } from '../../db/directory/teamaliases.js';
+import type { Team } from '../../db/directory/teams.js';
+import { escapeControl, formatTime, isoTime } from '../../operations/format.js';
+import type { TeamNode } from '../../operations/teams.js';
+import type { ListView } from '../output.js';
+
+export const aliasList: ListView<TeamAlias> = {
+  columns: [
+    { title: 'OLD NAME', cell: (alias) => alias.name },
+    { title: 'TEAM', cell: (alias) => alias.teamName },
+    { title: 'SINCE', cell: (alias) => formatTime(alias.createdAt) },
+  ],
+  empty: 'No team was renamed.',
+  toJson: ({ name, teamName, createdAt }) => ({ name, team: teamName, since: isoTime(createdAt) }),
+};
+
+export const teamList: ListView<Team> = {
+  columns: [
+    { title: 'TEAM', cell: (team) => team.name },
+    { title: 'PARENT', cell: (team) => team.parentName ?? '' },
+    { title: 'TYPE', cell: (team) => team.type ?? '' },
+    { title: 'MEMBERS', cell: (team) => String(team.members), align: 'right' },
+    { title: 'OWNER', cell: (team) => team.ownerEmail ?? '' },
+  ],
+  empty: 'No teams.',
+  toJson: teamToJson,
+};
+
+/** One line for each team, drawn below its parent. */
+export function renderTree(nodes: readonly TeamNode[], indent = ''): string[] {
+  return nodes.flatMap(({ team, children }, index) => {
+    const isLast = index === nodes.length - 1;
+    const members = team.members === 1 ? '1 member' : `${team.members} members`;
+    return [
+      `${indent}${isLast ? '└─ ' : '├─ '}${escapeControl(team.name)} (${members})`,
+      ...renderTree(children, `${indent}${isLast ? '   ' : '│  '}`),
+    ];
+  });
+}
+
+export function treeToJson({ team, children }: TeamNode): Record<string, unknown> {
+  return { ...teamToJson(team), children: children.map(treeToJson) };
+}
+
+function teamToJson(team: Team): Record<string, unknown> {
+  return {
+    id: team.id,
+    name: team.name,
+    owner: team.ownerEmail,
+    parent: team.parentName,
+    type: team.type,
+    members: team.members,
+    createdAt: isoTime(team.createdAt),
+    updatedAt: isoTime(team.updatedAt),
+  };
+}

@@ -1,0 +1,89 @@
+/** How users look to people and to programs. */
+
+import { escapeControl, formatTime, isoTime } from '../../operations/format.js';
+import type { LabelledUser, UserChange, UserHistory } from '../../operations/users.js';
+import { type ListView, renderRecord } from '../output.js';
+
+export const userList: ListView<LabelledUser> = {
+  columns: [
+    { title: 'EMAIL', cell: (user) => user.email },
+    { title: 'NAME', cell: nameOf },
+    { title: 'STATUS', cell: (user) => user.status },
+    { title: 'TYPE', cell: (user) => user.accountType },
+    { title: 'ADMIN', cell: (user) => (user.isAdmin ? 'yes' : '') },
+    { title: 'MANAGER', cell: (user) => user.managerEmail ?? '' },
+    { title: 'TEAMS', cell: (user) => user.teams.join(', ') },
+  ],
+  empty: 'No users.',
+  toJson: userToJson,
+};
+
+export function renderUser({ user, reports, story, changes }: UserHistory): string {
+  const record = renderRecord([
+    ['Email', user.email],
+    ['Name', nameOf(user) || null],
+    ['First name', user.firstName],
+    ['Last name', user.lastName],
+    ['Status', user.status],
+    ['Account type', user.accountType],
+    ['Organization admin', user.isAdmin ? 'yes' : 'no'],
+    ['Manager', user.managerEmail],
+    ['Reports', String(reports)],
+    ['Teams', user.teams.join(', ') || null],
+    ['Deactivation date', user.deactivationDate],
+    ['Deactivation due', user.deactivateAt === null ? null : formatTime(user.deactivateAt)],
+    ['Deactivated', user.deactivatedAt === null ? null : `${formatTime(user.deactivatedAt)} by ${user.deactivatedBy}`],
+    ...user.custom,
+    ['Created', formatTime(user.createdAt)],
+    ['Updated', formatTime(user.updatedAt)],
+  ]);
+  const origins = story.map(
+    ({ field, value, from }) =>
+      `  ${escapeControl(`${field}: ${value}`)}  (${from === null ? 'unknown' : `${formatTime(from.at)}, ${describeOrigin(from)}`})`,
+  );
+  return `${record}\n\nWhere each value is from:\n${origins.join('\n')}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
+}
+
+function describeChange(change: UserChange): string {
+  const what =
+    change.field === '' ? 'created' : `${change.field}: ${change.before ?? '(blank)'} → ${change.after ?? '(blank)'}`;
+  return escapeControl(`${formatTime(change.at)}  ${what}  (${describeOrigin(change)})`);
+}
+
+function describeOrigin({ runId, file, line }: UserChange): string {
+  if (runId === null) return 'no run';
+  return [`run ${runId}`, file, line === null ? null : `line ${line}`].filter((part) => part !== null).join(', ');
+}
+
+function nameOf(user: LabelledUser): string {
+  return user.userName ?? [user.firstName, user.lastName].filter((part) => part !== null).join(' ');
+}
+
+function userToJson(user: LabelledUser): Record<string, unknown> {
+  const { emailKey, custom, customTypes, deactivateAt, deactivatedAt, createdAt, updatedAt, ...plain } = user;
+  return {
+    ...plain,
+    deactivateAt: isoTime(deactivateAt),
+    deactivatedAt: isoTime(deactivatedAt),
+    custom: Object.fromEntries(custom),
+    customTypes: Object.fromEntries(customTypes),
+    createdAt: isoTime(createdAt),
+    updatedAt: isoTime(updatedAt),
+  };
+}
+
+export function historyToJson({ user, reports, story, changes }: UserHistory): Record<string, unknown> {
+  return {
+    ...userToJson(user),
+    reports,
+    story: story.map(({ field, value, from }) => ({
+      field,
+      value,
+      since: from === null ? null : isoTime(from.at),
+      run: from?.runId ?? null,
+      file: from?.file ?? null,
+      line: from?.line ?? null,
+    })),
+    changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
+  };
+}

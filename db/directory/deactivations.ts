@@ -1,0 +1,66 @@
+/** Scheduled deactivations: who is due, and making it so. */
+import type { Db } from '../connection.js';
+import { bumpVersion } from './directory.js';
+import { carryKnownRows } from './knownrows.js';
+
+const batchUsers = 500;
+
+/** When the next one is due (ms); null: none is scheduled. */
+export async function nextDeactivation(db: Db): Promise<number | null> {
+  const row = await db.read('users').whereNotNull('deactivate_at').min({ at: 'deactivate_at' }).first();
+  return row?.at ?? null;
+}
+
+/** Deactivates everyone who is due, with a record of each; how many, by organization. Safe to be called by several nodes. */
+export async function deactivateDue(db: Db, now: number): Promise<Map<string, number>> {
+  const done = new Map<string, number>();
+  for (;;) {
+    const due = await db
+      .read('users')
+      .where('deactivate_at', '<=', now)
+      .orderBy('deactivate_at')
+      .limit(batchUsers)
+      .select('id', 'org_id');
+    if (due.length === 0) return done;
+    for (const org of new Set(due.map((user) => user.org_id as string))) {
+      const ids = due.filter((user) => user.org_id === org).map((user) => user.id as number);
+      done.set(org, (done.get(org) ?? 0) + (await deactivate(db, org, ids, now)));
+    }
+  }
+}
+
+async function deactivate(db: Db, org: string, ids: number[], now: number): Promise<number> {
+  return db.write.transaction(async (tx) => {
+    // No row of a file says whether a scheduled deactivation has taken place.
+    await carryKnownRows(tx, org, (await bumpVersion(tx, org)) - 1);
+    const users = await tx('users')
+      .whereIn('id', ids)
+      .where('deactivate_at', '<=', now)
+      .forUpdate()
+      .select('id', 'status');
+    const active = users.filter((user) => user.status === 'active').map((user) => user.id as number);
+    await tx('users')
+      .whereIn('id', active)
+      .update({ status: 'deactivated', deactivated_at: now, deactivated_by: 'import', updated_at: now });
+    await tx('users')
+      .whereIn(
+        'id',
+        users.map((user) => user.id),
+      )
+      .update({ deactivate_at: null });
+    const changes = active.map((id) => ({
+      org_id: org,
+      run_id: null,
+      upload_id: null,
+      line: null,
+      entity: 'user',
+      entity_id: String(id),
+      field: 'Status',
+      before: 'active',
+      after: 'deactivated',
+      at: now,
+    }));
+    if (changes.length > 0) await tx.batchInsert('changes', changes, 90);
+    return active.length;
+  });
+}

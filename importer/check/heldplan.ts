@@ -1,0 +1,43 @@
+/** Plans the files of a held run anew, so that an operator sees whom it would change; applies nothing. */
+import type { Org } from '../../db/control/orgs.js';
+import type { Run } from '../../db/control/runs.js';
+import { listHeld } from '../../db/control/uploads.js';
+import { digestPlan } from '../plan/digest.js';
+import type { Stage } from '../plan/stage.js';
+import { orderSources } from '../run/order.js';
+import type { RunDeps } from '../run/run.js';
+import { planApart } from './check.js';
+
+export interface HeldPlan {
+  stage: Stage;
+  /** Names of the files, by their places in the plan. */
+  files: readonly string[];
+  /** false: the directory or the settings changed since the run was counted: an approval counts it anew. */
+  isAsCounted: boolean;
+}
+
+/** The plan is there while `use` works. null: the run has no files any more. @throws KeyError */
+export async function planHeld<T>(
+  deps: RunDeps,
+  org: Org,
+  run: Run,
+  use: (plan: HeldPlan) => Promise<T>,
+): Promise<T | null> {
+  const uploads = await listHeld(deps.control.read, run.id);
+  if (uploads.length === 0 || run.hold === null) return null;
+  const { today, digest } = run.hold;
+  const sources = (await orderSources(deps, () => deps.identity(org), org, uploads)).map(({ source }) => source);
+  return planApart(
+    deps,
+    org,
+    sources,
+    () => {},
+    async ({ stage, moment }) =>
+      use({
+        stage,
+        files: sources.map(({ name }) => name),
+        isAsCounted: (await digestPlan(stage, moment)) === digest,
+      }),
+    today,
+  );
+}

@@ -1,0 +1,63 @@
+/** What a check says of one file, as people read it. */
+import { describeCounts, describeNewFields, describeRejected } from '../report/summary.js';
+import { formatLocal } from '../schedule/calendar.js';
+import type { RunSummary } from '../types.js';
+
+export interface Verdict {
+  /** Of the one file. */
+  summary: RunSummary;
+  /** When its slot comes, in ms; null: it is not queued. */
+  slotAt: number | null;
+  /** The run that is held and comes before it, where there is one (rule G1). */
+  heldRun?: number | null;
+  /** Names of the files that it was planned together with. */
+  beside: readonly string[];
+}
+
+/** Plain text. */
+export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Verdict): string {
+  const file = summary.files[0]!;
+  const { timeZone } = summary;
+  const heads = {
+    dry_run: `Dry run of ${file.name}: nothing of it is applied.`,
+    check: `Check of ${file.name}: nothing is applied.`,
+  };
+  const head =
+    slotAt === null
+      ? heads[summary.kind as keyof typeof heads]
+      : `Early check of ${file.name}, which waits for the import of ${formatLocal(slotAt, timeZone)}.`;
+  const lines = [head, ''];
+  if (slotAt !== null && heldRun !== null)
+    lines.push(`Run ${heldRun} is held and comes first: this file waits until your operator has decided about it.`, '');
+  if (file.refusal !== null) {
+    const where = file.refusal.line === null ? '' : `Line ${file.refusal.line}: `;
+    lines.push(`This file would be refused: nothing of it would be applied. ${where}${file.refusal.message}`);
+  } else {
+    const of = file.type === null ? '' : ` of ${file.type}`;
+    lines.push(`This file would be imported: ${file.rows} ${file.rows === 1 ? 'row' : 'rows'}${of}.`);
+    lines.push(
+      `  Users: ${describeCounts(file.users)}`,
+      `  Teams: ${describeCounts(file.teams)}`,
+      ...describeNewFields(file),
+    );
+  }
+  if (summary.hold.length > 0) {
+    const alone = beside.length === 0 ? 'The import' : 'The import of these files';
+    lines.push('', `${alone} would be held until your operator approves it:`);
+    lines.push(...summary.hold.map(({ message }) => `  ${message}`));
+  }
+  if (file.report !== null) lines.push('', `What is wrong, line by line: ${file.report}`);
+  if (file.rejected !== null)
+    lines.push(
+      `${describeRejected(file)
+        .replace(/^./, (first) => first.toUpperCase())
+        .replace(/,$/, '')}: ${file.rejected}`,
+    );
+  lines.push('');
+  if (beside.length > 0) lines.push(`Planned together with ${beside.join(', ')}.`);
+  lines.push(
+    `Checked ${formatLocal(summary.startedAt, timeZone, true)}: ${file.bytes} bytes, SHA-256 ${file.sha256}.`,
+    ...(slotAt === null ? [] : ['A newer version under the same name, sent before the import, takes its place.']),
+  );
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,84 @@
+/**
+ * The digest of a plan: equal when two plans do the same. What is random (the ids of new fields) or tells of the moment
+ * (when a deactivation of today or of tomorrow falls due) is no part of it.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { createAs, createIndex, rows } from './context.js';
+import type { Stage } from './stage.js';
+
+const pageRows = 5000;
+const dayMs = 86_400_000;
+
+/** Each table with its columns, and the order that makes two readings equal. */
+const parts: readonly { table: string; columns: string; order: string; where?: string }[] = [
+  { table: 'fields', columns: 'label, type', order: 'label_key' },
+  {
+    table: 'people',
+    columns: `key, email, address, user_name, first_name, last_name, manager_key, account_type, is_admin, status, deactivation_date,
+      deactivate_at, custom, file, line`,
+    order: 'key',
+    where: 'is_new = 1',
+  },
+  { table: 'people', columns: 'key, address, status, deactivate_at', order: 'key', where: 'is_new = 0' },
+  {
+    table: 'groups',
+    columns: 'key, name, owner_key, parent_key, type, file, line',
+    order: 'key',
+    where: 'is_new = 1',
+  },
+  { table: 'joins', columns: 'person_key, team_key, file, line', order: 'person_key, team_key' },
+  { table: 'leaves', columns: 'person_key, team_key', order: 'person_key, team_key' },
+  {
+    table: 'changes',
+    columns: 'file, line, entity, key, field, before, after',
+    order: 'file, line, entity, key, field, before, after',
+  },
+];
+
+/** @param now the moment that was planned with (ms). Reads the whole plan: for runs that are held, or were. */
+export async function digestPlan(stage: Stage, now: number): Promise<string> {
+  const hash = createHash('sha256');
+  const fields = await rows<{ id: string; label: string }>(stage, `SELECT id, label FROM ${stage.prefix}.fields`);
+  const labels = new Map(fields.map(({ id, label }) => [id, label]));
+  for (const [place, part] of parts.entries()) {
+    hash.update(`${place}\n`);
+    await addPart(stage, part, hash, labels, now + dayMs);
+  }
+  return hash.digest('hex');
+}
+
+async function addPart(
+  stage: Stage,
+  { table, columns, order, where = '1 = 1' }: (typeof parts)[number],
+  hash: Hash,
+  labels: ReadonlyMap<string, string>,
+  tomorrow: number,
+): Promise<void> {
+  await createAs(
+    stage,
+    'ordered',
+    `SELECT ROW_NUMBER() OVER (ORDER BY ${order}) AS place, ${columns} FROM ${stage.prefix}.${table} WHERE ${where}`,
+    {},
+  );
+  await createIndex(stage, 'ordered', 'place');
+  for (let from = 0; ; from += pageRows) {
+    const page = await rows<Record<string, unknown>>(
+      stage,
+      `SELECT * FROM ${stage.prefix}.ordered WHERE place > :from AND place <= :to ORDER BY place`,
+      { from, to: from + pageRows },
+    );
+    for (const row of page) hash.update(`${JSON.stringify(normalize(row, labels, tomorrow))}\n`);
+    if (page.length < pageRows) return;
+  }
+}
+
+function normalize(row: Record<string, unknown>, labels: ReadonlyMap<string, string>, tomorrow: number): unknown[] {
+  return Object.entries(row).map(([column, value]) => {
+    if (column === 'deactivate_at' && value === tomorrow) return 'in a day';
+    if (column !== 'custom' || value === null) return value;
+    const custom: Record<string, string> = typeof value === 'string' ? JSON.parse(value) : value;
+    return Object.entries(custom)
+      .map(([id, text]) => [labels.get(id) ?? id, text])
+      .sort(([a], [b]) => (a! < b! ? -1 : 1));
+  });
+}

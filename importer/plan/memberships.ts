@@ -1,0 +1,101 @@
+/**
+ * Plans who joins and leaves which team (rules U6, U7). What holds while the files of a run are planned one after the
+ * other: the directory's memberships less `leaves`, and `joins`.
+ */
+import { analyze, bindingsOf, createAs, createIndex, eachOf, type PlanContext, run } from './context.js';
+import type { Stage } from './stage.js';
+
+/** Plans the memberships that the file adds, with the teams that nobody knew; and those that it ends, where it replaces. */
+export async function planMemberships(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  await createAs(
+    stage,
+    'row_teams',
+    `SELECT r.line AS line, r.key AS person_key, t.value->>0 AS team_key, t.value->>1 AS name
+     FROM ${s}.user_rows r CROSS JOIN ${eachOf(stage.dialect, 'r.teams')} WHERE r.state = 0 AND r.teams IS NOT NULL`,
+    {},
+  );
+  await createIndex(stage, 'row_teams', 'line, team_key', 'pair');
+  await createTeams(stage, context);
+  await join(stage, context);
+  if (context.replacesTeams) await leave(stage, context);
+  await analyze(stage, 'groups', 'joins');
+}
+
+async function createTeams(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  await run(
+    stage,
+    `INSERT INTO ${s}.groups (key, name, owner_key, is_new, is_stub, file, line)
+     SELECT named.team_key, rt.name, :ownerKey, 1, 1, :file, named.line
+     FROM (SELECT team_key, MIN(line) AS line FROM ${s}.row_teams GROUP BY team_key) named
+     CROSS JOIN ${s}.row_teams rt WHERE rt.line = named.line AND rt.team_key = named.team_key
+       AND NOT EXISTS (SELECT 1 FROM teams k WHERE k.org_id = :org AND k.name_key = named.team_key)
+       AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = named.team_key)
+     ORDER BY named.line, named.team_key`,
+    bindingsOf(context),
+  );
+}
+
+async function join(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const bindings = bindingsOf(context);
+  const isPair = (alias: string) => `${alias}.person_key = rt.person_key AND ${alias}.team_key = rt.team_key`;
+  await run(
+    stage,
+    `INSERT INTO ${s}.joins (person_key, team_key, file, line) SELECT rt.person_key, rt.team_key, :file, rt.line
+     FROM ${s}.row_teams rt WHERE NOT EXISTS (SELECT 1 FROM ${s}.joins j WHERE ${isPair('j')})
+       AND NOT EXISTS (SELECT 1 FROM users u CROSS JOIN teams k CROSS JOIN memberships mm
+         WHERE u.org_id = :org AND u.email_key = rt.person_key AND k.org_id = :org AND k.name_key = rt.team_key
+           AND mm.user_id = u.id AND mm.team_id = k.id
+           AND NOT EXISTS (SELECT 1 FROM ${s}.leaves l WHERE ${isPair('l')}))`,
+    bindings,
+  );
+  await run(
+    stage,
+    `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
+     SELECT j.file, j.line, 'user', j.person_key, 'Teams', NULL, COALESCE(g.name, k.name) FROM ${s}.joins j
+     LEFT JOIN ${s}.groups g ON g.key = j.team_key LEFT JOIN teams k ON k.org_id = :org AND k.name_key = j.team_key
+     WHERE j.file = :file`,
+    bindings,
+  );
+  await run(
+    stage,
+    `DELETE FROM ${s}.leaves WHERE (person_key, team_key) IN (SELECT person_key, team_key FROM ${s}.row_teams)`,
+  );
+}
+
+/** For an organization whose `Teams` cells replace: memberships that the cell does not name end. */
+async function leave(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const isUnnamed = (teamKey: string) => `r.state = 0 AND r.teams IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM ${s}.row_teams rt WHERE rt.line = r.line AND rt.team_key = ${teamKey})`;
+  await createAs(
+    stage,
+    'ended',
+    `SELECT r.line AS line, r.key AS person_key, k.name_key AS team_key, k.name AS name
+     FROM ${s}.user_rows r CROSS JOIN users u CROSS JOIN memberships mm CROSS JOIN teams k
+     WHERE u.org_id = :org AND u.email_key = r.key AND mm.user_id = u.id AND k.id = mm.team_id AND ${isUnnamed('k.name_key')}
+       AND NOT EXISTS (SELECT 1 FROM ${s}.leaves l WHERE l.person_key = r.key AND l.team_key = k.name_key)
+     UNION SELECT r.line, j.person_key, j.team_key, COALESCE(g.name, k.name)
+     FROM ${s}.user_rows r CROSS JOIN ${s}.joins j LEFT JOIN ${s}.groups g ON g.key = j.team_key
+     LEFT JOIN teams k ON k.org_id = :org AND k.name_key = j.team_key
+     WHERE j.person_key = r.key AND ${isUnnamed('j.team_key')}`,
+    bindingsOf(context),
+  );
+  await run(
+    stage,
+    `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
+     SELECT :file, line, 'user', person_key, 'Teams', name, NULL FROM ${s}.ended`,
+    bindingsOf(context),
+  );
+  await run(
+    stage,
+    `DELETE FROM ${s}.joins WHERE (person_key, team_key) IN (SELECT person_key, team_key FROM ${s}.ended)`,
+  );
+  await run(
+    stage,
+    `INSERT INTO ${s}.leaves (person_key, team_key) SELECT person_key, team_key FROM ${s}.ended
+     WHERE true ON CONFLICT (person_key, team_key) DO NOTHING`,
+  );
+}

@@ -1,0 +1,107 @@
+/** Plans one teams file: which teams are created, what changes in those known; into the stage's tables (rules T1–T4). */
+import { analyze, bindingsOf, count, isOwnIn, type PlanContext, run } from './context.js';
+import { type RingRelation, ringRelation } from './rings.js';
+import type { Stage } from './stage.js';
+import { addStubs } from './stubs.js';
+import type { PlanCounts } from './users.js';
+
+const columns: readonly { label: string; column: string }[] = [
+  { label: 'Owner Email', column: 'owner_key' },
+  { label: 'Parent Team', column: 'parent_key' },
+  { label: 'Team Type', column: 'type' },
+];
+
+const isOwn = isOwnIn('g');
+
+/** Brings into the plan the teams that the file creates, names as parents, or changes; and unknown owners as users. */
+export async function gatherTeams(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const bindings = bindingsOf(context);
+  await run(
+    stage,
+    `INSERT INTO ${s}.groups (key, id, name, owner_key, owner_id, parent_key, parent_id, type, is_new, is_stub, file, line)
+     SELECT r.key, k.id, k.name, o.email_key, k.owner_id, a.name_key, k.parent_id, k.type, 0, 0, :file, r.line
+     FROM ${s}.team_rows r CROSS JOIN teams k LEFT JOIN users o ON o.id = k.owner_id LEFT JOIN teams a ON a.id = k.parent_id
+     WHERE k.org_id = :org AND k.name_key = r.key AND r.state = 0
+       AND ((r.owner_key IS NOT NULL AND r.owner_key IS DISTINCT FROM o.email_key)
+         OR (r.parent_key IS NOT NULL AND r.parent_key IS DISTINCT FROM a.name_key)
+         OR (r.type IS NOT NULL AND r.type IS DISTINCT FROM k.type))
+       AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = r.key)`,
+    bindings,
+  );
+  // What an earlier file of the run only named is created by the row that describes it.
+  await run(
+    stage,
+    `DELETE FROM ${s}.groups WHERE is_new = 1 AND is_stub = 1 AND key IN (SELECT r.key FROM ${s}.team_rows r WHERE r.state = 0)`,
+  );
+  await run(
+    stage,
+    `INSERT INTO ${s}.groups (key, name, owner_key, parent_key, type, is_new, is_stub, file, line)
+     SELECT r.key, r.name, COALESCE(r.owner_key, :ownerKey), r.parent_key, r.type, 1, 0, :file, r.line FROM ${s}.team_rows r
+     WHERE r.state = 0 AND NOT EXISTS (SELECT 1 FROM teams k WHERE k.org_id = :org AND k.name_key = r.key)
+       AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = r.key)
+     ORDER BY r.line`,
+    bindings,
+  );
+  await run(
+    stage,
+    `INSERT INTO ${s}.groups (key, name, owner_key, is_new, is_stub, file, line)
+     SELECT r.parent_key, r.parent_name, :ownerKey, 1, 1, :file, r.line
+     FROM (SELECT parent_key AS key, MIN(line) AS line FROM ${s}.team_rows WHERE state = 0 AND parent_key IS NOT NULL GROUP BY parent_key) named
+     CROSS JOIN ${s}.team_rows r WHERE r.line = named.line
+       AND NOT EXISTS (SELECT 1 FROM teams k WHERE k.org_id = :org AND k.name_key = named.key)
+       AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = named.key)
+     ORDER BY r.line`,
+    bindings,
+  );
+  await addStubs(stage, context, {
+    table: 'team_rows',
+    key: 'owner_key',
+    email: 'owner_email',
+    name: null,
+  });
+  await analyze(stage, 'groups', 'people');
+}
+
+/** Parents, for dropRings. */
+export function parentRelation(stage: Stage): RingRelation {
+  return ringRelation(stage, {
+    planned: 'groups',
+    said: 'team_rows',
+    above: 'parent_key',
+    table: 'teams',
+    key: 'name_key',
+    reference: 'parent_id',
+  });
+}
+
+/** Records what the file changes in teams that are there, then makes the change in the plan. */
+export async function changeTeams(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const bindings = bindingsOf(context);
+  for (const { label, column } of columns) {
+    await run(
+      stage,
+      `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
+       SELECT :file, r.line, 'team', g.key, :label, g.${column}, r.${column} FROM ${s}.groups g CROSS JOIN ${s}.team_rows r
+       WHERE r.key = g.key AND r.state = 0 AND NOT (${isOwn}) AND r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM g.${column}`,
+      { ...bindings, label },
+    );
+  }
+  await run(
+    stage,
+    `UPDATE ${s}.groups AS g SET ${columns.map(({ column }) => `${column} = COALESCE(r.${column}, g.${column})`).join(', ')}
+     FROM ${s}.team_rows r WHERE r.key = g.key AND r.state = 0 AND NOT (${isOwn})`,
+    bindings,
+  );
+}
+
+/** What the rows of the file do to teams. */
+export async function countTeams(stage: Stage, context: PlanContext): Promise<PlanCounts> {
+  const s = stage.prefix;
+  const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, bindingsOf(context));
+  const created = await n(`${s}.groups g WHERE ${isOwn}`);
+  const updated = await n(`(SELECT key FROM ${s}.changes WHERE file = :file AND entity = 'team' GROUP BY key) changed`);
+  const effective = await n(`${s}.team_rows WHERE state = 0`);
+  return { created, updated, unchanged: effective - created - updated, deactivated: 0, scheduled: 0 };
+}

@@ -1,0 +1,209 @@
+/** Plans one users file: who is created, and what changes; into the stage's tables (rules U1–U13). */
+import { analyze, bindingsOf, count, isOwnIn, type PlanContext, run } from './context.js';
+import { type RingRelation, ringRelation } from './rings.js';
+import type { Stage } from './stage.js';
+import { addStubs } from './stubs.js';
+
+/** The cells of a row that change a value as they stand: the label, the column, and how a change record shows it. */
+const plainColumns: readonly { label: string; column: string; shown?: (column: string) => string }[] = [
+  { label: 'User Name', column: 'user_name' },
+  { label: 'First Name', column: 'first_name' },
+  { label: 'Last Name', column: 'last_name' },
+  { label: 'Manager Email', column: 'manager_key' },
+  { label: 'User Account Type', column: 'account_type' },
+  {
+    label: 'Is Org Admin',
+    column: 'is_admin',
+    shown: (column) => `CASE ${column} WHEN 1 THEN 'Yes' WHEN 0 THEN 'No' END`,
+  },
+  { label: 'Deactivation Date', column: 'deactivation_date' },
+];
+
+const isOwn = isOwnIn('p');
+
+/** Brings into the plan whoever the file creates, and the known users whom it changes in some value. */
+export async function gatherUsers(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const merged = stage.dialect === 'sqlite' ? 'json_patch(u.custom, r.custom)' : '(u.custom || r.custom)';
+  const differs = plainColumns
+    .map(({ column }) => {
+      const current = column === 'manager_key' ? 'm.email_key' : `u.${column}`;
+      return `(r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM ${current})`;
+    })
+    .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`, 'r.moves = 1', "u.deactivated_by = 'undo'")
+    .join(' OR ');
+  const known = `FROM ${s}.user_rows r CROSS JOIN users u LEFT JOIN users m ON m.id = u.manager_id
+    WHERE u.org_id = :org AND u.email_key = r.key AND r.state = 0`;
+  await run(
+    stage,
+    `INSERT INTO ${s}.people (key, id, email, user_name, first_name, last_name, manager_key, manager_id, account_type, is_admin,
+       status, deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
+     SELECT r.key, u.id, u.email, u.user_name, u.first_name, u.last_name, m.email_key, u.manager_id, u.account_type, u.is_admin,
+       u.status, u.deactivation_date, u.deactivate_at, u.deactivated_at, u.deactivated_by, u.custom, 0, 0, :file, r.line
+     ${known} AND (${differs}) AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)`,
+    bindingsOf(context),
+  );
+  // Whom an earlier file of the run only named is created by the row that describes them, under the name given there.
+  await run(
+    stage,
+    `UPDATE ${s}.user_rows AS r SET user_name = p.user_name FROM ${s}.people p
+     WHERE p.key = r.key AND p.is_new = 1 AND p.is_stub = 1 AND r.state = 0 AND r.user_name IS NULL`,
+  );
+  await run(
+    stage,
+    `DELETE FROM ${s}.people WHERE is_new = 1 AND is_stub = 1 AND key IN (SELECT r.key FROM ${s}.user_rows r WHERE r.state = 0)`,
+  );
+  // A user created by this file whose date has come is created deactivated (rule U12).
+  await run(
+    stage,
+    `INSERT INTO ${s}.people (key, email, address, user_name, first_name, last_name, manager_key, account_type, is_admin, status,
+       deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
+     SELECT r.key, r.email, r.address, r.user_name, r.first_name, r.last_name, r.manager_key, COALESCE(r.account_type, 'Regular'),
+       COALESCE(r.is_admin, 0), CASE WHEN r.deactivation_date <= :today THEN 'deactivated' ELSE 'active' END, r.deactivation_date,
+       CASE WHEN r.deactivation_date > :today THEN r.deactivation_at END,
+       CASE WHEN r.deactivation_date <= :today THEN CAST(:now AS BIGINT) END,
+       CASE WHEN r.deactivation_date <= :today THEN 'import' END,
+       COALESCE(r.custom, '{}'), 1, 0, :file, r.line
+     FROM ${s}.user_rows r WHERE r.state = 0
+       AND NOT EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key)
+       AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)
+     ORDER BY r.line`,
+    bindingsOf(context),
+  );
+  await addStubs(stage, context, {
+    table: 'user_rows',
+    key: 'manager_key',
+    email: 'manager_email',
+    name: 'manager_name',
+  });
+  await analyze(stage, 'people');
+}
+
+/** Managers, for dropRings. */
+export function managerRelation(stage: Stage): RingRelation {
+  return ringRelation(stage, {
+    planned: 'people',
+    said: 'user_rows',
+    above: 'manager_key',
+    table: 'users',
+    key: 'email_key',
+    reference: 'manager_id',
+  });
+}
+
+/** Records what the file changes in users who are there, then makes the change in the plan (rules U3–U5, U8–U12, C3). */
+export async function changeUsers(stage: Stage, context: PlanContext): Promise<void> {
+  const s = stage.prefix;
+  const isSqlite = stage.dialect === 'sqlite';
+  const bindings = bindingsOf(context);
+  const from = (more = '') => `FROM ${s}.people p CROSS JOIN ${s}.user_rows r ${more}
+    WHERE r.key = p.key AND r.state = 0 AND NOT (${isOwn})`;
+  if ((await count(stage, `SELECT COUNT(*) AS n ${from()}`, bindings)) === 0) return;
+  const record = (label: string, before: string, after: string, when: string) =>
+    run(
+      stage,
+      `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
+       SELECT :file, r.line, 'user', p.key, :label, ${before}, ${after} ${from()} AND ${when}`,
+      { ...bindings, label },
+    );
+  await record('User Email', 'p.email', 'r.email', 'r.moves = 1');
+  for (const { label, column, shown = (name: string) => name } of plainColumns) {
+    await record(
+      label,
+      shown(`p.${column}`),
+      shown(`r.${column}`),
+      `r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM p.${column}`,
+    );
+  }
+  const eachValue = isSqlite ? 'json_each(r.custom) t' : 'LATERAL jsonb_each_text(r.custom) AS t(key, value)';
+  await run(
+    stage,
+    `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
+     SELECT :file, r.line, 'user', p.key, COALESCE((SELECT f.label FROM fields f WHERE f.id = t.key),
+       (SELECT f.label FROM ${s}.fields f WHERE f.id = t.key)), p.custom->>t.key, t.value
+     ${from(`CROSS JOIN ${eachValue}`)} AND t.value IS DISTINCT FROM p.custom->>t.key`,
+    bindings,
+  );
+  const datePlan = planDate();
+  await record('Status', 'p.status', datePlan.status, `${datePlan.status} <> p.status`);
+  const merged = isSqlite ? 'json_patch(p.custom, r.custom)' : 'p.custom || r.custom';
+  await run(
+    stage,
+    `UPDATE ${s}.people AS p SET ${plainColumns.map(({ column }) => `${column} = COALESCE(r.${column}, p.${column})`).join(', ')},
+       email = CASE WHEN r.moves = 1 THEN r.email ELSE p.email END,
+       address = CASE WHEN r.moves = 0 THEN p.address WHEN r.address <> p.key THEN r.address END,
+       status = ${datePlan.status}, deactivate_at = ${datePlan.deactivateAt}, deactivated_at = ${datePlan.deactivatedAt},
+       deactivated_by = ${datePlan.deactivatedBy}, custom = CASE WHEN r.custom IS NULL THEN p.custom ELSE ${merged} END
+     FROM ${s}.user_rows r WHERE r.key = p.key AND r.state = 0 AND NOT (${isOwn})`,
+    bindings,
+  );
+}
+
+/** What a new `Deactivation Date` does to a user who is there (rule U12), as expressions over the row `r` and the user `p`. */
+function planDate() {
+  const isNew = 'r.deactivation_date IS NOT NULL AND r.deactivation_date IS DISTINCT FROM p.deactivation_date';
+  const when = (future: string, today: string, past: string, else_: string) =>
+    `CASE WHEN NOT (${isNew}) THEN ${else_} WHEN r.deactivation_date > :today THEN ${future}
+      WHEN r.deactivation_date = :today THEN ${today} ELSE ${past} END`;
+  const isOut = `p.status = 'deactivated'`;
+  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo')`;
+  // Whom an undo took away is there again when a file names them (as if created by it).
+  const returns = (value: string, else_: string) =>
+    `CASE WHEN ${isOut} AND p.deactivated_by = 'undo' THEN ${value} ELSE ${else_} END`;
+  return {
+    status: when(
+      `CASE WHEN ${comesBack} THEN 'active' ELSE p.status END`,
+      `'deactivated'`,
+      'p.status',
+      returns(`'active'`, 'p.status'),
+    ),
+    deactivateAt: when(
+      `CASE WHEN ${isOut} AND NOT (${comesBack}) THEN NULL ELSE r.deactivation_at END`,
+      'NULL',
+      `CASE WHEN ${isOut} THEN NULL ELSE CAST(:tomorrow AS BIGINT) END`,
+      'p.deactivate_at',
+    ),
+    deactivatedAt: when(
+      `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_at END`,
+      `CASE WHEN ${isOut} THEN p.deactivated_at ELSE CAST(:now AS BIGINT) END`,
+      'p.deactivated_at',
+      returns('NULL', 'p.deactivated_at'),
+    ),
+    deactivatedBy: when(
+      `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_by END`,
+      `CASE WHEN ${isOut} THEN p.deactivated_by ELSE 'import' END`,
+      'p.deactivated_by',
+      returns('NULL', 'p.deactivated_by'),
+    ),
+  };
+}
+
+export interface PlanCounts {
+  created: number;
+  updated: number;
+  unchanged: number;
+  deactivated: number;
+  scheduled: number;
+}
+
+/** What the rows of the file do to users. */
+export async function countUsers(stage: Stage, context: PlanContext): Promise<PlanCounts> {
+  const s = stage.prefix;
+  const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, bindingsOf(context));
+  const created = await n(`${s}.people p WHERE ${isOwn}`);
+  const updated = await n(
+    `(SELECT c.key FROM ${s}.changes c WHERE c.file = :file AND c.entity = 'user'
+       AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = c.key AND ${isOwn}) GROUP BY c.key) changed`,
+  );
+  const effective = await n(`${s}.user_rows WHERE state = 0`);
+  const deactivated =
+    (await n(`${s}.people p WHERE ${isOwn} AND p.status = 'deactivated'`)) +
+    (await n(`${s}.changes WHERE file = :file AND field = 'Status' AND after = 'deactivated'`));
+  const scheduled =
+    (await n(`${s}.people p WHERE ${isOwn} AND p.deactivate_at IS NOT NULL`)) +
+    (await n(
+      `${s}.changes c CROSS JOIN ${s}.people p WHERE p.key = c.key AND c.file = :file AND c.field = 'Deactivation Date'
+         AND c.entity = 'user' AND p.deactivate_at IS NOT NULL`,
+    ));
+  return { created, updated, unchanged: effective - created - updated, deactivated, scheduled };
+}

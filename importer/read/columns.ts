@@ -1,0 +1,151 @@
+/** Decides what each column of a file becomes: standard values, known custom fields, or new ones (rules F8, U14, C1–C4). */
+import { randomBytes } from 'node:crypto';
+import type { DateFormat } from '../../db/control/orgs.js';
+import type { Field, FieldType } from '../../db/directory/fields.js';
+import { makeIssue } from '../codes.js';
+import type { Issue } from '../types.js';
+import type { ColumnFacts, Survey } from './columnsurvey.js';
+import { type DateOrder, decideOrder } from './dates.js';
+import { countShown } from './fieldlimit.js';
+import { type Header, type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
+import { collapse, labelKey } from './normalize.js';
+import type { TeamName } from './teamlist.js';
+
+/** A custom field as one file fills it. */
+export interface FieldColumn {
+  index: number;
+  label: string;
+  field: Field;
+  /** For dates only. */
+  order: DateOrder;
+}
+
+export interface ColumnPlan {
+  /** Index of each standard column that the file has. */
+  standard: ReadonlyMap<string, number>;
+  /** What the file calls each of them: an alias of the organization, or another spelling. */
+  labels: ReadonlyMap<string, string>;
+  deactivationOrder: DateOrder;
+  fields: FieldColumn[];
+  /** Those of `fields` that the directory does not have yet. */
+  newFields: Field[];
+  /** Old names of renamed teams, by their compared forms. */
+  teamAliases: ReadonlyMap<string, TeamName>;
+  /** Which of `fields` tells who a row is about; null: no column does. */
+  identifier: FieldColumn | null;
+  warnings: Issue[];
+}
+
+/**
+ * @param known the organization's fields, those planned by earlier files of the run included.
+ * @param mostFields that the organization may have, less those that are hidden; its identifier has room in any case.
+ */
+export function planColumns(
+  header: Header,
+  { facts }: Survey,
+  known: readonly Field[],
+  format: DateFormat,
+  now: number,
+  identifier: string | undefined,
+  mostFields: number,
+): ColumnPlan {
+  const plan: ColumnPlan = {
+    standard: new Map(),
+    labels: new Map(),
+    deactivationOrder: 'ambiguous',
+    fields: [],
+    newFields: [],
+    teamAliases: new Map(),
+    identifier: null,
+    warnings: [],
+  };
+  const standard = new Map<string, number>();
+  const labels = new Map<string, string>();
+  const byKey = new Map(known.flatMap((field) => field.aliases.map((alias) => [alias, field] as const)));
+  for (const field of known) byKey.set(labelKey(field.label), field);
+  for (const { index, label, meaning } of header.columns) {
+    const seen = facts[index]!;
+    if (meaning.kind === 'standard') {
+      standard.set(meaning.column, index);
+      labels.set(meaning.column, label);
+      if (meaning.column === 'deactivationDate') plan.deactivationOrder = decideOrder(format, seen.dates);
+    } else if (meaning.kind === 'blank' && seen.values > 0) {
+      plan.warnings.push(makeIssue('label_blank', { line: header.line }, { number: index + 1 }));
+    } else if (meaning.kind === 'custom') {
+      // A field that was renamed answers to its old label as well as to the new one.
+      const isIdentifier =
+        identifier !== undefined &&
+        (byKey.get(labelKey(label)) ?? labelKey(label)) === (byKey.get(labelKey(identifier)) ?? labelKey(identifier));
+      const type = isIdentifier ? 'text' : tellType(seen, format);
+      const position = known.length + plan.newFields.length;
+      const hasRoom = isIdentifier || countShown(known) + plan.newFields.length < mostFields;
+      const found = byKey.get(labelKey(label));
+      if (found === undefined && !hasRoom && seen.values > 0) {
+        const where = { line: header.line, column: label };
+        plan.warnings.push(makeIssue('too_many_fields', where, { label, limit: mostFields }));
+        continue;
+      }
+      const field = found ?? createField(label, header.line, seen, type, format, position, now, plan);
+      if (field === null) continue;
+      const same = plan.fields.find((column) => column.field.id === field.id);
+      if (same !== undefined) {
+        plan.warnings.push(
+          makeIssue('field_twice', { line: header.line, column: label }, { label, other: same.label }),
+        );
+        continue;
+      }
+      plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
+      if (isIdentifier) plan.identifier = plan.fields.at(-1)!;
+    }
+  }
+  if (header.type === 'users' && identifier !== undefined && plan.identifier === null)
+    plan.warnings.push(
+      makeIssue('identifier_absent', { line: header.line, column: identifier }, { label: identifier }),
+    );
+  return { ...plan, standard, labels };
+}
+
+/** A standard column as the file calls it: reports speak its sender's words. */
+export function labelOf({ labels }: Pick<ColumnPlan, 'labels'>, column: UserColumn | TeamColumn): string {
+  return labels.get(column) ?? { ...userLabels, ...teamLabels }[column];
+}
+
+/** null: the column has no values, so nothing tells its type; it becomes a field when it has some. */
+function createField(
+  label: string,
+  line: number,
+  facts: ColumnFacts,
+  type: FieldType,
+  format: DateFormat,
+  position: number,
+  now: number,
+  plan: ColumnPlan,
+): Field | null {
+  if (facts.values === 0) return null;
+  if (type === 'text' && facts.areDates && decideOrder(format, facts.dates) === 'ambiguous') {
+    plan.warnings.push(makeIssue('field_ambiguous', { line, column: label }, { label }));
+  }
+  const field: Field = {
+    id: `f${randomBytes(6).toString('hex')}`,
+    label: collapse(label),
+    type,
+    position,
+    createdAt: now,
+    hidden: false,
+    aliases: [],
+  };
+  plan.newFields.push(field);
+  return field;
+}
+
+/** From the values that are not blank. Digits alone stay text: leading zeros count. */
+function tellType(facts: ColumnFacts, format: DateFormat): FieldType {
+  if (facts.areBooleans) return 'boolean';
+  if (!facts.areDates) return 'text';
+  const { onlyMdy, onlyDmy, eitherWay } = facts.dates;
+  const isSettled =
+    (format === 'mdy' && !onlyDmy) ||
+    (format === 'dmy' && !onlyMdy) ||
+    (format === 'auto' && !(onlyMdy && onlyDmy) && (onlyMdy || onlyDmy || !eitherWay));
+  return isSettled ? 'date' : 'text';
+}

@@ -1,0 +1,93 @@
+/** Reads files that are not UTF-8, where the organization's `encoding` says so (rule F2). */
+import type { Encoding } from '../../db/control/importoptions.js';
+import { RefusalError, refuse } from '../codes.js';
+import { decodeText } from './filetype.js';
+import type { Source } from './source.js';
+
+type Wide = 'utf-16le' | 'utf-16be';
+
+/** The source as UTF-8. `auto` reads it once to its end, if it is not UTF-16. */
+export async function readAs(source: Source, encoding: Encoding = 'utf-8'): Promise<Source> {
+  if (encoding === 'utf-8') return source;
+  const mark = await readMark(source);
+  if (mark === null) return source;
+  const wide = mark.startsWith('fffe') ? 'utf-16le' : mark.startsWith('feff') ? 'utf-16be' : null;
+  if (wide !== null) return encoding === 'windows-1252' ? source : decodeWide(source, wide);
+  if (encoding === 'utf-16' || mark === 'efbbbf') return source;
+  if (encoding === 'windows-1252') return isForeign(mark) ? source : decodeBytes(source, false);
+  return (await isLegacy(source)) ? decodeBytes(source, true) : source;
+}
+
+/** Whether what is written beside the file needs a byte order mark: the file has one, or is not UTF-8. */
+export async function hasMark(source: Source): Promise<boolean> {
+  return source.isGuessed !== undefined || (await readMark(source)) === 'efbbbf';
+}
+
+/** The first three bytes in hex; null: the source can't be read, and whoever reads it on is told why. */
+async function readMark(source: Source): Promise<string | null> {
+  let start: Buffer = Buffer.alloc(0);
+  try {
+    for await (const chunk of source.open()) {
+      start = Buffer.concat([start, chunk]);
+      if (start.length > 2) break;
+    }
+    return start.toString('hex', 0, 3);
+  } catch (error) {
+    if (error instanceof RefusalError) return null;
+    throw error;
+  }
+}
+
+/** A workbook, an archive, a PDF: as a text it would be nonsense, and as itself it is refused by its name. */
+function isForeign(mark: string): boolean {
+  return ['504b03', 'd0cf11', '255044', '1f8b08'].includes(mark);
+}
+
+async function isLegacy(source: Source): Promise<boolean> {
+  try {
+    for await (const _ of decodeText(source.open()));
+    return false;
+  } catch (error) {
+    if (error instanceof RefusalError) return error.refusal.code === 'not_utf8';
+    throw error;
+  }
+}
+
+/** Windows-1252: every byte is a character. */
+function decodeBytes(source: Source, isGuessed: boolean): Source {
+  return {
+    ...source,
+    isGuessed,
+    open: async function* () {
+      const decoder = new TextDecoder('windows-1252');
+      // As a stream: at once, Node.js 20 and later read it as Latin-1, without the euro sign.
+      for await (const chunk of source.open()) yield Buffer.from(decoder.decode(chunk, { stream: true }));
+    },
+  };
+}
+
+/** UTF-16 that ends in the middle of a character, or has half of one, is refused as broken UTF-8 is: it was cut off. */
+function decodeWide(source: Source, encoding: Wide): Source {
+  const read = (bytes: Buffer) => (encoding === 'utf-16le' ? bytes : Buffer.from(bytes).swap16()).toString('utf16le');
+  return {
+    ...source,
+    isGuessed: false,
+    open: async function* () {
+      let carried: Buffer = Buffer.alloc(0);
+      let offset = 0;
+      let line = 1;
+      for await (const chunk of source.open()) {
+        const bytes = Buffer.concat([carried, chunk]);
+        // The first half of a pair waits for the second, as the first byte of a unit does.
+        const text = read(bytes.subarray(0, bytes.length - (bytes.length % 2))).replace(/[\ud800-\udbff]$/, '');
+        const broken = text.search(/\p{Cs}/u);
+        line += (broken < 0 ? text : text.slice(0, broken)).split('\n').length - 1;
+        if (broken >= 0) throw new RefusalError(refuse('not_utf16', { offset: offset + 2 * broken }, line));
+        yield Buffer.from(offset === 0 ? text.replace(/^\ufeff/, '') : text);
+        offset += 2 * text.length;
+        carried = bytes.subarray(2 * text.length);
+      }
+      if (carried.length > 0) throw new RefusalError(refuse('not_utf16', { offset }, line));
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/** Tells what a file is by its first bytes, and checks that a text is UTF-8, byte for byte (rule F2). */
+import { isUtf8 } from 'node:buffer';
+import { RefusalError, refuse } from '../codes.js';
+
+const excel = 'In Excel choose File, Save As, and the type "CSV UTF-8 (Comma delimited) (*.csv)".';
+
+/** Beginnings of files that people send instead of a CSV, each with what to do about it. */
+const foreignFormats: readonly { magic: string; name: string; advice: string }[] = [
+  {
+    magic: '504b0304',
+    name: 'a zip archive or an Excel workbook (.xlsx)',
+    advice: `${excel} A zipped CSV has to be unpacked before it is sent.`,
+  },
+  { magic: 'd0cf11e0', name: 'an old Excel workbook (.xls)', advice: excel },
+  { magic: '25504446', name: 'a PDF document', advice: 'Export the data as CSV (UTF-8) instead.' },
+  {
+    magic: '1f8b',
+    name: 'a gzip archive',
+    advice: 'Send the CSV uncompressed; the connection compresses nothing and needs not to.',
+  },
+  { magic: 'fffe', name: 'UTF-16 text', advice: `Export it as UTF-8. ${excel}` },
+  { magic: 'feff', name: 'UTF-16 text', advice: `Export it as UTF-8. ${excel}` },
+  {
+    magic: '6167652d656e6372797074696f6e2e6f7267',
+    name: 'an age-encrypted file',
+    advice: 'Send the CSV itself; Dropslot seals it on arrival.',
+  },
+  {
+    magic: '2d2d2d2d2d424547494e20504750',
+    name: 'a PGP-encrypted file',
+    advice: 'Send the CSV itself; Dropslot seals it on arrival.',
+  },
+];
+
+/**
+ * Passes the bytes on unchanged, less a UTF-8 byte order mark, each chunk ending at a character's end.
+ * @throws RefusalError for anything that is not UTF-8 text, with the line and the byte offset.
+ */
+export async function* decodeText(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let carried: Buffer = Buffer.alloc(0);
+  let offset = 0;
+  const lines: Lines = { feeds: 0, returns: 0 };
+  let isFirst = true;
+  for await (const chunk of chunks) {
+    let text = carried.length === 0 ? chunk : Buffer.concat([carried, chunk]);
+    if (isFirst) {
+      if (text.length < 64) {
+        carried = text;
+        continue;
+      }
+      text = stripMark(refuseForeign(text));
+      offset = chunk.length + carried.length - text.length;
+      isFirst = false;
+    }
+    const end = text.length - incompleteTail(text);
+    const whole = text.subarray(0, end);
+    checkPiece(whole, offset, lines);
+    offset += end;
+    carried = text.subarray(end);
+    if (end > 0) yield whole;
+  }
+  if (isFirst) {
+    const text = stripMark(refuseForeign(carried));
+    offset = carried.length - text.length;
+    carried = text;
+  }
+  checkPiece(carried, offset, lines);
+  if (carried.length > 0) yield carried;
+}
+
+function refuseForeign(start: Buffer): Buffer {
+  const found = foreignFormats.find(({ magic }) => start.subarray(0, magic.length / 2).toString('hex') === magic);
+  if (found !== undefined) throw new RefusalError(refuse('not_csv', { what: found.name, advice: found.advice }));
+  return start;
+}
+
+function stripMark(text: Buffer): Buffer {
+  return text[0] === 0xef && text[1] === 0xbb && text[2] === 0xbf ? text.subarray(3) : text;
+}
+
+/** Bytes at the end that begin a character without ending it (0 to 3). */
+function incompleteTail(text: Buffer): number {
+  for (let back = 1; back <= Math.min(3, text.length); back++) {
+    const byte = text[text.length - back]!;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? back : 0;
+  }
+  return 0;
+}
+
+/** Ends of lines so far. Carriage returns count while there is no newline: old Macs, and "CSV (Macintosh)", write no other. */
+interface Lines {
+  feeds: number;
+  returns: number;
+}
+
+/** Adds the piece's lines to what was counted. */
+function checkPiece(piece: Buffer, offset: number, lines: Lines): void {
+  const zero = piece.indexOf(0);
+  // What comes first is told, so that it is the same wherever the pieces end.
+  const text = zero < 0 ? piece : piece.subarray(0, zero);
+  if (!isUtf8(text)) {
+    const bad = firstInvalid(text);
+    throw new RefusalError(refuse('not_utf8', { offset: offset + bad }, lineAt(piece.subarray(0, bad), lines)));
+  }
+  if (zero >= 0) {
+    const advice = 'Export the data as CSV (UTF-8).';
+    throw new RefusalError(refuse('binary', { offset: offset + zero, advice }, lineAt(text, lines)));
+  }
+  countLines(piece, lines);
+}
+
+function lineAt(before: Buffer, lines: Lines): number {
+  const { feeds, returns } = countLines(before, lines);
+  return 1 + (feeds > 0 ? feeds : returns);
+}
+
+function countLines(piece: Buffer, lines: Lines): Lines {
+  lines.feeds += countByte(piece, 10);
+  if (lines.feeds === 0) lines.returns += countByte(piece, 13);
+  return lines;
+}
+
+function countByte(piece: Buffer, byte: number): number {
+  let count = 0;
+  for (let at = piece.indexOf(byte); at >= 0; at = piece.indexOf(byte, at + 1)) count++;
+  return count;
+}
+
+/** Halves the piece until one character is left; only called once, on a piece that is invalid. */
+function firstInvalid(piece: Buffer): number {
+  let valid = 0;
+  for (let step = piece.length; step >= 1; step = Math.floor(step / 2)) {
+    while (valid + step <= piece.length) {
+      const slice = piece.subarray(0, valid + step);
+      if (!isUtf8(slice.subarray(0, slice.length - incompleteTail(slice)))) break;
+      valid += step;
+    }
+  }
+  // `valid` may lie inside a character that is cut short by what follows: its beginning is where the fault is.
+  return valid - incompleteTail(piece.subarray(0, valid));
+}

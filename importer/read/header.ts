@@ -1,0 +1,182 @@
+/** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
+import { makeIssue, RefusalError, refuse } from '../codes.js';
+import type { FileType, Issue } from '../types.js';
+import { readCell } from './formula.js';
+import { describeUnseen, editDistance, isName, labelKey, longestName } from './normalize.js';
+import type { Limits, Row } from './parse.js';
+
+/** The standard labels; the code speaks of a column by the name on the left. */
+export const userLabels = {
+  email: 'User Email',
+  userName: 'User Name',
+  firstName: 'First Name',
+  lastName: 'Last Name',
+  managerName: 'Manager',
+  managerEmail: 'Manager Email',
+  teams: 'Teams',
+  accountType: 'User Account Type',
+  isAdmin: 'Is Org Admin',
+  deactivationDate: 'Deactivation Date',
+} as const;
+
+export const teamLabels = {
+  name: 'Team Name',
+  ownerEmail: 'Owner Email',
+  parent: 'Parent Team',
+  type: 'Team Type',
+} as const;
+
+/** Written by exports for people to read; not a column that an import understands, nor a name for a field. */
+export const exportOnly = 'Status';
+
+export type UserColumn = keyof typeof userLabels;
+export type TeamColumn = keyof typeof teamLabels;
+
+export type Meaning =
+  | { kind: 'standard'; column: UserColumn | TeamColumn }
+  | { kind: 'custom' }
+  | { kind: 'blank' }
+  | { kind: 'ignored' };
+
+export interface Column {
+  index: number;
+  /** As the file writes it, trimmed. */
+  label: string;
+  meaning: Meaning;
+}
+
+export interface Header {
+  type: FileType;
+  columns: Column[];
+  /** Index of the column that tells whom or what a row is about: `User Email`, `Team Name`. */
+  key: number;
+  line: number;
+  /** The first line's cells, for the file of rejected rows. */
+  cells: string[];
+  /** Cells that a row must have: the columns up to the last one with a name. */
+  named: number;
+  warnings: Issue[];
+}
+
+/** The words of one organization. */
+export interface Wording {
+  /** Compared forms of labels that mean a standard label here. */
+  aliases: ReadonlyMap<string, string>;
+  /** Compared forms of labels that are fields of its own, however near they come to a standard label. */
+  own: ReadonlySet<string>;
+}
+
+const noWording: Wording = { aliases: new Map(), own: new Set() };
+
+/** @throws RefusalError when the file's type can't be told, a label stands twice, or there are too many columns. */
+export function readHeader(row: Row, limits: Limits, wording: Wording = noWording): Header {
+  const cells = row.cells.map((cell) => readCell(cell));
+  const named = countNamed(cells);
+  if (named > limits.maxColumns) {
+    throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
+  }
+  const meant = cells.map((cell) => followAlias(cell, cells, wording));
+  refuseTwice(cells, meant, row.line);
+  const type = tellType(cells, meant, row.line);
+  const warnings: Issue[] = [];
+  const columns = cells.map((cell, index): Column => {
+    const label = cell.trim();
+    if (label === '') return { index, label, meaning: { kind: 'blank' } };
+    return { index, label, meaning: tellMeaning(meant[index]!.trim(), type, row.line, wording, warnings) };
+  });
+  const isKey = ({ meaning }: Column) =>
+    meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
+  return { type, line: row.line, columns, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
+}
+
+/**
+ * A field that had the label before it became an alias keeps it beside the standard label: as exports write the two. And
+ * what is a team's name in a teams file may be a field of users: an alias makes no second key column.
+ */
+function followAlias(cell: string, cells: readonly string[], { aliases, own }: Wording): string {
+  const standard = aliases.get(labelKey(cell));
+  if (standard === undefined) return cell;
+  const isThere = (label: string) => cells.some((other) => labelKey(other) === labelKey(label));
+  if (standard === teamLabels.name && isThere(userLabels.email)) return cell;
+  if (standard === userLabels.email && isThere(teamLabels.name)) return cell;
+  return own.has(labelKey(cell)) && isThere(standard) ? cell : standard;
+}
+
+function tellType(cells: string[], meant: string[], line: number): FileType {
+  const nameOf = (standard: string) =>
+    cells[meant.findIndex((label) => labelKey(label) === labelKey(standard))]?.trim();
+  const [users, teams] = [nameOf(userLabels.email), nameOf(teamLabels.name)];
+  if (users !== undefined && teams !== undefined)
+    throw new RefusalError(refuse('both_key_columns', { users, teams }, line));
+  if (users === undefined && teams === undefined)
+    throw new RefusalError(refuse('no_key_column', { hint: nearestHint(cells) }, line));
+  return users === undefined ? 'teams' : 'users';
+}
+
+/** Names the label of the header that comes closest to one of the two key columns. */
+function nearestHint(cells: string[]): string {
+  const pairs = cells.flatMap((cell) =>
+    [userLabels.email, teamLabels.name].map((standard) => ({
+      label: cell.trim(),
+      standard,
+      distance: editDistance(labelKey(cell), labelKey(standard), 6),
+    })),
+  );
+  const nearest = pairs
+    .filter(({ label, distance }) => label !== '' && distance <= 6)
+    .sort((a, b) => a.distance - b.distance)[0];
+  if (nearest === undefined) return '';
+  return `; the nearest label is "${nearest.label}", which should be "${nearest.standard}"`;
+}
+
+/** @param meant the cells, with aliases followed: two names of one column are that column twice. */
+function refuseTwice(cells: string[], meant: string[], line: number): void {
+  const seen = new Map<string, string>();
+  for (const [index, cell] of meant.entries()) {
+    const key = labelKey(cell);
+    if (key === '') continue;
+    const [label, before] = [cells[index]!.trim(), seen.get(key)];
+    if (before !== undefined) {
+      const both = labelKey(before) === labelKey(label) ? label : `${before} (also ${label})`;
+      throw new RefusalError(refuse('label_twice', { label: both }, line, label));
+    }
+    seen.set(key, label);
+  }
+}
+
+function tellMeaning(label: string, type: FileType, line: number, wording: Wording, warnings: Issue[]): Meaning {
+  const standards: Record<string, string> = type === 'users' ? userLabels : teamLabels;
+  const key = labelKey(label);
+  for (const [column, standard] of Object.entries(standards)) {
+    if (key !== labelKey(standard)) continue;
+    if (label !== standard) {
+      const details = { label, standard, unseen: describeUnseen(label) };
+      warnings.push(makeIssue('label_inexact', { line, column: label }, details));
+    }
+    return { kind: 'standard', column: column as UserColumn | TeamColumn };
+  }
+  if (key === labelKey(exportOnly)) {
+    if (label !== exportOnly) warnings.push(makeIssue('label_reserved', { line, column: label }, { label }));
+    return { kind: 'ignored' };
+  }
+  if (type === 'users' && wording.own.has(key)) return { kind: 'custom' };
+  const near = Object.values(standards).find((standard) => editDistance(key, labelKey(standard), 2) <= 2);
+  if (near !== undefined) {
+    warnings.push(makeIssue('label_near', { line, column: label }, { label, standard: near }));
+    return { kind: 'ignored' };
+  }
+  if (type === 'users') {
+    if (isName(label)) return { kind: 'custom' };
+    warnings.push(makeIssue('label_long', { line, column: label }, { limit: longestName }));
+    return { kind: 'ignored' };
+  }
+  warnings.push(makeIssue('label_unknown', { line, column: label }, { label }));
+  return { kind: 'ignored' };
+}
+
+/** Columns up to the last one with a name: spreadsheets export empty ones behind it. */
+function countNamed(cells: string[]): number {
+  let length = cells.length;
+  while (length > 0 && cells[length - 1]!.trim() === '') length--;
+  return length;
+}

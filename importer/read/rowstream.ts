@@ -1,0 +1,211 @@
+/**
+ * The rows of a file as they are planned: all of them, or only those that the directory does not say already. Each comes
+ * with the digest by which it will be known the next time.
+ */
+import { RefusalError } from '../codes.js';
+import { decodeText } from './filetype.js';
+import { digestOf, type KnownRows } from './knownrowfilter.js';
+import { type Limits, type Row, readRows } from './parse.js';
+import { countLines, isBlank, RaggedError, type RawRecord, RecordCutter, trimRecord } from './records.js';
+import type { Source } from './source.js';
+
+export interface DigestedRow extends Row {
+  /** null: where the row ends in the text can't be told. */
+  digest: Buffer | null;
+}
+
+export interface Reading {
+  /** Rows that the directory already says: `open` leaves them out. Each is 1 at its place among the known rows in `met`. */
+  recognized: number;
+  met: Uint8Array | null;
+  /**
+   * The header first; lines are those of the file. Reading begins anew at each call.
+   * @throws RefusalError, and RaggedError where rows are left out of a text that has to be read as a whole.
+   */
+  open(): AsyncGenerator<Row[]>;
+  openDigested(): AsyncGenerator<DigestedRow[]>;
+  /** Whether the digests of the rows that were read last are right, all of them. */
+  isSure(): boolean;
+}
+
+/** A file of which more has changed is planned as a whole: what has changed is held in memory. */
+const mostChangedBytes = 16 * 1024 * 1024;
+const mostChangedRows = 100_000;
+
+/** Every row. */
+export function readWhole(source: Source, limits: Limits): Reading {
+  let pairing = new Pairing();
+  async function* openDigested(): AsyncGenerator<DigestedRow[]> {
+    pairing = new Pairing();
+    const text = cutBeside(decodeText(source.open()), limits, pairing);
+    for await (const batch of readRows(text, () => decodeText(source.open()), limits))
+      yield batch.map((row) => ({ ...row, digest: pairing.take(row.line)?.digest ?? null }));
+  }
+  const open = () => openRows(source, limits);
+  return { recognized: 0, met: null, open, openDigested, isSure: () => pairing.isWhole() };
+}
+
+/** The rows of a file, header first; reading begins anew at each call. @throws RefusalError */
+export function openRows(source: Source, limits: Limits): AsyncGenerator<Row[]> {
+  const reopen = () => decodeText(source.open());
+  return readRows(reopen(), reopen, limits);
+}
+
+/** Reads a file again for one of its rows; null: none begins on that line. */
+export async function findRow(open: Reading['open'], line: number): Promise<Row | null> {
+  for await (const batch of open()) {
+    const found = batch.find((row) => row.line === line);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
+/** Passes the text on, and what its records are to the pairing. */
+async function* cutBeside(text: AsyncIterable<Buffer>, limits: Limits, pairing: Pairing): AsyncGenerator<Buffer> {
+  const cutter = new RecordCutter(mostBytesOf(limits));
+  const add = (cut: () => RawRecord[]) => {
+    try {
+      for (const record of pairing.isRagged ? [] : cut())
+        pairing.add({ ...record, place: record.line, digest: digestOf(trimRecord(record)) });
+    } catch (error) {
+      if (!(error instanceof RaggedError)) throw error;
+      pairing.isRagged = true;
+    }
+  };
+  for await (const chunk of text) {
+    add(() => cutter.push(chunk));
+    yield chunk;
+  }
+  add(() => cutter.end());
+}
+
+/**
+ * The rows that are not known; null: too many are not, or the file has to be read as a whole to be understood.
+ * @param tell is told the rows read so far.
+ */
+export async function readChanged(
+  source: Source,
+  limits: Limits,
+  known: KnownRows,
+  tell: (rows: number) => void,
+): Promise<Reading | null> {
+  if (known.form === null) return null;
+  const changed = new ChangedRecords(known);
+  try {
+    const cutter = new RecordCutter(mostBytesOf(limits));
+    for await (const chunk of decodeText(source.open())) {
+      if (!cutter.push(chunk).every((record) => changed.take(record))) return null;
+      tell(changed.rows);
+    }
+    if (!cutter.end().every((record) => changed.take(record)) || changed.rows > limits.maxRows) return null;
+  } catch (error) {
+    // Whatever is wrong is told where the file is read as a whole.
+    if (error instanceof RaggedError || error instanceof RefusalError) return null;
+    throw error;
+  }
+  const { recognized, met, records } = changed;
+  const open = () => openChanged(records, limits);
+  return { recognized, met, open, openDigested: open, isSure: () => true };
+}
+
+/** What is left of a file without the rows that are known. */
+class ChangedRecords {
+  readonly records: PlacedRecord[] = [];
+  readonly met: Uint8Array;
+  recognized = 0;
+  #bytes = 0;
+  #place = 1;
+  #hasHeader = false;
+
+  constructor(private readonly known: KnownRows) {
+    this.met = new Uint8Array(known.size);
+  }
+
+  get rows(): number {
+    return this.recognized + this.records.length;
+  }
+
+  /** false: the file is better planned as a whole. */
+  take(record: RawRecord): boolean {
+    const digest = digestOf(trimRecord(record));
+    if (this.#hasHeader) {
+      const place = this.known.find(digest);
+      // The same row twice: how it counts is for the plan to say.
+      if (place >= 0 && this.met[place] === 1) return false;
+      if (place >= 0) {
+        this.met[place] = 1;
+        this.recognized++;
+        return true;
+      }
+      // What stands before the header may tell another delimiter.
+    } else if (digest.toString('hex') !== this.known.form?.header) return false;
+    else this.#hasHeader = true;
+    // A copy, or the whole chunk that it stands in would stay.
+    this.records.push({ ...record, bytes: Buffer.from(record.bytes), digest, place: this.#place });
+    this.#place += countLines(record);
+    this.#bytes += record.bytes.length;
+    return this.#bytes <= mostChangedBytes && this.records.length <= mostChangedRows;
+  }
+}
+
+async function* openChanged(records: readonly PlacedRecord[], limits: Limits): AsyncGenerator<DigestedRow[]> {
+  const pairing = new Pairing();
+  for (const record of records) pairing.add(record);
+  async function* text(): AsyncGenerator<Buffer> {
+    for (let at = 0; at < records.length; at += 1000)
+      yield Buffer.concat(records.slice(at, at + 1000).map(({ bytes }) => bytes));
+  }
+  for await (const batch of readRows(text(), text, limits)) {
+    yield batch.map(({ line: place, cells }) => {
+      const record = pairing.take(place);
+      if (record === null) throw new RaggedError('a row is not what its quotes say');
+      return { line: record.line, cells, digest: record.digest };
+    });
+  }
+  if (!pairing.isWhole()) throw new RaggedError('a record is not a row');
+}
+
+interface PlacedRecord extends RawRecord {
+  digest: Buffer;
+  /** The line where it begins in the text that is parsed. */
+  place: number;
+}
+
+/** Records that were taken, and wait to be let go together. */
+const mostTaken = 10_000;
+
+/** Brings records and the rows that parsing makes of them together. Where these differ, nothing is sure. */
+class Pairing {
+  isRagged = false;
+  #waiting: PlacedRecord[] = [];
+  #next = 0;
+
+  add(record: PlacedRecord): void {
+    if (this.#next > mostTaken) [this.#waiting, this.#next] = [this.#waiting.slice(this.#next), 0];
+    this.#waiting.push(record);
+  }
+
+  /** The record of the row that parsing has found at a line; null: there is none. */
+  take(place: number): PlacedRecord | null {
+    while (!this.isRagged && this.#next < this.#waiting.length) {
+      const record = this.#waiting[this.#next]!;
+      if (record.place > place) break;
+      this.#next++;
+      if (record.place === place) return record;
+      if (!isBlank(record)) break;
+    }
+    this.isRagged = true;
+    this.#waiting = [];
+    return null;
+  }
+
+  /** Whether every record that is no row is blank. */
+  isWhole(): boolean {
+    return !this.isRagged && this.#waiting.slice(this.#next).every(isBlank);
+  }
+}
+
+/** Past this some cell is above its limit. */
+function mostBytesOf({ maxCellBytes, maxColumns }: Limits): number {
+  return maxCellBytes * 2 + 64 * maxColumns;
+}

@@ -1,0 +1,39 @@
+/** Reads back what was found wrong with a file, in the order of its lines, and what is new in it; a million findings need no memory. */
+import type { FieldType } from '../../db/directory/fields.js';
+import { analyze, createIndex, pagesByLine, rows } from '../plan/context.js';
+import type { Stage } from '../plan/stage.js';
+import type { StagedIssue } from '../plan/stagedrows.js';
+
+const pageRows = 2000;
+
+/** Call once, when every file of the run is planned. */
+export async function indexIssues(stage: Stage): Promise<void> {
+  await createIndex(stage, 'issues', 'file, line, n', 'order');
+  await analyze(stage, 'issues');
+}
+
+export async function* listIssues(stage: Stage, file: number): AsyncGenerator<StagedIssue[]> {
+  for (let [line, n] = [-1, -1]; ; ) {
+    const page = await rows<StagedIssue & { n: number; line: number; col: string | null }>(
+      stage,
+      `SELECT * FROM ${stage.prefix}.issues WHERE file = :file AND (line, n) > (:line, :n) ORDER BY file, line, n LIMIT :limit`,
+      { file, line, n, limit: pageRows },
+    );
+    if (page.length === 0) return;
+    yield page.map((issue) => ({ ...issue, column: issue.col, line: issue.line === 0 ? null : issue.line }));
+    ({ line, n } = page[page.length - 1]!);
+  }
+}
+
+/** The lines that were rejected, in order, each once. */
+export async function* listFaultyLines(stage: Stage, file: number): AsyncGenerator<number> {
+  const query = `SELECT DISTINCT line FROM ${stage.prefix}.issues
+    WHERE file = :file AND severity = 'fault' AND line > :after ORDER BY line LIMIT :limit`;
+  for await (const page of pagesByLine<{ line: number }>(stage, query, { file })) yield* page.map(({ line }) => line);
+}
+
+/** Custom fields that a file brings, in the order of its columns (rule C1). */
+export async function listNewFields(stage: Stage, file: number): Promise<{ label: string; type: FieldType }[]> {
+  const sql = `SELECT label, type FROM ${stage.prefix}.fields WHERE file = :file ORDER BY position`;
+  return rows<{ label: string; type: FieldType }>(stage, sql, { file });
+}

@@ -1,0 +1,121 @@
+/** Writes what goes back to the sender, sealed: the report and the rejected rows of each file, the summary of the run (R1). */
+import type { Paths } from '../../config/paths.js';
+import type { Settings } from '../../config/settings.js';
+import type { OrgOptions } from '../../db/control/importoptions.js';
+import { createBlob } from '../../storage/blobs.js';
+import type { BlobWriter, SealedBlob } from '../../storage/sealedwriter.js';
+import { RefusalError } from '../codes.js';
+import type { PlannedFile } from '../plan/plan.js';
+import type { Stage } from '../plan/stage.js';
+import { hasMark } from '../read/encoding.js';
+import { decodeText } from '../read/filetype.js';
+import { guardCell, guardFormula } from '../read/formula.js';
+import { type Form, type Row, tellForm } from '../read/parse.js';
+import type { Source } from '../read/source.js';
+import { byteOrderMark, markOf, toCsv } from './csv.js';
+import { listFaultyLines, listIssues } from './findings.js';
+
+export interface ReportDeps {
+  settings: Settings;
+  paths: Paths;
+  stage: Stage;
+  /** `age1…` of the organization. */
+  recipient: string;
+  options: OrgOptions;
+}
+
+/** Everything that is wrong with a file: line, column, severity, code, message, value; separated as the file is. */
+export async function writeReport(deps: ReportDeps, file: number, source: Source): Promise<SealedBlob> {
+  const { mark, delimiter } = await readForm(source, deps.options);
+  return writeBlob(deps, async (writer) => {
+    await writer.write(Buffer.from(mark));
+    await writeRows(writer, [['line', 'column', 'severity', 'code', 'message', 'value']], delimiter);
+    for await (const page of listIssues(deps.stage, file)) {
+      const cells = page.map(({ line, column, severity, code, message, value }) => [
+        line ?? '',
+        guardFormula(column ?? ''),
+        severity,
+        code,
+        guardFormula(message),
+        guardFormula(value ?? ''),
+      ]);
+      await writeRows(writer, cells, delimiter);
+    }
+  });
+}
+
+/**
+ * The faulty rows under the original header, to be mended and sent again; the file is read once more for them. They are
+ * written as the file is: whoever opened that in a spreadsheet opens these, and no letter of theirs is lost on the way. Only
+ * what a spreadsheet would run is guarded.
+ */
+export async function writeRejected(
+  deps: ReportDeps,
+  file: number,
+  source: Source,
+  planned: PlannedFile,
+): Promise<SealedBlob> {
+  const { mark, first, delimiter } = await readForm(source, deps.options);
+  return writeBlob(deps, async (writer) => {
+    await writer.write(Buffer.from(mark + first + toCsv([planned.header.map(guardCell)], delimiter)));
+    const faulty = listFaultyLines(deps.stage, file);
+    let next = await faulty.next();
+    for await (const batch of planned.open()) {
+      const rejected: Row[] = [];
+      for (const row of batch) {
+        if (next.done === true) break;
+        if (row.line !== next.value) continue;
+        rejected.push(row);
+        next = await faulty.next();
+      }
+      await writeRows(
+        writer,
+        rejected.map(({ cells }) => cells.map(guardCell)),
+        delimiter,
+      );
+      if (next.done === true) break;
+    }
+  });
+}
+
+/** A text in pieces, as long as it may be. */
+export async function writePieces(
+  deps: Pick<ReportDeps, 'paths' | 'recipient'>,
+  pieces: AsyncIterable<string>,
+): Promise<SealedBlob> {
+  return writeBlob(deps, async (writer) => {
+    for await (const piece of pieces) await writer.write(Buffer.from(piece));
+  });
+}
+
+export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, text: string): Promise<SealedBlob> {
+  return writeBlob(deps, (writer) => writer.write(Buffer.from(text)));
+}
+
+/** A file that is no text, or can't be read, has the standard form. */
+async function readForm(source: Source, options: OrgOptions): Promise<Form & { mark: string }> {
+  const mark = (await hasMark(source)) ? byteOrderMark : markOf(options);
+  const form = await tellForm(decodeText(source.open())).catch((error: Error) => {
+    if (error instanceof RefusalError) return { delimiter: ',', first: '' };
+    throw error;
+  });
+  return { ...form, mark };
+}
+
+async function writeBlob(
+  { paths, recipient }: Pick<ReportDeps, 'paths' | 'recipient'>,
+  fill: (writer: BlobWriter) => Promise<void>,
+): Promise<SealedBlob> {
+  const writer = await createBlob(paths, recipient);
+  try {
+    await fill(writer);
+    return await writer.finish();
+  } catch (error) {
+    await writer.discard();
+    throw error;
+  }
+}
+
+async function writeRows(writer: BlobWriter, rows: (string | number)[][], delimiter: string): Promise<void> {
+  if (rows.length > 0) await writer.write(Buffer.from(toCsv(rows, delimiter)));
+}

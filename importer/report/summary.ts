@@ -1,0 +1,114 @@
+/** The summary of a run as people read it. */
+import type { Counts, FileOutcome, RunSummary } from '../types.js';
+
+/** The words behind a count: for one, and for more. */
+const shown: readonly [keyof Counts, string, string][] = [
+  ['created', 'created', 'created'],
+  ['updated', 'updated', 'updated'],
+  ['unchanged', 'unchanged', 'unchanged'],
+  ['deactivated', 'deactivated', 'deactivated'],
+  ['scheduled', 'to be deactivated', 'to be deactivated'],
+  ['stubs', 'created because others name it', 'created because others name them'],
+  ['faults', 'row rejected', 'rows rejected'],
+  ['warnings', 'warning', 'warnings'],
+  ['refused', 'file refused', 'files refused'],
+];
+
+/** Plain text, no longer than a screen for a run of a few files. */
+export function describeRun(summary: RunSummary): string {
+  const head = headOf(summary);
+  const isApplied = summary.state === 'applied' || summary.state === undefined;
+  const lines = [
+    `${head} of ${summary.org}, ${summary.date} (${summary.timeZone})`,
+    '',
+    ...describeHold(summary),
+    ...describeUndo(summary),
+    ...(summary.undo !== undefined
+      ? []
+      : summary.files.length === 0
+        ? ['No file was waiting.']
+        : summary.files.flatMap(describeFile)),
+    '',
+    ...(isApplied || summary.undo !== undefined ? [] : ['What the files say:']),
+    `Users: ${describeCounts(summary.users)}`,
+    `Teams: ${describeCounts(summary.teams)}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function headOf({ kind, run }: RunSummary): string {
+  if (kind === 'check') return 'Check';
+  return kind === 'undo' && run === null ? 'Undo (dry run)' : `Run ${run}`;
+}
+
+function describeUndo({ undo, state }: RunSummary): string[] {
+  if (undo === undefined) return [];
+  const { run, kept, report } = undo;
+  if (state === 'planned') {
+    const left = kept === 0 ? '' : `; ${kept} ${kept === 1 ? 'value' : 'values'} would be left alone`;
+    return [`What run ${run} had changed would be taken back${left}.`];
+  }
+  const left = `${kept} ${kept === 1 ? 'value was' : 'values were'} left alone, and why, in ${report}`;
+  return [`What run ${run} had changed was taken back.`, ...(report === null ? [] : [left])];
+}
+
+/** Older summaries have no state. */
+function describeHold({ kind, run, state, hold = [], note = null }: RunSummary): string[] {
+  const said = note === null ? [] : [`The operator's note: ${note}`];
+  const why = hold.map(({ message }) => `  ${message}`);
+  if (state === 'rejected') return ['REJECTED by an operator: nothing was applied.', ...why, ...said, ''];
+  if (kind === 'check' && hold.length > 0) return ['This would be HELD until an operator approves it.', ...why, ''];
+  if (state === 'superseded')
+    return ['SUPERSEDED: a file of it was replaced or removed; nothing of it was applied.', ...why, ''];
+  if (state === 'held')
+    return [
+      'HELD: nothing is applied until an operator approves it.',
+      ...why,
+      `  If the files are right, ask your operator to approve run ${run}. If not, send corrected files under the same names:`,
+      '  they take the place of these.',
+      `  What becomes of it: run-${run}.summary.txt if it is approved, run-${run}.rejected.txt if not, and`,
+      `  run-${run}.superseded.txt if corrected files came first.`,
+      '',
+    ];
+  return said.length > 0 ? [...said, ''] : [];
+}
+
+function describeFile(file: FileOutcome): string[] {
+  const kind = file.type === null ? 'file' : `${file.type} file`;
+  const head = `${file.name}: ${kind}, ${file.rows} ${file.rows === 1 ? 'row' : 'rows'}, ${file.bytes} bytes`;
+  const lines = [head];
+  if (file.refusal !== null) {
+    const where = file.refusal.line === null ? '' : `line ${file.refusal.line}: `;
+    lines.push(`  REFUSED, nothing of it was applied. ${where}${file.refusal.message}`);
+  }
+  lines.push(...describeNewFields(file));
+  if (file.archivedAs !== null) lines.push(`  archived as ${file.archivedAs}`);
+  if (file.report !== null) lines.push(`  details in ${file.report}`);
+  if (file.rejected !== null) lines.push(`  ${describeRejected(file)} in ${file.rejected}`);
+  lines.push(`  SHA-256 ${file.sha256}`);
+  return lines;
+}
+
+/** A misspelt column is seen here: it makes a field of its own. */
+export function describeNewFields({ newFields = [] }: Pick<FileOutcome, 'newFields'>): string[] {
+  const kinds = { text: 'text', boolean: 'Yes or No', date: 'date' };
+  if (newFields.length === 0) return [];
+  return [
+    `  new fields: ${newFields.map(({ label, type }) => `${label.replace(/\s+/g, ' ')} (${kinds[type]})`).join(', ')}`,
+  ];
+}
+
+/** Of a refused file the other rows have not been applied either: to send the mended ones alone would lose them. */
+export function describeRejected({ refusal }: Pick<FileOutcome, 'refusal'>): string {
+  return refusal === null
+    ? 'rejected rows, to be mended and sent again,'
+    : 'faulty rows, to be mended in the whole file, which is then sent again,';
+}
+
+/** `3 created, 1 updated`; what is zero is left out. */
+export function describeCounts(counts: Counts): string {
+  const parts = shown
+    .filter(([name]) => counts[name] > 0)
+    .map(([name, one, more]) => `${counts[name]} ${counts[name] === 1 ? one : more}`);
+  return parts.length === 0 ? 'nothing' : parts.join(', ');
+}

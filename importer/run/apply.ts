@@ -1,0 +1,192 @@
+/** Makes a plan true: one transaction in the directory, which also records the run and the uploads that it applied. */
+
+import type { Queryable } from '../../db/connection.js';
+import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
+import { DatabaseError, isUniqueViolation } from '../../db/error.js';
+import type { Stage } from '../plan/stage.js';
+
+export interface Application {
+  org: string;
+  runId: number;
+  /** `uploadId` null: no file says it, the operator does. */
+  uploads: readonly { file: number; uploadId: number | null }[];
+  /** The organization's version that the plan was made on. */
+  version: number;
+  /** Milliseconds since 1970. */
+  now: number;
+  /** All that settling the run needs, as JSON: found by `findApplied` after a crash. */
+  outcome: unknown;
+  /** Rows of files that the directory says then; `kept`: those that it said before. null: nothing is known of it. */
+  known: Parameters<typeof replaceKnownRows>[3] | 'kept';
+}
+
+/** What the run left for settling; null: it was not applied. */
+export async function findApplied(db: Queryable, runId: number): Promise<unknown | null> {
+  const row = await db('applied_runs').where({ run_id: runId }).first();
+  return row === undefined ? null : JSON.parse(row.outcome);
+}
+
+/**
+ * Applies what the stage has planned, all of it or nothing.
+ * @throws DatabaseError `conflict` when the directory changed since it was planned: plan again;
+ *   `duplicate` when this run, or an upload of it, was applied before.
+ */
+export async function applyPlan(stage: Stage, application: Application): Promise<void> {
+  await stage.db.transaction(async (tx) => {
+    await claimVersion(tx, application);
+    await recordApplication(tx, application);
+    await recordKnown(tx, application);
+    const step = (sql: string) =>
+      tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
+    await numberNew(stage, step);
+    for (const sql of statements(stage)) await step(sql);
+    const [moved] = await readRows<{ n: number }>(
+      tx,
+      stage,
+      `SELECT COUNT(*) AS n FROM ${stage.prefix}.people WHERE address IS NOT NULL`,
+    );
+    if (moved!.n > 0) await showAddresses(stage, step);
+    await recordChanges(stage, application, tx, moved!.n > 0);
+  });
+}
+
+async function claimVersion(tx: Queryable, { org, version }: Application): Promise<void> {
+  await tx('org_versions').insert({ org_id: org, version: 0 }).onConflict('org_id').ignore();
+  const claimed = await tx('org_versions')
+    .where({ org_id: org, version })
+    .update({ version: version + 1 });
+  if (claimed === 0) throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
+}
+
+async function recordKnown(tx: Queryable, { org, version, known }: Application): Promise<void> {
+  if (known === 'kept') await carryKnownRows(tx, org, version);
+  else await replaceKnownRows(tx, org, version + 1, known);
+}
+
+async function recordApplication(tx: Queryable, { org, runId, uploads, now, outcome }: Application): Promise<void> {
+  try {
+    await tx('applied_runs').insert({ run_id: runId, org_id: org, at: now, outcome: JSON.stringify(outcome) });
+    for (const { uploadId } of uploads)
+      if (uploadId !== null) await tx('applied_uploads').insert({ upload_id: uploadId, run_id: runId });
+  } catch (cause) {
+    if (isUniqueViolation(cause))
+      throw new DatabaseError('duplicate', `run ${runId} or one of its files was applied before`, { cause });
+    throw cause;
+  }
+}
+
+/** Gives new users and teams their ids, so that the rest can refer to them. */
+async function numberNew({ dialect, prefix: s }: Stage, step: (sql: string) => Promise<unknown>): Promise<void> {
+  for (const [plan, table] of [
+    ['people', 'users'],
+    ['groups', 'teams'],
+  ]) {
+    const next =
+      dialect === 'postgres'
+        ? `nextval(pg_get_serial_sequence('${table}', 'id'))`
+        : `n + COALESCE((SELECT seq FROM main.sqlite_sequence WHERE name = '${table}'), 0)`;
+    await step(`UPDATE ${s}.${plan} SET id = ${next} WHERE is_new = 1`);
+  }
+}
+
+function statements({ prefix: s }: Stage): string[] {
+  const values = `user_name, first_name, last_name, manager_id, account_type, is_admin, status, deactivation_date, deactivate_at,
+    deactivated_at, deactivated_by, custom`;
+  const names = values.split(',').map((name) => name.trim());
+  const idOf = (key: string, plan: string, table: string, tableKey: string) =>
+    `COALESCE((SELECT x.id FROM ${s}.${plan} x WHERE x.key = ${key}),
+      (SELECT y.id FROM ${table} y WHERE y.org_id = :org AND y.${tableKey} = ${key}))`;
+  // Whoever changes an email is in the plan; all others have the email that is their key.
+  const pairs = (table: string) =>
+    `SELECT COALESCE(p.id, u.id), k.id FROM ${s}.${table} j LEFT JOIN ${s}.people p ON p.key = j.person_key
+     LEFT JOIN users u ON p.id IS NULL AND u.org_id = :org AND u.email_key = j.person_key
+     CROSS JOIN teams k WHERE k.org_id = :org AND k.name_key = j.team_key`;
+  return [
+    `INSERT INTO fields (id, org_id, label, label_key, type, position, created_at)
+     SELECT id, :org, label, label_key, type, position, created_at FROM ${s}.fields`,
+    // An email that one user gives up and another one takes is free in between.
+    `UPDATE users SET email_key = ' ' || CAST(id AS TEXT)
+     WHERE id IN (SELECT p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL)`,
+    `UPDATE ${s}.people SET manager_id = ${idOf(`people.manager_key`, 'people', 'users', 'email_key')}
+     WHERE manager_key IS NOT NULL`,
+    `INSERT INTO users (id, org_id, email, email_key, ${values}, created_at, updated_at)
+     SELECT id, :org, email, COALESCE(address, key), ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
+    `INSERT INTO former_emails (org_id, email_key, user_id)
+     SELECT :org, f.email_key, p.id FROM ${s}.formers f JOIN ${s}.people p ON p.key = f.key WHERE 1 = 1
+     ON CONFLICT (org_id, email_key) DO UPDATE SET user_id = excluded.user_id`,
+    `INSERT INTO schedules_before (run_id, user_id, deactivate_at, deactivated_at, deactivated_by)
+     SELECT CAST(:runId AS BIGINT), u.id, u.deactivate_at, u.deactivated_at, u.deactivated_by FROM ${s}.people p JOIN users u ON u.id = p.id
+     WHERE p.is_new = 0 AND (u.status, u.deactivation_date, u.deactivate_at) IS DISTINCT FROM (p.status, p.deactivation_date, p.deactivate_at)`,
+    `UPDATE users AS u SET ${names.map((name) => `${name} = p.${name}`).join(', ')}, updated_at = CAST(:now AS BIGINT)
+     FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0
+       AND (${names.map((name) => `u.${name}`).join(', ')}) IS DISTINCT FROM (${names.map((name) => `p.${name}`).join(', ')})`,
+    `UPDATE users AS u SET email = p.email, email_key = p.address, updated_at = CAST(:now AS BIGINT)
+     FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0 AND p.address IS NOT NULL`,
+    `UPDATE ${s}.groups SET owner_id = ${idOf('groups.owner_key', 'people', 'users', 'email_key')} WHERE owner_key IS NOT NULL`,
+    `UPDATE ${s}.groups SET parent_id = ${idOf('groups.parent_key', 'groups', 'teams', 'name_key')} WHERE parent_key IS NOT NULL`,
+    `INSERT INTO teams (id, org_id, name, name_key, owner_id, parent_id, type, created_at, updated_at)
+     SELECT id, :org, name, key, owner_id, parent_id, type, CAST(:now AS BIGINT), CAST(:now AS BIGINT)
+     FROM ${s}.groups WHERE is_new = 1 ORDER BY n`,
+    `UPDATE teams AS k SET owner_id = g.owner_id, parent_id = g.parent_id, type = g.type, updated_at = CAST(:now AS BIGINT)
+     FROM ${s}.groups g WHERE g.id = k.id AND g.is_new = 0`,
+    `INSERT INTO memberships (user_id, team_id) ${pairs('joins')} ON CONFLICT (user_id, team_id) DO NOTHING`,
+    `DELETE FROM memberships WHERE (user_id, team_id) IN (${pairs('leaves')})`,
+  ];
+}
+
+async function readRows<T>(tx: Queryable, { dialect }: Stage, sql: string): Promise<T[]> {
+  const result = await tx.raw(sql);
+  return (dialect === 'sqlite' ? result : result.rows) as T[];
+}
+
+/** The record tells emails, where the plan has keys. */
+async function showAddresses({ prefix: s }: Stage, step: (sql: string) => Promise<unknown>): Promise<void> {
+  await step(
+    `UPDATE ${s}.changes AS c SET after = p.address FROM ${s}.people p
+     WHERE p.key = c.after AND p.address IS NOT NULL AND c.field IN ('Manager Email', 'Owner Email')`,
+  );
+}
+
+/** Each change with its run, file, line, entity, field, before and after (rule R3); a creation with all its values. */
+async function recordChanges(
+  { dialect, prefix: s }: Stage,
+  { org, runId, uploads, now }: Application,
+  tx: Queryable,
+  hasMoved: boolean,
+): Promise<void> {
+  const emailOf = (key: string) =>
+    hasMoved ? `COALESCE((SELECT m.address FROM ${s}.people m WHERE m.key = ${key}), ${key})` : key;
+  const object = dialect === 'sqlite' ? 'json_object' : 'jsonb_build_object';
+  const withoutNulls = (json: string) =>
+    dialect === 'sqlite' ? `json_patch('{}', ${json})` : `jsonb_strip_nulls(${json})::text`;
+  const person = withoutNulls(
+    `${object}('User Email', x.email, 'User Name', x.user_name, 'First Name', x.first_name, 'Last Name', x.last_name,
+      'Manager Email', ${emailOf('x.manager_key')}, 'User Account Type', x.account_type, 'Is Org Admin', CASE x.is_admin WHEN 1 THEN 'Yes' ELSE 'No' END,
+      'Deactivation Date', x.deactivation_date, 'Status', x.status, 'custom', ${dialect === 'sqlite' ? 'json(x.custom)' : 'x.custom'})`,
+  );
+  const group = withoutNulls(
+    `${object}('Team Name', x.name, 'Owner Email', ${emailOf('x.owner_key')}, 'Parent Team', x.parent_key, 'Team Type', x.type)`,
+  );
+  const field = withoutNulls(`${object}('label', x.label, 'type', x.type)`);
+  const columns = 'org_id, run_id, upload_id, line, entity, entity_id, field, before, after, at';
+  const head = 'SELECT :org, CAST(:runId AS BIGINT), CAST(:uploadId AS BIGINT)';
+  const created = (entity: string, plan: string, after: string) =>
+    `INSERT INTO changes (${columns}) ${head}, ${plan === 'fields' ? '1' : 'x.line'}, '${entity}', CAST(x.id AS TEXT), '', NULL, ${after},
+     CAST(:now AS BIGINT) FROM ${s}.${plan} x WHERE x.file = :file ${plan === 'fields' ? '' : 'AND x.is_new = 1 ORDER BY x.n'}`;
+  for (const { file, uploadId } of uploads) {
+    const bindings = { org, runId, uploadId, now, file } as never;
+    await tx.raw(created('field', 'fields', field), bindings);
+    await tx.raw(created('user', 'people', person), bindings);
+    await tx.raw(created('team', 'groups', group), bindings);
+    await tx.raw(
+      `INSERT INTO changes (${columns}) ${head}, c.line, c.entity, CAST(COALESCE(p.id, g.id, u.id, k.id) AS TEXT), c.field, c.before,
+         c.after, CAST(:now AS BIGINT) FROM ${s}.changes c
+       LEFT JOIN ${s}.people p ON c.entity = 'user' AND p.key = c.key
+       LEFT JOIN ${s}.groups g ON c.entity = 'team' AND g.key = c.key
+       LEFT JOIN users u ON p.id IS NULL AND c.entity = 'user' AND u.org_id = :org AND u.email_key = c.key
+       LEFT JOIN teams k ON g.id IS NULL AND c.entity = 'team' AND k.org_id = :org AND k.name_key = c.key
+       WHERE c.file = :file`,
+      bindings,
+    );
+  }
+}

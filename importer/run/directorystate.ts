@@ -1,0 +1,54 @@
+/** What of the directory a plan begins with. */
+import type { Settings } from '../../config/settings.js';
+import { readVersion as readProgramVersion } from '../../config/version.js';
+import type { Queryable } from '../../db/connection.js';
+import type { Org } from '../../db/control/orgs.js';
+import { readVersion } from '../../db/directory/directory.js';
+import { listFields } from '../../db/directory/fields.js';
+import { readKnownRows } from '../../db/directory/knownrows.js';
+import { listTeamAliases } from '../../db/directory/teamaliases.js';
+import type { PlanJob } from '../plan/plan.js';
+import { digestOf, KnownRows } from '../read/knownrowfilter.js';
+import type { Application } from './apply.js';
+
+type Known = Pick<PlanJob, 'fields' | 'teamAliases' | 'known'>;
+
+/** `version`: what a plan was made on that is made of this. */
+export async function readKnown(db: Queryable, org: Org, settings: Settings): Promise<Known & { version: number }> {
+  const version = await readVersion(db, org.id);
+  const aliases = await listTeamAliases(db, org.id);
+  const fields = await listFields(db, org.id);
+  const teamAliases = new Map(aliases.map(({ key, teamKey, teamName }) => [key, { key: teamKey, name: teamName }]));
+  const stored = await readKnownRows(db, org.id, version);
+  const isSame = stored?.rules === digestRules({ org, settings, fields, teamAliases });
+  return {
+    version,
+    fields,
+    teamAliases,
+    known: isSame ? new KnownRows(stored.form, stored.pieces) : new KnownRows(null, []),
+  };
+}
+
+/** What is known once the plan is applied. */
+export function keepKnown(job: PlanJob): Application['known'] {
+  if (job.known.form === null) return null;
+  if (!job.known.isChanged) return 'kept';
+  return { form: job.known.form, rules: digestRules(job), pieces: job.known.pieces() };
+}
+
+/** Of all that decides what a row says and how it is judged, beside its file and the directory's version. */
+function digestRules({
+  org,
+  settings,
+  fields,
+  teamAliases,
+}: Pick<PlanJob, 'org' | 'settings' | 'fields' | 'teamAliases'>): string {
+  const rules = [
+    readProgramVersion(),
+    [settings.maxCellBytes, settings.maxColumns],
+    [org.dateFormat, org.teamsMode, org.options.aliases, org.options.identifier],
+    fields.map(({ id, label, type, aliases }) => [id, label, type, aliases]),
+    [...teamAliases].sort(([a], [b]) => (a < b ? -1 : 1)),
+  ];
+  return digestOf(JSON.stringify(rules)).toString('hex');
+}

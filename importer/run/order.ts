@@ -1,0 +1,69 @@
+/** The order of a run's files: teams before users, and within a type the oldest upload first (rule F10). */
+import type { Logger } from '../../config/logger.js';
+import type { Paths } from '../../config/paths.js';
+import type { Settings } from '../../config/settings.js';
+import type { Org } from '../../db/control/orgs.js';
+import type { UploadRow } from '../../db/control/uploads.js';
+import { openBlobOf } from '../../storage/blobs.js';
+import { SpaceError } from '../../storage/types.js';
+import { RefusalError, refuse } from '../codes.js';
+import { readAs } from '../read/encoding.js';
+import { readHeader } from '../read/header.js';
+import { wordingOf } from '../read/labels.js';
+import { openRows } from '../read/rowstream.js';
+import type { Source } from '../read/source.js';
+import type { FileType } from '../types.js';
+
+export interface UploadSource {
+  upload: UploadRow;
+  source: Source;
+}
+
+/** @param uploads oldest first. */
+export async function orderSources(
+  { settings, paths, logger }: { settings: Settings; paths: Paths; logger: Logger },
+  identity: () => Promise<string>,
+  org: Org,
+  uploads: readonly UploadRow[],
+): Promise<UploadSource[]> {
+  const typed = [];
+  for (const upload of uploads) {
+    const source = await readAs(openUploadSource(paths, identity, upload, logger), org.options.encoding);
+    typed.push({ upload, source, rank: (await peekType(source, settings, org)) === 'teams' ? 0 : 1 });
+  }
+  return typed.sort((a, b) => a.rank - b.rank).map(({ upload, source }) => ({ upload, source }));
+}
+
+function openUploadSource(paths: Paths, identity: () => Promise<string>, upload: UploadRow, logger: Logger): Source {
+  return {
+    name: upload.path.slice(upload.path.lastIndexOf('/') + 1),
+    bytes: upload.size,
+    sha256: upload.sha256,
+    open: async function* () {
+      try {
+        const reader = await openBlobOf(paths, upload.blobId, identity);
+        try {
+          yield* reader.stream();
+        } finally {
+          await reader.close();
+        }
+      } catch (error) {
+        if (!(error instanceof SpaceError) || error.code !== 'damaged') throw error;
+        logger.error('a stored file is damaged', { org: upload.org, upload: upload.id, reason: error.message });
+        throw new RefusalError(refuse('damaged'));
+      }
+    },
+  };
+}
+
+/** null: it can't be told; the reading of the file will say why. */
+async function peekType(source: Source, settings: Settings, org: Org): Promise<FileType | null> {
+  try {
+    for await (const [header] of openRows(source, settings))
+      return readHeader(header!, settings, wordingOf(org, [])).type;
+    return null;
+  } catch (error) {
+    if (error instanceof RefusalError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Removes what has been kept long enough: archived files, reports, superseded files, uploads that nobody resumed, and what
+ * crashes left in the blob store. Names go first, in small transactions, then the bytes: killed in between, bytes without
+ * a name are left, which the next pass finds as orphans. The other way round, names without their bytes would be left.
+ */
+import type { Logger } from '../../config/logger.js';
+import type { Paths } from '../../config/paths.js';
+import type { Settings } from '../../config/settings.js';
+import type { Db } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { isBlobLive } from '../../db/control/blobs.js';
+import { deletePartial, listExpiredPartials } from '../../db/control/partials.js';
+import {
+  type Cutoffs,
+  deleteEmptyFolders,
+  deleteExpiredFiles,
+  listExpiredFiles,
+  listUnfinishedRuns,
+} from '../../db/control/retention.js';
+import type { Settlement } from '../../db/control/settle.js';
+import { removeBlob } from '../../storage/blobs.js';
+import { sweepOrphans } from '../../storage/orphans.js';
+import { removePartials } from '../../storage/partials.js';
+import { findApplied } from '../run/apply.js';
+import { type Rounds, startRounds } from './periodic.js';
+
+export interface RetentionDeps {
+  control: Db;
+  directory: Db;
+  paths: Pick<Paths, 'blobs' | 'partials'>;
+  settings: Pick<Settings, 'keepArchiveDays' | 'keepReportDays' | 'keepSupersededDays' | 'keepPartialHours'>;
+  logger: Logger;
+  now: () => number;
+  /** Told each step that a crash can separate from the next: for tests that end it there. */
+  onStep?: (step: RetentionStep) => void;
+}
+
+export type RetentionStep = 'partials forgotten' | 'partials removed' | 'names removed' | 'bytes removed' | 'swept';
+
+export interface Removed {
+  partials: number;
+  files: number;
+  folders: number;
+  orphans: number;
+}
+
+const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
+/** A transaction so small that no CLOSE waits for it noticeably. */
+const batchRows = 100;
+/** A file of the blob store that no row knows is nobody's after this time: between move and commit lie seconds. */
+const orphanMs = dayMs;
+/** After this an upload in progress counts as cut off whatever the settings say: its server would have ended it. */
+const openMs = 2 * dayMs;
+
+/** Looks after partials every hour and after everything once a day, and at the start. */
+export function startRetention(deps: RetentionDeps): Rounds {
+  let turn = 0;
+  return startRounds(async (isStopping) => {
+    try {
+      const partials = await removeExpiredPartials(deps);
+      const rest = turn % 24 === 0 ? await removeExpired(deps, isStopping) : {};
+      const removed = { partials, ...rest };
+      if (Object.values(removed).some((count) => count > 0))
+        deps.logger.info('removed what was kept long enough', removed);
+    } catch (error) {
+      deps.logger.error('what was kept long enough could not be removed', { reason: (error as Error).message });
+    }
+    turn++;
+    return hourMs;
+  });
+}
+
+/** Everything but partials. */
+export async function removeExpired(
+  deps: RetentionDeps,
+  isStopping: () => boolean = () => false,
+): Promise<Omit<Removed, 'partials'>> {
+  const { control, now } = deps;
+  const files = await removeExpiredFiles(deps, isStopping);
+  const folders = await control.write.transaction((tx) => deleteEmptyFolders(tx, now() - dayMs));
+  const orphans = isStopping() ? 0 : await removeOrphans(deps);
+  return { files, folders, orphans };
+}
+
+/** Uploads that were cut off and not resumed in time. */
+export async function removeExpiredPartials({ control, paths, settings, now, onStep }: RetentionDeps): Promise<number> {
+  const before = { kept: now() - settings.keepPartialHours * hourMs, open: now() - openMs };
+  for (let removed = 0; ; ) {
+    const partials = await listExpiredPartials(control.read, before, batchRows);
+    for (const { id } of partials) await deletePartial(control.write, id);
+    onStep?.('partials forgotten');
+    const kept = partials.filter(({ state }) => state === 'kept').map(({ id }) => id);
+    // One that is still written to keeps its file; it is published without the note.
+    await removePartials(paths, kept);
+    onStep?.('partials removed');
+    removed += partials.length;
+    if (partials.length < batchRows) return removed;
+  }
+}
+
+async function removeExpiredFiles(deps: RetentionDeps, isStopping: () => boolean): Promise<number> {
+  const { control, paths, settings, now, onStep } = deps;
+  const cutoffOf = (days: number) => (days === 0 ? null : now() - days * dayMs);
+  const cutoffs: Cutoffs = {
+    archived: cutoffOf(settings.keepArchiveDays),
+    superseded: cutoffOf(settings.keepSupersededDays),
+    reports: cutoffOf(settings.keepReportDays),
+  };
+  for (let removed = 0; ; ) {
+    const expired = isStopping() ? [] : await listExpiredFiles(control.read, cutoffs, batchRows);
+    if (expired.length === 0) return removed;
+    const gone = await control.write.transaction(async (tx) => {
+      const files = await deleteExpiredFiles(tx, expired);
+      const { org } = expired[0]!;
+      const event = { at: now(), org, actor: 'system', action: 'files.expired', subject: org };
+      await recordAudit(tx, { ...event, detail: { files: files.length } });
+      return files;
+    });
+    onStep?.('names removed');
+    for (const { blobId } of gone) if (!(await isBlobLive(control.read, blobId))) await removeBlob(paths, blobId);
+    onStep?.('bytes removed');
+    removed += gone.length;
+  }
+}
+
+async function removeOrphans({ control, directory, paths, now, onStep }: RetentionDeps): Promise<number> {
+  const kept = new Set<string>();
+  for (const run of await listUnfinishedRuns(control.read)) {
+    const applied = (await findApplied(directory.read, run)) as Settlement | null;
+    for (const { blob } of applied?.reports ?? []) kept.add(blob.id);
+  }
+  const removed = await sweepOrphans({ control, paths, kept, before: now() - orphanMs });
+  onStep?.('swept');
+  return removed;
+}

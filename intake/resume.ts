@@ -1,0 +1,115 @@
+/** What one upload leaves in the control database while it goes on, so that a cut connection or a crash can be resumed. */
+import type { Queryable } from '../db/connection.js';
+import { lockOrg, type Org } from '../db/control/orgs.js';
+import { deletePartial, insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
+import { hasNewerUpload } from '../db/control/uploads.js';
+import type { NodeKey } from '../keys/master/nodekey.js';
+import { sealPayloadKey } from '../storage/partials.js';
+import { splitPath } from '../storage/path.js';
+import type { Attributes } from '../storage/types.js';
+import type { Remains } from './content.js';
+import type { GroupCommit } from './groupcommit.js';
+
+/** Less than this is sent again sooner than it is written down. */
+const worthBytes = 256 * 1024;
+
+export interface TrailPlace {
+  org: Org;
+  commits: GroupCommit;
+  /** Reads back what is left; made with the first use. */
+  nodeKey(): Promise<NodeKey>;
+  now(): number;
+  warn(message: string, cause: unknown): void;
+}
+
+export interface TrailOf {
+  path: string;
+  begunAt: number;
+  /** The partial that the upload began with; null: none. */
+  basedOn: string | null;
+  /** Whether anything is kept at all. */
+  keeps: boolean;
+}
+
+/** Calls come one after the other. */
+export class Trail {
+  readonly #place: TrailPlace;
+  #of: TrailOf;
+  #notedId: string | null = null;
+  #isOutdated = false;
+  #noting: Promise<void> = Promise.resolve();
+
+  constructor(place: TrailPlace, of: TrailOf) {
+    this.#place = place;
+    this.#of = of;
+  }
+
+  get keeps(): boolean {
+    return this.#of.keeps;
+  }
+
+  /** The next note says so; a crash before it leaves the old name. */
+  moveTo(path: string): void {
+    this.#of = { ...this.#of, path };
+    this.#isOutdated = true;
+  }
+
+  /** Notes, beside the upload, what a crash would leave; once for each file that it seals. */
+  note(remains: Remains, attributes: Attributes): void {
+    if (!this.#of.keeps || remains.sealedBytes < worthBytes) return;
+    if (remains.id === this.#notedId && !this.#isOutdated) return;
+    const outdated = this.#notedId;
+    this.#notedId = remains.id;
+    this.#isOutdated = false;
+    const noted = this.#noting.then(async () => {
+      const partial = await this.#describe(remains, attributes);
+      await this.#place.commits.run(async (tx) => {
+        if (outdated !== null) await deletePartial(tx, outdated);
+        await insertOpenPartial(tx, partial);
+      });
+    });
+    this.#noting = noted.catch((cause) => this.#place.warn('a crash would lose an upload in progress', cause));
+  }
+
+  /** What is noted, once nothing more is under way; null: nothing. To be deleted with the upload's end. */
+  async settle(): Promise<string | null> {
+    await this.#noting;
+    return this.#notedId;
+  }
+
+  /**
+   * Makes `size` bytes of it what the next upload may go on from. A newer complete version, and what was kept of it
+   * before, may be worth more: returns the partials whose files may go.
+   */
+  async keep(remains: Remains, attributes: Attributes, size: number): Promise<(tx: Queryable) => Promise<string[]>> {
+    const noted = await this.settle();
+    const partial = await this.#describe(remains, attributes);
+    const { path, begunAt } = this.#of;
+    return async (tx) => {
+      if (noted !== null) await deletePartial(tx, noted);
+      const org = await lockOrg(tx, partial.org, false);
+      // Destroyed meanwhile, and with it every file.
+      if (org === null || org.sealedIdentity === null) return [partial.id];
+      if (await hasNewerUpload(tx, partial.org, path, begunAt)) return [partial.id];
+      return keepPartial(tx, partial, size);
+    };
+  }
+
+  async #describe({ id, secret, continuesBase }: Remains, attributes: Attributes): Promise<NewPartial> {
+    const { org, nodeKey, now } = this.#place;
+    const { path, begunAt, basedOn } = this.#of;
+    const node = await nodeKey();
+    return {
+      id,
+      org: org.id,
+      ...splitPath(path),
+      basedOn: continuesBase ? basedOn : null,
+      node: node.recipient,
+      payloadKey: await sealPayloadKey(secret.payloadKey, node),
+      headerBytes: secret.headerBytes,
+      ...attributes,
+      begunAt,
+      updatedAt: now(),
+    };
+  }
+}

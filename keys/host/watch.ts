@@ -1,0 +1,71 @@
+/** Notices that the host keys of a folder have changed, whoever changed them and on whatever machine. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type HostKey, hostKeyNames, loadHostKeys } from './hostkeys.js';
+
+/** Looking is a handful of stat calls. Network file systems tell nobody of changes made elsewhere, so that we look. */
+const lookEveryMs = 500;
+
+export interface HostKeyWatch {
+  stop(): Promise<void>;
+}
+
+/**
+ * Calls `onChange` with the keys of `folder` when they are others than `known`, and `onError` once for each state of
+ * the folder that can't be used; the keys that were there before stay in use then.
+ */
+export function watchHostKeys(
+  folder: string,
+  known: readonly HostKey[],
+  { onChange, onError }: { onChange(keys: HostKey[]): void; onError(error: Error): void },
+): HostKeyWatch {
+  let seen: string | null = null;
+  let current = describe(known);
+  let timer: NodeJS.Timeout;
+  let isStopped = false;
+  const look = async (): Promise<void> => {
+    const stamp = await stampOf(folder);
+    if (stamp === seen) return;
+    try {
+      const keys = await loadHostKeys(folder);
+      if (!keys.some(({ state }) => state === 'active')) throw new Error(`no active host key in ${folder}`);
+      if (describe(keys) !== current && !isStopped) onChange(keys);
+      current = describe(keys);
+    } catch (error) {
+      if (!isStopped) onError(error as Error);
+    }
+    // What changed while we read is seen the next time.
+    seen = stamp;
+  };
+  let looking = Promise.resolve();
+  const schedule = (): void => {
+    if (isStopped) return;
+    timer = setTimeout(() => {
+      looking = look().then(schedule);
+    }, lookEveryMs);
+  };
+  schedule();
+  return {
+    stop: async () => {
+      isStopped = true;
+      clearTimeout(timer);
+      await looking;
+    },
+  };
+}
+
+function describe(keys: readonly HostKey[]): string {
+  return keys.map(({ fingerprint, state }) => `${state} ${fingerprint}`).join('\n');
+}
+
+async function stampOf(folder: string): Promise<string> {
+  const stamps = hostKeyNames.map(async (name) => {
+    try {
+      const { ino, size, mtimeMs } = await stat(join(folder, name));
+      return `${ino}/${size}/${mtimeMs}`;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code;
+    }
+  });
+  return (await Promise.all(stamps)).join(' ');
+}

@@ -1,0 +1,84 @@
+/** Watches over those who are logged in: tells of each whose key was revoked, has expired, or may no longer do what it did. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../../config/logger.js';
+import type { Db } from '../../db/connection.js';
+import { readAccess } from '../../db/control/accessversion.js';
+import type { Authenticator, Login } from './authenticate.js';
+
+export interface AccessWatch {
+  /** `end` is called once, with the reason for the log, when the login no longer holds. What comes back forgets it. */
+  guard(login: Login, address: string | null, end: (reason: string) => void): () => void;
+}
+
+interface Guarded {
+  login: Login;
+  address: string | null;
+  end: (reason: string) => void;
+  /** The version at which it was judged; null: not since it came, and a change may have come with it. */
+  seen: number | null;
+}
+
+interface WatchDeps {
+  control: Db;
+  authenticator: Pick<Authenticator, 'review'>;
+  logger: Logger;
+  now: () => number;
+  /** Between two looks at the version: a third of the second within which a revoked session ends. */
+  everyMs?: number;
+}
+
+/** Asks the database only while somebody is logged in: one row by its primary key, and the keys only when it has changed. */
+export function createAccessWatch({ control, authenticator, logger, now, everyMs = 300 }: WatchDeps): AccessWatch {
+  const guarded = new Set<Guarded>();
+  let isLooking = false;
+
+  const look = async (): Promise<void> => {
+    const version = await readAccess(control.read);
+    const isOver = ({ validUntil }: Login) => validUntil !== null && validUntil <= now();
+    const doubtful = [...guarded].filter(({ login, seen }) => seen !== version || isOver(login));
+    if (doubtful.length === 0) return;
+    const review = authenticator.review(doubtful.map(({ login }) => login));
+    const judge = async (each: Guarded): Promise<void> => {
+      const { login, address } = each;
+      const outcome = await review(login, address);
+      if (!('denied' in outcome) && outcome.permission === login.permission) {
+        each.seen = version;
+        each.login = outcome;
+      } else if (guarded.delete(each)) {
+        each.end('denied' in outcome ? outcome.denied : 'other permission for this key');
+      }
+    };
+    await Promise.all(doubtful.map(judge));
+  };
+
+  const watch = async (): Promise<void> => {
+    let failedBefore = false;
+    while (guarded.size > 0) {
+      await sleep(everyMs, undefined, { ref: false });
+      // Who stops closes the database after the last session, and a question to a closed pool waits for a minute.
+      if (guarded.size === 0) break;
+      try {
+        await look();
+        failedBefore = false;
+      } catch (error) {
+        // Without the database nobody logs in and nothing is queued either: who is there stays, until it answers again.
+        if (!failedBefore && guarded.size > 0)
+          logger.error('cannot see whether keys were revoked', { detail: (error as Error).message });
+        failedBefore = true;
+      }
+    }
+    isLooking = false;
+  };
+
+  return {
+    guard(login, address, end) {
+      const each: Guarded = { login, address, end, seen: null };
+      guarded.add(each);
+      if (!isLooking) {
+        isLooking = true;
+        void watch();
+      }
+      return () => void guarded.delete(each);
+    },
+  };
+}

@@ -1,0 +1,262 @@
+/** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer has keys proved. */
+import { hasSftp } from '../../config/plans.js';
+import type { Settings } from '../../config/settings.js';
+import type { Db, Queryable } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { isCertificateRevoked } from '../../db/control/certificates.js';
+import {
+  findLoginKey,
+  findLoginKeys,
+  hasPasswords,
+  type LoginKey,
+  type LoginKeyKind,
+  type Permission,
+  touchLoginKey,
+} from '../../db/control/keys.js';
+import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
+import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
+import { fingerprintOf } from './fingerprint.js';
+import { nameOfPassword, PasswordQueue } from './password.js';
+import { judgeKey, judgePlace } from './terms.js';
+
+/** Who may come in. */
+export interface Login {
+  org: Org;
+  /** Of the key that was offered; of a certificate, of the key in it. */
+  fingerprint: string;
+  /** Of the login key whose terms hold: the key itself, or the authority. */
+  credential: string;
+  permission: Permission;
+  /** Whether the key may sign with SHA-1 where a listener takes that. */
+  allowsSha1: boolean;
+  /** When it ends by itself; null: never. */
+  validUntil: number | null;
+  certificate: Certificate | null;
+}
+
+/** Why a key may not come in: for the log only, the client always gets the same answer. */
+export type DenialReason =
+  | 'unknown organization'
+  | 'disabled organization'
+  | 'plan without SFTP'
+  | 'unknown key'
+  | 'unknown authority'
+  | 'wrong password'
+  | 'too many passwords at once'
+  | 'revoked key'
+  | 'key not valid yet'
+  | 'expired key'
+  | 'address not allowed for this key'
+  | 'address not allowed for this organization'
+  | 'outside the hours of this organization'
+  | 'malformed certificate'
+  | 'revoked certificate'
+  | CertificateFlaw;
+
+export interface Denial {
+  denied: DenialReason;
+  fingerprint: string;
+}
+
+export interface LoginPlace {
+  address: string | null;
+  /** The client program's identification. */
+  client: string | null;
+  /** What the connection agreed on. */
+  algorithms: string | null;
+}
+
+export interface Authenticator {
+  /** `publicKey`: a key or a certificate in SSH wire format. Throws only when the database can't be asked. */
+  authenticate(orgId: string, publicKey: Buffer, address: string | null): Promise<Login | Denial>;
+  /** The same for a password. Whether there is such an organization or password or not, it takes as long. */
+  authenticatePassword(orgId: string, password: string, address: string | null): Promise<Login | Denial>;
+  /** Whether anybody has a password: nobody is asked for one otherwise, and everybody is if so. */
+  offersPasswords(): Promise<boolean>;
+  /** Notes a login that has succeeded. */
+  recordLogin(login: Login, place: LoginPlace): Promise<void>;
+  /** Notes that a key of the organization was not let in; without a signature it may have been anybody who knows it. */
+  recordRefusal(
+    org: string,
+    denial: Denial,
+    place: Omit<LoginPlace, 'algorithms'> & { isProven: boolean },
+  ): Promise<void>;
+  /**
+   * Judges these logins of the past as they stand now; one call asks the database once for all of them, and is not for
+   * keeping.
+   */
+  review(logins: readonly Login[]): (login: Login, address: string | null) => Promise<Login | Denial>;
+}
+
+/** What somebody shows: a key or a certificate with its wire format, or what they have shown before. */
+interface Shown {
+  kind: LoginKeyKind;
+  fingerprint: string;
+  credential: string;
+  /** null: proved at the login. */
+  wire: Buffer | null;
+  certificate: Certificate | null;
+}
+
+interface Standing {
+  org: Org | null;
+  key: LoginKey | null;
+  isRevoked: boolean;
+}
+
+export interface AuthenticatorDeps {
+  control: Db;
+  settings: Pick<Settings, 'sftpPlans'>;
+  now: () => number;
+}
+
+export function createAuthenticator({ control, settings, now }: AuthenticatorDeps): Authenticator {
+  const passwords = new PasswordQueue();
+  return {
+    async authenticate(orgId, publicKey, address) {
+      const shown = readShown(publicKey);
+      const standing = await ask(control.read, orgId, shown);
+      return shown.isBroken
+        ? { denied: 'malformed certificate', fingerprint: shown.fingerprint }
+        : judge(standing, shown, address, settings, now());
+    },
+    async authenticatePassword(orgId, password, address) {
+      const fingerprint = nameOfPassword(password) ?? noPassword;
+      const shown: Shown = { kind: 'password', fingerprint, credential: fingerprint, wire: nothing, certificate: null };
+      const standing = await ask(control.read, orgId, shown);
+      // What was never generated here is wrong whoever says it: it takes no processor, and no place in the queue.
+      const isRight = fingerprint !== noPassword && (await passwords.check(password, standing.key?.secret ?? null));
+      if (isRight === true) return judge(standing, shown, address, settings, now());
+      const denied = isRight === null ? 'too many passwords at once' : 'wrong password';
+      // What somebody typed is not for the log, unless it is the name of a password that is there.
+      return { denied, fingerprint: standing.key?.fingerprint ?? noPassword };
+    },
+    offersPasswords: () => hasPasswords(control.read, now()),
+    async recordLogin(login, place) {
+      const { org, fingerprint, credential, permission } = login;
+      const at = now();
+      const event = { at, org: org.id, actor: `key:${fingerprint}`, action: 'login.accepted', subject: org.id };
+      const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...place };
+      await control.write.transaction(async (tx) => {
+        await touchLoginKey(tx, org.id, credential, { at, ...place });
+        await recordAudit(tx, { ...event, detail });
+      });
+    },
+    async recordRefusal(org, { denied, fingerprint }, { address, client, isProven }) {
+      const event = { at: now(), org, actor: isProven ? `key:${fingerprint}` : 'system', action: 'login.refused' };
+      const detail = { reason: denied, address, client, proven: isProven };
+      await recordAudit(control.write, { ...event, subject: fingerprint, detail });
+    },
+    review(logins) {
+      const known = gather(control.read, logins);
+      return async (login, address) => {
+        const { orgs, keys } = await known;
+        const { org, credential, certificate } = login;
+        const isRevoked =
+          certificate !== null && (await isCertificateRevoked(control.read, org.id, credential, marksOf(certificate)));
+        const standing = {
+          org: orgs.get(org.id) ?? null,
+          key: keys.get(nameOf(org.id, credential)) ?? null,
+          isRevoked,
+        };
+        return judge(standing, shownBefore(login), address, settings, now());
+      };
+    },
+  };
+}
+
+const noPassword = 'password:unknown';
+/** A password has no wire format. */
+const nothing = Buffer.alloc(0);
+
+function shownBefore({ fingerprint, credential, certificate }: Login): Shown {
+  const kind = certificate !== null ? 'ca' : credential.startsWith('password:') ? 'password' : 'key';
+  return { kind, fingerprint, credential, wire: null, certificate };
+}
+
+function readShown(wire: Buffer): Shown & { isBroken: boolean } {
+  const alone = fingerprintOf(wire);
+  try {
+    const certificate = readCertificate(wire);
+    if (certificate !== null)
+      return {
+        kind: 'ca',
+        fingerprint: certificate.fingerprint,
+        credential: certificate.authorityFingerprint,
+        wire: certificate.authority,
+        certificate,
+        isBroken: false,
+      };
+    return { kind: 'key', fingerprint: alone, credential: alone, wire, certificate, isBroken: false };
+  } catch {
+    return { kind: 'key', fingerprint: alone, credential: alone, wire, certificate: null, isBroken: true };
+  }
+}
+
+async function gather(db: Queryable, logins: readonly Login[]) {
+  const ids = [...new Set(logins.map(({ org }) => org.id))];
+  const credentials = [...new Set(logins.map(({ credential }) => credential))];
+  // Keys before organizations: who is removed between the two is told that the organization is gone.
+  const keys = await findLoginKeys(db, ids, credentials);
+  const orgs = await findOrgs(db, ids);
+  return {
+    orgs: new Map(orgs.map((org) => [org.id, org])),
+    keys: new Map(keys.map((key) => [nameOf(key.org, key.fingerprint), key])),
+  };
+}
+
+function nameOf(org: string, credential: string): string {
+  return `${org} ${credential}`;
+}
+
+/** All is asked whatever the first answer says, so that an unknown organization takes no less time than a known one. */
+async function ask(db: Queryable, orgId: string, { credential, certificate }: Shown): Promise<Standing> {
+  const marks = certificate === null ? [] : marksOf(certificate);
+  const id = toText(orgId);
+  const [org, key, isRevoked] = await Promise.all([
+    findOrg(db, id),
+    findLoginKey(db, id, credential),
+    marks.length > 0 && isCertificateRevoked(db, id, credential, marks),
+  ]);
+  return { org, key, isRevoked };
+}
+
+function marksOf({ serial, keyId, fingerprint }: Certificate) {
+  return [
+    { kind: 'serial', value: serial },
+    { kind: 'id', value: toText(keyId) },
+    { kind: 'key', value: fingerprint },
+  ] as const;
+}
+
+/** PostgreSQL takes no text with a NUL, which no id has: a stranger's must be unknown, not an error. */
+function toText(claimed: string): string {
+  return claimed.replaceAll('\0', '\uFFFD');
+}
+
+function judge(
+  { org, key, isRevoked }: Standing,
+  shown: Shown,
+  address: string | null,
+  settings: AuthenticatorDeps['settings'],
+  at: number,
+): Login | Denial {
+  const { fingerprint, certificate, wire } = shown;
+  const deny = (denied: DenialReason): Denial => ({ denied, fingerprint });
+  if (org === null) return deny('unknown organization');
+  if (!org.enabled) return deny('disabled organization');
+  if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
+  if (key?.kind !== shown.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
+    return deny(certificate === null ? 'unknown key' : 'unknown authority');
+  // Who is in already may finish after the hours.
+  const denied = judgeKey(key, address, at) ?? judgePlace(org, address, wire === null ? null : at);
+  if (denied !== null) return deny(denied);
+  const { permission, allowsSha1, expiresAt } = key;
+  const login = { org, fingerprint, credential: key.fingerprint, permission, allowsSha1, certificate };
+  if (certificate === null) return { ...login, validUntil: expiresAt };
+  const flaw = judgeCertificate(certificate, { principals: key.principals ?? [org.id], address, now: at });
+  if (flaw !== null) return deny(flaw);
+  if (isRevoked) return deny('revoked certificate');
+  const ends = [expiresAt, certificate.validBefore].filter((time) => time !== null);
+  return { ...login, validUntil: ends.length === 0 ? null : Math.min(...ends) };
+}

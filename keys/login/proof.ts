@@ -1,0 +1,68 @@
+/** Whether a client has the private key of what it offers: the signature of an authentication request (RFC 4252, section 7). */
+import ssh2 from 'ssh2';
+import { typeOf, wireString } from '../wire.js';
+import { readCertificate } from './certificate.js';
+import { certifiedType } from './fingerprint.js';
+import { importKey, padRsaValue, verifySignature } from './verify.js';
+
+/** As ssh2 hands it over. */
+export interface Proof {
+  /** The algorithm of the request; RSA's newer ones are told as `ssh-rsa` with a hash. */
+  algorithm: string;
+  hashAlgo: string | undefined;
+  /** A key or a certificate in wire format. */
+  key: Buffer;
+  /** What is signed. */
+  blob: Buffer | undefined;
+  signature: Buffer | undefined;
+}
+
+export function signsWithSha1({ algorithm, hashAlgo }: Pick<Proof, 'algorithm' | 'hashAlgo'>): boolean {
+  return (algorithm === 'ssh-rsa' && hashAlgo === undefined) || algorithm === 'ssh-rsa-cert-v01@openssh.com';
+}
+
+/** `takesSha1`: signatures of `ssh-rsa` count, too; certificates' never. */
+export function verifyProof(proof: Proof, takesSha1 = false): boolean {
+  const { key, blob, signature } = proof;
+  if (blob === undefined || signature === undefined) return false;
+  if (signsWithSha1(proof) && !(takesSha1 && proof.algorithm === 'ssh-rsa')) return false;
+  const type = typeOf(key);
+  if (certifiedType(type) !== null) return verifyCertified(proof, type, blob, signature);
+  // Whatever the request says, the key says what it is.
+  if (proof.algorithm !== type) return false;
+  if (type.startsWith('sk-')) return verifySignature(key, restoreToken(type, signature), blob);
+  if (!isSound(key)) return false;
+  const parsed = ssh2.utils.parseKey(key);
+  if (parsed instanceof Error) return false;
+  return parsed.verify(blob, type === 'ssh-rsa' ? padRsaValue(key, signature) : signature, proof.hashAlgo) === true;
+}
+
+/** What ssh2 would take as well, and what is dear to verify, is not worth its time. */
+function isSound(key: Buffer): boolean {
+  try {
+    importKey(key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** ssh2 does not know certificates' algorithms, and leaves their signatures as they came. */
+function verifyCertified({ algorithm, key }: Proof, type: string, blob: Buffer, signature: Buffer): boolean {
+  const isRsa = type === 'ssh-rsa-cert-v01@openssh.com';
+  if (!isRsa && algorithm !== type) return false;
+  if (isRsa && !/^rsa-sha2-(256|512)-cert-v01@openssh\.com$/.test(algorithm)) return false;
+  try {
+    const certificate = readCertificate(key);
+    if (certificate === null) return false;
+    return verifySignature(certificate.key, signature, blob, certifiedType(algorithm) ?? undefined);
+  } catch {
+    return false;
+  }
+}
+
+/** ssh2 takes the signature for one of a plain key, and cuts off its algorithm and the length of its value. */
+function restoreToken(type: string, signature: Buffer): Buffer {
+  const presence = Math.max(0, signature.length - 5); // flags and counter come after the value
+  return Buffer.concat([wireString(type), wireString(signature.subarray(0, presence)), signature.subarray(presence)]);
+}

@@ -1,0 +1,175 @@
+/** Login keys as customers send them: reading public key files, and the policy of which keys may be used. */
+import ssh2 from 'ssh2';
+import { KeyError } from '../error.js';
+import { typeOf } from '../wire.js';
+import { fingerprintOf } from './fingerprint.js';
+import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
+import { isPuttyFile, readPublicPart } from './putty.js';
+import { importKey } from './verify.js';
+
+export interface ParsedKey {
+  /** `SHA256:…`, as ssh-keygen prints it. */
+  fingerprint: string;
+  /** `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521) or `ssh-rsa`. */
+  algorithm: string;
+  /** Base64 of the SSH wire format. */
+  publicKey: string;
+  comment: string;
+  bits: number;
+  /** What its line says before it. */
+  terms: LineTerms;
+}
+
+export interface ParseOptions {
+  /** IANA, for times without a zone. */
+  timeZone?: string;
+  /** Take the public part of a PuTTY private key file, which is refused otherwise. */
+  publicPart?: boolean;
+}
+
+/** Below this an RSA key counts as broken. */
+export const leastRsaBits = 2048;
+
+const curveBits: Readonly<Record<string, number>> = {
+  'ssh-ed25519': 256,
+  'ecdsa-sha2-nistp256': 256,
+  'ecdsa-sha2-nistp384': 384,
+  'ecdsa-sha2-nistp521': 521,
+  'sk-ssh-ed25519@openssh.com': 256,
+  'sk-ecdsa-sha2-nistp256@openssh.com': 256,
+};
+
+const exposed =
+  'this is a private key, which must never leave its owner: whoever sent it must consider it exposed, make a new pair, and send the public key (often ….pub)';
+
+/** What people send by mistake, and what to tell them. */
+const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reason: string }[] = [
+  { pattern: /^-----BEGIN [A-Z ]*PRIVATE KEY-----/, code: 'refused', reason: exposed },
+  {
+    pattern: /^PuTTY-User-Key-File-/,
+    code: 'refused',
+    reason: `${exposed}; if only you have seen it, --public-part takes the public key that stands in it`,
+  },
+  {
+    pattern: /^-----BEGIN /,
+    code: 'malformed',
+    reason: 'this is a PEM file; convert it with: ssh-keygen -i -m PKCS8 -f FILE',
+  },
+  {
+    pattern: /-cert-v0[01]@openssh\.com[ \t]/,
+    code: 'refused',
+    reason: 'this is a certificate; add the authority that signed it, with: keys add-ca',
+  },
+  {
+    pattern: /(^|[ \t])ssh-dss[ \t]/,
+    code: 'refused',
+    reason: 'DSA keys are outdated; use an Ed25519, ECDSA or RSA key',
+  },
+];
+
+/**
+ * Reads a file of public keys: OpenSSH lines (blank lines and # comments between them, options before the keys), or
+ * RFC 4716 blocks, which PuTTY writes too.
+ * @throws KeyError that names the line and the reason: `malformed` or `refused`.
+ */
+export function parsePublicKeys(
+  text: string,
+  { timeZone = 'utc', publicPart = false }: ParseOptions = {},
+): ParsedKey[] {
+  if (publicPart && isPuttyFile(text)) return [parseLine(readPublicPart(text), 1, timeZone)];
+  const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
+  const keys: ParsedKey[] = [];
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index]!.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const number = index + 1;
+    if (line === '---- BEGIN SSH2 PUBLIC KEY ----') {
+      const end = lines.findIndex((other, at) => at > index && other.trim() === '---- END SSH2 PUBLIC KEY ----');
+      if (end === -1) throw new KeyError('malformed', `line ${number}: the key begins here and never ends`);
+      keys.push(parseBlock(lines.slice(index + 1, end), number));
+      index = end;
+    } else {
+      keys.push(parseLine(line, number, timeZone));
+    }
+  }
+  if (keys.length === 0) throw new KeyError('malformed', 'there is no public key in it');
+  const twin = keys.find((key, at) => keys.findIndex(({ fingerprint }) => fingerprint === key.fingerprint) < at);
+  if (twin !== undefined) throw new KeyError('malformed', `the key ${twin.fingerprint} is there twice`);
+  return keys;
+}
+
+function parseLine(line: string, number: number, timeZone: string): ParsedKey {
+  const mistake = mistakes.find(({ pattern }) => pattern.test(line));
+  if (mistake !== undefined) throw new KeyError(mistake.code, `line ${number}: ${mistake.reason}`);
+  const { terms, key } = at(number, () => readLineTerms(line, timeZone));
+  const [algorithm = '', base64 = '', ...comment] = key.split(/[ \t]+/);
+  return { ...parseWire(algorithm, base64, comment.join(' '), number), terms };
+}
+
+/** Puts the line before what is wrong with it. */
+function at<T>(number: number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    throw new KeyError(error.code, `line ${number}: ${error.message}`, { cause: error });
+  }
+}
+
+/** RFC 4716, section 3: header lines (continued by a backslash), then base64. */
+function parseBlock(lines: readonly string[], number: number): ParsedKey {
+  const body: string[] = [];
+  let comment = '';
+  let inHeader = false;
+  for (const line of lines) {
+    const header = /^([\x21-\x39\x3b-\x7e]{1,64}): ?(.*)$/.exec(line);
+    if (header?.[1]?.toLowerCase() === 'comment') comment = header[2]!.replace(/^"|"$/g, '');
+    if (header === null && !inHeader) body.push(line.trim());
+    inHeader = (header !== null || inHeader) && line.endsWith('\\');
+  }
+  const base64 = body.join('');
+  const algorithm = typeOf(Buffer.from(base64, 'base64'));
+  return { ...parseWire(algorithm, base64, comment, number), terms: noTerms };
+}
+
+type BareKey = Omit<ParsedKey, 'terms'>;
+
+function parseWire(algorithm: string, base64: string, comment: string, number: number): BareKey {
+  if (algorithm === 'ssh-dss')
+    throw new KeyError('refused', `line ${number}: DSA keys are outdated; use an Ed25519, ECDSA or RSA key`);
+  if (algorithm !== 'ssh-rsa' && !(algorithm in curveBits))
+    throw new KeyError('malformed', `line ${number}: this is no public key in OpenSSH format (ssh-ed25519 AAAA…)`);
+  const wire = Buffer.from(base64, 'base64');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || !isWhole(algorithm, wire))
+    throw new KeyError('malformed', `line ${number}: the key is cut short or altered; copy the whole line again`);
+  const bits = measureBits(algorithm, wire);
+  if (bits < leastRsaBits && algorithm === 'ssh-rsa')
+    throw new KeyError('refused', `line ${number}: RSA keys need ${leastRsaBits} bits or more, this one has ${bits}`);
+  return { fingerprint: fingerprintOf(wire), algorithm, publicKey: wire.toString('base64'), comment, bits };
+}
+
+/** Bits of a public key in SSH's wire format. */
+export function measureBits(algorithm: string, wire: Buffer): number {
+  return curveBits[algorithm] ?? measureModulus(wire);
+}
+
+/** Both parsers must take it, and make of it all that is there: ssh2's, which proves plain keys, stops where it has enough. */
+function isWhole(algorithm: string, wire: Buffer): boolean {
+  try {
+    importKey(wire);
+  } catch {
+    return false;
+  }
+  if (algorithm.startsWith('sk-')) return typeOf(wire) === algorithm;
+  const parsed = ssh2.utils.parseKey(`${algorithm} ${wire.toString('base64')}`);
+  return !(parsed instanceof Error) && parsed.getPublicSSH().equals(wire);
+}
+
+/** Bits of an RSA key's modulus: the third string of its wire format (RFC 4253, section 6.6), a signed big-endian number. */
+function measureModulus(wire: Buffer): number {
+  let offset = 0;
+  for (let skipped = 0; skipped < 2; skipped++) offset += 4 + wire.readUInt32BE(offset);
+  const modulus = wire.subarray(offset + 4, offset + 4 + wire.readUInt32BE(offset));
+  const first = modulus.findIndex((byte) => byte !== 0);
+  return first === -1 ? 0 : (modulus.length - first) * 8 - Math.clz32(modulus[first]!) + 24;
+}

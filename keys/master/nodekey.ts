@@ -1,0 +1,39 @@
+/** A node's own age identity: reads back the uploads that were cut off on this node, and nothing that is published. */
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import type { Paths } from '../../config/paths.js';
+import { KeyError } from '../error.js';
+import { createPrivateFile, readPrivateFile } from '../file.js';
+
+export interface NodeKey {
+  /** `age1…` */
+  recipient: string;
+  /** `AGE-SECRET-KEY-1…`; never logged. */
+  identity: string;
+}
+
+type NodePaths = Pick<Paths, 'nodeKey'>;
+
+/** @throws KeyError `unreadable`, `malformed` */
+export async function loadOrCreateNodeKey(paths: NodePaths): Promise<NodeKey> {
+  const found = await loadNodeKey(paths);
+  if (found !== null) return found;
+  const identity = await generateX25519Identity();
+  const text = `# opens this node's unfinished uploads; losing it loses nothing else\n${identity}\n`;
+  if (await createPrivateFile(paths.nodeKey, text)) return parse(paths.nodeKey, identity);
+  return loadOrCreateNodeKey(paths); // another process was first
+}
+
+/** null: there is none, and so nothing that it could open. @throws KeyError `unreadable`, `malformed` */
+export async function loadNodeKey(paths: NodePaths): Promise<NodeKey | null> {
+  const text = await readPrivateFile(paths.nodeKey);
+  return text === null ? null : parse(paths.nodeKey, text);
+}
+
+async function parse(path: string, text: string): Promise<NodeKey> {
+  const identity = text.split('\n').find((line) => line.startsWith('AGE-SECRET-KEY-1'));
+  try {
+    return { identity: identity!.trim(), recipient: await identityToRecipient(identity!.trim()) };
+  } catch (cause) {
+    throw new KeyError('malformed', `${path} holds no age identity: remove it, and a new one is made`, { cause });
+  }
+}

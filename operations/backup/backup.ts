@@ -1,0 +1,152 @@
+/**
+ * A consistent copy of everything while the server runs. Sealed files never change, and rows refer to them: so the
+ * databases come first, both as of one moment, then every file that they refer to. A file that was removed after that
+ * moment is missed; the next pass, with newer databases, has little left to copy and little time to miss anything.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { recordAudit } from '../../db/control/audit.js';
+import { isBlobLive } from '../../db/control/blobs.js';
+import { findOrg } from '../../db/control/orgs.js';
+import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
+import { KeyError } from '../../keys/error.js';
+import { hostKeyNames } from '../../keys/host/hostkeys.js';
+import { OperationError } from '../error.js';
+import { formatBytes } from '../format.js';
+import { atKeys } from '../keylock.js';
+import { listUnsettledReports } from '../unsettled.js';
+import type { Workplace } from '../workplace.js';
+import { type Copied, copyBlobs, listSuperfluous, listWanted, type Wanted } from './copy.js';
+import { dumpPostgres } from './dump.js';
+import { copyPrivate, openTarget, publish, resetIncoming, type Target } from './target.js';
+
+export interface BackupOptions {
+  /** The master key too: whoever gets the backup then opens every file in it. */
+  includeKeys: boolean;
+  /** PostgreSQL's own program for the databases. */
+  pgDump: string;
+  onProgress: (text: string) => void;
+}
+
+export interface BackupReport {
+  folder: string;
+  files: number;
+  sealedBytes: number;
+  newFiles: number;
+  newBytes: number;
+  /** Files of an earlier backup that nothing refers to any more. */
+  removedFiles: number;
+  passes: number;
+  masterKey: 'included' | 'left out';
+  /** Files that are wrong in the data folder itself, as `id of org: what`. */
+  wrong: string[];
+}
+
+const mostPasses = 10;
+const tellEveryMs = 2000;
+
+/** @throws OperationError, DatabaseError, KeyError */
+export async function backUp(place: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
+  if (options.includeKeys && !place.secrets.isFile)
+    throw new OperationError('usage', 'the master key is no file here: back it up where it comes from');
+  const target = await openTarget(folder, place.paths.data);
+  // A file's header and the key that opens it change together: not while they are copied one after the other.
+  return atKeys(place, async () => {
+    for (let pass = 1; ; pass++) {
+      const { copied, missed, wrong, superfluous } = await copyOnce(place, target, options);
+      if (missed > 0) {
+        options.onProgress(`${missed} files were removed meanwhile: once more, with the databases of now`);
+        if (pass < mostPasses) continue;
+        throw new OperationError('failed', `files were removed in each of ${mostPasses} passes: try again later`);
+      }
+      const { files, sealedBytes, newFiles, newBytes } = copied;
+      const masterKey = await copyKeys(place, target, options);
+      const made = { folder: target.paths.data, files, sealedBytes, masterKey };
+      await publish(target, { ...made, at: new Date(place.now()).toISOString(), wrong });
+      for (const path of superfluous) await rm(path, { force: true });
+      const event = { at: place.now(), org: null, actor: place.actor, action: 'backup.made' };
+      await recordAudit(place.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
+      return { ...made, newFiles, newBytes, removedFiles: superfluous.length, passes: pass, wrong };
+    }
+  });
+}
+
+async function copyOnce(place: Workplace, target: Target, options: BackupOptions) {
+  await resetIncoming(target);
+  options.onProgress('copying the databases');
+  const snapshot = await takeSnapshot(place, target, options);
+  try {
+    const reports: Wanted[] = await listUnsettledReports({
+      control: { read: snapshot.control },
+      directory: { read: snapshot.directory },
+    });
+    const copied = await copyBlobs(listWanted(snapshot.control, reports), {
+      from: place.paths,
+      to: target.paths,
+      identityOf: openIdentities(place, snapshot),
+      onProgress: teller(place, options),
+    });
+    const wrong = copied.damaged.map(({ blob, fault }) => `${blob.id} of ${blob.org}: ${fault}`);
+    let missed = 0;
+    for (const blob of copied.gone) {
+      const isLost = await isBlobLive(place.control.read, blob.id);
+      if (isLost) wrong.push(`${blob.id} of ${blob.org}: the sealed file is missing`);
+      else missed++;
+    }
+    return { copied, missed, wrong, superfluous: await listSuperfluous(snapshot.control, reports, target.paths) };
+  } finally {
+    await snapshot.close();
+  }
+}
+
+async function takeSnapshot(place: Workplace, target: Target, { pgDump }: BackupOptions): Promise<Snapshot> {
+  const { settings, paths, control, directory } = place;
+  if (control.dialect === 'sqlite') return copySqlite(settings, paths, target.incoming.data, target.incoming);
+  const snapshot = await openPostgresSnapshot(control, directory);
+  try {
+    await dumpPostgres(pgDump, settings.database, snapshot.name!, join(target.incoming.data, target.dump));
+    return snapshot;
+  } catch (error) {
+    await snapshot.close();
+    throw error;
+  }
+}
+
+/** The host keys, so that clients meet the same server after a restore; the settings; the master key when asked. */
+async function copyKeys(
+  { paths }: Workplace,
+  target: Target,
+  { includeKeys }: BackupOptions,
+): Promise<BackupReport['masterKey']> {
+  for (const name of hostKeyNames) await copyPrivate(join(paths.hostKeys, name), join(target.paths.hostKeys, name));
+  await copyPrivate(join(paths.data, 'dropslot.json'), join(target.paths.data, 'dropslot.json'));
+  if (includeKeys) await copyPrivate(paths.masterKey, target.paths.masterKey);
+  else await rm(target.paths.masterKey, { force: true });
+  return includeKeys ? 'included' : 'left out';
+}
+
+/** Each organization's is opened once, as the snapshot has it. */
+function openIdentities(place: Workplace, snapshot: Snapshot): (org: string) => Promise<string | null> {
+  const opened = new Map<string, Promise<string | null>>();
+  const open = async (id: string) => {
+    const org = await findOrg(snapshot.control, id);
+    if (org === null) return null;
+    return place.identity(org).catch((error) => {
+      if (error instanceof KeyError) return null;
+      throw error;
+    });
+  };
+  return (id) => {
+    if (!opened.has(id)) opened.set(id, open(id));
+    return opened.get(id)!;
+  };
+}
+
+function teller(place: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
+  let told = place.now();
+  return ({ files, sealedBytes, newFiles }) => {
+    if (place.now() - told < tellEveryMs) return;
+    told = place.now();
+    onProgress(`${files} files, ${formatBytes(sealedBytes)}; ${newFiles} of them new`);
+  };
+}

@@ -1,0 +1,126 @@
+/** Copies the sealed files that a snapshot of the databases refers to, each once, and opens each copy to its end. */
+import { constants, type Stats } from 'node:fs';
+import { copyFile, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Paths } from '../../config/paths.js';
+import type { Queryable } from '../../db/connection.js';
+import { type BlobRow, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
+import { syncFolder } from '../../keys/file.js';
+import { blobPath } from '../../storage/blobs.js';
+import { verifySeal } from '../doctor/seals.js';
+import { syncFile } from './target.js';
+
+/** Files that are copied side by side: a sync waits for the disk, not for the processor. */
+const lanes = 4;
+const pageSize = 1000;
+/** File systems keep times to two seconds at the worst. */
+const sameTimeMs = 2000;
+
+export type Wanted = Pick<BlobRow, 'id' | 'org' | 'size' | 'sha256' | 'sealedSize'>;
+
+export interface Copied {
+  files: number;
+  sealedBytes: number;
+  /** Of these, copied now; the others were there. */
+  newFiles: number;
+  newBytes: number;
+  /** Ids whose files are gone. */
+  gone: Wanted[];
+  damaged: { blob: Wanted; fault: string }[];
+}
+
+export interface CopyJob {
+  from: Pick<Paths, 'blobs'>;
+  to: Pick<Paths, 'blobs'>;
+  /** The organization's identities; null: there is no key for them here, and only sizes are compared. */
+  identityOf: (org: string) => Promise<string | null>;
+  onProgress: (copied: Copied) => void;
+}
+
+export async function copyBlobs(wanted: AsyncIterable<Wanted>, job: CopyJob): Promise<Copied> {
+  const copied: Copied = { files: 0, sealedBytes: 0, newFiles: 0, newBytes: 0, gone: [], damaged: [] };
+  const touched = new Set<string>();
+  const source = wanted[Symbol.asyncIterator]();
+  const work = async () => {
+    for (let next = await source.next(); next.done !== true; next = await source.next()) {
+      await copyBlob(next.value, job, copied, touched);
+      job.onProgress(copied);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, work));
+  for (const folder of touched) await syncFolder(folder);
+  await syncFolder(job.to.blobs);
+  return copied;
+}
+
+/** Every blob whose bytes must be there by the snapshot, then those that `more` names. */
+export async function* listWanted(control: Queryable, more: readonly Wanted[]): AsyncGenerator<Wanted> {
+  yield* more;
+  for (let after: string | null = null; ; ) {
+    const page: BlobRow[] = await listLiveBlobs(control, after, pageSize);
+    yield* page;
+    if (page.length < pageSize) return;
+    after = page.at(-1)!.id;
+  }
+}
+
+/** Files of an earlier backup that the snapshot does not refer to. */
+export async function listSuperfluous(
+  control: Queryable,
+  more: readonly Wanted[],
+  { blobs }: Pick<Paths, 'blobs'>,
+): Promise<string[]> {
+  const kept = new Set(more.map(({ id }) => id));
+  const found: string[] = [];
+  for (const folder of await readdir(blobs)) {
+    for (const id of await readdir(join(blobs, folder)))
+      if (!kept.has(id) && !(await isBlobLive(control, id))) found.push(join(blobs, folder, id));
+  }
+  return found;
+}
+
+async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set<string>): Promise<void> {
+  const [from, to] = [blobPath(job.from, blob.id), blobPath(job.to, blob.id)];
+  const source = await look(from);
+  if (source === null) {
+    copied.gone.push(blob);
+    return;
+  }
+  copied.files++;
+  copied.sealedBytes += source.size;
+  const there = await look(to);
+  if (there?.size === source.size && Math.abs(there.mtimeMs - source.mtimeMs) < sameTimeMs) return;
+  const temporary = `${to}.new`;
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  await rm(temporary, { force: true });
+  try {
+    await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    copied.files--;
+    copied.sealedBytes -= source.size;
+    copied.gone.push(blob);
+    return;
+  }
+  await utimes(temporary, source.atime, source.mtime);
+  await syncFile(temporary);
+  await rename(temporary, to);
+  touched.add(dirname(to));
+  copied.newFiles++;
+  copied.newBytes += source.size;
+  const identity = await job.identityOf(blob.org);
+  const fault = identity === null ? compareSize(blob, source.size) : await verifySeal(job.to, blob, identity);
+  if (fault !== null) copied.damaged.push({ blob, fault });
+}
+
+function compareSize({ sealedSize }: Wanted, found: number): string | null {
+  return found === sealedSize ? null : `it has ${found} bytes, and ${sealedSize} were written`;
+}
+
+/** null: no such file. */
+async function look(path: string): Promise<Stats | null> {
+  return stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+}

@@ -1,0 +1,102 @@
+/** What logs in beside plain keys: generated passwords, and certificates that are revoked before their time. */
+import {
+  type CertificateMark,
+  listRevokedCertificates,
+  type RevokedCertificate,
+  revokeCertificate,
+} from '../db/control/certificates.js';
+import { insertLoginKey, type NewLoginKey } from '../db/control/keys.js';
+import { generatePassword } from '../keys/login/password.js';
+import { parsePublicKeys } from '../keys/login/publickeys.js';
+import { OperationError } from './error.js';
+import type { KeyTerms } from './keyterms.js';
+import { auditKey, findKey } from './loginkeys.js';
+import type { Workplace } from './workplace.js';
+
+/** The password itself comes back here, and is kept nowhere. */
+export async function addPassword(
+  place: Workplace,
+  orgId: string,
+  terms: KeyTerms,
+): Promise<{ key: NewLoginKey; password: string }> {
+  const org = await place.org(orgId);
+  const { fingerprint, text, secret } = await generatePassword();
+  const key: NewLoginKey = {
+    org: org.id,
+    kind: 'password',
+    fingerprint,
+    algorithm: 'scrypt',
+    publicKey: '',
+    secret,
+    label: terms.label ?? '',
+    note: terms.note ?? '',
+    sources: terms.sources ?? [],
+    notBefore: terms.notBefore ?? null,
+    expiresAt: terms.expiresAt ?? null,
+    permission: terms.permission ?? 'read',
+    createdAt: place.now(),
+  };
+  await place.control.write.transaction(async (tx) => {
+    await insertLoginKey(tx, key);
+    const { sources, notBefore, expiresAt, permission } = key;
+    await auditKey(tx, place, org.id, 'key.added', fingerprint, {
+      kind: 'password',
+      sources,
+      notBefore,
+      expiresAt,
+      permission,
+    });
+  });
+  return { key, password: text };
+}
+
+export interface CertificateChoice {
+  serial?: string;
+  id?: string;
+  /** A fingerprint, or the content of a public key file. */
+  key?: string;
+  /** Fingerprint of the authority, or its beginning. */
+  authority?: string;
+}
+
+/** @throws OperationError `usage` when it is not one of serial, id and key; `refused` when it is revoked already */
+export async function revokeCertificates(
+  place: Workplace,
+  orgId: string,
+  choice: CertificateChoice,
+): Promise<CertificateMark> {
+  const org = await place.org(orgId);
+  const mark = { ...readMark(choice), authority: '' };
+  if (choice.authority !== undefined) {
+    const authority = await findKey(place, org.id, choice.authority);
+    if (authority.kind !== 'ca') throw new OperationError('usage', `${authority.fingerprint} is no authority`);
+    mark.authority = authority.fingerprint;
+  }
+  await place.control.write.transaction(async (tx) => {
+    if (!(await revokeCertificate(tx, org.id, mark, place.now())))
+      throw new OperationError('refused', `certificates with this ${mark.kind} are revoked already`);
+    const { kind, value, authority } = mark;
+    // A key id often is a person's name.
+    await auditKey(tx, place, org.id, 'certificate.revoked', authority || 'any authority', {
+      kind,
+      ...(kind !== 'id' && { value }),
+    });
+  });
+  return mark;
+}
+
+export async function listRevoked(place: Workplace, orgId: string): Promise<RevokedCertificate[]> {
+  const org = await place.org(orgId);
+  return listRevokedCertificates(place.control.read, org.id);
+}
+
+function readMark({ serial, id, key }: CertificateChoice): Pick<CertificateMark, 'kind' | 'value'> {
+  const given = [serial, id, key].filter((one) => one !== undefined);
+  if (given.length !== 1) throw new OperationError('usage', 'say one of --serial, --id and --key');
+  if (serial !== undefined && !/^\d{1,20}$/.test(serial))
+    throw new OperationError('usage', `"${serial}" is no serial number`);
+  if (serial !== undefined) return { kind: 'serial', value: BigInt(serial).toString() };
+  if (id !== undefined) return { kind: 'id', value: id };
+  const value = key!.startsWith('SHA256:') ? key! : parsePublicKeys(key!)[0]!.fingerprint;
+  return { kind: 'key', value };
+}

@@ -1,0 +1,235 @@
+/** Custom fields of an organization, as operators change them; each change is recorded beside those of imports, and audited. */
+import { randomBytes } from 'node:crypto';
+import type { Queryable } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
+import type { Org } from '../db/control/orgs.js';
+import { bumpVersion } from '../db/directory/directory.js';
+import {
+  countValues,
+  type Field,
+  type FieldType,
+  type FieldValue,
+  insertField,
+  listFields,
+  listValues,
+  replaceValues,
+  updateField,
+} from '../db/directory/fields.js';
+import { type NewChange, recordChanges } from '../db/directory/history.js';
+import { countShown, mostFields } from '../importer/read/fieldlimit.js';
+import { convertValue, createOrderTeller } from '../importer/read/fieldvalues.js';
+import { exportOnly, userLabels } from '../importer/read/header.js';
+import { collapse, isName, labelKey } from '../importer/read/normalize.js';
+import { OperationError } from './error.js';
+import type { Workplace } from './workplace.js';
+
+export interface CountedField extends Field {
+  /** Users who have a value. */
+  users: number;
+}
+
+export async function listCustomFields(place: Workplace, orgId: string): Promise<CountedField[]> {
+  const org = await place.org(orgId);
+  const db = place.directory.read;
+  const fields = await listFields(db, org.id);
+  return Promise.all(fields.map(async (field) => ({ ...field, users: await countValues(db, org.id, field.id) })));
+}
+
+/** Later files find the field by its new label and by its old one. @throws OperationError `not_found`, `refused` */
+export function renameField(place: Workplace, orgId: string, label: string, wanted: string): Promise<Field> {
+  return change(place, orgId, 'field.renamed', label, async (tx, org, field, fields, at) => {
+    const renamed = collapse(wanted);
+    requireFree(renamed, fields, field.id);
+    const key = labelKey(renamed);
+    const aliases = [...new Set([...field.aliases, labelKey(field.label)])].filter((alias) => alias !== key);
+    await updateField(tx, field.id, { label: renamed, labelKey: key, aliases });
+    await recordChanges(tx, [describe(org, field, 'Label', field.label, renamed, at)]);
+    return { from: field.label, to: renamed };
+  });
+}
+
+/**
+ * A field that exports and templates leave out; files go on filling it.
+ * @throws OperationError `not_found`; `refused` when it is to be shown, and a file has no room for one more.
+ */
+export function hideField(place: Workplace, orgId: string, label: string, hidden: boolean): Promise<Field> {
+  const action = hidden ? 'field.hidden' : 'field.shown';
+  return change(place, orgId, action, label, async (tx, org, field, fields, at) => {
+    if (field.hidden === hidden) return null;
+    if (!hidden) requireRoom(place, fields);
+    const say = (is: boolean) => (is ? 'Yes' : 'No');
+    await updateField(tx, field.id, { hidden });
+    await recordChanges(tx, [describe(org, field, 'Hidden', say(!hidden), say(hidden), at)]);
+    return {};
+  });
+}
+
+export interface Retyping {
+  /** Values that do not fit stay as they are. */
+  force: boolean;
+  /** Changes nothing, whatever fits. */
+  isTrial?: boolean;
+  /** Told of each value that does not fit. */
+  onUnfit?: (value: FieldValue) => void;
+}
+
+/**
+ * Gives a field another type; values that fit it are written as it writes them.
+ * @throws OperationError `not_found`; `refused` when values do not fit and `force` is not set: nothing is changed then.
+ */
+export function retypeField(
+  place: Workplace,
+  orgId: string,
+  label: string,
+  type: FieldType,
+  { force, isTrial = false, onUnfit }: Retyping,
+): Promise<Field> {
+  const work: Work = async (tx, org, field, _fields, at) => {
+    if (field.type === type) return null;
+    const identifier = labelKey(org.options.identifier ?? '');
+    if ([labelKey(field.label), ...field.aliases].includes(identifier))
+      throw new OperationError('refused', `"${field.label}" is the identifier of ${org.id}, and stays a text`);
+    const teller = createOrderTeller(org.dateFormat);
+    for await (const page of listValues(tx, org.id, field.id)) for (const { value } of page) teller.see(value);
+    const order = teller.tell();
+    let unfit = 0;
+    let converted = 0;
+    for await (const page of listValues(tx, org.id, field.id)) {
+      const changed: NewChange[] = [];
+      const values: Pick<FieldValue, 'userId' | 'value'>[] = [];
+      for (const one of page) {
+        const value = convertValue(one.value, type, order);
+        if (value === null) {
+          unfit++;
+          onUnfit?.(one);
+        } else if (value !== one.value && !isTrial) {
+          values.push({ userId: one.userId, value });
+          changed.push({ ...describe(org, field, field.label, one.value, value, at), ...ofUser(one.userId) });
+        }
+      }
+      await replaceValues(tx, field.id, values, at);
+      await recordChanges(tx, changed);
+      converted += values.length;
+    }
+    if (isTrial) return null;
+    if (unfit > 0 && !force)
+      throw new OperationError(
+        'refused',
+        `${unfit} ${unfit === 1 ? 'value' : 'values'} of "${field.label}" ${unfit === 1 ? 'is' : 'are'} no ${type}; --show lists them, --force leaves them as they are`,
+      );
+    await updateField(tx, field.id, { type });
+    await recordChanges(tx, [describe(org, field, 'Type', field.type, type, at)]);
+    return { from: field.type, to: type, converted, unfit };
+  };
+  return change(place, orgId, 'field.retyped', label, work, isTrial);
+}
+
+/** Makes a field on purpose of a label that a file's check would take for a misspelt one. @throws OperationError `refused` */
+export async function confirmField(place: Workplace, orgId: string, label: string, type: FieldType): Promise<Field> {
+  const org = await place.org(orgId);
+  const at = place.now();
+  const made = collapse(label);
+  const field = await place.directory.write.transaction(async (tx) => {
+    await bumpVersion(tx, org.id);
+    const fields = await listFields(tx, org.id);
+    requireFree(made, fields, null);
+    requireRoom(place, fields);
+    const id = `f${randomBytes(6).toString('hex')}`;
+    const position = Math.max(-1, ...fields.map((one) => one.position)) + 1;
+    const created: Field = { id, label: made, type, position, createdAt: at, hidden: false, aliases: [] };
+    await insertField(tx, org.id, created, labelKey(made));
+    await recordChanges(tx, [describe(org, created, '', null, JSON.stringify({ label: made, type }), at)]);
+    return created;
+  });
+  await audit(place, org, 'field.confirmed', field, { type });
+  return field;
+}
+
+type Work = (
+  tx: Queryable,
+  org: Org,
+  field: Field,
+  fields: readonly Field[],
+  at: number,
+) => Promise<Record<string, unknown> | null>;
+
+/**
+ * Runs `work` in one transaction that an import's plan can't overtake; null: there was nothing to change.
+ * @param isTrial nothing will be: no import has to plan anew, and no export to begin again.
+ */
+async function change(
+  place: Workplace,
+  orgId: string,
+  action: string,
+  label: string,
+  work: Work,
+  isTrial = false,
+): Promise<Field> {
+  const org = await place.org(orgId);
+  const { field, detail } = await place.directory.write.transaction(async (tx) => {
+    if (!isTrial) await bumpVersion(tx, org.id);
+    const fields = await listFields(tx, org.id);
+    const found = findField(fields, label);
+    if (found === null)
+      throw new OperationError('not_found', `${org.id} has no field "${label}"; see "dropslot fields list ${org.id}"`);
+    return { field: found, detail: await work(tx, org, found, fields, place.now()) };
+  });
+  if (detail !== null) await audit(place, org, action, field, detail);
+  return (await listFields(place.directory.read, org.id)).find(({ id }) => id === field.id)!;
+}
+
+/** By its label or one that it had, without regard to case and spacing. */
+function findField(fields: readonly Field[], label: string): Field | null {
+  const key = labelKey(label);
+  return (
+    fields.find((field) => labelKey(field.label) === key) ?? fields.find(({ aliases }) => aliases.includes(key)) ?? null
+  );
+}
+
+/** @throws OperationError `refused` when a file could not tell which column is meant. */
+function requireFree(label: string, fields: readonly Field[], own: string | null): void {
+  const key = labelKey(label);
+  if (key === '' || !isName(label)) throw new OperationError('usage', 'a label has 1 to 255 characters');
+  if ([...Object.values(userLabels), exportOnly].some((standard) => labelKey(standard) === key))
+    throw new OperationError('refused', `"${label}" is a standard column`);
+  const other = findField(fields, label);
+  if (other !== null && other.id !== own)
+    throw new OperationError('refused', `"${label}" is the field "${other.label}"`);
+}
+
+/** @throws OperationError `refused` when exports would have more columns than a file may. */
+function requireRoom({ settings }: Workplace, fields: readonly Field[]): void {
+  const most = mostFields(settings);
+  if (countShown(fields) >= most)
+    throw new OperationError(
+      'refused',
+      `a file has room for ${most} fields (maxColumns is ${settings.maxColumns}): hide others first, or allow more columns`,
+    );
+}
+
+function describe(
+  org: Org,
+  field: Field,
+  what: string,
+  before: string | null,
+  after: string | null,
+  at: number,
+): NewChange {
+  return { org: org.id, entity: 'field', entityId: field.id, field: what, before, after, at };
+}
+
+function ofUser(userId: number): Pick<NewChange, 'entity' | 'entityId'> {
+  return { entity: 'user', entityId: String(userId) };
+}
+
+function audit(place: Workplace, org: Org, action: string, field: Field, detail: Record<string, unknown>) {
+  const { actor } = place;
+  return recordAudit(place.control.write, {
+    at: place.now(),
+    org: org.id,
+    actor,
+    action,
+    subject: field.label,
+    detail,
+  });
+}

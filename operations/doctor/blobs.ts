@@ -1,0 +1,137 @@
+/** Checks the blob store against the control database, both ways, without opening a single file. */
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BlobRow, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
+import { blobPath, removeBlob } from '../../storage/blobs.js';
+import { fitsPlainSize } from '../../storage/rewrap.js';
+import { formatBytes } from '../format.js';
+import { listUnsettledReports } from '../unsettled.js';
+import type { Workplace } from '../workplace.js';
+import { type Finding, type Mend, reporter } from './finding.js';
+
+/** A server may be running: what is younger may belong to an upload that is being published. */
+const settledMs = 60 * 60 * 1000;
+const pageSize = 1000;
+/** More of one kind are counted, not listed. */
+const listedFindings = 20;
+
+interface Tally {
+  files: number;
+  sealedBytes: number;
+  missing: string[];
+  damaged: string[];
+  /** Ids. */
+  leftOver: string[];
+  /** Names that no blob has. */
+  strange: string[];
+}
+
+/** `files` and `sealedBytes` count what is there, of the right size. */
+export async function examineBlobs(
+  place: Workplace,
+): Promise<{ findings: Finding[]; files: number; sealedBytes: number }> {
+  const tally: Tally = { files: 0, sealedBytes: 0, missing: [], damaged: [], leftOver: [], strange: [] };
+  let prefix = '';
+  let known = new Set<string>();
+  const seen = new Set<string>();
+  // Ids come in order, so that what is known of one folder of the store is all that has to be remembered.
+  const closeFolder = async () => {
+    if (prefix !== '') await examineFolder(place, prefix, known, tally);
+    known = new Set();
+  };
+  for await (const blob of walkLiveBlobs(place)) {
+    if (!blob.id.startsWith(prefix) || prefix === '') {
+      await closeFolder();
+      prefix = blob.id.slice(0, 2);
+      seen.add(prefix);
+    }
+    known.add(blob.id);
+    await examineBlob(place, blob, tally);
+  }
+  await closeFolder();
+  const folders = existsSync(place.paths.blobs) ? await readdir(place.paths.blobs) : [];
+  for (const folder of folders.filter((name) => !seen.has(name))) await examineFolder(place, folder, new Set(), tally);
+  return { findings: await describe(place, tally), files: tally.files, sealedBytes: tally.sealedBytes };
+}
+
+/** Every blob whose bytes must be there, in the order of the ids. */
+export async function* walkLiveBlobs({ control }: Pick<Workplace, 'control'>): AsyncGenerator<BlobRow> {
+  for (let after: string | null = null; ; ) {
+    const blobs: BlobRow[] = await listLiveBlobs(control.read, after, pageSize);
+    yield* blobs;
+    if (blobs.length < pageSize) return;
+    after = blobs.at(-1)!.id;
+  }
+}
+
+/** The row says that the file must be there, of this size. */
+async function examineBlob(place: Workplace, blob: BlobRow, tally: Tally): Promise<void> {
+  const path = blobPath(place.paths, blob.id);
+  const found = await sizeOf(path);
+  // Between the new header of a file that is rewrapped and its record only the plain size is known.
+  if (found === blob.sealedSize || (found !== null && (await fitsPlainSize(path, blob.size)))) {
+    tally.files++;
+    tally.sealedBytes += found;
+  } else if (await isBlobLive(place.control.read, blob.id)) {
+    // Asked again, since a client may have removed the file after its row was read.
+    (found === null ? tally.missing : tally.damaged).push(`${blob.id} of ${blob.org}`);
+  }
+}
+
+/** Files that no row needs: what a crash left between removing a name and removing its bytes. */
+async function examineFolder(
+  place: Workplace,
+  folder: string,
+  known: ReadonlySet<string>,
+  tally: Tally,
+): Promise<void> {
+  const path = join(place.paths.blobs, folder);
+  for (const name of await readdir(path).catch(() => [])) {
+    if (known.has(name)) continue;
+    const { mtimeMs } = await stat(join(path, name)).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (place.now() - mtimeMs <= settledMs || (await isBlobLive(place.control.read, name))) continue;
+    if (/^[0-9a-f]{32}$/.test(name) && name.startsWith(folder)) tally.leftOver.push(name);
+    else tally.strange.push(join(path, name));
+  }
+}
+
+/** null: no such file. */
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+async function describe(place: Workplace, tally: Tally): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const report = reporter(findings, 'blobs', place.paths.blobs);
+  report('ok', `sealed files whose size is right: ${tally.files}, ${formatBytes(tally.sealedBytes)}`);
+  const list = (level: 'warning' | 'wrong', ids: string[], what: string, mend?: (ids: string[]) => Mend) => {
+    for (const id of ids.slice(0, listedFindings)) report(level, `${id}: ${what}`, mend?.([id]));
+    const rest = ids.slice(listedFindings);
+    if (rest.length > 0) report(level, `and ${rest.length} more: ${what}`, mend?.(rest));
+  };
+  list('wrong', tally.missing, 'the sealed file is missing: restore it from the backup');
+  list('wrong', tally.damaged, 'the sealed file has another size than when it was written: restore it from the backup');
+  // Read after the files: a run that is settled meanwhile has rows for its reports then.
+  const kept = new Set((await listUnsettledReports(place)).map(({ id }) => id));
+  const leftOver = tally.leftOver.filter((id) => !kept.has(id));
+  list('warning', leftOver, 'nothing refers to this sealed file any more: it may be removed', (ids) =>
+    removal(place, ids),
+  );
+  list('warning', tally.strange, 'this is no sealed file of Dropslot: it does not belong here');
+  return findings;
+}
+
+function removal({ control, paths }: Workplace, ids: readonly string[]): Mend {
+  return {
+    what: ids.length === 1 ? `remove the sealed file ${ids[0]}` : `remove ${ids.length} more sealed files`,
+    act: async () => {
+      for (const id of ids) if (!(await isBlobLive(control.read, id))) await removeBlob(paths, id);
+    },
+  };
+}

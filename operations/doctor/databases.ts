@@ -1,0 +1,80 @@
+/** Checks the databases in depth: every page, every reference, and that both agree on what was imported. */
+import { findStates, listImported } from '../../db/control/imported.js';
+import { filterApplied, listApplied } from '../../db/directory/applied.js';
+import { checkIntegrity } from '../../db/integrity.js';
+import { proveAudit } from '../audit.js';
+import type { Workplace } from '../workplace.js';
+import { type Finding, reporter } from './finding.js';
+
+const pageSize = 500;
+/** More of one kind are counted, not listed. */
+const listedUploads = 20;
+
+export async function examineDatabases(place: Workplace): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const { control, directory, paths } = place;
+  for (const [db, file] of [
+    [control, paths.control],
+    [directory, paths.directory],
+  ] as const) {
+    if (db.dialect !== 'sqlite') continue;
+    const report = reporter(findings, 'databases', file);
+    const complaints = await checkIntegrity(db);
+    if (complaints.length === 0) report('ok', 'every page is what it should be');
+    for (const complaint of complaints) report('wrong', `damaged: ${complaint}; restore it from the backup`);
+  }
+  await compareImports(place, findings);
+  await examineAudit(place, findings);
+  return findings;
+}
+
+async function examineAudit(place: Workplace, findings: Finding[]): Promise<void> {
+  const report = reporter(findings, 'audit', 'audit trail');
+  const { head, flaws, flawCount } = await proveAudit(place, null);
+  const [first] = flaws;
+  if (first === undefined) return report('ok', `${head.count} records, chained without a gap`);
+  const where = first.seq === null ? '' : `record ${first.seq}: `;
+  const more = flawCount > 1 ? `, and ${flawCount - 1} more` : '';
+  report('wrong', `${where}${first.what}${more}; see "dropslot audit verify"`);
+}
+
+/**
+ * An upload is imported exactly when the directory has applied it. Where that is not so, one database was restored
+ * without the other. Beside a running importer the side is read first that is written last.
+ */
+async function compareImports({ control, directory }: Workplace, findings: Finding[]): Promise<void> {
+  const lost: number[] = [];
+  for (let after = 0; ; ) {
+    const ids = await listImported(control.read, after, pageSize);
+    const applied = await filterApplied(directory.read, ids);
+    lost.push(...ids.filter((id) => !applied.has(id)));
+    if (ids.length < pageSize) break;
+    after = ids.at(-1)!;
+  }
+  const ahead: number[] = [];
+  for (let after = 0; ; ) {
+    const page = await listApplied(directory.read, after, pageSize);
+    const states = await findStates(
+      control.read,
+      page.map(({ uploadId }) => uploadId),
+    );
+    for (const { uploadId, runId } of page) {
+      const upload = states.get(uploadId);
+      if (upload === undefined || upload.state === 'imported') continue;
+      if (upload.state !== 'running' || upload.runId !== runId) ahead.push(uploadId);
+    }
+    if (page.length < pageSize) break;
+    after = page.at(-1)!.uploadId;
+  }
+  const report = reporter(findings, 'databases', 'imports');
+  if (lost.length + ahead.length === 0) report('ok', 'both databases agree on what was imported');
+  if (lost.length > 0)
+    report('wrong', `${describe(lost)}: imported, and not in the directory: was one database restored alone?`);
+  if (ahead.length > 0)
+    report('wrong', `${describe(ahead)}: in the directory, and not imported: was one database restored alone?`);
+}
+
+function describe(ids: readonly number[]): string {
+  const more = ids.length > listedUploads ? ` and ${ids.length - listedUploads} more` : '';
+  return `upload ${ids.slice(0, listedUploads).join(', ')}${more}`;
+}

@@ -1,0 +1,151 @@
+/** Is everything whole? Runs every check that can run, and gathers what they find. */
+import { statfs } from 'node:fs/promises';
+import type { Settings } from '../../config/settings.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { listOrgs } from '../../db/control/orgs.js';
+import { listDirectories } from '../../db/directory/directory.js';
+import { DatabaseError } from '../../db/error.js';
+import { describeDatabaseFailure } from '../../db/failure.js';
+import { formatBytes } from '../format.js';
+import type { OpenWorkplace, Workplace } from '../workplace.js';
+import { examineBlobs } from './blobs.js';
+import { examineDatabases } from './databases.js';
+import { type Finding, reporter } from './finding.js';
+import { examineHostKeys, examineMasterKey } from './keys.js';
+import { examineKeyFolder } from './loginkeys.js';
+import { examineOrg } from './orgs.js';
+import { examinePartials, examinePrivateFiles } from './permissions.js';
+import { examineSeals } from './seals.js';
+import { examineTransport } from './transport.js';
+
+export interface ExamineOptions {
+  /** Opens every sealed file, and reads every page of the databases. */
+  deep?: boolean;
+  /** Told now and then how far a deep examination is. */
+  onProgress?: (text: string) => void;
+  /** Asked with what can be mended, before anything is; without it nothing is. */
+  mayMend?: (mendable: readonly Finding[]) => Promise<boolean>;
+  now?: () => number;
+}
+
+/** @throws OperationError `not_found` when there is no data to examine. */
+export async function examine(
+  settings: Settings,
+  open: OpenWorkplace,
+  options: ExamineOptions = {},
+): Promise<Finding[]> {
+  const where = settings.database === 'sqlite' ? settings.data : 'PostgreSQL';
+  let place: Workplace;
+  try {
+    place = await open(settings);
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    return [{ level: 'wrong', check: 'databases', subject: where, message: error.message }];
+  }
+  try {
+    const opened: Finding = {
+      level: 'ok',
+      check: 'databases',
+      subject: where,
+      message: 'both databases open, with the schema of this version',
+    };
+    const findings = [opened, ...(await examineOpened({ ...place, now: options.now ?? place.now }, where, options))];
+    const mendable = findings.filter((finding) => finding.mend !== undefined);
+    if (mendable.length > 0 && (await options.mayMend?.(mendable)) === true) await mendAll(place, mendable);
+    return findings;
+  } finally {
+    await place.close();
+  }
+}
+
+async function examineOpened(place: Workplace, where: string, options: ExamineOptions): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  // A database with a damaged page answers some questions: whatever can be examined is.
+  const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await work();
+    } catch (error) {
+      const message = describeDatabaseFailure(error);
+      if (message === null) throw error;
+      const isNew = findings.every((finding) => finding.message !== message);
+      if (isNew) findings.push({ level: 'wrong', check: 'databases', subject: where, message });
+      return null;
+    }
+  };
+  const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
+  if (options.deep === true) await gather(() => examineDatabases(place));
+  const orgs = (await attempt(() => listOrgs(place.control.read))) ?? [];
+  const { findings: ofMaster, master } = await examineMasterKey(place);
+  findings.push(...ofMaster);
+  await gather(() => examineHostKeys(place));
+  await gather(() => examineTransport(place));
+  await gather(() => examineKeyFolder(place));
+  await gather(() => examinePrivateFiles(place));
+  const extent = await attempt(async () => {
+    const { findings: ofBlobs, ...found } = await examineBlobs(place);
+    findings.push(...ofBlobs);
+    return found;
+  });
+  if (options.deep === true && extent !== null)
+    await gather(() => examineSeals(place, extent, options.onProgress ?? (() => {})));
+  await gather(() => examinePartials(place));
+  for (const org of orgs) await gather(() => examineOrg(place, org, master));
+  await gather(() => examineStrays(place, new Set(orgs.map((org) => org.id))));
+  findings.push(await examineDisk(place));
+  return findings;
+}
+
+/** Turns each finding into what it is now; one that resists stays, with the reason. */
+async function mendAll(place: Workplace, mendable: readonly Finding[]): Promise<void> {
+  for (const finding of mendable) {
+    try {
+      await finding.mend!.act();
+      await recordAudit(place.control.write, {
+        at: place.now(),
+        org: null,
+        actor: place.actor,
+        action: 'doctor.mended',
+        subject: finding.subject,
+        detail: { what: finding.mend!.what },
+      });
+      finding.level = 'mended';
+    } catch (error) {
+      finding.level = 'wrong';
+      finding.message += ` (not mended: ${(error as Error).message})`;
+    }
+  }
+}
+
+/** Two files can be restored from backups of different days. */
+async function examineStrays(place: Workplace, known: ReadonlySet<string>): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const id of await listDirectories(place.directory.read)) {
+    if (known.has(id)) continue;
+    reporter(
+      findings,
+      'organization',
+      id,
+    )(
+      'warning',
+      'the directory has users of it, but there is no such organization: was one database restored without the other?',
+    );
+  }
+  return findings;
+}
+
+const scarceBytes = 2 * 1024 ** 3;
+const exhaustedBytes = 64 * 1024 ** 2; // the databases need some, too
+
+async function examineDisk({ paths, settings }: Workplace): Promise<Finding> {
+  const { bavail, bsize } = await statfs(paths.data);
+  const free = bavail * bsize;
+  const { minFreeBytes } = settings;
+  const subject = paths.data;
+  if (free < Math.max(minFreeBytes, exhaustedBytes)) {
+    const refused =
+      free < minFreeBytes ? `; uploads are refused below ${formatBytes(minFreeBytes)} (minFreeBytes)` : '';
+    return { level: 'wrong', check: 'disk', subject, message: `only ${formatBytes(free)} free${refused}` };
+  }
+  const level = free < Math.max(scarceBytes, 2 * minFreeBytes) ? 'warning' : 'ok';
+  return { level, check: 'disk', subject, message: `${formatBytes(free)} free` };
+}

@@ -1,0 +1,71 @@
+/** Checks login keys: who may still come in with what, what ends soon, and whether the folder of keys is applied, and safe. */
+import { accessSync, constants, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { listLoginKeys } from '../../db/control/keys.js';
+import { listOrgs, type Org } from '../../db/control/orgs.js';
+import { planFolder } from '../../keys/folder/plan.js';
+import { type FolderReading, readKeyFolder } from '../../keys/folder/read.js';
+import { formatTime } from '../format.js';
+import { remarkKeys, stateOfKey } from '../keyterms.js';
+import type { Workplace } from '../workplace.js';
+import { type Finding, reporter } from './finding.js';
+
+type Report = ReturnType<typeof reporter>;
+
+const soonMs = 30 * 24 * 60 * 60 * 1000;
+
+export async function examineLoginKeys(place: Workplace, org: Org, report: Report): Promise<void> {
+  const now = place.now();
+  const keys = await listLoginKeys(place.control.read, org.id);
+  const usable = keys.filter((key) => stateOfKey(key, now) === 'usable');
+  if (usable.length === 0) report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
+  for (const remark of remarkKeys(keys, now)) report('warning', remark.replace(/\.$/, ''));
+  for (const key of usable) {
+    const { fingerprint, expiresAt, lastUsedAt, createdAt, replacedBy } = key;
+    if (expiresAt !== null && replacedBy === null && expiresAt - now < soonMs)
+      report('warning', `the key ${fingerprint} expires at ${formatTime(expiresAt)}`);
+    if (lastUsedAt === null && now - createdAt > soonMs)
+      report('warning', `the key ${fingerprint} was never used since ${formatTime(createdAt)}: is it needed?`);
+  }
+}
+
+/** What the server would say and do, without doing it. Nothing where there is no such folder, and no need of one. */
+export async function examineKeyFolder(place: Workplace): Promise<Finding[]> {
+  const { control, paths, now, settings } = place;
+  const findings: Finding[] = [];
+  if (settings.role === 'import') return findings;
+  const zones = new Map((await listOrgs(control.read)).map((org) => [org.id, org.timeZone]));
+  const reading = await readKeyFolder(paths.loginKeys, { now, zoneOf: (org) => zones.get(org) ?? 'utc' });
+  const { actions, problems } = await planFolder(control.read, reading, null);
+  for (const { file, message } of problems)
+    reporter(findings, 'login_keys', file === '' ? paths.loginKeys : `${paths.loginKeys}/${file}`)('wrong', message);
+  for (const path of pathsIn(paths.loginKeys, reading).filter(isOpenToAll))
+    reporter(findings, 'login_keys', path)('warning', `whoever may write there lets themselves in: chmod o-w ${path}`);
+  const report = reporter(findings, 'login_keys', paths.loginKeys);
+  if (actions.length > 0)
+    report('warning', `changes that are not applied: ${actions.length}; is "dropslot serve" running?`);
+  if (findings.length === 0 && reading.state === 'read') {
+    const count = [...reading.orgs.values()].reduce((sum, { keys }) => sum + keys.length, 0);
+    report('ok', `applied: ${count} login keys of ${reading.orgs.size} organizations`);
+  }
+  return findings;
+}
+
+/** What decides who may log in: the folder, those of organizations, and the files with usable keys. */
+function pathsIn(root: string, { state, orgs }: FolderReading): string[] {
+  if (state !== 'read') return [];
+  const names = [...orgs].flatMap(([org, { keys }]) => [org, ...new Set(keys.map(({ file }) => file))]);
+  return [root, ...names.map((name) => join(root, name))];
+}
+
+/** Kubernetes mounts secrets with every right, and read-only. */
+function isOpenToAll(path: string): boolean {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o002) === 0) return false;
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EROFS';
+  }
+}

@@ -1,0 +1,97 @@
+/** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
+import { hasSftp } from '../../config/plans.js';
+import { listOpenAlarms } from '../../db/control/alarms.js';
+import { countSealedTo, countSealedToOthers } from '../../db/control/identityrotation.js';
+import type { Org } from '../../db/control/orgs.js';
+import { findHeldRun, listRuns } from '../../db/control/runs.js';
+import { listQueue } from '../../db/control/uploads.js';
+import { findUser } from '../../db/directory/users.js';
+import { emailKey } from '../../importer/read/normalize.js';
+import { describeAlarm } from '../../importer/schedule/expectations.js';
+import { KeyError } from '../../keys/error.js';
+import type { MasterKey } from '../../keys/master/master.js';
+import { keyIdOf, keyIdsOf, openOrgIdentity } from '../../keys/master/orgidentity.js';
+import { formatTime } from '../format.js';
+import type { Workplace } from '../workplace.js';
+import { type Finding, reporter } from './finding.js';
+import { examineLoginKeys } from './loginkeys.js';
+
+type Report = ReturnType<typeof reporter>;
+
+const hourMs = 60 * 60 * 1000;
+/** A day and an hour: by then the slot has come once, in every time zone and on the longest day. */
+const queueOverdueMs = 25 * hourMs;
+const runOverdueMs = hourMs;
+
+/** `master` null: it can't be used, which is said elsewhere. */
+export async function examineOrg(place: Workplace, org: Org, master: MasterKey | null): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const report = reporter(findings, 'organization', org.id);
+  if (master !== null) await examineIdentity(org, master, report);
+  await examineRotation(place, org, report);
+  await examineOwner(place, org, report);
+  if (org.enabled && !hasSftp(place.settings, org.plan))
+    report('warning', `it is enabled, and its plan "${org.plan}" has no SFTP door: nobody logs in`);
+  if (org.enabled) await examineLoginKeys(place, org, report);
+  if (org.enabled) await examineQueue(place, org, report);
+  for (const alarm of await listOpenAlarms(place.control.read, org.id))
+    report('warning', describeAlarm(alarm, org.timeZone));
+  await examineRuns(place, org, report);
+  if (findings.length === 0) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
+  return findings;
+}
+
+async function examineIdentity(org: Org, master: MasterKey, report: Report): Promise<void> {
+  try {
+    await openOrgIdentity(master, org);
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    report(error.code === 'destroyed' ? 'warning' : 'wrong', error.message);
+  }
+}
+
+async function examineRotation({ control }: Workplace, org: Org, report: Report): Promise<void> {
+  const old = org.oldIdentities.map(({ recipient }) => keyIdOf(recipient));
+  if (old.length > 0) {
+    const files = await countSealedTo(control.read, org.id, old);
+    report('warning', `its identity is being rotated (files to go: ${files}): dropslot identity rotate ${org.id}`);
+  }
+  const lost = await countSealedToOthers(control.read, org.id, keyIdsOf(org));
+  if (lost > 0) report('warning', `its identity was destroyed: nothing opens ${lost} of its files any more`);
+}
+
+async function examineOwner(place: Workplace, org: Org, report: Report): Promise<void> {
+  const owner = await findUser(place.directory.read, org.id, emailKey(org.ownerEmail));
+  if (owner === null)
+    report(
+      'wrong',
+      `its owner is not in the directory: dropslot orgs set ${org.id} owner=${org.ownerEmail} --create-owner`,
+    );
+  else if (owner.status !== 'active' || !owner.isAdmin)
+    report('warning', `its owner is ${owner.status === 'active' ? 'no admin' : 'deactivated'}`);
+}
+
+async function examineQueue(place: Workplace, org: Org, report: Report): Promise<void> {
+  if ((await findHeldRun(place.control.read, org.id)) !== null) return;
+  const [oldest] = await listQueue(place.control.read, org.id);
+  if (oldest?.queuedAt != null && place.now() - oldest.queuedAt > queueOverdueMs)
+    report('wrong', `files wait since ${formatTime(oldest.queuedAt)}: no slot came, is "dropslot serve" running?`);
+}
+
+async function examineRuns(place: Workplace, org: Org, report: Report): Promise<void> {
+  const now = place.now();
+  const runs = await listRuns(place.control.read, org.id, 20);
+  const last = runs.find((run) => run.state === 'done' || run.state === 'failed');
+  if (last?.state === 'failed') report('wrong', `run ${last.id} failed: ${last.failure}`);
+  for (const run of runs) {
+    if (run.state === 'held')
+      report(
+        'warning',
+        `run ${run.id} is held since ${formatTime(run.hold!.at)}, imports wait: dropslot runs show ${run.id} --changes`,
+      );
+    if (run.state === 'open' && now - run.openedAt > runOverdueMs)
+      report('wrong', `run ${run.id} waits since ${formatTime(run.openedAt)}: is "dropslot serve" running?`);
+    if (run.state === 'running' && run.leaseUntil !== null && now > run.leaseUntil + runOverdueMs)
+      report('wrong', `run ${run.id} was cut off at ${formatTime(run.leaseUntil)}: "dropslot serve" continues it`);
+  }
+}

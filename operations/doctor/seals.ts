@@ -1,0 +1,119 @@
+/** Opens every sealed file to its last chunk, and compares what is in it with what the control database knows of it. */
+import { createHash } from 'node:crypto';
+import type { Paths } from '../../config/paths.js';
+import { type BlobRow, isBlobLive } from '../../db/control/blobs.js';
+import { listOrgs, type Org } from '../../db/control/orgs.js';
+import { KeyError } from '../../keys/error.js';
+import { keyIdsOf } from '../../keys/master/orgidentity.js';
+import { openBlob } from '../../storage/blobs.js';
+import { SpaceError } from '../../storage/types.js';
+import { formatBytes } from '../format.js';
+import { listUnsettledReports } from '../unsettled.js';
+import type { Workplace } from '../workplace.js';
+import { walkLiveBlobs } from './blobs.js';
+import { type Finding, reporter } from './finding.js';
+
+/** More are counted, not listed. */
+const listedFindings = 100;
+const tellEveryMs = 2000;
+
+type Sealed = Omit<BlobRow, 'createdAt'>;
+
+/** What there is to be read, for the progress. */
+export interface Extent {
+  files: number;
+  sealedBytes: number;
+}
+
+/** One sealed file at a time, a few chunks of it in memory. */
+export async function examineSeals(
+  place: Workplace,
+  extent: Extent,
+  onProgress: (text: string) => void,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const report = reporter(findings, 'blobs', place.paths.blobs);
+  const identities = new Map<string, string | null>();
+  for (const org of await listOrgs(place.control.read)) identities.set(org.id, await openIdentity(place, org));
+  const closed = new Map<string, number>();
+  let [files, bytes, damaged, told] = [0, 0, 0, place.now()];
+  for await (const blob of walkSealed(place)) {
+    const identity = identities.get(blob.org) ?? null;
+    if (identity === null) {
+      closed.set(blob.org, (closed.get(blob.org) ?? 0) + 1);
+      continue;
+    }
+    const found = await examineSeal(place, blob, identity);
+    if (found === 'whole') files++;
+    else if (found === 'lost') closed.set(blob.org, (closed.get(blob.org) ?? 0) + 1);
+    else if (++damaged <= listedFindings)
+      report('wrong', `${blob.id} of ${blob.org}: ${found.fault}; restore it from the backup`);
+    bytes += blob.sealedSize;
+    if (place.now() - told < tellEveryMs) continue;
+    told = place.now();
+    onProgress(`opened ${files} of ${extent.files} files, ${formatBytes(bytes)} of ${formatBytes(extent.sealedBytes)}`);
+  }
+  if (damaged > listedFindings) report('wrong', `and ${damaged - listedFindings} more damaged files`);
+  for (const [org, count] of closed)
+    report('warning', `${count} files of ${org} were not opened: there is no key for them here`);
+  report('ok', `sealed files opened to their last byte, and whole: ${files}`);
+  return findings;
+}
+
+/** What is wrong with a sealed file, as the end of a sentence; null: nothing. */
+export async function verifySeal(
+  paths: Pick<Paths, 'blobs'>,
+  { id, size, sha256 }: Pick<BlobRow, 'id' | 'size' | 'sha256'>,
+  identity: string,
+): Promise<string | null> {
+  try {
+    const reader = await openBlob(paths, id, identity);
+    try {
+      if (reader.size !== size) return `it holds ${reader.size} bytes, and ${size} were uploaded`;
+      const hash = createHash('sha256');
+      for await (const plain of reader.stream()) hash.update(plain);
+      return hash.digest('hex') === sha256 ? null : 'it holds something else than was uploaded';
+    } finally {
+      await reader.close();
+    }
+  } catch (error) {
+    if (error instanceof SpaceError) return error.message.replace(`blob ${id} `, 'it ');
+    throw error;
+  }
+}
+
+async function* walkSealed(place: Workplace): AsyncGenerator<Sealed> {
+  yield* await listUnsettledReports(place);
+  yield* walkLiveBlobs(place);
+}
+
+/** Asked again before it is told: beside a running server a file may be removed, or given a new header, meanwhile. */
+async function examineSeal(
+  place: Workplace,
+  blob: Sealed,
+  identity: string,
+): Promise<'whole' | 'lost' | { fault: string }> {
+  const first = await verifySeal(place.paths, blob, identity);
+  if (first === null || !(await isNeeded(place, blob.id))) return 'whole';
+  const org = await place.org(blob.org);
+  const again = await openIdentity(place, org);
+  const fault = again === null ? first : await verifySeal(place.paths, blob, again);
+  if (fault === null) return 'whole';
+  // What was sealed to an identity that was destroyed is not damaged; nothing brings it back.
+  return blob.sealedTo != null && !keyIdsOf(org).includes(blob.sealedTo) ? 'lost' : { fault };
+}
+
+async function isNeeded(place: Workplace, id: string): Promise<boolean> {
+  if ((await listUnsettledReports(place)).some((report) => report.id === id)) return true;
+  return isBlobLive(place.control.read, id);
+}
+
+/** null: it was destroyed, or this machine has no master key; both are said where keys are checked. */
+async function openIdentity(place: Workplace, org: Org): Promise<string | null> {
+  try {
+    return await place.identity(org);
+  } catch (error) {
+    if (error instanceof KeyError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,145 @@
+/** Exports of the directory: CSV under the standard labels, which imports again and then changes nothing. */
+import { stringify } from 'csv-stringify/sync';
+import { DateTime } from 'luxon';
+import type { Queryable } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
+import type { DateFormat, Org } from '../db/control/orgs.js';
+import { findAppliedAt } from '../db/directory/applied.js';
+import { type Field, listFields } from '../db/directory/fields.js';
+import { listTeams } from '../db/directory/teams.js';
+import { listUsers, type User } from '../db/directory/users.js';
+import { readMoment } from '../db/moment.js';
+import { formatDate } from '../importer/read/dates.js';
+import { guardFormula } from '../importer/read/formula.js';
+import { markOf } from '../importer/report/csv.js';
+import { OperationError } from './error.js';
+import type { Workplace } from './workplace.js';
+
+const pageSize = 2000;
+/** A pipe whose reader stands still ends its export after this time. */
+const patienceMs = 10 * 60_000;
+
+const userLabels = [
+  'User Email',
+  'User Name',
+  'First Name',
+  'Last Name',
+  'Manager Email',
+  'Teams',
+  'User Account Type',
+  'Is Org Admin',
+  'Deactivation Date',
+  'Status',
+];
+
+const teamLabels = ['Team Name', 'Owner Email', 'Parent Team', 'Team Type'];
+
+export interface ExportFilter {
+  /** A day, a time, or the number of a run: only what was changed then or later. */
+  changedSince?: string | undefined;
+  /** Only active users. */
+  active?: boolean | undefined;
+}
+
+/** For the audit trail, before anything of it is written. @throws OperationError `not_found` */
+export async function recordExport(
+  place: Workplace,
+  orgId: string,
+  what: 'users' | 'teams',
+  { changedSince, active }: ExportFilter,
+): Promise<void> {
+  const { id: org } = await place.org(orgId);
+  const event = { at: place.now(), org, actor: place.actor, action: 'directory.exported', subject: what };
+  await recordAudit(place.control.write, { ...event, detail: { changedSince, active } });
+}
+
+/**
+ * CSV text in pieces, of the directory as it is now: what an import changes meanwhile is not in it.
+ * @throws OperationError; DatabaseError `stalled`
+ */
+export async function* exportUsers(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
+  const org = await place.org(orgId);
+  yield* readMoment(place.directory, (db) => listUserRows(db, org, filter), patienceMs);
+}
+
+/** As exportUsers. */
+export async function* exportTeams(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
+  const org = await place.org(orgId);
+  yield* readMoment(place.directory, (db) => listTeamRows(db, org, filter), patienceMs);
+}
+
+async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
+  const changedSince = await readSince(db, org, filter.changedSince);
+  const status = filter.active === true ? ('active' as const) : undefined;
+  const all = await listFields(db, org.id);
+  const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
+  yield markOf(org.options) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
+  for (let after: string | null = null; ; ) {
+    const users: User[] = await listUsers(db, org.id, { after, limit: pageSize, status, changedSince });
+    // Whom an undo took away: a file that names them would bring them back.
+    const shown = users.filter((user) => user.deactivatedBy !== 'undo');
+    if (shown.length > 0) yield toCsv(shown.map((user) => userCells(user, fields, org.dateFormat)));
+    if (users.length < pageSize) return;
+    after = users.at(-1)!.emailKey;
+  }
+}
+
+async function* listTeamRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
+  const since = await readSince(db, org, filter.changedSince);
+  yield markOf(org.options) + toCsv([teamLabels]);
+  for (let after: string | null = null; ; ) {
+    const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize, since);
+    if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
+    if (teams.length < pageSize) return;
+    after = teams.at(-1)!.nameKey;
+  }
+}
+
+/** A spreadsheet runs none of the cells, and an import reads them as they are in the directory. */
+function toCsv(rows: readonly (readonly (string | null)[])[]): string {
+  return stringify(rows.map((cells) => cells.map((cell) => (cell === null ? null : guardFormula(cell)))));
+}
+
+/** undefined: all. @throws OperationError `usage`, `not_found` */
+async function readSince(db: Queryable, org: Org, text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  if (/^\d{1,15}$/.test(text)) {
+    const at = await findAppliedAt(db, org.id, Number(text));
+    if (at === null) throw new OperationError('not_found', `no run ${text} of ${org.id} was applied`);
+    return at;
+  }
+  const time = DateTime.fromISO(text, { zone: org.timeZone });
+  if (!time.isValid)
+    throw new OperationError('usage', `"${text}" is neither a date as 2026-01-31 nor the number of a run`);
+  return time.toMillis();
+}
+
+function userCells(user: User, fields: readonly Field[], format: DateFormat): (string | null)[] {
+  const date = (text: string) => (/^\d{4}-\d\d-\d\d$/.test(text) ? formatDate(text, format) : text);
+  return [
+    user.email,
+    user.userName,
+    user.firstName,
+    user.lastName,
+    user.managerEmail,
+    joinTeams(user.teams),
+    user.accountType,
+    user.isAdmin ? 'Yes' : 'No',
+    user.deactivationDate === null ? null : date(user.deactivationDate),
+    user.status,
+    ...fields.map(({ id, type }) => {
+      const value = user.custom[id];
+      if (value === undefined) return null;
+      return type === 'date' ? date(value) : value;
+    }),
+  ];
+}
+
+/** The `Teams` cell (rule U6): a name with a comma, a quote or a backslash stands in double quotes, a quote doubled. */
+export function joinTeams(names: readonly string[]): string {
+  return names.map((name) => (/[",\\]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(',');
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

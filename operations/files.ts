@@ -1,0 +1,52 @@
+/** Looking into an organization's space, as its operator. */
+import { recordAudit } from '../db/control/audit.js';
+import { findFile, listFiles, type StoredFile } from '../db/control/filelist.js';
+import { OperationError } from './error.js';
+import type { Workplace } from './workplace.js';
+
+const chunkBytes = 1024 * 1024;
+
+/** A file itself, or all that is below a folder. @throws OperationError, SpaceError `not_found` */
+export async function* walkFiles(place: Workplace, orgId: string, path: string): AsyncGenerator<StoredFile> {
+  const org = await place.org(orgId);
+  const at = normalize(path);
+  // The read-only folders are there before anything is in them: only the space knows.
+  if ((await place.space(org).stat(at)).kind === 'dir') yield* listFiles(place.control.read, org.id, at);
+  else {
+    const file = await findFile(place.control.read, org.id, at);
+    if (file !== null) yield file;
+  }
+}
+
+/** The plaintext of a stored file. Audited before the first byte. @throws OperationError, SpaceError */
+export async function* readFileContent(place: Workplace, orgId: string, path: string): AsyncGenerator<Buffer> {
+  const org = await place.org(orgId);
+  const at = normalize(path);
+  const reader = await place.space(org).openRead(at);
+  try {
+    const { actor } = place;
+    await recordAudit(place.control.write, {
+      at: place.now(),
+      org: org.id,
+      actor,
+      action: 'file.read',
+      subject: at,
+      detail: { size: reader.entry.size },
+    });
+    for (let offset = 0; offset < reader.entry.size; ) {
+      const bytes = await reader.read(offset, chunkBytes);
+      if (bytes.length === 0)
+        throw new OperationError('failed', `${at} ends after ${offset} of ${reader.entry.size} bytes`);
+      yield bytes;
+      offset += bytes.length;
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Absolute, without doubled or closing slashes: `archive/` is `/archive`. */
+function normalize(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '');
+  return `/${parts.join('/')}`;
+}

@@ -1,0 +1,124 @@
+/** Showing, giving out and destroying the age identities that open organizations' files. */
+import { recordAudit } from '../db/control/audit.js';
+import { overtakeAll } from '../db/control/holds.js';
+import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../db/control/identityrotation.js';
+import { listOrgs, lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
+import { forgetAllPartials } from '../db/control/partials.js';
+import { withdrawUploads } from '../db/control/uploads.js';
+import { eraseDeleted } from '../db/erase.js';
+import type { IdentityType } from '../keys/master/master.js';
+import { keyIdOf, keyIdsOf, typeOfRecipient } from '../keys/master/orgidentity.js';
+import { removePartials } from '../storage/partials.js';
+import { OperationError } from './error.js';
+import { countBusyRuns } from './identityrotation.js';
+import { atKeys } from './keylock.js';
+import type { Workplace } from './workplace.js';
+
+export interface ExportedIdentity {
+  org: string;
+  /** `age1…` */
+  recipient: string;
+  /** `AGE-SECRET-KEY-…`, one a line: whoever has it reads every file of the organization. */
+  identity: string;
+}
+
+/** Audited before it is given out. @throws KeyError */
+export async function exportIdentity(place: Workplace, orgId: string): Promise<ExportedIdentity> {
+  const org = await place.org(orgId);
+  const identity = await place.identity(org);
+  await recordAudit(place.control.write, {
+    at: place.now(),
+    org: org.id,
+    actor: place.actor,
+    action: 'identity.exported',
+    subject: keyIdOf(org.recipient),
+    detail: {},
+  });
+  return { org: org.id, recipient: org.recipient, identity };
+}
+
+export interface IdentityView {
+  org: string;
+  recipient: string;
+  type: IdentityType;
+  state: 'whole' | 'rotating' | 'destroyed';
+  /** Files that may still be sealed to an identity that is being rotated out. */
+  filesToRewrap: number;
+  /** Files whose identity was destroyed. */
+  filesLost: number;
+}
+
+/** Of one organization, or of all; needs no key. */
+export async function viewIdentities(place: Workplace, orgId: string | undefined): Promise<IdentityView[]> {
+  const orgs = orgId === undefined ? await listOrgs(place.control.read) : [await place.org(orgId)];
+  return Promise.all(orgs.map((org) => viewIdentity(place, org)));
+}
+
+async function viewIdentity({ control }: Workplace, org: Org): Promise<IdentityView> {
+  const { id, recipient, sealedIdentity, oldIdentities } = org;
+  const old = oldIdentities.map((identity) => keyIdOf(identity.recipient));
+  return {
+    org: id,
+    recipient,
+    type: typeOfRecipient(recipient),
+    state: sealedIdentity === null ? 'destroyed' : old.length > 0 ? 'rotating' : 'whole',
+    filesToRewrap: old.length === 0 ? 0 : await countSealedTo(control.read, id, old),
+    filesLost: await countSealedToOthers(control.read, id, keyIdsOf(org)),
+  };
+}
+
+export interface DestroyedIdentity {
+  org: string;
+  recipient: string;
+  /** Files that nothing opens any more. */
+  filesLost: number;
+  /** Uploads that waited for their import. */
+  withdrawn: number;
+  /** Whether the identity is gone from the database's own files too; false: not before the server has stopped. */
+  isErased: boolean;
+}
+
+/**
+ * Deletes the identity of an organization, and with it every file of it.
+ * @throws OperationError `refused` when it is destroyed already, or while an import of it runs
+ */
+export async function destroyIdentity(place: Workplace, orgId: string): Promise<DestroyedIdentity> {
+  return atKeys(place, async () => {
+    const { control } = place;
+    const { recipient } = await place.org(orgId);
+    if ((await countBusyRuns(place, orgId)) > 0) throw importRuns(orgId);
+    const { withdrawn, partials } = await control.write.transaction(async (tx) => {
+      const org = (await lockOrg(tx, orgId, true))!;
+      if (org.sealedIdentity === null)
+        throw new OperationError('refused', `the identity of ${orgId} is destroyed already`);
+      if ((await listUnendedRuns(tx, orgId)).some(({ state }) => state === 'running')) throw importRuns(orgId);
+      const at = place.now();
+      // An import of what nothing opens would fail at every slot.
+      const count = await withdrawUploads(tx, orgId, at);
+      await overtakeAll(tx, orgId, at);
+      await recordSealedTo(tx, orgId, keyIdOf(org.recipient));
+      // A node's key opens these, whatever becomes of the organization's.
+      const forgotten = await forgetAllPartials(tx, orgId);
+      await updateOrg(tx, orgId, { sealedIdentity: null, oldIdentities: [] });
+      const { actor } = place;
+      const subject = keyIdOf(org.recipient);
+      await recordAudit(tx, {
+        at,
+        org: orgId,
+        actor,
+        action: 'identity.destroyed',
+        subject,
+        detail: { withdrawn: count },
+      });
+      return { withdrawn: count, partials: forgotten };
+    });
+    await removePartials(place.paths, partials);
+    const { filesLost } = await viewIdentity(place, await place.org(orgId));
+    const isErased = await eraseDeleted(control, ['orgs', 'partials']);
+    return { org: orgId, recipient, filesLost, withdrawn, isErased };
+  });
+}
+
+function importRuns(org: string): OperationError {
+  return new OperationError('refused', `an import of ${org} is not over: wait for its end, then destroy the identity`);
+}

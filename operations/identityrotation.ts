@@ -1,0 +1,186 @@
+/**
+ * Gives an organization a new identity, and every file of it a new header; payloads stay as they are. Until each file is
+ * rewrapped and proven, the old identity is kept beside the new one. It may be killed on any line: the next one goes on.
+ */
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queryable } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
+import { isBlobLive } from '../db/control/blobs.js';
+import {
+  countSealedTo,
+  listSealedTo,
+  listUnendedRuns,
+  type Rewrapped,
+  recordRewrapped,
+} from '../db/control/identityrotation.js';
+import { lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
+import { listAllPartials } from '../db/control/partials.js';
+import { findApplied } from '../importer/run/apply.js';
+import { createOrgIdentity, keyIdOf } from '../keys/master/orgidentity.js';
+import { removeBlob } from '../storage/blobs.js';
+import { SealError } from '../storage/chunk.js';
+import { systemDisk } from '../storage/disk.js';
+import { partialPath } from '../storage/partials.js';
+import { isFileOpenedBy, type RewrapStep, rewrapBlob, sweepRewraps } from '../storage/rewrap.js';
+import { atKeys } from './keylock.js';
+import type { Workplace } from './workplace.js';
+
+/** What a crash can separate: the new identity seals, a batch of files is rewrapped and recorded, all is proven. */
+export type RotationStep = 'begun' | RewrapStep | 'recorded' | 'proven';
+
+export interface RotationOptions {
+  /** How long uploads and imports that go on are waited for at the end. */
+  waitMs: number;
+  onProgress?: (text: string) => void;
+  onStep?: (step: RotationStep) => void | Promise<void>;
+  /** Files of one transaction. */
+  batchFiles?: number;
+}
+
+export interface Rotation {
+  org: string;
+  /** `age1…` of the new identity. */
+  recipient: string;
+  /** Files that got a new header now. */
+  rewrapped: number;
+  /** Whether only the new identity is left. */
+  isFinished: boolean;
+  /** Why not: uploads and runs that still go on, and files that can't be given a new header. */
+  left: { uploads: number; runs: number; missing: string[]; damaged: string[] };
+}
+
+const lookEveryMs = 250;
+const defaultBatchFiles = 100;
+/** A session without a request is closed after idleMinutes; a partial that nobody has touched for longer is nobody's. */
+const graceMs = 5 * 60_000;
+
+/** @throws OperationError, KeyError; SpaceError `failed` when the disk fails */
+export async function rotateIdentity(place: Workplace, orgId: string, options: RotationOptions): Promise<Rotation> {
+  return atKeys(place, async () => {
+    await sweepRewraps(place.paths);
+    const org = await beginRotation(place, orgId);
+    await options.onStep?.('begun');
+    const rotation: Rotation = {
+      org: orgId,
+      recipient: org.recipient,
+      rewrapped: 0,
+      isFinished: org.oldIdentities.length === 0,
+      left: { uploads: 0, runs: 0, missing: [], damaged: [] },
+    };
+    for (const deadline = performance.now() + options.waitMs; !rotation.isFinished; await sleep(lookEveryMs)) {
+      await rewrapFiles(place, org, rotation, options);
+      const { missing, damaged } = rotation.left;
+      if (missing.length + damaged.length > 0) break;
+      await finishRotation(place, org, rotation, options);
+      if (performance.now() >= deadline) break;
+    }
+    return rotation;
+  });
+}
+
+/** The organization with its new identity; one that an earlier attempt gave it is kept. */
+async function beginRotation(place: Workplace, orgId: string): Promise<Org> {
+  const before = await place.org(orgId);
+  const master = await place.master();
+  // Nothing is begun that can't be finished: whatever there is must open.
+  if (before.sealedIdentity !== null) await place.identity(before);
+  const made = await createOrgIdentity(master.recipient, place.settings.recipientType);
+  const at = place.now();
+  await place.control.write.transaction(async (tx) => {
+    const org = (await lockOrg(tx, orgId, true))!;
+    if (org.oldIdentities.length > 0) return;
+    const { recipient, sealedIdentity } = org;
+    const oldIdentities = sealedIdentity === null ? [] : [{ recipient, sealedIdentity, retiredAt: at }];
+    await updateOrg(tx, orgId, { ...made, oldIdentities });
+    await audit(tx, place, org, sealedIdentity === null ? 'identity.made' : 'identity.rotation_begun', made.recipient);
+  });
+  return place.org(orgId);
+}
+
+async function rewrapFiles(place: Workplace, org: Org, rotation: Rotation, options: RotationOptions): Promise<void> {
+  const { control, paths } = place;
+  const identities = await place.identity(org);
+  const keys = { identities, identity: identities.split('\n')[0]!, recipient: org.recipient };
+  const limit = options.batchFiles ?? defaultBatchFiles;
+  const left = { ...rotation.left, missing: [] as string[], damaged: [] as string[] };
+  rotation.left = left;
+  for (let after: string | null = null; ; ) {
+    const page = await listSealedTo(control.read, org.id, oldKeyIds(org), after, limit);
+    if (page.length === 0) return;
+    const batch: Rewrapped[] = [];
+    for (const { id } of page) {
+      const result = await rewrapBlob(paths, id, keys, options.onStep === undefined ? {} : { onStep: options.onStep });
+      if (result.kind === 'sealed') {
+        batch.push({ id, sealedTo: keyIdOf(org.recipient), sealedSize: result.sealedSize });
+        if (result.isNew) rotation.rewrapped++;
+      } else if (await isBlobLive(control.read, id)) left[result.kind].push(id);
+    }
+    await control.write.transaction((tx) => recordRewrapped(tx, batch));
+    // A file that was removed while it was rewrapped has come back with its new header.
+    for (const { id } of batch) if (!(await isBlobLive(control.read, id))) await removeBlob(paths, id);
+    await options.onStep?.('recorded');
+    options.onProgress?.(`rewrapped ${rotation.rewrapped} files`);
+    after = page.at(-1)!.id;
+  }
+}
+
+/** Drops the old identity, when nothing is or will be sealed to it. */
+async function finishRotation(place: Workplace, org: Org, rotation: Rotation, options: RotationOptions): Promise<void> {
+  const { left } = rotation;
+  left.uploads = await countOldUploads(place, org);
+  left.runs = await countBusyRuns(place, org.id);
+  if (left.uploads + left.runs > 0) return;
+  await options.onStep?.('proven');
+  rotation.isFinished = await place.control.write.transaction(async (tx) => {
+    const now = (await lockOrg(tx, org.id, true))!;
+    // What was closed since the last look is rewrapped first, and a run that reads the old files ends first.
+    if ((await countSealedTo(tx, org.id, oldKeyIds(org))) > 0) return false;
+    if ((await listUnendedRuns(tx, org.id)).some(({ state }) => state === 'running')) return false;
+    await updateOrg(tx, org.id, { oldIdentities: [] });
+    await audit(tx, place, now, 'identity.rotated', org.recipient);
+    return true;
+  });
+}
+
+/** Uploads that go on and are sealed to an old identity; what is kept of those that were cut off needs none. */
+async function countOldUploads(place: Workplace, org: Org): Promise<number> {
+  const { control, paths, settings } = place;
+  const [, ...old] = (await place.identity(org)).split('\n');
+  const oldest = place.now() - settings.idleMinutes * 60_000 - graceMs;
+  const rows = await listAllPartials(control.read, { org: org.id });
+  const kept = new Set(rows.filter(({ state }) => state === 'kept').map(({ id }) => id));
+  let count = 0;
+  for (const id of await systemDisk.list(paths.partials)) {
+    if (kept.has(id)) continue;
+    const path = partialPath(paths, id);
+    try {
+      if ((await stat(path)).mtimeMs >= oldest && (await isFileOpenedBy(path, old.join('\n')))) count++;
+    } catch (error) {
+      // Closed meanwhile, or so new that its header is not written yet: then it is sealed to the new identity.
+      if (!(error instanceof SealError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return count;
+}
+
+/** Runs that are worked on, and those whose sealed reports no row refers to yet. */
+export async function countBusyRuns(
+  { control, directory }: Pick<Workplace, 'control' | 'directory'>,
+  org: string,
+): Promise<number> {
+  let count = 0;
+  for (const { id, state } of await listUnendedRuns(control.read, org))
+    if (state === 'running' || (await findApplied(directory.read, id)) !== null) count++;
+  return count;
+}
+
+function oldKeyIds({ oldIdentities }: Org): string[] {
+  return oldIdentities.map(({ recipient }) => keyIdOf(recipient));
+}
+
+function audit(tx: Queryable, place: Workplace, org: Org, action: string, recipient: string): Promise<void> {
+  const { actor } = place;
+  const detail = { from: [keyIdOf(org.recipient), ...oldKeyIds(org)].filter((id) => id !== keyIdOf(recipient)) };
+  return recordAudit(tx, { at: place.now(), org: org.id, actor, action, subject: keyIdOf(recipient), detail });
+}

@@ -1,0 +1,181 @@
+/** Adding, changing and revoking the login keys of an organization. */
+import type { Queryable } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
+import {
+  insertLoginKey,
+  type LoginKey,
+  type LoginKeyChange,
+  listKeyUsers,
+  listLoginKeys,
+  type NewLoginKey,
+  revokeLoginKey,
+  updateLoginKey,
+} from '../db/control/keys.js';
+import type { Org } from '../db/control/orgs.js';
+import { type ParsedKey, type ParseOptions, parsePublicKeys } from '../keys/login/publickeys.js';
+import { OperationError } from './error.js';
+import type { KeyTerms } from './keyterms.js';
+import type { Workplace } from './workplace.js';
+
+export interface AddOptions extends Pick<ParseOptions, 'publicPart'> {
+  /** What the file holds are authorities, whose certificates log in. */
+  isAuthority?: boolean;
+}
+
+export interface AddedKey extends NewLoginKey {
+  /** Options of its line that have no meaning here. */
+  ignoredOptions: string[];
+  /** Other organizations that this key logs in to as well. */
+  alsoUsedBy: string[];
+}
+
+/**
+ * Adds every public key of a file, all or none. What `terms` say goes before what the file's lines say.
+ * @throws KeyError on what is no usable key; DatabaseError `duplicate`.
+ */
+export async function addKeys(
+  place: Workplace,
+  orgId: string,
+  text: string,
+  terms: KeyTerms,
+  { isAuthority = false, publicPart = false }: AddOptions = {},
+): Promise<AddedKey[]> {
+  const org = await place.org(orgId);
+  const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
+  return place.control.write.transaction(async (tx) => {
+    const added: AddedKey[] = [];
+    for (const key of parsed) added.push(await addKey(tx, place, org, key, terms, isAuthority));
+    return added;
+  });
+}
+
+/** For the caller's transaction. */
+export async function addKey(
+  tx: Queryable,
+  place: Workplace,
+  org: Org,
+  parsed: ParsedKey,
+  terms: KeyTerms,
+  isAuthority = false,
+): Promise<AddedKey> {
+  const { terms: line, fingerprint } = parsed;
+  const kind = isAuthority || line.isAuthority ? 'ca' : 'key';
+  const principals = terms.principals ?? line.principals;
+  if (kind === 'key' && terms.principals !== undefined)
+    throw new OperationError('usage', `${fingerprint} is no authority: principals are for those`);
+  requireRsa(parsed, kind, terms.allowsSha1);
+  const key: NewLoginKey = {
+    org: org.id,
+    kind,
+    fingerprint,
+    algorithm: parsed.algorithm,
+    publicKey: parsed.publicKey,
+    label: terms.label ?? parsed.comment,
+    note: terms.note ?? '',
+    sources: terms.sources ?? line.sources ?? [],
+    notBefore: terms.notBefore ?? null,
+    expiresAt: terms.expiresAt ?? line.expiresAt,
+    permission: terms.permission ?? line.permission ?? 'read',
+    ...(terms.allowsSha1 !== undefined && { allowsSha1: terms.allowsSha1 }),
+    ...(kind === 'ca' && { principals }),
+    createdAt: place.now(),
+  };
+  await insertLoginKey(tx, key);
+  const { algorithm, sources, notBefore, expiresAt, permission, allowsSha1 } = key;
+  const detail = { kind, algorithm, sources, notBefore, expiresAt, permission, ...(allowsSha1 && { allowsSha1 }) };
+  await auditKey(tx, place, org.id, 'key.added', fingerprint, detail);
+  const users = await listKeyUsers(tx, [fingerprint], org.id);
+  return { ...key, ignoredOptions: line.ignored, alsoUsedBy: users.map((user) => user.org) };
+}
+
+/**
+ * Changes the terms of the key whose fingerprint begins so.
+ * @throws OperationError `refused` for a key of a file, unless `managed` says that this is known, and then for what its file says.
+ */
+export async function setKey(
+  place: Workplace,
+  orgId: string,
+  prefix: string,
+  wanted: LoginKeyChange,
+  managed = false,
+): Promise<LoginKey> {
+  // Who takes the end away takes the rotation back.
+  const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
+  const key = await findKey(place, orgId, prefix);
+  requireOwn(key, managed);
+  const ofFile = (['label', 'sources', 'expiresAt', 'principals'] as const).find((name) => change[name] !== undefined);
+  if (key.managedBy !== null && ofFile !== undefined)
+    throw new OperationError(
+      'refused',
+      `${ofFile} of ${key.fingerprint} is what the file ${key.managedBy} says: change it there`,
+    );
+  if (change.principals != null && key.kind !== 'ca')
+    throw new OperationError('usage', `${key.fingerprint} is no authority: principals are for those`);
+  requireRsa(key, key.kind, change.allowsSha1);
+  if (key.revokedAt !== null) throw new OperationError('refused', `the key ${key.fingerprint} is revoked`);
+  await place.control.write.transaction(async (tx) => {
+    await updateLoginKey(tx, orgId, key.fingerprint, change);
+    const before = Object.fromEntries(Object.keys(change).map((name) => [name, key[name as keyof LoginKey]]));
+    await auditKey(tx, place, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
+  });
+  return { ...key, ...change };
+}
+
+/**
+ * Revokes the key whose fingerprint begins so; `SHA256:` may be left out.
+ * @throws OperationError `not_found`, `usage` when several keys begin so, `refused` when it was revoked before, or belongs to
+ * a file and `managed` does not say that this is known.
+ */
+export async function revokeKey(place: Workplace, orgId: string, prefix: string, managed = false): Promise<LoginKey> {
+  const key = await findKey(place, orgId, prefix);
+  requireOwn(key, managed);
+  const at = place.now();
+  await place.control.write.transaction(async (tx) => {
+    if (!(await revokeLoginKey(tx, orgId, key.fingerprint, at)))
+      throw new OperationError('refused', `the key ${key.fingerprint} is revoked already`);
+    await auditKey(tx, place, orgId, 'key.revoked', key.fingerprint, { label: key.label });
+  });
+  return { ...key, revokedAt: at, revokedBy: 'command' };
+}
+
+/** @throws OperationError `usage` */
+function requireRsa(
+  { fingerprint, algorithm }: Pick<LoginKey, 'fingerprint' | 'algorithm'>,
+  kind: LoginKey['kind'],
+  allowsSha1: boolean | undefined,
+): void {
+  if (allowsSha1 === true && (algorithm !== 'ssh-rsa' || kind !== 'key'))
+    throw new OperationError('usage', `${fingerprint} is no RSA key: SHA-1 is for those`);
+}
+
+/** @throws OperationError `refused` */
+export function requireOwn({ managedBy, fingerprint, revokedAt }: LoginKey, managed: boolean): void {
+  if (managedBy === null || managed || revokedAt !== null) return;
+  throw new OperationError('refused', `${fingerprint} belongs to the file ${managedBy}: change that, or say --managed`);
+}
+
+/** The key whose fingerprint begins so. @throws OperationError `not_found`, `usage` when several begin so */
+export async function findKey(place: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
+  const org = await place.org(orgId);
+  const wanted = /^(SHA256|password):/.test(prefix) ? prefix : `SHA256:${prefix}`;
+  const found = (await listLoginKeys(place.control.read, org.id)).filter((key) => key.fingerprint.startsWith(wanted));
+  if (found.length > 1)
+    throw new OperationError('usage', `several keys of ${org.id} begin with ${wanted}: give more of it`);
+  if (found[0] === undefined)
+    throw new OperationError(
+      'not_found',
+      `no key of ${org.id} begins with ${wanted}; see "dropslot keys list ${org.id}"`,
+    );
+  return found[0];
+}
+
+export function auditKey(
+  tx: Queryable,
+  { now, actor }: Pick<Workplace, 'now' | 'actor'>,
+  org: string,
+  action: string,
+  subject: string,
+  detail: Record<string, unknown>,
+): Promise<void> {
+  return recordAudit(tx, { at: now(), org, actor, action, subject, detail });
+}

@@ -1,0 +1,150 @@
+/** Changing the master key: every organization's identity is sealed anew, while both keys open. */
+import { recordAudit } from '../db/control/audit.js';
+import { listOrgs, lockOrg, type SealedIdentity, updateOrg } from '../db/control/orgs.js';
+import { eraseDeleted } from '../db/erase.js';
+import { KeyError } from '../keys/error.js';
+import {
+  generateMaster,
+  keepMaster,
+  loadMaster,
+  type MasterKey,
+  replaceMaster,
+  splitMaster,
+} from '../keys/master/master.js';
+import { keyIdOf, openOrgIdentity, openSealedIdentity } from '../keys/master/orgidentity.js';
+import { sealText } from '../keys/master/sealedtext.js';
+import { OperationError } from './error.js';
+import { atKeys } from './keylock.js';
+import type { Workplace } from './workplace.js';
+
+/** What a crash can separate: the new key is in the file beside the old one, all is sealed to it, the old one is kept. */
+export type MasterStep = 'added' | 'resealed' | 'kept' | 'replaced';
+
+export interface MasterRotation {
+  /** `age1…` of the new master key. */
+  recipient: string;
+  /** Organizations whose identities were sealed anew now. */
+  resealed: number;
+  /** Files that hold the old keys; empty where the operator holds them. */
+  oldKeyFiles: string[];
+  /** Whether the master key's source still holds old keys that only the operator can take out. */
+  isOldKeyPresent: boolean;
+  /** Whether what the old key opens is gone from the database's own files too. */
+  isErased: boolean;
+}
+
+/**
+ * Makes a new master key in the file of the old one; where the source is no file, the operator has put the new identity
+ * before the old one there. An attempt that was cut off is continued by the next one.
+ * @throws OperationError, KeyError
+ */
+export async function rotateMaster(
+  place: Workplace,
+  onStep: (step: MasterStep) => void | Promise<void> = () => {},
+): Promise<MasterRotation> {
+  return atKeys(place, async () => {
+    const [newest, ...older] = await beginMaster(place);
+    await onStep('added');
+    const resealed = await resealAll(place, newest!, older);
+    await onStep('resealed');
+    const oldKeyFiles: string[] = [];
+    if (isReplaceable(place)) {
+      for (const old of older) {
+        const path = `${place.secrets.masterKey}.old-${keyIdOf(old.recipient)}`;
+        await keepMaster(path, place.secrets, old);
+        oldKeyFiles.push(path);
+      }
+      await onStep('kept');
+      await replaceMaster(place.secrets, [newest!]);
+    }
+    await onStep('replaced');
+    const isErased = await eraseDeleted(place.control, ['orgs']);
+    const isOldKeyPresent = older.length > 0 && !isReplaceable(place);
+    return { recipient: newest!.recipient, resealed, oldKeyFiles, isOldKeyPresent, isErased };
+  });
+}
+
+/** Every identity of the master key, the one that seals from now on first. */
+async function beginMaster({ settings, paths, secrets, ...place }: Workplace): Promise<MasterKey[]> {
+  const masters = await splitMaster(await loadMaster(paths, secrets));
+  if (masters.length > 1) return masters;
+  // Nothing is begun that can't be finished.
+  for (const org of await listOrgs(place.control.read))
+    if (org.sealedIdentity !== null) await openOrgIdentity(masters[0]!, org);
+  if (!isReplaceable({ settings, secrets }))
+    throw new OperationError(
+      'refused',
+      `the master key comes from ${settings.masterKey}: put a new identity (age-keygen makes one) on a line before the old one there, start the server again, and repeat this`,
+    );
+  const both = [await generateMaster(settings.recipientType), ...masters];
+  await replaceMaster(secrets, both);
+  return both;
+}
+
+/** systemd's credentials can be read, and are written by systemd alone. */
+function isReplaceable({ settings, secrets }: Pick<Workplace, 'settings' | 'secrets'>): boolean {
+  return secrets.isFile && settings.masterKey?.startsWith('credential:') !== true;
+}
+
+async function resealAll(place: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<number> {
+  let resealed = 0;
+  for (const { id } of await listOrgs(place.control.read)) if (await resealOrg(place, id, newest, older)) resealed++;
+  for (const org of await listOrgs(place.control.read))
+    if (org.sealedIdentity !== null) await openOrgIdentity(newest, org);
+  return resealed;
+}
+
+/** One transaction: whether anything of it was sealed to an older master key. */
+async function resealOrg(
+  place: Workplace,
+  id: string,
+  newest: MasterKey,
+  older: readonly MasterKey[],
+): Promise<boolean> {
+  return place.control.write.transaction(async (tx) => {
+    const org = await lockOrg(tx, id, true);
+    if (org === null || org.sealedIdentity === null) return false;
+    const reseal = (sealed: Pick<SealedIdentity, 'recipient' | 'sealedIdentity'>) =>
+      resealIdentity(id, newest, older, sealed);
+    const sealedIdentity = await reseal({ recipient: org.recipient, sealedIdentity: org.sealedIdentity });
+    const oldIdentities = [];
+    for (const old of org.oldIdentities) oldIdentities.push({ ...old, sealedIdentity: await reseal(old) });
+    const isChanged =
+      sealedIdentity !== org.sealedIdentity ||
+      oldIdentities.some((old, index) => old.sealedIdentity !== org.oldIdentities[index]!.sealedIdentity);
+    if (!isChanged) return false;
+    await updateOrg(tx, id, { sealedIdentity, oldIdentities });
+    await recordAudit(tx, {
+      at: place.now(),
+      org: id,
+      actor: place.actor,
+      action: 'identity.resealed',
+      subject: keyIdOf(org.recipient),
+      detail: { master: keyIdOf(newest.recipient) },
+    });
+    return true;
+  });
+}
+
+/** As it was, where the newest master key opens it already. */
+async function resealIdentity(
+  org: string,
+  newest: MasterKey,
+  older: readonly MasterKey[],
+  sealed: Pick<SealedIdentity, 'recipient' | 'sealedIdentity'>,
+): Promise<string> {
+  try {
+    await openSealedIdentity(newest, org, sealed);
+    return sealed.sealedIdentity;
+  } catch (error) {
+    if (!(error instanceof KeyError) || error.code !== 'refused') throw error;
+  }
+  const identity = older.map((master) => master.identity).join('\n');
+  const opened = await openSealedIdentity({ recipient: newest.recipient, identity }, org, sealed);
+  return sealText(newest.recipient, opened);
+}
+
+/** For the log of the server and the remark of a command: whichever made the key. */
+export function backupNotice(masterKey: string, data: string): string {
+  return `back up ${masterKey} now and keep the copy apart from ${data}: without it no stored file can ever be opened; back up ${data} as well`;
+}

@@ -1,0 +1,33 @@
+/** Ending the pauses of addresses. */
+import { isIP } from 'node:net';
+import { recordAudit } from '../db/control/audit.js';
+import { pardon } from '../db/control/penalties.js';
+import { plainAddress, sourceOf } from '../server/ssh/address.js';
+import { OperationError } from './error.js';
+import type { Workplace } from './workplace.js';
+
+/** An address, or a source as `penalties list` shows it. @throws OperationError `usage` */
+export function readSource(text: string): string {
+  const address = plainAddress(text.trim().replace(/\/64$/, ''));
+  if (isIP(address) === 0)
+    throw new OperationError('usage', `"${text}" is no address; "dropslot penalties list" shows them`);
+  return sourceOf(address);
+}
+
+/** null: every source. How many paused; running servers hear of it within seconds. */
+export async function forgivePenalties(place: Workplace, source: string | null): Promise<number> {
+  const at = place.now();
+  return place.control.write.transaction(async (tx) => {
+    const forgiven = await pardon(tx, source, at);
+    const subject = source ?? 'all';
+    await recordAudit(tx, {
+      at,
+      org: null,
+      actor: place.actor,
+      action: 'penalty.forgiven',
+      subject,
+      detail: { forgiven },
+    });
+    return forgiven;
+  });
+}

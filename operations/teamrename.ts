@@ -1,0 +1,49 @@
+/** Renaming a team, and the names that files may still call it by. */
+import { recordAudit } from '../db/control/audit.js';
+import { deleteTeamAlias, listTeamAliases, renameTeam, type TeamAlias } from '../db/directory/teamaliases.js';
+import { collapse, isName, longestName, nameKey } from '../importer/read/normalize.js';
+import { OperationError } from './error.js';
+import type { Workplace } from './workplace.js';
+
+/** @throws OperationError `not_found`, `usage` for a name that no team can have, `refused` when another team has it, or had it. */
+export async function renameTeamOf(place: Workplace, orgId: string, from: string, to: string): Promise<void> {
+  const org = await place.org(orgId);
+  const name = collapse(to).normalize('NFC');
+  if (name === '' || !isName(name))
+    throw new OperationError('usage', `a team's name has 1 to ${longestName} characters`);
+  const rename = { org: org.id, fromKey: nameKey(from), name, key: nameKey(name), at: place.now() };
+  const outcome = await renameTeam(place.directory.write, rename);
+  if (outcome === 'unknown') throw new OperationError('not_found', `no team "${from}" in ${org.id}`);
+  if (outcome === 'taken') throw new OperationError('refused', `another team of ${org.id} is called "${name}"`);
+  if (outcome === 'former') {
+    const aliases = await listTeamAliases(place.directory.read, org.id);
+    const now = aliases.find(({ key }) => key === rename.key)?.teamName ?? 'another team';
+    throw new OperationError(
+      'refused',
+      `"${name}" is an old name of "${now}", and files may still use it; to end that: dropslot teams unalias ${org.id} "${name}"`,
+    );
+  }
+  await audit(place, org.id, 'team.renamed', name, { from: collapse(from) });
+}
+
+export async function listAliasesOf(place: Workplace, orgId: string): Promise<TeamAlias[]> {
+  return listTeamAliases(place.directory.read, (await place.org(orgId)).id);
+}
+
+/** @throws OperationError `not_found` */
+export async function forgetAlias(place: Workplace, orgId: string, name: string): Promise<void> {
+  const org = await place.org(orgId);
+  if (!(await deleteTeamAlias(place.directory.write, org.id, nameKey(name))))
+    throw new OperationError('not_found', `"${name}" is no alias in ${org.id}`);
+  await audit(place, org.id, 'team.unaliased', collapse(name), {});
+}
+
+function audit(
+  { control, actor, now }: Workplace,
+  org: string,
+  action: string,
+  subject: string,
+  detail: Record<string, unknown>,
+): Promise<void> {
+  return recordAudit(control.write, { at: now(), org, actor, action, subject, detail });
+}

@@ -1,0 +1,27 @@
+/** What a run has sealed that the control database learns of only when the run is settled. */
+import type { Db } from '../db/connection.js';
+import { listOrgs } from '../db/control/orgs.js';
+import { listRuns } from '../db/control/runs.js';
+import type { Settlement } from '../db/control/settle.js';
+import { findApplied } from '../importer/run/apply.js';
+
+/** Runs of one organization that can be unsettled at once: one that is worked on, few that wait. */
+const recentRuns = 20;
+
+type Report = Settlement['reports'][number]['blob'] & { org: string };
+
+/** The reports of runs that are applied and not settled: no row refers to them yet, and the next importer needs them. */
+export async function listUnsettledReports({
+  control,
+  directory,
+}: Record<'control' | 'directory', Pick<Db, 'read'>>): Promise<Report[]> {
+  const reports: Report[] = [];
+  for (const org of await listOrgs(control.read)) {
+    for (const run of await listRuns(control.read, org.id, recentRuns)) {
+      if (run.state !== 'open' && run.state !== 'running') continue;
+      const applied = (await findApplied(directory.read, run.id)) as Settlement | null;
+      for (const { blob } of applied?.reports ?? []) reports.push({ ...blob, org: org.id });
+    }
+  }
+  return reports;
+}

@@ -1,0 +1,150 @@
+/** Looking up users of an organization, for lists and for one person. */
+import { findUpload } from '../db/control/uploads.js';
+import { type FieldType, listFields } from '../db/directory/fields.js';
+import { listFormerLabels, listHistory, listOrigins, type RecordedChange } from '../db/directory/history.js';
+import { countReports, findUser, listUsers, type User, type UserStatus } from '../db/directory/users.js';
+import { emailKey } from '../importer/read/normalize.js';
+import { OperationError } from './error.js';
+import type { Workplace } from './workplace.js';
+
+const pageSize = 1000;
+const shownChanges = 200;
+
+/** A user with the values of custom fields by their labels, in the fields' order. */
+export interface LabelledUser extends Omit<User, 'custom'> {
+  custom: [label: string, value: string][];
+  customTypes: [label: string, type: FieldType][];
+}
+
+export interface UserFilter {
+  status?: UserStatus | undefined;
+  /** null: all. */
+  limit: number | null;
+}
+
+/** In the order of their addresses, page by page. */
+export async function* walkUsers(place: Workplace, orgId: string, filter: UserFilter): AsyncGenerator<LabelledUser> {
+  const org = await place.org(orgId);
+  const label = await createLabeller(place, org.id);
+  let left = filter.limit ?? Number.POSITIVE_INFINITY;
+  for (let after: string | null = null; left > 0; ) {
+    const limit = Math.min(pageSize, left);
+    const users: User[] = await listUsers(place.directory.read, org.id, { after, limit, status: filter.status });
+    for (const user of users) yield label(user);
+    if (users.length < limit) return;
+    left -= users.length;
+    after = users.at(-1)!.emailKey;
+  }
+}
+
+export interface UserChange extends RecordedChange {
+  /** Path of the upload; null where no upload says it. */
+  file: string | null;
+}
+
+/** One value, and the change that brought it; null: from before changes were recorded. */
+export interface FieldStory {
+  field: string;
+  value: string;
+  from: UserChange | null;
+}
+
+export interface UserHistory {
+  user: LabelledUser;
+  /** Users whose manager this one is. */
+  reports: number;
+  /** Where each value that they have is from. */
+  story: FieldStory[];
+  /** The newest ones first. */
+  changes: UserChange[];
+}
+
+/** @throws OperationError `not_found` */
+export async function showUser(place: Workplace, orgId: string, email: string): Promise<UserHistory> {
+  const org = await place.org(orgId);
+  const db = place.directory.read;
+  const user = await findUser(db, org.id, emailKey(email.trim()));
+  if (user === null) throw new OperationError('not_found', `no user ${email} in ${org.id}`);
+  const changes = await listHistory(db, 'user', String(user.id), shownChanges);
+  const origins = await listOrigins(db, 'user', String(user.id));
+  const files = await findPaths(place, [...changes, ...origins]);
+  const withFile = (change: RecordedChange): UserChange => ({
+    ...change,
+    file: files.get(change.uploadId ?? -1) ?? null,
+  });
+  const label = await createLabeller(place, org.id);
+  const fields = await listFields(db, org.id);
+  const labels = new Map(fields.map((field) => [field.id, field.label]));
+  const former = await listFormerLabels(db, [...labels.keys()]);
+  const isKnown = new Set(labels.values());
+  const called = (field: string) => (isKnown.has(field) ? field : (labels.get(former.get(field) ?? '') ?? field));
+  return {
+    user: label(user),
+    story: tellStory(
+      label(user),
+      origins.map(withFile).map((one) => ({ ...one, field: called(one.field) })),
+    ),
+    reports: await countReports(db, user.id),
+    changes: changes
+      .map(withFile)
+      .map((one) => (one.field === '' ? { ...one, after: relabel(one.after, labels) } : one)),
+  };
+}
+
+/** Of a user who was created: the custom values by their labels of today. */
+function relabel(created: string | null, labels: ReadonlyMap<string, string>): string | null {
+  if (created === null) return null;
+  const { custom, ...values } = JSON.parse(created) as { custom?: Record<string, unknown> };
+  if (custom === undefined) return created;
+  const called = Object.entries(custom).map(([id, value]) => [labels.get(id) ?? id, value]);
+  return JSON.stringify({ ...values, custom: Object.fromEntries(called) });
+}
+
+/** The values in the order of the standard labels and by their labels of today, each with the last change of it; else with the creation. */
+function tellStory(user: LabelledUser, origins: readonly UserChange[]): FieldStory[] {
+  const created = origins.find(({ field }) => field === '') ?? null;
+  const values: [string, string | null][] = [
+    ['User Email', user.email],
+    ['User Name', user.userName],
+    ['First Name', user.firstName],
+    ['Last Name', user.lastName],
+    ['Manager Email', user.managerEmail],
+    ['User Account Type', user.accountType],
+    ['Is Org Admin', user.isAdmin ? 'Yes' : 'No'],
+    ['Deactivation Date', user.deactivationDate],
+    ['Status', user.status],
+    ...user.custom,
+  ];
+  const plain = values.flatMap(([field, value]): FieldStory[] =>
+    value === null ? [] : [{ field, value, from: origins.findLast((one) => one.field === field) ?? created }],
+  );
+  const teams = user.teams.map((value): FieldStory => {
+    const from = origins.find(({ field, after }) => field === 'Teams' && after === value) ?? created;
+    return { field: 'Teams', value, from };
+  });
+  return [...plain, ...teams];
+}
+
+/** The two databases can't be joined; a user's changes come from few uploads. */
+async function findPaths(place: Workplace, changes: readonly RecordedChange[]): Promise<Map<number, string>> {
+  const paths = new Map<number, string>();
+  for (const id of new Set(changes.map((change) => change.uploadId))) {
+    const upload = id === null ? null : await findUpload(place.control.read, id);
+    if (upload !== null) paths.set(upload.id, upload.path);
+  }
+  return paths;
+}
+
+async function createLabeller(place: Workplace, org: string): Promise<(user: User) => LabelledUser> {
+  const fields = await listFields(place.directory.read, org);
+  return (user) => ({
+    ...user,
+    customTypes: fields.flatMap(({ id, label, type }): [string, FieldType][] =>
+      user.custom[id] === undefined ? [] : [[label, type]],
+    ),
+    custom: fields.flatMap(({ id, label }): [string, string][] => {
+      const value = user.custom[id];
+      return value === undefined ? [] : [[label, value]];
+    }),
+  });
+}

@@ -1,0 +1,21 @@
+// Compiles the rooms into dist/, anew: a file that is gone from the sources must not stay in the package. The command is
+// made executable, as npm does for an installed package.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+removeStale('');
+chmodSync(join(root, 'dist', 'app', 'main.js'), 0o755);
+
+/** After compiling, so that a program that runs from dist/ meanwhile finds its files. */
+function removeStale(folder) {
+  for (const entry of readdirSync(join(root, 'dist', folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && existsSync(join(root, path))) removeStale(path);
+    else if (!existsSync(join(root, path.replace(/\.js$/, '.ts'))))
+      rmSync(join(root, 'dist', path), { recursive: true });
+  }
+}

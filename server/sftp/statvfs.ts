@@ -1,0 +1,48 @@
+/** statvfs@openssh.com and fstatvfs@openssh.com: the organization's quota, as if it were a disk. */
+import { isReadOnly } from '../../storage/path.js';
+import { PacketWriter } from './codec.js';
+import { entryOf } from './files.js';
+import type { Handle } from './handles.js';
+import { readPath } from './path.js';
+import { type Reply, replyNumbers } from './reply.js';
+import type { Context, Handler } from './request.js';
+
+/** Unit of the numbers of bytes; what `df` counts in, or a multiple. */
+const blockBytes = 4096;
+
+/** OpenSSH's PROTOCOL document, section 4.4: f_flag. */
+const flags = { readOnly: 1, noSetuid: 2 } as const;
+
+export const measurePath: Handler<{ path: string }> = {
+  read: (packet) => ({ path: readPath(packet) }),
+  async run(context, { path }, id) {
+    // A client asks before its first CLOSE, too.
+    if (context.handles.findUpload(path) === null) await context.space.stat(path);
+    return measure(context, path, id);
+  },
+};
+
+export const measureHandle: Handler<{ handle: Handle }> = {
+  read: (packet, { handles }) => ({ handle: handles.find(packet.string()) }),
+  run: async (context, { handle }, id) => measure(context, (await entryOf(context, handle)).path, id),
+};
+
+async function measure({ space, isReadOnly: isReadOnlySession }: Context, path: string, id: number): Promise<Reply> {
+  const { maxStoredBytes, storedBytes, maxFiles, files, maxNameBytes } = await space.measure();
+  const freeBlocks = Math.floor(Math.max(0, maxStoredBytes - storedBytes) / blockBytes);
+  const freeFiles = Math.max(0, maxFiles - files);
+  return new PacketWriter(replyNumbers.extended)
+    .u32(id)
+    .u64(blockBytes)
+    .u64(blockBytes)
+    .u64(Math.floor(maxStoredBytes / blockBytes))
+    .u64(freeBlocks)
+    .u64(freeBlocks)
+    .u64(maxFiles)
+    .u64(freeFiles)
+    .u64(freeFiles)
+    .u64(0)
+    .u64(flags.noSetuid | (isReadOnlySession || isReadOnly(path) ? flags.readOnly : 0))
+    .u64(maxNameBytes)
+    .finish();
+}

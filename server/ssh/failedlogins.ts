@@ -1,0 +1,70 @@
+/** Strangers who tried to log in, in the audit trail: counted by address, a few records a minute however many there are. */
+import type { Logger } from '../../config/logger.js';
+import type { Db } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
+
+export interface StrangersDeps {
+  control: Db;
+  logger: Logger;
+  now: () => number;
+  everyMs?: number;
+}
+
+export interface Strangers {
+  /** A connection from there offered keys or passwords, and left without a login. */
+  note(address: string | null): void;
+  /** Records what is counted, and ends. */
+  stop(): Promise<void>;
+}
+
+const minuteMs = 60_000;
+/** Addresses that get a record of their own each time; the others share one. */
+const mostRecords = 50;
+/** Addresses that are counted apart, so that a flood from everywhere takes no memory. */
+const mostAddresses = 1000;
+
+export function createStrangers({ control, logger, now, everyMs = minuteMs }: StrangersDeps): Strangers {
+  let counts = new Map<string, number>();
+  let uncounted = 0;
+  let recording: Promise<void> = Promise.resolve();
+
+  const record = async (): Promise<void> => {
+    const ranked = [...counts].sort(([, one], [, other]) => other - one);
+    const rest = ranked.slice(mostRecords);
+    const restConnections = rest.reduce((sum, [, connections]) => sum + connections, uncounted);
+    [counts, uncounted] = [new Map(), 0];
+    if (ranked.length === 0) return;
+    const event = { at: now(), org: null, actor: 'system', action: 'login.refused' };
+    const reason = 'no login';
+    try {
+      await control.write.transaction(async (tx) => {
+        for (const [address, connections] of ranked.slice(0, mostRecords))
+          await recordAudit(tx, { ...event, subject: address, detail: { reason, address, connections } });
+        if (restConnections > 0)
+          await recordAudit(tx, {
+            ...event,
+            subject: 'other addresses',
+            detail: { reason, addresses: rest.length, connections: restConnections },
+          });
+      });
+    } catch (error) {
+      logger.error('refused logins are not in the audit trail', { reason: (error as Error).message });
+    }
+  };
+  const timer = setInterval(() => {
+    recording = recording.then(record);
+  }, everyMs).unref();
+
+  return {
+    note(address) {
+      const source = address ?? 'unknown';
+      if (counts.has(source) || counts.size < mostAddresses) counts.set(source, (counts.get(source) ?? 0) + 1);
+      else uncounted++;
+    },
+    async stop() {
+      clearInterval(timer);
+      await recording;
+      await record();
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Tells clients of every host key, and proves that we have it: OpenSSH's `UpdateHostKeys` then learns new keys by itself
+ * (OpenSSH's PROTOCOL, section 2.5).
+ */
+import type { Connection as Client } from 'ssh2';
+import type { HostKey } from '../../keys/host/hostkeys.js';
+import { encodeString, signWithHostKey } from '../../keys/host/signature.js';
+import { answerGlobalRequest, exchangeOf, sendPayload } from './ssh2fixes.js';
+
+const announcement = 'hostkeys-00@openssh.com';
+const proof = 'hostkeys-prove-00@openssh.com';
+
+/** OpenSSH asks once. Signatures cost, and are not for the asking. */
+const mostProofs = 4;
+
+/** Tera Term up to 2.72 hangs up when it is told; OpenSSH's server spares it, too. */
+const deaf = /^TTSSH\/(1\.|2\.([0-6]?\d|7[0-2])([^\d]|$))/;
+
+/** Announces `keys` when `client` has logged in, and answers when it wants proof. */
+export function serveHostKeys(client: Client, program: string, keys: readonly HostKey[]): void {
+  let proofs = 0;
+  let isLoggedIn = false;
+  client.once('ready', () => {
+    isLoggedIn = true;
+    if (!deaf.test(program)) sendPayload(client, encodeAnnouncement(keys));
+  });
+  answerGlobalRequest(client, proof, (data) => {
+    if (!isLoggedIn || ++proofs > mostProofs) return null;
+    return prove(data, keys, exchangeOf(client));
+  });
+}
+
+/** SSH_MSG_GLOBAL_REQUEST (RFC 4254, section 4) that wants no reply. */
+function encodeAnnouncement(keys: readonly HostKey[]): Buffer {
+  const head = [Buffer.from([80]), encodeString(Buffer.from(announcement)), Buffer.from([0])];
+  return Buffer.concat([...head, ...keys.map(({ wire }) => encodeString(wire))]);
+}
+
+/** A signature for each key that is asked for, in that order; null: one of them is not ours, or there are too many. */
+function prove(data: Buffer, keys: readonly HostKey[], { sessionId, hostKeyAlgorithm }: Exchange): Buffer | null {
+  const asked = decodeStrings(data, keys.length);
+  if (asked === null || asked.length === 0) return null;
+  const signatures: Buffer[] = [];
+  for (const wire of asked) {
+    const key = keys.find((one) => one.wire.equals(wire));
+    if (key === undefined) return null;
+    const message = Buffer.concat([Buffer.from(proof), sessionId, wire].map(encodeString));
+    signatures.push(encodeString(signWithHostKey(key, algorithmFor(key, hostKeyAlgorithm), message)));
+  }
+  return Buffer.concat(signatures);
+}
+
+type Exchange = ReturnType<typeof exchangeOf>;
+
+/** Clients take the algorithm of the key exchange, where that was with an RSA key. */
+function algorithmFor({ type }: HostKey, negotiated: string): string {
+  if (type !== 'ssh-rsa') return type;
+  return negotiated.startsWith('rsa-sha2-') ? negotiated : 'rsa-sha2-512';
+}
+
+/** null: no strings, or more than `most`. */
+function decodeStrings(data: Buffer, most: number): Buffer[] | null {
+  const strings: Buffer[] = [];
+  for (let offset = 0; offset < data.length; ) {
+    if (strings.length === most || data.length - offset < 4) return null;
+    const end = offset + 4 + data.readUInt32BE(offset);
+    if (end > data.length) return null;
+    strings.push(data.subarray(offset + 4, end));
+    offset = end;
+  }
+  return strings;
+}

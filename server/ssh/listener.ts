@@ -1,0 +1,67 @@
+/** Listens for TCP connections on one or more addresses, and says in one sentence why it can't. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { type Endpoint, type PolicyName, readEndpoint } from '../../config/network.js';
+import type { Settings } from '../../config/settings.js';
+import { ServerError } from '../error.js';
+
+export interface Listener {
+  host: string;
+  port: number;
+  policy: PolicyName;
+  /** No new connections from here on. */
+  close(): void;
+}
+
+type ListenSettings = Pick<Settings, 'listen' | 'host' | 'port' | 'policy'>;
+
+/**
+ * Listens on all of `listen`, or else on `host` and `port`. Without a host it is every address of the machine; port 0
+ * takes a free one.
+ * @throws ServerError when one of the ports is taken or can't be had; then none is listened on.
+ */
+export async function listenAll(
+  settings: ListenSettings,
+  accept: (socket: Socket, policy: PolicyName) => void,
+): Promise<Listener[]> {
+  const { host, port, policy } = settings;
+  const endpoints = settings.listen.map((text) => readEndpoint(text)!);
+  if (endpoints.length === 0) endpoints.push({ host, port, policy });
+  const listeners: Listener[] = [];
+  try {
+    for (const endpoint of endpoints) {
+      const chosen = endpoint.policy ?? policy;
+      listeners.push(await listen(endpoint, chosen, (socket) => accept(socket, chosen)));
+    }
+    return listeners;
+  } catch (error) {
+    for (const listener of listeners) listener.close();
+    throw error;
+  }
+}
+
+function listen({ host, port }: Endpoint, policy: PolicyName, accept: (socket: Socket) => void): Promise<Listener> {
+  // Nagle's algorithm makes uploads five times slower: each answer would wait for the client's acknowledgement.
+  const server = createServer({ noDelay: true }, accept);
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
+    // Beside 0.0.0.0 the same port of [::] is another listener's.
+    const where = host === undefined ? {} : { host, ipv6Only: host === '::' };
+    server.listen({ port, ...where }, () => resolve(listenerOf(server, policy)));
+  });
+}
+
+function listenerOf(server: Server, policy: PolicyName): Listener {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server without an address');
+  return { host: address.address, port: address.port, policy, close: () => void server.close() };
+}
+
+function explain(error: NodeJS.ErrnoException, host: string | undefined, port: number): ServerError {
+  const where = host === undefined ? `port ${port}` : `${host} port ${port}`;
+  if (error.code === 'EADDRINUSE')
+    return new ServerError('port_in_use', `${where} is in use by another program; choose another one with --port`, {
+      cause: error,
+    });
+  const why = error.code === 'EACCES' ? 'this user may not use it' : error.message;
+  return new ServerError('address_unavailable', `can't listen on ${where}: ${why}`, { cause: error });
+}

@@ -1,0 +1,174 @@
+/** Lets a client in, or doesn't: keys, and passwords where somebody has one; a bounded number, and one answer for every refusal. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AuthContext,
+  AuthenticationType,
+  Connection as Client,
+  PasswordAuthContext,
+  PublicKeyAuthContext,
+} from 'ssh2';
+import type { Logger } from '../../config/logger.js';
+import type { Authenticator, Denial, Login } from '../../keys/login/authenticate.js';
+import { fingerprintOf } from '../../keys/login/fingerprint.js';
+import { type Proof, signsWithSha1, verifyProof } from '../../keys/login/proof.js';
+
+export interface LoginDeps {
+  authenticator: Authenticator;
+  logger: Logger;
+  address: string | null;
+  /** Keys that one connection may offer. */
+  maxAttempts: number;
+  /** Whether keys that were allowed it may sign with SHA-1 on this listener. */
+  takesSha1: boolean;
+  /** A key was refused, or something else was tried; it counts unless a login follows. */
+  onRefusal(): void;
+  /** Whether there is room in the log for one more refusal. */
+  mayLog(message: string): boolean;
+  /** Called with a proven login; false: there is no room for it. */
+  enter(login: Login): boolean;
+  /** Ends the connection; null: by no fault of the client's. */
+  close(reason: string, offence?: null): void;
+  /** Called once for each key of the organization that is not let in; clients prove few of them, once they hear so. */
+  recordRefusal(org: string, denial: Denial, isProven: boolean): void;
+}
+
+/** Guessing is slower than with keys: so many on one connection, and none is answered sooner. */
+const mostPasswords = 2;
+const passwordRefusalMs = 2000;
+
+/** Answers every authentication request of `client` until one is accepted. */
+export function serveLogin(client: Client, deps: LoginDeps): void {
+  const told = new Set<string>();
+  let attempts = 0;
+  let passwords = 0;
+  let methods: Promise<AuthenticationType[]> | null = null;
+  client.on('authentication', (context) => {
+    if (context.method !== 'none') attempts++;
+    if (!['none', 'publickey', 'password'].includes(context.method)) deps.onRefusal();
+    if (attempts > deps.maxAttempts) {
+      deps.close('too many login attempts');
+      return;
+    }
+    if (methods === null) {
+      methods = listMethods(deps.authenticator);
+      // Who is let in, or whose key can't be judged, waits for no list: its failure must not end the process.
+      methods.catch(() => {});
+    }
+    if (context.method === 'password') passwords++;
+    const answer =
+      context.method === 'password' && passwords <= mostPasswords
+        ? judgePassword(context, deps, told, methods)
+        : judge(context, deps, told, methods);
+    answer.catch((error: Error) => {
+      if (deps.mayLog('login failed on the server side'))
+        deps.logger.error('login failed on the server side', { detail: error.message });
+      deps.close('login not possible now', null);
+    });
+  });
+}
+
+/** `told` holds what was logged already: clients ask for each key twice, without and with a signature. */
+async function judge(
+  context: AuthContext,
+  deps: LoginDeps,
+  told: Set<string>,
+  methods: Promise<AuthenticationType[]>,
+): Promise<void> {
+  if (context.method !== 'publickey') {
+    if (context.method === 'password') deps.onRefusal();
+    context.reject(await methods);
+    return;
+  }
+  const { key, signature } = context;
+  const outcome = await deps.authenticator.authenticate(context.username, key.data, deps.address);
+  // Whoever the user is said to be, a signature costs the same time.
+  const isProven = signature !== undefined && verifyProof(proofOf(context), deps.takesSha1);
+  const refusal = refuseWhy(context, outcome, isProven, deps.takesSha1);
+  if (refusal !== null) {
+    const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
+    if (!told.has(JSON.stringify(details)) && deps.mayLog('login refused')) deps.logger.warn('login refused', details);
+    told.add(JSON.stringify(details));
+    deps.onRefusal();
+    if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, told);
+    context.reject(await methods);
+    return;
+  }
+  if (isProven && !deps.enter(outcome as Login)) return;
+  nameSignature(context);
+  context.accept();
+}
+
+/** The same for everybody: it must not tell who has a password. */
+async function listMethods(authenticator: Authenticator): Promise<AuthenticationType[]> {
+  return (await authenticator.offersPasswords()) ? ['publickey', 'password'] : ['publickey'];
+}
+
+async function judgePassword(
+  context: PasswordAuthContext,
+  deps: LoginDeps,
+  told: Set<string>,
+  methods: Promise<AuthenticationType[]>,
+): Promise<void> {
+  // At once: who hangs up before the answer, since only a good password is answered soon, has guessed all the same.
+  deps.onRefusal();
+  const earliest = sleep(passwordRefusalMs, undefined, { ref: false });
+  const isOffered = (await methods).includes('password');
+  if (isOffered) {
+    const outcome = await deps.authenticator.authenticatePassword(context.username, context.password, deps.address);
+    if (!('denied' in outcome)) {
+      if (deps.enter(outcome)) context.accept();
+      return;
+    }
+    const { denied: reason, fingerprint: key } = outcome;
+    if (deps.mayLog('login refused'))
+      deps.logger.warn('login refused', { user: describeUser(context.username), key, reason });
+    recordRefusal(context.username, outcome, true, deps, told);
+    await earliest;
+  }
+  context.reject(await methods);
+}
+
+/** These come from anybody who knows an organization's name. */
+const strange: readonly string[] = [
+  'unknown organization',
+  'unknown key',
+  'unknown authority',
+  'malformed certificate',
+  'wrong password',
+  'too many passwords at once',
+];
+
+/** The audit trail has refusals of an organization's own keys, so many a minute; strangers write nothing there. */
+function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, told: Set<string>): void {
+  if (strange.includes(denial.denied) || told.has(denial.fingerprint) || !deps.mayLog('refusal in the audit trail'))
+    return;
+  told.add(denial.fingerprint);
+  deps.recordRefusal(org, denial, isProven);
+}
+
+/** null: not refused. The reason is for the log alone. */
+function refuseWhy(
+  context: PublicKeyAuthContext,
+  outcome: Awaited<ReturnType<Authenticator['authenticate']>>,
+  isProven: boolean,
+  takesSha1: boolean,
+): string | null {
+  if ('denied' in outcome) return outcome.denied;
+  if (signsWithSha1(proofOf(context)) && !(takesSha1 && outcome.allowsSha1))
+    return 'the client signs with SHA-1 only: the customer needs a newer client, or an Ed25519 or ECDSA key';
+  return context.signature !== undefined && !isProven ? 'wrong signature' : null;
+}
+
+function proofOf({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): Proof {
+  return { algorithm: key.algo, key: key.data, hashAlgo, blob, signature };
+}
+
+/** ssh2 confirms an RSA key by its type; RFC 4252, section 7, wants the signature algorithm that was asked for. */
+function nameSignature({ key, hashAlgo }: PublicKeyAuthContext): void {
+  if (key.algo === 'ssh-rsa' && hashAlgo !== undefined) key.algo = `rsa-sha2-${hashAlgo.slice(3)}`;
+}
+
+/** People type passwords where the user name goes: only what could be an organization is logged. */
+function describeUser(username: string): string {
+  return /^[a-z0-9][a-z0-9._-]{0,63}$/i.test(username) ? username : '(no organization id)';
+}

@@ -1,0 +1,94 @@
+/** Keeps this node's pauses and the control database's in step: tells of new ones, takes over others', obeys pardons. */
+import type { Logger } from '../../config/logger.js';
+import type { Db } from '../../db/connection.js';
+import {
+  clearPenalties,
+  lastPardonId,
+  listLoginAddresses,
+  listNewPardons,
+  listNewPenalties,
+  listPenalties,
+  type Penalty,
+  putPenalties,
+} from '../../db/control/penalties.js';
+import { plainAddress, sourceOf } from './address.js';
+import type { Pause, Penalties } from './penalties.js';
+
+const roundMs = 1000;
+
+/** Pauses told and taken over in one round: a flood may not become one of the database. */
+const mostARound = 50;
+
+/** Ids of a transaction that commits late are below ones that were seen already. */
+const lateIds = 200;
+
+const clearMs = 600_000;
+const dayMs = 24 * 3600_000;
+
+export interface Bulletin {
+  tell(pause: Pause): void;
+  stop(): Promise<void>;
+}
+
+/** @throws when the control database can't be asked. */
+export async function openBulletin(
+  penalties: Penalties,
+  { control, logger, now }: { control: Db; logger: Logger; now: () => number },
+): Promise<Bulletin> {
+  let waiting: Omit<Penalty, 'id'>[] = [];
+  let lastPenalty = 0;
+  let lastPardon = await lastPardonId(control.read);
+  let clearedAt = now();
+  let isFailing = false;
+
+  for (const { address, at } of await listLoginAddresses(control.read, now() - dayMs, 10_000))
+    penalties.welcome(sourceOf(plainAddress(address)), at);
+  for (const penalty of await listPenalties(control.read, now(), 10_000)) {
+    penalties.impose(penalty);
+    lastPenalty = Math.max(lastPenalty, penalty.id);
+  }
+
+  const exchange = async (): Promise<void> => {
+    // Pardons first: what began after one stands.
+    for (const { id, source } of await listNewPardons(control.read, lastPardon)) {
+      if (source === null) penalties.forgiveAll();
+      else penalties.forgive(source);
+      waiting = waiting.filter((penalty) => source !== null && penalty.source !== source);
+      lastPardon = id;
+    }
+    await putPenalties(control.write, waiting.splice(0, mostARound));
+    for (const penalty of await listNewPenalties(control.read, lastPenalty - lateIds, lateIds + mostARound)) {
+      penalties.impose(penalty);
+      lastPenalty = Math.max(lastPenalty, penalty.id);
+    }
+    if (now() - clearedAt < clearMs) return;
+    clearedAt = now();
+    await clearPenalties(control.write, now() - clearMs);
+  };
+  const round = async (): Promise<void> => {
+    try {
+      await exchange();
+      isFailing = false;
+    } catch (error) {
+      if (!isFailing) logger.error('pauses of addresses not told to other nodes', { detail: (error as Error).message });
+      isFailing = true;
+    }
+  };
+
+  let running: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    running ??= round().finally(() => {
+      running = null;
+    });
+  }, roundMs);
+  return {
+    tell: ({ source, until, strikes, cause }) => {
+      // Under a flood of sources each node still holds its own.
+      if (waiting.length < 20 * mostARound) waiting.push({ source, until, strikes, cause, beganAt: now() });
+    },
+    stop: async () => {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * Adds the post-quantum key exchange to ssh2, which has no door for it: a copy of ssh2 is loaded whose lib/protocol/kex.js
+ * has one case more. That file is known by its digest; another one is left as it is. See docs/decisions/post-quantum.md.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire, Module } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import type ssh2 from 'ssh2';
+import { answerHybrid } from './mlkemx25519.js';
+
+export const postQuantumKex = 'mlkem768x25519-sha256';
+
+/** SHA-256 of lib/protocol/kex.js of ssh2 1.17.0, which was read line by line for what stands below. */
+const knownDigest = '054ba4b81801596350f0e2e939746d2966297cffd4303b342c25b2fd5d295755';
+
+/** The first case of the switch that makes an exchange by its name. */
+const firstCase = "        case 'curve25519-sha256':\n";
+
+const ourCase = `        case '${postQuantumKex}':
+          return module.extend(new Curve25519Exchange('sha256', ...args));
+
+`;
+
+/** What we take of ssh2's key exchange: it sends `getPublicKey`, hashes it and `convertPublicKey` as strings, and so K. */
+export interface Exchange {
+  convertPublicKey(received: Buffer): Buffer;
+  /** An error ends the connection. */
+  computeSecret(received: Buffer): Buffer | Error;
+  getPublicKey(): Buffer;
+}
+
+export interface Transport {
+  ssh2: typeof ssh2;
+  /** What it can beyond ssh2: to be offered first. Empty: nothing, for the reason in `lacking`. */
+  kex: readonly (typeof postQuantumKex)[];
+  lacking: string | null;
+}
+
+export interface TransportOptions {
+  digest?: string;
+  /** Makes an X25519 exchange a hybrid one. */
+  extend?: (exchange: Exchange) => Exchange;
+}
+
+/** The copy of ssh2 that can more, or ssh2 as it is. Node.js keeps the copy: it is loaded once. */
+export function loadTransport({ digest = knownDigest, extend = answerClient }: TransportOptions = {}): Transport {
+  const require = createRequire(import.meta.url);
+  const main = require.resolve('ssh2');
+  const { file, source, lacking } = inspectTransport(digest);
+  if (lacking !== null) return { ssh2: require('ssh2'), kex: [], lacking };
+  if ((require.cache[file] as ExtendedModule | undefined)?.extend !== extend) {
+    forget(require, dirname(main));
+    compile(require, file, source.toString(), extend);
+    const { SUPPORTED_KEX } = require(join(dirname(file), 'constants.js')) as { SUPPORTED_KEX: string[] };
+    SUPPORTED_KEX.push(postQuantumKex);
+  }
+  return { ssh2: require('ssh2'), kex: [postQuantumKex], lacking: null };
+}
+
+/** Whether the installed ssh2 is the one that we know, without loading it. `lacking` says why it is not. */
+export function inspectTransport(digest = knownDigest): { file: string; source: Buffer; lacking: string | null } {
+  const file = join(dirname(createRequire(import.meta.url).resolve('ssh2')), 'protocol', 'kex.js');
+  const source = readFileSync(file);
+  const isKnown = createHash('sha256').update(source).digest('hex') === digest;
+  return { file, source, lacking: isKnown ? null : `${file} is not the one that this version of Dropslot knows` };
+}
+
+/** The exchange of a server: the client speaks first, so that its keys are there when ours are asked for. */
+function answerClient(exchange: Exchange): Exchange {
+  let answer: Buffer = Buffer.alloc(0);
+  exchange.convertPublicKey = (received) => received;
+  exchange.computeSecret = (received) => {
+    try {
+      const { reply, secret } = answerHybrid(received);
+      answer = reply;
+      return secret;
+    } catch (error) {
+      return error as Error;
+    }
+  };
+  exchange.getPublicKey = () => answer;
+  return exchange;
+}
+
+type ExtendedModule = NodeJS.Module & { extend: (exchange: Exchange) => Exchange };
+
+/** Modules that were imported stay as they are for who has them. Native parts can't be loaded twice. */
+function forget({ cache }: NodeJS.Require, folder: string): void {
+  for (const name of Object.keys(cache))
+    if (name.startsWith(folder + sep) && name.endsWith('.js')) Reflect.deleteProperty(cache, name);
+}
+
+/** Puts the extended module where `require` finds it. */
+function compile(
+  require: NodeJS.Require,
+  file: string,
+  source: string,
+  extend: (exchange: Exchange) => Exchange,
+): void {
+  const module = new Module(file) as ExtendedModule & { _compile(source: string, file: string): void };
+  Object.assign(module, { filename: file, paths: require.resolve.paths(file) ?? [], extend });
+  require.cache[file] = module;
+  module._compile(source.replace(firstCase, ourCase + firstCase), file);
+  module.loaded = true;
+}

@@ -1,0 +1,52 @@
+/** Hands sockets to ssh2, which fixes algorithms and host keys when a server is made: one server for each policy. */
+import type { Socket } from 'node:net';
+import type { Connection as Client, ClientInfo, KexAlgorithm, Server } from 'ssh2';
+import type { HostKey } from '../../keys/host/hostkeys.js';
+import { ServerError } from '../error.js';
+import { type Policy, policies } from './algorithms.js';
+import { software } from './identification.js';
+import type { Transport } from './postquantum.js';
+
+export type PolicyChoice = keyof typeof policies;
+
+export interface Door {
+  inject(socket: Socket, policy: PolicyChoice): void;
+}
+
+interface DoorOptions {
+  transport: Transport;
+  keepaliveSeconds: number;
+  /** Runs before ssh2 reads the first packet. */
+  onClient(client: Client, info: ClientInfo): void;
+}
+
+/** A client that answers none of so many keepalives is gone. */
+const mostUnanswered = 4;
+
+/** @throws ServerError `bad_host_key` */
+export function openDoor(hostKeys: readonly HostKey[], options: DoorOptions): Door {
+  const servers = new Map(
+    (Object.keys(policies) as PolicyChoice[]).map((name) => [name, createSsh(policies[name], hostKeys, options)]),
+  );
+  return { inject: (socket, policy) => servers.get(policy)!.injectSocket(socket) };
+}
+
+function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: DoorOptions): Server {
+  const { transport } = options;
+  const offered: readonly string[] = algorithms.serverHostKey;
+  const active = hostKeys.filter(({ state }) => state === 'active');
+  const fitting = active.filter(({ type }) => offered.includes(type === 'ssh-rsa' ? 'rsa-sha2-512' : type));
+  try {
+    const server = new transport.ssh2.Server({
+      // Better an old host key than a port on which nobody gets in.
+      hostKeys: (fitting.length > 0 ? fitting : active).map((key) => key.privateKey),
+      algorithms: { ...algorithms, kex: [...transport.kex, ...algorithms.kex] as KexAlgorithm[] },
+      ident: software,
+      keepaliveInterval: options.keepaliveSeconds * 1000,
+      keepaliveCountMax: mostUnanswered,
+    });
+    return server.on('connection', options.onClient);
+  } catch (cause) {
+    throw new ServerError('bad_host_key', `the host keys can't be used: ${(cause as Error).message}`, { cause });
+  }
+}

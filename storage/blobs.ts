@@ -1,0 +1,101 @@
+/** The blob store: sealed files under random ids. It knows no names and no database. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Paths } from '../config/paths.js';
+import { createHeader } from './age.js';
+import { type Disk, type DiskFile, systemDisk } from './disk.js';
+import { BlobReader } from './sealedreader.js';
+import { BlobWriter } from './sealedwriter.js';
+import type { SealCrew } from './sealingthreads.js';
+import { SpaceError } from './types.js';
+
+/** Where a blob lies; two letters of its id keep the folders small. */
+export function blobPath(paths: Pick<Paths, 'blobs'>, id: string): string {
+  return join(paths.blobs, id.slice(0, 2), id);
+}
+
+export interface BlobOptions {
+  /** Default: the real one. */
+  disk?: Disk;
+  /** The two letters of its folder; default: random ones. */
+  shelf?: string;
+  /** Who seals it once it is large; default: this thread. */
+  crew?: SealCrew | null;
+}
+
+/** Begins a blob that only `recipient` (`age1…`) opens. @throws SpaceError `failed` */
+export async function createBlob(
+  paths: Pick<Paths, 'blobs' | 'partials'>,
+  recipient: string,
+  { disk = systemDisk, shelf = randomBytes(1).toString('hex'), crew = null }: BlobOptions = {},
+): Promise<BlobWriter> {
+  const id = shelf + randomBytes(15).toString('hex');
+  const partialPath = join(paths.partials, id);
+  try {
+    const header = await createHeader(recipient);
+    const file = await createFile(disk, paths.partials, partialPath);
+    return new BlobWriter({ id, partialPath, blobPath: blobPath(paths, id), disk }, file, header, crew);
+  } catch (cause) {
+    throw new SpaceError('failed', `a new blob can't be created: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Opens a blob with the organization's identities (`AGE-SECRET-KEY-…`, one a line).
+ * @throws SpaceError `damaged` when it is missing or not what was sealed, `failed` when the disk fails
+ */
+export async function openBlob(
+  paths: Pick<Paths, 'blobs'>,
+  id: string,
+  identity: string,
+  disk: Disk = systemDisk,
+): Promise<BlobReader> {
+  let file: DiskFile;
+  try {
+    file = await disk.open(blobPath(paths, id));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'damaged' : 'failed';
+    throw new SpaceError(code, `blob ${id} can't be opened: ${(cause as Error).message}`, { cause });
+  }
+  return BlobReader.open(id, file, identity);
+}
+
+/**
+ * As openBlob, with the identities that the organization has now; asked again when the blob does not open, because the
+ * organization may have got a new one, and the blob its header, between the two.
+ */
+export async function openBlobOf(
+  paths: Pick<Paths, 'blobs'>,
+  id: string,
+  identity: () => Promise<string>,
+  disk: Disk = systemDisk,
+): Promise<BlobReader> {
+  const tried = await identity();
+  try {
+    return await openBlob(paths, id, tried, disk);
+  } catch (error) {
+    const latest = await identity();
+    if (latest === tried) throw error;
+    return openBlob(paths, id, latest, disk);
+  }
+}
+
+/** Removes a blob's bytes; one that is gone already is fine. Throws SpaceError `failed`. */
+export async function removeBlob(paths: Pick<Paths, 'blobs'>, id: string, disk: Disk = systemDisk): Promise<void> {
+  try {
+    await disk.remove(blobPath(paths, id));
+  } catch (cause) {
+    throw new SpaceError('failed', `blob ${id} can't be removed: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Readable too: an upload may read back its own partial. */
+async function createFile(disk: Disk, folder: string, path: string): Promise<DiskFile> {
+  try {
+    return await disk.create(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await disk.makeFolder(folder);
+    return disk.create(path);
+  }
+}

@@ -1,0 +1,77 @@
+/** What a server finds at its start of uploads that a crash cut off: keeps what can be read, and clears away the rest. */
+import {
+  deletePartial,
+  keepPartial,
+  listAllPartials,
+  listPartialIds,
+  type PartialRow,
+} from '../db/control/partials.js';
+import { loadNodeKey } from '../keys/master/nodekey.js';
+import { systemDisk } from './disk.js';
+import { openPartial, type PartialPlace, partialPath, removePartials } from './partials.js';
+import { SpaceError } from './types.js';
+
+export interface RecoveryPlace extends PartialPlace {
+  /** Whether this process has the data folder for itself: then no file there belongs to anybody else's live upload. */
+  isAlone: boolean;
+  /** Without that: an upload whose file was not written to since this time (ms) is over. */
+  idleSince: number;
+  /** Whether cut-off uploads are kept at all. */
+  keeps: boolean;
+}
+
+export interface Recovered {
+  /** Uploads that may be resumed now. */
+  kept: number;
+  /** Rows and files of which nothing could be kept. */
+  removed: number;
+}
+
+/** Safe to be killed on any line: a row goes before its file, and a file without a row is found again. */
+export async function recoverPartials(place: RecoveryPlace): Promise<Recovered> {
+  const { control, paths, isAlone, disk = systemDisk } = place;
+  const recovered: Recovered = { kept: 0, removed: 0 };
+  const node = await loadNodeKey(paths);
+  const rows = node === null ? [] : await listAllPartials(control.read, { node: node.recipient });
+  for (const row of rows) await recover(place, row, recovered);
+  if (isAlone) {
+    const known = new Set(await listPartialIds(control.read));
+    const nobodys = (await disk.list(paths.partials)).filter((name) => !known.has(name));
+    await removePartials(paths, nobodys, disk);
+    recovered.removed += nobodys.length;
+  }
+  return recovered;
+}
+
+async function recover(place: RecoveryPlace, row: PartialRow, recovered: Recovered): Promise<void> {
+  const { control, paths, disk = systemDisk } = place;
+  const file = await disk.stat(partialPath(paths, row.id));
+  if (file !== null && row.state === 'kept' && place.keeps) return;
+  if (row.state === 'open' && file !== null && !place.isAlone && file.mtimeMs >= place.idleSince) return;
+  const size = file === null || !place.keeps ? 0 : await countReadable(place, row);
+  if (size === 0) {
+    await deletePartial(control.write, row.id);
+    await removePartials(paths, [row.id], disk);
+    recovered.removed++;
+    return;
+  }
+  const forgotten = await control.write.transaction((tx) => keepPartial(tx, row, size));
+  await removePartials(paths, forgotten, disk);
+  if (!forgotten.includes(row.id)) recovered.kept++;
+}
+
+/** Opens every chunk up to the first that was not written whole: after a power cut a file may be longer than its content. */
+async function countReadable(place: PartialPlace, row: PartialRow): Promise<number> {
+  let readable = 0;
+  try {
+    const reader = await openPartial(place, row);
+    try {
+      for await (const bytes of reader.stream()) readable += bytes.length;
+    } finally {
+      await reader.close();
+    }
+  } catch (error) {
+    if (!(error instanceof SpaceError) || error.code !== 'damaged') throw error;
+  }
+  return readable;
+}

@@ -1,0 +1,194 @@
+/** Whether there is room for what an upload brings: within its organization's quota, and above the volume's floor. */
+import type { Logger } from '../config/logger.js';
+import type { Paths } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connection.js';
+import { findOrg, type Org } from '../db/control/orgs.js';
+import { measureUsage } from '../db/control/usage.js';
+import type { Disk } from './disk.js';
+import { type Limits, limitsOf } from './storagelimits.js';
+import { SpaceError } from './types.js';
+
+export interface RoomDeps {
+  control: Db;
+  paths: Pick<Paths, 'partials'>;
+  settings: Limits & Pick<Settings, 'minFreeBytes'>;
+  logger: Logger;
+  disk: Disk;
+  now: () => number;
+}
+
+/** What was measured is trusted for so long; nothing is refused on an old measurement. */
+const freshMs = 1000;
+/** Bytes taken since the volume was looked at, after which it is looked at again. */
+const freshBytes = 64 * 1024 * 1024;
+
+interface Usage {
+  limits: Limits;
+  storedBytes: number;
+  entries: number;
+  measuredAt: number;
+  /** Uploads in progress. */
+  openBytes: number;
+  openFiles: number;
+  measuring: Promise<void> | null;
+}
+
+/** One for a whole server: what its uploads in progress take counts before it is stored. */
+export class Room {
+  readonly #deps: RoomDeps;
+  readonly #usages = new Map<string, Usage>();
+  readonly #volume: Volume;
+
+  constructor(deps: RoomDeps) {
+    this.#deps = deps;
+    this.#volume = new Volume(deps);
+  }
+
+  /**
+   * For one upload. `isNew`: its name is not there yet. `resumedBytes`: what is stored already of what it goes on from, and
+   * goes when it is complete.
+   * @throws SpaceError `quota`, `no_space`
+   */
+  async claim(org: Org, isNew: boolean, resumedBytes: number): Promise<Claim> {
+    const usage = await this.#usageOf(org);
+    const { maxFiles, maxStoredBytes } = usage.limits;
+    const files = isNew ? 1 : 0;
+    await this.#volume.check(0);
+    if (usage.entries + usage.openFiles + files > maxFiles || usage.storedBytes + usage.openBytes >= maxStoredBytes) {
+      await this.#measure(org, usage);
+      if (usage.entries + usage.openFiles + files > usage.limits.maxFiles)
+        throw new SpaceError('quota', `${org.id} has ${usage.limits.maxFiles} files and folders, as many as it may`);
+      this.#checkBytes(org, usage, 1);
+    }
+    usage.openFiles += files;
+    let claimed = resumedBytes;
+    return {
+      limits: usage.limits,
+      grow: (size) => {
+        const more = size - claimed;
+        if (more <= 0) return null;
+        const take = () => {
+          claimed += more;
+          usage.openBytes += more;
+          this.#volume.take(more);
+        };
+        if (fits(usage, more) && this.#volume.fits(more)) {
+          take();
+          return null;
+        }
+        return this.#growSlowly(org, usage, more).then(take);
+      },
+      release: (storedBytes) => {
+        usage.openFiles -= files;
+        usage.openBytes -= claimed - resumedBytes;
+        usage.storedBytes += Math.max(0, storedBytes - resumedBytes);
+        usage.entries += files;
+      },
+    };
+  }
+
+  async #growSlowly(org: Org, usage: Usage, more: number): Promise<void> {
+    if (!fits(usage, more)) {
+      await this.#measure(org, usage);
+      this.#checkBytes(org, usage, more);
+    }
+    await this.#volume.check(more);
+  }
+
+  #checkBytes(org: Org, usage: Usage, more: number): void {
+    if (fits(usage, more)) return;
+    const { storedBytes, openBytes, limits } = usage;
+    throw new SpaceError(
+      'quota',
+      `${org.id} has ${storedBytes} bytes stored and ${openBytes} on their way; ${limits.maxStoredBytes} are allowed`,
+    );
+  }
+
+  async #usageOf(org: Org): Promise<Usage> {
+    let usage = this.#usages.get(org.id);
+    if (usage === undefined) {
+      const limits = limitsOf(org, this.#deps.settings);
+      const none = { storedBytes: 0, entries: 0, openBytes: 0, openFiles: 0 };
+      usage = { limits, ...none, measuredAt: Number.NEGATIVE_INFINITY, measuring: null };
+      this.#usages.set(org.id, usage);
+    }
+    const age = this.#deps.now() - usage.measuredAt;
+    if (age < 0 || age >= freshMs) await this.#measure(org, usage);
+    return usage;
+  }
+
+  /** Also reads the organization's limits anew: a session may be older than they are. */
+  #measure(org: Org, usage: Usage): Promise<void> {
+    const measure = async () => {
+      const { control, settings, now } = this.#deps;
+      const at = now();
+      const stored = await measureUsage(control.read, org.id);
+      usage.limits = limitsOf((await findOrg(control.read, org.id)) ?? org, settings);
+      Object.assign(usage, { storedBytes: stored.bytes, entries: stored.entries, measuredAt: at });
+    };
+    usage.measuring ??= measure().finally(() => {
+      usage.measuring = null;
+    });
+    return usage.measuring;
+  }
+}
+
+/** What one upload takes of the room. */
+export interface Claim {
+  /** As they were when the upload began. */
+  readonly limits: Limits;
+  /**
+   * Takes room for so many bytes in all. null: taken at once, as nearly always; else once it resolves.
+   * @throws SpaceError `quota`, `no_space` by the promise
+   */
+  grow(size: number): Promise<void> | null;
+  /** Ends the claim; `storedBytes` of it are stored now. */
+  release(storedBytes: number): void;
+}
+
+function fits({ limits, storedBytes, openBytes }: Usage, more: number): boolean {
+  return storedBytes + openBytes + more <= limits.maxStoredBytes;
+}
+
+/** The free space of the volume, looked at now and then. */
+class Volume {
+  readonly #deps: RoomDeps;
+  #freeBytes = 0;
+  #measuredAt = Number.NEGATIVE_INFINITY;
+  #takenBytes = 0;
+  #isShort = false;
+
+  constructor(deps: RoomDeps) {
+    this.#deps = deps;
+  }
+
+  fits(more: number): boolean {
+    const { minFreeBytes } = this.#deps.settings;
+    if (minFreeBytes === 0) return true;
+    const age = this.#deps.now() - this.#measuredAt;
+    const isFresh = age >= 0 && age < freshMs && this.#takenBytes < freshBytes;
+    return isFresh && this.#freeBytes - this.#takenBytes - more >= minFreeBytes;
+  }
+
+  take(more: number): void {
+    this.#takenBytes += more;
+  }
+
+  /** @throws SpaceError `no_space` */
+  async check(more: number): Promise<void> {
+    if (this.fits(more)) return;
+    const { disk, paths, logger, settings, now } = this.#deps;
+    await disk.makeFolder(paths.partials);
+    const freeBytes = await disk.freeBytes(paths.partials);
+    this.#freeBytes = freeBytes;
+    this.#takenBytes = 0;
+    this.#measuredAt = now();
+    const isShort = freeBytes - more < settings.minFreeBytes;
+    const detail = { folder: paths.partials, freeBytes, minFreeBytes: settings.minFreeBytes };
+    if (isShort && !this.#isShort) logger.error('the disk is nearly full: uploads are refused', detail);
+    if (!isShort && this.#isShort) logger.info('the disk has room again: uploads are taken', detail);
+    this.#isShort = isShort;
+    if (isShort) throw new SpaceError('no_space', `${freeBytes} bytes are free, ${settings.minFreeBytes} must stay`);
+  }
+}

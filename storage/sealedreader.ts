@@ -1,0 +1,111 @@
+/** A sealed file open for reading: its header opened, its length proven, its chunks opened as they are asked for. */
+import { type Header, maxHeaderBytes, openHeader } from './age.js';
+import { chunkBytes, lastChunkOf, plainSizeOf, SealError, sealedChunkBytes } from './chunk.js';
+import type { DiskFile } from './disk.js';
+import { Payload } from './payloadreader.js';
+import type { PartialSecret } from './sealedwriter.js';
+import { SpaceError } from './types.js';
+
+const usualHeaderBytes = 4096;
+
+/** Every method throws SpaceError: `damaged` when the bytes are not what was sealed, `failed` when the disk fails. */
+export class BlobReader {
+  readonly #id: string;
+  readonly #file: DiskFile;
+  readonly #payload: Payload;
+  /** Plaintext bytes. */
+  readonly size: number;
+
+  private constructor(id: string, file: DiskFile, payload: Payload, size: number) {
+    this.#id = id;
+    this.#file = file;
+    this.#payload = payload;
+    this.size = size;
+  }
+
+  /** Opens the header and the last chunk, which proves the length. Takes the file over: it is closed when this fails. */
+  static async open(id: string, file: DiskFile, identity: string): Promise<BlobReader> {
+    try {
+      const header = await readHeader(file, identity);
+      const start = header.bytes.length;
+      const size = plainSizeOf((await file.stat()).size - start);
+      if (size === null) throw new SealError('the file was cut off');
+      const payload = new Payload({ file, key: header.payloadKey, start, size, lastChunk: lastChunkOf(size) });
+      await payload.verifyEnd();
+      return new BlobReader(id, file, payload, size);
+    } catch (cause) {
+      await file.close();
+      throw translate(id, cause);
+    }
+  }
+
+  /**
+   * Opens what an upload left that was cut off. `size`: what is known to be there; null: as many whole chunks as the file
+   * has. It ends with a last chunk unless only whole ones were kept. Takes the file over.
+   */
+  static async openPartial(
+    id: string,
+    file: DiskFile,
+    { payloadKey, headerBytes }: PartialSecret,
+    size: number | null,
+  ): Promise<BlobReader> {
+    try {
+      const whole = Math.floor(Math.max(0, (await file.stat()).size - headerBytes) / sealedChunkBytes) * chunkBytes;
+      const known = size ?? whole;
+      const lastChunk = known % chunkBytes === 0 ? null : lastChunkOf(known);
+      const payload = new Payload({ file, key: payloadKey, start: headerBytes, size: known, lastChunk });
+      await payload.verifyEnd();
+      return new BlobReader(id, file, payload, known);
+    } catch (cause) {
+      await file.close();
+      throw translate(id, cause);
+    }
+  }
+
+  /** Up to `length` bytes from `offset`; empty at or past the end. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    try {
+      return await this.#payload.read(offset, length);
+    } catch (cause) {
+      throw translate(this.#id, cause);
+    }
+  }
+
+  /** The whole plaintext; every chunk is verified before it is given, and the last one's flag ends it. */
+  async *stream(): AsyncGenerator<Buffer, void, void> {
+    try {
+      yield* this.#payload.stream();
+    } catch (cause) {
+      throw translate(this.#id, cause);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+function readHeader(file: DiskFile, identities: string): Promise<Header> {
+  return scanHeader(file, (start) => openHeader(start, identities));
+}
+
+/**
+ * Gives `use` the start of a file, and more of it when that gave null because the header goes on.
+ * @throws SealError when there is no header, or `use` throws
+ */
+export async function scanHeader<T>(file: DiskFile, use: (start: Buffer) => Promise<T | null>): Promise<T> {
+  for (const bytes of [usualHeaderBytes, maxHeaderBytes]) {
+    const start = Buffer.alloc(bytes);
+    const { bytesRead } = await file.read(start, 0, bytes, 0);
+    const found = await use(start.subarray(0, bytesRead)).catch((cause: Error) => {
+      throw new SealError(`the header does not open: ${cause.message}`, { cause });
+    });
+    if (found !== null) return found;
+  }
+  throw new SealError('the file has no age header');
+}
+
+function translate(id: string, cause: unknown): SpaceError {
+  const code = cause instanceof SealError ? 'damaged' : 'failed';
+  return new SpaceError(code, `blob ${id} can't be read: ${(cause as Error).message}`, { cause });
+}

@@ -1,0 +1,241 @@
+/** A file being sealed: takes plaintext in order, seals it chunk by chunk, and never touches the disk in the clear. */
+import { dirname } from 'node:path';
+import type { NewHeader } from './age.js';
+import { Block } from './block.js';
+import { chunkBytes, tagBytes } from './chunk.js';
+import type { Disk, DiskFile } from './disk.js';
+import { Sink } from './filewriter.js';
+import { Payload } from './payloadreader.js';
+import { createSealer, type Sealer } from './sealer.js';
+import type { SealCrew } from './sealingthreads.js';
+import { SpaceError } from './types.js';
+
+export interface SealedBlob {
+  id: string;
+  /** Plaintext bytes. */
+  size: number;
+  sealedSize: number;
+  /** Of the plaintext, hex. */
+  sha256: string;
+  /** The key id of the recipient. */
+  sealedTo: string;
+}
+
+/** What reads an unfinished file back. */
+export interface PartialSecret {
+  payloadKey: Buffer;
+  /** Where the payload begins. */
+  headerBytes: number;
+}
+
+/** What a crash can separate: all bytes with the system, all on the disk, in place under their name. */
+export type SealStep = 'sealed' | 'synced' | 'moved';
+
+interface Destination {
+  id: string;
+  partialPath: string;
+  blobPath: string;
+  disk: Disk;
+}
+
+/** Calls come one after the other. Every method throws SpaceError `failed` when the disk fails. */
+export class BlobWriter {
+  readonly #to: Destination;
+  readonly #file: DiskFile;
+  readonly #header: NewHeader;
+  readonly #sink: Sink;
+  /** Who takes over once this is more than a chunk; null: nobody, or it has. */
+  #crew: SealCrew | null;
+  #sealer: Sealer;
+  /** What is not sealed yet: whether it is the end shows only when more comes. Empty only in an empty file. */
+  #block = Block.ofChunks(1);
+  #sealedChunks = 0;
+  /** From the sealer to the disk, block after block. */
+  #line: Promise<void> = Promise.resolve();
+
+  constructor(to: Destination, file: DiskFile, header: NewHeader, crew: SealCrew | null) {
+    this.#to = to;
+    this.#file = file;
+    this.#header = header;
+    this.#crew = crew;
+    this.#sealer = createSealer(header.payloadKey);
+    this.#sink = new Sink(file);
+    this.#sink.push(header.bytes);
+  }
+
+  get id(): string {
+    return this.#to.id;
+  }
+
+  /** Plaintext bytes taken so far. */
+  get size(): number {
+    return this.sealedBytes + this.#block.length;
+  }
+
+  /** Plaintext bytes that are sealed: what could be read back if the process died once they are written. */
+  get sealedBytes(): number {
+    return this.#sealedChunks * chunkBytes;
+  }
+
+  get secret(): PartialSecret {
+    return { payloadKey: this.#header.payloadKey, headerBytes: this.#header.bytes.length };
+  }
+
+  /** Appends, and keeps no reference to `bytes`. Resolves at once while the disk keeps up. */
+  write(bytes: Buffer): Promise<void> {
+    const taken = this.#block.append(bytes);
+    return this.#guard(taken === bytes.length ? this.#sink.room() : this.#writeOn(bytes.subarray(taken)));
+  }
+
+  /** Overwrites bytes that are not sealed yet; false, and nothing done, when some are. */
+  patch(offset: number, bytes: Buffer): boolean {
+    if (offset < this.sealedBytes || offset + bytes.length > this.size) return false;
+    this.#block.patch(offset - this.sealedBytes, bytes);
+    return true;
+  }
+
+  /** Drops the end; false, and nothing done, when that would open what is sealed. */
+  truncate(size: number): boolean {
+    if (size > this.size || (size <= this.sealedBytes && this.#sealedChunks > 0)) return false;
+    this.#block.cut(size - this.sealedBytes);
+    return true;
+  }
+
+  /** Reads back what was written, with the key that this process still holds. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    const end = Math.min(offset + length, this.size);
+    if (offset >= end) return Buffer.alloc(0);
+    const sealed = await this.#guard(this.#readSealed(offset, end));
+    const from = Math.max(0, offset - this.sealedBytes);
+    return Buffer.concat([sealed, this.#block.read(from, Math.max(0, end - this.sealedBytes))]);
+  }
+
+  /** Pushes the sealed chunks to the disk; the open one follows with `finish`. */
+  sync(): Promise<void> {
+    return this.#guard(this.#drain().then(() => this.#file.datasync()));
+  }
+
+  /** Seals the end, and puts the file in its place so that it survives a power cut. */
+  finish(onStep: (step: SealStep) => void = () => {}): Promise<SealedBlob> {
+    return this.#guard(this.#finish(onStep));
+  }
+
+  /**
+   * Ends the file where it is, and leaves it among the partials, so that it survives a power cut and a later upload goes
+   * on from there. One byte less than was written is kept: of an upload that lacks nothing but its CLOSE, a client that
+   * compares sizes would believe that it is complete, and never close it. Returns the plaintext bytes that are kept; 0:
+   * none, and no file.
+   */
+  async park(): Promise<number> {
+    const size = Math.max(0, this.size - 1);
+    if (size === 0) await this.discard();
+    else await this.#guard(this.#park(size));
+    return size;
+  }
+
+  /** Removes the partial file; after a failed `finish` too. */
+  async discard(): Promise<void> {
+    await this.#line.catch(() => {});
+    await this.#sink.settle();
+    this.#sealer.end();
+    const { disk, partialPath } = this.#to;
+    await this.#guard(this.#file.close().finally(() => disk.remove(partialPath)));
+  }
+
+  /** The open block is full, and more comes. */
+  async #writeOn(bytes: Buffer): Promise<void> {
+    for (let taken = 0; taken < bytes.length; taken += this.#block.append(bytes.subarray(taken))) {
+      if (this.#crew !== null) await this.#handOver(this.#crew);
+      else {
+        this.#ship(false);
+        this.#block = await this.#sealer.take();
+      }
+    }
+    await this.#sink.room();
+  }
+
+  /** To a thread of the crew, if it has one to spare, before anything is sealed. */
+  async #handOver(crew: SealCrew): Promise<void> {
+    this.#crew = null;
+    const sealer = crew.begin(this.#header.payloadKey);
+    if (sealer === null) return;
+    this.#sealer = sealer;
+    const block = await sealer.take();
+    block.append(this.#block.read(0, this.#block.length));
+    this.#block = block;
+  }
+
+  /** Sends the open block on its way. */
+  #ship(isLast: boolean): void {
+    const [block, sealer] = [this.#block, this.#sealer];
+    const sealing = sealer.seal(block, this.#sealedChunks, isLast);
+    this.#sealedChunks += block.chunks;
+    this.#line = Promise.all([sealing, this.#line]).then(() => this.#sink.push(block.sealed, () => sealer.give(block)));
+    this.#line.catch(() => {}); // thrown where the line is drained
+  }
+
+  async #drain(): Promise<void> {
+    await this.#line;
+    await this.#sink.drain();
+  }
+
+  /** Without a last chunk where only whole ones are left: no chunk that was sealed as one of many is sealed again. */
+  async #park(size: number): Promise<void> {
+    this.#block.cut(size - this.sealedBytes);
+    if (this.#block.length > 0) this.#ship(true);
+    await this.#drain();
+    await this.#file.sync();
+    await this.#file.close();
+    this.#sealer.end();
+  }
+
+  async #finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
+    const { id } = this.#to;
+    const size = this.size;
+    this.#ship(true);
+    const digest = this.#sealer.digest();
+    await Promise.all([digest, this.#drain()]);
+    onStep('sealed');
+    await this.#file.sync();
+    onStep('synced');
+    await movePartial(this.#to);
+    await this.#file.close();
+    this.#sealer.end();
+    onStep('moved');
+    const sealedSize = this.#header.bytes.length + size + this.#sealedChunks * tagBytes;
+    return { id, size, sealedSize, sha256: await digest, sealedTo: this.#header.sealedTo };
+  }
+
+  async #readSealed(offset: number, end: number): Promise<Buffer> {
+    await this.#drain();
+    const place = { file: this.#file, key: this.#header.payloadKey, start: this.#header.bytes.length };
+    const payload = new Payload({ ...place, size: this.sealedBytes, lastChunk: null });
+    return payload.read(offset, Math.max(0, end - offset));
+  }
+
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (cause) {
+      throw new SpaceError('failed', `blob ${this.id} can't be written: ${(cause as Error).message}`, { cause });
+    }
+  }
+}
+
+/** A new name survives a power cut once its folder is synced; a new folder once the one above is, up to the data folder. */
+async function movePartial({ partialPath, blobPath, disk }: Destination): Promise<void> {
+  const folder = dirname(blobPath);
+  const isUnsure = await disk.makeFolder(folder);
+  await disk.rename(partialPath, blobPath);
+  try {
+    await disk.syncFolder(folder);
+    if (isUnsure) {
+      const blobs = dirname(folder);
+      await disk.syncFolder(blobs);
+      await disk.syncFolder(dirname(blobs));
+    }
+  } catch (error) {
+    await disk.remove(blobPath);
+    throw error;
+  }
+}

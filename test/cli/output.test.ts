@@ -1,0 +1,95 @@
+/** Tables fit a terminal, stay whole in a pipe, and never carry a client's control characters. */
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import type { WriteStream } from 'node:tty';
+import { createOutput, displayWidth, type ListView, renderRecord } from '../../cli/output.js';
+import { escapeControl, formatBytes, formatTime } from '../../operations/format.js';
+
+interface Fruit {
+  name: string;
+  count: number;
+}
+
+const view: ListView<Fruit> = {
+  columns: [
+    { title: 'NAME', cell: (fruit) => fruit.name },
+    { title: 'COUNT', cell: (fruit) => String(fruit.count), align: 'right' },
+  ],
+  empty: 'No fruit.',
+  toJson: (fruit) => fruit,
+};
+
+function listen(columns: number | null, json = false) {
+  const stdout = new PassThrough({ highWaterMark: 1024 * 1024 });
+  const stderr = new PassThrough();
+  const terminal = Object.assign(stdout, columns === null ? {} : { isTTY: true, columns }) as unknown as WriteStream;
+  const read = (stream: PassThrough) => stream.read()?.toString() ?? '';
+  return { out: createOutput(json, terminal, stderr), stdout: () => read(stdout), stderr: () => read(stderr) };
+}
+
+test('columns are aligned, numbers to the right', async () => {
+  const { out, stdout } = listen(null);
+  await out.list(
+    [
+      { name: 'apple', count: 7 },
+      { name: 'fig', count: 120 },
+    ],
+    view,
+  );
+  assert.equal(stdout(), 'NAME   COUNT\napple      7\nfig      120\n');
+});
+
+test('on a terminal the widest column gives way; in a pipe nothing is cut', async () => {
+  const rows = [{ name: 'pomegranate'.repeat(10), count: 1 }];
+  const terminal = listen(40);
+  await terminal.out.list(rows, view);
+  for (const line of terminal.stdout().trimEnd().split('\n')) assert.ok(displayWidth(line) <= 40, line);
+  const pipe = listen(null);
+  await pipe.out.list(rows, view);
+  assert.ok(pipe.stdout().includes(rows[0]!.name));
+});
+
+test('no rows: people are told so beside the result, programs get an empty array', async () => {
+  const people = listen(null);
+  await people.out.list([], view);
+  assert.deepEqual([people.stdout(), people.stderr()], ['', 'No fruit.\n']);
+  const program = listen(null, true);
+  await program.out.list([], view);
+  assert.deepEqual([JSON.parse(program.stdout()), program.stderr()], [[], '']);
+});
+
+test('rows stream as one JSON array', async () => {
+  const { out, stdout } = listen(null, true);
+  const rows = Array.from({ length: 1200 }, (_, count) => ({ name: `n${count}`, count }));
+  await out.list(rows, view);
+  assert.deepEqual(JSON.parse(stdout()), rows);
+});
+
+test('a name from outside can not command the terminal', () => {
+  assert.equal(escapeControl('a\u001b[2Jb\u202ec\n'), 'a\\u001b[2Jb\\u202ec\\u000a');
+  assert.equal(escapeControl('Zoë 王 ✓'), 'Zoë 王 ✓');
+  assert.equal(
+    renderRecord([
+      ['Name', 'x\u0007'],
+      ['Longer', 'y'],
+      ['Gone', null],
+    ]),
+    'Name:    x\\u0007\nLonger:  y',
+  );
+});
+
+test('what is shown, or goes wrong, can not command the terminal either; its lines stay lines', async () => {
+  const { out, stdout, stderr } = listen(null);
+  await out.show(null, 'a,b\r\n\u001b[2J: \u009bx\n\u202ey');
+  out.note('reading · \u001b]0;x\u0007.csv');
+  assert.equal(stdout(), 'a,b\r\n\\u001b[2J: \\u009bx\n\\u202ey\n');
+  assert.equal(stderr(), 'reading · \\u001b]0;x\\u0007.csv\n');
+  assert.equal(renderRecord([['\u001b[1mField', 'x\ny']]), '\\u001b[1mField:  x\\u000ay');
+});
+
+test('widths, sizes and times', () => {
+  assert.deepEqual([displayWidth('abc'), displayWidth('王王'), displayWidth('e\u0301')], [3, 4, 1]);
+  assert.deepEqual([formatBytes(0), formatBytes(1023), formatBytes(1536)], ['0 B', '1023 B', '1.5 KiB']);
+  assert.deepEqual([formatTime(0), formatTime(null)], ['1970-01-01 00:00:00 UTC', '–']);
+});

@@ -1,0 +1,364 @@
+/** The guard (G1): what is held and why, and what an operator's word does to it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { listAudit } from '../../../db/control/audit.js';
+import { lockEntry } from '../../../db/control/entries.js';
+import { claimRun, findRun, openManualRun, openSlotRun, type Run } from '../../../db/control/runs.js';
+import { bumpVersion } from '../../../db/directory/directory.js';
+import { judge } from '../../../importer/plan/guard.js';
+import { approveRun, rejectRun } from '../../../importer/run/decide.js';
+import { workNext } from '../../../importer/run/worker.js';
+import type { RunSummary } from '../../../importer/types.js';
+import { replaceEntry } from '../../../intake/publish.js';
+import { removeFile, renamePath } from '../../../intake/treechanges.js';
+import { Company, csv } from '../../support/company.js';
+import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+
+const dayMs = 86_400_000;
+const limits = { maxDeactivations: '10%', maxAdminChanges: 10, maxUpdatedShare: 0.5 };
+const sender = { keyFingerprint: null, address: null, client: null };
+const word = { by: 'operator:test', note: 'the Berlin office closes' };
+
+/** Weights, and the codes that they are held for. */
+const weights: { title: string; weight: Partial<Parameters<typeof judge>[0]>; limits?: object; codes: string[] }[] = [
+  { title: 'a tenth', weight: { active: 100, deactivations: 10 }, codes: [] },
+  { title: 'more than a tenth', weight: { active: 100, deactivations: 11 }, codes: ['too_many_deactivations'] },
+  { title: 'all, but four', weight: { active: 4, deactivations: 4 }, codes: [] },
+  { title: 'all five', weight: { active: 5, deactivations: 5 }, codes: ['too_many_deactivations'] },
+  {
+    title: 'a number of users',
+    weight: { active: 1000, deactivations: 4 },
+    limits: { maxDeactivations: '3' },
+    codes: ['too_many_deactivations'],
+  },
+  {
+    title: 'nobody may go',
+    weight: { active: 9, deactivations: 1 },
+    limits: { maxDeactivations: '0' },
+    codes: ['too_many_deactivations'],
+  },
+  { title: 'ten admins', weight: { active: 100, adminChanges: 10 }, codes: [] },
+  { title: 'eleven admins', weight: { active: 100, adminChanges: 11 }, codes: ['too_many_admin_changes'] },
+  { title: 'half of the managers', weight: { active: 100, updates: new Map([['Manager Email', 50]]) }, codes: [] },
+  {
+    title: 'more than half of the managers, and of the teams',
+    weight: {
+      active: 100,
+      updates: new Map([
+        ['Manager Email', 51],
+        ['Teams', 60],
+      ]),
+    },
+    codes: ['too_many_updates', 'too_many_updates'],
+  },
+  {
+    title: 'all managers of nineteen users',
+    weight: { active: 19, updates: new Map([['Manager Email', 19]]) },
+    codes: [],
+  },
+];
+
+for (const { title, weight, codes, ...one } of weights) {
+  test(`G1 ${title}`, () => {
+    const whole = { deactivations: 0, adminChanges: 0, updates: new Map(), active: 0, ...weight };
+    assert.deepEqual(
+      judge(whole, { ...limits, ...one.limits }).map(({ code }) => code),
+      codes,
+    );
+  });
+}
+
+onBothDatabases('guard', (open) => {
+  const databases = shareDatabases(open);
+  let companies = 0;
+
+  const names = Array.from({ length: 20 }, (_, n) => `u${n}@acme.test`);
+  const leavers = (count: number, date = '2026-03-10') =>
+    csv('User Email,Deactivation Date', ...names.slice(0, count).map((name) => `${name},${date}`));
+  /** An organization with twenty users beside its owner. */
+  const found = async () => {
+    const acme = await Company.join(databases(), { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test' });
+    await acme.import({ 'first.csv': csv('User Email,Is Org Admin', ...names.map((name) => `${name},No`)) });
+    return acme;
+  };
+  const statuses = async (acme: Company) => {
+    const users = await acme.users();
+    return names.filter((name) => users[name]!.status === 'deactivated').length;
+  };
+  const runOf = async (acme: Company, id: number | null): Promise<Run> => (await findRun(acme.deps.control.read, id!))!;
+  const approve = async (acme: Company, id: number | null) => {
+    assert.ok(await approveRun(acme.deps, await runOf(acme, id), word));
+    assert.equal(await workNext(acme.deps, id!), 'ended');
+    return runOf(acme, id);
+  };
+  const uploads = async (acme: Company) =>
+    (await acme.deps.control.read('uploads').where({ org_id: acme.org.id }).orderBy('id').select('path', 'state'))
+      .slice(1)
+      .map(({ path, state }) => `${path} ${state}`);
+
+  test('G1 a held run applies nothing, says why at once, and is applied when it is approved', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(5) });
+    assert.equal(held.state, 'held');
+    assert.deepEqual(
+      held.hold.map(({ code, count, of, limit }) => ({ code, count, of, limit })),
+      [{ code: 'too_many_deactivations', count: 5, of: 21, limit: '10%' }],
+    );
+    assert.equal(await statuses(acme), 0);
+    assert.deepEqual(await uploads(acme), ['/users.csv held']);
+    const told = await acme.read(`/reports/2026-03-10/run-${held.run}.held.txt`);
+    assert.match(told, /HELD: nothing is applied.*\n.*would deactivate 5 of 21 active users; more than 10%/);
+    assert.match(await acme.read(held.files[0]!.report!), /hold,too_many_deactivations,/);
+    assert.equal(held.files[0]!.report, '/reports/2026-03-10/users.held.csv');
+    assert.match(await acme.read('/users.csv'), /u0@acme.test/);
+
+    const run = await approve(acme, held.run);
+    const summary = run.summary as RunSummary;
+    assert.deepEqual(
+      [run.state, summary.state, summary.note, summary.users.deactivated],
+      ['done', 'applied', word.note, 5],
+    );
+    assert.equal(await statuses(acme), 5);
+    assert.deepEqual(await uploads(acme), ['/users.csv imported']);
+    assert.equal(summary.files[0]!.report, '/reports/2026-03-10/users.report.csv');
+    const audit = (await listAudit(acme.deps.control.read, acme.org.id)).filter(
+      ({ subject }) => subject === `run ${run.id}`,
+    );
+    assert.deepEqual(
+      audit.map(({ action, actor }) => `${action} ${actor}`),
+      ['run.held system', 'run.approved operator:test', 'run.done system'],
+    );
+  });
+
+  /** Names below `/reports` and `/archive` of the runs after the first one. */
+  const papers = async (acme: Company) => {
+    const rows = await acme.deps.control
+      .read('entries')
+      .where({ org_id: acme.org.id, kind: 'file' })
+      .whereLike('dir', '/%/2026-03-1%')
+      .select('dir', 'name');
+    const names = rows.map(({ dir, name }) => `${dir.split('/')[1]} ${name}`);
+    return names.filter((name) => !/first|summary/.test(name)).sort();
+  };
+
+  test('G1 R1 the reports of a held run tell by their names that it is held no more', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(7) });
+    const id = held.run!;
+    assert.deepEqual(await papers(acme), [
+      ...['reports run-N.held.json', 'reports run-N.held.txt', 'reports users.held.csv'].map((name) =>
+        name.replace('N', String(id)),
+      ),
+    ]);
+    assert.match(
+      await acme.read(`/reports/2026-03-10/run-${id}.held.txt`),
+      new RegExp(`run-${id}\\.superseded\\.txt if corrected`),
+    );
+    await acme.deps.directory.write.transaction(async (tx) => {
+      await bumpVersion(tx, acme.org.id);
+      await tx('users').where({ org_id: acme.org.id, email_key: names[0] }).update({ status: 'deactivated' });
+    });
+    const again = await approve(acme, id);
+    const report = (again.summary as RunSummary).files[0]!.report!;
+    assert.deepEqual([again.state, report], ['held', '/reports/2026-03-10/users.held-2.csv']);
+    assert.ok((await papers(acme)).includes('reports users.was-held.csv'));
+    await approve(acme, id);
+    assert.ok(!(await papers(acme)).some((name) => name.includes('.held')));
+    assert.ok((await papers(acme)).includes('archive users.report.csv'));
+
+    const over = await acme.import({ 'more.csv': leavers(20).replaceAll('03-10', '03-11') });
+    await acme.deps.control.write.transaction((tx) => removeFile(tx, acme.org, sender, '/more.csv', acme.clock));
+    assert.ok((await papers(acme)).includes(`reports run-${over.run}.superseded.txt`));
+    const told = (await runOf(acme, over.run)).summary as RunSummary;
+    assert.equal(told.files[0]!.report, '/reports/2026-03-10/more.superseded.csv');
+    assert.match(await acme.read(told.files[0]!.report!), /hold,too_many/);
+  });
+
+  test('G1 the first import of a directory is not held', async () => {
+    const acme = await Company.join(databases(), { id: `acme-${companies++}`, ownerEmail: 'owner@acme.test' });
+    const rows = names.map((name) => `${name},Yes,2026-03-01`);
+    const summary = await acme.import({ 'users.csv': csv('User Email,Is Org Admin,Deactivation Date', ...rows) });
+    assert.deepEqual([summary.state, summary.users.created], ['applied', 20]);
+  });
+
+  test('G1 an organization has its own limits; admins and managers are counted too', async () => {
+    const acme = await Company.join(databases(), {
+      id: `acme-${companies++}`,
+      ownerEmail: 'owner@acme.test',
+      options: { maxDeactivations: '100%', maxAdminChanges: 1, maxUpdatedShare: 0.1 },
+    });
+    const header = 'User Email,Manager Email,Is Org Admin';
+    await acme.import({ 'a.csv': csv(header, ...names.map((name) => `${name},a@acme.test,No`)) });
+    const all = names.map((name, n) => `${name},b@acme.test,${n < 2 ? 'Yes' : 'No'}`);
+    const held = await acme.import({ 'b.csv': csv(header, ...all) });
+    assert.deepEqual(
+      held.hold.map(({ code, field, count }) => [code, field, count]),
+      [
+        ['too_many_admin_changes', 'Is Org Admin', 2],
+        ['too_many_updates', 'Manager Email', 20],
+      ],
+    );
+    assert.equal((await acme.users())[names[0]!]!.manager, 'a@acme.test');
+  });
+
+  test('G1 a held run holds up its own organization, and nobody else', async () => {
+    const [acme, beta] = [await found(), await found()];
+    const { run } = await acme.import({ 'users.csv': leavers(9) });
+    const { control } = acme.deps;
+    assert.equal(
+      await openSlotRun(control.write, acme.org.id, { date: '2026-03-11', time: '02:00' }, acme.clock),
+      null,
+    );
+    const later = await openManualRun(control.write, acme.org.id, acme.clock);
+    assert.equal(await claimRun(control.write, 'test', acme.clock, 30_000, later), null);
+    assert.equal((await beta.import({ 'users.csv': leavers(1) })).state, 'applied');
+    await approve(acme, run);
+    assert.equal((await claimRun(control.write, 'test', acme.clock, 30_000, later))!.id, later);
+    assert.notEqual(
+      await openSlotRun(control.write, acme.org.id, { date: '2026-03-11', time: '02:00' }, acme.clock),
+      null,
+    );
+  });
+
+  test('G1 what is approved is what was counted: a plan that changed is held again, a day later it has not', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(6) });
+    const { directory } = acme.deps;
+    await directory.write.transaction(async (tx) => {
+      await bumpVersion(tx, acme.org.id);
+      await tx('users').where({ org_id: acme.org.id, email_key: names[0] }).update({ status: 'deactivated' });
+    });
+    acme.clock += dayMs;
+    const again = await approve(acme, held.run);
+    assert.deepEqual([again.state, again.approval], ['held', null]);
+    assert.equal((again.summary as RunSummary).hold[0]!.count, 5);
+    assert.equal(await statuses(acme), 1);
+    await directory.write.transaction((tx) => bumpVersion(tx, acme.org.id));
+    acme.clock += dayMs;
+    const applied = await approve(acme, held.run);
+    assert.deepEqual([applied.state, (applied.summary as RunSummary).date], ['done', '2026-03-10']);
+    assert.equal(await statuses(acme), 6);
+  });
+
+  test('G1 new fields and yesterday’s leavers do not make a plan another one', async () => {
+    const acme = await found();
+    const header = 'User Email,Deactivation Date,Office,Floor,Start,Desk';
+    const rows = [...names, 'new@acme.test'].map((name, n) => `${name},2026-03-09,Berlin ${n},${n},2020-01-31,x`);
+    const held = await acme.import({ 'users.csv': csv(header, ...rows) });
+    acme.clock += dayMs / 2;
+    const run = await approve(acme, held.run);
+    assert.equal(run.state, 'done');
+    const users = await acme.users();
+    assert.equal(users[names[0]!]!.deactivate_at, acme.clock + dayMs);
+    assert.equal((users['new@acme.test']!.custom as Record<string, string>).Office, 'Berlin 20');
+  });
+
+  test('G1 an approval expires', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(7) });
+    assert.ok(await approveRun(acme.deps, await runOf(acme, held.run), word));
+    assert.equal(await approveRun(acme.deps, await runOf(acme, held.run), word), false);
+    acme.clock += 24 * 3_600_000 + 1;
+    await workNext(acme.deps, held.run!);
+    assert.equal((await runOf(acme, held.run)).state, 'held');
+    assert.equal(await statuses(acme), 0);
+  });
+
+  test('G1 a rejected run is over, its files are archived, and the sender is told', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(5), 'teams.csv': csv('Team Name', 'Sales') });
+    assert.ok(await rejectRun(acme.deps, await runOf(acme, held.run), word));
+    assert.equal(await rejectRun(acme.deps, await runOf(acme, held.run), word), false);
+    const run = await runOf(acme, held.run);
+    const summary = run.summary as RunSummary;
+    assert.deepEqual([run.state, summary.state, summary.note], ['rejected', 'rejected', word.note]);
+    assert.deepEqual(await uploads(acme), ['/users.csv refused', '/teams.csv refused']);
+    const archived = summary.files.find(({ name }) => name === 'users.csv')!.archivedAs!;
+    assert.equal(archived, '/archive/2026-03-10/users.csv');
+    assert.match(await acme.read(archived), /u0@acme.test/);
+    const told = await acme.read(`/reports/2026-03-10/run-${run.id}.rejected.txt`);
+    assert.match(told, /REJECTED by an operator.*\n.*would deactivate 5[\s\S]*the Berlin office closes/);
+    const beside = await acme.read('/archive/2026-03-10/users.report.csv');
+    assert.match(beside, /hold,too_many_deactivations,/);
+    const report = summary.files.find(({ name }) => name === 'users.csv')!.report!;
+    assert.deepEqual([report, await acme.read(report)], ['/reports/2026-03-10/users.report.csv', beside]);
+    assert.ok(!(await papers(acme)).some((name) => name.includes('.held')));
+    assert.equal((await acme.import({ 'users.csv': leavers(1) })).state, 'applied');
+    assert.deepEqual(await acme.teams(), {});
+  });
+
+  const overtaken: { title: string; by: (acme: Company) => Promise<unknown>; left: string[] }[] = [
+    {
+      title: 'a newer file of the same name',
+      by: async (acme) => {
+        await acme.deps.control.write.transaction(async (tx) => {
+          const entry = (await lockEntry(tx, acme.org.id, '/users.csv'))!;
+          await replaceEntry(tx, acme.org, sender, entry, acme.clock);
+        });
+        await acme.drop('/users.csv', leavers(1));
+      },
+      left: ['/users.csv superseded', '/teams.csv queued', '/users.csv queued'],
+    },
+    {
+      title: 'its sender takes a file back',
+      by: (acme) =>
+        acme.deps.control.write.transaction((tx) => removeFile(tx, acme.org, sender, '/users.csv', acme.clock)),
+      left: ['/users.csv withdrawn', '/teams.csv queued'],
+    },
+    {
+      title: 'its sender renames a file to a temporary name',
+      by: (acme) =>
+        acme.deps.control.write.transaction((tx) =>
+          renamePath(tx, acme.org, sender, { from: '/users.csv', to: '/users.csv.part', overwrite: false }, acme.clock),
+        ),
+      left: ['/users.csv.part stored', '/teams.csv queued'],
+    },
+  ];
+  for (const { title, by, left } of overtaken) {
+    for (const isApproved of [false, true]) {
+      test(`G1 F11 ${title}: the ${isApproved ? 'approved' : 'held'} run is over, the other file is queued again`, async () => {
+        const acme = await found();
+        const held = await acme.import({ 'users.csv': leavers(5), 'teams.csv': csv('Team Name', 'Sales') });
+        if (isApproved) await approveRun(acme.deps, await runOf(acme, held.run), word);
+        await by(acme);
+        assert.equal((await runOf(acme, held.run)).state, 'superseded');
+        assert.deepEqual(await uploads(acme), left);
+        assert.equal(await approveRun(acme.deps, await runOf(acme, held.run), word), false);
+        const next = await acme.import();
+        assert.equal(next.state, 'applied');
+        assert.deepEqual(Object.keys(await acme.teams()), ['Sales']);
+        assert.equal(await statuses(acme), next.users.deactivated);
+      });
+    }
+  }
+
+  test('G1 F11 a newer file that comes while the run is planned is not held up by the older one', async () => {
+    const acme = await found();
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', leavers(5));
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    const run = await openManualRun(control.write, acme.org.id, acme.clock);
+    const onStep = async (step: string) => {
+      if (step !== 'planned') return;
+      await control.write.transaction(async (tx) => {
+        const entry = (await lockEntry(tx, acme.org.id, '/users.csv'))!;
+        await replaceEntry(tx, acme.org, sender, entry, acme.clock);
+      });
+      await acme.drop('/users.csv', leavers(1));
+    };
+    assert.equal(await workNext({ ...acme.deps, onStep }, run), 'ended');
+    assert.equal((await runOf(acme, run)).state, 'superseded');
+    assert.deepEqual(await uploads(acme), ['/users.csv superseded', '/teams.csv queued', '/users.csv queued']);
+    const next = await acme.import();
+    assert.deepEqual([next.state, next.files.length, await statuses(acme)], ['applied', 2, 1]);
+  });
+
+  test('G1 a held file that is renamed stays with its run', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(5) });
+    const rename = { from: '/users.csv', to: '/leavers.csv', overwrite: false };
+    await acme.deps.control.write.transaction((tx) => renamePath(tx, acme.org, sender, rename, acme.clock));
+    const run = await approve(acme, held.run);
+    assert.equal((run.summary as RunSummary).files[0]!.archivedAs, '/archive/2026-03-10/leavers.csv');
+  });
+});

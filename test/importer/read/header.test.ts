@@ -1,0 +1,38 @@
+/** What is said of labels: in the words of the file, and of what nobody sees in them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { settingsSchema } from '../../../config/settings.js';
+import { readHeader } from '../../../importer/read/header.js';
+import { wordingOf } from '../../../importer/read/labels.js';
+
+const limits = settingsSchema.parse({});
+
+function warningOf(label: string): string {
+  const { warnings } = readHeader({ line: 1, cells: ['User Email', label] }, limits);
+  return warnings.map(({ message }) => message).join('|');
+}
+
+test('F7 a label that only looks like a standard one is read, and the warning says what nobody sees', () => {
+  for (const [label, what] of [
+    ['Manager\u00a0Email', ' (with a non-breaking space)'],
+    ['Manager\u202fEmail', ' (with a non-breaking space)'],
+    ['Manager\r\nEmail', ' (with a line break)'],
+    ['Manager\tEmail', ' (with a tab)'],
+    ['Manager\u2003Email', ' (with a space of another width)'],
+    ['Manager  Email', ' (with two spaces)'],
+    ['Mana\u00adger Email', ' (with a character that nobody sees)'],
+    ['Manager\u200b\u00a0Email', ' (with a non-breaking space and a character that nobody sees)'],
+    ['manager email', ''],
+  ] as const)
+    assert.equal(warningOf(label), `The column "${label}"${what} was read as "Manager Email". Write it exactly so.`);
+  for (const label of ['Manager Email', '\u00a0Manager Email\u200b', '="Manager Email"'])
+    assert.equal(warningOf(label), '');
+});
+
+test('F1 a header of both kinds is refused in its own words', () => {
+  const wording = wordingOf({ options: { aliases: { Mail: 'User Email', Squad: 'Team Name' } } }, []);
+  assert.throws(
+    () => readHeader({ line: 1, cells: ['Mail', 'Squad'] }, limits, wording),
+    ({ refusal }) => refusal.message.startsWith('The header has both "Mail" and "Squad".'),
+  );
+});

@@ -1,0 +1,190 @@
+/** Slots and scheduled deactivations: opened once, caught up once, at their time, also after a restart. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { overtakeHeld } from '../../../db/control/holds.js';
+import { updateOrg } from '../../../db/control/orgs.js';
+import { listRuns, openManualRun, openUndoRun } from '../../../db/control/runs.js';
+import { withdrawUpload } from '../../../db/control/uploads.js';
+import { nextDeactivation } from '../../../db/directory/deactivations.js';
+import { startImporter } from '../../../importer/importer.js';
+import { workNext } from '../../../importer/run/worker.js';
+import { startDeactivations } from '../../../importer/schedule/deactivations.js';
+import { openDueSlots, openUploadRuns } from '../../../importer/schedule/slots.js';
+import { Company, csv, importMoment } from '../../support/company.js';
+import { onBothDatabases } from '../../support/databases.js';
+import { until } from '../../support/session.js';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+onBothDatabases('slots', (open) => {
+  test('a slot is opened once, however many nodes wake, and not before its time', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    const opened = await Promise.all([1, 2, 3, 4].map(() => openDueSlots(deps)));
+    assert.equal(
+      opened.reduce((sum, count) => sum + count),
+      1,
+    );
+    assert.equal((await listRuns(control.read, 'acme'))[0]!.slotDate, '2026-03-10');
+    acme.clock += 13 * hourMs;
+    assert.equal(await openDueSlots(deps), 0);
+    acme.clock += 2 * hourMs;
+    assert.equal(await openDueSlots(deps), 1);
+  });
+
+  test('slots missed while nothing ran are caught up with one run', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    await openDueSlots(deps);
+    acme.clock += 5 * dayMs;
+    assert.equal(await openDueSlots(deps), 1);
+    assert.deepEqual(
+      (await listRuns(control.read, 'acme')).map((run) => run.slotDate),
+      ['2026-03-15', '2026-03-10'],
+    );
+  });
+
+  test('each slot of a day is opened once, on its days only', async (t) => {
+    const acme = await Company.open(open, t, { slot: '02:00,14:00', options: { cadence: 'weekdays' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    // Tuesday, noon, to Tuesday, noon.
+    for (let hours = 0; hours <= 7 * 24; hours++) {
+      await openDueSlots(deps);
+      acme.clock += hourMs;
+    }
+    const slots = (await listRuns(control.read, 'acme')).map(({ slotDate, slotTime }) => `${slotDate} ${slotTime}`);
+    const days = ['10', '11', '12', '13', '16', '17'].flatMap((day) => [`${day} 02:00`, `${day} 14:00`]);
+    assert.deepEqual(
+      slots.reverse(),
+      days.slice(0, -1).map((slot) => `2026-03-${slot}`),
+    );
+  });
+
+  test('files are imported as they come, together, once, and not again when that failed', async (t) => {
+    const acme = await Company.open(open, t, { options: { cadence: 'on-upload' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    assert.equal(await openUploadRuns(deps), 0, 'more may come');
+    acme.clock += 2_000;
+    const opened = await Promise.all([1, 2, 3].map(() => openUploadRuns(deps)));
+    assert.equal(
+      opened.reduce((sum, count) => sum + count),
+      1,
+    );
+    const [run] = await listRuns(control.read, 'acme');
+    assert.deepEqual([run!.kind, run!.slotDate, run!.state], ['upload', null, 'open']);
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 0, 'the open run takes it');
+    await control.write('runs').where({ id: run!.id }).update({ state: 'failed' });
+    assert.equal(await openUploadRuns(deps), 1, 'it came after the failed run was opened');
+    await control.write('runs').where({ org_id: 'acme' }).update({ state: 'failed' });
+    assert.equal(await openUploadRuns(deps), 0, 'what failed waits for the slot');
+    await updateOrg(control.write, 'acme', { options: {} });
+    await acme.drop('/more.csv', csv('Team Name', 'People'));
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 0);
+  });
+
+  test('an undo takes no files: what came before it is imported all the same', async (t) => {
+    const acme = await Company.open(open, t, { options: { cadence: 'on-upload' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    const { run } = await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test') });
+    acme.clock += 1_000;
+    await acme.drop('/users.csv', csv('User Email', 'bob@acme.test'));
+    acme.clock += 1_000;
+    const undo = await openUndoRun(control.write, 'acme', run!, acme.clock);
+    assert.notEqual(await openManualRun(control.write, 'acme', acme.clock), undo, 'an import is no undo');
+    await control.write('runs').where({ kind: 'manual', state: 'open' }).delete();
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 0, 'after the undo');
+    await control.write('runs').where({ id: undo }).update({ state: 'done' });
+    assert.equal(await openUploadRuns(deps), 1);
+  });
+
+  test('what a held run gives back, since a file of it was taken back, is imported at once', async (t) => {
+    const acme = await Company.open(open, t, { options: { cadence: 'on-upload', maxDeactivations: '0' } });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test') });
+    acme.clock += hourMs;
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    const held = await acme.import({ 'leavers.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-01-01') });
+    assert.equal(held.state, 'held');
+    acme.clock += hourMs;
+    assert.equal(await openUploadRuns(deps), 0, 'while it is held');
+    const [taken] = await control.read('uploads').where({ path: '/leavers.csv' });
+    await control.write.transaction(async (tx) => {
+      assert.equal(await withdrawUpload(tx, taken.id, acme.clock), true);
+      await overtakeHeld(tx, held.run, acme.clock);
+    });
+    assert.equal(await openUploadRuns(deps), 0, 'its sender may have another one in hand');
+    acme.clock += 2_000;
+    assert.equal(await openUploadRuns(deps), 1);
+    const [run] = await listRuns(control.read, 'acme');
+    assert.equal(await workNext(acme.deps, run!.id), 'ended');
+    assert.deepEqual(Object.keys(await acme.teams()), ['Sales']);
+    assert.equal(await openUploadRuns(deps), 0);
+  });
+
+  test('a disabled organization, and slots before it was enabled, are left alone', async (t) => {
+    const acme = await Company.open(open, t, { enabled: false });
+    const { control, logger } = acme.deps;
+    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    assert.equal(await openDueSlots(deps), 0);
+    await updateOrg(control.write, 'acme', { enabled: true, slotsFrom: acme.clock });
+    assert.equal(await openDueSlots(deps), 0);
+  });
+
+  test('an importer that starts opens the missed slot and imports what waits', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    const importer = await startImporter(acme.deps);
+    t.after(() => importer.stop());
+    await until(async () => (await listRuns(acme.deps.control.read, 'acme'))[0]?.state === 'done', 'the run is done');
+    await importer.stop();
+    assert.ok('ann@acme.test' in (await acme.users()));
+    assert.equal((await listRuns(acme.deps.control.read, 'acme')).length, 1);
+  });
+
+  test('U12 a scheduled deactivation happens at its time, also when nothing ran then, and is recorded', async (t) => {
+    const acme = await Company.open(open, t);
+    const { directory, logger } = acme.deps;
+    await acme.import({
+      'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12', 'bob@acme.test,2026-03-20'),
+    });
+    assert.equal(await nextDeactivation(directory), Date.UTC(2026, 2, 11, 23));
+
+    const run = async () => {
+      const running = startDeactivations({ directory, logger, now: () => acme.clock });
+      await running.stop();
+    };
+    acme.clock = Date.UTC(2026, 2, 11, 22, 59);
+    await run();
+    assert.equal((await acme.users())['ann@acme.test']!.status, 'active');
+    acme.clock = Date.UTC(2026, 2, 14);
+    await run();
+    await run();
+    const users = await acme.users();
+    assert.equal(users['ann@acme.test']!.status, 'deactivated');
+    assert.equal(users['ann@acme.test']!.deactivated_at, acme.clock);
+    assert.equal(users['bob@acme.test']!.status, 'active');
+    const changes = await directory
+      .read('changes')
+      .where({ field: 'Status' })
+      .select('before', 'after', 'entity_id', 'at');
+    assert.deepEqual(changes, [
+      { before: 'active', after: 'deactivated', entity_id: String(users['ann@acme.test']!.id), at: acme.clock },
+    ]);
+    // The same file again says nothing new.
+    acme.clock = importMoment + 10 * dayMs;
+    const again = await acme.import({ 'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12') });
+    assert.equal(again.users.unchanged, 1);
+  });
+});

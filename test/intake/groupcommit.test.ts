@@ -1,0 +1,75 @@
+/** Group commit: what arrives together shares a transaction, and a bad job hurts nobody else. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Db } from '../../db/connection.js';
+import { listAudit, recordAudit } from '../../db/control/audit.js';
+import { GroupCommit } from '../../intake/groupcommit.js';
+import { onBothDatabases } from '../support/databases.js';
+
+/** Counts the transactions that are begun. */
+function counting(control: Db): { control: Db; count: () => number } {
+  let count = 0;
+  const write = new Proxy(control.write, {
+    get(target, name) {
+      if (name === 'transaction') count++;
+      return Reflect.get(target, name);
+    },
+  });
+  return { control: { ...control, write, close: () => control.close() }, count: () => count };
+}
+
+function event(subject: string) {
+  return { at: 0, org: 'acme', actor: 'system', action: 'test', subject, detail: {} };
+}
+
+onBothDatabases('group commit', (open) => {
+  test('jobs that arrive together share transactions, and each gets its own result', async (t) => {
+    const databases = await open(t);
+    const { control, count } = counting(databases.control);
+    const commits = new GroupCommit(control);
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, turn) =>
+        commits.run(async (tx) => {
+          await recordAudit(tx, event(`job ${turn}`));
+          return turn;
+        }),
+      ),
+    );
+    assert.deepEqual(results, [...results.keys()]);
+    assert.equal((await listAudit(control.read, 'acme')).length, 50);
+    assert.equal(count(), 2, 'the first alone, then everything that came meanwhile');
+  });
+
+  test('a job that fails takes nobody with it, and leaves nothing', async (t) => {
+    const { control } = await open(t);
+    const commits = new GroupCommit(control);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, turn) =>
+        commits.run(async (tx) => {
+          await recordAudit(tx, event(`job ${turn}`));
+          if (turn === 4) throw new Error('bad job');
+          if (turn === 7) await tx('no_such_table').insert({ x: 1 });
+          return turn;
+        }),
+      ),
+    );
+    const failed = outcomes.flatMap((outcome, turn) => (outcome.status === 'rejected' ? [turn] : []));
+    assert.deepEqual(failed, [4, 7]);
+    assert.match(String((outcomes[4] as PromiseRejectedResult).reason), /bad job/);
+    const subjects = (await listAudit(control.read, 'acme')).map(({ subject }) => subject).sort();
+    assert.deepEqual(
+      subjects,
+      [0, 1, 2, 3, 5, 6, 8, 9].map((turn) => `job ${turn}`),
+    );
+  });
+
+  test('it goes on after a failure, one job after the other', async (t) => {
+    const { control } = await open(t);
+    const commits = new GroupCommit(control);
+    await assert.rejects(
+      commits.run(async () => Promise.reject(new Error('no'))),
+      /no/,
+    );
+    assert.equal(await commits.run(async () => 'yes'), 'yes');
+  });
+});

@@ -1,0 +1,152 @@
+/** Organizations across both databases: what a crash between the two leaves is completed by the next attempt. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { listAudit } from '../../db/control/audit.js';
+import { insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
+import { openManualRun } from '../../db/control/runs.js';
+import { findUser, listUsers } from '../../db/directory/users.js';
+import { createOrgIdentity } from '../../keys/master/orgidentity.js';
+import { addOrganization, enableOrganization, removeOrganization, setOrganization } from '../../operations/orgs.js';
+import { blobPath } from '../../storage/blobs.js';
+import { Company } from '../support/company.js';
+import { onBothDatabases } from '../support/databases.js';
+import { sampleOrg } from '../support/samples.js';
+import { workplaceOn } from '../support/workplace.js';
+
+const owner = { ownerEmail: 'Jane@acme.test' };
+
+onBothDatabases('organizations', (open) => {
+  test('adding makes an identity that opens, an owner and an audit event', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    const { org, created, madeMasterKey } = await addOrganization(place, 'acme', owner, true);
+    assert.deepEqual([created, madeMasterKey, org.enabled], [true, place.paths.masterKey, true]);
+    assert.match(await place.identity(org), /^AGE-SECRET-KEY-1/);
+    assert.equal((await findUser(place.directory.read, 'acme', 'jane@acme.test'))!.isAdmin, true);
+    const events = await listAudit(place.control.read, 'acme');
+    assert.deepEqual(
+      events.map((event) => event.action),
+      ['org.added', 'org.sftp_requested', 'org.enabled'],
+    );
+    assert.ok(!JSON.stringify(events).toLowerCase().includes('jane@'), 'no address in the audit trail');
+    await assert.rejects(addOrganization(place, 'acme', owner, false), { code: 'refused' });
+  });
+
+  test('an attempt that was cut off before the owner is completed by the next one', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    const { master } = await place.makeMaster();
+    const cutOff = sampleOrg('acme', { ...(await createOrgIdentity(master.recipient)), enabled: false, ...owner });
+    await insertOrg(place.control.write, cutOff);
+    const { org, created } = await addOrganization(place, 'acme', { ownerEmail: 'other@acme.test' }, true);
+    assert.deepEqual([created, org.ownerEmail, org.enabled], [false, 'Jane@acme.test', true]);
+    const users = await listUsers(place.directory.read, 'acme', { after: null, limit: 9 });
+    assert.deepEqual(
+      users.map((user) => user.email),
+      ['Jane@acme.test'],
+    );
+  });
+
+  test('two attempts at once end with one organization and one owner', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    const attempts = [owner, { ownerEmail: 'joe@acme.test' }].map((one) => addOrganization(place, 'acme', one, false));
+    const results = await Promise.allSettled(attempts);
+    assert.ok(results.some((result) => result.status === 'fulfilled'));
+    const users = await listUsers(place.directory.read, 'acme', { after: null, limit: 9 });
+    const [org] = await listOrgs(place.control.read);
+    assert.deepEqual(
+      users.map((user) => user.email),
+      [org!.ownerEmail],
+    );
+  });
+
+  test('enabling gives a cut-off organization its owner first, and slots from now on', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    await insertOrg(place.control.write, sampleOrg('acme', { enabled: false, sealedIdentity: 'sealed', slotsFrom: 0 }));
+    const org = await enableOrganization(place, 'acme');
+    assert.ok(org.enabled && org.slotsFrom > 0);
+    assert.ok((await findUser(place.directory.read, 'acme', 'owner@acme.test')) !== null);
+    await updateOrg(place.control.write, 'acme', { enabled: false, sealedIdentity: null });
+    await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused' });
+  });
+
+  test('only another slot, time zone or cadence moves the beginning of slots', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    await insertOrg(place.control.write, sampleOrg('acme', { slotsFrom: 5 }));
+    const same = { slot: '02:00', timeZone: 'Europe/Berlin', options: { cadence: null } };
+    for (const fields of [{ name: 'Acme Corp', dateFormat: 'dmy' as const }, same, { options: { maxSessions: 3 } }]) {
+      const { slotsFrom, expectFrom } = await setOrganization(place, 'acme', fields);
+      assert.deepEqual([slotsFrom, expectFrom], [5, 0]);
+    }
+    for (const options of [
+      { expectFiles: 'users' },
+      { expectBy: '06:00' },
+      { expectDays: 'weekdays' },
+      { expectBy: null },
+    ]) {
+      await updateOrg(place.control.write, 'acme', { expectFrom: 7 });
+      const { slotsFrom, expectFrom } = await setOrganization(place, 'acme', { options });
+      assert.ok(slotsFrom === 5 && expectFrom > 7, 'a missed slot is still caught up');
+    }
+    for (const fields of [{ slot: '05:00' }, { timeZone: 'UTC' }, { options: { cadence: 'weekdays' } }]) {
+      await updateOrg(place.control.write, 'acme', { slotsFrom: 5, expectFrom: 7 });
+      const { slotsFrom, expectFrom } = await setOrganization(place, 'acme', fields);
+      assert.ok(slotsFrom > 5 && expectFrom === 7);
+    }
+    await assert.rejects(setOrganization(place, 'nobody', { slot: '05:00' }), { code: 'not_found' });
+  });
+
+  test('a new owner is somebody who is there, and the trail says that they became an admin', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    await acme.import({ 'users.csv': 'User Email,Is Org Admin\nann@acme.test,No\nbob@acme.test,Yes\n' });
+    const set = async (ownerEmail: string, createOwner = false) => {
+      const told: string[] = [];
+      await setOrganization(place, 'acme', { ownerEmail }, { createOwner, tell: (line) => told.push(line) });
+      const { detail } = (await listAudit(place.control.read, 'acme')).at(-1)!;
+      return { told: told.join(), detail: detail as Record<string, unknown> };
+    };
+    const count = (await listAudit(place.control.read, 'acme')).length;
+    await assert.rejects(set('an@acme.test'), { code: 'refused', message: /no user of acme has the address an@acme/ });
+    assert.equal((await listAudit(place.control.read, 'acme')).length, count);
+    assert.equal(await findUser(place.directory.read, 'acme', 'an@acme.test'), null);
+    assert.deepEqual(await set('bob@acme.test'), { told: '', detail: { ownerEmail: 'changed' } });
+    const promoted = await set('Ann@acme.test');
+    const ann = (await findUser(place.directory.read, 'acme', 'ann@acme.test'))!;
+    assert.ok(ann.isAdmin);
+    assert.equal(promoted.told, 'ann@acme.test is an active admin now (was: no admin).');
+    assert.deepEqual(promoted.detail, {
+      ...{ ownerEmail: 'changed', owner: 'made an active admin', user: ann.id, was: 'no admin' },
+    });
+    assert.equal((await set('cyd@acme.test', true)).detail.owner, 'created as an admin');
+    assert.ok((await findUser(place.directory.read, 'acme', 'cyd@acme.test'))!.isAdmin);
+  });
+
+  test('removing leaves no row and no file, also after an import; the audit trail stays', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.import({ 'users.csv': 'User Email,Teams\nann@acme.test,Sales\n' });
+    await acme.drop('/more.csv', 'User Email\nbob@acme.test\n');
+    const place = await workplaceOn(t, acme.databases.settings);
+    const blobs = await place.control.read('blobs').select('id');
+    const removed = await removeOrganization(place, 'acme');
+    assert.deepEqual([removed.users, removed.teams, removed.files], [2, 1, blobs.length]);
+    for (const { id } of blobs) assert.ok(!existsSync(blobPath(place.paths, id)), id);
+    for (const table of ['orgs', 'login_keys', 'entries', 'uploads', 'blobs', 'runs'])
+      assert.deepEqual(await place.control.read(table), [], table);
+    for (const table of ['users', 'teams', 'fields', 'changes', 'memberships', 'applied_runs', 'applied_uploads'])
+      assert.deepEqual(await place.directory.read(table), [], table);
+    assert.equal((await listAudit(place.control.read, 'acme')).at(-1)!.action, 'org.removed');
+    assert.equal(
+      readdirSync(place.paths.blobs, { recursive: true, withFileTypes: true }).filter((one) => one.isFile()).length,
+      0,
+    );
+  });
+
+  test('an organization whose import runs is not removed', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    const id = await openManualRun(place.control.write, 'acme', place.now());
+    await place.control.write('runs').where({ id }).update({ state: 'running' });
+    await assert.rejects(removeOrganization(place, 'acme'), { code: 'refused' });
+    assert.equal((await listOrgs(place.control.read)).length, 1);
+  });
+});

@@ -1,0 +1,79 @@
+/** Syncs that are shared: nobody's name is called safe before a sync that began after it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Disk, systemDisk } from '../../storage/disk.js';
+import { createShelves, shareSyncs } from '../../storage/foldersync.js';
+
+/** A disk whose syncs end when they are told to. */
+function slowDisk() {
+  const begun: string[] = [];
+  const ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  const disk: Disk = {
+    ...systemDisk,
+    makeFolder: async () => true,
+    syncFolder: (path) => {
+      begun.push(path);
+      return new Promise<void>((resolve, reject) => void ends.push({ resolve, reject }));
+    },
+  };
+  return { disk: shareSyncs(disk), begun, ends };
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test('who comes while a folder is synced waits for the next sync, and shares it', async () => {
+  const { disk, begun, ends } = slowDisk();
+  const done: number[] = [];
+  const ask = (number: number) => disk.syncFolder('/blobs/aa').then(() => void done.push(number));
+  const first = ask(1);
+  const rest = [ask(2), ask(3), ask(4)];
+  const other = disk.syncFolder('/blobs/bb');
+  assert.deepEqual(begun, ['/blobs/aa', '/blobs/bb']);
+  ends[0]!.resolve();
+  await first;
+  await settle();
+  assert.deepEqual(done, [1]);
+  assert.deepEqual(begun, ['/blobs/aa', '/blobs/bb', '/blobs/aa']);
+  ends[2]!.resolve();
+  ends[1]!.resolve();
+  await Promise.all([...rest, other]);
+  assert.deepEqual(done, [1, 2, 3, 4]);
+});
+
+test('a sync that fails is told to those who waited for it, and to nobody after', async () => {
+  const { disk, ends } = slowDisk();
+  const first = disk.syncFolder('/blobs/aa');
+  const second = disk.syncFolder('/blobs/aa');
+  ends[0]!.reject(new Error('EIO'));
+  await assert.rejects(first, /EIO/);
+  await settle();
+  ends[1]!.resolve();
+  await second;
+});
+
+test("a folder's name is sure once the two above it were synced, one after the other, since it was there", async () => {
+  const { disk, ends } = slowDisk();
+  const sync = async (path: string) => {
+    const synced = disk.syncFolder(path);
+    ends.at(-1)!.resolve();
+    await synced;
+  };
+  assert.equal(await disk.makeFolder('/data/blobs/aa'), true);
+  await sync('/data');
+  await sync('/data/blobs');
+  assert.equal(await disk.makeFolder('/data/blobs/aa'), true, 'the sync of /data came first');
+  const late = disk.syncFolder('/data');
+  assert.equal(await disk.makeFolder('/data/blobs/bb'), true);
+  ends.at(-1)!.resolve();
+  await late;
+  assert.equal(await disk.makeFolder('/data/blobs/aa'), false);
+  assert.equal(await disk.makeFolder('/data/blobs/bb'), true);
+});
+
+test('many blobs in a row share a folder, and then comes another', () => {
+  const next = createShelves();
+  const shelves = Array.from({ length: 128 * 40 }, next);
+  assert.ok(shelves.every((shelf) => /^[0-9a-f]{2}$/.test(shelf)));
+  assert.equal(new Set(shelves.slice(0, 128)).size, 1);
+  assert.ok(new Set(shelves).size > 10);
+});
