@@ -121,7 +121,7 @@ async function admit({ control, org, visitors }: SessionPlace, sender: Sender, l
   logger.info('session began', { key: keyFingerprint, address });
   const at = Date.now();
   const event = { at, org: org.id, actor: actorOf(sender), action: 'login.accepted', subject: org.id };
-  await control.write.transaction(async (tx) => {
+  await control.transact(async (tx) => {
     if (keyFingerprint !== null) await touchLoginKey(tx, org.id, keyFingerprint, { at, address, client });
     await recordAudit(tx, { ...event, detail: { permission: outcome.permission, address, client } });
   });

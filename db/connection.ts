@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import createKnex, { type Knex } from 'knex';
 import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { chainTransactions } from './control/audit.js';
+import { chainAudit } from './control/audittransaction.js';
 import { DatabaseError } from './error.js';
 import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
@@ -17,11 +17,16 @@ export type Dialect = 'sqlite' | 'postgres';
 export type Queryable = Knex;
 
 /**
- * One of the two databases. `write` is for transactions and single writes, `read` for everything else: on SQLite they
- * are two connections, so that a read never waits behind a transaction (the pool of one connection would make it wait).
+ * One of the two databases. `transact` is for transactions, `write` for single writes, `read` for everything else: on
+ * SQLite reads have connections of their own, so that a read never waits behind a transaction.
  */
 export interface Db {
   readonly dialect: Dialect;
+  /**
+   * Runs `work` in one transaction of `write`: commits when it resolves, rolls back when it rejects. In the control
+   * database the audit events that `work` recorded are chained to the trail right before the commit.
+   */
+  transact<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
   readonly write: Knex;
   readonly read: Knex;
   /** The database as it is now, for as long as it is kept open: what is written meanwhile is not seen, and nobody waits. */
@@ -50,8 +55,7 @@ type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterK
  */
 export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
   const db = await open(settings, (paths) => paths.control, controlSchema, controlMigrations, waitMs);
-  chainTransactions(db.write);
-  return db;
+  return { ...db, transact: (work) => db.write.transaction((tx) => chainAudit(tx, work)) };
 }
 
 /** Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database. */
@@ -87,6 +91,7 @@ function openSqlite(file: string, waitMs: number): Db {
   const read = sqliteInstance(file, 2, waitMs);
   return {
     dialect: 'sqlite',
+    transact: (work) => write.transaction(work),
     write,
     read,
     openMoment: () => openSqliteMoment(file, waitMs),
@@ -220,6 +225,7 @@ async function openPostgres(settings: DbSettings, schema: string): Promise<Db> {
   const once = { isolationLevel: 'repeatable read', readOnly: true } as const;
   return {
     dialect: 'postgres',
+    transact: (work) => instance.transaction(work),
     write: instance,
     read: instance,
     openMoment: () => beginMoment(instance, once, 'SELECT 1', async () => {}),

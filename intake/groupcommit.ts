@@ -49,7 +49,7 @@ export class GroupCommit {
   /** A group that fails is taken apart: one bad upload hurts nobody else. One whose database fails has failed for all. */
   async #commitTogether(jobs: readonly Job[]): Promise<void> {
     try {
-      const results = await this.#control.write.transaction((tx) => runAll(tx, jobs));
+      const results = await this.#control.transact((tx) => runAll(tx, jobs));
       for (const [index, job] of jobs.entries()) job.resolve(results[index] as never);
     } catch (error) {
       if (describeDatabaseFailure(error) !== null) {
@@ -63,7 +63,7 @@ export class GroupCommit {
   async #commitAlone({ work, resolve, reject }: Job): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        resolve((await this.#control.write.transaction(work)) as never);
+        resolve((await this.#control.transact(work)) as never);
         return;
       } catch (error) {
         if (attempt < maxAttempts && isConflict(error)) continue;

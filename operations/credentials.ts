@@ -36,7 +36,7 @@ export async function addPassword(
     permission: terms.permission ?? 'read',
     createdAt: place.now(),
   };
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     await insertLoginKey(tx, key);
     const { sources, notBefore, expiresAt, permission } = key;
     await auditKey(tx, place, org.id, 'key.added', fingerprint, {
@@ -72,7 +72,7 @@ export async function revokeCertificates(
     if (authority.kind !== 'ca') throw new OperationError('usage', `${authority.fingerprint} is no authority`);
     mark.authority = authority.fingerprint;
   }
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     if (!(await revokeCertificate(tx, org.id, mark, place.now())))
       throw new OperationError('refused', `certificates with this ${mark.kind} are revoked already`);
     const { kind, value, authority } = mark;

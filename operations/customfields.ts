@@ -129,7 +129,7 @@ export async function confirmField(place: Workplace, orgId: string, label: strin
   const org = await place.org(orgId);
   const at = place.now();
   const made = collapse(label);
-  const field = await place.directory.write.transaction(async (tx) => {
+  const field = await place.directory.transact(async (tx) => {
     await bumpVersion(tx, org.id);
     const fields = await listFields(tx, org.id);
     requireFree(made, fields, null);
@@ -166,7 +166,7 @@ async function change(
   isTrial = false,
 ): Promise<Field> {
   const org = await place.org(orgId);
-  const { field, detail } = await place.directory.write.transaction(async (tx) => {
+  const { field, detail } = await place.directory.transact(async (tx) => {
     if (!isTrial) await bumpVersion(tx, org.id);
     const fields = await listFields(tx, org.id);
     const found = findField(fields, label);

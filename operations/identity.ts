@@ -87,7 +87,7 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
     const { control } = place;
     const { recipient } = await place.org(orgId);
     if ((await countBusyRuns(place, orgId)) > 0) throw importRuns(orgId);
-    const { withdrawn, partials } = await control.write.transaction(async (tx) => {
+    const { withdrawn, partials } = await control.transact(async (tx) => {
       const org = (await lockOrg(tx, orgId, true))!;
       if (org.sealedIdentity === null)
         throw new OperationError('refused', `the identity of ${orgId} is destroyed already`);

@@ -87,7 +87,7 @@ async function beginRotation(place: Workplace, orgId: string): Promise<Org> {
   if (before.sealedIdentity !== null) await place.identity(before);
   const made = await createOrgIdentity(master.recipient, place.settings.recipientType);
   const at = place.now();
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     const org = (await lockOrg(tx, orgId, true))!;
     if (org.oldIdentities.length > 0) return;
     const { recipient, sealedIdentity } = org;
@@ -116,7 +116,7 @@ async function rewrapFiles(place: Workplace, org: Org, rotation: Rotation, optio
         if (result.isNew) rotation.rewrapped++;
       } else if (await isBlobLive(control.read, id)) left[result.kind].push(id);
     }
-    await control.write.transaction((tx) => recordRewrapped(tx, batch));
+    await control.transact((tx) => recordRewrapped(tx, batch));
     // A file that was removed while it was rewrapped has come back with its new header.
     for (const { id } of batch) if (!(await isBlobLive(control.read, id))) await removeBlob(paths, id);
     await options.onStep?.('recorded');
@@ -132,7 +132,7 @@ async function finishRotation(place: Workplace, org: Org, rotation: Rotation, op
   left.runs = await countBusyRuns(place, org.id);
   if (left.uploads + left.runs > 0) return;
   await options.onStep?.('proven');
-  rotation.isFinished = await place.control.write.transaction(async (tx) => {
+  rotation.isFinished = await place.control.transact(async (tx) => {
     const now = (await lockOrg(tx, org.id, true))!;
     // What was closed since the last look is rewrapped first, and a run that reads the old files ends first.
     if ((await countSealedTo(tx, org.id, oldKeyIds(org))) > 0) return false;

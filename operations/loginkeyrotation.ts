@@ -47,7 +47,7 @@ export async function rotateKeys(
   const at = place.now();
   const expiresAt = at + graceMs;
   const inherited = inheritTerms(old, terms);
-  return place.control.write.transaction(async (tx) => {
+  return place.control.transact(async (tx) => {
     const added: AddedKey[] = [];
     for (const key of parsed) {
       const there = await findLoginKey(tx, org.id, key.fingerprint);

@@ -42,7 +42,7 @@ export async function addKeys(
 ): Promise<AddedKey[]> {
   const org = await place.org(orgId);
   const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
-  return place.control.write.transaction(async (tx) => {
+  return place.control.transact(async (tx) => {
     const added: AddedKey[] = [];
     for (const key of parsed) added.push(await addKey(tx, place, org, key, terms, isAuthority));
     return added;
@@ -113,7 +113,7 @@ export async function setKey(
     throw new OperationError('usage', `${key.fingerprint} is no authority: principals are for those`);
   requireRsa(key, key.kind, change.allowsSha1);
   if (key.revokedAt !== null) throw new OperationError('refused', `the key ${key.fingerprint} is revoked`);
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     await updateLoginKey(tx, orgId, key.fingerprint, change);
     const before = Object.fromEntries(Object.keys(change).map((name) => [name, key[name as keyof LoginKey]]));
     await auditKey(tx, place, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
@@ -130,7 +130,7 @@ export async function revokeKey(place: Workplace, orgId: string, prefix: string,
   const key = await findKey(place, orgId, prefix);
   requireOwn(key, managed);
   const at = place.now();
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     if (!(await revokeLoginKey(tx, orgId, key.fingerprint, at)))
       throw new OperationError('refused', `the key ${key.fingerprint} is revoked already`);
     await auditKey(tx, place, orgId, 'key.revoked', key.fingerprint, { label: key.label });

@@ -101,7 +101,7 @@ async function resealOrg(
   newest: MasterKey,
   older: readonly MasterKey[],
 ): Promise<boolean> {
-  return place.control.write.transaction(async (tx) => {
+  return place.control.transact(async (tx) => {
     const org = await lockOrg(tx, id, true);
     if (org === null || org.sealedIdentity === null) return false;
     const reseal = (sealed: Pick<SealedIdentity, 'recipient' | 'sealedIdentity'>) =>

@@ -80,7 +80,7 @@ export async function addOrganization(
 async function insertNew(place: Workplace, org: Org): Promise<boolean> {
   const { slot, timeZone, dateFormat, plan } = org;
   try {
-    await place.control.write.transaction(async (tx) => {
+    await place.control.transact(async (tx) => {
       await insertOrg(tx, org);
       await audit(tx, place, org.id, 'org.added', { slot, timeZone, dateFormat, plan });
       if (org.sftpRequest !== null) await audit(tx, place, org.id, 'org.sftp_requested', { user: 'owner' });
@@ -138,7 +138,7 @@ export async function setOrganization(
     change.expectFrom = place.now();
   const owner = fields.ownerEmail === undefined ? null : await judgeOwner(place, id, fields.ownerEmail, createOwner);
   const closing = closeDoor(place.settings, before, then.plan);
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     await updateOrg(tx, id, { ...change, ...closing });
     await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
     if (closing.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
@@ -210,7 +210,7 @@ export async function disableOrganization(place: Workplace, id: string): Promise
 
 async function setEnabled(place: Workplace, org: Org, enabled: boolean): Promise<Org> {
   if (org.enabled === enabled) return org;
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     await updateOrg(tx, org.id, enabled ? { enabled, slotsFrom: place.now() } : { enabled });
     await audit(tx, place, org.id, enabled ? 'org.enabled' : 'org.disabled', {});
   });
@@ -236,7 +236,7 @@ export async function removeOrganization(place: Workplace, id: string): Promise<
   const directory = await deleteDirectory(place.directory.write, id);
   const removed: RemovedOrg = { files: 0, bytes: 0, ...directory };
   await removeFiles(place, id, removed);
-  const partials = await place.control.write.transaction(async (tx) => {
+  const partials = await place.control.transact(async (tx) => {
     const forgotten = await forgetAllPartials(tx, id);
     await deleteOrg(tx, id);
     await audit(tx, place, id, 'org.removed', { ...removed });

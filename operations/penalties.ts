@@ -17,7 +17,7 @@ export function readSource(text: string): string {
 /** null: every source. How many paused; running servers hear of it within seconds. */
 export async function forgivePenalties(place: Workplace, source: string | null): Promise<number> {
   const at = place.now();
-  return place.control.write.transaction(async (tx) => {
+  return place.control.transact(async (tx) => {
     const forgiven = await pardon(tx, source, at);
     const subject = source ?? 'all';
     await recordAudit(tx, {

@@ -22,7 +22,7 @@ export async function requestSftp(place: Workplace, id: string, email: string): 
       `${email.trim()} is no active admin of ${id}: only an admin may ask for the SFTP door`,
     );
   const at = place.now();
-  await place.control.write.transaction(async (tx) => {
+  await place.control.transact(async (tx) => {
     await updateOrg(tx, id, { sftpRequest: { at, by: user.email } });
     // The address is personal data: the trail names the user of the directory.
     const detail = { user: user.id };

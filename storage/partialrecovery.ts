@@ -55,7 +55,7 @@ async function recover(place: RecoveryPlace, row: PartialRow, recovered: Recover
     recovered.removed++;
     return;
   }
-  const forgotten = await control.write.transaction((tx) => keepPartial(tx, row, size));
+  const forgotten = await control.transact((tx) => keepPartial(tx, row, size));
   await removePartials(paths, forgotten, disk);
   if (!forgotten.includes(row.id)) recovered.kept++;
 }

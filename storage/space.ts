@@ -145,7 +145,7 @@ class OrgSpace implements Space {
       const now = this.#deps.now();
       const times = { mtimeMs: attributes.mtimeMs ?? now, atimeMs: attributes.atimeMs ?? now, createdAt: now };
       const mode = (attributes.mode ?? 0o755) & 0o777;
-      await this.#deps.control.write.transaction(async (tx) => {
+      await this.#deps.control.transact(async (tx) => {
         await requireFolder(tx, this.org, splitPath(path).dir);
         await checkCount(tx, this.#deps.org, limits);
         const folder = { kind: 'dir' as const, blobId: null, uploadId: null, size: 0, mode, ...times };
@@ -158,7 +158,7 @@ class OrgSpace implements Space {
     return asSpaceError(async () => {
       requireWritable(path);
       if (isFixed(path)) throw new SpaceError('read_only', `${path} stays`);
-      await this.#deps.control.write.transaction(async (tx) => {
+      await this.#deps.control.transact(async (tx) => {
         const row = await lockEntry(tx, this.org, path);
         if (row === null) throw new SpaceError('not_found', `${path} is not there`);
         if (row.kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is a file`);

@@ -1,19 +1,9 @@
 /** The audit trail: who did what, to what, when. Rows are only ever added, each chained to the one before. */
-import { closeTransactionsWith, itemsOf } from '../closing.js';
 import type { Queryable } from '../connection.js';
-import { type ChainedFields, hashRecord } from './auditchain.js';
+import type { AuditEvent, ChainedFields } from './auditchain.js';
+import { appendRecords, eventsOf } from './audittransaction.js';
 
-export interface AuditEvent {
-  at: number;
-  org: string | null;
-  /** `key:SHA256:…`, `operator:<system user>`, or `system`. */
-  actor: string;
-  /** A dotted noun and verb: `upload.closed`, `key.revoked`. */
-  action: string;
-  subject: string;
-  /** `address` says from where, `outcome` or `reason` how it ended. */
-  detail: Record<string, unknown>;
-}
+export type { AuditEvent } from './auditchain.js';
 
 /** A record as it is stored, with the hash that it carries. */
 export interface AuditRecord extends ChainedFields {
@@ -27,40 +17,14 @@ export interface AuditHead {
 }
 
 /**
- * Joins the caller's transaction, so that an event is there exactly when what it tells of is. It is chained right before
- * the commit: on PostgreSQL the writers of all nodes queue for the trail's end, and one that then waits for nothing else
- * can't deadlock with another. Outside of a transaction it is one by itself.
+ * Records an event exactly if the caller's transaction commits. In `Db.transact` it is chained right before the commit; in
+ * any other transaction at once; outside of one, in a transaction of its own. So every record is chained, whoever writes it.
  */
 export async function recordAudit(db: Queryable, event: AuditEvent): Promise<void> {
-  const waiting = itemsOf<AuditEvent>(db);
-  if (waiting !== null) waiting.push(event);
+  const events = eventsOf(db);
+  if (events !== null) events.push(event);
   else if (db.isTransaction === true) await appendRecords(db, [event]);
   else await db.transaction((tx) => appendRecords(tx, [event]));
-}
-
-/** Has every transaction of a control database end with the audit events that were recorded in it. */
-export function chainTransactions(write: Queryable): void {
-  closeTransactionsWith<AuditEvent>(write, appendRecords);
-}
-
-async function appendRecords(tx: Queryable, events: readonly AuditEvent[]): Promise<void> {
-  const [head] = await tx('audit_head')
-    .where({ id: 1 })
-    .update({ count: tx.raw('count + ?', [events.length]) })
-    .returning<AuditHead[]>(['count', 'hash']);
-  if (head === undefined) throw new Error('the audit trail has no end: the row of audit_head is gone');
-  let { hash } = head;
-  let seq = head.count - events.length;
-  const rows = events.map((event) => {
-    const { at, org, actor, action, subject } = event;
-    seq += 1;
-    const detail = JSON.stringify(event.detail);
-    hash = hashRecord(hash, { seq, at, org, actor, action, subject, detail });
-    return { seq, at, org_id: org, actor, action, subject, detail, hash };
-  });
-  // SQLite takes a bounded number of values in one statement.
-  for (let from = 0; from < rows.length; from += 500) await tx('audit').insert(rows.slice(from, from + 500));
-  await tx('audit_head').where({ id: 1 }).update({ hash });
 }
 
 export async function listAudit(db: Queryable, org: string): Promise<AuditEvent[]> {

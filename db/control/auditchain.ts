@@ -1,7 +1,20 @@
 /** The chain of the audit trail: each record carries a hash over itself and the hash of the one before (docs/audit.md). */
 import { createHash } from 'node:crypto';
 
-/** What is hashed of a record, as it is stored. */
+export interface AuditEvent {
+  /** In ms. */
+  at: number;
+  org: string | null;
+  /** `key:SHA256:…`, `operator:<system user>`, or `system`. */
+  actor: string;
+  /** A dotted noun and verb: `upload.closed`, `key.revoked`. */
+  action: string;
+  subject: string;
+  /** `address` says from where, `outcome` or `reason` how it ended. */
+  detail: Record<string, unknown>;
+}
+
+/** The hashed fields of a record, as they are stored. */
 export interface ChainedFields {
   /** 1 for the first record, and one more for each. */
   seq: number;
@@ -14,7 +27,7 @@ export interface ChainedFields {
   detail: string;
 }
 
-/** What the first record follows. */
+/** The hash that the first record follows. */
 export const beginning = '0'.repeat(64);
 
 /** SHA-256 in hex over the UTF-8 of a JSON array without spaces, as JSON.stringify writes it. */

@@ -24,7 +24,7 @@ export async function putAside(
   hold: Hold,
   { reports, summary }: Pick<Settlement, 'reports' | 'summary'>,
 ): Promise<boolean> {
-  return control.write.transaction(async (tx) => {
+  return control.transact(async (tx) => {
     if (!(await holdRun(tx, run, hold, summary))) return false;
     await holdUploads(tx, run.id);
     // Those of an earlier count.
@@ -43,7 +43,7 @@ export async function putAside(
 
 /** Lets a held run be applied, if it still plans the same; false: it is not held any more. */
 export async function approveHeld(control: Db, run: Run, approval: Approval): Promise<boolean> {
-  return control.write.transaction(async (tx) => {
+  return control.transact(async (tx) => {
     if (!(await reopenRun(tx, run.id, approval))) return false;
     const { by, at, until, digest, note } = approval;
     await audit(tx, run, at, by, 'run.approved', { digest, until, note });
@@ -66,7 +66,7 @@ export interface Rejection {
 /** Ends a held run without applying it: its files are archived as refused. false: it is not held any more. */
 export async function rejectHeld(control: Db, run: Run, rejection: Rejection): Promise<boolean> {
   const { by, at, note, archivedAs, beside, settlement } = rejection;
-  return control.write.transaction(async (tx) => {
+  return control.transact(async (tx) => {
     if (!(await endHeldRun(tx, run.id, 'rejected', at))) return false;
     const moved = await placeReports(tx, run.org, settlement.reports, at);
     for (const [path, alsoAs] of beside) await placeAgain(tx, run.org, path, alsoAs, at);

@@ -11,7 +11,7 @@ import { listQueue, unclaimUploads } from './uploads.js';
  * @param date of now in the organization's time zone, yyyy-mm-dd.
  */
 export async function giveUpRun(control: Db, run: Run, failure: string, now: number, date: string): Promise<void> {
-  await control.write.transaction(async (tx) => {
+  await control.transact(async (tx) => {
     if (!(await failRun(tx, run, failure, now))) return;
     await unclaimUploads(tx, run.id);
     await retireHeldReports(tx, run, 'was-held');

@@ -17,7 +17,7 @@ export interface Settlement {
 
 /** false: the run had been settled, or belongs to another importer now; nothing was done. */
 export async function settleRun(control: Db, run: Run, settlement: Settlement, now: number): Promise<boolean> {
-  return control.write.transaction(async (tx) => {
+  return control.transact(async (tx) => {
     if (!(await finishRun(tx, run, settlement.summary, now))) return false;
     const moved = await placeReports(tx, run.org, settlement.reports, now);
     for (const { id, state, archivedAs: path } of settlement.uploads) {

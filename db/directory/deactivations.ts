@@ -30,7 +30,7 @@ export async function deactivateDue(db: Db, now: number): Promise<Map<string, nu
 }
 
 async function deactivate(db: Db, org: string, ids: number[], now: number): Promise<number> {
-  return db.write.transaction(async (tx) => {
+  return db.transact(async (tx) => {
     // No row of a file says whether a scheduled deactivation has taken place.
     await carryKnownRows(tx, org, (await bumpVersion(tx, org)) - 1);
     const users = await tx('users')

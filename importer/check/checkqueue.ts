@@ -124,7 +124,7 @@ async function checkFiles(
     });
     const of = { org: org.id, kind, owner, at: now() };
     for (const file of files) {
-      const { isSettled, freed } = await control.write.transaction(async (tx) => {
+      const { isSettled, freed } = await control.transact(async (tx) => {
         await requireOpenable(tx, org.id, sealed);
         return settleCheck(tx, of, file);
       });
@@ -207,7 +207,7 @@ export async function removeSpent({
 }: Pick<CheckerDeps, 'control' | 'paths' | 'now'>): Promise<number> {
   const spent = await listSpentFiles(control.read, now() - spentMs, mostFiles);
   for (const file of spent) {
-    const gone = await control.write.transaction(async (tx) => {
+    const gone = await control.transact(async (tx) => {
       const files = await deleteExpiredFiles(tx, [file]);
       const event = { at: now(), org: file.org, actor: 'system', action: 'dry_run.removed', subject: file.org };
       if (files.length > 0) await recordAudit(tx, { ...event, detail: { blob: file.blobId } });

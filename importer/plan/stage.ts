@@ -46,7 +46,7 @@ export async function dropStages(
     .pluck('nspname');
   for (const schema of schemas) {
     if (!isStale(schema.slice(schemaPrefix.length))) continue;
-    await directory.write.transaction(async (tx) => {
+    await directory.transact(async (tx) => {
       await tx.raw(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
       await tx.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [schema]);
     });

@@ -70,7 +70,7 @@ function labelOf(run: Run): string {
 type Ending = Settlement | { held: RunSummary | null };
 
 async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => void): Promise<Ending> {
-  const uploads = await deps.control.write.transaction((tx) =>
+  const uploads = await deps.control.transact((tx) =>
     run.hold === null ? claimUploads(tx, org.id, run.id) : claimHeldUploads(tx, run.id),
   );
   await deps.onStep?.('claimed');

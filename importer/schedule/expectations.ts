@@ -59,9 +59,7 @@ export async function watchSilence({ control, logger, now }: SilenceDeps): Promi
         return id === undefined ? [] : [[subject, id]];
       }),
     );
-    const { opened, resolved } = await control.write.transaction((tx) =>
-      followAlarms(tx, org.id, troubles, resolvers, at),
-    );
+    const { opened, resolved } = await control.transact((tx) => followAlarms(tx, org.id, troubles, resolvers, at));
     for (const { kind, subject } of opened) logger.warn('a file is not as expected', { org: org.id, kind, subject });
     for (const { kind, subject } of resolved) logger.info('an alarm is over', { org: org.id, kind, subject });
   }

@@ -78,7 +78,7 @@ export async function removeExpired(
 ): Promise<Omit<Removed, 'partials'>> {
   const { control, now } = deps;
   const files = await removeExpiredFiles(deps, isStopping);
-  const folders = await control.write.transaction((tx) => deleteEmptyFolders(tx, now() - dayMs));
+  const folders = await control.transact((tx) => deleteEmptyFolders(tx, now() - dayMs));
   const orphans = isStopping() ? 0 : await removeOrphans(deps);
   return { files, folders, orphans };
 }
@@ -110,7 +110,7 @@ async function removeExpiredFiles(deps: RetentionDeps, isStopping: () => boolean
   for (let removed = 0; ; ) {
     const expired = isStopping() ? [] : await listExpiredFiles(control.read, cutoffs, batchRows);
     if (expired.length === 0) return removed;
-    const gone = await control.write.transaction(async (tx) => {
+    const gone = await control.transact(async (tx) => {
       const files = await deleteExpiredFiles(tx, expired);
       const { org } = expired[0]!;
       const event = { at: now(), org, actor: 'system', action: 'files.expired', subject: org };

@@ -60,7 +60,7 @@ async function placeTemplate(deps: ShelfDeps, org: Org, { name, text }: Template
   if (isSame && there.sealedTo != null && keyIdsOf(org).includes(there.sealedTo)) return;
   const blob = await writeText({ paths, recipient: org.recipient }, text);
   try {
-    const freed = await control.write.transaction(async (tx) => {
+    const freed = await control.transact(async (tx) => {
       await requireOpenable(tx, org.id, [blob]);
       return replaceFile(tx, org.id, path, blob, now());
     });

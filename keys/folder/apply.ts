@@ -14,7 +14,7 @@ export async function applyFolder(
 ): Promise<FolderPlan> {
   const plan = await planFolder(control.read, reading, seen);
   if (plan.actions.length === 0) return plan;
-  return control.write.transaction(async (tx) => {
+  return control.transact(async (tx) => {
     // Another node, or a command, may have come first.
     const current = await planFolder(tx, reading, seen);
     for (const action of current.actions) await applyAction(tx, action, now());

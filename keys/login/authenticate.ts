@@ -137,7 +137,7 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       const at = now();
       const event = { at, org: org.id, actor: `key:${fingerprint}`, action: 'login.accepted', subject: org.id };
       const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...place };
-      await control.write.transaction(async (tx) => {
+      await control.transact(async (tx) => {
         await touchLoginKey(tx, org.id, credential, { at, ...place });
         await recordAudit(tx, { ...event, detail });
       });

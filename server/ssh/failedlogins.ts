@@ -37,7 +37,7 @@ export function createStrangers({ control, logger, now, everyMs = minuteMs }: St
     const event = { at: now(), org: null, actor: 'system', action: 'login.refused' };
     const reason = 'no login';
     try {
-      await control.write.transaction(async (tx) => {
+      await control.transact(async (tx) => {
         for (const [address, connections] of ranked.slice(0, mostRecords))
           await recordAudit(tx, { ...event, subject: address, detail: { reason, address, connections } });
         if (restConnections > 0)

@@ -38,7 +38,7 @@ test('what was recorded before and what comes is in the file, with its hashes', 
   await record(3);
   const log = start();
   await until(() => seqsOf(file).length === 3, 'what was there before', patienceMs);
-  const broken = control.write.transaction(async (tx) => {
+  const broken = control.transact(async (tx) => {
     await recordAudit(tx, { at: 1, org: null, actor: 'system', action: 'test.never', subject: '', detail: {} });
     throw new Error('rolled back');
   });

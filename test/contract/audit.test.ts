@@ -31,11 +31,11 @@ onBothDatabases('audit trail', (open) => {
       expected: null,
     });
     await recordAudit(control.write, event('alone', { org: null }));
-    await control.write.transaction(async (tx) => {
+    await control.transact(async (tx) => {
       await recordAudit(tx, event('first of two'));
       await recordAudit(tx, event('second of two'));
     });
-    const broken = control.write.transaction(async (tx) => {
+    const broken = control.transact(async (tx) => {
       await recordAudit(tx, event('never'));
       throw new Error('rolled back');
     });
@@ -52,6 +52,38 @@ onBothDatabases('audit trail', (open) => {
     );
     assert.deepEqual(await flawsOf(control), []);
     assert.deepEqual(await readHead(control.read), { count: 3, hash: records[2]!.hash });
+  });
+
+  test('transact chains the records last, and rolls back when it can not', async (t) => {
+    const { control } = await open(t);
+    await control.transact(async (tx) => {
+      await recordAudit(tx, event('at the end'));
+      assert.equal((await tx('audit').select('id')).length, 0);
+    });
+    assert.equal((await readHead(control.read)).count, 1);
+    await control.write('audit_head').delete();
+    const broken = control.transact(async (tx) => {
+      await insertOrg(tx, sampleOrg('acme'));
+      await recordAudit(tx, event('never'));
+    });
+    await assert.rejects(broken, /audit_head is gone/);
+    assert.equal(await control.read('orgs').where({ id: 'acme' }).first(), undefined);
+  });
+
+  test('a record made outside of transact is chained all the same', async (t) => {
+    const { control } = await open(t);
+    await control.write.transaction(async (tx) => {
+      await recordAudit(tx, event('in a plain transaction'));
+      await tx.transaction((inner) => recordAudit(inner, event('in a nested one')));
+    });
+    await recordAudit(control.write, event('in none'));
+    await control.transact(async (tx) => {
+      await recordAudit(tx, event('in transact'));
+      await tx.transaction((inner) => recordAudit(inner, event('nested in transact')));
+    });
+    const proof = await proveAudit({ control }, null);
+    assert.deepEqual([proof.head.count, proof.flaws], [5, []]);
+    assert.equal((await control.read('audit').whereNull('hash')).length, 0);
   });
 
   test('every change of every column is found', async (t) => {
@@ -154,7 +186,7 @@ onBothDatabases('audit trail', (open) => {
         .update({ name: `touched ${id}` });
     // One half audits before it locks the row that the other half locks before it audits.
     const work = (node: Db, turn: number) =>
-      node.write.transaction(async (tx) => {
+      node.transact(async (tx) => {
         if (turn % 2 === 0) await recordAudit(tx, event(`${turn}`));
         await touch(tx, 'acme');
         if (turn % 2 === 1) await recordAudit(tx, event(`${turn}`));

@@ -46,8 +46,8 @@ onBothDatabases('entries', (open) => {
   });
 
   test('missing folders are made, once, also when many make them at the same time', async (t) => {
-    const { read, write } = await openTree(await open(t));
-    const make = (path: string) => write.transaction((tx) => ensureFolders(tx, 'acme', path, 5));
+    const { read, write, transact } = await openTree(await open(t));
+    const make = (path: string) => transact((tx) => ensureFolders(tx, 'acme', path, 5));
     assert.equal(await make('/'), true);
     const results = await Promise.all(Array.from({ length: 8 }, () => make('/archive/2026-01-31/superseded')));
     assert.deepEqual(new Set(results), new Set([true]));

@@ -74,7 +74,7 @@ onBothDatabases('login keys', (open) => {
       expiresAt: null,
       createdAt: 1,
     };
-    const undone = control.write.transaction(async (tx) => {
+    const undone = control.transact(async (tx) => {
       await insertLoginKey(tx, key);
       throw new Error('undone');
     });

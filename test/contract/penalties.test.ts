@@ -42,11 +42,11 @@ onBothDatabases('penalties', (open) => {
     const listed = await listPenalties(control.read, Date.now(), 10);
     assert.deepEqual(listed.map(({ source }) => source).sort(), ['192.0.2.7', '192.0.2.9', '2001:db8::/64']);
 
-    assert.equal(await control.write.transaction((tx) => pardon(tx, '192.0.2.7', Date.now())), 1);
-    assert.equal(await control.write.transaction((tx) => pardon(tx, '198.51.100.1', Date.now())), 0);
+    assert.equal(await control.transact((tx) => pardon(tx, '192.0.2.7', Date.now())), 1);
+    assert.equal(await control.transact((tx) => pardon(tx, '198.51.100.1', Date.now())), 0);
     const nodes = [one, two, restarted].map(({ penalties }) => penalties);
     await until(() => nodes.every((penalties) => count(penalties) === 2), 'every node to forgive one');
-    assert.equal(await control.write.transaction((tx) => pardon(tx, null, Date.now())), 2);
+    assert.equal(await control.transact((tx) => pardon(tx, null, Date.now())), 2);
     await until(() => nodes.every((penalties) => count(penalties) === 0), 'every node to forgive all');
     one.misbehave('192.0.2.7');
     await until(() => two.penalties.pauseOf('192.0.2.7') > 0, 'a pause after a pardon');
@@ -67,7 +67,7 @@ onBothDatabases('penalties', (open) => {
         ['192.0.2.8', 5000],
       ],
     );
-    await control.write.transaction((tx) => pardon(tx, '192.0.2.1', 4000));
+    await control.transact((tx) => pardon(tx, '192.0.2.1', 4000));
     await clearPenalties(control.write, 6000);
     assert.deepEqual(
       (await listPenalties(control.read, 0, 10)).map(({ source }) => source),

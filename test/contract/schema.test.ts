@@ -64,7 +64,7 @@ onBothDatabases('schema', (open) => {
     await insertOrg(control.write, sampleOrg('acme'));
     const other = await openControl(settings);
     const bump = (db: typeof control) =>
-      db.write.transaction(async (tx) => {
+      db.transact(async (tx) => {
         const [row] = await tx('orgs').where({ id: 'acme' }).forUpdate().select('created_at');
         await tx('orgs')
           .where({ id: 'acme' })

@@ -82,7 +82,7 @@ function watchCommits(control: Db, told: (rows: Row[], snapshots: Snapshot[]) =>
   let last = 0;
   return withTransactions(control, (work) => {
     const snapshots = snapshot();
-    return control.write.transaction(async (tx) => {
+    return control.transact(async (tx) => {
       const result = await work(tx);
       const rows: Row[] = await tx('uploads')
         .join('blobs', 'blobs.id', 'uploads.blob_id')
@@ -96,14 +96,8 @@ function watchCommits(control: Db, told: (rows: Row[], snapshots: Snapshot[]) =>
   });
 }
 
-function withTransactions(
-  control: Db,
-  transaction: (work: (tx: Queryable) => Promise<unknown>) => Promise<unknown>,
-): Db {
-  const write = new Proxy(control.write, {
-    get: (target, name) => (name === 'transaction' ? transaction : Reflect.get(target, name)),
-  });
-  return { ...control, write, close: () => control.close() };
+function withTransactions(control: Db, transact: (work: (tx: Queryable) => Promise<unknown>) => Promise<unknown>): Db {
+  return { ...control, transact: transact as Db['transact'] };
 }
 
 /** What is wrong with a sealed file, in words; null: nothing. */
@@ -172,8 +166,8 @@ function forgetCommits(control: Db): Db {
   return withTransactions(control, async (work) => {
     let result: unknown;
     const undone = new Error('undone');
-    await control.write
-      .transaction(async (tx) => {
+    await control
+      .transact(async (tx) => {
         result = await work(tx);
         throw undone;
       })

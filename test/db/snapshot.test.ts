@@ -19,7 +19,7 @@ const patienceMs = 60_000;
 async function importOnce({ control, directory }: TestDatabases, turn: number): Promise<void> {
   const event = { at: turn, org: null, actor: 'system', subject: String(turn), detail: {} };
   await recordAudit(control.write, { ...event, action: 'claimed' });
-  await directory.write.transaction((tx) => bumpVersion(tx, 'acme'));
+  await directory.transact((tx) => bumpVersion(tx, 'acme'));
   await recordAudit(control.write, { ...event, action: 'settled' });
 }
 

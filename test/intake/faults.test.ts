@@ -59,12 +59,12 @@ function faultyDisk(): { disk: Disk; fault: Fault; done: string[] } {
 function faultyDb(control: Db): { control: Db; fail: { begins: number; commits: number; code: string } } {
   const fail = { begins: 0, commits: 0, code: 'SQLITE_BUSY' };
   const broken = () => Object.assign(new Error(`${fail.code}: injected`), { code: fail.code });
-  const transaction = async (work: (tx: never) => Promise<unknown>) => {
+  const transact = async (work: (tx: never) => Promise<unknown>) => {
     if (fail.begins > 0) {
       fail.begins--;
       throw broken();
     }
-    return control.write.transaction(async (tx) => {
+    return control.transact(async (tx) => {
       const result = await work(tx as never);
       if (fail.commits > 0) {
         fail.commits--;
@@ -73,10 +73,7 @@ function faultyDb(control: Db): { control: Db; fail: { begins: number; commits: 
       return result;
     });
   };
-  const write = new Proxy(control.write, {
-    get: (target, name) => (name === 'transaction' ? transaction : Reflect.get(target, name)),
-  });
-  return { control: { ...control, write, close: () => control.close() }, fail };
+  return { control: { ...control, transact: transact as Db['transact'] }, fail };
 }
 
 async function send({ intake }: TestIntake, path: string, content: Buffer): Promise<void> {

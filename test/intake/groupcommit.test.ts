@@ -9,13 +9,11 @@ import { onBothDatabases } from '../support/databases.js';
 /** Counts the transactions that are begun. */
 function counting(control: Db): { control: Db; count: () => number } {
   let count = 0;
-  const write = new Proxy(control.write, {
-    get(target, name) {
-      if (name === 'transaction') count++;
-      return Reflect.get(target, name);
-    },
-  });
-  return { control: { ...control, write, close: () => control.close() }, count: () => count };
+  const transact: Db['transact'] = (work) => {
+    count++;
+    return control.transact(work);
+  };
+  return { control: { ...control, transact }, count: () => count };
 }
 
 function event(subject: string) {

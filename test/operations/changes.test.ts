@@ -122,7 +122,7 @@ onBothDatabases('changes of a run', (open) => {
     const acme = await found();
     const before = await acme.import({ 'a.csv': first });
     const held = await acme.import({ 'users.csv': second });
-    await acme.deps.directory.write.transaction(async (tx) => {
+    await acme.deps.directory.transact(async (tx) => {
       await bumpVersion(tx, acme.org.id);
       await tx('users').where({ org_id: acme.org.id, email_key: 'cyd@x.test' }).update({ is_admin: 1 });
     });

@@ -16,7 +16,7 @@ import { sampleOrg } from '../support/samples.js';
 async function placeReport({ control, org, clock }: TestIntake, dir: string, name: string): Promise<void> {
   const row = { kind: 'file' as const, blobId: null, uploadId: null, size: 3, mode: 0o644 };
   const times = { mtimeMs: clock.now, atimeMs: clock.now, createdAt: clock.now };
-  await control.write.transaction(async (tx) => {
+  await control.transact(async (tx) => {
     assert.equal(await ensureFolders(tx, org.id, dir, clock.now), true);
     await insertEntry(tx, { org: org.id, dir, name, ...row, ...times });
   });

@@ -84,7 +84,7 @@ export class Company {
     const writer = await createBlob(paths, this.org.recipient);
     await writer.write(Buffer.from(content));
     const blob = await writer.finish();
-    await control.write.transaction(async (tx) => {
+    await control.transact(async (tx) => {
       await insertBlob(tx, { ...blob, org: this.org.id, createdAt: this.clock });
       const sender = { keyFingerprint: null, address: null, client: null };
       const times = { begunAt: this.clock, closedAt: this.clock };

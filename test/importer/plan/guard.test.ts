@@ -154,7 +154,7 @@ onBothDatabases('guard', (open) => {
       await acme.read(`/reports/2026-03-10/run-${id}.held.txt`),
       new RegExp(`run-${id}\\.superseded\\.txt if corrected`),
     );
-    await acme.deps.directory.write.transaction(async (tx) => {
+    await acme.deps.directory.transact(async (tx) => {
       await bumpVersion(tx, acme.org.id);
       await tx('users').where({ org_id: acme.org.id, email_key: names[0] }).update({ status: 'deactivated' });
     });
@@ -167,7 +167,7 @@ onBothDatabases('guard', (open) => {
     assert.ok((await papers(acme)).includes('archive users.report.csv'));
 
     const over = await acme.import({ 'more.csv': leavers(20).replaceAll('03-10', '03-11') });
-    await acme.deps.control.write.transaction((tx) => removeFile(tx, acme.org, sender, '/more.csv', acme.clock));
+    await acme.deps.control.transact((tx) => removeFile(tx, acme.org, sender, '/more.csv', acme.clock));
     assert.ok((await papers(acme)).includes(`reports run-${over.run}.superseded.txt`));
     const told = (await runOf(acme, over.run)).summary as RunSummary;
     assert.equal(told.files[0]!.report, '/reports/2026-03-10/more.superseded.csv');
@@ -224,7 +224,7 @@ onBothDatabases('guard', (open) => {
     const acme = await found();
     const held = await acme.import({ 'users.csv': leavers(6) });
     const { directory } = acme.deps;
-    await directory.write.transaction(async (tx) => {
+    await directory.transact(async (tx) => {
       await bumpVersion(tx, acme.org.id);
       await tx('users').where({ org_id: acme.org.id, email_key: names[0] }).update({ status: 'deactivated' });
     });
@@ -233,7 +233,7 @@ onBothDatabases('guard', (open) => {
     assert.deepEqual([again.state, again.approval], ['held', null]);
     assert.equal((again.summary as RunSummary).hold[0]!.count, 5);
     assert.equal(await statuses(acme), 1);
-    await directory.write.transaction((tx) => bumpVersion(tx, acme.org.id));
+    await directory.transact((tx) => bumpVersion(tx, acme.org.id));
     acme.clock += dayMs;
     const applied = await approve(acme, held.run);
     assert.deepEqual([applied.state, (applied.summary as RunSummary).date], ['done', '2026-03-10']);
@@ -291,7 +291,7 @@ onBothDatabases('guard', (open) => {
     {
       title: 'a newer file of the same name',
       by: async (acme) => {
-        await acme.deps.control.write.transaction(async (tx) => {
+        await acme.deps.control.transact(async (tx) => {
           const entry = (await lockEntry(tx, acme.org.id, '/users.csv'))!;
           await replaceEntry(tx, acme.org, sender, entry, acme.clock);
         });
@@ -301,14 +301,13 @@ onBothDatabases('guard', (open) => {
     },
     {
       title: 'its sender takes a file back',
-      by: (acme) =>
-        acme.deps.control.write.transaction((tx) => removeFile(tx, acme.org, sender, '/users.csv', acme.clock)),
+      by: (acme) => acme.deps.control.transact((tx) => removeFile(tx, acme.org, sender, '/users.csv', acme.clock)),
       left: ['/users.csv withdrawn', '/teams.csv queued'],
     },
     {
       title: 'its sender renames a file to a temporary name',
       by: (acme) =>
-        acme.deps.control.write.transaction((tx) =>
+        acme.deps.control.transact((tx) =>
           renamePath(tx, acme.org, sender, { from: '/users.csv', to: '/users.csv.part', overwrite: false }, acme.clock),
         ),
       left: ['/users.csv.part stored', '/teams.csv queued'],
@@ -340,7 +339,7 @@ onBothDatabases('guard', (open) => {
     const run = await openManualRun(control.write, acme.org.id, acme.clock);
     const onStep = async (step: string) => {
       if (step !== 'planned') return;
-      await control.write.transaction(async (tx) => {
+      await control.transact(async (tx) => {
         const entry = (await lockEntry(tx, acme.org.id, '/users.csv'))!;
         await replaceEntry(tx, acme.org, sender, entry, acme.clock);
       });
@@ -357,7 +356,7 @@ onBothDatabases('guard', (open) => {
     const acme = await found();
     const held = await acme.import({ 'users.csv': leavers(5) });
     const rename = { from: '/users.csv', to: '/leavers.csv', overwrite: false };
-    await acme.deps.control.write.transaction((tx) => renamePath(tx, acme.org, sender, rename, acme.clock));
+    await acme.deps.control.transact((tx) => renamePath(tx, acme.org, sender, rename, acme.clock));
     const run = await approve(acme, held.run);
     assert.equal((run.summary as RunSummary).files[0]!.archivedAs, '/archive/2026-03-10/leavers.csv');
   });

@@ -120,7 +120,7 @@ onBothDatabases('slots', (open) => {
     acme.clock += hourMs;
     assert.equal(await openUploadRuns(deps), 0, 'while it is held');
     const [taken] = await control.read('uploads').where({ path: '/leavers.csv' });
-    await control.write.transaction(async (tx) => {
+    await control.transact(async (tx) => {
       assert.equal(await withdrawUpload(tx, taken.id, acme.clock), true);
       await overtakeHeld(tx, held.run, acme.clock);
     });

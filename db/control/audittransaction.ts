@@ -1,0 +1,44 @@
+/** Chains the audit records of a control transaction to the trail, right before that transaction commits. */
+import type { Knex } from 'knex';
+import { type AuditEvent, hashRecord } from './auditchain.js';
+
+/** Under this key a transaction carries the events that were recorded in it. */
+const recorded = Symbol('audit events recorded in this transaction');
+
+/**
+ * Runs `work`, then chains the events that it recorded. At the end, because on PostgreSQL the writers of all nodes queue
+ * for the last record of the trail: a transaction that then waits for nothing else can't deadlock with another.
+ */
+export async function chainAudit<T>(tx: Knex.Transaction, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+  const events: AuditEvent[] = [];
+  Reflect.set(tx, recorded, events);
+  const result = await work(tx);
+  if (events.length > 0) await appendRecords(tx, events);
+  return result;
+}
+
+/** The events that `chainAudit` will chain, to be added to; null: `db` is no transaction of `Db.transact`. */
+export function eventsOf(db: Knex): AuditEvent[] | null {
+  return (Reflect.get(db, recorded) as AuditEvent[] | undefined) ?? null;
+}
+
+/** Chains the events to the trail at once. */
+export async function appendRecords(tx: Knex, events: readonly AuditEvent[]): Promise<void> {
+  const [head] = await tx('audit_head')
+    .where({ id: 1 })
+    .update({ count: tx.raw('count + ?', [events.length]) })
+    .returning<{ count: number; hash: string }[]>(['count', 'hash']);
+  if (head === undefined) throw new Error('the audit trail has no end: the row of audit_head is gone');
+  let { hash } = head;
+  let seq = head.count - events.length;
+  const rows = events.map((event) => {
+    const { at, org, actor, action, subject } = event;
+    seq += 1;
+    const detail = JSON.stringify(event.detail);
+    hash = hashRecord(hash, { seq, at, org, actor, action, subject, detail });
+    return { seq, at, org_id: org, actor, action, subject, detail, hash };
+  });
+  // SQLite takes a bounded number of values in one statement.
+  for (let from = 0; from < rows.length; from += 500) await tx('audit').insert(rows.slice(from, from + 500));
+  await tx('audit_head').where({ id: 1 }).update({ hash });
+}
