@@ -1,7 +1,7 @@
 /** Wires the rooms together: a workplace for commands, and the server's parts. */
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { askPassphrase, canAsk } from '../cli/prompt.js';
+import { systemUser } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -102,13 +102,4 @@ export function composeServer(
     await crew.close();
   };
   return { intake, close, deps: { settings, logger, hostKeys, control, authenticator, access, openSession, now } };
-}
-
-/** A container may run under a user id without a name. */
-function systemUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? 'unknown');
-  }
 }

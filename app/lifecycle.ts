@@ -1,8 +1,8 @@
 /** The server's starts and stops in the audit trail, with the settings that it runs by. */
 import { hostname } from 'node:os';
+import { readVersion } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
 import { type Settings, settingsSchema } from '../config/settings.js';
-import { readVersion } from '../config/version.js';
 import { recordAudit } from '../db/control/audit.js';
 import type { Workplace } from '../operations/workplace.js';
 

@@ -1,14 +1,12 @@
 /** The life of `dropslot sftp-server`: who comes in, may they, their one session, and an end that loses nothing. */
 import { createWriteStream, statSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubsystemRequest } from '../cli/app.js';
-import { readSshdVariables, type SshdVariables } from '../config/environment.js';
-import { createLogger, type Logger } from '../config/logger.js';
+import { readSshdVariables, type SshdVariables, systemUser } from '../config/environment.js';
+import { createLogger, type Logger, openSyslog } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { openSyslog } from '../config/syslog.js';
 import { recordAudit } from '../db/control/audit.js';
 import { touchLoginKey } from '../db/control/keys.js';
 import { shareLock } from '../db/lock.js';
@@ -179,12 +177,4 @@ function dieOfDefects(logger: Logger): void {
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
-}
-
-function systemUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? 'unknown');
-  }
 }

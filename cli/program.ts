@@ -1,6 +1,6 @@
 /** The command line's grammar: global options, command groups, help. */
 import type { Command } from 'commander';
-import { readVersion } from '../config/version.js';
+import { readVersion } from '../config/environment.js';
 import { type App, Program } from './app.js';
 import { exitCodesText } from './exit.js';
 

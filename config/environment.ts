@@ -1,18 +1,36 @@
-/** The environment: what other programs are given of it, and what an SSH server says in it. */
+/** What surrounds the program: its version, the user it runs as, and the environment variables that are not settings. */
+import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 
-/** Our own, without our settings, and with `more`. */
+/** Dropslot's version. The manifest is beside the rooms in the sources, and one folder further up from `dist/`. */
+export function readVersion(): string {
+  const beside = new URL('../package.json', import.meta.url);
+  const manifest = readFileSync(existsSync(beside) ? beside : new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** The name of the user that the process runs as; its number where a container has no name for it. */
+export function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown');
+  }
+}
+
+/** The environment for a program that Dropslot starts: the process's own without Dropslot's settings, and with `more`. */
 export function childEnvironment(more: Record<string, string>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('DROPSLOT_'));
   return { ...Object.fromEntries(own), ...more };
 }
 
-/** What an OpenSSH sshd tells the command that it runs (ssh(1), ENVIRONMENT). null: not said. */
+/** What an OpenSSH sshd tells the command that it runs (ssh(1), ENVIRONMENT). null: the variable is not set. */
 export interface SshdVariables {
   /** Addresses and ports of the client and of the server, four words. */
   connection: string | null;
-  /** A file with the methods and keys that let the user in; there with `ExposeAuthInfo yes`. */
+  /** A file with the methods and keys that the user logged in with; sshd writes it with `ExposeAuthInfo yes`. */
   userAuth: string | null;
-  /** What the client asked for, where the operator forces another command. */
+  /** The command that the client asked for, where the operator forces another one. */
   originalCommand: string | null;
 }
 

@@ -1,24 +1,25 @@
-/** Loads the settings: defaults, then a JSON file, then DROPSLOT_* variables, then the command line. */
+/** Loads the settings from their defaults, a JSON file, the DROPSLOT_* variables and the command line; later ones take precedence. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
+import { findNearest } from './nearest.js';
 import { type Settings, settingsSchema } from './settings.js';
 
-/** A setting that is unknown, malformed or unreadable; the message names it and says what it takes. */
+/** A setting that is unknown, malformed or unreadable; the message names it, where it is from, and the values it takes. */
 export class SettingsError extends Error {
   override name = 'SettingsError';
 }
 
 export interface SettingsSources {
-  /** Path of a JSON file of settings; without it `dropslot.json` of the data folder is read where it exists. */
+  /** Path of a JSON file of settings; without it `dropslot.json` of the data folder is read if it exists. */
   file?: string | undefined;
   env?: NodeJS.ProcessEnv;
-  /** What the command line says; undefined values say nothing. */
+  /** Values of the command line; undefined ones are left out. */
   overrides?: Partial<Record<keyof Settings, unknown>>;
 }
 
 /**
- * Merges every source, later ones winning, and checks the result.
+ * Merges every source, later ones taking precedence, and checks the result.
  * @throws SettingsError on an unknown setting, a wrong value, or a file that can't be read.
  */
 export function loadSettings(sources: SettingsSources = {}): Settings {
@@ -34,7 +35,12 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
   const credentials = variables.CREDENTIALS_DIRECTORY;
   const fromSystemd = credentials === undefined ? {} : { credentials };
   const result = settingsSchema.safeParse({ ...fromSystemd, ...fromFile, ...env, ...overrides });
-  if (!result.success) throw new SettingsError(explain(result.error, path));
+  const sourceOf = (name: string): string => {
+    if (name in overrides) return 'command line';
+    if (name in env) return variableOf(name);
+    return path === undefined ? 'default' : `settings file ${path}`;
+  };
+  if (!result.success) throw new SettingsError(explain(result.error, sourceOf));
   return { ...result.data, data: resolve(result.data.data) };
 }
 
@@ -44,13 +50,12 @@ export function variableOf(setting: string): string {
 }
 
 function readEnvironment(env: NodeJS.ProcessEnv): Record<string, unknown> {
-  const known = new Map(Object.keys(settingsSchema.shape).map((name) => [variableOf(name), name]));
+  const known = new Map(settingNames.map((name) => [variableOf(name), name]));
   const found: Record<string, unknown> = {};
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith('DROPSLOT_')) continue;
     const name = known.get(variable);
-    if (name === undefined)
-      throw new SettingsError(`unknown setting ${variable} in the environment; see docs/settings.md`);
+    if (name === undefined) throw new SettingsError(describeUnknown(variable, 'environment', [...known.keys()]));
     found[name] = value;
   }
   return found;
@@ -67,13 +72,21 @@ function readFile(path: string): Record<string, unknown> {
   }
 }
 
-function explain(error: z.ZodError, path: string | undefined): string {
-  const where = path === undefined ? '' : ` (settings file ${path})`;
-  return error.issues
-    .map((issue) => {
-      if (issue.code === 'unrecognized_keys')
-        return `unknown setting ${issue.keys.join(', ')}${where}; see docs/settings.md`;
-      return `setting ${issue.path.join('.')}${where}: ${issue.message}`;
-    })
-    .join('; ');
+/** One sentence for each setting: several checks of one value have the same message. Values may be secrets, and are left out. */
+function explain(error: z.ZodError, sourceOf: (name: string) => string): string {
+  const sentences = error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => describeUnknown(key, sourceOf(key), settingNames));
+    const name = String(issue.path[0]);
+    return [`setting ${name} ${issue.message} (${sourceOf(name)})`];
+  });
+  return [...new Set(sentences)].join('; ');
+}
+
+const settingNames = Object.keys(settingsSchema.shape);
+
+function describeUnknown(name: string, source: string, known: readonly string[]): string {
+  const near = findNearest(name, known);
+  const hint = near === null ? '' : ` did you mean ${near}?`;
+  return `unknown setting ${name} (${source});${hint} docs/settings.md lists all settings`;
 }

@@ -1,13 +1,14 @@
-/** The logger: readable text on a terminal, JSON lines otherwise. Messages never quote cell values or secrets. */
-import type { Writable } from 'node:stream';
+/** The logger, and the system's log as a place for its lines. Messages never quote cell values or secrets. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Writable } from 'node:stream';
 import winston from 'winston';
 import type { Settings } from './settings.js';
 
 export type Logger = winston.Logger;
 
 /**
- * Everything goes to standard error, so that standard output stays for what commands print; or, where standard error
- * is seen by others, to `target`.
+ * Makes a logger that writes readable text on a terminal, and JSON lines otherwise. It writes to standard error, since
+ * standard output is for the results of commands; or to `target`, where others can read standard error.
  */
 export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>, target?: Writable): Logger {
   const onTerminal = target === undefined && process.stderr.isTTY === true;
@@ -24,7 +25,7 @@ export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>,
   });
 }
 
-/** Swallows everything: for commands that print their own results, and for tests. */
+/** A logger that writes nothing: for commands that print their own results, and for tests. */
 export function createSilentLogger(): Logger {
   return winston.createLogger({ silent: true, transports: [new winston.transports.Console()] });
 }
@@ -39,7 +40,7 @@ function asLine(info: winston.Logform.TransformableInfo): string {
   return `${time} ${level.padEnd(5)} ${String(message)}${details === '' ? '' : `  ${details}`}`;
 }
 
-/** Names of files and words of clients are in it: they must neither begin a line of their own nor steer a terminal. */
+/** Values contain file names and texts of clients: these must neither begin a new line nor control a terminal. */
 function toVisible(value: unknown): string {
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
   return text.replace(
@@ -48,7 +49,34 @@ function toVisible(value: unknown): string {
   );
 }
 
-/** A stack has lines of its own, and begins with the message. */
+/** The lines of a stack trace, indented. */
 function indent(stack: string): string {
   return stack.split('\n').map(toVisible).join('\n    ');
+}
+
+/**
+ * A stream of lines into the system's log, through the program `logger` that every Unix has; the first line starts it.
+ * Where that program is missing, `onMissing` is called once, and the lines are dropped.
+ */
+export function openSyslog(tag: string, onMissing: (reason: string) => void): Writable {
+  let child: ChildProcess | null = null;
+  const start = (): ChildProcess => {
+    const started = spawn('logger', ['-t', tag, '-p', 'daemon.info'], { stdio: ['pipe', 'ignore', 'ignore'] });
+    started.once('error', (cause) => onMissing(cause.message));
+    started.stdin.on('error', () => {}); // reported already: its process failed
+    return started;
+  };
+  return new Writable({
+    decodeStrings: false,
+    write(line: string | Buffer, _encoding, done) {
+      child ??= start();
+      // Lines that `logger` is slow to take must not delay a session.
+      child.stdin!.write(line);
+      done();
+    },
+    final(done) {
+      if (child === null || child.exitCode !== null) done();
+      else child.once('close', () => done()).stdin!.end();
+    },
+  });
 }

@@ -1,9 +1,9 @@
-/** How settings write addresses: ranges of them (CIDR), and what to listen on. */
+/** Reads the addresses in settings: address ranges (CIDR), and the addresses and ports to listen on. */
 import { isIP } from 'node:net';
 
 export const policyNames = ['modern', 'compatible'] as const;
 
-/** A named choice of SSH algorithms; server/ssh/algorithms.ts has what each offers. */
+/** A named set of SSH algorithms; server/ssh/algorithms.ts lists them. */
 export type PolicyName = (typeof policyNames)[number];
 
 export interface Endpoint {
@@ -14,7 +14,7 @@ export interface Endpoint {
   policy: PolicyName | undefined;
 }
 
-/** `192.0.2.0/24` or `2001:db8::/32`; an address alone means itself. null: it is no range. */
+/** `192.0.2.0/24` or `2001:db8::/32`; an address alone is a range of one. null: it is not a range. */
 export function readRange(text: string): string | null {
   const [address = '', bits, ...rest] = text.trim().split('/');
   const family = isIP(address);
@@ -23,7 +23,7 @@ export function readRange(text: string): string | null {
   return family === 0 || rest.length > 0 || prefix < 0 || prefix > width ? null : `${address}/${prefix}`;
 }
 
-/** `192.0.2.7:2222`, `[2001:db8::7]:2222`, `*:2222`, each with `/compatible` after it where that is meant. null: none of these. */
+/** `192.0.2.7:2222`, `[2001:db8::7]:2222`, `*:2222`, each optionally with a policy as in `…:2222/compatible`. null: it is none of these. */
 export function readEndpoint(text: string): Endpoint | null {
   const [, bracketed, plain, digits, policy] = /^(?:\[([^\]]+)\]|([^:[\]/]+)):(\d{1,5})(?:\/(\w+))?$/.exec(text) ?? [];
   const port = Number(digits ?? Number.NaN);

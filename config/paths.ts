@@ -1,4 +1,4 @@
-/** Where things lie in the data folder. */
+/** The paths of everything that Dropslot keeps: in the data folder, or where a setting puts it. */
 import { join } from 'node:path';
 import type { Settings } from './settings.js';
 
@@ -10,23 +10,23 @@ export interface Paths {
   blobs: string;
   /** Uploads in progress; same file system as the blobs, so that publishing is a rename. */
   partials: string;
-  /** The importer's workbench, one file for each run in progress. */
+  /** Temporary databases of the importer, one for each run in progress. */
   stage: string;
   keys: string;
-  /** Of the master identity: a path, or `fd:N`; `credential:NAME` where there is no folder of credentials. */
+  /** The master identity: a path or `fd:N`; `credential:NAME` if there is no folder of credentials. */
   masterKey: string;
-  /** Of its passphrase, likewise; null: a person is asked. */
+  /** The passphrase of the master identity, in the same forms; null: Dropslot asks for it on the terminal. */
   masterKeyPassphrase: string | null;
   hostKeys: string;
-  /** Login keys that other programs put there, `<organization>/<name>.pub`. */
+  /** Login keys that other programs add, `<organization>/<name>.pub`. */
   loginKeys: string;
-  /** Opens this node's own unfinished uploads. */
+  /** The key that opens this node's own unfinished uploads. */
   nodeKey: string;
-  /** Held by the one `serve` that runs on an SQLite data folder. */
+  /** Lock file of `serve`: only one may run on an SQLite data folder. */
   lock: string;
-  /** Shared by every `sftp-server` on it: their uploads in progress are not what a crash left. */
+  /** Lock file that every running `sftp-server` shares: while it is held, uploads in progress are not leftovers of a crash. */
   sessionsLock: string;
-  /** Held by the one command that changes keys. */
+  /** Lock file of the commands that change keys: one runs at a time. */
   keysLock: string;
 }
 

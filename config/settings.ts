@@ -1,265 +1,265 @@
 /** Every setting of Dropslot: its default, type, check and meaning, in one schema that also makes docs/settings.md. */
 import { z } from 'zod';
+import { checkedText, choice, count, duration, listOf, pattern, share, size, text } from './kinds.js';
 import { policyNames, readEndpoint, readRange } from './network.js';
 
-const positive = z.coerce.number().int().positive();
-const amount = z.coerce.number().int().min(0);
-const fraction = z.coerce.number().min(0).max(1);
-
-/** A path, or one of the two forms that are none. Descriptors 0 to 2 are the program's own. */
-function isSource(text: string | undefined): boolean {
-  if (text?.startsWith('fd:')) return /^fd:([3-9]|[1-9]\d{1,5})$/.test(text);
-  return !text?.startsWith('credential:') || /^credential:[\w.-]+$/.test(text);
+/** A path, or one of the two forms that are not paths. Descriptors 0 to 2 are the program's own. */
+function isSecretSource(given: string): boolean {
+  if (given.startsWith('fd:')) return /^fd:([3-9]|[1-9]\d{1,5})$/.test(given);
+  return !given.startsWith('credential:') || /^credential:[\w.-]+$/.test(given);
 }
 
-/** A list: an array in the file, text with commas in a variable. */
-function listOf<Item extends z.ZodType<string>>(item: Item) {
-  const split = (given: unknown): unknown =>
-    typeof given !== 'string' ? given : given.split(',').flatMap((part) => part.trim() || []);
-  return z.preprocess(split, z.array(item));
-}
+const secretSource = checkedText(
+  isSecretSource,
+  'must be the path of a file, fd:N (N from 3), or credential:NAME',
+  'path, `fd:N` or `credential:NAME`',
+);
 
 const ranges = listOf(
-  z.string().refine((text) => readRange(text) !== null, 'must be address ranges as 192.0.2.0/24 or 2001:db8::/32'),
+  (item) => readRange(item) !== null,
+  'must be addresses or address ranges, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32',
+  'list of address ranges',
 );
 
 const endpoints = listOf(
-  z
-    .string()
-    .refine(
-      (text) => readEndpoint(text) !== null,
-      `must be HOST:PORT, [IPv6]:PORT or *:PORT, with /${policyNames[1]} after it where that policy is meant`,
-    ),
+  (item) => readEndpoint(item) !== null,
+  `must be a list of HOST:PORT, [IPv6]:PORT or *:PORT, each with /${policyNames.join(' or /')} after it if it has its own policy`,
+  'list of `ADDRESS:PORT`',
 );
 
+/** Numbers of users, or a share of them: the forms of `maxDeactivations`. */
+export const usersOrShare = /^\d{1,9}$|^\d{1,3}(\.\d+)?%$/;
+
+/** The sentence about the key of `orgs set` that overrides a setting. */
+const orOwn = (key: string) => `For one organization: \`orgs set ORG ${key}=…\`.`;
+
 export const settingsSchema = z.strictObject({
-  data: z
-    .string()
-    .min(1)
+  data: text('path')
     .default('./data')
-    .describe('Folder of everything Dropslot keeps: databases, keys, sealed files.'),
-  database: z
-    .string()
-    .regex(/^(sqlite|postgres(ql)?:\/\/.+)$/, 'must be "sqlite" or a postgres:// URL')
+    .describe('Data folder: Dropslot keeps its databases, keys and sealed files in it.'),
+  database: pattern(
+    /^(sqlite|postgres(ql)?:\/\/.+)$/,
+    'must be sqlite or a URL that begins with postgres://',
+    '`sqlite` or `postgres://…`',
+  )
     .default('sqlite')
-    .describe('`sqlite` (two files in the data folder) or a `postgres://` URL (two schemas of that database).'),
-  databasePool: positive.default(8).describe('PostgreSQL connections of one process.'),
-  masterKey: z
-    .string()
-    .min(1)
-    .optional()
-    .refine(isSource, 'must be a file, `fd:N` (N from 3) or `credential:NAME`')
     .describe(
-      "Where the master identity (age) comes from that opens every organization's key: a file, `fd:N` (a file descriptor), or `credential:NAME` (a systemd credential). Default: `keys/master.key` in the data folder.",
+      '`sqlite` (two files in the data folder), or the URL of a PostgreSQL database, in which Dropslot uses two schemas.',
     ),
-  masterKeyPassphraseFile: z
-    .string()
-    .min(1)
-    .optional()
-    .refine(isSource, 'must be a file, `fd:N` (N from 3) or `credential:NAME`')
-    .describe(
-      'Where the passphrase comes from when the master identity is an age file protected by one: a file, `fd:N` or `credential:NAME`. Default: it is asked for on the terminal.',
-    ),
-  credentials: z
-    .string()
-    .min(1)
+  databasePool: count().default(8).describe('Most PostgreSQL connections of one process.'),
+  masterKey: secretSource
     .optional()
     .describe(
-      'Folder of the credentials that `credential:NAME` names. Default: `$CREDENTIALS_DIRECTORY`, which systemd sets.',
+      "Source of the master identity (age), which opens every organization's identity: a file, `fd:N` (an open file descriptor), or `credential:NAME` (a systemd credential). Default: `keys/master.key` in the data folder.",
     ),
-  loginKeys: z
-    .string()
-    .min(1)
+  masterKeyPassphraseFile: secretSource
     .optional()
     .describe(
-      'Folder of login keys that other programs fill, as `<organization>/<name>.pub`; it is watched. Default: `keys.d` in the data folder.',
+      'Source of the passphrase, if the master identity is an age file protected by one: a file, `fd:N` or `credential:NAME`. Default: Dropslot asks for it on the terminal.',
     ),
-  hostKeys: z
-    .string()
-    .min(1)
+  credentials: text('path')
     .optional()
     .describe(
-      'Folder of the SSH host keys. Servers behind one address share it, or hold copies. Default: `keys/host` in the data folder.',
+      'Folder with the credentials that `credential:NAME` refers to. Default: `$CREDENTIALS_DIRECTORY`, which systemd sets.',
     ),
-  recipientType: z
-    .enum(['x25519', 'hybrid'])
+  loginKeys: text('path')
+    .optional()
+    .describe(
+      'Folder in which other programs put login keys, as `<organization>/<name>.pub`; Dropslot watches it. Default: `keys.d` in the data folder.',
+    ),
+  hostKeys: text('path')
+    .optional()
+    .describe(
+      'Folder of the SSH host keys. Servers behind one address must share it, or have copies of it. Default: `keys/host` in the data folder.',
+    ),
+  recipientType: choice('x25519', 'hybrid')
     .default('x25519')
     .describe(
-      'Kind of the identities that are made from now on: `x25519`, or `hybrid` (post-quantum: ML-KEM-768 with X25519; `age` 1.3 or later opens its files). `identity rotate` brings existing organizations to it.',
+      'Type of new age identities: `x25519`, or `hybrid` (post-quantum: ML-KEM-768 with X25519; `age` 1.3 or later opens the files). Existing organizations keep theirs until `identity rotate`.',
     ),
 
-  host: z.string().min(1).optional().describe('Address to listen on. Default: every address of the machine.'),
-  port: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65535)
+  host: text('address or host name')
+    .optional()
+    .describe('Address to listen on. Default: every address of the machine.'),
+  port: count({ min: 0, max: 65_535 })
     .default(2222)
-    .describe('TCP port of the SFTP server; 0 takes a free one.'),
+    .describe('TCP port of the SFTP server. 0: the system chooses a free port.'),
   listen: endpoints
     .default([])
     .describe(
-      'Several addresses and ports at once, in place of `host` and `port`: `192.0.2.7:2222`, `[2001:db8::7]:2222`, `*:2222`; `/compatible` after one gives it that policy.',
+      'Several addresses and ports to listen on, instead of `host` and `port`: `192.0.2.7:2222`, `[2001:db8::7]:2222`, `*:2222`. Append `/compatible` to an entry to use that policy there.',
     ),
-  policy: z
-    .enum(policyNames)
+  policy: choice(...policyNames)
     .default('modern')
-    .describe('SSH algorithms: `modern`, or `compatible` for clients that know none of those.'),
-  accommodateOldClients: z
-    .enum(['on', 'off'])
+    .describe('SSH algorithms to offer: `modern`, or `compatible` for clients that support none of the modern ones.'),
+  accommodateOldClients: choice('on', 'off')
     .default('on')
     .describe(
-      'Whether `modern` gives clients that call themselves libssh2 up to 1.10 (curl) or JSch 0.1 the few SHA-2 algorithms beyond it that they need.',
+      'With the policy `modern`: also offer the SHA-2 algorithms that old versions of libssh2 (up to 1.10, in curl) and JSch (0.1) need, to these clients only.',
     ),
   proxies: ranges
     .default([])
     .describe(
-      "Addresses of proxies that tell the client's address by the PROXY protocol (version 1 or 2). From these the header is a must, from any other it is refused.",
+      'Addresses of the proxies that send the client address in a PROXY protocol header (version 1 or 2). Connections from these addresses must send the header; from any other address it is rejected.',
     ),
-  role: z
-    .enum(['all', 'intake', 'import'])
+  role: choice('all', 'intake', 'import')
     .default('all')
-    .describe('`all`, or one half of it: `intake` takes uploads only, `import` runs slots and imports only.'),
-  loginSeconds: positive.default(30).describe('A connection that has not logged in after this many seconds is closed.'),
-  loginAttempts: positive.default(10).describe('Keys that one connection may offer.'),
-  penalties: z
-    .enum(['on', 'off'])
+    .describe(
+      'Work that this server does: `intake` accepts uploads, `import` runs slots and imports, `all` does both.',
+    ),
+  loginSeconds: duration('seconds', { timer: true })
+    .default(30)
+    .describe('Close a connection that has not logged in after this time.'),
+  loginAttempts: count().default(10).describe('Most login keys that a client may try on one connection.'),
+  penalties: choice('on', 'off')
     .default('on')
     .describe(
-      'Whether addresses that try wrong keys, stall or send nonsense must pause before they may connect again.',
+      'Reject connections for a while from an address that tried wrong keys, did not log in in time, or did not send the SSH protocol.',
     ),
-  penaltyMinutes: positive.default(10).describe('The longest such pause.'),
+  penaltyMinutes: duration('minutes').default(10).describe('Longest penalty of an address.'),
   exemptAddresses: ranges
     .default(['127.0.0.0/8', '::1'])
     .describe(
-      'Addresses that never have to pause, and whose connections are capped together only: this machine, and whatever stands before the server without telling addresses.',
+      'Addresses that never get a penalty, and for which `maxUnauthenticatedPerAddress` does not apply: this machine, monitors, and load balancers that do not send the client address.',
     ),
-  maxUnauthenticated: positive
+  maxUnauthenticated: count()
     .default(100)
     .describe(
-      'Connections at once that have not logged in. From half of them on, new ones are dropped by a rising chance, except from addresses that logged in within a day.',
+      'Most connections at once that have not logged in. Above half of this number the server drops new connections at random, and more of them the nearer it is to the limit; addresses that logged in within the last day are not dropped.',
     ),
-  maxUnauthenticatedPerAddress: positive
+  maxUnauthenticatedPerAddress: count()
     .default(20)
-    .describe('Connections of one address (IPv6: its /64) at once that have not logged in.'),
-  keepaliveSeconds: positive
+    .describe('Most connections at once from one address (IPv6: from one /64 network) that have not logged in.'),
+  keepaliveSeconds: duration('seconds', { timer: true })
     .default(30)
     .describe(
-      'A client that sends nothing for this long is asked for a sign of life; the fourth unanswered one ends it.',
+      'Send a keepalive request to a client that has sent nothing for this time. After four requests without an answer the server closes the connection.',
     ),
-  rekeyBytes: positive
-    .min(1024 ** 2)
+  rekeyBytes: size({ min: 1024 ** 2 })
     .default(1024 ** 3)
-    .describe('After this many bytes, both ways together, a connection gets new keys.'),
-  rekeyMinutes: z.coerce.number().positive().default(60).describe('After this many minutes it does so, too.'),
-  idleMinutes: positive.default(30).describe('A session without any request for this long is closed.'),
-  maxConnections: positive.default(500).describe('Connections at once.'),
-  maxConnectionsPerOrg: positive.default(50).describe('Logged-in connections of one organization at once.'),
-  maxChannels: positive.default(10).describe('SFTP sessions on one connection.'),
-  maxSessionsPerOrg: positive
+    .describe('Re-key a connection after this many bytes, sent and received together.'),
+  rekeyMinutes: duration('minutes', { fraction: true, timer: true })
+    .default(60)
+    .describe('Re-key a connection after this time.'),
+  idleMinutes: duration('minutes', { timer: true })
+    .default(30)
+    .describe('Close a session that has sent no SFTP request for this time.'),
+  maxConnections: count().default(500).describe('Most connections at once, of all clients together.'),
+  maxConnectionsPerOrg: count()
+    .default(50)
+    .describe(`Most logged-in connections at once of one organization. ${orOwn('maxConnections')}`),
+  maxChannels: count().default(10).describe('Most SFTP sessions at once on one connection.'),
+  maxSessionsPerOrg: count()
     .default(100)
-    .describe('SFTP sessions of one organization at once. An organization may have fewer (`orgs set`).'),
-  maxHandles: positive.default(128).describe('Open files and folders of one SFTP session.'),
-  maxHandlesPerOrg: positive
+    .describe(`Most SFTP sessions at once of one organization. ${orOwn('maxSessions')}`),
+  maxHandles: count().default(128).describe('Most files and folders that one SFTP session may have open at once.'),
+  maxHandlesPerOrg: count()
     .default(1024)
-    .describe('Open files and folders of one organization. An organization may have fewer (`orgs set`).'),
-  uploadGraceSeconds: z.coerce
-    .number()
-    .min(0)
+    .describe(`Most files and folders that one organization may have open at once. ${orOwn('maxHandles')}`),
+  uploadGraceSeconds: duration('seconds', { min: 0, fraction: true, timer: true })
     .default(10)
-    .describe('When the server stops, uploads in progress get this long to finish.'),
-  uploadWindowBytes: positive
+    .describe('When the server stops, it waits this long for uploads in progress to finish.'),
+  uploadWindowBytes: size()
     .default(16 * 1024 * 1024)
-    .describe('Bytes of one upload that may wait in memory for a gap before them to be filled.'),
+    .describe(
+      'Memory for one upload whose parts arrive out of order: later parts wait there until the missing part arrives.',
+    ),
 
-  maxFileBytes: positive
+  maxFileBytes: size()
     .default(4 * 1024 ** 3)
-    .describe('Largest file that is accepted, in bytes of plaintext. An organization may have its own (`orgs set`).'),
-  maxStoredBytes: positive
+    .describe(`Largest file that is accepted (size before encryption). ${orOwn('maxFileBytes')}`),
+  maxStoredBytes: size()
     .default(100 * 1024 ** 3)
     .describe(
-      'Bytes of plaintext that one organization may have stored: drops, archive, reports and uploads in progress. An organization may have its own (`orgs set`).',
+      `Most storage of one organization (size before encryption): its files, archive, reports and uploads in progress together. ${orOwn('maxStoredBytes')}`,
     ),
-  maxFiles: positive
+  maxFiles: count()
     .default(100_000)
-    .describe(
-      'Files and folders that one organization may have, archive and reports included. An organization may have its own (`orgs set`).',
-    ),
-  maxFolderDepth: positive
-    .max(32)
+    .describe(`Most files and folders of one organization, archive and reports included. ${orOwn('maxFiles')}`),
+  maxFolderDepth: count({ max: 32 })
     .default(32)
-    .describe('Names in one path: folders and the file. An organization may have its own (`orgs set`).'),
-  maxNameBytes: positive
-    .max(255)
+    .describe(`Most names in one path: its folders and the file. ${orOwn('maxFolderDepth')}`),
+  maxNameBytes: size({ max: 255 })
     .default(255)
-    .describe('Bytes of one name in UTF-8. An organization may have its own (`orgs set`).'),
-  sftpPlans: z
-    .string()
-    .min(1)
+    .describe(`Longest name of a file or folder, in bytes of UTF-8. ${orOwn('maxNameBytes')}`),
+  sftpPlans: text('plans, separated by commas')
     .default('enterprise')
     .describe(
-      'Plans, separated by commas, that include the SFTP door. An organization of another plan is not enabled, and does not get in.',
+      'Plans that include SFTP access, separated by commas. An organization with another plan cannot be enabled, and cannot log in.',
     ),
-  minFreeBytes: amount
+  minFreeBytes: size({ min: 0 })
     .default(256 * 1024 ** 2)
-    .describe('Uploads are refused while the volume of the data folder has less than this free; 0: never.'),
-  keepPartialHours: amount
+    .describe('Reject uploads while the disk of the data folder has less free space than this. 0: never.'),
+  keepPartialHours: duration('hours', { min: 0 })
     .default(24)
-    .describe('How long an upload that was cut off is kept, so that its client can resume it; 0 discards it at once.'),
-  keepArchiveDays: amount.default(365).describe('How long imported and refused files stay in `/archive`; 0: for ever.'),
-  keepReportDays: amount.default(365).describe('How long reports stay in `/reports`; 0: for ever.'),
-  keepSupersededDays: amount
+    .describe('Keep an interrupted upload for this time, so that its client can resume it. 0: discard it at once.'),
+  keepArchiveDays: duration('days', { min: 0 })
+    .default(365)
+    .describe('Keep imported and refused files in `/archive` for this time. 0: keep them forever.'),
+  keepReportDays: duration('days', { min: 0 })
+    .default(365)
+    .describe('Keep reports in `/reports` for this time. 0: keep them forever.'),
+  keepSupersededDays: duration('days', { min: 0 })
     .default(30)
-    .describe('How long a file stays in `/archive` that a newer one replaced before it was imported; 0: for ever.'),
-  maxRows: positive.default(5_000_000).describe('Rows of one file; a file with more is refused.'),
-  maxColumns: positive
+    .describe(
+      'Keep a file in `/archive` for this time if a newer version replaced it before it was imported. 0: keep it forever.',
+    ),
+  maxRows: count().default(5_000_000).describe('Most rows of one file. A file with more rows is refused.'),
+  maxColumns: count()
     .default(150)
     .describe(
-      'Columns of one file; a file with more is refused. Less 11 it is how many custom fields, without hidden ones, an organization may have.',
+      'Most columns of one file. A file with more columns is refused. An organization may have 11 fewer custom fields than this (hidden fields do not count).',
     ),
-  maxCellBytes: positive.default(1024 * 1024).describe('Bytes of one cell; a file with a larger one is refused.'),
-  maxFaultShare: fraction
+  maxCellBytes: size()
+    .default(1024 * 1024)
+    .describe('Largest cell of a file. A file with a larger cell is refused.'),
+  maxFaultShare: share()
     .default(0.5)
-    .describe('A file in which more than this share of the rows (and at least 20) are faulty is refused whole.'),
-  maxDeactivations: z
-    .string()
-    .regex(/^\d{1,9}$|^\d{1,3}(\.\d+)?%$/, 'must be a number of users, or a share as "10%"')
+    .describe('Refuse a whole file if more than this share of its rows, and at least 20 rows, are faulty.'),
+  maxDeactivations: pattern(
+    usersOrShare,
+    'must be a number of users, such as 25, or a share of the active users, such as 10%',
+    'number of users, or a percentage',
+  )
     .default('10%')
     .describe(
-      'A run that deactivates more users is held for approval: a number of users, or a share of the active ones (of at least 5 users). An organization may have its own (`orgs set`).',
+      `Hold a run for approval if it deactivates more users than this: a number, or a share of the active users (a share never holds a run of fewer than 5 deactivations). ${orOwn('maxDeactivations')}`,
     ),
-  maxAdminChanges: amount
+  maxAdminChanges: count({ min: 0 })
     .default(10)
     .describe(
-      'A run that makes or unmakes more admins is held for approval. An organization may have its own (`orgs set`).',
+      `Hold a run for approval if it gives admin rights to, or takes them from, more users than this. ${orOwn('maxAdminChanges')}`,
     ),
-  maxUpdatedShare: fraction
+  maxUpdatedShare: share()
     .default(0.5)
     .describe(
-      'A run that replaces the email, the manager or teams of more than this share of the active users (and at least 20) is held for approval. An organization may have its own (`orgs set`).',
+      `Hold a run for approval if it changes the email, the manager or the teams of more than this share of the active users, and of at least 20 users. ${orOwn('maxUpdatedShare')}`,
     ),
-  approvalHours: positive
+  approvalHours: duration('hours')
     .default(24)
-    .describe('How long the approval of a held run is good for; a run that begins later is counted and held again.'),
-  leaseSeconds: positive
+    .describe(
+      'An approval of a held run is valid for this time. A run that starts later is planned and counted again, and held again if it is still over a limit.',
+    ),
+  leaseSeconds: duration('seconds', { timer: true })
     .default(30)
-    .describe('How long a run stays claimed by an importer that no longer answers, before another one continues it.'),
+    .describe('If an importer does not respond for this time, another importer takes over its run.'),
 
-  auditLog: z
-    .string()
-    .min(1)
+  auditLog: text('path or `log`')
     .optional()
     .describe(
-      'Where the server writes the audit trail as JSON lines, for a log collector: a file (appended to, synced, and followed when it is rotated away), or `log`. Default: nowhere; the trail is in the database.',
+      'Also write the audit trail as JSON lines, for a log collector: to a file (append only; log rotation is supported), or to the server log with the value `log`. Default: the audit trail is in the database only.',
     ),
-  logLevel: z
-    .enum(['error', 'warn', 'info', 'debug'])
+  logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')
-    .describe('The least severe messages that are logged.'),
-  logFormat: z
-    .enum(['auto', 'text', 'json'])
+    .describe('Lowest severity of the messages that are logged.'),
+  logFormat: choice('auto', 'text', 'json')
     .default('auto')
-    .describe('`auto`: text for a terminal, JSON lines otherwise.'),
+    .describe('Format of the log: `auto` writes text to a terminal, and JSON lines otherwise.'),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
+
+/** Whether a plan includes SFTP access. */
+export function hasSftp({ sftpPlans }: Pick<Settings, 'sftpPlans'>, plan: string): boolean {
+  return sftpPlans.split(',').some((one) => one.trim() === plan);
+}

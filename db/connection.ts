@@ -45,7 +45,7 @@ export const controlSchema = 'dropslot_control';
 export const directorySchema = 'dropslot_directory';
 
 /** Milliseconds that a writer waits for another process's transaction (an import of a million rows writes for seconds). */
-const busyTimeoutMs = 120_000;
+export const busyTimeoutMs = 120_000;
 
 type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey'>;
 

@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises';
 import sqlite3 from 'sqlite3';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { type Db, openControl, openDirectory, type Queryable } from './connection.js';
+import { busyTimeoutMs, type Db, openControl, openDirectory, type Queryable } from './connection.js';
 import { DatabaseError } from './error.js';
 
 export interface Snapshot {
@@ -16,9 +16,6 @@ export interface Snapshot {
   name: string | null;
   close(): Promise<void>;
 }
-
-/** An import of a million rows writes for seconds; it goes first. */
-const busyTimeoutMs = 120_000;
 
 /** Copies SQLite's files of `paths` into `folder`, under their own names, synced, and opens the copies. */
 export async function copySqlite(

@@ -1,8 +1,7 @@
 /** Login keys as an OpenSSH sshd reads them: lines of authorized_keys (sshd(8)), for its AuthorizedKeysCommand. */
 import { existsSync } from 'node:fs';
 import { pathsOf } from '../config/paths.js';
-import { hasSftp } from '../config/plans.js';
-import type { Settings } from '../config/settings.js';
+import { hasSftp, type Settings } from '../config/settings.js';
 import { openControl } from '../db/connection.js';
 import { type LoginKey, listLoginKeys } from '../db/control/keys.js';
 import { listOrgs } from '../db/control/orgs.js';

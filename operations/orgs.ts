@@ -1,6 +1,6 @@
 /** Adding, changing and removing organizations, across both databases. */
 
-import { hasSftp } from '../config/plans.js';
+import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { listBlobs } from '../db/control/blobs.js';

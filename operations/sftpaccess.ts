@@ -1,6 +1,5 @@
 /** The SFTP door opens when the plan has one, an admin of the organization asked for it, and an operator agreed. */
-import { hasSftp } from '../config/plans.js';
-import type { Settings } from '../config/settings.js';
+import { hasSftp, type Settings } from '../config/settings.js';
 import { recordAudit } from '../db/control/audit.js';
 import { type Org, updateOrg } from '../db/control/orgs.js';
 import { findUser } from '../db/directory/users.js';

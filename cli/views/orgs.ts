@@ -1,5 +1,5 @@
 /** How organizations look to people and to programs. */
-import { hasSftp } from '../../config/plans.js';
+import { hasSftp } from '../../config/settings.js';
 import { type Alarm, listOpenAlarms } from '../../db/control/alarms.js';
 import { listLoginKeys } from '../../db/control/keys.js';
 import { limitNames, type Org } from '../../db/control/orgs.js';

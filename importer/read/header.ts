@@ -1,8 +1,9 @@
 /** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
+import { editDistance } from '../../config/nearest.js';
 import { makeIssue, RefusalError, refuse } from '../codes.js';
 import type { FileType, Issue } from '../types.js';
 import { readCell } from './formula.js';
-import { describeUnseen, editDistance, isName, labelKey, longestName } from './normalize.js';
+import { describeUnseen, isName, labelKey, longestName } from './normalize.js';
 import type { Limits, Row } from './parse.js';
 
 /** The standard labels; the code speaks of a column by the name on the left. */

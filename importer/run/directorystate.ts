@@ -1,6 +1,7 @@
 /** What of the directory a plan begins with. */
+
+import { readVersion as readProgramVersion } from '../../config/environment.js';
 import type { Settings } from '../../config/settings.js';
-import { readVersion as readProgramVersion } from '../../config/version.js';
 import type { Queryable } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import { readVersion } from '../../db/directory/directory.js';

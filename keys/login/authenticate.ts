@@ -1,6 +1,5 @@
 /** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer has keys proved. */
-import { hasSftp } from '../../config/plans.js';
-import type { Settings } from '../../config/settings.js';
+import { hasSftp, type Settings } from '../../config/settings.js';
 import type { Db, Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isCertificateRevoked } from '../../db/control/certificates.js';

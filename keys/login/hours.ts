@@ -1,5 +1,6 @@
 /** When an organization may log in: days and times of the week in its own time zone. */
 import { DateTime } from 'luxon';
+import { readTimeOfDay } from '../../config/timeofday.js';
 
 const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
@@ -43,17 +44,10 @@ function parseWindow(text: string): Window | null {
   const window = {
     firstDay: days.indexOf(first as (typeof days)[number]),
     lastDay: days.indexOf(last as (typeof days)[number]),
-    from: parseTime(from),
-    until: parseTime(until),
+    from: readTimeOfDay(from) ?? -1,
+    until: readTimeOfDay(until) ?? -1,
   };
   return Object.values(window).every((value) => value >= 0) && window.from !== window.until && window.from < 1440
     ? window
     : null;
-}
-
-/** Minutes; 24:00 is the end of the day. -1: no time. */
-function parseTime(text: string): number {
-  const [hour = Number.NaN, minute = Number.NaN] = text.split(':').map(Number);
-  const minutes = hour * 60 + minute;
-  return minute < 60 && minutes <= 1440 ? minutes : -1;
 }

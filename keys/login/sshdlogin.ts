@@ -1,5 +1,5 @@
 /** Judges those whom another program has let in (an sshd): their organization must be open, and its keys good here too. */
-import { hasSftp } from '../../config/plans.js';
+import { hasSftp } from '../../config/settings.js';
 import { findLoginKey, listLoginKeys, type Permission } from '../../db/control/keys.js';
 import { findOrg } from '../../db/control/orgs.js';
 import type { Authenticator, AuthenticatorDeps, Denial, Login } from './authenticate.js';

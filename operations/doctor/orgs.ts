@@ -1,5 +1,5 @@
 /** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
-import { hasSftp } from '../../config/plans.js';
+import { hasSftp } from '../../config/settings.js';
 import { listOpenAlarms } from '../../db/control/alarms.js';
 import { countSealedTo, countSealedToOthers } from '../../db/control/identityrotation.js';
 import type { Org } from '../../db/control/orgs.js';

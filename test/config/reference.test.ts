@@ -9,6 +9,14 @@ test('docs/settings.md is up to date (else: npm run docs)', () => {
   assert.equal(readFileSync('docs/settings.md', 'utf8'), renderSettingsReference());
 });
 
-test('every setting has a meaning', () => {
-  for (const [name, schema] of Object.entries(settingsSchema.shape)) assert.ok(schema.description, name);
+test('every setting has a meaning, the values it takes, and a default that it takes itself', () => {
+  const rows = renderSettingsReference().matchAll(
+    /^\| `(\w+)` \| `\w+` \| ([^|]+) \| (?:`([^`]+)`|–) \| [A-Z`].*\. \|$/gm,
+  );
+  const found = new Map([...rows].map(([, name, takes, standard]) => [name, { takes, standard }]));
+  for (const [name, schema] of Object.entries(settingsSchema.shape)) {
+    const row = found.get(name);
+    assert.ok(row !== undefined && row.takes !== 'undefined', name);
+    if (row.standard !== undefined) assert.deepEqual(schema.parse(row.standard), schema.parse(undefined), name);
+  }
 });

@@ -1,0 +1,74 @@
+/** Settings from their sources: units, and errors that name the setting, its source and the values it takes. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { loadSettings, variableOf } from '../../config/load.js';
+import type { Settings } from '../../config/settings.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+const load = (values: Partial<Record<keyof Settings, string>>) =>
+  loadSettings({ env: Object.fromEntries(Object.entries(values).map(([name, value]) => [variableOf(name), value])) });
+
+test('sizes and durations have units in the file, in variables and on the command line; plain numbers keep their meaning', (t) => {
+  const file = join(temporaryFolder(t), 'settings.json');
+  writeFileSync(
+    file,
+    JSON.stringify({ maxFileBytes: '20GB', idleMinutes: '2h', keepArchiveDays: 9, rekeyMinutes: 0.5 }),
+  );
+  const settings = loadSettings({
+    file,
+    env: { DROPSLOT_KEEP_PARTIAL_HOURS: '7d', DROPSLOT_LOGIN_SECONDS: '45', DROPSLOT_MAX_CELL_BYTES: '1e6' },
+    overrides: { minFreeBytes: '1GiB', leaseSeconds: '2m' },
+  });
+  const { maxFileBytes, idleMinutes, keepArchiveDays, rekeyMinutes, keepPartialHours, loginSeconds } = settings;
+  assert.deepEqual(
+    [maxFileBytes, idleMinutes, keepArchiveDays, rekeyMinutes, keepPartialHours, loginSeconds],
+    [20e9, 120, 9, 0.5, 168, 45],
+  );
+  assert.deepEqual([settings.maxCellBytes, settings.minFreeBytes, settings.leaseSeconds], [1e6, 1024 ** 3, 120]);
+  assert.equal(load({ rekeyMinutes: '90s' }).rekeyMinutes, 1.5);
+  assert.equal(load({ maxFaultShare: '25%' }).maxFaultShare, 0.25);
+});
+
+const wrong: [Partial<Record<keyof Settings, string>>, RegExp][] = [
+  [
+    { idleMinutes: '90s' },
+    /^setting idleMinutes must be whole minutes, .*such as 30m, 24h or 7d; 1m or more, at most 24d \(DROPSLOT_IDLE_MINUTES\)$/,
+  ],
+  [{ idleMinutes: '25d' }, /at most 24d/],
+  [{ rekeyMinutes: '0' }, /setting rekeyMinutes must be minutes, .*more than 0/],
+  [{ keepArchiveDays: '' }, /setting keepArchiveDays must be whole days, .*0 or more/],
+  [
+    { maxFileBytes: '4XB' },
+    /^setting maxFileBytes must be a size: a number of bytes, plain or with a unit such as 500KB, 20GB/,
+  ],
+  [{ rekeyBytes: '5KB' }, /setting rekeyBytes must be .*1MiB or more/],
+  [{ maxNameBytes: '256' }, /1 byte to 255 bytes/],
+  [{ maxFiles: '1.5' }, /^setting maxFiles must be a whole number of 1 or more \(DROPSLOT_MAX_FILES\)$/],
+  [{ policy: 'old' }, /^setting policy must be modern or compatible \(DROPSLOT_POLICY\)$/],
+  [{ proxies: '10.0.0.1,10.0.0.300' }, /setting proxies must be addresses or address ranges/],
+  [{ maxFaultShare: '2' }, /setting maxFaultShare must be a share, such as 0\.5 or 50%/],
+];
+for (const [values, message] of wrong)
+  test(`refused: ${JSON.stringify(values)}`, () =>
+    assert.throws(() => load(values), { name: 'SettingsError', message }));
+
+test('an error names the source of the value, and does not quote it: it may be a password', (t) => {
+  const file = join(temporaryFolder(t), 'settings.json');
+  writeFileSync(file, JSON.stringify({ database: 'mysql://dropslot:secret@db', idleMinuts: 5 }));
+  assert.throws(
+    () => loadSettings({ file, env: {}, overrides: { port: 'ssh' } }),
+    ({ message }: Error) => {
+      assert.ok(!message.includes('secret'));
+      assert.ok(
+        message.includes(
+          `setting database must be sqlite or a URL that begins with postgres:// (settings file ${file})`,
+        ),
+      );
+      assert.ok(message.includes('setting port must be a whole number from 0 to 65535 (command line)'));
+      assert.ok(message.includes(`unknown setting idleMinuts (settings file ${file}); did you mean idleMinutes?`));
+      return true;
+    },
+  );
+});
