@@ -1,5 +1,6 @@
-/** The terms of a login key as operators write them: until when, from where, for what. */
+/** The terms of a login key as operators write them: its validity, source addresses, permission and label. */
 import { DateTime } from 'luxon';
+import { durationForms, readDuration } from '../config/units.js';
 import type { LoginKey, LoginKeyChange, Permission } from '../db/control/keys.js';
 import { parseSources } from '../keys/login/addresses.js';
 import { readPermission } from '../keys/login/lineoptions.js';
@@ -7,7 +8,7 @@ import { OperationError } from './error.js';
 import { formatTime } from './format.js';
 import { splitAssignments } from './orgsettings.js';
 
-/** What the options of `keys add` say; undefined: nothing. */
+/** The terms that `keys add` was given; undefined: the option was left out. */
 export interface KeyTerms {
   label?: string;
   note?: string;
@@ -46,7 +47,7 @@ export function readTerms(texts: KeyTermTexts, timeZone: string, now: number): K
   };
 }
 
-/** What `keys set` may change, each with how its value is taken back. */
+/** The word with which `keys set` removes a term. */
 const unset: Readonly<Record<string, { word: string; change: LoginKeyChange }>> = {
   notBefore: { word: 'now', change: { notBefore: null } },
   expires: { word: 'never', change: { expiresAt: null } },
@@ -60,7 +61,8 @@ export function readKeyChange(assignments: readonly string[], timeZone: string, 
   let change: LoginKeyChange = {};
   for (const [given, value] of Object.entries(splitAssignments(assignments))) {
     const name = settable.find((one) => one.toLowerCase() === given.replaceAll('-', '').toLowerCase());
-    if (name === undefined) throw new OperationError('usage', `a key has no "${given}"; it has ${settable.join(', ')}`);
+    if (name === undefined)
+      throw new OperationError('usage', `unknown key setting "${given}"; the settings are ${settable.join(', ')}`);
     change = {
       ...change,
       ...(unset[name]?.word === value ? unset[name].change : readTerms({ [name]: value }, timeZone, now)),
@@ -71,12 +73,12 @@ export function readKeyChange(assignments: readonly string[], timeZone: string, 
 
 /**
  * A date means the end of that day in the organization's time zone; a time means itself.
- * @throws OperationError `usage` when it is neither, or past.
+ * @throws OperationError `usage` when it is neither, or in the past.
  */
 export function readExpiry(text: string, timeZone: string, now: number): number {
   const given = readTime(text, timeZone);
   const end = text.length === 10 ? given.plus({ days: 1 }).startOf('day') : given;
-  if (end.toMillis() <= now) throw new OperationError('usage', `${text} is past: the key could never be used`);
+  if (end.toMillis() <= now) throw new OperationError('usage', `${text} is in the past: the key could never be used`);
   return end.toMillis();
 }
 
@@ -88,7 +90,7 @@ function readStart(text: string, timeZone: string): number {
 function readTime(text: string, timeZone: string): DateTime {
   const given = DateTime.fromISO(text, { zone: timeZone });
   if (!given.isValid || !/^\d{4}-\d{2}-\d{2}/.test(text))
-    throw new OperationError('usage', `"${text}" is no date; write it as 2027-12-31 or 2027-12-31T18:00`);
+    throw new OperationError('usage', `"${text}" is not a date; write it as 2027-12-31 or 2027-12-31T18:00`);
   return given;
 }
 
@@ -97,34 +99,40 @@ export function readSources(text: string): string[] {
   if (text.trim() === 'any') return [];
   const sources = asUsage(() => parseSources(text));
   if (sources.length === 0)
-    throw new OperationError('usage', 'from takes address ranges with commas between them, or "any"');
+    throw new OperationError(
+      'usage',
+      'from must be addresses or address ranges separated by commas, or any; example: from=192.0.2.0/24,2001:db8::/32',
+    );
   return sources;
 }
 
-const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-
-/** `7d`, `12h`, `30m`, `2w`, or `0`. @throws OperationError `usage` */
+/** The grace period of replaced keys in milliseconds: `7d`, `12h`, `30m`, `2w`, or `0`. @throws OperationError `usage` */
 export function readGrace(text: string): number {
-  const [, count, unit] = /^(\d{1,4})([mhdw])$/.exec(text.trim()) ?? [];
-  if (text.trim() === '0') return 0;
-  if (count === undefined) throw new OperationError('usage', `"${text}" is no time; write it as 7d, 12h, 30m, 2w or 0`);
-  return Number(count) * unitMs[unit!]!;
+  const ms = text.trim() === '0' ? 0 : readDuration(text);
+  if (ms !== null) return ms;
+  throw new OperationError(
+    'usage',
+    `grace must be a duration such as ${durationForms('seconds')}, or 0, not "${text}"`,
+  );
 }
 
 function readPrincipals(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => name === ''))
-    throw new OperationError('usage', 'principals takes names with commas between them');
+    throw new OperationError(
+      'usage',
+      'principals must be names separated by commas, or default; example: principals=acme,acme-hr',
+    );
   return names;
 }
 
 function readSwitch(name: string, text: string): boolean {
-  if (text !== 'on' && text !== 'off') throw new OperationError('usage', `${name} takes on or off`);
+  if (text !== 'on' && text !== 'off') throw new OperationError('usage', `${name} must be on or off, not "${text}"`);
   return text === 'on';
 }
 
 function readText(name: string, text: string): string {
-  if (text.length > 500) throw new OperationError('usage', `${name} takes up to 500 characters`);
+  if (text.length > 500) throw new OperationError('usage', `${name} must have at most 500 characters`);
   return text.trim();
 }
 
@@ -138,21 +146,21 @@ function asUsage<T>(read: () => T): T {
 
 export type KeyState = 'usable' | 'pending' | 'expired' | 'revoked';
 
-/** pending: it is not valid yet. */
+/** pending: the key is not valid yet. */
 export function stateOfKey(key: Pick<LoginKey, 'revokedAt' | 'expiresAt' | 'notBefore'>, now: number): KeyState {
   if (key.revokedAt !== null) return 'revoked';
   if (key.expiresAt !== null && key.expiresAt <= now) return 'expired';
   return key.notBefore !== null && now < key.notBefore ? 'pending' : 'usable';
 }
 
-/** Sentences about keys that are on their way out, and who still uses them. */
+/** Sentences about usable keys that have been replaced: whether they are still used, and by whom. */
 export function remarkKeys(keys: readonly LoginKey[], now: number): string[] {
   return keys.flatMap((key) => {
     if (key.replacedBy === null || stateOfKey(key, now) !== 'usable') return [];
     const isUsed = key.lastUsedAt !== null && key.lastUsedAt > (key.replacedAt ?? 0);
     const use = isUsed
       ? `is still used: last at ${formatTime(key.lastUsedAt)} from ${key.lastUsedFrom ?? 'nowhere'} by ${key.lastUsedClient || 'an unnamed client'}`
-      : 'was not used since';
+      : 'has not been used since';
     return [`${key.fingerprint} was replaced and ${use}; it expires at ${formatTime(key.expiresAt)}.`];
   });
 }

@@ -1,184 +1,219 @@
-/** The options of an organization, as an operator says them: one rule for each, by its name on the command line. */
+/**
+ * The options of one organization: the rows of `orgs set` whose values are in the column `options`.
+ * To add one: a member of `OrgOptions` in db/control/importoptions.ts with its meaning, a row here, and `npm run docs`.
+ * The parser, `orgs set --help`, its errors, `orgs show` and docs/organization-settings.md are made from the row.
+ */
 import { readRange } from '../config/network.js';
-import type { Encoding, OrgOptions } from '../db/control/importoptions.js';
-import { exportOnly, teamLabels, userLabels } from '../importer/read/header.js';
-import { collapse, isName, labelKey } from '../importer/read/normalize.js';
+import { usersOrShare } from '../config/settings.js';
+import { isTimeOfDay } from '../config/timeofday.js';
+import { readShare, readSize, writeSize } from '../config/units.js';
+import type { OrgOptions } from '../db/control/importoptions.js';
 import { readDays } from '../importer/schedule/cadence.js';
 import { parseHours } from '../keys/login/hours.js';
-import { OperationError } from './error.js';
-import { formatBytes } from './format.js';
-import { readBytes } from './orglimits.js';
+import { readAliases, readIdentifier, writeAliases } from './orglabels.js';
+import { oneOf, type SettingRow, wholeNumber } from './settingrow.js';
 
-/** null: as if it had never been chosen. */
+/** null: as if the option had never been chosen. */
 export type OptionChange = { [name in keyof OrgOptions]?: OrgOptions[name] | null };
 
-interface OptionRule<T> {
-  /** What it takes, for messages, after "takes". */
-  takes: string;
-  /** null: the text can't be a value. */
-  read(text: string): T | null;
-  /** As `orgs show` and the audit trail say it. */
-  describe(value: T): string;
-}
+const most = 999_999;
 
-const count: OptionRule<number> = {
-  takes: 'a number above 0',
-  read: (text) => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : null),
-  describe: String,
-};
-
-/** Below this a single packet would wait for seconds. */
+/** Below this rate a single packet would wait for seconds. */
 const leastRate = 64 * 1024;
 
-const rate: OptionRule<number> = {
-  takes: 'bytes a second, 64KiB or more (500KiB, 2MiB)',
+const rate: Pick<SettingRow<number>, 'group' | 'takes' | 'unit' | 'default' | 'read' | 'write'> = {
+  group: 'SFTP access',
+  takes: ['a size of 64KiB or more such as 500KB or 2MiB'],
+  unit: 'bytes a second',
+  default: 'no limit',
   read: (text) => {
-    const bytes = readBytes(text);
+    const bytes = readSize(text);
     return bytes !== null && bytes >= leastRate ? bytes : null;
   },
-  describe: (bytes) => `${formatBytes(bytes)}/s`,
+  write: writeSize,
 };
 
-const encodings: readonly Encoding[] = ['utf-8', 'utf-16', 'windows-1252', 'auto'];
+const days = ['daily', 'weekdays', 'days such as mon,wed,fri'];
 
-const rules: { [name in keyof Required<OrgOptions>]: OptionRule<Required<OrgOptions>[name]> } = {
-  maxDeactivations: {
-    takes: 'a number of users, a share as "10%"',
-    read: (text) => (/^\d{1,9}$|^\d{1,3}(\.\d+)?%$/.test(text) ? text : null),
-    describe: String,
+export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Required<OrgOptions>[name]> } = {
+  cadence: {
+    group: 'Import schedule',
+    meaning:
+      'Days on which files are imported at the slot. With on-upload a file is imported as soon as it has been uploaded, and the daily slot imports the files for which that was not possible.',
+    takes: [...days, 'on-upload'],
+    example: 'weekdays',
+    default: 'daily',
+    read: (text) => (text === 'on-upload' || readDays(text) !== null ? text : null),
+    write: String,
   },
-  maxAdminChanges: {
-    takes: 'a number of users',
-    read: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : null),
-    describe: String,
+  earlyCheck: {
+    group: 'Import schedule',
+    meaning: 'Check each file when it is uploaded, and report its errors to the sender before the slot.',
+    ...oneOf('yes', 'no'),
+    default: 'yes',
+    read: (text) => (/^(yes|no)$/i.test(text) ? text.toLowerCase() === 'yes' : null),
+    write: (value) => (value ? 'yes' : 'no'),
   },
   identifier: {
-    takes: 'the name of a column of your own, as "Employee ID"',
+    group: 'Reading files',
+    meaning:
+      'Column that identifies a user, such as an employee number. A row with a known identifier and a new email then changes the email of that user; without this setting it would create a second user.',
+    takes: ['a column name that is not a standard one'],
+    example: 'Employee ID',
+    default: 'users are identified by their email',
     read: readIdentifier,
-    describe: String,
+    write: String,
   },
   aliases: {
-    takes: 'labels with the standard ones that they mean, as "Work Email=User Email; Boss=Manager Email"',
+    group: 'Reading files',
+    meaning: 'Column names of the HR system that stand for standard columns.',
+    takes: ['column names, each with = and the standard column name that it stands for, separated by semicolons'],
+    example: 'Work Email=User Email; Boss=Manager Email',
+    default: 'standard column names only',
     read: readAliases,
-    describe: (aliases) =>
-      Object.entries(aliases)
-        .map((pair) => pair.join('='))
-        .join('; '),
+    write: writeAliases,
   },
   encoding: {
-    takes: 'utf-8, utf-16, windows-1252 or auto',
-    read: (text) => encodings.find((encoding) => encoding === text.toLowerCase()) ?? null,
-    describe: String,
+    group: 'Reading files',
+    meaning:
+      'Character encoding of the files. With auto a file is read as UTF-8, as UTF-16 if it begins with a byte order mark, and otherwise as Windows-1252.',
+    ...oneOf('utf-8', 'utf-16', 'windows-1252', 'auto'),
+    example: 'windows-1252',
+    default: 'utf-8',
+  },
+  maxDeactivations: {
+    group: 'Approval limits',
+    meaning:
+      'Hold a run for approval if it deactivates more users than this. A share counts the active users, and never holds a run of fewer than 5 deactivations.',
+    takes: ['a number of users such as 25', 'a share of the active users such as 10%'],
+    example: '25%',
+    default: { setting: 'maxDeactivations' },
+    read: (text) => (usersOrShare.test(text) ? text : null),
+    write: String,
+  },
+  maxAdminChanges: {
+    group: 'Approval limits',
+    meaning: 'Hold a run for approval if it gives admin rights to, or takes them from, more users than this.',
+    takes: ['a whole number of 0 or more'],
+    example: '3',
+    default: { setting: 'maxAdminChanges' },
+    unit: 'users',
+    read: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : null),
+    write: String,
   },
   maxUpdatedShare: {
-    takes: 'a share from 0 to 1, or as 50%',
-    read: (text) => {
-      const percent = /^(\d{1,2}(?:\.\d+)?|100)%$/.exec(text);
-      if (percent !== null) return Number(percent[1]) / 100;
-      return /^(0(\.\d+)?|1(\.0+)?)$/.test(text) ? Number(text) : null;
-    },
-    describe: String,
-  },
-  maxConnections: count,
-  maxSessions: count,
-  maxHandles: count,
-  uploadRate: rate,
-  downloadRate: rate,
-  hours: {
-    takes: 'times of the week ("06:00-20:00", "mon-fri 06:00-20:00,sat 08:00-12:00")',
-    read: (text) => (parseHours(text) === null ? null : text.toLowerCase()),
-    describe: String,
-  },
-  addresses: {
-    takes: 'address ranges (192.0.2.0/24,2001:db8::/32)',
-    read: (text) => {
-      const ranges = text.split(',').map(readRange);
-      return ranges.every((range) => range !== null) ? ranges : null;
-    },
-    describe: (ranges) => ranges.join(','),
+    group: 'Approval limits',
+    meaning:
+      'Hold a run for approval if it changes the email, the manager or the teams of more than this share of the active users, and of at least 20 users.',
+    takes: ['a share such as 50% or 0.5'],
+    example: '80%',
+    default: { setting: 'maxUpdatedShare' },
+    read: readShare,
+    write: writeShare,
   },
   expectFiles: {
-    takes: 'users, teams, users,teams,',
+    group: 'Alarms',
+    meaning: 'Files that the organization must send. A missing, much smaller or unchanged file raises an alarm.',
+    takes: ['users', 'teams', '"users,teams"'],
+    example: 'users,teams',
+    default: 'no files are expected',
     read: (text) => {
       const files = text.split(',').map((file) => file.trim());
       return files.every((file) => ['users', 'teams'].includes(file)) ? [...new Set(files)].sort().join(',') : null;
     },
-    describe: String,
+    write: String,
   },
   expectBy: {
-    takes: 'a time of day as HH:MM',
-    read: (text) => (/^([01]\d|2[0-3]):[0-5]\d$/.test(text) ? text : null),
-    describe: String,
+    group: 'Alarms',
+    meaning: 'Time of day, in the time zone of the organization, by which the expected files must have been uploaded.',
+    takes: ['a time of day from 00:00 to 23:59'],
+    example: '06:00',
+    default: 'the first slot of the day',
+    read: (text) => (isTimeOfDay(text) ? text : null),
+    write: String,
   },
   expectDays: {
-    takes: 'daily, weekdays, days as mon,wed,fri,',
+    group: 'Alarms',
+    meaning: 'Days on which the expected files must be uploaded.',
+    takes: days,
+    example: 'mon,wed,fri',
+    default: 'the days of the slots',
     read: (text) => (readDays(text) === null ? null : text),
-    describe: String,
+    write: String,
   },
   smallerThan: {
-    takes: 'a share as 50%',
-    read: (text) => (/^([1-9]\d?)%$/.test(text) ? Number.parseInt(text, 10) / 100 : null),
-    describe: (share) => `${Math.round(share * 100)}%`,
+    group: 'Alarms',
+    meaning: 'Raise an alarm if an expected file has less than this share of its usual rows or bytes.',
+    takes: ['a share from 1% to 99%'],
+    example: '30%',
+    default: '50%',
+    read: (text) => {
+      const share = readShare(text);
+      return share !== null && share >= 0.01 && share <= 0.99 ? share : null;
+    },
+    write: writeShare,
   },
-  unchangedDays: count,
-  cadence: {
-    takes: 'daily, weekdays, days as mon,wed,fri, on-upload,',
-    read: (text) => (text === 'on-upload' || readDays(text) !== null ? text : null),
-    describe: String,
+  unchangedDays: {
+    group: 'Alarms',
+    meaning: 'Raise an alarm if an expected file has had the same content for this many days.',
+    ...wholeNumber(1, most),
+    example: '7',
+    default: 'no alarm',
+    unit: 'days',
   },
-  earlyCheck: {
-    takes: 'yes or no',
-    read: (text) => (/^(yes|no)$/.test(text) ? text === 'yes' : null),
-    describe: (value) => (value ? 'yes' : 'no'),
+  addresses: {
+    group: 'SFTP access',
+    meaning: 'Addresses from which the organization may log in.',
+    takes: ['addresses', 'address ranges', 'several of them separated by commas'],
+    example: '192.0.2.0/24,2001:db8::/32',
+    default: 'every address',
+    read: (text) => {
+      const ranges = text.split(',').map(readRange);
+      return ranges.every((range) => range !== null) ? ranges : null;
+    },
+    write: (ranges) => ranges.join(','),
   },
+  hours: {
+    group: 'SFTP access',
+    meaning:
+      'Days and times, in the time zone of the organization, at which it may log in. Open sessions may continue after that.',
+    takes: ['times of the day such as 06:00-20:00', 'times of the week such as "mon-fri 06:00-20:00,sat 08:00-12:00"'],
+    example: 'mon-fri 06:00-20:00',
+    default: 'always',
+    read: (text) => (parseHours(text) === null ? null : text.toLowerCase()),
+    write: String,
+  },
+  maxConnections: {
+    group: 'SFTP access',
+    meaning: 'Most logged-in connections at once.',
+    ...wholeNumber(1, most),
+    example: '5',
+    default: { setting: 'maxConnectionsPerOrg' },
+  },
+  maxSessions: {
+    group: 'SFTP access',
+    meaning: 'Most SFTP sessions at once. One connection can have several.',
+    ...wholeNumber(1, most),
+    example: '10',
+    default: { setting: 'maxSessionsPerOrg' },
+  },
+  maxHandles: {
+    group: 'SFTP access',
+    meaning: 'Most files and folders that its sessions together may have open at once.',
+    ...wholeNumber(1, most),
+    example: '100',
+    default: { setting: 'maxHandlesPerOrg' },
+  },
+  uploadRate: { ...rate, meaning: 'Highest speed of all its uploads together.', example: '5MiB' },
+  downloadRate: { ...rate, meaning: 'Highest speed of all its downloads together.', example: '1MiB' },
 };
 
-const standardLabels: readonly string[] = [...Object.values(userLabels), ...Object.values(teamLabels)];
-
-function readIdentifier(text: string): string | null {
-  const label = collapse(text);
-  return isOwnLabel(label) ? label : null;
-}
-
-function readAliases(text: string): Record<string, string> | null {
-  const pairs = text.split(';').map((pair) => pair.split('=').map(collapse));
-  const aliases = pairs.map(([label = '', meant = '', ...more]): [string, string | undefined] => [
-    label,
-    more.length > 0 || !isOwnLabel(label) ? undefined : standardLabels.find((one) => labelKey(one) === labelKey(meant)),
-  ]);
-  const isTwice = new Set(aliases.map(([label]) => labelKey(label))).size < aliases.length;
-  if (isTwice || aliases.some(([, standard]) => standard === undefined)) return null;
-  return Object.fromEntries(aliases) as Record<string, string>;
-}
-
-/** A name that files have no other meaning for. */
-function isOwnLabel(label: string): boolean {
-  const taken = [...standardLabels, exportOnly].map(labelKey);
-  return label !== '' && isName(label) && !taken.includes(labelKey(label));
-}
-
-export const optionNames = Object.keys(rules) as (keyof OrgOptions)[];
-
-export function isOptionName(name: string): name is keyof OrgOptions {
-  return Object.hasOwn(rules, name);
-}
-
-/** Reads one option; `default` is null. @throws OperationError `usage` that says what the option takes. */
-export function readOption(name: keyof OrgOptions, text: string): OptionChange {
-  if (text.trim() === 'default') return { [name]: null };
-  const rule = rules[name] as OptionRule<unknown>;
-  const value = rule.read(text.trim());
-  if (value === null) throw new OperationError('usage', `${name} takes ${rule.takes} or "default", not "${text}"`);
-  return { [name]: value } as OptionChange;
+/** Rounded as percentages with decimals are written: 0.07 is `7%`. */
+function writeShare(share: number): string {
+  return `${Number((share * 100).toFixed(6))}%`;
 }
 
 export function mergeOptions(before: OrgOptions, change: OptionChange): OrgOptions {
   const merged = Object.entries({ ...before, ...change }).filter(([, value]) => value !== null);
   return Object.fromEntries(merged);
-}
-
-/** The chosen options by name, as people read them. */
-export function describeOptions(options: OrgOptions): Record<string, string> {
-  const chosen = optionNames.filter((name) => options[name] !== undefined);
-  return Object.fromEntries(chosen.map((name) => [name, (rules[name] as OptionRule<unknown>).describe(options[name])]));
 }

@@ -1,5 +1,4 @@
-/** Adding, changing and removing organizations, across both databases. */
-
+/** Adds, changes, enables, disables and removes organizations, in both databases. */
 import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
@@ -17,23 +16,21 @@ import { removePartials } from '../storage/partials.js';
 import { OperationError } from './error.js';
 import { mergeLimits } from './orglimits.js';
 import { mergeOptions } from './orgoptions.js';
-import { checkOrgId, describeChange, type OrgFields } from './orgsettings.js';
+import { checkOrgId, describeChange, fieldDefaults, type OrgFields } from './orgsettings.js';
 import { requestSftp, requirePlan, requireRequest } from './sftpaccess.js';
 import type { Workplace } from './workplace.js';
 
-const standardPlan = 'enterprise';
-
 export interface AddedOrg {
   org: Org;
-  /** false: an earlier, interrupted attempt had made the organization; this one completed it. */
+  /** false: an earlier, interrupted attempt had added the organization, and this one completed it. */
   created: boolean;
-  /** Path of the master key when this made it: it must be backed up. */
+  /** Path of the master key, if this call made it: it must be backed up. null: there was one. */
   madeMasterKey: string | null;
 }
 
 /**
- * Makes an organization with its age identity and its owner, an active admin. An attempt that was cut short is completed
- * by the next one: the organization comes first and disabled, then the owner, and only then is it enabled.
+ * Adds an organization with its age identity and its owner, an active admin. The next call completes an attempt that was
+ * interrupted: the organization is added first, disabled; then the owner; and only then is it enabled.
  * @throws OperationError `usage` for an unusable id, `refused` when the organization exists and is whole.
  */
 export async function addOrganization(
@@ -43,17 +40,13 @@ export async function addOrganization(
   enable: boolean,
 ): Promise<AddedOrg> {
   checkOrgId(id);
-  if (enable) requirePlan(place.settings, fields.plan ?? standardPlan, id);
+  if (enable) requirePlan(place.settings, fields.plan ?? fieldDefaults.plan, id);
   const { master, created: isNewMaster } = await place.makeMaster();
   const at = place.now();
   const org: Org = {
     id,
     name: id,
-    plan: standardPlan,
-    slot: '02:00',
-    timeZone: 'UTC',
-    dateFormat: 'auto',
-    teamsMode: 'add',
+    ...fieldDefaults,
     ...fields,
     ...(await createOrgIdentity(master.recipient, place.settings.recipientType)),
     oldIdentities: [],
@@ -61,7 +54,7 @@ export async function addOrganization(
     createdAt: at,
     slotsFrom: at,
     expectFrom: 0,
-    // `--enable` says that the owner asked.
+    // `--enable` means that the owner requested it.
     sftpRequest: enable ? { at, by: fields.ownerEmail } : null,
     limits: {},
     options: {},
@@ -92,37 +85,37 @@ async function insertNew(place: Workplace, org: Org): Promise<boolean> {
   }
 }
 
-/** Gives a directory in which nothing was ever written its owner; whether it had to. */
+/** Adds the owner to a directory in which nothing was ever written. Returns whether it was such a one. */
 async function completeDirectory(place: Workplace, org: Org): Promise<boolean> {
   if ((await readVersion(place.directory.read, org.id)) > 0) return false;
   return placeOwner(place, org);
 }
 
-/** Makes the owner an active admin; whether they were not. */
+/** Makes the owner an active admin. Returns whether that changed anything. */
 function placeOwner(place: Workplace, org: Org): Promise<boolean> {
   const owner = { org: org.id, email: org.ownerEmail, emailKey: emailKey(org.ownerEmail), at: place.now() };
   return insertOwner(place.directory.write, owner);
 }
 
-/** What `owner=` may do to users, and who is told. */
+/** How a change of the owner may change users, and where its effects are reported. */
 export interface OwnerOptions {
-  /** Whether an address that no user has makes a new user, an admin. */
+  /** Whether an email that no user has creates a user, who becomes an admin. */
   createOwner?: boolean | undefined;
-  /** Told what the change does beside what it names. */
-  tell?: (line: string) => void;
+  /** Called with a sentence for each effect of the change that is not a setting that it names. */
+  note?: (sentence: string) => void;
 }
 
 /**
- * Changes what `fields` name. The owner must be a user, and becomes an admin. A plan that is left for one without the SFTP
- * door, or from one, closes the door until it is asked for and agreed to again. A new slot, time zone or cadence begins with its next occurrence, and so does what is expected;
- * a slot that was missed before is caught up, unless slots are other ones now.
+ * Changes the given fields. The owner must be a user, and becomes an admin. A change to a plan without SFTP access, or from
+ * one, ends the access until it is requested and enabled again. A new slot, time zone or cadence applies from its next
+ * occurrence, and so do new expected files; a slot that was missed before is made up for, unless the slots change.
  * @throws OperationError `refused` when no user has the owner's address.
  */
 export async function setOrganization(
   place: Workplace,
   id: string,
   fields: OrgFields,
-  { createOwner = false, tell = () => {} }: OwnerOptions = {},
+  { createOwner = false, note = () => {} }: OwnerOptions = {},
 ): Promise<Org> {
   const before = await place.org(id);
   const { limits, options, ...plain } = fields;
@@ -137,48 +130,50 @@ export async function setOrganization(
   if (expectFiles !== past.expectFiles || expectBy !== past.expectBy || expectDays !== past.expectDays)
     change.expectFrom = place.now();
   const owner = fields.ownerEmail === undefined ? null : await judgeOwner(place, id, fields.ownerEmail, createOwner);
-  const closing = closeDoor(place.settings, before, then.plan);
+  const ending = endAccess(place.settings, before, then.plan);
   await place.control.transact(async (tx) => {
-    await updateOrg(tx, id, { ...change, ...closing });
+    await updateOrg(tx, id, { ...change, ...ending });
     await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
-    if (closing.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
-    if (closing.sftpRequest === null) await audit(tx, place, id, 'org.sftp_request_ended', { reason: 'plan' });
+    if (ending.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
+    if (ending.sftpRequest === null) await audit(tx, place, id, 'org.sftp_request_ended', { reason: 'plan' });
   });
   const after = await place.org(id);
-  if (owner?.told != null) tell(owner.told);
-  if (closing.enabled === false) tell(`The plan ${then.plan}: the SFTP door of ${id} is closed, and sessions end.`);
-  if (closing.sftpRequest === null)
-    tell(`To open it again: dropslot orgs request-sftp ${id} --by EMAIL, then dropslot orgs enable ${id}`);
+  if (owner?.remark != null) note(owner.remark);
+  if (ending.enabled === false)
+    note(`The change of the plan to ${then.plan} disabled SFTP access for ${id}, and ends its sessions.`);
+  if (ending.sftpRequest === null)
+    note(`To enable it again: dropslot orgs request-sftp ${id} --by EMAIL, then dropslot orgs enable ${id}`);
   if (fields.ownerEmail !== undefined) await placeOwner(place, after);
   return after;
 }
 
-/** What the new owner becomes, for the audit trail and for people. @throws OperationError `refused` */
+/** How the new owner's user changes, for the audit trail and for people. @throws OperationError `refused` */
 async function judgeOwner(
   place: Workplace,
   id: string,
   email: string,
   mayCreate: boolean,
-): Promise<{ detail: Record<string, unknown>; told: string | null }> {
+): Promise<{ detail: Record<string, unknown>; remark: string | null }> {
   const user = await findUser(place.directory.read, id, emailKey(email));
   if (user === null && !mayCreate)
     throw new OperationError(
       'refused',
-      `no user of ${id} has the address ${email}: mend it, import the user first, or make it a new user and admin with --create-owner`,
+      `no user of ${id} has the address ${email}: correct it, import the user first, or create the user, as an admin, with --create-owner`,
     );
-  if (user === null) return { detail: { owner: 'created as an admin' }, told: `${email} is a new user, and an admin.` };
-  if (user.isAdmin && user.status === 'active') return { detail: {}, told: null };
+  if (user === null)
+    return { detail: { owner: 'created as an admin' }, remark: `${email} is a new user, and an admin.` };
+  if (user.isAdmin && user.status === 'active') return { detail: {}, remark: null };
   const was = [user.isAdmin ? null : 'no admin', user.status === 'active' ? null : 'deactivated']
     .filter((word) => word !== null)
     .join(', ');
   return {
     detail: { owner: 'made an active admin', user: user.id, was },
-    told: `${user.email} is an active admin now (was: ${was}).`,
+    remark: `${user.email} is an active admin now (was: ${was}).`,
   };
 }
 
-/** A door that a plan has closed stays closed when the plan has one again: nobody has agreed to that. */
-function closeDoor(
+/** Access that a plan ended needs a new request when a later plan includes it: the operator has not agreed to that. */
+function endAccess(
   settings: Workplace['settings'],
   before: Org,
   plan: string,
@@ -190,13 +185,13 @@ function closeDoor(
   };
 }
 
-/** @throws OperationError `refused` unless the plan has an SFTP door, an admin asked for it, and there is an identity. */
+/** @throws OperationError `refused` unless the plan includes SFTP access, an admin requested it, and there is an identity. */
 export async function enableOrganization(place: Workplace, id: string): Promise<Org> {
   const org = await place.org(id);
   if (org.sealedIdentity === null)
     throw new OperationError(
       'refused',
-      `the identity of organization ${id} was destroyed: make a new one with "dropslot identity rotate ${id}"`,
+      `the identity of organization ${id} was destroyed: create a new one with "dropslot identity rotate ${id}"`,
     );
   requirePlan(place.settings, org.plan, id);
   requireRequest(org);
@@ -225,14 +220,17 @@ export interface RemovedOrg {
 }
 
 /**
- * Removes an organization: its directory, its sealed files, and last its rows, so that an attempt that was cut short is
- * completed by the next one. The audit trail stays.
+ * Removes an organization: its directory, its sealed files, and last its rows, so that the next call completes an attempt
+ * that was interrupted. The audit trail is kept.
  * @throws OperationError `refused` while an import of it runs.
  */
 export async function removeOrganization(place: Workplace, id: string): Promise<RemovedOrg> {
   await disableOrganization(place, id);
   if ((await listRuns(place.control.read, id)).some((run) => run.state === 'running'))
-    throw new OperationError('refused', `an import of ${id} is running: wait for its end, then remove it`);
+    throw new OperationError(
+      'refused',
+      `an import of ${id} is running: wait until it has finished, then repeat the command`,
+    );
   const directory = await deleteDirectory(place.directory.write, id);
   const removed: RemovedOrg = { files: 0, bytes: 0, ...directory };
   await removeFiles(place, id, removed);
@@ -246,7 +244,7 @@ export async function removeOrganization(place: Workplace, id: string): Promise<
   return removed;
 }
 
-/** Removes the sealed files; the rows go with the organization's. Bytes that are gone already are no error. */
+/** Removes the sealed files; `deleteOrg` removes their rows. A file that is missing already is no error. */
 async function removeFiles(place: Workplace, org: string, removed: RemovedOrg): Promise<void> {
   for (const blob of await listBlobs(place.control.read, org)) {
     await removeBlob(place.paths, blob.id);

@@ -1,4 +1,4 @@
-/** The SFTP door opens when the plan has one, an admin of the organization asked for it, and an operator agreed. */
+/** SFTP access of an organization: its plan must include it, an admin must request it, and an operator must enable it. */
 import { hasSftp, type Settings } from '../config/settings.js';
 import { recordAudit } from '../db/control/audit.js';
 import { type Org, updateOrg } from '../db/control/orgs.js';
@@ -8,8 +8,8 @@ import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
 /**
- * Notes that an admin asked. An operator agrees by `orgs enable`.
- * @throws OperationError `refused` when the address is no active admin's, or the plan has no SFTP door.
+ * Records the request of an admin. An operator grants it with `orgs enable`.
+ * @throws OperationError `refused` when the address is not that of an active admin, or the plan does not include SFTP access.
  */
 export async function requestSftp(place: Workplace, id: string, email: string): Promise<Org> {
   const org = await place.org(id);
@@ -18,12 +18,12 @@ export async function requestSftp(place: Workplace, id: string, email: string): 
   if (user === null || !user.isAdmin || user.status !== 'active')
     throw new OperationError(
       'refused',
-      `${email.trim()} is no active admin of ${id}: only an admin may ask for the SFTP door`,
+      `${email.trim()} is not an active admin of ${id}: only an active admin can request SFTP access`,
     );
   const at = place.now();
   await place.control.transact(async (tx) => {
     await updateOrg(tx, id, { sftpRequest: { at, by: user.email } });
-    // The address is personal data: the trail names the user of the directory.
+    // The address is personal data: the audit trail has the user's id in the directory.
     const detail = { user: user.id };
     await recordAudit(tx, { at, org: id, actor: place.actor, action: 'org.sftp_requested', subject: id, detail });
   });
@@ -35,15 +35,15 @@ export function requirePlan(settings: Pick<Settings, 'sftpPlans'>, plan: string,
   if (!hasSftp(settings, plan))
     throw new OperationError(
       'refused',
-      `the plan "${plan}" has no SFTP door (sftpPlans: ${settings.sftpPlans}); change it with "dropslot orgs set ${id} plan=…"`,
+      `the plan "${plan}" does not include SFTP access. Plans that do: ${settings.sftpPlans} (server setting sftpPlans). Choose one of them with --plan when you add the organization, or later: dropslot orgs set ${id} plan=NAME`,
     );
 }
 
-/** @throws OperationError `refused` unless somebody who may has asked. */
+/** @throws OperationError `refused` unless an admin has requested SFTP access. */
 export function requireRequest(org: Org): void {
   if (org.sftpRequest === null)
     throw new OperationError(
       'refused',
-      `no admin of ${org.id} has asked for the SFTP door yet: dropslot orgs request-sftp ${org.id} --by EMAIL`,
+      `no admin of ${org.id} has requested SFTP access yet; to record a request: dropslot orgs request-sftp ${org.id} --by EMAIL`,
     );
 }

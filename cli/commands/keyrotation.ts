@@ -24,7 +24,7 @@ the time that is left; "keys set" can lengthen it.`,
     )
     .argument('<org>')
     .argument('<file>', 'the new public key; - reads standard input')
-    .option('--grace <time>', 'how long the old keys go on: 7d, 12h, 30m, 2w, 0', '7d')
+    .option('--grace <time>', 'how long the old keys remain valid: 7d, 12h, 30m, 2w, 0', '7d')
     .option('--replaces <fingerprints...>', 'which keys are old (default: every other key)')
     .option('--managed', 'also keys that belong to files of the folder of keys');
   withTerms(rotate)

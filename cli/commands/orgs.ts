@@ -1,4 +1,4 @@
-/** `dropslot orgs …`. */
+/** The commands `dropslot orgs …`: add, list, show, set, request-sftp, enable, disable and remove organizations. */
 import type { Command } from 'commander';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { OperationError } from '../../operations/error.js';
@@ -12,13 +12,20 @@ import {
   removeOrganization,
   setOrganization,
 } from '../../operations/orgs.js';
-import { checkOrgId, readAssignments, readOrgFields } from '../../operations/orgsettings.js';
+import {
+  checkOrgId,
+  listWithoutDefault,
+  orgSettings,
+  readAssignments,
+  readOrgFields,
+} from '../../operations/orgsettings.js';
 import { requestSftp } from '../../operations/sftpaccess.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
 import { ask } from '../prompt.js';
 import { detailOrg, orgDetailsToJson, orgList, orgToJson, renderOrg, summarizeOrg } from '../views/orgs.js';
+import { renderSettingsHelp } from '../views/orgsettings.js';
 
 interface AddOptions {
   owner: string;
@@ -42,15 +49,17 @@ function registerAdd(orgs: Command): void {
   orgs
     .command('add')
     .summary('add an organization')
-    .description('Adds an organization with its own age identity, and its owner as an active admin.')
-    .argument('<org>', 'its id, which is its SSH user name: a-z, 0-9, dot, dash, underscore')
-    .requiredOption('--owner <email>', 'its owner, an admin')
-    .option('--name <name>', 'its name (default: the id)')
-    .option('--slot <time>', 'when its files are imported each day, HH:MM or 02:00,14:00 (default: 02:00)')
-    .option('--time-zone <zone>', 'IANA time zone of the slot and of dates (default: UTC)')
-    .option('--date-format <format>', 'auto, mdy or dmy (default: auto)')
-    .option('--plan <plan>', 'its plan (default: enterprise)')
-    .option('--enable', 'its owner asked for the SFTP door: open it now')
+    .description(
+      'Adds an organization with its own age identity, and its owner as an active admin.\n\nThe command "orgs set" has more settings.',
+    )
+    .argument('<org>', 'id, which is also the SSH user name: a-z, 0-9, dot, dash, underscore')
+    .requiredOption('--owner <email>', 'email of the owner, who becomes an admin')
+    .option('--name <name>', describeOption('name'))
+    .option('--slot <time>', describeOption('slot'))
+    .option('--time-zone <zone>', describeOption('timeZone'))
+    .option('--date-format <format>', describeOption('dateFormat'))
+    .option('--plan <plan>', describeOption('plan'))
+    .option('--enable', 'enable SFTP access now; only if the owner has requested it')
     .addHelpText(
       'after',
       examples(
@@ -59,7 +68,7 @@ function registerAdd(orgs: Command): void {
       ),
     )
     .action((id: string, { enable, owner, ...values }: AddOptions, command: Command) => {
-      // Before anything is made.
+      // Checked first: a wrong value must not leave a new data folder.
       checkOrgId(id);
       const fields = { ...readOrgFields({ ...values, owner }), ownerEmail: owner.trim() };
       return atWorkplace(
@@ -75,15 +84,22 @@ function registerAdd(orgs: Command): void {
     });
 }
 
+/** The meaning of an option of `orgs add`, which is a setting of `orgs set` too. */
+function describeOption(name: string): string {
+  const { meaning, default: standard } = orgSettings.find((setting) => setting.name === name)!;
+  const [sentence] = meaning.split(/\.(?: |$)/);
+  return `${sentence![0]!.toLowerCase()}${sentence!.slice(1)} (default: ${standard})`;
+}
+
 function describeAdded({ org, created }: AddedOrg): string {
   return [
     created
       ? `Added ${org.id}.`
-      : `${org.id} was there without its owner, since an earlier attempt was cut short: it is complete now.`,
+      : `Completed ${org.id}: an earlier "orgs add" was interrupted before it had added the owner.`,
     org.enabled
       ? 'It is enabled.'
-      : `It is disabled until an admin asks for the SFTP door (dropslot orgs request-sftp ${org.id} --by EMAIL); then: dropslot orgs enable ${org.id}`,
-    `Let it log in: dropslot keys add ${org.id} FILE`,
+      : `It is disabled until an admin requests SFTP access (dropslot orgs request-sftp ${org.id} --by EMAIL) and you enable it: dropslot orgs enable ${org.id}`,
+    `To add a login key: dropslot keys add ${org.id} FILE`,
   ].join('\n');
 }
 
@@ -91,7 +107,7 @@ function registerRead(orgs: Command): void {
   orgs
     .command('list')
     .summary('list the organizations')
-    .description('Lists the organizations, with their usable login keys and what waits for their next slot.')
+    .description('Lists the organizations, each with the number of its usable login keys and queued files.')
     .addHelpText('after', examples('dropslot orgs list', 'dropslot orgs list --json'))
     .action((_options, command: Command) =>
       atWorkplace(command, async (place, out) => {
@@ -102,11 +118,12 @@ function registerRead(orgs: Command): void {
   orgs
     .command('show')
     .summary('show one organization')
-    .description('Shows an organization: its settings, and how much it has of everything.')
-    .argument('<org>')
-    .addHelpText('after', examples('dropslot orgs show acme'))
-    .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => showOrg(place, out, await place.org(id))),
+    .description('Shows the state of an organization, and its settings that differ from their default.')
+    .argument('<org>', 'id of the organization')
+    .option('--all', 'show every setting, also those that have their default')
+    .addHelpText('after', examples('dropslot orgs show acme', 'dropslot orgs show acme --all'))
+    .action((id: string, { all }: { all?: boolean }, command: Command) =>
+      atWorkplace(command, async (place, out) => showOrg(place, out, await place.org(id), all)),
     );
 }
 
@@ -115,61 +132,66 @@ function registerChange(orgs: Command): void {
     .command('set')
     .summary('change an organization')
     .description(
-      `Changes an organization. Keys: name, owner, slot, timeZone, dateFormat, plan, teams (add or replace);
-maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes (as 500MiB; "default": the setting's);
-maxDeactivations, maxAdminChanges, maxUpdatedShare (what needs no approval);
-identifier (the column that tells who a user is), aliases (as "Work Email=User Email; Boss=Manager Email"),
-encoding (utf-8, utf-16, windows-1252 or auto);
-maxConnections, maxSessions, maxHandles, uploadRate, downloadRate (bytes a second), hours, addresses.
-cadence (daily, weekdays, mon,wed or on-upload), earlyCheck (yes or no);
-expectFiles, expectBy, expectDays, smallerThan, unchangedDays (what is an alarm).
-A new slot, time zone or cadence begins with its next occurrence; nothing is caught up. A new owner is a user who is there, and
-becomes an admin. A plan without the SFTP door closes it: later it needs "orgs request-sftp" and "orgs enable" again.`,
+      `Changes settings of an organization. If one of the values is wrong, nothing is changed.
+KEY=default restores the default of every setting but ${listWithoutDefault()}.
+
+A new slot, time zone or cadence applies from the next slot; missed slots are not made up for.`,
     )
-    .argument('<org>')
-    .argument('<key=value...>')
-    .option('--create-owner', 'make a new user of the address in owner=, if no user has it')
+    .argument('<org>', 'id of the organization')
+    .argument('<key=value...>', 'settings and their new values; see the list below')
+    .option('--create-owner', 'create the user that owner= names, if there is none')
+    .addHelpText('after', () => renderSettingsHelp())
     .addHelpText(
       'after',
       examples(
         'dropslot orgs set acme slot=04:30 timeZone=America/New_York',
-        'dropslot orgs set acme teams=replace',
+        'dropslot orgs set acme teams=replace expectFiles=users,teams',
         'dropslot orgs set acme maxStoredBytes=20GiB maxFiles=default',
       ),
     )
     .action((id: string, assignments: string[], { createOwner }: { createOwner?: boolean }, command: Command) =>
       atWorkplace(command, async (place, out) => {
-        const options = { createOwner, tell: out.note };
+        const options = { createOwner, note: out.note };
         await showOrg(place, out, await setOrganization(place, id, readAssignments(assignments), options));
       }),
     );
   orgs
     .command('request-sftp')
-    .summary('note that an admin asked for the SFTP door')
+    .summary('record that an admin requested SFTP access')
     .description(
-      `Notes that an admin of an organization asked for the SFTP door, which its plan must include.
-You agree with "dropslot orgs enable ORG"; both are in the audit trail.`,
+      `Records that an admin of an organization requested SFTP access, which its plan must include.
+You grant it with "dropslot orgs enable ORG". The audit trail has both.`,
     )
-    .argument('<org>')
-    .requiredOption('--by <email>', 'who asked: an active admin of the organization')
+    .argument('<org>', 'id of the organization')
+    .requiredOption('--by <email>', 'the admin who requested it: an active admin of the organization')
     .addHelpText('after', examples('dropslot orgs request-sftp acme --by jane@acme.test'))
     .action((id: string, { by }: { by: string }, command: Command) =>
       atWorkplace(command, async (place, out) => {
         const org = await requestSftp(place, id, by);
-        const next = org.enabled ? 'It is enabled already.' : `To agree: dropslot orgs enable ${id}`;
-        await out.show(orgToJson(org), `${org.sftpRequest!.by} asked for the SFTP door of ${id}. ${next}`);
+        const next = org.enabled ? 'It is enabled already.' : `To enable it: dropslot orgs enable ${id}`;
+        await out.show(orgToJson(org), `${org.sftpRequest!.by} requested SFTP access for ${id}. ${next}`);
       }),
     );
   const switches = [
-    { name: 'enable', summary: 'let an organization log in', does: 'Lets', change: enableOrganization },
-    { name: 'disable', summary: 'let it log in no longer', does: 'No longer lets', change: disableOrganization },
+    {
+      name: 'enable',
+      summary: 'allow an organization to log in',
+      does: 'Allows an organization to log in. Its plan must include SFTP access, and an admin must have requested it.',
+      change: enableOrganization,
+    },
+    {
+      name: 'disable',
+      summary: 'stop an organization from logging in',
+      does: 'Stops an organization from logging in, and ends its sessions. Its files, keys and users are kept.',
+      change: disableOrganization,
+    },
   ];
   for (const { name, summary, does, change } of switches) {
     orgs
       .command(name)
       .summary(summary)
-      .description(`${does} an organization log in. Nothing that it has is removed or changed.`)
-      .argument('<org>')
+      .description(does)
+      .argument('<org>', 'id of the organization')
       .addHelpText('after', examples(`dropslot orgs ${name} acme`))
       .action((id: string, _options, command: Command) =>
         atWorkplace(command, async (place, out) => {
@@ -183,10 +205,12 @@ You agree with "dropslot orgs enable ORG"; both are in the audit trail.`,
 function registerRemove(orgs: Command): void {
   orgs
     .command('remove')
-    .summary('remove an organization and all it has')
-    .description('Removes an organization for good: its files, keys, users, teams and runs. The audit trail stays.')
-    .argument('<org>')
-    .option('--yes', 'do not ask')
+    .summary('remove an organization and all its data')
+    .description(
+      'Removes an organization with its files, keys, users, teams and runs. This cannot be undone. The audit trail is kept.',
+    )
+    .argument('<org>', 'id of the organization')
+    .option('--yes', 'do not ask for confirmation')
     .addHelpText('after', examples('dropslot orgs remove acme', 'dropslot orgs remove acme --yes'))
     .action((id: string, { yes }: { yes?: boolean }, command: Command) =>
       atWorkplace(command, async (place, out) => {
@@ -201,18 +225,21 @@ function registerRemove(orgs: Command): void {
     );
 }
 
-/** @throws OperationError `refused` without the person's word, or without a person. */
+/** @throws OperationError `refused` unless the person at the terminal types the id, and where there is no terminal. */
 async function confirmRemoval(place: Workplace, org: Org): Promise<void> {
   if (!process.stdin.isTTY)
-    throw new OperationError('refused', `removing ${org.id} can't be undone: say so with --yes`);
+    throw new OperationError(
+      'refused',
+      `the removal of ${org.id} can't be undone: repeat the command with --yes to confirm it`,
+    );
   const { users, teams, queued } = await detailOrg(place, org);
   const answer = await ask(
-    `This removes ${org.id} for good: its files (${queued} still queued), keys, ${users.active + users.deactivated} users and ${teams} teams.\nType its id to remove it: `,
+    `This removes ${org.id} with its files (${queued} of them queued), keys, ${users.active + users.deactivated} users and ${teams} teams, and can't be undone.\nType its id to remove it: `,
   );
   if (answer !== org.id) throw new OperationError('refused', 'nothing was removed');
 }
 
-async function showOrg(place: Workplace, out: Output, org: Org): Promise<void> {
+async function showOrg(place: Workplace, out: Output, org: Org, all = false): Promise<void> {
   const details = await detailOrg(place, org);
-  await out.show(orgDetailsToJson(details), renderOrg(details));
+  await out.show(orgDetailsToJson(details, all), renderOrg(details, all));
 }

@@ -1,8 +1,8 @@
-/** How organizations look to people and to programs. */
+/** Organizations as `orgs list` and `orgs show` print them, for people and as JSON. */
 import { hasSftp } from '../../config/settings.js';
 import { type Alarm, listOpenAlarms } from '../../db/control/alarms.js';
 import { listLoginKeys } from '../../db/control/keys.js';
-import { limitNames, type Org } from '../../db/control/orgs.js';
+import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { countTeams } from '../../db/directory/teams.js';
@@ -12,10 +12,10 @@ import { nextSlot } from '../../importer/schedule/calendar.js';
 import { describeAlarm } from '../../importer/schedule/expectations.js';
 import { formatTime, isoTime } from '../../operations/format.js';
 import { stateOfKey } from '../../operations/keyterms.js';
-import { describeLimit } from '../../operations/orglimits.js';
-import { describeOptions } from '../../operations/orgoptions.js';
+import { listSettings, type SettingValue } from '../../operations/orgsettings.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { type ListView, renderRecord } from '../output.js';
+import { renderSettingValues, settingValuesToJson } from './orgsettings.js';
 
 export interface OrgSummary {
   org: Org;
@@ -46,13 +46,14 @@ export const orgList: ListView<OrgSummary> = {
 export interface OrgDetails extends OrgSummary {
   users: UserCounts;
   teams: number;
-  /** The run that waits for an operator's word; null: none does. */
+  /** The run that is held until an operator approves or rejects it; null: none is. */
   heldRun: number | null;
-  /** Whether its plan includes the SFTP door. */
+  /** Whether its plan includes SFTP access. */
   hasDoor: boolean;
   nextSlotAt: number;
-  /** Those that are not over. */
+  /** Open alarms. */
   alarms: Alarm[];
+  settings: SettingValue[];
 }
 
 export async function detailOrg(place: Workplace, org: Org): Promise<OrgDetails> {
@@ -62,35 +63,25 @@ export async function detailOrg(place: Workplace, org: Org): Promise<OrgDetails>
   const alarms = await listOpenAlarms(place.control.read, org.id);
   const nextSlotAt = nextSlot(org.timeZone, org.slot, place.now(), slotDays(org.options)).at;
   const hasDoor = hasSftp(place.settings, org.plan);
-  return { ...(await summarizeOrg(place, org)), users, teams, heldRun, hasDoor, nextSlotAt, alarms };
+  const settings = listSettings(org, place.settings);
+  return { ...(await summarizeOrg(place, org)), users, teams, heldRun, hasDoor, nextSlotAt, alarms, settings };
 }
 
-export function renderOrg({
-  org,
-  alarms,
-  hasDoor,
-  nextSlotAt,
-  usableKeys,
-  queued,
-  users,
-  teams,
-  heldRun,
-}: OrgDetails): string {
+/** The state of an organization, then its settings: those that differ from their default, or all of them. */
+export function renderOrg(details: OrgDetails, all = false): string {
+  const hint = all ? [] : [`\nAll settings, with their defaults: dropslot orgs show ${details.org.id} --all`];
+  return [renderState(details), `\n${renderSettingValues(details.settings, all)}`, ...hint].join('\n');
+}
+
+function renderState({ org, alarms, hasDoor, nextSlotAt, usableKeys, queued, users, teams, heldRun }: OrgDetails) {
+  const { sftpRequest } = org;
   return renderRecord([
     ['Organization', org.id],
-    ['Name', org.name],
-    ['Owner', org.ownerEmail],
     ['State', org.enabled ? 'enabled' : 'disabled'],
-    ['Plan', hasDoor ? org.plan : `${org.plan}: no SFTP door, nobody logs in`],
-    ['SFTP asked for', org.sftpRequest === null ? null : `${formatTime(org.sftpRequest.at)} by ${org.sftpRequest.by}`],
-    ['Slot', `${org.slot.replaceAll(',', ', ')} ${org.timeZone}, ${describeDays(slotDays(org.options))}`],
-    [
-      'Imported',
-      isOnUpload(org.options) ? 'as soon as a file is there; at the slot, what could not be imported then' : null,
-    ],
+    ['SFTP access', hasDoor ? null : `the plan ${org.plan} does not include it, so the organization cannot log in`],
+    ['SFTP requested', sftpRequest === null ? null : `${formatTime(sftpRequest.at)} by ${sftpRequest.by}`],
+    ['Imports', describeImports(org)],
     ['Next slot', org.enabled ? formatTime(nextSlotAt) : null],
-    ['Date format', org.dateFormat],
-    ['Teams', org.teamsMode === 'add' ? 'a file adds memberships' : 'a file replaces memberships'],
     ['Recipient', org.recipient],
     ['Identity', identityState(org)],
     ['Added', formatTime(org.createdAt)],
@@ -98,21 +89,29 @@ export function renderOrg({
     ['Queued files', String(queued)],
     ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun} --changes"`],
     ...alarms.map((alarm): [string, string] => ['Alarm', describeAlarm(alarm, org.timeZone)]),
-    ['Users', `${users.active} active (${users.admins} admins), ${users.deactivated} deactivated`],
-    ['Known teams', String(teams)],
-    ...limitNames.map((name): [string, string | null] => [name, describeLimit(name, org.limits[name])]),
-    ...Object.entries(describeOptions(org.options)),
+    ['Users', `${users.active} active (admins: ${users.admins}), ${users.deactivated} deactivated`],
+    ['Teams', String(teams)],
   ]);
 }
 
-export function orgDetailsToJson({ org, nextSlotAt, alarms, ...counts }: OrgDetails): Record<string, unknown> {
+function describeImports({ slot, timeZone, options }: Org): string {
+  const times = `${slot.replaceAll(',', ', ')} (${timeZone})`;
+  if (!isOnUpload(options)) return `${describeDays(slotDays(options))} at ${times}`;
+  return `each file as soon as it has been uploaded; at ${times} the files for which that was not possible`;
+}
+
+export function orgDetailsToJson(
+  { org, nextSlotAt, alarms, settings, ...counts }: OrgDetails,
+  all = false,
+): Record<string, unknown> {
   const told = alarms.map(({ kind, subject, openedAt, detail }) => ({
     kind,
     subject,
     openedAt: isoTime(openedAt),
     message: describeAlarm({ kind, subject, detail }, org.timeZone),
   }));
-  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt), alarms: told };
+  const values = all ? { settings: settingValuesToJson(settings) } : {};
+  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt), alarms: told, ...values };
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {
@@ -139,6 +138,6 @@ export function orgToJson(org: Org): Record<string, unknown> {
 }
 
 function identityState({ id, sealedIdentity, oldIdentities }: Org): string | null {
-  if (sealedIdentity === null) return 'destroyed: nothing opens its files';
-  return oldIdentities.length > 0 ? `being rotated: dropslot identity rotate ${id}` : null;
+  if (sealedIdentity === null) return 'destroyed: its stored files can no longer be opened';
+  return oldIdentities.length > 0 ? `rotation in progress; to continue it: dropslot identity rotate ${id}` : null;
 }

@@ -1,44 +1,48 @@
-/** How an organization's files are written; `auto`: UTF-8, UTF-16 with a byte order mark, else Windows-1252. */
+/** The options of one organization, kept as JSON in the column `options`. Operators set them with `orgs set`. */
+
+/** Character encoding of files; `auto`: UTF-8, UTF-16 with a byte order mark, else Windows-1252. */
 export type Encoding = 'utf-8' | 'utf-16' | 'windows-1252' | 'auto';
 
-/** What an operator may choose for one organization, beyond its limits: each option is absent until it is chosen. */
+/** An option is absent until an operator sets it. Each has a row in operations/orgoptions.ts. */
 export interface OrgOptions {
-  /** What one run may do without an approval; the settings of the same names say what holds without them. */
+  /** Deactivations that one run may make without an approval: `25`, or a share of the active users, `10%`. */
   maxDeactivations?: string;
+  /** Users that one run may make admins, or no longer admins, without an approval. */
   maxAdminChanges?: number;
+  /** Share of the active users, 0 to 1, whose email, manager or teams one run may change without an approval. */
   maxUpdatedShare?: number;
-  /** Logged-in connections at once; `maxConnectionsPerOrg` without it. */
+  /** Logged-in connections at once; without it the setting `maxConnectionsPerOrg`. */
   maxConnections?: number;
-  /** SFTP sessions at once; `maxSessionsPerOrg` without it. */
+  /** SFTP sessions at once; without it the setting `maxSessionsPerOrg`. */
   maxSessions?: number;
-  /** Open files and folders at once; `maxHandlesPerOrg` without it. */
+  /** Open files and folders at once; without it the setting `maxHandlesPerOrg`. */
   maxHandles?: number;
-  /** Bytes a second that all its clients together send; as fast as it goes without it. */
+  /** Bytes a second of all its uploads together; without it there is no limit. */
   uploadRate?: number;
-  /** Bytes a second that all its clients together fetch. */
+  /** Bytes a second of all its downloads together; without it there is no limit. */
   downloadRate?: number;
-  /** When it may log in, as `parseHours` of keys/login/hours.ts reads it: `mon-fri 06:00-20:00`; always without it. */
+  /** Times at which it may log in, in the form of `parseHours` (keys/login/hours.ts): `mon-fri 06:00-20:00`; without it always. */
   hours?: string;
-  /** CIDRs that it may log in from; every address without it. */
+  /** CIDRs from which it may log in; without it every address. */
   addresses?: string[];
-  /** `daily`, `weekdays`, days as `mon,wed`, or `on-upload`; daily without it. */
+  /** `daily`, `weekdays`, days as `mon,wed`, or `on-upload`; without it daily. */
   cadence?: string;
-  /** `users`, `teams` or `users,teams`: silence of these is an alarm. */
+  /** `users`, `teams` or `teams,users`: these files must come, and an alarm is raised if they do not. */
   expectFiles?: string;
-  /** HH:MM in its time zone; its slot without it. */
+  /** HH:MM in its time zone; without it its first slot. */
   expectBy?: string;
-  /** Days as `cadence` has them; those of its slots without it. */
+  /** Days in the forms of `cadence`; without it the days of its slots. */
   expectDays?: string;
-  /** Share of the usual size below which a file is an alarm; a half without it. */
+  /** Share of the usual size, 0 to 1, below which a file raises an alarm; without it 0.5. */
   smallerThan?: number;
-  /** A file that has been the same for so many days is an alarm; never without it. */
+  /** Days after which an unchanged file raises an alarm; without it there is no such alarm. */
   unchangedDays?: number;
-  /** Whether queued files are checked at once; true without it. */
+  /** Whether files are checked when they are uploaded; without it true. */
   earlyCheck?: boolean;
-  /** The column that tells who a user is, whatever their email (rule U15). */
+  /** The column that identifies a user, whatever their email (rule U15). */
   identifier?: string;
-  /** Labels of its files that mean a standard one (rule F7). */
+  /** Column names of its files, each with the standard column that it stands for (rule F7). */
   aliases?: Record<string, string>;
-  /** `utf-8` without it. */
+  /** Without it `utf-8`. */
   encoding?: Encoding;
 }

@@ -66,7 +66,7 @@ test('an organization from its beginning to its end', async (t) => {
 
   const early = await run('orgs', 'enable', 'acme');
   assert.equal(early.code, 4);
-  assert.match(early.stderr, /no admin of acme has asked .*orgs request-sftp acme/);
+  assert.match(early.stderr, /no admin of acme has requested .*orgs request-sftp acme/);
   assert.equal((await run('orgs', 'request-sftp', 'acme', '--by', 'jane@acme.test')).code, 0);
   assert.equal((await run('orgs', 'enable', 'acme')).stdout, 'acme is enabled.\n');
   assert.equal((await ask<OrgJson[]>('orgs', 'list'))[0]!.enabled, true);
@@ -152,12 +152,12 @@ test('wrong usage ends with 2 and one line', async (t) => {
     [['orgs', 'show'], /missing required argument 'org'/],
     [['orgs', 'add', 'acme'], /required option '--owner <email>'/],
     [['orgs', 'add', 'Acme!', '--owner', 'jane@acme.test'], /"Acme!" can't be an organization's id/],
-    [['orgs', 'add', 'acme', '--owner', 'jane'], /owner takes an email address/],
-    [['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--time-zone', 'Mars/Base'], /timeZone takes an IANA/],
-    [['orgs', 'list', '--config', config], /unknown setting prot \(settings file/],
+    [['orgs', 'add', 'acme', '--owner', 'jane'], /owner must be an email address/],
+    [['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--time-zone', 'Mars/Base'], /timeZone must be an IANA/],
+    [['orgs', 'list', '--config', config], /unknown setting prot \(settings file .*did you mean port\?/],
     [['orgs', 'list', '--config', '/nowhere.json'], /can't be read/],
-    [['serve', '--port', 'ssh'], /setting port/],
-    [['serve', '--role', 'boss'], /setting role/],
+    [['serve', '--port', 'ssh'], /setting port must be a whole number from 0 to 65535 \(command line\)/],
+    [['serve', '--role', 'boss'], /setting role must be all, intake or import/],
   ];
   for (const [args, message] of wrong) {
     const ran = await run(...args);
@@ -168,7 +168,42 @@ test('wrong usage ends with 2 and one line', async (t) => {
   }
   assert.throws(() => statSync(data), { code: 'ENOENT' }, 'nothing was made');
   const unknown = await runDropslot(['orgs', 'list'], { data, env: { DROPSLOT_PROT: '1' } });
-  assert.deepEqual([unknown.code, /unknown setting DROPSLOT_PROT/.test(unknown.stderr)], [2, true]);
+  assert.deepEqual(
+    [unknown.code, /unknown setting DROPSLOT_PROT .*did you mean DROPSLOT_PORT\?/.test(unknown.stderr)],
+    [2, true],
+  );
+});
+
+test('settings of an organization: help that fits a terminal, errors that help, and what show prints', async (t) => {
+  const { data, run, ask } = atShell(t);
+  const help = await run('orgs', 'set', '--help');
+  assert.deepEqual(
+    help.stdout.split('\n').filter((line) => line.length > 80),
+    [],
+  );
+  await run('orgs', 'add', 'acme', '--owner', 'jane@acme.test');
+  const set = (...assignments: string[]) => run('orgs', 'set', 'acme', ...assignments);
+  const misspelt = await set('slot=05:00', 'maxFile=5');
+  assert.deepEqual(
+    [misspelt.code, /unknown setting "maxFile"; did you mean maxFiles\?/.test(misspelt.stderr)],
+    [2, true],
+  );
+  assert.match(
+    (await set('expectFiles=payroll')).stderr,
+    /expectFiles must be users, teams, "users,teams" or default, not "payroll"; example: expectFiles=/,
+  );
+  assert.equal((await ask<OrgJson>('orgs', 'show', 'acme')).slot, '02:00', 'nothing was changed');
+  assert.equal((await set('maxFileBytes=20GB', 'maxUpdatedShare=80%', 'slot=04:00')).code, 0);
+  const shown = (await run('orgs', 'show', 'acme')).stdout;
+  assert.match(shown, /\nslot: +04:00\n[\s\S]*\nmaxUpdatedShare: +80%\nmaxFileBytes: +20GB\n/);
+  assert.ok(!shown.includes('maxFiles'));
+  const all = (await runDropslot(['orgs', 'show', 'acme', '--all'], { data, env: { DROPSLOT_MAX_FILES: '77' } }))
+    .stdout;
+  assert.match(all, /\nmaxFileBytes: +20GB\nmaxFiles: +77 \(default\)\n/);
+  assert.equal((await set('slot=default', 'maxFileBytes=default')).code, 0);
+  const { settings } = await ask<{ settings: Record<string, unknown> }>('orgs', 'show', 'acme', '--all');
+  assert.deepEqual(settings.slot, { value: '02:00', default: false });
+  assert.deepEqual(settings.maxFileBytes, { value: '4GiB', default: true });
 });
 
 test('a data folder without data is not made by looking at it', async (t) => {

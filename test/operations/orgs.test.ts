@@ -95,13 +95,13 @@ onBothDatabases('organizations', (open) => {
     await assert.rejects(setOrganization(place, 'nobody', { slot: '05:00' }), { code: 'not_found' });
   });
 
-  test('a new owner is somebody who is there, and the trail says that they became an admin', async (t) => {
+  test('a new owner is a user already, and the trail says that they became an admin', async (t) => {
     const acme = await Company.open(open, t);
     const place = await workplaceOn(t, acme.databases.settings);
     await acme.import({ 'users.csv': 'User Email,Is Org Admin\nann@acme.test,No\nbob@acme.test,Yes\n' });
     const set = async (ownerEmail: string, createOwner = false) => {
       const told: string[] = [];
-      await setOrganization(place, 'acme', { ownerEmail }, { createOwner, tell: (line) => told.push(line) });
+      await setOrganization(place, 'acme', { ownerEmail }, { createOwner, note: (line) => told.push(line) });
       const { detail } = (await listAudit(place.control.read, 'acme')).at(-1)!;
       return { told: told.join(), detail: detail as Record<string, unknown> };
     };

@@ -1,4 +1,4 @@
-/** The SFTP door: its plan must have one, an active admin must ask, an operator must agree; each step is in the audit trail. */
+/** SFTP access: the plan must include it, an active admin must request it, an operator must enable it; the audit trail has each step. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../db/control/audit.js';
@@ -9,8 +9,8 @@ import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';
 
-onBothDatabases('the SFTP door', (open) => {
-  test('nobody is let in before an active admin asked and an operator agreed', async (t) => {
+onBothDatabases('SFTP access', (open) => {
+  test('no login is allowed before an active admin requested it and an operator enabled it', async (t) => {
     const acme = await Company.open(open, t, { enabled: false, sftpRequest: null });
     await acme.import({
       'users.csv': csv(
@@ -24,7 +24,7 @@ onBothDatabases('the SFTP door', (open) => {
     const before = (await listAudit(place.control.read, 'acme')).length;
     await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused', message: /orgs request-sftp acme/ });
     for (const email of ['bob@acme.test', 'eve@acme.test', 'nobody@acme.test'])
-      await assert.rejects(requestSftp(place, 'acme', email), { code: 'refused', message: /no active admin/ });
+      await assert.rejects(requestSftp(place, 'acme', email), { code: 'refused', message: /not an active admin/ });
     const asked = await requestSftp(place, 'acme', ' ANN@acme.test ');
     assert.deepEqual([asked.enabled, asked.sftpRequest!.by], [false, 'ann@acme.test']);
     assert.ok((await enableOrganization(place, 'acme')).enabled);
@@ -39,13 +39,13 @@ onBothDatabases('the SFTP door', (open) => {
     assert.ok(!JSON.stringify(events).includes('@acme'), 'no address in the audit trail');
   });
 
-  test('a plan without the door is not enabled, neither new nor later', async (t) => {
+  test('an organization whose plan does not include SFTP access is not enabled, neither new nor later', async (t) => {
     const { settings } = await open(t);
     const place = await workplaceOn(t, { ...settings, sftpPlans: 'enterprise, business' });
     const fields = { ownerEmail: 'jane@acme.test', plan: 'free' };
     await assert.rejects(addOrganization(place, 'acme', fields, true), {
       code: 'refused',
-      message: /"free" has no SFTP/,
+      message: /"free" does not include SFTP access/,
     });
     assert.deepEqual(await listOrgs(place.control.read), [], 'nothing was made');
     await addOrganization(place, 'acme', fields, false);
@@ -54,13 +54,20 @@ onBothDatabases('the SFTP door', (open) => {
     await requestSftp(place, 'acme', 'jane@acme.test');
     assert.ok((await enableOrganization(place, 'acme')).enabled);
     const stays = await setOrganization(place, 'acme', { plan: 'enterprise' });
-    assert.deepEqual([stays.enabled, stays.sftpRequest?.by], [true, 'jane@acme.test'], 'both plans have the door');
+    assert.deepEqual(
+      [stays.enabled, stays.sftpRequest?.by],
+      [true, 'jane@acme.test'],
+      'both plans include SFTP access',
+    );
 
     const told: string[] = [];
     const before = (await listAudit(place.control.read, 'acme')).length;
-    await setOrganization(place, 'acme', { plan: 'free' }, { tell: (line) => told.push(line) });
-    assert.match(told.join('\n'), /the SFTP door of acme is closed[\s\S]*request-sftp acme/);
-    await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused', message: /"free" has no SFTP/ });
+    await setOrganization(place, 'acme', { plan: 'free' }, { note: (line) => told.push(line) });
+    assert.match(told.join('\n'), /disabled SFTP access for acme[\s\S]*request-sftp acme/);
+    await assert.rejects(enableOrganization(place, 'acme'), {
+      code: 'refused',
+      message: /"free" does not include SFTP access/,
+    });
     const again = await setOrganization(place, 'acme', { plan: 'enterprise' });
     assert.deepEqual([again.enabled, again.sftpRequest], [false, null]);
     await assert.rejects(enableOrganization(place, 'acme'), { code: 'refused', message: /request-sftp/ });
@@ -75,12 +82,16 @@ onBothDatabases('the SFTP door', (open) => {
     );
   });
 
-  test('a plan that lost the door by a setting does not open it by a change to another plan', async (t) => {
+  test('a plan that lost SFTP access by a setting does not regain it by a change to another plan', async (t) => {
     const { settings } = await open(t);
     const place = await workplaceOn(t, settings);
     await addOrganization(place, 'acme', { ownerEmail: 'jane@acme.test', plan: 'enterprise' }, true);
     const later = { ...place, settings: { ...settings, sftpPlans: 'gold' } };
-    assert.equal((await setOrganization(later, 'acme', { name: 'Acme' })).enabled, true, 'the plan keeps it out');
+    assert.equal(
+      (await setOrganization(later, 'acme', { name: 'Acme' })).enabled,
+      true,
+      'the plan alone prevents its logins',
+    );
     assert.equal((await setOrganization(later, 'acme', { plan: 'gold' })).enabled, false);
   });
 });
