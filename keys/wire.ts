@@ -2,42 +2,45 @@
 import { KeyError } from './error.js';
 
 export class WireReader {
-  private offset = 0;
+  #offset = 0;
+  readonly #bytes: Buffer;
 
-  constructor(private readonly bytes: Buffer) {}
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
 
   get position(): number {
-    return this.offset;
+    return this.#offset;
   }
 
   get isAtEnd(): boolean {
-    return this.offset === this.bytes.length;
+    return this.#offset === this.#bytes.length;
   }
 
   u8(): number {
-    return this.take(1)[0]!;
+    return this.#take(1)[0]!;
   }
 
   u32(): number {
-    return this.take(4).readUInt32BE(0);
+    return this.#take(4).readUInt32BE(0);
   }
 
   u64(): bigint {
-    return this.take(8).readBigUInt64BE(0);
+    return this.#take(8).readBigUInt64BE(0);
   }
 
   string(): Buffer {
-    return this.take(this.u32());
+    return this.#take(this.u32());
   }
 
   text(): string {
     return this.string().toString('latin1');
   }
 
-  private take(length: number): Buffer {
-    if (length > this.bytes.length - this.offset) throw new KeyError('malformed', 'cut short');
-    this.offset += length;
-    return this.bytes.subarray(this.offset - length, this.offset);
+  #take(length: number): Buffer {
+    if (length > this.#bytes.length - this.#offset) throw new KeyError('malformed', 'cut short');
+    this.#offset += length;
+    return this.#bytes.subarray(this.#offset - length, this.#offset);
   }
 }
 

@@ -63,21 +63,24 @@ function parseSecret(secret: string | null): { salt: Buffer; hash: Buffer; log2N
 
 /** Lets one check run at a time, and a few wait: whoever guesses in parallel takes no more of the processor. */
 export class PasswordQueue {
-  private last: Promise<unknown> = Promise.resolve();
-  private waiting = 0;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  readonly #most: number;
 
-  constructor(private readonly most = 16) {}
+  constructor(most = 16) {
+    this.#most = most;
+  }
 
   /** null: too many wait already. */
   async check(text: string, secret: string | null): Promise<boolean | null> {
-    if (this.waiting >= this.most) return null;
-    this.waiting++;
-    const mine = this.last.then(() => verifyPassword(text, secret));
-    this.last = mine.catch(() => {});
+    if (this.#waiting >= this.#most) return null;
+    this.#waiting++;
+    const mine = this.#last.then(() => verifyPassword(text, secret));
+    this.#last = mine.catch(() => {});
     try {
       return await mine;
     } finally {
-      this.waiting--;
+      this.#waiting--;
     }
   }
 }

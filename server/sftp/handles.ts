@@ -41,29 +41,32 @@ export interface HandleShare {
 }
 
 export class HandleTable {
-  private readonly handles = new Map<number, Handle>();
+  readonly #handles = new Map<number, Handle>();
   /** In progress, in the order of their OPEN; also those whose CLOSE waits for its turn. */
-  private readonly uploads = new Set<UploadHandle>();
-  private nextNumber = 0;
+  readonly #uploads = new Set<UploadHandle>();
+  #nextNumber = 0;
+  readonly #share: HandleShare | null;
 
   constructor(
     readonly most: number,
-    private readonly share: HandleShare | null = null,
-  ) {}
+    share: HandleShare | null = null,
+  ) {
+    this.#share = share;
+  }
 
   /** Throws SftpError `too_many_handles`. */
   checkRoom(): void {
-    if (this.handles.size >= this.most)
+    if (this.#handles.size >= this.most)
       throw new SftpError('too_many_handles', `more than ${this.most} open handles in one session`);
-    if (this.share?.hasRoom() === false)
+    if (this.#share?.hasRoom() === false)
       throw new SftpError('too_many_handles', 'as many open handles of one organization as there may be');
   }
 
   add(handle: Handle): Buffer {
-    const number = this.nextNumber++ % 0x1_0000_0000;
-    this.handles.set(number, handle);
-    this.share?.add();
-    if (handle.kind === 'upload') this.uploads.add(handle);
+    const number = this.#nextNumber++ % 0x1_0000_0000;
+    this.#handles.set(number, handle);
+    this.#share?.add();
+    if (handle.kind === 'upload') this.#uploads.add(handle);
     const name = Buffer.allocUnsafe(4);
     name.writeUInt32BE(number, 0);
     return name;
@@ -71,7 +74,7 @@ export class HandleTable {
 
   /** Throws SftpError `unknown_handle`. */
   find(name: Buffer): Handle {
-    const handle = name.length === 4 ? this.handles.get(name.readUInt32BE(0)) : undefined;
+    const handle = name.length === 4 ? this.#handles.get(name.readUInt32BE(0)) : undefined;
     if (handle === undefined) throw new SftpError('unknown_handle', 'a handle that is not open');
     return handle;
   }
@@ -79,41 +82,41 @@ export class HandleTable {
   /** Finds a handle that is to be closed: requests that come later no longer find it. */
   take(name: Buffer): Handle {
     const handle = this.find(name);
-    this.handles.delete(name.readUInt32BE(0));
-    this.share?.remove(1);
+    this.#handles.delete(name.readUInt32BE(0));
+    this.#share?.remove(1);
     return handle;
   }
 
   /** An upload has ended: its path is a file's again, or nobody's. */
   forget(upload: UploadHandle): void {
-    this.uploads.delete(upload);
+    this.#uploads.delete(upload);
   }
 
   /** Takes every handle, when the session ends. */
   takeAll(): Handle[] {
-    const all = [...this.handles.values()];
-    this.handles.clear();
-    this.share?.remove(all.length);
-    this.uploads.clear();
+    const all = [...this.#handles.values()];
+    this.#handles.clear();
+    this.#share?.remove(all.length);
+    this.#uploads.clear();
     return all;
   }
 
   /** The upload that this session has in progress at a path; the latest one, should there be two. null: none. */
   findUpload(path: string): UploadHandle | null {
     let found: UploadHandle | null = null;
-    for (const handle of this.uploads) if (!handle.upload.isRemoved && handle.upload.path === path) found = handle;
+    for (const handle of this.#uploads) if (!handle.upload.isRemoved && handle.upload.path === path) found = handle;
     return found;
   }
 
   /** A folder was renamed: whoever lists it, or one below it, goes on there. */
   moveFolders(from: string, to: string): void {
-    for (const handle of this.handles.values())
+    for (const handle of this.#handles.values())
       if (handle.kind === 'folder' && (handle.path === from || isBelow(handle.path, from)))
         handle.path = to + handle.path.slice(from.length);
   }
 
   countUploads(): number {
-    return this.uploads.size;
+    return this.#uploads.size;
   }
 }
 

@@ -10,33 +10,36 @@ const rememberMs = 60_000;
 const mostEntries = 64;
 
 export class RecentUploads {
-  private readonly entries = new Map<string, { entry: Entry; at: number }>();
+  readonly #entries = new Map<string, { entry: Entry; at: number }>();
+  readonly #now: () => number;
 
-  constructor(private readonly now: () => number) {}
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   note(entry: Entry): void {
-    this.entries.delete(entry.path);
-    this.entries.set(entry.path, { entry, at: this.now() });
-    const [oldest] = this.entries.keys();
-    if (this.entries.size > mostEntries) this.entries.delete(oldest!);
+    this.#entries.delete(entry.path);
+    this.#entries.set(entry.path, { entry, at: this.#now() });
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > mostEntries) this.#entries.delete(oldest!);
   }
 
   /** null: none, or too long ago. */
   find(path: string): Entry | null {
-    const found = this.entries.get(path);
-    const age = this.now() - (found?.at ?? 0);
+    const found = this.#entries.get(path);
+    const age = this.#now() - (found?.at ?? 0);
     return found !== undefined && age >= 0 && age < rememberMs ? found.entry : null;
   }
 
   /** Its own client has removed it. */
   forget(path: string): void {
-    this.entries.delete(path);
+    this.#entries.delete(path);
   }
 
   /** Its own client has renamed it, or a folder above it. */
   move(from: string, to: string): void {
     this.forget(to);
-    for (const [path, { entry }] of [...this.entries]) {
+    for (const [path, { entry }] of [...this.#entries]) {
       if (path !== from && !isBelow(path, from)) continue;
       this.forget(path);
       const moved = to + path.slice(from.length);

@@ -57,48 +57,50 @@ export interface PenaltyOptions {
 }
 
 export class Penalties {
-  private readonly families: { readonly v4: Entry[][]; readonly v6: Entry[][] };
+  readonly #families: { readonly v4: Entry[][]; readonly v6: Entry[][] };
   /** Nobody outside can choose sources that fall into one set. */
-  private readonly secret = randomBytes(16);
-  private readonly sets: number;
+  readonly #secret = randomBytes(16);
+  readonly #sets: number;
+  readonly #options: PenaltyOptions;
 
-  constructor(private readonly options: PenaltyOptions) {
-    this.sets = options.sets ?? setCount;
-    this.families = { v4: [], v6: [] };
+  constructor(options: PenaltyOptions) {
+    this.#options = options;
+    this.#sets = options.sets ?? setCount;
+    this.#families = { v4: [], v6: [] };
   }
 
   /** Milliseconds that `source` must still wait; 0: it may connect. */
   pauseOf(source: Source): number {
-    const entry = this.find(source);
+    const entry = this.#find(source);
     // A clock that was set back makes no pause longer than it may be.
-    const leftMs = (entry?.until ?? 0) - this.options.now();
-    return Math.min(Math.max(0, leftMs), this.options.longestPauseMs);
+    const leftMs = (entry?.until ?? 0) - this.#options.now();
+    return Math.min(Math.max(0, leftMs), this.#options.longestPauseMs);
   }
 
   /** Whether it logged in within a day. */
   isKnown(source: Source): boolean {
-    return (this.find(source)?.knownUntil ?? 0) > this.options.now();
+    return (this.#find(source)?.knownUntil ?? 0) > this.#options.now();
   }
 
   /** Notes an offence; the pause that begins with it, or null. */
   charge(source: Source, offence: Offence): Pause | null {
-    const entry = this.find(source) ?? this.add(source);
+    const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return null;
-    const now = this.options.now();
-    this.forget(entry, now);
+    const now = this.#options.now();
+    this.#forget(entry, now);
     // Connections that were accepted before the pause began add nothing to it.
     if (entry.until > now) return null;
     entry.points += offencePoints[offence];
     if (entry.points <= mostPoints * (entry.knownUntil > now ? knownFactor : 1)) return null;
     entry.points = 0;
-    entry.until = now + Math.min(firstPauseMs * 2 ** entry.strikes, this.options.longestPauseMs);
+    entry.until = now + Math.min(firstPauseMs * 2 ** entry.strikes, this.#options.longestPauseMs);
     entry.strikes++;
     return { source, until: entry.until, strikes: entry.strikes, cause: offence };
   }
 
   /** A key of an organization logged in from there at this time. */
-  welcome(source: Source, at = this.options.now()): void {
-    const entry = this.find(source) ?? this.add(source);
+  welcome(source: Source, at = this.#options.now()): void {
+    const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return;
     entry.points = 0;
     entry.knownUntil = Math.max(entry.knownUntil, at + knownMs);
@@ -106,8 +108,8 @@ export class Penalties {
 
   /** Takes over a pause that another node, or this one before its restart, has begun. */
   impose({ source, until, strikes }: Pick<Pause, 'source' | 'until' | 'strikes'>): void {
-    if (until <= this.options.now()) return;
-    const entry = this.find(source) ?? this.add(source);
+    if (until <= this.#options.now()) return;
+    const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return;
     entry.until = Math.max(entry.until, until);
     entry.strikes = Math.max(entry.strikes, strikes);
@@ -115,30 +117,30 @@ export class Penalties {
 
   /** Forgets what it did; not that it logged in. */
   forgive(source: Source): void {
-    const entry = this.find(source);
+    const entry = this.#find(source);
     if (entry !== undefined) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
   }
 
   forgiveAll(): void {
-    for (const set of [...this.families.v4, ...this.families.v6])
+    for (const set of [...this.#families.v4, ...this.#families.v6])
       for (const entry of set ?? []) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
   }
 
-  private find(source: Source): Entry | undefined {
-    return this.setOf(source)?.find((entry) => entry.source === source);
+  #find(source: Source): Entry | undefined {
+    return this.#setOf(source)?.find((entry) => entry.source === source);
   }
 
   /** null: its set is full of sources that weigh more. Then the caps on unauthenticated connections hold it. */
-  private add(source: Source): Entry | null {
-    const now = this.options.now();
+  #add(source: Source): Entry | null {
+    const now = this.#options.now();
     const entry: Entry = { source, points: 0, at: now, until: 0, strikes: 0, knownUntil: 0 };
-    const index = this.indexOf(source);
-    const family = this.familyOf(source);
+    const index = this.#indexOf(source);
+    const family = this.#familyOf(source);
     family[index] ??= [];
     const set = family[index];
     if (set.length < ways) set.push(entry);
     else {
-      const weights = set.map((other) => this.weigh(other, now));
+      const weights = set.map((other) => this.#weigh(other, now));
       const least = Math.min(...weights);
       if (least >= mostPoints) return null;
       set[weights.indexOf(least)] = entry;
@@ -147,12 +149,12 @@ export class Penalties {
   }
 
   /** What would be lost with the entry: those that pause, that paused lately or that are known stay before all others. */
-  private weigh(entry: Entry, now: number): number {
-    this.forget(entry, now);
+  #weigh(entry: Entry, now: number): number {
+    this.#forget(entry, now);
     return entry.until > now || entry.strikes > 0 || entry.knownUntil > now ? mostPoints : entry.points;
   }
 
-  private forget(entry: Entry, now: number): void {
+  #forget(entry: Entry, now: number): void {
     entry.points = Math.max(0, entry.points - Math.max(0, now - entry.at) / 1000);
     entry.at = now;
     while (entry.strikes > 0 && now - entry.until >= strikeMs) {
@@ -161,15 +163,15 @@ export class Penalties {
     }
   }
 
-  private setOf(source: Source): Entry[] | undefined {
-    return this.familyOf(source)[this.indexOf(source)];
+  #setOf(source: Source): Entry[] | undefined {
+    return this.#familyOf(source)[this.#indexOf(source)];
   }
 
-  private familyOf(source: Source): Entry[][] {
-    return source.includes(':') ? this.families.v6 : this.families.v4;
+  #familyOf(source: Source): Entry[][] {
+    return source.includes(':') ? this.#families.v6 : this.#families.v4;
   }
 
-  private indexOf(source: Source): number {
-    return createHmac('sha256', this.secret).update(source).digest().readUInt32LE(0) % this.sets;
+  #indexOf(source: Source): number {
+    return createHmac('sha256', this.#secret).update(source).digest().readUInt32LE(0) % this.#sets;
   }
 }

@@ -43,17 +43,19 @@ export interface ReceptionDeps {
 }
 
 export class Reception {
-  private readonly proxies;
-  private readonly exempt;
-  private readonly startups;
+  readonly #proxies;
+  readonly #exempt;
+  readonly #startups;
   /** Sockets whose proxy has not yet said whose they are. */
-  private readonly unnamed = new Set<Socket>();
+  readonly #unnamed = new Set<Socket>();
+  readonly #deps: ReceptionDeps;
 
-  constructor(private readonly deps: ReceptionDeps) {
+  constructor(deps: ReceptionDeps) {
+    this.#deps = deps;
     const { settings, random } = deps;
-    this.proxies = createAddressSet(settings.proxies);
-    this.exempt = createAddressSet(settings.exemptAddresses);
-    this.startups = new Startups({
+    this.#proxies = createAddressSet(settings.proxies);
+    this.#exempt = createAddressSet(settings.exemptAddresses);
+    this.#startups = new Startups({
       most: settings.maxUnauthenticated,
       mostPerSource: settings.maxUnauthenticatedPerAddress,
       random,
@@ -65,59 +67,59 @@ export class Reception {
     // Without a listener a reset ends the process.
     socket.on('error', () => {});
     const peer = plainAddress(socket.remoteAddress ?? '');
-    if (this.deps.countConnections() + this.unnamed.size >= this.deps.settings.maxConnections)
-      return this.refuse(socket, peer, 'as many connections as maxConnections allows');
-    const visitor = this.proxies.has(peer) ? await this.askProxy(socket, peer) : this.identify(peer);
-    if (typeof visitor === 'string') return this.refuse(socket, peer, headerRefusals[visitor]);
+    if (this.#deps.countConnections() + this.#unnamed.size >= this.#deps.settings.maxConnections)
+      return this.#refuse(socket, peer, 'as many connections as maxConnections allows');
+    const visitor = this.#proxies.has(peer) ? await this.#askProxy(socket, peer) : this.#identify(peer);
+    if (typeof visitor === 'string') return this.#refuse(socket, peer, headerRefusals[visitor]);
     const { address, source, isExempt } = visitor;
-    const pauseMs = isExempt ? 0 : (this.deps.penalties?.pauseOf(source) ?? 0);
-    if (pauseMs > 0) return this.refuse(socket, address, 'the address must pause');
-    const isKnown = this.deps.penalties?.isKnown(source) ?? false;
-    const refusal = this.startups.enter(source, { isKnown, isExempt });
-    return refusal === null ? visitor : this.refuse(socket, address, refusal);
+    const pauseMs = isExempt ? 0 : (this.#deps.penalties?.pauseOf(source) ?? 0);
+    if (pauseMs > 0) return this.#refuse(socket, address, 'the address must pause');
+    const isKnown = this.#deps.penalties?.isKnown(source) ?? false;
+    const refusal = this.#startups.enter(source, { isKnown, isExempt });
+    return refusal === null ? visitor : this.#refuse(socket, address, refusal);
   }
 
   /** A key has logged in. */
   welcome({ source, isExempt }: Visitor): void {
-    this.startups.leave(source);
-    if (!isExempt) this.deps.penalties?.welcome(source);
+    this.#startups.leave(source);
+    if (!isExempt) this.#deps.penalties?.welcome(source);
   }
 
   /** It ended without a login; null: by no fault of the client's. */
   dismiss({ source, isExempt }: Visitor, offence: Offence | null): void {
-    this.startups.leave(source);
+    this.#startups.leave(source);
     if (isExempt || offence === null) return;
-    const pause = this.deps.penalties?.charge(source, offence) ?? null;
-    if (pause !== null) this.deps.onPause(pause);
+    const pause = this.#deps.penalties?.charge(source, offence) ?? null;
+    if (pause !== null) this.#deps.onPause(pause);
   }
 
   stop(): void {
-    for (const socket of this.unnamed) socket.destroy();
+    for (const socket of this.#unnamed) socket.destroy();
   }
 
-  private identify(address: string): Visitor {
-    return { address, source: sourceOf(address), isExempt: this.exempt.has(address) };
+  #identify(address: string): Visitor {
+    return { address, source: sourceOf(address), isExempt: this.#exempt.has(address) };
   }
 
-  private async askProxy(socket: Socket, peer: string): Promise<Visitor | NoHeader> {
-    this.unnamed.add(socket);
+  async #askProxy(socket: Socket, peer: string): Promise<Visitor | NoHeader> {
+    this.#unnamed.add(socket);
     const header = await readProxyHeader(socket, proxyMs);
-    this.unnamed.delete(socket);
+    this.#unnamed.delete(socket);
     if (typeof header === 'string') return header;
     if (socket.destroyed) return 'gone';
     // A connection of the proxy itself, to see whether we are there.
-    if (header.address === null) return { ...this.identify(peer), isExempt: true };
-    return this.identify(plainAddress(header.address));
+    if (header.address === null) return { ...this.#identify(peer), isExempt: true };
+    return this.#identify(plainAddress(header.address));
   }
 
   /** null: not told in the log. */
-  private refuse(socket: Socket, address: string, reason: string | null): null {
+  #refuse(socket: Socket, address: string, reason: string | null): null {
     // A reset fails while the end of our side is on its way, which the client's end has begun, and leaves the handle open.
     if (socket.writableEnded) socket.destroy();
     else socket.resetAndDestroy();
     if (reason === null) return null;
     const message = `connection refused: ${reason}`;
-    if (this.deps.hush.allows(message)) this.deps.logger.warn(message, { address });
+    if (this.#deps.hush.allows(message)) this.#deps.logger.warn(message, { address });
     return null;
   }
 }

@@ -42,41 +42,40 @@ class Room implements OrgRoom {
   connections = 0;
   readonly buckets: Buckets;
   readonly handles: OrgRoom['handles'];
-  private options: Org['options'] = {};
-  private openSessions = 0;
-  private openHandles = 0;
+  #options: Org['options'] = {};
+  #openSessions = 0;
+  #openHandles = 0;
+  readonly #caps: Caps;
 
-  constructor(
-    private readonly caps: Caps,
-    now: () => number,
-  ) {
+  constructor(caps: Caps, now: () => number) {
+    this.#caps = caps;
     this.buckets = { up: new Bucket(now), down: new Bucket(now) };
     this.handles = {
-      hasRoom: () => this.openHandles < (this.options.maxHandles ?? caps.maxHandlesPerOrg),
-      add: () => void this.openHandles++,
+      hasRoom: () => this.#openHandles < (this.#options.maxHandles ?? caps.maxHandlesPerOrg),
+      add: () => void this.#openHandles++,
       remove: (count) => {
-        this.openHandles -= count;
+        this.#openHandles -= count;
       },
     };
   }
 
   adapt({ options }: Org): void {
-    this.options = options;
+    this.#options = options;
     this.buckets.up.setRate(options.uploadRate ?? null);
     this.buckets.down.setRate(options.downloadRate ?? null);
   }
 
   hasRoom(): boolean {
-    return this.connections < (this.options.maxConnections ?? this.caps.maxConnectionsPerOrg);
+    return this.connections < (this.#options.maxConnections ?? this.#caps.maxConnectionsPerOrg);
   }
 
   openSession(): boolean {
-    if (this.openSessions >= (this.options.maxSessions ?? this.caps.maxSessionsPerOrg)) return false;
-    this.openSessions++;
+    if (this.#openSessions >= (this.#options.maxSessions ?? this.#caps.maxSessionsPerOrg)) return false;
+    this.#openSessions++;
     return true;
   }
 
   closeSession(): void {
-    this.openSessions--;
+    this.#openSessions--;
   }
 }
