@@ -31,12 +31,12 @@ export function readCertificate(wire: Buffer): Certificate | null {
   const certified = readCertifiedKey(wire);
   if (certified === null) throw new KeyError('malformed', 'a certificate of an unknown type');
   const { key, reader } = certified;
-  const serial = reader.u64().toString();
+  const serial = reader.bigU64().toString();
   const isForUsers = reader.u32() === 1;
   const keyId = reader.string().toString('utf8');
-  const principals = readStrings(reader.string()).map((name) => name.toString('utf8'));
-  const validAfter = toMs(reader.u64()) ?? Number.MAX_SAFE_INTEGER;
-  const validBefore = toMs(reader.u64());
+  const principals = new WireReader(reader.string()).strings().map((name) => name.toString('utf8'));
+  const validAfter = toMs(reader.bigU64()) ?? Number.MAX_SAFE_INTEGER;
+  const validBefore = toMs(reader.bigU64());
   const criticalOptions = readOptions(reader.string());
   readOptions(reader.string()); // what it may do in a shell, which there is none of
   reader.string(); // reserved
@@ -108,15 +108,8 @@ function allowsAddress(value: Buffer, address: string | null): boolean {
   }
 }
 
-function readStrings(packed: Buffer): Buffer[] {
-  const reader = new WireReader(packed);
-  const strings: Buffer[] = [];
-  while (!reader.isAtEnd) strings.push(reader.string());
-  return strings;
-}
-
 function readOptions(packed: Buffer): Map<string, Buffer> {
-  const strings = readStrings(packed);
+  const strings = new WireReader(packed).strings();
   if (strings.length % 2 !== 0) throw new KeyError('malformed', 'an option without its value');
   const options = new Map<string, Buffer>();
   for (let index = 0; index < strings.length; index += 2)

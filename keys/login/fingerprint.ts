@@ -1,6 +1,6 @@
 /** What a public key is called: the fingerprint of its wire format, and of the key inside a certificate. */
 import { createHash } from 'node:crypto';
-import { typeOf, WireReader, wireString } from '../wire.js';
+import { encodeString, typeOf, WireReader } from '../wire.js';
 
 /** The wire format's fingerprint, `SHA256:…`, as ssh-keygen prints it. */
 export function fingerprintOf(publicKey: Buffer): string {
@@ -41,7 +41,7 @@ export function readCertifiedKey(wire: Buffer): { key: Buffer; reader: WireReade
   reader.string(); // the nonce
   const begin = reader.position;
   for (let part = 0; part < parts; part++) reader.string();
-  return { key: Buffer.concat([wireString(type), wire.subarray(begin, reader.position)]), reader };
+  return { key: Buffer.concat([encodeString(type), wire.subarray(begin, reader.position)]), reader };
 }
 
 /**

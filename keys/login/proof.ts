@@ -1,6 +1,6 @@
 /** Whether a client has the private key of what it offers: the signature of an authentication request (RFC 4252, section 7). */
 import ssh2 from 'ssh2';
-import { typeOf, wireString } from '../wire.js';
+import { encodeString, typeOf } from '../wire.js';
 import { readCertificate } from './certificate.js';
 import { certifiedType } from './fingerprint.js';
 import { importKey, padRsaValue, verifySignature } from './verify.js';
@@ -64,5 +64,9 @@ function verifyCertified({ algorithm, key }: Proof, type: string, blob: Buffer, 
 /** ssh2 takes the signature for one of a plain key, and cuts off its algorithm and the length of its value. */
 function restoreToken(type: string, signature: Buffer): Buffer {
   const presence = Math.max(0, signature.length - 5); // flags and counter come after the value
-  return Buffer.concat([wireString(type), wireString(signature.subarray(0, presence)), signature.subarray(presence)]);
+  return Buffer.concat([
+    encodeString(type),
+    encodeString(signature.subarray(0, presence)),
+    signature.subarray(presence),
+  ]);
 }

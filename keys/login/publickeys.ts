@@ -1,7 +1,7 @@
 /** Login keys as customers send them: reading public key files, and the policy of which keys may be used. */
 import ssh2 from 'ssh2';
 import { KeyError } from '../error.js';
-import { typeOf } from '../wire.js';
+import { typeOf, WireReader } from '../wire.js';
 import { fingerprintOf } from './fingerprint.js';
 import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
 import { isPuttyFile, readPublicPart } from './putty.js';
@@ -167,9 +167,7 @@ function isWhole(algorithm: string, wire: Buffer): boolean {
 
 /** Bits of an RSA key's modulus: the third string of its wire format (RFC 4253, section 6.6), a signed big-endian number. */
 function measureModulus(wire: Buffer): number {
-  let offset = 0;
-  for (let skipped = 0; skipped < 2; skipped++) offset += 4 + wire.readUInt32BE(offset);
-  const modulus = wire.subarray(offset + 4, offset + 4 + wire.readUInt32BE(offset));
+  const modulus = new WireReader(wire).strings()[2]!;
   const first = modulus.findIndex((byte) => byte !== 0);
   return first === -1 ? 0 : (modulus.length - first) * 8 - Math.clz32(modulus[first]!) + 24;
 }

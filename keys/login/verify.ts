@@ -1,7 +1,7 @@
 /** Verifies SSH signatures by node's own cryptography: for certificates, and for keys of hardware tokens. */
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { KeyError } from '../error.js';
-import { typeOf, WireReader } from '../wire.js';
+import { typeOf, WireReader, WireWriter } from '../wire.js';
 
 /** Of each key type: the signature algorithms that may prove it. SHA-1 is in none. */
 const signatureAlgorithms: Readonly<Record<string, readonly string[]>> = {
@@ -74,11 +74,10 @@ export function padRsaValue(key: Buffer, value: Buffer): Buffer {
 /** What a token signs: the hash of the message after its own flags and counter. null: nobody was present. */
 function presentData(application: Buffer, message: Buffer, reader: WireReader): Buffer | null {
   const flags = reader.u8();
-  const counter = Buffer.alloc(4);
-  counter.writeUInt32BE(reader.u32(), 0);
+  const counter = reader.u32();
   if ((flags & userPresent) === 0) return null;
   const hash = (bytes: Buffer) => createHash('sha256').update(bytes).digest();
-  return Buffer.concat([hash(application), Buffer.from([flags]), counter, hash(message)]);
+  return new WireWriter().raw(hash(application)).u8(flags).u32(counter).raw(hash(message)).finish();
 }
 
 function verifyValue(key: KeyObject, algorithm: string, value: Buffer, signed: Buffer): boolean {

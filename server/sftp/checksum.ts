@@ -7,7 +7,6 @@ import { type PacketReader, PacketWriter } from './codec.js';
 import { SftpError } from './error.js';
 import { entryOf, readHandle } from './files.js';
 import { type Handle, newReaderHandle } from './handles.js';
-import { readPath } from './path.js';
 import { type Reply, replyNumbers } from './reply.js';
 import type { Context, Handler } from './request.js';
 
@@ -44,7 +43,7 @@ export function checkHandle({ echo }: { echo: boolean }): Handler<{ handle: Hand
 }
 
 export const checkPath: Handler<{ path: string; range: Range }> = {
-  read: (packet) => ({ path: readPath(packet), range: readRange(packet) }),
+  read: (packet) => ({ path: packet.path(), range: readRange(packet) }),
   async run(context, { path, range }, id) {
     const { space } = context;
     const { size } = await space.stat(path);

@@ -3,7 +3,6 @@ import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
-import { readPath } from './path.js';
 import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
 import type { Context, Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
@@ -26,7 +25,7 @@ export function opensForWriting({ flags }: OpenArgs): boolean {
 }
 
 export const openFile: Handler<OpenArgs> = {
-  read: (packet) => ({ path: readPath(packet), flags: packet.u32(), given: readAttributes(packet) }),
+  read: (packet) => ({ path: packet.path(), flags: packet.u32(), given: readAttributes(packet) }),
   async run({ handles, space, intake }, args, id) {
     handles.checkRoom();
     const { path, flags, given } = args;

@@ -3,7 +3,6 @@ import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { type Handle, newFolderHandle } from './handles.js';
-import { readPath } from './path.js';
 import { replyEntries, replyHandle, replyStatus } from './reply.js';
 import type { Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
@@ -14,7 +13,7 @@ const pageEntries = 100;
 const pageBytes = 32_000;
 
 export const openFolder: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ space, handles }, { path }, id) {
     handles.checkRoom();
     const { kind } = await space.stat(path);
@@ -54,7 +53,7 @@ function takePage(entries: readonly Entry[], owner: string): readonly Entry[] {
 }
 
 export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
-  read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),
+  read: (packet) => ({ path: packet.path(), given: readAttributes(packet) }),
   async run({ space }, { path, given }, id) {
     await space.mkdir(path, given.attributes);
     return replyStatus(id, okStatus);
@@ -62,7 +61,7 @@ export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
 };
 
 export const removeFolder: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ space }, { path }, id) {
     await space.rmdir(path);
     return replyStatus(id, okStatus);

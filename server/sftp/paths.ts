@@ -5,14 +5,13 @@ import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { setUploadAttributes } from './files.js';
 import type { UploadHandle } from './handles.js';
-import { readPath } from './path.js';
 import { replyAttributes, replyPath, replyStatus } from './reply.js';
 import type { Context, Handler } from './request.js';
 import { okStatus } from './status.js';
 
 /** rclone, sshfs and others look at a path that they have not closed yet: a session sees its own uploads. */
 export const statPath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ space, handles, recent }, { path }, id) {
     const own = handles.findUpload(path);
     const entry = own === null ? await recent.see(path, () => space.stat(path)) : await statUpload(own);
@@ -31,7 +30,7 @@ function statUpload({ lane, upload }: UploadHandle): Promise<Entry> {
 }
 
 export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }> = {
-  read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),
+  read: (packet) => ({ path: packet.path(), given: readAttributes(packet) }),
   async run(context, { path, given }, id) {
     const own = context.handles.findUpload(path);
     if (own !== null) {
@@ -67,7 +66,7 @@ async function resizeFile({ space, intake, recent }: Context, path: string, size
 }
 
 export const removeFile: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ intake, recent }, { path }, id) {
     await intake.remove(path);
     recent.forget(path);
@@ -83,7 +82,7 @@ interface RenameArgs {
 /** SSH_FXP_RENAME never overwrites (draft-ietf-secsh-filexfer-02, section 6.5); posix-rename@openssh.com does. */
 export function renamePath({ overwrite }: { overwrite: boolean }): Handler<RenameArgs> {
   return {
-    read: (packet) => ({ from: readPath(packet), to: readPath(packet) }),
+    read: (packet) => ({ from: packet.path(), to: packet.path() }),
     async run({ intake, handles, recent }, { from, to }, id) {
       await intake.rename(from, to, overwrite);
       recent.move(from, to);
@@ -95,7 +94,7 @@ export function renamePath({ overwrite }: { overwrite: boolean }): Handler<Renam
 
 /** Only normalizes: clients resolve names that they are about to create. */
 export const resolvePath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   run: (_context, { path }, id) => Promise.resolve(replyPath(id, path)),
 };
 

@@ -3,7 +3,6 @@ import { isReadOnly } from '../../storage/path.js';
 import { PacketWriter } from './codec.js';
 import { entryOf } from './files.js';
 import type { Handle } from './handles.js';
-import { readPath } from './path.js';
 import { type Reply, replyNumbers } from './reply.js';
 import type { Context, Handler } from './request.js';
 
@@ -14,7 +13,7 @@ const blockBytes = 4096;
 const flags = { readOnly: 1, noSetuid: 2 } as const;
 
 export const measurePath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run(context, { path }, id) {
     // A client asks before its first CLOSE, too.
     if (context.handles.findUpload(path) === null) await context.space.stat(path);

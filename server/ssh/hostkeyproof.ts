@@ -4,7 +4,8 @@
  */
 import type { Connection as Client } from 'ssh2';
 import type { HostKey } from '../../keys/host/hostkeys.js';
-import { encodeString, signWithHostKey } from '../../keys/host/signature.js';
+import { signWithHostKey } from '../../keys/host/signature.js';
+import { encodeString, WireReader, WireWriter } from '../../keys/wire.js';
 import { answerGlobalRequest, exchangeOf, sendPayload } from './ssh2fixes.js';
 
 const announcement = 'hostkeys-00@openssh.com';
@@ -32,8 +33,9 @@ export function serveHostKeys(client: Client, program: string, keys: readonly Ho
 
 /** SSH_MSG_GLOBAL_REQUEST (RFC 4254, section 4) that wants no reply. */
 function encodeAnnouncement(keys: readonly HostKey[]): Buffer {
-  const head = [Buffer.from([80]), encodeString(Buffer.from(announcement)), Buffer.from([0])];
-  return Buffer.concat([...head, ...keys.map(({ wire }) => encodeString(wire))]);
+  const packet = new WireWriter(4096).u8(80).string(announcement).u8(0);
+  for (const { wire } of keys) packet.string(wire);
+  return packet.finish();
 }
 
 /** A signature for each key that is asked for, in that order; null: one of them is not ours, or there are too many. */
@@ -44,7 +46,7 @@ function prove(data: Buffer, keys: readonly HostKey[], { sessionId, hostKeyAlgor
   for (const wire of asked) {
     const key = keys.find((one) => one.wire.equals(wire));
     if (key === undefined) return null;
-    const message = Buffer.concat([Buffer.from(proof), sessionId, wire].map(encodeString));
+    const message = Buffer.concat([proof, sessionId, wire].map(encodeString));
     signatures.push(encodeString(signWithHostKey(key, algorithmFor(key, hostKeyAlgorithm), message)));
   }
   return Buffer.concat(signatures);
@@ -60,13 +62,12 @@ function algorithmFor({ type }: HostKey, negotiated: string): string {
 
 /** null: no strings, or more than `most`. */
 function decodeStrings(data: Buffer, most: number): Buffer[] | null {
+  const reader = new WireReader(data);
   const strings: Buffer[] = [];
-  for (let offset = 0; offset < data.length; ) {
-    if (strings.length === most || data.length - offset < 4) return null;
-    const end = offset + 4 + data.readUInt32BE(offset);
-    if (end > data.length) return null;
-    strings.push(data.subarray(offset + 4, end));
-    offset = end;
+  try {
+    while (!reader.isAtEnd && strings.length <= most) strings.push(reader.string());
+  } catch {
+    return null;
   }
-  return strings;
+  return strings.length > most ? null : strings;
 }

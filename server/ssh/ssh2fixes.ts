@@ -1,6 +1,7 @@
 /** Mends what ssh2 1.17 gets wrong as a server and has no public way to set right. Its internals are touched here only. */
 import type { Socket } from 'node:net';
 import type { Connection, ServerChannel, Session } from 'ssh2';
+import { WireWriter } from '../../keys/wire.js';
 
 interface Packets {
   allocStart: number;
@@ -155,12 +156,7 @@ export function bearPacketsInExchange(client: Connection, onExchange: () => void
 
 /** SSH_MSG_EXT_INFO with one extension, server-sig-algs (RFC 8308, sections 2.3 and 3.1). */
 function encodeExtInfo(signatures: readonly string[]): Buffer {
-  const parts = ['server-sig-algs', signatures.join(',')].flatMap((text) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(text.length, 0);
-    return [length, Buffer.from(text, 'latin1')];
-  });
-  return Buffer.concat([Buffer.from([7, 0, 0, 0, 1]), ...parts]);
+  return new WireWriter().u8(7).u32(1).string('server-sig-algs').string(signatures.join(',')).finish();
 }
 
 /**
