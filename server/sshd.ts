@@ -2,7 +2,8 @@
 import { open } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { SshdVariables } from '../config/environment.js';
-import { fingerprintOf, plainKeyOf } from '../keys/login/fingerprint.js';
+import { plainKeyOf } from '../keys/login/certificate.js';
+import { fingerprintOf } from '../keys/login/fingerprint.js';
 
 export interface Visitor {
   /** null: sshd did not say. */

@@ -14,10 +14,10 @@ import {
   touchLoginKey,
 } from '../../db/control/keys.js';
 import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
-import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
+import { type Certificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
 import { nameOfPassword, PasswordQueue } from './password.js';
-import { judgeKey, judgePlace } from './terms.js';
+import { type DenialReason, judgeCertificate, judgeKey, judgePlace } from './terms.js';
 
 /** Who may come in. */
 export interface Login {
@@ -33,25 +33,6 @@ export interface Login {
   validUntil: number | null;
   certificate: Certificate | null;
 }
-
-/** Why a key may not come in: for the log only, the client always gets the same answer. */
-export type DenialReason =
-  | 'unknown organization'
-  | 'disabled organization'
-  | 'plan without SFTP'
-  | 'unknown key'
-  | 'unknown authority'
-  | 'wrong password'
-  | 'too many passwords at once'
-  | 'revoked key'
-  | 'key not valid yet'
-  | 'expired key'
-  | 'address not allowed for this key'
-  | 'address not allowed for this organization'
-  | 'outside the hours of this organization'
-  | 'malformed certificate'
-  | 'revoked certificate'
-  | CertificateFlaw;
 
 export interface Denial {
   denied: DenialReason;

@@ -1,10 +1,8 @@
-/** User certificates as OpenSSH makes them (its PROTOCOL.certkeys): reading one, and judging whether it may log in. */
+/** Reads user certificates as OpenSSH makes them (its PROTOCOL.certkeys), and the key that each is about. */
 import { KeyError } from '../error.js';
-import { typeOf, WireReader } from '../wire.js';
-import { allowsSource, parseSources } from './addresses.js';
-import { certifiedType, fingerprintOf, readCertifiedKey } from './fingerprint.js';
-import { leastRsaBits } from './publickeys.js';
-import { importKey, verifySignature } from './verify.js';
+import { encodeString, typeOf, WireReader } from '../wire.js';
+import { fingerprintOf } from './fingerprint.js';
+import { verifySignature } from './verify.js';
 
 export interface Certificate {
   /** The certified key, as if it were alone. */
@@ -60,51 +58,53 @@ export function readCertificate(wire: Buffer): Certificate | null {
   };
 }
 
-export type CertificateFlaw =
-  | 'certificate not signed by its authority'
-  | 'certificate is not for users'
-  | 'certificate not valid yet'
-  | 'expired certificate'
-  | 'certificate for another principal'
-  | 'certificate with an option that is not supported'
-  | 'certificate for a key that is too short'
-  | 'address not allowed for this certificate';
+/** Wire strings of a key behind its type; in a certificate they stand between the nonce and the serial number. */
+const keyParts: Readonly<Record<string, number>> = {
+  'ssh-ed25519': 1,
+  'ssh-rsa': 2,
+  'ecdsa-sha2-nistp256': 2,
+  'ecdsa-sha2-nistp384': 2,
+  'ecdsa-sha2-nistp521': 2,
+  'sk-ssh-ed25519@openssh.com': 2,
+  'sk-ecdsa-sha2-nistp256@openssh.com': 3,
+};
 
-/** null: it may log in where its authority's certificates may. */
-export function judgeCertificate(
-  certificate: Certificate,
-  { principals, address, now }: { principals: readonly string[]; address: string | null; now: number },
-): CertificateFlaw | null {
-  if (!certificate.isGenuine) return 'certificate not signed by its authority';
-  if (!certificate.isForUsers) return 'certificate is not for users';
-  if (now < certificate.validAfter) return 'certificate not valid yet';
-  if (certificate.validBefore !== null && certificate.validBefore <= now) return 'expired certificate';
-  if (isShort(certificate.key)) return 'certificate for a key that is too short';
-  // A certificate that names nobody would be good for everybody.
-  if (!certificate.principals.some((name) => principals.includes(name))) return 'certificate for another principal';
-  for (const [name, value] of certificate.criticalOptions) {
-    // "If an implementation does not recognise a critical option, then the certificate should be refused."
-    if (name !== 'source-address') return 'certificate with an option that is not supported';
-    if (!allowsAddress(value, address)) return 'address not allowed for this certificate';
-  }
-  return null;
+const suffix = '-cert-v01@openssh.com';
+
+/** The type of the key that a certificate's type is for; null: it is no certificate's type. */
+export function certifiedType(type: string): string | null {
+  if (!type.endsWith(suffix)) return null;
+  const plain = type.slice(0, -suffix.length);
+  return plain.startsWith('sk-') ? `${plain}@openssh.com` : plain;
 }
 
-function isShort(key: Buffer): boolean {
-  if (typeOf(key) !== 'ssh-rsa') return false;
-  try {
-    return (importKey(key).publicKey.asymmetricKeyDetails?.modulusLength ?? 0) < leastRsaBits;
-  } catch {
-    return true;
-  }
+/**
+ * The key that a certificate is about (OpenSSH's PROTOCOL.certkeys), as if it were alone, and a reader that has come to
+ * what follows it. null: no certificate of a known type.
+ * @throws KeyError `malformed` when it is cut short.
+ */
+function readCertifiedKey(wire: Buffer): { key: Buffer; reader: WireReader } | null {
+  const type = certifiedType(typeOf(wire));
+  const parts = type === null ? undefined : keyParts[type];
+  if (type === null || parts === undefined) return null;
+  const reader = new WireReader(wire);
+  reader.string();
+  reader.string(); // the nonce
+  const begin = reader.position;
+  for (let part = 0; part < parts; part++) reader.string();
+  return { key: Buffer.concat([encodeString(type), wire.subarray(begin, reader.position)]), reader };
 }
 
-function allowsAddress(value: Buffer, address: string | null): boolean {
+/**
+ * The key that a certificate is about, in its own wire format; a key that is no certificate is given back.
+ * null: neither.
+ */
+export function plainKeyOf(publicKey: Buffer): Buffer | null {
+  if (Object.hasOwn(keyParts, typeOf(publicKey))) return publicKey;
   try {
-    const sources = parseSources(new WireReader(value).text());
-    return sources.length > 0 && allowsSource(sources, address);
+    return readCertifiedKey(publicKey)?.key ?? null;
   } catch {
-    return false;
+    return null;
   }
 }
 

@@ -1,8 +1,7 @@
 /** Whether a client has the private key of what it offers: the signature of an authentication request (RFC 4252, section 7). */
 import ssh2 from 'ssh2';
 import { encodeString, typeOf } from '../wire.js';
-import { readCertificate } from './certificate.js';
-import { certifiedType } from './fingerprint.js';
+import { certifiedType, readCertificate } from './certificate.js';
 import { importKey, padRsaValue, verifySignature } from './verify.js';
 
 /** As ssh2 hands it over. */

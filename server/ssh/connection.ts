@@ -6,7 +6,6 @@ import type { HostKey } from '../../keys/host/hostkeys.js';
 import type { Denial, Login } from '../../keys/login/authenticate.js';
 import { type Session, type SessionEnd, serveStream } from '../sftp/session.js';
 import type { ServerDeps } from '../types.js';
-import type { Source } from './address.js';
 import { userSignatures } from './algorithms.js';
 import type { Strangers } from './failedlogins.js';
 import { serveHostKeys } from './hostkeyproof.js';
@@ -16,6 +15,7 @@ import type { Offence } from './penalties.js';
 import type { Reception, Visitor } from './reception.js';
 import { type Rekeying, rekeyRegularly } from './rekey.js';
 import type { OrgRoom, OrgRooms } from './sessionlimits.js';
+import type { Source } from './source.js';
 import {
   announceSignatures,
   bearPacketsInExchange,

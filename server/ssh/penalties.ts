@@ -1,6 +1,6 @@
 /** Pauses for sources that try wrong keys, stall or send nonsense, in memory of a fixed size. */
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Source } from './address.js';
+import type { Source } from './source.js';
 
 /** What a connection did that ended without a login. */
 export type Offence = keyof typeof offencePoints;

@@ -11,8 +11,9 @@ import {
   type Penalty,
   putPenalties,
 } from '../../db/control/penalties.js';
-import { plainAddress, sourceOf } from './address.js';
+import { plainAddress } from '../../keys/login/addresses.js';
 import type { Pause, Penalties } from './penalties.js';
+import { sourceOf } from './source.js';
 
 const roundMs = 1000;
 

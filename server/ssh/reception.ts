@@ -2,10 +2,11 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
-import { createAddressSet, plainAddress, type Source, sourceOf } from './address.js';
+import { createAddressSet, plainAddress } from '../../keys/login/addresses.js';
 import type { Hush } from './loglimiter.js';
 import type { Offence, Pause, Penalties } from './penalties.js';
 import { type NoHeader, readProxyHeader } from './proxyprotocol.js';
+import { type Source, sourceOf } from './source.js';
 import { Startups } from './startuplimits.js';
 
 /** How long a proxy may take to say who its client is; its header comes with the first packet. */

@@ -1,5 +1,5 @@
 /** Caps on connections that have not logged in: in all, and of each source. */
-import type { Source } from './address.js';
+import type { Source } from './source.js';
 
 export interface StartupOptions {
   /** `maxUnauthenticated` of the settings. */

@@ -1,8 +1,9 @@
 /** Pauses: what earns them, how they rise and fade, and what a flood can't do to them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plainAddress, sourceOf } from '../../../server/ssh/address.js';
+import { plainAddress } from '../../../keys/login/addresses.js';
 import { Penalties } from '../../../server/ssh/penalties.js';
+import { sourceOf } from '../../../server/ssh/source.js';
 import { Startups } from '../../../server/ssh/startuplimits.js';
 
 function openPenalties(sets?: number) {
