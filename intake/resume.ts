@@ -13,7 +13,7 @@ import type { GroupCommit } from './groupcommit.js';
 /** Less than this is sent again sooner than it is written down. */
 const worthBytes = 256 * 1024;
 
-export interface TrailPlace {
+export interface ResumeContext {
   org: Org;
   commits: GroupCommit;
   /** Reads back what is left; made with the first use. */
@@ -22,7 +22,7 @@ export interface TrailPlace {
   warn(message: string, cause: unknown): void;
 }
 
-export interface TrailOf {
+export interface ResumeSubject {
   path: string;
   begunAt: number;
   /** The partial that the upload began with; null: none. */
@@ -32,43 +32,43 @@ export interface TrailOf {
 }
 
 /** Calls come one after the other. */
-export class Trail {
-  readonly #place: TrailPlace;
-  #of: TrailOf;
+export class ResumeRecord {
+  readonly #context: ResumeContext;
+  #subject: ResumeSubject;
   #notedId: string | null = null;
   #isOutdated = false;
   #noting: Promise<void> = Promise.resolve();
 
-  constructor(place: TrailPlace, of: TrailOf) {
-    this.#place = place;
-    this.#of = of;
+  constructor(context: ResumeContext, subject: ResumeSubject) {
+    this.#context = context;
+    this.#subject = subject;
   }
 
   get keeps(): boolean {
-    return this.#of.keeps;
+    return this.#subject.keeps;
   }
 
   /** The next note says so; a crash before it leaves the old name. */
   moveTo(path: string): void {
-    this.#of = { ...this.#of, path };
+    this.#subject = { ...this.#subject, path };
     this.#isOutdated = true;
   }
 
   /** Notes, beside the upload, what a crash would leave; once for each file that it seals. */
   note(remains: Remains, attributes: Attributes): void {
-    if (!this.#of.keeps || remains.sealedBytes < worthBytes) return;
+    if (!this.#subject.keeps || remains.sealedBytes < worthBytes) return;
     if (remains.id === this.#notedId && !this.#isOutdated) return;
     const outdated = this.#notedId;
     this.#notedId = remains.id;
     this.#isOutdated = false;
     const noted = this.#noting.then(async () => {
       const partial = await this.#describe(remains, attributes);
-      await this.#place.commits.run(async (tx) => {
+      await this.#context.commits.run(async (tx) => {
         if (outdated !== null) await deletePartial(tx, outdated);
         await insertOpenPartial(tx, partial);
       });
     });
-    this.#noting = noted.catch((cause) => this.#place.warn('a crash would lose an upload in progress', cause));
+    this.#noting = noted.catch((cause) => this.#context.warn('a crash would lose an upload in progress', cause));
   }
 
   /** What is noted, once nothing more is under way; null: nothing. To be deleted with the upload's end. */
@@ -84,7 +84,7 @@ export class Trail {
   async keep(remains: Remains, attributes: Attributes, size: number): Promise<(tx: Queryable) => Promise<string[]>> {
     const noted = await this.settle();
     const partial = await this.#describe(remains, attributes);
-    const { path, begunAt } = this.#of;
+    const { path, begunAt } = this.#subject;
     return async (tx) => {
       if (noted !== null) await deletePartial(tx, noted);
       const org = await lockOrg(tx, partial.org, false);
@@ -96,8 +96,8 @@ export class Trail {
   }
 
   async #describe({ id, secret, continuesBase }: Remains, attributes: Attributes): Promise<NewPartial> {
-    const { org, nodeKey, now } = this.#place;
-    const { path, begunAt, basedOn } = this.#of;
+    const { org, nodeKey, now } = this.#context;
+    const { path, begunAt, basedOn } = this.#subject;
     const node = await nodeKey();
     return {
       id,

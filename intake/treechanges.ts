@@ -66,8 +66,8 @@ export async function renamePath(
   if (target !== null && !overwrite) throw new SpaceError('exists', `${to} exists`);
   if (target !== null) await replaceEntry(tx, org, sender, target, at);
   await updateEntry(tx, entry.id, splitPath(to));
-  const isTold = entry.uploadId !== null && (await followName(tx, org, sender, entry.uploadId, { from, to }, at));
-  if (!isTold) await audit(tx, org, sender, at, 'file.renamed', to, { upload: entry.uploadId, from });
+  const isAudited = entry.uploadId !== null && (await followName(tx, org, sender, entry.uploadId, { from, to }, at));
+  if (!isAudited) await audit(tx, org, sender, at, 'file.renamed', to, { upload: entry.uploadId, from });
   return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
 

@@ -5,7 +5,7 @@ import type { SshdVariables } from '../config/environment.js';
 import { plainKeyOf } from '../keys/login/certificate.js';
 import { fingerprintOf } from '../keys/login/fingerprint.js';
 
-export interface Visitor {
+export interface SshdLogin {
   /** null: sshd did not say. */
   address: string | null;
   /** Of the key that let them in, or of the key in their certificate. null: another method, or sshd does not tell. */
@@ -16,7 +16,7 @@ export interface Visitor {
 const mostAuthBytes = 64 * 1024;
 
 /** @throws the errors of node:fs, when sshd names a file of keys that can't be read */
-export async function identifyVisitor({ connection, userAuth }: SshdVariables): Promise<Visitor> {
+export async function identifySshdLogin({ connection, userAuth }: SshdVariables): Promise<SshdLogin> {
   const address = connection?.split(' ')[0] ?? '';
   return {
     address: isIP(address) === 0 ? null : address,

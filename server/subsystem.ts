@@ -25,12 +25,12 @@ export async function serveSubsystem(
   clearTimeout(idle);
   const { tally } = session;
   options.logger.info('session ended', { end, ...tally });
-  await finish(output, end === 'aborted' ? abortedMs : farewellMs);
+  await finish(output, end === 'aborted' ? abortedMs : closeGraceMs);
   return end;
 }
 
 /** How long a client may take for the last answers; whoever is told to go now has no use for them. */
-const farewellMs = 10_000;
+const closeGraceMs = 10_000;
 const abortedMs = 200;
 
 function finish(output: Writable, mostMs: number): Promise<void> {

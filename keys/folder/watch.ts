@@ -13,7 +13,7 @@ export interface FolderWatchDeps {
   control: Db;
   logger: Logger;
   now: () => number;
-  /** How often it is looked at although nothing was heard: network file systems tell nobody. */
+  /** How often it is looked at although nothing was heard: network file systems logProblems nobody. */
   everyMs?: number;
 }
 
@@ -21,25 +21,25 @@ export interface FolderWatch {
   stop(): Promise<void>;
 }
 
-/** Several events of one change become one look. */
+/** Several events of one change become one scan. */
 const gatherMs = 100;
 const unsettledMs = 300;
 
 /** Resolves when what lies there now was applied. */
 export async function watchKeyFolder(deps: FolderWatchDeps): Promise<FolderWatch> {
   const watcher = new KeyFolderWatch(deps);
-  await watcher.look();
+  await watcher.scan();
   return watcher;
 }
 
 class KeyFolderWatch implements FolderWatch {
   #seen: SeenKeys = null;
-  #told = new Map<string, string>();
+  #logged = new Map<string, string>();
   #files: FSWatcher | null = null;
   #watched: string | null = null;
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
-  #looking: Promise<void> | null = null;
+  #scanning: Promise<void> | null = null;
   #isStopped = false;
   readonly #deps: FolderWatchDeps;
 
@@ -50,20 +50,20 @@ class KeyFolderWatch implements FolderWatch {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    await this.#looking;
+    await this.#scanning;
     await this.#files?.close();
   }
 
-  /** One look at a time; what changes during it is seen by the next. */
-  look(): Promise<void> {
+  /** One scan at a time; what changes during it is seen by the next. */
+  scan(): Promise<void> {
     if (this.#isStopped) return Promise.resolve();
-    this.#looking ??= this.#lookOnce().finally(() => {
-      this.#looking = null;
+    this.#scanning ??= this.#scanOnce().finally(() => {
+      this.#scanning = null;
     });
-    return this.#looking;
+    return this.#scanning;
   }
 
-  async #lookOnce(): Promise<void> {
+  async #scanOnce(): Promise<void> {
     const { everyMs = 10_000, control, now, root, logger } = this.#deps;
     this.#dueAt = Number.POSITIVE_INFINITY;
     let nextMs = everyMs;
@@ -73,7 +73,7 @@ class KeyFolderWatch implements FolderWatch {
       const reading = await readKeyFolder(root, { now, zoneOf: (org) => zones.get(org) ?? 'utc' });
       const { actions, problems, kept } = await applyFolder(control, reading, this.#seen, now);
       for (const action of actions) this.#logAction(action);
-      this.#tell(new Map(problems.map(({ file, message }) => [`${file}\n${message}`, message])));
+      this.#logProblems(new Map(problems.map(({ file, message }) => [`${file}\n${message}`, message])));
       if (reading.state === 'read') this.#seen = new Set([...namesIn(reading), ...kept]);
       if (!reading.isSettled) nextMs = unsettledMs;
     } catch (error) {
@@ -88,8 +88,8 @@ class KeyFolderWatch implements FolderWatch {
     if (this.#isStopped || dueAt >= this.#dueAt) return;
     this.#dueAt = dueAt;
     clearTimeout(this.#timer);
-    // A look that is under way may have passed the file that changed.
-    this.#timer = setTimeout(() => void (this.#looking ?? Promise.resolve()).then(() => this.look()), inMs);
+    // A scan that is under way may have passed the file that changed.
+    this.#timer = setTimeout(() => void (this.#scanning ?? Promise.resolve()).then(() => this.scan()), inMs);
   }
 
   /** A folder that was removed and made again, or mounted over, is another one. */
@@ -119,15 +119,15 @@ class KeyFolderWatch implements FolderWatch {
   }
 
   /** Each problem once, and its end. */
-  #tell(problems: Map<string, string>): void {
+  #logProblems(problems: Map<string, string>): void {
     const { logger, root } = this.#deps;
     const fileOf = (name: string) => name.slice(0, name.indexOf('\n')) || root;
     for (const [name, message] of problems)
-      if (!this.#told.has(name))
+      if (!this.#logged.has(name))
         logger.error('folder of login keys: not used', { file: fileOf(name), reason: message });
-    for (const [name, message] of this.#told)
+    for (const [name, message] of this.#logged)
       if (!problems.has(name)) logger.info('folder of login keys: mended', { file: fileOf(name), reason: message });
-    this.#told = problems;
+    this.#logged = problems;
   }
 }
 

@@ -17,7 +17,7 @@ import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
 import { nameOfPassword, PasswordQueue } from './password.js';
-import { type DenialReason, judgeCertificate, judgeKey, judgePlace } from './terms.js';
+import { type DenialReason, judgeCertificate, judgeKey, judgeOrg } from './terms.js';
 
 /** Who may come in. */
 export interface Login {
@@ -39,7 +39,7 @@ export interface Denial {
   fingerprint: string;
 }
 
-export interface LoginPlace {
+export interface LoginDetails {
   address: string | null;
   /** The client program's identification. */
   client: string | null;
@@ -55,12 +55,12 @@ export interface Authenticator {
   /** Whether anybody has a password: nobody is asked for one otherwise, and everybody is if so. */
   offersPasswords(): Promise<boolean>;
   /** Notes a login that has succeeded. */
-  recordLogin(login: Login, place: LoginPlace): Promise<void>;
+  recordLogin(login: Login, details: LoginDetails): Promise<void>;
   /** Notes that a key of the organization was not let in; without a signature it may have been anybody who knows it. */
   recordRefusal(
     org: string,
     denial: Denial,
-    place: Omit<LoginPlace, 'algorithms'> & { isProven: boolean },
+    details: Omit<LoginDetails, 'algorithms'> & { isProven: boolean },
   ): Promise<void>;
   /**
    * Judges these logins of the past as they stand now; one call asks the database once for all of them, and is not for
@@ -69,8 +69,8 @@ export interface Authenticator {
   review(logins: readonly Login[]): (login: Login, address: string | null) => Promise<Login | Denial>;
 }
 
-/** What somebody shows: a key or a certificate with its wire format, or what they have shown before. */
-interface Shown {
+/** What somebody shows: a key or a certificate with its wire format, or what they have presented before. */
+interface Presented {
   kind: LoginKeyKind;
   fingerprint: string;
   credential: string;
@@ -79,7 +79,7 @@ interface Shown {
   certificate: Certificate | null;
 }
 
-interface Standing {
+interface StoredState {
   org: Org | null;
   key: LoginKey | null;
   isRevoked: boolean;
@@ -95,31 +95,37 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
   const passwords = new PasswordQueue();
   return {
     async authenticate(orgId, publicKey, address) {
-      const shown = readShown(publicKey);
-      const standing = await ask(control.read, orgId, shown);
-      return shown.isBroken
-        ? { denied: 'malformed certificate', fingerprint: shown.fingerprint }
-        : judge(standing, shown, address, settings, now());
+      const presented = readPresented(publicKey);
+      const stored = await loadState(control.read, orgId, presented);
+      return presented.isBroken
+        ? { denied: 'malformed certificate', fingerprint: presented.fingerprint }
+        : judge(stored, presented, address, settings, now());
     },
     async authenticatePassword(orgId, password, address) {
-      const fingerprint = nameOfPassword(password) ?? noPassword;
-      const shown: Shown = { kind: 'password', fingerprint, credential: fingerprint, wire: nothing, certificate: null };
-      const standing = await ask(control.read, orgId, shown);
+      const fingerprint = nameOfPassword(password) ?? unknownPassword;
+      const presented: Presented = {
+        kind: 'password',
+        fingerprint,
+        credential: fingerprint,
+        wire: noWire,
+        certificate: null,
+      };
+      const stored = await loadState(control.read, orgId, presented);
       // What was never generated here is wrong whoever says it: it takes no processor, and no place in the queue.
-      const isRight = fingerprint !== noPassword && (await passwords.check(password, standing.key?.secret ?? null));
-      if (isRight === true) return judge(standing, shown, address, settings, now());
+      const isRight = fingerprint !== unknownPassword && (await passwords.check(password, stored.key?.secret ?? null));
+      if (isRight === true) return judge(stored, presented, address, settings, now());
       const denied = isRight === null ? 'too many passwords at once' : 'wrong password';
       // What somebody typed is not for the log, unless it is the name of a password that is there.
-      return { denied, fingerprint: standing.key?.fingerprint ?? noPassword };
+      return { denied, fingerprint: stored.key?.fingerprint ?? unknownPassword };
     },
     offersPasswords: () => hasPasswords(control.read, now()),
-    async recordLogin(login, place) {
+    async recordLogin(login, details) {
       const { org, fingerprint, credential, permission } = login;
       const at = now();
       const event = { at, org: org.id, actor: `key:${fingerprint}`, action: 'login.accepted', subject: org.id };
-      const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...place };
+      const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...details };
       await control.transact(async (tx) => {
-        await touchLoginKey(tx, org.id, credential, { at, ...place });
+        await touchLoginKey(tx, org.id, credential, { at, ...details });
         await recordAudit(tx, { ...event, detail });
       });
     },
@@ -129,33 +135,33 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       await recordAudit(control.write, { ...event, subject: fingerprint, detail });
     },
     review(logins) {
-      const known = gather(control.read, logins);
+      const known = loadStates(control.read, logins);
       return async (login, address) => {
         const { orgs, keys } = await known;
         const { org, credential, certificate } = login;
         const isRevoked =
           certificate !== null && (await isCertificateRevoked(control.read, org.id, credential, marksOf(certificate)));
-        const standing = {
+        const stored = {
           org: orgs.get(org.id) ?? null,
           key: keys.get(nameOf(org.id, credential)) ?? null,
           isRevoked,
         };
-        return judge(standing, shownBefore(login), address, settings, now());
+        return judge(stored, presentedBefore(login), address, settings, now());
       };
     },
   };
 }
 
-const noPassword = 'password:unknown';
+const unknownPassword = 'password:unknown';
 /** A password has no wire format. */
-const nothing = Buffer.alloc(0);
+const noWire = Buffer.alloc(0);
 
-function shownBefore({ fingerprint, credential, certificate }: Login): Shown {
+function presentedBefore({ fingerprint, credential, certificate }: Login): Presented {
   const kind = certificate !== null ? 'ca' : credential.startsWith('password:') ? 'password' : 'key';
   return { kind, fingerprint, credential, wire: null, certificate };
 }
 
-function readShown(wire: Buffer): Shown & { isBroken: boolean } {
+function readPresented(wire: Buffer): Presented & { isBroken: boolean } {
   const alone = fingerprintOf(wire);
   try {
     const certificate = readCertificate(wire);
@@ -174,7 +180,7 @@ function readShown(wire: Buffer): Shown & { isBroken: boolean } {
   }
 }
 
-async function gather(db: Queryable, logins: readonly Login[]) {
+async function loadStates(db: Queryable, logins: readonly Login[]) {
   const ids = [...new Set(logins.map(({ org }) => org.id))];
   const credentials = [...new Set(logins.map(({ credential }) => credential))];
   // Keys before organizations: who is removed between the two is told that the organization is gone.
@@ -191,7 +197,7 @@ function nameOf(org: string, credential: string): string {
 }
 
 /** All is asked whatever the first answer says, so that an unknown organization takes no less time than a known one. */
-async function ask(db: Queryable, orgId: string, { credential, certificate }: Shown): Promise<Standing> {
+async function loadState(db: Queryable, orgId: string, { credential, certificate }: Presented): Promise<StoredState> {
   const marks = certificate === null ? [] : marksOf(certificate);
   const id = toText(orgId);
   const [org, key, isRevoked] = await Promise.all([
@@ -216,21 +222,21 @@ function toText(claimed: string): string {
 }
 
 function judge(
-  { org, key, isRevoked }: Standing,
-  shown: Shown,
+  { org, key, isRevoked }: StoredState,
+  presented: Presented,
   address: string | null,
   settings: AuthenticatorDeps['settings'],
   at: number,
 ): Login | Denial {
-  const { fingerprint, certificate, wire } = shown;
+  const { fingerprint, certificate, wire } = presented;
   const deny = (denied: DenialReason): Denial => ({ denied, fingerprint });
   if (org === null) return deny('unknown organization');
   if (!org.enabled) return deny('disabled organization');
   if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
-  if (key?.kind !== shown.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
+  if (key?.kind !== presented.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
     return deny(certificate === null ? 'unknown key' : 'unknown authority');
   // Who is in already may finish after the hours.
-  const denied = judgeKey(key, address, at) ?? judgePlace(org, address, wire === null ? null : at);
+  const denied = judgeKey(key, address, at) ?? judgeOrg(org, address, wire === null ? null : at);
   if (denied !== null) return deny(denied);
   const { permission, allowsSha1, expiresAt } = key;
   const login = { org, fingerprint, credential: key.fingerprint, permission, allowsSha1, certificate };

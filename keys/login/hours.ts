@@ -3,7 +3,7 @@ import { DateTime } from 'luxon';
 
 const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
-export interface Window {
+export interface TimeWindow {
   /** 0 is Monday. */
   firstDay: number;
   lastDay: number;
@@ -13,7 +13,7 @@ export interface Window {
 }
 
 /** Reads `mon-fri 06:00-20:00,sat 08:00-12:00`; without days every day is meant. null: it is none. */
-export function parseHours(text: string): Window[] | null {
+export function parseHours(text: string): TimeWindow[] | null {
   const windows = text
     .toLowerCase()
     .split(',')
@@ -33,11 +33,11 @@ export function allowsTime(hours: string, timeZone: string, at: number): boolean
   });
 }
 
-function hasDay({ firstDay, lastDay }: Window, day: number): boolean {
+function hasDay({ firstDay, lastDay }: TimeWindow, day: number): boolean {
   return firstDay <= lastDay ? day >= firstDay && day <= lastDay : day >= firstDay || day <= lastDay;
 }
 
-function parseWindow(text: string): Window | null {
+function parseWindow(text: string): TimeWindow | null {
   const [, first = 'mon', last = text.includes(' ') ? first : 'sun', from = '', until = ''] =
     /^(?:([a-z]{3})(?:-([a-z]{3}))? )?(\d{2}:\d{2})-(\d{2}:\d{2})$/.exec(text) ?? [];
   const window = {

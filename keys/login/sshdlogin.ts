@@ -3,18 +3,18 @@ import { hasSftp } from '../../config/plans.js';
 import { findLoginKey, listLoginKeys, type Permission } from '../../db/control/keys.js';
 import { findOrg } from '../../db/control/orgs.js';
 import type { Authenticator, AuthenticatorDeps, Denial, Login } from './authenticate.js';
-import { judgeKey, judgePlace } from './terms.js';
+import { judgeKey, judgeOrg } from './terms.js';
 
 /** In place of a fingerprint: the other program did not say which key it was, or there was none. */
 export const noKey = '';
 
-export interface Visitors extends Pick<Authenticator, 'review'> {
+export interface SshdLogins extends Pick<Authenticator, 'review'> {
   /** For one who comes now. */
   admit(login: Login, address: string | null): Promise<Login | Denial>;
 }
 
 /** A key that the organization does not have is the other program's business. */
-export function createVisitors({ control, settings, now }: AuthenticatorDeps): Visitors {
+export function createSshdLogins({ control, settings, now }: AuthenticatorDeps): SshdLogins {
   const judge = async (login: Login, address: string | null, at: number | null): Promise<Login | Denial> => {
     const { fingerprint } = login;
     const deny = (denied: Denial['denied']): Denial => ({ denied, fingerprint });
@@ -23,7 +23,7 @@ export function createVisitors({ control, settings, now }: AuthenticatorDeps): V
     if (!org.enabled) return deny('disabled organization');
     if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
     const key = fingerprint === noKey ? null : await findLoginKey(control.read, org.id, fingerprint);
-    const denied = (key === null ? null : judgeKey(key, address, now())) ?? judgePlace(org, address, at);
+    const denied = (key === null ? null : judgeKey(key, address, now())) ?? judgeOrg(org, address, at);
     if (denied !== null) return deny(denied);
     if (key !== null) return { ...login, org, permission: key.permission, validUntil: key.expiresAt };
     return fingerprint === noKey ? { ...login, org, permission: await leastOf(org.id) } : { ...login, org };

@@ -46,7 +46,7 @@ export function judgeKey(key: LoginKey, address: string | null, at: number): Den
 }
 
 /** null: the organization lets its keys in. `at` null: whatever the time. */
-export function judgePlace({ options, timeZone }: Org, address: string | null, at: number | null): DenialReason | null {
+export function judgeOrg({ options, timeZone }: Org, address: string | null, at: number | null): DenialReason | null {
   if (!allowsSource(options.addresses ?? [], address)) return 'address not allowed for this organization';
   const isOutside = at !== null && options.hours !== undefined && !allowsTime(options.hours, timeZone, at);
   return isOutside ? 'outside the hours of this organization' : null;

@@ -5,7 +5,7 @@ import { copyBytes, copyData } from './copy.js';
 import { mostTransferBytes, syncFile } from './files.js';
 import { longestPacket } from './frame.js';
 import { expandPath, findHome, nameOwners } from './homes.js';
-import { looksInside, renamePath, setPathAttributes } from './paths.js';
+import { looksInsideReadOnly, renamePath, setPathAttributes } from './paths.js';
 import { replyNumbers } from './reply.js';
 import { type AnyRequest, atOnce, byBoth, byHandle, byPath, type Handler, type Request } from './request.js';
 import { measureHandle, measurePath } from './statvfs.js';
@@ -13,7 +13,7 @@ import { measureHandle, measurePath } from './statvfs.js';
 export type Extension = AnyRequest & { readonly version: string };
 
 /** OpenSSH 8.5 and later ask once, and then read and write in the sizes that they are told. */
-const tellLimits: Handler<null> = {
+const replyLimits: Handler<null> = {
   read: () => null,
   run: ({ handles }, _args, id) =>
     Promise.resolve(
@@ -35,11 +35,17 @@ export const extensions: ReadonlyMap<string, Extension> = new Map([
     order: byPath,
     handler: renamePath({ overwrite: true }),
   }),
-  row('2', { name: 'statvfs@openssh.com', writes: false, reads: looksInside, order: byPath, handler: measurePath }),
+  row('2', {
+    name: 'statvfs@openssh.com',
+    writes: false,
+    reads: looksInsideReadOnly,
+    order: byPath,
+    handler: measurePath,
+  }),
   row('2', { name: 'fstatvfs@openssh.com', writes: false, order: byHandle, handler: measureHandle }),
   row('1', { name: 'fsync@openssh.com', writes: true, order: byHandle, handler: syncFile }),
   row('1', { name: 'lsetstat@openssh.com', writes: true, order: byPath, handler: setPathAttributes }),
-  row('1', { name: 'limits@openssh.com', writes: false, order: atOnce, handler: tellLimits }),
+  row('1', { name: 'limits@openssh.com', writes: false, order: atOnce, handler: replyLimits }),
   row('1', { name: 'expand-path@openssh.com', writes: false, order: atOnce, handler: expandPath }),
   row('1', {
     name: 'copy-data',

@@ -6,7 +6,7 @@ import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from
 import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
 import type { Context, Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
-import { Lane } from './tasklock.js';
+import { TaskLock } from './tasklock.js';
 
 /** The most that one READ answers and one WRITE should carry: what OpenSSH's server says, and the fastest measured. */
 export const mostTransferBytes = 255 * 1024;
@@ -27,7 +27,7 @@ export function opensForWriting({ flags }: OpenArgs): boolean {
 export const openFile: Handler<OpenArgs> = {
   read: (packet) => ({ path: packet.path(), flags: packet.u32(), given: readAttributes(packet) }),
   async run({ handles, space, intake }, args, id) {
-    handles.checkRoom();
+    handles.requireFreeHandle();
     const { path, flags, given } = args;
     const isSet = (flag: number) => (flags & flag) !== 0;
     if (!opensForWriting(args)) return replyHandle(id, handles.add(newReaderHandle(await space.openRead(path))));
@@ -39,8 +39,8 @@ export const openFile: Handler<OpenArgs> = {
       attributes: given.attributes,
     });
     // Two uploads of one path end in the order of their CLOSEs: the later one is the file.
-    const lane = handles.findUpload(path)?.lane ?? new Lane();
-    return replyHandle(id, handles.add(newUploadHandle(upload, lane, isSet(openFlags.read))));
+    const lock = handles.findUpload(path)?.lock ?? new TaskLock();
+    return replyHandle(id, handles.add(newUploadHandle(upload, lock, isSet(openFlags.read))));
   },
 };
 
@@ -92,7 +92,7 @@ export const closeFile: Handler<{ handle: Handle }> = {
       const { upload } = handle;
       await (upload.isRemoved ? upload.abort() : upload.finish()).finally(() => handles.forget(handle));
       if (!upload.isRemoved) {
-        recent.note(upload.entry());
+        recent.remember(upload.entry());
         tally.filesReceived++;
       }
     }

@@ -15,7 +15,7 @@ const pageBytes = 32_000;
 export const openFolder: Handler<{ path: string }> = {
   read: (packet) => ({ path: packet.path() }),
   async run({ space, handles }, { path }, id) {
-    handles.checkRoom();
+    handles.requireFreeHandle();
     const { kind } = await space.stat(path);
     if (kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is not a folder`);
     return replyHandle(id, handles.add(newFolderHandle(path)));

@@ -3,11 +3,11 @@ import type { Upload } from '../../intake/types.js';
 import { isBelow } from '../../storage/path.js';
 import type { Reader } from '../../storage/types.js';
 import { SftpError } from './error.js';
-import { Lane } from './tasklock.js';
+import { TaskLock } from './tasklock.js';
 
 interface Ordered {
   /** Requests on one handle run in the order in which they came. */
-  readonly lane: Lane;
+  readonly lock: TaskLock;
 }
 
 export interface ReaderHandle extends Ordered {
@@ -33,9 +33,9 @@ export interface FolderHandle extends Ordered {
 
 export type Handle = ReaderHandle | UploadHandle | FolderHandle;
 
-/** Room for handles that several sessions share. */
+/** The limit on open handles that several sessions share. */
 export interface HandleShare {
-  hasRoom(): boolean;
+  isBelowLimit(): boolean;
   add(): void;
   remove(count: number): void;
 }
@@ -55,10 +55,10 @@ export class HandleTable {
   }
 
   /** Throws SftpError `too_many_handles`. */
-  checkRoom(): void {
+  requireFreeHandle(): void {
     if (this.#handles.size >= this.most)
       throw new SftpError('too_many_handles', `more than ${this.most} open handles in one session`);
-    if (this.#share?.hasRoom() === false)
+    if (this.#share?.isBelowLimit() === false)
       throw new SftpError('too_many_handles', 'as many open handles of one organization as there may be');
   }
 
@@ -121,13 +121,13 @@ export class HandleTable {
 }
 
 export function newReaderHandle(reader: Reader): ReaderHandle {
-  return { kind: 'reader', lane: new Lane(), reader, bytesRead: 0 };
+  return { kind: 'reader', lock: new TaskLock(), reader, bytesRead: 0 };
 }
 
-export function newUploadHandle(upload: Upload, lane: Lane, readable: boolean): UploadHandle {
-  return { kind: 'upload', lane, upload, readable };
+export function newUploadHandle(upload: Upload, lock: TaskLock, readable: boolean): UploadHandle {
+  return { kind: 'upload', lock, upload, readable };
 }
 
 export function newFolderHandle(path: string): FolderHandle {
-  return { kind: 'folder', lane: new Lane(), path, afterName: null, isExhausted: false };
+  return { kind: 'folder', lock: new TaskLock(), path, afterName: null, isExhausted: false };
 }

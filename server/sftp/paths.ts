@@ -14,19 +14,19 @@ export const statPath: Handler<{ path: string }> = {
   read: (packet) => ({ path: packet.path() }),
   async run({ space, handles, recent }, { path }, id) {
     const own = handles.findUpload(path);
-    const entry = own === null ? await recent.see(path, () => space.stat(path)) : await statUpload(own);
+    const entry = own === null ? await recent.statOrRecall(path, () => space.stat(path)) : await statUpload(own);
     return replyAttributes(id, entry);
   },
 };
 
 /** The server's own folders are seen in the list of `/`; what is in them is nothing that an uploader needs. */
-export function looksInside({ path }: { path: string }): boolean {
+export function looksInsideReadOnly({ path }: { path: string }): boolean {
   return isReadOnly(path) && !readOnlyRoots.includes(path);
 }
 
 /** After the writes that came before: clients compare the size with what they sent. */
-function statUpload({ lane, upload }: UploadHandle): Promise<Entry> {
-  return lane.exclusive(() => Promise.resolve(upload.entry()));
+function statUpload({ lock, upload }: UploadHandle): Promise<Entry> {
+  return lock.exclusive(() => Promise.resolve(upload.entry()));
 }
 
 export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }> = {
@@ -34,11 +34,11 @@ export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }
   async run(context, { path, given }, id) {
     const own = context.handles.findUpload(path);
     if (own !== null) {
-      await own.lane.exclusive(() => setUploadAttributes(own, given));
+      await own.lock.exclusive(() => setUploadAttributes(own, given));
     } else {
       if (given.size !== null) await resizeFile(context, path, given.size);
       const { space, recent } = context;
-      await recent.change(path, given.attributes, () => space.setAttributes(path, given.attributes));
+      await recent.setOrRemember(path, given.attributes, () => space.setAttributes(path, given.attributes));
     }
     return replyStatus(id, okStatus);
   },
@@ -46,7 +46,7 @@ export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }
 
 /** A file of another size is another version of it: it enters as an upload of its own. */
 async function resizeFile({ space, intake, recent }: Context, path: string, size: number): Promise<void> {
-  const entry = await recent.see(path, () => space.stat(path));
+  const entry = await recent.statOrRecall(path, () => space.stat(path));
   if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder and has no size`);
   if (entry.size === size) return;
   const upload = await intake.begin(path, {

@@ -3,7 +3,7 @@
 /** What may go at once after a pause, in seconds of the rate. */
 const burstSeconds = 1;
 
-export class Bucket {
+export class TokenBucket {
   #level = 0;
   #at: number;
   #bytesPerSecond: number | null = null;
@@ -36,12 +36,12 @@ export class Bucket {
 
 /** The buckets of an organization: what its clients send, and what they fetch. */
 export interface Buckets {
-  up: Bucket;
-  down: Bucket;
+  up: TokenBucket;
+  down: TokenBucket;
 }
 
 /** Waits that end early when nobody is left to wait for. */
-export class Pacer {
+export class RateLimiter {
   readonly #waiting = new Map<NodeJS.Timeout, () => void>();
   #isReleased = false;
   readonly #buckets: Buckets | null;

@@ -17,7 +17,7 @@ export class RecentUploads {
     this.#now = now;
   }
 
-  note(entry: Entry): void {
+  remember(entry: Entry): void {
     this.#entries.delete(entry.path);
     this.#entries.set(entry.path, { entry, at: this.#now() });
     const [oldest] = this.#entries.keys();
@@ -43,12 +43,12 @@ export class RecentUploads {
       if (path !== from && !isBelow(path, from)) continue;
       this.forget(path);
       const moved = to + path.slice(from.length);
-      this.note({ ...entry, path: moved, name: splitPath(moved).name });
+      this.remember({ ...entry, path: moved, name: splitPath(moved).name });
     }
   }
 
   /** What `look` finds; what was there a moment ago, when it is gone now. */
-  async see(path: string, look: () => Promise<Entry>): Promise<Entry> {
+  async statOrRecall(path: string, look: () => Promise<Entry>): Promise<Entry> {
     return look().catch((error) => {
       const found = isGone(error) ? this.find(path) : null;
       if (found === null) throw error;
@@ -57,11 +57,11 @@ export class RecentUploads {
   }
 
   /** Runs `set`; for a file that is gone meanwhile the attributes are only remembered. */
-  async change(path: string, attributes: Partial<Attributes>, set: () => Promise<void>): Promise<void> {
+  async setOrRemember(path: string, attributes: Partial<Attributes>, set: () => Promise<void>): Promise<void> {
     return set().catch((error) => {
       const found = isGone(error) ? this.find(path) : null;
       if (found === null) throw error;
-      this.note({ ...found, ...attributes });
+      this.remember({ ...found, ...attributes });
     });
   }
 }

@@ -24,8 +24,8 @@ export function replyVersion(extensions: Iterable<{ name: string; version: strin
 }
 
 export function replyStatus(id: number, status: Status): Reply {
-  const room = 1 + 4 + 4 + 4 + status.sentence.length + 4;
-  return new PacketWriter(replyNumbers.status, room)
+  const expectedBytes = 1 + 4 + 4 + 4 + status.sentence.length + 4;
+  return new PacketWriter(replyNumbers.status, expectedBytes)
     .u32(id)
     .u32(status.code)
     .string(status.sentence)

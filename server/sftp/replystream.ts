@@ -11,7 +11,7 @@ const packetBytes = 32 * 1024;
 /** Answers up to this size are gathered. */
 const mostSmallBytes = 512;
 
-export class Outbox {
+export class ReplyStream {
   #gathered: Buffer[] = [];
   #flushed: Promise<void> | null = null;
   #isClosed = false;

@@ -5,7 +5,7 @@ import type { PacketReader } from './codec.js';
 import type { Handle, HandleTable } from './handles.js';
 import type { RecentUploads } from './recentuploads.js';
 import type { Reply } from './reply.js';
-import type { Lane } from './tasklock.js';
+import type { TaskLock } from './tasklock.js';
 
 /** What a session has moved, for the log. */
 export interface Tally {
@@ -21,7 +21,7 @@ export interface Context {
   readonly intake: Intake;
   readonly handles: HandleTable;
   /** Requests that name paths. */
-  readonly paths: Lane;
+  readonly paths: TaskLock;
   readonly recent: RecentUploads;
   readonly tally: Tally;
   readonly now: () => number;
@@ -49,28 +49,28 @@ export type Order<A> = (context: Context, args: A, task: () => Promise<Reply>) =
 export const byPath: Order<unknown> = (context, _args, task) => context.paths.exclusive(task);
 
 export const byClose: Order<{ handle: Handle }> = (context, { handle }, task) =>
-  context.paths.shared(() => handle.lane.exclusive(task));
+  context.paths.shared(() => handle.lock.exclusive(task));
 
-export const byHandle: Order<{ handle: Handle }> = (_context, { handle }, task) => handle.lane.exclusive(task);
+export const byHandle: Order<{ handle: Handle }> = (_context, { handle }, task) => handle.lock.exclusive(task);
 
 /**
  * Both turns are taken when the request comes, so that two of them never wait for each other: whatever came first on one
  * handle came first on the other.
  */
 export const byBoth: Order<{ from: Handle; to: Handle }> = (_context, { from, to }, task) => {
-  // Uploads of one path share their lane.
-  if (from.lane === to.lane) return from.lane.exclusive(task);
+  // Uploads of one path share their lock.
+  if (from.lock === to.lock) return from.lock.exclusive(task);
   let release!: () => void;
   const done = new Promise<void>((resolve) => {
     release = resolve;
   });
   const turn = new Promise<void>((begin) => {
-    void from.lane.exclusive(() => {
+    void from.lock.exclusive(() => {
       begin();
       return done;
     });
   });
-  return to.lane.exclusive(() => turn.then(task)).finally(release);
+  return to.lock.exclusive(() => turn.then(task)).finally(release);
 };
 
 /** Nothing to wait for. */

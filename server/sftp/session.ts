@@ -9,14 +9,14 @@ import { extensions } from './extensions.js';
 import { closeFile } from './files.js';
 import { Framer } from './frame.js';
 import { type Handle, type HandleShare, HandleTable } from './handles.js';
-import { type Buckets, Pacer } from './ratelimit.js';
+import { type Buckets, RateLimiter } from './ratelimit.js';
 import { RecentUploads } from './recentuploads.js';
 import { type Reply, replyStatus, replyVersion } from './reply.js';
-import { Outbox } from './replystream.js';
+import { ReplyStream } from './replystream.js';
 import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './request.js';
 import { extendedNumber, initNumber, requests } from './requests.js';
 import { isServerFault, statusOf } from './status.js';
-import { Lane } from './tasklock.js';
+import { TaskLock } from './tasklock.js';
 
 /** Requests whose answers have not left yet; past either bound no more are taken from the stream. */
 const mostPending = 128;
@@ -65,8 +65,8 @@ export class Session {
 
   readonly #context: Context;
   readonly #framer = new Framer();
-  readonly #outbox: Outbox;
-  readonly #pacer: Pacer;
+  readonly #replies: ReplyStream;
+  readonly #rateLimiter: RateLimiter;
   #isPaced = false;
   #isInitialized = false;
   #isInputOver = false;
@@ -88,23 +88,23 @@ export class Session {
       space: options.space,
       intake: options.intake,
       handles: new HandleTable(options.maxHandles, options.handleShare),
-      paths: new Lane(),
+      paths: new TaskLock(),
       recent: new RecentUploads(options.now),
       tally: this.tally,
       now: options.now,
       isReadOnly: options.readOnly === true,
       isAborted: () => this.#end === 'aborted',
     };
-    this.#outbox = new Outbox(output, options.outlet ?? null);
-    this.#pacer = new Pacer(options.buckets ?? null);
+    this.#replies = new ReplyStream(output, options.outlet ?? null);
+    this.#rateLimiter = new RateLimiter(options.buckets ?? null);
     input.on('data', this.#onData);
     input.once('end', () => this.#endInput());
     // A stream that failed has no end.
     input.on('error', () => {
-      this.lose();
+      this.dropReplies();
       this.#endInput();
     });
-    output.on('error', () => this.lose());
+    output.on('error', () => this.dropReplies());
   }
 
   /** Uploads in progress, those included that are being closed right now. */
@@ -114,21 +114,21 @@ export class Session {
 
   /** While it is held, answers wait, and soon no more requests are taken. */
   hold(isHeld: boolean): void {
-    this.#outbox.hold(isHeld);
+    this.#replies.hold(isHeld);
   }
 
   /** The client is gone: what it had sent completely is still done (a CLOSE is a CLOSE), but nobody hears the answers. */
-  lose(): void {
-    this.#outbox.close();
-    this.#pacer.release();
+  dropReplies(): void {
+    this.#replies.close();
+    this.#rateLimiter.release();
     this.#pump();
   }
 
   /** Ends the session now: nothing more is taken, uploads in progress publish nothing. */
   abort(): void {
     this.#stop('aborted');
-    this.#outbox.close();
-    this.#pacer.release();
+    this.#replies.close();
+    this.#rateLimiter.release();
     this.#finishWhenIdle();
   }
 
@@ -144,7 +144,7 @@ export class Session {
 
   #pump(): void {
     try {
-      while (this.#end === null && this.#hasRoom()) {
+      while (this.#end === null && this.#canTakeMore()) {
         const packet = this.#framer.next();
         if (packet === null) break;
         this.#receive(packet);
@@ -155,14 +155,14 @@ export class Session {
       this.#options.logger.warn('SFTP session ended: the client broke the protocol', { detail: error.message });
       this.#stop('malformed');
     }
-    if (this.#end === null && !this.#hasRoom()) this.#input.pause();
+    if (this.#end === null && !this.#canTakeMore()) this.#input.pause();
     else if (this.#input.isPaused()) this.#input.resume();
     this.#finishWhenIdle();
   }
 
   /** Takes nothing more until the organization's rate allows it: the channel's window then holds the client. */
   #pace(bytes: number): void {
-    const wait = this.#pacer.spend('up', bytes);
+    const wait = this.#rateLimiter.spend('up', bytes);
     if (wait === null) return;
     this.#isPaced = true;
     void wait.then(() => {
@@ -171,7 +171,7 @@ export class Session {
     });
   }
 
-  #hasRoom(): boolean {
+  #canTakeMore(): boolean {
     return !this.#isPaced && this.#pending < mostPending && this.#pendingBytes < mostPendingBytes;
   }
 
@@ -219,7 +219,7 @@ export class Session {
     const version = reader.u32();
     if (version < 3) throw new SftpError('malformed', `the client speaks SFTP version ${version}, the least is 3`);
     this.#isInitialized = true;
-    void this.#outbox.send(replyVersion(extensions.values()));
+    void this.#replies.send(replyVersion(extensions.values()));
   }
 
   async #reply(
@@ -237,9 +237,12 @@ export class Session {
       reply = replyStatus(id, statusOf(error));
     }
     this.#framer.recycle(packet);
-    const wait = this.#pacer.spend('down', Buffer.isBuffer(reply) ? reply.length : reply[0].length + reply[1].length);
+    const wait = this.#rateLimiter.spend(
+      'down',
+      Buffer.isBuffer(reply) ? reply.length : reply[0].length + reply[1].length,
+    );
     if (wait !== null) await wait;
-    await this.#outbox.send(reply);
+    await this.#replies.send(reply);
     this.#pending--;
     this.#pendingBytes -= costBytes;
     this.#pump();

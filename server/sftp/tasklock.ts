@@ -1,5 +1,5 @@
 /** Keeps tasks in order: an exclusive one waits for everything before it, a shared one only for exclusive ones. */
-export class Lane {
+export class TaskLock {
   #lastExclusive: Promise<unknown> = Promise.resolve();
   #everything: Promise<unknown> = this.#lastExclusive;
 

@@ -7,25 +7,25 @@ import type { Denial, Login } from '../../keys/login/authenticate.js';
 import { type Session, type SessionEnd, serveStream } from '../sftp/session.js';
 import type { ServerDeps } from '../types.js';
 import { userSignatures } from './algorithms.js';
-import type { Strangers } from './failedlogins.js';
+import type { FailedLogins } from './failedlogins.js';
 import { serveHostKeys } from './hostkeyproof.js';
 import { serveLogin } from './login.js';
-import type { Hush } from './loglimiter.js';
+import type { LogLimiter } from './loglimiter.js';
 import type { Offence } from './penalties.js';
-import type { Reception, Visitor } from './reception.js';
+import type { Origin, Reception } from './reception.js';
 import { type Rekeying, rekeyRegularly } from './rekey.js';
-import type { OrgRoom, OrgRooms } from './sessionlimits.js';
+import type { OrgLimits, SessionLimits } from './sessionlimits.js';
 import type { Source } from './source.js';
 import {
+  allowPacketsInExchange,
   announceSignatures,
-  bearPacketsInExchange,
   closeUnusedSession,
   dropSha1HostKeys,
   watchWindow,
 } from './ssh2fixes.js';
 
 /** How long a peer that was told to go may take to close its side. */
-const farewellMs = 2000;
+const closeGraceMs = 2000;
 
 /** What a client sends until it is logged in: a tenth of this, with many keys. */
 const mostBytesBeforeLogin = 256 * 1024;
@@ -34,10 +34,10 @@ const mostBytesBeforeLogin = 256 * 1024;
 const quietMs = 300;
 
 export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'> {
-  orgs: OrgRooms;
-  reception: Pick<Reception, 'welcome' | 'dismiss'>;
-  hush: Hush;
-  strangers: Strangers;
+  sessionLimits: SessionLimits;
+  reception: Pick<Reception, 'recordLogin' | 'recordEnd'>;
+  logLimiter: LogLimiter;
+  failedLogins: FailedLogins;
 }
 
 export class Connection {
@@ -55,7 +55,7 @@ export class Connection {
   #program = '';
   #agreed = '';
   #login: Login | null = null;
-  #room: OrgRoom | null = null;
+  #limits: OrgLimits | null = null;
   #rekeying: Rekeying | null = null;
   /** What it will have done wrong if it ends without a login; null: nothing. */
   #offence: Offence | null = 'left without a login';
@@ -66,14 +66,14 @@ export class Connection {
   #recorded: Promise<void> = Promise.resolve();
   #isClosing = false;
   readonly #socket: Socket;
-  readonly #visitor: Visitor;
+  readonly #origin: Origin;
   readonly #deps: ConnectionDeps;
 
-  constructor(socket: Socket, visitor: Visitor, deps: ConnectionDeps) {
+  constructor(socket: Socket, origin: Origin, deps: ConnectionDeps) {
     this.#socket = socket;
-    this.#visitor = visitor;
+    this.#origin = origin;
     this.#deps = deps;
-    this.#address = visitor.address;
+    this.#address = origin.address;
     this.#logger = deps.logger.child({ address: this.#address });
     socket.on('error', (error) => this.#logger.debug('socket failed', { detail: error.message }));
     this.#deadline = setTimeout(
@@ -91,18 +91,18 @@ export class Connection {
     this.#program = header.versions.software.replace(/[^\x21-\x7e]/g, '').slice(0, 100);
     // Without this listener one malformed packet ends the process.
     client.on('error', (error: Error) => {
-      if (this.#login !== null || this.#deps.hush.allows('connection failed', 60))
+      if (this.#login !== null || this.#deps.logLimiter.allows('connection failed', 60))
         this.#logger.info('connection failed', { client: this.#program, detail: toPrintable(error.message) });
       this.close('connection failed', isNonsense(error) ? 'not the SSH protocol' : undefined);
     });
-    client.on('end', () => this.#lose());
-    this.#guardStart(client);
+    client.on('end', () => this.#onClientGone());
+    this.#limitBeforeLogin(client);
     client.once('handshake', ({ kex, cs }) => {
       this.#agreed = `${kex} ${cs.cipher}`;
     });
     dropSha1HostKeys(client);
     announceSignatures(client, userSignatures);
-    bearPacketsInExchange(client, () => this.#rekeying?.notice());
+    allowPacketsInExchange(client, () => this.#rekeying?.notice());
     serveHostKeys(client, this.#program, hostKeys);
     serveLogin(client, {
       authenticator: this.#deps.authenticator,
@@ -113,13 +113,13 @@ export class Connection {
       onRefusal: () => {
         this.#hadWrongKeys = true;
       },
-      mayLog: (message) => this.#deps.hush.allows(message, 60),
+      mayLog: (message) => this.#deps.logLimiter.allows(message, 60),
       recordRefusal: (org, denial, isProven) => this.#recordRefusal(org, denial, isProven),
-      enter: (login) => this.#enter(login),
+      acceptLogin: (login) => this.#acceptLogin(login),
       close: (reason, offence) => this.close(reason, offence),
     });
     client.on('session', (accept, reject) => {
-      if (this.#channels.size >= this.#deps.settings.maxChannels || this.#room?.openSession() !== true) reject();
+      if (this.#channels.size >= this.#deps.settings.maxChannels || this.#limits?.openSession() !== true) reject();
       else this.#openChannel(client, accept());
     });
   }
@@ -138,12 +138,12 @@ export class Connection {
     else this.#client.end();
     // A stranger gets no time to say more: each of its sockets counts against it until it is closed.
     if (this.#login === null) this.#socket.destroySoon();
-    setTimeout(() => this.#socket.destroy(), farewellMs).unref();
+    setTimeout(() => this.#socket.destroy(), closeGraceMs).unref();
   }
 
   /** Ends the connection if it came from `source` and has not logged in. */
-  closeStranger(source: Source): void {
-    if (this.#login === null && this.#visitor.source === source && !this.#visitor.isExempt)
+  closeUnauthenticated(source: Source): void {
+    if (this.#login === null && this.#origin.source === source && !this.#origin.isExempt)
       this.close('its address must pause', null);
   }
 
@@ -169,25 +169,25 @@ export class Connection {
     return [...this.#sessions].some((session) => session.isBusy);
   }
 
-  #enter(login: Login): boolean {
+  #acceptLogin(login: Login): boolean {
     if (this.#isClosing) return false;
-    this.#room = this.#deps.orgs.enter(login.org);
-    if (this.#room === null) {
+    this.#limits = this.#deps.sessionLimits.openConnection(login.org);
+    if (this.#limits === null) {
       this.#logger.warn('login refused', { org: login.org.id, reason: 'too many connections of this organization' });
       this.close('too many connections of this organization', null);
       return false;
     }
     this.#login = login;
-    this.#deps.reception.welcome(this.#visitor);
+    this.#deps.reception.recordLogin(this.#origin);
     this.#rekeying = this.#startRekeying();
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.close('idle'), this.#deps.settings.idleMinutes * 60_000);
     const { org, fingerprint, certificate } = login;
     const signer = certificate === null ? {} : { authority: login.credential, serial: certificate.serial };
     this.#logger.info('logged in', { org: org.id, key: fingerprint, client: this.#program, ...signer });
-    this.#release = this.#deps.access.guard(login, this.#address, (reason) => this.#expel(login, reason));
+    this.#release = this.#deps.access.guard(login, this.#address, (reason) => this.#endLogin(login, reason));
     const place = { address: this.#address, client: this.#program, algorithms: this.#agreed };
-    this.#awaitRecord(
+    this.#trackRecord(
       this.#deps.authenticator.recordLogin(login, place).catch((error: Error) => {
         this.#logger.error('login not recorded', { org: org.id, detail: error.message });
         // Nobody is here without a trace; and no upload could be queued, and no file read, without the database.
@@ -198,7 +198,7 @@ export class Connection {
   }
 
   /** Keys cost, and packets, too: before the login there is one exchange, and few packets. */
-  #guardStart(client: Client): void {
+  #limitBeforeLogin(client: Client): void {
     client.on('rekey', () => {
       if (this.#login === null) this.close('new keys before the login', 'not the SSH protocol');
     });
@@ -211,7 +211,7 @@ export class Connection {
   }
 
   #recordRefusal(org: string, denial: Denial, isProven: boolean): void {
-    this.#awaitRecord(
+    this.#trackRecord(
       this.#deps.authenticator
         .recordRefusal(org, denial, { address: this.#address, client: this.#program, isProven })
         .catch((error: Error) => void this.#logger.error('refusal not recorded', { org, detail: error.message })),
@@ -219,7 +219,7 @@ export class Connection {
   }
 
   /** Before the connection counts as closed. */
-  #awaitRecord(record: Promise<void>): void {
+  #trackRecord(record: Promise<void>): void {
     this.#recorded = Promise.all([this.#recorded, record]).then(() => {});
   }
 
@@ -233,13 +233,13 @@ export class Connection {
       hold: (isHeld) => {
         for (const session of this.#sessions) session.hold(isHeld);
       },
-      onSilence: () => this.close('no answer to new keys'),
-      onHaste: () => this.close('new keys again and again'),
+      onNoAnswer: () => this.close('no answer to new keys'),
+      onTooOften: () => this.close('new keys again and again'),
     });
   }
 
   /** The login holds no longer: what it was doing is cut off. */
-  #expel({ org, fingerprint }: Login, reason: string): void {
+  #endLogin({ org, fingerprint }: Login, reason: string): void {
     this.#logger.warn('session ended', { org: org.id, key: fingerprint, client: this.#program, reason });
     this.close(reason);
   }
@@ -251,18 +251,18 @@ export class Connection {
       closeUnusedSession(client, channel);
     });
     channel.on('subsystem', (accept, reject, { name }) => {
-      const [login, room] = [this.#login, this.#room];
-      if (name !== 'sftp' || login === null || room === null || this.#isClosing) reject();
-      else this.#serveSftp(channel, accept, login, room);
+      const [login, limits] = [this.#login, this.#limits];
+      if (name !== 'sftp' || login === null || limits === null || this.#isClosing) reject();
+      else this.#serveSftp(channel, accept, login, limits);
     });
   }
 
   /** ssh2 tells of each close but those that come with the connection's end. */
   #forgetChannel(channel: Channel): void {
-    if (this.#channels.delete(channel)) this.#room?.closeSession();
+    if (this.#channels.delete(channel)) this.#limits?.closeSession();
   }
 
-  #serveSftp(channel: Channel, accept: () => ServerChannel, login: Login, room: OrgRoom): void {
+  #serveSftp(channel: Channel, accept: () => ServerChannel, login: Login, limits: OrgLimits): void {
     const sender = { keyFingerprint: login.fingerprint, address: this.#address, client: this.#program };
     const { space, intake } = this.#deps.openSession(login, sender);
     const stream = accept();
@@ -273,8 +273,8 @@ export class Connection {
       logger: this.#logger.child({ org: login.org.id }),
       now: this.#deps.now,
       maxHandles: this.#deps.settings.maxHandles,
-      handleShare: room.handles,
-      buckets: room.buckets,
+      handleShare: limits.handles,
+      buckets: limits.buckets,
       uploadOnly: login.permission === 'upload',
       outlet: this.#socket,
       onRequest: () => {
@@ -285,7 +285,7 @@ export class Connection {
     });
     this.#sessions.add(session);
     // The client has closed the channel: the stream itself may never say so while replies wait in it.
-    channel.once('close', () => session.lose());
+    channel.once('close', () => session.dropReplies());
     void session.ended.then((end) => this.#endSession(session, stream, end));
   }
 
@@ -299,27 +299,27 @@ export class Connection {
     stream.end();
   }
 
-  #lose(): void {
-    for (const session of this.#sessions) session.lose();
+  #onClientGone(): void {
+    for (const session of this.#sessions) session.dropReplies();
   }
 
   async #finish(): Promise<void> {
     this.#isClosing = true;
     clearTimeout(this.#deadline);
     this.#rekeying?.stop();
-    if (this.#login === null) this.#deps.reception.dismiss(this.#visitor, this.#judge());
-    this.#lose();
+    if (this.#login === null) this.#deps.reception.recordEnd(this.#origin, this.#offenceAtEnd());
+    this.#onClientGone();
     await Promise.all([...this.#sessions].map((session) => session.ended));
     for (const channel of this.#channels) this.#forgetChannel(channel);
     await this.#recorded;
     this.#release();
-    if (this.#login === null && this.#hadWrongKeys) this.#deps.strangers.note(this.#address);
+    if (this.#login === null && this.#hadWrongKeys) this.#deps.failedLogins.count(this.#address);
     if (this.#login === null) return;
-    this.#deps.orgs.leave(this.#login.org.id);
+    this.#deps.sessionLimits.closeConnection(this.#login.org.id);
     this.#logger.info('logged out', { org: this.#login.org.id, client: this.#program, ...this.#totals });
   }
 
-  #judge(): Offence | null {
+  #offenceAtEnd(): Offence | null {
     const isVague = this.#offence === 'left without a login' || this.#offence === 'no login in time';
     return isVague && this.#hadWrongKeys ? 'wrong keys' : this.#offence;
   }

@@ -1,18 +1,18 @@
-/** Strangers who tried to log in, in the audit trail: counted by address, a few records a minute however many there are. */
+/** Records failed logins of unknown clients in the audit trail: counted by address, a bounded number of records a minute. */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 
-export interface StrangersDeps {
+export interface FailedLoginsDeps {
   control: Db;
   logger: Logger;
   now: () => number;
   everyMs?: number;
 }
 
-export interface Strangers {
+export interface FailedLogins {
   /** A connection from there offered keys or passwords, and left without a login. */
-  note(address: string | null): void;
+  count(address: string | null): void;
   /** Records what is counted, and ends. */
   stop(): Promise<void>;
 }
@@ -23,7 +23,7 @@ const mostRecords = 50;
 /** Addresses that are counted apart, so that a flood from everywhere takes no memory. */
 const mostAddresses = 1000;
 
-export function createStrangers({ control, logger, now, everyMs = minuteMs }: StrangersDeps): Strangers {
+export function createFailedLogins({ control, logger, now, everyMs = minuteMs }: FailedLoginsDeps): FailedLogins {
   let counts = new Map<string, number>();
   let uncounted = 0;
   let recording: Promise<void> = Promise.resolve();
@@ -56,7 +56,7 @@ export function createStrangers({ control, logger, now, everyMs = minuteMs }: St
   }, everyMs).unref();
 
   return {
-    note(address) {
+    count(address) {
       const source = address ?? 'unknown';
       if (counts.has(source) || counts.size < mostAddresses) counts.set(source, (counts.get(source) ?? 0) + 1);
       else uncounted++;

@@ -15,7 +15,7 @@ const proof = 'hostkeys-prove-00@openssh.com';
 const mostProofs = 4;
 
 /** Tera Term up to 2.72 hangs up when it is told; OpenSSH's server spares it, too. */
-const deaf = /^TTSSH\/(1\.|2\.([0-6]?\d|7[0-2])([^\d]|$))/;
+const disconnecting = /^TTSSH\/(1\.|2\.([0-6]?\d|7[0-2])([^\d]|$))/;
 
 /** Announces `keys` when `client` has logged in, and answers when it wants proof. */
 export function serveHostKeys(client: Client, program: string, keys: readonly HostKey[]): void {
@@ -23,7 +23,7 @@ export function serveHostKeys(client: Client, program: string, keys: readonly Ho
   let isLoggedIn = false;
   client.once('ready', () => {
     isLoggedIn = true;
-    if (!deaf.test(program)) sendPayload(client, encodeAnnouncement(keys));
+    if (!disconnecting.test(program)) sendPayload(client, encodeAnnouncement(keys));
   });
   answerGlobalRequest(client, proof, (data) => {
     if (!isLoggedIn || ++proofs > mostProofs) return null;

@@ -11,6 +11,7 @@ import type { Logger } from '../../config/logger.js';
 import type { Authenticator, Denial, Login } from '../../keys/login/authenticate.js';
 import { fingerprintOf } from '../../keys/login/fingerprint.js';
 import { type Proof, signsWithSha1, verifyProof } from '../../keys/login/proof.js';
+import { confirmSignatureAlgorithm } from './ssh2fixes.js';
 
 export interface LoginDeps {
   authenticator: Authenticator;
@@ -25,7 +26,7 @@ export interface LoginDeps {
   /** Whether there is room in the log for one more refusal. */
   mayLog(message: string): boolean;
   /** Called with a proven login; false: there is no room for it. */
-  enter(login: Login): boolean;
+  acceptLogin(login: Login): boolean;
   /** Ends the connection; null: by no fault of the client's. */
   close(reason: string, offence?: null): void;
   /** Called once for each key of the organization that is not let in; clients prove few of them, once they hear so. */
@@ -38,7 +39,7 @@ const passwordRefusalMs = 2000;
 
 /** Answers every authentication request of `client` until one is accepted. */
 export function serveLogin(client: Client, deps: LoginDeps): void {
-  const told = new Set<string>();
+  const logged = new Set<string>();
   let attempts = 0;
   let passwords = 0;
   let methods: Promise<AuthenticationType[]> | null = null;
@@ -57,8 +58,8 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
     if (context.method === 'password') passwords++;
     const answer =
       context.method === 'password' && passwords <= mostPasswords
-        ? judgePassword(context, deps, told, methods)
-        : judge(context, deps, told, methods);
+        ? judgePassword(context, deps, logged, methods)
+        : judge(context, deps, logged, methods);
     answer.catch((error: Error) => {
       if (deps.mayLog('login failed on the server side'))
         deps.logger.error('login failed on the server side', { detail: error.message });
@@ -67,11 +68,11 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
   });
 }
 
-/** `told` holds what was logged already: clients ask for each key twice, without and with a signature. */
+/** `logged` holds what was logged already: clients ask for each key twice, without and with a signature. */
 async function judge(
   context: AuthContext,
   deps: LoginDeps,
-  told: Set<string>,
+  logged: Set<string>,
   methods: Promise<AuthenticationType[]>,
 ): Promise<void> {
   if (context.method !== 'publickey') {
@@ -86,15 +87,16 @@ async function judge(
   const refusal = refuseWhy(context, outcome, isProven, deps.takesSha1);
   if (refusal !== null) {
     const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
-    if (!told.has(JSON.stringify(details)) && deps.mayLog('login refused')) deps.logger.warn('login refused', details);
-    told.add(JSON.stringify(details));
+    if (!logged.has(JSON.stringify(details)) && deps.mayLog('login refused'))
+      deps.logger.warn('login refused', details);
+    logged.add(JSON.stringify(details));
     deps.onRefusal();
-    if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, told);
+    if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, logged);
     context.reject(await methods);
     return;
   }
-  if (isProven && !deps.enter(outcome as Login)) return;
-  nameSignature(context);
+  if (isProven && !deps.acceptLogin(outcome as Login)) return;
+  confirmSignatureAlgorithm(context);
   context.accept();
 }
 
@@ -106,7 +108,7 @@ async function listMethods(authenticator: Authenticator): Promise<Authentication
 async function judgePassword(
   context: PasswordAuthContext,
   deps: LoginDeps,
-  told: Set<string>,
+  logged: Set<string>,
   methods: Promise<AuthenticationType[]>,
 ): Promise<void> {
   // At once: who hangs up before the answer, since only a good password is answered soon, has guessed all the same.
@@ -116,20 +118,20 @@ async function judgePassword(
   if (isOffered) {
     const outcome = await deps.authenticator.authenticatePassword(context.username, context.password, deps.address);
     if (!('denied' in outcome)) {
-      if (deps.enter(outcome)) context.accept();
+      if (deps.acceptLogin(outcome)) context.accept();
       return;
     }
     const { denied: reason, fingerprint: key } = outcome;
     if (deps.mayLog('login refused'))
       deps.logger.warn('login refused', { user: describeUser(context.username), key, reason });
-    recordRefusal(context.username, outcome, true, deps, told);
+    recordRefusal(context.username, outcome, true, deps, logged);
     await earliest;
   }
   context.reject(await methods);
 }
 
 /** These come from anybody who knows an organization's name. */
-const strange: readonly string[] = [
+const anonymousDenials: readonly string[] = [
   'unknown organization',
   'unknown key',
   'unknown authority',
@@ -139,10 +141,14 @@ const strange: readonly string[] = [
 ];
 
 /** The audit trail has refusals of an organization's own keys, so many a minute; strangers write nothing there. */
-function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, told: Set<string>): void {
-  if (strange.includes(denial.denied) || told.has(denial.fingerprint) || !deps.mayLog('refusal in the audit trail'))
+function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, logged: Set<string>): void {
+  if (
+    anonymousDenials.includes(denial.denied) ||
+    logged.has(denial.fingerprint) ||
+    !deps.mayLog('refusal in the audit trail')
+  )
     return;
-  told.add(denial.fingerprint);
+  logged.add(denial.fingerprint);
   deps.recordRefusal(org, denial, isProven);
 }
 
@@ -161,11 +167,6 @@ function refuseWhy(
 
 function proofOf({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): Proof {
   return { algorithm: key.algo, key: key.data, hashAlgo, blob, signature };
-}
-
-/** ssh2 confirms an RSA key by its type; RFC 4252, section 7, wants the signature algorithm that was asked for. */
-function nameSignature({ key, hashAlgo }: PublicKeyAuthContext): void {
-  if (key.algo === 'ssh-rsa' && hashAlgo !== undefined) key.algo = `rsa-sha2-${hashAlgo.slice(3)}`;
 }
 
 /** People type passwords where the user name goes: only what could be an organization is logged. */

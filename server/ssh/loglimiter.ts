@@ -3,20 +3,20 @@ import type { Logger } from '../../config/logger.js';
 
 const minuteMs = 60_000;
 
-export interface Hush {
+export interface LogLimiter {
   /** Whether this one is still to be logged: `most` a minute of each message are, the others are counted. */
   allows(message: string, most?: number): boolean;
   stop(): void;
 }
 
-export function createHush(logger: Logger): Hush {
+export function createLogLimiter(logger: Logger): LogLimiter {
   const seen = new Map<string, { logged: number; more: number }>();
-  const tell = (): void => {
+  const logCounts = (): void => {
     for (const [message, { more }] of seen)
       if (more > 0) logger.warn(`${message}: more of them in the last minute`, { times: more });
     seen.clear();
   };
-  const timer = setInterval(tell, minuteMs).unref();
+  const timer = setInterval(logCounts, minuteMs).unref();
   return {
     allows(message, most = 1) {
       const counts = seen.get(message) ?? { logged: 0, more: 0 };
@@ -27,7 +27,7 @@ export function createHush(logger: Logger): Hush {
     },
     stop() {
       clearInterval(timer);
-      tell();
+      logCounts();
     },
   };
 }

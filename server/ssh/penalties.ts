@@ -21,7 +21,7 @@ const mostPoints = 15;
 const knownFactor = 4;
 const knownMs = 24 * 3600_000;
 
-const firstPauseMs = 15_000;
+const firstPenaltyMs = 15_000;
 
 /** After this long without a new pause the next one is half as long. */
 const strikeMs = 600_000;
@@ -30,7 +30,7 @@ const strikeMs = 600_000;
 const setCount = 4096;
 const ways = 8;
 
-export interface Pause {
+export interface Penalty {
   source: Source;
   /** Milliseconds since 1970. */
   until: number;
@@ -51,7 +51,7 @@ interface Entry {
 
 export interface PenaltyOptions {
   now: () => number;
-  longestPauseMs: number;
+  longestPenaltyMs: number;
   /** Sources of each family are kept in so many sets of eight; for tests. */
   sets?: number;
 }
@@ -70,11 +70,11 @@ export class Penalties {
   }
 
   /** Milliseconds that `source` must still wait; 0: it may connect. */
-  pauseOf(source: Source): number {
+  remainingMs(source: Source): number {
     const entry = this.#find(source);
     // A clock that was set back makes no pause longer than it may be.
     const leftMs = (entry?.until ?? 0) - this.#options.now();
-    return Math.min(Math.max(0, leftMs), this.#options.longestPauseMs);
+    return Math.min(Math.max(0, leftMs), this.#options.longestPenaltyMs);
   }
 
   /** Whether it logged in within a day. */
@@ -83,7 +83,7 @@ export class Penalties {
   }
 
   /** Notes an offence; the pause that begins with it, or null. */
-  charge(source: Source, offence: Offence): Pause | null {
+  charge(source: Source, offence: Offence): Penalty | null {
     const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return null;
     const now = this.#options.now();
@@ -93,13 +93,13 @@ export class Penalties {
     entry.points += offencePoints[offence];
     if (entry.points <= mostPoints * (entry.knownUntil > now ? knownFactor : 1)) return null;
     entry.points = 0;
-    entry.until = now + Math.min(firstPauseMs * 2 ** entry.strikes, this.#options.longestPauseMs);
+    entry.until = now + Math.min(firstPenaltyMs * 2 ** entry.strikes, this.#options.longestPenaltyMs);
     entry.strikes++;
     return { source, until: entry.until, strikes: entry.strikes, cause: offence };
   }
 
   /** A key of an organization logged in from there at this time. */
-  welcome(source: Source, at = this.#options.now()): void {
+  recordLogin(source: Source, at = this.#options.now()): void {
     const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return;
     entry.points = 0;
@@ -107,7 +107,7 @@ export class Penalties {
   }
 
   /** Takes over a pause that another node, or this one before its restart, has begun. */
-  impose({ source, until, strikes }: Pick<Pause, 'source' | 'until' | 'strikes'>): void {
+  impose({ source, until, strikes }: Pick<Penalty, 'source' | 'until' | 'strikes'>): void {
     if (until <= this.#options.now()) return;
     const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return;

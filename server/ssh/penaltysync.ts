@@ -8,11 +8,11 @@ import {
   listNewPardons,
   listNewPenalties,
   listPenalties,
-  type Penalty,
+  type Penalty as PenaltyRow,
   putPenalties,
 } from '../../db/control/penalties.js';
 import { plainAddress } from '../../keys/login/addresses.js';
-import type { Pause, Penalties } from './penalties.js';
+import type { Penalties, Penalty } from './penalties.js';
 import { sourceOf } from './source.js';
 
 const roundMs = 1000;
@@ -26,30 +26,31 @@ const lateIds = 200;
 const clearMs = 600_000;
 const dayMs = 24 * 3600_000;
 
-export interface Bulletin {
-  tell(pause: Pause): void;
+export interface PenaltySync {
+  /** Has the penalty written to the control database with the next round. */
+  announce(penalty: Penalty): void;
   stop(): Promise<void>;
 }
 
 /** @throws when the control database can't be asked. */
-export async function openBulletin(
+export async function startPenaltySync(
   penalties: Penalties,
   { control, logger, now }: { control: Db; logger: Logger; now: () => number },
-): Promise<Bulletin> {
-  let waiting: Omit<Penalty, 'id'>[] = [];
+): Promise<PenaltySync> {
+  let waiting: Omit<PenaltyRow, 'id'>[] = [];
   let lastPenalty = 0;
   let lastPardon = await lastPardonId(control.read);
   let clearedAt = now();
   let isFailing = false;
 
   for (const { address, at } of await listLoginAddresses(control.read, now() - dayMs, 10_000))
-    penalties.welcome(sourceOf(plainAddress(address)), at);
+    penalties.recordLogin(sourceOf(plainAddress(address)), at);
   for (const penalty of await listPenalties(control.read, now(), 10_000)) {
     penalties.impose(penalty);
     lastPenalty = Math.max(lastPenalty, penalty.id);
   }
 
-  const exchange = async (): Promise<void> => {
+  const syncOnce = async (): Promise<void> => {
     // Pardons first: what began after one stands.
     for (const { id, source } of await listNewPardons(control.read, lastPardon)) {
       if (source === null) penalties.forgiveAll();
@@ -68,7 +69,7 @@ export async function openBulletin(
   };
   const round = async (): Promise<void> => {
     try {
-      await exchange();
+      await syncOnce();
       isFailing = false;
     } catch (error) {
       if (!isFailing) logger.error('pauses of addresses not told to other nodes', { detail: (error as Error).message });
@@ -83,7 +84,7 @@ export async function openBulletin(
     });
   }, roundMs);
   return {
-    tell: ({ source, until, strikes, cause }) => {
+    announce: ({ source, until, strikes, cause }) => {
       // Under a flood of sources each node still holds its own.
       if (waiting.length < 20 * mostARound) waiting.push({ source, until, strikes, cause, beganAt: now() });
     },

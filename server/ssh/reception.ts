@@ -3,11 +3,11 @@ import type { Socket } from 'node:net';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
 import { createAddressSet, plainAddress } from '../../keys/login/addresses.js';
-import type { Hush } from './loglimiter.js';
-import type { Offence, Pause, Penalties } from './penalties.js';
+import type { LogLimiter } from './loglimiter.js';
+import type { Offence, Penalties, Penalty } from './penalties.js';
 import { type NoHeader, readProxyHeader } from './proxyprotocol.js';
 import { type Source, sourceOf } from './source.js';
-import { Startups } from './startuplimits.js';
+import { StartupLimits } from './startuplimits.js';
 
 /** How long a proxy may take to say who its client is; its header comes with the first packet. */
 const proxyMs = 5000;
@@ -19,7 +19,7 @@ const headerRefusals: Record<NoHeader, string | null> = {
   gone: null,
 };
 
-export interface Visitor {
+export interface Origin {
   /** The client's, also behind a proxy. */
   address: string;
   source: Source;
@@ -34,21 +34,21 @@ type ReceptionSettings = Pick<
 export interface ReceptionDeps {
   settings: ReceptionSettings;
   logger: Logger;
-  hush: Hush;
+  logLimiter: LogLimiter;
   /** null: nobody pauses. */
   penalties: Penalties | null;
   random: () => number;
   /** Connections that are there. */
   countConnections(): number;
-  onPause(pause: Pause): void;
+  onPenalty(penalty: Penalty): void;
 }
 
 export class Reception {
   readonly #proxies;
   readonly #exempt;
-  readonly #startups;
+  readonly #startupLimits;
   /** Sockets whose proxy has not yet said whose they are. */
-  readonly #unnamed = new Set<Socket>();
+  readonly #awaitingHeader = new Set<Socket>();
   readonly #deps: ReceptionDeps;
 
   constructor(deps: ReceptionDeps) {
@@ -56,56 +56,56 @@ export class Reception {
     const { settings, random } = deps;
     this.#proxies = createAddressSet(settings.proxies);
     this.#exempt = createAddressSet(settings.exemptAddresses);
-    this.#startups = new Startups({
+    this.#startupLimits = new StartupLimits({
       most: settings.maxUnauthenticated,
       mostPerSource: settings.maxUnauthenticatedPerAddress,
       random,
     });
   }
 
-  /** null: it was turned away. Each visitor must either `welcome` or `dismiss` later. */
-  async admit(socket: Socket): Promise<Visitor | null> {
+  /** null: it was turned away. Each origin must either be passed to `recordLogin` or `recordEnd` later. */
+  async admit(socket: Socket): Promise<Origin | null> {
     // Without a listener a reset ends the process.
     socket.on('error', () => {});
     const peer = plainAddress(socket.remoteAddress ?? '');
-    if (this.#deps.countConnections() + this.#unnamed.size >= this.#deps.settings.maxConnections)
+    if (this.#deps.countConnections() + this.#awaitingHeader.size >= this.#deps.settings.maxConnections)
       return this.#refuse(socket, peer, 'as many connections as maxConnections allows');
-    const visitor = this.#proxies.has(peer) ? await this.#askProxy(socket, peer) : this.#identify(peer);
-    if (typeof visitor === 'string') return this.#refuse(socket, peer, headerRefusals[visitor]);
-    const { address, source, isExempt } = visitor;
-    const pauseMs = isExempt ? 0 : (this.#deps.penalties?.pauseOf(source) ?? 0);
-    if (pauseMs > 0) return this.#refuse(socket, address, 'the address must pause');
+    const origin = this.#proxies.has(peer) ? await this.#askProxy(socket, peer) : this.#identify(peer);
+    if (typeof origin === 'string') return this.#refuse(socket, peer, headerRefusals[origin]);
+    const { address, source, isExempt } = origin;
+    const penaltyMs = isExempt ? 0 : (this.#deps.penalties?.remainingMs(source) ?? 0);
+    if (penaltyMs > 0) return this.#refuse(socket, address, 'the address has a penalty');
     const isKnown = this.#deps.penalties?.isKnown(source) ?? false;
-    const refusal = this.#startups.enter(source, { isKnown, isExempt });
-    return refusal === null ? visitor : this.#refuse(socket, address, refusal);
+    const refusal = this.#startupLimits.enter(source, { isKnown, isExempt });
+    return refusal === null ? origin : this.#refuse(socket, address, refusal);
   }
 
   /** A key has logged in. */
-  welcome({ source, isExempt }: Visitor): void {
-    this.#startups.leave(source);
-    if (!isExempt) this.#deps.penalties?.welcome(source);
+  recordLogin({ source, isExempt }: Origin): void {
+    this.#startupLimits.leave(source);
+    if (!isExempt) this.#deps.penalties?.recordLogin(source);
   }
 
   /** It ended without a login; null: by no fault of the client's. */
-  dismiss({ source, isExempt }: Visitor, offence: Offence | null): void {
-    this.#startups.leave(source);
+  recordEnd({ source, isExempt }: Origin, offence: Offence | null): void {
+    this.#startupLimits.leave(source);
     if (isExempt || offence === null) return;
-    const pause = this.#deps.penalties?.charge(source, offence) ?? null;
-    if (pause !== null) this.#deps.onPause(pause);
+    const penalty = this.#deps.penalties?.charge(source, offence) ?? null;
+    if (penalty !== null) this.#deps.onPenalty(penalty);
   }
 
   stop(): void {
-    for (const socket of this.#unnamed) socket.destroy();
+    for (const socket of this.#awaitingHeader) socket.destroy();
   }
 
-  #identify(address: string): Visitor {
+  #identify(address: string): Origin {
     return { address, source: sourceOf(address), isExempt: this.#exempt.has(address) };
   }
 
-  async #askProxy(socket: Socket, peer: string): Promise<Visitor | NoHeader> {
-    this.#unnamed.add(socket);
+  async #askProxy(socket: Socket, peer: string): Promise<Origin | NoHeader> {
+    this.#awaitingHeader.add(socket);
     const header = await readProxyHeader(socket, proxyMs);
-    this.#unnamed.delete(socket);
+    this.#awaitingHeader.delete(socket);
     if (typeof header === 'string') return header;
     if (socket.destroyed) return 'gone';
     // A connection of the proxy itself, to see whether we are there.
@@ -120,7 +120,7 @@ export class Reception {
     else socket.resetAndDestroy();
     if (reason === null) return null;
     const message = `connection refused: ${reason}`;
-    if (this.#deps.hush.allows(message)) this.#deps.logger.warn(message, { address });
+    if (this.#deps.logLimiter.allows(message)) this.#deps.logger.warn(message, { address });
     return null;
   }
 }

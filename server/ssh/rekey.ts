@@ -11,15 +11,15 @@ export interface RekeyOptions {
   /** What is sent while keys are exchanged waits in memory: nothing more may come until they are. */
   hold(isHeld: boolean): void;
   /** The client did not answer, or went on sending instead. */
-  onSilence(): void;
+  onNoAnswer(): void;
   /** The client asks for new keys again and again, for hardly any data. */
-  onHaste(): void;
+  onTooOften(): void;
 }
 
 /** New keys are worth their cost after so many bytes, or so long. */
 const leastBytes = 64 * 1024;
 const leastMs = 1000;
-const mostHasty = 10;
+const mostEarly = 10;
 
 /** What may still have been on its way when we asked: the windows of all channels. */
 const mostOnTheWay = 32 * 1024 * 1024;
@@ -39,7 +39,7 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
   const bytesMoved = (): number => socket.bytesRead + socket.bytesWritten;
   let startedAt = bytesMoved();
   let exchangedAt = performance.now();
-  let hasty = 0;
+  let early = 0;
   let watch: NodeJS.Timeout | null = null;
   const notice = (): void => {
     if (watch !== null || socket.destroyed) return;
@@ -48,7 +48,7 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
     let leftMs = options.answerMs;
     watch = setInterval(() => {
       leftMs -= watchMs;
-      if (leftMs <= 0 || socket.bytesRead - bytesRead > mostOnTheWay) options.onSilence();
+      if (leftMs <= 0 || socket.bytesRead - bytesRead > mostOnTheWay) options.onNoAnswer();
     }, watchMs);
   };
   const begin = (): void => {
@@ -56,7 +56,7 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
     client.rekey();
     notice();
   };
-  const hourly = setInterval(begin, options.minutes * 60_000);
+  const timer = setInterval(begin, options.minutes * 60_000);
   const end = (): void => {
     if (watch !== null) clearInterval(watch);
     watch = null;
@@ -65,12 +65,12 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
   client.on('rekey', () => {
     end();
     options.hold(false);
-    const isHasty = bytesMoved() - startedAt < leastBytes && performance.now() - exchangedAt < leastMs;
-    hasty = isHasty ? hasty + 1 : 0;
+    const isEarly = bytesMoved() - startedAt < leastBytes && performance.now() - exchangedAt < leastMs;
+    early = isEarly ? early + 1 : 0;
     startedAt = bytesMoved();
     exchangedAt = performance.now();
-    if (hasty > mostHasty) options.onHaste();
-    hourly.refresh();
+    if (early > mostEarly) options.onTooOften();
+    timer.refresh();
   });
   return {
     notice,
@@ -79,7 +79,7 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
     },
     stop() {
       end();
-      clearInterval(hourly);
+      clearInterval(timer);
     },
   };
 }

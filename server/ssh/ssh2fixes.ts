@@ -1,6 +1,9 @@
-/** Mends what ssh2 1.17 gets wrong as a server and has no public way to set right. Its internals are touched here only. */
+/**
+ * Corrects mistakes of ssh2 1.17's server for which it has no public interface. No other file reads or changes the internal
+ * state of ssh2's objects; postquantum.ts replaces one of its modules when it is loaded.
+ */
 import type { Socket } from 'node:net';
-import type { Connection, ServerChannel, Session } from 'ssh2';
+import type { Connection, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
 import { WireWriter } from '../../keys/wire.js';
 
 interface Packets {
@@ -65,6 +68,11 @@ export function announceSignatures(client: Connection, signatures: readonly stri
     complete(...negotiated);
     if (isWanted) sendPayload(client, encodeExtInfo(signatures));
   };
+}
+
+/** ssh2 confirms an RSA key by its type; RFC 4252, section 7, wants the signature algorithm that the client asked for. */
+export function confirmSignatureAlgorithm({ key, hashAlgo }: PublicKeyAuthContext): void {
+  if (key.algo === 'ssh-rsa' && hashAlgo !== undefined) key.algo = `rsa-sha2-${hashAlgo.slice(3)}`;
 }
 
 /** Sends a packet of which ssh2 knows nothing; it waits where keys are exchanged. */
@@ -135,7 +143,7 @@ const firstConnectionPacket = 80;
  * on sending data as well, under the old keys; it must not, and OpenSSH takes it all the same. Runs before the first
  * exchange is over. `onExchange` is called when the client begins a later exchange, or answers ours.
  */
-export function bearPacketsInExchange(client: Connection, onExchange: () => void): void {
+export function allowPacketsInExchange(client: Connection, onExchange: () => void): void {
   const protocol = internalsOf(client)._protocol;
   const receive = protocol._onPayload;
   protocol._onPayload = (payload) => {

@@ -9,11 +9,11 @@ import type { Transport } from './postquantum.js';
 
 export type PolicyChoice = keyof typeof policies;
 
-export interface Door {
+export interface SshServers {
   inject(socket: Socket, policy: PolicyChoice): void;
 }
 
-interface DoorOptions {
+interface SshServersOptions {
   transport: Transport;
   keepaliveSeconds: number;
   /** Runs before ssh2 reads the first packet. */
@@ -24,14 +24,14 @@ interface DoorOptions {
 const mostUnanswered = 4;
 
 /** @throws ServerError `bad_host_key` */
-export function openDoor(hostKeys: readonly HostKey[], options: DoorOptions): Door {
+export function createSshServers(hostKeys: readonly HostKey[], options: SshServersOptions): SshServers {
   const servers = new Map(
     (Object.keys(policies) as PolicyChoice[]).map((name) => [name, createSsh(policies[name], hostKeys, options)]),
   );
   return { inject: (socket, policy) => servers.get(policy)!.injectSocket(socket) };
 }
 
-function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: DoorOptions): Server {
+function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: SshServersOptions): Server {
   const { transport } = options;
   const offered: readonly string[] = algorithms.serverHostKey;
   const active = hostKeys.filter(({ state }) => state === 'active');

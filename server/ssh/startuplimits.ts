@@ -11,7 +11,7 @@ export interface StartupOptions {
 
 export type StartupRefusal = 'too many connections without a login' | 'too many of this address without a login';
 
-export class Startups {
+export class StartupLimits {
   readonly #counts = new Map<Source, number>();
   #total = 0;
   readonly #options: StartupOptions;

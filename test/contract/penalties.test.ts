@@ -5,20 +5,20 @@ import { createSilentLogger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import { clearPenalties, listNewPardons, listPenalties, pardon, putPenalties } from '../../db/control/penalties.js';
 import { Penalties } from '../../server/ssh/penalties.js';
-import { openBulletin } from '../../server/ssh/penaltysync.js';
+import { startPenaltySync } from '../../server/ssh/penaltysync.js';
 import { onBothDatabases } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { openScope, type Scope } from '../support/temporary.js';
 
 onBothDatabases('penalties', (open) => {
   const openNode = async (scope: Scope, control: Db) => {
-    const penalties = new Penalties({ now: Date.now, longestPauseMs: 600_000 });
-    const bulletin = await openBulletin(penalties, { control, logger: createSilentLogger(), now: Date.now });
-    scope.after(() => bulletin.stop());
+    const penalties = new Penalties({ now: Date.now, longestPenaltyMs: 600_000 });
+    const penaltySync = await startPenaltySync(penalties, { control, logger: createSilentLogger(), now: Date.now });
+    scope.after(() => penaltySync.stop());
     const misbehave = (source: string) => {
       for (;;) {
         const pause = penalties.charge(source, 'wrong keys');
-        if (pause !== null) return bulletin.tell(pause);
+        if (pause !== null) return penaltySync.announce(pause);
       }
     };
     return { penalties, misbehave };
@@ -35,7 +35,7 @@ onBothDatabases('penalties', (open) => {
     one.misbehave('2001:db8::/64');
     two.misbehave('192.0.2.9');
     const count = (penalties: Penalties) =>
-      ['192.0.2.7', '2001:db8::/64', '192.0.2.9'].filter((source) => penalties.pauseOf(source) > 0).length;
+      ['192.0.2.7', '2001:db8::/64', '192.0.2.9'].filter((source) => penalties.remainingMs(source) > 0).length;
     await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all pauses');
     const restarted = await openNode(nodesEnd, control);
     assert.equal(count(restarted.penalties), 3);
@@ -49,7 +49,7 @@ onBothDatabases('penalties', (open) => {
     assert.equal(await control.transact((tx) => pardon(tx, null, Date.now())), 2);
     await until(() => nodes.every((penalties) => count(penalties) === 0), 'every node to forgive all');
     one.misbehave('192.0.2.7');
-    await until(() => two.penalties.pauseOf('192.0.2.7') > 0, 'a pause after a pardon');
+    await until(() => two.penalties.remainingMs('192.0.2.7') > 0, 'a pause after a pardon');
   });
 
   test('a newer pause takes the place of the older one, and what is over is cleared away', async (t) => {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createSilentLogger } from '../../../config/logger.js';
 import type { Db } from '../../../db/connection.js';
 import { readRecords } from '../../../db/control/audit.js';
-import { createStrangers } from '../../../server/ssh/failedlogins.js';
+import { createFailedLogins } from '../../../server/ssh/failedlogins.js';
 import { openFresh } from '../../support/databases.js';
 import { newKeyPair } from '../../support/keys.js';
 import { connect, startTestServer } from '../../support/server.js';
@@ -29,9 +29,9 @@ test('a stranger is one record with the number of connections, at the latest whe
 
 test('a flood from everywhere leaves a bounded number of records, and all its connections are counted', async (t) => {
   const { control } = await openFresh(t, 'sqlite');
-  const strangers = createStrangers({ control, logger: createSilentLogger(), now: () => 1 });
-  for (let number = 0; number < 5000; number++) strangers.note(`2001:db8::${number.toString(16)}`);
-  for (let again = 0; again < 7; again++) strangers.note('2001:db8::5');
+  const strangers = createFailedLogins({ control, logger: createSilentLogger(), now: () => 1 });
+  for (let number = 0; number < 5000; number++) strangers.count(`2001:db8::${number.toString(16)}`);
+  for (let again = 0; again < 7; again++) strangers.count('2001:db8::5');
   await strangers.stop();
   const refusals = await refusalsIn(control);
   assert.equal(refusals.length, 51);

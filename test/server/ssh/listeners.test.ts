@@ -54,10 +54,10 @@ test('wrong keys and nonsense make an address pause, and nobody else', async (t)
   const atOnce = <T>(visits: number, make: () => Promise<T>) => Promise.all(Array.from({ length: visits }, make));
   const guesses = await atOnce(8, () => tryLogin(t, server, '127.0.0.2', stranger));
   assert.deepEqual(new Set(guesses), new Set(['out']));
-  await until(() => lines.some((line) => line.includes('address pauses')), 'the pause');
+  await until(() => lines.some((line) => line.includes('penalty for an address')), 'the pause');
   assert.equal(await visit(t, server.port, '127.0.0.2').ended, '', 'not even an identification');
   assert.equal(await tryLogin(t, server, '127.0.0.2'), 'out', 'not with the right key either');
-  const pauses = (from: string) => lines.some((line) => line.includes('address pauses') && line.includes(from));
+  const pauses = (from: string) => lines.some((line) => line.includes('penalty for an address') && line.includes(from));
   await atOnce(8, () => visit(t, server.port, '127.0.0.3', 'GET / HTTP/1.1\r\n\r\n').ended);
   await until(() => pauses('127.0.0.3'), 'the pause of a scanner');
   const packet = Buffer.concat([Buffer.from('SSH-2.0-Test\r\n'), Buffer.alloc(64, 0xff)]);
@@ -69,7 +69,7 @@ test('wrong keys and nonsense make an address pause, and nobody else', async (t)
   assert.equal(await tryLogin(t, server, '127.0.0.1'), 'in');
   const { count } = (await server.control.read('penalties').count({ count: '*' }).first()) as { count: number };
   assert.ok(count <= 3);
-  const told = lines.filter((line) => line.includes('the address must pause'));
+  const told = lines.filter((line) => line.includes('the address has a penalty'));
   assert.ok(told.length <= 2, `a flood takes a line a minute, not ${told.length}`);
 });
 

@@ -104,7 +104,8 @@ test('who guesses a password and does not wait for the answer has guessed all th
   const row = { org: 'acme', kind: 'password', fingerprint, algorithm: 'scrypt', publicKey: '', secret } as const;
   await insertLoginKey(server.control.write, { ...row, label: '', sources: [], expiresAt: null, createdAt: 0 });
   const wrong = `${text.slice(0, -1)}1`;
-  const hasPaused = () => lines.some((line) => /address pauses.*wrong keys|wrong keys.*address pauses/.test(line));
+  const hasPaused = () =>
+    lines.some((line) => /penalty for an address.*wrong keys|wrong keys.*penalty for an address/.test(line));
   for (let guess = 0; guess < 8 && !hasPaused(); guess++) {
     const client = new ssh2.Client().on('error', () => {});
     const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));

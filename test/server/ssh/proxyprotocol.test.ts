@@ -124,7 +124,8 @@ test('a listed proxy must say whose address it is, and that one counts; nobody e
     ],
   );
   // Wrong keys through the proxy cost the client's address, and not the proxy's.
-  const text = () => lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'address pauses');
+  const text = () =>
+    lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'penalty for an address');
   const badVisit = () =>
     talk(port, '127.0.0.2', 'PROXY TCP4 203.0.113.50 192.0.2.1 1 22\r\n', 'GET / HTTP/1.1\r\n\r\n');
   await Promise.all(Array.from({ length: 8 }, badVisit));
