@@ -1,4 +1,4 @@
-/** The intake: begins uploads, and carries out what else a client does that touches the queue. */
+/** Owns the intake: begins uploads, and executes the removals and renames that affect the queue. */
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -29,7 +29,7 @@ import { removeFile, renamePath, requireFree } from './treechanges.js';
 import type { BeginOptions, Intake, Receipt, Sender, Upload } from './types.js';
 import { OpenUpload, type UnpublishedUpload, type UploadContext } from './upload.js';
 
-/** Where a crash can cut a CLOSE in two. */
+/** The steps between which a crash can interrupt a CLOSE. */
 export type IntakeStep = SealStep | 'committed';
 
 export interface IntakeDeps {
@@ -38,20 +38,20 @@ export interface IntakeDeps {
   settings: Limits & Pick<Settings, 'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes'>;
   logger: Logger;
   now: () => number;
-  /** Opens an organization's age identity, for a write over a part of a file; throws KeyError where this server can't. */
+  /** Opens an organization's age identity, for a write over a part of a file; throws KeyError where this server holds no key. */
   identity: (org: Org) => Promise<string>;
   /** Default: the real one. */
   disk?: Disk;
   /** Seals large uploads; null: this thread does. */
   crew?: SealCrew | null;
-  /** Told after each step of each CLOSE. */
+  /** Called after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
 }
 
 /** One for a whole server: its commits are shared by all sessions. */
 export interface IntakeService {
   forSender(org: Org, sender: Sender): Intake;
-  /** Uploads that have begun, and neither finished nor aborted. */
+  /** The number of uploads that have begun, and neither finished nor aborted. */
   openUploads(): number;
   /** Aborts every open upload; those that are closing are closed first. */
   abortAll(): Promise<void>;
@@ -78,7 +78,7 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   };
 }
 
-/** What all sessions of a server have in common. */
+/** Shared by all sessions of a server. */
 interface Shared extends IntakeDeps {
   disk: Disk;
   /** The folder of the next blob. */
@@ -88,11 +88,11 @@ interface Shared extends IntakeDeps {
   open: Set<Upload>;
 }
 
-/** What an upload begins with. */
+/** The versions of a path at an upload's start. */
 interface PathState {
-  /** The complete file that is there; null: none. */
+  /** The complete file at the path; null: none. */
   existing: EntryRow | null;
-  /** What another upload left that was cut off; null: none, or a complete file hides it. */
+  /** The rest of an upload that was cut off; null: none, or a complete file hides it. */
   partial: PartialRow | null;
 }
 
@@ -172,7 +172,7 @@ class SenderIntake implements Intake {
       for (const path of [from, to]) {
         checkPath(path);
         requireWritable(path);
-        if (isFixed(path)) throw new SpaceError('unsupported', `${path} stays where it is`);
+        if (isFixed(path)) throw new SpaceError('unsupported', `${path} can't be renamed`);
       }
       const at = this.#deps.now();
       checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
@@ -257,11 +257,11 @@ class SenderIntake implements Intake {
       if ((await findBlob(this.#deps.control.read, blobId)) === null)
         await removeBlob(this.#deps.paths, blobId, this.#deps.disk);
     } catch (cause) {
-      this.#context.warn('the blob of a failed upload could not be removed', cause);
+      this.#context.warn('could not remove the blob of a failed upload; doctor finds it', cause);
     }
   }
 
-  /** The end of an upload that is not published: what is left of it is kept, or forgotten, and the audit trail says so. */
+  /** Records the end of an unpublished upload: keeps or deletes its partial, and adds the audit record. */
   async #recordUnpublished({
     path,
     begunAt,
@@ -287,7 +287,7 @@ class SenderIntake implements Intake {
       });
       await this.#release({ blob: null, partials });
     } catch (cause) {
-      this.#context.warn('the end of an upload could not be recorded', cause);
+      this.#context.warn('could not record the end of an unpublished upload; the next start does', cause);
     }
   }
 
@@ -296,19 +296,19 @@ class SenderIntake implements Intake {
     return { org: this.#org, commits, now, nodeKey: () => loadOrCreateNodeKey(paths), warn: this.#context.warn };
   }
 
-  /** Removes the bytes that nothing refers to any more. What was asked for is done already: a failure is only logged. */
+  /** Removes bytes that no row refers to any more. The request has succeeded already: a failure is only logged. */
   async #release({ blob, partials }: Freed): Promise<void> {
     const { control, paths, disk } = this.#deps;
     try {
       if (blob !== null && !(await isBlobLive(control.read, blob))) await removeBlob(paths, blob, disk);
       await removePartials(paths, partials, disk);
     } catch (cause) {
-      this.#context.warn('the bytes of a removed file are still there', cause);
+      this.#context.warn('could not remove the bytes of a removed file; the next cleaning does', cause);
     }
   }
 }
 
-/** Nothing complete has the name. */
+/** No complete file has the name. */
 function isAbsent(error: unknown): boolean {
   return error instanceof SpaceError && (error.code === 'not_found' || error.code === 'incomplete');
 }

@@ -1,4 +1,4 @@
-/** What one upload leaves in the control database while it goes on, so that a cut connection or a crash can be resumed. */
+/** Records in the control database how far an upload has come, so that it can be resumed after a lost connection or a crash. */
 import type { Queryable } from '../db/connection.js';
 import { lockOrg, type Org } from '../db/control/orgs.js';
 import { deletePartial, insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
@@ -10,13 +10,13 @@ import type { Attributes } from '../storage/types.js';
 import type { Remains } from './content.js';
 import type { GroupCommit } from './groupcommit.js';
 
-/** Less than this is sent again sooner than it is written down. */
+/** Sending fewer bytes again is quicker than recording them. */
 const worthBytes = 256 * 1024;
 
 export interface ResumeContext {
   org: Org;
   commits: GroupCommit;
-  /** Reads back what is left; made with the first use. */
+  /** The key that reads partials back; created at its first use. */
   nodeKey(): Promise<NodeKey>;
   now(): number;
   warn(message: string, cause: unknown): void;
@@ -27,7 +27,7 @@ export interface ResumeSubject {
   begunAt: number;
   /** The partial that the upload began with; null: none. */
   basedOn: string | null;
-  /** Whether anything is kept at all. */
+  /** Whether partials are kept at all. */
   keeps: boolean;
 }
 
@@ -48,13 +48,13 @@ export class ResumeRecord {
     return this.#subject.keeps;
   }
 
-  /** The next note says so; a crash before it leaves the old name. */
+  /** The next `note` records the new name; a crash before it leaves the old one. */
   moveTo(path: string): void {
     this.#subject = { ...this.#subject, path };
     this.#isOutdated = true;
   }
 
-  /** Notes, beside the upload, what a crash would leave; once for each file that it seals. */
+  /** Records the partial that a crash would leave, without delaying the upload; once for each blob that it seals. */
   note(remains: Remains, attributes: Attributes): void {
     if (!this.#subject.keeps || remains.sealedBytes < worthBytes) return;
     if (remains.id === this.#notedId && !this.#isOutdated) return;
@@ -68,18 +68,20 @@ export class ResumeRecord {
         await insertOpenPartial(tx, partial);
       });
     });
-    this.#noting = noted.catch((cause) => this.#context.warn('a crash would lose an upload in progress', cause));
+    this.#noting = noted.catch((cause) =>
+      this.#context.warn('could not record the progress of an upload; after a crash it must be sent again', cause),
+    );
   }
 
-  /** What is noted, once nothing more is under way; null: nothing. To be deleted with the upload's end. */
+  /** The id of the recorded partial, once its transaction has ended; null: none. Delete it when the upload ends. */
   async settle(): Promise<string | null> {
     await this.#noting;
     return this.#notedId;
   }
 
   /**
-   * Makes `size` bytes of it what the next upload may go on from. A newer complete version, and what was kept of it
-   * before, may be worth more: returns the partials whose files may go.
+   * Keeps `size` bytes for the next upload to resume from. A newer complete version, or a longer partial, takes
+   * precedence: the transaction returns the ids of the partials whose files the caller must remove.
    */
   async keep(remains: Remains, attributes: Attributes, size: number): Promise<(tx: Queryable) => Promise<string[]>> {
     const noted = await this.settle();
@@ -88,7 +90,7 @@ export class ResumeRecord {
     return async (tx) => {
       if (noted !== null) await deletePartial(tx, noted);
       const org = await lockOrg(tx, partial.org, false);
-      // Destroyed meanwhile, and with it every file.
+      // The identity was destroyed meanwhile, and with it every file.
       if (org === null || org.sealedIdentity === null) return [partial.id];
       if (await hasNewerUpload(tx, partial.org, path, begunAt)) return [partial.id];
       return keepPartial(tx, partial, size);

@@ -1,4 +1,4 @@
-/** One open upload, from its OPEN to its CLOSE: takes the client's calls, and publishes what it holds at the end. */
+/** Owns one open upload, from its OPEN to its CLOSE: accepts the client's calls, and publishes the content at the end. */
 import type { Org } from '../db/control/orgs.js';
 import { asSpaceError, toSpaceError } from '../storage/failure.js';
 import { splitPath } from '../storage/path.js';
@@ -10,30 +10,30 @@ import type { ClosedUpload } from './publish.js';
 import type { ResumeRecord } from './resume.js';
 import type { Receipt, Sender, Upload } from './types.js';
 
-/** What an upload needs of the intake. */
+/** The intake's services for an upload. */
 export interface UploadContext {
   org: Org;
   sender: Sender;
   now: () => number;
-  /** Commits it; when that fails, what was sealed is gone. */
+  /** Commits it; when that fails, the sealed blob is removed. */
   publish(upload: ClosedUpload): Promise<Receipt>;
   onStep(step: SealStep): void;
-  /** Called once, when an upload ended without being published; whatever goes wrong here is only logged. */
+  /** Called once, when an upload ended without being published; its failures are only logged. */
   onUnpublished(upload: UnpublishedUpload): Promise<void>;
   /** Called once, when the upload ended in any way. */
   onEnd(upload: Upload): void;
-  /** For what `abort` must not throw. */
+  /** Logs a failure that `abort` must not throw. */
   warn(message: string, cause: unknown): void;
 }
 
 export interface UnpublishedUpload {
   path: string;
   begunAt: number;
-  /** Plaintext bytes that came. */
+  /** Plaintext bytes received. */
   size: number;
   /** null: the connection died, or the client gave up. */
   failure: SpaceError | null;
-  /** What is left of it for another upload to go on from. */
+  /** Plaintext bytes that another upload can resume from. */
   keptBytes: number;
   resumeRecord: ResumeRecord;
   content: Content;
@@ -88,13 +88,13 @@ export class OpenUpload implements Upload {
     return this.#isRemoved;
   }
 
-  /** Its name is another one now. */
+  /** Its sender has renamed it. */
   moveTo(path: string): void {
     this.#path = path;
     this.#resumeRecord.moveTo(path);
   }
 
-  /** Its name is gone: nothing of it will be kept. */
+  /** Its sender has removed its path: no partial will be kept. */
   remove(): void {
     this.#isRemoved = true;
   }
@@ -117,7 +117,7 @@ export class OpenUpload implements Upload {
 
   read(offset: number, length: number): Promise<Buffer> {
     return this.#run(async () => {
-      // What a call left that failed is not known.
+      // After a failed call the content is not known.
       if (this.#failure !== null) throw this.#failure;
       return this.#content.read(offset, length);
     });
@@ -168,7 +168,7 @@ export class OpenUpload implements Upload {
     this.#context.onEnd(this);
   }
 
-  /** What is refused for its size is charged to no quota. */
+  /** Checks the size first: a refused write must not be charged to the quota. */
   #grow(size: number): Promise<void> | null {
     this.#content.checkSize(size);
     return this.#claim.grow(size);
@@ -191,13 +191,13 @@ export class OpenUpload implements Upload {
     }
   }
 
-  /** What failed is not kept: what it holds is not known. */
+  /** Keeps a partial, but not after a failure: the content is not known then. */
   async #park(): Promise<number> {
     if (this.#failure === null && this.#resumeRecord.keeps && !this.#isRemoved) {
       try {
         return await this.#content.park();
       } catch (cause) {
-        this.#context.warn('an upload that was cut off could not be kept', cause);
+        this.#context.warn('could not keep the partial of an upload that was cut off; it must be sent again', cause);
       }
     }
     await this.#discard();
@@ -220,7 +220,9 @@ export class OpenUpload implements Upload {
   }
 
   async #discard(): Promise<void> {
-    await this.#content.discard().catch((cause) => this.#context.warn('a partial file could not be removed', cause));
+    await this.#content
+      .discard()
+      .catch((cause) => this.#context.warn('could not remove a partial file; the next start does', cause));
   }
 
   /** A write that failed poisons the upload: a file with a hole in it must not be imported. */

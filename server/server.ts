@@ -1,4 +1,4 @@
-/** Starts the SFTP server, and stops it: listeners, reception, ssh2, and the connections between them. */
+/** Starts and stops the SFTP server: its listeners, the reception, the ssh2 servers and every connection. */
 import type { Socket } from 'node:net';
 import type { PolicyName } from '../config/network.js';
 import type { HostKey } from '../keys/host/hostkeys.js';
@@ -19,7 +19,7 @@ import { socketOf } from './ssh/ssh2fixes.js';
 import { createSshServers, type SshServers } from './ssh/sshservers.js';
 import type { RunningServer, ServerDeps } from './types.js';
 
-const unlisted = 'connection refused: a PROXY protocol header from an address that "proxies" does not list';
+const unlisted = 'connection refused: a PROXY protocol header from an address that the setting proxies does not list';
 
 /**
  * Listens until `stop`.
@@ -91,7 +91,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
     port: listeners[0]!.port,
     listeners: listeners.map(({ host, port, policy }) => ({ host, port, policy })),
     replaceHostKeys(hostKeys) {
-      // Connections that are there keep the keys that their clients know them by.
+      // Open connections keep the host keys with which they began.
       sshServers = createServersWith(hostKeys);
     },
     async stop(graceMs) {
@@ -105,7 +105,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   };
 }
 
-/** Resolves when no connection is left, or after `mostMs`. */
+/** Resolves when every connection is closed, or after `mostMs`. */
 async function allClosed(connections: ReadonlyMap<Socket, Connection>, mostMs?: number): Promise<void> {
   const closed = Promise.all([...connections.values()].map((connection) => connection.closed));
   let timer: NodeJS.Timeout | undefined;

@@ -1,6 +1,6 @@
 /**
- * Checksums of files: check-file-name and check-file-handle (draft-ietf-secsh-filexfer-extensions-00, section 3), which
- * WinSCP asks for, and check-file as paramiko asks for it.
+ * Computes checksums of files: check-file-name and check-file-handle (draft-ietf-secsh-filexfer-extensions-00, section 3),
+ * which WinSCP requests, and check-file as paramiko requests it.
  */
 import { createHash } from 'node:crypto';
 import { type PacketReader, PacketWriter } from './codec.js';
@@ -10,7 +10,7 @@ import { type Handle, newReaderHandle } from './handles.js';
 import { type Reply, replyNumbers } from './reply.js';
 import type { Context, Handler } from './request.js';
 
-/** By the names of the draft. All are asked for by somebody; which of them can be trusted is for the client to say. */
+/** By the names of the draft. Some client requests each of them; the client decides which to trust. */
 const algorithms: readonly string[] = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];
 
 /** In memory at once. */
@@ -65,7 +65,7 @@ function readRange(packet: PacketReader): Range {
   return { algorithm: wanted.find((name) => algorithms.includes(name)) ?? null, offset, length, blockBytes };
 }
 
-/** The whole file's SHA-256 was computed when it was uploaded. null: it is not that what is asked for, or not known. */
+/** The whole file's SHA-256 was computed when it was uploaded. null: the client asks for another checksum, or it is not known. */
 async function recall(range: Range, size: number, known: () => Promise<string | null>): Promise<Buffer | null> {
   const isWhole = range.offset === 0 && (range.length === 0 || range.length >= size) && range.blockBytes === 0;
   const found = isWhole && range.algorithm === 'sha256' ? await known() : null;

@@ -1,4 +1,4 @@
-/** The extensions that are advertised and served: OpenSSH's (its PROTOCOL document, section 4), and checksums. */
+/** Owns the table of the extensions that are advertised and served: OpenSSH's (its PROTOCOL document, section 4), and checksums. */
 import { checkHandle, checkPath, hashedBytes } from './checksum.js';
 import { PacketWriter } from './codec.js';
 import { copyBytes, copyData } from './copy.js';
@@ -12,7 +12,7 @@ import { measureHandle, measurePath } from './statvfs.js';
 
 export type Extension = AnyRequest & { readonly version: string };
 
-/** OpenSSH 8.5 and later ask once, and then read and write in the sizes that they are told. */
+/** OpenSSH 8.5 and later ask once, and then read and write in these sizes. */
 const replyLimits: Handler<null> = {
   read: () => null,
   run: ({ handles }, _args, id) =>

@@ -1,4 +1,4 @@
-/** Requests on files: open, read, write, close, and what concerns an open handle. */
+/** Serves the requests on files: open, read, write, close, and attributes and sync of an open handle. */
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
@@ -8,7 +8,7 @@ import type { Context, Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
 import { TaskLock } from './tasklock.js';
 
-/** The most that one READ answers and one WRITE should carry: what OpenSSH's server says, and the fastest measured. */
+/** The longest READ answer, and the longest WRITE advertised: as OpenSSH's server, and the fastest measured. */
 export const mostTransferBytes = 255 * 1024;
 
 /** draft-ietf-secsh-filexfer-02, section 6.3. */
@@ -130,7 +130,7 @@ function ignoreGone(error: unknown): void {
   if (!(error instanceof SpaceError) || error.code !== 'not_found') throw error;
 }
 
-/** For the caller's turn on the handle. */
+/** Call it while holding the handle's task lock. */
 export async function setUploadAttributes(handle: UploadHandle, { size, attributes }: GivenAttributes): Promise<void> {
   if (size !== null) await handle.upload.setSize(size);
   handle.upload.setAttributes(attributes);

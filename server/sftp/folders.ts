@@ -1,4 +1,4 @@
-/** Requests on folders: list, make, remove. */
+/** Serves the requests on folders: list, make, remove. */
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
@@ -36,7 +36,7 @@ export const readFolder: Handler<{ handle: Handle }> = {
   },
 };
 
-/** A folder that was removed while it is listed has come to its end. */
+/** The listing of a folder that was removed meanwhile ends. */
 function endOfGone(error: unknown): Entry[] {
   if (error instanceof SpaceError && (error.code === 'not_found' || error.code === 'not_a_folder')) return [];
   throw error;

@@ -1,7 +1,7 @@
 /** Cuts a byte stream into SFTP packets, without copying those that lie whole in one chunk. */
 import { SftpError } from './error.js';
 
-/** A packet's length without its length field: 256 KiB of data (PuTTY and old clients ask for that much), and room around it. */
+/** A packet's length without its length field: 256 KiB of data (PuTTY and old clients ask for that much), and the fields around it. */
 export const longestPacket = 256 * 1024 + 1024;
 
 /** Assembly buffers kept for the next packet: fresh ones of this size cost page faults, about a tenth of the upload speed. */
@@ -54,7 +54,7 @@ export class Framer {
     }
   }
 
-  /** Hands a packet's memory back: nothing may look at the packet any more. */
+  /** Reuses a packet's memory: the caller must not use the packet afterwards. */
   recycle(packet: Buffer): void {
     // Only assembly buffers have exactly this size: a packet inside a chunk shares a buffer of another one.
     if (packet.buffer.byteLength === longestPacket && this.#spare.length < keptBuffers)

@@ -1,4 +1,4 @@
-/** The open files and folders of one session. */
+/** Owns the table of the open files and folders of one session. */
 import type { Upload } from '../../intake/types.js';
 import { isBelow } from '../../storage/path.js';
 import type { Reader } from '../../storage/types.js';
@@ -59,7 +59,7 @@ export class HandleTable {
     if (this.#handles.size >= this.most)
       throw new SftpError('too_many_handles', `more than ${this.most} open handles in one session`);
     if (this.#share?.isBelowLimit() === false)
-      throw new SftpError('too_many_handles', 'as many open handles of one organization as there may be');
+      throw new SftpError('too_many_handles', 'the limit on open handles of the organization is reached');
   }
 
   add(handle: Handle): Buffer {
@@ -79,7 +79,7 @@ export class HandleTable {
     return handle;
   }
 
-  /** Finds a handle that is to be closed: requests that come later no longer find it. */
+  /** Removes and returns a handle that is being closed: later requests no longer find it. */
   take(name: Buffer): Handle {
     const handle = this.find(name);
     this.#handles.delete(name.readUInt32BE(0));
@@ -87,12 +87,12 @@ export class HandleTable {
     return handle;
   }
 
-  /** An upload has ended: its path is a file's again, or nobody's. */
+  /** An upload has ended: `findUpload` no longer returns it. */
   forget(upload: UploadHandle): void {
     this.#uploads.delete(upload);
   }
 
-  /** Takes every handle, when the session ends. */
+  /** Removes and returns every handle, when the session ends. */
   takeAll(): Handle[] {
     const all = [...this.#handles.values()];
     this.#handles.clear();
@@ -108,7 +108,7 @@ export class HandleTable {
     return found;
   }
 
-  /** A folder was renamed: whoever lists it, or one below it, goes on there. */
+  /** A folder was renamed: open listings of it, and of folders below it, continue under the new name. */
   moveFolders(from: string, to: string): void {
     for (const handle of this.#handles.values())
       if (handle.kind === 'folder' && (handle.path === from || isBelow(handle.path, from)))

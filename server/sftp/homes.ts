@@ -1,4 +1,4 @@
-/** Extensions about names: what `~` means, whose home is where, and who owns files. */
+/** Serves the extensions about users: expands `~`, names home directories, and names the owners of files. */
 import { encodeString } from '../../keys/wire.js';
 import { decodePath, normalizePath } from '../../storage/path.js';
 import { ownerNumber } from './attributes.js';

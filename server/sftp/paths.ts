@@ -1,4 +1,4 @@
-/** Requests on paths: look, set attributes, remove, rename, resolve; and those about links, which there are none of. */
+/** Serves the requests on paths: stat, set attributes, remove, rename, resolve; refuses those about links. */
 import { isReadOnly, readOnlyRoots } from '../../storage/path.js';
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
@@ -9,7 +9,7 @@ import { replyAttributes, replyPath, replyStatus } from './reply.js';
 import type { Context, Handler } from './request.js';
 import { okStatus } from './status.js';
 
-/** rclone, sshfs and others look at a path that they have not closed yet: a session sees its own uploads. */
+/** rclone, sshfs and others stat a path that they have not closed yet: a session sees its own uploads. */
 export const statPath: Handler<{ path: string }> = {
   read: (packet) => ({ path: packet.path() }),
   async run({ space, handles, recent }, { path }, id) {
@@ -19,12 +19,12 @@ export const statPath: Handler<{ path: string }> = {
   },
 };
 
-/** The server's own folders are seen in the list of `/`; what is in them is nothing that an uploader needs. */
+/** An upload-only session sees the read-only folders in the list of `/`, and nothing inside them. */
 export function looksInsideReadOnly({ path }: { path: string }): boolean {
   return isReadOnly(path) && !readOnlyRoots.includes(path);
 }
 
-/** After the writes that came before: clients compare the size with what they sent. */
+/** Waits for the writes before it: clients compare the size with the bytes that they sent. */
 function statUpload({ lock, upload }: UploadHandle): Promise<Entry> {
   return lock.exclusive(() => Promise.resolve(upload.entry()));
 }

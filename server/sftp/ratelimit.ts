@@ -1,6 +1,6 @@
-/** How fast bytes may go: a bucket of tokens that many sessions share, and one session's waits for it. */
+/** Limits transfer rates: a token bucket that an organization's sessions share, and one session's waits for it. */
 
-/** What may go at once after a pause, in seconds of the rate. */
+/** The burst that is allowed after an idle time, in seconds of the rate. */
 const burstSeconds = 1;
 
 export class TokenBucket {
@@ -16,7 +16,7 @@ export class TokenBucket {
     this.#at = now();
   }
 
-  /** null: as fast as it goes. */
+  /** null: no limit. */
   setRate(bytesPerSecond: number | null): void {
     if (bytesPerSecond === this.#bytesPerSecond) return;
     this.#bytesPerSecond = bytesPerSecond;
@@ -34,13 +34,13 @@ export class TokenBucket {
   }
 }
 
-/** The buckets of an organization: what its clients send, and what they fetch. */
+/** The buckets of an organization: `up` for uploads, `down` for downloads. */
 export interface Buckets {
   up: TokenBucket;
   down: TokenBucket;
 }
 
-/** Waits that end early when nobody is left to wait for. */
+/** Makes one session wait for its buckets; the waits end early when the client is gone. */
 export class RateLimiter {
   readonly #waiting = new Map<NodeJS.Timeout, () => void>();
   #isReleased = false;
@@ -50,7 +50,7 @@ export class RateLimiter {
     this.#buckets = buckets;
   }
 
-  /** null: nothing to wait for. */
+  /** null: no wait is needed. */
   spend(way: keyof Buckets, bytes: number): Promise<void> | null {
     const waitMs = this.#isReleased ? 0 : (this.#buckets?.[way].spend(bytes) ?? 0);
     if (waitMs === 0) return null;
@@ -63,7 +63,7 @@ export class RateLimiter {
     });
   }
 
-  /** Ends all waits, and there are none from here on. */
+  /** Ends all waits, and prevents new ones. */
   release(): void {
     this.#isReleased = true;
     for (const [timer, resolve] of this.#waiting) {

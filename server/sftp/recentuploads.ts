@@ -1,6 +1,6 @@
 /**
- * What a session has uploaded a moment ago. Clients look at a file and set its times after its CLOSE; an import that began
- * in between has moved it to the archive, and that must not make the upload fail.
+ * Remembers the uploads that a session has just finished. Clients stat a file and set its times after its CLOSE; an import
+ * that began in between has moved it to the archive, and that must not look like a failed upload.
  */
 import { isBelow, splitPath } from '../../storage/path.js';
 import { type Attributes, type Entry, SpaceError } from '../../storage/types.js';
@@ -47,7 +47,7 @@ export class RecentUploads {
     }
   }
 
-  /** What `look` finds; what was there a moment ago, when it is gone now. */
+  /** The result of `look`; the remembered entry, when the file is gone now. */
   async statOrRecall(path: string, look: () => Promise<Entry>): Promise<Entry> {
     return look().catch((error) => {
       const found = isGone(error) ? this.find(path) : null;

@@ -1,4 +1,4 @@
-/** The packets that go back to the client (draft-ietf-secsh-filexfer-02, section 7). */
+/** Encodes the reply packets (draft-ietf-secsh-filexfer-02, section 7). */
 import type { Entry } from '../../storage/types.js';
 import { formatLongName, writeAttributes, writeNoAttributes } from './attributes.js';
 import { PacketWriter } from './codec.js';

@@ -1,11 +1,11 @@
-/** The way out to the client: writes replies, and says when a client that doesn't read must be waited for. */
+/** Writes replies to the client, and makes the session wait for a client that does not read them. */
 import type { Writable } from 'node:stream';
 import type { Reply } from './reply.js';
 
 /** Bytes in the outlet's buffer past which replies wait. */
 const mostOutletBytes = 1024 * 1024;
 
-/** What OpenSSH and most clients take in one SSH packet. */
+/** The data of one SSH packet for OpenSSH and most clients. */
 const packetBytes = 32 * 1024;
 
 /** Answers up to this size are gathered. */
@@ -29,7 +29,7 @@ export class ReplyStream {
     outlet?.on('drain', this.#onDrain);
   }
 
-  /** Resolves when there is room for the next one. Replies to a client that is gone are dropped. */
+  /** Resolves when the next reply may be sent. Replies to a client that is gone are dropped. */
   async send(reply: Reply): Promise<void> {
     if (this.#isClosed) return;
     if (Buffer.isBuffer(reply) && reply.length <= mostSmallBytes) {
@@ -43,13 +43,13 @@ export class ReplyStream {
     if (this.#isCongested()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** While it is held, what was sent counts as not gone. */
+  /** While it is held, `send` does not resolve. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
     this.#onDrain();
   }
 
-  /** From here on everything is dropped, and nobody waits. */
+  /** Drops all further replies and ends all waits. */
   close(): void {
     this.#isClosed = true;
     this.#stream.off('drain', this.#onDrain);
@@ -80,7 +80,7 @@ export class ReplyStream {
       this.#stream.write(replies.length === 1 ? replies[0]! : Buffer.concat(replies));
   }
 
-  /** The content goes out uncopied but for its front, which fills the packet that the header begins. */
+  /** Writes the content without a copy, except for its front, which fills the packet that the header begins. */
   #writeInParts([header, content]: readonly [Buffer, Buffer]): void {
     const frontBytes = Math.min(content.length, packetBytes - header.length);
     // The SSH layer cuts this into packets and writes each to the socket: corked, they are one system call.

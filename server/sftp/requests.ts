@@ -1,4 +1,4 @@
-/** THE table of SFTP version 3: every request with its number, whether it writes, its order and its handler. */
+/** Owns the table of SFTP version 3: every request with its number, whether it writes, its order and its handler. */
 import { isReadOnly } from '../../storage/path.js';
 import { closeFile, openFile, opensForWriting, readFile, setHandleAttributes, statHandle, writeFile } from './files.js';
 import { makeFolder, openFolder, readFolder, removeFolder } from './folders.js';

@@ -1,4 +1,4 @@
-/** One SFTP session over any duplex stream: takes requests in, runs them in their order, and holds clients that don't read. */
+/** Owns one SFTP session over any duplex stream: reads requests, runs them in their order, and slows clients that do not read. */
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Logger } from '../../config/logger.js';
 import type { Intake } from '../../intake/types.js';
@@ -18,7 +18,7 @@ import { extendedNumber, initNumber, requests } from './requests.js';
 import { isServerFault, statusOf } from './status.js';
 import { TaskLock } from './tasklock.js';
 
-/** Requests whose answers have not left yet; past either bound no more are taken from the stream. */
+/** Requests whose answers are not sent yet; past either bound the session reads no more requests. */
 const mostPending = 128;
 const mostPendingBytes = 4 * 1024 * 1024;
 
@@ -28,13 +28,13 @@ export interface SessionOptions {
   logger: Logger;
   now: () => number;
   maxHandles: number;
-  /** What the organization's sessions have open together. */
+  /** The open handles of all the organization's sessions. */
   handleShare?: HandleShare;
-  /** How fast the organization's sessions may go together. */
+  /** The transfer rates that the organization's sessions share. */
   buckets?: Buckets;
   /** Refuses every request that changes anything. */
   readOnly?: boolean;
-  /** Refuses every request that reads what the organization has. */
+  /** Refuses every request that reads the organization's data. */
   uploadOnly?: boolean;
   /** Where the stream's bytes end up, when the stream itself doesn't wait for it (an SSH channel's socket). */
   outlet?: Writable;
@@ -48,12 +48,12 @@ export interface SessionOptions {
  */
 export type SessionEnd = 'closed' | 'cut' | 'malformed' | 'aborted';
 
-/** Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) on `stream`, which stays open for the caller to end. */
+/** Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) on `stream`; the caller ends the stream. */
 export function serveStream(stream: Duplex, options: SessionOptions): Session {
   return new Session(stream, stream, options);
 }
 
-/** As serveStream, where the two ways are two streams: standard input and output. */
+/** As serveStream, on two streams: standard input and output. */
 export function servePipes(input: Readable, output: Writable, options: SessionOptions): Session {
   return new Session(input, output, options);
 }
@@ -112,19 +112,19 @@ export class Session {
     return this.#pending > 0 || this.#context.handles.countUploads() > 0;
   }
 
-  /** While it is held, answers wait, and soon no more requests are taken. */
+  /** While it is held, answers wait, and soon the session reads no more requests. */
   hold(isHeld: boolean): void {
     this.#replies.hold(isHeld);
   }
 
-  /** The client is gone: what it had sent completely is still done (a CLOSE is a CLOSE), but nobody hears the answers. */
+  /** The client is gone: requests that arrived whole still run (a CLOSE counts), but their answers are dropped. */
   dropReplies(): void {
     this.#replies.close();
     this.#rateLimiter.release();
     this.#pump();
   }
 
-  /** Ends the session now: nothing more is taken, uploads in progress publish nothing. */
+  /** Ends the session now: reads no more requests; uploads in progress publish nothing. */
   abort(): void {
     this.#stop('aborted');
     this.#replies.close();
@@ -160,7 +160,7 @@ export class Session {
     this.#finishWhenIdle();
   }
 
-  /** Takes nothing more until the organization's rate allows it: the channel's window then holds the client. */
+  /** Reads no more requests until the organization's rate allows it: the channel's window then slows the client. */
   #pace(bytes: number): void {
     const wait = this.#rateLimiter.spend('up', bytes);
     if (wait === null) return;
@@ -204,7 +204,7 @@ export class Session {
     void this.#reply(packet, { id, name, costBytes }, answer);
   }
 
-  /** In its turn. What a CLOSE that waited when the session was aborted had taken from the table, nothing else ends. */
+  /** Runs in its turn. A CLOSE that waited when the session was aborted still releases its handle: the table no longer has it. */
   async #run(request: AnyRequest, args: unknown, id: number): Promise<Reply> {
     const { handle } = (args ?? {}) as { handle?: Handle };
     const isRelease = request.handler === (closeFile as AnyRequest['handler']) && handle?.kind !== 'upload';
@@ -213,7 +213,7 @@ export class Session {
     throw new SftpError('ended', `${request.name} after the session was ended`);
   }
 
-  /** section 4: the client names its version, the server answers with the one that both speak, and its extensions. */
+  /** Section 4: the client names its version, the server answers with the common version and its extensions. */
   #initialize(number: number, reader: PacketReader): void {
     if (number !== initNumber) throw new SftpError('malformed', `request ${number} before INIT`);
     const version = reader.u32();
@@ -252,11 +252,12 @@ export class Session {
     const { logger } = this.#options;
     const cause = error instanceof Error ? error : new Error(String(error));
     const details = { request, code: (cause as { code?: unknown }).code, detail: cause.message };
-    if (isServerFault(error)) logger.error('SFTP request failed', { ...details, stack: cause.stack });
+    if (isServerFault(error))
+      logger.error('SFTP request failed; the client gets an error status', { ...details, stack: cause.stack });
     else logger.debug('SFTP request refused', details);
   }
 
-  /** Takes nothing more; what the client still sends is dropped, so that its end of the stream is seen. */
+  /** Reads no more requests; drops further input, so that the end of the stream is still noticed. */
   #stop(end: SessionEnd): void {
     this.#end ??= end;
     this.#input.off('data', this.#onData);

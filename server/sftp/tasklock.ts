@@ -16,5 +16,5 @@ export class TaskLock {
   }
 }
 
-/** Whoever began the task sees its failure; those that come after it only wait for it to be over. */
+/** The caller of a task gets its failure; later tasks only wait for its end. */
 function ignore(): void {}

@@ -1,4 +1,4 @@
-/** One SSH connection: its deadlines, its login, and the SFTP sessions on it. It serves the sftp subsystem, nothing else. */
+/** Owns one SSH connection: its deadlines, its login and its SFTP sessions. It serves the sftp subsystem and nothing else. */
 import type { Socket } from 'node:net';
 import type { Session as Channel, Connection as Client, ClientInfo, ServerChannel } from 'ssh2';
 import type { Logger } from '../../config/logger.js';
@@ -24,13 +24,13 @@ import {
   watchWindow,
 } from './ssh2fixes.js';
 
-/** How long a peer that was told to go may take to close its side. */
+/** How long a client may take to close its side after the server has ended the connection. */
 const closeGraceMs = 2000;
 
-/** What a client sends until it is logged in: a tenth of this, with many keys. */
+/** Clients with many keys send a tenth of this before they are logged in. */
 const mostBytesBeforeLogin = 256 * 1024;
 
-/** A session that finished its upload while the server stops: clients still set times and look at the result. */
+/** After its last upload a stopping server waits this long: clients still set times and stat the result. */
 const quietMs = 300;
 
 export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'> {
@@ -43,7 +43,7 @@ export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'>
 export class Connection {
   /** Resolves when the socket is closed and every session on it has ended. */
   readonly closed: Promise<void>;
-  /** Whether keys that were allowed it may sign with SHA-1 here. */
+  /** Whether login keys that an operator allowed SHA-1 may use it on this connection. */
   takesSha1 = false;
 
   readonly #address: string;
@@ -57,7 +57,7 @@ export class Connection {
   #login: Login | null = null;
   #limits: OrgLimits | null = null;
   #rekeying: Rekeying | null = null;
-  /** What it will have done wrong if it ends without a login; null: nothing. */
+  /** The offence to charge if the connection ends without a login; null: none. */
   #offence: Offence | null = 'left without a login';
   #hadWrongKeys = false;
   #release = () => {};
@@ -85,7 +85,7 @@ export class Connection {
     });
   }
 
-  /** Takes over what ssh2 made of the socket. Runs before ssh2 reads the first packet. */
+  /** Takes over ssh2's connection on the socket. Runs before ssh2 reads the first packet. */
   attach(client: Client, { header }: ClientInfo, hostKeys: readonly HostKey[]): void {
     this.#client = client;
     this.#program = header.versions.software.replace(/[^\x21-\x7e]/g, '').slice(0, 100);
@@ -125,8 +125,8 @@ export class Connection {
   }
 
   /**
-   * Ends the connection now; uploads in progress publish nothing. `offence`: what the client did, should it not have
-   * logged in; null: nothing wrong.
+   * Ends the connection now; uploads in progress publish nothing. `offence` is charged to the client's address unless the
+   * client has logged in; null: none.
    */
   close(reason: string, offence: Offence | null = this.#offence): void {
     if (this.#isClosing) return;
@@ -136,7 +136,7 @@ export class Connection {
     for (const session of this.#sessions) session.abort();
     if (this.#client === null) this.#socket.destroy();
     else this.#client.end();
-    // A stranger gets no time to say more: each of its sockets counts against it until it is closed.
+    // A client without a login gets no grace: its open socket counts against the limits of its address.
     if (this.#login === null) this.#socket.destroySoon();
     setTimeout(() => this.#socket.destroy(), closeGraceMs).unref();
   }
@@ -144,7 +144,7 @@ export class Connection {
   /** Ends the connection if it came from `source` and has not logged in. */
   closeUnauthenticated(source: Source): void {
     if (this.#login === null && this.#origin.source === source && !this.#origin.isExempt)
-      this.close('its address must pause', null);
+      this.close('its address has a penalty', null);
   }
 
   /** Ends the connection as soon as it has no upload in progress: at once, when it has none now. */
@@ -189,23 +189,26 @@ export class Connection {
     const place = { address: this.#address, client: this.#program, algorithms: this.#agreed };
     this.#trackRecord(
       this.#deps.authenticator.recordLogin(login, place).catch((error: Error) => {
-        this.#logger.error('login not recorded', { org: org.id, detail: error.message });
-        // Nobody is here without a trace; and no upload could be queued, and no file read, without the database.
-        this.close('login not recorded');
+        this.#logger.error('could not record a login in the audit trail; closing the connection', {
+          org: org.id,
+          detail: error.message,
+        });
+        // Every login must be in the audit trail, and without the database no upload could be queued and no file read.
+        this.close('login could not be recorded');
       }),
     );
     return true;
   }
 
-  /** Keys cost, and packets, too: before the login there is one exchange, and few packets. */
+  /** Key exchanges and packets cost time: a client gets one exchange and few packets before its login. */
   #limitBeforeLogin(client: Client): void {
     client.on('rekey', () => {
-      if (this.#login === null) this.close('new keys before the login', 'not the SSH protocol');
+      if (this.#login === null) this.close('a second key exchange before the login', 'not the SSH protocol');
     });
     const count = (): void => {
       if (this.#login !== null) this.#socket.off('data', count);
       else if (this.#socket.bytesRead > mostBytesBeforeLogin)
-        this.close('too much before the login', 'not the SSH protocol');
+        this.close('too many bytes before the login', 'not the SSH protocol');
     };
     this.#socket.on('data', count);
   }
@@ -214,11 +217,17 @@ export class Connection {
     this.#trackRecord(
       this.#deps.authenticator
         .recordRefusal(org, denial, { address: this.#address, client: this.#program, isProven })
-        .catch((error: Error) => void this.#logger.error('refusal not recorded', { org, detail: error.message })),
+        .catch(
+          (error: Error) =>
+            void this.#logger.error('could not record a refused login in the audit trail; it is missing there', {
+              org,
+              detail: error.message,
+            }),
+        ),
     );
   }
 
-  /** Before the connection counts as closed. */
+  /** Makes `closed` wait for an audit record. */
   #trackRecord(record: Promise<void>): void {
     this.#recorded = Promise.all([this.#recorded, record]).then(() => {});
   }
@@ -233,12 +242,12 @@ export class Connection {
       hold: (isHeld) => {
         for (const session of this.#sessions) session.hold(isHeld);
       },
-      onNoAnswer: () => this.close('no answer to new keys'),
-      onTooOften: () => this.close('new keys again and again'),
+      onNoAnswer: () => this.close('no answer to a key exchange'),
+      onTooOften: () => this.close('too many key exchanges'),
     });
   }
 
-  /** The login holds no longer: what it was doing is cut off. */
+  /** The login is no longer valid: aborts everything that the session is doing. */
   #endLogin({ org, fingerprint }: Login, reason: string): void {
     this.#logger.warn('session ended', { org: org.id, key: fingerprint, client: this.#program, reason });
     this.close(reason);
@@ -257,7 +266,7 @@ export class Connection {
     });
   }
 
-  /** ssh2 tells of each close but those that come with the connection's end. */
+  /** ssh2 reports the close of each channel, but not of those that end with the connection. */
   #forgetChannel(channel: Channel): void {
     if (this.#channels.delete(channel)) this.#limits?.closeSession();
   }
@@ -284,7 +293,7 @@ export class Connection {
       },
     });
     this.#sessions.add(session);
-    // The client has closed the channel: the stream itself may never say so while replies wait in it.
+    // The client has closed the channel: the stream may never report that while replies wait in it.
     channel.once('close', () => session.dropReplies());
     void session.ended.then((end) => this.#endSession(session, stream, end));
   }
@@ -325,14 +334,14 @@ export class Connection {
   }
 }
 
-/** What no SSH client sends; clients that have no algorithm in common with us, or that change their mind, are none such. */
+/** Whether the client broke the SSH protocol. Having no algorithm in common, or disconnecting, breaks nothing. */
 function isNonsense({ message, level, code }: Error & { level?: string; code?: unknown }): boolean {
-  // What ssh2 stumbles over has no level, the client's own farewell a code.
+  // An error of ssh2's parser has no level; a client's disconnect message has a code.
   if (level === undefined) return code === undefined;
   return level === 'protocol' || (level === 'handshake' && !/no matching/i.test(message));
 }
 
-/** The words may be the client's: it disconnects with a text of its choice. */
+/** The client may have chosen the text: a disconnect message carries one. */
 function toPrintable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
 }

@@ -11,16 +11,16 @@ export interface FailedLoginsDeps {
 }
 
 export interface FailedLogins {
-  /** A connection from there offered keys or passwords, and left without a login. */
+  /** Counts a connection from `address` that offered keys or passwords and ended without a login. */
   count(address: string | null): void;
-  /** Records what is counted, and ends. */
+  /** Records the remaining counts and stops. */
   stop(): Promise<void>;
 }
 
 const minuteMs = 60_000;
-/** Addresses that get a record of their own each time; the others share one. */
+/** Addresses that get a record of their own in each round; the others share one. */
 const mostRecords = 50;
-/** Addresses that are counted apart, so that a flood from everywhere takes no memory. */
+/** Addresses that are counted separately: bounds the memory that a flood can take. */
 const mostAddresses = 1000;
 
 export function createFailedLogins({ control, logger, now, everyMs = minuteMs }: FailedLoginsDeps): FailedLogins {
@@ -48,7 +48,9 @@ export function createFailedLogins({ control, logger, now, everyMs = minuteMs }:
           });
       });
     } catch (error) {
-      logger.error('refused logins are not in the audit trail', { reason: (error as Error).message });
+      logger.error('could not record failed logins in the audit trail; this minute is missing there', {
+        reason: (error as Error).message,
+      });
     }
   };
   const timer = setInterval(() => {

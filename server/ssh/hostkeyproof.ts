@@ -1,5 +1,5 @@
 /**
- * Tells clients of every host key, and proves that we have it: OpenSSH's `UpdateHostKeys` then learns new keys by itself
+ * Announces every host key to clients and proves that the server has it: OpenSSH's `UpdateHostKeys` learns new keys so
  * (OpenSSH's PROTOCOL, section 2.5).
  */
 import type { Connection as Client } from 'ssh2';
@@ -11,10 +11,10 @@ import { answerGlobalRequest, exchangeOf, sendPayload } from './ssh2fixes.js';
 const announcement = 'hostkeys-00@openssh.com';
 const proof = 'hostkeys-prove-00@openssh.com';
 
-/** OpenSSH asks once. Signatures cost, and are not for the asking. */
+/** OpenSSH asks once. Signatures cost time, so their number is bounded. */
 const mostProofs = 4;
 
-/** Tera Term up to 2.72 hangs up when it is told; OpenSSH's server spares it, too. */
+/** Tera Term up to 2.72 disconnects at the announcement; OpenSSH's server does not send it either. */
 const disconnecting = /^TTSSH\/(1\.|2\.([0-6]?\d|7[0-2])([^\d]|$))/;
 
 /** Announces `keys` when `client` has logged in, and answers when it wants proof. */
@@ -38,7 +38,7 @@ function encodeAnnouncement(keys: readonly HostKey[]): Buffer {
   return packet.finish();
 }
 
-/** A signature for each key that is asked for, in that order; null: one of them is not ours, or there are too many. */
+/** A signature for each key that is asked for, in that order; null: the server does not have one of them, or there are too many. */
 function prove(data: Buffer, keys: readonly HostKey[], { sessionId, hostKeyAlgorithm }: Exchange): Buffer | null {
   const asked = decodeStrings(data, keys.length);
   if (asked === null || asked.length === 0) return null;
@@ -54,7 +54,7 @@ function prove(data: Buffer, keys: readonly HostKey[], { sessionId, hostKeyAlgor
 
 type Exchange = ReturnType<typeof exchangeOf>;
 
-/** Clients take the algorithm of the key exchange, where that was with an RSA key. */
+/** An RSA key signs with the algorithm of the key exchange, if that used an RSA key: clients expect it. */
 function algorithmFor({ type }: HostKey, negotiated: string): string {
   if (type !== 'ssh-rsa') return type;
   return negotiated.startsWith('rsa-sha2-') ? negotiated : 'rsa-sha2-512';

@@ -1,4 +1,4 @@
-/** Lets a client in, or doesn't: keys, and passwords where somebody has one; a bounded number, and one answer for every refusal. */
+/** Answers a client's authentication requests, by key or password: bounds their number, and gives every refusal the same answer. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AuthContext,
@@ -17,23 +17,23 @@ export interface LoginDeps {
   authenticator: Authenticator;
   logger: Logger;
   address: string | null;
-  /** Keys that one connection may offer. */
+  /** Attempts that one connection may make. */
   maxAttempts: number;
-  /** Whether keys that were allowed it may sign with SHA-1 on this listener. */
+  /** Whether login keys that an operator allowed SHA-1 may use it on this listener. */
   takesSha1: boolean;
-  /** A key was refused, or something else was tried; it counts unless a login follows. */
+  /** Called for each refused attempt; it counts as an offence unless a login follows. */
   onRefusal(): void;
-  /** Whether there is room in the log for one more refusal. */
+  /** Whether the log's rate limit allows one more such line. */
   mayLog(message: string): boolean;
-  /** Called with a proven login; false: there is no room for it. */
+  /** Called with a proven login; false: the organization has as many connections as it may. */
   acceptLogin(login: Login): boolean;
-  /** Ends the connection; null: by no fault of the client's. */
+  /** Ends the connection; `offence` null: the client did nothing wrong. */
   close(reason: string, offence?: null): void;
-  /** Called once for each key of the organization that is not let in; clients prove few of them, once they hear so. */
+  /** Called once for each refused key of the organization. `isProven` is rare: clients sign only for accepted keys. */
   recordRefusal(org: string, denial: Denial, isProven: boolean): void;
 }
 
-/** Guessing is slower than with keys: so many on one connection, and none is answered sooner. */
+/** Passwords can be guessed: one connection may try this many, and waits this long for each refusal. */
 const mostPasswords = 2;
 const passwordRefusalMs = 2000;
 
@@ -52,7 +52,7 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
     }
     if (methods === null) {
       methods = listMethods(deps.authenticator);
-      // Who is let in, or whose key can't be judged, waits for no list: its failure must not end the process.
+      // A login that succeeds or fails otherwise never awaits the list: its rejection must not end the process.
       methods.catch(() => {});
     }
     if (context.method === 'password') passwords++;
@@ -61,14 +61,14 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
         ? judgePassword(context, deps, logged, methods)
         : judge(context, deps, logged, methods);
     answer.catch((error: Error) => {
-      if (deps.mayLog('login failed on the server side'))
-        deps.logger.error('login failed on the server side', { detail: error.message });
+      if (deps.mayLog('login check failed'))
+        deps.logger.error('could not check a login; closing the connection', { detail: error.message });
       deps.close('login not possible now', null);
     });
   });
 }
 
-/** `logged` holds what was logged already: clients ask for each key twice, without and with a signature. */
+/** `logged` holds the refusals logged so far: clients ask for each key twice, without and with a signature. */
 async function judge(
   context: AuthContext,
   deps: LoginDeps,
@@ -82,7 +82,7 @@ async function judge(
   }
   const { key, signature } = context;
   const outcome = await deps.authenticator.authenticate(context.username, key.data, deps.address);
-  // Whoever the user is said to be, a signature costs the same time.
+  // A signature costs the same time for every user name.
   const isProven = signature !== undefined && verifyProof(proofOf(context), deps.takesSha1);
   const refusal = refuseWhy(context, outcome, isProven, deps.takesSha1);
   if (refusal !== null) {
@@ -100,7 +100,7 @@ async function judge(
   context.accept();
 }
 
-/** The same for everybody: it must not tell who has a password. */
+/** The same list for every user: it must not reveal which organization has a password. */
 async function listMethods(authenticator: Authenticator): Promise<AuthenticationType[]> {
   return (await authenticator.offersPasswords()) ? ['publickey', 'password'] : ['publickey'];
 }
@@ -111,7 +111,7 @@ async function judgePassword(
   logged: Set<string>,
   methods: Promise<AuthenticationType[]>,
 ): Promise<void> {
-  // At once: who hangs up before the answer, since only a good password is answered soon, has guessed all the same.
+  // At once: a client that disconnects before the delayed answer has guessed, too.
   deps.onRefusal();
   const earliest = sleep(passwordRefusalMs, undefined, { ref: false });
   const isOffered = (await methods).includes('password');
@@ -130,7 +130,7 @@ async function judgePassword(
   context.reject(await methods);
 }
 
-/** These come from anybody who knows an organization's name. */
+/** Any client that knows an organization's name can cause these. */
 const anonymousDenials: readonly string[] = [
   'unknown organization',
   'unknown key',
@@ -140,7 +140,7 @@ const anonymousDenials: readonly string[] = [
   'too many passwords at once',
 ];
 
-/** The audit trail has refusals of an organization's own keys, so many a minute; strangers write nothing there. */
+/** The audit trail gets refusals of an organization's own keys, at a bounded rate, and nothing that any client can cause. */
 function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, logged: Set<string>): void {
   if (
     anonymousDenials.includes(denial.denied) ||
@@ -169,7 +169,7 @@ function proofOf({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): Proo
   return { algorithm: key.algo, key: key.data, hashAlgo, blob, signature };
 }
 
-/** People type passwords where the user name goes: only what could be an organization is logged. */
+/** People type passwords into the user name: logs only a name that could be an organization's. */
 function describeUser(username: string): string {
   return /^[a-z0-9][a-z0-9._-]{0,63}$/i.test(username) ? username : '(no organization id)';
 }

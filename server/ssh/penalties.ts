@@ -1,11 +1,11 @@
-/** Pauses for sources that try wrong keys, stall or send nonsense, in memory of a fixed size. */
+/** Decides which sources may not connect for a while, after wrong keys, stalled logins or broken protocol; in bounded memory. */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Source } from './source.js';
 
-/** What a connection did that ended without a login. */
+/** Why a connection that ended without a login counts against its source. */
 export type Offence = keyof typeof offencePoints;
 
-/** A point is forgotten each second; nobody pauses for what legitimate clients do now and then. */
+/** A source loses a point each second, so that occasional failures of legitimate clients bring no penalty. */
 const offencePoints = {
   'wrong keys': 5,
   'no login in time': 5,
@@ -14,16 +14,16 @@ const offencePoints = {
   'left without a login': 1,
 } as const;
 
-/** Points from which a source pauses: the fourth wrong key within seconds. */
+/** A source with more points gets a penalty: at the fourth wrong key within seconds. */
 const mostPoints = 15;
 
-/** One that logged in within a day is many people behind one address, or had its key changed: it may do more. */
+/** A source that logged in within a day may be many people behind one address, or have a new key: it may fail more often. */
 const knownFactor = 4;
 const knownMs = 24 * 3600_000;
 
 const firstPenaltyMs = 15_000;
 
-/** After this long without a new pause the next one is half as long. */
+/** After this long without a new penalty the next one is half as long. */
 const strikeMs = 600_000;
 
 /** 32,768 sources each of IPv4 and IPv6, some 8 MB; a flood of one family forgets nothing of the other. */
@@ -34,7 +34,7 @@ export interface Penalty {
   source: Source;
   /** Milliseconds since 1970. */
   until: number;
-  /** How many pauses in a row this is. */
+  /** How many penalties in a row this is. */
   strikes: number;
   cause: string;
 }
@@ -58,7 +58,7 @@ export interface PenaltyOptions {
 
 export class Penalties {
   readonly #families: { readonly v4: Entry[][]; readonly v6: Entry[][] };
-  /** Nobody outside can choose sources that fall into one set. */
+  /** Keeps attackers from choosing sources that fall into one set. */
   readonly #secret = randomBytes(16);
   readonly #sets: number;
   readonly #options: PenaltyOptions;
@@ -72,23 +72,23 @@ export class Penalties {
   /** Milliseconds that `source` must still wait; 0: it may connect. */
   remainingMs(source: Source): number {
     const entry = this.#find(source);
-    // A clock that was set back makes no pause longer than it may be.
+    // A clock that was set back must not lengthen a penalty.
     const leftMs = (entry?.until ?? 0) - this.#options.now();
     return Math.min(Math.max(0, leftMs), this.#options.longestPenaltyMs);
   }
 
-  /** Whether it logged in within a day. */
+  /** Whether the source logged in within a day. */
   isKnown(source: Source): boolean {
     return (this.#find(source)?.knownUntil ?? 0) > this.#options.now();
   }
 
-  /** Notes an offence; the pause that begins with it, or null. */
+  /** Adds the points of an offence. Returns the penalty that begins with it; null: none. */
   charge(source: Source, offence: Offence): Penalty | null {
     const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return null;
     const now = this.#options.now();
     this.#forget(entry, now);
-    // Connections that were accepted before the pause began add nothing to it.
+    // Connections that were accepted before the penalty began add nothing to it.
     if (entry.until > now) return null;
     entry.points += offencePoints[offence];
     if (entry.points <= mostPoints * (entry.knownUntil > now ? knownFactor : 1)) return null;
@@ -98,7 +98,7 @@ export class Penalties {
     return { source, until: entry.until, strikes: entry.strikes, cause: offence };
   }
 
-  /** A key of an organization logged in from there at this time. */
+  /** An organization logged in from `source` at this time. */
   recordLogin(source: Source, at = this.#options.now()): void {
     const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return;
@@ -106,7 +106,7 @@ export class Penalties {
     entry.knownUntil = Math.max(entry.knownUntil, at + knownMs);
   }
 
-  /** Takes over a pause that another node, or this one before its restart, has begun. */
+  /** Takes over a penalty that another node, or this one before its restart, has begun. */
   impose({ source, until, strikes }: Pick<Penalty, 'source' | 'until' | 'strikes'>): void {
     if (until <= this.#options.now()) return;
     const entry = this.#find(source) ?? this.#add(source);
@@ -115,7 +115,7 @@ export class Penalties {
     entry.strikes = Math.max(entry.strikes, strikes);
   }
 
-  /** Forgets what it did; not that it logged in. */
+  /** Removes its points and penalties; that it logged in stays known. */
   forgive(source: Source): void {
     const entry = this.#find(source);
     if (entry !== undefined) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
@@ -148,7 +148,7 @@ export class Penalties {
     return entry;
   }
 
-  /** What would be lost with the entry: those that pause, that paused lately or that are known stay before all others. */
+  /** The value of an entry: those with a penalty now or lately, and known ones, are kept before all others. */
   #weigh(entry: Entry, now: number): number {
     this.#forget(entry, now);
     return entry.until > now || entry.strikes > 0 || entry.knownUntil > now ? mostPoints : entry.points;

@@ -1,4 +1,4 @@
-/** Keeps this node's pauses and the control database's in step: tells of new ones, takes over others', obeys pardons. */
+/** Shares penalties with other nodes through the control database: writes new ones, reads those of others, and pardons. */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import {
@@ -17,7 +17,7 @@ import { sourceOf } from './source.js';
 
 const roundMs = 1000;
 
-/** Pauses told and taken over in one round: a flood may not become one of the database. */
+/** Penalties written and read in one round: a flood of clients must not flood the database. */
 const mostARound = 50;
 
 /** Ids of a transaction that commits late are below ones that were seen already. */
@@ -51,7 +51,7 @@ export async function startPenaltySync(
   }
 
   const syncOnce = async (): Promise<void> => {
-    // Pardons first: what began after one stands.
+    // Pardons first: a penalty that began after one remains.
     for (const { id, source } of await listNewPardons(control.read, lastPardon)) {
       if (source === null) penalties.forgiveAll();
       else penalties.forgive(source);
@@ -72,7 +72,10 @@ export async function startPenaltySync(
       await syncOnce();
       isFailing = false;
     } catch (error) {
-      if (!isFailing) logger.error('pauses of addresses not told to other nodes', { detail: (error as Error).message });
+      if (!isFailing)
+        logger.error('could not exchange penalties with the control database; will retry each second', {
+          detail: (error as Error).message,
+        });
       isFailing = true;
     }
   };
@@ -85,7 +88,7 @@ export async function startPenaltySync(
   }, roundMs);
   return {
     announce: ({ source, until, strikes, cause }) => {
-      // Under a flood of sources each node still holds its own.
+      // Penalties beyond this bound hold on this node only.
       if (waiting.length < 20 * mostARound) waiting.push({ source, until, strikes, cause, beganAt: now() });
     },
     stop: async () => {

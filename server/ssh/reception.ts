@@ -1,4 +1,4 @@
-/** What a TCP connection goes through before anything is computed for it: the proxy's word, pauses, and caps. */
+/** Admits or refuses a TCP connection before any cryptography: reads the proxy's header, and checks penalties and limits. */
 import type { Socket } from 'node:net';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
@@ -9,18 +9,18 @@ import { type NoHeader, readProxyHeader } from './proxyprotocol.js';
 import { type Source, sourceOf } from './source.js';
 import { StartupLimits } from './startuplimits.js';
 
-/** How long a proxy may take to say who its client is; its header comes with the first packet. */
+/** How long a proxy may take to send its header, which comes with the first packet. */
 const proxyMs = 5000;
 
-/** A health check that only connects is nothing to tell of. */
+/** null: not logged, as a health check that only connects. */
 const headerRefusals: Record<NoHeader, string | null> = {
-  malformed: 'what a proxy sent first is no PROXY protocol header, or a broken one',
-  late: 'no PROXY protocol header from a proxy',
+  malformed: 'a proxy sent no valid PROXY protocol header',
+  late: 'a proxy sent no PROXY protocol header in time',
   gone: null,
 };
 
 export interface Origin {
-  /** The client's, also behind a proxy. */
+  /** The client's address, also behind a proxy. */
   address: string;
   source: Source;
   isExempt: boolean;
@@ -35,10 +35,10 @@ export interface ReceptionDeps {
   settings: ReceptionSettings;
   logger: Logger;
   logLimiter: LogLimiter;
-  /** null: nobody pauses. */
+  /** null: there are no penalties. */
   penalties: Penalties | null;
   random: () => number;
-  /** Connections that are there. */
+  /** Open connections. */
   countConnections(): number;
   onPenalty(penalty: Penalty): void;
 }
@@ -47,7 +47,7 @@ export class Reception {
   readonly #proxies;
   readonly #exempt;
   readonly #startupLimits;
-  /** Sockets whose proxy has not yet said whose they are. */
+  /** Sockets whose proxy has not yet sent its header. */
   readonly #awaitingHeader = new Set<Socket>();
   readonly #deps: ReceptionDeps;
 
@@ -63,13 +63,13 @@ export class Reception {
     });
   }
 
-  /** null: it was turned away. Each origin must either be passed to `recordLogin` or `recordEnd` later. */
+  /** null: the connection was refused. Each origin must either be passed to `recordLogin` or `recordEnd` later. */
   async admit(socket: Socket): Promise<Origin | null> {
     // Without a listener a reset ends the process.
     socket.on('error', () => {});
     const peer = plainAddress(socket.remoteAddress ?? '');
     if (this.#deps.countConnections() + this.#awaitingHeader.size >= this.#deps.settings.maxConnections)
-      return this.#refuse(socket, peer, 'as many connections as maxConnections allows');
+      return this.#refuse(socket, peer, 'the limit maxConnections is reached');
     const origin = this.#proxies.has(peer) ? await this.#askProxy(socket, peer) : this.#identify(peer);
     if (typeof origin === 'string') return this.#refuse(socket, peer, headerRefusals[origin]);
     const { address, source, isExempt } = origin;
@@ -80,13 +80,13 @@ export class Reception {
     return refusal === null ? origin : this.#refuse(socket, address, refusal);
   }
 
-  /** A key has logged in. */
+  /** The client has logged in. */
   recordLogin({ source, isExempt }: Origin): void {
     this.#startupLimits.leave(source);
     if (!isExempt) this.#deps.penalties?.recordLogin(source);
   }
 
-  /** It ended without a login; null: by no fault of the client's. */
+  /** The connection ended without a login; `offence` null: the client did nothing wrong. */
   recordEnd({ source, isExempt }: Origin, offence: Offence | null): void {
     this.#startupLimits.leave(source);
     if (isExempt || offence === null) return;
@@ -108,12 +108,12 @@ export class Reception {
     this.#awaitingHeader.delete(socket);
     if (typeof header === 'string') return header;
     if (socket.destroyed) return 'gone';
-    // A connection of the proxy itself, to see whether we are there.
+    // A health check of the proxy itself.
     if (header.address === null) return { ...this.#identify(peer), isExempt: true };
     return this.#identify(plainAddress(header.address));
   }
 
-  /** null: not told in the log. */
+  /** `reason` null: not logged. */
   #refuse(socket: Socket, address: string, reason: string | null): null {
     // A reset fails while the end of our side is on its way, which the client's end has begun, and leaves the handle open.
     if (socket.writableEnded) socket.destroy();

@@ -48,7 +48,7 @@ interface SessionInternals {
   _chanInfo: { incoming: { id: number }; outgoing: { id: number; state: string } };
 }
 
-/** The socket of a connection, by which our own bookkeeping finds it. */
+/** The socket of a connection, the key under which server.ts keeps it. */
 export function socketOf(client: Connection): Socket {
   return internalsOf(client)._sock;
 }
@@ -75,7 +75,7 @@ export function confirmSignatureAlgorithm({ key, hashAlgo }: PublicKeyAuthContex
   if (key.algo === 'ssh-rsa' && hashAlgo !== undefined) key.algo = `rsa-sha2-${hashAlgo.slice(3)}`;
 }
 
-/** Sends a packet of which ssh2 knows nothing; it waits where keys are exchanged. */
+/** Sends a packet that ssh2 does not know; it waits while keys are exchanged. */
 export function sendPayload(client: Connection, payload: Buffer): void {
   const protocol = internalsOf(client)._protocol;
   const packets = protocol._packetRW.write;
@@ -90,7 +90,7 @@ export function sendPayload(client: Connection, payload: Buffer): void {
   }
 }
 
-/** What the first key exchange of a connection ended in; the identifier stays the same when keys are exchanged again. */
+/** The results of a connection's first key exchange; the identifier stays the same in later exchanges. */
 export function exchangeOf(client: Connection): { sessionId: Buffer; hostKeyAlgorithm: string } {
   const { sessionID, negotiated } = internalsOf(client)._protocol._kex;
   return { sessionId: sessionID, hostKeyAlgorithm: negotiated.serverHostKey };
@@ -116,7 +116,7 @@ export function answerGlobalRequest(
   };
 }
 
-/** ssh2 offers each RSA host key with SHA-1 signatures, too, whatever it was told. Runs before it makes its offer. */
+/** ssh2 offers each RSA host key with SHA-1 signatures, too, in spite of its options. Runs before it sends its offer. */
 export function dropSha1HostKeys(client: Connection): void {
   const protocol = internalsOf(client)._protocol;
   const { kex, serverHostKey, cs, sc } = protocol._offer.lists;
@@ -138,10 +138,9 @@ const idlePackets = [2, 3, 4];
 const firstConnectionPacket = 80;
 
 /**
- * ssh2 ends a connection for whatever comes between a client's KEXINIT and its new keys. In later exchanges, idle packets are
- * allowed (strict key exchange forbids them in the first one alone), and AsyncSSH sends one before each of its packets. It goes
- * on sending data as well, under the old keys; it must not, and OpenSSH takes it all the same. Runs before the first
- * exchange is over. `onExchange` is called when the client begins a later exchange, or answers ours.
+ * ssh2 ends a connection for any packet between a client's KEXINIT and its new keys. In later exchanges, idle packets are
+ * allowed (strict key exchange forbids them in the first one alone), and AsyncSSH sends one before each of its packets. It also
+ * keeps sending data under the old keys, which it must not, and OpenSSH accepts. Runs before the first exchange is over. `onExchange` is called when the client begins a later exchange, or answers ours.
  */
 export function allowPacketsInExchange(client: Connection, onExchange: () => void): void {
   const protocol = internalsOf(client)._protocol;
@@ -182,7 +181,7 @@ export function closeUnusedSession(client: Connection, session: Session): void {
 /** Twice what a channel's window and its stream's buffer (2 MiB each) can hold of a client that keeps to the rules. */
 const mostUnreadBytes = 8 * 1024 * 1024;
 
-/** ssh2 takes data beyond the window that it granted, without end: tells of a client that sends it. */
+/** ssh2 accepts data beyond the window that it granted, without limit: calls `onOverrun` when a client sends it. */
 export function watchWindow(stream: ServerChannel, onOverrun: () => void): void {
   const push = stream.push.bind(stream);
   stream.push = (chunk: unknown, encoding?: BufferEncoding) => {

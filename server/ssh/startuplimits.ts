@@ -1,4 +1,4 @@
-/** Caps on connections that have not logged in: in all, and of each source. */
+/** Limits the connections that have not logged in: in total, and of each source. */
 import type { Source } from './source.js';
 
 export interface StartupOptions {
@@ -21,9 +21,9 @@ export class StartupLimits {
   }
 
   /**
-   * null: it may come in, and must `leave` later. From half of the cap on a rising share of newcomers is dropped (as
-   * OpenSSH's MaxStartups does), so that a flood does not simply hold every place. `isKnown`: it logged in lately and
-   * finds a place all the same; only so many sources are known. `isExempt`: many clients may stand behind it.
+   * null: admitted, and must `leave` later. From half of the limit on it drops a rising share of new connections (as
+   * OpenSSH's MaxStartups does), so that a flood can't take every slot. `isKnown`: the source logged in lately and is
+   * admitted all the same; their number is bounded. `isExempt`: many clients may share the address.
    */
   enter(source: Source, { isKnown, isExempt }: { isKnown: boolean; isExempt: boolean }): StartupRefusal | null {
     const { most, mostPerSource, random } = this.#options;

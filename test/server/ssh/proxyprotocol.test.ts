@@ -116,10 +116,10 @@ test('a listed proxy must say whose address it is, and that one counts; nobody e
   assert.deepEqual(
     refusals().map(({ message, address }) => [
       address,
-      /^connection refused: (what a proxy sent|a PROXY)/.exec(message)?.[1],
+      /^connection refused: (a proxy sent no valid|a PROXY)/.exec(message)?.[1],
     ]),
     [
-      ['127.0.0.2', 'what a proxy sent'],
+      ['127.0.0.2', 'a proxy sent no valid'],
       ['127.0.0.3', 'a PROXY'],
     ],
   );
