@@ -257,7 +257,7 @@ class SenderIntake implements Intake {
       if ((await findBlob(this.#deps.control.read, blobId)) === null)
         await removeBlob(this.#deps.paths, blobId, this.#deps.disk);
     } catch (cause) {
-      this.#context.warn('could not remove the blob of a failed upload; doctor finds it', cause);
+      this.#context.warn('could not remove the blob of a failed upload; retention will remove it', cause);
     }
   }
 
@@ -287,7 +287,7 @@ class SenderIntake implements Intake {
       });
       await this.#release({ blob: null, partials });
     } catch (cause) {
-      this.#context.warn('could not record the end of an unpublished upload; the next start does', cause);
+      this.#context.warn('could not record the end of an unpublished upload; it is missing in the audit trail', cause);
     }
   }
 
@@ -303,7 +303,10 @@ class SenderIntake implements Intake {
       if (blob !== null && !(await isBlobLive(control.read, blob))) await removeBlob(paths, blob, disk);
       await removePartials(paths, partials, disk);
     } catch (cause) {
-      this.#context.warn('could not remove the bytes of a removed file; the next cleaning does', cause);
+      this.#context.warn(
+        'could not remove the bytes of a removed file; retention or the next start will remove them',
+        cause,
+      );
     }
   }
 }

@@ -222,7 +222,7 @@ export class OpenUpload implements Upload {
   async #discard(): Promise<void> {
     await this.#content
       .discard()
-      .catch((cause) => this.#context.warn('could not remove a partial file; the next start does', cause));
+      .catch((cause) => this.#context.warn('could not remove a partial file; the next start will remove it', cause));
   }
 
   /** A write that failed poisons the upload: a file with a hole in it must not be imported. */

@@ -1,4 +1,4 @@
-/** Follows the folder of login keys: every change in it is applied as soon as it is whole. */
+/** Watches the folder of login keys, and applies every change as soon as its file is complete. */
 import { stat } from 'node:fs/promises';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Logger } from '../../config/logger.js';
@@ -13,7 +13,7 @@ export interface FolderWatchDeps {
   control: Db;
   logger: Logger;
   now: () => number;
-  /** How often it is looked at although nothing was heard: network file systems logProblems nobody. */
+  /** How often it is read without an event: network file systems send none. */
   everyMs?: number;
 }
 
@@ -25,7 +25,7 @@ export interface FolderWatch {
 const gatherMs = 100;
 const unsettledMs = 300;
 
-/** Resolves when what lies there now was applied. */
+/** Resolves when the present files were applied. */
 export async function watchKeyFolder(deps: FolderWatchDeps): Promise<FolderWatch> {
   const watcher = new KeyFolderWatch(deps);
   await watcher.scan();
@@ -54,7 +54,7 @@ class KeyFolderWatch implements FolderWatch {
     await this.#files?.close();
   }
 
-  /** One scan at a time; what changes during it is seen by the next. */
+  /** One scan at a time; the next one sees the changes made during it. */
   scan(): Promise<void> {
     if (this.#isStopped) return Promise.resolve();
     this.#scanning ??= this.#scanOnce().finally(() => {
@@ -77,7 +77,9 @@ class KeyFolderWatch implements FolderWatch {
       if (reading.state === 'read') this.#seen = new Set([...namesIn(reading), ...kept]);
       if (!reading.isSettled) nextMs = unsettledMs;
     } catch (error) {
-      logger.error('the folder of login keys could not be applied; trying again', { detail: (error as Error).message });
+      logger.error('could not apply the folder of login keys; will retry within 2 s', {
+        detail: (error as Error).message,
+      });
       nextMs = Math.min(everyMs, 2000);
     }
     this.#schedule(nextMs);
@@ -92,7 +94,7 @@ class KeyFolderWatch implements FolderWatch {
     this.#timer = setTimeout(() => void (this.#scanning ?? Promise.resolve()).then(() => this.scan()), inMs);
   }
 
-  /** A folder that was removed and made again, or mounted over, is another one. */
+  /** A folder that was removed and created again, or mounted over, needs a new watcher. */
   async #follow(): Promise<void> {
     const { root, logger } = this.#deps;
     const found = await stat(root).catch(() => null);
@@ -118,15 +120,19 @@ class KeyFolderWatch implements FolderWatch {
     });
   }
 
-  /** Each problem once, and its end. */
+  /** Logs each problem once, and its end. */
   #logProblems(problems: Map<string, string>): void {
     const { logger, root } = this.#deps;
     const fileOf = (name: string) => name.slice(0, name.indexOf('\n')) || root;
     for (const [name, message] of problems)
       if (!this.#logged.has(name))
-        logger.error('folder of login keys: not used', { file: fileOf(name), reason: message });
+        logger.error('could not use a file or folder of login keys; keys added from it before are kept', {
+          file: fileOf(name),
+          reason: message,
+        });
     for (const [name, message] of this.#logged)
-      if (!problems.has(name)) logger.info('folder of login keys: mended', { file: fileOf(name), reason: message });
+      if (!problems.has(name))
+        logger.info('a file or folder of login keys can be used again', { file: fileOf(name), reason: message });
     this.#logged = problems;
   }
 }

@@ -1,4 +1,4 @@
-/** Signatures of host keys, as SSH writes them, for the proofs that clients ask for when they learn a key. */
+/** Signs with host keys in SSH's format, for the proofs that clients request when they learn a key. */
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import ssh2 from 'ssh2';
 import { KeyError } from '../error.js';

@@ -1,9 +1,9 @@
-/** Notices that the host keys of a folder have changed, whoever changed them and on whatever machine. */
+/** Watches the folder of host keys, and reports changes by any process on any machine. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type HostKey, hostKeyNames, loadHostKeys } from './hostkeys.js';
 
-/** Looking is a handful of stat calls. Network file systems tell nobody of changes made elsewhere, so that we look. */
+/** A check is a few stat calls. Network file systems send no events of changes made elsewhere, so it polls. */
 const lookEveryMs = 500;
 
 export interface HostKeyWatch {
@@ -12,7 +12,7 @@ export interface HostKeyWatch {
 
 /**
  * Calls `onChange` with the keys of `folder` when they are others than `known`, and `onError` once for each state of
- * the folder that can't be used; the keys that were there before stay in use then.
+ * the folder that can't be used; the previous keys stay in use then.
  */
 export function watchHostKeys(
   folder: string,
@@ -34,7 +34,7 @@ export function watchHostKeys(
     } catch (error) {
       if (!isStopped) onError(error as Error);
     }
-    // What changed while we read is seen the next time.
+    // The next check sees changes made during this one.
     seen = stamp;
   };
   let looking = Promise.resolve();

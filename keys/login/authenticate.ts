@@ -1,4 +1,4 @@
-/** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer has keys proved. */
+/** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer verifies signatures. */
 import { hasSftp } from '../../config/plans.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db, Queryable } from '../../db/connection.js';
@@ -19,15 +19,15 @@ import { fingerprintOf } from './fingerprint.js';
 import { nameOfPassword, PasswordQueue } from './password.js';
 import { type DenialReason, judgeCertificate, judgeKey, judgeOrg } from './terms.js';
 
-/** Who may come in. */
+/** An accepted login. */
 export interface Login {
   org: Org;
   /** Of the key that was offered; of a certificate, of the key in it. */
   fingerprint: string;
-  /** Of the login key whose terms hold: the key itself, or the authority. */
+  /** Of the login key whose terms apply: the key itself, or the authority. */
   credential: string;
   permission: Permission;
-  /** Whether the key may sign with SHA-1 where a listener takes that. */
+  /** Whether the key may sign with SHA-1 where a listener accepts that. */
   allowsSha1: boolean;
   /** When it ends by itself; null: never. */
   validUntil: number | null;
@@ -43,7 +43,7 @@ export interface LoginDetails {
   address: string | null;
   /** The client program's identification. */
   client: string | null;
-  /** What the connection agreed on. */
+  /** The algorithms of the connection. */
   algorithms: string | null;
 }
 
@@ -52,29 +52,29 @@ export interface Authenticator {
   authenticate(orgId: string, publicKey: Buffer, address: string | null): Promise<Login | Denial>;
   /** The same for a password. Whether there is such an organization or password or not, it takes as long. */
   authenticatePassword(orgId: string, password: string, address: string | null): Promise<Login | Denial>;
-  /** Whether anybody has a password: nobody is asked for one otherwise, and everybody is if so. */
+  /** Whether any organization has a password: then password login is offered to all clients, else to none. */
   offersPasswords(): Promise<boolean>;
-  /** Notes a login that has succeeded. */
+  /** Records a login that has succeeded. */
   recordLogin(login: Login, details: LoginDetails): Promise<void>;
-  /** Notes that a key of the organization was not let in; without a signature it may have been anybody who knows it. */
+  /** Records that a key of the organization was refused; without a signature any client that knows the key may have offered it. */
   recordRefusal(
     org: string,
     denial: Denial,
     details: Omit<LoginDetails, 'algorithms'> & { isProven: boolean },
   ): Promise<void>;
   /**
-   * Judges these logins of the past as they stand now; one call asks the database once for all of them, and is not for
-   * keeping.
+   * Judges these earlier logins by today's state; one call reads the database once for all of them. Use the returned
+   * function at once, and do not keep it.
    */
   review(logins: readonly Login[]): (login: Login, address: string | null) => Promise<Login | Denial>;
 }
 
-/** What somebody shows: a key or a certificate with its wire format, or what they have presented before. */
+/** The key, certificate or password that a client presents, or that it presented at an earlier login. */
 interface Presented {
   kind: LoginKeyKind;
   fingerprint: string;
   credential: string;
-  /** null: proved at the login. */
+  /** null: verified at the login. */
   wire: Buffer | null;
   certificate: Certificate | null;
 }
@@ -111,11 +111,11 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
         certificate: null,
       };
       const stored = await loadState(control.read, orgId, presented);
-      // What was never generated here is wrong whoever says it: it takes no processor, and no place in the queue.
+      // A text that was never generated here is wrong without a check: it costs no processor time and no place in the queue.
       const isRight = fingerprint !== unknownPassword && (await passwords.check(password, stored.key?.secret ?? null));
       if (isRight === true) return judge(stored, presented, address, settings, now());
       const denied = isRight === null ? 'too many passwords at once' : 'wrong password';
-      // What somebody typed is not for the log, unless it is the name of a password that is there.
+      // The typed text must not be logged, except for the name of an existing password.
       return { denied, fingerprint: stored.key?.fingerprint ?? unknownPassword };
     },
     offersPasswords: () => hasPasswords(control.read, now()),
@@ -183,7 +183,7 @@ function readPresented(wire: Buffer): Presented & { isBroken: boolean } {
 async function loadStates(db: Queryable, logins: readonly Login[]) {
   const ids = [...new Set(logins.map(({ org }) => org.id))];
   const credentials = [...new Set(logins.map(({ credential }) => credential))];
-  // Keys before organizations: who is removed between the two is told that the organization is gone.
+  // Keys before organizations: one that is removed between the two is reported as an unknown organization.
   const keys = await findLoginKeys(db, ids, credentials);
   const orgs = await findOrgs(db, ids);
   return {
@@ -196,7 +196,7 @@ function nameOf(org: string, credential: string): string {
   return `${org} ${credential}`;
 }
 
-/** All is asked whatever the first answer says, so that an unknown organization takes no less time than a known one. */
+/** Runs every query, so that an unknown organization takes no less time than a known one. */
 async function loadState(db: Queryable, orgId: string, { credential, certificate }: Presented): Promise<StoredState> {
   const marks = certificate === null ? [] : marksOf(certificate);
   const id = toText(orgId);
@@ -216,7 +216,7 @@ function marksOf({ serial, keyId, fingerprint }: Certificate) {
   ] as const;
 }
 
-/** PostgreSQL takes no text with a NUL, which no id has: a stranger's must be unknown, not an error. */
+/** PostgreSQL accepts no text with a NUL, and no id has one: such a name must be unknown, not an error. */
 function toText(claimed: string): string {
   return claimed.replaceAll('\0', '\uFFFD');
 }
@@ -235,7 +235,7 @@ function judge(
   if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
   if (key?.kind !== presented.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
     return deny(certificate === null ? 'unknown key' : 'unknown authority');
-  // Who is in already may finish after the hours.
+  // An open session may finish after the hours.
   const denied = judgeKey(key, address, at) ?? judgeOrg(org, address, wire === null ? null : at);
   if (denied !== null) return deny(denied);
   const { permission, allowsSha1, expiresAt } = key;

@@ -5,11 +5,11 @@ import { fingerprintOf } from './fingerprint.js';
 import { verifySignature } from './verify.js';
 
 export interface Certificate {
-  /** The certified key, as if it were alone. */
+  /** The certified key, in its own wire format. */
   key: Buffer;
   fingerprint: string;
   serial: string;
-  /** Its name, as the authority gave it: for looking it up, and not for logs. */
+  /** The name that the authority gave it: for lookup, not for logs. */
   keyId: string;
   principals: string[];
   isForUsers: boolean;
@@ -23,7 +23,7 @@ export interface Certificate {
   isGenuine: boolean;
 }
 
-/** null: the wire format is no certificate's. @throws KeyError `malformed` when it is, and is broken. */
+/** null: it is no certificate. @throws KeyError `malformed` for a broken one */
 export function readCertificate(wire: Buffer): Certificate | null {
   if (certifiedType(typeOf(wire)) === null) return null;
   const certified = readCertifiedKey(wire);
@@ -36,7 +36,7 @@ export function readCertificate(wire: Buffer): Certificate | null {
   const validAfter = toMs(reader.bigU64()) ?? Number.MAX_SAFE_INTEGER;
   const validBefore = toMs(reader.bigU64());
   const criticalOptions = readOptions(reader.string());
-  readOptions(reader.string()); // what it may do in a shell, which there is none of
+  readOptions(reader.string()); // extensions: rights in a shell, which does not exist here
   reader.string(); // reserved
   const authority = reader.string();
   const signed = wire.subarray(0, reader.position);
@@ -79,8 +79,8 @@ export function certifiedType(type: string): string | null {
 }
 
 /**
- * The key that a certificate is about (OpenSSH's PROTOCOL.certkeys), as if it were alone, and a reader that has come to
- * what follows it. null: no certificate of a known type.
+ * The key that a certificate is about (OpenSSH's PROTOCOL.certkeys), as if it were alone, and a reader that stands
+ * behind it. null: no certificate of a known type.
  * @throws KeyError `malformed` when it is cut short.
  */
 function readCertifiedKey(wire: Buffer): { key: Buffer; reader: WireReader } | null {
@@ -96,8 +96,7 @@ function readCertifiedKey(wire: Buffer): { key: Buffer; reader: WireReader } | n
 }
 
 /**
- * The key that a certificate is about, in its own wire format; a key that is no certificate is given back.
- * null: neither.
+ * The key that a certificate is about, in its own wire format; a plain key is returned as it is. null: neither.
  */
 export function plainKeyOf(publicKey: Buffer): Buffer | null {
   if (Object.hasOwn(keyParts, typeOf(publicKey))) return publicKey;

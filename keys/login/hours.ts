@@ -1,4 +1,4 @@
-/** When an organization may log in: days and times of the week in its own time zone. */
+/** Owns the hours in which an organization may log in: reads them, and decides whether a time lies in them. */
 import { DateTime } from 'luxon';
 
 const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
@@ -7,12 +7,12 @@ export interface TimeWindow {
   /** 0 is Monday. */
   firstDay: number;
   lastDay: number;
-  /** Minutes of the day; `until` below `from` goes on into the next day. */
+  /** Minutes of the day; `until` below `from` is on the next day. */
   from: number;
   until: number;
 }
 
-/** Reads `mon-fri 06:00-20:00,sat 08:00-12:00`; without days every day is meant. null: it is none. */
+/** Reads `mon-fri 06:00-20:00,sat 08:00-12:00`; without days it means every day. null: the text has another form. */
 export function parseHours(text: string): TimeWindow[] | null {
   const windows = text
     .toLowerCase()
@@ -21,7 +21,7 @@ export function parseHours(text: string): TimeWindow[] | null {
   return windows.every((window) => window !== null) ? windows : null;
 }
 
-/** `hours` as it was checked when it was set; one that can't be read lets nobody in. */
+/** Whether `at` (ms) lies in `hours`, which was checked when it was set; unreadable hours allow no login. */
 export function allowsTime(hours: string, timeZone: string, at: number): boolean {
   const local = DateTime.fromMillis(at, { zone: timeZone });
   const day = local.weekday - 1;
@@ -51,7 +51,7 @@ function parseWindow(text: string): TimeWindow | null {
     : null;
 }
 
-/** Minutes; 24:00 is the end of the day. -1: no time. */
+/** Minutes; 24:00 is the end of the day. -1: it is no time. */
 function parseTime(text: string): number {
   const [hour = Number.NaN, minute = Number.NaN] = text.split(':').map(Number);
   const minutes = hour * 60 + minute;

@@ -1,4 +1,4 @@
-/** The terms on which a login key, and its organization, let somebody in: until when, from where, at what hours. */
+/** Judges the terms of a login key, a certificate and an organization: validity, addresses and hours. */
 import type { LoginKey } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
 import { typeOf, WireReader } from '../wire.js';
@@ -8,7 +8,7 @@ import { allowsTime } from './hours.js';
 import { leastRsaBits } from './publickeys.js';
 import { importKey } from './verify.js';
 
-/** Why a key may not come in: for the log only, the client always gets the same answer. */
+/** Why a login is denied: for the log only, the client always gets the same answer. */
 export type DenialReason =
   | 'unknown organization'
   | 'disabled organization'
@@ -37,7 +37,7 @@ export type CertificateFlaw =
   | 'certificate for a key that is too short'
   | 'address not allowed for this certificate';
 
-/** Whether a key that the organization has may be used now, from there. null: it may. */
+/** null: the terms of the organization's key allow a login now, from this address. */
 export function judgeKey(key: LoginKey, address: string | null, at: number): DenialReason | null {
   if (key.revokedAt !== null) return 'revoked key';
   if (key.notBefore !== null && at < key.notBefore) return 'key not valid yet';
@@ -45,7 +45,7 @@ export function judgeKey(key: LoginKey, address: string | null, at: number): Den
   return allowsSource(key.sources, address) ? null : 'address not allowed for this key';
 }
 
-/** null: the organization lets its keys in. `at` null: whatever the time. */
+/** null: the organization's terms allow the login. `at` null: ignore its hours. */
 export function judgeOrg({ options, timeZone }: Org, address: string | null, at: number | null): DenialReason | null {
   if (!allowsSource(options.addresses ?? [], address)) return 'address not allowed for this organization';
   const isOutside = at !== null && options.hours !== undefined && !allowsTime(options.hours, timeZone, at);
@@ -62,7 +62,7 @@ export function judgeCertificate(
   if (now < certificate.validAfter) return 'certificate not valid yet';
   if (certificate.validBefore !== null && certificate.validBefore <= now) return 'expired certificate';
   if (isShort(certificate.key)) return 'certificate for a key that is too short';
-  // A certificate that names nobody would be good for everybody.
+  // A certificate without principals would be valid for every organization.
   if (!certificate.principals.some((name) => principals.includes(name))) return 'certificate for another principal';
   for (const [name, value] of certificate.criticalOptions) {
     // "If an implementation does not recognise a critical option, then the certificate should be refused."
