@@ -39,7 +39,7 @@ export type ServerSettings = Pick<
 export interface ServerDeps {
   settings: ServerSettings;
   logger: Logger;
-  /** Active keys prove the server's identity; clients are told of every key. */
+  /** Active keys prove the server's identity; the server announces every key to clients. */
   hostKeys: readonly HostKey[];
   /** Holds the penalties that nodes and commands share. */
   control: Db;

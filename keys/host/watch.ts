@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type HostKey, hostKeyNames, loadHostKeys } from './hostkeys.js';
 
 /** A check is a few stat calls. Network file systems send no events of changes made elsewhere, so it polls. */
-const lookEveryMs = 500;
+const checkEveryMs = 500;
 
 export interface HostKeyWatch {
   stop(): Promise<void>;
@@ -23,7 +23,7 @@ export function watchHostKeys(
   let current = describe(known);
   let timer: NodeJS.Timeout;
   let isStopped = false;
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     const stamp = await stampOf(folder);
     if (stamp === seen) return;
     try {
@@ -37,19 +37,19 @@ export function watchHostKeys(
     // The next check sees changes made during this one.
     seen = stamp;
   };
-  let looking = Promise.resolve();
+  let checking = Promise.resolve();
   const schedule = (): void => {
     if (isStopped) return;
     timer = setTimeout(() => {
-      looking = look().then(schedule);
-    }, lookEveryMs);
+      checking = check().then(schedule);
+    }, checkEveryMs);
   };
   schedule();
   return {
     stop: async () => {
       isStopped = true;
       clearTimeout(timer);
-      await looking;
+      await checking;
     },
   };
 }

@@ -30,9 +30,9 @@ interface WatchDeps {
 /** Reads the database only while there is a login: one row by its primary key, and the keys only when that has changed. */
 export function createAccessWatch({ control, authenticator, logger, now, everyMs = 300 }: WatchDeps): AccessWatch {
   const guarded = new Set<Guarded>();
-  let isLooking = false;
+  let isWatching = false;
 
-  const look = async (): Promise<void> => {
+  const checkLogins = async (): Promise<void> => {
     const version = await readAccess(control.read);
     const isOver = ({ validUntil }: Login) => validUntil !== null && validUntil <= now();
     const doubtful = [...guarded].filter(({ login, seen }) => seen !== version || isOver(login));
@@ -58,7 +58,7 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
       // A stopping server closes the database after the last session, and a query to a closed pool waits for a minute.
       if (guarded.size === 0) break;
       try {
-        await look();
+        await checkLogins();
         failedBefore = false;
       } catch (error) {
         // Without the database there are no logins and no uploads either: the sessions stay open until it answers again.
@@ -69,15 +69,15 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
         failedBefore = true;
       }
     }
-    isLooking = false;
+    isWatching = false;
   };
 
   return {
     guard(login, address, end) {
       const each: Guarded = { login, address, end, seen: null };
       guarded.add(each);
-      if (!isLooking) {
-        isLooking = true;
+      if (!isWatching) {
+        isWatching = true;
         void watch();
       }
       return () => void guarded.delete(each);

@@ -17,7 +17,7 @@ const algorithms: readonly string[] = ['sha256', 'sha512', 'sha384', 'sha224', '
 export const hashedBytes = 1024 * 1024;
 /** A block may be no smaller: the draft, section 3. */
 const leastBlockBytes = 256;
-/** Hashes in one answer; the smallest packet that clients must take has room for 34,000 bytes. */
+/** Hashes in one answer; the smallest packet that clients must accept holds 34,000 bytes. */
 const mostHashBytes = 32 * 1024;
 
 interface Range {

@@ -125,7 +125,7 @@ export const setHandleAttributes: Handler<{ handle: Handle; given: GivenAttribut
   },
 };
 
-/** An open file may lose its name: there is nothing left to set. */
+/** Another request may have removed the name of an open file: then its attributes no longer matter. */
 function ignoreGone(error: unknown): void {
   if (!(error instanceof SpaceError) || error.code !== 'not_found') throw error;
 }

@@ -5,7 +5,7 @@
 import { isBelow, splitPath } from '../../storage/path.js';
 import { type Attributes, type Entry, SpaceError } from '../../storage/types.js';
 
-/** Clients look at once; rclone, the slowest, once all of a batch is sent. */
+/** Most clients stat at once; rclone, the slowest, when all files of a batch are sent. */
 const rememberMs = 60_000;
 const mostEntries = 64;
 
@@ -47,9 +47,9 @@ export class RecentUploads {
     }
   }
 
-  /** The result of `look`; the remembered entry, when the file is gone now. */
-  async statOrRecall(path: string, look: () => Promise<Entry>): Promise<Entry> {
-    return look().catch((error) => {
+  /** The result of `stat`; the remembered entry, when the file is gone now. */
+  async statOrRecall(path: string, stat: () => Promise<Entry>): Promise<Entry> {
+    return stat().catch((error) => {
       const found = isGone(error) ? this.find(path) : null;
       if (found === null) throw error;
       return found;

@@ -25,7 +25,7 @@ const { noSuchFile, permissionDenied, failure, badMessage, unsupported } = statu
 const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   not_found: { code: noSuchFile, sentence: 'No such file or folder' },
   exists: { code: failure, sentence: 'A file or folder of this name is there already' },
-  // As OpenSSH's server has it: clients that look for a name below a file ask whether it is there.
+  // As OpenSSH's server has it: clients that stat a name below a file only ask whether it exists.
   not_a_folder: { code: noSuchFile, sentence: 'This is not a folder' },
   is_a_folder: { code: failure, sentence: 'This is a folder' },
   not_empty: { code: failure, sentence: 'The folder is not empty' },

@@ -186,9 +186,9 @@ export class Connection {
     const signer = certificate === null ? {} : { authority: login.credential, serial: certificate.serial };
     this.#logger.info('logged in', { org: org.id, key: fingerprint, client: this.#program, ...signer });
     this.#release = this.#deps.access.guard(login, this.#address, (reason) => this.#endLogin(login, reason));
-    const place = { address: this.#address, client: this.#program, algorithms: this.#agreed };
+    const details = { address: this.#address, client: this.#program, algorithms: this.#agreed };
     this.#trackRecord(
-      this.#deps.authenticator.recordLogin(login, place).catch((error: Error) => {
+      this.#deps.authenticator.recordLogin(login, details).catch((error: Error) => {
         this.#logger.error('could not record a login in the audit trail; closing the connection', {
           org: org.id,
           detail: error.message,

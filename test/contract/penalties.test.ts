@@ -1,4 +1,4 @@
-/** Pauses in the control database: two nodes, a restart, and pardons. */
+/** Penalties in the control database: two nodes, a restart, and pardons. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSilentLogger } from '../../config/logger.js';
@@ -17,14 +17,14 @@ onBothDatabases('penalties', (open) => {
     scope.after(() => penaltySync.stop());
     const misbehave = (source: string) => {
       for (;;) {
-        const pause = penalties.charge(source, 'wrong keys');
-        if (pause !== null) return penaltySync.announce(pause);
+        const penalty = penalties.charge(source, 'wrong keys');
+        if (penalty !== null) return penaltySync.announce(penalty);
       }
     };
     return { penalties, misbehave };
   };
 
-  test('nodes share pauses, also after a restart, and obey pardons', async (t) => {
+  test('nodes share penalties, also after a restart, and obey pardons', async (t) => {
     // Registered first, so that they stop before the database is closed.
     const nodesEnd = openScope();
     t.after(() => nodesEnd.close());
@@ -36,7 +36,7 @@ onBothDatabases('penalties', (open) => {
     two.misbehave('192.0.2.9');
     const count = (penalties: Penalties) =>
       ['192.0.2.7', '2001:db8::/64', '192.0.2.9'].filter((source) => penalties.remainingMs(source) > 0).length;
-    await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all pauses');
+    await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all penalties');
     const restarted = await openNode(nodesEnd, control);
     assert.equal(count(restarted.penalties), 3);
     const listed = await listPenalties(control.read, Date.now(), 10);
@@ -49,10 +49,10 @@ onBothDatabases('penalties', (open) => {
     assert.equal(await control.transact((tx) => pardon(tx, null, Date.now())), 2);
     await until(() => nodes.every((penalties) => count(penalties) === 0), 'every node to forgive all');
     one.misbehave('192.0.2.7');
-    await until(() => two.penalties.remainingMs('192.0.2.7') > 0, 'a pause after a pardon');
+    await until(() => two.penalties.remainingMs('192.0.2.7') > 0, 'a penalty after a pardon');
   });
 
-  test('a newer pause takes the place of the older one, and what is over is cleared away', async (t) => {
+  test('a newer penalty takes the place of the older one, and what is over is cleared away', async (t) => {
     const { control } = await open(t);
     const penalty = { source: '192.0.2.7', until: 5000, strikes: 1, cause: 'wrong keys', beganAt: 1000 };
     await putPenalties(control.write, [penalty, { ...penalty, source: '192.0.2.8' }]);
