@@ -1,5 +1,4 @@
 /** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer verifies signatures. */
-import { hasSftp } from '../../config/plans.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db, Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
@@ -17,7 +16,7 @@ import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
 import { nameOfPassword, PasswordQueue } from './password.js';
-import { type DenialReason, judgeCertificate, judgeKey, judgeOrg } from './terms.js';
+import { type DenialReason, judgeCertificate, judgeKey, judgeOrg, judgeStatus } from './terms.js';
 
 /** An accepted login. */
 export interface Login {
@@ -230,9 +229,8 @@ function judge(
 ): Login | Denial {
   const { fingerprint, certificate, wire } = presented;
   const deny = (denied: DenialReason): Denial => ({ denied, fingerprint });
-  if (org === null) return deny('unknown organization');
-  if (!org.enabled) return deny('disabled organization');
-  if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
+  const closed = judgeStatus(org, settings);
+  if (org === null || closed !== null) return deny(closed ?? 'unknown organization');
   if (key?.kind !== presented.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
     return deny(certificate === null ? 'unknown key' : 'unknown authority');
   // An open session may finish after the hours.

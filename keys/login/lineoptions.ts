@@ -99,10 +99,12 @@ function readExpiryTime(value: string, timeZone: string): number {
   return time.toMillis();
 }
 
+const beginsWithKeyType = /^(ssh-|ecdsa-|sk-)[\w@.-]+[ \t]/;
+
 /** Options end at the first blank outside quotes; a line whose first word is a key's type has none. */
 function splitOptions(line: string): { options: string[]; rest: string } {
   const none = { options: [], rest: line };
-  if (/^(ssh-|ecdsa-|sk-)[\w@.-]+[ \t]/.test(line) || !/^[a-z0-9-]+(=|,|[ \t])/i.test(line)) return none;
+  if (beginsWithKeyType.test(line) || !/^[a-z0-9-]+(=|,|[ \t])/i.test(line)) return none;
   const options: string[] = [];
   let begin = 0;
   let isQuoted = false;
@@ -114,7 +116,7 @@ function splitOptions(line: string): { options: string[]; rest: string } {
     begin = at + 1;
     if (character !== ',') {
       const rest = line.slice(begin).trim();
-      return /^(ssh-|ecdsa-|sk-)[\w@.-]+[ \t]/.test(rest) ? { options, rest } : none;
+      return beginsWithKeyType.test(rest) ? { options, rest } : none;
     }
   }
   return none;

@@ -1,9 +1,8 @@
 /** Judges logins that an OpenSSH sshd has accepted: the organization must be enabled, and its key valid here, too. */
-import { hasSftp } from '../../config/plans.js';
 import { findLoginKey, listLoginKeys, type Permission } from '../../db/control/keys.js';
 import { findOrg } from '../../db/control/orgs.js';
 import type { Authenticator, AuthenticatorDeps, Denial, Login } from './authenticate.js';
-import { judgeKey, judgeOrg } from './terms.js';
+import { judgeKey, judgeOrg, judgeStatus } from './terms.js';
 
 /** In place of a fingerprint: sshd did not report a key, or the login used none. */
 export const noKey = '';
@@ -19,9 +18,8 @@ export function createSshdLogins({ control, settings, now }: AuthenticatorDeps):
     const { fingerprint } = login;
     const deny = (denied: Denial['denied']): Denial => ({ denied, fingerprint });
     const org = await findOrg(control.read, login.org.id);
-    if (org === null) return deny('unknown organization');
-    if (!org.enabled) return deny('disabled organization');
-    if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
+    const closed = judgeStatus(org, settings);
+    if (org === null || closed !== null) return deny(closed ?? 'unknown organization');
     const key = fingerprint === noKey ? null : await findLoginKey(control.read, org.id, fingerprint);
     const denied = (key === null ? null : judgeKey(key, address, now())) ?? judgeOrg(org, address, at);
     if (denied !== null) return deny(denied);

@@ -1,4 +1,6 @@
 /** Judges the terms of a login key, a certificate and an organization: validity, addresses and hours. */
+import { hasSftp } from '../../config/plans.js';
+import type { Settings } from '../../config/settings.js';
 import type { LoginKey } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
 import { typeOf, WireReader } from '../wire.js';
@@ -43,6 +45,13 @@ export function judgeKey(key: LoginKey, address: string | null, at: number): Den
   if (key.notBefore !== null && at < key.notBefore) return 'key not valid yet';
   if (key.expiresAt !== null && key.expiresAt <= at) return 'expired key';
   return allowsSource(key.sources, address) ? null : 'address not allowed for this key';
+}
+
+/** null: the organization exists, is enabled, and its plan includes SFTP. */
+export function judgeStatus(org: Org | null, settings: Pick<Settings, 'sftpPlans'>): DenialReason | null {
+  if (org === null) return 'unknown organization';
+  if (!org.enabled) return 'disabled organization';
+  return hasSftp(settings, org.plan) ? null : 'plan without SFTP';
 }
 
 /** null: the organization's terms allow the login. `at` null: ignore its hours. */
