@@ -13,7 +13,7 @@ import { createIntake, type IntakeService } from '../intake/intake.js';
 import { recordReads } from '../intake/readaudit.js';
 import type { Intake, Sender } from '../intake/types.js';
 import { type AccessWatch, createAccessWatch } from '../keys/login/accesswatch.js';
-import { createVisitors, type Visitors } from '../keys/login/sshdlogin.js';
+import { createSshdLogins, type SshdLogins } from '../keys/login/sshdlogin.js';
 import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/master/keyring.js';
 import { loadMaster } from '../keys/master/master.js';
 import { createMasterSecrets, type MasterSecrets } from '../keys/master/secrets.js';
@@ -27,7 +27,7 @@ export interface SessionPlace {
   org: Org;
   intake: IntakeService;
   openSession(sender: Sender): { space: Space; intake: Intake };
-  visitors: Visitors;
+  visitors: SshdLogins;
   /** Tells when what `visitors` said no longer holds. */
   access: AccessWatch;
   close(): Promise<void>;
@@ -53,7 +53,7 @@ export async function openSessionPlace(settings: Settings, id: string, logger: L
     space: recordReads(openSpace({ control, paths, settings, org, now, identity }), org, sender, reads),
     intake: intake.forSender(org, sender),
   });
-  const visitors = createVisitors({ control, settings, now });
+  const visitors = createSshdLogins({ control, settings, now });
   const access = createAccessWatch({ control, authenticator: visitors, logger, now });
   return { control, org, intake, openSession, visitors, access, close: () => control.close() };
 }

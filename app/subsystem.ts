@@ -15,8 +15,8 @@ import type { Sender } from '../intake/types.js';
 import type { Login } from '../keys/login/authenticate.js';
 import { noKey } from '../keys/login/sshdlogin.js';
 import { OperationError } from '../operations/error.js';
-import { createOrgRooms } from '../server/ssh/sessionlimits.js';
-import { asksForSftp, identifyVisitor } from '../server/sshd.js';
+import { createSessionLimits } from '../server/ssh/sessionlimits.js';
+import { asksForSftp, identifySshdLogin } from '../server/sshd.js';
 import { serveSubsystem } from '../server/subsystem.js';
 import { openSessionPlace, type SessionPlace } from './sessionplace.js';
 
@@ -67,7 +67,7 @@ async function serve(
   const place = await openSessionPlace(settings, choice.org, logger);
   let release = () => {};
   try {
-    const visitor = await identifyVisitor(variables);
+    const visitor = await identifySshdLogin(variables);
     const sender: Sender = { ...visitor, client: `sftp-server (${systemUser()})` };
     const login = await admit(place, sender, logger);
     release = place.access.guard(login, sender.address, (reason) => {
@@ -75,7 +75,7 @@ async function serve(
       stop.ask();
     });
     // One session has all of what its organization may have at once: other processes are not seen.
-    const room = createOrgRooms(settings, Date.now).enter(login.org);
+    const room = createSessionLimits(settings, Date.now).openConnection(login.org);
     const end = await serveSubsystem(process.stdin, process.stdout, {
       ...place.openSession(sender),
       settings,

@@ -1,7 +1,7 @@
 /**
- * What an upload holds, sealed as it comes: an optional base (the version that is there), the writes over it, and a size.
+ * Owns the content of an upload, sealed as it arrives: an optional base (the existing version), the writes over it, and a size.
  * Sealing is sequential, and a sealed chunk is never sealed again under its key, so: writes ahead wait in the window, a
- * gap is filled from the base or with zeros, and a change to what is sealed makes a new blob from the old one's plaintext.
+ * gap is filled from the base or with zeros, and a change to sealed bytes makes a new blob from the old one's plaintext.
  */
 import type { BlobReader } from '../storage/sealedreader.js';
 import type { BlobWriter, PartialSecret, SealedBlob, SealStep } from '../storage/sealedwriter.js';
@@ -15,14 +15,14 @@ export interface Base {
   reader: BlobReader | null;
 }
 
-/** What would be left of it if it ended now. */
+/** The resumable rest of an upload that ends now. */
 export interface Remains {
   /** Of the file among the partials; another one after a reseal. */
   id: string;
   /** Plaintext bytes from the start that are sealed. */
   sealedBytes: number;
   secret: PartialSecret;
-  /** Whether it only goes on from its base, and has not written over it. */
+  /** Whether it only appends to its base, and has not written over it. */
   continuesBase: boolean;
 }
 
@@ -33,10 +33,10 @@ export interface ContentLimits {
 
 const copyBytes = 1024 * 1024;
 const zeros = Buffer.alloc(copyBytes);
-/** What resealing may copy: a few times the file, and enough for many changes to a small one. */
+/** Resealing may copy this many times the file, and always enough for many changes to a small one. */
 const resealFactor = 4;
 const resealFloorBytes = 64 * 1024 * 1024;
-/** What making a new blob costs, however little it copies. */
+/** The cost charged for a new blob that copies little. */
 const resealMinimumBytes = 64 * 1024;
 
 /** Calls come one after the other. Every method throws SpaceError; after that only `discard` is left to call. */
@@ -129,7 +129,7 @@ export class Content {
     return sealed;
   }
 
-  /** Keeps what came in one piece from the start, for a later upload to go on from; the plaintext bytes, as BlobWriter.park. */
+  /** Keeps the gapless bytes from the start for a later upload to resume from. Returns the plaintext bytes, as BlobWriter.park. */
   async park(): Promise<number> {
     await this.#base?.reader?.close();
     return this.#writer.park();
@@ -140,9 +140,9 @@ export class Content {
     await this.#writer.discard();
   }
 
-  /** Keeps a write that is ahead; false: the gap before it was filled meanwhile, and it is its turn. */
+  /** Keeps a write beyond the sealed bytes; false: the gap before it was filled meanwhile, write it now. */
   async #hold(offset: number, bytes: Buffer): Promise<boolean> {
-    // A write just behind the base is a resume: what lies before it will not be sent again.
+    // A write just behind the base is a resume: the client will not send the bytes before it again.
     if (offset === this.#baseBytes) await this.#advance(offset);
     while (offset > this.#writer.size) {
       if (this.#window.put(offset, bytes)) return true;
@@ -155,7 +155,7 @@ export class Content {
     return false;
   }
 
-  /** Seals at least up to `end`: what waits, and between it what nobody wrote. */
+  /** Seals at least up to `end`: the waiting writes, and the gaps between them. */
   async #advance(end: number): Promise<void> {
     while (this.#writer.size < end) {
       await this.#fill(Math.min(this.#window.first ?? end, end));
@@ -171,7 +171,7 @@ export class Content {
     }
   }
 
-  /** Seals up to `end` what nobody wrote: the base as far as it goes, then zeros. */
+  /** Seals a gap up to `end`: the base as far as it reaches, then zeros. */
   async #fill(end: number): Promise<void> {
     for (let at = this.#writer.size; at < end; at = this.#writer.size) {
       const fromBase = Math.min(end, this.#baseBytes) - at;
@@ -182,10 +182,9 @@ export class Content {
 
   async #readBase(offset: number, length: number): Promise<Buffer> {
     const reader = this.#base?.reader;
-    if (!reader) throw new SpaceError('unsupported', 'this server holds no key that opens the version that is there');
+    if (!reader) throw new SpaceError('unsupported', 'this server holds no key that opens the existing version');
     const bytes = await reader.read(offset, length);
-    if (bytes.length < length)
-      throw new SpaceError('damaged', 'the version that is there is shorter than it should be');
+    if (bytes.length < length) throw new SpaceError('damaged', 'the stored version is shorter than its recorded size');
     return bytes;
   }
 
@@ -199,7 +198,7 @@ export class Content {
     });
   }
 
-  /** Moves to a new blob under a new key; `build` says what it gets, copying parts of the old plaintext. */
+  /** Moves to a new blob under a new key; `build` writes it, copying parts of the old plaintext. */
   async #reseal(
     build: (copy: (from: number, to: number) => Promise<void>, to: BlobWriter) => Promise<void>,
   ): Promise<void> {
@@ -224,10 +223,10 @@ export class Content {
     await old.discard();
   }
 
-  /** Bounds the work that a client can cause by writing over what it wrote: linear in the file, not quadratic. */
+  /** Bounds the work that a client can cause by rewriting its bytes: linear in the file, not quadratic. */
   #charge(bytes: number): void {
     this.#resealedBytes += bytes;
     if (this.#resealedBytes > Math.max(resealFloorBytes, resealFactor * this.#size))
-      throw new SpaceError('unsupported', 'too many writes over what was written already');
+      throw new SpaceError('unsupported', 'too many writes over bytes that were written already');
   }
 }

@@ -18,7 +18,7 @@ const maxAttempts = 4;
 /** Keeps one transaction short, so that a reader of its rows on PostgreSQL never waits long. */
 const maxGroup = 64;
 
-/** What comes while one commit is under way forms the next group. */
+/** Work that arrives during one commit forms the next group. */
 export class GroupCommit {
   readonly #control: Db;
   #waiting: Job[] = [];
@@ -46,7 +46,7 @@ export class GroupCommit {
     this.#isBusy = false;
   }
 
-  /** A group that fails is taken apart: one bad upload hurts nobody else. One whose database fails has failed for all. */
+  /** A group that fails is committed one by one, so that one bad upload fails alone. If the database fails, all fail. */
   async #commitTogether(jobs: readonly Job[]): Promise<void> {
     try {
       const results = await this.#control.transact((tx) => runAll(tx, jobs));

@@ -1,4 +1,4 @@
-/** The intake: begins uploads, and carries out what else a client does that touches the queue. */
+/** Owns the intake: begins uploads, and executes the removals and renames that affect the queue. */
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -24,12 +24,12 @@ import { type Base, Content } from './content.js';
 import { GroupCommit, type Work } from './groupcommit.js';
 import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
 import { findRecipient } from './recipient.js';
-import { Trail } from './resume.js';
+import { ResumeRecord } from './resume.js';
 import { removeFile, renamePath, requireFree } from './treechanges.js';
 import type { BeginOptions, Intake, Receipt, Sender, Upload } from './types.js';
-import { type LostUpload, OpenUpload, type UploadPlace } from './upload.js';
+import { OpenUpload, type UnpublishedUpload, type UploadContext } from './upload.js';
 
-/** Where a crash can cut a CLOSE in two. */
+/** The steps between which a crash can interrupt a CLOSE. */
 export type IntakeStep = SealStep | 'committed';
 
 export interface IntakeDeps {
@@ -38,20 +38,20 @@ export interface IntakeDeps {
   settings: Limits & Pick<Settings, 'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes'>;
   logger: Logger;
   now: () => number;
-  /** Opens an organization's age identity, for a write over a part of a file; throws KeyError where this server can't. */
+  /** Opens an organization's age identity, for a write over a part of a file; throws KeyError where this server holds no key. */
   identity: (org: Org) => Promise<string>;
   /** Default: the real one. */
   disk?: Disk;
   /** Seals large uploads; null: this thread does. */
   crew?: SealCrew | null;
-  /** Told after each step of each CLOSE. */
+  /** Called after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
 }
 
 /** One for a whole server: its commits are shared by all sessions. */
 export interface IntakeService {
   forSender(org: Org, sender: Sender): Intake;
-  /** Uploads that have begun, and neither finished nor aborted. */
+  /** The number of uploads that have begun, and neither finished nor aborted. */
   openUploads(): number;
   /** Aborts every open upload; those that are closing are closed first. */
   abortAll(): Promise<void>;
@@ -67,7 +67,7 @@ export function createIntake(deps: IntakeDeps): IntakeService {
     nextShelf: createShelves(),
     commits,
     open,
-    room: new Room({ ...deps, disk }),
+    quota: new Room({ ...deps, disk }),
   };
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
@@ -78,21 +78,21 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   };
 }
 
-/** What all sessions of a server have in common. */
+/** Shared by all sessions of a server. */
 interface Shared extends IntakeDeps {
   disk: Disk;
   /** The folder of the next blob. */
   nextShelf: () => string;
   commits: GroupCommit;
-  room: Room;
+  quota: Room;
   open: Set<Upload>;
 }
 
-/** What an upload begins with. */
-interface Beginning {
-  /** The complete file that is there; null: none. */
+/** The versions of a path at an upload's start. */
+interface PathState {
+  /** The complete file at the path; null: none. */
   existing: EntryRow | null;
-  /** What another upload left that was cut off; null: none, or a complete file hides it. */
+  /** The rest of an upload that was cut off; null: none, or a complete file hides it. */
   partial: PartialRow | null;
 }
 
@@ -100,7 +100,7 @@ class SenderIntake implements Intake {
   readonly #deps: Shared;
   readonly #org: Org;
   readonly #sender: Sender;
-  readonly #place: UploadPlace;
+  readonly #context: UploadContext;
   /** Uploads in progress of this sender alone. */
   readonly #own = new Set<OpenUpload>();
 
@@ -108,13 +108,13 @@ class SenderIntake implements Intake {
     this.#deps = deps;
     this.#org = org;
     this.#sender = sender;
-    this.#place = {
+    this.#context = {
       org,
       sender,
       now: deps.now,
       publish: (upload) => this.#publish(upload),
       onStep: deps.onStep ?? (() => {}),
-      onLost: (lost) => this.#lose(lost),
+      onUnpublished: (upload) => this.#recordUnpublished(upload),
       onEnd: (upload) => {
         deps.open.delete(upload);
         this.#own.delete(upload as OpenUpload);
@@ -126,20 +126,20 @@ class SenderIntake implements Intake {
   begin(path: string, options: BeginOptions): Promise<Upload> {
     return asSpaceError(async () => {
       checkPath(path);
-      const beginning = await this.#checkPlace(path, options);
-      const resumed = options.truncate ? null : beginning.partial;
-      const claim = await this.#deps.room.claim(this.#org, beginning.existing === null, resumed?.size ?? 0);
+      const state = await this.#checkTarget(path, options);
+      const resumed = options.truncate ? null : state.partial;
+      const claim = await this.#deps.quota.claim(this.#org, state.existing === null, resumed?.size ?? 0);
       try {
-        if (beginning.existing === null) checkPathLimits(path, claim.limits);
+        if (state.existing === null) checkPathLimits(path, claim.limits);
         const { settings, now, open } = this.#deps;
         const begunAt = now();
-        const of = { path, begunAt, basedOn: resumed?.id ?? null, keeps: settings.keepPartialHours > 0 };
-        const trail = new Trail(this.#trailPlace(), of);
-        const content = await this.#beginContent(beginning, options, claim.limits);
-        const { mode } = beginning.existing ?? resumed ?? {};
+        const subject = { path, begunAt, basedOn: resumed?.id ?? null, keeps: settings.keepPartialHours > 0 };
+        const resumeRecord = new ResumeRecord(this.#resumeContext(), subject);
+        const content = await this.#beginContent(state, options, claim.limits);
+        const { mode } = state.existing ?? resumed ?? {};
         const attributes = { ...(mode !== undefined && { mode }), ...options.attributes };
-        const parts = { path, content, claim, trail, begunAt, append: options.append, attributes };
-        const upload = new OpenUpload(this.#place, parts);
+        const parts = { path, content, claim, resumeRecord, begunAt, append: options.append, attributes };
+        const upload = new OpenUpload(this.#context, parts);
         open.add(upload);
         this.#own.add(upload);
         return upload;
@@ -172,7 +172,7 @@ class SenderIntake implements Intake {
       for (const path of [from, to]) {
         checkPath(path);
         requireWritable(path);
-        if (isFixed(path)) throw new SpaceError('unsupported', `${path} stays where it is`);
+        if (isFixed(path)) throw new SpaceError('unsupported', `${path} can't be renamed`);
       }
       const at = this.#deps.now();
       checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
@@ -193,15 +193,15 @@ class SenderIntake implements Intake {
     return [...this.#own].filter((upload) => upload.path === path && !upload.isRemoved);
   }
 
-  async #checkPlace(path: string, options: BeginOptions): Promise<Beginning> {
+  async #checkTarget(path: string, options: BeginOptions): Promise<PathState> {
     requireWritable(path);
     if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
     const db = this.#deps.control.read;
     const existing = await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
     const partial = existing === null ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
-    const isThere = existing !== null || partial !== null;
-    if (isThere && options.exclusive) throw new SpaceError('exists', `${path} exists`);
+    const exists = existing !== null || partial !== null;
+    if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
     if (existing !== null) return { existing, partial };
     if (partial === null && !options.create) throw new SpaceError('not_found', `${path} is not there`);
     const { dir } = splitPath(path);
@@ -211,9 +211,9 @@ class SenderIntake implements Intake {
     return { existing, partial };
   }
 
-  async #beginContent(beginning: Beginning, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
+  async #beginContent(state: PathState, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
     const { control, paths, settings, disk, nextShelf, crew } = this.#deps;
-    const base = truncate ? null : await this.#openBase(beginning);
+    const base = truncate ? null : await this.#openBase(state);
     const { uploadWindowBytes } = settings;
     const { maxFileBytes } = limits;
     try {
@@ -226,7 +226,7 @@ class SenderIntake implements Intake {
     }
   }
 
-  async #openBase({ existing: entry, partial }: Beginning): Promise<Base | null> {
+  async #openBase({ existing: entry, partial }: PathState): Promise<Base | null> {
     if (partial !== null) return { size: partial.size, reader: await openPartial(this.#deps, partial) };
     if (entry === null || entry.size === 0) return null;
     try {
@@ -257,15 +257,24 @@ class SenderIntake implements Intake {
       if ((await findBlob(this.#deps.control.read, blobId)) === null)
         await removeBlob(this.#deps.paths, blobId, this.#deps.disk);
     } catch (cause) {
-      this.#place.warn('the blob of a failed upload could not be removed', cause);
+      this.#context.warn('could not remove the blob of a failed upload; retention will remove it', cause);
     }
   }
 
-  /** The end of an upload that is not published: what is left of it is kept, or forgotten, and the audit trail says so. */
-  async #lose({ path, begunAt, size, failure, keptBytes, trail, content, attributes }: LostUpload): Promise<void> {
+  /** Records the end of an unpublished upload: keeps or deletes its partial, and adds the audit record. */
+  async #recordUnpublished({
+    path,
+    begunAt,
+    size,
+    failure,
+    keptBytes,
+    resumeRecord,
+    content,
+    attributes,
+  }: UnpublishedUpload): Promise<void> {
     try {
-      const keep = keptBytes > 0 ? await trail.keep(content.remains, attributes, keptBytes) : null;
-      const noted = await trail.settle();
+      const keep = keptBytes > 0 ? await resumeRecord.keep(content.remains, attributes, keptBytes) : null;
+      const noted = await resumeRecord.settle();
       const at = this.#deps.now();
       const detail = { size, keptBytes, ms: at - begunAt };
       const partials = await this.#deps.commits.run(async (tx) => {
@@ -278,28 +287,31 @@ class SenderIntake implements Intake {
       });
       await this.#release({ blob: null, partials });
     } catch (cause) {
-      this.#place.warn('the end of an upload could not be recorded', cause);
+      this.#context.warn('could not record the end of an unpublished upload; it is missing in the audit trail', cause);
     }
   }
 
-  #trailPlace() {
+  #resumeContext() {
     const { commits, paths, now } = this.#deps;
-    return { org: this.#org, commits, now, nodeKey: () => loadOrCreateNodeKey(paths), warn: this.#place.warn };
+    return { org: this.#org, commits, now, nodeKey: () => loadOrCreateNodeKey(paths), warn: this.#context.warn };
   }
 
-  /** Removes the bytes that nothing refers to any more. What was asked for is done already: a failure is only logged. */
+  /** Removes bytes that no row refers to any more. The request has succeeded already: a failure is only logged. */
   async #release({ blob, partials }: Freed): Promise<void> {
     const { control, paths, disk } = this.#deps;
     try {
       if (blob !== null && !(await isBlobLive(control.read, blob))) await removeBlob(paths, blob, disk);
       await removePartials(paths, partials, disk);
     } catch (cause) {
-      this.#place.warn('the bytes of a removed file are still there', cause);
+      this.#context.warn(
+        'could not remove the bytes of a removed file; retention or the next start will remove them',
+        cause,
+      );
     }
   }
 }
 
-/** Nothing complete has the name. */
+/** No complete file has the name. */
 function isAbsent(error: unknown): boolean {
   return error instanceof SpaceError && (error.code === 'not_found' || error.code === 'incomplete');
 }

@@ -1,4 +1,4 @@
-/** The one transaction of a CLOSE: the file under its path, an older version out of its way, the queue row, the audit. */
+/** Owns the transaction of a CLOSE: publishes the file under its path, moves an older version away, queues, and audits. */
 import { DateTime } from 'luxon';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
@@ -30,15 +30,15 @@ export interface ClosedUpload {
   attributes: Attributes;
   begunAt: number;
   closedAt: number;
-  /** What was noted of it for the case of a crash; null: nothing. */
+  /** The id of its partial, noted for the case of a crash; null: none. */
   noted: string | null;
 }
 
-/** Files that a change has taken the last name from, perhaps: they go once it is committed. */
+/** Blobs that may have lost their last name: the caller removes them after the commit, if so. */
 export interface Freed {
-  /** null: none. What a run or another name still needs is the caller's to keep. */
+  /** null: none. The caller keeps a blob that a run or another name still needs. */
   blob: string | null;
-  /** What was kept of uploads that were cut off. */
+  /** Ids of partials: uploads that were cut off. */
   partials: string[];
 }
 
@@ -47,7 +47,7 @@ export interface Published {
   freed: Freed;
 }
 
-/** The folder is made again when it was removed meanwhile: a complete upload is not lost for that. */
+/** Makes the folder again if it was removed meanwhile: a complete upload must not be lost. */
 export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promise<Published> {
   const { org, sender, path, blob, closedAt } = upload;
   const { dir, name } = splitPath(path);
@@ -90,8 +90,8 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
 }
 
 /**
- * Takes a file from its name for a newer one. A version that is still queued, or held with its run, moves to the archive
- * as superseded; one that a run is importing stays with the run; one under a temporary name, or for a dry run, goes.
+ * Removes a file from its name for a newer one. A version that is still queued, or held with its run, moves to the archive
+ * as superseded; one that a run is importing stays with the run; one under a temporary name, or for a dry run, is withdrawn.
  */
 export async function replaceEntry(
   tx: Queryable,
@@ -140,7 +140,7 @@ export function audit(
   });
 }
 
-/** As the audit trail calls a sender. */
+/** The sender's name in the audit trail. */
 export function actorOf({ keyFingerprint }: Sender): string {
   return keyFingerprint === null ? 'system' : `key:${keyFingerprint}`;
 }

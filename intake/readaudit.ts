@@ -1,4 +1,4 @@
-/** Records who reads what: a file is opened only once the audit trail has it. */
+/** Records every read in the audit trail: a file is opened only once its record is written. */
 import type { Org } from '../db/control/orgs.js';
 import { asSpaceError } from '../storage/failure.js';
 import type { Space } from '../storage/types.js';
@@ -11,7 +11,7 @@ export interface ReadsDeps {
   now: () => number;
 }
 
-/** `space`, as one sender sees it. */
+/** Wraps `space` for one sender. */
 export function recordReads(space: Space, org: Org, sender: Sender, { commits, now }: ReadsDeps): Space {
   return {
     org: space.org,

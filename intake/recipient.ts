@@ -1,4 +1,4 @@
-/** To whom an upload is sealed: asked of the database each time, since identities are rotated beside a running server. */
+/** Finds the recipient that an upload is sealed to: reads the database each time, as identities rotate under a running server. */
 import type { Queryable } from '../db/connection.js';
 import { findOrg, lockOrg, type Org } from '../db/control/orgs.js';
 import { keyIdsOf } from '../keys/master/orgidentity.js';
@@ -11,8 +11,8 @@ export async function findRecipient(db: Queryable, org: string): Promise<string>
 }
 
 /**
- * Makes sure that what was sealed can be opened once the transaction is committed: an upload may go on for longer than
- * the organization's old identity is kept.
+ * Ensures that the sealed blob can be opened once the transaction is committed: an upload may last longer than the
+ * organization's old identity is kept.
  * @throws SpaceError `destroyed`, `failed`
  */
 export async function requireOpenable(tx: Queryable, org: string, { sealedTo }: SealedBlob): Promise<void> {
@@ -24,6 +24,6 @@ export async function requireOpenable(tx: Queryable, org: string, { sealedTo }: 
 function requireIdentity(id: string, org: Org | null): Org {
   if (org === null) throw new SpaceError('failed', `organization ${id} is gone`);
   if (org.sealedIdentity === null)
-    throw new SpaceError('destroyed', `the identity of organization ${id} was destroyed: it takes no files`);
+    throw new SpaceError('destroyed', `the identity of organization ${id} was destroyed: it accepts no files`);
   return org;
 }

@@ -1,4 +1,4 @@
-/** What one upload leaves in the control database while it goes on, so that a cut connection or a crash can be resumed. */
+/** Records in the control database how far an upload has come, so that it can be resumed after a lost connection or a crash. */
 import type { Queryable } from '../db/connection.js';
 import { lockOrg, type Org } from '../db/control/orgs.js';
 import { deletePartial, insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
@@ -10,85 +10,87 @@ import type { Attributes } from '../storage/types.js';
 import type { Remains } from './content.js';
 import type { GroupCommit } from './groupcommit.js';
 
-/** Less than this is sent again sooner than it is written down. */
+/** Sending fewer bytes again is quicker than recording them. */
 const worthBytes = 256 * 1024;
 
-export interface TrailPlace {
+export interface ResumeContext {
   org: Org;
   commits: GroupCommit;
-  /** Reads back what is left; made with the first use. */
+  /** The key that reads partials back; created at its first use. */
   nodeKey(): Promise<NodeKey>;
   now(): number;
   warn(message: string, cause: unknown): void;
 }
 
-export interface TrailOf {
+export interface ResumeSubject {
   path: string;
   begunAt: number;
   /** The partial that the upload began with; null: none. */
   basedOn: string | null;
-  /** Whether anything is kept at all. */
+  /** Whether partials are kept at all. */
   keeps: boolean;
 }
 
 /** Calls come one after the other. */
-export class Trail {
-  readonly #place: TrailPlace;
-  #of: TrailOf;
+export class ResumeRecord {
+  readonly #context: ResumeContext;
+  #subject: ResumeSubject;
   #notedId: string | null = null;
   #isOutdated = false;
   #noting: Promise<void> = Promise.resolve();
 
-  constructor(place: TrailPlace, of: TrailOf) {
-    this.#place = place;
-    this.#of = of;
+  constructor(context: ResumeContext, subject: ResumeSubject) {
+    this.#context = context;
+    this.#subject = subject;
   }
 
   get keeps(): boolean {
-    return this.#of.keeps;
+    return this.#subject.keeps;
   }
 
-  /** The next note says so; a crash before it leaves the old name. */
+  /** The next `note` records the new name; a crash before it leaves the old one. */
   moveTo(path: string): void {
-    this.#of = { ...this.#of, path };
+    this.#subject = { ...this.#subject, path };
     this.#isOutdated = true;
   }
 
-  /** Notes, beside the upload, what a crash would leave; once for each file that it seals. */
+  /** Records the partial that a crash would leave, without delaying the upload; once for each blob that it seals. */
   note(remains: Remains, attributes: Attributes): void {
-    if (!this.#of.keeps || remains.sealedBytes < worthBytes) return;
+    if (!this.#subject.keeps || remains.sealedBytes < worthBytes) return;
     if (remains.id === this.#notedId && !this.#isOutdated) return;
     const outdated = this.#notedId;
     this.#notedId = remains.id;
     this.#isOutdated = false;
     const noted = this.#noting.then(async () => {
       const partial = await this.#describe(remains, attributes);
-      await this.#place.commits.run(async (tx) => {
+      await this.#context.commits.run(async (tx) => {
         if (outdated !== null) await deletePartial(tx, outdated);
         await insertOpenPartial(tx, partial);
       });
     });
-    this.#noting = noted.catch((cause) => this.#place.warn('a crash would lose an upload in progress', cause));
+    this.#noting = noted.catch((cause) =>
+      this.#context.warn('could not record the progress of an upload; after a crash it must be sent again', cause),
+    );
   }
 
-  /** What is noted, once nothing more is under way; null: nothing. To be deleted with the upload's end. */
+  /** The id of the recorded partial, once its transaction has ended; null: none. Delete it when the upload ends. */
   async settle(): Promise<string | null> {
     await this.#noting;
     return this.#notedId;
   }
 
   /**
-   * Makes `size` bytes of it what the next upload may go on from. A newer complete version, and what was kept of it
-   * before, may be worth more: returns the partials whose files may go.
+   * Keeps `size` bytes for the next upload to resume from. A newer complete version, or a longer partial, takes
+   * precedence: the transaction returns the ids of the partials whose files the caller must remove.
    */
   async keep(remains: Remains, attributes: Attributes, size: number): Promise<(tx: Queryable) => Promise<string[]>> {
     const noted = await this.settle();
     const partial = await this.#describe(remains, attributes);
-    const { path, begunAt } = this.#of;
+    const { path, begunAt } = this.#subject;
     return async (tx) => {
       if (noted !== null) await deletePartial(tx, noted);
       const org = await lockOrg(tx, partial.org, false);
-      // Destroyed meanwhile, and with it every file.
+      // The identity was destroyed meanwhile, and with it every file.
       if (org === null || org.sealedIdentity === null) return [partial.id];
       if (await hasNewerUpload(tx, partial.org, path, begunAt)) return [partial.id];
       return keepPartial(tx, partial, size);
@@ -96,8 +98,8 @@ export class Trail {
   }
 
   async #describe({ id, secret, continuesBase }: Remains, attributes: Attributes): Promise<NewPartial> {
-    const { org, nodeKey, now } = this.#place;
-    const { path, begunAt, basedOn } = this.#of;
+    const { org, nodeKey, now } = this.#context;
+    const { path, begunAt, basedOn } = this.#subject;
     const node = await nodeKey();
     return {
       id,

@@ -1,4 +1,4 @@
-/** What renaming and removing do to names and to the queue. Each function runs in one transaction. */
+/** Renames and removes files and folders, with the effects on the queue. Each function runs in one transaction. */
 import type { Queryable } from '../db/connection.js';
 import { deleteEntry, type EntryRow, lockEntry, updateEntry } from '../db/control/entries.js';
 import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
@@ -25,7 +25,7 @@ export interface Rename {
   overwrite: boolean;
 }
 
-/** A file, or what is left of one that was cut off. */
+/** Removes a file, or the partial of an upload that was cut off. */
 export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: string, at: number): Promise<Freed> {
   const entry = await lockEntry(tx, org.id, path);
   const partials = entry?.kind === 'dir' ? [] : await forgetPartials(tx, org.id, path);
@@ -44,7 +44,7 @@ export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: 
   return { blob: entry.blobId, partials };
 }
 
-/** What was under `to` goes. What is left of an upload that was cut off keeps its name: nobody may take it for a file. */
+/** Replaces a file at `to`. A partial can't be renamed: under another name it could be taken for a complete file. */
 export async function renamePath(
   tx: Queryable,
   org: Org,
@@ -66,12 +66,12 @@ export async function renamePath(
   if (target !== null && !overwrite) throw new SpaceError('exists', `${to} exists`);
   if (target !== null) await replaceEntry(tx, org, sender, target, at);
   await updateEntry(tx, entry.id, splitPath(to));
-  const isTold = entry.uploadId !== null && (await followName(tx, org, sender, entry.uploadId, { from, to }, at));
-  if (!isTold) await audit(tx, org, sender, at, 'file.renamed', to, { upload: entry.uploadId, from });
+  const isAudited = entry.uploadId !== null && (await followName(tx, org, sender, entry.uploadId, { from, to }, at));
+  if (!isAudited) await audit(tx, org, sender, at, 'file.renamed', to, { upload: entry.uploadId, from });
   return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
 
-/** For a name that an upload in progress gets. @throws SpaceError as renamePath */
+/** Checks the new name of an upload in progress. @throws SpaceError as renamePath */
 export async function requireFree(tx: Queryable, org: Org, path: string, overwrite: boolean): Promise<void> {
   await requireFolder(tx, org.id, splitPath(path).dir);
   const target = await lockEntry(tx, org.id, path);
@@ -80,8 +80,8 @@ export async function requireFree(tx: Queryable, org: Org, path: string, overwri
 }
 
 /**
- * A final name queues what was stored, once; a temporary one, and one below `/dry-run`, take it out of the queue again.
- * false: nothing but the name has changed, and the audit trail does not tell it yet.
+ * A final name queues a stored upload, once; a temporary one, and one below `/dry-run`, removes it from the queue again.
+ * false: only the name has changed, and the caller must audit that.
  */
 async function followName(
   tx: Queryable,

@@ -1,7 +1,7 @@
-/** How a file enters: begin, write, finish or abort; and what else a client does that touches the queue. */
+/** Declares how a file enters: begin, write, finish or abort an upload; and the removals and renames that affect the queue. */
 import type { Attributes, Entry } from '../storage/types.js';
 
-/** Who sends: goes into the receipt and the audit trail. */
+/** The sender of an upload, as the receipt and the audit trail name it. */
 export interface Sender {
   keyFingerprint: string | null;
   address: string | null;
@@ -10,13 +10,13 @@ export interface Sender {
 }
 
 export interface BeginOptions {
-  /** Start from nothing; false: what is not written over stays as it was (scp, resume). */
+  /** Start with an empty file; false: bytes that are not written over stay as they were (scp, resume). */
   truncate: boolean;
   /** Fail when the path exists. */
   exclusive: boolean;
   /** Create the path when it does not exist; false: fail with not_found. */
   create: boolean;
-  /** Every write goes to the end, whatever offset it names. */
+  /** Append every write, and ignore its offset. */
   append: boolean;
   attributes: Partial<Attributes>;
 }
@@ -36,19 +36,19 @@ export interface Receipt {
  * before `finish`; `finish` resolves only when the file would survive a power cut and is queued.
  */
 export interface Upload {
-  /** Where it will be published: its sender may rename it while it goes on. */
+  /** The path that it will be published under: its sender may rename it meanwhile. */
   readonly path: string;
-  /** Its sender has removed the name: there is nothing to finish. */
+  /** Its sender has removed the path: nothing will be published. */
   readonly isRemoved: boolean;
   /** The entry as a STAT of the handle should show it: the size written so far. */
   entry(): Entry;
-  /** Takes bytes at an offset; keeps no reference to `bytes` after it resolves. Resolves at once while there is room. */
+  /** Takes bytes at an offset; keeps no reference to `bytes` after it resolves. Resolves at once while the window has space. */
   write(offset: number, bytes: Buffer): Promise<void>;
-  /** Reads back what this upload holds (its base and its writes), where that is possible; else throws `unsupported`. */
+  /** Reads back this upload's content (its base and its writes), where that is possible; else throws `unsupported`. */
   read(offset: number, length: number): Promise<Buffer>;
   setSize(size: number): Promise<void>;
   setAttributes(attributes: Partial<Attributes>): void;
-  /** Pushes what was written to the disk (fsync@openssh.com). */
+  /** Syncs the written bytes to the disk (fsync@openssh.com). */
   sync(): Promise<void>;
   finish(): Promise<Receipt>;
   /** The connection died or the client gave up: publishes and queues nothing. Never throws. */
@@ -59,13 +59,13 @@ export interface Upload {
 export interface Intake {
   begin(path: string, options: BeginOptions): Promise<Upload>;
   /**
-   * Removes a file; one that is still queued is withdrawn from the queue. An upload of this sender that goes on under the
-   * name goes on without one, as an open file does.
+   * Removes a file; one that is still queued is withdrawn from the queue. An upload of this sender under the
+   * path continues without a name, as an open file does.
    */
   remove(path: string): Promise<void>;
   /**
-   * Renames a file or folder; a temporary name that becomes a final one is queued here, once. Uploads of this sender that
-   * go on there move with it.
+   * Renames a file or folder; a temporary name that becomes a final one is queued here, once. Uploads of this sender
+   * in progress there move with it.
    */
   rename(from: string, to: string, overwrite: boolean): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** One open upload, from its OPEN to its CLOSE: takes the client's calls, and publishes what it holds at the end. */
+/** Owns one open upload, from its OPEN to its CLOSE: accepts the client's calls, and publishes the content at the end. */
 import type { Org } from '../db/control/orgs.js';
 import { asSpaceError, toSpaceError } from '../storage/failure.js';
 import { splitPath } from '../storage/path.js';
@@ -7,35 +7,35 @@ import type { SealedBlob, SealStep } from '../storage/sealedwriter.js';
 import { type Attributes, type Entry, SpaceError } from '../storage/types.js';
 import type { Content } from './content.js';
 import type { ClosedUpload } from './publish.js';
-import type { Trail } from './resume.js';
+import type { ResumeRecord } from './resume.js';
 import type { Receipt, Sender, Upload } from './types.js';
 
-/** What an upload needs of the intake. */
-export interface UploadPlace {
+/** The intake's services for an upload. */
+export interface UploadContext {
   org: Org;
   sender: Sender;
   now: () => number;
-  /** Commits it; when that fails, what was sealed is gone. */
+  /** Commits it; when that fails, the sealed blob is removed. */
   publish(upload: ClosedUpload): Promise<Receipt>;
   onStep(step: SealStep): void;
-  /** Called once, when an upload ended without being published; whatever goes wrong here is only logged. */
-  onLost(lost: LostUpload): Promise<void>;
+  /** Called once, when an upload ended without being published; its failures are only logged. */
+  onUnpublished(upload: UnpublishedUpload): Promise<void>;
   /** Called once, when the upload ended in any way. */
   onEnd(upload: Upload): void;
-  /** For what `abort` must not throw. */
+  /** Logs a failure that `abort` must not throw. */
   warn(message: string, cause: unknown): void;
 }
 
-export interface LostUpload {
+export interface UnpublishedUpload {
   path: string;
   begunAt: number;
-  /** Plaintext bytes that came. */
+  /** Plaintext bytes received. */
   size: number;
   /** null: the connection died, or the client gave up. */
   failure: SpaceError | null;
-  /** What is left of it for another upload to go on from. */
+  /** Plaintext bytes that another upload can resume from. */
   keptBytes: number;
-  trail: Trail;
+  resumeRecord: ResumeRecord;
   content: Content;
   attributes: Attributes;
 }
@@ -44,17 +44,17 @@ interface UploadParts {
   path: string;
   content: Content;
   claim: Claim;
-  trail: Trail;
+  resumeRecord: ResumeRecord;
   begunAt: number;
   append: boolean;
   attributes: Partial<Attributes>;
 }
 
 export class OpenUpload implements Upload {
-  readonly #place: UploadPlace;
+  readonly #context: UploadContext;
   readonly #content: Content;
   readonly #claim: Claim;
-  readonly #trail: Trail;
+  readonly #resumeRecord: ResumeRecord;
   readonly #isAppending: boolean;
   readonly #begunAt: number;
   #path: string;
@@ -66,12 +66,15 @@ export class OpenUpload implements Upload {
   /** The call under way: an abort from outside waits for it. */
   #call: Promise<unknown> = Promise.resolve();
 
-  constructor(place: UploadPlace, { path, content, claim, trail, begunAt, append, attributes }: UploadParts) {
-    this.#place = place;
+  constructor(
+    context: UploadContext,
+    { path, content, claim, resumeRecord, begunAt, append, attributes }: UploadParts,
+  ) {
+    this.#context = context;
     this.#path = path;
     this.#content = content;
     this.#claim = claim;
-    this.#trail = trail;
+    this.#resumeRecord = resumeRecord;
     this.#isAppending = append;
     this.setAttributes(attributes);
     this.#begunAt = begunAt;
@@ -85,13 +88,13 @@ export class OpenUpload implements Upload {
     return this.#isRemoved;
   }
 
-  /** Its name is another one now. */
+  /** Its sender has renamed it. */
   moveTo(path: string): void {
     this.#path = path;
-    this.#trail.moveTo(path);
+    this.#resumeRecord.moveTo(path);
   }
 
-  /** Its name is gone: nothing of it will be kept. */
+  /** Its sender has removed its path: no partial will be kept. */
   remove(): void {
     this.#isRemoved = true;
   }
@@ -108,13 +111,13 @@ export class OpenUpload implements Upload {
       const from = this.#isAppending ? this.#content.size : offset;
       await this.#grow(from + bytes.length);
       await this.#content.write(from, bytes);
-      this.#trail.note(this.#content.remains, this.#shownAttributes());
+      this.#resumeRecord.note(this.#content.remains, this.#shownAttributes());
     });
   }
 
   read(offset: number, length: number): Promise<Buffer> {
     return this.#run(async () => {
-      // What a call left that failed is not known.
+      // After a failed call the content is not known.
       if (this.#failure !== null) throw this.#failure;
       return this.#content.read(offset, length);
     });
@@ -142,15 +145,15 @@ export class OpenUpload implements Upload {
       let storedBytes = 0;
       try {
         const blob = await this.#seal();
-        const receipt = await this.#place.publish(await this.#close(blob));
+        const receipt = await this.#context.publish(await this.#close(blob));
         storedBytes = blob.size;
         return receipt;
       } catch (error) {
-        await this.#place.onLost({ ...this.#lose(0), failure: toSpaceError(error) });
+        await this.#context.onUnpublished({ ...this.#describeUnpublished(0), failure: toSpaceError(error) });
         throw error;
       } finally {
         this.#claim.release(storedBytes);
-        this.#place.onEnd(this);
+        this.#context.onEnd(this);
       }
     });
   }
@@ -160,20 +163,20 @@ export class OpenUpload implements Upload {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     const keptBytes = await this.#park();
-    await this.#place.onLost(this.#lose(keptBytes));
+    await this.#context.onUnpublished(this.#describeUnpublished(keptBytes));
     this.#claim.release(keptBytes);
-    this.#place.onEnd(this);
+    this.#context.onEnd(this);
   }
 
-  /** What is refused for its size takes no room. */
+  /** Checks the size first: a refused write must not be charged to the quota. */
   #grow(size: number): Promise<void> | null {
     this.#content.checkSize(size);
     return this.#claim.grow(size);
   }
 
   async #close(blob: SealedBlob): Promise<ClosedUpload> {
-    const { org, sender, now } = this.#place;
-    const noted = await this.#trail.settle();
+    const { org, sender, now } = this.#context;
+    const noted = await this.#resumeRecord.settle();
     const times = { begunAt: this.#begunAt, closedAt: now() };
     return { org, sender, path: this.path, blob, attributes: this.#shownAttributes(), noted, ...times };
   }
@@ -181,28 +184,28 @@ export class OpenUpload implements Upload {
   async #seal(): Promise<SealedBlob> {
     try {
       if (this.#failure !== null) throw this.#failure;
-      return await this.#content.finish(this.#place.onStep);
+      return await this.#content.finish(this.#context.onStep);
     } catch (error) {
       await this.#discard();
       throw error;
     }
   }
 
-  /** What failed is not kept: what it holds is not known. */
+  /** Keeps a partial, but not after a failure: the content is not known then. */
   async #park(): Promise<number> {
-    if (this.#failure === null && this.#trail.keeps && !this.#isRemoved) {
+    if (this.#failure === null && this.#resumeRecord.keeps && !this.#isRemoved) {
       try {
         return await this.#content.park();
       } catch (cause) {
-        this.#place.warn('an upload that was cut off could not be kept', cause);
+        this.#context.warn('could not keep the partial of an upload that was cut off; it must be sent again', cause);
       }
     }
     await this.#discard();
     return 0;
   }
 
-  #lose(keptBytes: number): LostUpload {
-    const [content, trail, begunAt] = [this.#content, this.#trail, this.#begunAt];
+  #describeUnpublished(keptBytes: number): UnpublishedUpload {
+    const [content, resumeRecord, begunAt] = [this.#content, this.#resumeRecord, this.#begunAt];
     const { path, size } = { path: this.path, size: content.size };
     return {
       path,
@@ -210,14 +213,16 @@ export class OpenUpload implements Upload {
       size,
       failure: this.#failure,
       keptBytes,
-      trail,
+      resumeRecord,
       content,
       attributes: this.#shownAttributes(),
     };
   }
 
   async #discard(): Promise<void> {
-    await this.#content.discard().catch((cause) => this.#place.warn('a partial file could not be removed', cause));
+    await this.#content
+      .discard()
+      .catch((cause) => this.#context.warn('could not remove a partial file; the next start will remove it', cause));
   }
 
   /** A write that failed poisons the upload: a file with a hole in it must not be imported. */
@@ -240,7 +245,7 @@ export class OpenUpload implements Upload {
   }
 
   #shownAttributes(): Attributes {
-    const now = this.#place.now();
+    const now = this.#context.now();
     const { mode = 0o644, mtimeMs = now, atimeMs = now } = this.#attributes;
     return { mode: mode & 0o777, mtimeMs, atimeMs };
   }

@@ -1,16 +1,16 @@
-/** Writes that came ahead of their turn: kept in memory, a bounded amount, until the gap before them is filled. */
+/** Keeps writes that arrived ahead of their turn in memory, up to a limit, until the gap before them is filled. */
 
 interface Piece {
   offset: number;
   bytes: Buffer;
 }
 
-/** What a piece costs beside its bytes, so that a million pieces of one byte are not free. */
+/** The cost of a piece beside its bytes, so that a million pieces of one byte are not free. */
 const pieceBytes = 256;
 
 export class Window {
   readonly #limitBytes: number;
-  /** In order, and never overlapping: a later write has cut what it wrote over. */
+  /** In order and never overlapping: a later write has cut the pieces that it overlaps. */
   #pieces: Piece[] = [];
   #heldBytes = 0;
 
@@ -23,7 +23,7 @@ export class Window {
     return this.#pieces[0]?.offset ?? null;
   }
 
-  /** Keeps a copy of `bytes`, over what was there; false, and nothing done, when there is no room. */
+  /** Keeps a copy of `bytes`, over earlier pieces; false: nothing was kept, as the limit is reached. */
   put(offset: number, bytes: Buffer): boolean {
     if (this.#heldBytes + bytes.length + pieceBytes > this.#limitBytes) return false;
     const end = offset + bytes.length;
@@ -41,7 +41,7 @@ export class Window {
     return true;
   }
 
-  /** Removes and returns the piece at `offset`, without what lies before it; null: nothing begins there. */
+  /** Removes and returns the piece at `offset`, from there on; null: no piece covers it. */
   take(offset: number): Buffer | null {
     for (;;) {
       const piece = this.#pieces[0];

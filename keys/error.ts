@@ -1,18 +1,18 @@
-/** What may go wrong with a key, as one error class with a closed set of codes. */
+/** Owns the errors about keys: one error class with a closed set of codes. */
 export type KeyErrorCode =
   /** The file can't be read or written: permissions, a missing folder, a failing disk. */
   | 'unreadable'
-  /** Read, but no key of the kind that is expected. */
+  /** The content is no key of the expected kind. */
   | 'malformed'
-  /** A sound key that may not be used: too short, an outdated algorithm, the wrong master identity. */
+  /** A valid key that may not be used: too short, an outdated algorithm, the wrong master identity. */
   | 'refused'
-  /** Not there. */
+  /** There is no such key. */
   | 'missing'
-  /** Protected by a passphrase that is not there, or is another one. */
+  /** A passphrase protects it, and is missing or wrong. */
   | 'locked'
-  /** This process takes uploads only, and holds no key that opens anything. */
+  /** This process accepts uploads only, and holds no key that opens files. */
   | 'withheld'
-  /** Destroyed on purpose: nothing opens what it sealed. */
+  /** Destroyed on purpose: the files sealed to it can't be opened. */
   | 'destroyed';
 
 /** `message` says what to do, and never quotes key material. */

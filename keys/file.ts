@@ -1,4 +1,4 @@
-/** Private files: readable by their owner alone, and on the disk whole or not at all. */
+/** Reads and writes private files: only their owner can read them, and they are on the disk whole or not at all. */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -28,7 +28,7 @@ export async function createPrivateFile(path: string, content: string): Promise<
 }
 
 /**
- * Puts a file of mode 0600 in the place of the one at `path`, or of none: whoever reads it finds the old or the new.
+ * Replaces the file at `path`, if any, by one of mode 0600: a reader finds the old content or the new.
  * @throws KeyError `unreadable`
  */
 export async function replacePrivateFile(path: string, content: string): Promise<void> {
@@ -38,13 +38,13 @@ export async function replacePrivateFile(path: string, content: string): Promise
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (cause) {
-    await unlink(temporary).catch(() => {}); // the first failure is what is told
+    await unlink(temporary).catch(() => {}); // the first failure is reported
     throw new KeyError('unreadable', `private file ${path} can't be written: ${(cause as Error).message}`, { cause });
   }
 }
 
 /**
- * The content of a private file; null: not there.
+ * The content of a private file; null: there is no such file.
  * @throws KeyError `unreadable`
  */
 export async function readPrivateFile(path: string): Promise<string | null> {
@@ -71,7 +71,7 @@ async function syncFoldersAbove(path: string): Promise<void> {
   await syncFolder(dirname(path));
   for (const above of [dirname(dirname(path)), dirname(dirname(dirname(path)))])
     await syncFolder(above).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error; // not ours: it was there before
+      if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error; // another user's folder: it existed before
     });
 }
 

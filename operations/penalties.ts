@@ -2,7 +2,8 @@
 import { isIP } from 'node:net';
 import { recordAudit } from '../db/control/audit.js';
 import { pardon } from '../db/control/penalties.js';
-import { plainAddress, sourceOf } from '../server/ssh/address.js';
+import { plainAddress } from '../keys/login/addresses.js';
+import { sourceOf } from '../server/ssh/source.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 

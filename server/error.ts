@@ -1,6 +1,6 @@
-/** What may go wrong with the server itself, as one error class with a closed set of codes. */
+/** Owns the errors of the server as a whole: one error class with a closed set of codes. */
 export type ServerErrorCode =
-  /** Another program listens there. */
+  /** Another program listens on this port. */
   | 'port_in_use'
   /** The machine has no such address, or this user may not listen on that port. */
   | 'address_unavailable'

@@ -1,4 +1,4 @@
-/** Tunes the garbage collector to a server that moves large buffers through a small heap. */
+/** Tunes the garbage collector for a server that moves large buffers through a small heap. */
 import { setFlagsFromString } from 'node:v8';
 
 /**

@@ -1,21 +1,22 @@
-/** Who comes in through an OpenSSH sshd: what it says about them, and what they asked it for. */
+/** Reads the environment in which an OpenSSH sshd starts its subsystem: the client's address, key and requested command. */
 import { open } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { SshdVariables } from '../config/environment.js';
-import { fingerprintOf, plainKeyOf } from '../keys/login/fingerprint.js';
+import { plainKeyOf } from '../keys/login/certificate.js';
+import { fingerprintOf } from '../keys/login/fingerprint.js';
 
-export interface Visitor {
-  /** null: sshd did not say. */
+export interface SshdLogin {
+  /** null: sshd did not report it. */
   address: string | null;
-  /** Of the key that let them in, or of the key in their certificate. null: another method, or sshd does not tell. */
+  /** Of the key that logged in, or of the key in its certificate. null: another method, or sshd does not report it. */
   keyFingerprint: string | null;
 }
 
-/** A file of ExposeAuthInfo has a line for each method that was passed; keys of 16,384 bits fit many times. */
+/** A file of ExposeAuthInfo has a line for each login method; keys of 16,384 bits fit many times. */
 const mostAuthBytes = 64 * 1024;
 
 /** @throws the errors of node:fs, when sshd names a file of keys that can't be read */
-export async function identifyVisitor({ connection, userAuth }: SshdVariables): Promise<Visitor> {
+export async function identifySshdLogin({ connection, userAuth }: SshdVariables): Promise<SshdLogin> {
   const address = connection?.split(' ')[0] ?? '';
   return {
     address: isIP(address) === 0 ? null : address,
@@ -24,8 +25,8 @@ export async function identifyVisitor({ connection, userAuth }: SshdVariables): 
 }
 
 /**
- * Whether SFTP is what the client wants. A forced command also gets those who ask for a shell command, as rclone does to
- * compute checksums: to them silence would be an answer. What the subsystem is called in sshd_config is known.
+ * Whether the client asked for SFTP. With a forced command sshd also starts this program for clients that ask for a shell
+ * command, as rclone does to compute checksums, and these must get an error. sshd_config fixes the subsystem's name.
  */
 export function asksForSftp({ originalCommand }: SshdVariables): boolean {
   return originalCommand === null || /(^|[/\s])(internal-sftp|sftp-server)(\s|$)/.test(originalCommand);

@@ -1,4 +1,4 @@
-/** One SFTP session on standard input and output, as an OpenSSH sshd wants its subsystem. */
+/** Serves one SFTP session on standard input and output, as the subsystem of an OpenSSH sshd. */
 import type { Readable, Writable } from 'node:stream';
 import type { Settings } from '../config/settings.js';
 import { tuneCollector } from './garbagecollector.js';
@@ -10,7 +10,7 @@ export interface SubsystemOptions extends Omit<SessionOptions, 'maxHandles' | 'o
   stop: Promise<unknown>;
 }
 
-/** Resolves when nothing runs any more, and the client has every answer that it would take. */
+/** Resolves when every request has ended and the client has received the answers, or has left. */
 export async function serveSubsystem(
   input: Readable,
   output: Writable,
@@ -25,12 +25,12 @@ export async function serveSubsystem(
   clearTimeout(idle);
   const { tally } = session;
   options.logger.info('session ended', { end, ...tally });
-  await finish(output, end === 'aborted' ? abortedMs : farewellMs);
+  await finish(output, end === 'aborted' ? abortedMs : closeGraceMs);
   return end;
 }
 
-/** How long a client may take for the last answers; whoever is told to go now has no use for them. */
-const farewellMs = 10_000;
+/** How long a client may take to receive the last answers; shorter when the server ends the session. */
+const closeGraceMs = 10_000;
 const abortedMs = 200;
 
 function finish(output: Writable, mostMs: number): Promise<void> {

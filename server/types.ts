@@ -1,4 +1,4 @@
-/** What the server needs from the rest of Dropslot. */
+/** Declares the server's dependencies on the rest of Dropslot, and the handle of a running server. */
 import type { Logger } from '../config/logger.js';
 import type { PolicyName } from '../config/network.js';
 import type { Settings } from '../config/settings.js';
@@ -39,14 +39,14 @@ export type ServerSettings = Pick<
 export interface ServerDeps {
   settings: ServerSettings;
   logger: Logger;
-  /** Active ones prove the server; all of them are announced. */
+  /** Active keys prove the server's identity; the server announces every key to clients. */
   hostKeys: readonly HostKey[];
-  /** Where pauses of addresses are told to other nodes and to commands. */
+  /** Holds the penalties that nodes and commands share. */
   control: Db;
   authenticator: Authenticator;
-  /** Tells when a login no longer holds. */
+  /** Reports when a login is no longer valid. */
   access: AccessWatch;
-  /** What one SFTP session works on: the organization's tree, and its intake for this sender. */
+  /** Opens the organization's tree and its intake for one SFTP session of this sender. */
   openSession(login: Login, sender: Sender): { space: Space; intake: Intake };
   /** Milliseconds since 1970. */
   now: () => number;
@@ -59,8 +59,8 @@ export interface RunningServer {
   host: string;
   port: number;
   listeners: readonly { host: string; port: number; policy: PolicyName }[];
-  /** From the next connection on. @throws ServerError `bad_host_key`, and goes on with those that it has */
+  /** From the next connection on. @throws ServerError `bad_host_key`, and keeps the keys in use */
   replaceHostKeys(keys: readonly HostKey[]): void;
-  /** No new connections; uploads in progress get `graceMs` to finish, then abort. Resolves when every connection is gone. */
+  /** No new connections; uploads in progress get `graceMs` to finish, then abort. Resolves when every connection is closed. */
   stop(graceMs: number): Promise<void>;
 }

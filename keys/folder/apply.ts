@@ -1,11 +1,11 @@
-/** Brings the database to what the folder of login keys says, in one transaction. */
+/** Applies the folder of login keys to the database, in one transaction. */
 import type { Db, Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { insertLoginKey, revokeLoginKey, updateLoginKey } from '../../db/control/keys.js';
 import { type FolderAction, type FolderPlan, keptTermsOf, kindOf, planFolder, type SeenKeys, termsOf } from './plan.js';
 import type { FolderReading } from './read.js';
 
-/** What was done. Nothing is written when nothing is to be done. */
+/** Returns the actions that were applied; writes nothing when there are none. */
 export async function applyFolder(
   control: Db,
   reading: FolderReading,
@@ -15,7 +15,7 @@ export async function applyFolder(
   const plan = await planFolder(control.read, reading, seen);
   if (plan.actions.length === 0) return plan;
   return control.transact(async (tx) => {
-    // Another node, or a command, may have come first.
+    // Another node, or a command, may have changed the keys meanwhile.
     const current = await planFolder(tx, reading, seen);
     for (const action of current.actions) await applyAction(tx, action, now());
     return current;
@@ -29,7 +29,7 @@ async function applyAction(tx: Queryable, action: FolderAction, at: number): Pro
   if (action.action === 'add') {
     const { algorithm, fingerprint, publicKey, file } = action.key;
     const kind = kindOf(action.key);
-    // A file that was gone for a moment, as some programs replace it, must not widen what its key may do.
+    // Some programs remove a file to replace it: the key that returns must not get more rights than before.
     const terms = { ...(action.before !== null && keptTermsOf(action.before, kind)), ...termsOf(action.key) };
     await insertLoginKey(tx, { org, kind, fingerprint, algorithm, publicKey, createdAt: at, ...terms });
     const { sources, expiresAt, permission } = terms;

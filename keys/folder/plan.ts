@@ -1,4 +1,4 @@
-/** Compares the folder of login keys with the database: what is to be added, changed and revoked, and what is wrong. */
+/** Compares the folder of login keys with the database, and lists the keys to add, change and revoke, and the problems. */
 import type { Queryable } from '../../db/connection.js';
 import { type LoginKey, type LoginKeyChange, listLoginKeys, listManagedKeys } from '../../db/control/keys.js';
 import { listOrgs } from '../../db/control/orgs.js';
@@ -13,29 +13,29 @@ export function nameOf(org: string, fingerprint: string): string {
   return `${org} ${fingerprint}`;
 }
 
-/** Names of keys that this node found in its folder before; null: it has not looked yet. */
+/** Names of keys that this node found in its folder before; null: it has not read the folder yet. */
 export type SeenKeys = ReadonlySet<string> | null;
 
 export interface FolderPlan {
   actions: FolderAction[];
   problems: FolderProblem[];
-  /** Names of keys that stay only because their file can't be used now. */
+  /** Names of keys that are kept only because their file can't be used now. */
   kept: string[];
 }
 
 /**
- * Keys that a command gave are never touched. Nodes get their files at different moments: a node acts on what appeared
- * or went since it looked before (`seen`), and on everything at its first look.
+ * Keys that a command added are never changed. Nodes get their files at different moments: a node acts on files that
+ * appeared or vanished since its last reading (`seen`), and on all of them at its first.
  */
 export async function planFolder(db: Queryable, reading: FolderReading, seen: SeenKeys): Promise<FolderPlan> {
   const plan: FolderPlan = { actions: [], problems: [...reading.problems], kept: [] };
   const managed = (await listManagedKeys(db)).filter((key) => key.revokedAt === null);
   if (reading.state !== 'read') {
-    // A volume that is not mounted looks like this: a mistake must not lock every organization out.
+    // A volume that is not mounted looks like this, and must not lock every organization out.
     if (managed.length > 0 && reading.state !== 'unreadable')
       plan.problems.push({
         file: '',
-        message: `is ${reading.state}: the ${managed.length} keys that came from it stay as they are`,
+        message: `is ${reading.state}: the ${managed.length} keys that came from it are kept`,
       });
     return plan;
   }
@@ -95,7 +95,7 @@ export function kindOf(key: FolderKey): 'key' | 'ca' {
   return key.terms.isAuthority ? 'ca' : 'key';
 }
 
-/** What the file says of a key; what it does not say about the permission stays as a command set it. */
+/** The terms of a key in its file; a permission that the file does not state is kept as a command set it. */
 export function termsOf({ comment, file, terms }: FolderKey) {
   const { sources, expiresAt, permission, isAuthority, principals } = terms;
   return {
@@ -108,12 +108,12 @@ export function termsOf({ comment, file, terms }: FolderKey) {
   };
 }
 
-/** What a command set of a key that was here before, and its file does not say. */
+/** The terms that a command set for an earlier row of this key, and that its file does not state. */
 export function keptTermsOf({ note, notBefore, permission, kind, allowsSha1 }: LoginKey, now: 'key' | 'ca') {
   return { note, notBefore, permission, allowsSha1: allowsSha1 && kind === now };
 }
 
-/** null: it is as the file says. A key that is being rotated out keeps the end that was set for it. */
+/** null: the row agrees with the file. A key that is being rotated out keeps the end that was set for it. */
 function compareTerms(key: FolderKey, row: LoginKey): LoginKeyChange | null {
   const { expiresAt, ...wanted } = termsOf(key);
   const all = row.replacedAt === null ? { ...wanted, expiresAt } : wanted;

@@ -17,18 +17,18 @@ export interface FolderKey extends ParsedKey {
 
 export interface OrgFolder {
   keys: FolderKey[];
-  /** Files that can't be used now: the keys that came from them stay as they are. */
+  /** Files that can't be used now: the keys that came from them are kept. */
   broken: ReadonlySet<string>;
-  /** The folder itself can't be listed: nothing that came from it may go. */
+  /** The folder itself can't be listed: all keys that came from it are kept. */
   isUnreadable: boolean;
 }
 
 export interface FolderReading {
-  /** absent: not there. empty: nothing at all is in it, as in a folder whose volume is not mounted. */
+  /** absent: it does not exist. empty: it has no entry, as a folder whose volume is not mounted. */
   state: 'absent' | 'empty' | 'unreadable' | 'read';
   orgs: ReadonlyMap<string, OrgFolder>;
   problems: FolderProblem[];
-  /** false: a file was written a moment ago, and may not be whole yet. Look again soon. */
+  /** false: a file was written a moment ago, and may not be whole yet. Read again soon. */
   isSettled: boolean;
 }
 
@@ -52,14 +52,14 @@ export async function readKeyFolder(
   }
   if (entries.length === 0) return { state: 'empty', ...reading };
   for (const { name } of entries.filter((entry) => !entry.name.startsWith('.'))) {
-    // A symbolic link counts as what it leads to: that is how Kubernetes mounts its secrets.
+    // Follows symbolic links: Kubernetes mounts its secrets by them.
     const found = await stat(join(root, name)).catch(() => null);
     if (found?.isDirectory()) {
       const { folder, isSettled } = await readOrgFolder(root, name, now, zoneOf(name), report);
       reading.orgs.set(name, folder);
       reading.isSettled &&= isSettled;
     } else if (name.endsWith('.pub')) {
-      report(name, "lies outside of an organization's folder");
+      report(name, "is not in an organization's folder");
     }
   }
   return { state: 'read', ...reading };

@@ -1,4 +1,4 @@
-/** Follows the folder of login keys: every change in it is applied as soon as it is whole. */
+/** Watches the folder of login keys, and applies every change as soon as its file is complete. */
 import { stat } from 'node:fs/promises';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Logger } from '../../config/logger.js';
@@ -13,7 +13,7 @@ export interface FolderWatchDeps {
   control: Db;
   logger: Logger;
   now: () => number;
-  /** How often it is looked at although nothing was heard: network file systems tell nobody. */
+  /** How often it is read without an event: network file systems send none. */
   everyMs?: number;
 }
 
@@ -21,109 +21,119 @@ export interface FolderWatch {
   stop(): Promise<void>;
 }
 
-/** Several events of one change become one look. */
+/** Several events of one change become one scan. */
 const gatherMs = 100;
 const unsettledMs = 300;
 
-/** Resolves when what lies there now was applied. */
+/** Resolves when the present files were applied. */
 export async function watchKeyFolder(deps: FolderWatchDeps): Promise<FolderWatch> {
   const watcher = new KeyFolderWatch(deps);
-  await watcher.look();
+  await watcher.scan();
   return watcher;
 }
 
 class KeyFolderWatch implements FolderWatch {
-  private seen: SeenKeys = null;
-  private told = new Map<string, string>();
-  private files: FSWatcher | null = null;
-  private watched: string | null = null;
-  private timer: NodeJS.Timeout | undefined;
-  private dueAt = Number.POSITIVE_INFINITY;
-  private looking: Promise<void> | null = null;
-  private isStopped = false;
+  #seen: SeenKeys = null;
+  #logged = new Map<string, string>();
+  #files: FSWatcher | null = null;
+  #watched: string | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #scanning: Promise<void> | null = null;
+  #isStopped = false;
+  readonly #deps: FolderWatchDeps;
 
-  constructor(private readonly deps: FolderWatchDeps) {}
+  constructor(deps: FolderWatchDeps) {
+    this.#deps = deps;
+  }
 
   async stop(): Promise<void> {
-    this.isStopped = true;
-    clearTimeout(this.timer);
-    await this.looking;
-    await this.files?.close();
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#scanning;
+    await this.#files?.close();
   }
 
-  /** One look at a time; what changes during it is seen by the next. */
-  look(): Promise<void> {
-    if (this.isStopped) return Promise.resolve();
-    this.looking ??= this.lookOnce().finally(() => {
-      this.looking = null;
+  /** One scan at a time; the next one sees the changes made during it. */
+  scan(): Promise<void> {
+    if (this.#isStopped) return Promise.resolve();
+    this.#scanning ??= this.#scanOnce().finally(() => {
+      this.#scanning = null;
     });
-    return this.looking;
+    return this.#scanning;
   }
 
-  private async lookOnce(): Promise<void> {
-    const { everyMs = 10_000, control, now, root, logger } = this.deps;
-    this.dueAt = Number.POSITIVE_INFINITY;
+  async #scanOnce(): Promise<void> {
+    const { everyMs = 10_000, control, now, root, logger } = this.#deps;
+    this.#dueAt = Number.POSITIVE_INFINITY;
     let nextMs = everyMs;
     try {
-      await this.follow();
+      await this.#follow();
       const zones = new Map((await listOrgs(control.read)).map((org) => [org.id, org.timeZone]));
       const reading = await readKeyFolder(root, { now, zoneOf: (org) => zones.get(org) ?? 'utc' });
-      const { actions, problems, kept } = await applyFolder(control, reading, this.seen, now);
-      for (const action of actions) this.logAction(action);
-      this.tell(new Map(problems.map(({ file, message }) => [`${file}\n${message}`, message])));
-      if (reading.state === 'read') this.seen = new Set([...namesIn(reading), ...kept]);
+      const { actions, problems, kept } = await applyFolder(control, reading, this.#seen, now);
+      for (const action of actions) this.#logAction(action);
+      this.#logProblems(new Map(problems.map(({ file, message }) => [`${file}\n${message}`, message])));
+      if (reading.state === 'read') this.#seen = new Set([...namesIn(reading), ...kept]);
       if (!reading.isSettled) nextMs = unsettledMs;
     } catch (error) {
-      logger.error('the folder of login keys could not be applied; trying again', { detail: (error as Error).message });
+      logger.error('could not apply the folder of login keys; will retry within 2 s', {
+        detail: (error as Error).message,
+      });
       nextMs = Math.min(everyMs, 2000);
     }
-    this.schedule(nextMs);
+    this.#schedule(nextMs);
   }
 
-  private schedule(inMs: number): void {
+  #schedule(inMs: number): void {
     const dueAt = performance.now() + inMs;
-    if (this.isStopped || dueAt >= this.dueAt) return;
-    this.dueAt = dueAt;
-    clearTimeout(this.timer);
-    // A look that is under way may have passed the file that changed.
-    this.timer = setTimeout(() => void (this.looking ?? Promise.resolve()).then(() => this.look()), inMs);
+    if (this.#isStopped || dueAt >= this.#dueAt) return;
+    this.#dueAt = dueAt;
+    clearTimeout(this.#timer);
+    // A scan that is under way may have passed the file that changed.
+    this.#timer = setTimeout(() => void (this.#scanning ?? Promise.resolve()).then(() => this.scan()), inMs);
   }
 
-  /** A folder that was removed and made again, or mounted over, is another one. */
-  private async follow(): Promise<void> {
-    const { root, logger } = this.deps;
+  /** A folder that was removed and created again, or mounted over, needs a new watcher. */
+  async #follow(): Promise<void> {
+    const { root, logger } = this.#deps;
     const found = await stat(root).catch(() => null);
     const identity = found === null ? null : `${found.dev}/${found.ino}`;
-    if (identity === this.watched || this.isStopped) return;
-    await this.files?.close();
-    this.watched = identity;
-    this.files = identity === null ? null : watch(root, { ignoreInitial: true, depth: 2, persistent: true });
-    this.files
-      ?.on('all', () => this.schedule(gatherMs))
+    if (identity === this.#watched || this.#isStopped) return;
+    await this.#files?.close();
+    this.#watched = identity;
+    this.#files = identity === null ? null : watch(root, { ignoreInitial: true, depth: 2, persistent: true });
+    this.#files
+      ?.on('all', () => this.#schedule(gatherMs))
       .on('error', (error) => logger.debug('watching the folder of login keys', { detail: String(error) }));
   }
 
-  private logAction(action: FolderAction): void {
+  #logAction(action: FolderAction): void {
     const { org } = action;
     const key = action.action === 'add' ? action.key.fingerprint : action.fingerprint;
     const file = action.action === 'add' ? action.key.file : action.file;
     const past = { add: 'added', change: 'changed', revoke: 'revoked' }[action.action];
-    this.deps.logger.log(action.action === 'revoke' ? 'warn' : 'info', `login key ${past} by its file`, {
+    this.#deps.logger.log(action.action === 'revoke' ? 'warn' : 'info', `login key ${past} by its file`, {
       org,
       key,
       file,
     });
   }
 
-  /** Each problem once, and its end. */
-  private tell(problems: Map<string, string>): void {
-    const { logger, root } = this.deps;
+  /** Logs each problem once, and its end. */
+  #logProblems(problems: Map<string, string>): void {
+    const { logger, root } = this.#deps;
     const fileOf = (name: string) => name.slice(0, name.indexOf('\n')) || root;
     for (const [name, message] of problems)
-      if (!this.told.has(name)) logger.error('folder of login keys: not used', { file: fileOf(name), reason: message });
-    for (const [name, message] of this.told)
-      if (!problems.has(name)) logger.info('folder of login keys: mended', { file: fileOf(name), reason: message });
-    this.told = problems;
+      if (!this.#logged.has(name))
+        logger.error('could not use a file or folder of login keys; keys added from it before are kept', {
+          file: fileOf(name),
+          reason: message,
+        });
+    for (const [name, message] of this.#logged)
+      if (!problems.has(name))
+        logger.info('a file or folder of login keys can be used again', { file: fileOf(name), reason: message });
+    this.#logged = problems;
   }
 }
 

@@ -1,4 +1,4 @@
-/** A host key in each form that clients show or take, as ssh-keygen writes them. */
+/** Formats a host key as clients show or accept it, as ssh-keygen does. */
 import { createHash } from 'node:crypto';
 import { measureBits } from '../login/publickeys.js';
 import type { HostKey, HostKeyType } from './hostkeys.js';
@@ -30,7 +30,7 @@ export function sshfpLine({ type, wire }: Shown, host: string): string {
 
 const width = 17;
 const height = 9;
-/** What a square shows by how often it was visited; then the start, then the end. */
+/** The character of a square by its number of visits; then the start, then the end. */
 const marks = ' .o+=*BOX@%&#/^SE';
 
 /** The picture of `VisualHostKey`: a walk that the digest leads, two bits a step, over a field with walls. */

@@ -1,4 +1,4 @@
-/** Host keys: what proves to clients that this is the server they know. Their files say by their names what each is for. */
+/** Owns the host keys, which prove the server's identity to clients: their files, whose names give type and state, and their rotation. */
 import { stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import ssh2 from 'ssh2';
@@ -9,8 +9,8 @@ import { parsePublicKeys } from '../login/publickeys.js';
 import { generatePair, type PairType } from './pair.js';
 
 /**
- * `active` proves the server. `announced` is told to clients, which learn it before it is used. `retired` was active
- * until another took its place; clients may still hold on to it.
+ * `active` proves the server's identity. Clients learn an `announced` key before it is used. A `retired` one was active
+ * until another replaced it; clients may still know it.
  */
 export type HostKeyState = 'active' | 'announced' | 'retired';
 
@@ -21,7 +21,7 @@ export interface HostKey {
   state: HostKeyState;
   /** OpenSSH private key format, or PEM. */
   privateKey: string;
-  /** `SHA256:…`, for operators to tell their customers. */
+  /** `SHA256:…`, which operators give their customers. */
   fingerprint: string;
   /** The line for a client's known_hosts, without the host name. */
   publicKey: string;
@@ -36,13 +36,13 @@ interface Kind {
   type: HostKeyType;
   pair: PairType;
   file: string;
-  /** The first start makes one. */
+  /** The first start creates one. */
   isStandard: boolean;
 }
 
 /**
  * In the order in which clients are offered them. JSch 0.1.5x knows no Ed25519, so that ECDSA serves it without SHA-1;
- * RSA is there for who moves a server's old key here.
+ * RSA serves operators who move a server's old key here.
  */
 const kinds: readonly Kind[] = [
   { type: 'ssh-ed25519', pair: 'ed25519', file: 'ssh_host_ed25519_key', isStandard: true },
@@ -64,13 +64,13 @@ export const hostKeyNames: readonly string[] = kinds.flatMap(({ file }) =>
 /**
  * Loads the host keys of a folder; standard ones that are missing are made (files 0600, the folder 0700), and named in
  * `created`.
- * @throws KeyError that names the file: `unreadable`, or `malformed` when it holds another thing than the key it is named for.
+ * @throws KeyError that names the file: `unreadable`, or `malformed` when it does not hold the key that its name says.
  */
 export async function loadOrCreateHostKeys(folder: string): Promise<{ keys: HostKey[]; created: string[] }> {
   const created: string[] = [];
   for (const kind of kinds.filter(({ isStandard }) => isStandard)) {
     const file = join(folder, kind.file);
-    // Another process may make the same file at the same moment: the one that is there in the end counts.
+    // Another process may create the same file at the same moment: the file that exists in the end counts.
     if ((await readPrivateFile(file)) === null && (await createPrivateFile(file, generatePair(kind.pair).private)))
       created.push(file);
   }
@@ -86,7 +86,7 @@ export async function loadHostKeys(folder: string): Promise<HostKey[]> {
       const text = await readPrivateFile(path);
       if (text === null) continue;
       const key = parseHostKey(path, type, state, text, await timeOf(path));
-      // An activation that was cut short leaves the active key under its second name, too.
+      // An interrupted activation leaves the active key under its second name, too.
       if (keys.every((other) => other.fingerprint !== key.fingerprint)) keys.push(key);
     }
   return keys;
@@ -105,14 +105,14 @@ export async function announceHostKey(
   const file = join(folder, `${kindOf(type).file}${suffixes.announced}`);
   const key = parseHostKey(file, type, 'announced', text, Date.now());
   if ((await loadHostKeys(folder)).some((other) => other.type === type && other.state === 'announced')) return null;
-  // What an activation that was cut short left there is in use by now.
+  // An interrupted activation left this file; its key is in use by now.
   if ((await readPrivateFile(file)) !== null) await removeHostKey({ file });
   return (await createPrivateFile(file, text)) ? key : null;
 }
 
 /**
- * The announced key takes the place of the active one, which is retired. At each moment there is an active key, and one
- * that is cut short can be repeated.
+ * The announced key takes the place of the active one, which is retired. There is an active key at each moment, and an
+ * interrupted activation can be repeated.
  * @throws KeyError `unreadable`
  */
 export async function activateHostKey(folder: string, key: HostKey): Promise<void> {

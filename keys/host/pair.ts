@@ -1,4 +1,4 @@
-/** Makes key pairs in OpenSSH format. */
+/** Generates key pairs in OpenSSH format. */
 import { createPrivateKey } from 'node:crypto';
 import ssh2 from 'ssh2';
 
@@ -15,8 +15,8 @@ export interface KeyPair {
 }
 
 /**
- * ssh2 1.17 drops a leading zero byte, so that one Ed25519 pair in 256 is none that any program accepts, and puts
- * one before every ECDSA secret, which PuTTY takes only where the number needs it: pairs are made until one proves itself.
+ * ssh2 1.17 drops a leading zero byte, so that programs reject one Ed25519 pair in 256, and puts
+ * one before every ECDSA secret, which PuTTY accepts only where the number needs it: repeats until a pair is sound.
  */
 export function generatePair(type: PairType): KeyPair {
   for (;;) {

@@ -1,10 +1,10 @@
-/** Notices that the host keys of a folder have changed, whoever changed them and on whatever machine. */
+/** Watches the folder of host keys, and reports changes by any process on any machine. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type HostKey, hostKeyNames, loadHostKeys } from './hostkeys.js';
 
-/** Looking is a handful of stat calls. Network file systems tell nobody of changes made elsewhere, so that we look. */
-const lookEveryMs = 500;
+/** A check is a few stat calls. Network file systems send no events of changes made elsewhere, so it polls. */
+const checkEveryMs = 500;
 
 export interface HostKeyWatch {
   stop(): Promise<void>;
@@ -12,7 +12,7 @@ export interface HostKeyWatch {
 
 /**
  * Calls `onChange` with the keys of `folder` when they are others than `known`, and `onError` once for each state of
- * the folder that can't be used; the keys that were there before stay in use then.
+ * the folder that can't be used; the previous keys stay in use then.
  */
 export function watchHostKeys(
   folder: string,
@@ -23,7 +23,7 @@ export function watchHostKeys(
   let current = describe(known);
   let timer: NodeJS.Timeout;
   let isStopped = false;
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     const stamp = await stampOf(folder);
     if (stamp === seen) return;
     try {
@@ -34,22 +34,22 @@ export function watchHostKeys(
     } catch (error) {
       if (!isStopped) onError(error as Error);
     }
-    // What changed while we read is seen the next time.
+    // The next check sees changes made during this one.
     seen = stamp;
   };
-  let looking = Promise.resolve();
+  let checking = Promise.resolve();
   const schedule = (): void => {
     if (isStopped) return;
     timer = setTimeout(() => {
-      looking = look().then(schedule);
-    }, lookEveryMs);
+      checking = check().then(schedule);
+    }, checkEveryMs);
   };
   schedule();
   return {
     stop: async () => {
       isStopped = true;
       clearTimeout(timer);
-      await looking;
+      await checking;
     },
   };
 }

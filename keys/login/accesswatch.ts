@@ -1,4 +1,4 @@
-/** Watches over those who are logged in: tells of each whose key was revoked, has expired, or may no longer do what it did. */
+/** Watches the open logins, and ends each whose key was revoked, has expired or has another permission now. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
@@ -6,7 +6,7 @@ import { readAccess } from '../../db/control/accessversion.js';
 import type { Authenticator, Login } from './authenticate.js';
 
 export interface AccessWatch {
-  /** `end` is called once, with the reason for the log, when the login no longer holds. What comes back forgets it. */
+  /** `end` is called once, with the reason for the log, when the login is no longer valid. Returns a function that stops guarding it. */
   guard(login: Login, address: string | null, end: (reason: string) => void): () => void;
 }
 
@@ -14,7 +14,7 @@ interface Guarded {
   login: Login;
   address: string | null;
   end: (reason: string) => void;
-  /** The version at which it was judged; null: not since it came, and a change may have come with it. */
+  /** The access version at which it was last judged; null: not since its login, and access may have changed since. */
   seen: number | null;
 }
 
@@ -23,16 +23,16 @@ interface WatchDeps {
   authenticator: Pick<Authenticator, 'review'>;
   logger: Logger;
   now: () => number;
-  /** Between two looks at the version: a third of the second within which a revoked session ends. */
+  /** Between two reads of the version: a third of the second within which a revoked session ends. */
   everyMs?: number;
 }
 
-/** Asks the database only while somebody is logged in: one row by its primary key, and the keys only when it has changed. */
+/** Reads the database only while there is a login: one row by its primary key, and the keys only when that has changed. */
 export function createAccessWatch({ control, authenticator, logger, now, everyMs = 300 }: WatchDeps): AccessWatch {
   const guarded = new Set<Guarded>();
-  let isLooking = false;
+  let isWatching = false;
 
-  const look = async (): Promise<void> => {
+  const checkLogins = async (): Promise<void> => {
     const version = await readAccess(control.read);
     const isOver = ({ validUntil }: Login) => validUntil !== null && validUntil <= now();
     const doubtful = [...guarded].filter(({ login, seen }) => seen !== version || isOver(login));
@@ -55,27 +55,29 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
     let failedBefore = false;
     while (guarded.size > 0) {
       await sleep(everyMs, undefined, { ref: false });
-      // Who stops closes the database after the last session, and a question to a closed pool waits for a minute.
+      // A stopping server closes the database after the last session, and a query to a closed pool waits for a minute.
       if (guarded.size === 0) break;
       try {
-        await look();
+        await checkLogins();
         failedBefore = false;
       } catch (error) {
-        // Without the database nobody logs in and nothing is queued either: who is there stays, until it answers again.
+        // Without the database there are no logins and no uploads either: the sessions stay open until it answers again.
         if (!failedBefore && guarded.size > 0)
-          logger.error('cannot see whether keys were revoked', { detail: (error as Error).message });
+          logger.error('could not check whether login keys were revoked; sessions stay open, will retry', {
+            detail: (error as Error).message,
+          });
         failedBefore = true;
       }
     }
-    isLooking = false;
+    isWatching = false;
   };
 
   return {
     guard(login, address, end) {
       const each: Guarded = { login, address, end, seen: null };
       guarded.add(each);
-      if (!isLooking) {
-        isLooking = true;
+      if (!isWatching) {
+        isWatching = true;
         void watch();
       }
       return () => void guarded.delete(each);

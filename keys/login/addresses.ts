@@ -1,11 +1,36 @@
-/** Where a login key may log in from: CIDRs, their check, and whether an address lies in them. */
+/** Sets of client addresses: reads address ranges (CIDR), and decides whether an address lies in one of them. */
 import { BlockList, isIP } from 'node:net';
 import { readRange } from '../../config/network.js';
 import { KeyError } from '../error.js';
 
+export interface AddressSet {
+  /** null, and any text that is no address, is in no set. */
+  has(address: string | null): boolean;
+}
+
+/** `ranges` as `readRange` accepts them: `192.0.2.0/24`, or an address alone. */
+export function createAddressSet(ranges: readonly string[]): AddressSet {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [network = '', prefix] = (readRange(range) ?? '').split('/');
+    list.addSubnet(network, Number(prefix), familyOf(network));
+  }
+  return {
+    has(address) {
+      const plain = plainAddress(address ?? '');
+      return isIP(plain) !== 0 && list.check(plain, familyOf(plain));
+    },
+  };
+}
+
+/** Whether `ranges` (as `parseSources` returns them) allow `address`; an empty list allows every address. */
+export function allowsSource(ranges: readonly string[], address: string | null): boolean {
+  return ranges.length === 0 || createAddressSet(ranges).has(address);
+}
+
 /**
  * Reads `10.0.0.0/8,192.0.2.7,2001:db8::/32`; an address alone means itself.
- * @throws KeyError `malformed` naming the part that is no CIDR.
+ * @throws KeyError `malformed` that names the part that is no CIDR.
  */
 export function parseSources(text: string): string[] {
   return text
@@ -20,17 +45,11 @@ export function parseSources(text: string): string[] {
     });
 }
 
-/** Whether `sources` (as `parseSources` gives them) let `address` in; an empty list lets every address in. */
-export function allowsSource(sources: readonly string[], address: string | null): boolean {
-  if (sources.length === 0) return true;
-  if (address === null) return false;
-  const allowed = new BlockList();
-  for (const source of sources) {
-    const [network = '', prefix] = source.split('/');
-    allowed.addSubnet(network, Number(prefix), isIP(network) === 6 ? 'ipv6' : 'ipv4');
-  }
-  // A socket that listens on IPv6 shows IPv4 clients as ::ffff:192.0.2.7.
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-  const family = isIP(plain);
-  return family !== 0 && allowed.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+/** Without a zone; a socket that listens on IPv6 shows IPv4 clients as ::ffff:192.0.2.7, which is 192.0.2.7. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }

@@ -1,5 +1,5 @@
-/** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer has keys proved. */
-import { hasSftp, type Settings } from '../../config/settings.js';
+/** Decides whether a key, a certificate or a password may log in as an organization. The SSH layer verifies signatures. */
+import type { Settings } from '../../config/settings.js';
 import type { Db, Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isCertificateRevoked } from '../../db/control/certificates.js';
@@ -13,55 +13,36 @@ import {
   touchLoginKey,
 } from '../../db/control/keys.js';
 import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
-import { type Certificate, type CertificateFlaw, judgeCertificate, readCertificate } from './certificate.js';
+import { type Certificate, readCertificate } from './certificate.js';
 import { fingerprintOf } from './fingerprint.js';
 import { nameOfPassword, PasswordQueue } from './password.js';
-import { judgeKey, judgePlace } from './terms.js';
+import { type DenialReason, judgeCertificate, judgeKey, judgeOrg, judgeStatus } from './terms.js';
 
-/** Who may come in. */
+/** An accepted login. */
 export interface Login {
   org: Org;
   /** Of the key that was offered; of a certificate, of the key in it. */
   fingerprint: string;
-  /** Of the login key whose terms hold: the key itself, or the authority. */
+  /** Of the login key whose terms apply: the key itself, or the authority. */
   credential: string;
   permission: Permission;
-  /** Whether the key may sign with SHA-1 where a listener takes that. */
+  /** Whether the key may sign with SHA-1 where a listener accepts that. */
   allowsSha1: boolean;
   /** When it ends by itself; null: never. */
   validUntil: number | null;
   certificate: Certificate | null;
 }
 
-/** Why a key may not come in: for the log only, the client always gets the same answer. */
-export type DenialReason =
-  | 'unknown organization'
-  | 'disabled organization'
-  | 'plan without SFTP'
-  | 'unknown key'
-  | 'unknown authority'
-  | 'wrong password'
-  | 'too many passwords at once'
-  | 'revoked key'
-  | 'key not valid yet'
-  | 'expired key'
-  | 'address not allowed for this key'
-  | 'address not allowed for this organization'
-  | 'outside the hours of this organization'
-  | 'malformed certificate'
-  | 'revoked certificate'
-  | CertificateFlaw;
-
 export interface Denial {
   denied: DenialReason;
   fingerprint: string;
 }
 
-export interface LoginPlace {
+export interface LoginDetails {
   address: string | null;
   /** The client program's identification. */
   client: string | null;
-  /** What the connection agreed on. */
+  /** The algorithms of the connection. */
   algorithms: string | null;
 }
 
@@ -70,34 +51,34 @@ export interface Authenticator {
   authenticate(orgId: string, publicKey: Buffer, address: string | null): Promise<Login | Denial>;
   /** The same for a password. Whether there is such an organization or password or not, it takes as long. */
   authenticatePassword(orgId: string, password: string, address: string | null): Promise<Login | Denial>;
-  /** Whether anybody has a password: nobody is asked for one otherwise, and everybody is if so. */
+  /** Whether any organization has a password: then password login is offered to all clients, else to none. */
   offersPasswords(): Promise<boolean>;
-  /** Notes a login that has succeeded. */
-  recordLogin(login: Login, place: LoginPlace): Promise<void>;
-  /** Notes that a key of the organization was not let in; without a signature it may have been anybody who knows it. */
+  /** Records a login that has succeeded. */
+  recordLogin(login: Login, details: LoginDetails): Promise<void>;
+  /** Records that a key of the organization was refused; without a signature any client that knows the key may have offered it. */
   recordRefusal(
     org: string,
     denial: Denial,
-    place: Omit<LoginPlace, 'algorithms'> & { isProven: boolean },
+    details: Omit<LoginDetails, 'algorithms'> & { isProven: boolean },
   ): Promise<void>;
   /**
-   * Judges these logins of the past as they stand now; one call asks the database once for all of them, and is not for
-   * keeping.
+   * Judges these earlier logins by today's state; one call reads the database once for all of them. Use the returned
+   * function at once, and do not keep it.
    */
   review(logins: readonly Login[]): (login: Login, address: string | null) => Promise<Login | Denial>;
 }
 
-/** What somebody shows: a key or a certificate with its wire format, or what they have shown before. */
-interface Shown {
+/** The key, certificate or password that a client presents, or that it presented at an earlier login. */
+interface Presented {
   kind: LoginKeyKind;
   fingerprint: string;
   credential: string;
-  /** null: proved at the login. */
+  /** null: verified at the login. */
   wire: Buffer | null;
   certificate: Certificate | null;
 }
 
-interface Standing {
+interface StoredState {
   org: Org | null;
   key: LoginKey | null;
   isRevoked: boolean;
@@ -113,31 +94,37 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
   const passwords = new PasswordQueue();
   return {
     async authenticate(orgId, publicKey, address) {
-      const shown = readShown(publicKey);
-      const standing = await ask(control.read, orgId, shown);
-      return shown.isBroken
-        ? { denied: 'malformed certificate', fingerprint: shown.fingerprint }
-        : judge(standing, shown, address, settings, now());
+      const presented = readPresented(publicKey);
+      const stored = await loadState(control.read, orgId, presented);
+      return presented.isBroken
+        ? { denied: 'malformed certificate', fingerprint: presented.fingerprint }
+        : judge(stored, presented, address, settings, now());
     },
     async authenticatePassword(orgId, password, address) {
-      const fingerprint = nameOfPassword(password) ?? noPassword;
-      const shown: Shown = { kind: 'password', fingerprint, credential: fingerprint, wire: nothing, certificate: null };
-      const standing = await ask(control.read, orgId, shown);
-      // What was never generated here is wrong whoever says it: it takes no processor, and no place in the queue.
-      const isRight = fingerprint !== noPassword && (await passwords.check(password, standing.key?.secret ?? null));
-      if (isRight === true) return judge(standing, shown, address, settings, now());
+      const fingerprint = nameOfPassword(password) ?? unknownPassword;
+      const presented: Presented = {
+        kind: 'password',
+        fingerprint,
+        credential: fingerprint,
+        wire: noWire,
+        certificate: null,
+      };
+      const stored = await loadState(control.read, orgId, presented);
+      // A text that was never generated here is wrong without a check: it costs no processor time and no place in the queue.
+      const isRight = fingerprint !== unknownPassword && (await passwords.check(password, stored.key?.secret ?? null));
+      if (isRight === true) return judge(stored, presented, address, settings, now());
       const denied = isRight === null ? 'too many passwords at once' : 'wrong password';
-      // What somebody typed is not for the log, unless it is the name of a password that is there.
-      return { denied, fingerprint: standing.key?.fingerprint ?? noPassword };
+      // The typed text must not be logged, except for the name of an existing password.
+      return { denied, fingerprint: stored.key?.fingerprint ?? unknownPassword };
     },
     offersPasswords: () => hasPasswords(control.read, now()),
-    async recordLogin(login, place) {
+    async recordLogin(login, details) {
       const { org, fingerprint, credential, permission } = login;
       const at = now();
       const event = { at, org: org.id, actor: `key:${fingerprint}`, action: 'login.accepted', subject: org.id };
-      const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...place };
+      const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...details };
       await control.transact(async (tx) => {
-        await touchLoginKey(tx, org.id, credential, { at, ...place });
+        await touchLoginKey(tx, org.id, credential, { at, ...details });
         await recordAudit(tx, { ...event, detail });
       });
     },
@@ -147,33 +134,33 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       await recordAudit(control.write, { ...event, subject: fingerprint, detail });
     },
     review(logins) {
-      const known = gather(control.read, logins);
+      const known = loadStates(control.read, logins);
       return async (login, address) => {
         const { orgs, keys } = await known;
         const { org, credential, certificate } = login;
         const isRevoked =
           certificate !== null && (await isCertificateRevoked(control.read, org.id, credential, marksOf(certificate)));
-        const standing = {
+        const stored = {
           org: orgs.get(org.id) ?? null,
           key: keys.get(nameOf(org.id, credential)) ?? null,
           isRevoked,
         };
-        return judge(standing, shownBefore(login), address, settings, now());
+        return judge(stored, presentedBefore(login), address, settings, now());
       };
     },
   };
 }
 
-const noPassword = 'password:unknown';
+const unknownPassword = 'password:unknown';
 /** A password has no wire format. */
-const nothing = Buffer.alloc(0);
+const noWire = Buffer.alloc(0);
 
-function shownBefore({ fingerprint, credential, certificate }: Login): Shown {
+function presentedBefore({ fingerprint, credential, certificate }: Login): Presented {
   const kind = certificate !== null ? 'ca' : credential.startsWith('password:') ? 'password' : 'key';
   return { kind, fingerprint, credential, wire: null, certificate };
 }
 
-function readShown(wire: Buffer): Shown & { isBroken: boolean } {
+function readPresented(wire: Buffer): Presented & { isBroken: boolean } {
   const alone = fingerprintOf(wire);
   try {
     const certificate = readCertificate(wire);
@@ -192,10 +179,10 @@ function readShown(wire: Buffer): Shown & { isBroken: boolean } {
   }
 }
 
-async function gather(db: Queryable, logins: readonly Login[]) {
+async function loadStates(db: Queryable, logins: readonly Login[]) {
   const ids = [...new Set(logins.map(({ org }) => org.id))];
   const credentials = [...new Set(logins.map(({ credential }) => credential))];
-  // Keys before organizations: who is removed between the two is told that the organization is gone.
+  // Keys before organizations: one that is removed between the two is reported as an unknown organization.
   const keys = await findLoginKeys(db, ids, credentials);
   const orgs = await findOrgs(db, ids);
   return {
@@ -208,8 +195,8 @@ function nameOf(org: string, credential: string): string {
   return `${org} ${credential}`;
 }
 
-/** All is asked whatever the first answer says, so that an unknown organization takes no less time than a known one. */
-async function ask(db: Queryable, orgId: string, { credential, certificate }: Shown): Promise<Standing> {
+/** Runs every query, so that an unknown organization takes no less time than a known one. */
+async function loadState(db: Queryable, orgId: string, { credential, certificate }: Presented): Promise<StoredState> {
   const marks = certificate === null ? [] : marksOf(certificate);
   const id = toText(orgId);
   const [org, key, isRevoked] = await Promise.all([
@@ -228,27 +215,26 @@ function marksOf({ serial, keyId, fingerprint }: Certificate) {
   ] as const;
 }
 
-/** PostgreSQL takes no text with a NUL, which no id has: a stranger's must be unknown, not an error. */
+/** PostgreSQL accepts no text with a NUL, and no id has one: such a name must be unknown, not an error. */
 function toText(claimed: string): string {
   return claimed.replaceAll('\0', '\uFFFD');
 }
 
 function judge(
-  { org, key, isRevoked }: Standing,
-  shown: Shown,
+  { org, key, isRevoked }: StoredState,
+  presented: Presented,
   address: string | null,
   settings: AuthenticatorDeps['settings'],
   at: number,
 ): Login | Denial {
-  const { fingerprint, certificate, wire } = shown;
+  const { fingerprint, certificate, wire } = presented;
   const deny = (denied: DenialReason): Denial => ({ denied, fingerprint });
-  if (org === null) return deny('unknown organization');
-  if (!org.enabled) return deny('disabled organization');
-  if (!hasSftp(settings, org.plan)) return deny('plan without SFTP');
-  if (key?.kind !== shown.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
+  const closed = judgeStatus(org, settings);
+  if (org === null || closed !== null) return deny(closed ?? 'unknown organization');
+  if (key?.kind !== presented.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))
     return deny(certificate === null ? 'unknown key' : 'unknown authority');
-  // Who is in already may finish after the hours.
-  const denied = judgeKey(key, address, at) ?? judgePlace(org, address, wire === null ? null : at);
+  // An open session may finish after the hours.
+  const denied = judgeKey(key, address, at) ?? judgeOrg(org, address, wire === null ? null : at);
   if (denied !== null) return deny(denied);
   const { permission, allowsSha1, expiresAt } = key;
   const login = { org, fingerprint, credential: key.fingerprint, permission, allowsSha1, certificate };

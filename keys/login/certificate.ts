@@ -1,17 +1,15 @@
-/** User certificates as OpenSSH makes them (its PROTOCOL.certkeys): reading one, and judging whether it may log in. */
+/** Reads user certificates as OpenSSH makes them (its PROTOCOL.certkeys), and the key that each is about. */
 import { KeyError } from '../error.js';
-import { typeOf, WireReader } from '../wire.js';
-import { allowsSource, parseSources } from './addresses.js';
-import { certifiedType, fingerprintOf, readCertifiedKey } from './fingerprint.js';
-import { leastRsaBits } from './publickeys.js';
-import { importKey, verifySignature } from './verify.js';
+import { encodeString, typeOf, WireReader } from '../wire.js';
+import { fingerprintOf } from './fingerprint.js';
+import { verifySignature } from './verify.js';
 
 export interface Certificate {
-  /** The certified key, as if it were alone. */
+  /** The certified key, in its own wire format. */
   key: Buffer;
   fingerprint: string;
   serial: string;
-  /** Its name, as the authority gave it: for looking it up, and not for logs. */
+  /** The name that the authority gave it: for lookup, not for logs. */
   keyId: string;
   principals: string[];
   isForUsers: boolean;
@@ -25,20 +23,20 @@ export interface Certificate {
   isGenuine: boolean;
 }
 
-/** null: the wire format is no certificate's. @throws KeyError `malformed` when it is, and is broken. */
+/** null: it is no certificate. @throws KeyError `malformed` for a broken one */
 export function readCertificate(wire: Buffer): Certificate | null {
   if (certifiedType(typeOf(wire)) === null) return null;
   const certified = readCertifiedKey(wire);
   if (certified === null) throw new KeyError('malformed', 'a certificate of an unknown type');
   const { key, reader } = certified;
-  const serial = reader.u64().toString();
+  const serial = reader.bigU64().toString();
   const isForUsers = reader.u32() === 1;
   const keyId = reader.string().toString('utf8');
-  const principals = readStrings(reader.string()).map((name) => name.toString('utf8'));
-  const validAfter = toMs(reader.u64()) ?? Number.MAX_SAFE_INTEGER;
-  const validBefore = toMs(reader.u64());
+  const principals = new WireReader(reader.string()).strings().map((name) => name.toString('utf8'));
+  const validAfter = toMs(reader.bigU64()) ?? Number.MAX_SAFE_INTEGER;
+  const validBefore = toMs(reader.bigU64());
   const criticalOptions = readOptions(reader.string());
-  readOptions(reader.string()); // what it may do in a shell, which there is none of
+  readOptions(reader.string()); // extensions: rights in a shell, which does not exist here
   reader.string(); // reserved
   const authority = reader.string();
   const signed = wire.subarray(0, reader.position);
@@ -60,63 +58,57 @@ export function readCertificate(wire: Buffer): Certificate | null {
   };
 }
 
-export type CertificateFlaw =
-  | 'certificate not signed by its authority'
-  | 'certificate is not for users'
-  | 'certificate not valid yet'
-  | 'expired certificate'
-  | 'certificate for another principal'
-  | 'certificate with an option that is not supported'
-  | 'certificate for a key that is too short'
-  | 'address not allowed for this certificate';
+/** Wire strings of a key behind its type; in a certificate they stand between the nonce and the serial number. */
+const keyParts: Readonly<Record<string, number>> = {
+  'ssh-ed25519': 1,
+  'ssh-rsa': 2,
+  'ecdsa-sha2-nistp256': 2,
+  'ecdsa-sha2-nistp384': 2,
+  'ecdsa-sha2-nistp521': 2,
+  'sk-ssh-ed25519@openssh.com': 2,
+  'sk-ecdsa-sha2-nistp256@openssh.com': 3,
+};
 
-/** null: it may log in where its authority's certificates may. */
-export function judgeCertificate(
-  certificate: Certificate,
-  { principals, address, now }: { principals: readonly string[]; address: string | null; now: number },
-): CertificateFlaw | null {
-  if (!certificate.isGenuine) return 'certificate not signed by its authority';
-  if (!certificate.isForUsers) return 'certificate is not for users';
-  if (now < certificate.validAfter) return 'certificate not valid yet';
-  if (certificate.validBefore !== null && certificate.validBefore <= now) return 'expired certificate';
-  if (isShort(certificate.key)) return 'certificate for a key that is too short';
-  // A certificate that names nobody would be good for everybody.
-  if (!certificate.principals.some((name) => principals.includes(name))) return 'certificate for another principal';
-  for (const [name, value] of certificate.criticalOptions) {
-    // "If an implementation does not recognise a critical option, then the certificate should be refused."
-    if (name !== 'source-address') return 'certificate with an option that is not supported';
-    if (!allowsAddress(value, address)) return 'address not allowed for this certificate';
-  }
-  return null;
+const suffix = '-cert-v01@openssh.com';
+
+/** The type of the key that a certificate's type is for; null: it is no certificate's type. */
+export function certifiedType(type: string): string | null {
+  if (!type.endsWith(suffix)) return null;
+  const plain = type.slice(0, -suffix.length);
+  return plain.startsWith('sk-') ? `${plain}@openssh.com` : plain;
 }
 
-function isShort(key: Buffer): boolean {
-  if (typeOf(key) !== 'ssh-rsa') return false;
+/**
+ * The key that a certificate is about (OpenSSH's PROTOCOL.certkeys), as if it were alone, and a reader that stands
+ * behind it. null: no certificate of a known type.
+ * @throws KeyError `malformed` when it is cut short.
+ */
+function readCertifiedKey(wire: Buffer): { key: Buffer; reader: WireReader } | null {
+  const type = certifiedType(typeOf(wire));
+  const parts = type === null ? undefined : keyParts[type];
+  if (type === null || parts === undefined) return null;
+  const reader = new WireReader(wire);
+  reader.string();
+  reader.string(); // the nonce
+  const begin = reader.position;
+  for (let part = 0; part < parts; part++) reader.string();
+  return { key: Buffer.concat([encodeString(type), wire.subarray(begin, reader.position)]), reader };
+}
+
+/**
+ * The key that a certificate is about, in its own wire format; a plain key is returned as it is. null: neither.
+ */
+export function plainKeyOf(publicKey: Buffer): Buffer | null {
+  if (Object.hasOwn(keyParts, typeOf(publicKey))) return publicKey;
   try {
-    return (importKey(key).publicKey.asymmetricKeyDetails?.modulusLength ?? 0) < leastRsaBits;
+    return readCertifiedKey(publicKey)?.key ?? null;
   } catch {
-    return true;
+    return null;
   }
-}
-
-function allowsAddress(value: Buffer, address: string | null): boolean {
-  try {
-    const sources = parseSources(new WireReader(value).text());
-    return sources.length > 0 && allowsSource(sources, address);
-  } catch {
-    return false;
-  }
-}
-
-function readStrings(packed: Buffer): Buffer[] {
-  const reader = new WireReader(packed);
-  const strings: Buffer[] = [];
-  while (!reader.isAtEnd) strings.push(reader.string());
-  return strings;
 }
 
 function readOptions(packed: Buffer): Map<string, Buffer> {
-  const strings = readStrings(packed);
+  const strings = new WireReader(packed).strings();
   if (strings.length % 2 !== 0) throw new KeyError('malformed', 'an option without its value');
   const options = new Map<string, Buffer>();
   for (let index = 0; index < strings.length; index += 2)

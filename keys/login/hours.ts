@@ -1,20 +1,20 @@
-/** When an organization may log in: days and times of the week in its own time zone. */
+/** Owns the hours in which an organization may log in: reads them, and decides whether a time lies in them. */
 import { DateTime } from 'luxon';
 import { readTimeOfDay } from '../../config/timeofday.js';
 
 const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
-export interface Window {
+export interface TimeWindow {
   /** 0 is Monday. */
   firstDay: number;
   lastDay: number;
-  /** Minutes of the day; `until` below `from` goes on into the next day. */
+  /** Minutes of the day; `until` below `from` is on the next day. */
   from: number;
   until: number;
 }
 
-/** Reads `mon-fri 06:00-20:00,sat 08:00-12:00`; without days every day is meant. null: it is none. */
-export function parseHours(text: string): Window[] | null {
+/** Reads `mon-fri 06:00-20:00,sat 08:00-12:00`; without days it means every day. null: the text has another form. */
+export function parseHours(text: string): TimeWindow[] | null {
   const windows = text
     .toLowerCase()
     .split(',')
@@ -22,7 +22,7 @@ export function parseHours(text: string): Window[] | null {
   return windows.every((window) => window !== null) ? windows : null;
 }
 
-/** `hours` as it was checked when it was set; one that can't be read lets nobody in. */
+/** Whether `at` (ms) lies in `hours`, which was checked when it was set; unreadable hours allow no login. */
 export function allowsTime(hours: string, timeZone: string, at: number): boolean {
   const local = DateTime.fromMillis(at, { zone: timeZone });
   const day = local.weekday - 1;
@@ -34,11 +34,11 @@ export function allowsTime(hours: string, timeZone: string, at: number): boolean
   });
 }
 
-function hasDay({ firstDay, lastDay }: Window, day: number): boolean {
+function hasDay({ firstDay, lastDay }: TimeWindow, day: number): boolean {
   return firstDay <= lastDay ? day >= firstDay && day <= lastDay : day >= firstDay || day <= lastDay;
 }
 
-function parseWindow(text: string): Window | null {
+function parseWindow(text: string): TimeWindow | null {
   const [, first = 'mon', last = text.includes(' ') ? first : 'sun', from = '', until = ''] =
     /^(?:([a-z]{3})(?:-([a-z]{3}))? )?(\d{2}:\d{2})-(\d{2}:\d{2})$/.exec(text) ?? [];
   const window = {

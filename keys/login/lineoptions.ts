@@ -1,13 +1,13 @@
-/** The options before a key in a line of authorized_keys (sshd(8)): honoured, needless here, or refused. */
+/** Reads the options before a key in a line of authorized_keys (sshd(8)): applies, ignores or refuses each. */
 import { DateTime } from 'luxon';
 import type { Permission } from '../../db/control/keys.js';
 import { KeyError } from '../error.js';
 import { parseSources } from './addresses.js';
 
-/** What a line says about its key, beyond the key. */
+/** The terms that a line states for its key. */
 export interface LineTerms {
   isAuthority: boolean;
-  /** CIDRs; null: the line says nothing. */
+  /** CIDRs; null: the line states none. */
   sources: string[] | null;
   expiresAt: number | null;
   permission: Permission | null;
@@ -16,7 +16,7 @@ export interface LineTerms {
   ignored: string[];
 }
 
-/** A key without a word about it. */
+/** The terms of a line without options. */
 export const noTerms: LineTerms = {
   isAuthority: false,
   sources: null,
@@ -26,15 +26,15 @@ export const noTerms: LineTerms = {
   ignored: [],
 };
 
-/** They forbid what is not offered anyway. */
+/** They forbid services that Dropslot does not offer. */
 const alwaysTrue =
   /^(restrict|no-(pty|port-forwarding|agent-forwarding|x11-forwarding|user-rc)|command="?(internal-sftp|\S*\/sftp-server)"?)$/i;
 
-/** They allow what is not offered. */
+/** They allow services that Dropslot does not offer. */
 const needless =
   /^(pty|port-forwarding|agent-forwarding|x11-forwarding|user-rc|no-touch-required|(environment|permitopen|permitlisten|tunnel)=.*)$/i;
 
-/** Of two of them one would not be kept. */
+/** Options that may stand once: the second would override the first. */
 const restricting: readonly string[] = ['from', 'expiry-time', 'permission', 'principals'];
 
 /**
@@ -80,17 +80,17 @@ export function readPermission(value: string): Permission {
   throw new KeyError('malformed', `permission takes upload-only or upload-and-read, not "${value}"`);
 }
 
-/** Names, patterns and exceptions would need what an address does not tell. */
+/** Host names, patterns and exceptions can't be decided from an address. */
 function readFrom(value: string): string[] {
   if (/[*?!]/.test(value))
     throw new KeyError('refused', "from= with * ? or ! can't be honoured: give address ranges, 192.0.2.0/24");
   const sources = parseSources(value);
-  // No range would be every address here, and is none for sshd.
+  // An empty list would allow every address here, and allows none in sshd.
   if (sources.length === 0) throw new KeyError('malformed', 'from= without an address lets nobody in');
   return sources;
 }
 
-/** YYYYMMDD or YYYYMMDDHHMM[SS], with a Z in UTC: from then on the key is out, as sshd reads it. */
+/** YYYYMMDD or YYYYMMDDHHMM[SS], with a Z in UTC: from then on the key is expired, as in sshd. */
 function readExpiryTime(value: string, timeZone: string): number {
   const [, digits = '', utc] = /^(\d{8}|\d{12}|\d{14})(Z?)$/.exec(value) ?? [];
   const time = DateTime.fromFormat(digits, 'yyyyMMddHHmmss'.slice(0, digits.length), { zone: utc ? 'utc' : timeZone });
@@ -99,10 +99,12 @@ function readExpiryTime(value: string, timeZone: string): number {
   return time.toMillis();
 }
 
+const beginsWithKeyType = /^(ssh-|ecdsa-|sk-)[\w@.-]+[ \t]/;
+
 /** Options end at the first blank outside quotes; a line whose first word is a key's type has none. */
 function splitOptions(line: string): { options: string[]; rest: string } {
   const none = { options: [], rest: line };
-  if (/^(ssh-|ecdsa-|sk-)[\w@.-]+[ \t]/.test(line) || !/^[a-z0-9-]+(=|,|[ \t])/i.test(line)) return none;
+  if (beginsWithKeyType.test(line) || !/^[a-z0-9-]+(=|,|[ \t])/i.test(line)) return none;
   const options: string[] = [];
   let begin = 0;
   let isQuoted = false;
@@ -114,7 +116,7 @@ function splitOptions(line: string): { options: string[]; rest: string } {
     begin = at + 1;
     if (character !== ',') {
       const rest = line.slice(begin).trim();
-      return /^(ssh-|ecdsa-|sk-)[\w@.-]+[ \t]/.test(rest) ? { options, rest } : none;
+      return beginsWithKeyType.test(rest) ? { options, rest } : none;
     }
   }
   return none;

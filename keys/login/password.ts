@@ -1,13 +1,13 @@
-/** Passwords for systems that can do nothing else: generated, long, kept as a scrypt hash, and checked one at a time. */
+/** Generates and checks passwords, for systems without key login: long, stored as a scrypt hash, checked one at a time. */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
 export interface GeneratedPassword {
-  /** What it is called in lists and logs: `password:` and its first part, which is no secret. */
+  /** Its name in lists and logs: `password:` and its first part, which is no secret. */
   fingerprint: string;
-  /** What the other system is given. It is shown once. */
+  /** The password itself. It is shown once. */
   text: string;
-  /** What is kept. */
+  /** The hash to store. */
   secret: string;
 }
 
@@ -31,13 +31,13 @@ export async function generatePassword(random: (bytes: number) => Buffer = rando
   return { fingerprint: nameOfPassword(text)!, text, secret };
 }
 
-/** By which its row is found; null: this is none that was generated here. */
+/** The name under which its row is stored; null: it was not generated here. */
 export function nameOfPassword(text: string): string | null {
   const name = /^([a-z2-9]{8})(-[a-z2-9]{8}){4}$/.exec(text)?.[1];
   return name === undefined ? null : `password:${name}`;
 }
 
-/** `secret` null: nobody's, which takes as long. */
+/** `secret` null: there is no such password; the check takes as long, and fails. */
 export async function verifyPassword(text: string, secret: string | null): Promise<boolean> {
   const { salt, hash, ...work } = parseSecret(secret);
   const found = await hashPassword(text, salt, work);
@@ -53,31 +53,34 @@ function hashPassword(
 }
 
 function parseSecret(secret: string | null): { salt: Buffer; hash: Buffer; log2N: number; r: number; p: number } {
-  const nobody = { ...cost, salt: Buffer.alloc(16), hash: Buffer.alloc(hashBytes) };
-  if (secret === null) return nobody;
+  const noPassword = { ...cost, salt: Buffer.alloc(16), hash: Buffer.alloc(hashBytes) };
+  if (secret === null) return noPassword;
   const [scheme, log2N, r, p, salt = '', hash = ''] = secret.split(':');
   const bytes = Buffer.from(hash, 'base64');
-  if (scheme !== 'scrypt' || bytes.length !== hashBytes) throw new Error('a password is kept in an unknown form');
+  if (scheme !== 'scrypt' || bytes.length !== hashBytes) throw new Error('a stored password has an unknown format');
   return { log2N: Number(log2N), r: Number(r), p: Number(p), salt: Buffer.from(salt, 'base64'), hash: bytes };
 }
 
-/** Lets one check run at a time, and a few wait: whoever guesses in parallel takes no more of the processor. */
+/** Runs one check at a time, and lets a few wait: parallel guesses take no more processor time. */
 export class PasswordQueue {
-  private last: Promise<unknown> = Promise.resolve();
-  private waiting = 0;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  readonly #most: number;
 
-  constructor(private readonly most = 16) {}
+  constructor(most = 16) {
+    this.#most = most;
+  }
 
-  /** null: too many wait already. */
+  /** null: too many checks wait already. */
   async check(text: string, secret: string | null): Promise<boolean | null> {
-    if (this.waiting >= this.most) return null;
-    this.waiting++;
-    const mine = this.last.then(() => verifyPassword(text, secret));
-    this.last = mine.catch(() => {});
+    if (this.#waiting >= this.#most) return null;
+    this.#waiting++;
+    const mine = this.#last.then(() => verifyPassword(text, secret));
+    this.#last = mine.catch(() => {});
     try {
       return await mine;
     } finally {
-      this.waiting--;
+      this.#waiting--;
     }
   }
 }

@@ -1,18 +1,17 @@
-/** Whether a client has the private key of what it offers: the signature of an authentication request (RFC 4252, section 7). */
+/** Verifies the signature of an authentication request (RFC 4252, section 7): that the client has the private key. */
 import ssh2 from 'ssh2';
-import { typeOf, wireString } from '../wire.js';
-import { readCertificate } from './certificate.js';
-import { certifiedType } from './fingerprint.js';
+import { encodeString, typeOf } from '../wire.js';
+import { certifiedType, readCertificate } from './certificate.js';
 import { importKey, padRsaValue, verifySignature } from './verify.js';
 
-/** As ssh2 hands it over. */
+/** The request as ssh2 reports it. */
 export interface Proof {
-  /** The algorithm of the request; RSA's newer ones are told as `ssh-rsa` with a hash. */
+  /** The algorithm of the request; ssh2 reports RSA with SHA-2 as `ssh-rsa` with a hash. */
   algorithm: string;
   hashAlgo: string | undefined;
   /** A key or a certificate in wire format. */
   key: Buffer;
-  /** What is signed. */
+  /** The signed bytes. */
   blob: Buffer | undefined;
   signature: Buffer | undefined;
 }
@@ -21,14 +20,14 @@ export function signsWithSha1({ algorithm, hashAlgo }: Pick<Proof, 'algorithm' |
   return (algorithm === 'ssh-rsa' && hashAlgo === undefined) || algorithm === 'ssh-rsa-cert-v01@openssh.com';
 }
 
-/** `takesSha1`: signatures of `ssh-rsa` count, too; certificates' never. */
+/** `takesSha1`: signatures of `ssh-rsa` are accepted, too; those of certificates never. */
 export function verifyProof(proof: Proof, takesSha1 = false): boolean {
   const { key, blob, signature } = proof;
   if (blob === undefined || signature === undefined) return false;
   if (signsWithSha1(proof) && !(takesSha1 && proof.algorithm === 'ssh-rsa')) return false;
   const type = typeOf(key);
   if (certifiedType(type) !== null) return verifyCertified(proof, type, blob, signature);
-  // Whatever the request says, the key says what it is.
+  // The type in the key counts, and the request must agree with it.
   if (proof.algorithm !== type) return false;
   if (type.startsWith('sk-')) return verifySignature(key, restoreToken(type, signature), blob);
   if (!isSound(key)) return false;
@@ -37,7 +36,7 @@ export function verifyProof(proof: Proof, takesSha1 = false): boolean {
   return parsed.verify(blob, type === 'ssh-rsa' ? padRsaValue(key, signature) : signature, proof.hashAlgo) === true;
 }
 
-/** What ssh2 would take as well, and what is dear to verify, is not worth its time. */
+/** Refuses keys that ssh2 would accept and that are expensive to verify. */
 function isSound(key: Buffer): boolean {
   try {
     importKey(key);
@@ -64,5 +63,9 @@ function verifyCertified({ algorithm, key }: Proof, type: string, blob: Buffer, 
 /** ssh2 takes the signature for one of a plain key, and cuts off its algorithm and the length of its value. */
 function restoreToken(type: string, signature: Buffer): Buffer {
   const presence = Math.max(0, signature.length - 5); // flags and counter come after the value
-  return Buffer.concat([wireString(type), wireString(signature.subarray(0, presence)), signature.subarray(presence)]);
+  return Buffer.concat([
+    encodeString(type),
+    encodeString(signature.subarray(0, presence)),
+    signature.subarray(presence),
+  ]);
 }

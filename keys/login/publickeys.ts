@@ -1,7 +1,7 @@
-/** Login keys as customers send them: reading public key files, and the policy of which keys may be used. */
+/** Reads the public key files that customers send, and decides which keys may be used. */
 import ssh2 from 'ssh2';
 import { KeyError } from '../error.js';
-import { typeOf } from '../wire.js';
+import { typeOf, WireReader } from '../wire.js';
 import { fingerprintOf } from './fingerprint.js';
 import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
 import { isPuttyFile, readPublicPart } from './putty.js';
@@ -16,14 +16,14 @@ export interface ParsedKey {
   publicKey: string;
   comment: string;
   bits: number;
-  /** What its line says before it. */
+  /** The options of its line. */
   terms: LineTerms;
 }
 
 export interface ParseOptions {
   /** IANA, for times without a zone. */
   timeZone?: string;
-  /** Take the public part of a PuTTY private key file, which is refused otherwise. */
+  /** Accept the public part of a PuTTY private key file, which is refused otherwise. */
   publicPart?: boolean;
 }
 
@@ -42,7 +42,7 @@ const curveBits: Readonly<Record<string, number>> = {
 const exposed =
   'this is a private key, which must never leave its owner: whoever sent it must consider it exposed, make a new pair, and send the public key (often ….pub)';
 
-/** What people send by mistake, and what to tell them. */
+/** Files that people send by mistake, each with its error message. */
 const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reason: string }[] = [
   { pattern: /^-----BEGIN [A-Z ]*PRIVATE KEY-----/, code: 'refused', reason: exposed },
   {
@@ -106,7 +106,7 @@ function parseLine(line: string, number: number, timeZone: string): ParsedKey {
   return { ...parseWire(algorithm, base64, comment.join(' '), number), terms };
 }
 
-/** Puts the line before what is wrong with it. */
+/** Puts the number of the line before the error message. */
 function at<T>(number: number, read: () => T): T {
   try {
     return read();
@@ -153,7 +153,7 @@ export function measureBits(algorithm: string, wire: Buffer): number {
   return curveBits[algorithm] ?? measureModulus(wire);
 }
 
-/** Both parsers must take it, and make of it all that is there: ssh2's, which proves plain keys, stops where it has enough. */
+/** Both parsers must accept it, and use all of its bytes: ssh2's, which verifies plain keys, ignores a rest. */
 function isWhole(algorithm: string, wire: Buffer): boolean {
   try {
     importKey(wire);
@@ -167,9 +167,7 @@ function isWhole(algorithm: string, wire: Buffer): boolean {
 
 /** Bits of an RSA key's modulus: the third string of its wire format (RFC 4253, section 6.6), a signed big-endian number. */
 function measureModulus(wire: Buffer): number {
-  let offset = 0;
-  for (let skipped = 0; skipped < 2; skipped++) offset += 4 + wire.readUInt32BE(offset);
-  const modulus = wire.subarray(offset + 4, offset + 4 + wire.readUInt32BE(offset));
+  const modulus = new WireReader(wire).strings()[2]!;
   const first = modulus.findIndex((byte) => byte !== 0);
   return first === -1 ? 0 : (modulus.length - first) * 8 - Math.clz32(modulus[first]!) + 24;
 }

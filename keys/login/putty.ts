@@ -1,4 +1,4 @@
-/** The public part of a PuTTY private key file (.ppk), which stands in it in the clear. */
+/** Reads the public part of a PuTTY private key file (.ppk), which is not encrypted. */
 import { KeyError } from '../error.js';
 
 export function isPuttyFile(text: string): boolean {

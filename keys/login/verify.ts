@@ -1,7 +1,7 @@
 /** Verifies SSH signatures by node's own cryptography: for certificates, and for keys of hardware tokens. */
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { KeyError } from '../error.js';
-import { typeOf, WireReader } from '../wire.js';
+import { typeOf, WireReader, WireWriter } from '../wire.js';
 
 /** Of each key type: the signature algorithms that may prove it. SHA-1 is in none. */
 const signatureAlgorithms: Readonly<Record<string, readonly string[]>> = {
@@ -31,7 +31,7 @@ const curves: Readonly<Record<string, { crv: string; bytes: number }>> = {
   nistp521: { crv: 'P-521', bytes: 66 },
 };
 
-/** Strangers choose the keys that they show: a long exponent makes each verification a thousand times dearer. */
+/** Any client can offer any key: a long exponent makes each verification a thousand times more expensive. */
 const mostExponentBytes = 8;
 
 /** A person touched the token (OpenSSH's PROTOCOL.u2f). */
@@ -39,7 +39,7 @@ const userPresent = 0x01;
 
 /**
  * Whether `signature` (its algorithm and its value, in wire format) is this key's over `message`, made by the algorithm
- * that `wanted` names, or by any that fits the key. False too for what is malformed.
+ * that `wanted` names, or by any that fits the key. False for a malformed signature, too.
  */
 export function verifySignature(key: Buffer, signature: Buffer, message: Buffer, wanted?: string): boolean {
   try {
@@ -59,7 +59,7 @@ export function verifySignature(key: Buffer, signature: Buffer, message: Buffer,
 }
 
 /**
- * An RSA signature is as long as the key's modulus (RFC 8332, section 3), but PuTTY and what is made of it (WinSCP, FileZilla)
+ * An RSA signature is as long as the key's modulus (RFC 8332, section 3), but PuTTY and its descendants (WinSCP, FileZilla)
  * leave out its leading zero bytes: one in 256 is shorter.
  */
 export function padRsaValue(key: Buffer, value: Buffer): Buffer {
@@ -71,14 +71,13 @@ export function padRsaValue(key: Buffer, value: Buffer): Buffer {
   return missing > 0 ? Buffer.concat([Buffer.alloc(missing), value]) : value;
 }
 
-/** What a token signs: the hash of the message after its own flags and counter. null: nobody was present. */
+/** The bytes that a token signs: the hash of the message after its own flags and counter. null: no person touched it. */
 function presentData(application: Buffer, message: Buffer, reader: WireReader): Buffer | null {
   const flags = reader.u8();
-  const counter = Buffer.alloc(4);
-  counter.writeUInt32BE(reader.u32(), 0);
+  const counter = reader.u32();
   if ((flags & userPresent) === 0) return null;
   const hash = (bytes: Buffer) => createHash('sha256').update(bytes).digest();
-  return Buffer.concat([hash(application), Buffer.from([flags]), counter, hash(message)]);
+  return new WireWriter().raw(hash(application)).u8(flags).u32(counter).raw(hash(message)).finish();
 }
 
 function verifyValue(key: KeyObject, algorithm: string, value: Buffer, signed: Buffer): boolean {
@@ -97,7 +96,7 @@ function fixedNumber(mpint: Buffer, size: number): Buffer {
   return Buffer.concat([Buffer.alloc(size - digits.length), digits]);
 }
 
-/** @throws KeyError, or node's own error, on what is no key. */
+/** @throws KeyError, or node's own error, when it is no key */
 export function importKey(wire: Buffer): { publicKey: KeyObject; application: Buffer | null } {
   const reader = new WireReader(wire);
   const type = reader.text();
@@ -112,7 +111,7 @@ function readJwk(type: string, reader: WireReader): Record<string, string> {
   const base64 = (bytes: Buffer) => bytes.toString('base64url');
   if (type === 'ssh-rsa') {
     const [e, n] = [reader.string(), reader.string()];
-    if (e.length > mostExponentBytes) throw new KeyError('malformed', 'an exponent that no program makes');
+    if (e.length > mostExponentBytes) throw new KeyError('malformed', 'an RSA exponent that is too long');
     return { kty: 'RSA', e: base64(e), n: base64(n[0] === 0 ? n.subarray(1) : n) };
   }
   if (type.includes('ed25519')) return { kty: 'OKP', crv: 'Ed25519', x: base64(reader.string()) };

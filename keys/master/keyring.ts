@@ -1,4 +1,4 @@
-/** Opens organizations' identities for a running process, and notices when the master key or an identity was changed. */
+/** Opens organizations' identities for a running process, and reads them again after the master key or an identity changed. */
 import type { Org } from '../../db/control/orgs.js';
 import { KeyError } from '../error.js';
 import type { MasterKey } from './master.js';
@@ -15,7 +15,7 @@ export interface Keyring {
 }
 
 export interface KeyringSources {
-  /** Reads the master key; called again when it does not open what it should. */
+  /** Reads the master key; called again when it fails to open an identity. */
   loadMaster: () => Promise<MasterKey>;
   /** The organization as it is in the database now; null: none. */
   findOrg: (id: string) => Promise<Org | null>;
@@ -51,10 +51,10 @@ export function createKeyring({ loadMaster, findOrg }: KeyringSources): Keyring 
   return { master, open };
 }
 
-/** The keyring of a process that must open nothing, whatever keys may lie around. */
+/** The keyring of a process that must open no file, even if keys are on its disk. */
 export function createWithheldKeyring(): Keyring {
   const refuse = async (): Promise<never> => {
-    throw new KeyError('withheld', 'this node takes uploads only: it holds no key, and opens no file');
+    throw new KeyError('withheld', 'this node accepts uploads only: it holds no key, and opens no file');
   };
   return { master: refuse, open: refuse };
 }

@@ -1,4 +1,4 @@
-/** The master key: the age identity of the operator that opens every organization's identity. */
+/** Owns the master key: the operator's age identity, which opens every organization's identity. */
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { KeyError } from '../error.js';
 import { createPrivateFile, replacePrivateFile } from '../file.js';
@@ -9,8 +9,8 @@ export interface MasterKey {
   /** `age1…` of the first identity: seals. */
   recipient: string;
   /**
-   * `AGE-SECRET-KEY-…`, one a line: the first one is the master key, and what another one sealed is still opened while
-   * the master key is being changed. Never logged.
+   * `AGE-SECRET-KEY-…`, one a line: the first one is the master key, the others are former ones that open their seals
+   * while the master key is being changed. Never logged.
    */
   identity: string;
 }
@@ -23,7 +23,7 @@ export function generateIdentityOf(type: IdentityType): Promise<string> {
 }
 
 /**
- * Reads the master key, or makes one where there is no file of it; under the passphrase, if one is configured.
+ * Reads the master key, or creates it if its file does not exist; under the passphrase, if one is configured.
  * @throws KeyError
  */
 export async function loadOrCreateMaster(
@@ -40,8 +40,8 @@ export async function loadOrCreateMaster(
 }
 
 /**
- * Reads the master key that must be there.
- * @throws KeyError with what to do
+ * Reads the master key, which must exist.
+ * @throws KeyError that says what to do
  */
 export async function loadMaster(
   paths: SecretPaths,
@@ -68,7 +68,7 @@ export function splitMaster({ identity }: MasterKey): Promise<MasterKey[]> {
 }
 
 /**
- * Puts these identities, the newest first, in the place of what the file holds, under its passphrase if it has one.
+ * Replaces the content of the file by these identities, the newest first, under its passphrase if it has one.
  * @throws KeyError `refused` when the master key comes from no file
  */
 export async function replaceMaster(secrets: MasterSecrets, masters: readonly MasterKey[]): Promise<void> {
@@ -78,7 +78,7 @@ export async function replaceMaster(secrets: MasterSecrets, masters: readonly Ma
   await replacePrivateFile(secrets.masterKey, await encode(masters, secrets, isProtected(stored)));
 }
 
-/** Keeps one identity in a file of its own, under the passphrase of the master key if it has one. */
+/** Writes one identity to a file of its own, under the passphrase of the master key if it has one. */
 export async function keepMaster(path: string, secrets: MasterSecrets, master: MasterKey): Promise<void> {
   const stored = await secrets.readMaster();
   await replacePrivateFile(path, await encode([master], secrets, stored !== null && isProtected(stored)));

@@ -1,4 +1,4 @@
-/** A node's own age identity: reads back the uploads that were cut off on this node, and nothing that is published. */
+/** Owns a node's age identity, which opens the partials of uploads on this node, and no published file. */
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { Paths } from '../../config/paths.js';
 import { KeyError } from '../error.js';
@@ -23,7 +23,7 @@ export async function loadOrCreateNodeKey(paths: NodePaths): Promise<NodeKey> {
   return loadOrCreateNodeKey(paths); // another process was first
 }
 
-/** null: there is none, and so nothing that it could open. @throws KeyError `unreadable`, `malformed` */
+/** null: there is none, and so no partial of this node. @throws KeyError `unreadable`, `malformed` */
 export async function loadNodeKey(paths: NodePaths): Promise<NodeKey | null> {
   const text = await readPrivateFile(paths.nodeKey);
   return text === null ? null : parse(paths.nodeKey, text);
@@ -34,6 +34,8 @@ async function parse(path: string, text: string): Promise<NodeKey> {
   try {
     return { identity: identity!.trim(), recipient: await identityToRecipient(identity!.trim()) };
   } catch (cause) {
-    throw new KeyError('malformed', `${path} holds no age identity: remove it, and a new one is made`, { cause });
+    throw new KeyError('malformed', `${path} holds no age identity: remove it, and the server creates a new one`, {
+      cause,
+    });
   }
 }

@@ -1,4 +1,4 @@
-/** An organization's age identities: the keys of all its files, kept sealed to the master key. */
+/** Owns an organization's age identities, which open all its files: creates and opens them, sealed to the master key. */
 import { createHash } from 'node:crypto';
 import { armor, Decrypter, identityToRecipient } from 'age-encryption';
 import type { Org, SealedIdentity } from '../../db/control/orgs.js';
@@ -6,7 +6,7 @@ import { KeyError } from '../error.js';
 import { generateIdentityOf, type IdentityType, type MasterKey } from './master.js';
 import { sealText } from './sealedtext.js';
 
-/** Makes an identity; `sealedIdentity` is an armored age file that only the master key opens. */
+/** Creates an identity; `sealedIdentity` is an armored age file that only the master key opens. */
 export async function createOrgIdentity(
   masterRecipient: string,
   type: IdentityType = 'x25519',

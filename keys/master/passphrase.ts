@@ -1,4 +1,4 @@
-/** A master identity under a passphrase: an age file as `age -p` writes it, in binary or armored. */
+/** Encrypts and decrypts a master identity under a passphrase, as `age -p` does, in binary or armored. */
 import { armor, Decrypter, Encrypter } from 'age-encryption';
 import { KeyError } from '../error.js';
 

@@ -1,12 +1,12 @@
-/** Where the master identity and its passphrase are read from: a file, a file descriptor, a systemd credential, a person. */
+/** Reads the master identity and its passphrase from their source: a file, a file descriptor, a systemd credential, a person. */
 import { closeSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Paths } from '../../config/paths.js';
 import { KeyError } from '../error.js';
 
-/** What can be had only once, so that it is kept for this process and the ones it starts; null: not read yet, or a file. */
+/** Secrets that can be read only once, kept for this process and its children; null: not read yet, or a file. */
 export interface KnownSecrets {
-  /** What the descriptor of the master identity held, base64. */
+  /** The content of the master identity's descriptor, base64. */
   master: string | null;
   passphrase: string | null;
 }
@@ -16,13 +16,13 @@ export type SecretPaths = Pick<Paths, 'masterKey'> & Partial<Pick<Paths, 'master
 export interface MasterSecrets {
   /** The path of a file, or `fd:N`. */
   readonly masterKey: string;
-  /** Whether it may change under a running process, and be replaced by a command. */
+  /** Whether the master identity is a file, which may change under a running process and which commands can replace. */
   readonly isFile: boolean;
   /** The master identity as it is stored; null: no such file. @throws KeyError */
   readMaster(): Promise<Buffer | null>;
-  /** Whether a passphrase is configured: what is made then is protected by it. */
+  /** Whether a passphrase is configured: it protects a new master key. */
   readonly hasPassphrase: boolean;
-  /** @throws KeyError `locked` when there is none and nobody to ask */
+  /** @throws KeyError `locked` when there is none, and no person to ask */
   readPassphrase(): Promise<string>;
   known(): KnownSecrets;
 }
@@ -30,7 +30,7 @@ export interface MasterSecrets {
 export interface SecretOptions {
   /** Asks a person for the passphrase; absent where there is none. */
   ask?: (() => Promise<string>) | undefined;
-  /** What another process has read already. */
+  /** Secrets that another process has read already. */
   known?: KnownSecrets;
 }
 
@@ -60,12 +60,12 @@ async function obtainPassphrase(masterKey: string, source: string | null, ask: S
   if (source === null && ask === undefined)
     throw new KeyError(
       'locked',
-      `master key ${masterKey} is protected by a passphrase: say with masterKeyPassphraseFile where that is`,
+      `master key ${masterKey} is protected by a passphrase: set masterKeyPassphraseFile to its file`,
     );
   if (source === null) return ask!();
   const bytes = await readSecret(source);
   if (bytes === null) throw new KeyError('missing', `there is no passphrase of the master key at ${source}`);
-  // An editor ends the line; whatever else is there belongs to the passphrase.
+  // An editor adds a line end; everything else belongs to the passphrase.
   return bytes.toString('utf8').replace(/\r?\n$/, '');
 }
 
@@ -85,7 +85,7 @@ async function readSecret(source: string): Promise<Buffer | null> {
   }
 }
 
-/** Closed at once, so that no process that is started from here inherits it. */
+/** Closes the descriptor at once, so that no child process inherits it. */
 function readDescriptor(descriptor: number): Buffer {
   try {
     return readFileSync(descriptor);

@@ -1,4 +1,4 @@
-/** File attributes on the wire (draft-ietf-secsh-filexfer-02, section 5), and the `ls -l` line that clients show. */
+/** Reads and writes file attributes (draft-ietf-secsh-filexfer-02, section 5), and formats the `ls -l` line that clients show. */
 import type { Attributes, Entry } from '../../storage/types.js';
 import type { PacketReader, PacketWriter } from './codec.js';
 
@@ -12,12 +12,12 @@ const folderBit = 0o040000;
 const fileBit = 0o100000;
 
 /**
- * Owner and group of everything: a client that shows numbers must get some, or it makes it root's. Their name is the
+ * Owner and group of every file: without numbers some clients show root as the owner. Their name is the
  * organization's (users-groups-by-id@openssh.com).
  */
 export const ownerNumber = 1000;
 
-/** What a client sets; the owner's numbers are read and forgotten, as no one owns a file but its organization. */
+/** The attributes that a client sets; owner numbers are read and dropped, as the organization owns every file. */
 export interface GivenAttributes {
   /** null: not given. */
   size: number | null;
@@ -69,7 +69,7 @@ export function formatLongName(entry: Entry, owner: string, nowMs: number): stri
   return `${kind}${bits}    1 ${who} ${who} ${String(entry.size).padStart(8)} ${formatTime(entry.mtimeMs, nowMs)} ${toShown(entry.name)}`;
 }
 
-/** Clients print the line as it is: what moves a terminal's cursor becomes `?`, as `ls` does it. */
+/** Clients print the line as it is: control characters become `?`, as in `ls`. */
 function toShown(name: string): string {
   return name.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
 }

@@ -1,24 +1,23 @@
 /**
- * Checksums of files: check-file-name and check-file-handle (draft-ietf-secsh-filexfer-extensions-00, section 3), which
- * WinSCP asks for, and check-file as paramiko asks for it.
+ * Computes checksums of files: check-file-name and check-file-handle (draft-ietf-secsh-filexfer-extensions-00, section 3),
+ * which WinSCP requests, and check-file as paramiko requests it.
  */
 import { createHash } from 'node:crypto';
 import { type PacketReader, PacketWriter } from './codec.js';
 import { SftpError } from './error.js';
 import { entryOf, readHandle } from './files.js';
 import { type Handle, newReaderHandle } from './handles.js';
-import { readPath } from './path.js';
 import { type Reply, replyNumbers } from './reply.js';
 import type { Context, Handler } from './request.js';
 
-/** By the names of the draft. All are asked for by somebody; which of them can be trusted is for the client to say. */
+/** By the names of the draft. Some client requests each of them; the client decides which to trust. */
 const algorithms: readonly string[] = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];
 
 /** In memory at once. */
 export const hashedBytes = 1024 * 1024;
 /** A block may be no smaller: the draft, section 3. */
 const leastBlockBytes = 256;
-/** Hashes in one answer; the smallest packet that clients must take has room for 34,000 bytes. */
+/** Hashes in one answer; the smallest packet that clients must accept holds 34,000 bytes. */
 const mostHashBytes = 32 * 1024;
 
 interface Range {
@@ -44,7 +43,7 @@ export function checkHandle({ echo }: { echo: boolean }): Handler<{ handle: Hand
 }
 
 export const checkPath: Handler<{ path: string; range: Range }> = {
-  read: (packet) => ({ path: readPath(packet), range: readRange(packet) }),
+  read: (packet) => ({ path: packet.path(), range: readRange(packet) }),
   async run(context, { path, range }, id) {
     const { space } = context;
     const { size } = await space.stat(path);
@@ -66,7 +65,7 @@ function readRange(packet: PacketReader): Range {
   return { algorithm: wanted.find((name) => algorithms.includes(name)) ?? null, offset, length, blockBytes };
 }
 
-/** The whole file's SHA-256 was computed when it was uploaded. null: it is not that what is asked for, or not known. */
+/** The whole file's SHA-256 was computed when it was uploaded. null: the client asks for another checksum, or it is not known. */
 async function recall(range: Range, size: number, known: () => Promise<string | null>): Promise<Buffer | null> {
   const isWhole = range.offset === 0 && (range.length === 0 || range.length >= size) && range.blockBytes === 0;
   const found = isWhole && range.algorithm === 'sha256' ? await known() : null;

@@ -1,109 +1,39 @@
-/** SFTP's wire types (draft-ietf-secsh-filexfer-02, sections 3 and 4): a bounds-checked reader and a growing writer. */
+/** SFTP packets (draft-ietf-secsh-filexfer-02, sections 3 and 4): the wire format of keys/wire.ts, with SFTP's errors, paths and lengths. */
+import { WireReader, WireWriter } from '../../keys/wire.js';
+import { decodePath, normalizePath } from '../../storage/path.js';
 import { SpaceError } from '../../storage/types.js';
 import { SftpError } from './error.js';
 
 /** Reads a packet from its front. Every method throws SftpError `malformed` where the packet ends too early. */
-export class PacketReader {
-  private offset = 0;
-
-  constructor(private readonly bytes: Buffer) {}
-
-  get remaining(): number {
-    return this.bytes.length - this.offset;
-  }
-
-  u8(): number {
-    return this.bytes[this.take(1)]!;
-  }
-
-  u32(): number {
-    return this.bytes.readUInt32BE(this.take(4));
-  }
-
+export class PacketReader extends WireReader {
   /** Throws SpaceError `too_large` above 2^53 - 1: no file is that large, and a Number could not hold it exactly. */
   u64(): number {
-    const at = this.take(8);
-    const high = this.bytes.readUInt32BE(at);
+    const high = this.u32();
+    const low = this.u32();
     if (high > 0x1fffff) throw new SpaceError('too_large', 'a 64-bit number beyond 2^53');
-    return high * 0x1_0000_0000 + this.bytes.readUInt32BE(at + 4);
+    return high * 0x1_0000_0000 + low;
   }
 
-  /** A view of the packet, not a copy. */
-  string(): Buffer {
-    const length = this.u32();
-    const at = this.take(length);
-    return this.bytes.subarray(at, at + length);
+  /** An absolute path: a relative one starts at `/`, and `..` never leads above it. Throws SpaceError `bad_name`. */
+  path(): string {
+    return normalizePath(decodePath(this.string()));
   }
 
-  /** What is left, as a view. */
-  rest(): Buffer {
-    return this.bytes.subarray(this.take(this.remaining));
-  }
-
-  private take(length: number): number {
-    const at = this.offset;
-    if (length > this.remaining)
-      throw new SftpError('malformed', `a packet ends ${length - this.remaining} bytes too early`);
-    this.offset = at + length;
-    return at;
+  protected override cutShort(missing: number): Error {
+    return new SftpError('malformed', `a packet ends ${missing} bytes too early`);
   }
 }
 
-/** Writes a packet with its length in front. */
-export class PacketWriter {
-  private bytes: Buffer;
-  private offset = 4;
-
-  constructor(type: number, roomBytes = 128) {
-    this.bytes = Buffer.allocUnsafe(4 + roomBytes);
-    this.u8(type);
+/** Writes a packet, whose length comes first. */
+export class PacketWriter extends WireWriter {
+  constructor(type: number, expectedBytes = 128) {
+    super(4 + expectedBytes);
+    this.u32(0).u8(type);
   }
 
-  u8(value: number): this {
-    const at = this.reserve(1);
-    this.bytes.writeUInt8(value, at);
-    return this;
-  }
-
-  u32(value: number): this {
-    const at = this.reserve(4);
-    this.bytes.writeUInt32BE(value, at);
-    return this;
-  }
-
-  u64(value: number): this {
-    const at = this.reserve(8);
-    this.bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
-    this.bytes.writeUInt32BE(value % 0x1_0000_0000, at + 4);
-    return this;
-  }
-
-  string(value: string | Buffer): this {
-    const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-    return this.u32(bytes.length).raw(bytes);
-  }
-
-  /** Bytes without their length in front. */
-  raw(bytes: Buffer): this {
-    const at = this.reserve(bytes.length);
-    bytes.copy(this.bytes, at);
-    return this;
-  }
-
-  finish(): Buffer {
-    this.bytes.writeUInt32BE(this.offset - 4, 0);
-    return this.bytes.subarray(0, this.offset);
-  }
-
-  /** May replace `bytes`, so that it comes before any look at them. */
-  private reserve(length: number): number {
-    const at = this.offset;
-    if (at + length > this.bytes.length) {
-      const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, at + length));
-      this.bytes.copy(grown, 0, 0, at);
-      this.bytes = grown;
-    }
-    this.offset = at + length;
-    return at;
+  override finish(): Buffer {
+    const packet = super.finish();
+    packet.writeUInt32BE(packet.length - 4, 0);
+    return packet;
   }
 }

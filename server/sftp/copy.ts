@@ -1,4 +1,4 @@
-/** copy-data (draft-ietf-secsh-filexfer-extensions-00, section 7): from one open file into another, on the server. */
+/** Serves copy-data (draft-ietf-secsh-filexfer-extensions-00, section 7): copies from one open file into another. */
 import type { Upload } from '../../intake/types.js';
 import { SftpError } from './error.js';
 import { asUpload, entryOf, readHandle } from './files.js';
@@ -19,7 +19,7 @@ interface CopyArgs {
   toOffset: number;
 }
 
-/** Sealed anew under the key of the other file, as any upload; what it copies counts as written by the client. */
+/** The copy is sealed under the key of the other file, as any upload, and counts as written by the client. */
 export const copyData: Handler<CopyArgs> = {
   read(packet, { handles }) {
     const from = handles.find(packet.string());
@@ -45,7 +45,7 @@ async function copy(
   toOffset: number,
   length: number,
 ): Promise<number> {
-  // Also where there is nothing to copy: the handle must be one to read from.
+  // Also where there is nothing to copy: the handle must be open for reading.
   await readHandle(from, fromOffset, 0);
   let copied = 0;
   while (copied < length) {

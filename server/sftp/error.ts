@@ -1,4 +1,4 @@
-/** What may go wrong in the SFTP layer itself, as one error class with a closed set of codes. */
+/** Owns the errors of the SFTP layer itself: one error class with a closed set of codes. */
 export type SftpErrorCode =
   /** The client breaks the protocol: its session ends. */
   | 'malformed'
@@ -8,9 +8,9 @@ export type SftpErrorCode =
   | 'too_many_handles'
   /** The handle is of another kind, or was not opened for that. */
   | 'wrong_handle'
-  /** Not this way: the same file twice, a block of no size. */
+  /** Arguments that make no sense: the same file twice, a block without size. */
   | 'bad_request'
-  /** No one of that name, or no algorithm. */
+  /** There is no such user, or no such algorithm. */
   | 'unknown_name'
   /** There are no links here. */
   | 'no_links'

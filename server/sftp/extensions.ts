@@ -1,19 +1,19 @@
-/** The extensions that are advertised and served: OpenSSH's (its PROTOCOL document, section 4), and checksums. */
+/** Owns the table of the extensions that are advertised and served: OpenSSH's (its PROTOCOL document, section 4), and checksums. */
 import { checkHandle, checkPath, hashedBytes } from './checksum.js';
 import { PacketWriter } from './codec.js';
 import { copyBytes, copyData } from './copy.js';
 import { mostTransferBytes, syncFile } from './files.js';
 import { longestPacket } from './frame.js';
 import { expandPath, findHome, nameOwners } from './homes.js';
-import { looksInside, renamePath, setPathAttributes } from './paths.js';
+import { looksInsideReadOnly, renamePath, setPathAttributes } from './paths.js';
 import { replyNumbers } from './reply.js';
 import { type AnyRequest, atOnce, byBoth, byHandle, byPath, type Handler, type Request } from './request.js';
 import { measureHandle, measurePath } from './statvfs.js';
 
 export type Extension = AnyRequest & { readonly version: string };
 
-/** OpenSSH 8.5 and later ask once, and then read and write in the sizes that they are told. */
-const tellLimits: Handler<null> = {
+/** OpenSSH 8.5 and later ask once, and then read and write in these sizes. */
+const replyLimits: Handler<null> = {
   read: () => null,
   run: ({ handles }, _args, id) =>
     Promise.resolve(
@@ -35,11 +35,17 @@ export const extensions: ReadonlyMap<string, Extension> = new Map([
     order: byPath,
     handler: renamePath({ overwrite: true }),
   }),
-  row('2', { name: 'statvfs@openssh.com', writes: false, reads: looksInside, order: byPath, handler: measurePath }),
+  row('2', {
+    name: 'statvfs@openssh.com',
+    writes: false,
+    reads: looksInsideReadOnly,
+    order: byPath,
+    handler: measurePath,
+  }),
   row('2', { name: 'fstatvfs@openssh.com', writes: false, order: byHandle, handler: measureHandle }),
   row('1', { name: 'fsync@openssh.com', writes: true, order: byHandle, handler: syncFile }),
   row('1', { name: 'lsetstat@openssh.com', writes: true, order: byPath, handler: setPathAttributes }),
-  row('1', { name: 'limits@openssh.com', writes: false, order: atOnce, handler: tellLimits }),
+  row('1', { name: 'limits@openssh.com', writes: false, order: atOnce, handler: replyLimits }),
   row('1', { name: 'expand-path@openssh.com', writes: false, order: atOnce, handler: expandPath }),
   row('1', {
     name: 'copy-data',

@@ -1,15 +1,14 @@
-/** Requests on files: open, read, write, close, and what concerns an open handle. */
+/** Serves the requests on files: open, read, write, close, and attributes and sync of an open handle. */
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
-import { readPath } from './path.js';
 import { replyAttributes, replyData, replyHandle, replyStatus } from './reply.js';
 import type { Context, Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
-import { Lane } from './tasklock.js';
+import { TaskLock } from './tasklock.js';
 
-/** The most that one READ answers and one WRITE should carry: what OpenSSH's server says, and the fastest measured. */
+/** The longest READ answer, and the longest WRITE advertised: as OpenSSH's server, and the fastest measured. */
 export const mostTransferBytes = 255 * 1024;
 
 /** draft-ietf-secsh-filexfer-02, section 6.3. */
@@ -26,9 +25,9 @@ export function opensForWriting({ flags }: OpenArgs): boolean {
 }
 
 export const openFile: Handler<OpenArgs> = {
-  read: (packet) => ({ path: readPath(packet), flags: packet.u32(), given: readAttributes(packet) }),
+  read: (packet) => ({ path: packet.path(), flags: packet.u32(), given: readAttributes(packet) }),
   async run({ handles, space, intake }, args, id) {
-    handles.checkRoom();
+    handles.requireFreeHandle();
     const { path, flags, given } = args;
     const isSet = (flag: number) => (flags & flag) !== 0;
     if (!opensForWriting(args)) return replyHandle(id, handles.add(newReaderHandle(await space.openRead(path))));
@@ -40,8 +39,8 @@ export const openFile: Handler<OpenArgs> = {
       attributes: given.attributes,
     });
     // Two uploads of one path end in the order of their CLOSEs: the later one is the file.
-    const lane = handles.findUpload(path)?.lane ?? new Lane();
-    return replyHandle(id, handles.add(newUploadHandle(upload, lane, isSet(openFlags.read))));
+    const lock = handles.findUpload(path)?.lock ?? new TaskLock();
+    return replyHandle(id, handles.add(newUploadHandle(upload, lock, isSet(openFlags.read))));
   },
 };
 
@@ -93,7 +92,7 @@ export const closeFile: Handler<{ handle: Handle }> = {
       const { upload } = handle;
       await (upload.isRemoved ? upload.abort() : upload.finish()).finally(() => handles.forget(handle));
       if (!upload.isRemoved) {
-        recent.note(upload.entry());
+        recent.remember(upload.entry());
         tally.filesReceived++;
       }
     }
@@ -126,12 +125,12 @@ export const setHandleAttributes: Handler<{ handle: Handle; given: GivenAttribut
   },
 };
 
-/** An open file may lose its name: there is nothing left to set. */
+/** Another request may have removed the name of an open file: then its attributes no longer matter. */
 function ignoreGone(error: unknown): void {
   if (!(error instanceof SpaceError) || error.code !== 'not_found') throw error;
 }
 
-/** For the caller's turn on the handle. */
+/** Call it while holding the handle's task lock. */
 export async function setUploadAttributes(handle: UploadHandle, { size, attributes }: GivenAttributes): Promise<void> {
   if (size !== null) await handle.upload.setSize(size);
   handle.upload.setAttributes(attributes);

@@ -1,9 +1,8 @@
-/** Requests on folders: list, make, remove. */
+/** Serves the requests on folders: list, make, remove. */
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { type Handle, newFolderHandle } from './handles.js';
-import { readPath } from './path.js';
 import { replyEntries, replyHandle, replyStatus } from './reply.js';
 import type { Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
@@ -14,9 +13,9 @@ const pageEntries = 100;
 const pageBytes = 32_000;
 
 export const openFolder: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ space, handles }, { path }, id) {
-    handles.checkRoom();
+    handles.requireFreeHandle();
     const { kind } = await space.stat(path);
     if (kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is not a folder`);
     return replyHandle(id, handles.add(newFolderHandle(path)));
@@ -37,7 +36,7 @@ export const readFolder: Handler<{ handle: Handle }> = {
   },
 };
 
-/** A folder that was removed while it is listed has come to its end. */
+/** The listing of a folder that was removed meanwhile ends. */
 function endOfGone(error: unknown): Entry[] {
   if (error instanceof SpaceError && (error.code === 'not_found' || error.code === 'not_a_folder')) return [];
   throw error;
@@ -54,7 +53,7 @@ function takePage(entries: readonly Entry[], owner: string): readonly Entry[] {
 }
 
 export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
-  read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),
+  read: (packet) => ({ path: packet.path(), given: readAttributes(packet) }),
   async run({ space }, { path, given }, id) {
     await space.mkdir(path, given.attributes);
     return replyStatus(id, okStatus);
@@ -62,7 +61,7 @@ export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
 };
 
 export const removeFolder: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ space }, { path }, id) {
     await space.rmdir(path);
     return replyStatus(id, okStatus);

@@ -1,13 +1,13 @@
-/** The open files and folders of one session. */
+/** Owns the table of the open files and folders of one session. */
 import type { Upload } from '../../intake/types.js';
 import { isBelow } from '../../storage/path.js';
 import type { Reader } from '../../storage/types.js';
 import { SftpError } from './error.js';
-import { Lane } from './tasklock.js';
+import { TaskLock } from './tasklock.js';
 
 interface Ordered {
   /** Requests on one handle run in the order in which they came. */
-  readonly lane: Lane;
+  readonly lock: TaskLock;
 }
 
 export interface ReaderHandle extends Ordered {
@@ -33,37 +33,40 @@ export interface FolderHandle extends Ordered {
 
 export type Handle = ReaderHandle | UploadHandle | FolderHandle;
 
-/** Room for handles that several sessions share. */
+/** The limit on open handles that several sessions share. */
 export interface HandleShare {
-  hasRoom(): boolean;
+  isBelowLimit(): boolean;
   add(): void;
   remove(count: number): void;
 }
 
 export class HandleTable {
-  private readonly handles = new Map<number, Handle>();
+  readonly #handles = new Map<number, Handle>();
   /** In progress, in the order of their OPEN; also those whose CLOSE waits for its turn. */
-  private readonly uploads = new Set<UploadHandle>();
-  private nextNumber = 0;
+  readonly #uploads = new Set<UploadHandle>();
+  #nextNumber = 0;
+  readonly #share: HandleShare | null;
 
   constructor(
     readonly most: number,
-    private readonly share: HandleShare | null = null,
-  ) {}
+    share: HandleShare | null = null,
+  ) {
+    this.#share = share;
+  }
 
   /** Throws SftpError `too_many_handles`. */
-  checkRoom(): void {
-    if (this.handles.size >= this.most)
+  requireFreeHandle(): void {
+    if (this.#handles.size >= this.most)
       throw new SftpError('too_many_handles', `more than ${this.most} open handles in one session`);
-    if (this.share?.hasRoom() === false)
-      throw new SftpError('too_many_handles', 'as many open handles of one organization as there may be');
+    if (this.#share?.isBelowLimit() === false)
+      throw new SftpError('too_many_handles', 'the limit on open handles of the organization is reached');
   }
 
   add(handle: Handle): Buffer {
-    const number = this.nextNumber++ % 0x1_0000_0000;
-    this.handles.set(number, handle);
-    this.share?.add();
-    if (handle.kind === 'upload') this.uploads.add(handle);
+    const number = this.#nextNumber++ % 0x1_0000_0000;
+    this.#handles.set(number, handle);
+    this.#share?.add();
+    if (handle.kind === 'upload') this.#uploads.add(handle);
     const name = Buffer.allocUnsafe(4);
     name.writeUInt32BE(number, 0);
     return name;
@@ -71,60 +74,60 @@ export class HandleTable {
 
   /** Throws SftpError `unknown_handle`. */
   find(name: Buffer): Handle {
-    const handle = name.length === 4 ? this.handles.get(name.readUInt32BE(0)) : undefined;
+    const handle = name.length === 4 ? this.#handles.get(name.readUInt32BE(0)) : undefined;
     if (handle === undefined) throw new SftpError('unknown_handle', 'a handle that is not open');
     return handle;
   }
 
-  /** Finds a handle that is to be closed: requests that come later no longer find it. */
+  /** Removes and returns a handle that is being closed: later requests no longer find it. */
   take(name: Buffer): Handle {
     const handle = this.find(name);
-    this.handles.delete(name.readUInt32BE(0));
-    this.share?.remove(1);
+    this.#handles.delete(name.readUInt32BE(0));
+    this.#share?.remove(1);
     return handle;
   }
 
-  /** An upload has ended: its path is a file's again, or nobody's. */
+  /** An upload has ended: `findUpload` no longer returns it. */
   forget(upload: UploadHandle): void {
-    this.uploads.delete(upload);
+    this.#uploads.delete(upload);
   }
 
-  /** Takes every handle, when the session ends. */
+  /** Removes and returns every handle, when the session ends. */
   takeAll(): Handle[] {
-    const all = [...this.handles.values()];
-    this.handles.clear();
-    this.share?.remove(all.length);
-    this.uploads.clear();
+    const all = [...this.#handles.values()];
+    this.#handles.clear();
+    this.#share?.remove(all.length);
+    this.#uploads.clear();
     return all;
   }
 
   /** The upload that this session has in progress at a path; the latest one, should there be two. null: none. */
   findUpload(path: string): UploadHandle | null {
     let found: UploadHandle | null = null;
-    for (const handle of this.uploads) if (!handle.upload.isRemoved && handle.upload.path === path) found = handle;
+    for (const handle of this.#uploads) if (!handle.upload.isRemoved && handle.upload.path === path) found = handle;
     return found;
   }
 
-  /** A folder was renamed: whoever lists it, or one below it, goes on there. */
+  /** A folder was renamed: open listings of it, and of folders below it, continue under the new name. */
   moveFolders(from: string, to: string): void {
-    for (const handle of this.handles.values())
+    for (const handle of this.#handles.values())
       if (handle.kind === 'folder' && (handle.path === from || isBelow(handle.path, from)))
         handle.path = to + handle.path.slice(from.length);
   }
 
   countUploads(): number {
-    return this.uploads.size;
+    return this.#uploads.size;
   }
 }
 
 export function newReaderHandle(reader: Reader): ReaderHandle {
-  return { kind: 'reader', lane: new Lane(), reader, bytesRead: 0 };
+  return { kind: 'reader', lock: new TaskLock(), reader, bytesRead: 0 };
 }
 
-export function newUploadHandle(upload: Upload, lane: Lane, readable: boolean): UploadHandle {
-  return { kind: 'upload', lane, upload, readable };
+export function newUploadHandle(upload: Upload, lock: TaskLock, readable: boolean): UploadHandle {
+  return { kind: 'upload', lock, upload, readable };
 }
 
 export function newFolderHandle(path: string): FolderHandle {
-  return { kind: 'folder', lane: new Lane(), path, afterName: null, isExhausted: false };
+  return { kind: 'folder', lock: new TaskLock(), path, afterName: null, isExhausted: false };
 }

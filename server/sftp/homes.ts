@@ -1,4 +1,5 @@
-/** Extensions about names: what `~` means, whose home is where, and who owns files. */
+/** Serves the extensions about users: expands `~`, names home directories, and names the owners of files. */
+import { encodeString } from '../../keys/wire.js';
 import { decodePath, normalizePath } from '../../storage/path.js';
 import { ownerNumber } from './attributes.js';
 import { PacketReader, PacketWriter } from './codec.js';
@@ -51,13 +52,7 @@ function readNumbers(bytes: Buffer): number[] {
 
 /** An empty name is none. */
 function writeNames(numbers: readonly number[], org: string): Buffer {
-  const own = lengthened(org);
-  const none = lengthened('');
+  const own = encodeString(org);
+  const none = encodeString('');
   return Buffer.concat(numbers.map((number) => (number === ownerNumber ? own : none)));
-}
-
-function lengthened(name: string): Buffer {
-  const bytes = Buffer.from(`\0\0\0\0${name}`);
-  bytes.writeUInt32BE(bytes.length - 4, 0);
-  return bytes;
 }

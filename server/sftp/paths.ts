@@ -1,45 +1,44 @@
-/** Requests on paths: look, set attributes, remove, rename, resolve; and those about links, which there are none of. */
+/** Serves the requests on paths: stat, set attributes, remove, rename, resolve; refuses those about links. */
 import { isReadOnly, readOnlyRoots } from '../../storage/path.js';
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { setUploadAttributes } from './files.js';
 import type { UploadHandle } from './handles.js';
-import { readPath } from './path.js';
 import { replyAttributes, replyPath, replyStatus } from './reply.js';
 import type { Context, Handler } from './request.js';
 import { okStatus } from './status.js';
 
-/** rclone, sshfs and others look at a path that they have not closed yet: a session sees its own uploads. */
+/** rclone, sshfs and others stat a path that they have not closed yet: a session sees its own uploads. */
 export const statPath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ space, handles, recent }, { path }, id) {
     const own = handles.findUpload(path);
-    const entry = own === null ? await recent.see(path, () => space.stat(path)) : await statUpload(own);
+    const entry = own === null ? await recent.statOrRecall(path, () => space.stat(path)) : await statUpload(own);
     return replyAttributes(id, entry);
   },
 };
 
-/** The server's own folders are seen in the list of `/`; what is in them is nothing that an uploader needs. */
-export function looksInside({ path }: { path: string }): boolean {
+/** An upload-only session sees the read-only folders in the list of `/`, and nothing inside them. */
+export function looksInsideReadOnly({ path }: { path: string }): boolean {
   return isReadOnly(path) && !readOnlyRoots.includes(path);
 }
 
-/** After the writes that came before: clients compare the size with what they sent. */
-function statUpload({ lane, upload }: UploadHandle): Promise<Entry> {
-  return lane.exclusive(() => Promise.resolve(upload.entry()));
+/** Waits for the writes before it: clients compare the size with the bytes that they sent. */
+function statUpload({ lock, upload }: UploadHandle): Promise<Entry> {
+  return lock.exclusive(() => Promise.resolve(upload.entry()));
 }
 
 export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }> = {
-  read: (packet) => ({ path: readPath(packet), given: readAttributes(packet) }),
+  read: (packet) => ({ path: packet.path(), given: readAttributes(packet) }),
   async run(context, { path, given }, id) {
     const own = context.handles.findUpload(path);
     if (own !== null) {
-      await own.lane.exclusive(() => setUploadAttributes(own, given));
+      await own.lock.exclusive(() => setUploadAttributes(own, given));
     } else {
       if (given.size !== null) await resizeFile(context, path, given.size);
       const { space, recent } = context;
-      await recent.change(path, given.attributes, () => space.setAttributes(path, given.attributes));
+      await recent.setOrRemember(path, given.attributes, () => space.setAttributes(path, given.attributes));
     }
     return replyStatus(id, okStatus);
   },
@@ -47,7 +46,7 @@ export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }
 
 /** A file of another size is another version of it: it enters as an upload of its own. */
 async function resizeFile({ space, intake, recent }: Context, path: string, size: number): Promise<void> {
-  const entry = await recent.see(path, () => space.stat(path));
+  const entry = await recent.statOrRecall(path, () => space.stat(path));
   if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder and has no size`);
   if (entry.size === size) return;
   const upload = await intake.begin(path, {
@@ -67,7 +66,7 @@ async function resizeFile({ space, intake, recent }: Context, path: string, size
 }
 
 export const removeFile: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run({ intake, recent }, { path }, id) {
     await intake.remove(path);
     recent.forget(path);
@@ -83,7 +82,7 @@ interface RenameArgs {
 /** SSH_FXP_RENAME never overwrites (draft-ietf-secsh-filexfer-02, section 6.5); posix-rename@openssh.com does. */
 export function renamePath({ overwrite }: { overwrite: boolean }): Handler<RenameArgs> {
   return {
-    read: (packet) => ({ from: readPath(packet), to: readPath(packet) }),
+    read: (packet) => ({ from: packet.path(), to: packet.path() }),
     async run({ intake, handles, recent }, { from, to }, id) {
       await intake.rename(from, to, overwrite);
       recent.move(from, to);
@@ -95,7 +94,7 @@ export function renamePath({ overwrite }: { overwrite: boolean }): Handler<Renam
 
 /** Only normalizes: clients resolve names that they are about to create. */
 export const resolvePath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   run: (_context, { path }, id) => Promise.resolve(replyPath(id, path)),
 };
 

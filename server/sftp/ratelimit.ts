@@ -1,69 +1,75 @@
-/** How fast bytes may go: a bucket of tokens that many sessions share, and one session's waits for it. */
+/** Limits transfer rates: a token bucket that an organization's sessions share, and one session's waits for it. */
 
-/** What may go at once after a pause, in seconds of the rate. */
+/** The burst that is allowed after an idle time, in seconds of the rate. */
 const burstSeconds = 1;
 
-export class Bucket {
-  private level = 0;
-  private at: number;
-  private bytesPerSecond: number | null = null;
+export class TokenBucket {
+  #level = 0;
+  #at: number;
+  #bytesPerSecond: number | null = null;
 
-  /** Full when it gets its first rate. */
-  constructor(private readonly now: () => number) {
-    this.at = now();
+  readonly #now: () => number;
+
+  /** The bucket is full when it gets its first rate. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#at = now();
   }
 
-  /** null: as fast as it goes. */
+  /** null: no limit. */
   setRate(bytesPerSecond: number | null): void {
-    if (bytesPerSecond === this.bytesPerSecond) return;
-    this.bytesPerSecond = bytesPerSecond;
-    this.level = (bytesPerSecond ?? 0) * burstSeconds;
+    if (bytesPerSecond === this.#bytesPerSecond) return;
+    this.#bytesPerSecond = bytesPerSecond;
+    this.#level = (bytesPerSecond ?? 0) * burstSeconds;
   }
 
   /** Takes `bytes`, which may leave a debt; milliseconds until it is paid. */
   spend(bytes: number): number {
-    const rate = this.bytesPerSecond;
+    const rate = this.#bytesPerSecond;
     if (rate === null) return 0;
-    const now = this.now();
-    this.level = Math.min(rate * burstSeconds, this.level + (Math.max(0, now - this.at) / 1000) * rate) - bytes;
-    this.at = now;
-    return this.level >= 0 ? 0 : Math.ceil((-this.level / rate) * 1000);
+    const now = this.#now();
+    this.#level = Math.min(rate * burstSeconds, this.#level + (Math.max(0, now - this.#at) / 1000) * rate) - bytes;
+    this.#at = now;
+    return this.#level >= 0 ? 0 : Math.ceil((-this.#level / rate) * 1000);
   }
 }
 
-/** The buckets of an organization: what its clients send, and what they fetch. */
+/** The buckets of an organization: `up` for uploads, `down` for downloads. */
 export interface Buckets {
-  up: Bucket;
-  down: Bucket;
+  up: TokenBucket;
+  down: TokenBucket;
 }
 
-/** Waits that end early when nobody is left to wait for. */
-export class Pacer {
-  private readonly waiting = new Map<NodeJS.Timeout, () => void>();
-  private isReleased = false;
+/** Makes one session wait for its buckets; the waits end early when the client is gone. */
+export class RateLimiter {
+  readonly #waiting = new Map<NodeJS.Timeout, () => void>();
+  #isReleased = false;
+  readonly #buckets: Buckets | null;
 
-  constructor(private readonly buckets: Buckets | null) {}
+  constructor(buckets: Buckets | null) {
+    this.#buckets = buckets;
+  }
 
-  /** null: nothing to wait for. */
+  /** null: no wait is needed. */
   spend(way: keyof Buckets, bytes: number): Promise<void> | null {
-    const waitMs = this.isReleased ? 0 : (this.buckets?.[way].spend(bytes) ?? 0);
+    const waitMs = this.#isReleased ? 0 : (this.#buckets?.[way].spend(bytes) ?? 0);
     if (waitMs === 0) return null;
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        this.waiting.delete(timer);
+        this.#waiting.delete(timer);
         resolve();
       }, waitMs);
-      this.waiting.set(timer, resolve);
+      this.#waiting.set(timer, resolve);
     });
   }
 
-  /** Ends all waits, and there are none from here on. */
+  /** Ends all waits, and prevents new ones. */
   release(): void {
-    this.isReleased = true;
-    for (const [timer, resolve] of this.waiting) {
+    this.#isReleased = true;
+    for (const [timer, resolve] of this.#waiting) {
       clearTimeout(timer);
       resolve();
     }
-    this.waiting.clear();
+    this.#waiting.clear();
   }
 }

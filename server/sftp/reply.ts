@@ -1,4 +1,4 @@
-/** The packets that go back to the client (draft-ietf-secsh-filexfer-02, section 7). */
+/** Encodes the reply packets (draft-ietf-secsh-filexfer-02, section 7). */
 import type { Entry } from '../../storage/types.js';
 import { formatLongName, writeAttributes, writeNoAttributes } from './attributes.js';
 import { PacketWriter } from './codec.js';
@@ -24,8 +24,8 @@ export function replyVersion(extensions: Iterable<{ name: string; version: strin
 }
 
 export function replyStatus(id: number, status: Status): Reply {
-  const room = 1 + 4 + 4 + 4 + status.sentence.length + 4;
-  return new PacketWriter(replyNumbers.status, room)
+  const expectedBytes = 1 + 4 + 4 + 4 + status.sentence.length + 4;
+  return new PacketWriter(replyNumbers.status, expectedBytes)
     .u32(id)
     .u32(status.code)
     .string(status.sentence)

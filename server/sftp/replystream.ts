@@ -1,109 +1,111 @@
-/** The way out to the client: writes replies, and says when a client that doesn't read must be waited for. */
+/** Writes replies to the client, and makes the session wait for a client that does not read them. */
 import type { Writable } from 'node:stream';
 import type { Reply } from './reply.js';
 
 /** Bytes in the outlet's buffer past which replies wait. */
 const mostOutletBytes = 1024 * 1024;
 
-/** What OpenSSH and most clients take in one SSH packet. */
+/** The data of one SSH packet for OpenSSH and most clients. */
 const packetBytes = 32 * 1024;
 
 /** Answers up to this size are gathered. */
 const mostSmallBytes = 512;
 
-export class Outbox {
-  private gathered: Buffer[] = [];
-  private flushed: Promise<void> | null = null;
-  private isClosed = false;
-  private isHeld = false;
-  private waiting: (() => void)[] = [];
+export class ReplyStream {
+  #gathered: Buffer[] = [];
+  #flushed: Promise<void> | null = null;
+  #isClosed = false;
+  #isHeld = false;
+  #waiting: (() => void)[] = [];
 
   /** `outlet`: where the stream's bytes end up, when the stream itself doesn't wait for it (an SSH channel's socket). */
-  constructor(
-    private readonly stream: Writable,
-    private readonly outlet: Writable | null,
-  ) {
-    stream.on('drain', this.onDrain);
-    outlet?.on('drain', this.onDrain);
+  readonly #stream: Writable;
+  readonly #outlet: Writable | null;
+
+  constructor(stream: Writable, outlet: Writable | null) {
+    this.#stream = stream;
+    this.#outlet = outlet;
+    stream.on('drain', this.#onDrain);
+    outlet?.on('drain', this.#onDrain);
   }
 
-  /** Resolves when there is room for the next one. Replies to a client that is gone are dropped. */
+  /** Resolves when the next reply may be sent. Replies to a client that is gone are dropped. */
   async send(reply: Reply): Promise<void> {
-    if (this.isClosed) return;
+    if (this.#isClosed) return;
     if (Buffer.isBuffer(reply) && reply.length <= mostSmallBytes) {
-      await this.gather(reply);
+      await this.#gather(reply);
     } else {
       // Answers keep their order: the first one of all is that to INIT.
-      this.writeGathered();
-      if (Buffer.isBuffer(reply)) this.stream.write(reply);
-      else this.writeInParts(reply);
+      this.#writeGathered();
+      if (Buffer.isBuffer(reply)) this.#stream.write(reply);
+      else this.#writeInParts(reply);
     }
-    if (this.isCongested()) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    if (this.#isCongested()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** While it is held, what was sent counts as not gone. */
+  /** While it is held, `send` does not resolve. */
   hold(isHeld: boolean): void {
-    this.isHeld = isHeld;
-    this.onDrain();
+    this.#isHeld = isHeld;
+    this.#onDrain();
   }
 
-  /** From here on everything is dropped, and nobody waits. */
+  /** Drops all further replies and ends all waits. */
   close(): void {
-    this.isClosed = true;
-    this.stream.off('drain', this.onDrain);
-    this.outlet?.off('drain', this.onDrain);
-    this.release();
+    this.#isClosed = true;
+    this.#stream.off('drain', this.#onDrain);
+    this.#outlet?.off('drain', this.#onDrain);
+    this.#release();
   }
 
   /**
    * Small answers leave together when the turn of the event loop ends: a fast client sends several WRITEs a turn, and
    * each write to the socket costs a tenth of a millisecond. Resolves when it has left.
    */
-  private gather(reply: Buffer): Promise<void> {
-    this.gathered.push(reply);
-    this.flushed ??= new Promise((resolve) => {
+  #gather(reply: Buffer): Promise<void> {
+    this.#gathered.push(reply);
+    this.#flushed ??= new Promise((resolve) => {
       setImmediate(() => {
-        this.flushed = null;
-        this.writeGathered();
+        this.#flushed = null;
+        this.#writeGathered();
         resolve();
       });
     });
-    return this.flushed;
+    return this.#flushed;
   }
 
-  private writeGathered(): void {
-    const replies = this.gathered;
-    this.gathered = [];
-    if (!this.isClosed && replies.length > 0)
-      this.stream.write(replies.length === 1 ? replies[0]! : Buffer.concat(replies));
+  #writeGathered(): void {
+    const replies = this.#gathered;
+    this.#gathered = [];
+    if (!this.#isClosed && replies.length > 0)
+      this.#stream.write(replies.length === 1 ? replies[0]! : Buffer.concat(replies));
   }
 
-  /** The content goes out uncopied but for its front, which fills the packet that the header begins. */
-  private writeInParts([header, content]: readonly [Buffer, Buffer]): void {
+  /** Writes the content without a copy, except for its front, which fills the packet that the header begins. */
+  #writeInParts([header, content]: readonly [Buffer, Buffer]): void {
     const frontBytes = Math.min(content.length, packetBytes - header.length);
     // The SSH layer cuts this into packets and writes each to the socket: corked, they are one system call.
-    this.outlet?.cork();
-    this.stream.write(Buffer.concat([header, content.subarray(0, frontBytes)]));
-    if (frontBytes < content.length) this.stream.write(content.subarray(frontBytes));
-    this.outlet?.uncork();
+    this.#outlet?.cork();
+    this.#stream.write(Buffer.concat([header, content.subarray(0, frontBytes)]));
+    if (frontBytes < content.length) this.#stream.write(content.subarray(frontBytes));
+    this.#outlet?.uncork();
   }
 
-  private isCongested(): boolean {
+  #isCongested(): boolean {
     return (
-      !this.isClosed &&
-      (this.isHeld ||
-        this.stream.writableNeedDrain ||
-        (this.outlet !== null && this.outlet.writableLength > mostOutletBytes))
+      !this.#isClosed &&
+      (this.#isHeld ||
+        this.#stream.writableNeedDrain ||
+        (this.#outlet !== null && this.#outlet.writableLength > mostOutletBytes))
     );
   }
 
-  private readonly onDrain = (): void => {
-    if (!this.isCongested()) this.release();
+  readonly #onDrain = (): void => {
+    if (!this.#isCongested()) this.#release();
   };
 
-  private release(): void {
-    const waiting = this.waiting;
-    this.waiting = [];
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
     for (const resolve of waiting) resolve();
   }
 }

@@ -1,13 +1,13 @@
-/** What a request's handler gets and gives, and in which order requests run. */
+/** Declares a request's handler and its context, and owns the order in which requests run. */
 import type { Intake } from '../../intake/types.js';
 import type { Space } from '../../storage/types.js';
 import type { PacketReader } from './codec.js';
 import type { Handle, HandleTable } from './handles.js';
 import type { RecentUploads } from './recentuploads.js';
 import type { Reply } from './reply.js';
-import type { Lane } from './tasklock.js';
+import type { TaskLock } from './tasklock.js';
 
-/** What a session has moved, for the log. */
+/** Bytes and files that a session has transferred, for the log. */
 export interface Tally {
   bytesReceived: number;
   bytesSent: number;
@@ -15,26 +15,26 @@ export interface Tally {
   filesSent: number;
 }
 
-/** What the handlers of one session share. */
+/** The state that the handlers of one session share. */
 export interface Context {
   readonly space: Space;
   readonly intake: Intake;
   readonly handles: HandleTable;
-  /** Requests that name paths. */
-  readonly paths: Lane;
+  /** Orders the requests that name paths. */
+  readonly paths: TaskLock;
   readonly recent: RecentUploads;
   readonly tally: Tally;
   readonly now: () => number;
   /** Whether everything that changes anything is refused. */
   readonly isReadOnly: boolean;
-  /** The session was ended: what takes long should stop. */
+  /** The session was ended: long operations should stop. */
   readonly isAborted: () => boolean;
 }
 
 export interface Handler<A> {
   /** Reads the request's arguments, at once when it arrives. */
   read(packet: PacketReader, context: Context): A;
-  /** Does it, in its turn. Errors become a status. */
+  /** Executes the request in its turn. Errors become a status. */
   run(context: Context, args: A, id: number): Promise<Reply>;
 }
 
@@ -49,31 +49,31 @@ export type Order<A> = (context: Context, args: A, task: () => Promise<Reply>) =
 export const byPath: Order<unknown> = (context, _args, task) => context.paths.exclusive(task);
 
 export const byClose: Order<{ handle: Handle }> = (context, { handle }, task) =>
-  context.paths.shared(() => handle.lane.exclusive(task));
+  context.paths.shared(() => handle.lock.exclusive(task));
 
-export const byHandle: Order<{ handle: Handle }> = (_context, { handle }, task) => handle.lane.exclusive(task);
+export const byHandle: Order<{ handle: Handle }> = (_context, { handle }, task) => handle.lock.exclusive(task);
 
 /**
- * Both turns are taken when the request comes, so that two of them never wait for each other: whatever came first on one
- * handle came first on the other.
+ * Takes both locks when the request arrives, so that two requests never wait for each other: the first on one handle is
+ * the first on the other.
  */
 export const byBoth: Order<{ from: Handle; to: Handle }> = (_context, { from, to }, task) => {
-  // Uploads of one path share their lane.
-  if (from.lane === to.lane) return from.lane.exclusive(task);
+  // Uploads of one path share their lock.
+  if (from.lock === to.lock) return from.lock.exclusive(task);
   let release!: () => void;
   const done = new Promise<void>((resolve) => {
     release = resolve;
   });
   const turn = new Promise<void>((begin) => {
-    void from.lane.exclusive(() => {
+    void from.lock.exclusive(() => {
       begin();
       return done;
     });
   });
-  return to.lane.exclusive(() => turn.then(task)).finally(release);
+  return to.lock.exclusive(() => turn.then(task)).finally(release);
 };
 
-/** Nothing to wait for. */
+/** Runs without waiting. */
 export const atOnce: Order<unknown> = (_context, _args, task) => task();
 
 /** One row of the tables of requests and of extensions. */
@@ -81,11 +81,11 @@ export interface Request<A> {
   readonly name: string;
   /** Whether it changes anything: such requests are refused in a read-only session. */
   readonly writes: boolean | ((args: A) => boolean);
-  /** Whether it reads what an organization has: such requests are refused in a session that may upload only. */
+  /** Whether it reads an organization's data: such requests are refused in a session that may upload only. */
   readonly reads?: boolean | ((args: A) => boolean);
   readonly order: Order<A>;
   readonly handler: Handler<A>;
-  /** Bytes of memory that it takes, or its answer, where they are many: they count before it runs. */
+  /** Bytes of memory that it or its answer takes, where they are many: they count before it runs. */
   readonly costBytes?: (args: A) => number;
 }
 

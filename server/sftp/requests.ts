@@ -1,8 +1,16 @@
-/** THE table of SFTP version 3: every request with its number, whether it writes, its order and its handler. */
+/** Owns the table of SFTP version 3: every request with its number, whether it writes, its order and its handler. */
 import { isReadOnly } from '../../storage/path.js';
 import { closeFile, openFile, opensForWriting, readFile, setHandleAttributes, statHandle, writeFile } from './files.js';
 import { makeFolder, openFolder, readFolder, removeFolder } from './folders.js';
-import { looksInside, refuseLink, removeFile, renamePath, resolvePath, setPathAttributes, statPath } from './paths.js';
+import {
+  looksInsideReadOnly,
+  refuseLink,
+  removeFile,
+  renamePath,
+  resolvePath,
+  setPathAttributes,
+  statPath,
+} from './paths.js';
 import { type AnyRequest, atOnce, byClose, byHandle, byPath, type Request } from './request.js';
 
 /** INIT opens the session and EXTENDED names a row of the extensions' table: the session knows these two itself. */
@@ -28,7 +36,7 @@ export const requests: ReadonlyMap<number, AnyRequest> = new Map([
     costBytes: ({ length }) => length,
   }),
   row(6, { name: 'WRITE', writes: true, order: byHandle, handler: writeFile }),
-  row(7, { name: 'LSTAT', writes: false, reads: looksInside, order: byPath, handler: statPath }),
+  row(7, { name: 'LSTAT', writes: false, reads: looksInsideReadOnly, order: byPath, handler: statPath }),
   row(8, { name: 'FSTAT', writes: false, order: byHandle, handler: statHandle }),
   row(9, { name: 'SETSTAT', writes: true, order: byPath, handler: setPathAttributes }),
   row(10, { name: 'FSETSTAT', writes: true, order: byHandle, handler: setHandleAttributes }),
@@ -44,7 +52,7 @@ export const requests: ReadonlyMap<number, AnyRequest> = new Map([
   row(14, { name: 'MKDIR', writes: true, order: byPath, handler: makeFolder }),
   row(15, { name: 'RMDIR', writes: true, order: byPath, handler: removeFolder }),
   row(16, { name: 'REALPATH', writes: false, order: atOnce, handler: resolvePath }),
-  row(17, { name: 'STAT', writes: false, reads: looksInside, order: byPath, handler: statPath }),
+  row(17, { name: 'STAT', writes: false, reads: looksInsideReadOnly, order: byPath, handler: statPath }),
   row(18, { name: 'RENAME', writes: true, order: byPath, handler: renamePath({ overwrite: false }) }),
   row(19, { name: 'READLINK', writes: false, order: atOnce, handler: refuseLink }),
   row(20, { name: 'SYMLINK', writes: true, order: atOnce, handler: refuseLink }),

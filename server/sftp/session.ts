@@ -1,4 +1,4 @@
-/** One SFTP session over any duplex stream: takes requests in, runs them in their order, and holds clients that don't read. */
+/** Owns one SFTP session over any duplex stream: reads requests, runs them in their order, and slows clients that do not read. */
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Logger } from '../../config/logger.js';
 import type { Intake } from '../../intake/types.js';
@@ -9,16 +9,16 @@ import { extensions } from './extensions.js';
 import { closeFile } from './files.js';
 import { Framer } from './frame.js';
 import { type Handle, type HandleShare, HandleTable } from './handles.js';
-import { type Buckets, Pacer } from './ratelimit.js';
+import { type Buckets, RateLimiter } from './ratelimit.js';
 import { RecentUploads } from './recentuploads.js';
 import { type Reply, replyStatus, replyVersion } from './reply.js';
-import { Outbox } from './replystream.js';
+import { ReplyStream } from './replystream.js';
 import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './request.js';
 import { extendedNumber, initNumber, requests } from './requests.js';
 import { isServerFault, statusOf } from './status.js';
-import { Lane } from './tasklock.js';
+import { TaskLock } from './tasklock.js';
 
-/** Requests whose answers have not left yet; past either bound no more are taken from the stream. */
+/** Requests whose answers are not sent yet; past either bound the session reads no more requests. */
 const mostPending = 128;
 const mostPendingBytes = 4 * 1024 * 1024;
 
@@ -28,13 +28,13 @@ export interface SessionOptions {
   logger: Logger;
   now: () => number;
   maxHandles: number;
-  /** What the organization's sessions have open together. */
+  /** The open handles of all the organization's sessions. */
   handleShare?: HandleShare;
-  /** How fast the organization's sessions may go together. */
+  /** The transfer rates that the organization's sessions share. */
   buckets?: Buckets;
   /** Refuses every request that changes anything. */
   readOnly?: boolean;
-  /** Refuses every request that reads what the organization has. */
+  /** Refuses every request that reads the organization's data. */
   uploadOnly?: boolean;
   /** Where the stream's bytes end up, when the stream itself doesn't wait for it (an SSH channel's socket). */
   outlet?: Writable;
@@ -48,12 +48,12 @@ export interface SessionOptions {
  */
 export type SessionEnd = 'closed' | 'cut' | 'malformed' | 'aborted';
 
-/** Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) on `stream`, which stays open for the caller to end. */
+/** Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) on `stream`; the caller ends the stream. */
 export function serveStream(stream: Duplex, options: SessionOptions): Session {
   return new Session(stream, stream, options);
 }
 
-/** As serveStream, where the two ways are two streams: standard input and output. */
+/** As serveStream, on two streams: standard input and output. */
 export function servePipes(input: Readable, output: Writable, options: SessionOptions): Session {
   return new Session(input, output, options);
 }
@@ -63,217 +63,221 @@ export class Session {
   readonly ended: Promise<SessionEnd>;
   readonly tally: Tally = { bytesReceived: 0, bytesSent: 0, filesReceived: 0, filesSent: 0 };
 
-  private readonly context: Context;
-  private readonly framer = new Framer();
-  private readonly outbox: Outbox;
-  private readonly pacer: Pacer;
-  private isPaced = false;
-  private isInitialized = false;
-  private isInputOver = false;
-  private end: SessionEnd | null = null;
-  private isFinishing = false;
-  private pending = 0;
-  private pendingBytes = 0;
-  private resolveEnded!: (end: SessionEnd) => void;
+  readonly #context: Context;
+  readonly #framer = new Framer();
+  readonly #replies: ReplyStream;
+  readonly #rateLimiter: RateLimiter;
+  #isPaced = false;
+  #isInitialized = false;
+  #isInputOver = false;
+  #end: SessionEnd | null = null;
+  #isFinishing = false;
+  #pending = 0;
+  #pendingBytes = 0;
+  #resolveEnded!: (end: SessionEnd) => void;
+  readonly #input: Readable;
+  readonly #options: SessionOptions;
 
-  constructor(
-    private readonly input: Readable,
-    output: Writable,
-    private readonly options: SessionOptions,
-  ) {
+  constructor(input: Readable, output: Writable, options: SessionOptions) {
+    this.#input = input;
+    this.#options = options;
     this.ended = new Promise((resolve) => {
-      this.resolveEnded = resolve;
+      this.#resolveEnded = resolve;
     });
-    this.context = {
+    this.#context = {
       space: options.space,
       intake: options.intake,
       handles: new HandleTable(options.maxHandles, options.handleShare),
-      paths: new Lane(),
+      paths: new TaskLock(),
       recent: new RecentUploads(options.now),
       tally: this.tally,
       now: options.now,
       isReadOnly: options.readOnly === true,
-      isAborted: () => this.end === 'aborted',
+      isAborted: () => this.#end === 'aborted',
     };
-    this.outbox = new Outbox(output, options.outlet ?? null);
-    this.pacer = new Pacer(options.buckets ?? null);
-    input.on('data', this.onData);
-    input.once('end', () => this.endInput());
+    this.#replies = new ReplyStream(output, options.outlet ?? null);
+    this.#rateLimiter = new RateLimiter(options.buckets ?? null);
+    input.on('data', this.#onData);
+    input.once('end', () => this.#endInput());
     // A stream that failed has no end.
     input.on('error', () => {
-      this.lose();
-      this.endInput();
+      this.dropReplies();
+      this.#endInput();
     });
-    output.on('error', () => this.lose());
+    output.on('error', () => this.dropReplies());
   }
 
   /** Uploads in progress, those included that are being closed right now. */
   get isBusy(): boolean {
-    return this.pending > 0 || this.context.handles.countUploads() > 0;
+    return this.#pending > 0 || this.#context.handles.countUploads() > 0;
   }
 
-  /** While it is held, answers wait, and soon no more requests are taken. */
+  /** While it is held, answers wait, and soon the session reads no more requests. */
   hold(isHeld: boolean): void {
-    this.outbox.hold(isHeld);
+    this.#replies.hold(isHeld);
   }
 
-  /** The client is gone: what it had sent completely is still done (a CLOSE is a CLOSE), but nobody hears the answers. */
-  lose(): void {
-    this.outbox.close();
-    this.pacer.release();
-    this.pump();
+  /** The client is gone: requests that arrived whole still run (a CLOSE counts), but their answers are dropped. */
+  dropReplies(): void {
+    this.#replies.close();
+    this.#rateLimiter.release();
+    this.#pump();
   }
 
-  /** Ends the session now: nothing more is taken, uploads in progress publish nothing. */
+  /** Ends the session now: reads no more requests; uploads in progress publish nothing. */
   abort(): void {
-    this.stop('aborted');
-    this.outbox.close();
-    this.pacer.release();
-    this.finishWhenIdle();
+    this.#stop('aborted');
+    this.#replies.close();
+    this.#rateLimiter.release();
+    this.#finishWhenIdle();
   }
 
-  private endInput(): void {
-    this.isInputOver = true;
-    this.pump();
+  #endInput(): void {
+    this.#isInputOver = true;
+    this.#pump();
   }
 
-  private readonly onData = (chunk: Buffer): void => {
-    this.framer.push(chunk);
-    this.pump();
+  readonly #onData = (chunk: Buffer): void => {
+    this.#framer.push(chunk);
+    this.#pump();
   };
 
-  private pump(): void {
+  #pump(): void {
     try {
-      while (this.end === null && this.hasRoom()) {
-        const packet = this.framer.next();
+      while (this.#end === null && this.#canTakeMore()) {
+        const packet = this.#framer.next();
         if (packet === null) break;
-        this.receive(packet);
-        this.pace(packet.length);
+        this.#receive(packet);
+        this.#pace(packet.length);
       }
     } catch (error) {
       if (!isMalformed(error)) throw error;
-      this.options.logger.warn('SFTP session ended: the client broke the protocol', { detail: error.message });
-      this.stop('malformed');
+      this.#options.logger.warn('SFTP session ended: the client broke the protocol', { detail: error.message });
+      this.#stop('malformed');
     }
-    if (this.end === null && !this.hasRoom()) this.input.pause();
-    else if (this.input.isPaused()) this.input.resume();
-    this.finishWhenIdle();
+    if (this.#end === null && !this.#canTakeMore()) this.#input.pause();
+    else if (this.#input.isPaused()) this.#input.resume();
+    this.#finishWhenIdle();
   }
 
-  /** Takes nothing more until the organization's rate allows it: the channel's window then holds the client. */
-  private pace(bytes: number): void {
-    const wait = this.pacer.spend('up', bytes);
+  /** Reads no more requests until the organization's rate allows it: the channel's window then slows the client. */
+  #pace(bytes: number): void {
+    const wait = this.#rateLimiter.spend('up', bytes);
     if (wait === null) return;
-    this.isPaced = true;
+    this.#isPaced = true;
     void wait.then(() => {
-      this.isPaced = false;
-      this.pump();
+      this.#isPaced = false;
+      this.#pump();
     });
   }
 
-  private hasRoom(): boolean {
-    return !this.isPaced && this.pending < mostPending && this.pendingBytes < mostPendingBytes;
+  #canTakeMore(): boolean {
+    return !this.#isPaced && this.#pending < mostPending && this.#pendingBytes < mostPendingBytes;
   }
 
-  private receive(packet: Buffer): void {
+  #receive(packet: Buffer): void {
     const reader = new PacketReader(packet);
     const number = reader.u8();
-    if (!this.isInitialized) {
-      this.initialize(number, reader);
+    if (!this.#isInitialized) {
+      this.#initialize(number, reader);
       return;
     }
     const id = reader.u32();
-    this.options.onRequest?.();
+    this.#options.onRequest?.();
     let name = String(number);
     let costBytes = packet.length;
     let answer: Promise<Reply>;
     try {
       const request = findRequest(number, reader);
       name = request.name;
-      const args = request.handler.read(reader, this.context);
-      if (this.options.readOnly === true && changesAnything(request, args))
+      const args = request.handler.read(reader, this.#context);
+      if (this.#options.readOnly === true && changesAnything(request, args))
         throw new SftpError('read_only_session', `${name} in a read-only session`);
-      if (this.options.uploadOnly === true && readsAnything(request, args))
+      if (this.#options.uploadOnly === true && readsAnything(request, args))
         throw new SftpError('upload_only', `${name} in a session that may upload only`);
       costBytes += request.costBytes?.(args) ?? 0;
-      answer = request.order(this.context, args, () => this.run(request, args, id));
+      answer = request.order(this.#context, args, () => this.#run(request, args, id));
     } catch (error) {
       if (isMalformed(error)) throw error;
       answer = Promise.reject(error);
     }
-    void this.reply(packet, { id, name, costBytes }, answer);
+    void this.#reply(packet, { id, name, costBytes }, answer);
   }
 
-  /** In its turn. What a CLOSE that waited when the session was aborted had taken from the table, nothing else ends. */
-  private async run(request: AnyRequest, args: unknown, id: number): Promise<Reply> {
+  /** Runs in its turn. A CLOSE that waited when the session was aborted still releases its handle: the table no longer has it. */
+  async #run(request: AnyRequest, args: unknown, id: number): Promise<Reply> {
     const { handle } = (args ?? {}) as { handle?: Handle };
     const isRelease = request.handler === (closeFile as AnyRequest['handler']) && handle?.kind !== 'upload';
-    if (this.end !== 'aborted' || isRelease) return request.handler.run(this.context, args, id);
+    if (this.#end !== 'aborted' || isRelease) return request.handler.run(this.#context, args, id);
     if (handle?.kind === 'upload') await handle.upload.abort();
     throw new SftpError('ended', `${request.name} after the session was ended`);
   }
 
-  /** section 4: the client names its version, the server answers with the one that both speak, and its extensions. */
-  private initialize(number: number, reader: PacketReader): void {
+  /** Section 4: the client names its version, the server answers with the common version and its extensions. */
+  #initialize(number: number, reader: PacketReader): void {
     if (number !== initNumber) throw new SftpError('malformed', `request ${number} before INIT`);
     const version = reader.u32();
     if (version < 3) throw new SftpError('malformed', `the client speaks SFTP version ${version}, the least is 3`);
-    this.isInitialized = true;
-    void this.outbox.send(replyVersion(extensions.values()));
+    this.#isInitialized = true;
+    void this.#replies.send(replyVersion(extensions.values()));
   }
 
-  private async reply(
+  async #reply(
     packet: Buffer,
     { id, name, costBytes }: { id: number; name: string; costBytes: number },
     answer: Promise<Reply>,
   ): Promise<void> {
-    this.pending++;
-    this.pendingBytes += costBytes;
+    this.#pending++;
+    this.#pendingBytes += costBytes;
     let reply: Reply;
     try {
       reply = await answer;
     } catch (error) {
-      this.logFailure(name, error);
+      this.#logFailure(name, error);
       reply = replyStatus(id, statusOf(error));
     }
-    this.framer.recycle(packet);
-    const wait = this.pacer.spend('down', Buffer.isBuffer(reply) ? reply.length : reply[0].length + reply[1].length);
+    this.#framer.recycle(packet);
+    const wait = this.#rateLimiter.spend(
+      'down',
+      Buffer.isBuffer(reply) ? reply.length : reply[0].length + reply[1].length,
+    );
     if (wait !== null) await wait;
-    await this.outbox.send(reply);
-    this.pending--;
-    this.pendingBytes -= costBytes;
-    this.pump();
+    await this.#replies.send(reply);
+    this.#pending--;
+    this.#pendingBytes -= costBytes;
+    this.#pump();
   }
 
-  private logFailure(request: string, error: unknown): void {
-    const { logger } = this.options;
+  #logFailure(request: string, error: unknown): void {
+    const { logger } = this.#options;
     const cause = error instanceof Error ? error : new Error(String(error));
     const details = { request, code: (cause as { code?: unknown }).code, detail: cause.message };
-    if (isServerFault(error)) logger.error('SFTP request failed', { ...details, stack: cause.stack });
+    if (isServerFault(error))
+      logger.error('SFTP request failed; the client gets an error status', { ...details, stack: cause.stack });
     else logger.debug('SFTP request refused', details);
   }
 
-  /** Takes nothing more; what the client still sends is dropped, so that its end of the stream is seen. */
-  private stop(end: SessionEnd): void {
-    this.end ??= end;
-    this.input.off('data', this.onData);
-    this.input.resume();
+  /** Reads no more requests; drops further input, so that the end of the stream is still noticed. */
+  #stop(end: SessionEnd): void {
+    this.#end ??= end;
+    this.#input.off('data', this.#onData);
+    this.#input.resume();
   }
 
-  private finishWhenIdle(): void {
-    if (this.end === null && this.isInputOver && this.pending === 0)
-      this.end = this.framer.isBetweenPackets ? 'closed' : 'cut';
-    if (this.end === null || this.pending > 0 || this.isFinishing) return;
-    this.isFinishing = true;
-    void this.closeHandles().then(() => this.resolveEnded(this.end ?? 'aborted'));
+  #finishWhenIdle(): void {
+    if (this.#end === null && this.#isInputOver && this.#pending === 0)
+      this.#end = this.#framer.isBetweenPackets ? 'closed' : 'cut';
+    if (this.#end === null || this.#pending > 0 || this.#isFinishing) return;
+    this.#isFinishing = true;
+    void this.#closeHandles().then(() => this.#resolveEnded(this.#end ?? 'aborted'));
   }
 
-  private async closeHandles(): Promise<void> {
+  async #closeHandles(): Promise<void> {
     await Promise.all(
-      this.context.handles.takeAll().map(async (handle: Handle) => {
+      this.#context.handles.takeAll().map(async (handle: Handle) => {
         if (handle.kind === 'upload') await handle.upload.abort();
         if (handle.kind === 'reader')
-          await handle.reader.close().catch((error: unknown) => this.logFailure('CLOSE', error));
+          await handle.reader.close().catch((error: unknown) => this.#logFailure('CLOSE', error));
       }),
     );
   }

@@ -1,4 +1,4 @@
-/** What a client is told: the SFTP status and the fixed sentence of every error (draft-ietf-secsh-filexfer-02, section 7). */
+/** Owns the SFTP status and the fixed sentence for every error that a client gets (draft-ietf-secsh-filexfer-02, section 7). */
 import { SpaceError, type SpaceErrorCode } from '../../storage/types.js';
 import { SftpError, type SftpErrorCode } from './error.js';
 
@@ -25,7 +25,7 @@ const { noSuchFile, permissionDenied, failure, badMessage, unsupported } = statu
 const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   not_found: { code: noSuchFile, sentence: 'No such file or folder' },
   exists: { code: failure, sentence: 'A file or folder of this name is there already' },
-  // As OpenSSH's server has it: clients that look for a name below a file ask whether it is there.
+  // As OpenSSH's server has it: clients that stat a name below a file only ask whether it exists.
   not_a_folder: { code: noSuchFile, sentence: 'This is not a folder' },
   is_a_folder: { code: failure, sentence: 'This is a folder' },
   not_empty: { code: failure, sentence: 'The folder is not empty' },
@@ -59,12 +59,12 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   wrong_handle: { code: permissionDenied, sentence: 'The file was not opened for this' },
 };
 
-/** Anything that is neither a SpaceError nor an SftpError is a failure of ours, which is told as `failed`. */
+/** An error that is neither a SpaceError nor an SftpError is the server's failure: the client gets `failed`. */
 export function statusOf(error: unknown): Status {
   return error instanceof SpaceError || error instanceof SftpError ? statuses[error.code] : statuses.failed;
 }
 
-/** Whether the cause lies with the server and belongs in the log as an error. */
+/** Whether the server caused it, so that the log has it as an error. */
 export function isServerFault(error: unknown): boolean {
   if (error instanceof SpaceError) return error.code === 'failed' || error.code === 'damaged';
   return !(error instanceof SftpError);

@@ -1,22 +1,21 @@
-/** statvfs@openssh.com and fstatvfs@openssh.com: the organization's quota, as if it were a disk. */
+/** Serves statvfs@openssh.com and fstatvfs@openssh.com: reports the organization's quota as a file system. */
 import { isReadOnly } from '../../storage/path.js';
 import { PacketWriter } from './codec.js';
 import { entryOf } from './files.js';
 import type { Handle } from './handles.js';
-import { readPath } from './path.js';
 import { type Reply, replyNumbers } from './reply.js';
 import type { Context, Handler } from './request.js';
 
-/** Unit of the numbers of bytes; what `df` counts in, or a multiple. */
+/** The unit of sizes: a multiple of the unit of `df`. */
 const blockBytes = 4096;
 
 /** OpenSSH's PROTOCOL document, section 4.4: f_flag. */
 const flags = { readOnly: 1, noSetuid: 2 } as const;
 
 export const measurePath: Handler<{ path: string }> = {
-  read: (packet) => ({ path: readPath(packet) }),
+  read: (packet) => ({ path: packet.path() }),
   async run(context, { path }, id) {
-    // A client asks before its first CLOSE, too.
+    // A client may ask before its first CLOSE.
     if (context.handles.findUpload(path) === null) await context.space.stat(path);
     return measure(context, path, id);
   },

@@ -1,25 +1,25 @@
-/** Which SSH algorithms are offered, by named policy; no SHA-1, no CBC, no compression, no DSA in the default one. */
+/** Owns the SSH algorithms that each named policy offers; the default policy has no SHA-1, CBC, compression or DSA. */
 import type { Algorithms } from 'ssh2';
 import type { PolicyName } from '../../config/network.js';
 
 type Lists = { [kind in keyof Algorithms]-?: Extract<NonNullable<Algorithms[kind]>, unknown[]> };
 
-/** What one kind of listener offers. Host keys of other types are not shown there. */
+/** The algorithms of one kind of listener. A listener shows host keys of these types only. */
 export interface Policy {
   algorithms: Lists;
   /** Whether a login key that an operator allowed it may sign with SHA-1. */
   takesSha1: boolean;
 }
 
-/** Nothing in it that `ssh-audit` warns of. */
+/** `ssh-audit` warns of none of these. */
 const modern: Lists = {
   kex: [
     'curve25519-sha256',
     'curve25519-sha256@libssh.org',
-    // Not group 18: an exchange takes 50 ms of the server's time, and nothing of a client that only pretends.
+    // Not group 18: an exchange costs the server 50 ms, and an attacker nothing.
     'diffie-hellman-group16-sha512',
   ],
-  // RSA where the operator has put such a host key there.
+  // RSA counts where the operator has added such a host key.
   serverHostKey: ['ssh-ed25519', 'rsa-sha2-512', 'rsa-sha2-256'],
   // The client's order decides (RFC 4253, section 7.1); GCM is the fastest where the processor has AES.
   cipher: [
@@ -34,7 +34,7 @@ const modern: Lists = {
   compress: ['none'],
 };
 
-/** Still SHA-2 alone. The NIST curves and MACs over the plaintext are what libssh2 up to 1.10 and JSch 0.1 have. */
+/** Still SHA-2 only. libssh2 up to 1.10 and JSch 0.1 need the NIST curves and the MACs over the plaintext. */
 const accommodating: Lists = {
   ...modern,
   kex: [...modern.kex, 'ecdh-sha2-nistp256', 'ecdh-sha2-nistp384', 'ecdh-sha2-nistp521'],
@@ -42,7 +42,7 @@ const accommodating: Lists = {
   hmac: [...modern.hmac, 'hmac-sha2-256', 'hmac-sha2-512'],
 };
 
-/** Clients of 2010 find something here: a 2048-bit group, and SHA-1 where no collision helps, in HMAC and key derivation. */
+/** For clients of 2010: a 2048-bit group, and SHA-1 in HMAC and key derivation, where collisions do not help an attacker. */
 const compatible: Lists = {
   ...accommodating,
   kex: [...accommodating.kex, 'diffie-hellman-group14-sha256', 'diffie-hellman-group14-sha1'],
@@ -56,8 +56,8 @@ export const policies: Readonly<Record<PolicyName | 'accommodating', Policy>> = 
 };
 
 /**
- * Clients that know none of `modern`'s algorithms of a kind, by their identification. Both sides sign what they called
- * themselves, so that nobody on the way can bring another client to the weaker list.
+ * Clients that know none of `modern`'s algorithms of a kind, by their identification. Both sides sign the identifications,
+ * so that an attacker between them can't bring another client to the weaker list.
  */
 const oldClients = /^(libssh2_(0\.|1\.([0-9]|10)(\.|$))|JSCH-0\.1\.)/;
 

@@ -1,29 +1,29 @@
-/** Strangers who tried to log in, in the audit trail: counted by address, a few records a minute however many there are. */
+/** Records failed logins of unknown clients in the audit trail: counted by address, a bounded number of records a minute. */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 
-export interface StrangersDeps {
+export interface FailedLoginsDeps {
   control: Db;
   logger: Logger;
   now: () => number;
   everyMs?: number;
 }
 
-export interface Strangers {
-  /** A connection from there offered keys or passwords, and left without a login. */
-  note(address: string | null): void;
-  /** Records what is counted, and ends. */
+export interface FailedLogins {
+  /** Counts a connection from `address` that offered keys or passwords and ended without a login. */
+  count(address: string | null): void;
+  /** Records the remaining counts and stops. */
   stop(): Promise<void>;
 }
 
 const minuteMs = 60_000;
-/** Addresses that get a record of their own each time; the others share one. */
+/** Addresses that get a record of their own in each round; the others share one. */
 const mostRecords = 50;
-/** Addresses that are counted apart, so that a flood from everywhere takes no memory. */
+/** Addresses that are counted separately: bounds the memory that a flood can take. */
 const mostAddresses = 1000;
 
-export function createStrangers({ control, logger, now, everyMs = minuteMs }: StrangersDeps): Strangers {
+export function createFailedLogins({ control, logger, now, everyMs = minuteMs }: FailedLoginsDeps): FailedLogins {
   let counts = new Map<string, number>();
   let uncounted = 0;
   let recording: Promise<void> = Promise.resolve();
@@ -48,7 +48,9 @@ export function createStrangers({ control, logger, now, everyMs = minuteMs }: St
           });
       });
     } catch (error) {
-      logger.error('refused logins are not in the audit trail', { reason: (error as Error).message });
+      logger.error('could not record failed logins in the audit trail; this minute is missing there', {
+        reason: (error as Error).message,
+      });
     }
   };
   const timer = setInterval(() => {
@@ -56,7 +58,7 @@ export function createStrangers({ control, logger, now, everyMs = minuteMs }: St
   }, everyMs).unref();
 
   return {
-    note(address) {
+    count(address) {
       const source = address ?? 'unknown';
       if (counts.has(source) || counts.size < mostAddresses) counts.set(source, (counts.get(source) ?? 0) + 1);
       else uncounted++;

@@ -1,20 +1,21 @@
 /**
- * Tells clients of every host key, and proves that we have it: OpenSSH's `UpdateHostKeys` then learns new keys by itself
+ * Announces every host key to clients and proves that the server has it: OpenSSH's `UpdateHostKeys` learns new keys so
  * (OpenSSH's PROTOCOL, section 2.5).
  */
 import type { Connection as Client } from 'ssh2';
 import type { HostKey } from '../../keys/host/hostkeys.js';
-import { encodeString, signWithHostKey } from '../../keys/host/signature.js';
+import { signWithHostKey } from '../../keys/host/signature.js';
+import { encodeString, WireReader, WireWriter } from '../../keys/wire.js';
 import { answerGlobalRequest, exchangeOf, sendPayload } from './ssh2fixes.js';
 
 const announcement = 'hostkeys-00@openssh.com';
 const proof = 'hostkeys-prove-00@openssh.com';
 
-/** OpenSSH asks once. Signatures cost, and are not for the asking. */
+/** OpenSSH asks once. Signatures cost time, so their number is bounded. */
 const mostProofs = 4;
 
-/** Tera Term up to 2.72 hangs up when it is told; OpenSSH's server spares it, too. */
-const deaf = /^TTSSH\/(1\.|2\.([0-6]?\d|7[0-2])([^\d]|$))/;
+/** Tera Term up to 2.72 disconnects at the announcement; OpenSSH's server does not send it either. */
+const disconnecting = /^TTSSH\/(1\.|2\.([0-6]?\d|7[0-2])([^\d]|$))/;
 
 /** Announces `keys` when `client` has logged in, and answers when it wants proof. */
 export function serveHostKeys(client: Client, program: string, keys: readonly HostKey[]): void {
@@ -22,7 +23,7 @@ export function serveHostKeys(client: Client, program: string, keys: readonly Ho
   let isLoggedIn = false;
   client.once('ready', () => {
     isLoggedIn = true;
-    if (!deaf.test(program)) sendPayload(client, encodeAnnouncement(keys));
+    if (!disconnecting.test(program)) sendPayload(client, encodeAnnouncement(keys));
   });
   answerGlobalRequest(client, proof, (data) => {
     if (!isLoggedIn || ++proofs > mostProofs) return null;
@@ -32,11 +33,12 @@ export function serveHostKeys(client: Client, program: string, keys: readonly Ho
 
 /** SSH_MSG_GLOBAL_REQUEST (RFC 4254, section 4) that wants no reply. */
 function encodeAnnouncement(keys: readonly HostKey[]): Buffer {
-  const head = [Buffer.from([80]), encodeString(Buffer.from(announcement)), Buffer.from([0])];
-  return Buffer.concat([...head, ...keys.map(({ wire }) => encodeString(wire))]);
+  const packet = new WireWriter(4096).u8(80).string(announcement).u8(0);
+  for (const { wire } of keys) packet.string(wire);
+  return packet.finish();
 }
 
-/** A signature for each key that is asked for, in that order; null: one of them is not ours, or there are too many. */
+/** A signature for each key that is asked for, in that order; null: the server does not have one of them, or there are too many. */
 function prove(data: Buffer, keys: readonly HostKey[], { sessionId, hostKeyAlgorithm }: Exchange): Buffer | null {
   const asked = decodeStrings(data, keys.length);
   if (asked === null || asked.length === 0) return null;
@@ -44,7 +46,7 @@ function prove(data: Buffer, keys: readonly HostKey[], { sessionId, hostKeyAlgor
   for (const wire of asked) {
     const key = keys.find((one) => one.wire.equals(wire));
     if (key === undefined) return null;
-    const message = Buffer.concat([Buffer.from(proof), sessionId, wire].map(encodeString));
+    const message = Buffer.concat([proof, sessionId, wire].map(encodeString));
     signatures.push(encodeString(signWithHostKey(key, algorithmFor(key, hostKeyAlgorithm), message)));
   }
   return Buffer.concat(signatures);
@@ -52,7 +54,7 @@ function prove(data: Buffer, keys: readonly HostKey[], { sessionId, hostKeyAlgor
 
 type Exchange = ReturnType<typeof exchangeOf>;
 
-/** Clients take the algorithm of the key exchange, where that was with an RSA key. */
+/** An RSA key signs with the algorithm of the key exchange, if that used an RSA key: clients expect it. */
 function algorithmFor({ type }: HostKey, negotiated: string): string {
   if (type !== 'ssh-rsa') return type;
   return negotiated.startsWith('rsa-sha2-') ? negotiated : 'rsa-sha2-512';
@@ -60,13 +62,12 @@ function algorithmFor({ type }: HostKey, negotiated: string): string {
 
 /** null: no strings, or more than `most`. */
 function decodeStrings(data: Buffer, most: number): Buffer[] | null {
+  const reader = new WireReader(data);
   const strings: Buffer[] = [];
-  for (let offset = 0; offset < data.length; ) {
-    if (strings.length === most || data.length - offset < 4) return null;
-    const end = offset + 4 + data.readUInt32BE(offset);
-    if (end > data.length) return null;
-    strings.push(data.subarray(offset + 4, end));
-    offset = end;
+  try {
+    while (!reader.isAtEnd && strings.length <= most) strings.push(reader.string());
+  } catch {
+    return null;
   }
-  return strings;
+  return strings.length > most ? null : strings;
 }

@@ -1,16 +1,16 @@
-/** The identification lines that open every SSH connection (RFC 4253, section 4.2), exchanged before ssh2 sees the socket. */
+/** Exchanges the identification lines that open every SSH connection (RFC 4253, section 4.2), before ssh2 gets the socket. */
 import type { Socket } from 'node:net';
 
-/** What ssh2 is told to call itself; no version, as that helps attackers only. */
+/** The server's identification. It has no version, which would help only attackers. */
 export const software = 'Dropslot';
 
 const ours = Buffer.from(`SSH-2.0-${software}\r\n`);
 const longestLine = 255;
 
 /**
- * Sends our line and waits for the client's, however many segments it takes (ssh2 fails on three), then puts what was
- * read back into the socket. The client's software, or null: it spoke no SSH, or left.
- * @param onOther told what began like no identification.
+ * Sends the server's line and waits for the client's, in any number of segments (ssh2 fails on three), then puts the bytes
+ * back into the socket. Resolves with the client's software; null: it sent no identification, or left.
+ * @param onOther gets the bytes of a client that sent something else.
  */
 export function exchangeIdentification(socket: Socket, onOther: (received: Buffer) => void): Promise<string | null> {
   socket.write(ours);
@@ -40,7 +40,7 @@ function readSoftware(line: Buffer): string | null {
   return software;
 }
 
-/** ssh2 sends the identification when it gets the socket; the client has it already. */
+/** Drops the identification that ssh2 sends when it gets the socket: the client has it already. */
 export function dropOwnIdentification(socket: Socket): void {
   const write = socket.write.bind(socket);
   socket.write = ((data: string | Uint8Array, ...rest: []) => {

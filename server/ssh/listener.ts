@@ -1,4 +1,4 @@
-/** Listens for TCP connections on one or more addresses, and says in one sentence why it can't. */
+/** Listens for TCP connections on one or more addresses; an error says in one sentence why it can't. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Endpoint, type PolicyName, readEndpoint } from '../../config/network.js';
 import type { Settings } from '../../config/settings.js';
@@ -8,16 +8,16 @@ export interface Listener {
   host: string;
   port: number;
   policy: PolicyName;
-  /** No new connections from here on. */
+  /** Accepts no new connections. */
   close(): void;
 }
 
 type ListenSettings = Pick<Settings, 'listen' | 'host' | 'port' | 'policy'>;
 
 /**
- * Listens on all of `listen`, or else on `host` and `port`. Without a host it is every address of the machine; port 0
- * takes a free one.
- * @throws ServerError when one of the ports is taken or can't be had; then none is listened on.
+ * Listens on all of `listen`, or else on `host` and `port`. Without a host it listens on every address of the
+ * machine; port 0 takes a free port.
+ * @throws ServerError when one of the ports is in use or not permitted; then it listens on none.
  */
 export async function listenAll(
   settings: ListenSettings,
@@ -44,7 +44,7 @@ function listen({ host, port }: Endpoint, policy: PolicyName, accept: (socket: S
   const server = createServer({ noDelay: true }, accept);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
-    // Beside 0.0.0.0 the same port of [::] is another listener's.
+    // Another listener may have the same port on 0.0.0.0.
     const where = host === undefined ? {} : { host, ipv6Only: host === '::' };
     server.listen({ port, ...where }, () => resolve(listenerOf(server, policy)));
   });

@@ -1,4 +1,4 @@
-/** Lets a client in, or doesn't: keys, and passwords where somebody has one; a bounded number, and one answer for every refusal. */
+/** Answers a client's authentication requests, by key or password: bounds their number, and gives every refusal the same answer. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AuthContext,
@@ -11,34 +11,35 @@ import type { Logger } from '../../config/logger.js';
 import type { Authenticator, Denial, Login } from '../../keys/login/authenticate.js';
 import { fingerprintOf } from '../../keys/login/fingerprint.js';
 import { type Proof, signsWithSha1, verifyProof } from '../../keys/login/proof.js';
+import { confirmSignatureAlgorithm } from './ssh2fixes.js';
 
 export interface LoginDeps {
   authenticator: Authenticator;
   logger: Logger;
   address: string | null;
-  /** Keys that one connection may offer. */
+  /** Attempts that one connection may make. */
   maxAttempts: number;
-  /** Whether keys that were allowed it may sign with SHA-1 on this listener. */
+  /** Whether login keys that an operator allowed SHA-1 may use it on this listener. */
   takesSha1: boolean;
-  /** A key was refused, or something else was tried; it counts unless a login follows. */
+  /** Called for each refused attempt; it counts as an offence unless a login follows. */
   onRefusal(): void;
-  /** Whether there is room in the log for one more refusal. */
+  /** Whether the log's rate limit allows one more such line. */
   mayLog(message: string): boolean;
-  /** Called with a proven login; false: there is no room for it. */
-  enter(login: Login): boolean;
-  /** Ends the connection; null: by no fault of the client's. */
+  /** Called with a proven login; false: the organization has as many connections as it may. */
+  acceptLogin(login: Login): boolean;
+  /** Ends the connection; `offence` null: the client did nothing wrong. */
   close(reason: string, offence?: null): void;
-  /** Called once for each key of the organization that is not let in; clients prove few of them, once they hear so. */
+  /** Called once for each refused key of the organization. `isProven` is rare: clients sign only for accepted keys. */
   recordRefusal(org: string, denial: Denial, isProven: boolean): void;
 }
 
-/** Guessing is slower than with keys: so many on one connection, and none is answered sooner. */
+/** Passwords can be guessed: one connection may try this many, and waits this long for each refusal. */
 const mostPasswords = 2;
 const passwordRefusalMs = 2000;
 
 /** Answers every authentication request of `client` until one is accepted. */
 export function serveLogin(client: Client, deps: LoginDeps): void {
-  const told = new Set<string>();
+  const logged = new Set<string>();
   let attempts = 0;
   let passwords = 0;
   let methods: Promise<AuthenticationType[]> | null = null;
@@ -51,27 +52,27 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
     }
     if (methods === null) {
       methods = listMethods(deps.authenticator);
-      // Who is let in, or whose key can't be judged, waits for no list: its failure must not end the process.
+      // A login that succeeds or fails otherwise never awaits the list: its rejection must not end the process.
       methods.catch(() => {});
     }
     if (context.method === 'password') passwords++;
     const answer =
       context.method === 'password' && passwords <= mostPasswords
-        ? judgePassword(context, deps, told, methods)
-        : judge(context, deps, told, methods);
+        ? judgePassword(context, deps, logged, methods)
+        : judge(context, deps, logged, methods);
     answer.catch((error: Error) => {
-      if (deps.mayLog('login failed on the server side'))
-        deps.logger.error('login failed on the server side', { detail: error.message });
+      if (deps.mayLog('login check failed'))
+        deps.logger.error('could not check a login; closing the connection', { detail: error.message });
       deps.close('login not possible now', null);
     });
   });
 }
 
-/** `told` holds what was logged already: clients ask for each key twice, without and with a signature. */
+/** `logged` holds the refusals logged so far: clients ask for each key twice, without and with a signature. */
 async function judge(
   context: AuthContext,
   deps: LoginDeps,
-  told: Set<string>,
+  logged: Set<string>,
   methods: Promise<AuthenticationType[]>,
 ): Promise<void> {
   if (context.method !== 'publickey') {
@@ -81,24 +82,25 @@ async function judge(
   }
   const { key, signature } = context;
   const outcome = await deps.authenticator.authenticate(context.username, key.data, deps.address);
-  // Whoever the user is said to be, a signature costs the same time.
+  // A signature costs the same time for every user name.
   const isProven = signature !== undefined && verifyProof(proofOf(context), deps.takesSha1);
   const refusal = refuseWhy(context, outcome, isProven, deps.takesSha1);
   if (refusal !== null) {
     const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
-    if (!told.has(JSON.stringify(details)) && deps.mayLog('login refused')) deps.logger.warn('login refused', details);
-    told.add(JSON.stringify(details));
+    if (!logged.has(JSON.stringify(details)) && deps.mayLog('login refused'))
+      deps.logger.warn('login refused', details);
+    logged.add(JSON.stringify(details));
     deps.onRefusal();
-    if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, told);
+    if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, logged);
     context.reject(await methods);
     return;
   }
-  if (isProven && !deps.enter(outcome as Login)) return;
-  nameSignature(context);
+  if (isProven && !deps.acceptLogin(outcome as Login)) return;
+  confirmSignatureAlgorithm(context);
   context.accept();
 }
 
-/** The same for everybody: it must not tell who has a password. */
+/** The same list for every user: it must not reveal which organization has a password. */
 async function listMethods(authenticator: Authenticator): Promise<AuthenticationType[]> {
   return (await authenticator.offersPasswords()) ? ['publickey', 'password'] : ['publickey'];
 }
@@ -106,30 +108,30 @@ async function listMethods(authenticator: Authenticator): Promise<Authentication
 async function judgePassword(
   context: PasswordAuthContext,
   deps: LoginDeps,
-  told: Set<string>,
+  logged: Set<string>,
   methods: Promise<AuthenticationType[]>,
 ): Promise<void> {
-  // At once: who hangs up before the answer, since only a good password is answered soon, has guessed all the same.
+  // At once: a client that disconnects before the delayed answer has guessed, too.
   deps.onRefusal();
   const earliest = sleep(passwordRefusalMs, undefined, { ref: false });
   const isOffered = (await methods).includes('password');
   if (isOffered) {
     const outcome = await deps.authenticator.authenticatePassword(context.username, context.password, deps.address);
     if (!('denied' in outcome)) {
-      if (deps.enter(outcome)) context.accept();
+      if (deps.acceptLogin(outcome)) context.accept();
       return;
     }
     const { denied: reason, fingerprint: key } = outcome;
     if (deps.mayLog('login refused'))
       deps.logger.warn('login refused', { user: describeUser(context.username), key, reason });
-    recordRefusal(context.username, outcome, true, deps, told);
+    recordRefusal(context.username, outcome, true, deps, logged);
     await earliest;
   }
   context.reject(await methods);
 }
 
-/** These come from anybody who knows an organization's name. */
-const strange: readonly string[] = [
+/** Any client that knows an organization's name can cause these. */
+const anonymousDenials: readonly string[] = [
   'unknown organization',
   'unknown key',
   'unknown authority',
@@ -138,11 +140,15 @@ const strange: readonly string[] = [
   'too many passwords at once',
 ];
 
-/** The audit trail has refusals of an organization's own keys, so many a minute; strangers write nothing there. */
-function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, told: Set<string>): void {
-  if (strange.includes(denial.denied) || told.has(denial.fingerprint) || !deps.mayLog('refusal in the audit trail'))
+/** The audit trail gets refusals of an organization's own keys, at a bounded rate, and nothing that any client can cause. */
+function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, logged: Set<string>): void {
+  if (
+    anonymousDenials.includes(denial.denied) ||
+    logged.has(denial.fingerprint) ||
+    !deps.mayLog('refusal in the audit trail')
+  )
     return;
-  told.add(denial.fingerprint);
+  logged.add(denial.fingerprint);
   deps.recordRefusal(org, denial, isProven);
 }
 
@@ -163,12 +169,7 @@ function proofOf({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): Proo
   return { algorithm: key.algo, key: key.data, hashAlgo, blob, signature };
 }
 
-/** ssh2 confirms an RSA key by its type; RFC 4252, section 7, wants the signature algorithm that was asked for. */
-function nameSignature({ key, hashAlgo }: PublicKeyAuthContext): void {
-  if (key.algo === 'ssh-rsa' && hashAlgo !== undefined) key.algo = `rsa-sha2-${hashAlgo.slice(3)}`;
-}
-
-/** People type passwords where the user name goes: only what could be an organization is logged. */
+/** People type passwords into the user name: logs only a name that could be an organization's. */
 function describeUser(username: string): string {
   return /^[a-z0-9][a-z0-9._-]{0,63}$/i.test(username) ? username : '(no organization id)';
 }

@@ -1,22 +1,22 @@
-/** Keeps a flood out of the log: a few lines a minute of each message, and then how many more there were. */
+/** Limits how often a message is logged: a few lines a minute of each, then the number of those left out. */
 import type { Logger } from '../../config/logger.js';
 
 const minuteMs = 60_000;
 
-export interface Hush {
-  /** Whether this one is still to be logged: `most` a minute of each message are, the others are counted. */
+export interface LogLimiter {
+  /** Whether to log this line: `most` a minute of each message are logged, the others counted. */
   allows(message: string, most?: number): boolean;
   stop(): void;
 }
 
-export function createHush(logger: Logger): Hush {
+export function createLogLimiter(logger: Logger): LogLimiter {
   const seen = new Map<string, { logged: number; more: number }>();
-  const tell = (): void => {
+  const logCounts = (): void => {
     for (const [message, { more }] of seen)
-      if (more > 0) logger.warn(`${message}: more of them in the last minute`, { times: more });
+      if (more > 0) logger.warn(`${message}: more in the last minute, not logged`, { times: more });
     seen.clear();
   };
-  const timer = setInterval(tell, minuteMs).unref();
+  const timer = setInterval(logCounts, minuteMs).unref();
   return {
     allows(message, most = 1) {
       const counts = seen.get(message) ?? { logged: 0, more: 0 };
@@ -27,7 +27,7 @@ export function createHush(logger: Logger): Hush {
     },
     stop() {
       clearInterval(timer);
-      tell();
+      logCounts();
     },
   };
 }

@@ -1,4 +1,4 @@
-/** The server's half of mlkem768x25519-sha256: ML-KEM-768 and X25519 at once, so that either may fall and the secret stands. */
+/** Computes the server's half of mlkem768x25519-sha256: ML-KEM-768 with X25519, secure while either of them is. */
 import * as crypto from 'node:crypto';
 import { createHash, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';

@@ -1,4 +1,4 @@
-/** Keeps this node's pauses and the control database's in step: tells of new ones, takes over others', obeys pardons. */
+/** Shares penalties with other nodes through the control database: writes new ones, reads those of others, and pardons. */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import {
@@ -8,15 +8,16 @@ import {
   listNewPardons,
   listNewPenalties,
   listPenalties,
-  type Penalty,
+  type Penalty as PenaltyRow,
   putPenalties,
 } from '../../db/control/penalties.js';
-import { plainAddress, sourceOf } from './address.js';
-import type { Pause, Penalties } from './penalties.js';
+import { plainAddress } from '../../keys/login/addresses.js';
+import type { Penalties, Penalty } from './penalties.js';
+import { sourceOf } from './source.js';
 
 const roundMs = 1000;
 
-/** Pauses told and taken over in one round: a flood may not become one of the database. */
+/** Penalties written and read in one round: a flood of clients must not flood the database. */
 const mostARound = 50;
 
 /** Ids of a transaction that commits late are below ones that were seen already. */
@@ -25,31 +26,32 @@ const lateIds = 200;
 const clearMs = 600_000;
 const dayMs = 24 * 3600_000;
 
-export interface Bulletin {
-  tell(pause: Pause): void;
+export interface PenaltySync {
+  /** Has the penalty written to the control database with the next round. */
+  announce(penalty: Penalty): void;
   stop(): Promise<void>;
 }
 
 /** @throws when the control database can't be asked. */
-export async function openBulletin(
+export async function startPenaltySync(
   penalties: Penalties,
   { control, logger, now }: { control: Db; logger: Logger; now: () => number },
-): Promise<Bulletin> {
-  let waiting: Omit<Penalty, 'id'>[] = [];
+): Promise<PenaltySync> {
+  let waiting: Omit<PenaltyRow, 'id'>[] = [];
   let lastPenalty = 0;
   let lastPardon = await lastPardonId(control.read);
   let clearedAt = now();
   let isFailing = false;
 
   for (const { address, at } of await listLoginAddresses(control.read, now() - dayMs, 10_000))
-    penalties.welcome(sourceOf(plainAddress(address)), at);
+    penalties.recordLogin(sourceOf(plainAddress(address)), at);
   for (const penalty of await listPenalties(control.read, now(), 10_000)) {
     penalties.impose(penalty);
     lastPenalty = Math.max(lastPenalty, penalty.id);
   }
 
-  const exchange = async (): Promise<void> => {
-    // Pardons first: what began after one stands.
+  const syncOnce = async (): Promise<void> => {
+    // Pardons first: a penalty that began after one remains.
     for (const { id, source } of await listNewPardons(control.read, lastPardon)) {
       if (source === null) penalties.forgiveAll();
       else penalties.forgive(source);
@@ -67,10 +69,13 @@ export async function openBulletin(
   };
   const round = async (): Promise<void> => {
     try {
-      await exchange();
+      await syncOnce();
       isFailing = false;
     } catch (error) {
-      if (!isFailing) logger.error('pauses of addresses not told to other nodes', { detail: (error as Error).message });
+      if (!isFailing)
+        logger.error('could not exchange penalties with the control database; will retry each second', {
+          detail: (error as Error).message,
+        });
       isFailing = true;
     }
   };
@@ -82,8 +87,8 @@ export async function openBulletin(
     });
   }, roundMs);
   return {
-    tell: ({ source, until, strikes, cause }) => {
-      // Under a flood of sources each node still holds its own.
+    announce: ({ source, until, strikes, cause }) => {
+      // Penalties beyond this bound hold on this node only.
       if (waiting.length < 20 * mostARound) waiting.push({ source, until, strikes, cause, beganAt: now() });
     },
     stop: async () => {

@@ -1,6 +1,6 @@
 /**
- * Adds the post-quantum key exchange to ssh2, which has no door for it: a copy of ssh2 is loaded whose lib/protocol/kex.js
- * has one case more. That file is known by its digest; another one is left as it is. See docs/decisions/post-quantum.md.
+ * Adds the post-quantum key exchange to ssh2, which has no interface for it: loads a copy of ssh2 whose lib/protocol/kex.js
+ * has one more case. It changes only the version of that file whose digest it knows. See docs/decisions/post-quantum.md.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { answerHybrid } from './mlkemx25519.js';
 
 export const postQuantumKex = 'mlkem768x25519-sha256';
 
-/** SHA-256 of lib/protocol/kex.js of ssh2 1.17.0, which was read line by line for what stands below. */
+/** SHA-256 of lib/protocol/kex.js of ssh2 1.17.0, which was read line by line for this change. */
 const knownDigest = '054ba4b81801596350f0e2e939746d2966297cffd4303b342c25b2fd5d295755';
 
 /** The first case of the switch that makes an exchange by its name. */
@@ -22,7 +22,7 @@ const ourCase = `        case '${postQuantumKex}':
 
 `;
 
-/** What we take of ssh2's key exchange: it sends `getPublicKey`, hashes it and `convertPublicKey` as strings, and so K. */
+/** The methods of ssh2's key exchange that we replace: it sends `getPublicKey()`, and hashes it, `convertPublicKey()` and K as strings. */
 export interface Exchange {
   convertPublicKey(received: Buffer): Buffer;
   /** An error ends the connection. */
@@ -32,7 +32,7 @@ export interface Exchange {
 
 export interface Transport {
   ssh2: typeof ssh2;
-  /** What it can beyond ssh2: to be offered first. Empty: nothing, for the reason in `lacking`. */
+  /** The added key exchanges, to be offered first. Empty: none, for the reason in `lacking`. */
   kex: readonly (typeof postQuantumKex)[];
   lacking: string | null;
 }
@@ -43,7 +43,7 @@ export interface TransportOptions {
   extend?: (exchange: Exchange) => Exchange;
 }
 
-/** The copy of ssh2 that can more, or ssh2 as it is. Node.js keeps the copy: it is loaded once. */
+/** The extended copy of ssh2, or ssh2 as it is. Node.js caches the copy: it is loaded once. */
 export function loadTransport({ digest = knownDigest, extend = answerClient }: TransportOptions = {}): Transport {
   const require = createRequire(import.meta.url);
   const main = require.resolve('ssh2');
@@ -58,7 +58,7 @@ export function loadTransport({ digest = knownDigest, extend = answerClient }: T
   return { ssh2: require('ssh2'), kex: [postQuantumKex], lacking: null };
 }
 
-/** Whether the installed ssh2 is the one that we know, without loading it. `lacking` says why it is not. */
+/** Whether the installed ssh2 is the known version, without loading it. `lacking` is the reason why not; null: it is. */
 export function inspectTransport(digest = knownDigest): { file: string; source: Buffer; lacking: string | null } {
   const file = join(dirname(createRequire(import.meta.url).resolve('ssh2')), 'protocol', 'kex.js');
   const source = readFileSync(file);
@@ -85,7 +85,7 @@ function answerClient(exchange: Exchange): Exchange {
 
 type ExtendedModule = NodeJS.Module & { extend: (exchange: Exchange) => Exchange };
 
-/** Modules that were imported stay as they are for who has them. Native parts can't be loaded twice. */
+/** Modules imported before keep their old copy. Native parts can't be loaded twice. */
 function forget({ cache }: NodeJS.Require, folder: string): void {
   for (const name of Object.keys(cache))
     if (name.startsWith(folder + sep) && name.endsWith('.js')) Reflect.deleteProperty(cache, name);

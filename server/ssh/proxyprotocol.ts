@@ -1,7 +1,7 @@
-/** The PROXY protocol (haproxy, proxy-protocol.txt, versions 1 and 2): a proxy's first bytes, which tell who its client is. */
+/** Reads the PROXY protocol (haproxy, proxy-protocol.txt, versions 1 and 2): a proxy's first bytes name its client's address. */
 import { isIP, type Socket } from 'node:net';
 
-/** What a proxy said: its client's address, or null for a connection of its own (a health check). */
+/** `address`: the proxy's client; null: a connection of the proxy itself (a health check). */
 export interface ProxyHeader {
   address: string | null;
   /** Bytes that the header takes. */
@@ -13,7 +13,7 @@ const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** The specification's longest line of version 1, its end included. */
 const longestLine = 107;
 
-/** Addresses and extensions of version 2; what proxies send takes a tenth of it. */
+/** Addresses and extensions of version 2; proxies send a tenth of it. */
 const longestRest = 2048;
 
 /** null: more bytes are needed. 'malformed': it is no header, or one that is broken. */
@@ -24,15 +24,15 @@ export function parseProxyHeader(received: Buffer): ProxyHeader | 'malformed' | 
   return 'PROXY '.startsWith(word) || word === 'PROXY ' ? parseLine(received) : 'malformed';
 }
 
-/** Whether somebody sends a header, whole or not, where none is due. */
+/** Whether the bytes begin a header, whole or not. */
 export function isProxyHeader(received: Buffer): boolean {
   return received.subarray(0, 6).equals(Buffer.from('PROXY ')) || received.subarray(0, 12).equals(signature);
 }
 
-/** Why there is no header: it is none, or broken; nothing came in time; the connection ended before it. */
+/** Why there is no header: the bytes are none, or broken; none came in time; the connection ended before. */
 export type NoHeader = 'malformed' | 'late' | 'gone';
 
-/** Reads the header off the socket, and puts back what follows it. Nothing of the client's is read before it. */
+/** Reads the header from the socket and puts the bytes behind it back. */
 export function readProxyHeader(socket: Socket, deadlineMs: number): Promise<ProxyHeader | NoHeader> {
   return new Promise((resolve) => {
     let received = Buffer.alloc(0);
@@ -79,7 +79,7 @@ function parseBinary(received: Buffer): ProxyHeader | 'malformed' | null {
   const length = 16 + rest;
   if ((command !== 0x20 && command !== 0x21) || rest > longestRest) return 'malformed';
   if (received.length < length) return null;
-  // LOCAL, the proxy itself, whatever the addresses say; or UNSPEC.
+  // LOCAL is the proxy itself: its addresses do not count. Or UNSPEC.
   if (command === 0x20 || family === 0) return { address: null, length };
   const body = received.subarray(16, length);
   if (family === 0x11 && rest >= 12) return { address: body.subarray(0, 4).join('.'), length };

@@ -1,4 +1,4 @@
-/** New keys for connections that go on for long: after so many bytes or minutes (RFC 4253, section 9), whoever asks first. */
+/** Exchanges new keys on long connections: after a number of bytes or minutes (RFC 4253, section 9). */
 import type { Socket } from 'node:net';
 import type { Connection as Client } from 'ssh2';
 
@@ -8,38 +8,38 @@ export interface RekeyOptions {
   minutes: number;
   /** How long the client may take to answer. */
   answerMs: number;
-  /** What is sent while keys are exchanged waits in memory: nothing more may come until they are. */
+  /** Data sent during an exchange waits in memory: `true` stops sending, `false` resumes it. */
   hold(isHeld: boolean): void;
-  /** The client did not answer, or went on sending instead. */
-  onSilence(): void;
-  /** The client asks for new keys again and again, for hardly any data. */
-  onHaste(): void;
+  /** The client did not answer in time, or kept sending data instead. */
+  onNoAnswer(): void;
+  /** The client began many exchanges in a row for hardly any data. */
+  onTooOften(): void;
 }
 
-/** New keys are worth their cost after so many bytes, or so long. */
+/** An exchange is early before both this many bytes and this long. */
 const leastBytes = 64 * 1024;
 const leastMs = 1000;
-const mostHasty = 10;
+const mostEarly = 10;
 
-/** What may still have been on its way when we asked: the windows of all channels. */
+/** Bytes that may have been in transit when we asked: the windows of all channels. */
 const mostOnTheWay = 32 * 1024 * 1024;
 
 const watchMs = 250;
 
 export interface Rekeying {
-  /** The client began an exchange, or answered ours: it has to come to an end, too. */
+  /** The client began an exchange, or answered ours: it must complete in time. */
   notice(): void;
-  /** Called often: looks whether so many bytes have gone. */
+  /** Called often: begins an exchange once enough bytes have moved. */
   check(): void;
   stop(): void;
 }
 
-/** Begins with a connection that has just logged in. */
+/** For a connection that has just logged in. */
 export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOptions): Rekeying {
   const bytesMoved = (): number => socket.bytesRead + socket.bytesWritten;
   let startedAt = bytesMoved();
   let exchangedAt = performance.now();
-  let hasty = 0;
+  let early = 0;
   let watch: NodeJS.Timeout | null = null;
   const notice = (): void => {
     if (watch !== null || socket.destroyed) return;
@@ -48,7 +48,7 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
     let leftMs = options.answerMs;
     watch = setInterval(() => {
       leftMs -= watchMs;
-      if (leftMs <= 0 || socket.bytesRead - bytesRead > mostOnTheWay) options.onSilence();
+      if (leftMs <= 0 || socket.bytesRead - bytesRead > mostOnTheWay) options.onNoAnswer();
     }, watchMs);
   };
   const begin = (): void => {
@@ -56,21 +56,21 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
     client.rekey();
     notice();
   };
-  const hourly = setInterval(begin, options.minutes * 60_000);
+  const timer = setInterval(begin, options.minutes * 60_000);
   const end = (): void => {
     if (watch !== null) clearInterval(watch);
     watch = null;
   };
-  // ssh2 tells of each exchange but the first, the client's own included: they are as good.
+  // ssh2 reports each exchange but the first; one that the client began counts as well.
   client.on('rekey', () => {
     end();
     options.hold(false);
-    const isHasty = bytesMoved() - startedAt < leastBytes && performance.now() - exchangedAt < leastMs;
-    hasty = isHasty ? hasty + 1 : 0;
+    const isEarly = bytesMoved() - startedAt < leastBytes && performance.now() - exchangedAt < leastMs;
+    early = isEarly ? early + 1 : 0;
     startedAt = bytesMoved();
     exchangedAt = performance.now();
-    if (hasty > mostHasty) options.onHaste();
-    hourly.refresh();
+    if (early > mostEarly) options.onTooOften();
+    timer.refresh();
   });
   return {
     notice,
@@ -79,7 +79,7 @@ export function rekeyRegularly(client: Client, socket: Socket, options: RekeyOpt
     },
     stop() {
       end();
-      clearInterval(hourly);
+      clearInterval(timer);
     },
   };
 }

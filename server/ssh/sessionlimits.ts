@@ -1,82 +1,82 @@
-/** What the connections of each organization have together: how many there are, their sessions and handles, their pace. */
+/** Owns the limits that the connections of one organization share: their number, their sessions and handles, their byte rates. */
 import type { Settings } from '../../config/settings.js';
 import type { Org } from '../../db/control/orgs.js';
-import { Bucket, type Buckets } from '../sftp/ratelimit.js';
+import type { HandleShare } from '../sftp/handles.js';
+import { type Buckets, TokenBucket } from '../sftp/ratelimit.js';
 
-export interface OrgRoom {
-  /** false: it has as many sessions as it may. */
+export interface OrgLimits {
+  /** false: the organization has as many sessions as it may. */
   openSession(): boolean;
   closeSession(): void;
-  handles: { hasRoom(): boolean; add(): void; remove(count: number): void };
+  handles: HandleShare;
   buckets: Buckets;
 }
 
-export interface OrgRooms {
-  /** null: the organization has as many connections as it may. Each that came in must `leave`. */
-  enter(org: Org): OrgRoom | null;
-  leave(org: string): void;
+export interface SessionLimits {
+  /** null: the organization has as many connections as it may. Each connection that was opened must be closed. */
+  openConnection(org: Org): OrgLimits | null;
+  closeConnection(org: string): void;
 }
 
 type Caps = Pick<Settings, 'maxConnectionsPerOrg' | 'maxSessionsPerOrg' | 'maxHandlesPerOrg'>;
 
-export function createOrgRooms(caps: Caps, now: () => number): OrgRooms {
-  const rooms = new Map<string, Room>();
+export function createSessionLimits(caps: Caps, now: () => number): SessionLimits {
+  const limits = new Map<string, OrgUsage>();
   return {
-    enter(org) {
-      const room = rooms.get(org.id) ?? new Room(caps, now);
-      // What an operator has chosen since holds for the connections that are there, too.
-      room.adapt(org);
-      if (!room.hasRoom()) return null;
-      room.connections++;
-      rooms.set(org.id, room);
-      return room;
+    openConnection(org) {
+      const usage = limits.get(org.id) ?? new OrgUsage(caps, now);
+      // A limit that an operator has changed holds for the open connections, too.
+      usage.adapt(org);
+      if (!usage.mayConnect()) return null;
+      usage.connections++;
+      limits.set(org.id, usage);
+      return usage;
     },
-    leave(org) {
-      const room = rooms.get(org);
-      if (room !== undefined && --room.connections === 0) rooms.delete(org);
+    closeConnection(org) {
+      const usage = limits.get(org);
+      if (usage !== undefined && --usage.connections === 0) limits.delete(org);
     },
   };
 }
 
-class Room implements OrgRoom {
+class OrgUsage implements OrgLimits {
   connections = 0;
   readonly buckets: Buckets;
-  readonly handles: OrgRoom['handles'];
-  private options: Org['options'] = {};
-  private openSessions = 0;
-  private openHandles = 0;
+  readonly handles: HandleShare;
+  readonly #caps: Caps;
+  #options: Org['options'] = {};
+  #openSessions = 0;
+  #openHandles = 0;
 
-  constructor(
-    private readonly caps: Caps,
-    now: () => number,
-  ) {
-    this.buckets = { up: new Bucket(now), down: new Bucket(now) };
+  constructor(caps: Caps, now: () => number) {
+    this.#caps = caps;
+    this.buckets = { up: new TokenBucket(now), down: new TokenBucket(now) };
     this.handles = {
-      hasRoom: () => this.openHandles < (this.options.maxHandles ?? caps.maxHandlesPerOrg),
-      add: () => void this.openHandles++,
+      isBelowLimit: () => this.#openHandles < (this.#options.maxHandles ?? caps.maxHandlesPerOrg),
+      add: () => void this.#openHandles++,
       remove: (count) => {
-        this.openHandles -= count;
+        this.#openHandles -= count;
       },
     };
   }
 
   adapt({ options }: Org): void {
-    this.options = options;
+    this.#options = options;
     this.buckets.up.setRate(options.uploadRate ?? null);
     this.buckets.down.setRate(options.downloadRate ?? null);
   }
 
-  hasRoom(): boolean {
-    return this.connections < (this.options.maxConnections ?? this.caps.maxConnectionsPerOrg);
+  mayConnect(): boolean {
+    return this.connections < (this.#options.maxConnections ?? this.#caps.maxConnectionsPerOrg);
   }
 
   openSession(): boolean {
-    if (this.openSessions >= (this.options.maxSessions ?? this.caps.maxSessionsPerOrg)) return false;
-    this.openSessions++;
+    if (this.#openSessions >= (this.#options.maxSessions ?? this.#caps.maxSessionsPerOrg)) return false;
+    this.#openSessions++;
     return true;
   }
 
   closeSession(): void {
-    this.openSessions--;
+    this.#openSessions--;
   }
 }

@@ -1,6 +1,10 @@
-/** Mends what ssh2 1.17 gets wrong as a server and has no public way to set right. Its internals are touched here only. */
+/**
+ * Corrects mistakes of ssh2 1.17's server for which it has no public interface. No other file reads or changes the internal
+ * state of ssh2's objects; postquantum.ts replaces one of its modules when it is loaded.
+ */
 import type { Socket } from 'node:net';
-import type { Connection, ServerChannel, Session } from 'ssh2';
+import type { Connection, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
+import { WireWriter } from '../../keys/wire.js';
 
 interface Packets {
   allocStart: number;
@@ -44,7 +48,7 @@ interface SessionInternals {
   _chanInfo: { incoming: { id: number }; outgoing: { id: number; state: string } };
 }
 
-/** The socket of a connection, by which our own bookkeeping finds it. */
+/** The socket of a connection, the key under which server.ts keeps it. */
 export function socketOf(client: Connection): Socket {
   return internalsOf(client)._sock;
 }
@@ -66,7 +70,12 @@ export function announceSignatures(client: Connection, signatures: readonly stri
   };
 }
 
-/** Sends a packet of which ssh2 knows nothing; it waits where keys are exchanged. */
+/** ssh2 confirms an RSA key by its type; RFC 4252, section 7, wants the signature algorithm that the client asked for. */
+export function confirmSignatureAlgorithm({ key, hashAlgo }: PublicKeyAuthContext): void {
+  if (key.algo === 'ssh-rsa' && hashAlgo !== undefined) key.algo = `rsa-sha2-${hashAlgo.slice(3)}`;
+}
+
+/** Sends a packet that ssh2 does not know; it waits while keys are exchanged. */
 export function sendPayload(client: Connection, payload: Buffer): void {
   const protocol = internalsOf(client)._protocol;
   const packets = protocol._packetRW.write;
@@ -81,7 +90,7 @@ export function sendPayload(client: Connection, payload: Buffer): void {
   }
 }
 
-/** What the first key exchange of a connection ended in; the identifier stays the same when keys are exchanged again. */
+/** The results of a connection's first key exchange; the identifier stays the same in later exchanges. */
 export function exchangeOf(client: Connection): { sessionId: Buffer; hostKeyAlgorithm: string } {
   const { sessionID, negotiated } = internalsOf(client)._protocol._kex;
   return { sessionId: sessionID, hostKeyAlgorithm: negotiated.serverHostKey };
@@ -107,7 +116,7 @@ export function answerGlobalRequest(
   };
 }
 
-/** ssh2 offers each RSA host key with SHA-1 signatures, too, whatever it was told. Runs before it makes its offer. */
+/** ssh2 offers each RSA host key with SHA-1 signatures, too, in spite of its options. Runs before it sends its offer. */
 export function dropSha1HostKeys(client: Connection): void {
   const protocol = internalsOf(client)._protocol;
   const { kex, serverHostKey, cs, sc } = protocol._offer.lists;
@@ -129,12 +138,11 @@ const idlePackets = [2, 3, 4];
 const firstConnectionPacket = 80;
 
 /**
- * ssh2 ends a connection for whatever comes between a client's KEXINIT and its new keys. In later exchanges, idle packets are
- * allowed (strict key exchange forbids them in the first one alone), and AsyncSSH sends one before each of its packets. It goes
- * on sending data as well, under the old keys; it must not, and OpenSSH takes it all the same. Runs before the first
- * exchange is over. `onExchange` is called when the client begins a later exchange, or answers ours.
+ * ssh2 ends a connection for any packet between a client's KEXINIT and its new keys. In later exchanges, idle packets are
+ * allowed (strict key exchange forbids them in the first one alone), and AsyncSSH sends one before each of its packets. It also
+ * keeps sending data under the old keys, which it must not, and OpenSSH accepts. Runs before the first exchange is over. `onExchange` is called when the client begins a later exchange, or answers ours.
  */
-export function bearPacketsInExchange(client: Connection, onExchange: () => void): void {
+export function allowPacketsInExchange(client: Connection, onExchange: () => void): void {
   const protocol = internalsOf(client)._protocol;
   const receive = protocol._onPayload;
   protocol._onPayload = (payload) => {
@@ -155,12 +163,7 @@ export function bearPacketsInExchange(client: Connection, onExchange: () => void
 
 /** SSH_MSG_EXT_INFO with one extension, server-sig-algs (RFC 8308, sections 2.3 and 3.1). */
 function encodeExtInfo(signatures: readonly string[]): Buffer {
-  const parts = ['server-sig-algs', signatures.join(',')].flatMap((text) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(text.length, 0);
-    return [length, Buffer.from(text, 'latin1')];
-  });
-  return Buffer.concat([Buffer.from([7, 0, 0, 0, 1]), ...parts]);
+  return new WireWriter().u8(7).u32(1).string('server-sig-algs').string(signatures.join(',')).finish();
 }
 
 /**
@@ -178,7 +181,7 @@ export function closeUnusedSession(client: Connection, session: Session): void {
 /** Twice what a channel's window and its stream's buffer (2 MiB each) can hold of a client that keeps to the rules. */
 const mostUnreadBytes = 8 * 1024 * 1024;
 
-/** ssh2 takes data beyond the window that it granted, without end: tells of a client that sends it. */
+/** ssh2 accepts data beyond the window that it granted, without limit: calls `onOverrun` when a client sends it. */
 export function watchWindow(stream: ServerChannel, onOverrun: () => void): void {
   const push = stream.push.bind(stream);
   stream.push = (chunk: unknown, encoding?: BufferEncoding) => {

@@ -1,4 +1,4 @@
-/** Hands sockets to ssh2, which fixes algorithms and host keys when a server is made: one server for each policy. */
+/** Owns the ssh2 servers, one for each policy: ssh2 fixes algorithms and host keys when a server is created. */
 import type { Socket } from 'node:net';
 import type { Connection as Client, ClientInfo, KexAlgorithm, Server } from 'ssh2';
 import type { HostKey } from '../../keys/host/hostkeys.js';
@@ -9,36 +9,36 @@ import type { Transport } from './postquantum.js';
 
 export type PolicyChoice = keyof typeof policies;
 
-export interface Door {
+export interface SshServers {
   inject(socket: Socket, policy: PolicyChoice): void;
 }
 
-interface DoorOptions {
+interface SshServersOptions {
   transport: Transport;
   keepaliveSeconds: number;
   /** Runs before ssh2 reads the first packet. */
   onClient(client: Client, info: ClientInfo): void;
 }
 
-/** A client that answers none of so many keepalives is gone. */
+/** A client that leaves this many keepalives unanswered is disconnected. */
 const mostUnanswered = 4;
 
 /** @throws ServerError `bad_host_key` */
-export function openDoor(hostKeys: readonly HostKey[], options: DoorOptions): Door {
+export function createSshServers(hostKeys: readonly HostKey[], options: SshServersOptions): SshServers {
   const servers = new Map(
     (Object.keys(policies) as PolicyChoice[]).map((name) => [name, createSsh(policies[name], hostKeys, options)]),
   );
   return { inject: (socket, policy) => servers.get(policy)!.injectSocket(socket) };
 }
 
-function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: DoorOptions): Server {
+function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: SshServersOptions): Server {
   const { transport } = options;
   const offered: readonly string[] = algorithms.serverHostKey;
   const active = hostKeys.filter(({ state }) => state === 'active');
   const fitting = active.filter(({ type }) => offered.includes(type === 'ssh-rsa' ? 'rsa-sha2-512' : type));
   try {
     const server = new transport.ssh2.Server({
-      // Better an old host key than a port on which nobody gets in.
+      // An outdated host key is better than a port that accepts no client.
       hostKeys: (fitting.length > 0 ? fitting : active).map((key) => key.privateKey),
       algorithms: { ...algorithms, kex: [...transport.kex, ...algorithms.kex] as KexAlgorithm[] },
       ident: software,

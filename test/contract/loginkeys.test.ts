@@ -8,7 +8,7 @@ import { findLoginKey, insertLoginKey, listLoginKeys, revokeLoginKey, updateLogi
 import { deleteOrg, insertOrg, updateOrg } from '../../db/control/orgs.js';
 import { createAccessWatch } from '../../keys/login/accesswatch.js';
 import { createAuthenticator, type Login } from '../../keys/login/authenticate.js';
-import { createVisitors, noKey } from '../../keys/login/sshdlogin.js';
+import { createSshdLogins, noKey } from '../../keys/login/sshdlogin.js';
 import { onBothDatabases } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { sampleOrg } from '../support/samples.js';
@@ -124,7 +124,7 @@ onBothDatabases('login keys', (open) => {
     const { control, settings } = await open(t);
     const org = sampleOrg('acme');
     await insertOrg(control.write, org);
-    const { admit } = createVisitors({ control, settings, now: () => 1000 });
+    const { admit } = createSshdLogins({ control, settings, now: () => 1000 });
     const unnamed = { org, allowsSha1: false, validUntil: null, certificate: null, permission: 'read' } as const;
     const permissionOf = async (key: string) => {
       const outcome = await admit({ ...unnamed, fingerprint: key, credential: key }, '192.0.2.7');

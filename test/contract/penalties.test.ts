@@ -1,30 +1,30 @@
-/** Pauses in the control database: two nodes, a restart, and pardons. */
+/** Penalties in the control database: two nodes, a restart, and pardons. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSilentLogger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import { clearPenalties, listNewPardons, listPenalties, pardon, putPenalties } from '../../db/control/penalties.js';
 import { Penalties } from '../../server/ssh/penalties.js';
-import { openBulletin } from '../../server/ssh/penaltysync.js';
+import { startPenaltySync } from '../../server/ssh/penaltysync.js';
 import { onBothDatabases } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { openScope, type Scope } from '../support/temporary.js';
 
 onBothDatabases('penalties', (open) => {
   const openNode = async (scope: Scope, control: Db) => {
-    const penalties = new Penalties({ now: Date.now, longestPauseMs: 600_000 });
-    const bulletin = await openBulletin(penalties, { control, logger: createSilentLogger(), now: Date.now });
-    scope.after(() => bulletin.stop());
+    const penalties = new Penalties({ now: Date.now, longestPenaltyMs: 600_000 });
+    const penaltySync = await startPenaltySync(penalties, { control, logger: createSilentLogger(), now: Date.now });
+    scope.after(() => penaltySync.stop());
     const misbehave = (source: string) => {
       for (;;) {
-        const pause = penalties.charge(source, 'wrong keys');
-        if (pause !== null) return bulletin.tell(pause);
+        const penalty = penalties.charge(source, 'wrong keys');
+        if (penalty !== null) return penaltySync.announce(penalty);
       }
     };
     return { penalties, misbehave };
   };
 
-  test('nodes share pauses, also after a restart, and obey pardons', async (t) => {
+  test('nodes share penalties, also after a restart, and obey pardons', async (t) => {
     // Registered first, so that they stop before the database is closed.
     const nodesEnd = openScope();
     t.after(() => nodesEnd.close());
@@ -35,8 +35,8 @@ onBothDatabases('penalties', (open) => {
     one.misbehave('2001:db8::/64');
     two.misbehave('192.0.2.9');
     const count = (penalties: Penalties) =>
-      ['192.0.2.7', '2001:db8::/64', '192.0.2.9'].filter((source) => penalties.pauseOf(source) > 0).length;
-    await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all pauses');
+      ['192.0.2.7', '2001:db8::/64', '192.0.2.9'].filter((source) => penalties.remainingMs(source) > 0).length;
+    await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all penalties');
     const restarted = await openNode(nodesEnd, control);
     assert.equal(count(restarted.penalties), 3);
     const listed = await listPenalties(control.read, Date.now(), 10);
@@ -49,10 +49,10 @@ onBothDatabases('penalties', (open) => {
     assert.equal(await control.transact((tx) => pardon(tx, null, Date.now())), 2);
     await until(() => nodes.every((penalties) => count(penalties) === 0), 'every node to forgive all');
     one.misbehave('192.0.2.7');
-    await until(() => two.penalties.pauseOf('192.0.2.7') > 0, 'a pause after a pardon');
+    await until(() => two.penalties.remainingMs('192.0.2.7') > 0, 'a penalty after a pardon');
   });
 
-  test('a newer pause takes the place of the older one, and what is over is cleared away', async (t) => {
+  test('a newer penalty takes the place of the older one, and what is over is cleared away', async (t) => {
     const { control } = await open(t);
     const penalty = { source: '192.0.2.7', until: 5000, strikes: 1, cause: 'wrong keys', beganAt: 1000 };
     await putPenalties(control.write, [penalty, { ...penalty, source: '192.0.2.8' }]);

@@ -158,7 +158,7 @@ class Case {
       this.#client.write(part);
     }
     this.#client.end();
-    if (ending === 'lose') this.#session.lose();
+    if (ending === 'lose') this.#session.dropReplies();
     else await this.#dialogue.settle();
     await this.#dialogue.end(this.#stream.isEmpty ? 'closed' : 'cut');
   }

@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fingerprintOf, plainKeyOf } from '../../keys/login/fingerprint.js';
-import { asksForSftp, identifyVisitor } from '../../server/sshd.js';
+import { plainKeyOf } from '../../keys/login/certificate.js';
+import { fingerprintOf } from '../../keys/login/fingerprint.js';
+import { asksForSftp, identifySshdLogin } from '../../server/sshd.js';
 import { missing } from '../support/peers.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -13,7 +14,7 @@ const skip = missing('ssh-keygen', 'openssh-client');
 const nothing = { connection: null, userAuth: null, originalCommand: null };
 
 test('the address is the first word of the connection, where it is an address', async () => {
-  const addressIn = async (connection: string | null) => (await identifyVisitor({ ...nothing, connection })).address;
+  const addressIn = async (connection: string | null) => (await identifySshdLogin({ ...nothing, connection })).address;
   assert.equal(await addressIn('192.0.2.7 50000 10.0.0.1 22'), '192.0.2.7');
   assert.equal(await addressIn('2001:db8::7 50000 2001:db8::1 22'), '2001:db8::7');
   assert.equal(await addressIn('UNKNOWN 65535 UNKNOWN 65535'), null);
@@ -45,9 +46,9 @@ for (const type of ['ed25519', 'ecdsa', 'rsa'])
     assert.equal(fingerprintOf(plainKeyOf(Buffer.from(base64!, 'base64'))!), fingerprint);
     const userAuth = join(folder, 'auth');
     writeFileSync(userAuth, `password\npublickey ${name} ${base64}\n`);
-    assert.deepEqual(await identifyVisitor({ ...nothing, userAuth }), { address: null, keyFingerprint: fingerprint });
+    assert.deepEqual(await identifySshdLogin({ ...nothing, userAuth }), { address: null, keyFingerprint: fingerprint });
     writeFileSync(userAuth, 'password\n');
-    assert.equal((await identifyVisitor({ ...nothing, userAuth })).keyFingerprint, null);
+    assert.equal((await identifySshdLogin({ ...nothing, userAuth })).keyFingerprint, null);
   });
 
 test('a key that ends too early, and what is no key, are nobody’s', () => {

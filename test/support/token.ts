@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type ParsedKey, parsePublicKeys } from '../../keys/login/publickeys.js';
-import { WireReader, wireString } from '../../keys/wire.js';
+import { encodeString, WireReader } from '../../keys/wire.js';
 import { type Scope, temporaryFolder } from './temporary.js';
 
 export type TokenType = 'sk-ssh-ed25519@openssh.com' | 'sk-ecdsa-sha2-nistp256@openssh.com';
@@ -24,7 +24,7 @@ export function makeToken(type: TokenType): Token {
   const { x = '', y = '' } = pair.publicKey.export({ format: 'jwk' });
   const point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
   const parts = isEd25519 ? [Buffer.from(x, 'base64url')] : ['nistp256', point];
-  const wire = Buffer.concat([type, ...parts, application].map(wireString));
+  const wire = Buffer.concat([type, ...parts, application].map(encodeString));
   const token: Token = {
     public: parsePublicKeys(`${type} ${wire.toString('base64')} token`)[0]!,
     isTouched: true,
@@ -40,7 +40,7 @@ function signAsToken(type: string, key: KeyObject, message: Buffer, isTouched: b
   const value = type.includes('ed25519')
     ? sign(null, signed, key)
     : encodePair(sign('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }));
-  return Buffer.concat([wireString(type), wireString(value), presence]);
+  return Buffer.concat([encodeString(type), encodeString(value), presence]);
 }
 
 function encodePair(halves: Buffer): Buffer {
@@ -49,7 +49,7 @@ function encodePair(halves: Buffer): Buffer {
     const digits = half.subarray(first);
     return digits[0]! >= 0x80 ? Buffer.concat([Buffer.from([0]), digits]) : digits;
   });
-  return Buffer.concat(numbers.map(wireString));
+  return Buffer.concat(numbers.map(encodeString));
 }
 
 /** The agent's socket (draft-miller-ssh-agent); it lists the token's key, and signs. */
@@ -57,11 +57,12 @@ export function startAgent(scope: Scope, token: Token): Promise<string> {
   const path = join(temporaryFolder(scope), 'agent');
   const wire = Buffer.from(token.public.publicKey, 'base64');
   const answer = (request: Buffer): Buffer => {
-    if (request[0] === 11) return Buffer.concat([Buffer.from([12, 0, 0, 0, 1]), wireString(wire), wireString('token')]);
+    if (request[0] === 11)
+      return Buffer.concat([Buffer.from([12, 0, 0, 0, 1]), encodeString(wire), encodeString('token')]);
     if (request[0] !== 13) return Buffer.from([5]);
     const reader = new WireReader(request.subarray(1));
     reader.string();
-    return Buffer.concat([Buffer.from([14]), wireString(token.sign(reader.string()))]);
+    return Buffer.concat([Buffer.from([14]), encodeString(token.sign(reader.string()))]);
   };
   const server = createServer((socket: Socket) => {
     let received = Buffer.alloc(0);
@@ -70,7 +71,7 @@ export function startAgent(scope: Scope, token: Token): Promise<string> {
       received = Buffer.concat([received, chunk]);
       while (received.length >= 4 && received.length >= 4 + received.readUInt32BE(0)) {
         const end = 4 + received.readUInt32BE(0);
-        socket.write(wireString(answer(received.subarray(4, end))));
+        socket.write(encodeString(answer(received.subarray(4, end))));
         received = received.subarray(end);
       }
     });

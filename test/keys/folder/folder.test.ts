@@ -119,9 +119,9 @@ onBothDatabases('the folder of login keys', (open) => {
     await begin(100);
     await becomes([one], 'the start');
     renameSync(root, `${root}.away`);
-    await says(/is absent: the 1 keys that came from it stay/);
+    await says(/is absent: the 1 keys that came from it are kept/);
     mkdirSync(root);
-    await says(/is empty: the 1 keys that came from it stay/);
+    await says(/is empty: the 1 keys that came from it are kept/);
     assert.deepEqual(await usable(), [one.public.fingerprint]);
     // Mounted again, with another key.
     rmSync(root, { recursive: true });

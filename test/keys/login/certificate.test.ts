@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { judgeCertificate, readCertificate } from '../../../keys/login/certificate.js';
+import { readCertificate } from '../../../keys/login/certificate.js';
+import { judgeCertificate } from '../../../keys/login/terms.js';
 import { makeAuthority, makeKeyFile } from '../../support/authority.js';
 import { temporaryFolder } from '../../support/temporary.js';
 

@@ -4,7 +4,7 @@ import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { verifyProof } from '../../../keys/login/proof.js';
 import { verifySignature } from '../../../keys/login/verify.js';
-import { wireString } from '../../../keys/wire.js';
+import { encodeString } from '../../../keys/wire.js';
 import { makeToken } from '../../support/token.js';
 
 const blob = randomBytes(100);
@@ -13,7 +13,7 @@ test('an RSA key proves itself by SHA-2, one with a long exponent not at all', (
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const { n = '', e = '' } = publicKey.export({ format: 'jwk' });
   const modulus = Buffer.concat([Buffer.from([0]), Buffer.from(n, 'base64url')]);
-  const keyOf = (exponent: Buffer) => Buffer.concat(['ssh-rsa', exponent, modulus].map(wireString));
+  const keyOf = (exponent: Buffer) => Buffer.concat(['ssh-rsa', exponent, modulus].map(encodeString));
   const key = keyOf(Buffer.from(e, 'base64url'));
   const proof = { algorithm: 'ssh-rsa', hashAlgo: 'sha512', key, blob, signature: sign('sha512', blob, privateKey) };
   assert.equal(verifyProof(proof), true);

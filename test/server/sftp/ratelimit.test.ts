@@ -1,7 +1,7 @@
 /** Rates: what a bucket makes wait, and how a session holds a client that is faster. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bucket, Pacer } from '../../../server/sftp/ratelimit.js';
+import { RateLimiter, TokenBucket } from '../../../server/sftp/ratelimit.js';
 import { openSession, until } from '../../support/session.js';
 import { openFor } from '../../support/wire.js';
 
@@ -9,7 +9,7 @@ const forUpload = openFor.write | openFor.create | openFor.truncate;
 
 function openBucket(rate: number | null) {
   const clock = { now: 0 };
-  const bucket = new Bucket(() => clock.now);
+  const bucket = new TokenBucket(() => clock.now);
   bucket.setRate(rate);
   return { clock, bucket };
 }
@@ -44,13 +44,13 @@ test('without a rate nothing waits, and a new rate holds at once', () => {
 
 test('waits end when they are released', async () => {
   const { bucket } = openBucket(1);
-  const pacer = new Pacer({ up: bucket, down: bucket });
-  assert.equal(pacer.spend('up', 1), null);
-  const waits = [pacer.spend('up', 1_000_000), pacer.spend('down', 1_000_000)];
+  const rateLimiter = new RateLimiter({ up: bucket, down: bucket });
+  assert.equal(rateLimiter.spend('up', 1), null);
+  const waits = [rateLimiter.spend('up', 1_000_000), rateLimiter.spend('down', 1_000_000)];
   assert.ok(waits.every((wait) => wait !== null));
-  pacer.release();
+  rateLimiter.release();
   await Promise.all(waits);
-  assert.equal(pacer.spend('up', 1_000_000), null);
+  assert.equal(rateLimiter.spend('up', 1_000_000), null);
 });
 
 test('a session takes no more than the rate, and holds the client instead of its bytes', async (t) => {

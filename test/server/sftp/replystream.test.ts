@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { replyData } from '../../../server/sftp/reply.js';
-import { Outbox } from '../../../server/sftp/replystream.js';
+import { ReplyStream } from '../../../server/sftp/replystream.js';
 
 /** A channel that hands everything to its outlet at once, whatever the outlet says. */
 function channelInto(outlet: Writable): Writable {
@@ -17,11 +17,11 @@ function channelInto(outlet: Writable): Writable {
 
 test('replies wait while the outlet is full, and go on when it drains', async () => {
   const outlet = new PassThrough();
-  const outbox = new Outbox(channelInto(outlet), outlet);
+  const replies = new ReplyStream(channelInto(outlet), outlet);
   const content = Buffer.alloc(255 * 1024, 'x');
   let sent = 0;
   const sending = (async () => {
-    for (; sent < 100; sent++) await outbox.send(replyData(sent, content));
+    for (; sent < 100; sent++) await replies.send(replyData(sent, content));
   })();
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
   assert.ok(sent < 10, `${sent} replies were buffered`);
@@ -35,12 +35,12 @@ test('replies wait while the outlet is full, and go on when it drains', async ()
 
 test('once closed it drops what comes, and lets go of who waits', async () => {
   const outlet = new PassThrough();
-  const outbox = new Outbox(channelInto(outlet), outlet);
+  const replies = new ReplyStream(channelInto(outlet), outlet);
   const waiting = (async () => {
-    for (let count = 0; count < 20; count++) await outbox.send(replyData(count, Buffer.alloc(255 * 1024)));
+    for (let count = 0; count < 20; count++) await replies.send(replyData(count, Buffer.alloc(255 * 1024)));
   })();
   await new Promise((resolve) => setImmediate(resolve));
-  outbox.close();
+  replies.close();
   await waiting;
   assert.ok(outlet.writableLength + outlet.readableLength < 10 * 255 * 1024);
 });

@@ -1,10 +1,10 @@
-/** Logins that strangers tried: counted in the audit trail, a bounded number of records whatever the flood. */
+/** Failed logins of unknown clients: counted in the audit trail, in a bounded number of records. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSilentLogger } from '../../../config/logger.js';
 import type { Db } from '../../../db/connection.js';
 import { readRecords } from '../../../db/control/audit.js';
-import { createStrangers } from '../../../server/ssh/failedlogins.js';
+import { createFailedLogins } from '../../../server/ssh/failedlogins.js';
 import { openFresh } from '../../support/databases.js';
 import { newKeyPair } from '../../support/keys.js';
 import { connect, startTestServer } from '../../support/server.js';
@@ -16,7 +16,7 @@ async function refusalsIn(control: Db): Promise<{ subject: string; detail: Recor
   return found;
 }
 
-test('a stranger is one record with the number of connections, at the latest when the server stops', async (t) => {
+test('an address is one record with the number of connections, at the latest when the server stops', async (t) => {
   const server = await startTestServer(t);
   const { private: privateKey } = newKeyPair();
   for (let count = 0; count < 3; count++) await assert.rejects(connect(t, { ...server.login, privateKey }));
@@ -29,10 +29,10 @@ test('a stranger is one record with the number of connections, at the latest whe
 
 test('a flood from everywhere leaves a bounded number of records, and all its connections are counted', async (t) => {
   const { control } = await openFresh(t, 'sqlite');
-  const strangers = createStrangers({ control, logger: createSilentLogger(), now: () => 1 });
-  for (let number = 0; number < 5000; number++) strangers.note(`2001:db8::${number.toString(16)}`);
-  for (let again = 0; again < 7; again++) strangers.note('2001:db8::5');
-  await strangers.stop();
+  const failedLogins = createFailedLogins({ control, logger: createSilentLogger(), now: () => 1 });
+  for (let number = 0; number < 5000; number++) failedLogins.count(`2001:db8::${number.toString(16)}`);
+  for (let again = 0; again < 7; again++) failedLogins.count('2001:db8::5');
+  await failedLogins.stop();
   const refusals = await refusalsIn(control);
   assert.equal(refusals.length, 51);
   assert.deepEqual(refusals[0], {

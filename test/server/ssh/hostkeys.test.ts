@@ -16,7 +16,7 @@ interface ClientInternals {
   };
 }
 
-/** ssh2's client emits those keys that the server told of and proved. */
+/** ssh2's client emits those keys that the server announced and proved. */
 async function provenKeys(scope: Parameters<typeof connect>[0], login: ConnectConfig): Promise<string[]> {
   const { default: library } = await import('ssh2');
   const client = new library.Client();
@@ -27,7 +27,7 @@ async function provenKeys(scope: Parameters<typeof connect>[0], login: ConnectCo
   return keys.map((key) => fingerprintOf(key.getPublicSSH())).sort();
 }
 
-test('keys of every type and state are told and proven, with RSA in the key exchange and without', async (t) => {
+test('keys of every type and state are announced and proven, with RSA in the key exchange and without', async (t) => {
   const server = await startTestServer(t);
   await announceHostKey(server.paths.hostKeys, { type: 'ssh-ed25519' });
   await announceHostKey(server.paths.hostKeys, { type: 'ssh-rsa' });
@@ -62,9 +62,9 @@ test('no proof of a key that is not ours, of more keys than there are, before th
   assert.equal(await ask(own!.wire), null, 'enough of it');
 });
 
-test('clients that hang up when they are told are spared', async (t) => {
+test('clients that disconnect at the announcement get none', async (t) => {
   const server = await startTestServer(t);
-  const told = async (ident: string): Promise<boolean> => {
+  const isAnnounced = async (ident: string): Promise<boolean> => {
     let isTold = false;
     const { default: library } = await import('ssh2');
     const client = new library.Client();
@@ -79,7 +79,7 @@ test('clients that hang up when they are told are spared', async (t) => {
     client.end();
     return isTold;
   };
-  assert.deepEqual([await told('TTSSH/2.72'), await told('TTSSH/3.0')], [false, true]);
+  assert.deepEqual([await isAnnounced('TTSSH/2.72'), await isAnnounced('TTSSH/3.0')], [false, true]);
 });
 
 test('new connections meet the new key, those that are there keep theirs', async (t) => {

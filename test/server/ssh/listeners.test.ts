@@ -47,37 +47,38 @@ async function tryLogin(scope: Scope, server: TestServer, from: string, privateK
 
 const oneExempt = { exemptAddresses: ['127.0.0.1'] };
 
-test('wrong keys and nonsense make an address pause, and nobody else', async (t) => {
+test('wrong keys and broken protocol bring a penalty for their address alone', async (t) => {
   const { logger, lines } = keepingLogger();
   const server = await startTestServer(t, oneExempt, logger, stoppedClock());
-  const stranger = newKeyPair().private;
+  const unknownKey = newKeyPair().private;
   const atOnce = <T>(visits: number, make: () => Promise<T>) => Promise.all(Array.from({ length: visits }, make));
-  const guesses = await atOnce(8, () => tryLogin(t, server, '127.0.0.2', stranger));
+  const guesses = await atOnce(8, () => tryLogin(t, server, '127.0.0.2', unknownKey));
   assert.deepEqual(new Set(guesses), new Set(['out']));
-  await until(() => lines.some((line) => line.includes('address pauses')), 'the pause');
+  await until(() => lines.some((line) => line.includes('penalty for an address')), 'the penalty');
   assert.equal(await visit(t, server.port, '127.0.0.2').ended, '', 'not even an identification');
   assert.equal(await tryLogin(t, server, '127.0.0.2'), 'out', 'not with the right key either');
-  const pauses = (from: string) => lines.some((line) => line.includes('address pauses') && line.includes(from));
+  const hasPenalty = (from: string) =>
+    lines.some((line) => line.includes('penalty for an address') && line.includes(from));
   await atOnce(8, () => visit(t, server.port, '127.0.0.3', 'GET / HTTP/1.1\r\n\r\n').ended);
-  await until(() => pauses('127.0.0.3'), 'the pause of a scanner');
+  await until(() => hasPenalty('127.0.0.3'), 'the penalty of a scanner');
   const packet = Buffer.concat([Buffer.from('SSH-2.0-Test\r\n'), Buffer.alloc(64, 0xff)]);
   await atOnce(8, () => visit(t, server.port, '127.0.0.4', packet).ended);
-  await until(() => pauses('127.0.0.4'), 'the pause of a fuzzer');
+  await until(() => hasPenalty('127.0.0.4'), 'the penalty of a fuzzer');
   // Others, and the exempt one whatever it does.
   assert.equal(await tryLogin(t, server, '127.0.0.5'), 'in');
-  await atOnce(8, () => tryLogin(t, server, '127.0.0.1', stranger));
+  await atOnce(8, () => tryLogin(t, server, '127.0.0.1', unknownKey));
   assert.equal(await tryLogin(t, server, '127.0.0.1'), 'in');
   const { count } = (await server.control.read('penalties').count({ count: '*' }).first()) as { count: number };
   assert.ok(count <= 3);
-  const told = lines.filter((line) => line.includes('the address must pause'));
+  const told = lines.filter((line) => line.includes('the address has a penalty'));
   assert.ok(told.length <= 2, `a flood takes a line a minute, not ${told.length}`);
 });
 
 test('a login that came from there lately gives an address more patience', async (t) => {
   const server = await startTestServer(t, oneExempt);
-  const stranger = newKeyPair().private;
+  const unknownKey = newKeyPair().private;
   assert.equal(await tryLogin(t, server, '127.0.0.2'), 'in');
-  for (let count = 0; count < 10; count++) assert.equal(await tryLogin(t, server, '127.0.0.2', stranger), 'out');
+  for (let count = 0; count < 10; count++) assert.equal(await tryLogin(t, server, '127.0.0.2', unknownKey), 'out');
   assert.equal(await tryLogin(t, server, '127.0.0.2'), 'in');
 });
 
@@ -94,7 +95,7 @@ test('half-open connections are capped for each address, and end by the deadline
   for (const { ended } of open) assert.equal(await ended, 'SSH-2.0-Dropslot\r\n');
 });
 
-test('when strangers hold every place, who logged in lately still gets one', async (t) => {
+test('when unknown clients hold every slot, an address that logged in lately still gets one', async (t) => {
   const server = await startTestServer(t, { ...oneExempt, maxUnauthenticated: 6, maxUnauthenticatedPerAddress: 2 });
   assert.equal(await tryLogin(t, server, '127.0.0.9'), 'in');
   const held = new Set<Socket>();
@@ -190,7 +191,7 @@ test('keys and packets that only cost are not had for nothing', async (t) => {
   const reasons = lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'closing connection');
   assert.deepEqual(
     reasons.map(({ reason }) => reason),
-    ['new keys before the login', 'too much before the login', 'new keys again and again'],
+    ['a second key exchange before the login', 'too many bytes before the login', 'too many key exchanges'],
   );
 });
 

@@ -1,38 +1,39 @@
-/** Pauses: what earns them, how they rise and fade, and what a flood can't do to them. */
+/** Penalties: their causes, their length, and their independence of a flood of clients. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plainAddress, sourceOf } from '../../../server/ssh/address.js';
+import { plainAddress } from '../../../keys/login/addresses.js';
 import { Penalties } from '../../../server/ssh/penalties.js';
-import { Startups } from '../../../server/ssh/startuplimits.js';
+import { sourceOf } from '../../../server/ssh/source.js';
+import { StartupLimits } from '../../../server/ssh/startuplimits.js';
 
 function openPenalties(sets?: number) {
   const clock = { now: 1_000_000 };
-  const options = { now: () => clock.now, longestPauseMs: 600_000, ...(sets === undefined ? {} : { sets }) };
+  const options = { now: () => clock.now, longestPenaltyMs: 600_000, ...(sets === undefined ? {} : { sets }) };
   return { clock, penalties: new Penalties(options) };
 }
 
-/** Seconds of the pause that the offences end in. */
-function chargeUntilPause(penalties: Penalties, source: string, most = 100): { offences: number; source: string } {
+/** Seconds of the penalty that the offences end in. */
+function chargeUntilPenalty(penalties: Penalties, source: string, most = 100): { offences: number; source: string } {
   for (let offences = 1; offences <= most; offences++)
     if (penalties.charge(source, 'wrong keys') !== null) return { offences, source };
   return { offences: Number.POSITIVE_INFINITY, source };
 }
 
-test('the fourth wrong key within seconds begins a pause, later ones are longer, up to the longest', () => {
+test('the fourth wrong key within seconds begins a penalty, later ones are longer, up to the longest', () => {
   const { clock, penalties } = openPenalties();
   const seconds: number[] = [];
   for (let round = 0; round < 9; round++) {
-    assert.equal(chargeUntilPause(penalties, '192.0.2.7').offences, 4);
-    seconds.push(penalties.pauseOf('192.0.2.7') / 1000);
+    assert.equal(chargeUntilPenalty(penalties, '192.0.2.7').offences, 4);
+    seconds.push(penalties.remainingMs('192.0.2.7') / 1000);
     assert.equal(penalties.charge('192.0.2.7', 'wrong keys'), null, 'what was under way adds nothing');
-    clock.now += penalties.pauseOf('192.0.2.7');
-    assert.equal(penalties.pauseOf('192.0.2.7'), 0);
+    clock.now += penalties.remainingMs('192.0.2.7');
+    assert.equal(penalties.remainingMs('192.0.2.7'), 0);
   }
   assert.deepEqual(seconds, [15, 30, 60, 120, 240, 480, 600, 600, 600]);
-  assert.equal(penalties.pauseOf('192.0.2.8'), 0, 'nobody else pauses');
+  assert.equal(penalties.remainingMs('192.0.2.8'), 0, 'no other address has one');
 });
 
-test('points and pauses are forgotten with time', () => {
+test('points and penalties are forgotten with time', () => {
   const { clock, penalties } = openPenalties();
   for (let minute = 0; minute < 100; minute++) {
     clock.now += 60_000;
@@ -42,59 +43,59 @@ test('points and pauses are forgotten with time', () => {
     clock.now += 5000;
     assert.equal(penalties.charge('192.0.2.9', 'left without a login'), null, 'a health check, every five seconds');
   }
-  chargeUntilPause(penalties, '192.0.2.7');
+  chargeUntilPenalty(penalties, '192.0.2.7');
   clock.now += 15_000;
-  chargeUntilPause(penalties, '192.0.2.7');
-  assert.equal(penalties.pauseOf('192.0.2.7'), 30_000);
+  chargeUntilPenalty(penalties, '192.0.2.7');
+  assert.equal(penalties.remainingMs('192.0.2.7'), 30_000);
   clock.now += 30_000 + 2 * 600_000;
-  chargeUntilPause(penalties, '192.0.2.7');
-  assert.equal(penalties.pauseOf('192.0.2.7'), 15_000);
+  chargeUntilPenalty(penalties, '192.0.2.7');
+  assert.equal(penalties.remainingMs('192.0.2.7'), 15_000);
 });
 
 test('an address that logged in within a day may do four times as much', () => {
   const { clock, penalties } = openPenalties();
-  penalties.welcome('192.0.2.7');
+  penalties.recordLogin('192.0.2.7');
   assert.equal(penalties.isKnown('192.0.2.7'), true);
-  assert.equal(chargeUntilPause(penalties, '192.0.2.7').offences, 13);
+  assert.equal(chargeUntilPenalty(penalties, '192.0.2.7').offences, 13);
   clock.now += 25 * 3600_000;
   assert.equal(penalties.isKnown('192.0.2.7'), false);
-  assert.equal(chargeUntilPause(penalties, '192.0.2.7').offences, 4);
+  assert.equal(chargeUntilPenalty(penalties, '192.0.2.7').offences, 4);
 });
 
-test('a clock that is set back makes nobody pause, or pause longer', () => {
+test('a clock that is set back neither begins nor lengthens a penalty', () => {
   const { clock, penalties } = openPenalties();
   penalties.charge('192.0.2.7', 'wrong keys');
   clock.now -= 3_600_000;
   assert.equal(penalties.charge('192.0.2.7', 'wrong keys'), null);
-  chargeUntilPause(penalties, '192.0.2.9');
+  chargeUntilPenalty(penalties, '192.0.2.9');
   clock.now -= 24 * 3_600_000;
-  assert.equal(penalties.pauseOf('192.0.2.9'), 600_000);
+  assert.equal(penalties.remainingMs('192.0.2.9'), 600_000);
 });
 
-test('a login wipes points away, forgiveness pauses as well', () => {
+test('a login removes points, a pardon also ends penalties', () => {
   const { penalties } = openPenalties();
   for (let count = 0; count < 3; count++) penalties.charge('192.0.2.7', 'wrong keys');
-  penalties.welcome('192.0.2.7');
+  penalties.recordLogin('192.0.2.7');
   for (let count = 0; count < 3; count++) assert.equal(penalties.charge('192.0.2.7', 'wrong keys'), null);
-  chargeUntilPause(penalties, '192.0.2.8');
-  chargeUntilPause(penalties, '192.0.2.9');
+  chargeUntilPenalty(penalties, '192.0.2.8');
+  chargeUntilPenalty(penalties, '192.0.2.9');
   penalties.forgive('192.0.2.8');
-  assert.deepEqual([penalties.pauseOf('192.0.2.8'), penalties.pauseOf('192.0.2.9') > 0], [0, true]);
+  assert.deepEqual([penalties.remainingMs('192.0.2.8'), penalties.remainingMs('192.0.2.9') > 0], [0, true]);
   penalties.forgiveAll();
-  assert.equal(penalties.pauseOf('192.0.2.9'), 0);
+  assert.equal(penalties.remainingMs('192.0.2.9'), 0);
 });
 
-test("a flood of sources takes no more memory, and ends nobody's pause", () => {
+test('a flood of sources takes no more memory, and ends no penalty', () => {
   const { penalties } = openPenalties(4);
-  const pausing = Array.from({ length: 8 }, (_, index) => `192.0.2.${index}`);
-  for (const source of pausing) chargeUntilPause(penalties, source);
-  const held = pausing.filter((source) => penalties.pauseOf(source) > 0);
+  const penalized = Array.from({ length: 8 }, (_, index) => `192.0.2.${index}`);
+  for (const source of penalized) chargeUntilPenalty(penalties, source);
+  const held = penalized.filter((source) => penalties.remainingMs(source) > 0);
   assert.ok(held.length >= 4, 'all but where a set was full');
   for (let count = 0; count < 20_000; count++)
     penalties.charge(`10.${count >> 16}.${(count >> 8) & 255}.${count & 255}`, 'not the SSH protocol');
-  for (const source of held) assert.ok(penalties.pauseOf(source) > 0, source);
+  for (const source of held) assert.ok(penalties.remainingMs(source) > 0, source);
   // The other family has a table of its own.
-  assert.equal(chargeUntilPause(penalties, '2001:db8::/64').offences, 4);
+  assert.equal(chargeUntilPenalty(penalties, '2001:db8::/64').offences, 4);
 });
 
 test('an IPv6 client counts by its /64, a mapped one as IPv4', () => {
@@ -108,23 +109,23 @@ test('an IPv6 client counts by its /64, a mapped one as IPv4', () => {
 });
 
 test('connections without a login are capped for each source and in all, by a rising chance', () => {
-  const stranger = { isKnown: false, isExempt: false };
+  const newcomer = { isKnown: false, isExempt: false };
   let chance = 0.999;
-  const startups = new Startups({ most: 10, mostPerSource: 3, random: () => chance });
-  const enter = (source: string, who = stranger) => startups.enter(source, who);
+  const startupLimits = new StartupLimits({ most: 10, mostPerSource: 3, random: () => chance });
+  const enter = (source: string, who = newcomer) => startupLimits.enter(source, who);
   for (let count = 0; count < 3; count++) assert.equal(enter('a'), null);
   assert.match(enter('a') ?? '', /this address/);
   assert.equal(enter('a', { isKnown: false, isExempt: true }), null);
-  startups.leave('a');
-  startups.leave('a');
+  startupLimits.leave('a');
+  startupLimits.leave('a');
   assert.equal(enter('a'), null);
   for (let count = 0; count < 7; count++) assert.equal(enter(`s${count}`), null, 'good luck');
   assert.match(enter('b') ?? '', /too many connections/);
   assert.equal(enter('friend', { isKnown: true, isExempt: false }), null, 'a known address finds a place');
-  startups.leave('friend');
-  for (let count = 0; count < 5; count++) startups.leave(`s${count}`);
+  startupLimits.leave('friend');
+  for (let count = 0; count < 5; count++) startupLimits.leave(`s${count}`);
   chance = 0.16;
   assert.match(enter('b') ?? '', /too many/, 'one chance in six at half');
-  startups.leave('s5');
+  startupLimits.leave('s5');
   assert.equal(enter('b'), null, 'none below');
 });

@@ -87,7 +87,7 @@ function proxied(port: number, localAddress: string, header: Buffer): Socket {
   return socket;
 }
 
-test('a listed proxy must say whose address it is, and that one counts; nobody else may', async (t) => {
+test('a listed proxy must say whose address it is, and that one counts; no other address may', async (t) => {
   const { logger, lines } = keepingLogger();
   const server = await startTestServer(t, { proxies: ['127.0.0.2/32'], loginSeconds: 60 }, logger, stoppedClock());
   const { port } = server;
@@ -116,23 +116,24 @@ test('a listed proxy must say whose address it is, and that one counts; nobody e
   assert.deepEqual(
     refusals().map(({ message, address }) => [
       address,
-      /^connection refused: (what a proxy sent|a PROXY)/.exec(message)?.[1],
+      /^connection refused: (a proxy sent no valid|a PROXY)/.exec(message)?.[1],
     ]),
     [
-      ['127.0.0.2', 'what a proxy sent'],
+      ['127.0.0.2', 'a proxy sent no valid'],
       ['127.0.0.3', 'a PROXY'],
     ],
   );
   // Wrong keys through the proxy cost the client's address, and not the proxy's.
-  const text = () => lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'address pauses');
+  const text = () =>
+    lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'penalty for an address');
   const badVisit = () =>
     talk(port, '127.0.0.2', 'PROXY TCP4 203.0.113.50 192.0.2.1 1 22\r\n', 'GET / HTTP/1.1\r\n\r\n');
   await Promise.all(Array.from({ length: 8 }, badVisit));
-  await until(() => text().length > 0, 'the pause');
+  await until(() => text().length > 0, 'the penalty');
   assert.deepEqual(
     text().map(({ source }) => source),
     ['203.0.113.50'],
   );
-  assert.equal(await talk(port, '127.0.0.2', 'PROXY TCP4 203.0.113.50 192.0.2.1 1 22\r\n'), '', 'it pauses');
+  assert.equal(await talk(port, '127.0.0.2', 'PROXY TCP4 203.0.113.50 192.0.2.1 1 22\r\n'), '', 'it has a penalty');
   await connect(t, { ...server.login, sock: proxied(port, '127.0.0.2', whole[1]![1]) });
 });
