@@ -1,9 +1,9 @@
 /** How an organization's files are written; `auto`: UTF-8, UTF-16 with a byte order mark, else Windows-1252. */
 export type Encoding = 'utf-8' | 'utf-16' | 'windows-1252' | 'auto';
 
-/** What an operator may choose for one organization, beyond its limits: each option is absent until it is chosen. */
+/** Options of one organization, beyond its limits: each is absent until an operator sets it. */
 export interface OrgOptions {
-  /** What one run may do without an approval; the settings of the same names say what holds without them. */
+  /** Limits of a run without approval; the settings of the same names hold without them. */
   maxDeactivations?: string;
   maxAdminChanges?: number;
   maxUpdatedShare?: number;
@@ -13,7 +13,7 @@ export interface OrgOptions {
   maxSessions?: number;
   /** Open files and folders at once; `maxHandlesPerOrg` without it. */
   maxHandles?: number;
-  /** Bytes a second that all its clients together send; as fast as it goes without it. */
+  /** Bytes a second that all its clients together may send; absent: no limit. */
   uploadRate?: number;
   /** Bytes a second that all its clients together fetch. */
   downloadRate?: number;
@@ -35,7 +35,7 @@ export interface OrgOptions {
   unchangedDays?: number;
   /** Whether queued files are checked at once; true without it. */
   earlyCheck?: boolean;
-  /** The column that tells who a user is, whatever their email (rule U15). */
+  /** The column that identifies a user, whatever their email (rule U15). */
   identifier?: string;
   /** Labels of its files that mean a standard one (rule F7). */
   aliases?: Record<string, string>;
