@@ -43,6 +43,12 @@ export const settingsSchema = z.strictObject({
     .regex(/^(sqlite|postgres(ql)?:\/\/.+)$/, 'must be "sqlite" or a postgres:// URL')
     .default('sqlite')
     .describe('`sqlite` (two files in the data folder) or a `postgres://` URL (two schemas of that database).'),
+  sqliteDriver: z
+    .enum(['sqlite3', 'better-sqlite3'])
+    .default('sqlite3')
+    .describe(
+      'Package that opens SQLite files: `sqlite3`, or `better-sqlite3`, which is installed separately (`npm install better-sqlite3@12`).',
+    ),
   databasePool: positive.default(8).describe('PostgreSQL connections of one process.'),
   masterKey: z
     .string()
