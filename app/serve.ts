@@ -114,7 +114,7 @@ function followHostKeys(
 async function lockFolder(settings: Settings): Promise<Lock | null> {
   if (settings.database !== 'sqlite') return null;
   const { lock: file, data } = pathsOf(settings);
-  const lock = await takeLock(file);
+  const lock = await takeLock(file, settings.sqliteDriver);
   if (lock === null) throw new OperationError('unavailable', `another "dropslot serve" runs on ${data}: stop it first`);
   return lock;
 }
@@ -125,7 +125,7 @@ async function recover(place: Workplace, isAlone: boolean, logger: Logger): Prom
   const idleSince = now() - settings.idleMinutes * 60_000;
   const keeps = settings.keepPartialHours > 0;
   // The processes that an sshd runs wait meanwhile; where one is at work, its uploads are left alone.
-  const sessions = isAlone ? await takeLock(paths.sessionsLock) : null;
+  const sessions = isAlone ? await takeLock(paths.sessionsLock, settings.sqliteDriver) : null;
   const recovery = { control, paths, isAlone: sessions !== null, idleSince, keeps };
   const { kept, removed } = await recoverPartials(recovery).finally(() => sessions?.release());
   if (kept + removed > 0) logger.info('looked after uploads that were cut off', { kept, removed });

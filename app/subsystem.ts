@@ -63,7 +63,9 @@ async function serve(
     throw new Refusal('this account is for SFTP only');
   }
   requireOwner(pathsOf(settings).data);
-  const lock = settings.database === 'sqlite' ? await shareLock(pathsOf(settings).sessionsLock, recoveryWaitMs) : null;
+  const { sqliteDriver, database } = settings;
+  const lock =
+    database === 'sqlite' ? await shareLock(pathsOf(settings).sessionsLock, sqliteDriver, recoveryWaitMs) : null;
   const place = await openSessionPlace(settings, choice.org, logger);
   let release = () => {};
   try {

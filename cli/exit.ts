@@ -1,8 +1,7 @@
 /** Exit codes, and how whatever a command threw becomes one line on standard error. */
 import { CommanderError } from 'commander';
 import { SettingsError } from '../config/load.js';
-import { DatabaseError, type DatabaseErrorCode } from '../db/error.js';
-import { describeDatabaseFailure } from '../db/failure.js';
+import { DatabaseError, type DatabaseErrorCode, describeDatabaseFailure } from '../db/error.js';
 import { ImportError } from '../importer/error.js';
 import { KeyError } from '../keys/error.js';
 import { OperationError, type OperationErrorCode } from '../operations/error.js';

@@ -46,6 +46,11 @@ export const settingsSchema = z.strictObject({
     .describe(
       '`sqlite` (two files in the data folder), or the URL of a PostgreSQL database, in which Dropslot uses two schemas.',
     ),
+  sqliteDriver: choice('sqlite3', 'better-sqlite3')
+    .default('sqlite3')
+    .describe(
+      'Package that opens SQLite files: `sqlite3`, or `better-sqlite3`, which is installed separately (`npm install better-sqlite3@12`).',
+    ),
   databasePool: count().default(8).describe('Most PostgreSQL connections of one process.'),
   masterKey: secretSource
     .optional()

@@ -1,19 +1,19 @@
 /** Opens the two databases, control and directory, on SQLite or PostgreSQL, and brings their schema up to date. */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import createKnex, { type Knex } from 'knex';
+import type { Knex } from 'knex';
 import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { chainAudit } from './control/audittransaction.js';
 import { DatabaseError } from './error.js';
+import { beginMoment, type Moment } from './knex.js';
 import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
 import { migrate } from './migrations/migrate.js';
+import { openSchema } from './postgres.js';
+import { attachFile, busyTimeoutMs, openFile, openFileMoment } from './sqlite/open.js';
 
 export type Dialect = 'sqlite' | 'postgres';
 
-/** A knex instance or a transaction of one: what a query runs on. */
+/** A knex instance or a transaction of one: a query runs on it. */
 export type Queryable = Knex;
 
 /**
@@ -22,21 +22,15 @@ export type Queryable = Knex;
  */
 export interface Db {
   readonly dialect: Dialect;
+  readonly write: Knex;
+  readonly read: Knex;
   /**
    * Runs `work` in one transaction of `write`: commits when it resolves, rolls back when it rejects. In the control
    * database the audit events that `work` recorded are chained to the trail right before the commit.
    */
   transact<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
-  readonly write: Knex;
-  readonly read: Knex;
-  /** The database as it is now, for as long as it is kept open: what is written meanwhile is not seen, and nobody waits. */
+  /** The database as it is now, until it is closed: it does not see later writes, and delays none. */
   openMoment(): Promise<Moment>;
-  close(): Promise<void>;
-}
-
-/** One transaction that only reads. */
-export interface Moment {
-  readonly db: Queryable;
   close(): Promise<void>;
 }
 
@@ -44,10 +38,7 @@ export interface Moment {
 export const controlSchema = 'dropslot_control';
 export const directorySchema = 'dropslot_directory';
 
-/** Milliseconds that a writer waits for another process's transaction (an import of a million rows writes for seconds). */
-export const busyTimeoutMs = 120_000;
-
-type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey'>;
+type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey' | 'sqliteDriver'>;
 
 /**
  * Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. `waitMs`: how long
@@ -63,6 +54,11 @@ export function openDirectory(settings: DbSettings, waitMs = busyTimeoutMs): Pro
   return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations, waitMs);
 }
 
+/** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
+export function attachSqlite(file: string, attached: string, name: string, driver: Settings['sqliteDriver']): Knex {
+  return attachFile(driver, file, attached, name);
+}
+
 async function open(
   settings: DbSettings,
   fileOf: (paths: Paths) => string,
@@ -70,31 +66,30 @@ async function open(
   migrations: Parameters<typeof migrate>[1],
   waitMs: number,
 ): Promise<Db> {
-  const db =
-    settings.database === 'sqlite'
-      ? openSqlite(fileOf(pathsOf(settings)), waitMs)
-      : await openPostgres(settings, schema);
+  let db: Db | null = null;
   try {
+    db =
+      settings.database === 'sqlite'
+        ? sqliteDb({ driver: settings.sqliteDriver, file: fileOf(pathsOf(settings)), waitMs })
+        : postgresDb(await openSchema(settings.database, schema, settings.databasePool));
     await migrate(db.write, migrations);
     return db;
   } catch (cause) {
-    await db.close();
+    await db?.close();
     throw cause instanceof DatabaseError
       ? cause
       : new DatabaseError('unavailable', describeFailure(settings, cause), { cause });
   }
 }
 
-function openSqlite(file: string, waitMs: number): Db {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const write = sqliteInstance(file, 1, waitMs);
-  const read = sqliteInstance(file, 2, waitMs);
+function sqliteDb(source: Parameters<typeof openFile>[0]): Db {
+  const { write, read } = openFile(source);
   return {
     dialect: 'sqlite',
-    transact: (work) => write.transaction(work),
     write,
     read,
-    openMoment: () => openSqliteMoment(file, waitMs),
+    transact: (work) => write.transaction(work),
+    openMoment: () => openFileMoment(source),
     close: async () => {
       await read.destroy();
       await write.destroy();
@@ -102,132 +97,13 @@ function openSqlite(file: string, waitMs: number): Db {
   };
 }
 
-/**
- * knex begins SQLite transactions deferred: one that reads before it writes then fails at once with SQLITE_BUSY when
- * another process wrote in between, whatever the timeout. An immediate transaction waits for its turn instead.
- */
-const SqliteClient = createRequire(import.meta.url)('knex/lib/dialects/sqlite3/index.js') as typeof Knex.Client;
-
-class ImmediateSqliteClient extends SqliteClient {
-  override transaction(...args: unknown[]): Knex.Transaction {
-    const transaction = (Reflect.get(SqliteClient.prototype, 'transaction') as (...all: unknown[]) => unknown).apply(
-      this,
-      args,
-    );
-    const begun = transaction as {
-      begin(connection: unknown): unknown;
-      query(connection: unknown, sql: string): unknown;
-    };
-    begun.begin = (connection) => begun.query(connection, 'BEGIN IMMEDIATE;');
-    return transaction as Knex.Transaction;
-  }
-}
-
-/** On a connection of its own: the two of `read` serve everybody else. */
-async function openSqliteMoment(file: string, waitMs: number): Promise<Moment> {
-  const instance = sqliteInstance(file, 1, waitMs, 'PRAGMA query_only = ON;', file, SqliteClient);
-  try {
-    return await beginMoment(instance, {}, 'SELECT count(*) FROM sqlite_master', () => instance.destroy());
-  } catch (error) {
-    await instance.destroy();
-    throw error;
-  }
-}
-
-/** @param first a statement that takes the snapshot: BEGIN alone does not. */
-async function beginMoment(
-  instance: Knex,
-  config: Knex.TransactionConfig,
-  first: string,
-  end: () => Promise<void>,
-): Promise<Moment> {
-  const db = await instance.transaction(config);
-  const close = async () => {
-    if (!db.isCompleted()) await db.rollback();
-    await end();
-  };
-  try {
-    await db.raw(first);
-    return { db, close };
-  } catch (error) {
-    await db.rollback();
-    throw error;
-  }
-}
-
-/** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
-export function attachSqlite(file: string, attached: string, name: string): Knex {
-  // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
-  const scratch = `ATTACH DATABASE '${attached.replaceAll("'", "''")}' AS ${name};
-    PRAGMA ${name}.journal_mode = OFF; PRAGMA ${name}.synchronous = OFF; PRAGMA ${name}.cache_size = -32768;
-    PRAGMA main.cache_size = -32768;`;
-  return sqliteInstance(file, 1, busyTimeoutMs, scratch, attached);
-}
-
-/** What a statement was given (names, addresses, hashes of passwords) has no place in the message of its failure. */
-const quietErrors = { compileSqlOnError: false } as const;
-
-function sqliteInstance(
-  file: string,
-  connections: number,
-  waitMs: number,
-  more = '',
-  attached = file,
-  client = ImmediateSqliteClient as typeof Knex.Client,
-): Knex {
-  return createKnex({
-    client,
-    connection: { filename: file },
-    ...quietErrors,
-    useNullAsDefault: true,
-    pool: {
-      min: 0,
-      max: connections,
-      afterCreate: (
-        connection: { exec(sql: string, done: (error: Error | null) => void): void },
-        done: (error: Error | null, connection: unknown) => void,
-      ) => {
-        if (existsSync(file)) chmodSync(file, 0o600);
-        connection.exec(
-          // secure_delete: a sealed key that is deleted must not stay readable in a page that nobody uses.
-          `PRAGMA busy_timeout = ${waitMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; ${more}`,
-          (error) => {
-            if (existsSync(attached)) chmodSync(attached, 0o600);
-            done(error, connection);
-          },
-        );
-      },
-    },
-  });
-}
-
-async function openPostgres(settings: DbSettings, schema: string): Promise<Db> {
-  // Only here: loading it takes a tenth of a second, and each session behind an sshd starts a process.
-  const { default: pg } = await import('pg');
-  // int8 (20) holds identifiers, sizes and milliseconds here: all below 2^53.
-  pg.types.setTypeParser(20, Number);
-  const instance = createKnex({
-    client: 'pg',
-    connection: settings.database,
-    ...quietErrors,
-    searchPath: [schema],
-    pool: { min: 0, max: settings.databasePool },
-  });
-  try {
-    await instance.raw('CREATE SCHEMA IF NOT EXISTS ??', [schema]);
-  } catch (cause) {
-    // Two processes that start together may both try; the loser finds the schema there.
-    if ((cause as { code?: string }).code !== '23505') {
-      await instance.destroy();
-      throw new DatabaseError('unavailable', describeFailure(settings, cause), { cause });
-    }
-  }
+function postgresDb(instance: Knex): Db {
   const once = { isolationLevel: 'repeatable read', readOnly: true } as const;
   return {
     dialect: 'postgres',
-    transact: (work) => instance.transaction(work),
     write: instance,
     read: instance,
+    transact: (work) => instance.transaction(work),
     openMoment: () => beginMoment(instance, once, 'SELECT 1', async () => {}),
     close: () => instance.destroy(),
   };

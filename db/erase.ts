@@ -1,10 +1,10 @@
-/** Takes what was deleted out of a database's own files, where it would stay until its place is used again. */
+/** Erases deleted content from a database's own files, which keep it until its place is used again. */
 import type { Db } from './connection.js';
-import { describeDatabaseFailure } from './failure.js';
+import { describeDatabaseFailure } from './error.js';
 
 /**
  * Rewrites an SQLite database without its deleted content and empties its log; on PostgreSQL only the tables named.
- * Whether that is done whole: somebody who reads keeps a part of the log, and a full disk all of it.
+ * Whether everything was erased: an open reader keeps part of the log, and a full disk all of it.
  */
 export async function eraseDeleted({ dialect, write }: Db, tables: readonly string[]): Promise<boolean> {
   try {

@@ -1,4 +1,4 @@
-/** What may go wrong with a database, as one error class with a closed set of codes. */
+/** Failures of a database: its error class, and the meaning of a driver's error, in either dialect. */
 export type DatabaseErrorCode =
   /** Can't be opened or reached. */
   | 'unavailable'
@@ -6,7 +6,7 @@ export type DatabaseErrorCode =
   | 'newer_schema'
   /** A unique name is taken. */
   | 'duplicate'
-  /** Another writer came first: what was read no longer holds. */
+  /** Another writer came first: the rows that were read have changed. */
   | 'conflict'
   /** A reader took so long that its transaction was ended. */
   | 'stalled';
@@ -26,4 +26,28 @@ export class DatabaseError extends Error {
 export function isUniqueViolation(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
   return code === '23505' || (code === 'SQLITE_CONSTRAINT' && /UNIQUE|PRIMARY KEY/.test(message ?? ''));
+}
+
+/** PostgreSQL: serialization_failure, deadlock_detected. */
+const contentionCodes: readonly unknown[] = ['40001', '40P01'];
+
+/** Whether another transaction came first: the same work, run again, sees its result and may succeed. */
+export function isConflict(error: unknown): boolean {
+  return isUniqueViolation(error) || contentionCodes.includes((error as { code?: unknown } | null)?.code);
+}
+
+/** SQLite result codes, and PostgreSQL classes of SQLSTATE, that report a failure of the machine, not a defect of the query. */
+const sqliteFailures = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|PERM|NOMEM)/;
+const postgresFailures = /^(08|25006|28|3D|53|57|58|XX)/;
+const networkFailures = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN)$/;
+
+/** One sentence without the statement, which holds personal data; null: the database did not fail, the query is wrong. */
+export function describeDatabaseFailure(error: unknown): string | null {
+  const { name, code, message } = error as { name?: string; code?: string; message?: string };
+  if (name === 'KnexTimeoutError') return 'the database did not answer in time';
+  if (typeof code !== 'string') return null;
+  const isKnown =
+    sqliteFailures.test(code) || networkFailures.test(code) || (code.length === 5 && postgresFailures.test(code));
+  // knex puts the statement before the driver's own words.
+  return isKnown ? `the database failed: ${message?.split(' - ').at(-1) ?? code}` : null;
 }

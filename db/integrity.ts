@@ -1,17 +1,17 @@
-/** Asks SQLite whether every page of a database is what it should be. PostgreSQL has its own tools for that. */
+/** Has SQLite check every page and reference of a database. PostgreSQL has its own tools for that. */
 import type { Db } from './connection.js';
-import { describeDatabaseFailure } from './failure.js';
+import { describeDatabaseFailure } from './error.js';
 
-/** Enough to see what is going on; a damaged page can break every row after it. */
+/** Enough to see the extent; a damaged page can break every row after it. */
 const mostComplaints = 20;
 
-/** What is broken, in SQLite's own words, which quote no content; empty: nothing. Reads the whole database. */
+/** The defects, in SQLite's own words, which quote no content; empty: none. Reads the whole database. */
 export async function checkIntegrity(db: Db): Promise<string[]> {
   if (db.dialect !== 'sqlite') return [];
   const complaints = await ask(db, `PRAGMA integrity_check(${mostComplaints})`, ({ integrity_check: line }) =>
     line === 'ok' ? [] : [String(line)],
   );
-  // What it says after that may only be a consequence.
+  // Later complaints may only be a consequence.
   if (complaints.length > 0) return complaints;
   return ask(db, 'PRAGMA foreign_key_check', ({ table, parent }) => [
     `a row of ${table} refers to a row of ${parent} that is not there`,

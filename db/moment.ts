@@ -1,4 +1,4 @@
-/** Results that are produced piece by piece from one moment of a database, however long their reader takes. */
+/** Reads a long result piece by piece, all of it as the database was at one moment, for a reader of any speed. */
 import type { Db, Queryable } from './connection.js';
 import { DatabaseError } from './error.js';
 
@@ -16,7 +16,7 @@ export async function* readMoment<T>(
   let ended: Promise<void> | null = null;
   const end = () => {
     ended ??= moment.close();
-    // Whoever reads on, or stops, hears of a failure.
+    // The reader gets the failure when it reads on or stops.
     ended.catch(() => {});
     return ended;
   };

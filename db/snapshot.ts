@@ -1,13 +1,15 @@
 /**
- * Both databases as they were at one moment, while others go on writing. What an import does in one of them before it
- * does the rest in the other is then in both, or as a kill at that moment would have left it.
+ * Copies both databases as they were at one moment, while others go on writing: an import that writes to one after the other
+ * is in the copies as a kill at that moment would have left it.
  */
 import { open } from 'node:fs/promises';
-import sqlite3 from 'sqlite3';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { busyTimeoutMs, type Db, openControl, openDirectory, type Queryable } from './connection.js';
+import { type Db, openControl, openDirectory, type Queryable } from './connection.js';
 import { DatabaseError } from './error.js';
+import type { SqliteConnection } from './sqlite/driver.js';
+import { type DriverName, openSqlite } from './sqlite/drivers.js';
+import { busyTimeoutMs } from './sqlite/open.js';
 
 export interface Snapshot {
   control: Queryable;
@@ -24,18 +26,22 @@ export async function copySqlite(
   folder: string,
   copies: Pick<Paths, 'control' | 'directory'>,
 ): Promise<Snapshot> {
-  const control = await connect(paths.control);
-  const directory = await connect(paths.directory);
-  const gate = await connect(paths.directory);
+  const { sqliteDriver: driver } = settings;
+  const control = await connect(driver, paths.control);
+  const directory = await connect(driver, paths.directory);
+  const gate = await connect(driver, paths.directory);
   try {
-    // While the directory can't change, what a reader of the control database finds first belongs to it.
-    await execute(gate, 'BEGIN IMMEDIATE');
-    for (const database of [control, directory]) await execute(database, 'BEGIN; SELECT count(*) FROM sqlite_master');
-    await execute(gate, 'ROLLBACK');
-    await copy(control, copies.control);
-    await copy(directory, copies.directory);
+    // While the directory can't change, a reader of the control database sees the state that belongs to it.
+    await gate.execute('BEGIN IMMEDIATE');
+    for (const database of [control, directory]) {
+      await database.execute('BEGIN');
+      await database.execute('SELECT count(*) FROM sqlite_master');
+    }
+    await gate.execute('ROLLBACK');
+    await control.copyTo(copies.control);
+    await directory.copyTo(copies.directory);
   } finally {
-    for (const database of [gate, directory, control]) await close(database);
+    for (const database of [gate, directory, control]) await database.close();
   }
   const inCopies = { ...settings, data: folder };
   const opened: Db[] = [await openControl(inCopies), await openDirectory(inCopies)];
@@ -69,48 +75,13 @@ export async function openPostgresSnapshot(control: Db, directory: Db): Promise<
   };
 }
 
-/** The library's types leave the online backup out. */
-interface Copying {
-  step(pages: number, done: (error: Error | null) => void): void;
-  finish(done: (error: Error | null) => void): void;
-}
-
-/** Page by page, from the transaction that is open: SQLite would begin again whenever somebody writes. */
-async function copy(from: sqlite3.Database, to: string): Promise<void> {
-  const copying = await new Promise<Copying>((resolve, reject) => {
-    const begun = (from as unknown as { backup(file: string, done: (error: Error | null) => void): Copying }).backup(
-      to,
-      (error) => (error === null ? resolve(begun) : reject(error)),
-    );
-  });
+async function connect(driver: DriverName, file: string): Promise<SqliteConnection> {
   try {
-    await called((done) => copying.step(-1, done));
-  } finally {
-    await called((done) => copying.finish(done));
+    return await openSqlite(driver, file, { waitMs: busyTimeoutMs, mustExist: true });
+  } catch (cause) {
+    if (cause instanceof DatabaseError) throw cause;
+    throw new DatabaseError('unavailable', `${file} can't be opened: ${(cause as Error).message}`, { cause });
   }
-}
-
-async function connect(file: string): Promise<sqlite3.Database> {
-  const database = await new Promise<sqlite3.Database>((resolve, reject) => {
-    const opened = new sqlite3.Database(file, sqlite3.OPEN_READWRITE, (cause) => {
-      if (cause === null) resolve(opened);
-      else reject(new DatabaseError('unavailable', `${file} can't be opened: ${cause.message}`, { cause }));
-    });
-  });
-  await execute(database, `PRAGMA busy_timeout = ${busyTimeoutMs}`);
-  return database;
-}
-
-function execute(database: sqlite3.Database, sql: string): Promise<void> {
-  return called((done) => database.exec(sql, done));
-}
-
-function close(database: sqlite3.Database): Promise<void> {
-  return called((done) => database.close(done));
-}
-
-function called(work: (done: (error: Error | null) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => work((error) => (error ? reject(error) : resolve())));
 }
 
 async function sync(file: string): Promise<void> {

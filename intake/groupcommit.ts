@@ -1,7 +1,7 @@
 /** Groups the transactions that arrive together, so that their commits share one sync of the disk. */
-import { isConflict } from '../db/conflict.js';
+
 import type { Db, Queryable } from '../db/connection.js';
-import { describeDatabaseFailure } from '../db/failure.js';
+import { describeDatabaseFailure, isConflict } from '../db/error.js';
 
 /** Runs in a transaction, perhaps a second time in another one: it has no effects but its writes to `tx`. */
 export type Work<T> = (tx: Queryable) => Promise<T>;

@@ -4,8 +4,11 @@ import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
 /** @throws OperationError `refused` when another command is at it */
-export async function atKeys<T>({ paths }: Pick<Workplace, 'paths'>, work: () => Promise<T>): Promise<T> {
-  const lock = await takeLock(paths.keysLock);
+export async function atKeys<T>(
+  { paths, settings }: Pick<Workplace, 'paths' | 'settings'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const lock = await takeLock(paths.keysLock, settings.sqliteDriver);
   if (lock === null)
     throw new OperationError('refused', `another command changes keys in ${paths.data}: wait for its end`);
   try {

@@ -47,7 +47,9 @@ const how =
     ? ['--import', 'tsx', ...options, ...files]
     : ['--enable-source-maps', ...options, ...compile()];
 
-const needsPostgres = files.some((file) => /onBothDatabases|TEST_POSTGRES_URL/.test(readFileSync(file, 'utf8')));
+const needsPostgres = files.some((file) =>
+  /onBothDatabases|onEveryDatabase|createDatabase|TEST_POSTGRES_URL/.test(readFileSync(file, 'utf8')),
+);
 const given = process.env.TEST_POSTGRES_URL;
 const postgres = needsPostgres && given === undefined ? await startPostgres() : { url: given, stop: async () => {} };
 

@@ -1,7 +1,7 @@
-/** The number that grows with every change of who may be logged in: each server looks at it instead of at every key. */
+/** A version that grows with every change of login rights: servers poll it instead of reading every key. */
 import type { Queryable } from '../connection.js';
 
-/** For the transaction of the change, so that whoever sees the new number sees the change as well. */
+/** Joins the transaction of the change, so that a reader of the new version sees the change as well. */
 export async function bumpAccess(db: Queryable): Promise<void> {
   await db('access_version').where({ id: 1 }).increment('version', 1);
 }

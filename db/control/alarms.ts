@@ -5,7 +5,7 @@ import { recordAudit } from './audit.js';
 export type AlarmKind = 'missing' | 'shrunk' | 'unchanged';
 export type AlarmSubject = 'users' | 'teams';
 
-/** What is wrong now. */
+/** A problem that exists now. */
 export interface Trouble {
   kind: AlarmKind;
   subject: AlarmSubject;
@@ -45,7 +45,7 @@ export async function listAlarmed(db: Queryable): Promise<string[]> {
 }
 
 /**
- * Opens what is new and resolves what is over, once, however many nodes look; both go to the audit trail.
+ * Opens new alarms and resolves past ones, once, however many nodes look; both are recorded in the audit trail.
  * @param resolvers the newest upload of each kind of file.
  */
 export async function followAlarms(
@@ -87,7 +87,7 @@ export async function followAlarms(
 export interface Arrival {
   id: number;
   at: number;
-  /** null: it is not read yet, or can't be told. */
+  /** null: not read yet, or unknown. */
   type: AlarmSubject | null;
   rows: number | null;
   bytes: number;
@@ -95,7 +95,7 @@ export interface Arrival {
   state: 'queued' | 'running' | 'held' | 'imported' | 'refused' | 'superseded';
 }
 
-/** The newest first, at most `limit`; dry runs and what was taken back don't count. */
+/** The newest first, at most `limit`; dry runs and withdrawn files don't count. */
 export async function listArrivals(db: Queryable, org: string, limit: number): Promise<Arrival[]> {
   const rows = await db('uploads')
     .join('blobs', 'blobs.id', 'uploads.blob_id')

@@ -18,7 +18,7 @@ export interface AuditHead {
 
 /**
  * Records an event exactly if the caller's transaction commits. In `Db.transact` it is chained right before the commit; in
- * any other transaction at once; outside of one, in a transaction of its own. So every record is chained, whoever writes it.
+ * any other transaction at once; outside of one, in a transaction of its own. So every record is chained, in any transaction.
  */
 export async function recordAudit(db: Queryable, event: AuditEvent): Promise<void> {
   const events = eventsOf(db);
@@ -56,9 +56,9 @@ export async function countStrays(db: Queryable): Promise<number> {
   return Number(row?.strays ?? 0);
 }
 
-/** What a reader of the trail asks for; times in milliseconds, `until` not included. */
+/** Limits of a query of the trail; times in milliseconds, `until` not included. */
 export interface AuditFilter {
-  /** Only what comes after this record. */
+  /** Only records after this one. */
   after?: number;
   org?: string;
   since?: number;

@@ -1,4 +1,4 @@
-/** What is known of each sealed file: whose it is, its sizes and its hash. The bytes lie in the blob store. */
+/** Sealed files: the organization, sizes and hash of each. Their bytes are in the blob store. */
 import type { Queryable } from '../connection.js';
 
 export interface BlobRow {
@@ -9,7 +9,7 @@ export interface BlobRow {
   sealedSize: number;
   /** Of the plaintext, hex. */
   sha256: string;
-  /** The key id of the recipient; without one only the file's header tells, since an older version sealed it. */
+  /** The key id of the recipient; null: an older version sealed it, and only the file's header names it. */
   sealedTo?: string | null;
   createdAt: number;
 }
@@ -52,7 +52,7 @@ export async function listBlobs(db: Queryable, org: string): Promise<BlobRow[]> 
 
 /**
  * Whether the bytes are still needed: a name points to them, or an upload waits or is being imported. The row of a blob
- * stays when its bytes go, because the upload's record refers to its size and hash.
+ * is kept when its bytes are deleted, because the upload's record refers to its size and hash.
  */
 export async function isBlobLive(db: Queryable, id: string): Promise<boolean> {
   const entry = await db('entries').where({ blob_id: id }).first('id');

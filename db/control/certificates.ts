@@ -5,7 +5,7 @@ import { bumpAccess } from './accessversion.js';
 export interface CertificateMark {
   kind: 'serial' | 'id' | 'key';
   value: string;
-  /** Fingerprint of the authority; empty: whoever signed it. */
+  /** Fingerprint of the authority; empty: any authority. */
   authority: string;
 }
 

@@ -4,7 +4,7 @@ import { recordAudit } from './audit.js';
 import { type BlobRow, insertBlob } from './blobs.js';
 import { deleteEntry, ensureFolders, insertEntry, lockEntry } from './entries.js';
 
-/** dry_run: what was dropped below `/dry-run`; queued: what the next slot imports. */
+/** dry_run: a file below `/dry-run`; queued: a file that the next slot imports. */
 export type CheckKind = 'dry_run' | 'queued';
 
 /** Unchecked files of one organization. */
@@ -16,10 +16,10 @@ export interface Unchecked {
   newestAt: number;
 }
 
-/** A file that was tried this often brings down whoever checks it: the import will say what is wrong with it. */
+/** A file whose check was begun this often crashes the checker: its import will report the fault. */
 const mostAttempts = 3;
 
-/** Dry runs, whose senders wait, come first; then the oldest. Of what is queued only that which waits for its slot. */
+/** Dry runs, whose senders wait, come first; then the oldest. Of queued files only those that wait for their slot. */
 export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
   const rows: { org_id: string; state: CheckKind; oldest: number; newest: number }[] = await db('uploads')
     .join('orgs', 'orgs.id', 'uploads.org_id')

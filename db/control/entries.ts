@@ -78,7 +78,7 @@ export async function hasEntries(db: Queryable, org: string, dir: string): Promi
 }
 
 /**
- * Creates the folders of a path that are missing, and holds the last one until the transaction ends, so that nobody
+ * Creates the folders of a path that are missing, and holds the last one until the transaction ends, so that no one
  * removes it meanwhile. Returns false, and may have created some, when one of them is a file.
  */
 export async function ensureFolders(tx: Queryable, org: string, path: string, now: number): Promise<boolean> {

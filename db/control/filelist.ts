@@ -1,6 +1,6 @@
 /**
- * An organization's tree as operators see it: every file and folder below a path, what became of each upload, and what is
- * left of those that were cut off.
+ * An organization's tree as operators see it: every file and folder below a path, the state of each upload, and the
+ * interrupted uploads that can be resumed.
  */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';

@@ -1,4 +1,4 @@
-/** Whole folders of an organization's virtual tree: what lies below one, and moving it. */
+/** Lists and moves whole folders of an organization's virtual tree. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { movableStates } from './uploads.js';

@@ -1,4 +1,4 @@
-/** The reports of a held run once it is held no more: their names say so, since what is sealed stays as it was written. */
+/** Renames the reports of a run that is no longer held: the name shows it, since a sealed report can't be changed. */
 import type { Queryable } from '../connection.js';
 import { findEntry, freeName, updateEntry } from './entries.js';
 import type { Run } from './runs.js';
@@ -6,8 +6,8 @@ import type { Run } from './runs.js';
 const heldWord = '.held';
 
 /**
- * Renames `run-7.held.txt` and `users.held.csv` in their folder; what is gone already is left out.
- * @param table the word for what is told of a file; `word` where it is not given.
+ * Renames `run-7.held.txt` and `users.held.csv` in their folder; deleted ones are left out.
+ * @param table the word in the names of CSV reports; `word` where it is not given.
  * @returns where each was, and where it is.
  */
 export async function retireHeldReports(

@@ -17,7 +17,7 @@ import {
 import { archiveUpload, correctSummary, placeAgain, placeReports, type Settlement } from './settle.js';
 import { holdUploads, listHeld, requeueHeld, settleUpload } from './uploads.js';
 
-/** Puts a run aside, and its reports into their places; false: it is somebody else's now, and nothing was done. */
+/** Holds a run and publishes its reports; false: another importer has the run now, and nothing was done. */
 export async function putAside(
   control: Db,
   run: Run,
@@ -34,7 +34,7 @@ export async function putAside(
     await correctSummary(tx, run.id, summary, moved);
     const { digest } = hold;
     await audit(tx, run, hold.at, 'system', 'run.held', { digest });
-    // What came while the run was planned met a file that a run was at work on; now it takes its place.
+    // A file that arrived while the run was planned could not supersede one of the run; now it does.
     const replaced = await supersedeReplaced(tx, run.org, await listHeld(tx, run.id), hold.today, hold.at);
     if (replaced > 0) await overtakeHeld(tx, run.id, hold.at);
     return true;

@@ -1,4 +1,4 @@
-/** Which blobs are sealed to which identity of their organization: what a rotation has done, and what is left. */
+/** The identity that each blob is sealed to: the progress of a rotation of an organization's identity. */
 import type { Queryable } from '../connection.js';
 import { type BlobRow, waitingStates } from './blobs.js';
 
@@ -47,7 +47,7 @@ export async function recordRewrapped(tx: Queryable, batch: readonly Rewrapped[]
     await tx('blobs').where({ id }).update({ sealed_to: sealedTo, sealed_size: sealedSize });
 }
 
-/** Notes what the blobs of older versions are sealed to, before the identity is gone that could tell. */
+/** Records the recipient of blobs that older versions sealed, before the identity that opens them is deleted. */
 export async function recordSealedTo(tx: Queryable, org: string, keyId: string): Promise<void> {
   await tx('blobs').where({ org_id: org }).whereNull('sealed_to').update({ sealed_to: keyId });
 }

@@ -1,4 +1,4 @@
-/** The control database's side of "imported once": which uploads it holds for imported. */
+/** Which uploads are imported according to the control database, for the comparison with the directory database. */
 import type { Queryable } from '../connection.js';
 import type { UploadState } from './uploads.js';
 
@@ -8,7 +8,7 @@ export async function listImported(db: Queryable, afterId: number, limit: number
   return rows.map((row) => row.id);
 }
 
-/** What is known of each of the uploads; one that is gone has no entry. */
+/** State and run of each of the uploads; a deleted one has no entry. */
 export async function findStates(
   db: Queryable,
   ids: readonly number[],

@@ -1,4 +1,4 @@
-/** Login keys: what may log in as which organization, until when, from where, and for what. */
+/** Login keys, certificate authorities and passwords of organizations, with their validity, addresses and permissions. */
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
 import { bumpAccess } from './accessversion.js';
@@ -49,7 +49,7 @@ type Required = 'org' | 'fingerprint' | 'algorithm' | 'publicKey' | 'label' | 's
 type Optional = 'kind' | 'note' | 'notBefore' | 'permission' | 'allowsSha1' | 'managedBy' | 'principals' | 'secret';
 export type NewLoginKey = Pick<LoginKey, Required> & Partial<Pick<LoginKey, Optional>>;
 
-/** What may change of a key that is there. */
+/** The columns of an existing key that may change. */
 export type LoginKeyChange = Partial<
   Pick<
     LoginKey,
@@ -97,7 +97,7 @@ interface LoginKeyRow {
 }
 
 /**
- * Adds a key. One that was revoked takes the place of its old row, so that a mistaken revocation can be mended.
+ * Adds a key. One that was revoked takes the place of its old row, so that a mistaken revocation can be undone.
  * @throws DatabaseError `duplicate` when the organization has the key already.
  */
 export async function insertLoginKey(db: Queryable, key: NewLoginKey): Promise<void> {
@@ -166,7 +166,7 @@ export async function listKeyUsers(
   return rows.map((row) => ({ org: row.org_id, fingerprint: row.fingerprint }));
 }
 
-/** Whether any organization has a password that may log in at `at`: the answer tells nobody which. */
+/** Whether any organization has a password that may log in at `at`, without revealing which. */
 export async function hasPasswords(db: Queryable, at: number): Promise<boolean> {
   const row = await db<LoginKeyRow>('login_keys')
     .where({ kind: 'password' })
@@ -209,7 +209,7 @@ export interface LoginKeyUse {
   address: string | null;
   /** The client program's identification. */
   client: string | null;
-  /** What the connection agreed on, as the log says it. */
+  /** The algorithms that the connection agreed on, as in the log. */
   algorithms?: string | null;
 }
 

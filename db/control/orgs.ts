@@ -8,7 +8,7 @@ import type { OrgOptions } from './importoptions.js';
 export type DateFormat = 'auto' | 'mdy' | 'dmy';
 export type TeamsMode = 'add' | 'replace';
 
-/** An identity that seals no more, and still opens what was sealed to it. */
+/** A former identity: it seals no more files, and still opens those that were sealed to it. */
 export interface SealedIdentity {
   recipient: string;
   /** Armored age, for the master recipient. */
@@ -16,7 +16,7 @@ export interface SealedIdentity {
   retiredAt: number;
 }
 
-/** What an organization may be limited to by itself; the settings of the same names say what holds without it. */
+/** An organization's own limits; the settings of the same names hold without them. */
 export const limitNames = ['maxStoredBytes', 'maxFileBytes', 'maxFiles', 'maxFolderDepth', 'maxNameBytes'] as const;
 export type LimitName = (typeof limitNames)[number];
 export type OrgLimits = Partial<Record<LimitName, number>>;
@@ -41,17 +41,17 @@ export interface Org {
   oldIdentities: readonly SealedIdentity[];
   createdAt: number;
   limits: OrgLimits;
-  /** What an operator chose for this organization alone. */
+  /** Options of this organization. */
   options: OrgOptions;
   /** Slots before this time (ms) are not caught up: the organization was not there, not enabled, or had another slot. */
   slotsFrom: number;
-  /** Deadlines before this time (ms) are nobody's: other files were expected, or none; 0: it was never changed. */
+  /** Deadlines before this time (ms) do not count: other files were expected, or none; 0: it was never changed. */
   expectFrom: number;
-  /** Which admin asked for the SFTP door, and when; null: nobody did. */
+  /** The admin who requested SFTP access, and when; null: not requested. */
   sftpRequest: { at: number; by: string } | null;
 }
 
-/** What an operator may change of an organization. */
+/** The columns of an organization that an operator may change. */
 export type OrgChange = Partial<
   Pick<
     Org,
@@ -118,7 +118,7 @@ export async function findOrgs(db: Queryable, ids: readonly string[]): Promise<O
   return (await db<OrgRow>('orgs').whereIn('id', ids)).map(fromRow);
 }
 
-/** As findOrg, and it stays as it is until the transaction ends. `forChange` also keeps other readers of this kind out. */
+/** As findOrg, and locks the row until the transaction ends. `forChange` also keeps other readers of this kind out. */
 export async function lockOrg(tx: Queryable, id: string, forChange: boolean): Promise<Org | null> {
   const query = tx<OrgRow>('orgs').where({ id }).first();
   const row = await (forChange ? query.forUpdate() : query.forShare());
@@ -138,7 +138,7 @@ export async function updateOrg(db: Queryable, id: string, change: OrgChange): P
   return isThere;
 }
 
-/** Removes the organization with its keys, tree, queue and runs (the audit trail stays). Blobs on disk are the caller's. */
+/** Removes the organization with its keys, tree, queue and runs (the audit trail is kept). The caller deletes its blobs. */
 export async function deleteOrg(db: Queryable, id: string): Promise<void> {
   await db('entries').where({ org_id: id }).delete();
   await db('uploads').where({ org_id: id }).delete();

@@ -1,4 +1,4 @@
-/** Uploads that were cut off: what of each can be resumed, under which path, and the sealed key that reads it back. */
+/** Interrupted uploads (partials): their path, their resumable size, and the sealed key that reads them back. */
 import type { Queryable } from '../connection.js';
 
 export interface NewPartial {
@@ -7,7 +7,7 @@ export interface NewPartial {
   org: string;
   dir: string;
   name: string;
-  /** The partial that this upload continues; null: none, or it wrote over what that one had. */
+  /** The partial that this upload continues; null: none, or it overwrote that one's bytes. */
   basedOn: string | null;
   /** `age1…` of the node whose key opens `payloadKey`. */
   node: string;
@@ -37,8 +37,8 @@ export async function insertOpenPartial(db: Queryable, partial: NewPartial): Pro
 }
 
 /**
- * Keeps what was received of an upload that was cut off, in place of older partials of its path; but one that this
- * upload resumed and has not caught up with yet stays. Returns the partials that are forgotten: their files may go.
+ * Keeps the received bytes of an interrupted upload, in place of older partials of its path; but one that this
+ * upload resumed and has not caught up with yet is kept too. Returns the forgotten partials: their files may be deleted.
  */
 export async function keepPartial(tx: Queryable, partial: NewPartial, size: number): Promise<string[]> {
   await tx('partials').where({ id: partial.id }).delete();
@@ -46,7 +46,7 @@ export async function keepPartial(tx: Queryable, partial: NewPartial, size: numb
   const older: Stored[] = await tx('partials').where({ org_id: org, dir, name, state: 'kept' });
   const base = older.find((row) => row.id === partial.basedOn);
   if (size === 0 || (base !== undefined && base.size >= size)) {
-    // An upload from the start that has nothing to keep still ends what was there.
+    // An upload from the start that has nothing to keep still replaces the older partial.
     if (partial.basedOn !== null) return [partial.id];
     return [partial.id, ...(await deletePartials(tx, older))];
   }
@@ -78,7 +78,7 @@ export async function listPartials(
   return rows.map(fromStored).filter((row, index, all) => row.name !== all[index - 1]?.name);
 }
 
-/** Forgets what is kept at a path; the partials whose files may go. */
+/** Forgets the partials of a path; returns those whose files may be deleted. */
 export async function forgetPartials(tx: Queryable, org: string, path: string): Promise<string[]> {
   return deletePartials(tx, await keptAt(tx, org, path));
 }

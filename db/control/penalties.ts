@@ -1,4 +1,4 @@
-/** Pauses of addresses in the control database: every node tells of its own, takes over those of others, and hears of pardons. */
+/** Penalties of addresses, shared between nodes: each node stores its own, and reads those and the pardons of the others. */
 import type { Queryable } from '../connection.js';
 
 export interface Penalty {
@@ -40,7 +40,7 @@ export async function putPenalties(db: Queryable, penalties: readonly Omit<Penal
   await db.transaction(async (tx) => {
     const sources = latest.map(({ source }) => source);
     await tx<PenaltyRow>('penalties').whereIn('source', sources).delete();
-    // Another node may have told of the same source in between.
+    // Another node may have stored one of the same source in between.
     await tx('penalties')
       .insert(
         latest.map(({ source, until, strikes, cause, beganAt }) => ({

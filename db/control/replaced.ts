@@ -1,4 +1,4 @@
-/** Files that a client replaced while a run was at work on them: the run's if it applies them, and superseded if it does not. */
+/** Supersedes files that a client replaced while a run was working on them, if the run did not apply them. */
 import type { Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { findEntryOfUpload } from './entries.js';

@@ -1,4 +1,4 @@
-/** Gives the files of a run that was given up back to the queue. */
+/** Ends a run as failed and returns its files to the queue. */
 import type { Db } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { retireHeldReports } from './heldreports.js';

@@ -1,4 +1,4 @@
-/** Takes what has been kept long enough from its name: archived files, reports, and folders that have become empty. */
+/** Deletes files whose retention time is over: archived files, reports, and folders that have become empty. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { deleteEntry, hasEntries, lockEntry } from './entries.js';
@@ -75,7 +75,7 @@ export async function deleteEmptyFolders(tx: Queryable, before: number): Promise
   return deleted;
 }
 
-/** Ids of the runs that are not over: what they have sealed may not be known here yet. */
+/** Ids of the runs that are not over: blobs that they have sealed may have no row yet. */
 export async function listUnfinishedRuns(db: Queryable): Promise<number[]> {
   const rows: { id: number }[] = await db('runs').whereIn('state', ['open', 'running']).select('id');
   return rows.map(({ id }) => id);

@@ -11,7 +11,7 @@ export type RunState =
   | 'done'
   /** Given up after several attempts; its files are queued again. */
   | 'failed'
-  /** Planned and counted, and too much of it: waits for an operator's word (rule G1). */
+  /** Planned, and over a limit: waits for an operator's decision (rule G1). */
   | 'held'
   /** Held, and an operator said no; its files are archived. */
   | 'rejected'
@@ -21,7 +21,7 @@ export type RunState =
 /** States in which nothing happens any more. */
 export const endedStates: readonly RunState[] = ['done', 'failed', 'rejected', 'superseded'];
 
-/** What was counted when a run was held. */
+/** The counts of a plan when its run was held. */
 export interface Hold {
   /** Milliseconds since 1970. */
   at: number;
@@ -33,7 +33,7 @@ export interface Hold {
   reports?: readonly string[];
 }
 
-/** An operator's word, for one plan and for a time. */
+/** An operator's approval, of one plan and for a time. */
 export interface Approval {
   by: string;
   at: number;
@@ -58,7 +58,7 @@ export interface Run {
   attempts: number;
   leaseOwner: string | null;
   leaseUntil: number | null;
-  /** What the importer last told of itself, and the final summary: JSON of the importer's own types. */
+  /** The importer's last progress, and the final summary: JSON of the importer's own types. */
   progress: unknown;
   summary: unknown;
   failure: string | null;
@@ -113,15 +113,15 @@ export async function listUploadDue(db: Queryable): Promise<{ org: string; oldes
 }
 
 /**
- * Opens a run for what came since the last one was opened, or what that one held; null: nothing did, or another run of the
- * organization is not over. What a failed run gave back waits for the next slot.
+ * Opens a run for files that arrived since the last one was opened, or that it held; null: there are none, or another run of
+ * the organization is not over. Files of a failed run wait for the next slot.
  */
 export async function openUploadRun(db: Queryable, org: string, now: number): Promise<number | null> {
   return db.transaction(async (tx) => {
     await tx('orgs').where({ id: org }).forUpdate().first('id');
     const unended = ['open', 'running', 'held'];
     if ((await tx('runs').where({ org_id: org }).whereIn('state', unended).first('id')) !== undefined) return null;
-    // An undo takes no files: what came before it still waits.
+    // An undo takes no files: those that arrived before it still wait.
     const last = await tx('runs').where({ org_id: org }).whereNot({ kind: 'undo' }).orderBy('id', 'desc').first();
     const since = last === undefined || last.state === 'superseded' ? 0 : last.opened_at;
     const fresh = tx('uploads').where({ org_id: org, state: 'queued' }).where('queued_at', '>=', since);
@@ -133,7 +133,7 @@ export async function openUploadRun(db: Queryable, org: string, now: number): Pr
   });
 }
 
-/** Opens a run by hand, or gives the one that waits already for what is queued: neither an undo nor an approved run does. */
+/** Opens a run by hand, or returns an open run that will take the queue, which neither an undo nor an approved run does. */
 export async function openManualRun(db: Queryable, org: string, now: number): Promise<number> {
   const waiting = await db('runs')
     .where({ org_id: org, state: 'open' })
@@ -148,7 +148,7 @@ export async function openManualRun(db: Queryable, org: string, now: number): Pr
   return row.id;
 }
 
-/** Opens a run that takes back what another one changed. */
+/** Opens a run that undoes the changes of another one. */
 export async function openUndoRun(db: Queryable, org: string, undoes: number, now: number): Promise<number> {
   const [row] = await db('runs')
     .insert({ org_id: org, kind: 'undo', slot_date: null, state: 'open', opened_at: now, undoes })
@@ -156,7 +156,7 @@ export async function openUndoRun(db: Queryable, org: string, undoes: number, no
   return row.id;
 }
 
-/** The run of an organization that waits for an operator's word; null: none does. */
+/** The run of an organization that waits for an operator's decision; null: none does. */
 export async function findHeldRun(db: Queryable, org: string): Promise<Run | null> {
   const row = await db('runs').where({ org_id: org, state: 'held' }).orderBy('id').first();
   return row === undefined ? null : fromRow(row);
@@ -167,7 +167,7 @@ const mostLeases = 10;
 
 /**
  * Claims a run that waits, or whose importer no longer answers; null when there is none. Of one organization the oldest
- * run goes first, and none while one is held; among organizations the one that was tried least, so that a run that fails holds up nobody else.
+ * run goes first, and none while one is held; among organizations the one that was tried least, so that a run that fails delays no other organization.
  * `id` claims that run only.
  */
 export async function claimRun(
@@ -212,7 +212,7 @@ export async function claimRun(
   return null;
 }
 
-/** Renews the lease and tells the progress; false: the lease was lost to another importer. */
+/** Renews the lease and stores the progress; false: the lease was lost to another importer. */
 export async function renewLease(db: Queryable, run: Run, leaseUntil: number, progress: unknown): Promise<boolean> {
   return (await owned(db, run).update({ lease_until: leaseUntil, progress: JSON.stringify(progress) })) > 0;
 }
@@ -223,13 +223,13 @@ export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): P
   await owned(db, run).update({ state: 'open', lease_owner: null, lease_until: null, attempts });
 }
 
-/** Ends a run; false: it had ended already, or is somebody else's now. */
+/** Ends a run; false: it had ended already, or another importer has it now. */
 export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
   const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
 }
 
-/** Puts a run aside with what was counted; false: it had ended, or is somebody else's now. */
+/** Holds a run with its counts; false: it had ended, or another importer has it now. */
 export async function holdRun(db: Queryable, run: Run, hold: Hold, summary: unknown): Promise<boolean> {
   const change = { state: 'held', approval: null, lease_owner: null, lease_until: null, progress: null };
   const counted = { hold: JSON.stringify(hold), summary: JSON.stringify(summary) };
@@ -266,7 +266,7 @@ export async function endHeldRun(
   return (await waiting.whereNotExists(begun).update({ state, finished_at: now, approval: null })) > 0;
 }
 
-/** Of a run that has ended: what it says was not known until it did. */
+/** Replaces the summary of a run that has ended, by one with facts that were unknown before. */
 export async function replaceSummary(tx: Queryable, id: number, summary: unknown): Promise<void> {
   await tx('runs')
     .where({ id })

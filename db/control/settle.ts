@@ -27,7 +27,7 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
     }
     await correctSummary(tx, run.id, settlement.summary, moved);
     await retireHeldReports(tx, run, 'was-held');
-    // An importer that lost its lease may have claimed more than what another one applied.
+    // An importer that lost its lease may have claimed more files than another one applied.
     await unclaimUploads(tx, run.id);
     const detail = { run: run.id, uploads: settlement.uploads.map(({ id, state }) => ({ id, state })) };
     await recordAudit(tx, {

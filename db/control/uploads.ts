@@ -1,4 +1,4 @@
-/** Uploads, and the queue that they make: one row for each file that a client closed, from its CLOSE to its archive. */
+/** Uploads and the import queue: one row for each file that a client closed, from its CLOSE to the archive. */
 import type { Queryable } from '../connection.js';
 
 export type UploadState =
@@ -7,11 +7,11 @@ export type UploadState =
   | 'queued'
   /** Below `/dry-run`: waits to be planned. It never enters a run. */
   | 'dry_run'
-  /** Its dry run has been made and told of; its file goes soon. */
+  /** Its dry run is done and reported; its file is deleted soon. */
   | 'checked'
   /** Claimed by a run. */
   | 'running'
-  /** Of a run that waits for an operator's word. */
+  /** Of a run that waits for an operator's decision. */
   | 'held'
   | 'imported'
   | 'refused'
@@ -23,7 +23,7 @@ export type UploadState =
 /** No run is at work on it: its sender may rename it, take it back, or send a newer version. */
 export const movableStates: readonly UploadState[] = ['queued', 'stored', 'held', 'dry_run', 'checked'];
 
-/** What becomes of a complete file, which its path tells. */
+/** The use of a complete file, which follows from its path. */
 export type Destination = 'stored' | 'queued' | 'dry_run';
 
 export interface NewUpload {
@@ -50,7 +50,7 @@ export interface UploadRow extends Omit<NewUpload, 'state'> {
   /** Plaintext bytes, and their SHA-256 in hex: of the blob. */
   size: number;
   sha256: string;
-  /** What a check or an import has learned; null: it was not read, or is neither. */
+  /** The type that a check or an import found; null: not read, or neither. */
   type: 'users' | 'teams' | null;
   rows: number | null;
   checkedAt: number | null;
@@ -86,7 +86,7 @@ export async function hasNewerUpload(db: Queryable, org: string, path: string, s
   return (await db('uploads').where({ org_id: org, path }).where('closed_at', '>', since).first('id')) !== undefined;
 }
 
-/** What waits for the next run, oldest first. */
+/** The files that wait for the next run, oldest first. */
 export async function listQueue(db: Queryable, org: string): Promise<UploadRow[]> {
   return (await oldestFirst(selectUploads(db).where({ 'uploads.org_id': org, state: 'queued' }))).map(fromStored);
 }
@@ -100,28 +100,28 @@ export async function claimUploads(db: Queryable, org: string, runId: number): P
   return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
 }
 
-/** As claimUploads, of a run that was held: what it was counted with, and nothing that came since. */
+/** As claimUploads, for a run that was held: the files of its plan, and none that arrived since. */
 export async function claimHeldUploads(db: Queryable, runId: number): Promise<UploadRow[]> {
   await db('uploads').where({ run_id: runId, state: 'held' }).update({ state: 'running' });
   return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
 }
 
-/** Puts what a run has claimed aside with it. */
+/** Holds the files that a run has claimed. */
 export async function holdUploads(db: Queryable, runId: number): Promise<void> {
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'held' });
 }
 
-/** Gives what a held run put aside back to the queue. */
+/** Returns the files of a held run to the queue. */
 export async function requeueHeld(db: Queryable, runId: number): Promise<void> {
   await db('uploads').where({ run_id: runId, state: 'held' }).update({ state: 'queued', run_id: null });
 }
 
-/** What a run holds, oldest first. */
+/** The files that a run holds, oldest first. */
 export async function listHeld(db: Queryable, runId: number): Promise<UploadRow[]> {
   return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'held' }))).map(fromStored);
 }
 
-/** Gives what a run has claimed and not settled back to the queue. */
+/** Returns the files that a run has claimed and not settled to the queue. */
 export async function unclaimUploads(db: Queryable, runId: number): Promise<void> {
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued', run_id: null });
 }
@@ -199,7 +199,7 @@ function redirect(db: Queryable, id: number, from: UploadState[], change: Partia
   );
 }
 
-/** What reading a file has told of it. */
+/** Facts about a file that reading it gave. */
 export async function recordRead(
   db: Queryable,
   id: number,

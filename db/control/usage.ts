@@ -1,8 +1,8 @@
-/** How much an organization has stored: counted, never kept as a number that could go wrong. */
+/** An organization's stored bytes and entries, counted at each request: a stored total could become wrong. */
 import type { Queryable } from '../connection.js';
 
 export interface StoredUsage {
-  /** Plaintext bytes of its files (drops, archive, reports) and of what was kept of uploads that were cut off. */
+  /** Plaintext bytes of its files (drops, archive, reports) and of interrupted uploads. */
   bytes: number;
   /** Files and folders. */
   entries: number;

@@ -1,4 +1,4 @@
-/** The directory's side of "imported once": which uploads were applied, in which run. */
+/** Which uploads were applied to the directory, in which run: the proof that each is imported once. */
 import type { Queryable } from '../connection.js';
 
 export interface AppliedUpload {

@@ -1,4 +1,4 @@
-/** Scheduled deactivations: who is due, and making it so. */
+/** Finds users whose scheduled deactivation is due, and deactivates them. */
 import type { Db } from '../connection.js';
 import { bumpVersion } from './directory.js';
 import { carryKnownRows } from './knownrows.js';

@@ -1,4 +1,4 @@
-/** An organization's directory as a whole: its version, and its end. */
+/** An organization's directory as a whole: its version, and its deletion. */
 import type { Queryable } from '../connection.js';
 import { replaceKnownRows } from './knownrows.js';
 

@@ -1,4 +1,4 @@
-/** Custom fields of an organization's users, and what operators change about them. */
+/** Custom fields of an organization's users, and the changes that operators make to them. */
 import type { Queryable } from '../connection.js';
 
 export type FieldType = 'text' | 'boolean' | 'date';

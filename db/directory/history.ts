@@ -1,10 +1,10 @@
-/** What was changed of one user, team or field, and which line of which upload said so (rule R3). */
+/** The change history of one user, team or field, with the upload and line of each change (rule R3). */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 
 export interface RecordedChange {
   at: number;
-  /** null: a scheduled deactivation, or an operator's word about the owner. */
+  /** null: a scheduled deactivation, or an operator's change of the owner. */
   runId: number | null;
   uploadId: number | null;
   /** 1-based line of the upload; null: no line says it. */
@@ -84,7 +84,7 @@ export interface NewChange {
 
 const batchRows = 500;
 
-/** Records what an operator changed: no run and no upload say it. */
+/** Records an operator's change, which has no run and no upload. */
 export async function recordChanges(tx: Queryable, changes: readonly NewChange[]): Promise<void> {
   for (let from = 0; from < changes.length; from += batchRows)
     await tx('changes').insert(

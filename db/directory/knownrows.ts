@@ -1,6 +1,6 @@
 /**
- * Digests of the rows of users files that an organization's directory already says; what they are for, importer/read/knownrowfilter.ts
- * tells. They hold for one version of the directory: whoever changes a user without taking them along makes them void.
+ * Digests of rows of users files that the directory already agrees with (importer/read/knownrowfilter.ts uses them). They are
+ * valid for one version of the directory: a change of a user voids them, unless it carries them over.
  */
 import type { Queryable } from '../connection.js';
 
@@ -17,7 +17,7 @@ export interface KnownForm {
 
 export interface StoredRows {
   form: KnownForm;
-  /** Digest of all that decides what a row says, beside its file: settings, options, fields, the program's version. */
+  /** Digest of everything beside the file that decides the meaning of a row: settings, options, fields, the program's version. */
   rules: string;
   pieces: Buffer[];
 }
@@ -45,7 +45,7 @@ export async function replaceKnownRows(
   for (const digests of known.pieces) await tx('known_rows').insert({ org_id: org, piece: piece++, digests });
 }
 
-/** They hold for the version after this one too: what is changed between the two contradicts no row. */
+/** Known rows remain valid for the next version: the change between the two contradicts no row. */
 export async function carryKnownRows(tx: Queryable, org: string, version: number): Promise<void> {
   await tx('known_files')
     .where({ org_id: org, version })

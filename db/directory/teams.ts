@@ -1,4 +1,4 @@
-/** Teams as they are read: pages of them by name, with owner, parent and size. */
+/** Reads teams: pages of them by name, with owner, parent and size. */
 import type { Queryable } from '../connection.js';
 import { onlyChangedSince } from './history.js';
 

@@ -1,4 +1,4 @@
-/** Users as they are read: one, pages of them by address, and what exports and lists show beside them. */
+/** Reads users: one, or pages of them by address, with the fields that exports and lists show. Creates the owner. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
@@ -58,7 +58,7 @@ export async function listUsers(db: Queryable, org: string, page: UserPage): Pro
   if (page.changedSince !== undefined) onlyChangedSince(query, 'user', 'users', page.changedSince);
   const rows: UserRow[] = await query;
   if (rows.length === 0) return [];
-  // Filtered pages may be far apart: what lies between them is not asked for.
+  // Filtered pages may be far apart: the rows between them are not read.
   const isSparse = page.status !== undefined || page.changedSince !== undefined;
   const ids = isSparse ? rows.map(({ id }) => id) : null;
   const teams = await teamsBetween(db, org, rows[0]!.email_key, rows.at(-1)!.email_key, ids);

@@ -1,4 +1,4 @@
-/** Control database: what an organization's files left to be desired. */
+/** Control database: alarms about files of an organization that are missing, late or unusual. */
 import type { Knex } from 'knex';
 import type { Migration } from './migrate.js';
 

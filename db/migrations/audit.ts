@@ -12,7 +12,7 @@ async function addChain(knex: Knex): Promise<void> {
     table.bigInteger('seq'); // 1, 2, 3 …: without a gap, whatever the ids do
     table.text('hash'); // SHA-256, hex
   });
-  // One row. Whoever adds to the trail changes it, so that one comes after the other, on every node.
+  // One row. Each writer of the trail updates it, so that writers of all nodes take turns.
   await knex.schema.createTable('audit_head', (table) => {
     table.integer('id').primary();
     table.bigInteger('count').notNullable();

@@ -1,4 +1,4 @@
-/** Control database: checks of files before their import, and what was learned of each file. */
+/** Control database: checks of files before their import, and the type and rows found in each file. */
 import type { Knex } from 'knex';
 import type { Migration } from './migrate.js';
 
@@ -6,7 +6,7 @@ export const checks: Migration = { name: '009_checks', up: addChecks };
 
 async function addChecks(knex: Knex): Promise<void> {
   await knex.schema.alterTable('uploads', (table) => {
-    table.text('type'); // users, teams; null: not read yet, or it can't be told
+    table.text('type'); // users, teams; null: not read yet, or unknown
     table.bigInteger('rows'); // null: not read yet
     table.bigInteger('checked_at');
     table.integer('check_attempts').notNullable().defaultTo(0);

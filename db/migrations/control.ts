@@ -144,7 +144,7 @@ async function begin(knex: Knex): Promise<void> {
   });
 }
 
-/** Uploads that were cut off, and what each organization may store. */
+/** Interrupted uploads, and storage limits of each organization. */
 async function addIntake(knex: Knex): Promise<void> {
   await knex.schema.alterTable('orgs', (table) => {
     table.text('limits').notNullable().defaultTo('{}'); // JSON; a limit that is missing is the settings'
@@ -186,7 +186,7 @@ async function addKeys(knex: Knex): Promise<void> {
   });
 }
 
-/** What an operator chose for one organization alone. */
+/** Options of one organization. */
 async function addOptions(knex: Knex): Promise<void> {
   await knex.schema.alterTable('orgs', (table) => {
     table.text('options').notNullable().defaultTo('{}'); // JSON; an option that is missing was not chosen

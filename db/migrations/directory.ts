@@ -1,4 +1,4 @@
-/** The directory database's schema: users, teams, memberships, custom fields, changes, and what was applied. */
+/** The directory database's schema: users, teams, memberships, custom fields, changes, applied runs. */
 import type { Knex } from 'knex';
 import { changesAt } from './changes.js';
 import { fieldChoices } from './fields.js';

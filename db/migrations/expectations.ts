@@ -6,7 +6,7 @@ export const expectations: Migration = { name: '012_expectations', up: addExpect
 
 async function addExpectations(knex: Knex): Promise<void> {
   await knex.schema.alterTable('orgs', (table) => {
-    // Deadlines before this time are nobody's; earlier versions moved slots_from instead, which counts as well.
+    // Deadlines before this time do not count; earlier versions moved slots_from instead, which counts as well.
     table.bigInteger('expect_from').notNullable().defaultTo(0);
   });
 }

@@ -1,4 +1,4 @@
-/** Directory database: what operators choose for custom fields. */
+/** Directory database: options of custom fields. */
 import type { Knex } from 'knex';
 import type { Migration } from './migrate.js';
 

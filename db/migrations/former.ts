@@ -1,4 +1,4 @@
-/** Emails that users gave up for another one: a file that still has one means them, as long as nobody else has it (U15). */
+/** Former emails of users: a file that still has one means its former user, unless another user has it now (U15). */
 import type { Knex } from 'knex';
 
 export async function addFormerEmails(knex: Knex): Promise<void> {

@@ -1,4 +1,4 @@
-/** Names that renamed teams had, and what an undo needs to know of deactivations. */
+/** Directory database: former names of teams, and deactivation dates that an undo restores. */
 import type { Knex } from 'knex';
 
 export async function addRules(knex: Knex): Promise<void> {

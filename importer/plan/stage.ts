@@ -58,7 +58,7 @@ async function openFile(settings: Settings, label: string): Promise<Stage> {
   mkdirSync(paths.stage, { recursive: true, mode: 0o700 });
   const file = join(paths.stage, `${label}.db`);
   rmSync(file, { force: true });
-  const db = attachSqlite(paths.directory, file, 'stage');
+  const db = attachSqlite(paths.directory, file, 'stage', settings.sqliteDriver);
   const drop = async () => {
     await db.destroy();
     rmSync(file, { force: true });

@@ -7,7 +7,7 @@ import { hashRecord } from '../../db/control/auditchain.js';
 import { insertOrg } from '../../db/control/orgs.js';
 import { GroupCommit } from '../../intake/groupcommit.js';
 import { proveAudit } from '../../operations/audit.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 
 function event(subject: string, change: Partial<AuditEvent> = {}): AuditEvent {
@@ -21,7 +21,7 @@ async function writeTrail(control: Db, count: number): Promise<void> {
 
 const flawsOf = async (control: Db) => (await proveAudit({ control }, null)).flaws.map(({ seq }) => seq);
 
-onBothDatabases('audit trail', (open) => {
+onEveryDatabase('audit trail', (open) => {
   test('records are chained in the order of their transactions, and only with them', async (t) => {
     const { control } = await open(t);
     assert.deepEqual(await proveAudit({ control }, null), {

@@ -8,7 +8,7 @@ import { addPassword, listRevoked, revokeCertificates } from '../../operations/c
 import { rotateKeys } from '../../operations/loginkeyrotation.js';
 import { addKeys, revokeKey, setKey } from '../../operations/loginkeys.js';
 import { makeAuthority, makeKeyFile } from '../support/authority.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onEveryDatabase } from '../support/databases.js';
 import { type KeyPair, newKeyPair } from '../support/keys.js';
 import { missing } from '../support/peers.js';
 import { sampleOrg } from '../support/samples.js';
@@ -18,7 +18,7 @@ import { workplaceOn } from '../support/workplace.js';
 const lineOf = ({ public: { algorithm, publicKey } }: KeyPair) => `${algorithm} ${publicKey}\n`;
 const address = '192.0.2.7';
 
-onBothDatabases('credentials', (open) => {
+onEveryDatabase('credentials', (open) => {
   test('certificates of an authority', { skip: missing('ssh-keygen', 'openssh-client') }, async (t) => {
     const { control, settings } = await open(t);
     const place = await workplaceOn(t, settings);

@@ -7,7 +7,7 @@ import { listFields } from '../../db/directory/fields.js';
 import { listHistory } from '../../db/directory/history.js';
 import { countTeams, listTeams } from '../../db/directory/teams.js';
 import { countReports, countUsers, findUser, insertOwner, listUsers } from '../../db/directory/users.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onEveryDatabase } from '../support/databases.js';
 
 const at = Date.UTC(2026, 0, 1);
 
@@ -37,7 +37,7 @@ async function addTeam(db: Db, org: string, name: string, values: Record<string,
 
 const owner = { org: 'acme', email: 'Jane@acme.test', emailKey: 'jane@acme.test', at };
 
-onBothDatabases('directory', (open) => {
+onEveryDatabase('directory', (open) => {
   test('the owner is an active admin, once, and recorded', async (t) => {
     const { directory } = await open(t);
     assert.equal(await readVersion(directory.read, 'acme'), 0);

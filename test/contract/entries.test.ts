@@ -16,7 +16,7 @@ import {
 import { listFoldersBelow } from '../../db/control/folders.js';
 import { insertOrg } from '../../db/control/orgs.js';
 import { isUniqueViolation } from '../../db/error.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 
 async function openTree(databases: TestDatabases): Promise<Db> {
@@ -29,7 +29,7 @@ function sampleFile(dir: string, name: string): NewEntry {
   return { org: 'acme', dir, name, ...row, mtimeMs: 1_700_000_000_123, atimeMs: -1, createdAt: 0 };
 }
 
-onBothDatabases('entries', (open) => {
+onEveryDatabase('entries', (open) => {
   test('an entry is kept as it was given, found by its path, changed and removed', async (t) => {
     const { read, write } = await openTree(await open(t));
     const entry = sampleFile('/', 'é 名前\\%_.csv');

@@ -9,7 +9,7 @@ import { deleteOrg, insertOrg, updateOrg } from '../../db/control/orgs.js';
 import { createAccessWatch } from '../../keys/login/accesswatch.js';
 import { createAuthenticator, type Login } from '../../keys/login/authenticate.js';
 import { createSshdLogins, noKey } from '../../keys/login/sshdlogin.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onEveryDatabase } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { sampleOrg } from '../support/samples.js';
 import { until } from '../support/session.js';
@@ -18,7 +18,7 @@ const pair = newKeyPair();
 const wire = Buffer.from(pair.public.publicKey, 'base64');
 const { fingerprint } = pair.public;
 
-onBothDatabases('login keys', (open) => {
+onEveryDatabase('login keys', (open) => {
   test('a key is kept as it was given, once for each organization', async (t) => {
     const { control } = await open(t);
     await insertOrg(control.write, sampleOrg('acme'));

@@ -6,11 +6,11 @@ import type { Db } from '../../db/connection.js';
 import { clearPenalties, listNewPardons, listPenalties, pardon, putPenalties } from '../../db/control/penalties.js';
 import { Penalties } from '../../server/ssh/penalties.js';
 import { startPenaltySync } from '../../server/ssh/penaltysync.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onEveryDatabase } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { openScope, type Scope } from '../support/temporary.js';
 
-onBothDatabases('penalties', (open) => {
+onEveryDatabase('penalties', (open) => {
   const openNode = async (scope: Scope, control: Db) => {
     const penalties = new Penalties({ now: Date.now, longestPenaltyMs: 600_000 });
     const penaltySync = await startPenaltySync(penalties, { control, logger: createSilentLogger(), now: Date.now });

@@ -5,11 +5,11 @@ import { settingsSchema } from '../../config/settings.js';
 import { openControl, openDirectory } from '../../db/connection.js';
 import { deleteOrg, findOrg, insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
 import { findUser } from '../../db/directory/users.js';
-import { createDatabase, onBothDatabases } from '../support/databases.js';
+import { createDatabase, onEveryDatabase } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 
-/** Databases with nothing in them: those of `onBothDatabases` may be copies. */
+/** Databases with nothing in them: those of `onEveryDatabase` may be copies. */
 const empty: [string, (scope: Scope) => Promise<string>][] = [
   ['sqlite', async () => 'sqlite'],
   ['postgres', createDatabase],
@@ -27,7 +27,7 @@ for (const [dialect, create] of empty) {
   });
 }
 
-onBothDatabases('schema', (open) => {
+onEveryDatabase('schema', (open) => {
   test('opening twice, also at once, finds the schema in place', async (t) => {
     const { settings } = await open(t);
     const [first, second] = await Promise.all([openControl(settings), openControl(settings)]);

@@ -16,7 +16,7 @@ import {
   unqueueUpload,
   withdrawUpload,
 } from '../../db/control/uploads.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 
 interface Queue {
@@ -48,7 +48,7 @@ async function openQueue({ control }: TestDatabases): Promise<Queue> {
   };
 }
 
-onBothDatabases('uploads', (open) => {
+onEveryDatabase('uploads', (open) => {
   test('the queue is in the order of closing, and only what is queued', async (t) => {
     const { control, add } = await openQueue(await open(t));
     const late = await add('/late.csv', 2000);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { pathsOf } from '../../config/paths.js';
 import { type Db, openControl } from '../../db/connection.js';
 import { listQueue } from '../../db/control/uploads.js';
-import { describeDatabaseFailure } from '../../db/failure.js';
+import { describeDatabaseFailure } from '../../db/error.js';
 import { Company, csv } from '../support/company.js';
 import { openFresh } from '../support/databases.js';
 import { openIntake } from '../support/intake.js';

@@ -8,7 +8,7 @@ import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { bumpVersion, readVersion } from '../../db/directory/directory.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
 
 const snapshots = 12;
 /** Moments that they must be of: on a busy machine the writer comes to its turn seldom. */
@@ -34,7 +34,7 @@ function takeSnapshot({ settings, control, directory }: TestDatabases, n: number
   return copySqlite(settings, pathsOf(settings), folder, pathsOf({ data: folder }));
 }
 
-onBothDatabases('a snapshot', (open) => {
+onEveryDatabase('a snapshot', (open) => {
   test('has nothing settled that it has not applied, and nothing applied that it has not claimed', async (t) => {
     const databases = await open(t);
     let isOver = false;

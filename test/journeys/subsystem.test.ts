@@ -27,7 +27,7 @@ async function withAcme(t: TestContext) {
   const folder = temporaryFolder(t);
   const data = join(folder, 'data');
   await askDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable'], { data });
-  const control = await openControl({ data, database: 'sqlite', databasePool: 1 });
+  const control = await openControl({ data, database: 'sqlite', databasePool: 1, sqliteDriver: 'sqlite3' });
   t.after(() => control.close());
   const queue = async () => (await listQueue(control.read, 'acme')).map(({ path }) => path);
   return { folder, data, control, queue };

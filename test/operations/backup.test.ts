@@ -188,7 +188,7 @@ test('refuses a folder of something else, its own data folder, and to run beside
   writeFileSync(join(folder, 'thesis.txt'), '');
   await assert.rejects(back(), /is not empty, and no backup/);
   rmSync(join(folder, 'thesis.txt'));
-  const lock = await takeLock(place.paths.keysLock);
+  const lock = await takeLock(place.paths.keysLock, place.settings.sqliteDriver);
   await assert.rejects(back(), /another command changes keys/);
   await lock!.release();
 });

@@ -1,4 +1,4 @@
-/** The contract suite's databases: SQLite files and a real PostgreSQL, behind one loop. */
+/** The databases that a suite runs on: SQLite files by each driver, and a real PostgreSQL. */
 import { randomBytes } from 'node:crypto';
 import { after, before, describe } from 'node:test';
 import pg from 'pg';
@@ -13,14 +13,25 @@ export interface TestDatabases {
   directory: Db;
 }
 
+type Suite = (open: (scope: Scope) => Promise<TestDatabases>) => void;
+
 /**
  * Runs a suite once on SQLite and once on PostgreSQL (the server that scripts/test.mjs started). `open` gives fresh,
  * empty databases, closed and removed after the test whose context it gets.
  */
-export function onBothDatabases(title: string, suite: (open: (scope: Scope) => Promise<TestDatabases>) => void): void {
+export function onBothDatabases(title: string, suite: Suite): void {
   describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite')));
   describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
 }
+
+/** As onBothDatabases, and on SQLite once with each driver: the contract that a new driver has to fulfil. */
+export function onEveryDatabase(title: string, suite: Suite): void {
+  for (const driver of sqliteDrivers)
+    describe(`${title} (${driver})`, () => suite((context) => openFresh(context, 'sqlite', driver)));
+  describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
+}
+
+export const sqliteDrivers = ['sqlite3', 'better-sqlite3'] as const;
 
 /** One pair of databases for all tests of a suite; asked for in a test. */
 export function shareDatabases(open: (scope: Scope) => Promise<TestDatabases>): () => TestDatabases {
@@ -33,8 +44,12 @@ export function shareDatabases(open: (scope: Scope) => Promise<TestDatabases>): 
   return () => databases;
 }
 
-/** Both databases, migrated and empty. */
-export async function openFresh(scope: Scope, dialect: Dialect): Promise<TestDatabases> {
+/** Both databases, migrated and empty. `TEST_SQLITE_DRIVER=better-sqlite3` runs any test on that driver. */
+export async function openFresh(
+  scope: Scope,
+  dialect: Dialect,
+  sqliteDriver: string | undefined = process.env.TEST_SQLITE_DRIVER,
+): Promise<TestDatabases> {
   const data = temporaryFolder(scope);
   const made = dialect === 'postgres' ? await makeDatabase(true) : null;
   const opened: Db[] = [];
@@ -43,7 +58,7 @@ export async function openFresh(scope: Scope, dialect: Dialect): Promise<TestDat
     await made?.drop(); // with nobody connected: PostgreSQL waits a tenth of a second for those it throws out
   });
   if (dialect === 'sqlite') await copySqliteTemplate(data);
-  const settings = settingsSchema.parse({ data, database: made?.url ?? 'sqlite', databasePool: 4 });
+  const settings = settingsSchema.parse({ data, database: made?.url ?? 'sqlite', databasePool: 4, sqliteDriver });
   const control = await openControl(settings);
   opened.push(control);
   const directory = await openDirectory(settings);

@@ -1,0 +1,28 @@
+/** The interface that every SQLite driver implements: nothing outside this folder knows a driver. */
+
+/** One connection to a database file. All errors carry `code`, a primary result code of SQLite such as SQLITE_BUSY. */
+export interface SqliteConnection {
+  /** Runs one statement without values and without rows. */
+  execute(sql: string): Promise<void>;
+  /** Runs one statement. `wantsRows` false: `rows` may be empty although the statement returns some. */
+  run(sql: string, values: readonly unknown[], wantsRows: boolean): Promise<SqliteResult>;
+  /** Copies the database into a new file, as the open transaction sees it. */
+  copyTo(file: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SqliteResult {
+  rows: unknown[];
+  /** Rows that the statement inserted, changed or deleted. */
+  changes: number;
+  lastId: number;
+}
+
+export interface OpenOptions {
+  /** Milliseconds that a statement waits for the lock of another connection before it fails with SQLITE_BUSY. */
+  waitMs: number;
+  /** Fail when the file is missing, in place of creating it. */
+  mustExist?: boolean;
+}
+
+export type OpenSqlite = (file: string, options: OpenOptions) => Promise<SqliteConnection>;

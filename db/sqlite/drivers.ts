@@ -1,0 +1,36 @@
+/** The SQLite drivers by the names that the setting `sqliteDriver` takes; opens a file with one of them. */
+import type { Settings } from '../../config/settings.js';
+import { DatabaseError } from '../error.js';
+import type { OpenOptions, OpenSqlite, SqliteConnection } from './driver.js';
+
+export type DriverName = Settings['sqliteDriver'];
+
+/** Each driver's package is loaded when it is first used: a process on PostgreSQL needs none. */
+const drivers: Record<DriverName, { package: string; load: () => Promise<OpenSqlite> }> = {
+  sqlite3: { package: 'sqlite3@6', load: async () => (await import('./sqlite3.js')).openSqlite3 },
+  'better-sqlite3': {
+    package: 'better-sqlite3@12',
+    load: async () => (await import('./bettersqlite3.js')).loadBetterSqlite3(),
+  },
+};
+
+/** @throws DatabaseError `unavailable` when the driver's package is not installed; else the driver's own error. */
+export async function openSqlite(name: DriverName, file: string, options: OpenOptions): Promise<SqliteConnection> {
+  const open = await loadDriver(name);
+  return open(file, options);
+}
+
+async function loadDriver(name: DriverName): Promise<OpenSqlite> {
+  const driver = drivers[name];
+  try {
+    return await driver.load();
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    const message = `the SQLite driver ${name} is not installed: run "npm install ${driver.package}" in Dropslot's folder, or set sqliteDriver to another driver`;
+    throw new DatabaseError('unavailable', message, { cause });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as { code?: string }).code ?? '');
+}

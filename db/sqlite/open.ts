@@ -1,0 +1,99 @@
+/** Opens SQLite files with the pragmas that Dropslot relies on: to read, to write, at one moment, or with a second file attached. */
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Knex } from 'knex';
+import { beginMoment, type Moment, openKnex } from '../knex.js';
+import { createClient, type TransactionKind } from './client.js';
+import type { SqliteConnection } from './driver.js';
+import { type DriverName, openSqlite } from './drivers.js';
+
+/** Milliseconds that a writer waits for another process's transaction (an import of a million rows writes for seconds). */
+export const busyTimeoutMs = 120_000;
+
+export interface SqliteFile {
+  driver: DriverName;
+  file: string;
+  /** Milliseconds that a statement waits for another connection's lock. */
+  waitMs: number;
+}
+
+/** Of WAL mode: readers never wait for the writer. FULL: a commit survives a power cut. */
+const pragmas: readonly string[] = [
+  'PRAGMA journal_mode = WAL',
+  'PRAGMA synchronous = FULL',
+  'PRAGMA foreign_keys = ON',
+  // A sealed key that is deleted must not stay readable in a free page.
+  'PRAGMA secure_delete = ON',
+];
+
+/** One connection to write by, and a few to read by: a read never waits behind a transaction. Creates the file's folder. */
+export function openFile(source: SqliteFile): { write: Knex; read: Knex } {
+  mkdirSync(dirname(source.file), { recursive: true, mode: 0o700 });
+  return {
+    write: openInstance(source, { connections: 1, kind: 'immediate' }),
+    read: openInstance(source, { connections: 2, kind: 'immediate' }),
+  };
+}
+
+/** The file as it is now, on a connection of its own, which occupies none of `openFile`. */
+export async function openFileMoment(source: SqliteFile): Promise<Moment> {
+  const instance = openInstance(source, { connections: 1, kind: 'deferred', more: ['PRAGMA query_only = ON'] });
+  try {
+    return await beginMoment(instance, {}, 'SELECT count(*) FROM sqlite_master', () => instance.destroy());
+  } catch (error) {
+    await instance.destroy();
+    throw error;
+  }
+}
+
+/** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
+export function attachFile(driver: DriverName, file: string, attached: string, name: string): Knex {
+  // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
+  const more = [
+    `ATTACH DATABASE '${attached.replaceAll("'", "''")}' AS ${name}`,
+    `PRAGMA ${name}.journal_mode = OFF`,
+    `PRAGMA ${name}.synchronous = OFF`,
+    `PRAGMA ${name}.cache_size = -32768`,
+    'PRAGMA main.cache_size = -32768',
+  ];
+  return openInstance({ driver, file, waitMs: busyTimeoutMs }, { connections: 1, kind: 'immediate', more, attached });
+}
+
+interface InstanceOptions {
+  connections: number;
+  kind: TransactionKind;
+  /** Statements for each new connection, after the pragmas. */
+  more?: readonly string[];
+  /** A second file that `more` attaches. */
+  attached?: string;
+}
+
+function openInstance(source: SqliteFile, { connections, kind, more = [], attached }: InstanceOptions): Knex {
+  const connect = async () => {
+    const connection = await openSqlite(source.driver, source.file, { waitMs: source.waitMs });
+    try {
+      hide(source.file);
+      await prepare(connection, [...pragmas, ...more]);
+      if (attached !== undefined) hide(attached);
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  };
+  return openKnex({
+    client: createClient(connect, kind),
+    connection: { filename: source.file },
+    useNullAsDefault: true,
+    pool: { min: 0, max: connections },
+  });
+}
+
+async function prepare(connection: SqliteConnection, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) await connection.execute(statement);
+}
+
+/** Only its owner may read a database. */
+function hide(file: string): void {
+  if (existsSync(file)) chmodSync(file, 0o600);
+}

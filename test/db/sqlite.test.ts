@@ -1,0 +1,102 @@
+/** What differs between SQLite drivers is hidden behind db/sqlite/: errors, numbers, waiting for locks, a missing package. */
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { globSync } from 'tinyglobby';
+import { openControl } from '../../db/connection.js';
+import { insertOrg } from '../../db/control/orgs.js';
+import { isUniqueViolation } from '../../db/error.js';
+import { openSqlite } from '../../db/sqlite/drivers.js';
+import { openFresh, sqliteDrivers } from '../support/databases.js';
+import { runDropslot } from '../support/program.js';
+import { sampleOrg } from '../support/samples.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+for (const driver of sqliteDrivers)
+  describe(`SQLite by ${driver}`, () => {
+    test('errors have the primary code, in front of the message too', async (t) => {
+      const { control } = await openFresh(t, 'sqlite', driver);
+      await insertOrg(control.write, sampleOrg('acme'));
+      const again = control.write('orgs').insert(await control.read('orgs').first());
+      await assert.rejects(again, (error: Error & { code: string }) => {
+        assert.equal(error.code, 'SQLITE_CONSTRAINT');
+        assert.match(error.message, / - SQLITE_CONSTRAINT: UNIQUE constraint failed/);
+        return isUniqueViolation(error);
+      });
+      const missing = openSqlite(driver, join(temporaryFolder(t), 'none.db'), { waitMs: 0, mustExist: true });
+      await assert.rejects(missing, { code: 'SQLITE_CANTOPEN' });
+    });
+
+    test('whole numbers, yes and no, and bytes are stored as what they are', async (t) => {
+      const { control } = await openFresh(t, 'sqlite', driver);
+      const [row] = await control.read.raw(
+        "SELECT typeof(?) AS small, ? || '' AS text, typeof(?) AS flag, typeof(?) AS part, typeof(?) AS bytes, ? + 0 AS large",
+        [7, 7, true, 1.5, Buffer.from('x'), 2 ** 40],
+      );
+      assert.deepEqual(row, {
+        small: 'integer',
+        text: '7',
+        flag: 'integer',
+        part: 'real',
+        bytes: 'blob',
+        large: 2 ** 40,
+      });
+    });
+
+    test('a write waits for a lock without stopping the event loop, and not for ever', async (t) => {
+      const { control, settings } = await openFresh(t, 'sqlite', driver);
+      const hasty = await openControl(settings, 20);
+      t.after(() => hasty.close());
+      const patient = await openControl(settings, 60_000);
+      t.after(() => patient.close());
+      const holder = await control.write.transaction();
+      await assert.rejects(insertOrg(hasty.write, sampleOrg('hasty')), { code: 'SQLITE_BUSY' });
+      // The holder is of this process: it could not end while a waiting statement stopped the event loop.
+      const waiting = insertOrg(patient.write, sampleOrg('patient'));
+      await control.read.raw('SELECT 1');
+      await holder.rollback();
+      await waiting;
+      assert.deepEqual(await control.read('orgs').pluck('id'), ['patient']);
+    });
+
+    test('knex writes nothing to the console', async (t) => {
+      const { control } = await openFresh(t, 'sqlite', driver);
+      const log = t.mock.method(console, 'log', () => {});
+      await control.write.transaction(async () => {}, { isolationLevel: 'serializable' }); // knex warns of it
+      control.write.client.logger.error('an error of knex');
+      assert.equal(log.mock.callCount(), 0);
+    });
+  });
+
+test('a driver that is not installed: the error says what to do', async (t) => {
+  const folder = temporaryFolder(t);
+  const modules = join(folder, 'node_modules');
+  mkdirSync(modules);
+  for (const name of readdirSync(join(root, 'node_modules')))
+    if (name !== 'better-sqlite3') symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true, dereference: true });
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'), { dereference: true });
+  const { code, stderr } = await runDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test'], {
+    data: join(folder, 'data'),
+    env: { DROPSLOT_SQLITE_DRIVER: 'better-sqlite3' },
+    entry: join(folder, 'dist', 'app', 'main.js'),
+  });
+  assert.equal(code, 5);
+  assert.match(stderr, /better-sqlite3 is not installed: run "npm install better-sqlite3@12" in Dropslot's folder/);
+});
+
+test('only db/sqlite/ names a driver', () => {
+  const rooms = JSON.parse(readFileSync(join(root, 'tsconfig.build.json'), 'utf8')).include as string[];
+  const files = globSync(
+    rooms.map((room) => `${room}/**/*.ts`),
+    { cwd: root },
+  );
+  const naming = files.filter((file) =>
+    /(from|import\(|const name: string =) ?'(better-)?sqlite3'/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  assert.deepEqual(naming.sort(), ['db/sqlite/bettersqlite3.ts', 'db/sqlite/sqlite3.ts']);
+});
