@@ -1,5 +1,4 @@
 /** What a run counts and tells: the words of docs/import-rules.md, as types. */
-
 import type { FieldType } from '../db/directory/fields.js';
 
 /** A whole file is rejected; nothing of it is applied. */

@@ -1,7 +1,7 @@
 /** The options of an organization, as an operator says them: one rule for each, by its name on the command line. */
 import { readRange } from '../config/network.js';
 import type { Encoding, OrgOptions } from '../db/control/importoptions.js';
-import { exportOnly, teamLabels, userLabels } from '../importer/read/header.js';
+import { exportOnly, teamLabels, userLabels } from '../importer/read/labels.js';
 import { collapse, isName, labelKey } from '../importer/read/normalize.js';
 import { readDays } from '../importer/schedule/cadence.js';
 import { parseHours } from '../keys/login/hours.js';

@@ -2,9 +2,10 @@
  * Plans to take back what a run changed, from the record of changes: into the stage's tables, as an import's plan. What was
  * changed since stays as it is. Nobody is removed: a user whom the run created is deactivated, a team stays.
  */
-import { createAs, createIndex, type PlanContext, rows, run } from './context.js';
-import { dropRings } from './rings.js';
-import type { Stage } from './stage.js';
+import type { Stage } from '../../db/stage.js';
+import { createAs, createIndex, rows, run } from '../../db/stagesql.js';
+import type { PlanContext } from './context.js';
+import { dropRings } from './ringedges.js';
 import { isAdminLeft, takeBackDeactivations, takeBackEmails, takeBackMemberships } from './undovalues.js';
 
 const pageRows = 2000;

@@ -1,7 +1,7 @@
 /** The ways back that are not those of a plain value: emails, memberships, deactivations; and whether an admin is left. */
-import { count, createIndex, type PlanContext, rows, run } from './context.js';
-import type { Stage } from './stage.js';
-import { insertRows } from './stagedrows.js';
+import type { Stage } from '../../db/stage.js';
+import { count, createIndex, insertRows, rows, run } from '../../db/stagesql.js';
+import type { PlanContext } from './context.js';
 
 /** Emails come back where they are free by then: two users who swapped theirs swap again. */
 export async function takeBackEmails(stage: Stage, org: string, keyOf: (email: string) => string): Promise<void> {
