@@ -22,20 +22,12 @@ function trimEnds(text: string): string {
   return text.slice(start, end);
 }
 
-/** More combining marks in a row than any language writes (Unicode's Stream-Safe Text Format has this limit). */
+/** More combining marks in a row than any language writes (the limit of Unicode's Stream-Safe Text Format). */
 const longMarks = /\p{M}{31}/u;
-const composedAtOnce = 256;
 
-/**
- * Unicode's composed form (NFC). It sorts the marks behind a letter, in quadratic time: a text with longer rows of them than
- * any language has is composed in pieces.
- */
+/** Unicode's composed form (NFC). It sorts the marks of a letter in quadratic time: a text with a longer row is left unchanged. */
 function compose(text: string): string {
-  if (text.length <= composedAtOnce || !longMarks.test(text)) return text.normalize('NFC');
-  let composed = '';
-  for (let at = 0; at < text.length; at += composedAtOnce)
-    composed += text.slice(at, at + composedAtOnce).normalize('NFC');
-  return composed;
+  return longMarks.test(text) ? text : text.normalize('NFC');
 }
 
 /** The text without invisible characters, wherever they are. */

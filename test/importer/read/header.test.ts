@@ -24,7 +24,10 @@ test('F7 a label that only looks like a standard one is read, and the warning sa
     ['Manager\u200b\u00a0Email', ' (with a non-breaking space and a character that nobody sees)'],
     ['manager email', ''],
   ] as const)
-    assert.equal(warningOf(label), `The column "${label}"${what} was read as "Manager Email". Write it exactly like that.`);
+    assert.equal(
+      warningOf(label),
+      `The column "${label}"${what} was read as "Manager Email". Write it exactly like that.`,
+    );
   for (const label of ['Manager Email', '\u00a0Manager Email\u200b', '="Manager Email"'])
     assert.equal(warningOf(label), '');
 });

@@ -6,7 +6,8 @@ import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 
-const lastAdmin = 'This is the last active admin, and a file can neither demote nor deactivate them; the cell was ignored';
+const lastAdmin =
+  'This is the last active admin, and a file can neither demote nor deactivate them; the cell was ignored';
 
 onBothDatabases('reports', (open) => {
   test('R1 the report tells line, column, severity, code, message and value', async (t) => {
