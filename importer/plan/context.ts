@@ -2,7 +2,7 @@
 import type { Org } from '../../db/control/orgs.js';
 import { emailKey } from '../read/normalize.js';
 
-/** What the rows of one file are planned against. */
+/** The run and the file that rows are planned for. */
 export interface PlanContext {
   org: string;
   /** Position of the file in the run. */

@@ -22,7 +22,7 @@ import { type Reading, readChanged, readWhole } from './rowstream.js';
 import type { Source } from './source.js';
 import type { TeamName } from './teamlist.js';
 
-/** What all files of one run are read with. */
+/** The input of reading, the same for all files of one run. */
 export interface ReadInput {
   settings: Settings;
   org: Org;

@@ -42,7 +42,7 @@ const lookalikes: readonly [RegExp, string][] = [
   [/\t/, 'a tab'],
   [/[^\S \u00a0\u2007\u202f\r\n\t\ufeff]/, 'a space of another width'],
   [/ {2}/, 'two spaces'],
-  [invisible, 'a character that nobody sees'],
+  [invisible, 'an invisible character'],
 ];
 
 /** Names the characters that make a text differ from one that looks the same: ` (with a non-breaking space)`; empty where it has none. */

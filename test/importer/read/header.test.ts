@@ -20,8 +20,8 @@ test('F7 a label that only looks like a standard one is read, and the warning sa
     ['Manager\tEmail', ' (with a tab)'],
     ['Manager\u2003Email', ' (with a space of another width)'],
     ['Manager  Email', ' (with two spaces)'],
-    ['Mana\u00adger Email', ' (with a character that nobody sees)'],
-    ['Manager\u200b\u00a0Email', ' (with a non-breaking space and a character that nobody sees)'],
+    ['Mana\u00adger Email', ' (with an invisible character)'],
+    ['Manager\u200b\u00a0Email', ' (with a non-breaking space and an invisible character)'],
     ['manager email', ''],
   ] as const)
     assert.equal(
