@@ -1,11 +1,11 @@
-/** Every refusal, fault and warning: its stable code, its rule, and the sentence that says what to do. One table. */
+/** Defines every refusal, hold, fault and warning: its stable code, its rule, and its message. */
 import type { Issue, Refusal, Severity } from './types.js';
 
 interface Code {
   severity: Severity;
   /** The rule of docs/import-rules.md. */
   rule: string;
-  /** `{name}` stands for a detail: a label, a number, a line; never for a cell's value. */
+  /** `{name}` is a placeholder for a label, a number or a line; never for a cell's value. */
   message: string;
 }
 
@@ -47,7 +47,7 @@ export const codes = {
   label_twice: {
     severity: 'refusal',
     rule: 'F6',
-    message: 'The column "{label}" stands twice in the header. Remove or rename one of them.',
+    message: 'The column "{label}" is in the header twice. Remove or rename one of them.',
   },
   unclosed_quote: {
     severity: 'refusal',
@@ -75,7 +75,7 @@ export const codes = {
     severity: 'refusal',
     rule: 'G2',
     message:
-      '{faults} of {rows} rows are faulty, more than the allowed share. Mend them and send the whole file again.',
+      '{faults} of {rows} rows are faulty, more than the allowed share. Correct them and send the whole file again.',
   },
 
   too_many_deactivations: {
@@ -88,7 +88,7 @@ export const codes = {
     severity: 'hold',
     rule: 'G1',
     message:
-      'The import would make or unmake {count} admins; more than {limit} needs an approval. Nothing was changed.',
+      'The import would grant or revoke the admin role of {count} users; more than {limit} needs an approval. Nothing was changed.',
   },
   too_many_updates: {
     severity: 'hold',
@@ -111,17 +111,17 @@ export const codes = {
   email_twice: {
     severity: 'fault',
     rule: 'U2',
-    message: 'The same email stands on {lines} with other values. Keep one row for each user.',
+    message: 'The same email is on {lines} with other values. Keep one row for each user.',
   },
   identifier_twice: {
     severity: 'fault',
     rule: 'U15',
-    message: 'The same "{label}" stands on {lines} with another email. Keep one row for each user.',
+    message: 'The same "{label}" is on {lines} with another email. Keep one row for each user.',
   },
   identifier_shared: {
     severity: 'fault',
     rule: 'U15',
-    message: 'Several users have this "{label}" already: it does not tell whom the row is about. Ask your operator.',
+    message: 'Several users have this "{label}" already, so that the user of the row is not clear. Ask your operator.',
   },
   identifier_conflict: {
     severity: 'fault',
@@ -132,7 +132,7 @@ export const codes = {
     severity: 'fault',
     rule: 'U15',
     message:
-      'The user who had this email has another one now{lines}. Write the "{label}" of whoever has it from now on.',
+      'The user who had this email has another one now{lines}. Write the "{label}" of the user who has it from now on.',
   },
   team_long: {
     severity: 'fault',
@@ -143,7 +143,7 @@ export const codes = {
   team_twice: {
     severity: 'fault',
     rule: 'T1',
-    message: 'The same team stands on {lines} with other values. Keep one row for each team.',
+    message: 'The same team is on {lines} with other values. Keep one row for each team.',
   },
 
   encoding_guessed: {
@@ -154,12 +154,12 @@ export const codes = {
   file_empty: {
     severity: 'warning',
     rule: 'F5',
-    message: 'The file is empty: nothing was changed, and nobody was deactivated. Check the export.',
+    message: 'The file is empty: nothing was changed, and no user was deactivated. Check the export.',
   },
   no_rows: {
     severity: 'warning',
     rule: 'F5',
-    message: 'The file has a header and no rows: nothing was changed, and nobody was deactivated. Check the export.',
+    message: 'The file has a header and no rows: nothing was changed, and no user was deactivated. Check the export.',
   },
   identifier_absent: {
     severity: 'warning',
@@ -170,20 +170,20 @@ export const codes = {
   label_inexact: {
     severity: 'warning',
     rule: 'F7',
-    message: 'The column "{label}"{unseen} was read as "{standard}". Write it exactly so.',
+    message: 'The column "{label}"{unseen} was read as "{standard}". Write it exactly like that.',
   },
   label_near: {
     severity: 'warning',
     rule: 'F7',
     message:
-      'The column "{label}" looks like "{standard}" misspelt and was ignored. Write "{standard}", or give a field of your own another name.',
+      'The column "{label}" looks like "{standard}" misspelt and was ignored. Write "{standard}", or give a custom field another name.',
   },
   label_unknown: { severity: 'warning', rule: 'F8', message: 'A teams file has no column "{label}"; it was ignored.' },
   label_reserved: {
     severity: 'warning',
     rule: 'F8',
     message:
-      'The column "{label}" was ignored: exports use this name for what no file can set. Give the field another name.',
+      'The column "{label}" was ignored: exports use this name for a value that imports cannot set. Give the field another name.',
   },
   label_long: {
     severity: 'warning',
@@ -199,7 +199,7 @@ export const codes = {
     severity: 'warning',
     rule: 'C1',
     message:
-      'The new column "{label}" was ignored: your organization has room for {limit} fields of its own. Ask your operator to hide some (fields hide), or to allow more columns (maxColumns).',
+      'The new column "{label}" was ignored: your organization can have {limit} custom fields. Ask your operator to hide some (fields hide), or to allow more columns (maxColumns).',
   },
   manager_invalid: {
     severity: 'warning',
@@ -209,7 +209,7 @@ export const codes = {
   manager_self: {
     severity: 'warning',
     rule: 'U9',
-    message: 'Nobody can be their own manager; the manager was left as it is.',
+    message: 'A user cannot be their own manager; the manager was left as it is.',
   },
   manager_ring: {
     severity: 'warning',
@@ -221,7 +221,7 @@ export const codes = {
     severity: 'warning',
     rule: 'U10',
     message:
-      'This is the last active admin, whom a file can neither demote nor deactivate; the cell was ignored. Name another admin first.',
+      'This is the last active admin, and a file can neither demote nor deactivate them; the cell was ignored. Name another admin first.',
   },
   account_type_invalid: {
     severity: 'warning',
@@ -237,7 +237,7 @@ export const codes = {
     severity: 'warning',
     rule: 'U14',
     message:
-      'Day or month first? No date of the column tells; the cell was ignored. Write yyyy-mm-dd, or have the date format of your organization set.',
+      'No date of the column shows whether the day or the month comes first; the cell was ignored. Write yyyy-mm-dd, or have the date format of your organization set.',
   },
   date_contradictory: {
     severity: 'warning',
@@ -271,7 +271,7 @@ export const codes = {
     severity: 'warning',
     rule: 'C4',
     message:
-      'Day or month first? No date of the new column "{label}" tells; it was made a text. Write yyyy-mm-dd to get dates.',
+      'No date of the new column "{label}" shows whether the day or the month comes first; it was made a text field. Write yyyy-mm-dd to get dates.',
   },
   owner_invalid: {
     severity: 'warning',
@@ -297,10 +297,10 @@ export const codes = {
 
 export type CodeName = keyof typeof codes;
 
-/** What a code's sentence is filled with. */
+/** The values of a message's placeholders. */
 export type Details = Record<string, string | number>;
 
-/** Ends the reading of a file: the refusal is the outcome, not a failure. */
+/** Ends the reading of a file that is refused: an outcome, not a failure. */
 export class RefusalError extends Error {
   override name = 'RefusalError';
   constructor(readonly refusal: Refusal) {
@@ -317,7 +317,7 @@ export function refuse(
   return { code, message: describe(code, details), line, column: column === null ? null : shorten(column) };
 }
 
-/** One line of the report. */
+/** An issue of a code. @param details the values of the placeholders. */
 export function makeIssue(
   code: CodeName,
   where: { line: number | null; column?: string | null; value?: string | null },
@@ -333,12 +333,12 @@ export function makeIssue(
   };
 }
 
-/** The sentence of a code. */
+/** The message of a code. */
 export function describe(code: CodeName, details: Details): string {
   return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => shorten(String(details[name] ?? '')));
 }
 
-/** How reports write a label: it may be a megabyte, and each of a million rows may speak of it. */
+/** Cuts a label for reports: it may be a megabyte long, and the message of each of a million rows may have it. */
 export function shorten(text: string): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

@@ -1,6 +1,7 @@
-/** Counts of files and runs: how they begin and how they add up. */
+/** Creates and sums up the counts of files and runs. */
 import type { Counts, FileOutcome } from './types.js';
 
+/** All zero. */
 export function noCounts(): Counts {
   return {
     created: 0,
@@ -21,7 +22,7 @@ function addCounts(left: Counts, right: Counts): Counts {
   return sum;
 }
 
-/** Users and teams over all files. */
+/** The sums of all files. */
 export function sumFiles(files: readonly FileOutcome[]): { users: Counts; teams: Counts } {
   return {
     users: files.map((file) => file.users).reduce(addCounts, noCounts()),

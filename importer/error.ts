@@ -1,10 +1,10 @@
-/** Why a run was left where it was; the files and the run wait for the next importer. */
+/** The error of a run that is given back: its files wait for the next importer. */
 export type ImportErrorCode =
-  /** The importer stops: the run goes on at the next start. */
+  /** The importer stops; the next start continues the run. */
   | 'stopping'
   /** Another importer has taken the run over. */
   | 'lease_lost'
-  /** What was asked for would leave the organization without an admin. */
+  /** The undo would leave the organization without an admin. */
   | 'unsafe'
   /** The directory kept changing while the run was planned. */
   | 'contended';

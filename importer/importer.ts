@@ -1,4 +1,4 @@
-/** The importer as a whole: slots, the worker, scheduled deactivations. Runs in a process of its own beside the server. */
+/** Starts and stops the importer: slots, runs, checks, deactivations and retention. It runs in a process beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropAbandonedChecks } from './check/check.js';
 import { checkNext, removeSpent } from './check/checkqueue.js';
@@ -16,16 +16,16 @@ export interface ImporterDeps extends RunDeps {
 }
 
 export interface RunningImporter {
-  /** A run was opened: look at once. */
+  /** Looks for runs at once: one was opened. */
   nudge(): void;
-  /** Resolves when the work is at a safe point: a run is either applied and settled, or given back. */
+  /** Resolves at a safe point: the current run is applied and settled, or given back. */
   stop(): Promise<void>;
 }
 
-/** Runs opened by commands of other processes are found by looking. */
+/** How often it looks for runs that commands of other processes have opened. */
 const lookEveryMs = 1_000;
 const pauseAfterFailureMs = 5_000;
-/** How often the files of dry runs are looked for that have been there long enough. */
+/** How often it removes the files of old dry runs. */
 const sweepEveryMs = 60_000;
 
 export async function startImporter(deps: ImporterDeps): Promise<RunningImporter> {
@@ -45,7 +45,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
   const work = async () => {
     while (!isStopping) {
       const result = await workNext({ ...deps, isStopping: () => isStopping, onClaim }).catch((error: Error) => {
-        deps.logger.error('the importer waits', { reason: error.message });
+        deps.logger.error('could not work on a run; will retry in 5 s', { reason: error.message });
         return 'left' as const;
       });
       isRunning = false;
@@ -57,17 +57,21 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     const mustYield = () => isRunning || isStopping;
     while (!isStopping) {
       await openUploadRuns({ ...deps, onOpen: nudge }).catch((error: Error) =>
-        deps.logger.error('what came waits', { reason: error.message }),
+        deps.logger.error('could not open runs for new uploads; will retry', { reason: error.message }),
       );
       const result = isRunning
         ? ('left' as const)
         : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
-            deps.logger.error('checks wait', { reason: error.message });
+            deps.logger.error('could not check a queued file; will retry in 5 s', { reason: error.message });
             return 'left' as const;
           });
       if (result === 'checked') continue;
       if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
-        await removeSpent(deps).catch((error: Error) => deps.logger.error('dry runs stay', { reason: error.message }));
+        await removeSpent(deps).catch((error: Error) =>
+          deps.logger.error('could not remove the files of old dry runs; will retry in 60 s', {
+            reason: error.message,
+          }),
+        );
         sweptAt = performance.now();
       }
       const pauseMs = result === 'idle' ? lookEveryMs : pauseAfterFailureMs;

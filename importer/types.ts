@@ -1,11 +1,10 @@
-/** What a run counts and tells: the words of docs/import-rules.md, as types. */
-
+/** The types of issues, counts and summaries of an import, in the words of docs/import-rules.md. */
 import type { FieldType } from '../db/directory/fields.js';
 
 /** A whole file is rejected; nothing of it is applied. */
 export interface Refusal {
   code: string;
-  /** A sentence that says what to do; never quotes a cell's value. */
+  /** It says what to do, and never quotes a cell's value. */
   message: string;
   /** 1-based line of the file, where there is one. */
   line: number | null;
@@ -26,7 +25,7 @@ export interface Issue {
   value: string | null;
 }
 
-/** What happened, or would happen, to users or to teams. */
+/** How many users or teams an import changed, or would change; and its issues. */
 export interface Counts {
   created: number;
   updated: number;
@@ -41,15 +40,15 @@ export interface Counts {
   refused: number;
 }
 
-/** Why a run waits for an operator's word (rule G1). */
+/** Why a run waits for an operator's approval (rule G1). */
 export interface HoldReason {
   code: string;
-  /** The column it is about, where there is one. */
+  /** The column that the reason concerns, where there is one. */
   field: string | null;
-  /** Users whom it is about, of all active ones. */
+  /** The number of users concerned, and of all active users. */
   count: number;
   of: number;
-  /** What needs no approval: a number of users, or a share as `10%`. */
+  /** The limit that needs no approval: a number of users, or a share as `10%`. */
   limit: string;
   message: string;
 }
@@ -75,7 +74,7 @@ export interface FileOutcome {
   archivedAs: string | null;
   report: string | null;
   rejected: string | null;
-  /** Custom fields that begin with the file; older summaries have none. */
+  /** Custom fields that the file creates; summaries of older versions do not have it. */
   newFields?: { label: string; type: FieldType }[];
 }
 
@@ -84,11 +83,11 @@ export interface RunSummary {
   run: number | null;
   org: string;
   kind: 'slot' | 'manual' | 'upload' | 'undo' | 'check' | 'dry_run';
-  /** `planned`: nothing is applied, as nothing was to be. `superseded`: of a held run that a newer file ended. */
+  /** `planned`: a check, which applies nothing. `superseded`: the run was held, and a newer file ended it. */
   state: 'applied' | 'held' | 'rejected' | 'planned' | 'superseded';
   /** Why the run is, was, or would be held. */
   hold: HoldReason[];
-  /** What the operator said who approved or rejected it. */
+  /** The note of the operator who approved or rejected it. */
   note: string | null;
   /** The import's date in the organization's time zone, yyyy-mm-dd. */
   date: string;
@@ -96,14 +95,14 @@ export interface RunSummary {
   /** Milliseconds since 1970. */
   startedAt: number;
   appliedAt: number;
-  /** Of a run that undoes another one: which, how many values it restored and left alone, and the list of the latter. */
+  /** Of an undo: the run that it undoes, the numbers of values restored and left unchanged, and the path of the list of the latter. */
   undo?: { run: number; restored?: number; kept: number; report: string | null };
   users: Counts;
   teams: Counts;
   files: FileOutcome[];
 }
 
-/** How far a run is, as `import` and `runs show` tell it. */
+/** The progress of a run, as `import` and `runs show` print it. */
 export interface Progress {
   phase: 'waiting' | 'reading' | 'staging' | 'planning' | 'applying' | 'reporting' | 'archiving';
   file: string | null;

@@ -17,8 +17,8 @@ import {
 } from '../db/directory/fields.js';
 import { type NewChange, recordChanges } from '../db/directory/history.js';
 import { countShown, mostFields } from '../importer/read/fieldlimit.js';
-import { convertValue, createOrderTeller } from '../importer/read/fieldvalues.js';
-import { exportOnly, userLabels } from '../importer/read/header.js';
+import { convertValue, createOrderDecider } from '../importer/read/fieldvalues.js';
+import { exportOnly, userLabels } from '../importer/read/labels.js';
 import { collapse, isName, labelKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
@@ -89,9 +89,9 @@ export function retypeField(
     const identifier = labelKey(org.options.identifier ?? '');
     if ([labelKey(field.label), ...field.aliases].includes(identifier))
       throw new OperationError('refused', `"${field.label}" is the identifier of ${org.id}, and stays a text`);
-    const teller = createOrderTeller(org.dateFormat);
-    for await (const page of listValues(tx, org.id, field.id)) for (const { value } of page) teller.see(value);
-    const order = teller.tell();
+    const decider = createOrderDecider(org.dateFormat);
+    for await (const page of listValues(tx, org.id, field.id)) for (const { value } of page) decider.add(value);
+    const order = decider.decide();
     let unfit = 0;
     let converted = 0;
     for await (const page of listValues(tx, org.id, field.id)) {
@@ -99,7 +99,7 @@ export function retypeField(
       const values: Pick<FieldValue, 'userId' | 'value'>[] = [];
       for (const one of page) {
         const value = convertValue(one.value, type, order);
-        if (value === null) {
+        if (typeof value !== 'string') {
           unfit++;
           onUnfit?.(one);
         } else if (value !== one.value && !isTrial) {

@@ -1,5 +1,5 @@
 /** Column names that an organization chooses itself: its identifier column and its aliases for standard columns. */
-import { exportOnly, teamLabels, userLabels } from '../importer/read/header.js';
+import { exportOnly, teamLabels, userLabels } from '../importer/read/labels.js';
 import { collapse, isName, labelKey } from '../importer/read/normalize.js';
 
 const standardLabels: readonly string[] = [...Object.values(userLabels), ...Object.values(teamLabels)];

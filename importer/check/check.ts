@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
+import { dropStages, type Stage } from '../../db/stage.js';
 import { sumFiles } from '../counts.js';
 import { guardPlan } from '../plan/guard.js';
-import { type PlannedFile, planFiles } from '../plan/plan.js';
-import { dropStages, openStage, type Stage } from '../plan/stage.js';
+import { planFiles } from '../plan/plan.js';
+import type { PlannedFile } from '../plan/planfile.js';
+import { openRunStage } from '../plan/tables.js';
 import { readAs } from '../read/encoding.js';
 import type { Source } from '../read/source.js';
 import { indexIssues, listIssues } from '../report/findings.js';
@@ -50,7 +52,10 @@ export async function planApart<T>(
     const moment = now();
     const today = date ?? dateIn(org.timeZone, moment);
     const known = await readKnown(directory.read, org, settings);
-    const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, tell }, sources);
+    const planned = await planFiles(
+      { settings, stage, org, today, now: moment, ...known, reportProgress: tell },
+      sources,
+    );
     const hold = await guardPlan(stage, org, settings);
     await indexIssues(stage);
     return use({ stage, planned, hold, moment, today });
@@ -59,7 +64,7 @@ export async function planApart<T>(
 
 /** A stage that no run knows, while `use` works. */
 export async function apart<T>({ settings, directory, now }: CheckDeps, use: (stage: Stage) => Promise<T>): Promise<T> {
-  const stage = await openStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
+  const stage = await openRunStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
   try {
     return await use(stage);
   } finally {

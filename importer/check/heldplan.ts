@@ -2,8 +2,8 @@
 import type { Org } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import { listHeld } from '../../db/control/uploads.js';
+import type { Stage } from '../../db/stage.js';
 import { digestPlan } from '../plan/digest.js';
-import type { Stage } from '../plan/stage.js';
 import { orderSources } from '../run/order.js';
 import type { RunDeps } from '../run/run.js';
 import { planApart } from './check.js';

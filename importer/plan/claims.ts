@@ -1,26 +1,26 @@
-/** What the rows of a file claim by identifier and by email, and where the two contradict each other (rule U15). */
-
-import { createAs, createIndex, namedLines, type PlanContext, pagesByLine, rows, run } from './context.js';
-import { formerHolderOf, holderOf } from './identifier.js';
-import type { Stage } from './stage.js';
+/** Finds the users whom rows claim by identifier and by email, and the rows where these contradict each other (rule U15). */
+import type { Stage } from '../../db/stage.js';
+import { createAs, createIndex, pagesByLine, rows, run } from '../../db/stagesql.js';
+import { namedLines, type PlanContext } from './context.js';
+import { formerHolderOf, holderOf } from './emailholders.js';
 
 export interface Conflict {
   line: number;
   /** The identifier; null: the row has none. */
   value: string | null;
-  /** Lines that have to do with it. */
+  /** Related lines. */
   others: number[];
   /**
    * `twice`: another row has the identifier and another email. `shared`: several users have it. `taken`: the email is
-   * another user's. `needed`: the email's user gave it up, before or in this file,
-   * and the row does not say whose it is from now on.
+   * another user's. `needed`: the email's user gave it up, in this file or before, and without an identifier the row does
+   * not say who has it from now on.
    */
   kind: 'twice' | 'shared' | 'taken' | 'needed';
 }
 
 /**
- * For each row: the key of the user who has its identifier (`mine`), of the user who has its email (`holder`), of the user
- * whom it is about if nothing contradicts (`target`; null: a new one), and of the user who has to give the email up (`needs`).
+ * Writes `claims`, with keys of users for each row: `mine` has its identifier, `holder` its email, `former` had the email last;
+ * `target` is the row's user if nothing contradicts (null: a new one), and `needs` has to give the email up.
  */
 export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: string | null): Promise<void> {
   const s = stage.prefix;
@@ -47,7 +47,7 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
      FROM ${s}.user_rows r WHERE r.state = 0`,
     { org },
   );
-  // Whom an earlier file only named becomes the user who gets that email; not where that could close a ring of managers.
+  // A stub of an earlier file becomes the user who gets its email; not where that could close a ring of managers.
   const hasManager = `(EXISTS (SELECT 1 FROM ${s}.people m WHERE m.key = c.mine AND m.manager_key IS NOT NULL)
     OR (NOT EXISTS (SELECT 1 FROM ${s}.people m WHERE m.key = c.mine) AND EXISTS
       (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = c.mine AND u.manager_id IS NOT NULL)))`;
@@ -68,11 +68,11 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
   for (const column of ['line', 'mine', 'needs']) await createIndex(stage, 'claims', column);
 }
 
-/** Marks the rows that contradict, each once, and yields them. */
+/** Sets the `state` of the rows that contradict each other, and yields each once. */
 export async function* findConflicts(stage: Stage): AsyncGenerator<Conflict[]> {
   const s = stage.prefix;
   await markTwice(stage);
-  // A row that has to wait for an email waits for the row that gives it up; what that row can't, this one can't either.
+  // A row whose email another row gives up depends on that row: if that one is faulty, this one is too.
   const isGivenUp = `SELECT 1 FROM ${s}.claims m WHERE m.mine = c.needs AND m.moves = 1 AND m.owners = 1
     AND NOT EXISTS (SELECT 1 FROM ${s}.faults f WHERE f.line = m.line)`;
   await run(
@@ -110,7 +110,7 @@ export async function* findConflicts(stage: Stage): AsyncGenerator<Conflict[]> {
   }
 }
 
-/** The same identifier with different emails; rows that were rejected before count, and are not told of again. */
+/** Marks rows with the same identifier and different emails. Rows that were faulty before count, and are not reported again. */
 async function markTwice(stage: Stage): Promise<void> {
   const s = stage.prefix;
   await run(stage, `DROP TABLE IF EXISTS ${s}.faults`);
@@ -124,7 +124,7 @@ async function markTwice(stage: Stage): Promise<void> {
   );
 }
 
-/** The other lines with the identifier; or the line that gives the email's user another one. */
+/** By line, the other lines with the identifier, or the line that gives the email's user another email. */
 async function findOthers(
   stage: Stage,
   page: readonly Pick<Conflict, 'line' | 'kind'>[],

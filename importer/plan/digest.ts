@@ -1,15 +1,15 @@
 /**
- * The digest of a plan: equal when two plans do the same. What is random (the ids of new fields) or tells of the moment
- * (when a deactivation of today or of tomorrow falls due) is no part of it.
+ * Computes the digest of a plan: it is equal for two plans that make the same changes. Random values (the ids of new fields) and
+ * values that depend on the moment (the time of a deactivation in 24 hours) are left out.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { createAs, createIndex, rows } from './context.js';
-import type { Stage } from './stage.js';
+import type { Stage } from '../../db/stage.js';
+import { createAs, createIndex, rows } from '../../db/stagesql.js';
 
 const pageRows = 5000;
 const dayMs = 86_400_000;
 
-/** Each table with its columns, and the order that makes two readings equal. */
+/** The tables of the digest, with their columns and the order of their rows. */
 const parts: readonly { table: string; columns: string; order: string; where?: string }[] = [
   { table: 'fields', columns: 'label, type', order: 'label_key' },
   {
@@ -35,7 +35,7 @@ const parts: readonly { table: string; columns: string; order: string; where?: s
   },
 ];
 
-/** @param now the moment that was planned with (ms). Reads the whole plan: for runs that are held, or were. */
+/** Reads the whole plan: for held runs only. @param now the moment of the plan (ms). */
 export async function digestPlan(stage: Stage, now: number): Promise<string> {
   const hash = createHash('sha256');
   const fields = await rows<{ id: string; label: string }>(stage, `SELECT id, label FROM ${stage.prefix}.fields`);

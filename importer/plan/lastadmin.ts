@@ -1,20 +1,50 @@
-/** Keeps an organization its last admin: no file demotes or deactivates them (rule U10). */
-import { bindingsOf, count, type PlanContext, rows, run } from './context.js';
-import type { Stage } from './stage.js';
+/** Protects the last admin of an organization: no file demotes or deactivates them (rule U10). */
+import type { Stage } from '../../db/stage.js';
+import { count, rows, run } from '../../db/stagesql.js';
+import { makeIssue } from '../codes.js';
+import { cellAt } from '../read/cell.js';
+import { type ColumnPlan, labelOf } from '../read/columns.js';
+import type { UserColumn } from '../read/labels.js';
+import { findRow, type Reading } from '../read/rowstream.js';
+import { bindingsOf, type PlanContext } from './context.js';
+import type { IssueLog } from './issuelog.js';
 
-/** The row whose cells were ignored, and which of them. */
-export interface KeptAdmin {
+/** The row of which cells are ignored, and those cells. */
+interface KeptAdmin {
   line: number;
   demotes: boolean;
   deactivates: boolean;
 }
 
-/** A user for whom nothing ends their being an admin: neither a scheduled nor a past deactivation. */
+/** An active admin without a scheduled deactivation. */
 const lasting = (alias: string) =>
   `${alias}.is_admin = 1 AND ${alias}.status = 'active' AND ${alias}.deactivate_at IS NULL`;
 
-/** Where the file would leave nobody a lasting admin, the last of its rows that does so loses the cells that do. */
-export async function keepLastAdmin(stage: Stage, context: PlanContext): Promise<KeptAdmin | null> {
+/**
+ * Where the file would leave no lasting admin, its last row that demotes or deactivates one loses those cells in `user_rows`, and
+ * each gets a warning.
+ * @param open reads the file again: the stage does not have the cell as it is written.
+ */
+export async function keepLastAdmin(
+  stage: Stage,
+  context: PlanContext,
+  columns: ColumnPlan,
+  open: Reading['open'],
+  issues: IssueLog,
+): Promise<void> {
+  const kept = await clearLoss(stage, context);
+  if (kept === null) return;
+  const row = await findRow(open, kept.line);
+  const warn = (column: UserColumn) => {
+    const value = row === null ? null : cellAt(row, columns.standard.get(column));
+    issues.add([makeIssue('last_admin', { line: kept.line, column: labelOf(columns, column), value })]);
+  };
+  if (kept.demotes) warn('isAdmin');
+  if (kept.deactivates) warn('deactivationDate');
+}
+
+/** null: a lasting admin is left, or the file takes none away. */
+async function clearLoss(stage: Stage, context: PlanContext): Promise<KeptAdmin | null> {
   const s = stage.prefix;
   const bindings = bindingsOf(context);
   const rowOf = `FROM ${s}.people p CROSS JOIN ${s}.user_rows r WHERE r.key = p.key AND r.state = 0`;

@@ -1,11 +1,12 @@
 /**
- * Plans who joins and leaves which team (rules U6, U7). What holds while the files of a run are planned one after the
- * other: the directory's memberships less `leaves`, and `joins`.
+ * Plans the memberships that a users file adds and ends, and the teams that only its cells name (rules U6, U7). While a run is
+ * planned, the memberships are those of the directory without `leaves`, and `joins`.
  */
-import { analyze, bindingsOf, createAs, createIndex, eachOf, type PlanContext, run } from './context.js';
-import type { Stage } from './stage.js';
+import type { Stage } from '../../db/stage.js';
+import { analyze, createAs, createIndex, eachOf, run } from '../../db/stagesql.js';
+import { bindingsOf, type PlanContext } from './context.js';
 
-/** Plans the memberships that the file adds, with the teams that nobody knew; and those that it ends, where it replaces. */
+/** Reads the `teams` of `user_rows`, and writes `joins`, `leaves`, `changes`, and `groups` for unknown teams. */
 export async function planMemberships(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   await createAs(
@@ -65,7 +66,7 @@ async function join(stage: Stage, context: PlanContext): Promise<void> {
   );
 }
 
-/** For an organization whose `Teams` cells replace: memberships that the cell does not name end. */
+/** For an organization whose `Teams` cells replace: ends the memberships that a cell does not name. */
 async function leave(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const isUnnamed = (teamKey: string) => `r.state = 0 AND r.teams IS NOT NULL

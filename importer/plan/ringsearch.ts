@@ -1,23 +1,23 @@
 /**
- * Finds the rings of a graph in which everyone has one edge upwards at most, and breaks each at its highest line.
+ * Finds the rings of a graph in which each node has one edge upwards at most, and breaks each ring at its highest line.
  *
- * The edges are added one by one to a link-cut forest (Sleator and Tarjan), which tells in logarithmic time whether an
- * edge closes a ring and which of the ring's edges has the highest line. Walking around each ring instead costs the
+ * The edges are added one by one to a link-cut forest (Sleator and Tarjan), which finds in logarithmic time whether an
+ * edge closes a ring, and which of the ring's edges has the highest line. Walking around each ring instead costs the
  * square of a hostile file: every edge that is dropped may bring back one that closes the next long ring.
  */
 
-/** Edges of the nodes 1, 2, …; 0 stands for none. The arrays are changed: `above` ends as what is left. */
-export interface Slopes {
-  /** Where each node's edge leads. */
+/** Edges of the nodes 1, 2, …; 0: none. The arrays are changed: `above` ends with the edges that are left. */
+export interface Edges {
+  /** The node to which each node's edge leads. */
   above: Int32Array;
-  /** Where it leads when that edge is dropped; these alone make no ring. */
+  /** The node to which it leads once that edge is dropped; these edges alone make no ring. */
   old: Int32Array;
-  /** The line that says so; 0: no line does, and the edge can't be dropped. */
+  /** The line that has the edge; 0: no line has it, and it can't be dropped. */
   line: Int32Array;
 }
 
 export interface Ring {
-  /** Of the edge that was dropped. */
+  /** The line of the edge that was dropped. */
   line: number;
   /** The nodes from that edge around to it again; the first of them at most. */
   members: number[];
@@ -27,7 +27,7 @@ export interface Ring {
 
 const namedMembers = 20;
 
-export function* findRings({ above, old, line }: Slopes): Generator<Ring> {
+export function* findRings({ above, old, line }: Edges): Generator<Ring> {
   const forest = new Forest(line);
   const waiting: number[] = [];
   for (let start = 1; start < above.length; start++) {
@@ -61,7 +61,7 @@ function describeRing(closing: number, above: Int32Array, line: Int32Array): Rin
   return { line: line[closing]!, members, lines };
 }
 
-/** Trees of nodes, each path of them kept in a splay tree by depth; all of it numbers in arrays. */
+/** Trees of nodes, each path of them in a splay tree by depth; all of it in arrays of numbers. */
 class Forest {
   readonly #parent: Int32Array;
   readonly #shallower: Int32Array;
@@ -69,8 +69,11 @@ class Forest {
   /** The node with the highest line in a splay tree. */
   readonly #highest: Int32Array;
 
+  readonly #line: Int32Array;
+
   /** @param line of each node's edge. */
-  constructor(private readonly line: Int32Array) {
+  constructor(line: Int32Array) {
+    this.#line = line;
     this.#parent = new Int32Array(line.length);
     this.#shallower = new Int32Array(line.length);
     this.#deeper = new Int32Array(line.length);
@@ -106,7 +109,7 @@ class Forest {
 
   clearLine(node: number): void {
     this.#expose(node);
-    this.line[node] = 0;
+    this.#line[node] = 0;
     this.#update(node);
   }
 
@@ -160,7 +163,7 @@ class Forest {
     let highest = node;
     for (const child of [this.#shallower[node]!, this.#deeper[node]!]) {
       const candidate = this.#highest[child]!;
-      if (child !== 0 && this.line[candidate]! > this.line[highest]!) highest = candidate;
+      if (child !== 0 && this.#line[candidate]! > this.#line[highest]!) highest = candidate;
     }
     this.#highest[node] = highest;
   }

@@ -1,6 +1,7 @@
-/** Users who exist only because a row names them as a manager or an owner (rules U8, T2); teams are counted likewise. */
-import { bindingsOf, count, type PlanContext, type RowTable, run } from './context.js';
-import type { Stage } from './stage.js';
+/** Stubs: users whom rows only name as a manager or an owner, created with default values (rules U8, T2); and their counts. */
+import type { Stage } from '../../db/stage.js';
+import { count, run } from '../../db/stagesql.js';
+import { bindingsOf, type PlanContext, type RowTable } from './context.js';
 
 /** The columns of a row that name a user. */
 export interface Naming {
@@ -11,7 +12,7 @@ export interface Naming {
   name: string | null;
 }
 
-/** Creates, with default values, whoever rows name and nobody knows. */
+/** Adds to `people` the users whom rows name and who are neither in the directory nor in the plan. */
 export async function addStubs(stage: Stage, context: PlanContext, { table, key, email, name }: Naming): Promise<void> {
   const s = stage.prefix;
   await run(
@@ -27,7 +28,7 @@ export async function addStubs(stage: Stage, context: PlanContext, { table, key,
   );
 }
 
-/** Users and teams whom only rows of others name. Holds once every file of the run is planned: a later one may describe them. */
+/** Counts the stubs of a file, teams included. Call once all files of the run are planned: a later file may describe them. */
 export async function countStubs(stage: Stage, file: number): Promise<{ users: number; teams: number }> {
   const stubs = (table: string) =>
     count(

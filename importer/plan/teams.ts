@@ -1,9 +1,9 @@
-/** Plans one teams file: which teams are created, what changes in those known; into the stage's tables (rules T1–T4). */
-import { analyze, bindingsOf, count, isOwnIn, type PlanContext, run } from './context.js';
-import { type RingRelation, ringRelation } from './rings.js';
-import type { Stage } from './stage.js';
+/** Plans the teams that a file creates and the values that it changes: from `team_rows` into `groups` and `changes` (T1–T4). */
+import type { Stage } from '../../db/stage.js';
+import { analyze, count, run } from '../../db/stagesql.js';
+import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
+import type { RowCounts } from './input.js';
 import { addStubs } from './stubs.js';
-import type { PlanCounts } from './users.js';
 
 const columns: readonly { label: string; column: string }[] = [
   { label: 'Owner Email', column: 'owner_key' },
@@ -13,7 +13,7 @@ const columns: readonly { label: string; column: string }[] = [
 
 const isOwn = isOwnIn('g');
 
-/** Brings into the plan the teams that the file creates, names as parents, or changes; and unknown owners as users. */
+/** Adds to `groups` the teams that the file creates, changes or names as parents; and to `people` unknown owners. */
 export async function gatherTeams(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const bindings = bindingsOf(context);
@@ -29,7 +29,7 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
        AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = r.key)`,
     bindings,
   );
-  // What an earlier file of the run only named is created by the row that describes it.
+  // A team that an earlier file of the run only named is created by the row that describes it.
   await run(
     stage,
     `DELETE FROM ${s}.groups WHERE is_new = 1 AND is_stub = 1 AND key IN (SELECT r.key FROM ${s}.team_rows r WHERE r.state = 0)`,
@@ -63,19 +63,7 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
   await analyze(stage, 'groups', 'people');
 }
 
-/** Parents, for dropRings. */
-export function parentRelation(stage: Stage): RingRelation {
-  return ringRelation(stage, {
-    planned: 'groups',
-    said: 'team_rows',
-    above: 'parent_key',
-    table: 'teams',
-    key: 'name_key',
-    reference: 'parent_id',
-  });
-}
-
-/** Records what the file changes in teams that are there, then makes the change in the plan. */
+/** Records the changes of known teams, then makes them in `groups`. */
 export async function changeTeams(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const bindings = bindingsOf(context);
@@ -96,8 +84,8 @@ export async function changeTeams(stage: Stage, context: PlanContext): Promise<v
   );
 }
 
-/** What the rows of the file do to teams. */
-export async function countTeams(stage: Stage, context: PlanContext): Promise<PlanCounts> {
+/** Counts the teams that the file creates and changes. */
+export async function countTeams(stage: Stage, context: PlanContext): Promise<RowCounts> {
   const s = stage.prefix;
   const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, bindingsOf(context));
   const created = await n(`${s}.groups g WHERE ${isOwn}`);

@@ -1,9 +1,9 @@
-/** The ways back that are not those of a plain value: emails, memberships, deactivations; and whether an admin is left. */
-import { count, createIndex, type PlanContext, rows, run } from './context.js';
-import type { Stage } from './stage.js';
-import { insertRows } from './stagedrows.js';
+/** Restores the values of an undo that depend on others: emails, memberships, deactivations; and checks that an admin is left. */
+import type { Stage } from '../../db/stage.js';
+import { count, createIndex, insertRows, rows, run } from '../../db/stagesql.js';
+import type { PlanContext } from './context.js';
 
-/** Emails come back where they are free by then: two users who swapped theirs swap again. */
+/** Restores emails that are free once the undo is applied: two users who swapped their emails swap them again. */
 export async function takeBackEmails(stage: Stage, org: string, keyOf: (email: string) => string): Promise<void> {
   const s = stage.prefix;
   const found = await rows<{ n: number; email: string; before: string; after: string; key: string }>(
@@ -44,7 +44,7 @@ export async function takeBackEmails(stage: Stage, org: string, keyOf: (email: s
   );
 }
 
-/** Those of the emails that somebody has. */
+/** The emails that users have now. */
 async function findHolders(stage: Stage, org: string, emails: readonly string[]): Promise<Set<string>> {
   const held = new Set<string>();
   for (let from = 0; from < emails.length; from += 500) {
@@ -57,7 +57,7 @@ async function findHolders(stage: Stage, org: string, emails: readonly string[])
   return held;
 }
 
-/** A team may have another name by now: then its old one is an alias. */
+/** Restores memberships. A team that was renamed since is found by its old name, which is an alias. */
 export async function takeBackMemberships(stage: Stage, org: string): Promise<void> {
   const s = stage.prefix;
   const teamId = `COALESCE((SELECT k.id FROM teams k WHERE k.org_id = :org AND k.name = r.item),
@@ -77,7 +77,7 @@ export async function takeBackMemberships(stage: Stage, org: string): Promise<vo
   await run(stage, `INSERT INTO ${s}.joins (person_key, team_key) ${pairs} AND r.after IS NULL ${once}`, { org });
 }
 
-/** Date, status and schedule go together; whom the run created is deactivated. */
+/** Restores date, status and schedule together; deactivates the users whom the run created. */
 export async function takeBackDeactivations(
   stage: Stage,
   { now, ownerKey }: PlanContext,
@@ -104,7 +104,7 @@ export async function takeBackDeactivations(
        WHERE b.run_id = :undoes AND b.user_id = r.id) THEN 'back' ELSE 'unrecorded' END WHERE ${about} AND r.fate IS NULL`,
     { undoes },
   );
-  // A date that came true since has changed the status without a word of the run.
+  // A scheduled deactivation has changed the status since, and the run has no record of that.
   const was = `CASE WHEN b.deactivated_at IS NULL THEN 'active' ELSE 'deactivated' END`;
   await run(
     stage,
@@ -140,7 +140,7 @@ async function deactivateCreated(stage: Stage, now: number, ownerKey: string): P
        AND (p.status <> 'active' OR p.key = :ownerKey)`,
     { ownerKey },
   );
-  // A file that names them again gives them their date again.
+  // A later file with these users gives them their date again.
   await run(
     stage,
     `INSERT INTO ${s}.reversals (entity, id, key, field, item, before, after, fate)
@@ -159,7 +159,7 @@ async function deactivateCreated(stage: Stage, now: number, ownerKey: string): P
   );
 }
 
-/** Whether somebody would still be an active admin, if somebody is. */
+/** Whether the plan leaves an active admin; true where there is none now. */
 export async function isAdminLeft(stage: Stage, org: string): Promise<boolean> {
   const s = stage.prefix;
   const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, { org });

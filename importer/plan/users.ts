@@ -1,10 +1,11 @@
-/** Plans one users file: who is created, and what changes; into the stage's tables (rules U1–U13). */
-import { analyze, bindingsOf, count, isOwnIn, type PlanContext, run } from './context.js';
-import { type RingRelation, ringRelation } from './rings.js';
-import type { Stage } from './stage.js';
+/** Plans the users whom a file creates and the values that it changes: from `user_rows` into `people` and `changes` (U1–U13). */
+import type { Stage } from '../../db/stage.js';
+import { analyze, count, run } from '../../db/stagesql.js';
+import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
+import type { RowCounts } from './input.js';
 import { addStubs } from './stubs.js';
 
-/** The cells of a row that change a value as they stand: the label, the column, and how a change record shows it. */
+/** Columns whose cells replace a value unchanged. `shown`: the form of the value in the record of changes. */
 const plainColumns: readonly { label: string; column: string; shown?: (column: string) => string }[] = [
   { label: 'User Name', column: 'user_name' },
   { label: 'First Name', column: 'first_name' },
@@ -21,7 +22,7 @@ const plainColumns: readonly { label: string; column: string; shown?: (column: s
 
 const isOwn = isOwnIn('p');
 
-/** Brings into the plan whoever the file creates, and the known users whom it changes in some value. */
+/** Adds to `people` the users whom the file creates, and the known users of whom it changes a value. */
 export async function gatherUsers(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const merged = stage.dialect === 'sqlite' ? 'json_patch(u.custom, r.custom)' : '(u.custom || r.custom)';
@@ -43,7 +44,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
      ${known} AND (${differs}) AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)`,
     bindingsOf(context),
   );
-  // Whom an earlier file of the run only named is created by the row that describes them, under the name given there.
+  // A user whom an earlier file of the run only named is created by the row that describes them, and keeps that name.
   await run(
     stage,
     `UPDATE ${s}.user_rows AS r SET user_name = p.user_name FROM ${s}.people p
@@ -79,19 +80,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
   await analyze(stage, 'people');
 }
 
-/** Managers, for dropRings. */
-export function managerRelation(stage: Stage): RingRelation {
-  return ringRelation(stage, {
-    planned: 'people',
-    said: 'user_rows',
-    above: 'manager_key',
-    table: 'users',
-    key: 'email_key',
-    reference: 'manager_id',
-  });
-}
-
-/** Records what the file changes in users who are there, then makes the change in the plan (rules U3–U5, U8–U12, C3). */
+/** Records the changes of known users, then makes them in `people` (rules U3–U5, U8–U12, C3). */
 export async function changeUsers(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const isSqlite = stage.dialect === 'sqlite';
@@ -139,7 +128,7 @@ export async function changeUsers(stage: Stage, context: PlanContext): Promise<v
   );
 }
 
-/** What a new `Deactivation Date` does to a user who is there (rule U12), as expressions over the row `r` and the user `p`. */
+/** The effect of a new `Deactivation Date` on a known user (rule U12), as SQL over the row `r` and the user `p`. */
 function planDate() {
   const isNew = 'r.deactivation_date IS NOT NULL AND r.deactivation_date IS DISTINCT FROM p.deactivation_date';
   const when = (future: string, today: string, past: string, else_: string) =>
@@ -147,7 +136,7 @@ function planDate() {
       WHEN r.deactivation_date = :today THEN ${today} ELSE ${past} END`;
   const isOut = `p.status = 'deactivated'`;
   const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo')`;
-  // Whom an undo took away is there again when a file names them (as if created by it).
+  // A user whom an undo deactivated is active again once a file has them, as if the file had created them.
   const returns = (value: string, else_: string) =>
     `CASE WHEN ${isOut} AND p.deactivated_by = 'undo' THEN ${value} ELSE ${else_} END`;
   return {
@@ -178,16 +167,8 @@ function planDate() {
   };
 }
 
-export interface PlanCounts {
-  created: number;
-  updated: number;
-  unchanged: number;
-  deactivated: number;
-  scheduled: number;
-}
-
-/** What the rows of the file do to users. */
-export async function countUsers(stage: Stage, context: PlanContext): Promise<PlanCounts> {
+/** Counts the users whom the file creates and changes. */
+export async function countUsers(stage: Stage, context: PlanContext): Promise<RowCounts> {
   const s = stage.prefix;
   const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, bindingsOf(context));
   const created = await n(`${s}.people p WHERE ${isOwn}`);

@@ -1,4 +1,4 @@
-/** Decides what each column of a file becomes: standard values, known custom fields, or new ones (rules F8, U14, C1–C4). */
+/** Plans the columns of a file: each is a standard value, a known custom field or a new one (rules F8, U14, C1–C4). */
 import { randomBytes } from 'node:crypto';
 import type { DateFormat } from '../../db/control/orgs.js';
 import type { Field, FieldType } from '../../db/directory/fields.js';
@@ -7,38 +7,40 @@ import type { Issue } from '../types.js';
 import type { ColumnFacts, Survey } from './columnsurvey.js';
 import { type DateOrder, decideOrder } from './dates.js';
 import { countShown } from './fieldlimit.js';
-import { type Header, type TeamColumn, teamLabels, type UserColumn, userLabels } from './header.js';
+import type { Header } from './header.js';
+import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './labels.js';
 import { collapse, labelKey } from './normalize.js';
 import type { TeamName } from './teamlist.js';
 
-/** A custom field as one file fills it. */
+/** A column of a file that fills a custom field. */
 export interface FieldColumn {
   index: number;
   label: string;
   field: Field;
-  /** For dates only. */
+  /** Of the dates in the column. */
   order: DateOrder;
 }
 
 export interface ColumnPlan {
   /** Index of each standard column that the file has. */
   standard: ReadonlyMap<string, number>;
-  /** What the file calls each of them: an alias of the organization, or another spelling. */
+  /** The label that the file has for each of them: an alias of the organization, or another spelling. */
   labels: ReadonlyMap<string, string>;
   deactivationOrder: DateOrder;
   fields: FieldColumn[];
-  /** Those of `fields` that the directory does not have yet. */
+  /** Fields that the file creates. */
   newFields: Field[];
   /** Old names of renamed teams, by their compared forms. */
   teamAliases: ReadonlyMap<string, TeamName>;
-  /** Which of `fields` tells who a row is about; null: no column does. */
+  /** The one of `fields` that is the organization's identifier (rule U15); null: the file has no column for it. */
   identifier: FieldColumn | null;
   warnings: Issue[];
 }
 
 /**
- * @param known the organization's fields, those planned by earlier files of the run included.
- * @param mostFields that the organization may have, less those that are hidden; its identifier has room in any case.
+ * @param known the organization's fields, and those that earlier files of the run create.
+ * @param identifier the label of the organization's identifier column (rule U15), where it has one.
+ * @param mostFields the limit of the organization's visible fields; its identifier is created past it too.
  */
 export function planColumns(
   header: Header,
@@ -72,11 +74,11 @@ export function planColumns(
     } else if (meaning.kind === 'blank' && seen.values > 0) {
       plan.warnings.push(makeIssue('label_blank', { line: header.line }, { number: index + 1 }));
     } else if (meaning.kind === 'custom') {
-      // A field that was renamed answers to its old label as well as to the new one.
+      // A renamed field is found by its old labels too.
       const isIdentifier =
         identifier !== undefined &&
         (byKey.get(labelKey(label)) ?? labelKey(label)) === (byKey.get(labelKey(identifier)) ?? labelKey(identifier));
-      const type = isIdentifier ? 'text' : tellType(seen, format);
+      const type = isIdentifier ? 'text' : inferType(seen, format);
       const position = known.length + plan.newFields.length;
       const hasRoom = isIdentifier || countShown(known) + plan.newFields.length < mostFields;
       const found = byKey.get(labelKey(label));
@@ -105,12 +107,12 @@ export function planColumns(
   return { ...plan, standard, labels };
 }
 
-/** A standard column as the file calls it: reports speak its sender's words. */
+/** The label that the file has for a standard column, for reports; the standard label where it has none. */
 export function labelOf({ labels }: Pick<ColumnPlan, 'labels'>, column: UserColumn | TeamColumn): string {
   return labels.get(column) ?? { ...userLabels, ...teamLabels }[column];
 }
 
-/** null: the column has no values, so nothing tells its type; it becomes a field when it has some. */
+/** null: the column has no values yet, from which its type could be inferred. */
 function createField(
   label: string,
   line: number,
@@ -139,7 +141,7 @@ function createField(
 }
 
 /** From the values that are not blank. Digits alone stay text: leading zeros count. */
-function tellType(facts: ColumnFacts, format: DateFormat): FieldType {
+function inferType(facts: ColumnFacts, format: DateFormat): FieldType {
   if (facts.areBooleans) return 'boolean';
   if (!facts.areDates) return 'text';
   const { onlyMdy, onlyDmy, eitherWay } = facts.dates;

@@ -1,19 +1,20 @@
-/** The first pass over a file: refuses what must be refused before anything is staged, and learns what its columns hold. */
-
+/** Surveys the columns of a file in its first pass: which values each has, and whether the header or the size is refused. */
 import { RefusalError, refuse } from '../codes.js';
-import { addressAt, cellAt } from './cells.js';
+import { addressAt, cellAt } from './cell.js';
 import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
+import { readBoolean } from './fieldvalues.js';
 import { readCell } from './formula.js';
-import { type Header, readHeader, type Wording } from './header.js';
+import { type Header, readHeader } from './header.js';
+import type { Wording } from './labels.js';
 import { isEmail } from './normalize.js';
 import type { Limits, Row } from './parse.js';
 
-/** What the values of one column have in common. */
+/** Facts about the values of one column. */
 export interface ColumnFacts {
   /** Values that are not blank. */
   values: number;
   areBooleans: boolean;
-  /** All are written like dates of the calendar. */
+  /** All are dates that the calendar has. */
   areDates: boolean;
   dates: DateFacts;
 }
@@ -26,11 +27,9 @@ export interface Survey {
   rows: number;
 }
 
-const booleans = /^(yes|no|true|false)$/i;
-
 /**
  * @param batches the header first.
- * @param onProgress told the rows read so far, now and then.
+ * @param onProgress is called with the number of rows read so far.
  * @throws RefusalError
  */
 export async function surveyRows(
@@ -61,7 +60,7 @@ export async function surveyRows(
   return survey;
 }
 
-/** Whether the row has as many cells as the header; blank ones more at the end are no matter. */
+/** Whether the row has as many cells as the header; more blank ones at the end are allowed. */
 export function fitsHeader(row: Row, header: Header): boolean {
   if (row.cells.length < header.named) return false;
   return (
@@ -69,7 +68,7 @@ export function fitsHeader(row: Row, header: Header): boolean {
   );
 }
 
-/** A row that is rejected decides nothing: neither the order of dates nor the type of a field. */
+/** Whether the row names its user or team; a row that does not is rejected, and decides neither an order of dates nor a type. */
 function hasKey(row: Row, { type, key }: Header): boolean {
   return type === 'users' ? isEmail(addressAt(row, key) ?? '') : cellAt(row, key) !== null;
 }
@@ -84,8 +83,8 @@ function addRow(survey: Survey, row: Row): void {
     facts.values++;
     const isStandard = meaning.kind === 'standard';
     if (isStandard && meaning.column !== 'deactivationDate') continue;
-    if (facts.areBooleans && !booleans.test(value)) facts.areBooleans = false;
-    // Whatever else a column holds, its dates tell their order.
+    if (facts.areBooleans && readBoolean(value) === null) facts.areBooleans = false;
+    // The dates of a column decide their order, also where other values make it a text.
     const readings = readDate(value);
     if (readings === null || (readings.mdy === null && readings.dmy === null)) facts.areDates = false;
     else addFact(facts.dates, readings);

@@ -1,18 +1,18 @@
-/** Dates as files write them: which order a column has, and what a cell says under it (rule U14). */
+/** Reads dates as files write them, and decides the order of day and month in a column (rule U14). */
 import type { DateFormat } from '../../db/control/orgs.js';
 
-/** What a cell may mean; null for a reading under which it is no date of the calendar. */
+/** The two readings of a cell; null: under this one it is not a date that the calendar has. */
 export interface DateReadings {
-  /** yyyy-mm-dd when the month comes first, or when the cell says so itself. */
+  /** As yyyy-mm-dd, with the month first. A cell written as yyyy-mm-dd has the same date in both. */
   mdy: string | null;
   dmy: string | null;
 }
 
-/** What the cells of one column say of its order. */
+/** Facts about the dates of one column. */
 export interface DateFacts {
   onlyMdy: boolean;
   onlyDmy: boolean;
-  /** A cell that means two different dates. */
+  /** A cell is a different date under each reading. */
   eitherWay: boolean;
 }
 
@@ -20,9 +20,9 @@ export type DateOrder = 'mdy' | 'dmy' | 'ambiguous' | 'contradictory';
 
 export type DateProblem = 'date_invalid' | 'date_ambiguous' | 'date_contradictory';
 
-/** null: not written like a date at all. Both readings are null for a date that no calendar has. */
+/** null: the text is not written like a date. Both readings are null for a date that the calendar does not have. */
 export function readDate(text: string): DateReadings | null {
-  // Most cells are no dates: this tells them at a tenth of the cost.
+  // Most cells are not dates: this finds that out at a tenth of the cost.
   const code = text.charCodeAt(0);
   if (code < 48 || code > 57 || text.length > 10) return null;
   const iso = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(text);
@@ -54,7 +54,7 @@ export function decideOrder(format: DateFormat, facts: DateFacts): DateOrder {
   return 'ambiguous';
 }
 
-/** The date as yyyy-mm-dd, or what is wrong with the cell. */
+/** The date as yyyy-mm-dd, or the problem of the cell. */
 export function resolveDate(text: string, order: DateOrder): { iso: string } | { problem: DateProblem } {
   const readings = readDate(text);
   if (readings === null || (readings.mdy === null && readings.dmy === null)) return { problem: 'date_invalid' };
@@ -66,7 +66,7 @@ export function resolveDate(text: string, order: DateOrder): { iso: string } | {
   return { problem: order === 'ambiguous' ? 'date_ambiguous' : 'date_contradictory' };
 }
 
-/** A date as files of the organization write it; yyyy-mm-dd is always clear. */
+/** A date as files of the organization write it; yyyy-mm-dd where they decide the order themselves. */
 export function formatDate(isoDate: string, format: DateFormat): string {
   if (format === 'auto') return isoDate;
   const [year, month, day] = isoDate.split('-');

@@ -1,4 +1,4 @@
-/** Reads files that are not UTF-8, where the organization's `encoding` says so (rule F2). */
+/** Reads files that are not UTF-8, where the organization's `encoding` allows it (rule F2). */
 import type { Encoding } from '../../db/control/importoptions.js';
 import { RefusalError, refuse } from '../codes.js';
 import { decodeText } from './filetype.js';
@@ -18,12 +18,12 @@ export async function readAs(source: Source, encoding: Encoding = 'utf-8'): Prom
   return (await isLegacy(source)) ? decodeBytes(source, true) : source;
 }
 
-/** Whether what is written beside the file needs a byte order mark: the file has one, or is not UTF-8. */
+/** Whether the reports of a file get a byte order mark: the file has one, or is not UTF-8. */
 export async function hasMark(source: Source): Promise<boolean> {
   return source.isGuessed !== undefined || (await readMark(source)) === 'efbbbf';
 }
 
-/** The first three bytes in hex; null: the source can't be read, and whoever reads it on is told why. */
+/** The first three bytes in hex; null: the source is refused, and reading it on reports why. */
 async function readMark(source: Source): Promise<string | null> {
   let start: Buffer = Buffer.alloc(0);
   try {
@@ -38,7 +38,7 @@ async function readMark(source: Source): Promise<string | null> {
   }
 }
 
-/** A workbook, an archive, a PDF: as a text it would be nonsense, and as itself it is refused by its name. */
+/** A workbook, an archive or a PDF: it is refused by that name, and not decoded as text. */
 function isForeign(mark: string): boolean {
   return ['504b03', 'd0cf11', '255044', '1f8b08'].includes(mark);
 }

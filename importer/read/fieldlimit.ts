@@ -1,21 +1,22 @@
-/** How many columns a file and how many fields an organization may have, so that one file has room for all (rules F9, C1). */
+/** Limits of columns in a file and of fields in an organization: one file can always hold all fields (rules F9, C1). */
 import type { Field } from '../../db/directory/fields.js';
-import { userLabels } from './header.js';
+import { userLabels } from './labels.js';
 import type { Limits } from './parse.js';
 
-/** Of a users file; with the one that exports write for people to read. */
+/** Standard columns of a users file, and `Status`. */
 const standardColumns = Object.keys(userLabels).length + 1;
 
-/** Fields that exports and templates have room for, beside the standard columns. */
+/** The most fields of an organization: as many as fit into a file beside the standard columns. */
 export function mostFields({ maxColumns }: Pick<Limits, 'maxColumns'>): number {
   return Math.max(maxColumns - standardColumns, 0);
 }
 
+/** Fields that are not hidden. */
 export function countShown(fields: readonly Pick<Field, 'hidden'>[]): number {
   return fields.filter(({ hidden }) => !hidden).length;
 }
 
-/** An organization may have had more fields before its files had this limit: its own export has room for them. */
+/** Raises the limit of columns for an organization that has more fields already, so that it can import its own export. */
 export function widenLimits<T extends Limits>(limits: T, fields: readonly Field[]): T {
   return { ...limits, maxColumns: Math.max(limits.maxColumns, standardColumns + fields.length) };
 }

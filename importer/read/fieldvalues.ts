@@ -1,27 +1,36 @@
-/** Values of a custom field under another type: what they become, and which do not fit (rule C3). */
+/** Values of a custom field: their form as the field's type stores them, and the order of their dates (rules C1, C3, U14). */
 import type { DateFormat } from '../../db/control/orgs.js';
 import type { FieldType } from '../../db/directory/fields.js';
-import { addFact, type DateOrder, decideOrder, noFacts, readDate, resolveDate } from './dates.js';
+import { addFact, type DateOrder, type DateProblem, decideOrder, noFacts, readDate, resolveDate } from './dates.js';
 
-/** Tells the order of dates from all values of a field, as from a column of a file (rule U14). */
-export function createOrderTeller(format: DateFormat): { see(value: string): void; tell(): DateOrder } {
+/** Why a value does not fit the type of its field. */
+export interface Unfit {
+  problem: 'field_mismatch' | Exclude<DateProblem, 'date_invalid'>;
+}
+
+/** The value as the type stores it. @param order of the dates in the value's column. */
+export function convertValue(value: string, type: FieldType, order: DateOrder): string | Unfit {
+  if (type === 'text') return value;
+  if (type === 'boolean') return readBoolean(value) ?? { problem: 'field_mismatch' };
+  const resolved = resolveDate(value, order);
+  if ('iso' in resolved) return resolved.iso;
+  return { problem: resolved.problem === 'date_invalid' ? 'field_mismatch' : resolved.problem };
+}
+
+/** null: the value is neither yes nor no. */
+export function readBoolean(value: string): 'Yes' | 'No' | null {
+  if (/^(yes|true)$/i.test(value)) return 'Yes';
+  return /^(no|false)$/i.test(value) ? 'No' : null;
+}
+
+/** Decides the order of dates by all values of a field, as by those of a file's column (rule U14). */
+export function createOrderDecider(format: DateFormat): { add(value: string): void; decide(): DateOrder } {
   const facts = noFacts();
   return {
-    see: (value) => {
+    add: (value) => {
       const readings = readDate(value);
       if (readings !== null) addFact(facts, readings);
     },
-    tell: () => decideOrder(format, facts),
+    decide: () => decideOrder(format, facts),
   };
-}
-
-/** The value as the type keeps it; null: it does not fit. */
-export function convertValue(value: string, type: FieldType, order: DateOrder): string | null {
-  if (type === 'text') return value;
-  if (type === 'boolean') {
-    if (/^(yes|true)$/i.test(value)) return 'Yes';
-    return /^(no|false)$/i.test(value) ? 'No' : null;
-  }
-  const resolved = resolveDate(value, order);
-  return 'iso' in resolved ? resolved.iso : null;
 }

@@ -1,10 +1,10 @@
-/** Tells what a file is by its first bytes, and checks that a text is UTF-8, byte for byte (rule F2). */
+/** Refuses files that are not UTF-8 text: known formats by their first bytes, all others by checking every byte (rule F2). */
 import { isUtf8 } from 'node:buffer';
 import { RefusalError, refuse } from '../codes.js';
 
 const excel = 'In Excel choose File, Save As, and the type "CSV UTF-8 (Comma delimited) (*.csv)".';
 
-/** Beginnings of files that people send instead of a CSV, each with what to do about it. */
+/** First bytes of the formats that people send instead of CSV, each with advice for the sender. */
 const foreignFormats: readonly { magic: string; name: string; advice: string }[] = [
   {
     magic: '504b0304',
@@ -33,7 +33,7 @@ const foreignFormats: readonly { magic: string; name: string; advice: string }[]
 ];
 
 /**
- * Passes the bytes on unchanged, less a UTF-8 byte order mark, each chunk ending at a character's end.
+ * Passes the bytes on without a UTF-8 byte order mark; no chunk ends inside a character.
  * @throws RefusalError for anything that is not UTF-8 text, with the line and the byte offset.
  */
 export async function* decodeText(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -88,16 +88,16 @@ function incompleteTail(text: Buffer): number {
   return 0;
 }
 
-/** Ends of lines so far. Carriage returns count while there is no newline: old Macs, and "CSV (Macintosh)", write no other. */
+/** Line ends so far. Carriage returns count while there is no newline: "CSV (Macintosh)" has no other line ends. */
 interface Lines {
   feeds: number;
   returns: number;
 }
 
-/** Adds the piece's lines to what was counted. */
+/** Refuses a piece that is not text, and adds its lines to `lines`. */
 function checkPiece(piece: Buffer, offset: number, lines: Lines): void {
   const zero = piece.indexOf(0);
-  // What comes first is told, so that it is the same wherever the pieces end.
+  // The first fault is reported, so that the report does not depend on where the pieces end.
   const text = zero < 0 ? piece : piece.subarray(0, zero);
   if (!isUtf8(text)) {
     const bad = firstInvalid(text);
@@ -127,7 +127,7 @@ function countByte(piece: Buffer, byte: number): number {
   return count;
 }
 
-/** Halves the piece until one character is left; only called once, on a piece that is invalid. */
+/** The offset of the first invalid character, by halving the piece; called once, for a piece that is invalid. */
 function firstInvalid(piece: Buffer): number {
   let valid = 0;
   for (let step = piece.length; step >= 1; step = Math.floor(step / 2)) {
@@ -137,6 +137,6 @@ function firstInvalid(piece: Buffer): number {
       valid += step;
     }
   }
-  // `valid` may lie inside a character that is cut short by what follows: its beginning is where the fault is.
+  // `valid` may be inside a character that is cut short: then the fault begins where that character does.
   return valid - incompleteTail(piece.subarray(0, valid));
 }

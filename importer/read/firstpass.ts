@@ -1,11 +1,14 @@
 /**
- * The first pass over a file: what it is, what its columns become, and which of its rows have to be planned. Those that are
- * known are left out where that makes no difference to the plan; else the file is read as a whole.
+ * Opens a file for planning, in one pass over it: its header, its columns, and the rows that have to be planned. Known rows are
+ * left out where the plan is the same without them; otherwise the whole file is read.
  */
+import type { Settings } from '../../config/settings.js';
+import type { Org } from '../../db/control/orgs.js';
+import type { Field } from '../../db/directory/fields.js';
 import type { KnownForm } from '../../db/directory/knownrows.js';
 import { RefusalError } from '../codes.js';
-import type { PlanJob } from '../plan/plan.js';
-import { addressAt } from './cells.js';
+import type { Progress } from '../types.js';
+import { addressAt } from './cell.js';
 import { type ColumnPlan, planColumns } from './columns.js';
 import { type Survey, surveyRows } from './columnsurvey.js';
 import { mostFields, widenLimits } from './fieldlimit.js';
@@ -17,10 +20,27 @@ import type { Limits } from './parse.js';
 import { RaggedError } from './records.js';
 import { type Reading, readChanged, readWhole } from './rowstream.js';
 import type { Source } from './source.js';
+import type { TeamName } from './teamlist.js';
+
+/** The input of reading, the same for all files of one run. */
+export interface ReadInput {
+  settings: Settings;
+  org: Org;
+  /** The run's moment, in milliseconds since 1970. */
+  now: number;
+  /** The organization's custom fields; planning a file adds those that it creates. */
+  fields: Field[];
+  /** Old names of renamed teams, by their compared forms. */
+  teamAliases: ReadonlyMap<string, TeamName>;
+  /** Rows whose values the directory has already. */
+  known: KnownRows;
+  /** Called at every step; it throws to end the run at a safe point. */
+  reportProgress(progress: Progress): void;
+}
 
 export interface OpenedFile {
   reading: Reading;
-  /** Its rows are all of the file, its facts those of the rows that are read. */
+  /** It counts all rows of the file; its facts come from the rows that were read. */
   survey: Survey;
   /** null: the file has no row. */
   columns: ColumnPlan | null;
@@ -30,25 +50,25 @@ export interface OpenedFile {
  * @param mayLeaveOut whether rows that are known need not be planned.
  * @throws RefusalError
  */
-export async function openFile(job: PlanJob, source: Source, mayLeaveOut: boolean): Promise<OpenedFile> {
-  const tell = (rows: number) => job.tell({ phase: 'reading', file: source.name, rows });
-  const limits = widenLimits(job.settings, job.fields);
-  const changed = mayLeaveOut ? await readChanged(source, limits, job.known, tell) : null;
+export async function openFile(input: ReadInput, source: Source, mayLeaveOut: boolean): Promise<OpenedFile> {
+  const onProgress = (rows: number) => input.reportProgress({ phase: 'reading', file: source.name, rows });
+  const limits = widenLimits(input.settings, input.fields);
+  const changed = mayLeaveOut ? await readChanged(source, limits, input.known, onProgress) : null;
   if (changed !== null) {
-    const opened = await tryChanged(job, changed, limits);
+    const opened = await tryChanged(input, changed, limits);
     if (opened !== null) return opened;
   }
-  return survey(job, readWhole(source, limits), limits, tell);
+  return survey(input, readWhole(source, limits), limits, onProgress);
 }
 
 async function survey(
-  job: PlanJob,
+  input: ReadInput,
   reading: Reading,
   limits: Limits,
-  tell: (rows: number) => void,
+  onProgress: (rows: number) => void,
 ): Promise<OpenedFile> {
-  const { settings, org, fields, now } = job;
-  const found = await surveyRows(reading.open(), limits, wordingOf(org, fields), tell);
+  const { settings, org, fields, now } = input;
+  const found = await surveyRows(reading.open(), limits, wordingOf(org, fields), onProgress);
   found.rows += reading.recognized;
   if (found.header === null || found.rows === 0) return { reading, survey: found, columns: null };
   const columns = planColumns(
@@ -60,24 +80,24 @@ async function survey(
     org.options.identifier,
     mostFields(settings),
   );
-  return { reading, survey: found, columns: { ...columns, teamAliases: job.teamAliases } };
+  return { reading, survey: found, columns: { ...columns, teamAliases: input.teamAliases } };
 }
 
-/** null: what is known of the file does not suffice to understand the rest of it. */
-async function tryChanged(job: PlanJob, reading: Reading, limits: Limits): Promise<OpenedFile | null> {
+/** null: the changed rows mean something else without the rows that were left out, so the whole file has to be read. */
+async function tryChanged(input: ReadInput, reading: Reading, limits: Limits): Promise<OpenedFile | null> {
   try {
-    const opened = await survey(job, reading, limits, () => {});
+    const opened = await survey(input, reading, limits, () => {});
     const { columns } = opened;
-    if (columns === null || ordersOf(columns) !== job.known.form!.orders) return null;
-    return (await repeatsUser(job.known, reading, opened.survey.header!)) ? null : opened;
+    if (columns === null || ordersOf(columns) !== input.known.form!.orders) return null;
+    return (await repeatsUser(input.known, reading, opened.survey.header!)) ? null : opened;
   } catch (error) {
-    // A refusal's line is right where the file is read as a whole.
+    // Reading the whole file gives the refusal its right line.
     if (error instanceof RaggedError || error instanceof RefusalError) return null;
     throw error;
   }
 }
 
-/** Whether a row is about the same user as one that is left out (rule U2). */
+/** Whether a row has the same user as a row that was left out (rule U2). */
 async function repeatsUser(known: KnownRows, { open, met }: Reading, { key }: Header): Promise<boolean> {
   for await (const batch of open())
     for (const row of batch) {
@@ -87,12 +107,12 @@ async function repeatsUser(known: KnownRows, { open, met }: Reading, { key }: He
   return false;
 }
 
-/** How the rows are read, for known rows. */
+/** The form of the file, with which its rows are stored as known. @param header the digest of the header's line. */
 export function formOf(header: Buffer, columns: ColumnPlan): KnownForm {
   return { header: header.toString('hex'), orders: ordersOf(columns) };
 }
 
-/** All rows of a file say together which order its dates have (rule U14): those left out must have no other. */
+/** All rows of a file decide the order of its dates together (rule U14): the rows left out must have the same. */
 function ordersOf({ standard, deactivationOrder, fields }: ColumnPlan): string {
   const dates = fields.filter(({ field }) => field.type === 'date').map(({ index, order }) => `${index} ${order}`);
   return [...(standard.has('deactivationDate') ? [deactivationOrder] : []), ...dates].join(', ');

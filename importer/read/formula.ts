@@ -1,26 +1,26 @@
 /**
- * Cells that a spreadsheet would run as formulas, or reads as texts because of an apostrophe: how exports and reports write
- * them, and how files are read. Whatever is guarded reads back as it was, also a text that itself begins with apostrophes.
+ * Guards cells that a spreadsheet would run as formulas, when exports and reports write them, and removes the guard when files
+ * are read. Every guarded text reads back unchanged, also one that itself begins with apostrophes.
  */
 import { trimCell } from './normalize.js';
 
 const apostrophe = 39;
 const formula = /^[=+\-@\t\r]/;
-/** What a spreadsheet, or whatever hands the file on to one, may make a formula of. */
+/** The beginning of a cell that a spreadsheet, or a program that passes the file on, may take for a formula. */
 const spaced = /^[\s\p{Cf}]*[=+\-@]|^[\t\r]/u;
-/** A formula that says a text and no more. */
+/** A formula whose value is a text, and nothing else. */
 const keptText = /^="(?:[^"]|"")*"$/;
-/** Behind its apostrophes: what a guard stands before, or a number that a spreadsheet was told to keep as a text. */
+/** Apostrophes before a formula, or before a number that a spreadsheet keeps as a text. */
 const guarded = /^'+[=+\-@\t\r\d]/;
 
-/** An apostrophe before a cell that begins like a formula makes it a text. */
+/** Puts an apostrophe before a text that begins like a formula, so that a spreadsheet shows it as a text. */
 export function guardFormula(text: string): string {
   return formula.test(text) || isGuarded(text) ? `'${text}` : text;
 }
 
 /**
- * A cell of a file as it may be written into another one: a spreadsheet runs nothing of it, and an import reads what it read
- * in the cell as it was. What is harmless stays letter by letter, `="00123"` too.
+ * A cell of a file, to be written into another file: a spreadsheet runs nothing of it, and an import reads the same value. A
+ * harmless cell is returned unchanged, `="00123"` too.
  */
 export function guardCell(cell: string): string {
   if (!isRun(cell)) return cell;
@@ -28,12 +28,12 @@ export function guardCell(cell: string): string {
   return isRun(text) ? guardFormula(readCell(text)) : text;
 }
 
-/** Takes one guard away; a name like `'t Hooft` has none. */
+/** Removes one guard; a name like `'t Hooft` has none. */
 export function unguardFormula(text: string): string {
   return isGuarded(text) ? text.slice(1) : text;
 }
 
-/** What a cell says: without spaces around it, without the `="…"` by which spreadsheets are told to keep a text, or a guard. */
+/** The value of a cell: without spaces around it, and without a guard or the `="…"` with which spreadsheets keep a text. */
 export function readCell(cell: string): string {
   const text = trimCell(cell);
   if (text.length > 3 && text.startsWith('="') && text.endsWith('"'))
@@ -41,7 +41,7 @@ export function readCell(cell: string): string {
   return unguardFormula(text);
 }
 
-/** Whether a spreadsheet could make more of a cell than a text. */
+/** Whether a spreadsheet may run the cell. */
 function isRun(cell: string): boolean {
   return spaced.test(cell) && !keptText.test(trimCell(cell));
 }

@@ -1,37 +1,11 @@
-/** Reads a header line: which type of file it is, and what each column stands for (rules F1, F6, F7, F8). */
+/** Reads a header line: the type of the file, and the meaning of each column (rules F1, F6, F7, F8). */
 import { editDistance } from '../../config/nearest.js';
 import { makeIssue, RefusalError, refuse } from '../codes.js';
 import type { FileType, Issue } from '../types.js';
 import { readCell } from './formula.js';
-import { describeUnseen, isName, labelKey, longestName } from './normalize.js';
+import { exportOnly, type TeamColumn, teamLabels, type UserColumn, userLabels, type Wording } from './labels.js';
+import { describeInvisible, isName, labelKey, longestName } from './normalize.js';
 import type { Limits, Row } from './parse.js';
-
-/** The standard labels; the code speaks of a column by the name on the left. */
-export const userLabels = {
-  email: 'User Email',
-  userName: 'User Name',
-  firstName: 'First Name',
-  lastName: 'Last Name',
-  managerName: 'Manager',
-  managerEmail: 'Manager Email',
-  teams: 'Teams',
-  accountType: 'User Account Type',
-  isAdmin: 'Is Org Admin',
-  deactivationDate: 'Deactivation Date',
-} as const;
-
-export const teamLabels = {
-  name: 'Team Name',
-  ownerEmail: 'Owner Email',
-  parent: 'Parent Team',
-  type: 'Team Type',
-} as const;
-
-/** Written by exports for people to read; not a column that an import understands, nor a name for a field. */
-export const exportOnly = 'Status';
-
-export type UserColumn = keyof typeof userLabels;
-export type TeamColumn = keyof typeof teamLabels;
 
 export type Meaning =
   | { kind: 'standard'; column: UserColumn | TeamColumn }
@@ -49,7 +23,7 @@ export interface Column {
 export interface Header {
   type: FileType;
   columns: Column[];
-  /** Index of the column that tells whom or what a row is about: `User Email`, `Team Name`. */
+  /** Index of the column that names the user or the team of a row: `User Email`, `Team Name`. */
   key: number;
   line: number;
   /** The first line's cells, for the file of rejected rows. */
@@ -59,17 +33,9 @@ export interface Header {
   warnings: Issue[];
 }
 
-/** The words of one organization. */
-export interface Wording {
-  /** Compared forms of labels that mean a standard label here. */
-  aliases: ReadonlyMap<string, string>;
-  /** Compared forms of labels that are fields of its own, however near they come to a standard label. */
-  own: ReadonlySet<string>;
-}
-
 const noWording: Wording = { aliases: new Map(), own: new Set() };
 
-/** @throws RefusalError when the file's type can't be told, a label stands twice, or there are too many columns. */
+/** @throws RefusalError when the header names no file type or both, has a label twice, or has too many columns. */
 export function readHeader(row: Row, limits: Limits, wording: Wording = noWording): Header {
   const cells = row.cells.map((cell) => readCell(cell));
   const named = countNamed(cells);
@@ -78,12 +44,12 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
   }
   const meant = cells.map((cell) => followAlias(cell, cells, wording));
   refuseTwice(cells, meant, row.line);
-  const type = tellType(cells, meant, row.line);
+  const type = findFileType(cells, meant, row.line);
   const warnings: Issue[] = [];
   const columns = cells.map((cell, index): Column => {
     const label = cell.trim();
     if (label === '') return { index, label, meaning: { kind: 'blank' } };
-    return { index, label, meaning: tellMeaning(meant[index]!.trim(), type, row.line, wording, warnings) };
+    return { index, label, meaning: findMeaning(meant[index]!.trim(), type, row.line, wording, warnings) };
   });
   const isKey = ({ meaning }: Column) =>
     meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
@@ -91,8 +57,8 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
 }
 
 /**
- * A field that had the label before it became an alias keeps it beside the standard label: as exports write the two. And
- * what is a team's name in a teams file may be a field of users: an alias makes no second key column.
+ * The standard label that a cell stands for, or the cell itself. An alias is not followed where the standard label is there
+ * too and a custom field has the alias as its label (exports write both), nor where it would make a second key column.
  */
 function followAlias(cell: string, cells: readonly string[], { aliases, own }: Wording): string {
   const standard = aliases.get(labelKey(cell));
@@ -103,7 +69,7 @@ function followAlias(cell: string, cells: readonly string[], { aliases, own }: W
   return own.has(labelKey(cell)) && isThere(standard) ? cell : standard;
 }
 
-function tellType(cells: string[], meant: string[], line: number): FileType {
+function findFileType(cells: string[], meant: string[], line: number): FileType {
   const nameOf = (standard: string) =>
     cells[meant.findIndex((label) => labelKey(label) === labelKey(standard))]?.trim();
   const [users, teams] = [nameOf(userLabels.email), nameOf(teamLabels.name)];
@@ -114,7 +80,7 @@ function tellType(cells: string[], meant: string[], line: number): FileType {
   return users === undefined ? 'teams' : 'users';
 }
 
-/** Names the label of the header that comes closest to one of the two key columns. */
+/** For the refusal: the label of the header that is most similar to one of the two key columns. */
 function nearestHint(cells: string[]): string {
   const pairs = cells.flatMap((cell) =>
     [userLabels.email, teamLabels.name].map((standard) => ({
@@ -130,7 +96,7 @@ function nearestHint(cells: string[]): string {
   return `; the nearest label is "${nearest.label}", which should be "${nearest.standard}"`;
 }
 
-/** @param meant the cells, with aliases followed: two names of one column are that column twice. */
+/** @param meant the cells with aliases followed: an alias beside its standard label is the same column twice. */
 function refuseTwice(cells: string[], meant: string[], line: number): void {
   const seen = new Map<string, string>();
   for (const [index, cell] of meant.entries()) {
@@ -145,13 +111,13 @@ function refuseTwice(cells: string[], meant: string[], line: number): void {
   }
 }
 
-function tellMeaning(label: string, type: FileType, line: number, wording: Wording, warnings: Issue[]): Meaning {
+function findMeaning(label: string, type: FileType, line: number, wording: Wording, warnings: Issue[]): Meaning {
   const standards: Record<string, string> = type === 'users' ? userLabels : teamLabels;
   const key = labelKey(label);
   for (const [column, standard] of Object.entries(standards)) {
     if (key !== labelKey(standard)) continue;
     if (label !== standard) {
-      const details = { label, standard, unseen: describeUnseen(label) };
+      const details = { label, standard, unseen: describeInvisible(label) };
       warnings.push(makeIssue('label_inexact', { line, column: label }, details));
     }
     return { kind: 'standard', column: column as UserColumn | TeamColumn };
@@ -175,7 +141,7 @@ function tellMeaning(label: string, type: FileType, line: number, wording: Wordi
   return { kind: 'ignored' };
 }
 
-/** Columns up to the last one with a name: spreadsheets export empty ones behind it. */
+/** Columns up to the last one with a label: spreadsheets export blank ones after it. */
 function countNamed(cells: string[]): number {
   let length = cells.length;
   while (length > 0 && cells[length - 1]!.trim() === '') length--;

@@ -1,22 +1,25 @@
 /**
- * Rows of users files that the directory already says: each was imported without a finding, and nobody has changed its user
- * since. A file that has such a row again, byte for byte, need not have it planned (docs/decisions/known-rows.md).
+ * Remembers the rows of users files whose values the directory has: each was imported without an issue, and its user has not
+ * changed since. The same row in a later file, byte for byte, need not be planned (docs/decisions/known-rows.md).
  *
- * A row is known by its digest, its user by the digest of the compared email; there is one row for each user. They stand in
- * typed arrays with two open-addressing indexes, some 50 bytes for each row: a Map takes five times that.
+ * It finds a row by the row's digest, or by the digest of its user's compared email; each user has one row. They are kept in
+ * typed arrays with two open-addressing indexes, in about 50 bytes for each row: a Map takes five times that.
  */
 import { createHash } from 'node:crypto';
 import { type KnownForm, knownRowBytes } from '../../db/directory/knownrows.js';
 
-/** A file with more rows is planned whole each time: memory stays the same however long it is. */
+/** A file with more rows is planned whole each time: this bounds the memory. */
 export const mostKnownRows = 1024 * 1024;
-/** Of the row's digest; what follows is the user's. */
+/** Length of the row's digest; the rest of the stored bytes is the digest of its user. */
 const digestBytes = 16;
 
-/** Where a row stands: `stored` by an earlier run; `noted` while the file at work is planned; then `added` or `dropped`. */
+/**
+ * States of a row: `stored` by an earlier run; `noted` while its file is planned, or `barred` when the file has two rows of the
+ * user; then `added` or `dropped`.
+ */
 const [stored, noted, barred, added, dropped] = [0, 1, 2, 3, 4] as const;
 
-/** What tells a row, or a user: the first bytes of a SHA-256. */
+/** The digest of a row or a user (SHA-256), of which the first bytes are stored. */
 export function digestOf(bytes: Buffer | string): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
@@ -26,13 +29,13 @@ export class KnownRows {
   #count = 0;
   #rows: Buffer;
   #states: Uint8Array;
-  /** The line that brought a row that is noted. */
+  /** The line of each noted row. */
   #lines: Int32Array;
-  /** Places plus one, by the first word of the digest, and of the user's; 0: free. */
+  /** Indexes by the first word of the digest, and of the user's: positions plus one; 0 is free. */
   #byDigest: Int32Array;
   #byUser: Int32Array;
   #isChanged = false;
-  /** Whether rows of the file at work are kept. */
+  /** Whether the file that is being planned has the form of the rows that are kept. */
   #isOfForm = false;
 
   /** @param pieces whole rows, as `pieces` gives them. */
@@ -40,7 +43,7 @@ export class KnownRows {
     this.#form = form;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     const rows = bytes / knownRowBytes;
-    const capacity = roomFor(rows);
+    const capacity = capacityFor(rows);
     this.#rows = Buffer.alloc(capacity * knownRowBytes);
     this.#states = new Uint8Array(capacity);
     this.#lines = new Int32Array(capacity);
@@ -54,33 +57,33 @@ export class KnownRows {
     }
   }
 
-  /** What the rows were read as; null: there are none. */
+  /** The form of the file that the rows are from; null: there are none. */
   get form(): KnownForm | null {
     return this.#form;
   }
 
-  /** Places of rows are below this. */
+  /** Positions of rows are below this. */
   get size(): number {
     return this.#count;
   }
 
-  /** Whether `pieces` gives anything else than what it was made of. */
+  /** Whether `pieces` differs from the pieces of the constructor. */
   get isChanged(): boolean {
     return this.#isChanged;
   }
 
-  /** The place of the row with this digest, where an earlier run left it; -1: it is not known. */
+  /** The position of the row with this digest, if an earlier run stored it; -1: it is not known. */
   find(digest: Buffer): number {
     const place = this.#find(this.#byDigest, digest, 0, digestBytes);
     return place >= 0 && this.#states[place] === stored ? place : -1;
   }
 
-  /** The place of the user's row; -1: there is none. */
+  /** The position of the user's row; -1: there is none. */
   findUser(user: Buffer): number {
     return this.#find(this.#byUser, user, digestBytes, knownRowBytes);
   }
 
-  /** Before the rows of a file are noted. Only those of one form are known: of two, the file with more rows stays. */
+  /** Call before the rows of a file are noted. Rows of one form are kept only: of two files, those of the one with more rows. */
   begin(form: KnownForm, rows: number): void {
     this.#isOfForm = this.#form !== null && isSameForm(this.#form, form);
     if (this.#isOfForm || (this.#form !== null && rows < this.#count)) return;
@@ -90,7 +93,7 @@ export class KnownRows {
     this.#reserve(Math.min(rows, mostKnownRows));
   }
 
-  /** A row of the file at work that is planned: what was known of its user is not any more. */
+  /** Notes a row that is planned; its user's stored row is known no longer. */
   note(digest: Buffer, user: Buffer, line: number): void {
     let place = this.findUser(user);
     if (place < 0) {
@@ -101,14 +104,14 @@ export class KnownRows {
       this.#index(this.#byUser, place, digestBytes);
     }
     this.#isChanged = true;
-    // Two rows of one user: neither is passed over the next time, so that both are told of, or counted once, again.
+    // Two rows of one user: both have to be planned the next time too, so that they are reported, or counted once, again.
     const isTwin = this.#states[place] === noted || this.#states[place] === barred;
     this.#states[place] = isTwin ? barred : noted;
     this.#lines[place] = line;
     digest.copy(this.#rows, place * knownRowBytes, 0, digestBytes);
   }
 
-  /** Nothing is known any more but what the file at work has noted. */
+  /** Drops all rows but those that the current file has noted. */
   forgetOthers(): void {
     this.#isChanged = true;
     for (let place = 0; place < this.#count; place++) {
@@ -118,8 +121,8 @@ export class KnownRows {
   }
 
   /**
-   * The file at work is planned, or refused.
-   * @param isKept tells by its line whether the directory will say what the row says.
+   * Ends a file that was planned or refused: noted rows are added or dropped.
+   * @param isKept whether the directory will have the values of the row on this line.
    */
   settle(isKept: (line: number) => boolean): void {
     for (let place = 0; place < this.#count; place++) {
@@ -130,7 +133,7 @@ export class KnownRows {
     this.#isOfForm = false;
   }
 
-  /** All that is known when the run ends, for the constructor of the next, in buffers of a mebibyte. */
+  /** The rows that are known when the run ends, for the constructor in the next run, in buffers of a mebibyte. */
   *pieces(): Generator<Buffer> {
     let piece = Buffer.allocUnsafe(pieceRows * knownRowBytes);
     let at = 0;
@@ -145,7 +148,7 @@ export class KnownRows {
     if (at > 0) yield piece.subarray(0, at);
   }
 
-  /** The place of the row whose bytes `from` to `to` are the digest's first. */
+  /** The position of the row whose bytes `from` to `to` equal the beginning of the digest. */
   #find(index: Int32Array, digest: Buffer, from: number, to: number): number {
     const mask = index.length - 1;
     for (let slot = digest.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
@@ -164,7 +167,7 @@ export class KnownRows {
   }
 
   #reserve(rows: number): void {
-    const capacity = roomFor(rows);
+    const capacity = capacityFor(rows);
     if (capacity <= this.#states.length) return;
     this.#rows = enlarge(this.#rows, Buffer.alloc(capacity * knownRowBytes));
     this.#states = enlarge(this.#states, new Uint8Array(capacity));
@@ -174,13 +177,13 @@ export class KnownRows {
   }
 }
 
-/** Rows of a mebibyte. */
+/** Rows in a mebibyte. */
 const pieceRows = Math.floor((1024 * 1024) / knownRowBytes);
 
-function roomFor(rows: number): number {
-  let room = 1024;
-  while (room < rows) room *= 2;
-  return room;
+function capacityFor(rows: number): number {
+  let capacity = 1024;
+  while (capacity < rows) capacity *= 2;
+  return capacity;
 }
 
 function enlarge<T extends Uint8Array | Int32Array>(from: T, to: T): T {

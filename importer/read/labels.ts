@@ -1,10 +1,45 @@
-/** The words of one organization: what its labels mean beside the standard ones (rules F7, U15). */
+/** The labels that a header may have: the standard ones, and those that an organization has added (rules F7, U15). */
 import type { Org } from '../../db/control/orgs.js';
 import type { Field } from '../../db/directory/fields.js';
-import type { Wording } from './header.js';
 import { labelKey } from './normalize.js';
 
-/** @param fields those that the organization has: a label of one of them is never a standard label misspelt. */
+/** Standard labels of a users file, by the names that the code has for the columns. */
+export const userLabels = {
+  email: 'User Email',
+  userName: 'User Name',
+  firstName: 'First Name',
+  lastName: 'Last Name',
+  managerName: 'Manager',
+  managerEmail: 'Manager Email',
+  teams: 'Teams',
+  accountType: 'User Account Type',
+  isAdmin: 'Is Org Admin',
+  deactivationDate: 'Deactivation Date',
+} as const;
+
+/** As userLabels, of a teams file. */
+export const teamLabels = {
+  name: 'Team Name',
+  ownerEmail: 'Owner Email',
+  parent: 'Parent Team',
+  type: 'Team Type',
+} as const;
+
+/** The label of a column that exports write and imports ignore; a custom field can't have it. */
+export const exportOnly = 'Status';
+
+export type UserColumn = keyof typeof userLabels;
+export type TeamColumn = keyof typeof teamLabels;
+
+/** The labels of one organization beside the standard ones. */
+export interface Wording {
+  /** Its aliases, by their compared forms: each stands for a standard label. */
+  aliases: ReadonlyMap<string, string>;
+  /** Compared forms of the labels of its custom fields: none of them is taken for a misspelt standard label. */
+  own: ReadonlySet<string>;
+}
+
+/** @param fields the organization's custom fields. */
 export function wordingOf(
   { options }: Pick<Org, 'options'>,
   fields: readonly Pick<Field, 'label' | 'aliases'>[],

@@ -17,8 +17,9 @@ const headerBytes = 64 * 1024;
 const batchRows = 5000;
 
 /**
- * Rows in batches of no more than one chunk holds, the header first; blank lines are left out.
- * @param chunks UTF-8 text that was checked; `reopen` gives it again, to find a quote that is never closed.
+ * Yields the rows in batches, the header first; blank lines are left out. No batch has rows of two chunks.
+ * @param chunks valid UTF-8 text.
+ * @param reopen gives the same text again, to find a quote that is never closed.
  * @throws RefusalError
  */
 export async function* readRows(
@@ -43,22 +44,22 @@ export async function* readRows(
   const feed = async function* (piece: Buffer): AsyncGenerator<Row[]> {
     let text = piece;
     if (parser === undefined) {
-      const told = tellDelimiter(piece);
-      if (told.bytes > 0) linesOfRecords = 1;
-      text = piece.subarray(told.bytes);
-      delimiter = told.delimiter;
+      const found = findDelimiter(piece);
+      if (found.bytes > 0) linesOfRecords = 1;
+      text = piece.subarray(found.bytes);
+      delimiter = found.delimiter;
       parser = startParser(delimiter, limits, take);
     }
     await parser.write(text);
     const full = batch;
     batch = [];
-    // One chunk may hold a hundred thousand rows, and each of them a mistake to tell of.
+    // One chunk may hold a hundred thousand rows, each of them with an issue.
     for (let at = 0; at < full.length; at += batchRows) yield full.slice(at, at + batchRows);
   };
   try {
     for await (const chunk of chunks) {
       if (parser === undefined) {
-        // The delimiter is told by the whole header line: wait for its end.
+        // The whole header line decides the delimiter: wait for its end.
         waiting.push(chunk);
         const start = Buffer.concat(waiting);
         if (start.length < headerBytes && !start.includes(10)) continue;
@@ -119,14 +120,14 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
 /** Excel's own first line; programs that write the file again put it into quotes, and empty cells behind it. */
 const excelLine = /^("?)sep=([,;\t|])\1\2*(?:\r\n|\n|\r)/i;
 
-/** `sep=;` names the delimiter; its line takes that many bytes. Else the header line tells. */
-function tellDelimiter(start: Buffer): { delimiter: string; bytes: number } {
+/** `sep=;` names the delimiter; otherwise the header line decides. `bytes`: the length of the `sep=` line. */
+function findDelimiter(start: Buffer): { delimiter: string; bytes: number } {
   const named = excelLine.exec(start.subarray(0, 4096).toString('latin1'));
   if (named === null) return { delimiter: guessDelimiter(start), bytes: 0 };
   return { delimiter: named[2]!, bytes: named[0].length };
 }
 
-/** How a file is written, so that what comes of it can be written likewise. */
+/** How a file is written, so that the file of its rejected rows can be written in the same way. */
 export interface Form {
   delimiter: string;
   /** Excel's own first line; empty where there is none. */
@@ -134,7 +135,7 @@ export interface Form {
 }
 
 /** @param chunks as readRows takes them. */
-export async function tellForm(chunks: AsyncIterable<Buffer>): Promise<Form> {
+export async function detectForm(chunks: AsyncIterable<Buffer>): Promise<Form> {
   const start: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of chunks) {
@@ -143,11 +144,11 @@ export async function tellForm(chunks: AsyncIterable<Buffer>): Promise<Form> {
     if (bytes >= headerBytes || chunk.includes(10)) break;
   }
   const text = Buffer.concat(start);
-  const told = tellDelimiter(text);
-  return { delimiter: told.delimiter, first: told.bytes > 0 ? `sep=${told.delimiter}\r\n` : '' };
+  const found = findDelimiter(text);
+  return { delimiter: found.delimiter, first: found.bytes > 0 ? `sep=${found.delimiter}\r\n` : '' };
 }
 
-/** The delimiter under which the header has a standard key column; else the one that stands there most. */
+/** The delimiter with which the header has a key column; otherwise the one that it has most often. */
 function guessDelimiter(start: Buffer): string {
   const text = start.subarray(0, headerBytes).toString('utf8').trimStart();
   const header = text.split(/\r?\n|\r/, 1)[0]!.replaceAll('"', '');
@@ -185,8 +186,8 @@ async function translate(
 }
 
 /**
- * The line of the quote that is open at the end of the text; null when all are closed. A quote opens at the beginning of a
- * cell only, and what stands behind a closed one makes both a part of the text: as the parser reads them.
+ * The line of the quote that is open at the end of the text; null when all are closed. As the parser has it, a quote opens at
+ * the beginning of a cell only, and text behind a closing quote belongs to the cell.
  */
 async function findOpenQuote(chunks: AsyncIterable<Buffer>, delimiter: string): Promise<number | null> {
   const separator = delimiter.charCodeAt(0);
@@ -202,7 +203,7 @@ async function findOpenQuote(chunks: AsyncIterable<Buffer>, delimiter: string): 
       if (place === 'quoted') {
         if (byte === 34) place = 'closed';
       } else if (byte === 34 && place !== 'plain') {
-        // At the start of a cell, or doubled: what a doubled one goes on with was opened before.
+        // At the start of a cell, or doubled: a doubled quote continues a cell that was opened before.
         if (place === 'start') openedAt = line;
         place = 'quoted';
       } else place = isEnd || byte === separator ? 'start' : 'plain';

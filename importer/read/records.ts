@@ -1,16 +1,16 @@
 /**
- * Cuts a CSV text into its records without reading their cells: at each line end outside quotes. Ten times faster than
- * parsing, and right wherever quotes are balanced within each record, as RFC 4180 has them.
+ * Cuts a CSV text into records at each line end outside quotes, without reading their cells: ten times faster than parsing, and
+ * right where quotes are balanced within each record, as RFC 4180 requires.
  */
 
 export interface RawRecord {
   /** 1-based line of the text where it begins. */
   line: number;
-  /** As it stands in the text, with its line end. */
+  /** Unchanged, with its line end. */
   bytes: Buffer;
 }
 
-/** The text has to be read as a whole: quotes and line ends alone don't tell its records, or rows depend on some left out. */
+/** The whole file has to be read: its quotes do not delimit its records, or rows depend on rows that were left out. */
 export class RaggedError extends Error {}
 
 const lineFeed = 10;
@@ -19,18 +19,22 @@ const quote = 34;
 
 export class RecordCutter {
   #line = 1;
-  /** Lines of the record at work that have ended within quotes. */
+  /** Line ends within quotes, of the record that is being read. */
   #within = 0;
   #isOpen = false;
   #previous = 0;
   #begun: Buffer[] = [];
   #begunBytes = 0;
 
-  /** @param mostBytes of one record. */
-  constructor(private readonly mostBytes: number) {}
+  readonly #mostBytes: number;
+
+  /** @param mostBytes the limit of one record. */
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+  }
 
   /**
-   * The records that end in the next piece of the text.
+   * Takes the next piece of the text, and returns the records that end in it.
    * @throws RaggedError for a line that ends with CR alone, and a record that is too long.
    */
   push(chunk: Buffer): RawRecord[] {
@@ -51,13 +55,13 @@ export class RecordCutter {
     if (start < chunk.length) {
       this.#begun.push(chunk.subarray(start));
       this.#begunBytes += chunk.length - start;
-      if (this.#begunBytes > this.mostBytes) throw new RaggedError('a record does not end');
+      if (this.#begunBytes > this.#mostBytes) throw new RaggedError('a record does not end');
     }
     return records;
   }
 
   /**
-   * The record that the text's end ends, if there is one.
+   * Ends the text, and returns the last record, if it has no line end.
    * @throws RaggedError for a quote that is still open.
    */
   end(): RawRecord[] {
@@ -84,15 +88,15 @@ export function trimRecord({ bytes }: RawRecord): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** Spaces, delimiters, and quotes in pairs: one that stands alone would end a cell that an earlier record has begun. */
+/** Spaces, delimiters, and pairs of quotes: a single quote could close a cell of an earlier record. */
 const blank = /^(?:[ \t,;|\r\n]|"")*$/;
 
-/** Whether parsing makes no row of it, or a row of blank cells: by itself, and it does not end one before it. */
+/** Whether the record has blank cells only, so that parsing yields no row for it. */
 export function isBlank({ bytes }: RawRecord): boolean {
   return blank.test(bytes.toString('latin1'));
 }
 
-/** The lines that a record takes. */
+/** The number of lines of a record. */
 export function countLines({ bytes }: RawRecord): number {
   let count = 0;
   for (let at = bytes.indexOf(lineFeed); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) count++;

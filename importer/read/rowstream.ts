@@ -1,6 +1,6 @@
 /**
- * The rows of a file as they are planned: all of them, or only those that the directory does not say already. Each comes
- * with the digest by which it will be known the next time.
+ * Streams the rows of a file to planning: all of them, or only those that are not known already. Each row has the digest by
+ * which a later run will know it.
  */
 import { RefusalError } from '../codes.js';
 import { decodeText } from './filetype.js';
@@ -10,29 +10,29 @@ import { countLines, isBlank, RaggedError, type RawRecord, RecordCutter, trimRec
 import type { Source } from './source.js';
 
 export interface DigestedRow extends Row {
-  /** null: where the row ends in the text can't be told. */
+  /** null: the end of the row in the text is not certain. */
   digest: Buffer | null;
 }
 
 export interface Reading {
-  /** Rows that the directory already says: `open` leaves them out. Each is 1 at its place among the known rows in `met`. */
+  /** The number of known rows, which `open` leaves out; `met` is 1 at the position of each among the known rows. */
   recognized: number;
   met: Uint8Array | null;
   /**
-   * The header first; lines are those of the file. Reading begins anew at each call.
-   * @throws RefusalError, and RaggedError where rows are left out of a text that has to be read as a whole.
+   * Reads from the beginning at each call. The header comes first; lines are those of the file.
+   * @throws RefusalError; RaggedError where rows are left out of a file that has to be read whole.
    */
   open(): AsyncGenerator<Row[]>;
   openDigested(): AsyncGenerator<DigestedRow[]>;
-  /** Whether the digests of the rows that were read last are right, all of them. */
+  /** Whether all digests of the last reading are right. */
   isSure(): boolean;
 }
 
-/** A file of which more has changed is planned as a whole: what has changed is held in memory. */
+/** A file with more changed rows is read whole: changed rows are held in memory. */
 const mostChangedBytes = 16 * 1024 * 1024;
 const mostChangedRows = 100_000;
 
-/** Every row. */
+/** Reads every row. */
 export function readWhole(source: Source, limits: Limits): Reading {
   let pairing = new Pairing();
   async function* openDigested(): AsyncGenerator<DigestedRow[]> {
@@ -45,13 +45,13 @@ export function readWhole(source: Source, limits: Limits): Reading {
   return { recognized: 0, met: null, open, openDigested, isSure: () => pairing.isWhole() };
 }
 
-/** The rows of a file, header first; reading begins anew at each call. @throws RefusalError */
+/** The rows of a file, header first. @throws RefusalError */
 export function openRows(source: Source, limits: Limits): AsyncGenerator<Row[]> {
   const reopen = () => decodeText(source.open());
   return readRows(reopen(), reopen, limits);
 }
 
-/** Reads a file again for one of its rows; null: none begins on that line. */
+/** Reads a file again for one row; null: no row begins on that line. */
 export async function findRow(open: Reading['open'], line: number): Promise<Row | null> {
   for await (const batch of open()) {
     const found = batch.find((row) => row.line === line);
@@ -60,7 +60,7 @@ export async function findRow(open: Reading['open'], line: number): Promise<Row 
   return null;
 }
 
-/** Passes the text on, and what its records are to the pairing. */
+/** Passes the text on, and gives its records to the pairing. */
 async function* cutBeside(text: AsyncIterable<Buffer>, limits: Limits, pairing: Pairing): AsyncGenerator<Buffer> {
   const cutter = new RecordCutter(mostBytesOf(limits));
   const add = (cut: () => RawRecord[]) => {
@@ -80,14 +80,14 @@ async function* cutBeside(text: AsyncIterable<Buffer>, limits: Limits, pairing: 
 }
 
 /**
- * The rows that are not known; null: too many are not, or the file has to be read as a whole to be understood.
- * @param tell is told the rows read so far.
+ * Reads the rows that are not known; null: there are too many of them, or the file has to be read whole.
+ * @param onProgress is called with the number of rows read so far.
  */
 export async function readChanged(
   source: Source,
   limits: Limits,
   known: KnownRows,
-  tell: (rows: number) => void,
+  onProgress: (rows: number) => void,
 ): Promise<Reading | null> {
   if (known.form === null) return null;
   const changed = new ChangedRecords(known);
@@ -95,11 +95,11 @@ export async function readChanged(
     const cutter = new RecordCutter(mostBytesOf(limits));
     for await (const chunk of decodeText(source.open())) {
       if (!cutter.push(chunk).every((record) => changed.take(record))) return null;
-      tell(changed.rows);
+      onProgress(changed.rows);
     }
     if (!cutter.end().every((record) => changed.take(record)) || changed.rows > limits.maxRows) return null;
   } catch (error) {
-    // Whatever is wrong is told where the file is read as a whole.
+    // Reading the whole file reports the problem.
     if (error instanceof RaggedError || error instanceof RefusalError) return null;
     throw error;
   }
@@ -108,7 +108,7 @@ export async function readChanged(
   return { recognized, met, open, openDigested: open, isSure: () => true };
 }
 
-/** What is left of a file without the rows that are known. */
+/** The records of a file without those of known rows. */
 class ChangedRecords {
   readonly records: PlacedRecord[] = [];
   readonly met: Uint8Array;
@@ -116,8 +116,10 @@ class ChangedRecords {
   #bytes = 0;
   #place = 1;
   #hasHeader = false;
+  readonly #known: KnownRows;
 
-  constructor(private readonly known: KnownRows) {
+  constructor(known: KnownRows) {
+    this.#known = known;
     this.met = new Uint8Array(known.size);
   }
 
@@ -125,22 +127,22 @@ class ChangedRecords {
     return this.recognized + this.records.length;
   }
 
-  /** false: the file is better planned as a whole. */
+  /** false: the whole file has to be read. */
   take(record: RawRecord): boolean {
     const digest = digestOf(trimRecord(record));
     if (this.#hasHeader) {
-      const place = this.known.find(digest);
-      // The same row twice: how it counts is for the plan to say.
+      const place = this.#known.find(digest);
+      // The same row twice: the plan decides how they count.
       if (place >= 0 && this.met[place] === 1) return false;
       if (place >= 0) {
         this.met[place] = 1;
         this.recognized++;
         return true;
       }
-      // What stands before the header may tell another delimiter.
-    } else if (digest.toString('hex') !== this.known.form?.header) return false;
+      // A line before the header may name another delimiter.
+    } else if (digest.toString('hex') !== this.#known.form?.header) return false;
     else this.#hasHeader = true;
-    // A copy, or the whole chunk that it stands in would stay.
+    // A copy: a reference would keep the whole chunk in memory.
     this.records.push({ ...record, bytes: Buffer.from(record.bytes), digest, place: this.#place });
     this.#place += countLines(record);
     this.#bytes += record.bytes.length;
@@ -167,14 +169,14 @@ async function* openChanged(records: readonly PlacedRecord[], limits: Limits): A
 
 interface PlacedRecord extends RawRecord {
   digest: Buffer;
-  /** The line where it begins in the text that is parsed. */
+  /** The line where it begins in the text that is parsed: the file, or the file without known rows. */
   place: number;
 }
 
-/** Records that were taken, and wait to be let go together. */
+/** Records that were taken are released together once there are this many. */
 const mostTaken = 10_000;
 
-/** Brings records and the rows that parsing makes of them together. Where these differ, nothing is sure. */
+/** Matches records with the rows that parsing makes of them. Once they differ, `isRagged` is set and no digest is certain. */
 class Pairing {
   isRagged = false;
   #waiting: PlacedRecord[] = [];
@@ -185,7 +187,7 @@ class Pairing {
     this.#waiting.push(record);
   }
 
-  /** The record of the row that parsing has found at a line; null: there is none. */
+  /** The record of the row that parsing found at a line; null: there is none. */
   take(place: number): PlacedRecord | null {
     while (!this.isRagged && this.#next < this.#waiting.length) {
       const record = this.#waiting[this.#next]!;
@@ -199,13 +201,13 @@ class Pairing {
     return null;
   }
 
-  /** Whether every record that is no row is blank. */
+  /** Whether every record without a row is blank. */
   isWhole(): boolean {
     return !this.isRagged && this.#waiting.slice(this.#next).every(isBlank);
   }
 }
 
-/** Past this some cell is above its limit. */
+/** A longer record has a cell above its limit. */
 function mostBytesOf({ maxCellBytes, maxColumns }: Limits): number {
   return maxCellBytes * 2 + 64 * maxColumns;
 }

@@ -1,4 +1,4 @@
-/** Where a file's bytes come from: a sealed blob, or a file of the operator's disk; readable from the start many times. */
+/** The bytes of a file, from a sealed blob or from the operator's disk; they can be read from the beginning many times. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -9,9 +9,9 @@ export interface Source {
   name: string;
   bytes: number;
   sha256: string;
-  /** The encoding was not told, and the bytes fit no other. */
+  /** Set when the file is not UTF-8 and the encoding was guessed. */
   isGuessed?: boolean;
-  /** The plaintext from its beginning. */
+  /** Reads the plaintext from its beginning. */
   open(): AsyncIterable<Buffer>;
 }
 

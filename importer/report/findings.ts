@@ -1,8 +1,8 @@
 /** Reads back what was found wrong with a file, in the order of its lines, and what is new in it; a million findings need no memory. */
 import type { FieldType } from '../../db/directory/fields.js';
-import { analyze, createIndex, pagesByLine, rows } from '../plan/context.js';
-import type { Stage } from '../plan/stage.js';
-import type { StagedIssue } from '../plan/stagedrows.js';
+import type { Stage } from '../../db/stage.js';
+import { analyze, createIndex, pagesByLine, rows } from '../../db/stagesql.js';
+import type { StagedIssue } from '../plan/issuelog.js';
 
 const pageRows = 2000;
 

@@ -1,6 +1,7 @@
 /** Lists what a plan would change, before anything is applied: a million changes need no memory. */
-import { count, createAs, createIndex, rows } from '../plan/context.js';
-import type { Stage } from '../plan/stage.js';
+
+import type { Stage } from '../../db/stage.js';
+import { count, createAs, createIndex, rows } from '../../db/stagesql.js';
 import { rankOfChange, type ShownChange, valuesByLabel } from './changeorder.js';
 
 const pageRows = 5000;

@@ -2,15 +2,15 @@
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { OrgOptions } from '../../db/control/importoptions.js';
+import type { Stage } from '../../db/stage.js';
 import { createBlob } from '../../storage/blobs.js';
 import type { BlobWriter, SealedBlob } from '../../storage/sealedwriter.js';
 import { RefusalError } from '../codes.js';
-import type { PlannedFile } from '../plan/plan.js';
-import type { Stage } from '../plan/stage.js';
+import type { PlannedFile } from '../plan/planfile.js';
 import { hasMark } from '../read/encoding.js';
 import { decodeText } from '../read/filetype.js';
 import { guardCell, guardFormula } from '../read/formula.js';
-import { type Form, type Row, tellForm } from '../read/parse.js';
+import { detectForm, type Form, type Row } from '../read/parse.js';
 import type { Source } from '../read/source.js';
 import { byteOrderMark, markOf, toCsv } from './csv.js';
 import { listFaultyLines, listIssues } from './findings.js';
@@ -95,7 +95,7 @@ export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, t
 /** A file that is no text, or can't be read, has the standard form. */
 async function readForm(source: Source, options: OrgOptions): Promise<Form & { mark: string }> {
   const mark = (await hasMark(source)) ? byteOrderMark : markOf(options);
-  const form = await tellForm(decodeText(source.open())).catch((error: Error) => {
+  const form = await detectForm(decodeText(source.open())).catch((error: Error) => {
     if (error instanceof RefusalError) return { delimiter: ',', first: '' };
     throw error;
   });

@@ -3,7 +3,7 @@
 import type { Queryable } from '../../db/connection.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
-import type { Stage } from '../plan/stage.js';
+import type { Stage } from '../../db/stage.js';
 
 export interface Application {
   org: string;

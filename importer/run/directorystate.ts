@@ -8,11 +8,11 @@ import { readVersion } from '../../db/directory/directory.js';
 import { listFields } from '../../db/directory/fields.js';
 import { readKnownRows } from '../../db/directory/knownrows.js';
 import { listTeamAliases } from '../../db/directory/teamaliases.js';
-import type { PlanJob } from '../plan/plan.js';
+import type { PlanInput } from '../plan/input.js';
 import { digestOf, KnownRows } from '../read/knownrowfilter.js';
 import type { Application } from './apply.js';
 
-type Known = Pick<PlanJob, 'fields' | 'teamAliases' | 'known'>;
+type Known = Pick<PlanInput, 'fields' | 'teamAliases' | 'known'>;
 
 /** `version`: what a plan was made on that is made of this. */
 export async function readKnown(db: Queryable, org: Org, settings: Settings): Promise<Known & { version: number }> {
@@ -31,10 +31,10 @@ export async function readKnown(db: Queryable, org: Org, settings: Settings): Pr
 }
 
 /** What is known once the plan is applied. */
-export function keepKnown(job: PlanJob): Application['known'] {
-  if (job.known.form === null) return null;
-  if (!job.known.isChanged) return 'kept';
-  return { form: job.known.form, rules: digestRules(job), pieces: job.known.pieces() };
+export function keepKnown(input: PlanInput): Application['known'] {
+  if (input.known.form === null) return null;
+  if (!input.known.isChanged) return 'kept';
+  return { form: input.known.form, rules: digestRules(input), pieces: input.known.pieces() };
 }
 
 /** Of all that decides what a row says and how it is judged, beside its file and the directory's version. */
@@ -43,7 +43,7 @@ function digestRules({
   settings,
   fields,
   teamAliases,
-}: Pick<PlanJob, 'org' | 'settings' | 'fields' | 'teamAliases'>): string {
+}: Pick<PlanInput, 'org' | 'settings' | 'fields' | 'teamAliases'>): string {
   const rules = [
     readProgramVersion(),
     [settings.maxCellBytes, settings.maxColumns],

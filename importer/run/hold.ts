@@ -4,7 +4,7 @@ import type { Run } from '../../db/control/runs.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { digestPlan } from '../plan/digest.js';
 import { guardPlan } from '../plan/guard.js';
-import { stageIssues } from '../plan/stagedrows.js';
+import { stageIssues } from '../plan/issuelog.js';
 import type { HoldReason, RunSummary } from '../types.js';
 import type { RunDeps } from './run.js';
 import { type PlannedRun, type Report, writeHeldReports } from './settlement.js';

@@ -8,10 +8,12 @@ import type { Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../../db/control/uploads.js';
 import { DatabaseError } from '../../db/error.js';
+import { dropStages, type Stage } from '../../db/stage.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { ImportError } from '../error.js';
-import { type PlanJob, planFiles } from '../plan/plan.js';
-import { dropStages, openStage, type Stage } from '../plan/stage.js';
+import type { PlanInput } from '../plan/input.js';
+import { planFiles } from '../plan/plan.js';
+import { openRunStage } from '../plan/tables.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { Progress, RunSummary } from '../types.js';
 import { applyPlan, findApplied } from './apply.js';
@@ -90,7 +92,7 @@ function undo(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => v
 /** Plans and applies in a stage; anew in another one where the directory changed meanwhile. */
 async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const stage = await openStage(deps.settings, deps.directory, `${labelOf(run)}${run.attempts}`);
+    const stage = await openRunStage(deps.settings, deps.directory, `${labelOf(run)}${run.attempts}`);
     try {
       return await work(stage);
     } catch (error) {
@@ -114,7 +116,7 @@ async function planAndApply(
   const { directory, settings, now, onStep } = deps;
   const { version, ...known } = await readKnown(directory.read, org, settings);
   const moment = now();
-  const job: PlanJob = {
+  const input: PlanInput = {
     settings,
     stage,
     org,
@@ -122,14 +124,14 @@ async function planAndApply(
     today: run.hold?.today ?? dateIn(org.timeZone, moment),
     now: moment,
     ...known,
-    tell,
+    reportProgress: tell,
   };
   const planned = await planFiles(
-    job,
+    input,
     sources.map(({ source }) => source),
   );
   await onStep?.('planned');
-  const plan: PlannedRun = { run, org, sources, planned, stage, today: job.today, moment, tell };
+  const plan: PlannedRun = { run, org, sources, planned, stage, today: input.today, moment, tell };
   const held = await holdPlan(deps, plan);
   if (held !== null) return { held: held.summary };
 
@@ -145,7 +147,7 @@ async function planAndApply(
     const outcome = await sealSettlement(org.recipient, settlement);
     isSubmitted = true;
     const application = { org: org.id, runId: run.id, uploads, version, now: moment, outcome };
-    await applyPlan(stage, { ...application, known: keepKnown(job) });
+    await applyPlan(stage, { ...application, known: keepKnown(input) });
     await onStep?.('applied');
     return settlement;
   } catch (error) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findRings, type Slopes } from '../../../importer/plan/ringsearch.js';
+import { type Edges, findRings } from '../../../importer/plan/ringsearch.js';
 
 interface Node {
   above: number;
@@ -22,11 +22,11 @@ const node = fc.record<Node>({
 
 test('U9 T3: the edges that walking around each ring would drop', () => {
   const agree = (nodes: Node[]) => {
-    const [slopes, walked] = [slopesOf(nodes), slopesOf(nodes)];
-    const rings = [...findRings(slopes)];
+    const [edges, walked] = [edgesOf(nodes), edgesOf(nodes)];
+    const rings = [...findRings(edges)];
     const byLine = (a: number, b: number) => a - b;
     assert.deepEqual(rings.map(({ line }) => line).sort(byLine), walkRings(walked).sort(byLine));
-    assert.deepEqual(slopes.above, walked.above);
+    assert.deepEqual(edges.above, walked.above);
     for (const { line, members, lines } of rings) {
       assert.equal(members.at(-1), members[0]);
       assert.equal(Math.max(...lines), line);
@@ -60,22 +60,22 @@ for (const [shape, [above, old, line, expected]] of Object.entries(shapes)) {
   });
 }
 
-function slopesOf(nodes: Node[]): Slopes {
+function edgesOf(nodes: Node[]): Edges {
   const count = nodes.length;
-  const slopes = { above: new Int32Array(count + 1), old: new Int32Array(count + 1), line: new Int32Array(count + 1) };
+  const edges = { above: new Int32Array(count + 1), old: new Int32Array(count + 1), line: new Int32Array(count + 1) };
   for (const [place, { above, old, isChanged, rank }] of nodes.entries()) {
     const number = place + 1;
     const before = old <= count && old > 0 && nodes[old - 1]!.rank < rank ? old : 0;
     const changes = isChanged && above > 0 && above <= count && above !== number && above !== before;
-    slopes.above[number] = changes ? above : before;
-    slopes.old[number] = changes ? before : 0;
-    slopes.line[number] = changes ? number : 0;
+    edges.above[number] = changes ? above : before;
+    edges.old[number] = changes ? before : 0;
+    edges.line[number] = changes ? number : 0;
   }
-  return slopes;
+  return edges;
 }
 
 /** Rings of one node after the other, walked around, until there are none; the lines that were dropped. */
-function walkRings({ above, old, line }: Slopes): number[] {
+function walkRings({ above, old, line }: Edges): number[] {
   const dropped: number[] = [];
   // What a dropped edge gives way to may close a ring of nodes that were looked at before.
   for (let start = 1; start < above.length; start++) {

@@ -20,11 +20,14 @@ test('F7 a label that only looks like a standard one is read, and the warning sa
     ['Manager\tEmail', ' (with a tab)'],
     ['Manager\u2003Email', ' (with a space of another width)'],
     ['Manager  Email', ' (with two spaces)'],
-    ['Mana\u00adger Email', ' (with a character that nobody sees)'],
-    ['Manager\u200b\u00a0Email', ' (with a non-breaking space and a character that nobody sees)'],
+    ['Mana\u00adger Email', ' (with an invisible character)'],
+    ['Manager\u200b\u00a0Email', ' (with a non-breaking space and an invisible character)'],
     ['manager email', ''],
   ] as const)
-    assert.equal(warningOf(label), `The column "${label}"${what} was read as "Manager Email". Write it exactly so.`);
+    assert.equal(
+      warningOf(label),
+      `The column "${label}"${what} was read as "Manager Email". Write it exactly like that.`,
+    );
   for (const label of ['Manager Email', '\u00a0Manager Email\u200b', '="Manager Email"'])
     assert.equal(warningOf(label), '');
 });

@@ -17,6 +17,8 @@ for (const [cell, expected] of [
   ['5" pipes,Ops', ['5" pipes', 'Ops']],
   ['Sales,SALES', ['Sales']],
   [',, ,', []],
+  ['"  " "R, D",Ops', ['R, D', 'Ops']],
+  [' x "R, D"', ['x "R', 'D"']],
   ['"open', null],
 ] as const) {
   test(`${cell} names ${JSON.stringify(expected)}`, () => assert.deepEqual(names(cell), expected));

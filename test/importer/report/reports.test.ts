@@ -6,7 +6,8 @@ import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 
-const lastAdmin = 'This is the last active admin, whom a file can neither demote nor deactivate; the cell was ignored';
+const lastAdmin =
+  'This is the last active admin, and a file can neither demote nor deactivate them; the cell was ignored';
 
 onBothDatabases('reports', (open) => {
   test('R1 the report tells line, column, severity, code, message and value', async (t) => {
@@ -104,8 +105,8 @@ onBothDatabases('reports', (open) => {
         ],
         ['6', 'is org admin', 'admin_invalid', 'perhaps', '"is org admin" takes Yes or No; it was left as it is'],
         ['6', 'Leaves', 'date_invalid', 'soon', 'This is not a date; the cell was ignored'],
-        ['7', 'Work Email', 'email_twice', 'tim@acme.test', 'The same email stands on line 8 with other values'],
-        ['8', 'Work Email', 'email_twice', 'TIM@acme.test', 'The same email stands on line 7 with other values'],
+        ['7', 'Work Email', 'email_twice', 'tim@acme.test', 'The same email is on line 8 with other values'],
+        ['8', 'Work Email', 'email_twice', 'TIM@acme.test', 'The same email is on line 7 with other values'],
       ],
     );
     assert.deepEqual(await told(csv('Group,Parent Team', ',Ops', 'Law,law')), [

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { listEntries } from '../../../db/control/entries.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { listFields } from '../../../db/directory/fields.js';
-import { teamLabels, userLabels } from '../../../importer/read/header.js';
+import { teamLabels, userLabels } from '../../../importer/read/labels.js';
 import { renderTemplates } from '../../../importer/report/templates.js';
 import { followTemplates } from '../../../importer/schedule/templatefolder.js';
 import { loadOrCreateMaster } from '../../../keys/master/master.js';

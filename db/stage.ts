@@ -1,0 +1,83 @@
+/**
+ * Opens and drops a stage: a place for the working tables of one run, beside the directory's tables and in reach of the same
+ * statement. On SQLite it is a file that is attached to a connection of its own, on PostgreSQL a schema.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathsOf } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import { attachSqlite, type Db, type Dialect, type Queryable } from './connection.js';
+
+const schemaPrefix = 'dropslot_stage_';
+/** How long a removal waits for the locks of an importer that hangs (ms). */
+const lockTimeoutMs = 5_000;
+
+/** A stage that is open. db/stagesql.ts has the statements. */
+export interface Stage {
+  readonly dialect: Dialect;
+  /** Finds the directory's tables by their names, and the stage's tables by `prefix.name`. */
+  readonly db: Queryable;
+  readonly prefix: string;
+  /** Removes the stage with all its tables. */
+  drop(): Promise<void>;
+}
+
+/**
+ * Opens an empty stage; one of the same label is dropped before.
+ * @param label unique among the stages that are open: letters, digits and `_` only.
+ */
+export function openStage(settings: Settings, directory: Db, label: string): Promise<Stage> {
+  return directory.dialect === 'sqlite' ? openFile(settings, label) : openSchema(directory, label);
+}
+
+/**
+ * Removes the stages of importers that no longer run.
+ * @param isStale says by a stage's label whether it may be removed.
+ * @throws the error of PostgreSQL when another process has locked the stage for more than five seconds.
+ */
+export async function dropStages(
+  settings: Settings,
+  directory: Db,
+  isStale: (label: string) => boolean,
+): Promise<void> {
+  if (directory.dialect === 'sqlite') {
+    const folder = pathsOf(settings).stage;
+    const files = existsSync(folder) ? readdirSync(folder) : [];
+    for (const file of files) if (isStale(file)) rmSync(join(folder, file), { force: true });
+    return;
+  }
+  const schemas = await directory
+    .read('pg_catalog.pg_namespace')
+    .whereRaw('starts_with(nspname, ?)', [schemaPrefix])
+    .pluck('nspname');
+  for (const schema of schemas) {
+    if (!isStale(schema.slice(schemaPrefix.length))) continue;
+    await directory.transact(async (tx) => {
+      await tx.raw(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
+      await tx.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [schema]);
+    });
+  }
+}
+
+async function openFile(settings: Settings, label: string): Promise<Stage> {
+  const paths = pathsOf(settings);
+  mkdirSync(paths.stage, { recursive: true, mode: 0o700 });
+  const file = join(paths.stage, `${label}.db`);
+  rmSync(file, { force: true });
+  const db = attachSqlite(paths.directory, file, 'stage', settings.sqliteDriver);
+  const drop = async () => {
+    await db.destroy();
+    rmSync(file, { force: true });
+  };
+  return { dialect: 'sqlite', db, prefix: 'stage', drop };
+}
+
+async function openSchema({ write: db }: Db, label: string): Promise<Stage> {
+  const prefix = `${schemaPrefix}${label}`;
+  await db.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [prefix]);
+  await db.raw('CREATE SCHEMA ??', [prefix]);
+  const drop = async () => {
+    await db.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [prefix]);
+  };
+  return { dialect: 'postgres', db, prefix, drop };
+}

@@ -1,0 +1,68 @@
+/** Collects the issues of one file, counts them, and writes them into the stage in batches: memory holds one batch. */
+import type { Stage } from '../../db/stage.js';
+import { insertRows, run } from '../../db/stagesql.js';
+import { LineSet } from '../read/lineset.js';
+import type { Issue, Severity } from '../types.js';
+
+/** An issue of the `file`th file of the run. */
+export interface StagedIssue extends Omit<Issue, 'severity'> {
+  file: number;
+  severity: string;
+}
+
+const batchIssues = 5000;
+
+export class IssueLog {
+  readonly counts: Record<Severity, number> = { refusal: 0, hold: 0, fault: 0, warning: 0 };
+  /** Lines with an issue. */
+  readonly lines = new LineSet();
+  readonly #stage: Stage;
+  readonly #file: number;
+  #waiting: Issue[] = [];
+
+  /** @param file its position in the run. */
+  constructor(stage: Stage, file: number) {
+    this.#stage = stage;
+    this.#file = file;
+  }
+
+  /** Keeps the issues in memory until `flush` is called. */
+  add(issues: readonly Issue[]): void {
+    for (const issue of issues) {
+      this.counts[issue.severity]++;
+      if (issue.line !== null) this.lines.add(issue.line);
+      this.#waiting.push(issue);
+    }
+  }
+
+  /** Adds a page of findings, each as an issue, and writes full batches. */
+  async addPage<T>(findings: readonly T[], toIssue: (finding: T) => Issue): Promise<void> {
+    this.add(findings.map(toIssue));
+    await this.flush();
+  }
+
+  /** Writes the collected issues once they make a batch, or `isEnd` says that no more come. */
+  async flush(isEnd = false): Promise<void> {
+    if (this.#waiting.length === 0 || (!isEnd && this.#waiting.length < batchIssues)) return;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    await stageIssues(
+      this.#stage,
+      batch.map((issue) => ({ file: this.#file, ...issue })),
+    );
+  }
+}
+
+/** Writes issues into the stage; line 0 stands for the whole file. */
+export async function stageIssues(stage: Stage, issues: readonly StagedIssue[]): Promise<void> {
+  const columns = ['file INT', 'line INT', 'col TEXT', 'severity TEXT', 'code TEXT', 'message TEXT', 'value TEXT'];
+  const rows = issues.map(({ file, line, column, severity, code, message, value }) => [
+    ...[file, line ?? 0, column, severity, code, message, value],
+  ]);
+  await insertRows(stage, 'issues', columns, rows);
+}
+
+/** Deletes the issues of a file that is to be planned again. */
+export function deleteIssues(stage: Stage, file: number): Promise<void> {
+  return run(stage, `DELETE FROM ${stage.prefix}.issues WHERE file = :file`, { file });
+}

@@ -1,0 +1,103 @@
+/** Reads the edges that a file changes out of the stage, and drops each edge that closes a ring (rules U9, T3). */
+import type { Stage } from '../../db/stage.js';
+import { createAs, createIndex, insertRows, rows, run } from '../../db/stagesql.js';
+import { type Finding, namedLines, type PlanContext } from './context.js';
+import { type Edges, findRings, type Ring } from './ringsearch.js';
+
+/** The SQL that finds and drops the edges of one relation (managers, or parent teams). */
+export interface RingRelation {
+  /** Selects the edges that the file changes: `key, above, old, line`, where `old` is the edge before. */
+  changed: string;
+  /** Selects the edge of the key `next` as planned, as it was, and the line that changes it; a join to `up`. */
+  follow(next: string): string;
+  /** Statements that take back the edges of the rows whose lines are in `dropped`. */
+  drop: readonly string[];
+}
+
+const pageRows = 20_000;
+const ringsAtOnce = 500;
+
+/** Drops edges until no ring is left, and yields each with the members of its ring and their lines. */
+export async function* dropRings(
+  stage: Stage,
+  { changed, follow, drop }: RingRelation,
+  { org, file }: PlanContext,
+): AsyncGenerator<Finding[]> {
+  const s = stage.prefix;
+  // In place of a dropped edge the one before it counts again: both may close a ring.
+  const next = 'CASE side.old WHEN 0 THEN up.above ELSE up.old END';
+  await createAs(
+    stage,
+    'climb',
+    `WITH RECURSIVE up(key, above, old, line) AS (${changed} UNION SELECT ${next}, ${follow(next)}
+       WHERE ${next} IS NOT NULL)
+     SELECT ROW_NUMBER() OVER () AS n, key, above, old, line FROM up`,
+    { org, file },
+  );
+  const edges = await readEdges(stage);
+  if (edges === null) return;
+  await run(stage, `DROP TABLE IF EXISTS ${s}.dropped`);
+  await run(stage, `CREATE TABLE ${s}.dropped (line INTEGER PRIMARY KEY)`);
+  let isWhole = true;
+  for (const rings of inBatches(findRings(edges), ringsAtOnce)) {
+    isWhole = false;
+    const lines = rings.map(({ line }) => [line]);
+    await insertRows(stage, 'dropped', ['line INT'], lines);
+    yield await describeRings(stage, rings);
+  }
+  if (isWhole) return;
+  for (const statement of drop) await run(stage, statement, { file });
+}
+
+/** The changed edges and all edges above them, in 12 bytes each; null: the file changes no edge. */
+async function readEdges(stage: Stage): Promise<Edges | null> {
+  const s = stage.prefix;
+  const [{ n: count } = { n: 0 }] = await rows<{ n: number }>(stage, `SELECT COUNT(*) AS n FROM ${s}.climb`);
+  if (count === 0) return null;
+  await createIndex(stage, 'climb', 'n');
+  await createIndex(stage, 'climb', 'key');
+  const edges = { above: new Int32Array(count + 1), old: new Int32Array(count + 1), line: new Int32Array(count + 1) };
+  for (let from = 0; from < count; from += pageRows) {
+    const page = await rows<{ n: number; above: number | null; old: number | null; line: number | null }>(
+      stage,
+      `SELECT c.n AS n, a.n AS above, o.n AS old, c.line AS line FROM ${s}.climb c
+       LEFT JOIN ${s}.climb a ON a.key = c.above LEFT JOIN ${s}.climb o ON o.key = c.old
+       WHERE c.n > :from AND c.n <= :to`,
+      { from, to: from + pageRows },
+    );
+    for (const { n, above, old, line } of page) {
+      edges.above[n] = above ?? 0;
+      edges.old[n] = old ?? 0;
+      edges.line[n] = line ?? 0;
+    }
+  }
+  return edges;
+}
+
+async function describeRings(stage: Stage, rings: readonly Ring[]): Promise<Finding[]> {
+  const numbers = [...new Set(rings.flatMap(({ members }) => members))];
+  const named = await rows<{ n: number; key: string }>(
+    stage,
+    `SELECT n, key FROM ${stage.prefix}.climb WHERE n IN (${numbers.join(', ')})`,
+  );
+  const keys = new Map(named.map(({ n, key }) => [n, key]));
+  return rings.map(({ line, members, lines }) => ({
+    line,
+    value: members.map((member) => keys.get(member)).join(' → '),
+    others: lines
+      .filter((other) => other !== line)
+      .sort((a, b) => a - b)
+      .slice(0, namedLines),
+  }));
+}
+
+function* inBatches<T>(values: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const value of values) {
+    batch.push(value);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

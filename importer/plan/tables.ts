@@ -1,0 +1,88 @@
+/** The tables of the stage: those of a whole run, and those that are made anew for each file. */
+import type { Settings } from '../../config/settings.js';
+import type { Db, Dialect } from '../../db/connection.js';
+import { openStage, type Stage } from '../../db/stage.js';
+import { createTable, run } from '../../db/stagesql.js';
+
+/** Opens a stage with the tables of a run in it. @param label as openStage takes it. */
+export async function openRunStage(settings: Settings, directory: Db, label: string): Promise<Stage> {
+  const stage = await openStage(settings, directory, label);
+  try {
+    for (const { name, columns } of runTables(stage.dialect)) await createTable(stage, name, columns);
+    return stage;
+  } catch (error) {
+    await stage.drop();
+    throw error;
+  }
+}
+
+/** Makes the tables of one file anew, empty. */
+export async function recreateFileTables(stage: Stage): Promise<void> {
+  for (const { name, columns } of fileTables(stage.dialect)) {
+    await run(stage, `DROP TABLE IF EXISTS ${stage.prefix}.${name}`);
+    await createTable(stage, name, columns);
+  }
+}
+
+interface TableOfPlan {
+  name: string;
+  columns: string;
+}
+
+/** Tables of the whole run. `file` is a file's position in the run, `line` the line of that file which causes the row. */
+function runTables(dialect: Dialect): TableOfPlan[] {
+  const number = dialect === 'sqlite' ? 'INTEGER PRIMARY KEY' : 'BIGSERIAL PRIMARY KEY';
+  const json = dialect === 'sqlite' ? 'TEXT' : 'JSONB';
+  return [
+    {
+      // `line` is 0 for an issue of the whole file.
+      name: 'issues',
+      columns: `n ${number}, file INT, line INT NOT NULL, col TEXT, severity TEXT, code TEXT, message TEXT, value TEXT`,
+    },
+    {
+      // Users that the run creates or changes, as they will be. `address`: the compared email where it is not the key.
+      name: 'people',
+      columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT, email TEXT, address TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
+        manager_key TEXT, manager_id BIGINT, account_type TEXT, is_admin INT, status TEXT, deactivation_date TEXT,
+        deactivate_at BIGINT, deactivated_at BIGINT, deactivated_by TEXT, custom ${json},
+        is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
+    },
+    // Emails that users give up in the run, each with the key of the user who gave it up last.
+    { name: 'formers', columns: 'email_key TEXT PRIMARY KEY, key TEXT NOT NULL' },
+    {
+      // Teams that the run creates or changes, as they will be.
+      name: 'groups',
+      columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT, name TEXT, owner_key TEXT, owner_id BIGINT, parent_key TEXT,
+        parent_id BIGINT, type TEXT, is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
+    },
+    {
+      name: 'joins',
+      columns: 'person_key TEXT, team_key TEXT, file INT, line INT, PRIMARY KEY (person_key, team_key)',
+    },
+    { name: 'leaves', columns: 'person_key TEXT, team_key TEXT, PRIMARY KEY (person_key, team_key)' },
+    { name: 'changes', columns: 'file INT, line INT, entity TEXT, key TEXT, field TEXT, before TEXT, after TEXT' },
+    {
+      name: 'fields',
+      columns: 'id TEXT, label TEXT, label_key TEXT, type TEXT, position INT, created_at BIGINT, file INT',
+    },
+  ];
+}
+
+/** Tables of one file. `state` of a row: 0 is planned, 1 repeats an earlier row, 2 is faulty. */
+function fileTables(dialect: Dialect): TableOfPlan[] {
+  const json = dialect === 'sqlite' ? 'TEXT' : 'JSONB';
+  return [
+    {
+      name: 'user_rows',
+      columns: `line INTEGER PRIMARY KEY, email TEXT, key TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
+        manager_key TEXT, manager_email TEXT, manager_name TEXT, teams ${json}, account_type TEXT, is_admin INT,
+        deactivation_date TEXT, deactivation_at BIGINT, custom ${json}, ident TEXT, state INT NOT NULL DEFAULT 0,
+        address TEXT, moves INT NOT NULL DEFAULT 0`,
+    },
+    {
+      name: 'team_rows',
+      columns: `line INTEGER PRIMARY KEY, name TEXT, key TEXT, owner_key TEXT, owner_email TEXT, parent_key TEXT,
+        parent_name TEXT, type TEXT, state INT NOT NULL DEFAULT 0`,
+    },
+  ];
+}

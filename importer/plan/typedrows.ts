@@ -1,0 +1,64 @@
+/** Reads rows into typed values in the time zone of the organization, and gives the statement that stages them (rules F4, U12). */
+import { makeIssue } from '../codes.js';
+import { fitsHeader } from '../read/columnsurvey.js';
+import type { Header } from '../read/header.js';
+import type { DigestedRow } from '../read/rowstream.js';
+import { readTeam } from '../read/teamrow.js';
+import { readUser, type UserRow } from '../read/userrow.js';
+import { startOfDay } from '../schedule/calendar.js';
+import type { Issue } from '../types.js';
+import type { FileInput, PlanInput } from './input.js';
+import { stageTeams, stageUsers } from './stagedrows.js';
+
+/** Reads rows and adds their issues to `found`. The returned function writes the rows into the stage. */
+type BatchReader = (rows: readonly DigestedRow[], found: Issue[]) => () => Promise<void>;
+
+/** @param onUser is called for each row that a user is read from. */
+export function createReader(
+  { stage, org }: PlanInput,
+  { header, columns }: FileInput,
+  onUser: (row: DigestedRow, user: UserRow) => void,
+): BatchReader {
+  if (header.type === 'teams')
+    return (rows, found) => {
+      const teams = present(dropMiscounted(rows, header, found).map((row) => readTeam(row, columns, found)));
+      return () => stageTeams(stage, teams);
+    };
+  const startOf = createDayCache(org.timeZone);
+  return (rows, found) => {
+    const users = present(
+      dropMiscounted(rows, header, found).map((row) => {
+        const user = readUser(row, columns, startOf, found);
+        if (user !== null) onUser(row, user);
+        return user;
+      }),
+    );
+    return () => stageUsers(stage, users);
+  };
+}
+
+/** Files repeat few dates; the size is bounded against those that do not. */
+const cachedDays = 5000;
+
+function createDayCache(timeZone: string): (date: string) => number {
+  const starts = new Map<string, number>();
+  return (date) => {
+    const start = starts.get(date) ?? startOfDay(timeZone, date);
+    if (starts.size < cachedDays) starts.set(date, start);
+    return start;
+  };
+}
+
+/** The rows that have as many cells as the header (rule F4). */
+function dropMiscounted(rows: readonly DigestedRow[], header: Header, found: Issue[]): DigestedRow[] {
+  return rows.filter((row) => {
+    if (fitsHeader(row, header)) return true;
+    const details = { count: row.cells.length, expected: header.cells.length };
+    found.push(makeIssue('cell_count', { line: row.line }, details));
+    return false;
+  });
+}
+
+function present<T>(values: (T | null)[]): T[] {
+  return values.filter((value): value is T => value !== null);
+}
