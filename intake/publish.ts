@@ -15,6 +15,7 @@ import {
 import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
+import { supersededFolder } from '../db/control/treelayout.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
 import { destinationOf, joinPath, splitPath } from '../storage/path.js';
 import type { SealedBlob } from '../storage/sealedwriter.js';
@@ -102,7 +103,7 @@ export async function replaceEntry(
 ): Promise<void> {
   const upload = entry.uploadId === null ? null : await findUpload(tx, entry.uploadId);
   if (upload?.state === 'queued' || upload?.state === 'held') {
-    const dir = `/archive/${DateTime.fromMillis(at, { zone: org.timeZone }).toISODate()}/superseded`;
+    const dir = supersededFolder(DateTime.fromMillis(at, { zone: org.timeZone }).toISODate()!);
     await ensureFolders(tx, org.id, dir, at);
     const name = await freeName(tx, org.id, dir, entry.name);
     const archivedAs = joinPath(dir, name);

@@ -1,11 +1,6 @@
 /** Virtual paths: how a client's words become a path, which names are allowed, and what a name says about the file. */
+import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
 import { SpaceError } from './types.js';
-
-/** Folders that only the server writes to; they always exist. */
-export const readOnlyRoots: readonly string[] = ['/archive', '/reports', '/templates'];
-
-/** Where files are planned at once and never imported; it always exists, and clients write to it. */
-export const dryRunRoot = '/dry-run';
 
 export const maxNameBytes = 255;
 export const maxDepth = 32;

@@ -14,22 +14,13 @@ import {
 } from '../db/control/entries.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { listPartials, type PartialRow, updatePartial } from '../db/control/partials.js';
+import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
 import { measureUsage } from '../db/control/usage.js';
 import { keyIdsOf } from '../keys/master/orgidentity.js';
 import { openBlobOf } from './blobs.js';
 import { asSpaceError } from './failure.js';
 import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
-import {
-  checkPath,
-  compareNames,
-  dryRunRoot,
-  isFixed,
-  isReadOnly,
-  joinPath,
-  readOnlyRoots,
-  requireWritable,
-  splitPath,
-} from './path.js';
+import { checkPath, compareNames, isFixed, isReadOnly, joinPath, requireWritable, splitPath } from './path.js';
 import type { BlobReader } from './sealedreader.js';
 import { checkCount, checkPathLimits, type Limits, limitsOf } from './storagelimits.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError, type SpaceUsage } from './types.js';
