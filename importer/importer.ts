@@ -1,8 +1,10 @@
 /** The importer as a whole: slots, the worker, scheduled deactivations. Runs in a process of its own beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dropAbandonedChecks } from './check/check.js';
-import { checkNext, removeSpent } from './check/checkqueue.js';
-import type { RunDeps } from './run/run.js';
+
+import { checkNext } from './check/checkworker.js';
+import { removeCheckedDryRuns } from './check/dryrunfiles.js';
+import { dropAbandonedTrials } from './check/trialplan.js';
+import type { RunDeps } from './run/deps.js';
 import { workNext } from './run/worker.js';
 import { startDeactivations } from './schedule/deactivations.js';
 import { startSilence } from './schedule/expectations.js';
@@ -67,14 +69,16 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
           });
       if (result === 'checked') continue;
       if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
-        await removeSpent(deps).catch((error: Error) => deps.logger.error('dry runs stay', { reason: error.message }));
+        await removeCheckedDryRuns(deps).catch((error: Error) =>
+          deps.logger.error('dry runs stay', { reason: error.message }),
+        );
         sweptAt = performance.now();
       }
       const pauseMs = result === 'idle' ? lookEveryMs : pauseAfterFailureMs;
       await sleep(isRunning ? lookEveryMs : pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
-  await dropAbandonedChecks(deps);
+  await dropAbandonedTrials(deps);
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;

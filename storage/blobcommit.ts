@@ -23,7 +23,7 @@ export interface BlobCommit<S, T> {
    * Commits rows that name the blobs. null: it committed none, because the work was no longer this caller's; every blob is
    * removed. With any other result each blob either has a row or is the caller's to remove.
    */
-  commit: (sealed: S) => Promise<T>;
+  commit: (sealed: S, blobs: readonly SealedBlob[]) => Promise<T>;
   /** Whether a row that was committed names the blob. Asked after `commit` has thrown. */
   isNamed: (blobId: string) => Promise<boolean>;
 }
@@ -33,27 +33,27 @@ export interface BlobCommit<S, T> {
  * `seal` failed, those that no row names when `commit` failed, since a commit may take place and its answer get lost.
  */
 export async function sealAndCommit<S, T>({ seal, commit, ...store }: BlobCommit<S, T>): Promise<T> {
-  const ids: string[] = [];
+  const blobs: SealedBlob[] = [];
   const keep: Keep = async (sealing) => {
     const blob = await sealing;
-    ids.push(blob.id);
+    blobs.push(blob);
     return blob;
   };
   let sealed: S;
   try {
     sealed = await seal(keep);
   } catch (error) {
-    await removeAll(store, ids);
+    await removeAll(store, idsOf(blobs));
     throw error;
   }
   let result: T;
   try {
-    result = await commit(sealed);
+    result = await commit(sealed, blobs);
   } catch (error) {
-    await removeUnnamed(store, ids, error);
+    await removeUnnamed(store, idsOf(blobs), error);
     throw error;
   }
-  if (result === null) await removeAll(store, ids);
+  if (result === null) await removeAll(store, idsOf(blobs));
   return result;
 }
 
@@ -63,6 +63,10 @@ export function isInControl(control: Db): (blobId: string) => Promise<boolean> {
 }
 
 type Store = Pick<BlobCommit<unknown, unknown>, 'paths' | 'disk' | 'logger' | 'isNamed'>;
+
+function idsOf(blobs: readonly SealedBlob[]): string[] {
+  return blobs.map(({ id }) => id);
+}
 
 async function removeUnnamed(store: Store, ids: readonly string[], error: unknown): Promise<void> {
   const unnamed: string[] = [];

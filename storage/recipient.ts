@@ -18,7 +18,10 @@ export async function findRecipient(db: Queryable, org: string): Promise<string>
 export async function requireOpenable(tx: Queryable, org: string, blobs: readonly SealedBlob[]): Promise<void> {
   const known = keyIdsOf(requireIdentity(org, await lockOrg(tx, org, false)));
   if (blobs.some(({ sealedTo }) => !known.includes(sealedTo)))
-    throw new SpaceError('failed', `the identity of ${org} was rotated while a file was sealed to the old one: it must be sealed again`);
+    throw new SpaceError(
+      'failed',
+      `the identity of ${org} was rotated while a file was sealed to the old one: it must be sealed again`,
+    );
 }
 
 function requireIdentity(id: string, org: Org | null): Org {

@@ -4,9 +4,9 @@ import type { Run } from '../../db/control/runs.js';
 import { listHeld } from '../../db/control/uploads.js';
 import { digestPlan } from '../plan/digest.js';
 import type { Stage } from '../plan/stage.js';
+import type { RunDeps } from '../run/deps.js';
 import { orderSources } from '../run/order.js';
-import type { RunDeps } from '../run/run.js';
-import { planApart } from './check.js';
+import { planTrial } from './trialplan.js';
 
 export interface HeldPlan {
   stage: Stage;
@@ -27,7 +27,7 @@ export async function planHeld<T>(
   if (uploads.length === 0 || run.hold === null) return null;
   const { today, digest } = run.hold;
   const sources = (await orderSources(deps, () => deps.identity(org), org, uploads)).map(({ source }) => source);
-  return planApart(
+  return planTrial(
     deps,
     org,
     sources,

@@ -1,41 +1,24 @@
 /** One run from top to bottom: claim the files, stage, plan, apply, report, archive. Safe to be killed on any line. */
-import type { Logger } from '../../config/logger.js';
-import type { Paths } from '../../config/paths.js';
-import type { Settings } from '../../config/settings.js';
-import type { Db } from '../../db/connection.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../../db/control/uploads.js';
 import { DatabaseError } from '../../db/error.js';
-import { removeBlob } from '../../storage/blobs.js';
 import { ImportError } from '../error.js';
 import { type PlanJob, planFiles } from '../plan/plan.js';
 import { dropStages, openStage, type Stage } from '../plan/stage.js';
+import { type PlannedRun, writeRunReports } from '../report/runreports.js';
+import { summarizeRun } from '../report/summary.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { Progress, RunSummary } from '../types.js';
-import { applyPlan, findApplied } from './apply.js';
+import { findApplied } from './apply.js';
+import type { RunDeps } from './deps.js';
 import { keepKnown, readKnown } from './directorystate.js';
 import { holdPlan } from './hold.js';
 import { orderSources, type UploadSource } from './order.js';
-import { type Outcome, openSettlement, sealSettlement } from './outcome.js';
-import { type PlannedRun, type Report, summarize, writeReports } from './settlement.js';
+import { applyWithReports } from './reportedapply.js';
+import { openSettlement, type SealedSettlement } from './sealedsettlement.js';
 import { undoRun } from './undo.js';
-
-export interface RunDeps {
-  settings: Settings;
-  paths: Paths;
-  control: Db;
-  directory: Db;
-  logger: Logger;
-  /** The organization's age identities as they are now, one a line. @throws KeyError */
-  identity: (org: Org) => Promise<string>;
-  now: () => number;
-  /** Told each step that a crash can separate from the next: for tests that kill the process there. */
-  onStep?: (step: RunStep) => void | Promise<void>;
-}
-
-export type RunStep = 'claimed' | 'planned' | 'reported' | 'applied' | 'settled';
 
 /** Times that a plan is made anew because the directory changed under it. */
 const planAttempts = 5;
@@ -52,7 +35,7 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   // A run has one importer: whoever else was at work on it has lost its lease, or died, and its stage ends with it.
   await dropStages(deps.settings, directory, (label) => label.startsWith(labelOf(run)));
   const begin = run.kind === 'undo' ? undo : importQueue;
-  const applied = (await findApplied(directory.read, run.id)) as Outcome | null;
+  const applied = (await findApplied(directory.read, run.id)) as SealedSettlement | null;
   const settlement =
     applied === null ? await begin(deps, run, org, tell) : await openSettlement(applied, () => deps.identity(org));
   if ('held' in settlement) return settlement.held;
@@ -76,7 +59,7 @@ async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: P
   await deps.onStep?.('claimed');
   if (uploads.length === 0) {
     const moment = deps.now();
-    const summary = summarize(deps, { run, org, moment, today: dateIn(org.timeZone, moment) }, []);
+    const summary = summarizeRun({ run, org, moment, today: dateIn(org.timeZone, moment) }, [], moment);
     return { reports: [], uploads: [], summary };
   }
   const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
@@ -136,23 +119,9 @@ async function planAndApply(
   const uploads = sources.flatMap(({ upload }, file) =>
     planned[file]!.refusal === null ? [{ file, uploadId: upload.id }] : [],
   );
-  const reports: Report[] = [];
-  let isSubmitted = false;
-  try {
-    const settlement = await writeReports(deps, plan, reports);
-    await onStep?.('reported');
-    tell({ phase: 'applying', file: null, rows: 0 });
-    const outcome = await sealSettlement(org.recipient, settlement);
-    isSubmitted = true;
-    const application = { org: org.id, runId: run.id, uploads, version, now: moment, outcome };
-    await applyPlan(stage, { ...application, known: keepKnown(job) });
-    await onStep?.('applied');
-    return settlement;
-  } catch (error) {
-    // Whoever else applied this run names its own reports; these are nobody's. But a commit whose answer was lost may
-    // have taken place, and then it names these: they are left to the sweep of orphans, which knows by then.
-    if (!isSubmitted || error instanceof DatabaseError)
-      for (const { blob } of reports) await removeBlob(deps.paths, blob.id);
-    throw error;
-  }
+  return applyWithReports(deps, {
+    ...{ run, org, stage, uploads, version, moment, tell },
+    known: () => keepKnown(job),
+    write: (keep) => writeRunReports(deps, plan, keep),
+  });
 }

@@ -8,7 +8,8 @@ import { ImportError } from '../error.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { Progress } from '../types.js';
 import { findApplied } from './apply.js';
-import { type RunDeps, workRun } from './run.js';
+import type { RunDeps } from './deps.js';
+import { workRun } from './run.js';
 
 export interface WorkerDeps extends RunDeps {
   /** Unique to this process: `host:pid:random`. */

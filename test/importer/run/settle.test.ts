@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { freeName } from '../../../db/control/entries.js';
 import { insertOrg } from '../../../db/control/orgs.js';
 import { claimRun, findRun, openManualRun, openSlotRun, releaseRun } from '../../../db/control/runs.js';
-import { dropAbandonedChecks } from '../../../importer/check/check.js';
+import { dropAbandonedTrials } from '../../../importer/check/trialplan.js';
 import { dropStages, openStage } from '../../../importer/plan/stage.js';
-import type { RunStep } from '../../../importer/run/run.js';
+import type { RunStep } from '../../../importer/run/deps.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv, importMoment } from '../../support/company.js';
@@ -44,7 +44,7 @@ onBothDatabases('settling', (open) => {
     const labels = [`run_${id}_7`, `run_${id}1_1`, old, recent];
     const stages = [];
     for (const label of labels) stages.push(await openStage(settings, directory, label));
-    await dropAbandonedChecks({ settings, directory, now: () => importMoment });
+    await dropAbandonedTrials({ settings, directory, now: () => importMoment });
     await workNext(acme.deps);
     const left: string[] = [];
     await dropStages(settings, directory, (label) => {

@@ -1,4 +1,4 @@
-/** Writes what goes back to the sender, sealed: the report and the rejected rows of each file, the summary of the run (R1). */
+/** Writes the reports on one file, sealed to its organization: its findings, and its rejected rows (rule R1). */
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { OrgOptions } from '../../db/control/importoptions.js';
