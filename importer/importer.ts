@@ -18,16 +18,16 @@ export interface ImporterDeps extends RunDeps {
 }
 
 export interface RunningImporter {
-  /** A run was opened: look at once. */
+  /** Looks for a run at once, because one was opened. */
   nudge(): void;
   /** Resolves when the work is at a safe point: a run is either applied and settled, or given back. */
   stop(): Promise<void>;
 }
 
-/** Runs opened by commands of other processes are found by looking. */
+/** How often the database is asked for runs that other processes opened. */
 const lookEveryMs = 1_000;
 const pauseAfterFailureMs = 5_000;
-/** How often the files of dry runs are looked for that have been there long enough. */
+/** How often checked files below `/dry-run` are removed. */
 const sweepEveryMs = 60_000;
 
 export async function startImporter(deps: ImporterDeps): Promise<RunningImporter> {
@@ -47,7 +47,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
   const work = async () => {
     while (!isStopping) {
       const result = await workNext({ ...deps, isStopping: () => isStopping, onClaim }).catch((error: Error) => {
-        deps.logger.error('the importer waits', { reason: error.message });
+        deps.logger.error('could not look for a run to import; will retry in 5 s', { reason: error.message });
         return 'left' as const;
       });
       isRunning = false;
@@ -59,18 +59,22 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     const mustYield = () => isRunning || isStopping;
     while (!isStopping) {
       await openUploadRuns({ ...deps, onOpen: nudge }).catch((error: Error) =>
-        deps.logger.error('what came waits', { reason: error.message }),
+        deps.logger.error('could not open runs for new uploads; will retry with the next look', {
+          reason: error.message,
+        }),
       );
       const result = isRunning
         ? ('left' as const)
         : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
-            deps.logger.error('checks wait', { reason: error.message });
+            deps.logger.error('could not look for files to check; will retry in 5 s', { reason: error.message });
             return 'left' as const;
           });
       if (result === 'checked') continue;
       if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
         await removeCheckedDryRuns(deps).catch((error: Error) =>
-          deps.logger.error('dry runs stay', { reason: error.message }),
+          deps.logger.error('could not remove checked files below /dry-run; will retry in 60 s', {
+            reason: error.message,
+          }),
         );
         sweptAt = performance.now();
       }

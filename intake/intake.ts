@@ -13,10 +13,10 @@ import { isInControl, sealAndCommit } from '../storage/blobcommit.js';
 import { createBlob, openBlobOf, removeBlob } from '../storage/blobs.js';
 import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
-import { createShelves, shareSyncs } from '../storage/foldersync.js';
+import { shareSyncs, subfolderPicker } from '../storage/foldersync.js';
 import { findOwnPartial, openPartial, removePartials } from '../storage/partials.js';
 import { checkPath, isBelow, isFixed, requireWritable, splitPath } from '../storage/path.js';
-import { Room } from '../storage/quota.js';
+import { Quota } from '../storage/quota.js';
 import { findRecipient } from '../storage/recipient.js';
 import type { SealStep } from '../storage/sealedwriter.js';
 import type { SealCrew } from '../storage/sealingthreads.js';
@@ -65,10 +65,10 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   const shared: Shared = {
     ...deps,
     disk,
-    nextShelf: createShelves(),
+    nextSubfolder: subfolderPicker(),
     commits,
     open,
-    room: new Room({ ...deps, disk }),
+    room: new Quota({ ...deps, disk }),
   };
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
@@ -83,9 +83,9 @@ export function createIntake(deps: IntakeDeps): IntakeService {
 interface Shared extends IntakeDeps {
   disk: Disk;
   /** The folder of the next blob. */
-  nextShelf: () => string;
+  nextSubfolder: () => string;
   commits: GroupCommit;
-  room: Room;
+  room: Quota;
   open: Set<Upload>;
 }
 
@@ -213,13 +213,13 @@ class SenderIntake implements Intake {
   }
 
   async #beginContent(beginning: Beginning, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
-    const { control, paths, settings, disk, nextShelf, crew } = this.#deps;
+    const { control, paths, settings, disk, nextSubfolder, crew } = this.#deps;
     const base = truncate ? null : await this.#openBase(beginning);
     const { uploadWindowBytes } = settings;
     const { maxFileBytes } = limits;
     try {
       const create = async () =>
-        createBlob(paths, await findRecipient(control.read, this.#org.id), { disk, crew, shelf: nextShelf() });
+        createBlob(paths, await findRecipient(control.read, this.#org.id), { disk, crew, subfolder: nextSubfolder() });
       return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
     } catch (error) {
       await base?.reader?.close();

@@ -1,11 +1,11 @@
-/** Virtual paths: how a client's words become a path, which names are allowed, and what a name says about the file. */
+/** Virtual paths: turns a client's bytes into a path, checks names, and derives from a path how its file is treated. */
 import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
 import { SpaceError } from './types.js';
 
 export const maxNameBytes = 255;
 export const maxDepth = 32;
 
-/** Names that clients give to what they have not finished: WinSCP, lftp, rclone, browsers, editors. */
+/** Names that clients give to unfinished files: WinSCP, lftp, rclone, browsers, editors. */
 const temporaryName = /^[.~]|~$|\.(part|filepart|partial|tmp|temp|uploading|upload|crdownload|inprogress)$/i;
 
 /**
@@ -79,12 +79,12 @@ export function isReadOnly(path: string): boolean {
   return readOnlyRoots.some((root) => path === root || isBelow(path, root));
 }
 
-/** Whether a folder is always there, whatever the database has of it, and stays. */
+/** Whether a folder always exists, with or without a row, and can't be removed or renamed. */
 export function isFixed(path: string): boolean {
   return path === '/' || path === dryRunRoot || readOnlyRoots.includes(path);
 }
 
-/** What becomes of a complete file of this path. */
+/** The state that a complete upload of this path gets. */
 export function destinationOf(path: string): 'stored' | 'queued' | 'dry_run' {
   if (isTemporary(path)) return 'stored';
   return isBelow(path, dryRunRoot) ? 'dry_run' : 'queued';

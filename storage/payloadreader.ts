@@ -26,7 +26,7 @@ interface Window {
 const noWindow: Window = { first: 0, count: 0, sealed: Buffer.alloc(0) };
 
 /** Every method throws SealError when the bytes are not what was sealed, and errors of the file system as they come. */
-export class Payload {
+export class PayloadReader {
   readonly #place: PayloadPlace;
   /** Sealed bytes read ahead; kept for the next read, and their memory for the next window. */
   #window: Window = noWindow;

@@ -1,4 +1,4 @@
-/** One organization's virtual tree: rows of the control database, with four folders that are always there, three of them read-only. */
+/** One organization's virtual tree: rows of the control database, and four folders that always exist, three of them read-only. */
 import type { Paths } from '../config/paths.js';
 import type { Db, Queryable } from '../db/connection.js';
 import { findBlob } from '../db/control/blobs.js';

@@ -35,18 +35,18 @@ export interface CheckWorkerDeps extends Omit<RunDeps, 'onStep'> {
   mustYield: () => boolean;
 }
 
-/** How often a check looks whether a run of the organization was opened. */
+/** How often a check asks whether a run of the organization was opened. */
 const lookEveryMs = 1_000;
 /** Files of one check. */
 const mostFiles = 50;
 
-/** Makes one check, if one is due. */
+/** Checks the files of one organization, if some are due. `left`: the check was given up or failed. */
 export async function checkNext(deps: CheckWorkerDeps): Promise<'idle' | 'checked' | 'left'> {
   const { control, settings, now, owner } = deps;
   for (const unchecked of await listUnchecked(control.read)) {
     if (!isSettled(unchecked, now())) continue;
     const org = await findOrg(control.read, unchecked.org);
-    // A check would give way to its run: those of others need not wait for that.
+    // This check would be given up for the run: check another organization meanwhile.
     if (org === null || (await listUnendedRuns(control.read, org.id)).length > 0) continue;
     const leaseMs = settings.leaseSeconds * 1000;
     if (!(await takeCheckLease(control.write, org.id, owner, now(), leaseMs))) continue;
@@ -67,10 +67,13 @@ async function checkWithLease(
     try {
       isLost ||= !(await renewCheckLease(control.write, org.id, owner, now() + leaseMs));
     } catch (error) {
-      logger.warn('the lease of a check was not renewed', { org: org.id, reason: (error as Error).message });
+      logger.warn('could not renew the lease of a check; will retry before it ends', {
+        org: org.id,
+        reason: (error as Error).message,
+      });
     }
   };
-  // What another process imports now needs no check of what it would do, and the machine has better things to do.
+  // Files that another process is importing need no check, and the import needs the machine.
   let isImported = false;
   const look = async () => {
     isImported ||= (await listUnendedRuns(control.read, org.id).catch(() => [])).length > 0;
@@ -86,7 +89,12 @@ async function checkWithLease(
     return 'checked';
   } catch (error) {
     if (error instanceof ImportError) await forgetAttempt(control.write, ids);
-    else logger.error('files were not checked', { org: org.id, uploads: ids, reason: (error as Error).message });
+    else
+      logger.error('could not check uploads before their import; will retry, three attempts in all', {
+        org: org.id,
+        uploads: ids,
+        reason: (error as Error).message,
+      });
     return 'left';
   } finally {
     for (const timer of timers) clearInterval(timer);

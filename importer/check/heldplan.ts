@@ -1,4 +1,4 @@
-/** Plans the files of a held run anew, so that an operator sees whom it would change; applies nothing. */
+/** Plans the files of a held run again, so that an operator sees the changes that it would make; applies nothing. */
 import type { Org } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import { listHeld } from '../../db/control/uploads.js';
@@ -12,7 +12,7 @@ export interface HeldPlan {
   stage: Stage;
   /** Names of the files, by their places in the plan. */
   files: readonly string[];
-  /** false: the directory or the settings changed since the run was counted: an approval counts it anew. */
+  /** false: the directory or the settings changed since the run was held, so an approval would count it again. */
   isAsCounted: boolean;
 }
 

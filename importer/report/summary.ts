@@ -141,7 +141,7 @@ export function describeNewFields({ newFields = [] }: Pick<FileOutcome, 'newFiel
   ];
 }
 
-/** Of a refused file the other rows have not been applied either: to send the mended ones alone would lose them. */
+/** The other rows of a refused file were not applied either: sending the mended rows alone would lose them. */
 export function describeRejected({ refusal }: Pick<FileOutcome, 'refusal'>): string {
   return refusal === null
     ? 'rejected rows, to be mended and sent again,'

@@ -1,4 +1,4 @@
-/** Files to begin with, for the people who fill them: the exact labels, an organization's own fields, and an example beside. */
+/** Renders the files in `/templates`: empty CSV files with the exact labels and the organization's own fields, and an example. */
 import type { Org } from '../../db/control/orgs.js';
 import type { Field } from '../../db/directory/fields.js';
 import { formatDate } from '../read/dates.js';

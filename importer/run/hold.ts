@@ -32,12 +32,12 @@ export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ summa
   return { summary };
 }
 
-/** What is approved is exactly what was counted, and for a time. */
+/** An approval is for exactly the plan that was counted, and for a limited time. */
 function isApproved({ approval }: Run, digest: string, now: number): boolean {
   return approval !== null && approval.digest === digest && now <= approval.until;
 }
 
-/** Each file's report begins with why nothing of it is applied yet. */
+/** Puts the reasons at the top of each file's report. */
 async function addHoldReasons({ stage, planned }: PlannedRun, reasons: readonly HoldReason[]): Promise<void> {
   for (const [file, { refusal }] of planned.entries()) {
     if (refusal !== null) continue;

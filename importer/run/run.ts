@@ -1,4 +1,4 @@
-/** One run from top to bottom: claim the files, stage, plan, apply, report, archive. Safe to be killed on any line. */
+/** One run from its first step to its last: claim the files, stage, plan, report, apply, archive. May be killed on any line. */
 import { findOrg, type Org } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
@@ -20,19 +20,19 @@ import { applyWithReports } from './reportedapply.js';
 import { openSettlement, type SealedSettlement } from './sealedsettlement.js';
 import { undoRun } from './undo.js';
 
-/** Times that a plan is made anew because the directory changed under it. */
+/** How often a run is planned again because the directory changed meanwhile. */
 const planAttempts = 5;
 
 /**
  * Works on a claimed run until it is settled. A run that was applied before a crash is only settled.
- * @param tell is told the progress; it throws ImportError when the run must be left alone.
+ * @param tell gets the progress, and throws ImportError when this process must stop working on the run.
  * @returns the summary, also of a run that is held now; null when another importer settled the run.
  */
 export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress) => void): Promise<RunSummary | null> {
   const { control, directory, now, onStep } = deps;
   const org = await findOrg(control.read, run.org);
-  if (org === null) throw new Error(`run ${run.id} is of an organization that is gone`);
-  // A run has one importer: whoever else was at work on it has lost its lease, or died, and its stage ends with it.
+  if (org === null) throw new Error(`the organization of run ${run.id} was removed`);
+  // A run has one importer: an earlier one lost its lease or died, so its stages may be dropped.
   await dropStages(deps.settings, directory, (label) => label.startsWith(labelOf(run)));
   const begin = run.kind === 'undo' ? undo : importQueue;
   const applied = (await findApplied(directory.read, run.id)) as SealedSettlement | null;
@@ -49,7 +49,7 @@ function labelOf(run: Run): string {
   return `run_${run.id}_`;
 }
 
-/** What is to be settled; or the run is held, and null says that somebody else holds it. */
+/** The settlement of an applied run; or the summary of a held one, null if another importer took the run over. */
 type Ending = Settlement | { held: RunSummary | null };
 
 async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => void): Promise<Ending> {
@@ -70,7 +70,7 @@ function undo(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => v
   return inStage(deps, run, (stage) => undoRun(deps, run, org, stage, tell));
 }
 
-/** Plans and applies in a stage; anew in another one where the directory changed meanwhile. */
+/** Plans and applies in a stage, and again in a new one when the directory changed meanwhile. */
 async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const stage = await openStage(deps.settings, deps.directory, `${labelOf(run)}${run.attempts}`);
@@ -101,7 +101,7 @@ async function planAndApply(
     settings,
     stage,
     org,
-    // What is approved is what was counted: it keeps its date.
+    // An approval is for the plan that was counted, so the plan keeps its date.
     today: run.hold?.today ?? dateIn(org.timeZone, moment),
     now: moment,
     ...known,

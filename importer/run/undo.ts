@@ -20,7 +20,7 @@ import type { Progress, RunSummary } from '../types.js';
 import type { RunDeps } from './deps.js';
 import { applyWithReports } from './reportedapply.js';
 
-/** Why a value was left alone, for people. */
+/** The reason why a value was left unchanged, for people. */
 const reasons: Record<Fate, string> = {
   changed: 'it was changed since',
   gone: 'what it was before is not there any more',
@@ -31,7 +31,7 @@ const reasons: Record<Fate, string> = {
 };
 
 /**
- * Plans, applies and leaves what is to be settled.
+ * Plans and applies the undo; returns what is left to be settled.
  * @throws ImportError `unsafe` when the organization would be left without an admin; DatabaseError `conflict` when the
  *   directory changed meanwhile.
  */
@@ -95,13 +95,13 @@ export function countUndone({ users, teams, deactivated }: UndoOutcome): Pick<Ru
   return { users: { ...noCounts(), updated: users, deactivated }, teams: { ...noCounts(), updated: teams } };
 }
 
-/** A value that an undo restores, or leaves alone for a reason. */
+/** A value that an undo restores, or leaves unchanged for a reason. */
 export interface UndoneValue {
   /** user, team or field. */
   what: string;
   name: string;
   column: string;
-  /** What it was before the run, and what the run made it. */
+  /** Its value before the run, and the value that the run gave it. */
   before: string | null;
   after: string | null;
   /** null: it is restored. */

@@ -31,24 +31,31 @@ const lookEveryMs = 5_000;
 export function startTemplates(deps: TemplateDeps): Rounds {
   const seen = new Map<string, string>();
   return startRounds(async () => {
-    await followTemplates(deps, seen).catch((error: Error) =>
-      deps.logger.error('templates wait', { reason: error.message }),
+    await updateTemplates(deps, seen).catch((error: Error) =>
+      deps.logger.error(`could not list organizations for their /templates; will retry in ${lookEveryMs / 1000} s`, {
+        reason: error.message,
+      }),
     );
     return lookEveryMs;
   });
 }
 
-/** @param seen what each organization's templates were last made from; one that is the same is passed over. */
-export async function followTemplates(deps: TemplateDeps, seen: Map<string, string>): Promise<void> {
+/** @param seen by organization: the state from which its templates were last written; unchanged ones are skipped. */
+export async function updateTemplates(deps: TemplateDeps, seen: Map<string, string>): Promise<void> {
   const versions = await listVersions(deps.directory.read);
   for (const org of await listOrgs(deps.control.read)) {
     if (org.sealedIdentity === null) continue;
     const { name, dateFormat, teamsMode, recipient, options } = org;
     const key = JSON.stringify([versions.get(org.id) ?? 0, name, dateFormat, teamsMode, recipient, options]);
     if (seen.get(org.id) === key) continue;
-    for (const template of renderTemplates(org, await listFields(deps.directory.read, org.id)))
-      await writeTemplate(deps, org, template);
-    seen.set(org.id, key);
+    try {
+      for (const template of renderTemplates(org, await listFields(deps.directory.read, org.id)))
+        await writeTemplate(deps, org, template);
+      seen.set(org.id, key);
+    } catch (error) {
+      const message = `could not write /templates of ${org.id}; will retry in ${lookEveryMs / 1000} s`;
+      deps.logger.error(message, { org: org.id, reason: (error as Error).message });
+    }
   }
 }
 
