@@ -8,7 +8,7 @@ const blobsPerSubfolder = 128;
 
 interface Folder {
   running: Promise<void> | null;
-  /** Begins when `running` ends; whoever comes until then joins it. */
+  /** Begins when `running` ends; callers until then share it. */
   next: Promise<void> | null;
 }
 

@@ -21,7 +21,7 @@ export function decodePath(bytes: Uint8Array): string {
 }
 
 /**
- * The absolute path of what a client asked for: relative to the root, empty and `.` parts dropped, `..` stepping up
+ * The absolute form of a client's path: relative to the root, empty and `.` parts dropped, `..` stepping up
  * and never above the root.
  * @throws SpaceError `bad_name`
  */

@@ -46,8 +46,8 @@ export class Quota {
   }
 
   /**
-   * For one upload. `isNew`: its name is not there yet. `resumedBytes`: what is stored already of what it goes on from, and
-   * goes when it is complete.
+   * Begins the claim of one upload. `isNew`: no file has its name yet. `resumedBytes`: stored bytes of the partial that it
+   * resumes, which are removed when it is complete.
    * @throws SpaceError `quota`, `no_space`
    */
   async claim(org: Org, isNew: boolean, resumedBytes: number): Promise<Claim> {

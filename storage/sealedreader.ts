@@ -40,7 +40,7 @@ export class BlobReader {
   }
 
   /**
-   * Opens what an upload left that was cut off. `size`: what is known to be there; null: as many whole chunks as the file
+   * Opens the partial of an upload that was cut off. `size`: the bytes known to be kept; null: as many whole chunks as the file
    * has. It ends with a last chunk unless only whole ones were kept. Takes the file over.
    */
   static async openPartial(

@@ -28,7 +28,7 @@ export interface PartialSecret {
   headerBytes: number;
 }
 
-/** What a crash can separate: all bytes with the system, all on the disk, in place under their name. */
+/** Steps that a crash can separate: all bytes given to the system, all on the disk, the file moved to its final name. */
 export type SealStep = 'sealed' | 'synced' | 'moved';
 
 interface Destination {
@@ -72,7 +72,7 @@ export class BlobWriter {
     return this.sealedBytes + this.#block.length;
   }
 
-  /** Plaintext bytes that are sealed: what could be read back if the process died once they are written. */
+  /** Plaintext bytes that are sealed, and can be read back after a crash once they are written. */
   get sealedBytes(): number {
     return this.#sealedChunks * chunkBytes;
   }
@@ -94,14 +94,14 @@ export class BlobWriter {
     return true;
   }
 
-  /** Drops the end; false, and nothing done, when that would open what is sealed. */
+  /** Drops the end; false, and nothing done, when that would cut into sealed chunks. */
   truncate(size: number): boolean {
     if (size > this.size || (size <= this.sealedBytes && this.#sealedChunks > 0)) return false;
     this.#block.cut(size - this.sealedBytes);
     return true;
   }
 
-  /** Reads back what was written, with the key that this process still holds. */
+  /** Reads written bytes back with the key that this process still holds. */
   async read(offset: number, length: number): Promise<Buffer> {
     const end = Math.min(offset + length, this.size);
     if (offset >= end) return Buffer.alloc(0);

@@ -47,7 +47,7 @@ function toEntry(row: EntryRow): Entry {
   return { path, name, kind, size, mode: writable ? row.mode : row.mode & ~0o222, mtimeMs, atimeMs, writable };
 }
 
-/** How an upload looks that was cut off: a file, as long as what a later upload may go on from. */
+/** How clients see a partial: as a file of the size that a later upload may resume from. */
 function toPartialEntry({ dir, name, size, mode, mtimeMs, atimeMs }: PartialRow): Entry {
   return { path: joinPath(dir, name), name, kind: 'file', size, mode, mtimeMs, atimeMs, writable: true };
 }
@@ -185,7 +185,7 @@ class OrgSpace implements Space {
     return (await findBlob(this.#deps.control.read, blobId!))?.sha256 ?? null;
   }
 
-  /** What was sealed to an identity that is destroyed is lost, not damaged. */
+  /** A file that was sealed to a destroyed identity is reported as destroyed, not as damaged. */
   async #explain(blobId: string, error: unknown): Promise<unknown> {
     const { control } = this.#deps;
     const sealedTo = (await findBlob(control.read, blobId))?.sealedTo;
@@ -249,7 +249,7 @@ class OrgSpace implements Space {
   }
 }
 
-/** A complete file hides what is left of an upload of the same name. Both in the order of their names, and the result. */
+/** Merges two lists in the order of their names; a complete file hides a partial of the same name. */
 function mergeEntries(entries: Entry[], partials: Entry[], limit: number): Entry[] {
   if (partials.length === 0) return entries;
   const names = new Set(entries.map((entry) => entry.name));

@@ -41,7 +41,7 @@ export type SpaceErrorCode =
   | 'withheld'
   /** The organization's identity was destroyed: its files are gone for good, and it takes none before it has a new one. */
   | 'destroyed'
-  /** The stored bytes are not what was stored (broken seal, missing blob). */
+  /** The stored bytes were changed or are missing (broken seal, missing blob). */
   | 'damaged'
   /** Disk full, I/O error, database gone: the client may try again. */
   | 'failed'

@@ -8,8 +8,8 @@ import type { Issue, Progress, RunSummary } from '../types.js';
 import { planTrial, summarizeTrial, type TrialDeps } from './trialplan.js';
 
 /**
- * What a run would do with the file now.
- * @param onIssues is given everything that is wrong, in the order of the lines.
+ * The summary of a run that would import the file now.
+ * @param onIssues gets the refusals, faults and warnings in the order of the lines.
  */
 export async function checkFile(
   deps: TrialDeps,

@@ -97,7 +97,7 @@ export async function writeHeldReports(
   return { reports: set.reports, summary };
 }
 
-/** A file's name without `.csv`: what the names of its reports begin with. */
+/** A file's name without `.csv`; the names of its reports begin with it. */
 export function stemOf(name: string): string {
   return name.replace(/\.csv$/i, '');
 }

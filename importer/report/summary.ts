@@ -148,7 +148,7 @@ export function describeRejected({ refusal }: Pick<FileOutcome, 'refusal'>): str
     : 'faulty rows, to be mended in the whole file, which is then sent again,';
 }
 
-/** `3 created, 1 updated`; what is zero is left out. */
+/** `3 created, 1 updated`; zeros are left out. */
 export function describeCounts(counts: Counts): string {
   const parts = shown
     .filter(([name]) => counts[name] > 0)

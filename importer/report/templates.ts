@@ -12,7 +12,7 @@ export interface Template {
   text: string;
 }
 
-/** What each column takes, and a value that may stand in it. */
+/** The meaning of a column, and a value as an example. */
 type Column = [label: string, meaning: string, example: string];
 
 /**

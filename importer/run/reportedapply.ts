@@ -23,7 +23,7 @@ export interface ReportedPlan extends Pick<Application, 'uploads' | 'version'> {
 }
 
 /**
- * What is left to be settled. The reports are removed when the run is not applied with them.
+ * Returns the settlement that is left to do. Removes the reports when the run is not applied with them.
  * @throws DatabaseError as applyPlan
  */
 export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promise<Settlement> {

@@ -31,7 +31,7 @@ const reasons: Record<Fate, string> = {
 };
 
 /**
- * Plans and applies the undo; returns what is left to be settled.
+ * Plans and applies the undo; returns the settlement that is left to do.
  * @throws ImportError `unsafe` when the organization would be left without an admin; DatabaseError `conflict` when the
  *   directory changed meanwhile.
  */
