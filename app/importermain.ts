@@ -6,7 +6,7 @@ import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { openControl, openDirectory } from '../db/connection.js';
 import { type RunningImporter, startImporter } from '../importer/importer.js';
-import type { RunDeps } from '../importer/run/run.js';
+import type { RunDeps } from '../importer/run/deps.js';
 import { createMasterSecrets, type KnownSecrets } from '../keys/master/secrets.js';
 import type { ParentMessage } from './importerprocess.js';
 import { composeKeyring } from './sessionplace.js';

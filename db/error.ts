@@ -51,3 +51,9 @@ export function describeDatabaseFailure(error: unknown): string | null {
   // knex puts the statement before the driver's own words.
   return isKnown ? `the database failed: ${message?.split(' - ').at(-1) ?? code}` : null;
 }
+
+/** Whether the connection ended before the server's answer came: a COMMIT that was sent may still take place. */
+export function isConnectionLost(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return networkFailures.test(code ?? '') || /Connection terminated/.test(message ?? '');
+}

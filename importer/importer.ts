@@ -1,8 +1,10 @@
 /** Starts and stops the importer: slots, runs, checks, deactivations and retention. It runs in a process beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dropAbandonedChecks } from './check/check.js';
-import { checkNext, removeSpent } from './check/checkqueue.js';
-import type { RunDeps } from './run/run.js';
+
+import { checkNext } from './check/checkworker.js';
+import { removeCheckedDryRuns } from './check/dryrunfiles.js';
+import { dropAbandonedTrials } from './check/trialplan.js';
+import type { RunDeps } from './run/deps.js';
 import { workNext } from './run/worker.js';
 import { startDeactivations } from './schedule/deactivations.js';
 import { startSilence } from './schedule/expectations.js';
@@ -16,7 +18,7 @@ export interface ImporterDeps extends RunDeps {
 }
 
 export interface RunningImporter {
-  /** Looks for runs at once: one was opened. */
+  /** Looks for a run at once, because one was opened. */
   nudge(): void;
   /** Resolves at a safe point: the current run is applied and settled, or given back. */
   stop(): Promise<void>;
@@ -62,13 +64,13 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
       const result = isRunning
         ? ('left' as const)
         : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
-            deps.logger.error('could not check a queued file; will retry in 5 s', { reason: error.message });
+            deps.logger.error('could not look for files to check; will retry in 5 s', { reason: error.message });
             return 'left' as const;
           });
       if (result === 'checked') continue;
       if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
-        await removeSpent(deps).catch((error: Error) =>
-          deps.logger.error('could not remove the files of old dry runs; will retry in 60 s', {
+        await removeCheckedDryRuns(deps).catch((error: Error) =>
+          deps.logger.error('could not remove checked files below /dry-run; will retry in 60 s', {
             reason: error.message,
           }),
         );
@@ -78,7 +80,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
       await sleep(isRunning ? lookEveryMs : pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
-  await dropAbandonedChecks(deps);
+  await dropAbandonedTrials(deps);
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;

@@ -3,19 +3,21 @@ import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
-import { findBlob, isBlobLive } from '../db/control/blobs.js';
+import { isBlobLive } from '../db/control/blobs.js';
 import { type EntryRow, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, type PartialRow } from '../db/control/partials.js';
 import { KeyError } from '../keys/error.js';
 import { loadOrCreateNodeKey } from '../keys/master/nodekey.js';
+import { isInControl, sealAndCommit } from '../storage/blobcommit.js';
 import { createBlob, openBlobOf, removeBlob } from '../storage/blobs.js';
 import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
-import { createShelves, shareSyncs } from '../storage/foldersync.js';
+import { shareSyncs, subfolderPicker } from '../storage/foldersync.js';
 import { findOwnPartial, openPartial, removePartials } from '../storage/partials.js';
 import { checkPath, isBelow, isFixed, requireWritable, splitPath } from '../storage/path.js';
-import { Room } from '../storage/quota.js';
+import { Quota } from '../storage/quota.js';
+import { findRecipient } from '../storage/recipient.js';
 import type { SealStep } from '../storage/sealedwriter.js';
 import type { SealCrew } from '../storage/sealingthreads.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/storagelimits.js';
@@ -23,7 +25,6 @@ import { SpaceError } from '../storage/types.js';
 import { type Base, Content } from './content.js';
 import { GroupCommit, type Work } from './groupcommit.js';
 import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
-import { findRecipient } from './recipient.js';
 import { ResumeRecord } from './resume.js';
 import { removeFile, renamePath, requireFree } from './treechanges.js';
 import type { BeginOptions, Intake, Receipt, Sender, Upload } from './types.js';
@@ -64,10 +65,10 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   const shared: Shared = {
     ...deps,
     disk,
-    nextShelf: createShelves(),
+    nextSubfolder: subfolderPicker(),
     commits,
     open,
-    quota: new Room({ ...deps, disk }),
+    quota: new Quota({ ...deps, disk }),
   };
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
@@ -82,9 +83,9 @@ export function createIntake(deps: IntakeDeps): IntakeService {
 interface Shared extends IntakeDeps {
   disk: Disk;
   /** The folder of the next blob. */
-  nextShelf: () => string;
+  nextSubfolder: () => string;
   commits: GroupCommit;
-  quota: Room;
+  quota: Quota;
   open: Set<Upload>;
 }
 
@@ -212,13 +213,13 @@ class SenderIntake implements Intake {
   }
 
   async #beginContent(state: PathState, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
-    const { control, paths, settings, disk, nextShelf, crew } = this.#deps;
+    const { control, paths, settings, disk, nextSubfolder, crew } = this.#deps;
     const base = truncate ? null : await this.#openBase(state);
     const { uploadWindowBytes } = settings;
     const { maxFileBytes } = limits;
     try {
       const create = async () =>
-        createBlob(paths, await findRecipient(control.read, this.#org.id), { disk, crew, shelf: nextShelf() });
+        createBlob(paths, await findRecipient(control.read, this.#org.id), { disk, crew, subfolder: nextSubfolder() });
       return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
     } catch (error) {
       await base?.reader?.close();
@@ -240,25 +241,16 @@ class SenderIntake implements Intake {
   }
 
   async #publish(upload: ClosedUpload): Promise<Receipt> {
-    const published = await this.#deps.commits
-      .run((tx) => publishUpload(tx, upload))
-      .catch(async (error) => {
-        await this.#removeUnpublished(upload.blob.id);
-        throw error;
-      });
+    const { commits, control, paths, disk, logger } = this.#deps;
+    const published = await sealAndCommit({
+      ...{ paths, disk, logger },
+      isNamed: isInControl(control),
+      seal: (keep) => keep(upload.blob),
+      commit: () => commits.run((tx) => publishUpload(tx, upload)),
+    });
     this.#deps.onStep?.('committed');
     await this.#release(published.freed);
     return published.receipt;
-  }
-
-  /** A commit whose answer was lost may have happened: only a blob that the database does not know is removed. */
-  async #removeUnpublished(blobId: string): Promise<void> {
-    try {
-      if ((await findBlob(this.#deps.control.read, blobId)) === null)
-        await removeBlob(this.#deps.paths, blobId, this.#deps.disk);
-    } catch (cause) {
-      this.#context.warn('could not remove the blob of a failed upload; retention will remove it', cause);
-    }
   }
 
   /** Records the end of an unpublished upload: keeps or deletes its partial, and adds the audit record. */

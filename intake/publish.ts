@@ -15,11 +15,12 @@ import {
 import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
+import { supersededFolder } from '../db/control/treelayout.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
 import { destinationOf, joinPath, splitPath } from '../storage/path.js';
+import { requireOpenable } from '../storage/recipient.js';
 import type { SealedBlob } from '../storage/sealedwriter.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
-import { requireOpenable } from './recipient.js';
 import type { Receipt, Sender } from './types.js';
 
 export interface ClosedUpload {
@@ -51,7 +52,7 @@ export interface Published {
 export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promise<Published> {
   const { org, sender, path, blob, closedAt } = upload;
   const { dir, name } = splitPath(path);
-  await requireOpenable(tx, org.id, blob);
+  await requireOpenable(tx, org.id, [blob]);
   if (!(await ensureFolders(tx, org.id, dir, closedAt))) throw new SpaceError('not_a_folder', `${dir} is a file`);
   const existing = await lockEntry(tx, org.id, path);
   if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
@@ -102,7 +103,7 @@ export async function replaceEntry(
 ): Promise<void> {
   const upload = entry.uploadId === null ? null : await findUpload(tx, entry.uploadId);
   if (upload?.state === 'queued' || upload?.state === 'held') {
-    const dir = `/archive/${DateTime.fromMillis(at, { zone: org.timeZone }).toISODate()}/superseded`;
+    const dir = supersededFolder(DateTime.fromMillis(at, { zone: org.timeZone }).toISODate()!);
     await ensureFolders(tx, org.id, dir, at);
     const name = await freeName(tx, org.id, dir, entry.name);
     const archivedAs = joinPath(dir, name);

@@ -5,6 +5,7 @@ import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
 import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { findPartial, forgetPartials } from '../db/control/partials.js';
+import { dryRunRoot } from '../db/control/treelayout.js';
 import {
   findUpload,
   moveUpload,
@@ -13,7 +14,7 @@ import {
   unqueueUpload,
   withdrawUpload,
 } from '../db/control/uploads.js';
-import { checkPath, destinationOf, dryRunRoot, isBelow, joinPath, splitPath } from '../storage/path.js';
+import { checkPath, destinationOf, isBelow, joinPath, splitPath } from '../storage/path.js';
 import { requireFolder } from '../storage/space.js';
 import { SpaceError } from '../storage/types.js';
 import { audit, type Freed, replaceEntry } from './publish.js';

@@ -40,7 +40,7 @@ export async function createHeader(recipient: string): Promise<NewHeader> {
 /**
  * Opens the header that `start`, the first bytes of a file, begins with, by any of the identities (one a line). null:
  * `start` does not reach its end.
- * @throws Error when it is no age file, was changed, or was sealed for somebody else
+ * @throws Error when it is no age file, was changed, or was sealed to another recipient
  */
 export async function openHeader(start: Buffer, identities: string): Promise<Header | null> {
   const parts = splitHeader(start);
@@ -50,8 +50,8 @@ export async function openHeader(start: Buffer, identities: string): Promise<Hea
 }
 
 /**
- * As openHeader, and what to put in its place so that `recipient` opens the file and nobody else. File key and nonce,
- * and so every chunk of the payload, stay what they are.
+ * As openHeader, with the new header (`bytes`) that only `recipient` opens. File key and nonce are kept, and so every chunk
+ * of the payload.
  */
 export async function rewrapHeader(
   start: Buffer,

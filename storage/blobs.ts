@@ -1,4 +1,4 @@
-/** The blob store: sealed files under random ids. It knows no names and no database. */
+/** The blob store: creates, opens and removes sealed files under random ids. It knows neither their names nor the database. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
@@ -9,7 +9,7 @@ import { BlobWriter } from './sealedwriter.js';
 import type { SealCrew } from './sealingthreads.js';
 import { SpaceError } from './types.js';
 
-/** Where a blob lies; two letters of its id keep the folders small. */
+/** A blob's path; subfolders named by the first two letters of the ids keep folders small. */
 export function blobPath(paths: Pick<Paths, 'blobs'>, id: string): string {
   return join(paths.blobs, id.slice(0, 2), id);
 }
@@ -17,9 +17,9 @@ export function blobPath(paths: Pick<Paths, 'blobs'>, id: string): string {
 export interface BlobOptions {
   /** Default: the real one. */
   disk?: Disk;
-  /** The two letters of its folder; default: random ones. */
-  shelf?: string;
-  /** Who seals it once it is large; default: this thread. */
+  /** The two letters of its subfolder; default: random ones. */
+  subfolder?: string;
+  /** Threads that seal it once it is large; default: this thread does. */
   crew?: SealCrew | null;
 }
 
@@ -27,9 +27,9 @@ export interface BlobOptions {
 export async function createBlob(
   paths: Pick<Paths, 'blobs' | 'partials'>,
   recipient: string,
-  { disk = systemDisk, shelf = randomBytes(1).toString('hex'), crew = null }: BlobOptions = {},
+  { disk = systemDisk, subfolder = randomBytes(1).toString('hex'), crew = null }: BlobOptions = {},
 ): Promise<BlobWriter> {
-  const id = shelf + randomBytes(15).toString('hex');
+  const id = subfolder + randomBytes(15).toString('hex');
   const partialPath = join(paths.partials, id);
   try {
     const header = await createHeader(recipient);
@@ -42,7 +42,7 @@ export async function createBlob(
 
 /**
  * Opens a blob with the organization's identities (`AGE-SECRET-KEY-…`, one a line).
- * @throws SpaceError `damaged` when it is missing or not what was sealed, `failed` when the disk fails
+ * @throws SpaceError `damaged` when it is missing or was changed, `failed` when the disk fails
  */
 export async function openBlob(
   paths: Pick<Paths, 'blobs'>,
@@ -61,8 +61,8 @@ export async function openBlob(
 }
 
 /**
- * As openBlob, with the identities that the organization has now; asked again when the blob does not open, because the
- * organization may have got a new one, and the blob its header, between the two.
+ * As openBlob, with the organization's current identities. Reads them again when the blob does not open, because a rotation
+ * may have replaced the identity and the blob's header meanwhile.
  */
 export async function openBlobOf(
   paths: Pick<Paths, 'blobs'>,
@@ -80,7 +80,7 @@ export async function openBlobOf(
   }
 }
 
-/** Removes a blob's bytes; one that is gone already is fine. Throws SpaceError `failed`. */
+/** Removes a blob's bytes if they exist. @throws SpaceError `failed` */
 export async function removeBlob(paths: Pick<Paths, 'blobs'>, id: string, disk: Disk = systemDisk): Promise<void> {
   try {
     await disk.remove(blobPath(paths, id));
@@ -89,7 +89,7 @@ export async function removeBlob(paths: Pick<Paths, 'blobs'>, id: string, disk: 
   }
 }
 
-/** Readable too: an upload may read back its own partial. */
+/** Opens it for reading too, because an upload may read back its own partial. */
 async function createFile(disk: Disk, folder: string, path: string): Promise<DiskFile> {
   try {
     return await disk.create(path);

@@ -1,4 +1,4 @@
-/** The open end of a payload: room for some chunks of plaintext, each beside the place of its tag, to be sealed where it lies. */
+/** A buffer for some chunks of plaintext, each followed by room for its tag, so that they are sealed in place. */
 import { chunkBytes, sealedChunkBytes, tagBytes } from './chunk.js';
 
 export class Block {
@@ -24,7 +24,7 @@ export class Block {
     return Math.max(1, Math.ceil(this.#length / chunkBytes));
   }
 
-  /** The chunks with their tags. What lies there is sealed only after `sealChunks` was there. */
+  /** The chunks with the room for their tags; `sealChunks` seals them in place. */
   get sealed(): Buffer {
     return this.#memory.subarray(0, this.#length + this.chunks * tagBytes);
   }
@@ -33,7 +33,7 @@ export class Block {
     this.#length = 0;
   }
 
-  /** Takes what there is room for, and returns how much that was. */
+  /** Copies as many bytes as fit, and returns how many. */
   append(bytes: Buffer): number {
     const end = Math.min(this.#length + bytes.length, (this.#memory.length / sealedChunkBytes) * chunkBytes);
     const taken = bytes.subarray(0, end - this.#length);
@@ -42,13 +42,13 @@ export class Block {
     return taken.length;
   }
 
-  /** Overwrites plaintext from `offset`, within what is there. */
+  /** Overwrites plaintext from `offset`, within the plaintext. */
   patch(offset: number, bytes: Buffer): void {
     let done = 0;
     for (const part of this.#parts(offset, offset + bytes.length)) done += bytes.copy(part, 0, done);
   }
 
-  /** A copy of the plaintext from `from` to `to`, within what is there. */
+  /** A copy of the plaintext from `from` to `to`, within the plaintext. */
   read(from: number, to: number): Buffer {
     return Buffer.concat([...this.#parts(from, to)]);
   }
@@ -57,7 +57,7 @@ export class Block {
     this.#length = Math.min(this.#length, length);
   }
 
-  /** Where the plaintext from `from` to `to` lies, chunk by chunk. */
+  /** The parts of the memory that hold the plaintext from `from` to `to`, chunk by chunk. */
   *#parts(from: number, to: number): Generator<Buffer, void, void> {
     for (let at = from; at < to; ) {
       const index = Math.floor(at / chunkBytes);

@@ -5,14 +5,14 @@ export const chunkBytes = 64 * 1024;
 export const tagBytes = 16;
 export const sealedChunkBytes = chunkBytes + tagBytes;
 
-/** A chunk that is not what was sealed at its place. */
+/** A sealed file that is cut off, was changed, or has its chunks in another order. */
 export class SealError extends Error {
   override name = 'SealError';
 }
 
 /**
- * Seals the chunks that lie in `memory`, each `chunkBytes` of plaintext (the last one what is left of it) before the room
- * for its tag, where they lie, and tells `hash` their plaintext. A chunk is sealed once under one key: its number, from
+ * Seals the chunks that lie in `memory`, each `chunkBytes` of plaintext (the last one may be shorter) before the room
+ * for its tag, where they lie, and adds their plaintext to `hash`. A chunk is sealed once under one key: its number, from
  * `first` on, is its nonce. `isLast`: the payload ends with them.
  */
 export function sealChunks(key: Buffer, memory: Buffer, first: number, isLast: boolean, hash: Hash): void {

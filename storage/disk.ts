@@ -1,11 +1,11 @@
-/** What sealed files ask of the file system: few operations behind an interface, so that a test can make each one fail. */
+/** The file-system operations that sealed files need, behind an interface, so that a test can make each of them fail. */
 import { mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { syncFolder } from '../keys/file.js';
 
 /** An open file; a FileHandle of node:fs is one. */
 export interface DiskFile {
   read(memory: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
-  /** Appends. May take less than it was given, as the system call. */
+  /** Appends. May write less than it was given, as the system call does. */
   writev(pieces: readonly Buffer[]): Promise<{ bytesWritten: number }>;
   stat(): Promise<{ size: number }>;
   sync(): Promise<void>;
@@ -19,12 +19,12 @@ export interface Disk {
   create(path: string): Promise<DiskFile>;
   open(path: string): Promise<DiskFile>;
   /**
-   * Makes a folder, and those above it, where they are missing. Whether its name may not survive a power cut yet, so that
-   * the folder above it must be synced: somebody else may have made it a moment ago, and have its sync still before them.
+   * Makes a folder, and its parents, where they are missing. true: its name may not survive a power cut yet, so the caller
+   * must sync its parent; also for an existing folder, which another writer may have made without having synced it yet.
    */
   makeFolder(path: string): Promise<boolean>;
   rename(from: string, to: string): Promise<void>;
-  /** One that is gone already is fine. */
+  /** Succeeds when the file does not exist. */
   remove(path: string): Promise<void>;
   /** Makes the names in a folder survive a power cut. */
   syncFolder(path: string): Promise<void>;
@@ -36,7 +36,7 @@ export interface Disk {
   freeBytes(path: string): Promise<number>;
 }
 
-/** The real one. */
+/** The operating system's file system. */
 export const systemDisk: Disk = {
   create: (path) => open(path, 'wx+', 0o600),
   open: (path) => open(path, 'r'),

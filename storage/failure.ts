@@ -1,9 +1,9 @@
-/** Turns whatever a space's work throws into the SpaceError that its callers know. */
+/** Turns errors of databases, keys and disks into the SpaceError that callers of a space expect. */
 import { isUniqueViolation } from '../db/error.js';
 import { KeyError } from '../keys/error.js';
 import { SpaceError } from './types.js';
 
-/** Runs `work`; a name taken meanwhile is `exists`, and what is not known here (a database, a key, a disk) `failed`. */
+/** Runs `work`; its error becomes `exists` for a name that was taken meanwhile, and `failed` where no other code fits. */
 export async function asSpaceError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,7 +1,7 @@
-/** Writes pieces to a file one after the other, staying a bounded number of bytes behind whoever pushes them. */
+/** Writes pieces to a file in order, and limits the bytes that wait to be written. */
 import type { DiskFile } from './disk.js';
 
-/** What may wait while a batch of at most as much is being written: both together are all that is kept. */
+/** Bytes that may wait while a batch of at most as many is being written. */
 const maxWaitingBytes = 2 * 1024 * 1024;
 
 interface Piece {
@@ -10,7 +10,7 @@ interface Piece {
   release: () => void;
 }
 
-export class Sink {
+export class FileWriter {
   readonly #file: DiskFile;
   #waiting: Piece[] = [];
   #waitingBytes = 0;
@@ -21,7 +21,7 @@ export class Sink {
     this.#file = file;
   }
 
-  /** Takes bytes in order, and keeps them until they are written or given up: until `release` nobody may change them. */
+  /** Takes bytes in order, and calls `release` once they are written or given up: the caller must not change them before. */
   push(bytes: Buffer, release: () => void = () => {}): void {
     if (this.#failure !== null) {
       release();
@@ -32,25 +32,25 @@ export class Sink {
     this.#batch ??= this.#writeBatch();
   }
 
-  /** Resolves, at once in most cases, when there is room for more. Throws what an earlier write failed with. */
+  /** Resolves, mostly at once, when more bytes may be pushed. Throws the error of an earlier write. */
   async room(): Promise<void> {
     while (this.#waitingBytes > maxWaitingBytes && this.#batch !== null) await this.#batch;
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Resolves when everything pushed so far was handed to the operating system. Throws what a write failed with. */
+  /** Resolves when everything pushed so far was handed to the operating system. Throws the error of a write. */
   async drain(): Promise<void> {
     while (this.#batch !== null) await this.#batch;
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Resolves when no write is under way any more, whether they went well or not. */
+  /** Resolves when no write is under way any more, whether it succeeded or failed. */
   async settle(): Promise<void> {
     this.#failure ??= new Error('abandoned');
     while (this.#batch !== null) await this.#batch;
   }
 
-  /** One system call for everything that came while the one before was under way. */
+  /** One system call for all pieces that were pushed during the last one. */
   async #writeBatch(): Promise<void> {
     const pieces = this.#waiting;
     const bytes = this.#waitingBytes;

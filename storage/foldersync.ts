@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { Disk } from './disk.js';
 
-/** Blobs that are put into one folder one after the other, so that those that end together share its sync. */
-const blobsPerShelf = 128;
+/** Consecutive blobs that get the same subfolder, so that those that end together share its sync. */
+const blobsPerSubfolder = 128;
 
 interface Folder {
   running: Promise<void> | null;
-  /** Begins when `running` ends; whoever comes until then joins it. */
+  /** Begins when `running` ends; callers until then share it. */
   next: Promise<void> | null;
 }
 
@@ -67,16 +67,16 @@ export function shareSyncs(disk: Disk): Disk {
   };
 }
 
-/** Gives each new blob its folder: the same one for many in a row. */
-export function createShelves(): () => string {
-  let shelf = '';
+/** Returns a function that picks the subfolder of each new blob: the same one for many in a row. */
+export function subfolderPicker(): () => string {
+  let subfolder = '';
   let left = 0;
   return () => {
     if (left === 0) {
-      shelf = randomBytes(1).toString('hex');
-      left = blobsPerShelf;
+      subfolder = randomBytes(1).toString('hex');
+      left = blobsPerSubfolder;
     }
     left--;
-    return shelf;
+    return subfolder;
   };
 }

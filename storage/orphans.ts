@@ -1,4 +1,4 @@
-/** Finds and removes sealed files that the database does not need: a process died between a file's move and its commit. */
+/** Finds and removes orphans: blobs that no row names, because a process died between the blob's move and its commit. */
 import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
@@ -16,7 +16,7 @@ export interface Sweep {
    * this is called: a run that is settled meanwhile has its rows.
    */
   kept: ReadonlySet<string>;
-  /** Milliseconds since 1970: what was written later may belong to a transaction that is about to be committed. */
+  /** Milliseconds since 1970: later blobs may belong to a transaction that is about to be committed. */
   before: number;
   disk?: Disk;
 }

@@ -1,4 +1,4 @@
-/** What a server finds at its start of uploads that a crash cut off: keeps what can be read, and clears away the rest. */
+/** Recovers, at the start of a server, the uploads that a crash cut off: keeps their readable chunks and removes the rest. */
 import {
   deletePartial,
   keepPartial,
@@ -12,7 +12,7 @@ import { openPartial, type PartialPlace, partialPath, removePartials } from './p
 import { SpaceError } from './types.js';
 
 export interface RecoveryPlace extends PartialPlace {
-  /** Whether this process has the data folder for itself: then no file there belongs to anybody else's live upload. */
+  /** Whether no other process uses the data folder, so that no file in it belongs to a live upload. */
   isAlone: boolean;
   /** Without that: an upload whose file was not written to since this time (ms) is over. */
   idleSince: number;
@@ -27,7 +27,7 @@ export interface Recovered {
   removed: number;
 }
 
-/** Safe to be killed on any line: a row goes before its file, and a file without a row is found again. */
+/** May be killed on any line: it deletes a row before its file, and finds files without a row again. */
 export async function recoverPartials(place: RecoveryPlace): Promise<Recovered> {
   const { control, paths, isAlone, disk = systemDisk } = place;
   const recovered: Recovered = { kept: 0, removed: 0 };
@@ -36,9 +36,9 @@ export async function recoverPartials(place: RecoveryPlace): Promise<Recovered> 
   for (const row of rows) await recover(place, row, recovered);
   if (isAlone) {
     const known = new Set(await listPartialIds(control.read));
-    const nobodys = (await disk.list(paths.partials)).filter((name) => !known.has(name));
-    await removePartials(paths, nobodys, disk);
-    recovered.removed += nobodys.length;
+    const unknown = (await disk.list(paths.partials)).filter((name) => !known.has(name));
+    await removePartials(paths, unknown, disk);
+    recovered.removed += unknown.length;
   }
   return recovered;
 }

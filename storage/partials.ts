@@ -1,6 +1,6 @@
 /**
- * Uploads that were cut off, as files: what a later upload goes on from. Each is read back by its own payload key, which
- * the control database holds sealed to this node's key alone; the file's header is for the organization, as any blob's.
+ * Partials: the files of uploads that were cut off, which a later upload resumes. Each is read back with its own payload key,
+ * which the control database holds sealed to this node's key alone; the file's header is sealed to the organization.
  */
 import { join } from 'node:path';
 import { armor, Decrypter, Encrypter } from 'age-encryption';
@@ -23,7 +23,7 @@ export function partialPath(paths: Pick<Paths, 'partials'>, id: string): string 
   return join(paths.partials, id);
 }
 
-/** The partial at a path that this node can go on from; null: none. */
+/** The partial at a path that this node can resume; null: none. */
 export async function findOwnPartial(place: PartialPlace, org: string, path: string): Promise<PartialRow | null> {
   const row = await findPartial(place.control.read, org, path);
   return row !== null && row.node === (await nodeOf(place)) ? row : null;
@@ -44,7 +44,7 @@ export async function listOwnPartials(
 }
 
 /**
- * Opens what is kept; of an upload that was in progress when its server died, the whole chunks that the file has.
+ * Opens a kept partial; for an upload that was in progress when its server died, the complete chunks of the file.
  * @throws SpaceError `damaged`, `failed`; KeyError
  */
 export async function openPartial(place: PartialPlace, row: PartialRow): Promise<BlobReader> {
@@ -60,7 +60,7 @@ export async function openPartial(place: PartialPlace, row: PartialRow): Promise
   return BlobReader.openPartial(row.id, file, { payloadKey, headerBytes: row.headerBytes }, size);
 }
 
-/** Those that are gone already are fine. */
+/** Removes the partials that exist. */
 export async function removePartials(
   paths: Pick<Paths, 'partials'>,
   ids: readonly string[],

@@ -1,16 +1,11 @@
-/** Virtual paths: how a client's words become a path, which names are allowed, and what a name says about the file. */
+/** Virtual paths: turns a client's bytes into a path, checks names, and derives from a path how its file is treated. */
+import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
 import { SpaceError } from './types.js';
-
-/** Folders that only the server writes to; they always exist. */
-export const readOnlyRoots: readonly string[] = ['/archive', '/reports', '/templates'];
-
-/** Where files are planned at once and never imported; it always exists, and clients write to it. */
-export const dryRunRoot = '/dry-run';
 
 export const maxNameBytes = 255;
 export const maxDepth = 32;
 
-/** Names that clients give to what they have not finished: WinSCP, lftp, rclone, browsers, editors. */
+/** Names that clients give to unfinished files: WinSCP, lftp, rclone, browsers, editors. */
 const temporaryName = /^[.~]|~$|\.(part|filepart|partial|tmp|temp|uploading|upload|crdownload|inprogress)$/i;
 
 /**
@@ -26,7 +21,7 @@ export function decodePath(bytes: Uint8Array): string {
 }
 
 /**
- * The absolute path of what a client asked for: relative to the root, empty and `.` parts dropped, `..` stepping up
+ * The absolute form of a client's path: relative to the root, empty and `.` parts dropped, `..` stepping up
  * and never above the root.
  * @throws SpaceError `bad_name`
  */
@@ -84,12 +79,12 @@ export function isReadOnly(path: string): boolean {
   return readOnlyRoots.some((root) => path === root || isBelow(path, root));
 }
 
-/** Whether a folder is always there, whatever the database has of it, and stays. */
+/** Whether a folder always exists, with or without a row, and can't be removed or renamed. */
 export function isFixed(path: string): boolean {
   return path === '/' || path === dryRunRoot || readOnlyRoots.includes(path);
 }
 
-/** What becomes of a complete file of this path. */
+/** The state that a complete upload of this path gets. */
 export function destinationOf(path: string): 'stored' | 'queued' | 'dry_run' {
   if (isTemporary(path)) return 'stored';
   return isBelow(path, dryRunRoot) ? 'dry_run' : 'queued';

@@ -5,7 +5,7 @@ import type { DiskFile } from './disk.js';
 /** Chunks that a sequential reader takes from the disk at once: 1 MiB. */
 const readAheadChunks = 16;
 
-/** Where a payload lies, and what is in it. */
+/** The file and position of a payload, and its size. */
 export interface PayloadPlace {
   file: DiskFile;
   key: Buffer;
@@ -25,8 +25,8 @@ interface Window {
 
 const noWindow: Window = { first: 0, count: 0, sealed: Buffer.alloc(0) };
 
-/** Every method throws SealError when the bytes are not what was sealed, and errors of the file system as they come. */
-export class Payload {
+/** Every method throws SealError when the sealed bytes were changed, and errors of the file system as they come. */
+export class PayloadReader {
   readonly #place: PayloadPlace;
   /** Sealed bytes read ahead; kept for the next read, and their memory for the next window. */
   #window: Window = noWindow;
@@ -49,7 +49,7 @@ export class Payload {
 
   read(offset: number, length: number): Promise<Buffer> {
     const turn = this.#turn.then(() => this.#read(offset, length));
-    this.#turn = turn.catch(() => {}); // told to whoever asked for it
+    this.#turn = turn.catch(() => {}); // thrown to its own caller
     return turn;
   }
 

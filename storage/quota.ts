@@ -1,4 +1,4 @@
-/** Whether there is room for what an upload brings: within its organization's quota, and above the volume's floor. */
+/** Checks an upload against its organization's quota and the volume's free space, counting uploads in progress. */
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -9,7 +9,7 @@ import type { Disk } from './disk.js';
 import { type Limits, limitsOf } from './storagelimits.js';
 import { SpaceError } from './types.js';
 
-export interface RoomDeps {
+export interface QuotaDeps {
   control: Db;
   paths: Pick<Paths, 'partials'>;
   settings: Limits & Pick<Settings, 'minFreeBytes'>;
@@ -18,9 +18,9 @@ export interface RoomDeps {
   now: () => number;
 }
 
-/** What was measured is trusted for so long; nothing is refused on an old measurement. */
+/** A measurement is used for this long. An upload is refused only after a fresh one. */
 const freshMs = 1000;
-/** Bytes taken since the volume was looked at, after which it is looked at again. */
+/** The free space is measured again after this many bytes were claimed. */
 const freshBytes = 64 * 1024 * 1024;
 
 interface Usage {
@@ -34,20 +34,20 @@ interface Usage {
   measuring: Promise<void> | null;
 }
 
-/** One for a whole server: what its uploads in progress take counts before it is stored. */
-export class Room {
-  readonly #deps: RoomDeps;
+/** One for a whole server: bytes of uploads in progress count before they are stored. */
+export class Quota {
+  readonly #deps: QuotaDeps;
   readonly #usages = new Map<string, Usage>();
   readonly #volume: Volume;
 
-  constructor(deps: RoomDeps) {
+  constructor(deps: QuotaDeps) {
     this.#deps = deps;
     this.#volume = new Volume(deps);
   }
 
   /**
-   * For one upload. `isNew`: its name is not there yet. `resumedBytes`: what is stored already of what it goes on from, and
-   * goes when it is complete.
+   * Begins the claim of one upload. `isNew`: no file has its name yet. `resumedBytes`: stored bytes of the partial that it
+   * resumes, which are removed when it is complete.
    * @throws SpaceError `quota`, `no_space`
    */
   async claim(org: Org, isNew: boolean, resumedBytes: number): Promise<Claim> {
@@ -101,7 +101,7 @@ export class Room {
     const { storedBytes, openBytes, limits } = usage;
     throw new SpaceError(
       'quota',
-      `${org.id} has ${storedBytes} bytes stored and ${openBytes} on their way; ${limits.maxStoredBytes} are allowed`,
+      `${org.id} has ${storedBytes} bytes stored and ${openBytes} being uploaded; ${limits.maxStoredBytes} are allowed`,
     );
   }
 
@@ -134,7 +134,7 @@ export class Room {
   }
 }
 
-/** What one upload takes of the room. */
+/** The space that one upload has claimed. */
 export interface Claim {
   /** As they were when the upload began. */
   readonly limits: Limits;
@@ -143,7 +143,7 @@ export interface Claim {
    * @throws SpaceError `quota`, `no_space` by the promise
    */
   grow(size: number): Promise<void> | null;
-  /** Ends the claim; `storedBytes` of it are stored now. */
+  /** Ends the claim, of which `storedBytes` are stored now. */
   release(storedBytes: number): void;
 }
 
@@ -151,15 +151,15 @@ function fits({ limits, storedBytes, openBytes }: Usage, more: number): boolean 
   return storedBytes + openBytes + more <= limits.maxStoredBytes;
 }
 
-/** The free space of the volume, looked at now and then. */
+/** The free space of the volume, measured at intervals. */
 class Volume {
-  readonly #deps: RoomDeps;
+  readonly #deps: QuotaDeps;
   #freeBytes = 0;
   #measuredAt = Number.NEGATIVE_INFINITY;
   #takenBytes = 0;
   #isShort = false;
 
-  constructor(deps: RoomDeps) {
+  constructor(deps: QuotaDeps) {
     this.#deps = deps;
   }
 
@@ -186,8 +186,9 @@ class Volume {
     this.#measuredAt = now();
     const isShort = freeBytes - more < settings.minFreeBytes;
     const detail = { folder: paths.partials, freeBytes, minFreeBytes: settings.minFreeBytes };
-    if (isShort && !this.#isShort) logger.error('the disk is nearly full: uploads are refused', detail);
-    if (!isShort && this.#isShort) logger.info('the disk has room again: uploads are taken', detail);
+    if (isShort && !this.#isShort)
+      logger.error('the disk is nearly full; will refuse uploads until space is free', detail);
+    if (!isShort && this.#isShort) logger.info('the disk has free space again; uploads are accepted', detail);
     this.#isShort = isShort;
     if (isShort) throw new SpaceError('no_space', `${freeBytes} bytes are free, ${settings.minFreeBytes} must stay`);
   }

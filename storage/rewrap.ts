@@ -20,7 +20,7 @@ export interface RewrapKeys {
   recipient: string;
 }
 
-/** What a crash can separate: the new file whole on the disk, and in the place of the old one. */
+/** Steps that a crash can separate: the new file complete on the disk, and moved over the old one. */
 export type RewrapStep = 'written' | 'moved';
 
 export type RewrapResult =
@@ -96,7 +96,7 @@ export async function fitsPlainSize(path: string, size: number, disk: Disk = sys
   }
 }
 
-/** Removes what killed rotations left beside the blobs; only while no other one works on them. How many. */
+/** Removes the temporary files of killed rotations, and returns how many; no rotation may be running. */
 export async function sweepRewraps({ blobs }: Pick<Paths, 'blobs'>, disk: Disk = systemDisk): Promise<number> {
   let removed = 0;
   for (const folder of await disk.list(blobs)) {
@@ -152,7 +152,7 @@ async function verifyRewrapped(
     const copies = readFrom(written, header.bytes.length);
     for await (const bytes of readFrom(from, header.old.length)) {
       const copy = (await copies.next()).value;
-      if (copy === undefined || !bytes.equals(copy)) throw new Error('the copy is not what was copied');
+      if (copy === undefined || !bytes.equals(copy)) throw new Error('the copy differs from the original');
     }
   } finally {
     await written.close();
@@ -177,7 +177,7 @@ async function* readFrom(file: DiskFile, position: number): AsyncGenerator<Buffe
   }
 }
 
-/** What is wrong with the file itself is an answer, what is wrong with the disk an error. */
+/** Damage of the file is a result; a failure of the disk is thrown. */
 function explain(id: string, cause: Error): RewrapResult {
   if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'missing' };
   if (cause instanceof SealError || (cause instanceof SpaceError && cause.code === 'damaged'))

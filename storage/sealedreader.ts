@@ -1,22 +1,22 @@
-/** A sealed file open for reading: its header opened, its length proven, its chunks opened as they are asked for. */
+/** Reads a sealed file: opens its header, verifies its length, and opens chunks as they are needed. */
 import { type Header, maxHeaderBytes, openHeader } from './age.js';
 import { chunkBytes, lastChunkOf, plainSizeOf, SealError, sealedChunkBytes } from './chunk.js';
 import type { DiskFile } from './disk.js';
-import { Payload } from './payloadreader.js';
+import { PayloadReader } from './payloadreader.js';
 import type { PartialSecret } from './sealedwriter.js';
 import { SpaceError } from './types.js';
 
 const usualHeaderBytes = 4096;
 
-/** Every method throws SpaceError: `damaged` when the bytes are not what was sealed, `failed` when the disk fails. */
+/** Every method throws SpaceError: `damaged` when the sealed bytes were changed, `failed` when the disk fails. */
 export class BlobReader {
   readonly #id: string;
   readonly #file: DiskFile;
-  readonly #payload: Payload;
+  readonly #payload: PayloadReader;
   /** Plaintext bytes. */
   readonly size: number;
 
-  private constructor(id: string, file: DiskFile, payload: Payload, size: number) {
+  private constructor(id: string, file: DiskFile, payload: PayloadReader, size: number) {
     this.#id = id;
     this.#file = file;
     this.#payload = payload;
@@ -30,7 +30,7 @@ export class BlobReader {
       const start = header.bytes.length;
       const size = plainSizeOf((await file.stat()).size - start);
       if (size === null) throw new SealError('the file was cut off');
-      const payload = new Payload({ file, key: header.payloadKey, start, size, lastChunk: lastChunkOf(size) });
+      const payload = new PayloadReader({ file, key: header.payloadKey, start, size, lastChunk: lastChunkOf(size) });
       await payload.verifyEnd();
       return new BlobReader(id, file, payload, size);
     } catch (cause) {
@@ -40,7 +40,7 @@ export class BlobReader {
   }
 
   /**
-   * Opens what an upload left that was cut off. `size`: what is known to be there; null: as many whole chunks as the file
+   * Opens the partial of an upload that was cut off. `size`: the bytes known to be kept; null: as many whole chunks as the file
    * has. It ends with a last chunk unless only whole ones were kept. Takes the file over.
    */
   static async openPartial(
@@ -53,7 +53,7 @@ export class BlobReader {
       const whole = Math.floor(Math.max(0, (await file.stat()).size - headerBytes) / sealedChunkBytes) * chunkBytes;
       const known = size ?? whole;
       const lastChunk = known % chunkBytes === 0 ? null : lastChunkOf(known);
-      const payload = new Payload({ file, key: payloadKey, start: headerBytes, size: known, lastChunk });
+      const payload = new PayloadReader({ file, key: payloadKey, start: headerBytes, size: known, lastChunk });
       await payload.verifyEnd();
       return new BlobReader(id, file, payload, known);
     } catch (cause) {

@@ -1,11 +1,11 @@
-/** A file being sealed: takes plaintext in order, seals it chunk by chunk, and never touches the disk in the clear. */
+/** Writes a sealed file: takes plaintext in order and seals it chunk by chunk, so that no plaintext reaches the disk. */
 import { dirname } from 'node:path';
 import type { NewHeader } from './age.js';
 import { Block } from './block.js';
 import { chunkBytes, tagBytes } from './chunk.js';
 import type { Disk, DiskFile } from './disk.js';
-import { Sink } from './filewriter.js';
-import { Payload } from './payloadreader.js';
+import { FileWriter } from './filewriter.js';
+import { PayloadReader } from './payloadreader.js';
 import { createSealer, type Sealer } from './sealer.js';
 import type { SealCrew } from './sealingthreads.js';
 import { SpaceError } from './types.js';
@@ -21,14 +21,14 @@ export interface SealedBlob {
   sealedTo: string;
 }
 
-/** What reads an unfinished file back. */
+/** Needed to read an unfinished file back. */
 export interface PartialSecret {
   payloadKey: Buffer;
   /** Where the payload begins. */
   headerBytes: number;
 }
 
-/** What a crash can separate: all bytes with the system, all on the disk, in place under their name. */
+/** Steps that a crash can separate: all bytes given to the system, all on the disk, the file moved to its final name. */
 export type SealStep = 'sealed' | 'synced' | 'moved';
 
 interface Destination {
@@ -43,11 +43,11 @@ export class BlobWriter {
   readonly #to: Destination;
   readonly #file: DiskFile;
   readonly #header: NewHeader;
-  readonly #sink: Sink;
-  /** Who takes over once this is more than a chunk; null: nobody, or it has. */
+  readonly #writer: FileWriter;
+  /** Threads that take over once there is more than a chunk; null: none, or they have. */
   #crew: SealCrew | null;
   #sealer: Sealer;
-  /** What is not sealed yet: whether it is the end shows only when more comes. Empty only in an empty file. */
+  /** Plaintext that is not sealed yet: only the next write shows whether it is the last block. */
   #block = Block.ofChunks(1);
   #sealedChunks = 0;
   /** From the sealer to the disk, block after block. */
@@ -59,8 +59,8 @@ export class BlobWriter {
     this.#header = header;
     this.#crew = crew;
     this.#sealer = createSealer(header.payloadKey);
-    this.#sink = new Sink(file);
-    this.#sink.push(header.bytes);
+    this.#writer = new FileWriter(file);
+    this.#writer.push(header.bytes);
   }
 
   get id(): string {
@@ -72,7 +72,7 @@ export class BlobWriter {
     return this.sealedBytes + this.#block.length;
   }
 
-  /** Plaintext bytes that are sealed: what could be read back if the process died once they are written. */
+  /** Plaintext bytes that are sealed, and can be read back after a crash once they are written. */
   get sealedBytes(): number {
     return this.#sealedChunks * chunkBytes;
   }
@@ -84,7 +84,7 @@ export class BlobWriter {
   /** Appends, and keeps no reference to `bytes`. Resolves at once while the disk keeps up. */
   write(bytes: Buffer): Promise<void> {
     const taken = this.#block.append(bytes);
-    return this.#guard(taken === bytes.length ? this.#sink.room() : this.#writeOn(bytes.subarray(taken)));
+    return this.#guard(taken === bytes.length ? this.#writer.room() : this.#writeOn(bytes.subarray(taken)));
   }
 
   /** Overwrites bytes that are not sealed yet; false, and nothing done, when some are. */
@@ -94,14 +94,14 @@ export class BlobWriter {
     return true;
   }
 
-  /** Drops the end; false, and nothing done, when that would open what is sealed. */
+  /** Drops the end; false, and nothing done, when that would cut into sealed chunks. */
   truncate(size: number): boolean {
     if (size > this.size || (size <= this.sealedBytes && this.#sealedChunks > 0)) return false;
     this.#block.cut(size - this.sealedBytes);
     return true;
   }
 
-  /** Reads back what was written, with the key that this process still holds. */
+  /** Reads written bytes back with the key that this process still holds. */
   async read(offset: number, length: number): Promise<Buffer> {
     const end = Math.min(offset + length, this.size);
     if (offset >= end) return Buffer.alloc(0);
@@ -136,7 +136,7 @@ export class BlobWriter {
   /** Removes the partial file; after a failed `finish` too. */
   async discard(): Promise<void> {
     await this.#line.catch(() => {});
-    await this.#sink.settle();
+    await this.#writer.settle();
     this.#sealer.end();
     const { disk, partialPath } = this.#to;
     await this.#guard(this.#file.close().finally(() => disk.remove(partialPath)));
@@ -151,7 +151,7 @@ export class BlobWriter {
         this.#block = await this.#sealer.take();
       }
     }
-    await this.#sink.room();
+    await this.#writer.room();
   }
 
   /** To a thread of the crew, if it has one to spare, before anything is sealed. */
@@ -170,13 +170,15 @@ export class BlobWriter {
     const [block, sealer] = [this.#block, this.#sealer];
     const sealing = sealer.seal(block, this.#sealedChunks, isLast);
     this.#sealedChunks += block.chunks;
-    this.#line = Promise.all([sealing, this.#line]).then(() => this.#sink.push(block.sealed, () => sealer.give(block)));
+    this.#line = Promise.all([sealing, this.#line]).then(() =>
+      this.#writer.push(block.sealed, () => sealer.give(block)),
+    );
     this.#line.catch(() => {}); // thrown where the line is drained
   }
 
   async #drain(): Promise<void> {
     await this.#line;
-    await this.#sink.drain();
+    await this.#writer.drain();
   }
 
   /** Without a last chunk where only whole ones are left: no chunk that was sealed as one of many is sealed again. */
@@ -209,7 +211,7 @@ export class BlobWriter {
   async #readSealed(offset: number, end: number): Promise<Buffer> {
     await this.#drain();
     const place = { file: this.#file, key: this.#header.payloadKey, start: this.#header.bytes.length };
-    const payload = new Payload({ ...place, size: this.sealedBytes, lastChunk: null });
+    const payload = new PayloadReader({ ...place, size: this.sealedBytes, lastChunk: null });
     return payload.read(offset, Math.max(0, end - offset));
   }
 

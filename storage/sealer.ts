@@ -1,19 +1,19 @@
-/** Who seals the blocks of one payload and hashes its plaintext: this thread, or one of a crew's. */
+/** Seals the blocks of one payload and hashes its plaintext; this implementation does so on the calling thread. */
 import { createHash } from 'node:crypto';
 import { Block } from './block.js';
 import { sealChunks } from './chunk.js';
 
 /** Every method rejects when the thread behind it is gone. */
 export interface Sealer {
-  /** An empty block to be filled; waits for one to be given back when there is none. */
+  /** An empty block to be filled; waits until one is given back when all are in use. */
   take(): Promise<Block>;
   /** Seals a block where it lies. Blocks come in the order of the payload, and each once; `first`: its first chunk's number. */
   seal(block: Block, first: number, isLast: boolean): Promise<void>;
-  /** A block that nobody reads any more. */
+  /** Gives back a block that the caller does not read any more. */
   give(block: Block): void;
-  /** SHA-256 of all plaintext that was sealed, hex. */
+  /** SHA-256 of all sealed plaintext, hex. */
   digest(): Promise<string>;
-  /** Nothing is sealed any more, and no block is read. */
+  /** Ends the payload: no method may be called and no block read afterwards. */
   end(): void;
 }
 

@@ -1,4 +1,4 @@
-/** A sealing thread: seals and hashes, in memory it shares with the thread that asks, one upload's blocks after another's. */
+/** The code of a sealing thread: seals and hashes blocks of uploads in memory that it shares with the thread that asks. */
 import { createHash, type Hash } from 'node:crypto';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { sealChunks } from './chunk.js';

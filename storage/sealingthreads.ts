@@ -1,4 +1,4 @@
-/** Threads that seal large uploads, so that the one that speaks to the clients does not wait for ciphers and hashes. */
+/** A pool of threads that seal large uploads, so that the thread that serves clients does not wait for ciphers and hashes. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { Block } from './block.js';
@@ -9,12 +9,12 @@ import type { Answer, Job } from './sealingthread.js';
 /** One block is filled while another is sealed and a third one written; 6 MiB for each upload. */
 const blocksPerUpload = 3;
 const blockMemoryBytes = 32 * sealedChunkBytes;
-/** Uploads beyond these are sealed by the thread that takes them. */
+/** Uploads that the pool seals at once; the thread that receives further uploads seals them. */
 const maxUploads = 16;
 const maxThreads = 4;
 
 export interface CrewOptions {
-  /** Starts a thread that runs thread.ts. */
+  /** Starts a thread that runs sealingthread.ts. */
   start?: () => Worker;
   /** Default: one for each processor but one, up to four. */
   threads?: number;
@@ -24,7 +24,7 @@ export class SealCrew {
   readonly #start: () => Worker;
   readonly #count: number;
   readonly #threads: Thread[] = [];
-  /** Memory of uploads that ended. */
+  /** Memory of ended uploads, to be used again. */
   readonly #spare: SharedArrayBuffer[] = [];
   #uploads = 0;
 
@@ -33,7 +33,7 @@ export class SealCrew {
     this.#count = threads ?? Math.min(maxThreads, availableParallelism() - 1);
   }
 
-  /** null: every place is taken, and the caller seals by itself. */
+  /** null: the pool is full, and the caller seals by itself. */
   begin(key: Buffer): Sealer | null {
     if (this.#count === 0 || this.#uploads >= maxUploads) return null;
     this.#uploads++;
@@ -48,7 +48,7 @@ export class SealCrew {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.stop()));
   }
 
-  /** The one with the least to do. Threads are started as they are needed, and again after they died. */
+  /** The thread with the fewest uploads. Threads are started when they are needed, and again after they died. */
   #pick(): Thread {
     const idle = this.#threads.find((thread) => thread.uploads === 0);
     if (idle !== undefined) return idle;
@@ -108,7 +108,7 @@ class CrewSealer implements Sealer {
   readonly #upload: number;
   readonly #post: (job: Job) => void;
   readonly #onEnd: () => void;
-  /** Each block with where its memory begins. */
+  /** The offset of each block in the shared memory. */
   readonly #starts = new Map<Block, number>();
   readonly #free: Block[] = [];
   readonly #takers: Waiting<Block>[] = [];
@@ -155,12 +155,12 @@ class CrewSealer implements Sealer {
     this.#onEnd();
   }
 
-  /** The answer to the first job that has none yet. */
+  /** Answers the oldest job without an answer. */
   settle(sha256: string | null): void {
     this.#asked.shift()?.resolve(sha256);
   }
 
-  /** Nothing is answered any more. */
+  /** Rejects every job without an answer, and all later ones. */
   fail(failure: Error): void {
     this.#failure ??= failure;
     for (const { reject } of [...this.#asked.splice(0), ...this.#takers.splice(0)]) reject(failure);

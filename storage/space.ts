@@ -1,4 +1,4 @@
-/** One organization's virtual tree: rows of the control database, with four folders that are always there, three of them read-only. */
+/** One organization's virtual tree: rows of the control database, and four folders that always exist, three of them read-only. */
 import type { Paths } from '../config/paths.js';
 import type { Db, Queryable } from '../db/connection.js';
 import { findBlob } from '../db/control/blobs.js';
@@ -14,22 +14,13 @@ import {
 } from '../db/control/entries.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { listPartials, type PartialRow, updatePartial } from '../db/control/partials.js';
+import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
 import { measureUsage } from '../db/control/usage.js';
 import { keyIdsOf } from '../keys/master/orgidentity.js';
 import { openBlobOf } from './blobs.js';
 import { asSpaceError } from './failure.js';
 import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
-import {
-  checkPath,
-  compareNames,
-  dryRunRoot,
-  isFixed,
-  isReadOnly,
-  joinPath,
-  readOnlyRoots,
-  requireWritable,
-  splitPath,
-} from './path.js';
+import { checkPath, compareNames, isFixed, isReadOnly, joinPath, requireWritable, splitPath } from './path.js';
 import type { BlobReader } from './sealedreader.js';
 import { checkCount, checkPathLimits, type Limits, limitsOf } from './storagelimits.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError, type SpaceUsage } from './types.js';
@@ -56,7 +47,7 @@ function toEntry(row: EntryRow): Entry {
   return { path, name, kind, size, mode: writable ? row.mode : row.mode & ~0o222, mtimeMs, atimeMs, writable };
 }
 
-/** How an upload looks that was cut off: a file, as long as what a later upload may go on from. */
+/** How clients see a partial: as a file of the size that a later upload may resume from. */
 function toPartialEntry({ dir, name, size, mode, mtimeMs, atimeMs }: PartialRow): Entry {
   return { path: joinPath(dir, name), name, kind: 'file', size, mode, mtimeMs, atimeMs, writable: true };
 }
@@ -194,7 +185,7 @@ class OrgSpace implements Space {
     return (await findBlob(this.#deps.control.read, blobId!))?.sha256 ?? null;
   }
 
-  /** What was sealed to an identity that is destroyed is lost, not damaged. */
+  /** A file that was sealed to a destroyed identity is reported as destroyed, not as damaged. */
   async #explain(blobId: string, error: unknown): Promise<unknown> {
     const { control } = this.#deps;
     const sealedTo = (await findBlob(control.read, blobId))?.sealedTo;
@@ -258,7 +249,7 @@ class OrgSpace implements Space {
   }
 }
 
-/** A complete file hides what is left of an upload of the same name. Both in the order of their names, and the result. */
+/** Merges two lists in the order of their names; a complete file hides a partial of the same name. */
 function mergeEntries(entries: Entry[], partials: Entry[], limit: number): Entry[] {
   if (partials.length === 0) return entries;
   const names = new Set(entries.map((entry) => entry.name));

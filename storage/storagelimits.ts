@@ -1,4 +1,4 @@
-/** What an organization may store: its own limits, or else the settings'; and the names and depth of its paths. */
+/** An organization's limits (its own, or else the settings'): stored bytes, files, and the length and depth of its paths. */
 import type { Settings } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import type { LimitName, Org } from '../db/control/orgs.js';
@@ -12,7 +12,7 @@ export function limitsOf(org: Org, settings: Limits): Limits {
   return { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes, ...org.limits };
 }
 
-/** For a path that is about to be made. @throws SpaceError `bad_name` */
+/** Checks a path before it is created. @throws SpaceError `bad_name` */
 export function checkPathLimits(path: string, { maxFolderDepth, maxNameBytes }: Limits): void {
   const names = path.split('/').slice(1);
   if (names.length > maxFolderDepth)
@@ -22,7 +22,7 @@ export function checkPathLimits(path: string, { maxFolderDepth, maxNameBytes }: 
     throw new SpaceError('bad_name', `a name of ${longest} bytes; ${maxNameBytes} are allowed`);
 }
 
-/** For one more file or folder. @throws SpaceError `quota` */
+/** Checks that there may be one more file or folder. @throws SpaceError `quota` */
 export async function checkCount(tx: Queryable, org: Org, { maxFiles }: Limits): Promise<void> {
   if ((await countEntries(tx, org.id)) >= maxFiles)
     throw new SpaceError('quota', `${org.id} has ${maxFiles} files and folders, as many as it may`);

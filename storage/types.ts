@@ -1,4 +1,4 @@
-/** What an organization's space offers: a virtual tree whose files are sealed blobs. */
+/** The interface of an organization's space: a virtual tree whose files are sealed blobs. */
 
 /** Attributes that clients set and see. */
 export interface Attributes {
@@ -41,14 +41,14 @@ export type SpaceErrorCode =
   | 'withheld'
   /** The organization's identity was destroyed: its files are gone for good, and it takes none before it has a new one. */
   | 'destroyed'
-  /** The stored bytes are not what was stored (broken seal, missing blob). */
+  /** The stored bytes were changed or are missing (broken seal, missing blob). */
   | 'damaged'
   /** Disk full, I/O error, database gone: the client may try again. */
   | 'failed'
   /** A sequence of writes that sealed files do not support. */
   | 'unsupported';
 
-/** What the client is told is the code's fixed sentence; `message` may name the path and is for the log. */
+/** The client gets the code's fixed sentence; `message` may name the path and is for the log. */
 export class SpaceError extends Error {
   override name = 'SpaceError';
   constructor(
@@ -70,7 +70,7 @@ export interface Reader {
   close(): Promise<void>;
 }
 
-/** What an organization may have, and what of it is taken. */
+/** An organization's limits and how much of them is used. */
 export interface SpaceUsage {
   maxStoredBytes: number;
   storedBytes: number;

@@ -27,9 +27,14 @@ export async function moveEntriesBelow(tx: Queryable, org: string, from: string,
       .update({ dir: tx.raw('? || substr(dir, CAST(? AS integer))', [to, rest]) });
 }
 
-/** Not LIKE, which ignores case on SQLite; substr counts characters, from 1, on both databases. */
-function isBelow(path: string): (query: Knex.QueryBuilder) => void {
+/**
+ * Whether `column`, the folder of an entry, is the folder `path` or lies below it. Not LIKE, which ignores case on SQLite;
+ * substr counts characters, from 1, on both databases.
+ */
+export function isBelow(path: string, column = 'dir'): (query: Knex.QueryBuilder) => void {
   const prefix = `${path}/`;
   return (query) =>
-    void query.where('dir', path).orWhereRaw('substr(dir, 1, CAST(? AS integer)) = ?', [[...prefix].length, prefix]);
+    void query
+      .where(column, path)
+      .orWhereRaw('substr(??, 1, CAST(? AS integer)) = ?', [column, [...prefix].length, prefix]);
 }

@@ -3,6 +3,7 @@ import type { Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { findEntryOfUpload } from './entries.js';
 import { archiveUpload } from './settle.js';
+import { supersededFolder } from './treelayout.js';
 import { listQueue, supersedeUpload, type UploadRow } from './uploads.js';
 
 /**
@@ -22,7 +23,7 @@ export async function supersedeReplaced(
     if (!queue.some((newer) => newer.path === path && newer.id > id)) continue;
     // One that its sender has renamed meanwhile is another file.
     if ((await findEntryOfUpload(tx, org, id)) !== null) continue;
-    const place = `/archive/${date}/superseded/${path.slice(path.lastIndexOf('/') + 1)}`;
+    const place = `${supersededFolder(date)}/${path.slice(path.lastIndexOf('/') + 1)}`;
     const archivedAs = await archiveUpload(tx, org, id, place, at);
     if (!(await supersedeUpload(tx, id, { archivedAs, at }))) continue;
     superseded++;

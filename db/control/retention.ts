@@ -2,6 +2,8 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { deleteEntry, hasEntries, lockEntry } from './entries.js';
+import { isBelow } from './folders.js';
+import { archiveRoot, expiringRoots, reportsRoot } from './treelayout.js';
 
 export interface ExpiredFile {
   entryId: number;
@@ -25,9 +27,9 @@ export async function listExpiredFiles(db: Queryable, cutoffs: Cutoffs, limit: n
   const found = [
     ...(archived === null ? [] : await settledBefore(db, ['imported', 'refused'], archived, limit)),
     ...(superseded === null ? [] : await settledBefore(db, ['superseded'], superseded, limit)),
-    ...(reports === null ? [] : await writtenBefore(db, '/reports', reports, limit)),
+    ...(reports === null ? [] : await writtenBefore(db, reportsRoot, reports, limit)),
     // Reports that lie beside their files.
-    ...(archived === null ? [] : await writtenBefore(db, '/archive', archived, limit)),
+    ...(archived === null ? [] : await writtenBefore(db, archiveRoot, archived, limit)),
   ].slice(0, limit);
   const files = found.map((row) => ({ entryId: row.id, org: row.org_id, blobId: row.blob_id }));
   return files.filter((file) => file.org === files[0]?.org);
@@ -57,7 +59,9 @@ export async function deleteEmptyFolders(tx: Queryable, before: number): Promise
   const folders: { org_id: string; dir: string; name: string }[] = await tx('entries')
     .where({ kind: 'dir' })
     .where('created_at', '<', before)
-    .where((below) => below.where(isBelow('/archive')).orWhere(isBelow('/reports')))
+    .where((below) => {
+      for (const root of expiringRoots) below.orWhere(isBelow(root, 'entries.dir'));
+    })
     .whereNotExists(
       tx('entries as child')
         .select(tx.raw('1'))
@@ -92,7 +96,7 @@ function settledBefore(db: Queryable, states: string[], before: number, limit: n
     .join('entries', 'entries.upload_id', 'uploads.id')
     .whereIn('uploads.state', states)
     .where('uploads.settled_at', '<', before)
-    .where(isBelow('/archive'))
+    .where(isBelow(archiveRoot, 'entries.dir'))
     .orderBy(['entries.org_id', 'entries.id'])
     .limit(limit)
     .select<Found[]>('entries.id', 'entries.org_id', 'entries.blob_id');
@@ -103,17 +107,10 @@ function writtenBefore(db: Queryable, root: string, before: number, limit: numbe
     .where({ kind: 'file' })
     .whereNull('upload_id')
     .where('created_at', '<', before)
-    .where(isBelow(root))
+    .where(isBelow(root, 'entries.dir'))
     .orderBy(['org_id', 'id'])
     .limit(limit)
     .select<Found[]>('id', 'org_id', 'blob_id');
-}
-
-function isBelow(root: string): (query: Knex.QueryBuilder) => void {
-  return (query) =>
-    void query
-      .where('entries.dir', root)
-      .orWhereRaw('substr(entries.dir, 1, CAST(? AS integer)) = ?', [root.length + 1, `${root}/`]);
 }
 
 function isReferred(db: Queryable, table: string): Knex.QueryBuilder {

@@ -1,18 +1,18 @@
-/** Plans the files of a held run anew, so that an operator sees whom it would change; applies nothing. */
+/** Plans the files of a held run again, so that an operator sees the changes that it would make; applies nothing. */
 import type { Org } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import { listHeld } from '../../db/control/uploads.js';
 import type { Stage } from '../../db/stage.js';
 import { digestPlan } from '../plan/digest.js';
+import type { RunDeps } from '../run/deps.js';
 import { orderSources } from '../run/order.js';
-import type { RunDeps } from '../run/run.js';
-import { planApart } from './check.js';
+import { planTrial } from './trialplan.js';
 
 export interface HeldPlan {
   stage: Stage;
   /** Names of the files, by their places in the plan. */
   files: readonly string[];
-  /** false: the directory or the settings changed since the run was counted: an approval counts it anew. */
+  /** false: the directory or the settings changed since the run was held, so an approval would count it again. */
   isAsCounted: boolean;
 }
 
@@ -27,7 +27,7 @@ export async function planHeld<T>(
   if (uploads.length === 0 || run.hold === null) return null;
   const { today, digest } = run.hold;
   const sources = (await orderSources(deps, () => deps.identity(org), org, uploads)).map(({ source }) => source);
-  return planApart(
+  return planTrial(
     deps,
     org,
     sources,

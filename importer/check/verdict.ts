@@ -1,12 +1,12 @@
-/** What a check says of one file, as people read it. */
+/** Words the result of a check on one file for people. */
 import { describeCounts, describeNewFields, describeRejected } from '../report/summary.js';
 import { formatLocal } from '../schedule/calendar.js';
 import type { RunSummary } from '../types.js';
 
 export interface Verdict {
-  /** Of the one file. */
+  /** Of that file alone. */
   summary: RunSummary;
-  /** When its slot comes, in ms; null: it is not queued. */
+  /** When its slot is, in ms; null: the file is not queued. */
   slotAt: number | null;
   /** The run that is held and comes before it, where there is one (rule G1). */
   heldRun?: number | null;

@@ -1,8 +1,8 @@
-/** The order in which the changes of a run are shown: what hurts most when it is wrong comes first. */
+/** The order in which the changes of a run are shown: those that do most harm when they are wrong come first. */
 
 /** One change of a run, planned or made. */
 export interface ShownChange {
-  /** Planned: the place of the file in the run. Made: the id of the upload. null: no file says it. */
+  /** Planned: the place of the file in the run. Made: the id of the upload. null: no file made it. */
   source: number | null;
   line: number | null;
   entity: 'user' | 'team' | 'field';
@@ -22,7 +22,7 @@ const createdAdmin = 2;
 
 /**
  * Rank of the change `c`, as SQL: deactivations, dates of them, admins, renames, managers, memberships that end, the rest,
- * what is created.
+ * creations.
  * @param isCreatedAdmin SQL: whether `c`, the creation of a user, makes an admin.
  */
 export function rankOfChange(isCreatedAdmin: string): string {
@@ -33,13 +33,13 @@ export function rankOfChange(isCreatedAdmin: string): string {
     WHEN c.field = 'Manager Email' THEN 4 WHEN c.field = 'Teams' AND c.before IS NOT NULL THEN 5 ELSE 6 END`;
 }
 
-/** The order in which the values of what is created are told: PostgreSQL keeps none. */
+/** The order in which the values of a new user, team or field are shown: PostgreSQL's JSON keeps none. */
 const labelOrder = [
   ...['User Email', 'User Name', 'First Name', 'Last Name', 'Manager Email', 'User Account Type', 'Is Org Admin'],
   ...['Deactivation Date', 'Status', 'Team Name', 'Owner Email', 'Parent Team', 'Team Type', 'label', 'type'],
 ];
 
-/** Without what is null; `custom`: values of custom fields by the field's id. */
+/** Leaves out nulls; `custom`: values of custom fields by the field's id. */
 export function valuesByLabel(
   values: Readonly<Record<string, string | null>>,
   custom: Readonly<Record<string, string>>,

@@ -10,7 +10,7 @@ export function toCsv(rows: readonly (readonly (string | number)[])[], delimiter
   return stringify(rows as (string | number)[][], { delimiter, record_delimiter: '\r\n', quoted_match: /[\r\n]/ });
 }
 
-/** What has to stand before UTF-8 that the organization may send back. */
+/** The bytes before UTF-8 text that the organization may send back. */
 export function markOf({ encoding }: Pick<OrgOptions, 'encoding'>): string {
   return encoding === 'windows-1252' ? byteOrderMark : '';
 }

@@ -1,4 +1,4 @@
-/** Reads back what was found wrong with a file, in the order of its lines, and what is new in it; a million findings need no memory. */
+/** Reads back the refusals, faults and warnings of a file in the order of its lines, a page at a time, and its new fields. */
 import type { FieldType } from '../../db/directory/fields.js';
 import type { Stage } from '../../db/stage.js';
 import { analyze, createIndex, pagesByLine, rows } from '../../db/stagesql.js';

@@ -1,4 +1,4 @@
-/** Lists what a plan would change, before anything is applied: a million changes need no memory. */
+/** Lists the changes that a plan would make, a page at a time, so that a million changes need little memory. */
 
 import type { Stage } from '../../db/stage.js';
 import { count, createAs, createIndex, rows } from '../../db/stagesql.js';
@@ -35,7 +35,7 @@ interface PlannedRow {
   field: string;
   before: string | null;
   after: string | null;
-  /** Of what is created: the compared email of the manager or the owner, as it will be. */
+  /** Of a creation: the email of the manager or the owner as it will be, in its compared form. */
   above: string | null;
   user_name: string | null;
   first_name: string | null;

@@ -1,4 +1,4 @@
-/** Lists what a run changed, from the record (rule R3), in the order in which its plan was shown. */
+/** Lists the changes that a run made, from the record (rule R3), in the order in which its plan was shown. */
 import type { Queryable } from '../../db/connection.js';
 import { listFields } from '../../db/directory/fields.js';
 import { lastRank, rankOfChange, type ShownChange, valuesByLabel } from './changeorder.js';

@@ -1,5 +1,48 @@
-/** The summary of a run as people read it. */
+/** The summary of a run or a file: builds it from the plan, and words it for people. */
+import type { Org } from '../../db/control/orgs.js';
+import type { Run } from '../../db/control/runs.js';
+import type { Stage } from '../../db/stage.js';
+import { sumFiles } from '../counts.js';
+import type { PlannedFile } from '../plan/planfile.js';
+import type { Source } from '../read/source.js';
 import type { Counts, FileOutcome, RunSummary } from '../types.js';
+import { listNewFields } from './findings.js';
+
+/** Of a run that is to be applied at `appliedAt` (ms). */
+export function summarizeRun(
+  { run, org, today, moment }: { run: Run; org: Org; today: string; moment: number },
+  files: FileOutcome[],
+  appliedAt: number,
+): RunSummary {
+  return {
+    run: run.id,
+    org: org.id,
+    kind: run.kind,
+    state: 'applied',
+    hold: [],
+    note: null,
+    date: today,
+    timeZone: org.timeZone,
+    startedAt: run.startedAt ?? moment,
+    appliedAt,
+    ...sumFiles(files),
+    files,
+  };
+}
+
+/** Of a planned file that has no place in the archive and no reports yet. */
+export async function summarizeFile(
+  stage: Stage,
+  file: number,
+  { name, bytes, sha256 }: Source,
+  plan: PlannedFile,
+): Promise<FileOutcome> {
+  const { type, refusal, rows, users, teams } = plan;
+  const state = refusal === null ? 'imported' : 'refused';
+  const newFields = refusal === null ? await listNewFields(stage, file) : [];
+  const nowhere = { archivedAs: null, report: null, rejected: null };
+  return { uploadId: null, name, type, state, refusal, bytes, sha256, rows, users, teams, ...nowhere, newFields };
+}
 
 /** The words behind a count: for one, and for more. */
 const shown: readonly [keyof Counts, string, string][] = [
@@ -98,14 +141,14 @@ export function describeNewFields({ newFields = [] }: Pick<FileOutcome, 'newFiel
   ];
 }
 
-/** Of a refused file the other rows have not been applied either: to send the mended ones alone would lose them. */
+/** The other rows of a refused file were not applied either: sending the mended rows alone would lose them. */
 export function describeRejected({ refusal }: Pick<FileOutcome, 'refusal'>): string {
   return refusal === null
     ? 'rejected rows, to be mended and sent again,'
     : 'faulty rows, to be mended in the whole file, which is then sent again,';
 }
 
-/** `3 created, 1 updated`; what is zero is left out. */
+/** `3 created, 1 updated`; zeros are left out. */
 export function describeCounts(counts: Counts): string {
   const parts = shown
     .filter(([name]) => counts[name] > 0)

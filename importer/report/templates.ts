@@ -1,4 +1,4 @@
-/** Files to begin with, for the people who fill them: the exact labels, an organization's own fields, and an example beside. */
+/** Renders the files in `/templates`: empty CSV files with the exact labels and the organization's own fields, and an example. */
 import type { Org } from '../../db/control/orgs.js';
 import type { Field } from '../../db/directory/fields.js';
 import { formatDate } from '../read/dates.js';
@@ -12,7 +12,7 @@ export interface Template {
   text: string;
 }
 
-/** What each column takes, and a value that may stand in it. */
+/** The meaning of a column, and a value as an example. */
 type Column = [label: string, meaning: string, example: string];
 
 /**

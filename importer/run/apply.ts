@@ -1,5 +1,4 @@
-/** Makes a plan true: one transaction in the directory, which also records the run and the uploads that it applied. */
-
+/** Applies a plan in one transaction of the directory, which also records the run and its uploads as applied. */
 import type { Queryable } from '../../db/connection.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
@@ -8,26 +7,26 @@ import type { Stage } from '../../db/stage.js';
 export interface Application {
   org: string;
   runId: number;
-  /** `uploadId` null: no file says it, the operator does. */
+  /** `uploadId` null: the changes come from an operator, not from a file. */
   uploads: readonly { file: number; uploadId: number | null }[];
   /** The organization's version that the plan was made on. */
   version: number;
   /** Milliseconds since 1970. */
   now: number;
-  /** All that settling the run needs, as JSON: found by `findApplied` after a crash. */
+  /** Everything that settling the run needs, stored as JSON; `findApplied` returns it after a crash. */
   outcome: unknown;
-  /** Rows of files that the directory says then; `kept`: those that it said before. null: nothing is known of it. */
+  /** The file rows that the directory will match; `kept`: the same as before; null: none are known. */
   known: Parameters<typeof replaceKnownRows>[3] | 'kept';
 }
 
-/** What the run left for settling; null: it was not applied. */
+/** The `outcome` that the run was applied with; null: it was not applied. */
 export async function findApplied(db: Queryable, runId: number): Promise<unknown | null> {
   const row = await db('applied_runs').where({ run_id: runId }).first();
   return row === undefined ? null : JSON.parse(row.outcome);
 }
 
 /**
- * Applies what the stage has planned, all of it or nothing.
+ * Applies the plan in the stage completely or not at all.
  * @throws DatabaseError `conflict` when the directory changed since it was planned: plan again;
  *   `duplicate` when this run, or an upload of it, was applied before.
  */
@@ -96,7 +95,7 @@ function statements({ prefix: s }: Stage): string[] {
   const idOf = (key: string, plan: string, table: string, tableKey: string) =>
     `COALESCE((SELECT x.id FROM ${s}.${plan} x WHERE x.key = ${key}),
       (SELECT y.id FROM ${table} y WHERE y.org_id = :org AND y.${tableKey} = ${key}))`;
-  // Whoever changes an email is in the plan; all others have the email that is their key.
+  // Users whose email changes are in the plan; the email of all others is their key.
   const pairs = (table: string) =>
     `SELECT COALESCE(p.id, u.id), k.id FROM ${s}.${table} j LEFT JOIN ${s}.people p ON p.key = j.person_key
      LEFT JOIN users u ON p.id IS NULL AND u.org_id = :org AND u.email_key = j.person_key
@@ -104,7 +103,7 @@ function statements({ prefix: s }: Stage): string[] {
   return [
     `INSERT INTO fields (id, org_id, label, label_key, type, position, created_at)
      SELECT id, :org, label, label_key, type, position, created_at FROM ${s}.fields`,
-    // An email that one user gives up and another one takes is free in between.
+    // Frees each email that one user gives up and another one takes.
     `UPDATE users SET email_key = ' ' || CAST(id AS TEXT)
      WHERE id IN (SELECT p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL)`,
     `UPDATE ${s}.people SET manager_id = ${idOf(`people.manager_key`, 'people', 'users', 'email_key')}
@@ -139,7 +138,7 @@ async function readRows<T>(tx: Queryable, { dialect }: Stage, sql: string): Prom
   return (dialect === 'sqlite' ? result : result.rows) as T[];
 }
 
-/** The record tells emails, where the plan has keys. */
+/** Puts emails into the recorded changes, where the plan has keys. */
 async function showAddresses({ prefix: s }: Stage, step: (sql: string) => Promise<unknown>): Promise<void> {
   await step(
     `UPDATE ${s}.changes AS c SET after = p.address FROM ${s}.people p

@@ -1,5 +1,4 @@
-/** What of the directory a plan begins with. */
-
+/** Reads the parts of the directory that a plan starts from: custom fields, old team names, and rows known from earlier files. */
 import { readVersion as readProgramVersion } from '../../config/environment.js';
 import type { Settings } from '../../config/settings.js';
 import type { Queryable } from '../../db/connection.js';
@@ -14,7 +13,7 @@ import type { Application } from './apply.js';
 
 type Known = Pick<PlanInput, 'fields' | 'teamAliases' | 'known'>;
 
-/** `version`: what a plan was made on that is made of this. */
+/** `version`: the directory's version that these parts belong to. */
 export async function readKnown(db: Queryable, org: Org, settings: Settings): Promise<Known & { version: number }> {
   const version = await readVersion(db, org.id);
   const aliases = await listTeamAliases(db, org.id);
@@ -30,14 +29,14 @@ export async function readKnown(db: Queryable, org: Org, settings: Settings): Pr
   };
 }
 
-/** What is known once the plan is applied. */
+/** The known rows once the plan is applied. */
 export function keepKnown(input: PlanInput): Application['known'] {
   if (input.known.form === null) return null;
   if (!input.known.isChanged) return 'kept';
   return { form: input.known.form, rules: digestRules(input), pieces: input.known.pieces() };
 }
 
-/** Of all that decides what a row says and how it is judged, beside its file and the directory's version. */
+/** A digest of everything that decides how a row is read and judged, besides its file and the directory's version. */
 function digestRules({
   org,
   settings,

@@ -49,14 +49,18 @@ function openUploadSource(paths: Paths, identity: () => Promise<string>, upload:
         }
       } catch (error) {
         if (!(error instanceof SpaceError) || error.code !== 'damaged') throw error;
-        logger.error('a stored file is damaged', { org: upload.org, upload: upload.id, reason: error.message });
+        logger.error('could not read an upload, its stored file is damaged; will refuse it', {
+          org: upload.org,
+          upload: upload.id,
+          reason: error.message,
+        });
         throw new RefusalError(refuse('damaged'));
       }
     },
   };
 }
 
-/** null: it can't be told; the reading of the file will say why. */
+/** null: the header does not show it; reading the whole file reports why. */
 async function peekType(source: Source, settings: Settings, org: Org): Promise<FileType | null> {
   try {
     for await (const [header] of openRows(source, settings))

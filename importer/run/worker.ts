@@ -1,5 +1,4 @@
-/** Claims runs and works on them, one at a time, holding the lease while it does. */
-
+/** Claims runs and works on them, one at a time, renewing the lease meanwhile. */
 import { findOrg } from '../../db/control/orgs.js';
 import { giveUpRun } from '../../db/control/requeue.js';
 import { claimRun, type Run, releaseRun, renewLease } from '../../db/control/runs.js';
@@ -8,7 +7,8 @@ import { ImportError } from '../error.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { Progress } from '../types.js';
 import { findApplied } from './apply.js';
-import { type RunDeps, workRun } from './run.js';
+import type { RunDeps } from './deps.js';
+import { workRun } from './run.js';
 
 export interface WorkerDeps extends RunDeps {
   /** Unique to this process: `host:pid:random`. */
@@ -19,11 +19,11 @@ export interface WorkerDeps extends RunDeps {
   onClaim?: () => void;
 }
 
-/** After this many tries a run is given up: its files are queued again, and the operator is told. */
+/** After this many attempts the worker gives up a run: it queues the files again and logs an error. */
 const mostAttempts = 5;
 
 /**
- * Claims the next run and works on it. Never throws for what goes wrong in the run itself.
+ * Claims the next run and works on it. Logs failures of the run itself, and does not throw them.
  * @param id only this run.
  * @returns whether there was one to claim, and whether it is over.
  */
@@ -33,7 +33,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   const run = await claimRun(control.write, owner, now(), leaseMs, id);
   if (run === null) return 'idle';
   deps.onClaim?.();
-  // What is applied has to be settled, however often that takes: its files must not be queued again.
+  // A run that was applied must be settled, after any number of attempts: its files must not be queued again.
   if (run.attempts > mostAttempts && (await findApplied(directory.read, run.id)) === null) {
     await giveUpRun(
       control,
@@ -42,7 +42,10 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
       now(),
       await today(deps, run),
     );
-    logger.error('a run was given up; its files are queued again', { org: run.org, run: run.id });
+    logger.error(`gave up a run after ${mostAttempts} attempts; its files are queued for the next run`, {
+      org: run.org,
+      run: run.id,
+    });
     return 'ended';
   }
   const lease = holdLease(deps, run, leaseMs);
@@ -52,7 +55,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
       for (const { uploadId, type, rows } of summary.files)
         if (uploadId !== null) await recordRead(control.write, uploadId, { type, rows });
       const files = summary.files.map(({ uploadId, type, state, rows }) => ({ uploadId, type, state, rows }));
-      // One that an older version applied has no such list.
+      // A run that an older version applied has no `hold`.
       const hold = (summary.hold ?? []).map(({ code, count, of, limit }) => ({ code, count, of, limit }));
       const level = summary.state === 'held' ? 'warn' : 'info';
       logger[level](summary.state === 'held' ? 'run held for approval' : 'run done', {
@@ -68,14 +71,14 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     return 'ended';
   } catch (error) {
     if (error instanceof ImportError && error.code === 'unsafe') {
-      logger.warn('a run was given up', { org: run.org, run: run.id, reason: error.message });
+      logger.warn('gave up an unsafe run', { org: run.org, run: run.id, reason: error.message });
       await giveUpRun(control, run, error.message, now(), await today(deps, run));
       return 'ended';
     }
     const isExpected = error instanceof ImportError && error.code !== 'contended';
-    if (isExpected) logger.info('a run waits for the next importer', { org: run.org, run: run.id, reason: error.code });
+    if (isExpected) logger.info('left a run for the next importer', { org: run.org, run: run.id, reason: error.code });
     else
-      logger.error('a run failed; it will be tried again', {
+      logger.error('could not finish a run; will retry it', {
         org: run.org,
         run: run.id,
         reason: (error as Error).message,
@@ -88,13 +91,13 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   }
 }
 
-/** The date where the organization is; in UTC if it is gone. */
+/** The date in the organization's time zone; in UTC if the organization was removed. */
 async function today({ control, now }: WorkerDeps, run: Run): Promise<string> {
   const org = await findOrg(control.read, run.org);
   return dateIn(org?.timeZone ?? 'UTC', now());
 }
 
-/** Renews the lease while the run goes on; `tell` ends the run at its next step when it is lost or the importer stops. */
+/** Renews the lease while the run is worked on; `tell` throws at the next step when it is lost or the importer stops. */
 function holdLease({ control, now, logger, isStopping }: WorkerDeps, run: Run, leaseMs: number) {
   let progress: Progress = { phase: 'waiting', file: null, rows: 0 };
   let isLost = false;
@@ -102,7 +105,10 @@ function holdLease({ control, now, logger, isStopping }: WorkerDeps, run: Run, l
     try {
       isLost ||= !(await renewLease(control.write, run, now() + leaseMs, progress));
     } catch (error) {
-      logger.warn('a lease was not renewed', { run: run.id, reason: (error as Error).message });
+      logger.warn('could not renew the lease of a run; will retry before it ends', {
+        run: run.id,
+        reason: (error as Error).message,
+      });
     }
   };
   const timer = setInterval(renew, leaseMs / 3);
@@ -111,7 +117,7 @@ function holdLease({ control, now, logger, isStopping }: WorkerDeps, run: Run, l
       const isNewPhase = latest.phase !== progress.phase || latest.file !== progress.file;
       progress = latest;
       if (isLost) throw new ImportError('lease_lost', `run ${run.id} belongs to another importer now`);
-      // Once a run is applied it is settled too: what is left takes no time.
+      // An applied run is settled before the importer stops: that takes a moment.
       if (isStopping() && latest.phase !== 'archiving') throw new ImportError('stopping', 'the importer stops');
       if (isNewPhase) void renew();
     },

@@ -1,7 +1,7 @@
 /**
- * Removes what has been kept long enough: archived files, reports, superseded files, uploads that nobody resumed, and what
- * crashes left in the blob store. Names go first, in small transactions, then the bytes: killed in between, bytes without
- * a name are left, which the next pass finds as orphans. The other way round, names without their bytes would be left.
+ * Removes expired files: archived and superseded files, reports, partial uploads that no client resumed, and orphaned blobs
+ * that crashes left. It deletes names first, in small transactions, and then bytes: a crash in between leaves bytes without
+ * a name, which the next pass finds as orphans. The other order would leave names without their bytes.
  */
 import type { Logger } from '../../config/logger.js';
 import type { Paths } from '../../config/paths.js';
@@ -31,7 +31,7 @@ export interface RetentionDeps {
   settings: Pick<Settings, 'keepArchiveDays' | 'keepReportDays' | 'keepSupersededDays' | 'keepPartialHours'>;
   logger: Logger;
   now: () => number;
-  /** Told each step that a crash can separate from the next: for tests that end it there. */
+  /** Called after each step that a crash can separate from the next: for tests that kill the process there. */
   onStep?: (step: RetentionStep) => void;
 }
 
@@ -46,14 +46,14 @@ export interface Removed {
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-/** A transaction so small that no CLOSE waits for it noticeably. */
+/** Rows of one transaction: so few that no CLOSE waits for it noticeably. */
 const batchRows = 100;
-/** A file of the blob store that no row knows is nobody's after this time: between move and commit lie seconds. */
+/** A blob without a row is an orphan after this time: its commit follows its move within seconds. */
 const orphanMs = dayMs;
-/** After this an upload in progress counts as cut off whatever the settings say: its server would have ended it. */
+/** An upload in progress counts as cut off after this time, whatever the settings: its server would have ended it. */
 const openMs = 2 * dayMs;
 
-/** Looks after partials every hour and after everything once a day, and at the start. */
+/** Removes expired partials every hour, and all other expired files at the start and once a day. */
 export function startRetention(deps: RetentionDeps): Rounds {
   let turn = 0;
   return startRounds(async (isStopping) => {
@@ -61,10 +61,9 @@ export function startRetention(deps: RetentionDeps): Rounds {
       const partials = await removeExpiredPartials(deps);
       const rest = turn % 24 === 0 ? await removeExpired(deps, isStopping) : {};
       const removed = { partials, ...rest };
-      if (Object.values(removed).some((count) => count > 0))
-        deps.logger.info('removed what was kept long enough', removed);
+      if (Object.values(removed).some((count) => count > 0)) deps.logger.info('removed expired files', removed);
     } catch (error) {
-      deps.logger.error('what was kept long enough could not be removed', { reason: (error as Error).message });
+      deps.logger.error('could not remove expired files; will retry in 1 h', { reason: (error as Error).message });
     }
     turn++;
     return hourMs;
@@ -91,7 +90,7 @@ export async function removeExpiredPartials({ control, paths, settings, now, onS
     for (const { id } of partials) await deletePartial(control.write, id);
     onStep?.('partials forgotten');
     const kept = partials.filter(({ state }) => state === 'kept').map(({ id }) => id);
-    // One that is still written to keeps its file; it is published without the note.
+    // A partial that is still being written keeps its file: its upload is published without this row.
     await removePartials(paths, kept);
     onStep?.('partials removed');
     removed += partials.length;

@@ -1,5 +1,6 @@
-/** Serves the requests on paths: stat, set attributes, remove, rename, resolve; refuses those about links. */
-import { isReadOnly, readOnlyRoots } from '../../storage/path.js';
+/** Requests on paths: look, set attributes, remove, rename, resolve; and those about links, which there are none of. */
+import { readOnlyRoots } from '../../db/control/treelayout.js';
+import { isReadOnly } from '../../storage/path.js';
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';

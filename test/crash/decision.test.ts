@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findRun, openManualRun, openUndoRun } from '../../db/control/runs.js';
-import { approveRun } from '../../importer/run/decide.js';
-import type { RunStep } from '../../importer/run/run.js';
+import { approveRun } from '../../importer/run/decision.js';
+import type { RunStep } from '../../importer/run/deps.js';
 import { workNext } from '../../importer/run/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';

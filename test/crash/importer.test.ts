@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findRun, openManualRun } from '../../db/control/runs.js';
 import { bumpVersion } from '../../db/directory/directory.js';
-import type { RunStep } from '../../importer/run/run.js';
+import type { RunStep } from '../../importer/run/deps.js';
 import { workNext } from '../../importer/run/worker.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';

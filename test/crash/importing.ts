@@ -1,7 +1,7 @@
 /** An importer that dies at a step. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { RunStep } from '../../importer/run/run.js';
+import type { RunStep } from '../../importer/run/deps.js';
 import { moduleArguments } from '../support/program.js';
 
 /** Lets a process of its own work on the waiting run until it reaches the step; the signal that ended it. */

@@ -8,7 +8,7 @@ import { openWorkplace } from '../../app/compose.js';
 import { settingsSchema } from '../../config/settings.js';
 import { openManualRun } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
-import type { RunStep } from '../../importer/run/run.js';
+import type { RunStep } from '../../importer/run/deps.js';
 import type { IntakeStep } from '../../intake/intake.js';
 import { addOrganization } from '../../operations/orgs.js';
 import type { Workplace } from '../../operations/workplace.js';

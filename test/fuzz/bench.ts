@@ -2,10 +2,10 @@
 import type { Logger } from '../../config/logger.js';
 import { pathsOf } from '../../config/paths.js';
 import { insertOrg, type Org } from '../../db/control/orgs.js';
+import { dryRunRoot, readOnlyRoots } from '../../db/control/treelayout.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { createIntake, type IntakeService } from '../../intake/intake.js';
 import type { Intake } from '../../intake/types.js';
-import { dryRunRoot, readOnlyRoots } from '../../storage/path.js';
 import { openSpace } from '../../storage/space.js';
 import type { Space } from '../../storage/types.js';
 import { openFresh } from '../support/databases.js';

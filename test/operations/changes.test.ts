@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { changeList } from '../../cli/views/changes.js';
 import { findRun } from '../../db/control/runs.js';
 import { bumpVersion } from '../../db/directory/directory.js';
-import { approveRun, rejectRun } from '../../importer/run/decide.js';
+import { approveRun, rejectRun } from '../../importer/run/decision.js';
 import { workNext } from '../../importer/run/worker.js';
 import { type RunChange, withRunChanges } from '../../operations/changes.js';
 import { confirmRun } from '../../operations/confirm.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { FileHandle } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Sink } from '../../storage/filewriter.js';
+import { FileWriter } from '../../storage/filewriter.js';
 
 const piece = Buffer.alloc(1024 * 1024);
 
@@ -15,7 +15,7 @@ function slowDisk() {
       const end = (error?: Error, written = bytes) => (error ? reject(error) : resolve({ bytesWritten: written }));
       batches.push({ bytes, end });
     });
-  return { batches, sink: new Sink({ writev } as unknown as FileHandle) };
+  return { batches, sink: new FileWriter({ writev } as unknown as FileHandle) };
 }
 
 /** Whether a promise is settled already. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Disk, systemDisk } from '../../storage/disk.js';
-import { createShelves, shareSyncs } from '../../storage/foldersync.js';
+import { shareSyncs, subfolderPicker } from '../../storage/foldersync.js';
 
 /** A disk whose syncs end when they are told to. */
 function slowDisk() {
@@ -71,9 +71,9 @@ test("a folder's name is sure once the two above it were synced, one after the o
 });
 
 test('many blobs in a row share a folder, and then comes another', () => {
-  const next = createShelves();
-  const shelves = Array.from({ length: 128 * 40 }, next);
-  assert.ok(shelves.every((shelf) => /^[0-9a-f]{2}$/.test(shelf)));
-  assert.equal(new Set(shelves.slice(0, 128)).size, 1);
-  assert.ok(new Set(shelves).size > 10);
+  const next = subfolderPicker();
+  const subfolders = Array.from({ length: 128 * 40 }, next);
+  assert.ok(subfolders.every((subfolder) => /^[0-9a-f]{2}$/.test(subfolder)));
+  assert.equal(new Set(subfolders.slice(0, 128)).size, 1);
+  assert.ok(new Set(subfolders).size > 10);
 });

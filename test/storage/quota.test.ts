@@ -122,7 +122,7 @@ onBothDatabases('room', (open) => {
     assert.equal(lines.filter((line) => /nearly full/.test(line)).length, 1);
     freeBytes = 20_000_000;
     await place.put('/b.csv', 'x');
-    assert.equal(lines.filter((line) => /has room again/.test(line)).length, 1);
+    assert.equal(lines.filter((line) => /has free space again/.test(line)).length, 1);
     assert.deepEqual(partials(place), []);
     assert.deepEqual(
       (await listQueue(place.control.read, 'acme')).map(({ path }) => path),

@@ -6,7 +6,7 @@ import { lockEntry } from '../../../db/control/entries.js';
 import { claimRun, findRun, openManualRun, openSlotRun, type Run } from '../../../db/control/runs.js';
 import { bumpVersion } from '../../../db/directory/directory.js';
 import { judge } from '../../../importer/plan/guard.js';
-import { approveRun, rejectRun } from '../../../importer/run/decide.js';
+import { approveRun, rejectRun } from '../../../importer/run/decision.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { replaceEntry } from '../../../intake/publish.js';

@@ -7,7 +7,7 @@ import { updateOrg } from '../../../db/control/orgs.js';
 import { listFields } from '../../../db/directory/fields.js';
 import { teamLabels, userLabels } from '../../../importer/read/labels.js';
 import { renderTemplates } from '../../../importer/report/templates.js';
-import { followTemplates } from '../../../importer/schedule/templatefolder.js';
+import { updateTemplates } from '../../../importer/schedule/templatefolder.js';
 import { loadOrCreateMaster } from '../../../keys/master/master.js';
 import { createOrgIdentity } from '../../../keys/master/orgidentity.js';
 import { blobPath } from '../../../storage/blobs.js';
@@ -20,13 +20,13 @@ onBothDatabases('templates', (open) => {
     const acme = await Company.open(open, t, { name: 'Acme Corp', dateFormat: 'dmy' });
     const { control } = acme.deps;
     const seen = new Map<string, string>();
-    await followTemplates(acme.deps, seen);
+    await updateTemplates(acme.deps, seen);
     assert.equal(await acme.read('/templates/users.csv'), `${Object.values(userLabels).join(',')}\r\n`);
     assert.equal(await acme.read('/templates/teams.csv'), `${Object.values(teamLabels).join(',')}\r\n`);
 
     await acme.import({ 'users.csv': csv('User Email,=Desk,Remote,Started', 'ann@acme.test,007,yes,31/01/2020') });
-    await followTemplates(acme.deps, seen);
-    await followTemplates(acme.deps, new Map());
+    await updateTemplates(acme.deps, seen);
+    await updateTemplates(acme.deps, new Map());
     assert.match(await acme.read('/templates/users.csv'), /,Deactivation Date,'=Desk,Remote,Started\r\n$/);
     const example = await acme.read('/templates/example.txt');
     assert.match(example, /^How to fill users\.csv and teams\.csv of Acme Corp\n/);
@@ -66,13 +66,13 @@ onBothDatabases('templates', (open) => {
   test('they are sealed again to an identity that replaces a destroyed one', async (t) => {
     const acme = await Company.open(open, t);
     const { control, paths } = acme.deps;
-    await followTemplates(acme.deps, new Map());
+    await updateTemplates(acme.deps, new Map());
     await updateOrg(control.write, 'acme', { sealedIdentity: null });
-    await followTemplates(acme.deps, new Map());
+    await updateTemplates(acme.deps, new Map());
     const { master } = await loadOrCreateMaster(paths);
     const identity = await createOrgIdentity(master.recipient);
     await updateOrg(control.write, 'acme', identity);
-    await followTemplates(acme.deps, new Map());
+    await updateTemplates(acme.deps, new Map());
     Object.assign(acme.org, identity);
     assert.match(await acme.read('/templates/teams.csv'), /^Team Name,/);
   });

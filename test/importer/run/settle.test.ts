@@ -5,9 +5,9 @@ import { freeName } from '../../../db/control/entries.js';
 import { insertOrg } from '../../../db/control/orgs.js';
 import { claimRun, findRun, openManualRun, openSlotRun, releaseRun } from '../../../db/control/runs.js';
 import { dropStages } from '../../../db/stage.js';
-import { dropAbandonedChecks } from '../../../importer/check/check.js';
+import { dropAbandonedTrials } from '../../../importer/check/trialplan.js';
 import { openRunStage } from '../../../importer/plan/tables.js';
-import type { RunStep } from '../../../importer/run/run.js';
+import type { RunStep } from '../../../importer/run/deps.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv, importMoment } from '../../support/company.js';
@@ -45,7 +45,7 @@ onBothDatabases('settling', (open) => {
     const labels = [`run_${id}_7`, `run_${id}1_1`, old, recent];
     const stages = [];
     for (const label of labels) stages.push(await openRunStage(settings, directory, label));
-    await dropAbandonedChecks({ settings, directory, now: () => importMoment });
+    await dropAbandonedTrials({ settings, directory, now: () => importMoment });
     await workNext(acme.deps);
     const left: string[] = [];
     await dropStages(settings, directory, (label) => {

@@ -8,7 +8,7 @@ import { deactivateDue } from '../../../db/directory/deactivations.js';
 import { readVersion } from '../../../db/directory/directory.js';
 import { listFields, updateField } from '../../../db/directory/fields.js';
 import { listFormerLabels, listHistory, listOrigins, recordChanges } from '../../../db/directory/history.js';
-import { previewUndo } from '../../../importer/run/undo.js';
+import { previewUndo } from '../../../importer/check/undopreview.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';

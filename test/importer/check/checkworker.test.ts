@@ -8,7 +8,8 @@ import { listEntries } from '../../../db/control/entries.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { openManualRun } from '../../../db/control/runs.js';
 import { listQueue } from '../../../db/control/uploads.js';
-import { checkNext, removeSpent } from '../../../importer/check/checkqueue.js';
+import { checkNext } from '../../../importer/check/checkworker.js';
+import { removeCheckedDryRuns } from '../../../importer/check/dryrunfiles.js';
 import { blobPath } from '../../../storage/blobs.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
@@ -16,7 +17,7 @@ import { onBothDatabases } from '../../support/databases.js';
 const quietMs = 2_000;
 const day = '2026-03-10';
 
-function checkerOf(acme: Company, change: { mustYield?: () => boolean; owner?: string } = {}) {
+function workerOf(acme: Company, change: { mustYield?: () => boolean; owner?: string } = {}) {
   return { ...acme.deps, mustYield: () => false, ...change };
 }
 
@@ -33,10 +34,10 @@ onBothDatabases('checks', (open) => {
       csv('User Email,Teams,Is Org Admin', 'ann@acme.test,Sales,perhaps', 'no one,,'),
     );
     await acme.drop('/dry-run/teams.csv', csv('Team Name', 'Sales'));
-    assert.equal(await checkNext(checkerOf(acme)), 'idle', 'more may come');
+    assert.equal(await checkNext(workerOf(acme)), 'idle', 'more may come');
     acme.clock += quietMs;
-    assert.equal(await checkNext(checkerOf(acme)), 'checked');
-    assert.equal(await checkNext(checkerOf(acme)), 'idle');
+    assert.equal(await checkNext(workerOf(acme)), 'checked');
+    assert.equal(await checkNext(workerOf(acme)), 'idle');
 
     const names = ['json', 'txt'].map((kind) => `teams.dry-run.${kind}`);
     const more = ['csv', 'json', 'rejected.csv', 'txt'].map((kind) => `users.dry-run.${kind}`);
@@ -68,13 +69,13 @@ onBothDatabases('checks', (open) => {
     const acme = await Company.open(open, t);
     await acme.drop('/dry-run/users.csv', csv('User Email', 'ann@acme.test'));
     acme.clock += quietMs;
-    await checkNext(checkerOf(acme));
-    assert.equal(await removeSpent(acme.deps), 0);
+    await checkNext(workerOf(acme));
+    assert.equal(await removeCheckedDryRuns(acme.deps), 0);
     assert.deepEqual(await namesIn(acme, '/dry-run'), ['users.csv']);
     const [upload] = await acme.deps.control.read('uploads');
     assert.equal(upload.state, 'checked');
     acme.clock += 11 * 60_000;
-    assert.equal(await removeSpent(acme.deps), 1);
+    assert.equal(await removeCheckedDryRuns(acme.deps), 1);
     assert.deepEqual(await namesIn(acme, '/dry-run'), []);
     assert.ok(!existsSync(blobPath(acme.deps.paths, upload.blob_id)));
     assert.equal((await acme.deps.control.read('uploads')).length, 1, 'the record stays');
@@ -85,7 +86,7 @@ onBothDatabases('checks', (open) => {
     await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
     await acme.drop('/hr/users.csv', csv('Users Email,Teams', 'ann@acme.test,Sales'));
     acme.clock += quietMs;
-    await checkNext(checkerOf(acme));
+    await checkNext(workerOf(acme));
     const place = `/reports/${day}/hr--users.check`;
     const refused = await acme.read(`${place}.txt`);
     assert.match(
@@ -105,7 +106,7 @@ onBothDatabases('checks', (open) => {
     await acme.deps.control.write('uploads').where({ id: first.id }).update({ state: 'superseded' });
     await acme.drop('/hr/users.csv', csv('User Email,Teams', 'ann@acme.test,Sales'));
     acme.clock += quietMs;
-    assert.equal(await checkNext(checkerOf(acme)), 'checked');
+    assert.equal(await checkNext(workerOf(acme)), 'checked');
     assert.match(
       await acme.read(`${place}.txt`),
       /This file would be imported: 1 row of users\.\n {2}Users: 1 created/,
@@ -132,9 +133,9 @@ onBothDatabases('checks', (open) => {
     await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
     acme.clock += quietMs;
     assert.ok(await takeCheckLease(control.write, 'acme', 'dead', acme.clock, 30_000));
-    assert.equal(await checkNext(checkerOf(acme)), 'idle');
+    assert.equal(await checkNext(workerOf(acme)), 'idle');
     acme.clock += 30_001;
-    const results = await Promise.all(['one', 'two', 'three'].map((owner) => checkNext(checkerOf(acme, { owner }))));
+    const results = await Promise.all(['one', 'two', 'three'].map((owner) => checkNext(workerOf(acme, { owner }))));
     assert.equal(results.filter((result) => result === 'checked').length, 1);
     assert.equal((await namesIn(acme, `/reports/${day}`)).length, 2);
   });
@@ -145,12 +146,12 @@ onBothDatabases('checks', (open) => {
     await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
     acme.clock += quietMs;
     for (let time = 0; time < 5; time++)
-      assert.equal(await checkNext(checkerOf(acme, { mustYield: () => true })), 'left');
+      assert.equal(await checkNext(workerOf(acme, { mustYield: () => true })), 'left');
     const run = await openManualRun(control.write, 'acme', acme.clock);
-    assert.equal(await checkNext(checkerOf(acme)), 'idle', 'another process imports it');
+    assert.equal(await checkNext(workerOf(acme)), 'idle', 'another process imports it');
     await control.write('runs').where({ id: run }).delete();
     assert.equal((await control.read('uploads').first()).check_attempts, 0);
-    const broken = { ...checkerOf(acme), identity: () => Promise.reject(new Error('no key')) };
+    const broken = { ...workerOf(acme), identity: () => Promise.reject(new Error('no key')) };
     for (const result of ['left', 'left', 'left', 'idle']) assert.equal(await checkNext(broken), result);
     assert.equal((await acme.import()).users.created, 1);
   });
@@ -163,9 +164,9 @@ onBothDatabases('checks', (open) => {
     await other.drop('/users.csv', csv('User Email', 'bea@other.test'));
     other.clock = acme.clock + quietMs;
     await openManualRun(acme.deps.control.write, 'acme', acme.clock);
-    assert.equal(await checkNext(checkerOf(other)), 'checked');
+    assert.equal(await checkNext(workerOf(other)), 'checked');
     assert.deepEqual(await namesIn(other, `/reports/${day}`), ['users.check.json', 'users.check.txt']);
-    assert.equal(await checkNext(checkerOf(other)), 'idle');
+    assert.equal(await checkNext(workerOf(other)), 'idle');
   });
 
   test('G1 the early check of a file that waits behind a held run says so', async (t) => {
@@ -175,7 +176,7 @@ onBothDatabases('checks', (open) => {
     assert.equal(held.state, 'held');
     await acme.drop('/more.csv', csv('User Email', 'cyd@acme.test'));
     acme.clock += quietMs;
-    assert.equal(await checkNext(checkerOf(acme)), 'checked');
+    assert.equal(await checkNext(workerOf(acme)), 'checked');
     assert.match(
       await acme.read(`/reports/${day}/more.check.txt`),
       new RegExp(
@@ -189,6 +190,6 @@ onBothDatabases('checks', (open) => {
     await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
     acme.clock += quietMs;
     await updateOrg(acme.deps.control.write, 'acme', { options: { earlyCheck: false } });
-    assert.equal(await checkNext(checkerOf(acme)), 'idle');
+    assert.equal(await checkNext(workerOf(acme)), 'idle');
   });
 });

@@ -1,4 +1,4 @@
-/** Writes what goes back to the sender, sealed: the report and the rejected rows of each file, the summary of the run (R1). */
+/** Writes the reports on one file, sealed to its organization: its findings, and its rejected rows (rule R1). */
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { OrgOptions } from '../../db/control/importoptions.js';
@@ -24,7 +24,7 @@ export interface ReportDeps {
   options: OrgOptions;
 }
 
-/** Everything that is wrong with a file: line, column, severity, code, message, value; separated as the file is. */
+/** Every refusal, fault and warning of a file: line, column, severity, code, message, value; separated as the file is. */
 export async function writeReport(deps: ReportDeps, file: number, source: Source): Promise<SealedBlob> {
   const { mark, delimiter } = await readForm(source, deps.options);
   return writeBlob(deps, async (writer) => {
@@ -46,8 +46,8 @@ export async function writeReport(deps: ReportDeps, file: number, source: Source
 
 /**
  * The faulty rows under the original header, to be mended and sent again; the file is read once more for them. They are
- * written as the file is: whoever opened that in a spreadsheet opens these, and no letter of theirs is lost on the way. Only
- * what a spreadsheet would run is guarded.
+ * written in the file's own form, so that the program that opened the file opens them and loses no letter. Only cells that a
+ * spreadsheet would run as formulas are guarded.
  */
 export async function writeRejected(
   deps: ReportDeps,
@@ -78,7 +78,7 @@ export async function writeRejected(
   });
 }
 
-/** A text in pieces, as long as it may be. */
+/** A text of any length, in pieces. */
 export async function writePieces(
   deps: Pick<ReportDeps, 'paths' | 'recipient'>,
   pieces: AsyncIterable<string>,
@@ -92,7 +92,7 @@ export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, t
   return writeBlob(deps, (writer) => writer.write(Buffer.from(text)));
 }
 
-/** A file that is no text, or can't be read, has the standard form. */
+/** The standard form for a file that is not text or can't be read. */
 async function readForm(source: Source, options: OrgOptions): Promise<Form & { mark: string }> {
   const mark = (await hasMark(source)) ? byteOrderMark : markOf(options);
   const form = await detectForm(decodeText(source.open())).catch((error: Error) => {

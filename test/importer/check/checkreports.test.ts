@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nameReports } from '../../../importer/check/checkname.js';
+import { nameReports } from '../../../importer/check/checkreports.js';
 
 const textOf = (path: string) => nameReports(path.split('/'), 'check')('txt');
 

@@ -1,0 +1,96 @@
+/** Writes the reports of a check on one file, under names that follow from the file's path. */
+import { createHash } from 'node:crypto';
+import type { CheckedFile, CheckKind } from '../../db/control/checks.js';
+import { fitName } from '../../db/control/entries.js';
+import type { Org } from '../../db/control/orgs.js';
+import { findHeldRun } from '../../db/control/runs.js';
+import { reportsFolder } from '../../db/control/treelayout.js';
+import type { Keep } from '../../storage/blobcommit.js';
+import { writeRejected, writeReport, writeText } from '../report/filereport.js';
+import { summarizeFile } from '../report/summary.js';
+import type { RunDeps } from '../run/deps.js';
+import type { UploadSource } from '../run/order.js';
+import { slotDays } from '../schedule/cadence.js';
+import { nextSlot } from '../schedule/calendar.js';
+import { summarizeTrial, type TrialPlan } from './trialplan.js';
+import { describeVerdict } from './verdict.js';
+
+/** Bytes of `.dry-run.rejected.csv`, rounded up. */
+const endingBytes = 30;
+
+/** Files of one organization that were planned together. */
+export interface PlannedCheck {
+  org: Org;
+  kind: CheckKind;
+  plan: TrialPlan;
+  /** In the order of the plan. */
+  sources: readonly UploadSource[];
+}
+
+/** Seals the reports on one of the files that were planned together. */
+export async function writeCheckReports(
+  deps: Pick<RunDeps, 'settings' | 'paths' | 'control'>,
+  { org, kind, plan, sources }: PlannedCheck,
+  file: number,
+  keep: Keep,
+): Promise<CheckedFile> {
+  const { upload, source } = sources[file]!;
+  const planned = plan.planned[file]!;
+  const { recipient, options } = org;
+  const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient, options };
+  const pathOf = reportPaths(upload.path, kind, plan.today);
+  const outcome = await summarizeFile(plan.stage, file, source, planned);
+  const { faults, warnings, refused } = planned.type === 'teams' ? planned.teams : planned.users;
+  const report = faults + warnings + refused > 0 ? await keep(writeReport(reportDeps, file, source)) : null;
+  const rejected = faults > 0 ? await keep(writeRejected(reportDeps, file, source, planned)) : null;
+  outcome.report = report === null ? null : pathOf('csv');
+  outcome.rejected = rejected === null ? null : pathOf('rejected.csv');
+  const summary = summarizeTrial(kind === 'dry_run' ? 'dry_run' : 'check', org, plan, [outcome]);
+  const slot = nextSlot(org.timeZone, org.slot, plan.moment, slotDays(org.options));
+  const slotAt = kind === 'dry_run' ? null : slot.at;
+  const beside = sources.filter((_, other) => other !== file).map((other) => other.source.name);
+  const heldRun = (await findHeldRun(deps.control.read, org.id))?.id ?? null;
+  const text = describeVerdict({ summary, slotAt, heldRun, beside });
+  return {
+    uploadId: upload.id,
+    type: planned.type,
+    rows: planned.rows,
+    refused: planned.refusal !== null,
+    reports: [
+      { path: pathOf('csv'), blob: report },
+      { path: pathOf('rejected.csv'), blob: rejected },
+      {
+        path: pathOf('json'),
+        blob: await keep(writeText(reportDeps, `${JSON.stringify({ ...summary, slotAt }, null, 2)}\n`)),
+      },
+      { path: pathOf('txt'), blob: await keep(writeText(reportDeps, text)) },
+    ],
+  };
+}
+
+/** The path of each report by its ending. Reports on a newer version of the file, on the same day, replace the older ones. */
+function reportPaths(path: string, kind: CheckKind, today: string): (ending: string) => string {
+  const parts = path.split('/').slice(kind === 'dry_run' ? 2 : 1);
+  const name = nameReports(parts, kind === 'dry_run' ? 'dry-run' : 'check');
+  return (ending) => `${reportsFolder(today)}/${name(ending)}`;
+}
+
+/**
+ * The names of the reports on a file, by their endings: `/hr/users.csv` has `hr--users.check.txt`. Two paths never share one: a path
+ * whose readable name could be another one's has eight digits of its hash in it.
+ * @param parts of the path, the file's name last.
+ */
+export function nameReports(parts: readonly string[], mark: 'check' | 'dry-run'): (ending: string) => string {
+  const stem = parts.join('--').replace(/\.csv$/, '');
+  const digits = isPlain(parts) ? '' : `-${createHash('sha256').update(parts.join('/')).digest('hex').slice(0, 8)}`;
+  return (ending) => fitName(stem, `${digits}.${mark}.${ending}`);
+}
+
+/** Whether no other path has the same readable name. */
+function isPlain(parts: readonly string[]): boolean {
+  const name = parts.at(-1)!;
+  if (!/\.csv$/i.test(name) || /\.csv\.csv$/i.test(name)) return false;
+  if (Buffer.byteLength(parts.join('--')) + endingBytes > 255) return false;
+  const stems = [...parts.slice(0, -1), name.replace(/\.csv$/, '')];
+  return stems.every((part) => !part.includes('--') && (stems.length === 1 || !/^-|-$/.test(part)));
+}

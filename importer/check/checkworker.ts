@@ -1,0 +1,146 @@
+/**
+ * Checks files before their import: those below `/dry-run`, and those queued for the next slot. The reports say what an
+ * import would do. Runs have precedence: a check that meets a run is given up and made again.
+ */
+import type { Db } from '../../db/connection.js';
+import {
+  type CheckedFile,
+  type CheckKind,
+  endCheckLease,
+  forgetAttempt,
+  listUnchecked,
+  renewCheckLease,
+  settleCheck,
+  takeCheckLease,
+  takeUnchecked,
+} from '../../db/control/checks.js';
+import { listUnendedRuns } from '../../db/control/identityrotation.js';
+import { findOrg, type Org } from '../../db/control/orgs.js';
+import { findUpload, listQueue, type UploadRow } from '../../db/control/uploads.js';
+import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
+import { removeBlob } from '../../storage/blobs.js';
+import { requireOpenable } from '../../storage/recipient.js';
+import { ImportError } from '../error.js';
+import type { RunDeps } from '../run/deps.js';
+import { orderSources } from '../run/order.js';
+import { isSettled } from '../schedule/quiet.js';
+import type { Progress } from '../types.js';
+import { writeCheckReports } from './checkreports.js';
+import { planTrial } from './trialplan.js';
+
+export interface CheckWorkerDeps extends Omit<RunDeps, 'onStep'> {
+  /** Unique to this process. */
+  owner: string;
+  /** Whether a run needs this process, or it stops. */
+  mustYield: () => boolean;
+}
+
+/** How often a check asks whether a run of the organization was opened. */
+const lookEveryMs = 1_000;
+/** Files of one check. */
+const mostFiles = 50;
+
+/** Checks the files of one organization, if some are due. `left`: the check was given up or failed. */
+export async function checkNext(deps: CheckWorkerDeps): Promise<'idle' | 'checked' | 'left'> {
+  const { control, settings, now, owner } = deps;
+  for (const unchecked of await listUnchecked(control.read)) {
+    if (!isSettled(unchecked, now())) continue;
+    const org = await findOrg(control.read, unchecked.org);
+    // This check would be given up for the run: check another organization meanwhile.
+    if (org === null || (await listUnendedRuns(control.read, org.id)).length > 0) continue;
+    const leaseMs = settings.leaseSeconds * 1000;
+    if (!(await takeCheckLease(control.write, org.id, owner, now(), leaseMs))) continue;
+    return checkWithLease(deps, org, unchecked.kind, leaseMs);
+  }
+  return 'idle';
+}
+
+async function checkWithLease(
+  deps: CheckWorkerDeps,
+  org: Org,
+  kind: CheckKind,
+  leaseMs: number,
+): Promise<'checked' | 'left'> {
+  const { control, now, owner, logger } = deps;
+  let isLost = false;
+  const renew = async () => {
+    try {
+      isLost ||= !(await renewCheckLease(control.write, org.id, owner, now() + leaseMs));
+    } catch (error) {
+      logger.warn('could not renew the lease of a check; will retry before it ends', {
+        org: org.id,
+        reason: (error as Error).message,
+      });
+    }
+  };
+  // Files that another process is importing need no check, and the import needs the machine.
+  let isImported = false;
+  const look = async () => {
+    isImported ||= (await listUnendedRuns(control.read, org.id).catch(() => [])).length > 0;
+  };
+  await look();
+  const timers = [setInterval(renew, leaseMs / 3), setInterval(look, lookEveryMs)];
+  const ids = await takeUnchecked(control.write, org.id, kind, mostFiles);
+  try {
+    await checkFiles(deps, org, kind, ids, () => {
+      if (isLost) throw new ImportError('lease_lost', `another importer checks the files of ${org.id}`);
+      if (isImported || deps.mustYield()) throw new ImportError('stopping', 'a check gives way');
+    });
+    return 'checked';
+  } catch (error) {
+    if (error instanceof ImportError) await forgetAttempt(control.write, ids);
+    else
+      logger.error('could not check uploads before their import; will retry, three attempts in all', {
+        org: org.id,
+        uploads: ids,
+        reason: (error as Error).message,
+      });
+    return 'left';
+  } finally {
+    for (const timer of timers) clearInterval(timer);
+    await endCheckLease(control.write, org.id, owner);
+  }
+}
+
+async function checkFiles(
+  deps: CheckWorkerDeps,
+  org: Org,
+  kind: CheckKind,
+  ids: readonly number[],
+  tell: (progress: Progress) => void,
+): Promise<void> {
+  const { control, paths, now, owner, logger } = deps;
+  // All queued files are planned, since each may change the meaning of another; reports are written on the new ones only.
+  const uploads = kind === 'queued' ? await listQueue(control.read, org.id) : await findUploads(control, ids);
+  const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
+  if (sources.length === 0) return;
+  const plain = sources.map(({ source }) => source);
+  await sealAndCommit({
+    ...{ paths, logger },
+    isNamed: isInControl(control),
+    seal: (keep) =>
+      planTrial(deps, org, plain, tell, async (plan) => {
+        const checked: CheckedFile[] = [];
+        for (const [file, { upload }] of sources.entries())
+          if (ids.includes(upload.id))
+            checked.push(await writeCheckReports(deps, { org, kind, plan, sources }, file, keep));
+        return checked;
+      }),
+    commit: async (checked, blobs) => {
+      for (const file of checked) {
+        const { isSettled, freed } = await control.transact(async (tx) => {
+          await requireOpenable(tx, org.id, blobs);
+          return settleCheck(tx, { org: org.id, kind, owner, at: now() }, file);
+        });
+        for (const blob of freed) await removeBlob(paths, blob);
+        const { uploadId: upload, type, rows, refused } = file;
+        if (isSettled) logger.info('checked before any import', { org: org.id, kind, upload, type, rows, refused });
+      }
+    },
+  });
+}
+
+async function findUploads({ read }: Db, ids: readonly number[]): Promise<UploadRow[]> {
+  const found = await Promise.all(ids.map((id) => findUpload(read, id)));
+  return found.filter((upload) => upload?.state === 'dry_run') as UploadRow[];
+}

@@ -1,0 +1,91 @@
+/** Trial plans: plans files as an import would, in a stage of its own, and applies nothing. */
+import { randomBytes } from 'node:crypto';
+import type { Settings } from '../../config/settings.js';
+import type { Db } from '../../db/connection.js';
+import type { Org } from '../../db/control/orgs.js';
+import { dropStages, type Stage } from '../../db/stage.js';
+import { sumFiles } from '../counts.js';
+import { guardPlan } from '../plan/guard.js';
+import { planFiles } from '../plan/plan.js';
+import type { PlannedFile } from '../plan/planfile.js';
+import { openRunStage } from '../plan/tables.js';
+import type { Source } from '../read/source.js';
+import { indexIssues } from '../report/findings.js';
+import { readKnown } from '../run/directorystate.js';
+import { dateIn } from '../schedule/calendar.js';
+import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
+
+export interface TrialDeps {
+  settings: Settings;
+  directory: Db;
+  now: () => number;
+}
+
+/** A plan that is shown and never applied. */
+export interface TrialPlan {
+  stage: Stage;
+  /** In the order of the sources. */
+  planned: readonly PlannedFile[];
+  /** Why a run would be held until an operator approves it. */
+  hold: HoldReason[];
+  /** When the import would be, in ms, and its date in the organization's time zone. */
+  moment: number;
+  today: string;
+}
+
+/**
+ * Plans files as one import would now; the plan is there while `use` works. Writes to a stage of its own only.
+ * @param date the import's, yyyy-mm-dd, where it is not that of now.
+ */
+export async function planTrial<T>(
+  deps: TrialDeps,
+  org: Org,
+  sources: readonly Source[],
+  tell: (progress: Progress) => void,
+  use: (plan: TrialPlan) => Promise<T>,
+  date?: string,
+): Promise<T> {
+  const { settings, directory, now } = deps;
+  return withTrialStage(deps, async (stage) => {
+    const moment = now();
+    const today = date ?? dateIn(org.timeZone, moment);
+    const known = await readKnown(directory.read, org, settings);
+    const planned = await planFiles(
+      { settings, stage, org, today, now: moment, ...known, reportProgress: tell },
+      sources,
+    );
+    const hold = await guardPlan(stage, org, settings);
+    await indexIssues(stage);
+    return use({ stage, planned, hold, moment, today });
+  });
+}
+
+/** Gives `use` a stage that belongs to no run, and drops it afterwards. */
+export async function withTrialStage<T>(
+  { settings, directory, now }: TrialDeps,
+  use: (stage: Stage) => Promise<T>,
+): Promise<T> {
+  const stage = await openRunStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
+  try {
+    return await use(stage);
+  } finally {
+    await stage.drop();
+  }
+}
+
+/** The summary of a run that would import the files now. */
+export function summarizeTrial(
+  kind: 'check' | 'dry_run',
+  org: Org,
+  { moment, today, hold }: TrialPlan,
+  files: FileOutcome[],
+): RunSummary {
+  const times = { date: today, timeZone: org.timeZone, startedAt: moment, appliedAt: moment };
+  return { run: null, org: org.id, kind, state: 'planned', hold, note: null, ...times, ...sumFiles(files), files };
+}
+
+/** Drops the stages of processes that were killed: those older than a day, since no trial plan takes that long. */
+export async function dropAbandonedTrials({ settings, directory, now }: TrialDeps): Promise<void> {
+  const oldest = now() - 86_400_000;
+  await dropStages(settings, directory, (label) => Number(/^check_(\d+)_/.exec(label)?.[1] ?? oldest) < oldest);
+}

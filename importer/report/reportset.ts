@@ -1,0 +1,60 @@
+/** The reports of one run as they are sealed: gives each a path that is free, and remembers which blob belongs there. */
+import type { Paths } from '../../config/paths.js';
+import type { Db } from '../../db/connection.js';
+import { freeName } from '../../db/control/entries.js';
+import type { Settlement } from '../../db/control/settle.js';
+import type { Keep } from '../../storage/blobcommit.js';
+import type { SealedBlob } from '../../storage/sealedwriter.js';
+import type { RunSummary } from '../types.js';
+import { writeText } from './filereport.js';
+import { describeRun } from './summary.js';
+
+type Report = Settlement['reports'][number];
+
+export interface ReportSetDeps {
+  control: Db;
+  paths: Paths;
+  org: { id: string; recipient: string };
+  /** Takes note of each blob that was sealed. */
+  keep: Keep;
+}
+
+export class ReportSet {
+  readonly #deps: ReportSetDeps;
+  readonly #reports: Report[] = [];
+  /** Names that were given, by folder. */
+  readonly #taken = new Map<string, Set<string>>();
+
+  constructor(deps: ReportSetDeps) {
+    this.#deps = deps;
+  }
+
+  get reports(): readonly Report[] {
+    return this.#reports;
+  }
+
+  /** A path in the folder that is free now and that this set has not given before: `name`, or `users-2.csv` and so on. */
+  async reserve(folder: string, name: string): Promise<string> {
+    const { control, org } = this.#deps;
+    const taken = this.#taken.get(folder) ?? new Set();
+    const free = await freeName(control.read, org.id, folder, name, taken);
+    this.#taken.set(folder, taken.add(free));
+    return `${folder}/${free}`;
+  }
+
+  /** Seals a report for the folder; its path. `alsoIn`: a folder in which it has a second name. */
+  async add(folder: string, name: string, write: () => Promise<SealedBlob>, alsoIn?: string): Promise<string> {
+    const path = await this.reserve(folder, name);
+    const alsoAs = alsoIn === undefined ? {} : { alsoAs: await this.reserve(alsoIn, name) };
+    this.#reports.push({ path, ...alsoAs, blob: await this.#deps.keep(write()) });
+    return path;
+  }
+
+  /** Seals the summary for people (`.txt`) and for programs (`.json`). */
+  async addSummary(folder: string, stem: string, summary: RunSummary): Promise<void> {
+    const { paths, org } = this.#deps;
+    const deps = { paths, recipient: org.recipient };
+    await this.add(folder, `${stem}.txt`, () => writeText(deps, describeRun(summary)));
+    await this.add(folder, `${stem}.json`, () => writeText(deps, `${JSON.stringify(summary, null, 2)}\n`));
+  }
+}

@@ -1,0 +1,103 @@
+/** Writes the reports of a run: one for each file, the rejected rows, and the summary; for a run to apply and for a held one. */
+import type { Paths } from '../../config/paths.js';
+import type { Settings } from '../../config/settings.js';
+import type { Db } from '../../db/connection.js';
+import type { Org } from '../../db/control/orgs.js';
+import type { Run } from '../../db/control/runs.js';
+import type { Settlement } from '../../db/control/settle.js';
+import { archiveFolder, reportsFolder } from '../../db/control/treelayout.js';
+import type { UploadRow } from '../../db/control/uploads.js';
+import type { Stage } from '../../db/stage.js';
+import type { Keep } from '../../storage/blobcommit.js';
+import { splitPath } from '../../storage/path.js';
+import type { PlannedFile } from '../plan/planfile.js';
+import type { Source } from '../read/source.js';
+import { dateIn } from '../schedule/calendar.js';
+import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
+import { writeRejected, writeReport } from './filereport.js';
+import { indexIssues } from './findings.js';
+import { ReportSet } from './reportset.js';
+import { summarizeFile, summarizeRun } from './summary.js';
+
+export interface RunReportDeps {
+  control: Db;
+  paths: Paths;
+  settings: Settings;
+  now: () => number;
+}
+
+/** The planned files of a run, with all that their reports need. */
+export interface PlannedRun {
+  run: Run;
+  org: Org;
+  sources: readonly { upload: UploadRow; source: Source }[];
+  /** In the order of the sources. */
+  planned: readonly PlannedFile[];
+  stage: Stage;
+  /** The import's date, yyyy-mm-dd, and the moment it was planned for (ms). */
+  today: string;
+  moment: number;
+  tell: (progress: Progress) => void;
+}
+
+/**
+ * Seals the reports before anything is applied: the apply then names reports that exist, and a crash after it leaves
+ * nothing to be worked out again. No client sees them before the run is settled.
+ */
+export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, keep: Keep): Promise<Settlement> {
+  const { run, org, sources, planned, stage, tell } = plan;
+  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
+  const set = new ReportSet({ ...deps, org, keep });
+  const date = dateIn(org.timeZone, deps.now());
+  const [archive, folder] = [archiveFolder(date), reportsFolder(date)];
+  const uploads: Settlement['uploads'][number][] = [];
+  const files: FileOutcome[] = [];
+  await indexIssues(stage);
+  for (const [file, { source, upload }] of sources.entries()) {
+    const filePlan = planned[file]!;
+    tell({ phase: 'reporting', file: source.name, rows: filePlan.rows });
+    const archivedAs = await set.reserve(archive, source.name);
+    const stem = stemOf(splitPath(archivedAs).name);
+    const report = await set.add(folder, `${stem}.report.csv`, () => writeReport(fileDeps, file, source), archive);
+    const hasFaults = filePlan.users.faults + filePlan.teams.faults > 0;
+    const write = () => writeRejected(fileDeps, file, source, filePlan);
+    const rejected = hasFaults ? await set.add(folder, `${stem}.rejected.csv`, write, archive) : null;
+    const state = filePlan.refusal === null ? 'imported' : 'refused';
+    uploads.push({ id: upload.id, state, archivedAs });
+    const places = { uploadId: upload.id, archivedAs, report, rejected };
+    files.push({ ...(await summarizeFile(stage, file, source, filePlan)), ...places });
+  }
+  const summary = { ...summarizeRun(plan, files, deps.now()), note: run.approval?.note ?? null };
+  await set.addSummary(folder, `run-${run.id}.summary`, summary);
+  return { reports: set.reports, uploads, summary };
+}
+
+/** As writeRunReports, of a run that is held: its files stay queued under their paths, and the reports' names say `held`. */
+export async function writeHeldReports(
+  deps: RunReportDeps,
+  plan: PlannedRun,
+  hold: HoldReason[],
+  keep: Keep,
+): Promise<Pick<Settlement, 'reports'> & { summary: RunSummary }> {
+  const { run, org, sources, planned, stage } = plan;
+  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
+  const set = new ReportSet({ ...deps, org, keep });
+  const folder = reportsFolder(dateIn(org.timeZone, deps.now()));
+  const files: FileOutcome[] = [];
+  await indexIssues(stage);
+  for (const [file, { source, upload }] of sources.entries()) {
+    const name = `${stemOf(source.name)}.held.csv`;
+    const report = await set.add(folder, name, () => writeReport(fileDeps, file, source));
+    const outcome = await summarizeFile(stage, file, source, planned[file]!);
+    const state = outcome.state === 'refused' ? 'refused' : 'held';
+    files.push({ ...outcome, state, uploadId: upload.id, report });
+  }
+  const summary: RunSummary = { ...summarizeRun(plan, files, deps.now()), state: 'held', hold };
+  await set.addSummary(folder, `run-${run.id}.held`, summary);
+  return { reports: set.reports, summary };
+}
+
+/** A file's name without `.csv`; the names of its reports begin with it. */
+export function stemOf(name: string): string {
+  return name.replace(/\.csv$/i, '');
+}

@@ -1,0 +1,83 @@
+/** Carries out an operator's decision on a held run: approves exactly the plan that was counted, or rejects it (rule G1). */
+import { approveHeld, rejectHeld } from '../../db/control/holds.js';
+import { findOrg } from '../../db/control/orgs.js';
+import type { Run } from '../../db/control/runs.js';
+import { archiveFolder, reportsFolder } from '../../db/control/treelayout.js';
+import { listHeld } from '../../db/control/uploads.js';
+import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
+import { splitPath } from '../../storage/path.js';
+import { ReportSet } from '../report/reportset.js';
+import { stemOf } from '../report/runreports.js';
+import { dateIn } from '../schedule/calendar.js';
+import type { RunSummary } from '../types.js';
+import type { RunDeps } from './deps.js';
+
+export interface Decision {
+  /** Who decided, for the audit trail. */
+  by: string;
+  note: string | null;
+}
+
+const hourMs = 3_600_000;
+
+/** Queues the run for an importer, which applies it if it still plans the same. false: it is not held. */
+export async function approveRun(
+  { control, settings, now }: Pick<RunDeps, 'control' | 'settings' | 'now'>,
+  run: Run,
+  { by, note }: Decision,
+): Promise<boolean> {
+  if (run.hold === null) return false;
+  const at = now();
+  const until = at + settings.approvalHours * hourMs;
+  return approveHeld(control, run, { by, at, until, digest: run.hold.digest, note });
+}
+
+/** Ends the run: moves its files to the archive, and writes a summary for the sender. false: it is not held. */
+export async function rejectRun(
+  { control, paths, logger, now }: Pick<RunDeps, 'control' | 'paths' | 'now'> & Partial<Pick<RunDeps, 'logger'>>,
+  run: Run,
+  { by, note }: Decision,
+): Promise<boolean> {
+  const org = (await findOrg(control.read, run.org))!;
+  const at = now();
+  const date = dateIn(org.timeZone, at);
+  const isRejected = await sealAndCommit({
+    ...{ paths, logger },
+    isNamed: isInControl(control),
+    seal: async (keep) => {
+      const set = new ReportSet({ control, paths, org, keep });
+      const folder = archiveFolder(date);
+      const archivedAs = new Map<number, string>();
+      for (const { id, path } of await listHeld(control.read, run.id))
+        archivedAs.set(id, await set.reserve(folder, splitPath(path).name));
+      const counted = run.summary as RunSummary;
+      const beside = await nameBeside(set, folder, counted, archivedAs);
+      const files = counted.files.map((file) => ({
+        ...file,
+        state: 'refused' as const,
+        archivedAs: archivedAs.get(file.uploadId ?? -1) ?? null,
+      }));
+      const summary: RunSummary = { ...counted, state: 'rejected', note, files, appliedAt: at };
+      await set.addSummary(reportsFolder(date), `run-${run.id}.rejected`, summary);
+      return { archivedAs, beside, settlement: { reports: set.reports, summary } };
+    },
+    commit: async (rejection) => ((await rejectHeld(control, run, { by, at, note, ...rejection })) ? true : null),
+  });
+  return isRejected ?? false;
+}
+
+/** By the path of each report on a file: the name that it has in the archive, beside its file. */
+async function nameBeside(
+  set: ReportSet,
+  folder: string,
+  { files }: RunSummary,
+  archivedAs: ReadonlyMap<number, string>,
+): Promise<Map<string, string>> {
+  const beside = new Map<string, string>();
+  for (const { uploadId, report } of files) {
+    const archived = archivedAs.get(uploadId ?? -1);
+    if (report === null || archived === undefined) continue;
+    beside.set(report, await set.reserve(folder, `${stemOf(splitPath(archived).name)}.report.csv`));
+  }
+  return beside;
+}

@@ -1,0 +1,21 @@
+/** The connections, settings and clock that a run works with. */
+import type { Logger } from '../../config/logger.js';
+import type { Paths } from '../../config/paths.js';
+import type { Settings } from '../../config/settings.js';
+import type { Db } from '../../db/connection.js';
+import type { Org } from '../../db/control/orgs.js';
+
+export interface RunDeps {
+  settings: Settings;
+  paths: Paths;
+  control: Db;
+  directory: Db;
+  logger: Logger;
+  /** The organization's age identities as they are now, one a line. @throws KeyError */
+  identity: (org: Org) => Promise<string>;
+  now: () => number;
+  /** Called after each step that a crash can separate from the next: for tests that kill the process there. */
+  onStep?: (step: RunStep) => void | Promise<void>;
+}
+
+export type RunStep = 'claimed' | 'planned' | 'reported' | 'applied' | 'settled';
