@@ -1,4 +1,4 @@
-/** The importer as a whole: slots, the worker, scheduled deactivations. Runs in a process of its own beside the server. */
+/** The importer as a whole: starts and stops what it does on its own, and works on open runs and queued checks one by one. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropAbandonedChecks } from './check/check.js';
 import { checkNext, removeSpent } from './check/checkqueue.js';
@@ -16,16 +16,16 @@ export interface ImporterDeps extends RunDeps {
 }
 
 export interface RunningImporter {
-  /** A run was opened: look at once. */
+  /** A run was opened: the importer works on it at once. */
   nudge(): void;
-  /** Resolves when the work is at a safe point: a run is either applied and settled, or given back. */
+  /** Resolves when the current run is either applied and settled, or given back to the queue. */
   stop(): Promise<void>;
 }
 
-/** Runs opened by commands of other processes are found by looking. */
+/** How often it looks for runs that commands of other processes opened, for new uploads and for queued checks. */
 const lookEveryMs = 1_000;
 const pauseAfterFailureMs = 5_000;
-/** How often the files of dry runs are looked for that have been there long enough. */
+/** How often it removes files of dry runs whose time is over. */
 const sweepEveryMs = 60_000;
 
 export async function startImporter(deps: ImporterDeps): Promise<RunningImporter> {
@@ -39,13 +39,15 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     await sleep(ms, undefined, { signal: waking.signal }).catch(() => {});
     if (!isStopping) waking = new AbortController();
   };
+  const logFailure = (operation: string, retryMs: number) => (error: Error) =>
+    void deps.logger.error(`could not ${operation}; will retry in ${retryMs / 1000} s`, { reason: error.message });
   const onClaim = () => {
     isRunning = true;
   };
   const work = async () => {
     while (!isStopping) {
       const result = await workNext({ ...deps, isStopping: () => isStopping, onClaim }).catch((error: Error) => {
-        deps.logger.error('the importer waits', { reason: error.message });
+        logFailure('work on the next open run', pauseAfterFailureMs)(error);
         return 'left' as const;
       });
       isRunning = false;
@@ -56,18 +58,16 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     let sweptAt = performance.now();
     const mustYield = () => isRunning || isStopping;
     while (!isStopping) {
-      await openUploadRuns({ ...deps, onOpen: nudge }).catch((error: Error) =>
-        deps.logger.error('what came waits', { reason: error.message }),
-      );
+      await openUploadRuns({ ...deps, onOpen: nudge }).catch(logFailure('open runs for new uploads', lookEveryMs));
       const result = isRunning
         ? ('left' as const)
         : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
-            deps.logger.error('checks wait', { reason: error.message });
+            logFailure('work on the next queued check', pauseAfterFailureMs)(error);
             return 'left' as const;
           });
       if (result === 'checked') continue;
       if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
-        await removeSpent(deps).catch((error: Error) => deps.logger.error('dry runs stay', { reason: error.message }));
+        await removeSpent(deps).catch(logFailure('remove the files of old dry runs', sweepEveryMs));
         sweptAt = performance.now();
       }
       const pauseMs = result === 'idle' ? lookEveryMs : pauseAfterFailureMs;
