@@ -18,16 +18,16 @@ export interface ImporterDeps extends RunDeps {
 }
 
 export interface RunningImporter {
-  /** Looks for a run at once, because one was opened. */
+  /** A run was opened: the importer works on it at once. */
   nudge(): void;
-  /** Resolves at a safe point: the current run is applied and settled, or given back. */
+  /** Resolves when the current run is either applied and settled, or given back to the queue. */
   stop(): Promise<void>;
 }
 
-/** How often it looks for runs that commands of other processes have opened. */
+/** How often it looks for runs that commands of other processes opened, for new uploads and for queued checks. */
 const lookEveryMs = 1_000;
 const pauseAfterFailureMs = 5_000;
-/** How often it removes the files of old dry runs. */
+/** How often it removes files of dry runs whose time is over. */
 const sweepEveryMs = 60_000;
 
 export async function startImporter(deps: ImporterDeps): Promise<RunningImporter> {
@@ -41,13 +41,15 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     await sleep(ms, undefined, { signal: waking.signal }).catch(() => {});
     if (!isStopping) waking = new AbortController();
   };
+  const logFailure = (operation: string, retryMs: number) => (error: Error) =>
+    void deps.logger.error(`could not ${operation}; will retry in ${retryMs / 1000} s`, { reason: error.message });
   const onClaim = () => {
     isRunning = true;
   };
   const work = async () => {
     while (!isStopping) {
       const result = await workNext({ ...deps, isStopping: () => isStopping, onClaim }).catch((error: Error) => {
-        deps.logger.error('could not work on a run; will retry in 5 s', { reason: error.message });
+        logFailure('work on the next open run', pauseAfterFailureMs)(error);
         return 'left' as const;
       });
       isRunning = false;
@@ -58,22 +60,16 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     let sweptAt = performance.now();
     const mustYield = () => isRunning || isStopping;
     while (!isStopping) {
-      await openUploadRuns({ ...deps, onOpen: nudge }).catch((error: Error) =>
-        deps.logger.error('could not open runs for new uploads; will retry', { reason: error.message }),
-      );
+      await openUploadRuns({ ...deps, onOpen: nudge }).catch(logFailure('open runs for new uploads', lookEveryMs));
       const result = isRunning
         ? ('left' as const)
         : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
-            deps.logger.error('could not look for files to check; will retry in 5 s', { reason: error.message });
+            logFailure('work on the next queued check', pauseAfterFailureMs)(error);
             return 'left' as const;
           });
       if (result === 'checked') continue;
       if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
-        await removeCheckedDryRuns(deps).catch((error: Error) =>
-          deps.logger.error('could not remove checked files below /dry-run; will retry in 60 s', {
-            reason: error.message,
-          }),
-        );
+        await removeCheckedDryRuns(deps).catch(logFailure('remove checked files below /dry-run', sweepEveryMs));
         sweptAt = performance.now();
       }
       const pauseMs = result === 'idle' ? lookEveryMs : pauseAfterFailureMs;

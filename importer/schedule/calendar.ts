@@ -1,4 +1,4 @@
-/** Days and slots in an organization's time zone. */
+/** Computes dates and slots in an organization's time zone: the only place that knows when a slot begins. */
 import { DateTime } from 'luxon';
 import { everyDay, type Weekday } from './cadence.js';
 
@@ -13,7 +13,7 @@ export function formatLocal(at: number, timeZone: string, withSeconds = false): 
   return `${time.toFormat(withSeconds ? 'yyyy-MM-dd HH:mm:ss' : 'yyyy-MM-dd HH:mm')} (${timeZone})`;
 }
 
-/** The moment a day begins in a time zone (where clocks skip midnight, the first moment there is), in ms. */
+/** When a day begins in a time zone, in ms since 1970; where the clocks skip midnight, its first moment. */
 export function startOfDay(timeZone: string, isoDate: string): number {
   return DateTime.fromISO(isoDate, { zone: timeZone }).startOf('day').toMillis();
 }
@@ -21,18 +21,18 @@ export function startOfDay(timeZone: string, isoDate: string): number {
 export interface Slot {
   /** yyyy-mm-dd in the organization's time zone. */
   date: string;
-  /** HH:MM, as the organization has it; the clocks may have moved it. */
+  /** HH:MM, as it is set; on a day whose clocks skip it, the slot begins later. */
   time: string;
   /** Milliseconds since 1970. */
   at: number;
 }
 
-/** A week, and a day for what the clocks do. */
+/** A week, and a day more for changes of the clocks. */
 const farthestDays = 8;
 
 /**
- * The last slot that has begun. A wall clock time that a change of clocks skips falls as much later; one that it repeats
- * counts the first time. `slot`: HH:MM, or several, separated by commas.
+ * The last slot that has begun. Where the clocks skip its time, it begins as much later as they move; where they repeat
+ * it, it begins the first time. `slot`: HH:MM, or several, separated by commas.
  */
 export function lastSlot(timeZone: string, slot: string, now: number, days: readonly Weekday[] = everyDay): Slot {
   const today = DateTime.fromMillis(now, { zone: timeZone });
@@ -53,7 +53,7 @@ export function nextSlot(timeZone: string, slot: string, now: number, days: read
   throw new Error(`no slot of ${slot} comes for ${farthestDays} days`);
 }
 
-/** In the order in which they come. */
+/** The slots of a day, in the order in which they begin. */
 function slotsOn(day: DateTime, slot: string, days: readonly Weekday[]): Slot[] {
   if (!days.includes(day.weekday as Weekday)) return [];
   const slots = slot.split(',').map((time) => ({ date: day.toISODate()!, time, at: slotOn(day, time) }));

@@ -1,4 +1,4 @@
-/** Makes scheduled deactivations happen at their time, also those that came due while nothing ran (rule U12). */
+/** Deactivates users at their scheduled time, or at the start when no importer ran then (rule U12). */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import { deactivateDue, nextDeactivation } from '../../db/directory/deactivations.js';
@@ -10,19 +10,21 @@ export interface DeactivationDeps {
   now: () => number;
 }
 
-/** Imports schedule more while this sleeps: it looks again at least this often. */
-const longestSleepMs = 15_000;
+/** An import may schedule an earlier deactivation during a pause, so no pause is longer. */
+const longestPauseMs = 15_000;
 const retryMs = 5_000;
 
 export function startDeactivations({ directory, logger, now }: DeactivationDeps): Rounds {
   return startRounds(async () => {
     try {
       for (const [org, users] of await deactivateDue(directory, now()))
-        logger.info('users deactivated as scheduled', { org, users });
+        logger.info('deactivated users at their scheduled time', { org, users });
       const next = await nextDeactivation(directory);
-      return next === null ? longestSleepMs : Math.min(Math.max(next - now(), 0), longestSleepMs);
+      return next === null ? longestPauseMs : Math.min(Math.max(next - now(), 0), longestPauseMs);
     } catch (error) {
-      logger.error('scheduled deactivations wait', { reason: (error as Error).message });
+      logger.error(`could not deactivate users at their scheduled time; will retry in ${retryMs / 1000} s`, {
+        reason: (error as Error).message,
+      });
       return retryMs;
     }
   });

@@ -1,4 +1,4 @@
-/** Silence is an alarm: files that an organization expects and that do not come, are much smaller than usual, or never change. */
+/** Opens and resolves alarms about expected files: one is missing at its deadline, much smaller than usual, or unchanged for days. */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import {
@@ -24,9 +24,9 @@ export interface SilenceDeps {
 
 const lookEveryMs = 60_000;
 const dayMs = 86_400_000;
-/** Files that are looked back at. */
+/** The newest files of an organization that are judged. */
 const mostArrivals = 200;
-/** Imports that tell what is usual, and how many tell anything. */
+/** The usual size is the median of so many imports, and unknown before there are `fewestRuns`. */
 const usualRuns = 10;
 const fewestRuns = 3;
 const standardShare = 0.5;
@@ -34,13 +34,15 @@ const standardShare = 0.5;
 export function startSilence(deps: SilenceDeps): Rounds {
   return startRounds(async () => {
     await watchSilence(deps).catch((error: Error) =>
-      deps.logger.error('nobody looks for missing files', { reason: error.message }),
+      deps.logger.error(`could not check for missing files; will retry in ${lookEveryMs / 1000} s`, {
+        reason: error.message,
+      }),
     );
     return lookEveryMs;
   });
 }
 
-/** Looks once at every organization that expects files, or has an alarm. */
+/** Checks every organization that expects files, or has an open alarm, once. */
 export async function watchSilence({ control, logger, now }: SilenceDeps): Promise<void> {
   const alarmed = new Set(await listAlarmed(control.read));
   for (const org of await listOrgs(control.read)) {
@@ -60,15 +62,15 @@ export async function watchSilence({ control, logger, now }: SilenceDeps): Promi
       }),
     );
     const { opened, resolved } = await control.transact((tx) => followAlarms(tx, org.id, troubles, resolvers, at));
-    for (const { kind, subject } of opened) logger.warn('a file is not as expected', { org: org.id, kind, subject });
-    for (const { kind, subject } of resolved) logger.info('an alarm is over', { org: org.id, kind, subject });
+    for (const { kind, subject } of opened) logger.warn('alarm opened', { org: org.id, kind, subject });
+    for (const { kind, subject } of resolved) logger.info('alarm resolved', { org: org.id, kind, subject });
   }
 }
 
 /**
- * What is wrong now.
+ * The alarms that the organization should have open now.
  * @param arrivals the newest first.
- * @param past the last alarms about missing files that are over.
+ * @param past the last resolved alarm about a missing file, for each subject.
  */
 export function judgeSilence(
   org: Pick<Org, 'timeZone' | 'slot' | 'slotsFrom' | 'expectFrom' | 'options'>,
@@ -91,14 +93,14 @@ function subjectsOf({ options }: Pick<Org, 'options'>): AlarmSubject[] {
   return (options.expectFiles?.split(',') ?? []) as AlarmSubject[];
 }
 
-/** What was imported unread by any check may be either; what can't be read is neither. */
+/** A file that was imported before any check read it counts as both types; one that can't be read as neither. */
 function isOf({ type, state }: Arrival, subject: AlarmSubject): boolean {
   return type === subject || (type === null && state === 'imported');
 }
 
 /**
- * A file counts for a deadline when it came after the one before. One that came late counts for the deadline that it
- * missed, not for the next one too: late is what resolved an alarm nearer to the deadline before than to the next.
+ * A file counts for a deadline when it came after the deadline before. A late file, which resolved an alarm in the first
+ * half of the time between two deadlines, counts for the deadline that it missed, and not for the next one.
  */
 function judgeMissing(
   {

@@ -1,15 +1,15 @@
-/** Work that is done again and again until it is stopped, and never twice at once. */
+/** Repeats work in rounds until it is stopped: the next round begins a pause after the one before has ended. */
 
 export interface Rounds {
-  /** Begins no other round; resolves when the one under way has ended. */
+  /** Begins no further round; resolves when the current one has ended. */
   stop(): Promise<void>;
 }
 
 /**
- * Does `work` now, and again the milliseconds after each round that the round asks for. `work` tells of its failures by
+ * Does `work` after `firstPauseMs`, and again after the pause that each round returns, in ms. `work` logs its failures
  * itself, and never rejects.
  */
-export function startRounds(work: (isStopping: () => boolean) => Promise<number>): Rounds {
+export function startRounds(work: (isStopping: () => boolean) => Promise<number>, firstPauseMs = 0): Rounds {
   let timer: NodeJS.Timeout | undefined;
   let isStopping = false;
   let working = Promise.resolve();
@@ -18,7 +18,8 @@ export function startRounds(work: (isStopping: () => boolean) => Promise<number>
       if (!isStopping) timer = setTimeout(begin, pauseMs);
     });
   };
-  begin();
+  if (firstPauseMs === 0) begin();
+  else timer = setTimeout(begin, firstPauseMs);
   return {
     stop: async () => {
       isStopping = true;

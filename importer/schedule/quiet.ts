@@ -1,11 +1,11 @@
-/** When a client seems to have sent all that belongs together: teams and users come one after the other. */
+/** Decides when a client has probably uploaded all files that belong together: it sends teams and users one by one. */
 
-/** Files that come within this time of each other are taken together. */
+/** Files that arrive within this time of each other are imported together. */
 const quietMs = 2_000;
-/** A client that goes on sending is not waited for any longer. */
+/** The longest wait for a client that continues to upload. */
 const longestWaitMs = 30_000;
 
-/** @param came when the first and the last of the files came, in ms. */
+/** @param came when the first and the last of the files arrived, in ms. */
 export function isSettled(came: { oldestAt: number; newestAt: number }, now: number): boolean {
   return now - came.newestAt >= quietMs || now - came.oldestAt >= longestWaitMs;
 }

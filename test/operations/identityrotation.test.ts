@@ -68,7 +68,7 @@ onBothDatabases('keys', (open) => {
       const [view] = await viewIdentities(place, 'acme');
       assert.deepEqual([view!.type, view!.state, view!.filesToRewrap], [recipientType, 'whole', 0]);
       const actions = (await listAudit(place.control.read, 'acme')).map(({ action }) => action);
-      assert.deepEqual(actions, ['identity.rotation_begun', 'identity.rotated']);
+      assert.deepEqual(actions, [...Array(3).fill('upload.closed'), 'identity.rotation_begun', 'identity.rotated']);
       assert.equal((await acme.import()).files.length, 3);
     });
 

@@ -3,21 +3,22 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { createSilentLogger } from '../../config/logger.js';
 import { pathsOf } from '../../config/paths.js';
-import { insertBlob } from '../../db/control/blobs.js';
-import { insertEntry } from '../../db/control/entries.js';
+import { findEntry } from '../../db/control/entries.js';
 import { findOrg, insertOrg, type Org } from '../../db/control/orgs.js';
 import { findRun, openManualRun } from '../../db/control/runs.js';
-import { insertUpload } from '../../db/control/uploads.js';
 import { insertOwner } from '../../db/directory/users.js';
 import { type WorkerDeps, workNext } from '../../importer/run/worker.js';
 import type { RunSummary } from '../../importer/types.js';
+import { createIntake, type IntakeService } from '../../intake/intake.js';
 import { createKeyring } from '../../keys/master/keyring.js';
 import { loadMaster, loadOrCreateMaster } from '../../keys/master/master.js';
 import { createOrgIdentity } from '../../keys/master/orgidentity.js';
-import { blobPath, createBlob } from '../../storage/blobs.js';
-import { destinationOf } from '../../storage/path.js';
+import { blobPath } from '../../storage/blobs.js';
+import { isFixed, splitPath } from '../../storage/path.js';
 import { openSpace } from '../../storage/space.js';
+import type { Space } from '../../storage/types.js';
 import type { TestDatabases } from './databases.js';
+import { replacing, sender } from './intake.js';
 import { sampleOrg } from './samples.js';
 import type { Scope } from './temporary.js';
 
@@ -28,11 +29,18 @@ export class Company {
   /** Moves only when a test moves it. */
   clock = importMoment;
 
+  readonly #intake: IntakeService;
+  readonly #space: Space;
+
   private constructor(
     readonly org: Org,
     readonly deps: WorkerDeps,
     readonly databases: TestDatabases,
-  ) {}
+  ) {
+    const { control, paths, settings, logger, now, identity } = deps;
+    this.#intake = createIntake({ control, paths, settings, logger, now, identity });
+    this.#space = openSpace({ control, paths, settings, now, org, identity: () => identity(org) });
+  }
 
   /** In databases of its own. */
   static async open(
@@ -78,39 +86,19 @@ export class Company {
     return company;
   }
 
-  /** As if a client had closed it: sealed, published, queued (or for a dry run, where the path says so). */
+  /** Uploads a file through the intake, as a session does: sealed, published, and queued (or for a dry run, by its path). */
   async drop(path: string, content: string | Buffer): Promise<void> {
-    const { paths, control } = this.deps;
-    const writer = await createBlob(paths, this.org.recipient);
-    await writer.write(Buffer.from(content));
-    const blob = await writer.finish();
-    await control.transact(async (tx) => {
-      await insertBlob(tx, { ...blob, org: this.org.id, createdAt: this.clock });
-      const sender = { keyFingerprint: null, address: null, client: null };
-      const times = { begunAt: this.clock, closedAt: this.clock };
-      const uploadId = await insertUpload(tx, {
-        org: this.org.id,
-        path,
-        blobId: blob.id,
-        state: destinationOf(path),
-        ...sender,
-        ...times,
-      });
-      const slash = path.lastIndexOf('/');
-      await insertEntry(tx, {
-        org: this.org.id,
-        dir: path.slice(0, slash) || '/',
-        name: path.slice(slash + 1),
-        kind: 'file',
-        blobId: blob.id,
-        uploadId,
-        size: blob.size,
-        mode: 0o644,
-        mtimeMs: this.clock,
-        atimeMs: this.clock,
-        createdAt: this.clock,
-      });
-    });
+    await this.#makeFolder(splitPath(path).dir);
+    const upload = await this.#intake.forSender(this.org, sender).begin(path, replacing);
+    await upload.write(0, Buffer.from(content));
+    await upload.finish();
+  }
+
+  /** With those above it, unless they exist. */
+  async #makeFolder(path: string): Promise<void> {
+    if (isFixed(path) || (await findEntry(this.deps.control.read, this.org.id, path)) !== null) return;
+    await this.#makeFolder(splitPath(path).dir);
+    await this.#space.mkdir(path, {});
   }
 
   /** Drops the files, each under its name, opens a run and works on it; its summary. */
@@ -132,16 +120,7 @@ export class Company {
 
   /** The text of a file of the organization's space. */
   async read(path: string): Promise<string> {
-    const { control, paths, identity } = this.deps;
-    const space = openSpace({
-      control,
-      paths,
-      settings: this.deps.settings,
-      now: this.deps.now,
-      org: this.org,
-      identity: () => identity(this.org),
-    });
-    const reader = await space.openRead(path);
+    const reader = await this.#space.openRead(path);
     const content = await reader.read(0, 16 * 1024 * 1024);
     await reader.close();
     return content.toString();

@@ -18,39 +18,41 @@ export interface Status {
 export const openFor = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32 };
 
 export class Wire {
-  private readonly framer = new Framer();
-  private readonly waiting: ((answer: Answer) => void)[] = [];
-  private readonly answers: Answer[] = [];
-  private lastId = 0;
+  readonly #framer = new Framer();
+  readonly #waiting: ((answer: Answer) => void)[] = [];
+  readonly #answers: Answer[] = [];
+  #lastId = 0;
+  readonly #chunkBytes: number;
 
   constructor(
     readonly stream: Duplex,
-    private readonly chunkBytes = Number.POSITIVE_INFINITY,
+    chunkBytes = Number.POSITIVE_INFINITY,
   ) {
+    this.#chunkBytes = chunkBytes;
     stream.on('data', (chunk: Buffer) => {
-      this.framer.push(chunk);
-      for (let packet = this.framer.next(); packet !== null; packet = this.framer.next()) this.take(packet);
+      this.#framer.push(chunk);
+      for (let packet = this.#framer.next(); packet !== null; packet = this.#framer.next()) this.#take(packet);
     });
   }
 
   /** Sends a whole packet; `build` adds what comes after the request's id. Returns the id. */
   send(type: number, build: (packet: PacketWriter) => PacketWriter): number {
-    const id = ++this.lastId;
+    const id = ++this.#lastId;
     this.sendBytes(build(new PacketWriter(type).u32(id)).finish());
     return id;
   }
 
   sendBytes(bytes: Buffer): void {
-    if (bytes.length <= this.chunkBytes) this.stream.write(bytes);
+    if (bytes.length <= this.#chunkBytes) this.stream.write(bytes);
     else
-      for (let at = 0; at < bytes.length; at += this.chunkBytes)
-        this.stream.write(bytes.subarray(at, at + this.chunkBytes));
+      for (let at = 0; at < bytes.length; at += this.#chunkBytes)
+        this.stream.write(bytes.subarray(at, at + this.#chunkBytes));
   }
 
   /** The next answer, whichever request it belongs to. */
   receive(): Promise<Answer> {
-    const answer = this.answers.shift();
-    return answer !== undefined ? Promise.resolve(answer) : new Promise((resolve) => this.waiting.push(resolve));
+    const answer = this.#answers.shift();
+    return answer !== undefined ? Promise.resolve(answer) : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   async ask(type: number, build: (packet: PacketWriter) => PacketWriter): Promise<Answer> {
@@ -107,13 +109,13 @@ export class Wire {
     return statusIn(await this.ask(18, (packet) => packet.string(from).string(to)));
   }
 
-  private take(packet: Buffer): void {
+  #take(packet: Buffer): void {
     const body = new PacketReader(Buffer.from(packet));
     const type = body.u8();
     const answer = { type, id: type === 2 ? 0 : body.u32(), body };
     if (type === 2) body.u32();
-    const waiter = this.waiting.shift();
-    if (waiter === undefined) this.answers.push(answer);
+    const waiter = this.#waiting.shift();
+    if (waiter === undefined) this.#answers.push(answer);
     else waiter(answer);
   }
 }

@@ -25,8 +25,10 @@ onBothDatabases('settling', (open) => {
     const id = await openManualRun(control.write, 'acme', acme.clock);
     const archive = '/archive/2026-03-10';
     const onStep = async (step: RunStep) => {
-      // A client sends the file twice more meanwhile: the second of them supersedes the first, into the archive.
-      if (step === 'applied') await acme.drop(`${archive}/users.csv`, 'superseded');
+      if (step !== 'applied') return;
+      // Another process archives a file under that name meanwhile.
+      await acme.drop('/other.csv', 'other');
+      await control.write('entries').where({ name: 'other.csv' }).update({ dir: archive, name: 'users.csv' });
     };
     assert.equal(await workNext({ ...acme.deps, onStep }), 'ended');
     const summary = (await findRun(control.read, id))!.summary as RunSummary;

@@ -1,0 +1,68 @@
+// `npm run test:long -- [--minutes N]`: the tests that need more time than `npm test` has. Fuzzes, kills the server and
+// the importer again and again, and runs every supported Node. N (default 4) is about how long all of it takes. Each
+// stage prints its last lines, or all of its output when it fails; a failure names the seed that repeats it.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '4' } } });
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) {
+  console.error('--minutes must be a number greater than 0, for example --minutes 30');
+  process.exit(2);
+}
+/** The Node versions take about a minute, however long the rest may. */
+const restSeconds = Math.max(minutes - 1, 1) * 60;
+const [fuzzSeconds, killSeconds] = [restSeconds / 2, restSeconds / 2];
+const secondsOfKill = 3;
+/** A stage that takes this many times its share hangs. */
+const patience = 3;
+
+const tsx = ['--import', 'tsx'];
+const stages = [
+  { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`], seconds: fuzzSeconds },
+  {
+    name: 'crash',
+    args: [...tsx, 'test/crash/run.ts', '--kills', `${Math.ceil(killSeconds / secondsOfKill)}`],
+    seconds: killSeconds,
+  },
+  { name: 'node versions', args: ['scripts/node-versions.mjs'], seconds: 100 },
+];
+const shownLines = 8;
+
+for (const { name, args, seconds } of stages) {
+  console.log(`\n--> ${name}: node ${args.join(' ')}`);
+  const begun = performance.now();
+  const { code, output } = await run(args, seconds * patience);
+  const took = `${Math.round((performance.now() - begun) / 1000)} s`;
+  if (code === 0) {
+    console.log(`${shorten(output)}\n    ${name} passed in ${took}`);
+  } else {
+    console.log(`${output}\n    ${name} FAILED after ${took}`);
+    process.exitCode = 1;
+  }
+}
+
+function run(args, withinSeconds) {
+  const cwd = fileURLToPath(new URL('..', import.meta.url));
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const stop = setTimeout(() => child.kill('SIGTERM'), withinSeconds * 1000);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  return new Promise((resolve) => {
+    child.once('close', (code) => {
+      clearTimeout(stop);
+      resolve({ code, output });
+    });
+  });
+}
+
+/** Skipped versions are shown, however much follows them. */
+function shorten(output) {
+  const all = output.trim().split('\n');
+  const early = all.slice(0, -shownLines).filter((line) => /SKIPPED/.test(line));
+  return [...early, ...all.slice(-shownLines)].join('\n');
+}
