@@ -18,5 +18,8 @@ export function replaceCodeTable(page: string): string {
 
 /** A message with … in the place of each detail. */
 function describe(message: string): string {
-  return message.replace(optional, '').replace(/\{\w+\}/g, '…').trim();
+  return message
+    .replace(optional, '')
+    .replace(/\{\w+\}/g, '…')
+    .trim();
 }
