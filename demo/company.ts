@@ -118,7 +118,7 @@ function quoteTeam(name: string): string {
   return name.includes(',') ? `"${name}"` : name;
 }
 
-/** What a mail system makes of a name: no accents, no apostrophes. */
+/** A name as in an email address: no accents, no apostrophes. */
 function toAscii(name: string): string {
   const plain: Record<string, string> = { Ł: 'l', ł: 'l', ø: 'o', ü: 'ue', ö: 'oe', '’': '' };
   return name

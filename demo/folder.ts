@@ -1,4 +1,4 @@
-/** The demo's folder: made anew each time, but nothing is ever removed that the demo did not make. */
+/** Creates the demo's folder anew each time; it never removes a folder that the demo did not create. */
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

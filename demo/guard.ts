@@ -23,26 +23,28 @@ export async function closeOffice(
 ): Promise<void> {
   const { data, folder, org, client } = place;
   const { city, emails } = largestOffice(company);
-  step(`The ${city} office closes: a file deactivates ${emails.length} of ${company.people} people, and is held`);
+  step(
+    `The ${city} office closes: a file deactivates ${emails.length} of ${company.people} people. Dropslot holds the import`,
+  );
   const file = join(folder, 'leavers.csv');
   const date = today.plus({ months: 1 }).endOf('month').toISODate()!;
   await writeFile(file, stringify([['User Email', 'Deactivation Date'], ...emails.map((email) => [email, date])]));
   await client.push([file]);
   await runDropslot(data, ['import', org], { onLine: say }).catch((error: Error) => {
-    // Its exit code tells scripts that somebody has to decide.
+    // A held run makes the command exit with an error, so that scripts notice it.
     if (!(error instanceof ProgramError)) throw error;
   });
   const held = await latestRun(data, org);
   if (held.state !== 'held') throw new Error(`the run is ${held.state} instead of held`);
 
-  step(`HR has confirmed it: the operator approves run ${held.id}`);
+  step(`HR confirms the file, and the operator approves run ${held.id}`);
   const note = `${city} closes, HR confirmed`;
   await runDropslot(data, ['runs', 'approve', String(held.id), '--note', note], { onLine: say });
   const approved = await latestRun(data, org);
   if (approved.state !== 'done') throw new Error(`the approved run is ${approved.state} instead of done`);
 }
 
-/** The city where most people work; admins stay. */
+/** The city where most people work, and its people without the admins. */
 function largestOffice({ usersCsv }: Company): { city: string; emails: string[] } {
   const rows: Record<string, string>[] = parse(usersCsv, { columns: true, bom: true, relax_column_count: true });
   const offices = new Map<string, string[]>();
@@ -57,6 +59,6 @@ function largestOffice({ usersCsv }: Company): { city: string; emails: string[] 
 
 async function latestRun(data: string, org: string): Promise<Run> {
   const [latest] = await askDropslot<Run[]>(data, ['runs', 'list', org]);
-  if (latest === undefined) throw new Error('the import left no run behind');
+  if (latest === undefined) throw new Error('the import opened no run');
   return latest;
 }

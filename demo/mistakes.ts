@@ -1,15 +1,15 @@
-/** What is wrong with the demo's files: the mistakes that a real export has, put in on purpose. */
+/** Puts the mistakes of a real export into the demo's files. */
 import type { DateTime } from 'luxon';
 
 export interface Mistake {
   file: 'users.csv' | 'teams.csv';
-  /** Where it may be told of: a ring is told of on one of its lines. */
+  /** The lines that may report it: a ring is reported on one of its lines. */
   lines: number[];
   severity: 'fault' | 'warning';
   about: string;
 }
 
-/** Some leavers, a few surprises that are none, and the mistakes that a real export has. */
+/** Adds some leavers, a few unusual but valid rows, and the mistakes of a real export. */
 export function spoilUsers(rows: string[][], labels: readonly string[], today: DateTime): Mistake[] {
   const members = rows.filter((row) => /^(?!Lead|VP|Chief)/.test(row[labels.indexOf('Job Title')]!));
   const at = (index: number): string[] => members[index]!;

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export const programPath = fileURLToPath(new URL('../dist/app/main.js', import.meta.url));
 
-/** A program that ended with an exit code other than 0; the message has what it said. */
+/** A program that ended with an exit code other than 0; the message has its output. */
 export class ProgramError extends Error {
   override name = 'ProgramError';
 }
@@ -18,7 +18,7 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  /** Told each line that the program prints, on either of its streams, when it prints it. */
+  /** Called with each line of both output streams when the program prints it. */
   onLine?: (line: string) => void;
 }
 
@@ -39,7 +39,7 @@ export async function runProgram(command: string, args: readonly string[], optio
     throw new ProgramError(`${command} can't be started: ${(cause as Error).message}`, { cause });
   }
   if (code === 0) return said;
-  const reason = said.stderr.trim() || said.stdout.trim() || 'it said nothing';
+  const reason = said.stderr.trim() || said.stdout.trim() || 'it printed nothing';
   throw new ProgramError(`${command} ${args.join(' ')} ended with exit code ${code}: ${reason}`);
 }
 
@@ -48,7 +48,7 @@ export function runDropslot(data: string, args: readonly string[], options: RunO
   return runProgram(process.execPath, [programPath, '--data', data, ...args], options);
 }
 
-/** Runs `dropslot … --json` and reads what it printed. */
+/** Runs `dropslot … --json` and parses its output. */
 export async function askDropslot<T>(data: string, args: readonly string[]): Promise<T> {
   const { stdout } = await runDropslot(data, [...args, '--json']);
   return JSON.parse(stdout) as T;
@@ -57,7 +57,7 @@ export async function askDropslot<T>(data: string, args: readonly string[]): Pro
 export interface RunningProgram {
   pid: number;
   port: number;
-  /** What the server logged so far. */
+  /** The server's log so far. */
   log: Record<string, unknown>[];
   /** Asks it to stop (SIGTERM) and waits. @throws ProgramError when its exit code is not 0. */
   stop(): Promise<void>;
@@ -74,7 +74,7 @@ export async function startDropslot(data: string, args: readonly string[] = []):
   const endWithUs = (): void => void child.kill('SIGTERM');
   process.once('exit', endWithUs);
   const ended = once(child, 'exit').finally(() => process.off('exit', endWithUs));
-  ended.catch(() => {}); // the failure to start is told below
+  ended.catch(() => {}); // the failure to start is reported below
   const port = await Promise.race([
     listeningPort(child, log),
     ended.then(() => null),
@@ -83,7 +83,7 @@ export async function startDropslot(data: string, args: readonly string[] = []):
   if (port === null) {
     child.kill('SIGKILL');
     throw new ProgramError(
-      `the server did not start: ${log.map((line) => line.message).join('; ') || 'it said nothing'}`,
+      `the server did not start: ${log.map((line) => line.message).join('; ') || 'it printed nothing'}`,
     );
   }
   const stop = async (): Promise<void> => {
@@ -94,7 +94,7 @@ export async function startDropslot(data: string, args: readonly string[] = []):
   return { pid: child.pid!, port, log, stop };
 }
 
-/** Reads the log until it tells the port. */
+/** Reads the log until it has the port. */
 function listeningPort(child: ChildProcess, log: Record<string, unknown>[]): Promise<number> {
   return new Promise((resolve) => {
     createInterface({ input: child.stderr! }).on('line', (text) => {

@@ -1,9 +1,9 @@
-/** `npm run demo [-- FOLDER]`: a company's files go from an SFTP client to users and teams, on this machine alone. */
+/** `npm run demo [-- FOLDER]`: imports the files of an invented company, from an SFTP client to users and teams, on this machine alone. */
 import { resolve } from 'node:path';
 import { createStage } from './show.js';
 import { tellStory } from './story.js';
 
-// A reader that has seen enough (`| head`) does not end the demo half-way.
+// A reader that closes the pipe early (`| head`) does not end the demo.
 process.stdout.on('error', () => {});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 
@@ -16,6 +16,6 @@ try {
   );
 } catch (error) {
   console.error(`\nThe demo failed: ${(error as Error).message}`);
-  console.error(`What it left behind is in ${folder}.`);
+  console.error(`Its files are in ${folder}.`);
   process.exitCode = 1;
 }

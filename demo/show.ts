@@ -1,4 +1,4 @@
-/** What the demo prints: steps, tables and the tree of teams. */
+/** Formats the demo's output: steps, tables and the tree of teams. */
 
 export interface TeamLine {
   name: string;
@@ -8,7 +8,7 @@ export interface TeamLine {
   members: number;
 }
 
-/** Prints numbered headings, and what happened below them. */
+/** Prints numbered headings, with lines below them. */
 export interface Stage {
   step(title: string): void;
   say(...lines: string[]): void;

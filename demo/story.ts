@@ -1,4 +1,4 @@
-/** The demo from beginning to end: serve, let in, push, import, and look at what came of it. */
+/** Runs the demo from beginning to end: start a server, add an organization, upload files, import them, show the results. */
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -14,12 +14,12 @@ const org = 'acme';
 
 type Row = Record<string, string>;
 
-/** Of what `dropslot runs show --json` prints, what the demo needs. */
+/** The part of the output of `dropslot runs show --json` that the demo needs. */
 interface Run {
   summary: { files: { name: string; archivedAs: string | null; report: string | null }[] };
 }
 
-/** @throws Error when any step fails, or ends otherwise than the story says. */
+/** @throws Error when any step fails, or has another result than the story expects. */
 export async function tellStory(folder: string, stage: Stage): Promise<void> {
   const { step, say } = stage;
   const data = join(folder, 'data');
@@ -29,10 +29,10 @@ export async function tellStory(folder: string, stage: Stage): Promise<void> {
   step('Start the server on a new data folder');
   const server = await startDropslot(data);
   try {
-    say(`SFTP on 127.0.0.1:${server.port}; everything it keeps is in ${shown}:`);
+    say(`SFTP on 127.0.0.1:${server.port}; all its files are in ${shown}:`);
     say((await readdir(data)).filter((name) => !/-(wal|shm|journal)$/.test(name)).join('  '));
 
-    step(`Create the organization ${org}, and let its HR system in by a key`);
+    step(`Add the organization ${org}, and register the login key of its HR system`);
     const { privateKey, publicKey } = await writeLoginKey(folder);
     await runDropslot(data, ['orgs', 'add', org, '--owner', ownerEmail, '--name', 'Acme Corp', '--enable']);
     await runDropslot(data, ['keys', 'add', org, publicKey, '--label', 'HR system']);
@@ -42,23 +42,23 @@ export async function tellStory(folder: string, stage: Stage): Promise<void> {
     const client = await chooseClient({ port: server.port, org, hostKeys, folder, privateKey });
     const today = DateTime.utc();
     const company = createCompany(today);
-    step(`Push the HR system's export: ${company.people} people, with ${client.name}`);
+    step(`Upload the export of the HR system: ${company.people} people, with ${client.name}`);
     await push(client, company, folder, say);
     say(...(await describeSeals(data)));
 
-    step('Open the slot (otherwise it opens by itself, once a day)');
+    step('Import the files now (without this command: once a day, at the slot)');
     await runDropslot(data, ['import', org], { onLine: say });
     const run = await latestRun(data);
 
-    step('The mistakes by line, from the reports that the sender can fetch');
+    step('The sender downloads the reports: each mistake with its line');
     say(...(await fetchMistakes(client, run, company, folder)));
 
-    step('The drop folder is empty again; the files are archived');
+    step('The imported files are in the archive; the upload folder is empty');
     for (const path of new Set(run.summary.files.flatMap((file) => file.archivedAs ?? []).map(dirname))) {
       say(path, ...(await client.list(path)).map((line) => `  ${line}`));
     }
 
-    step('The teams');
+    step('The teams that the files created');
     say(...drawTree(await readTeams(data)));
 
     await closeOffice({ data, folder, org, client }, company, today, stage);
@@ -66,7 +66,7 @@ export async function tellStory(folder: string, stage: Stage): Promise<void> {
     await server.stop();
   }
 
-  step('The server has stopped. To look further:');
+  step('The server has stopped. Commands to continue with:');
   say(
     `npx dropslot --data ${shown} users list ${org}`,
     `npx dropslot --data ${shown} users show ${org} ${ownerEmail}`,
@@ -85,12 +85,12 @@ async function push(client: Client, company: Company, folder: string, say: Stage
   const listed = await client.list('/');
   for (const name of Object.keys(files)) {
     const line = listed.find((entry) => entry.split(/[ /]/).at(-1) === name);
-    if (line === undefined) throw new Error(`${name} was pushed, but the server does not list it`);
+    if (line === undefined) throw new Error(`${name} was uploaded, but the server does not list it`);
     say(line);
   }
 }
 
-/** What someone who has the disk would see. */
+/** The stored files as a thief of the disk would see them: name, size, first bytes. */
 async function describeSeals(data: string): Promise<string[]> {
   const blobs = join(data, 'blobs');
   const files = (await readdir(blobs, { recursive: true })).map((name) => join(blobs, name));
@@ -98,19 +98,21 @@ async function describeSeals(data: string): Promise<string[]> {
   for (const file of files) {
     if (!(await stat(file)).isFile()) continue;
     const bytes = await readFile(file);
-    if (bytes.includes('acme.test')) throw new Error(`${file} is not sealed`);
-    lines.push(`on the disk: ${basename(file)}, ${bytes.length} bytes: ${bytes.toString('latin1', 0, 21)} …`);
+    if (bytes.includes('acme.test')) throw new Error(`${file} is not encrypted`);
+    lines.push(
+      `on the disk, encrypted: ${basename(file)}, ${bytes.length} bytes: ${bytes.toString('latin1', 0, 21)} …`,
+    );
   }
   return lines;
 }
 
 async function latestRun(data: string): Promise<Run> {
   const [latest] = await askDropslot<{ id: number }[]>(data, ['runs', 'list', org]);
-  if (latest === undefined) throw new Error('the import left no run behind');
+  if (latest === undefined) throw new Error('the import opened no run');
   return askDropslot<Run>(data, ['runs', 'show', String(latest.id)]);
 }
 
-/** @throws Error when one of the mistakes is not told of. */
+/** @throws Error when a report lacks one of the mistakes. */
 async function fetchMistakes(client: Client, run: Run, company: Company, folder: string): Promise<string[]> {
   const lines: string[] = [];
   for (const { name, report } of run.summary.files) {
@@ -119,10 +121,11 @@ async function fetchMistakes(client: Client, run: Run, company: Company, folder:
     await client.fetch(report, local);
     const issues: Row[] = parse(await readFile(local), { columns: true, bom: true });
     for (const mistake of company.mistakes.filter(({ file }) => file === name)) {
-      const isTold = issues.some(
+      const isReported = issues.some(
         ({ line, severity }) => severity === mistake.severity && mistake.lines.includes(Number(line)),
       );
-      if (!isTold) throw new Error(`${report} does not tell of ${mistake.about} on line ${mistake.lines.join(' or ')}`);
+      if (!isReported)
+        throw new Error(`${report} does not report ${mistake.about} on line ${mistake.lines.join(' or ')}`);
     }
     lines.push(report, ...alignColumns(issues.map(describeIssue)).map((line) => `  ${line}`));
   }
@@ -149,13 +152,13 @@ async function readTeams(data: string): Promise<TeamLine[]> {
   }));
 }
 
-/** The names of a `Teams` cell: commas part them, quotes keep a comma. */
+/** The names of a `Teams` cell: separated by commas; quotes keep a comma in a name. */
 function splitTeams(cell: string): string[] {
   const names: string[][] = parse(cell, { delimiter: ',', trim: true, relax_quotes: true });
   return names[0] ?? [];
 }
 
-/** As a command in this folder would take it. */
+/** The path relative to the current folder, if it is below it. */
 function shorten(path: string): string {
   const below = relative(process.cwd(), path);
   return below === '' || below.startsWith('..') ? path : below;

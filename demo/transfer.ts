@@ -29,7 +29,7 @@ export async function chooseClient(target: Target): Promise<Client> {
   return openssh === null ? npmClient(target) : opensshClient(target, openssh);
 }
 
-/** What `ssh -V` says; null: not installed. */
+/** The version that `ssh -V` prints; null: not installed. */
 async function versionOf(command: string): Promise<string | null> {
   try {
     const { stderr } = await runProgram(command, ['-V']);
@@ -40,7 +40,7 @@ async function versionOf(command: string): Promise<string | null> {
   }
 }
 
-/** The wire form of the server's Ed25519 host key, as an operator would tell a customer. */
+/** The wire form of the server's Ed25519 host key, as an operator would give it to a customer. */
 async function readHostKey(folder: string): Promise<Buffer> {
   const key = ssh2.utils.parseKey(await readFile(join(folder, 'ssh_host_ed25519_key')));
   if (key instanceof Error) throw key;
@@ -76,7 +76,7 @@ async function opensshClient(target: Target, version: string): Promise<Client> {
     name: `sftp of ${version}`,
     push: async (files) => void (await run(...files.map((file) => `put "${file}"`))),
     fetch: async (remote, local) => void (await run(`get "${remote}" "${local}"`)),
-    // Of a folder that it is not in, `ls` tells names with their path.
+    // `ls` of another folder prints names with their path.
     list: async (folder) => (await run(`cd "${folder}"`, 'ls -l')).split('\n').filter((line) => /^[-d]/.test(line)),
   };
 }

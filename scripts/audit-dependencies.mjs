@@ -1,5 +1,5 @@
-// Asks npm's registry for known vulnerabilities of what runs in production. Exit code 1: there are some. A registry that
-// does not answer is no reason to fail, and is said so loudly.
+// Asks npm's registry for known vulnerabilities of the production dependencies. Exit code 1: there are some. If the
+// registry does not answer, the script reports this clearly and does not fail.
 import { spawnSync } from 'node:child_process';
 
 const { stdout, error } = spawnSync('npm', ['audit', '--omit=dev', '--package-lock-only', '--json'], {

@@ -1,5 +1,5 @@
-// Compiles the rooms into dist/, anew: a file that is gone from the sources must not stay in the package. The command is
-// made executable, as npm does for an installed package.
+// Compiles the source folders into dist/ and removes the output of deleted sources, so that the package does not contain
+// it. Makes the command executable, as npm does for an installed package.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The repository once more in a folder of its own, compiled: tsx costs each process 0.5 s of CPU time, and a run of all
-// the tests starts two hundred. Only what tsc emits is there as a file, beside links to everything else.
+// Makes a compiled copy of the repository: tsx costs each process 0.5 s of CPU time, and a run of all tests starts two
+// hundred. The copy has the files that tsc emits, and links to all others.
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 
 const readInclude = (root) => JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).include;
 
-/** `folder` is there and empty. Types are not checked. */
+/** `folder` must exist and be empty. Types are not checked. */
 export function makeMirror(root, folder) {
   const options = ['--noEmit', 'false', '--noCheck', '--rootDir', root, '--outDir', folder];
   // Stack traces name the sources.

@@ -1,4 +1,5 @@
-// Writes docs/settings.md and docs/organization-settings.md from their tables; run by `npm run docs` after a build.
+// Writes docs/settings.md, docs/organization-settings.md and the table of codes from their sources; run by `npm run docs` after a build.
+import './codetable.mjs';
 import { writeFileSync } from 'node:fs';
 import { renderSettingsReference } from '../dist/config/reference.js';
 import { renderOrgReference } from '../dist/operations/orgreference.js';

@@ -1,5 +1,5 @@
-// Prints npm's bill of materials (CycloneDX) of what runs in production. npm's own --omit=dev leaves out what development
-// uses as well (ssh2 and pg, with npm 11), so that the lock file says here what is for development alone.
+// Prints npm's bill of materials (CycloneDX) of the production dependencies. npm's own --omit=dev also leaves out packages
+// that development uses too (ssh2 and pg, with npm 11), so the lock file decides which are for development alone.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
@@ -24,7 +24,7 @@ const refs = new Set([bill.metadata.component['bom-ref'], ...bill.components.map
 bill.dependencies = bill.dependencies
   .filter(({ ref }) => refs.has(ref))
   .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((other) => refs.has(other)) }));
-// npm names it after its folder, and knows no licence of packages that tell it the old way, which the lock file leaves out.
+// npm names the project after its folder, and misses licences in the old format, which the lock file leaves out.
 bill.metadata.component.name = packages[''].name;
 const paths = new Map(
   Object.keys(packages).map((path) => [`${path.split('node_modules/').at(-1)}@${packages[path].version}`, path]),
@@ -32,7 +32,7 @@ const paths = new Map(
 for (const component of bill.components) {
   if (component.licenses !== undefined) continue;
   const manifest = `${paths.get(component['bom-ref'])}/package.json`;
-  // An optional one may not be installed here.
+  // An optional package may not be installed here.
   if (!existsSync(manifest)) continue;
   const { licenses = [] } = JSON.parse(readFileSync(manifest, 'utf8'));
   component.licenses = licenses.map(({ type }) => ({ license: { id: type } }));

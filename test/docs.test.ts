@@ -1,33 +1,189 @@
-/** The documents against the code: every code that a report may have, and every link. */
+/** The documents against the code: codes, links, files, settings, commands, and plain words. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { globSync } from 'tinyglobby';
+import type { App } from '../cli/app.js';
+import { groups, loadGroups } from '../cli/groups.js';
+import { createProgram } from '../cli/program.js';
+import { settingsSchema } from '../config/settings.js';
 import { codes } from '../importer/codes.js';
+import { replaceCodeTable } from '../importer/codetable.js';
 
-test('docs/import-rules.md lists every code with its severity and rule, and no other', () => {
-  const text = readFileSync('docs/import-rules.md', 'utf8');
-  const rows = [...text.matchAll(/^\| `(\w+)` \| (\w+) \| (\w+) \|/gm)].map(([, code, severity, rule]) => [
-    code,
-    { severity, rule },
-  ]);
-  const known = Object.entries(codes).map(([code, { severity, rule }]) => [code, { severity, rule }]);
-  assert.deepEqual(Object.fromEntries(rows), Object.fromEntries(known));
+const pages = globSync(['*.md', 'docs/**/*.md', 'bench/*.md']).sort();
+const rooms = ['app', 'cli', 'config', 'db', 'importer', 'intake', 'keys', 'operations', 'server', 'storage'];
+const read = (file: string) => readFileSync(file, 'utf8');
+
+test('docs/import-rules.md lists every code with its severity, rule and message (else: npm run docs)', () => {
+  const text = read('docs/import-rules.md');
+  assert.equal(text, replaceCodeTable(text));
 });
 
 test('every rule that a code names is explained', () => {
-  const text = readFileSync('docs/import-rules.md', 'utf8');
+  const text = read('docs/import-rules.md');
   const missing = Object.values(codes).filter(({ rule }) => !text.includes(`**${rule}`));
   assert.deepEqual(missing, []);
 });
 
-test('every link between documents leads somewhere', () => {
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('every link between documents names a file, and a heading in it', () => {
   const broken: string[] = [];
-  for (const file of globSync(['*.md', 'docs/**/*.md', 'bench/*.md'])) {
-    for (const [, target] of readFileSync(file, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-      if (!existsSync(join(dirname(file), target!))) broken.push(`${file}: ${target}`);
+  for (const page of pages) {
+    for (const [, target, anchor] of read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
+      const file = target === '' ? page : join(dirname(page), target!);
+      if (!existsSync(file)) broken.push(`${page}: ${target}`);
+      else if (anchor !== undefined && !anchorsOf(read(file)).includes(anchor))
+        broken.push(`${page}: ${target}#${anchor}`);
     }
   }
   assert.deepEqual(broken, []);
+});
+
+/** CONTRIBUTING.md shows how to add this command and its file. */
+const invented = 'cli/commands/greet.ts';
+
+test('every file of the project that a document names exists', () => {
+  const named = new RegExp(`\\b(?:${[...rooms, 'test', 'bench', 'demo', 'docs', 'scripts'].join('|')})/[\\w./-]*`, 'g');
+  const missing: string[] = [];
+  for (const page of pages) {
+    for (const [code] of read(page).matchAll(/`[^`\n]+`|^ {4,}\S.*$/gm)) {
+      for (const [path] of code.matchAll(named)) {
+        // Folders of data and words of the prose are no files of the project.
+        if (!/^[\w-]+\/.*(\.(ts|mjs|md|sh)|\/)$/.test(path) || code.includes('keys/host/')) continue;
+        if (path === invented) continue;
+        if (!existsSync(path)) missing.push(`${page}: ${path}`);
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
+test('docs/architecture.md says where at least 30 behaviours are decided, each in files that exist', () => {
+  const rows = [...read('docs/architecture.md').matchAll(/^\| (Where .+\?) \| (.+) \|$/gm)];
+  assert.ok(rows.length >= 30, `${rows.length} rows`);
+  const missing = rows.flatMap(([, question, files]) => {
+    const paths = [...files!.matchAll(/`([^`]+)`/g)].map(([, path]) => path!);
+    return paths.length > 0 && paths.every((path) => existsSync(path)) ? [] : [`${question} ${files}`];
+  });
+  assert.deepEqual(missing, []);
+});
+
+test('every command that a document shows exists, with its options', async () => {
+  const unused = () => assert.fail('nothing is started');
+  const app: App = { serve: unused, runSubsystem: unused, openWorkplace: unused };
+  const program = createProgram(await loadGroups(), app);
+  const names = groups.flatMap(({ commands }) => commands);
+  const wrong: string[] = [];
+  for (const page of pages) {
+    for (const [, line] of read(page).matchAll(/(?:^ {4}\$? *|`)((?:npx |\/usr\/bin\/)?dropslot [^`\n]*)/gm)) {
+      const words = line!
+        .split(/ {2,}/)[0]!
+        .split(' ')
+        .slice(line!.startsWith('npx') ? 2 : 1);
+      while (words[0] === '--data' || words[0] === '--config') words.splice(0, 2);
+      if (words[0] === undefined || !/^[a-z-]+$/.test(words[0]) || ['help', 'greet'].includes(words[0])) continue;
+      if (!names.includes(words[0])) {
+        wrong.push(`${page}: ${line}`);
+        continue;
+      }
+      let command = program;
+      for (const word of words) {
+        const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (next === undefined) break;
+        command = next;
+      }
+      const known = [...command.options, ...program.options].map(({ long }) => long);
+      for (const word of words.filter((one) => /^--[a-z]/.test(one)))
+        if (!known.includes(word.split('=')[0]!) && word !== '--help') wrong.push(`${page}: ${word} in ${line}`);
+      if (command.commands.length > 0 && /^[a-z-]+$/.test(words[1] ?? '')) wrong.push(`${page}: ${line}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('every default that docs/operating.md gives for a setting is the default', () => {
+  const defaults: Record<string, unknown> = settingsSchema.parse({});
+  const wrong: string[] = [];
+  let found = 0;
+  for (const [, name, given] of read('docs/operating.md').matchAll(/`(\w+)`(?: \(| \| )(\d+)\b(?!\.| ?[MG]iB)/g)) {
+    if (!(name! in defaults)) continue;
+    found++;
+    if (String(defaults[name!]) !== given) wrong.push(`${name}: ${given}, not ${defaults[name!]}`);
+  }
+  assert.ok(found >= 8, `${found} found`);
+  assert.deepEqual(wrong, []);
+});
+
+/**
+ * A clause that begins with "what", "whatever" or "whoever", or "who" right after a preposition, and stands for a noun: "what
+ * came waits", "says what it did", "for who guesses". Not counted: questions ("What is wrong?"), "what to do", "who" after a
+ * noun ("the user who left"), and "whatever" before a noun ("whatever the case").
+ */
+const nounClause =
+  /\b(?:what(?!\s+to\b)|whatever(?!\s+(?:the|their|its|process)\b)|whoever|(?<=\b(?:for|of|from|to|by|with)\s)who)\b/gi;
+
+function nounClauses(text: string): string[] {
+  return text
+    .split(/(?<=[.?!:;])\s+|\n\s*\n|\|/)
+    .filter((sentence) => !sentence.trim().endsWith('?'))
+    .flatMap((sentence) => [...sentence.matchAll(nounClause)].map(() => sentence.trim().replace(/\s+/g, ' ')));
+}
+
+function perThousand(text: string): { rate: number; found: string[] } {
+  const found = nounClauses(text);
+  return {
+    rate: (found.length * 1000) / Math.max(1, text.split(/\s+/).filter((word) => /\w/.test(word)).length),
+    found,
+  };
+}
+
+/** A page without code, and without the parts that a program writes. */
+function proseOf(page: string): string {
+  return read(page)
+    .replace(/<!-- Written by[\s\S]*?<!-- to here -->/g, '')
+    .replace(/^\| `\w+` \| (?:refusal|hold|fault|warning) .*$/gm, '')
+    .replace(/```[\s\S]*?```/g, '')
+    .replace(/`[^`]*`/g, '');
+}
+
+function commentsOf(room: string): string {
+  return globSync(`${room}/**/*.ts`)
+    .flatMap((file) => [...read(file).matchAll(/\/\*\*?([\s\S]*?)\*\/|(?:^|\s)\/\/ (.*)$/gm)])
+    .map(([, block, line]) => (block ?? line!).replace(/^\s*\*/gm, '').replace(/`[^`]*`/g, ''))
+    .join('\n\n');
+}
+
+/** Noun clauses in 1,000 words. */
+const mostInDocs = 1;
+const mostInComments = 4;
+/** Rooms whose comments still have more: their tests report the rate and do not fail. Remove each once it is rewritten. */
+const unfinished: readonly string[] = rooms;
+
+test('documents use no "what" clause where a noun will do', () => {
+  // docs/settings.md has the words of the schema.
+  const written = pages.filter((page) => page !== 'docs/settings.md');
+  const { rate, found } = perThousand(written.map(proseOf).join('\n\n'));
+  assert.ok(rate <= mostInDocs, `${rate.toFixed(2)} in 1,000 words:\n${found.join('\n')}`);
+});
+
+for (const room of rooms) {
+  test(`comments of ${room}/ use few "what" clauses`, { todo: unfinished.includes(room) }, () => {
+    const { rate, found } = perThousand(commentsOf(room));
+    assert.ok(rate <= mostInComments, `${rate.toFixed(2)} in 1,000 words:\n${found.join('\n')}`);
+  });
+}
+
+test('a noun clause is told from a question and from a relative clause', () => {
+  assert.equal(nounClauses('The log says what it did. What came waits. A pause for who guesses.').length, 3);
+  assert.equal(nounClauses('What is wrong? The user who left. It says what to do, whatever the case.').length, 0);
 });
