@@ -82,17 +82,17 @@ export interface ServerParts {
 
 /** The server's parts: logins from the control database, sessions over the space and the intake of their organization. */
 export function composeServer(
-  place: Workplace,
+  workplace: Workplace,
   hostKeys: readonly HostKey[],
   logger: Logger,
   onStep: (step: IntakeStep) => void = () => {},
 ): ServerParts {
-  const { control, paths, settings, now, identity } = place;
+  const { control, paths, settings, now, identity } = workplace;
   const crew = new SealCrew();
   const intake = createIntake({ control, paths, settings, logger, now, identity, crew, onStep });
   const reads = { commits: new GroupCommit(control), now };
   const openSession = (login: Login, sender: Sender) => ({
-    space: recordReads(place.space(login.org), login.org, sender, reads),
+    space: recordReads(workplace.space(login.org), login.org, sender, reads),
     intake: intake.forSender(login.org, sender),
   });
   const authenticator = createAuthenticator({ control, settings, now });

@@ -54,24 +54,24 @@ async function start(
 ): Promise<void> {
   const lock = await lockFolder(settings);
   if (lock !== null) opened.push(lock.release);
-  const place = await openWorkplace(settings, { create: true });
-  opened.push(place.close);
-  opened.push(followAudit(place, logger));
-  opened.push(await recordLife(place, logger));
-  const { hostKeys } = await provision(place, logger);
-  if (settings.role !== 'import') await recover(place, lock !== null, logger);
+  const workplace = await openWorkplace(settings, { create: true });
+  opened.push(workplace.close);
+  opened.push(followAudit(workplace, logger));
+  opened.push(await recordLife(workplace, logger));
+  const { hostKeys } = await provision(workplace, logger);
+  if (settings.role !== 'import') await recover(workplace, lock !== null, logger);
   if (settings.role !== 'import') {
-    const { deps, close } = composeServer(place, hostKeys, logger, probes.onStep);
+    const { deps, close } = composeServer(workplace, hostKeys, logger, probes.onStep);
     opened.push(close);
-    opened.push(await followLoginKeys(place, logger));
+    opened.push(await followLoginKeys(workplace, logger));
     const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
-    opened.push(followHostKeys(place, hostKeys, server, logger));
+    opened.push(followHostKeys(workplace, hostKeys, server, logger));
     for (const { host, port, policy } of server.listeners)
       logger.info('listening', { host, port, policy, role: settings.role });
   }
   if (settings.role !== 'intake') {
-    const importer = startImportProcess(settings, place.secrets.known(), logger, place.now, probes.importer);
+    const importer = startImportProcess(settings, workplace.secrets.known(), logger, workplace.now, probes.importer);
     running.push(importer.stop);
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
@@ -120,8 +120,8 @@ async function lockFolder(settings: Settings): Promise<Lock | null> {
 }
 
 /** What a killed server left half uploaded: its clients know that it was never acknowledged, and may go on from there. */
-async function recover(place: Workplace, isAlone: boolean, logger: Logger): Promise<void> {
-  const { settings, control, paths, now } = place;
+async function recover(workplace: Workplace, isAlone: boolean, logger: Logger): Promise<void> {
+  const { settings, control, paths, now } = workplace;
   const idleSince = now() - settings.idleMinutes * 60_000;
   const keeps = settings.keepPartialHours > 0;
   // The processes that an sshd runs wait meanwhile; where one is at work, its uploads are left alone.

@@ -64,20 +64,20 @@ async function serve(
   }
   requireOwner(pathsOf(settings).data);
   const lock = settings.database === 'sqlite' ? await shareLock(pathsOf(settings).sessionsLock, recoveryWaitMs) : null;
-  const place = await openSessionPlace(settings, choice.org, logger);
+  const workplace = await openSessionPlace(settings, choice.org, logger);
   let release = () => {};
   try {
     const visitor = await identifySshdLogin(variables);
     const sender: Sender = { ...visitor, client: `sftp-server (${systemUser()})` };
-    const login = await admit(place, sender, logger);
-    release = place.access.guard(login, sender.address, (reason) => {
+    const login = await admit(workplace, sender, logger);
+    release = workplace.access.guard(login, sender.address, (reason) => {
       logger.warn('session ended', { reason });
       stop.ask();
     });
     // One session has all of what its organization may have at once: other processes are not seen.
     const room = createSessionLimits(settings, Date.now).openConnection(login.org);
     const end = await serveSubsystem(process.stdin, process.stdout, {
-      ...place.openSession(sender),
+      ...workplace.openSession(sender),
       settings,
       ...(room !== null && { handleShare: room.handles, buckets: room.buckets }),
       logger,
@@ -89,8 +89,8 @@ async function serve(
     return end === 'closed' ? 0 : 1;
   } finally {
     release();
-    await place.intake.abortAll();
-    await place.close();
+    await workplace.intake.abortAll();
+    await workplace.close();
     await lock?.release();
   }
 }

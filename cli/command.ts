@@ -25,14 +25,14 @@ export function outputOf(command: Command): Output {
 /** Opens the workplace for `use`, and closes it whatever happens. */
 export async function atWorkplace(
   command: Command,
-  use: (place: Workplace, out: Output) => Promise<void>,
+  use: (workplace: Workplace, out: Output) => Promise<void>,
   options: WorkplaceOptions = {},
 ): Promise<void> {
-  const place = await appOf(command).openWorkplace(settingsOf(command), options);
+  const workplace = await appOf(command).openWorkplace(settingsOf(command), options);
   try {
-    await use(place, outputOf(command));
+    await use(workplace, outputOf(command));
   } finally {
-    await place.close();
+    await workplace.close();
   }
 }
 

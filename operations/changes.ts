@@ -30,27 +30,27 @@ export interface RunChanges {
  * @throws OperationError `not_found`; `refused` for a run that changed nothing, and would not; KeyError
  */
 export async function withRunChanges(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   use: (changes: RunChanges) => Promise<void>,
   onPlanning: (run: Run) => void = () => {},
 ): Promise<void> {
-  const run = await getRun(place, id);
-  if (run.state === 'done') return use(await readRecorded(place, run));
+  const run = await getRun(workplace, id);
+  if (run.state === 'done') return use(await readRecorded(workplace, run));
   const isWaiting = run.state === 'held' || run.state === 'open';
   if (!isWaiting || run.hold === null) throw nothingOf(run);
   onPlanning(run);
-  const { settings, paths, control, directory, now, identity } = place;
+  const { settings, paths, control, directory, now, identity } = workplace;
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const deps = { settings, paths, control, directory, logger, identity, now };
-  const isThere = await planHeld(deps, await place.org(run.org), run, async ({ stage, files, isAsCounted }) => {
+  const isThere = await planHeld(deps, await workplace.org(run.org), run, async ({ stage, files, isAsCounted }) => {
     const total = await rankPlanned(stage);
     const list = (most: number) =>
       named(listPlanned(stage, run.org, most), async (source) => (source === null ? null : (files[source] ?? null)));
     await use({ run, isApplied: false, isAsCounted, total, list });
     return true;
   });
-  if (isThere === null) throw nothingOf(await getRun(place, id));
+  if (isThere === null) throw nothingOf(await getRun(workplace, id));
 }
 
 async function readRecorded({ directory, control }: Workplace, run: Run): Promise<RunChanges> {

@@ -14,13 +14,13 @@ import type { Workplace } from './workplace.js';
  * @throws OperationError `not_found`; `refused` when it is another organization's, or the person says no.
  */
 export async function confirmRun(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   org: string | undefined,
   question: string,
   ask: ((question: string) => Promise<boolean>) | null,
 ): Promise<void> {
-  const run = await getRun(place, id);
+  const run = await getRun(workplace, id);
   if (org !== undefined && org !== run.org)
     throw new OperationError('refused', `run ${run.id} is of ${run.org}, not of ${org}: nothing was done`);
   if (ask !== null && !(await ask(`${escapeControl(describe(run))}\n${question}`)))

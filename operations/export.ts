@@ -43,29 +43,37 @@ export interface ExportFilter {
 
 /** For the audit trail, before anything of it is written. @throws OperationError `not_found` */
 export async function recordExport(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   what: 'users' | 'teams',
   { changedSince, active }: ExportFilter,
 ): Promise<void> {
-  const { id: org } = await place.org(orgId);
-  const event = { at: place.now(), org, actor: place.actor, action: 'directory.exported', subject: what };
-  await recordAudit(place.control.write, { ...event, detail: { changedSince, active } });
+  const { id: org } = await workplace.org(orgId);
+  const event = { at: workplace.now(), org, actor: workplace.actor, action: 'directory.exported', subject: what };
+  await recordAudit(workplace.control.write, { ...event, detail: { changedSince, active } });
 }
 
 /**
  * CSV text in pieces, of the directory as it is now: what an import changes meanwhile is not in it.
  * @throws OperationError; DatabaseError `stalled`
  */
-export async function* exportUsers(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
-  const org = await place.org(orgId);
-  yield* readMoment(place.directory, (db) => listUserRows(db, org, filter), patienceMs);
+export async function* exportUsers(
+  workplace: Workplace,
+  orgId: string,
+  filter: ExportFilter = {},
+): AsyncGenerator<string> {
+  const org = await workplace.org(orgId);
+  yield* readMoment(workplace.directory, (db) => listUserRows(db, org, filter), patienceMs);
 }
 
 /** As exportUsers. */
-export async function* exportTeams(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
-  const org = await place.org(orgId);
-  yield* readMoment(place.directory, (db) => listTeamRows(db, org, filter), patienceMs);
+export async function* exportTeams(
+  workplace: Workplace,
+  orgId: string,
+  filter: ExportFilter = {},
+): AsyncGenerator<string> {
+  const org = await workplace.org(orgId);
+  yield* readMoment(workplace.directory, (db) => listTeamRows(db, org, filter), patienceMs);
 }
 
 async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {

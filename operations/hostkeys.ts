@@ -25,20 +25,20 @@ export const hostKeyTypes: Readonly<Record<string, HostKeyType>> = {
  * A new key, or one that another server had, is announced from now on.
  * @throws OperationError `refused` when one of its type is announced already, or this one is here; KeyError on what is no key.
  */
-export function addHostKey(place: Workplace, from: { type: HostKeyType } | { text: string }): Promise<HostKey> {
-  return atKeys(place, async () => {
-    const key = await announceHostKey(place.paths.hostKeys, from);
+export function addHostKey(workplace: Workplace, from: { type: HostKeyType } | { text: string }): Promise<HostKey> {
+  return atKeys(workplace, async () => {
+    const key = await announceHostKey(workplace.paths.hostKeys, from);
     if (key === null)
       throw new OperationError(
         'refused',
         'a key of this type is announced already: activate it, or remove it ("dropslot hostkeys list")',
       );
-    const twin = (await loadHostKeys(place.paths.hostKeys)).find((one) => one.fingerprint === key.fingerprint);
+    const twin = (await loadHostKeys(workplace.paths.hostKeys)).find((one) => one.fingerprint === key.fingerprint);
     if (twin?.file !== key.file) {
       await removeHostKey(key);
       throw new OperationError('refused', `${key.fingerprint} is here already: ${twin?.file}`);
     }
-    await record(place, 'hostkey.added', key);
+    await record(workplace, 'hostkey.added', key);
     return key;
   });
 }
@@ -47,9 +47,9 @@ export function addHostKey(place: Workplace, from: { type: HostKeyType } | { tex
  * The announced key proves the server from the next connection on; the one before it is retired.
  * @throws OperationError `not_found`, `usage`, `refused` when it is not announced, or a retired one of its type is still here.
  */
-export function activateAnnounced(place: Workplace, prefix: string): Promise<HostKey> {
-  return atKeys(place, async () => {
-    const keys = await loadHostKeys(place.paths.hostKeys);
+export function activateAnnounced(workplace: Workplace, prefix: string): Promise<HostKey> {
+  return atKeys(workplace, async () => {
+    const keys = await loadHostKeys(workplace.paths.hostKeys);
     const key = findByPrefix(keys, prefix);
     if (key.state === 'active') throw new OperationError('refused', `${key.fingerprint} is active already`);
     if (key.state === 'retired')
@@ -60,9 +60,11 @@ export function activateAnnounced(place: Workplace, prefix: string): Promise<Hos
         'refused',
         `remove the key that was retired before: dropslot hostkeys remove ${retired.fingerprint}`,
       );
-    await activateHostKey(place.paths.hostKeys, key);
-    await record(place, 'hostkey.activated', key);
-    return (await loadHostKeys(place.paths.hostKeys)).find(({ fingerprint }) => fingerprint === key.fingerprint) ?? key;
+    await activateHostKey(workplace.paths.hostKeys, key);
+    await record(workplace, 'hostkey.activated', key);
+    return (
+      (await loadHostKeys(workplace.paths.hostKeys)).find(({ fingerprint }) => fingerprint === key.fingerprint) ?? key
+    );
   });
 }
 
@@ -70,13 +72,13 @@ export function activateAnnounced(place: Workplace, prefix: string): Promise<Hos
  * An active key goes only where each server does not have to have one of its type: RSA.
  * @throws OperationError `not_found`, `usage`, `refused` when it is active
  */
-export function removeInactive(place: Workplace, prefix: string): Promise<HostKey> {
-  return atKeys(place, async () => {
-    const key = findByPrefix(await loadHostKeys(place.paths.hostKeys), prefix);
+export function removeInactive(workplace: Workplace, prefix: string): Promise<HostKey> {
+  return atKeys(workplace, async () => {
+    const key = findByPrefix(await loadHostKeys(workplace.paths.hostKeys), prefix);
     if (key.state === 'active' && standardHostKeyNames.includes(basename(key.file)))
       throw new OperationError('refused', `${key.fingerprint} is active: add another one and activate that first`);
     await removeHostKey(key);
-    await record(place, 'hostkey.removed', key);
+    await record(workplace, 'hostkey.removed', key);
     return key;
   });
 }
@@ -91,8 +93,19 @@ function findByPrefix(keys: readonly HostKey[], prefix: string): HostKey {
   return key;
 }
 
-async function record(place: Workplace, action: AuditEvent['action'], { fingerprint, type }: HostKey): Promise<void> {
-  const { actor } = place;
+async function record(
+  workplace: Workplace,
+  action: AuditEvent['action'],
+  { fingerprint, type }: HostKey,
+): Promise<void> {
+  const { actor } = workplace;
   const detail = { type };
-  await recordAudit(place.control.write, { at: place.now(), org: null, actor, action, subject: fingerprint, detail });
+  await recordAudit(workplace.control.write, {
+    at: workplace.now(),
+    org: null,
+    actor,
+    action,
+    subject: fingerprint,
+    detail,
+  });
 }

@@ -33,21 +33,21 @@ export interface RotatedKeys {
  * disagree about terms that the new one must have.
  */
 export async function rotateKeys(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   text: string,
   terms: KeyTerms,
   { graceMs, replaces, managed, publicPart = false }: RotateOptions,
 ): Promise<RotatedKeys> {
-  const org = await place.org(orgId);
+  const org = await workplace.org(orgId);
   const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
   const fresh = parsed.map((key) => key.fingerprint);
-  const old = await findOld(place, org, fresh, replaces);
+  const old = await findOld(workplace, org, fresh, replaces);
   for (const key of old) requireOwn(key, managed);
-  const at = place.now();
+  const at = workplace.now();
   const expiresAt = at + graceMs;
   const inherited = inheritTerms(old, terms);
-  return place.control.transact(async (tx) => {
+  return workplace.control.transact(async (tx) => {
     const added: AddedKey[] = [];
     for (const key of parsed) {
       const there = await findLoginKey(tx, org.id, key.fingerprint);
@@ -56,7 +56,7 @@ export async function rotateKeys(
           'refused',
           `the key ${key.fingerprint} was revoked: a key that nobody else had comes back by "dropslot keys add ${org.id}"`,
         );
-      if (there === null) added.push(await addKey(tx, place, org, key, { ...termsFor(key, inherited), ...terms }));
+      if (there === null) added.push(await addKey(tx, workplace, org, key, { ...termsFor(key, inherited), ...terms }));
       else if (stateOfKey(there, at) !== 'usable')
         throw new OperationError(
           'refused',
@@ -71,7 +71,10 @@ export async function rotateKeys(
         replacedAt: key.replacedAt ?? at,
       };
       await updateLoginKey(tx, org.id, key.fingerprint, change);
-      await auditKey(tx, place, org.id, 'key.replaced', key.fingerprint, { by: fresh[0], expiresAt: change.expiresAt });
+      await auditKey(tx, workplace, org.id, 'key.replaced', key.fingerprint, {
+        by: fresh[0],
+        expiresAt: change.expiresAt,
+      });
       replaced.push({ ...key, ...change });
     }
     const touched = new Set([...fresh, ...old.map((key) => key.fingerprint)]);
@@ -83,25 +86,25 @@ export async function rotateKeys(
 }
 
 async function findOld(
-  place: Workplace,
+  workplace: Workplace,
   org: Org,
   fresh: readonly string[],
   replaces: readonly string[],
 ): Promise<LoginKey[]> {
-  const isLive = (key: LoginKey) => ['usable', 'pending'].includes(stateOfKey(key, place.now()));
+  const isLive = (key: LoginKey) => ['usable', 'pending'].includes(stateOfKey(key, workplace.now()));
   if (replaces.length === 0) {
-    const all = await listLoginKeys(place.control.read, org.id);
+    const all = await listLoginKeys(workplace.control.read, org.id);
     const old = all.filter((key) => key.kind === 'key' && isLive(key) && !fresh.includes(key.fingerprint));
     if (old.length > 0) return old;
     throw new OperationError('refused', `${org.id} has no other key to replace: dropslot keys add ${org.id} FILE`);
   }
-  const old = await Promise.all(replaces.map((prefix) => findKey(place, org.id, prefix)));
+  const old = await Promise.all(replaces.map((prefix) => findKey(workplace, org.id, prefix)));
   for (const key of old) {
     if (fresh.includes(key.fingerprint)) throw new OperationError('usage', `${key.fingerprint} can't replace itself`);
     if (!isLive(key))
       throw new OperationError(
         'refused',
-        `${key.fingerprint} is ${stateOfKey(key, place.now())}: nothing is left to replace`,
+        `${key.fingerprint} is ${stateOfKey(key, workplace.now())}: nothing is left to replace`,
       );
   }
   return old;

@@ -34,17 +34,17 @@ export interface AddedKey extends NewLoginKey {
  * @throws KeyError on what is no usable key; DatabaseError `duplicate`.
  */
 export async function addKeys(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   text: string,
   terms: KeyTerms,
   { isAuthority = false, publicPart = false }: AddOptions = {},
 ): Promise<AddedKey[]> {
-  const org = await place.org(orgId);
+  const org = await workplace.org(orgId);
   const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
-  return place.control.transact(async (tx) => {
+  return workplace.control.transact(async (tx) => {
     const added: AddedKey[] = [];
-    for (const key of parsed) added.push(await addKey(tx, place, org, key, terms, isAuthority));
+    for (const key of parsed) added.push(await addKey(tx, workplace, org, key, terms, isAuthority));
     return added;
   });
 }
@@ -52,7 +52,7 @@ export async function addKeys(
 /** For the caller's transaction. */
 export async function addKey(
   tx: Queryable,
-  place: Workplace,
+  workplace: Workplace,
   org: Org,
   parsed: ParsedKey,
   terms: KeyTerms,
@@ -78,12 +78,12 @@ export async function addKey(
     permission: terms.permission ?? line.permission ?? 'read',
     ...(terms.allowsSha1 !== undefined && { allowsSha1: terms.allowsSha1 }),
     ...(kind === 'ca' && { principals }),
-    createdAt: place.now(),
+    createdAt: workplace.now(),
   };
   await insertLoginKey(tx, key);
   const { algorithm, sources, notBefore, expiresAt, permission, allowsSha1 } = key;
   const detail = { kind, algorithm, sources, notBefore, expiresAt, permission, ...(allowsSha1 && { allowsSha1 }) };
-  await auditKey(tx, place, org.id, 'key.added', fingerprint, detail);
+  await auditKey(tx, workplace, org.id, 'key.added', fingerprint, detail);
   const users = await listKeyUsers(tx, [fingerprint], org.id);
   return { ...key, ignoredOptions: line.ignored, alsoUsedBy: users.map((user) => user.org) };
 }
@@ -93,7 +93,7 @@ export async function addKey(
  * @throws OperationError `refused` for a key of a file, unless `managed` says that this is known, and then for what its file says.
  */
 export async function setKey(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   prefix: string,
   wanted: LoginKeyChange,
@@ -101,7 +101,7 @@ export async function setKey(
 ): Promise<LoginKey> {
   // Who takes the end away takes the rotation back.
   const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
-  const key = await findKey(place, orgId, prefix);
+  const key = await findKey(workplace, orgId, prefix);
   requireOwn(key, managed);
   const ofFile = (['label', 'sources', 'expiresAt', 'principals'] as const).find((name) => change[name] !== undefined);
   if (key.managedBy !== null && ofFile !== undefined)
@@ -113,10 +113,10 @@ export async function setKey(
     throw new OperationError('usage', `${key.fingerprint} is no authority: principals are for those`);
   requireRsa(key, key.kind, change.allowsSha1);
   if (key.revokedAt !== null) throw new OperationError('refused', `the key ${key.fingerprint} is revoked`);
-  await place.control.transact(async (tx) => {
+  await workplace.control.transact(async (tx) => {
     await updateLoginKey(tx, orgId, key.fingerprint, change);
     const before = Object.fromEntries(Object.keys(change).map((name) => [name, key[name as keyof LoginKey]]));
-    await auditKey(tx, place, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
+    await auditKey(tx, workplace, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
   });
   return { ...key, ...change };
 }
@@ -126,14 +126,19 @@ export async function setKey(
  * @throws OperationError `not_found`, `usage` when several keys begin so, `refused` when it was revoked before, or belongs to
  * a file and `managed` does not say that this is known.
  */
-export async function revokeKey(place: Workplace, orgId: string, prefix: string, managed = false): Promise<LoginKey> {
-  const key = await findKey(place, orgId, prefix);
+export async function revokeKey(
+  workplace: Workplace,
+  orgId: string,
+  prefix: string,
+  managed = false,
+): Promise<LoginKey> {
+  const key = await findKey(workplace, orgId, prefix);
   requireOwn(key, managed);
-  const at = place.now();
-  await place.control.transact(async (tx) => {
+  const at = workplace.now();
+  await workplace.control.transact(async (tx) => {
     if (!(await revokeLoginKey(tx, orgId, key.fingerprint, at)))
       throw new OperationError('refused', `the key ${key.fingerprint} is revoked already`);
-    await auditKey(tx, place, orgId, 'key.revoked', key.fingerprint, { label: key.label });
+    await auditKey(tx, workplace, orgId, 'key.revoked', key.fingerprint, { label: key.label });
   });
   return { ...key, revokedAt: at, revokedBy: 'command' };
 }
@@ -155,10 +160,12 @@ export function requireOwn({ managedBy, fingerprint, revokedAt }: LoginKey, mana
 }
 
 /** The key whose fingerprint begins so. @throws OperationError `not_found`, `usage` when several begin so */
-export async function findKey(place: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
-  const org = await place.org(orgId);
+export async function findKey(workplace: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
+  const org = await workplace.org(orgId);
   const wanted = /^(SHA256|password):/.test(prefix) ? prefix : `SHA256:${prefix}`;
-  const found = (await listLoginKeys(place.control.read, org.id)).filter((key) => key.fingerprint.startsWith(wanted));
+  const found = (await listLoginKeys(workplace.control.read, org.id)).filter((key) =>
+    key.fingerprint.startsWith(wanted),
+  );
   if (found.length > 1)
     throw new OperationError('usage', `several keys of ${org.id} begin with ${wanted}: give more of it`);
   if (found[0] === undefined)

@@ -16,15 +16,15 @@ export function readSource(text: string): string {
 }
 
 /** null: every source. How many paused; running servers hear of it within seconds. */
-export async function forgivePenalties(place: Workplace, source: string | null): Promise<number> {
-  const at = place.now();
-  return place.control.transact(async (tx) => {
+export async function forgivePenalties(workplace: Workplace, source: string | null): Promise<number> {
+  const at = workplace.now();
+  return workplace.control.transact(async (tx) => {
     const forgiven = await pardon(tx, source, at);
     const subject = source ?? 'all';
     await recordAudit(tx, {
       at,
       org: null,
-      actor: place.actor,
+      actor: workplace.actor,
       action: 'penalty.forgiven',
       subject,
       detail: { forgiven },

@@ -20,12 +20,12 @@ const lookEveryMs = 250;
 
 /** What an import of the file would do now; `onIssues` gets what is wrong, in the order of the lines. */
 export async function checkDiskFile(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   path: string,
   onIssues: (issues: Issue[]) => void | Promise<void>,
 ): Promise<RunSummary> {
-  const org = await place.org(orgId);
+  const org = await workplace.org(orgId);
   const source = await openDiskSource(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') throw new OperationError('not_found', `there is no file ${path}`);
     throw new OperationError(
@@ -33,7 +33,7 @@ export async function checkDiskFile(
       `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`,
     );
   });
-  return checkFile(place, org, source, onIssues, () => {});
+  return checkFile(workplace, org, source, onIssues, () => {});
 }
 
 /** Told what changes while a run is waited for. */
@@ -45,14 +45,14 @@ type OnProgress = (progress: Progress) => void;
  * @throws OperationError `refused` while another run of the organization is held.
  */
 export async function importNow(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const org = await place.org(orgId);
-  const { control, actor, now } = place;
-  await refuseWhileHeld(place, org.id);
+  const org = await workplace.org(orgId);
+  const { control, actor, now } = workplace;
+  await refuseWhileHeld(workplace, org.id);
   const id = await openManualRun(control.write, org.id, now());
   await recordAudit(control.write, {
     at: now(),
@@ -62,7 +62,7 @@ export async function importNow(
     subject: `run ${id}`,
     detail: {},
   });
-  return followRun(place, id, onProgress, signal);
+  return followRun(workplace, id, onProgress, signal);
 }
 
 /** @throws OperationError `refused` */
@@ -78,22 +78,22 @@ async function refuseWhileHeld({ control }: Workplace, org: string): Promise<voi
  * @throws OperationError `not_found`, `refused` when it is not held.
  */
 export async function approveHeldRun(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   note: string | null,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const run = await getHeldRun(place, id);
-  if (!(await approveRun(place, run, { by: place.actor, note }))) throw notHeld(run);
-  return followRun(place, run.id, onProgress, signal);
+  const run = await getHeldRun(workplace, id);
+  if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  return followRun(workplace, run.id, onProgress, signal);
 }
 
 /** @throws OperationError `not_found`, `refused` when it is not held. */
-export async function rejectHeldRun(place: Workplace, id: string, note: string | null): Promise<Run> {
-  const run = await getHeldRun(place, id);
-  if (!(await rejectRun(place, run, { by: place.actor, note }))) throw notHeld(run);
-  return getRun(place, id);
+export async function rejectHeldRun(workplace: Workplace, id: string, note: string | null): Promise<Run> {
+  const run = await getHeldRun(workplace, id);
+  if (!(await rejectRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  return getRun(workplace, id);
 }
 
 /**
@@ -101,18 +101,18 @@ export async function rejectHeldRun(place: Workplace, id: string, note: string |
  * @throws OperationError `not_found`; `refused` when that run has changed nothing, or another one is held.
  */
 export async function undoRunNow(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const { control, actor, now } = place;
-  const run = await getAppliedRun(place, id);
-  await refuseWhileHeld(place, run.org);
+  const { control, actor, now } = workplace;
+  const run = await getAppliedRun(workplace, id);
+  await refuseWhileHeld(workplace, run.org);
   const undo = await openUndoRun(control.write, run.org, run.id, now());
   const event = { at: now(), org: run.org, actor, action: 'run.undone', subject: `run ${run.id}` };
   await recordAudit(control.write, { ...event, detail: { undo } });
-  return followRun(place, undo, onProgress, signal);
+  return followRun(workplace, undo, onProgress, signal);
 }
 
 /**
@@ -120,25 +120,25 @@ export async function undoRunNow(
  * @throws OperationError `not_found`, `refused` when that run has changed nothing; ImportError `unsafe`
  */
 export async function previewUndoOf(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   use: Parameters<typeof previewUndo<void>>[3],
 ): Promise<void> {
-  const run = await getAppliedRun(place, id);
-  await previewUndo(place, await place.org(run.org), run.id, use);
+  const run = await getAppliedRun(workplace, id);
+  await previewUndo(workplace, await workplace.org(run.org), run.id, use);
 }
 
-async function getAppliedRun(place: Workplace, id: string): Promise<Run> {
-  const run = await getRun(place, id);
+async function getAppliedRun(workplace: Workplace, id: string): Promise<Run> {
+  const run = await getRun(workplace, id);
   if (run.state !== 'done')
     throw new OperationError('refused', `run ${run.id} has applied nothing: it is ${run.state}`);
-  if ((await findApplied(place.directory.read, run.id)) === null)
+  if ((await findApplied(workplace.directory.read, run.id)) === null)
     throw new OperationError('refused', `run ${run.id} has changed nothing`);
   return run;
 }
 
-async function getHeldRun(place: Workplace, id: string): Promise<Run> {
-  const run = await getRun(place, id);
+async function getHeldRun(workplace: Workplace, id: string): Promise<Run> {
+  const run = await getRun(workplace, id);
   if (run.state !== 'held') throw notHeld(run);
   return run;
 }
@@ -148,9 +148,9 @@ function notHeld({ id, state }: Run): OperationError {
 }
 
 /** Waits for a run's end, or for its being held: works on it here, unless an importer was quicker. */
-async function followRun(place: Workplace, id: number, onProgress: OnProgress, signal: AbortSignal): Promise<Run> {
-  const { control } = place;
-  const working = workHere(place, id, signal);
+async function followRun(workplace: Workplace, id: number, onProgress: OnProgress, signal: AbortSignal): Promise<Run> {
+  const { control } = workplace;
+  const working = workHere(workplace, id, signal);
   let told = '';
   for (;;) {
     const run = (await findRun(control.read, id))!;
@@ -173,14 +173,14 @@ async function followRun(place: Workplace, id: number, onProgress: OnProgress, s
 }
 
 /** Resolves when there is nothing more to do here. A node without the master key leaves the run to those that have it. */
-async function workHere(place: Workplace, id: number, signal: AbortSignal): Promise<void> {
+async function workHere(workplace: Workplace, id: number, signal: AbortSignal): Promise<void> {
   try {
-    await place.master();
+    await workplace.master();
   } catch (error) {
-    if (error instanceof KeyError && place.settings.database !== 'sqlite') return;
+    if (error instanceof KeyError && workplace.settings.database !== 'sqlite') return;
     throw error;
   }
-  const { settings, paths, control, directory, now, identity } = place;
+  const { settings, paths, control, directory, now, identity } = workplace;
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   const deps = { settings, paths, control, directory, logger, identity, now, owner, isStopping: () => signal.aborted };
@@ -198,8 +198,8 @@ function isOver({ state }: Run): boolean {
 }
 
 /** @throws OperationError `not_found` */
-export async function getRun(place: Workplace, id: string): Promise<Run> {
-  const run = /^[1-9]\d{0,15}$/.test(id) ? await findRun(place.control.read, Number(id)) : null;
+export async function getRun(workplace: Workplace, id: string): Promise<Run> {
+  const run = /^[1-9]\d{0,15}$/.test(id) ? await findRun(workplace.control.read, Number(id)) : null;
   if (run === null) throw new OperationError('not_found', `no run "${id}"; see "dropslot runs list ORG"`);
   return run;
 }

@@ -56,8 +56,8 @@ export function registerAudit(program: Command): void {
     .option('--expect <head>', 'what "dropslot audit head" printed once: HASH@N', readKeptHead)
     .addHelpText('after', examples('dropslot audit verify', 'dropslot audit verify --expect "$(cat head.txt)"'))
     .action(({ expect }: { expect?: KeptHead }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const proof = await proveAudit(place, expect ?? null, (records) => out.note(`${records} records …`));
+      atWorkplace(command, async (workplace, out) => {
+        const proof = await proveAudit(workplace, expect ?? null, (records) => out.note(`${records} records …`));
         const { head, flaws, flawCount, expected } = proof;
         await out.show({ isWhole: flawCount === 0, ...head, expected, flaws, flawCount }, renderProof(proof));
         if (flawCount > 0) throw new OperationError('failed', 'the audit trail is not whole');

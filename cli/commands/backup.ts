@@ -26,14 +26,18 @@ copied file to its end. Files that an earlier backup has put there are not copie
       examples('dropslot backup /mnt/backup/dropslot', 'dropslot backup /mnt/backup/dropslot --json'),
     )
     .action((folder: string, { includeKeys, pgDump }: Options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const report = await backUp(place, folder, { includeKeys: includeKeys === true, pgDump, onProgress: out.note });
+      atWorkplace(command, async (workplace, out) => {
+        const report = await backUp(workplace, folder, {
+          includeKeys: includeKeys === true,
+          pgDump,
+          onProgress: out.note,
+        });
         await out.show(report, escapeControl(describe(report)));
         for (const line of report.wrong) out.note(`WRONG  ${line}`);
         out.note(
           includeKeys === true
             ? 'The master key is in it: whoever gets this folder opens every file. Keep it as you keep the key.'
-            : `The master key is not in it, and nothing in it opens without: keep a copy of ${place.paths.masterKey} elsewhere.`,
+            : `The master key is not in it, and nothing in it opens without: keep a copy of ${workplace.paths.masterKey} elsewhere.`,
         );
         if (report.wrong.length > 0)
           throw new OperationError(

@@ -18,9 +18,9 @@ export function readLimit(limit: string | undefined): number | undefined {
 }
 
 /** @param limit as many at most; undefined: 200 for a person, all for a program. */
-export function showChanges(place: Workplace, id: string, limit: number | undefined, out: Output): Promise<void> {
+export function showChanges(workplace: Workplace, id: string, limit: number | undefined, out: Output): Promise<void> {
   const onPlanning = ({ id: run }: Run) => out.note(`Planning the files of run ${run} anew; nothing is applied.`);
-  return withRunChanges(place, id, (changes) => printChanges(changes, limit, out), onPlanning);
+  return withRunChanges(workplace, id, (changes) => printChanges(changes, limit, out), onPlanning);
 }
 
 async function printChanges(changes: RunChanges, limit: number | undefined, out: Output): Promise<void> {

@@ -32,11 +32,15 @@ of all are asked for one. A key is better: it is never sent to a server.`,
   addTermOptions(password)
     .addHelpText('after', examples('dropslot keys password acme --generate --from 192.0.2.7 --expires 2027-12-31'))
     .action((id: string, { generate, ...texts }: KeyTermTexts & { generate?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         if (generate !== true)
           throw new OperationError('usage', 'passwords are generated, never chosen: say --generate');
-        const org = await place.org(id);
-        const { key, password: text } = await addPassword(place, id, readTerms(texts, org.timeZone, place.now()));
+        const org = await workplace.org(id);
+        const { key, password: text } = await addPassword(
+          workplace,
+          id,
+          readTerms(texts, org.timeZone, workplace.now()),
+        );
         out.note(
           `This is shown once. It is called ${key.fingerprint}; "dropslot keys revoke ${id} ${key.fingerprint}" ends it.`,
         );
@@ -63,8 +67,8 @@ that they are logged in with are cut off within a second.`,
       examples('dropslot keys revoke-cert acme --serial 42', 'dropslot keys revoke-cert acme --key SHA256:pX3k…'),
     )
     .action((id: string, { ca, key, ...choice }: CertificateOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const mark = await revokeCertificates(place, id, {
+      atWorkplace(command, async (workplace, out) => {
+        const mark = await revokeCertificates(workplace, id, {
           ...choice,
           ...(key !== undefined && { key: key.startsWith('SHA256:') ? key : readKeyFile(key) }),
           ...(ca !== undefined && { authority: ca }),
@@ -79,8 +83,8 @@ that they are logged in with are cut off within a second.`,
     .argument('<org>')
     .addHelpText('after', examples('dropslot keys revoked-certs acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await out.list(await listRevoked(place, id), {
+      atWorkplace(command, async (workplace, out) => {
+        await out.list(await listRevoked(workplace, id), {
           columns: [
             { title: 'BY', cell: (mark) => mark.kind },
             { title: 'VALUE', cell: (mark) => mark.value },

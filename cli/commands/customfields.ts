@@ -48,7 +48,7 @@ function registerReadAndHide(fields: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot fields list acme', 'dropslot fields list acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => out.list(await listCustomFields(place, id), fieldList)),
+      atWorkplace(command, async (workplace, out) => out.list(await listCustomFields(workplace, id), fieldList)),
     );
   const switches = [
     { name: 'hide', hidden: true, summary: 'leave a field out of exports and templates' },
@@ -62,8 +62,8 @@ function registerReadAndHide(fields: Command): void {
       .argument('<field>')
       .addHelpText('after', examples(`dropslot fields ${name} acme "Cost Center"`))
       .action((id: string, label: string, _options, command: Command) =>
-        atWorkplace(command, async (place, out) => {
-          const field = await hideField(place, id, label, hidden);
+        atWorkplace(command, async (workplace, out) => {
+          const field = await hideField(workplace, id, label, hidden);
           await out.show(toJson(field), `"${field.label}" is ${hidden ? 'hidden' : 'shown'}.`);
         }),
       );
@@ -79,8 +79,8 @@ function registerEdit(fields: Command): void {
     .argument('<name>')
     .addHelpText('after', examples('dropslot fields rename acme Office "Work Location"'))
     .action((id: string, label: string, name: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const field = await renameField(place, id, label, name);
+      atWorkplace(command, async (workplace, out) => {
+        const field = await renameField(workplace, id, label, name);
         await out.show(toJson(field), `The field is "${field.label}" now.`);
       }),
     );
@@ -101,17 +101,17 @@ function registerEdit(fields: Command): void {
       examples('dropslot fields retype acme "Start Date" date', 'dropslot fields retype acme Desk text'),
     )
     .action((id: string, label: string, type: string, options: { force?: boolean; show?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         if (options.show === true) {
           const unfit: FieldValue[] = [];
-          await retypeField(place, id, label, readType(type), {
+          await retypeField(workplace, id, label, readType(type), {
             force: false,
             isTrial: true,
             onUnfit: (value) => unfit.push(value),
           });
           return out.list(unfit, valueList);
         }
-        const field = await retypeField(place, id, label, readType(type), { force: options.force === true });
+        const field = await retypeField(workplace, id, label, readType(type), { force: options.force === true });
         await out.show(toJson(field), `"${field.label}" is a ${field.type} now.`);
       }),
     );
@@ -123,8 +123,8 @@ function registerEdit(fields: Command): void {
     .option('--type <type>', 'text, boolean or date', 'text')
     .addHelpText('after', examples('dropslot fields confirm acme "Managers Email"'))
     .action((id: string, label: string, { type }: { type: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const field = await confirmField(place, id, label, readType(type));
+      atWorkplace(command, async (workplace, out) => {
+        const field = await confirmField(workplace, id, label, readType(type));
         await out.show(toJson(field), `"${field.label}" is a field now: later files fill it.`);
       }),
     );

@@ -10,7 +10,7 @@ import { writePrivateFile } from '../outputfile.js';
 export function registerExport(
   group: Command,
   what: 'users' | 'teams',
-  produce: (place: Workplace, org: string, filter: ExportFilter) => AsyncGenerator<string>,
+  produce: (workplace: Workplace, org: string, filter: ExportFilter) => AsyncGenerator<string>,
 ): void {
   const exporting = group
     .command('export')
@@ -30,17 +30,17 @@ The export is a valid import that changes nothing. Cells that a spreadsheet woul
       ),
     )
     .action((id: string, { out: file, ...filter }: ExportFilter & { out?: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         if (out.json && file === undefined)
           throw new OperationError(
             'usage',
             `an export is CSV: leave out --json, or write it to a file with --out; "${what} list --json" is JSON`,
           );
-        await recordExport(place, id, what, filter);
+        await recordExport(workplace, id, what, filter);
         if (file === undefined) {
-          for await (const text of produce(place, id, filter)) await out.write(text);
+          for await (const text of produce(workplace, id, filter)) await out.write(text);
         } else {
-          const bytes = await writePrivateFile(file, produce(place, id, filter));
+          const bytes = await writePrivateFile(file, produce(workplace, id, filter));
           await out.show({ file, bytes }, `Wrote ${file} (${formatBytes(bytes)}).`);
         }
       }),

@@ -16,7 +16,7 @@ export function registerFiles(program: Command): void {
     .argument('[path]', 'a folder or file of its space', '/')
     .addHelpText('after', examples('dropslot files list acme', 'dropslot files list acme /reports'))
     .action((id: string, path: string, _options, command: Command) =>
-      atWorkplace(command, (place, out) => out.list(walkFiles(place, id, path), fileList)),
+      atWorkplace(command, (workplace, out) => out.list(walkFiles(workplace, id, path), fileList)),
     );
   files
     .command('cat')
@@ -26,8 +26,8 @@ export function registerFiles(program: Command): void {
     .argument('<path>')
     .addHelpText('after', examples('dropslot files cat acme /archive/2026-01-31/users.csv > users.csv'))
     .action((id: string, path: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        for await (const bytes of readFileContent(place, id, path)) await out.write(bytes);
+      atWorkplace(command, async (workplace, out) => {
+        for await (const bytes of readFileContent(workplace, id, path)) await out.write(bytes);
       }),
     );
 }

@@ -36,12 +36,12 @@ export function registerHostKeys(program: Command): void {
     .action(({ format, host, port }: ListOptions, command: Command) =>
       atWorkplace(command, async ({ paths, settings }, out) => {
         const keys = await loadHostKeys(paths.hostKeys);
-        const place = host === undefined ? null : { host, port: port ?? settings.port };
-        if (place === null && (format === 'known_hosts' || format === 'sshfp'))
+        const address = host === undefined ? null : { host, port: port ?? settings.port };
+        if (address === null && (format === 'known_hosts' || format === 'sshfp'))
           throw new OperationError('usage', `--format ${format} needs --host: the name that clients connect to`);
         if (out.json || format === 'table')
-          await out.list(keys, { ...hostKeyList, toJson: (key) => hostKeyToJson(key, place) });
-        else await out.write(`${renderHostKeys(keys, format, place ?? { host: '', port: settings.port })}\n`);
+          await out.list(keys, { ...hostKeyList, toJson: (key) => hostKeyToJson(key, address) });
+        else await out.write(`${renderHostKeys(keys, format, address ?? { host: '', port: settings.port })}\n`);
       }),
     );
   group
@@ -54,9 +54,9 @@ export function registerHostKeys(program: Command): void {
     .addOption(new Option('--type <type>', 'of a new key').choices(Object.keys(hostKeyTypes)).default('ed25519'))
     .addHelpText('after', examples('dropslot hostkeys add', 'dropslot hostkeys add /etc/ssh/ssh_host_rsa_key'))
     .action((file: string | undefined, { type }: { type: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         const from = file === undefined ? { type: hostKeyTypes[type]! } : { text: readKeyFile(file) };
-        const key = await addHostKey(place, from);
+        const key = await addHostKey(workplace, from);
         const next = `Clients that take updates learn it at their next login; tell it to the others. Then: dropslot hostkeys activate ${key.fingerprint}`;
         await tell(out, key, `Announced ${key.fingerprint} (${key.type}).\n${next}`);
       }),
@@ -70,8 +70,8 @@ export function registerHostKeys(program: Command): void {
     .argument('<fingerprint>', 'SHA256:…, or as much of its beginning as no other key shares')
     .addHelpText('after', examples('dropslot hostkeys activate SHA256:pX3k'))
     .action((prefix: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await activateAnnounced(place, prefix);
+      atWorkplace(command, async (workplace, out) => {
+        const key = await activateAnnounced(workplace, prefix);
         await tell(out, key, `${key.fingerprint} (${key.type}) proves this server from the next connection on.`);
       }),
     );
@@ -84,8 +84,8 @@ export function registerHostKeys(program: Command): void {
     .argument('<fingerprint>', 'SHA256:…, or as much of its beginning as no other key shares')
     .addHelpText('after', examples('dropslot hostkeys remove SHA256:pX3k'))
     .action((prefix: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await removeInactive(place, prefix);
+      atWorkplace(command, async (workplace, out) => {
+        const key = await removeInactive(workplace, prefix);
         await tell(out, key, `Removed ${key.fingerprint} (${key.type}, ${key.state}).`);
       }),
     );

@@ -31,7 +31,7 @@ function registerShow(identity: Command): void {
     .argument('[org]')
     .addHelpText('after', examples('dropslot identity show', 'dropslot identity show acme --json'))
     .action((id: string | undefined, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => out.list(await viewIdentities(place, id), identityList)),
+      atWorkplace(command, async (workplace, out) => out.list(await viewIdentities(workplace, id), identityList)),
     );
 }
 
@@ -48,8 +48,8 @@ function registerExport(identity: Command): void {
       examples('dropslot identity export acme > acme.key', 'age -d -i acme.key data/blobs/3f/3f… > users.csv'),
     )
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const exported = await exportIdentity(place, id);
+      atWorkplace(command, async (workplace, out) => {
+        const exported = await exportIdentity(workplace, id);
         out.note(
           `This opens every file of ${id}, past and future. Keep it secret, and keep it no longer than you need it.`,
         );
@@ -74,9 +74,9 @@ For an organization whose identity was destroyed it makes a new one.`,
     .option('--wait <seconds>', 'wait this long for uploads and imports that still use the old identity', '60')
     .addHelpText('after', examples('dropslot identity rotate acme', 'dropslot identity rotate acme --wait 3600'))
     .action((id: string, { wait }: { wait: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         if (!/^\d{1,6}$/.test(wait)) throw new OperationError('usage', `--wait takes seconds, not "${wait}"`);
-        const rotation = await rotateIdentity(place, id, { waitMs: Number(wait) * 1000, onProgress: out.note });
+        const rotation = await rotateIdentity(workplace, id, { waitMs: Number(wait) * 1000, onProgress: out.note });
         await out.show(rotation, describeRotation(rotation));
         if (!rotation.isFinished) throw new OperationError('refused', unfinishedReason(rotation));
       }),
@@ -94,9 +94,9 @@ Where the master key comes from a descriptor or a credential, put a new identity
     )
     .addHelpText('after', examples('dropslot identity rotate-master'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const rotation = await rotateMaster(place);
-        await out.show(rotation, describeMaster(rotation, place.secrets.masterKey));
+      atWorkplace(command, async (workplace, out) => {
+        const rotation = await rotateMaster(workplace);
+        await out.show(rotation, describeMaster(rotation, workplace.secrets.masterKey));
       }),
     );
 }
@@ -114,20 +114,20 @@ The organization takes no uploads before "dropslot identity rotate" gives it a n
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('dropslot identity destroy acme', 'dropslot identity destroy acme --yes'))
     .action((id: string, { yes }: { yes?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await place.org(id);
-        if (yes !== true) await confirmDestruction(place, out, id);
-        const destroyed = await destroyIdentity(place, id);
+      atWorkplace(command, async (workplace, out) => {
+        await workplace.org(id);
+        if (yes !== true) await confirmDestruction(workplace, out, id);
+        const destroyed = await destroyIdentity(workplace, id);
         await out.show(destroyed, describeDestroyed(destroyed));
       }),
     );
 }
 
 /** @throws OperationError `refused` without the person's word, or without a person. */
-async function confirmDestruction(place: Workplace, out: Output, id: string): Promise<void> {
+async function confirmDestruction(workplace: Workplace, out: Output, id: string): Promise<void> {
   if (!process.stdin.isTTY)
     throw new OperationError('refused', `destroying the identity of ${id} can't be undone: say so with --yes`);
-  const [view] = await viewIdentities(place, id);
+  const [view] = await viewIdentities(workplace, id);
   out.note(
     `This makes every stored file of ${id} unreadable for good, also in backups of the files.\nIts recipient is ${view!.recipient}.`,
   );

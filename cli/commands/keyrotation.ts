@@ -36,11 +36,11 @@ the time that is left; "keys set" can lengthen it.`,
       ),
     )
     .action((id: string, file: string, options: RotateOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         const { grace, replaces = [], managed, publicPart, ...texts } = options;
-        const org = await place.org(id);
-        const now = place.now();
-        const rotated = await rotateKeys(place, id, readKeyFile(file), readTerms(texts, org.timeZone, now), {
+        const org = await workplace.org(id);
+        const now = workplace.now();
+        const rotated = await rotateKeys(workplace, id, readKeyFile(file), readTerms(texts, org.timeZone, now), {
           graceMs: readGrace(grace),
           replaces,
           managed: managed === true,

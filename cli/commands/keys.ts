@@ -75,12 +75,12 @@ function addFile(
   command: Command,
   isAuthority: boolean,
 ): Promise<void> {
-  return atWorkplace(command, async (place, out) => {
-    const org = await place.org(id);
+  return atWorkplace(command, async (workplace, out) => {
+    const org = await workplace.org(id);
     const sha1 = allowSha1 === true ? { sha1: 'on' } : {};
-    const terms = readTerms({ ...texts, ...sha1 }, org.timeZone, place.now());
+    const terms = readTerms({ ...texts, ...sha1 }, org.timeZone, workplace.now());
     const options = { isAuthority, publicPart: publicPart === true };
-    const added = await addKeys(place, id, readKeyFile(file), terms, options);
+    const added = await addKeys(workplace, id, readKeyFile(file), terms, options);
     noteAdded(added, out);
     const lines = added.map((key) => `Added ${key.fingerprint} (${key.algorithm}) to ${id}.`);
     if (!org.enabled) lines.push(`${id} is disabled: dropslot orgs enable ${id}`);
@@ -98,11 +98,11 @@ function registerRead(keys: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot keys list acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        const found = await listLoginKeys(place.control.read, org.id);
-        await out.list(found, keyList(id, place.now()));
-        for (const remark of remarkKeys(found, place.now())) out.note(remark);
+      atWorkplace(command, async (workplace, out) => {
+        const org = await workplace.org(id);
+        const found = await listLoginKeys(workplace.control.read, org.id);
+        await out.list(found, keyList(id, workplace.now()));
+        for (const remark of remarkKeys(found, workplace.now())) out.note(remark);
       }),
     );
   keys
@@ -113,9 +113,9 @@ function registerRead(keys: Command): void {
     .argument('<fingerprint>', fingerprintText)
     .addHelpText('after', examples('dropslot keys show acme SHA256:pX3k'))
     .action((id: string, fingerprint: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await findKey(place, id, fingerprint);
-        await out.show(keyToJson(key, place.now()), renderKey(key, place.now()));
+      atWorkplace(command, async (workplace, out) => {
+        const key = await findKey(workplace, id, fingerprint);
+        await out.show(keyToJson(key, workplace.now()), renderKey(key, workplace.now()));
       }),
     );
 }
@@ -141,11 +141,11 @@ for who is logged in.`,
       ),
     )
     .action((id: string, prefix: string, assignments: string[], { managed }: ManagedOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const { timeZone } = await place.org(id);
-        const change = readKeyChange(assignments, timeZone, place.now());
-        const key = await setKey(place, id, prefix, change, managed === true);
-        await out.show(keyToJson(key, place.now()), renderKey(key, place.now()));
+      atWorkplace(command, async (workplace, out) => {
+        const { timeZone } = await workplace.org(id);
+        const change = readKeyChange(assignments, timeZone, workplace.now());
+        const key = await setKey(workplace, id, prefix, change, managed === true);
+        await out.show(keyToJson(key, workplace.now()), renderKey(key, workplace.now()));
       }),
     );
   keys
@@ -157,10 +157,10 @@ for who is logged in.`,
     .option('--managed', 'also when it belongs to a file of the folder of keys')
     .addHelpText('after', examples('dropslot keys revoke acme SHA256:pX3k'))
     .action((id: string, fingerprint: string, { managed }: ManagedOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await revokeKey(place, id, fingerprint, managed === true);
+      atWorkplace(command, async (workplace, out) => {
+        const key = await revokeKey(workplace, id, fingerprint, managed === true);
         if (key.managedBy !== null) out.note(`Its file ${key.managedBy} is still there: remove it, too.`);
-        await out.show(keyToJson(key, place.now()), `Revoked ${key.fingerprint} of ${id}.`);
+        await out.show(keyToJson(key, workplace.now()), `Revoked ${key.fingerprint} of ${id}.`);
       }),
     );
 }

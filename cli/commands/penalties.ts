@@ -18,8 +18,11 @@ export function registerPenalties(program: Command): void {
     .description('Lists the addresses that may not connect for now, on every node, with what began their pause.')
     .addHelpText('after', examples('dropslot penalties list'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (place, out) =>
-        out.list(await listPenalties(place.control.read, place.now(), mostListed), penaltyList(place.now())),
+      atWorkplace(command, async (workplace, out) =>
+        out.list(
+          await listPenalties(workplace.control.read, workplace.now(), mostListed),
+          penaltyList(workplace.now()),
+        ),
       ),
     );
   penalties
@@ -33,8 +36,8 @@ export function registerPenalties(program: Command): void {
       if ((address === undefined) === (all !== true))
         throw new OperationError('usage', 'name an address, or say --all');
       const source = address === undefined ? null : readSource(address);
-      return atWorkplace(command, async (place, out) => {
-        const forgiven = await forgivePenalties(place, source);
+      return atWorkplace(command, async (workplace, out) => {
+        const forgiven = await forgivePenalties(workplace, source);
         await out.show({ source, forgiven }, describeForgiven(source, forgiven));
       });
     });

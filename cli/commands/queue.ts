@@ -13,9 +13,9 @@ export function registerQueue(program: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot queue acme', 'dropslot queue acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        await out.list(await listQueue(place.control.read, org.id), queueList(id));
+      atWorkplace(command, async (workplace, out) => {
+        const org = await workplace.org(id);
+        await out.list(await listQueue(workplace.control.read, org.id), queueList(id));
       }),
     );
 }

@@ -36,11 +36,11 @@ export function registerRuns(program: Command): void {
     .argument('<file>')
     .addHelpText('after', examples('dropslot check acme users.csv', 'dropslot check acme users.csv --json'))
     .action((id: string, file: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         const issues: Issue[] = [];
         const keep = (page: Issue[]) =>
           void issues.push(...(out.json ? page : page.slice(0, shownIssues - issues.length)));
-        const summary = await checkDiskFile(place, id, file, keep);
+        const summary = await checkDiskFile(workplace, id, file, keep);
         if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
         else {
           await out.list(issues, issueList);
@@ -66,8 +66,8 @@ export function registerRuns(program: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const run = await importNow(place, id, (progress) => out.note(describeProgress(progress)), untilSignal());
+      atWorkplace(command, async (workplace, out) => {
+        const run = await importNow(workplace, id, (progress) => out.note(describeProgress(progress)), untilSignal());
         await showEnd(run, out);
       }),
     );
@@ -78,9 +78,9 @@ export function registerRuns(program: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot runs list acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        await out.list(await listRuns(place.control.read, org.id), runList);
+      atWorkplace(command, async (workplace, out) => {
+        const org = await workplace.org(id);
+        await out.list(await listRuns(workplace.control.read, org.id), runList);
       }),
     );
   runs
@@ -98,11 +98,11 @@ change once it is approved: deactivations first, then admins, emails, managers, 
       examples('dropslot runs show 12', 'dropslot runs show 12 --changes', 'dropslot runs show 12 --changes --json'),
     )
     .action((id: string, { changes, limit }: { changes?: boolean; limit?: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         const most = readLimit(limit);
-        if (changes === true) return showChanges(place, id, most, out);
+        if (changes === true) return showChanges(workplace, id, most, out);
         if (most !== undefined) throw new OperationError('usage', '--limit goes with --changes');
-        const run = await getRun(place, id);
+        const run = await getRun(workplace, id);
         await out.show(runToJson(run), renderRun(run));
       }),
     );
@@ -117,8 +117,14 @@ interface WhichRun {
 }
 
 /** A person at a terminal is asked, unless they said `--yes`; a script is not. @throws OperationError `refused`, `not_found` */
-function confirm(place: Workplace, id: string, { org, yes }: WhichRun, question: string, out: Output): Promise<void> {
-  return confirmRun(place, id, org, question, yes === true || out.json || !canAsk() ? null : askYes);
+function confirm(
+  workplace: Workplace,
+  id: string,
+  { org, yes }: WhichRun,
+  question: string,
+  out: Output,
+): Promise<void> {
+  return confirmRun(workplace, id, org, question, yes === true || out.json || !canAsk() ? null : askYes);
 }
 
 function registerDecisions(runs: Command): void {
@@ -138,10 +144,10 @@ would do something else by now is counted anew, and held again if that is still 
       examples('dropslot runs approve 12 --org acme --note "the Berlin office closes, HR confirmed by phone"'),
     )
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await confirm(place, id, which, 'Apply it?', out);
+      atWorkplace(command, async (workplace, out) => {
+        await confirm(workplace, id, which, 'Apply it?', out);
         const tell = (progress: Progress) => out.note(describeProgress(progress));
-        await showEnd(await approveHeldRun(place, id, note ?? null, tell, untilSignal()), out);
+        await showEnd(await approveHeldRun(workplace, id, note ?? null, tell, untilSignal()), out);
       }),
     );
   runs
@@ -154,9 +160,9 @@ would do something else by now is counted anew, and held again if that is still 
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('dropslot runs reject 12 --org acme --note "the export lacks half of the company"'))
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await confirm(place, id, which, 'Reject it, and apply nothing of it?', out);
-        const run = await rejectHeldRun(place, id, note ?? null);
+      atWorkplace(command, async (workplace, out) => {
+        await confirm(workplace, id, which, 'Reject it, and apply nothing of it?', out);
+        const run = await rejectHeldRun(workplace, id, note ?? null);
         await out.show(runToJson(run), renderRun(run));
       }),
     );
@@ -177,17 +183,17 @@ stay. An undo can be undone.`,
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12 --org acme'))
     .action((id: string, { dryRun, ...which }: { dryRun?: boolean } & WhichRun, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await confirm(place, id, { ...which, yes: which.yes || dryRun }, 'Take back what it changed?', out);
-        if (dryRun === true) return showUndo(place, id, out);
+      atWorkplace(command, async (workplace, out) => {
+        await confirm(workplace, id, { ...which, yes: which.yes || dryRun }, 'Take back what it changed?', out);
+        if (dryRun === true) return showUndo(workplace, id, out);
         const tell = (progress: Progress) => out.note(describeProgress(progress));
-        await showEnd(await undoRunNow(place, id, tell, untilSignal()), out);
+        await showEnd(await undoRunNow(workplace, id, tell, untilSignal()), out);
       }),
     );
 }
 
-function showUndo(place: Workplace, id: string, out: Output): Promise<void> {
-  return previewUndoOf(place, id, async (summary, list) => {
+function showUndo(workplace: Workplace, id: string, out: Output): Promise<void> {
+  return previewUndoOf(workplace, id, async (summary, list) => {
     if (out.json) {
       // A run may have changed millions of values: they are never all in memory.
       await out.write(`${JSON.stringify(summary).slice(0, -1)},"values":`);

@@ -17,10 +17,10 @@ export function registerTeams(program: Command): void {
     .option('--tree', 'below their parents')
     .addHelpText('after', examples('dropslot teams list acme', 'dropslot teams list acme --tree'))
     .action((id: string, { tree }: { tree?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        if (tree !== true) return out.list(walkTeams(place, id), teamList);
+      atWorkplace(command, async (workplace, out) => {
+        if (tree !== true) return out.list(walkTeams(workplace, id), teamList);
         const all = [];
-        for await (const team of walkTeams(place, id)) all.push(team);
+        for await (const team of walkTeams(workplace, id)) all.push(team);
         const roots = growTree(all);
         if (roots.length === 0) out.note(teamList.empty);
         if (out.json || roots.length > 0) await out.show(roots.map(treeToJson), renderTree(roots).join('\n'));
@@ -37,8 +37,8 @@ export function registerTeams(program: Command): void {
     .argument('<new>')
     .addHelpText('after', examples('dropslot teams rename acme "Customer Care" "Customer Success"'))
     .action((id: string, from: string, to: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await renameTeamOf(place, id, from, to);
+      atWorkplace(command, async (workplace, out) => {
+        await renameTeamOf(workplace, id, from, to);
         await out.show({ org: id, from, to }, `"${from}" is called "${to}" now; files may use both names.`);
       }),
     );
@@ -48,7 +48,7 @@ export function registerTeams(program: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot teams aliases acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => out.list(await listAliasesOf(place, id), aliasList)),
+      atWorkplace(command, async (workplace, out) => out.list(await listAliasesOf(workplace, id), aliasList)),
     );
   teams
     .command('unalias')
@@ -57,8 +57,8 @@ export function registerTeams(program: Command): void {
     .argument('<name>')
     .addHelpText('after', examples('dropslot teams unalias acme "Customer Care"'))
     .action((id: string, name: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await forgetAlias(place, id, name);
+      atWorkplace(command, async (workplace, out) => {
+        await forgetAlias(workplace, id, name);
         await out.show({ org: id, name }, `"${name}" is no alias any more.`);
       }),
     );

@@ -19,9 +19,9 @@ and example.txt, which explains each column. Without --out they are printed.`,
     .option('--out <dir>', 'write them to files in this folder')
     .addHelpText('after', examples('dropslot templates acme', 'dropslot templates acme --out ./for-acme'))
     .action((id: string, { out: folder }: { out?: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        const templates = renderTemplates(org, await listFields(place.directory.read, org.id));
+      atWorkplace(command, async (workplace, out) => {
+        const org = await workplace.org(id);
+        const templates = renderTemplates(org, await listFields(workplace.directory.read, org.id));
         if (folder === undefined) {
           const text = templates.map((one) => `== ${one.name}\n\n${one.text.trimEnd()}`).join('\n\n');
           return out.show(Object.fromEntries(templates.map(({ name, text }) => [name, text])), text);

@@ -24,8 +24,8 @@ export function registerUsers(program: Command): void {
     .option('--limit <n>', 'at most this many')
     .addHelpText('after', examples('dropslot users list acme --status deactivated', 'dropslot users list acme --json'))
     .action((id: string, { status, limit }: ListOptions, command: Command) =>
-      atWorkplace(command, (place, out) =>
-        out.list(walkUsers(place, id, { status, limit: readLimit(limit) }), userList),
+      atWorkplace(command, (workplace, out) =>
+        out.list(walkUsers(workplace, id, { status, limit: readLimit(limit) }), userList),
       ),
     );
   users
@@ -36,8 +36,8 @@ export function registerUsers(program: Command): void {
     .argument('<email>')
     .addHelpText('after', examples('dropslot users show acme jane@acme.test'))
     .action((id: string, email: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const shown = await showUser(place, id, email);
+      atWorkplace(command, async (workplace, out) => {
+        const shown = await showUser(workplace, id, email);
         await out.show(historyToJson(shown), renderUser(shown));
       }),
     );

@@ -46,50 +46,50 @@ const mostPasses = 10;
 const tellEveryMs = 2000;
 
 /** @throws OperationError, DatabaseError, KeyError */
-export async function backUp(place: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
-  if (options.includeKeys && !place.secrets.isFile)
+export async function backUp(workplace: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
+  if (options.includeKeys && !workplace.secrets.isFile)
     throw new OperationError('usage', 'the master key is no file here: back it up where it comes from');
-  const target = await openTarget(folder, place.paths.data);
+  const target = await openTarget(folder, workplace.paths.data);
   // A file's header and the key that opens it change together: not while they are copied one after the other.
-  return atKeys(place, async () => {
+  return atKeys(workplace, async () => {
     for (let pass = 1; ; pass++) {
-      const { copied, missed, wrong, superfluous } = await copyOnce(place, target, options);
+      const { copied, missed, wrong, superfluous } = await copyOnce(workplace, target, options);
       if (missed > 0) {
         options.onProgress(`${missed} files were removed meanwhile: once more, with the databases of now`);
         if (pass < mostPasses) continue;
         throw new OperationError('failed', `files were removed in each of ${mostPasses} passes: try again later`);
       }
       const { files, sealedBytes, newFiles, newBytes } = copied;
-      const masterKey = await copyKeys(place, target, options);
+      const masterKey = await copyKeys(workplace, target, options);
       const made = { folder: target.paths.data, files, sealedBytes, masterKey };
-      await publish(target, { ...made, at: new Date(place.now()).toISOString(), wrong });
+      await publish(target, { ...made, at: new Date(workplace.now()).toISOString(), wrong });
       for (const path of superfluous) await rm(path, { force: true });
-      const event = { at: place.now(), org: null, actor: place.actor, action: 'backup.made' };
-      await recordAudit(place.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
+      const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.made' };
+      await recordAudit(workplace.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
       return { ...made, newFiles, newBytes, removedFiles: superfluous.length, passes: pass, wrong };
     }
   });
 }
 
-async function copyOnce(place: Workplace, target: Target, options: BackupOptions) {
+async function copyOnce(workplace: Workplace, target: Target, options: BackupOptions) {
   await resetIncoming(target);
   options.onProgress('copying the databases');
-  const snapshot = await takeSnapshot(place, target, options);
+  const snapshot = await takeSnapshot(workplace, target, options);
   try {
     const reports: Wanted[] = await listUnsettledReports({
       control: { read: snapshot.control },
       directory: { read: snapshot.directory },
     });
     const copied = await copyBlobs(listWanted(snapshot.control, reports), {
-      from: place.paths,
+      from: workplace.paths,
       to: target.paths,
-      identityOf: openIdentities(place, snapshot),
-      onProgress: teller(place, options),
+      identityOf: openIdentities(workplace, snapshot),
+      onProgress: teller(workplace, options),
     });
     const wrong = copied.damaged.map(({ blob, fault }) => `${blob.id} of ${blob.org}: ${fault}`);
     let missed = 0;
     for (const blob of copied.gone) {
-      const isLost = await isBlobLive(place.control.read, blob.id);
+      const isLost = await isBlobLive(workplace.control.read, blob.id);
       if (isLost) wrong.push(`${blob.id} of ${blob.org}: the sealed file is missing`);
       else missed++;
     }
@@ -99,8 +99,8 @@ async function copyOnce(place: Workplace, target: Target, options: BackupOptions
   }
 }
 
-async function takeSnapshot(place: Workplace, target: Target, { pgDump }: BackupOptions): Promise<Snapshot> {
-  const { settings, paths, control, directory } = place;
+async function takeSnapshot(workplace: Workplace, target: Target, { pgDump }: BackupOptions): Promise<Snapshot> {
+  const { settings, paths, control, directory } = workplace;
   if (control.dialect === 'sqlite') return copySqlite(settings, paths, target.incoming.data, target.incoming);
   const snapshot = await openPostgresSnapshot(control, directory);
   try {
@@ -126,12 +126,12 @@ async function copyKeys(
 }
 
 /** Each organization's is opened once, as the snapshot has it. */
-function openIdentities(place: Workplace, snapshot: Snapshot): (org: string) => Promise<string | null> {
+function openIdentities(workplace: Workplace, snapshot: Snapshot): (org: string) => Promise<string | null> {
   const opened = new Map<string, Promise<string | null>>();
   const open = async (id: string) => {
     const org = await findOrg(snapshot.control, id);
     if (org === null) return null;
-    return place.identity(org).catch((error) => {
+    return workplace.identity(org).catch((error) => {
       if (error instanceof KeyError) return null;
       throw error;
     });
@@ -142,11 +142,11 @@ function openIdentities(place: Workplace, snapshot: Snapshot): (org: string) => 
   };
 }
 
-function teller(place: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
-  let told = place.now();
+function teller(workplace: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
+  let told = workplace.now();
   return ({ files, sealedBytes, newFiles }) => {
-    if (place.now() - told < tellEveryMs) return;
-    told = place.now();
+    if (workplace.now() - told < tellEveryMs) return;
+    told = workplace.now();
     onProgress(`${files} files, ${formatBytes(sealedBytes)}; ${newFiles} of them new`);
   };
 }
