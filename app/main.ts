@@ -1,12 +1,14 @@
 #!/usr/bin/env node
+/** The `dropslot` command: connects the command line to the processes and the workplace. */
 import type { App } from '../cli/app.js';
-/** The `dropslot` command. */
 import { reportEnding } from '../cli/exit.js';
 import { loadGroups } from '../cli/groups.js';
 import { createProgram } from '../cli/program.js';
+import { readVersion } from '../config/environment.js';
 
 /** Each is loaded only when it is needed: a short command does not wait for the server, nor an sshd's client for either. */
 const app: App = {
+  version: readVersion(),
   serve: async (settings) => (await import('./serve.js')).serve(settings),
   runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
   openWorkplace: async (settings, options) => (await import('./compose.js')).openWorkplace(settings, options),
