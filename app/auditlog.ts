@@ -3,10 +3,10 @@
  * committed; and it goes on where it was, so that every record has its line.
  */
 import { type FileHandle, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { formatRecord } from '../cli/views/audit.js';
 import type { Logger } from '../config/logger.js';
 import type { Db } from '../db/connection.js';
 import { readHead, readRecords } from '../db/control/audit.js';
+import { formatRecord } from '../operations/audit.js';
 
 export interface AuditLogDeps {
   control: Db;

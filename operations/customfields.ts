@@ -1,4 +1,4 @@
-/** Custom fields of an organization, as operators change them; each change is recorded beside those of imports, and audited. */
+/** The custom fields of an organization: list them and change them. Each change is recorded as imports record theirs, and audited. */
 import { randomBytes } from 'node:crypto';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
@@ -23,8 +23,10 @@ import { collapse, isName, labelKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
+export type { Field, FieldType, FieldValue } from '../db/directory/fields.js';
+
 export interface CountedField extends Field {
-  /** Users who have a value. */
+  /** How many users have a value. */
   users: number;
 }
 
@@ -49,8 +51,8 @@ export function renameField(workplace: Workplace, orgId: string, label: string, 
 }
 
 /**
- * A field that exports and templates leave out; files go on filling it.
- * @throws OperationError `not_found`; `refused` when it is to be shown, and a file has no room for one more.
+ * Leaves a field out of exports and templates, or takes it in again; imports fill it in both cases.
+ * @throws OperationError `not_found`; `refused` when exports would have more columns than a file may have.
  */
 export function hideField(workplace: Workplace, orgId: string, label: string, hidden: boolean): Promise<Field> {
   const action = hidden ? 'field.hidden' : 'field.shown';
@@ -65,11 +67,11 @@ export function hideField(workplace: Workplace, orgId: string, label: string, hi
 }
 
 export interface Retyping {
-  /** Values that do not fit stay as they are. */
+  /** Keep values that do not fit the type as they are, instead of refusing. */
   force: boolean;
-  /** Changes nothing, whatever fits. */
+  /** Change nothing; only report the values that do not fit. */
   isTrial?: boolean;
-  /** Told of each value that does not fit. */
+  /** Gets each value that does not fit. */
   onUnfit?: (value: FieldValue) => void;
 }
 
@@ -88,7 +90,7 @@ export function retypeField(
     if (field.type === type) return null;
     const identifier = labelKey(org.options.identifier ?? '');
     if ([labelKey(field.label), ...field.aliases].includes(identifier))
-      throw new OperationError('refused', `"${field.label}" is the identifier of ${org.id}, and stays a text`);
+      throw new OperationError('refused', `"${field.label}" is the identifier of ${org.id}, which must be a text`);
     const teller = createOrderTeller(org.dateFormat);
     for await (const page of listValues(tx, org.id, field.id)) for (const { value } of page) teller.see(value);
     const order = teller.tell();
@@ -115,7 +117,7 @@ export function retypeField(
     if (unfit > 0 && !force)
       throw new OperationError(
         'refused',
-        `${unfit} ${unfit === 1 ? 'value' : 'values'} of "${field.label}" ${unfit === 1 ? 'is' : 'are'} no ${type}; --show lists them, --force leaves them as they are`,
+        `${unfit} ${unfit === 1 ? 'value' : 'values'} of "${field.label}" ${unfit === 1 ? 'does' : 'do'} not fit the type ${type}; --show lists them, --force keeps them unchanged`,
       );
     await updateField(tx, field.id, { type });
     await recordChanges(tx, [describe(org, field, 'Type', field.type, type, at)]);
@@ -183,7 +185,7 @@ async function change(
   return (await listFields(workplace.directory.read, org.id)).find(({ id }) => id === field.id)!;
 }
 
-/** By its label or one that it had, without regard to case and spacing. */
+/** By its label or an old one, ignoring case and spacing. */
 function findField(fields: readonly Field[], label: string): Field | null {
   const key = labelKey(label);
   return (
@@ -191,10 +193,10 @@ function findField(fields: readonly Field[], label: string): Field | null {
   );
 }
 
-/** @throws OperationError `refused` when a file could not tell which column is meant. */
+/** @throws OperationError `refused` when another column already has this label. */
 function requireFree(label: string, fields: readonly Field[], own: string | null): void {
   const key = labelKey(label);
-  if (key === '' || !isName(label)) throw new OperationError('usage', 'a label has 1 to 255 characters');
+  if (key === '' || !isName(label)) throw new OperationError('usage', 'a label must have 1 to 255 characters');
   if ([...Object.values(userLabels), exportOnly].some((standard) => labelKey(standard) === key))
     throw new OperationError('refused', `"${label}" is a standard column`);
   const other = findField(fields, label);
@@ -208,7 +210,7 @@ function requireRoom({ settings }: Workplace, fields: readonly Field[]): void {
   if (countShown(fields) >= most)
     throw new OperationError(
       'refused',
-      `a file has room for ${most} fields (maxColumns is ${settings.maxColumns}): hide others first, or allow more columns`,
+      `a file can have ${most} custom fields (maxColumns is ${settings.maxColumns}): hide another field first, or raise maxColumns`,
     );
 }
 

@@ -1,8 +1,10 @@
-/** Looking into an organization's space, as its operator. */
+/** The stored files of an organization, for its operator: list them, and read one. */
 import { recordAudit } from '../db/control/audit.js';
 import { findFile, listFiles, type StoredFile } from '../db/control/filelist.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
+
+export type { StoredFile } from '../db/control/filelist.js';
 
 const chunkBytes = 1024 * 1024;
 
@@ -10,7 +12,7 @@ const chunkBytes = 1024 * 1024;
 export async function* walkFiles(workplace: Workplace, orgId: string, path: string): AsyncGenerator<StoredFile> {
   const org = await workplace.org(orgId);
   const at = normalize(path);
-  // The read-only folders are there before anything is in them: only the space knows.
+  // The read-only folders exist before any file is in them: only the space knows them.
   if ((await workplace.space(org).stat(at)).kind === 'dir') yield* listFiles(workplace.control.read, org.id, at);
   else {
     const file = await findFile(workplace.control.read, org.id, at);
@@ -18,7 +20,7 @@ export async function* walkFiles(workplace: Workplace, orgId: string, path: stri
   }
 }
 
-/** The plaintext of a stored file. Audited before the first byte. @throws OperationError, SpaceError */
+/** The plaintext of a stored file. Recorded in the audit trail before the first byte. @throws OperationError, SpaceError */
 export async function* readFileContent(workplace: Workplace, orgId: string, path: string): AsyncGenerator<Buffer> {
   const org = await workplace.org(orgId);
   const at = normalize(path);

@@ -1,9 +1,11 @@
-/** Renaming a team, and the names that files may still call it by. */
+/** Renames a team, and keeps its old names as aliases that files may still use. */
 import { recordAudit } from '../db/control/audit.js';
 import { deleteTeamAlias, listTeamAliases, renameTeam, type TeamAlias } from '../db/directory/teamaliases.js';
 import { collapse, isName, longestName, nameKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
+
+export type { TeamAlias } from '../db/directory/teamaliases.js';
 
 /** @throws OperationError `not_found`, `usage` for a name that no team can have, `refused` when another team has it, or had it. */
 export async function renameTeamOf(workplace: Workplace, orgId: string, from: string, to: string): Promise<void> {

@@ -2,6 +2,8 @@
 import { listTeams, type Team } from '../db/directory/teams.js';
 import type { Workplace } from './workplace.js';
 
+export type { Team } from '../db/directory/teams.js';
+
 const pageSize = 1000;
 
 /** In the order of their names, page by page. */

@@ -1,4 +1,4 @@
-/** Looking up users of an organization, for lists and for one person. */
+/** The users of an organization: a list, and one user with every recorded change. */
 import { findUpload } from '../db/control/uploads.js';
 import { type FieldType, listFields } from '../db/directory/fields.js';
 import { listFormerLabels, listHistory, listOrigins, type RecordedChange } from '../db/directory/history.js';
@@ -6,6 +6,8 @@ import { countReports, findUser, listUsers, type User, type UserStatus } from '.
 import { emailKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
+
+export type { UserStatus } from '../db/directory/users.js';
 
 const pageSize = 1000;
 const shownChanges = 200;

@@ -1,7 +1,6 @@
-/** `dropslot files …`. */
+/** `dropslot files …`: list the stored files of an organization, and print one. */
 import type { Command } from 'commander';
-import type { StoredFile } from '../../db/control/filelist.js';
-import { readFileContent, walkFiles } from '../../operations/files.js';
+import { readFileContent, type StoredFile, walkFiles } from '../../operations/files.js';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
@@ -11,7 +10,7 @@ export function registerFiles(program: Command): void {
   files
     .command('list')
     .summary('list the files of an organization')
-    .description('Lists all that an organization has below a path: drops, archive, reports.')
+    .description('Lists every file and folder of an organization below a path: uploads, archive, reports, templates.')
     .argument('<org>')
     .argument('[path]', 'a folder or file of its space', '/')
     .addHelpText('after', examples('dropslot files list acme', 'dropslot files list acme /reports'))

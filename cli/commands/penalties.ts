@@ -1,40 +1,33 @@
-/** `dropslot penalties …`. */
+/** `dropslot penalties …`: list and end the penalties of addresses. */
 import type { Command } from 'commander';
-import { listPenalties, type Penalty } from '../../db/control/penalties.js';
 import { OperationError } from '../../operations/error.js';
 import { formatTime, isoTime } from '../../operations/format.js';
-import { forgivePenalties, readSource } from '../../operations/penalties.js';
+import { forgivePenalties, listActivePenalties, type Penalty, readSource } from '../../operations/penalties.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
-/** Nobody reads more. */
-const mostListed = 10_000;
-
 export function registerPenalties(program: Command): void {
-  const penalties = program.command('penalties').description('list and end the pauses of addresses');
+  const penalties = program.command('penalties').description('list and end the penalties of addresses');
   penalties
     .command('list')
-    .summary('list the addresses that must pause')
-    .description('Lists the addresses that may not connect for now, on every node, with what began their pause.')
+    .summary('list the addresses that may not connect for now')
+    .description('Lists the addresses that may not connect for now, on every node, with the cause of each penalty.')
     .addHelpText('after', examples('dropslot penalties list'))
     .action((_options, command: Command) =>
       atWorkplace(command, async (workplace, out) =>
-        out.list(
-          await listPenalties(workplace.control.read, workplace.now(), mostListed),
-          penaltyList(workplace.now()),
-        ),
+        out.list(await listActivePenalties(workplace), penaltyList(workplace.now())),
       ),
     );
   penalties
     .command('forgive')
     .summary('let an address connect again')
-    .description('Ends the pause of an address, and forgets what it did; running servers hear of it within seconds.')
-    .argument('[address]', 'an IPv4 or IPv6 address; of an IPv6 one its whole /64')
+    .description('Ends the penalty of an address and clears its record. Running servers apply this within seconds.')
+    .argument('[address]', 'an IPv4 address, or an IPv6 address, which stands for its whole /64')
     .option('--all', 'every address')
     .addHelpText('after', examples('dropslot penalties forgive 192.0.2.7', 'dropslot penalties forgive --all'))
     .action((address: string | undefined, { all }: { all?: boolean }, command: Command) => {
       if ((address === undefined) === (all !== true))
-        throw new OperationError('usage', 'name an address, or say --all');
+        throw new OperationError('usage', 'name an address, or use --all');
       const source = address === undefined ? null : readSource(address);
       return atWorkplace(command, async (workplace, out) => {
         const forgiven = await forgivePenalties(workplace, source);
