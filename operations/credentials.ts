@@ -1,4 +1,4 @@
-/** What logs in beside plain keys: generated passwords, and certificates that are revoked before their time. */
+/** Credentials other than plain keys: generated passwords, and certificates that are revoked before they expire. */
 import {
   type CertificateMark,
   listRevokedCertificates,
@@ -13,21 +13,20 @@ import type { KeyTerms } from './keyterms.js';
 import { auditKey, findKey } from './loginkeys.js';
 import type { Workplace } from './workplace.js';
 
-/** The password itself comes back here, and is kept nowhere. */
+/** Generates a password. It is returned once; only its hash is stored. @throws OperationError `not_found` */
 export async function addPassword(
   workplace: Workplace,
   orgId: string,
   terms: KeyTerms,
-): Promise<{ key: NewLoginKey; password: string }> {
+): Promise<{ key: Omit<NewLoginKey, 'secret'>; password: string }> {
   const org = await workplace.org(orgId);
   const { fingerprint, text, secret } = await generatePassword();
-  const key: NewLoginKey = {
+  const key: Omit<NewLoginKey, 'secret'> = {
     org: org.id,
     kind: 'password',
     fingerprint,
     algorithm: 'scrypt',
     publicKey: '',
-    secret,
     label: terms.label ?? '',
     note: terms.note ?? '',
     sources: terms.sources ?? [],
@@ -37,7 +36,7 @@ export async function addPassword(
     createdAt: workplace.now(),
   };
   await workplace.control.transact(async (tx) => {
-    await insertLoginKey(tx, key);
+    await insertLoginKey(tx, { ...key, secret });
     const { sources, notBefore, expiresAt, permission } = key;
     await auditKey(tx, workplace, org.id, 'key.added', fingerprint, {
       kind: 'password',
@@ -69,7 +68,7 @@ export async function revokeCertificates(
   const mark = { ...readMark(choice), authority: '' };
   if (choice.authority !== undefined) {
     const authority = await findKey(workplace, org.id, choice.authority);
-    if (authority.kind !== 'ca') throw new OperationError('usage', `${authority.fingerprint} is no authority`);
+    if (authority.kind !== 'ca') throw new OperationError('usage', `${authority.fingerprint} is not an authority`);
     mark.authority = authority.fingerprint;
   }
   await workplace.control.transact(async (tx) => {

@@ -1,4 +1,4 @@
-/** `dropslot teams …`. */
+/** `dropslot teams …`: list, rename and export the teams of an organization. */
 import type { Command } from 'commander';
 import { exportTeams } from '../../operations/export.js';
 import { forgetAlias, listAliasesOf, renameTeamOf } from '../../operations/teamrename.js';
@@ -14,7 +14,7 @@ export function registerTeams(program: Command): void {
     .summary('list the teams of an organization')
     .description('Lists the teams of an organization by name, or as a tree.')
     .argument('<org>')
-    .option('--tree', 'below their parents')
+    .option('--tree', 'list teams below their parents')
     .addHelpText('after', examples('dropslot teams list acme', 'dropslot teams list acme --tree'))
     .action((id: string, { tree }: { tree?: boolean }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
@@ -30,7 +30,7 @@ export function registerTeams(program: Command): void {
     .command('rename')
     .summary('rename a team; files may still use its old name')
     .description(
-      'Renames a team. Its old name becomes an alias: a later file that still has it means this team, and makes no other.',
+      'Renames a team. Its old name becomes an alias: later files that still use it mean this team and create no other.',
     )
     .argument('<org>')
     .argument('<old>')
@@ -39,7 +39,7 @@ export function registerTeams(program: Command): void {
     .action((id: string, from: string, to: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await renameTeamOf(workplace, id, from, to);
-        await out.show({ org: id, from, to }, `"${from}" is called "${to}" now; files may use both names.`);
+        await out.show({ org: id, from, to }, `"${from}" is now called "${to}"; files may use both names.`);
       }),
     );
   teams
@@ -52,14 +52,14 @@ export function registerTeams(program: Command): void {
     );
   teams
     .command('unalias')
-    .summary('let an old name be the name of a new team again')
+    .summary('remove an old name, so that a new team can use it')
     .argument('<org>')
     .argument('<name>')
     .addHelpText('after', examples('dropslot teams unalias acme "Customer Care"'))
     .action((id: string, name: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await forgetAlias(workplace, id, name);
-        await out.show({ org: id, name }, `"${name}" is no alias any more.`);
+        await out.show({ org: id, name }, `"${name}" is no longer an alias.`);
       }),
     );
   registerExport(teams, 'teams', exportTeams);

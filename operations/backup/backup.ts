@@ -1,7 +1,7 @@
 /**
- * A consistent copy of everything while the server runs. Sealed files never change, and rows refer to them: so the
- * databases come first, both as of one moment, then every file that they refer to. A file that was removed after that
- * moment is missed; the next pass, with newer databases, has little left to copy and little time to miss anything.
+ * Makes a consistent copy of everything while the server runs. Sealed files never change, and rows refer to them: so it
+ * copies the databases first, both as of one moment, then every file that they refer to. If a file was removed after that
+ * moment, it makes another pass with newer databases, which has few files left to copy.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { dumpPostgres } from './dump.js';
 import { copyPrivate, openTarget, publish, resetIncoming, type Target } from './target.js';
 
 export interface BackupOptions {
-  /** The master key too: whoever gets the backup then opens every file in it. */
+  /** Also copy the master key: anyone who gets the backup can then open every file in it. */
   includeKeys: boolean;
   /** PostgreSQL's own program for the databases. */
   pgDump: string;
@@ -34,7 +34,7 @@ export interface BackupReport {
   sealedBytes: number;
   newFiles: number;
   newBytes: number;
-  /** Files of an earlier backup that nothing refers to any more. */
+  /** Files of an earlier backup that no row refers to any more. */
   removedFiles: number;
   passes: number;
   masterKey: 'included' | 'left out';
@@ -43,19 +43,19 @@ export interface BackupReport {
 }
 
 const mostPasses = 10;
-const tellEveryMs = 2000;
+const progressEveryMs = 2000;
 
 /** @throws OperationError, DatabaseError, KeyError */
 export async function backUp(workplace: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
   if (options.includeKeys && !workplace.secrets.isFile)
-    throw new OperationError('usage', 'the master key is no file here: back it up where it comes from');
+    throw new OperationError('usage', 'the master key is not a file on this machine: back it up at its source');
   const target = await openTarget(folder, workplace.paths.data);
   // A file's header and the key that opens it change together: not while they are copied one after the other.
   return atKeys(workplace, async () => {
     for (let pass = 1; ; pass++) {
       const { copied, missed, wrong, superfluous } = await copyOnce(workplace, target, options);
       if (missed > 0) {
-        options.onProgress(`${missed} files were removed meanwhile: once more, with the databases of now`);
+        options.onProgress(`${missed} files were removed meanwhile: copying again with newer databases`);
         if (pass < mostPasses) continue;
         throw new OperationError('failed', `files were removed in each of ${mostPasses} passes: try again later`);
       }
@@ -84,7 +84,7 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
       from: workplace.paths,
       to: target.paths,
       identityOf: openIdentities(workplace, snapshot),
-      onProgress: teller(workplace, options),
+      onProgress: throttle(workplace, options),
     });
     const wrong = copied.damaged.map(({ blob, fault }) => `${blob.id} of ${blob.org}: ${fault}`);
     let missed = 0;
@@ -142,11 +142,11 @@ function openIdentities(workplace: Workplace, snapshot: Snapshot): (org: string)
   };
 }
 
-function teller(workplace: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
-  let told = workplace.now();
+function throttle(workplace: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
+  let last = workplace.now();
   return ({ files, sealedBytes, newFiles }) => {
-    if (workplace.now() - told < tellEveryMs) return;
-    told = workplace.now();
+    if (workplace.now() - last < progressEveryMs) return;
+    last = workplace.now();
     onProgress(`${files} files, ${formatBytes(sealedBytes)}; ${newFiles} of them new`);
   };
 }
