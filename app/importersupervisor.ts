@@ -1,16 +1,16 @@
-/** The importer's process: forked beside the server, restarted when it dies, asked to stop when the server stops. */
+/** Supervises the importer's process from the server: forks it, restarts it when it ends, and stops it with the server. */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 
 /**
- * What the parent tells the importer's process. Settings and secrets go this way since arguments and variables are seen by
- * others, and since a descriptor or a person gives a secret only once.
+ * Messages from the server to the importer's process. They carry the settings and secrets, because other users can see
+ * arguments and variables, and because a descriptor or a person gives a secret only once.
  */
-export type ParentMessage = { type: 'start'; settings: Settings; secrets: KnownSecrets } | { type: 'stop' };
+export type ServerMessage = { type: 'start'; settings: Settings; secrets: KnownSecrets } | { type: 'stop' };
 
-export interface ImportProcess {
+export interface ImporterProcess {
   /** Asks the importer to stop at a safe point and waits for it. */
   stop(): Promise<void>;
 }
@@ -20,39 +20,39 @@ const longestPauseMs = 30_000;
 /** A process that lived this long starts anew without a pause to speak of. */
 const settledMs = 60_000;
 
-export function startImportProcess(
+export function startImporterProcess(
   settings: Settings,
   secrets: KnownSecrets,
   logger: Logger,
   now: () => number,
   module = new URL('./importerentry.js', import.meta.url),
-): ImportProcess {
-  let child: ChildProcess | null = null;
+): ImporterProcess {
+  let current: ChildProcess | null = null;
   let restart: NodeJS.Timeout | null = null;
   let stopping = false;
   let pauseMs = firstPauseMs;
 
   const start = () => {
     const startedAt = now();
-    // Standard error is shared: the importer logs in the same format to the same place.
+    // Standard error is shared: both processes log there, in the same format.
     const started = fork(module, [], {
       execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    child = started;
+    current = started;
     logger.info('the importer process started', { pid: started.pid });
     const end = (how: Record<string, unknown>) => {
-      if (child !== started) return;
-      child = null;
+      if (current !== started) return;
+      current = null;
       if (stopping) return;
       pauseMs = now() - startedAt >= settledMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
-      logger.error('the importer process ended; it is started again', { ...how, pauseMs });
+      logger.error('the importer process ended; the server starts it again', { ...how, pauseMs });
       restart = setTimeout(start, pauseMs);
     };
     started.once('exit', (code, signal) => end({ code, signal }));
     started.on('error', (cause) => {
-      logger.error('the importer process failed', { reason: cause.message });
-      // One that could not be started has no exit either.
+      logger.error('could not run the importer process; the server starts it again', { reason: cause.message });
+      // A process that could not be started emits no exit.
       if (started.pid === undefined) end({});
     });
     send(started, { type: 'start', settings, secrets });
@@ -63,8 +63,8 @@ export function startImportProcess(
     stop: async () => {
       stopping = true;
       if (restart !== null) clearTimeout(restart);
-      if (child === null) return;
-      const dying = child;
+      if (current === null) return;
+      const dying = current;
       const exited = new Promise<void>((resolve) => dying.once('exit', () => resolve()));
       send(dying, { type: 'stop' });
       await exited;
@@ -72,6 +72,6 @@ export function startImportProcess(
   };
 }
 
-function send(child: ChildProcess, message: ParentMessage): void {
-  if (child.connected) child.send(message);
+function send(importer: ChildProcess, message: ServerMessage): void {
+  if (importer.connected) importer.send(message);
 }
