@@ -14,7 +14,7 @@ const mayImport: Record<string, readonly string[]> = {
   server: ['config', 'db', 'keys', 'storage', 'intake'],
   importer: ['config', 'db', 'keys', 'storage'],
   operations: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer'],
-  cli: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'operations'],
+  cli: ['operations'],
   app: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'operations', 'cli'],
 };
 

@@ -33,6 +33,6 @@ test('examines in depth, mends when it is told to, and exits with 1 on what is l
   assert.ok(existsSync(orphan));
   const mended = await runDropslot(['doctor', '--mend', '--yes'], { data });
   assert.equal(mended.code, 0, mended.stderr);
-  assert.match(mended.stdout, /2 things mended\.$/m);
+  assert.match(mended.stdout, /2 problems repaired\.$/m);
   assert.ok(!existsSync(orphan));
 });
