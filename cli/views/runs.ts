@@ -32,7 +32,7 @@ export const undoneList: ListView<UndoneValue> = {
     { title: 'COLUMN', cell: (value) => value.column },
     { title: 'BEFORE', cell: (value) => value.before ?? '–' },
     { title: 'AFTER', cell: (value) => value.after ?? '–' },
-    { title: 'UNDO', cell: (value) => (value.leftAlone === null ? 'restored' : `unchanged: ${value.leftAlone}`) },
+    { title: 'UNDO', cell: (value) => (value.leftAlone === null ? 'restore' : `keep: ${value.leftAlone}`) },
   ],
   empty: 'No value would be restored.',
   toJson: (value) => value,

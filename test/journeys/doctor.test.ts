@@ -27,7 +27,7 @@ test('examines in depth, mends when it is told to, and exits with 1 on what is l
   const told = await runDropslot(['doctor'], { data });
   assert.equal(told.code, 1);
   assert.match(told.stdout, /WRONG {4}.*keys: others may read it \(mode 755\): chmod 700/);
-  assert.match(told.stderr, /"dropslot doctor --mend" can mend 2 of them/);
+  assert.match(told.stderr, /"dropslot doctor --mend" can repair 2 of them/);
   const unasked = await runDropslot(['doctor', '--mend'], { data });
   assert.equal(unasked.code, 4);
   assert.ok(existsSync(orphan));

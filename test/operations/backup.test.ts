@@ -189,7 +189,7 @@ test('refuses a folder of something else, its own data folder, and to run beside
   );
   mkdirSync(folder);
   writeFileSync(join(folder, 'thesis.txt'), '');
-  await assert.rejects(back(), /is not empty, and no backup/);
+  await assert.rejects(back(), /is not empty and is not a backup/);
   rmSync(join(folder, 'thesis.txt'));
   const lock = await takeLock(place.paths.keysLock);
   await assert.rejects(back(), /another command changes keys/);
