@@ -15,9 +15,9 @@ export interface ImporterProcess {
   stop(): Promise<void>;
 }
 
-const firstPauseMs = 500;
-const longestPauseMs = 30_000;
-/** A process that lived this long starts anew without a pause to speak of. */
+const firstDelayMs = 500;
+const longestDelayMs = 30_000;
+/** After a process that ran this long, the next one starts after the shortest delay. */
 const settledMs = 60_000;
 
 export function startImporterProcess(
@@ -30,7 +30,7 @@ export function startImporterProcess(
   let current: ChildProcess | null = null;
   let restart: NodeJS.Timeout | null = null;
   let stopping = false;
-  let pauseMs = firstPauseMs;
+  let delayMs = firstDelayMs;
 
   const start = () => {
     const startedAt = now();
@@ -45,9 +45,9 @@ export function startImporterProcess(
       if (current !== started) return;
       current = null;
       if (stopping) return;
-      pauseMs = now() - startedAt >= settledMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
-      logger.error('the importer process ended; the server starts it again', { ...how, pauseMs });
-      restart = setTimeout(start, pauseMs);
+      delayMs = now() - startedAt >= settledMs ? firstDelayMs : Math.min(delayMs * 2, longestDelayMs);
+      logger.error('the importer process ended; the server starts it again', { ...how, delayMs });
+      restart = setTimeout(start, delayMs);
     };
     started.once('exit', (code, signal) => end({ code, signal }));
     started.on('error', (cause) => {

@@ -38,8 +38,8 @@ export function registerPenalties(program: Command): void {
 
 /** @param source null: every address. */
 function describeForgiven(source: string | null, forgiven: number): string {
-  if (forgiven === 0) return `${source ?? 'No address'} had no pause; what was counted so far is forgotten.`;
-  return `Forgave ${source ?? (forgiven === 1 ? '1 address' : `${forgiven} addresses`)}.`;
+  if (forgiven === 0) return `${source ?? 'No address'} had no penalty; earlier failed attempts no longer count.`;
+  return `Ended the penalty of ${source ?? (forgiven === 1 ? '1 address' : `${forgiven} addresses`)}.`;
 }
 
 function penaltyList(now: number): ListView<Penalty> {
@@ -51,7 +51,7 @@ function penaltyList(now: number): ListView<Penalty> {
       { title: 'IN A ROW', cell: ({ strikes }) => String(strikes), align: 'right' },
       { title: 'CAUSE', cell: ({ cause }) => cause },
     ],
-    empty: 'No address must pause.',
+    empty: 'No address has a penalty.',
     toJson: ({ source, until, strikes, cause, beganAt }) => ({
       source,
       until: isoTime(until),
