@@ -1,26 +1,26 @@
 /**
- * The audit trail as JSON lines, for a log collector. It follows the database, so that a line tells only of what was
- * committed; and it goes on where it was, so that every record has its line.
+ * Writes the audit trail as JSON lines for a log collector. It reads the database, so that every line is of a committed
+ * record; and it continues at its last line, so that every record gets its line.
  */
 import { type FileHandle, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { formatRecord } from '../cli/views/audit.js';
 import type { Logger } from '../config/logger.js';
 import type { Db } from '../db/connection.js';
 import { readHead, readRecords } from '../db/control/audit.js';
+import { formatRecord } from '../operations/audit.js';
 
 export interface AuditLogDeps {
   control: Db;
-  /** Where the lines go: a file, or `log`. */
+  /** A file, or `log` for the server's own log. */
   target: string;
   logger: Logger;
-  /** How often it looks for new records. */
+  /** How often it reads new records. */
   everyMs?: number;
 }
 
 export interface AuditLog {
-  /** Looks at once: after the file was moved away, too. */
+  /** Reads new records now, and opens a new file when the old one was moved away. */
   wake(): void;
-  /** Writes what is left, and ends. */
+  /** Writes the remaining records, and ends. */
   stop(): Promise<void>;
 }
 
@@ -46,11 +46,12 @@ export function startAuditLog({ control, target, logger, everyMs = defaultEveryM
       const isLast = isStopping;
       try {
         await catchUp(control, sink, logger);
-        if (hasFailed) logger.info('the audit log is written again', { target });
+        if (hasFailed) logger.info('wrote the audit log again', { target });
         hasFailed = false;
       } catch (error) {
         const reason = (error as Error).message;
-        if (!hasFailed) logger.error('the audit log is not written; it is tried again', { target, reason });
+        if (!hasFailed)
+          logger.error('could not write the audit log; retrying until it works', { target, reason, everyMs });
         hasFailed = true;
       }
       if (isLast) break;
@@ -73,10 +74,13 @@ async function catchUp(control: Db, sink: Sink, logger: Logger): Promise<void> {
   const head = await readHead(control.read);
   const position = await sink.open(head.count);
   if (position > head.count) {
-    logger.error('the audit log is ahead of the database: was an older backup restored?', {
-      logged: position,
-      recorded: head.count,
-    });
+    logger.error(
+      'the audit log has more records than the database, which may be an older backup; writing continues with new records',
+      {
+        logged: position,
+        recorded: head.count,
+      },
+    );
     await sink.write('', head.count);
     return;
   }
@@ -93,18 +97,22 @@ async function catchUp(control: Db, sink: Sink, logger: Logger): Promise<void> {
 }
 
 interface Sink {
-  /** Makes ready to write; the last record that was written. `recorded`: how many there are. */
+  /** Opens the target. @param recorded number of records in the database. @returns the last record that was written */
   open(recorded: number): Promise<number>;
   /** Durable once it resolves. */
   write(lines: string, last: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** From the server's start on: what came before is in the log of then. */
+/** Begins at the server's start: earlier records are in the earlier log. */
 class LogSink implements Sink {
   #position: number | null = null;
 
-  constructor(private readonly logger: Logger) {}
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
 
   async open(recorded: number): Promise<number> {
     this.#position ??= recorded;
@@ -112,23 +120,27 @@ class LogSink implements Sink {
   }
 
   async write(lines: string, last: number): Promise<void> {
-    for (const line of lines.split('\n').slice(0, -1)) this.logger.info('audit', { record: JSON.parse(line) });
+    for (const line of lines.split('\n').slice(0, -1)) this.#logger.info('audit', { record: JSON.parse(line) });
     this.#position = last;
   }
 
   async close(): Promise<void> {}
 }
 
-/** Appends; a file that was moved away is followed by a new one of its name. */
+/** Appends to a file; after the file was moved away, it begins a new one. */
 class FileSink implements Sink {
   #handle: FileHandle | null = null;
   #position: number | null = null;
 
-  constructor(private readonly file: string) {}
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
 
   async open(): Promise<number> {
     if (this.#handle !== null && !(await this.#isInPlace(this.#handle))) await this.close();
-    this.#handle ??= await open(this.file, 'a+', 0o600);
+    this.#handle ??= await open(this.#file, 'a+', 0o600);
     this.#position ??= (await findLast(this.#handle)) ?? (await this.#readPosition());
     return this.#position;
   }
@@ -139,13 +151,13 @@ class FileSink implements Sink {
       await handle.appendFile(lines);
       await handle.datasync();
     } catch (error) {
-      // How much of it is there, the file itself says.
+      // The file itself has the position: read it again.
       this.#position = null;
       throw error;
     }
     this.#position = last;
-    await writeFile(`${this.file}.position.new`, `${last}\n`, { mode: 0o600 });
-    await rename(`${this.file}.position.new`, `${this.file}.position`);
+    await writeFile(`${this.#file}.position.new`, `${last}\n`, { mode: 0o600 });
+    await rename(`${this.#file}.position.new`, `${this.#file}.position`);
   }
 
   async close(): Promise<void> {
@@ -154,21 +166,21 @@ class FileSink implements Sink {
   }
 
   async #isInPlace(handle: FileHandle): Promise<boolean> {
-    const there = await stat(this.file).catch(() => null);
+    const found = await stat(this.#file).catch(() => null);
     const { dev, ino } = await handle.stat();
-    return there !== null && there.dev === dev && there.ino === ino;
+    return found !== null && found.dev === dev && found.ino === ino;
   }
 
-  /** Says what the last file had when the one that is there is new and empty. */
+  /** The position of the previous file, for a file that is new and empty. */
   async #readPosition(): Promise<number> {
-    const text = await readFile(`${this.file}.position`, 'utf8').catch(() => '0');
+    const text = await readFile(`${this.#file}.position`, 'utf8').catch(() => '0');
     return Number.parseInt(text, 10) || 0;
   }
 }
 
 const tailBytes = 1024 * 1024;
 
-/** The number of the last whole line, behind which a crash's half line is cut off. null: no line. */
+/** The number of the last complete line; cuts off half a line that a crash left. null: no line. */
 async function findLast(handle: FileHandle): Promise<number | null> {
   const { size } = await handle.stat();
   const start = Math.max(0, size - tailBytes);

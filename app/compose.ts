@@ -1,48 +1,49 @@
-/** Wires the rooms together: a workplace for commands, and the server's parts. */
+/**
+ * Connects the folders: the one place that builds the parts of every process from its settings. A session behind an sshd
+ * waits while this loads, so that parts which only the server needs are loaded when it starts.
+ */
 import { existsSync } from 'node:fs';
 import { askPassphrase, canAsk } from '../cli/prompt.js';
 import { systemUser } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
-import { pathsOf } from '../config/paths.js';
+import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { openControl, openDirectory } from '../db/connection.js';
-import { findOrg, listOrgs } from '../db/control/orgs.js';
+import { type Db, openControl, openDirectory } from '../db/connection.js';
+import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
+import type { RunDeps } from '../importer/run/deps.js';
 import { GroupCommit } from '../intake/groupcommit.js';
-import { createIntake, type IntakeService, type IntakeStep } from '../intake/intake.js';
+import { createIntake, type IntakeDeps, type IntakeService, type IntakeStep } from '../intake/intake.js';
 import { recordReads } from '../intake/readaudit.js';
-import type { Sender } from '../intake/types.js';
+import type { Intake, Sender } from '../intake/types.js';
 import type { HostKey } from '../keys/host/hostkeys.js';
-import { createAccessWatch } from '../keys/login/accesswatch.js';
-import { createAuthenticator, type Login } from '../keys/login/authenticate.js';
-import { loadOrCreateMaster } from '../keys/master/master.js';
-import { createMasterSecrets } from '../keys/master/secrets.js';
+import { type AccessWatch, createAccessWatch } from '../keys/login/accesswatch.js';
+import { createSshdLogins, type SshdLogins } from '../keys/login/sshdlogin.js';
+import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/master/keyring.js';
+import { loadMaster, loadOrCreateMaster } from '../keys/master/master.js';
+import { createMasterSecrets, type KnownSecrets, type MasterSecrets } from '../keys/master/secrets.js';
 import { OperationError } from '../operations/error.js';
 import type { Workplace, WorkplaceOptions } from '../operations/workplace.js';
 import type { ServerDeps } from '../server/types.js';
-import { SealCrew } from '../storage/sealingthreads.js';
 import { openSpace } from '../storage/space.js';
-import { composeKeyring } from './sessionplace.js';
+import type { Space } from '../storage/types.js';
+
+const now = Date.now;
 
 /**
- * Opens both databases; works beside a running server as well as without one.
- * @throws OperationError `not_found` when the data folder holds no databases and `create` is not set; DatabaseError.
+ * The workplace of commands and of the server: both databases and the keys. Works beside a running server too.
+ * @throws OperationError `not_found` when the data folder has no databases and `create` is not set; DatabaseError
  */
 export async function openWorkplace(settings: Settings, options: WorkplaceOptions = {}): Promise<Workplace> {
   const paths = pathsOf(settings);
-  const isNew = settings.database === 'sqlite' && !existsSync(paths.control);
+  const isNew = !hasData(settings, paths);
   if (isNew && options.create !== true)
     throw new OperationError(
       'not_found',
       `no Dropslot data in ${paths.data}: name its folder with --data, or begin with "dropslot orgs add"`,
     );
-  const control = await openControl(settings);
-  const directory = await openDirectory(settings).catch(async (cause) => {
-    await control.close();
-    throw cause;
-  });
+  const { control, directory } = await openDatabases(settings);
   const secrets = createMasterSecrets(paths, { ask: canAsk() ? () => askPassphrase(paths.masterKey) : undefined });
   const { master, open: identity } = composeKeyring(settings, paths, secrets, control);
-  const now = Date.now;
   return {
     settings,
     paths,
@@ -54,7 +55,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     secrets,
     master,
     makeMaster: async () => {
-      // A new key would open nothing of what is there: a lost one must come back from the backup.
+      // A new key can't open existing files: a lost master key must be restored from the backup.
       if (settings.role === 'intake' || (await listOrgs(control.read)).length > 0)
         return { master: await master(), created: false };
       return loadOrCreateMaster(paths, secrets, settings.recipientType);
@@ -66,40 +67,148 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     },
     identity,
     space: (org) => openSpace({ control, paths, settings, org, now, identity: () => identity(org) }),
-    close: async () => {
-      await directory.close();
-      await control.close();
-    },
+    close: () => closeDatabases(control, directory),
   };
 }
 
 export interface ServerParts {
   deps: ServerDeps;
-  intake: IntakeService;
-  /** Ends what is still open: uploads first. */
+  /** Aborts open uploads and ends the sealing threads. */
   close(): Promise<void>;
 }
 
-/** The server's parts: logins from the control database, sessions over the space and the intake of their organization. */
-export function composeServer(
-  place: Workplace,
+/** The parts of `dropslot serve`: logins of every organization, and sessions over its space and its intake. */
+export async function composeServer(
+  workplace: Workplace,
   hostKeys: readonly HostKey[],
   logger: Logger,
   onStep: (step: IntakeStep) => void = () => {},
-): ServerParts {
-  const { control, paths, settings, now, identity } = place;
+): Promise<ServerParts> {
+  const { createAuthenticator } = await import('../keys/login/authenticate.js');
+  const { SealCrew } = await import('../storage/sealingthreads.js');
+  const { control, settings } = workplace;
   const crew = new SealCrew();
-  const intake = createIntake({ control, paths, settings, logger, now, identity, crew, onStep });
-  const reads = { commits: new GroupCommit(control), now };
-  const openSession = (login: Login, sender: Sender) => ({
-    space: recordReads(place.space(login.org), login.org, sender, reads),
-    intake: intake.forSender(login.org, sender),
-  });
+  const { intake, openSession } = composeSessions(workplace, logger, { crew, onStep });
   const authenticator = createAuthenticator({ control, settings, now });
   const access = createAccessWatch({ control, authenticator, logger, now });
+  const deps: ServerDeps = {
+    settings,
+    logger,
+    hostKeys,
+    control,
+    authenticator,
+    access,
+    openSession: ({ org }, sender) => openSession(org, sender),
+    now,
+  };
   const close = async () => {
     await intake.abortAll();
     await crew.close();
   };
-  return { intake, close, deps: { settings, logger, hostKeys, control, authenticator, access, openSession, now } };
+  return { deps, close };
+}
+
+/** The parts of one session that has a process of its own: no directory, no listener, no terminal for a passphrase. */
+export interface SessionParts {
+  control: Db;
+  org: Org;
+  openSession(sender: Sender): Session;
+  logins: SshdLogins;
+  /** Reports when an admitted login is no longer valid. */
+  access: AccessWatch;
+  /** Aborts open uploads and closes the database. */
+  close(): Promise<void>;
+}
+
+/** @throws OperationError `not_found` when there is no data or no such organization; DatabaseError */
+export async function composeSession(settings: Settings, id: string, logger: Logger): Promise<SessionParts> {
+  const paths = pathsOf(settings);
+  if (!hasData(settings, paths)) throw new OperationError('not_found', `no Dropslot data in ${paths.data}`);
+  const control = await openControl(settings);
+  const org = await findOrg(control.read, id);
+  if (org === null) {
+    await control.close();
+    throw new OperationError('not_found', `no organization "${id}"`);
+  }
+  const { open: identity } = composeKeyring(settings, paths, createMasterSecrets(paths), control);
+  const { intake, openSession } = composeSessions({ settings, paths, control, now, identity }, logger);
+  const logins = createSshdLogins({ control, settings, now });
+  const access = createAccessWatch({ control, authenticator: logins, logger, now });
+  const close = async () => {
+    await intake.abortAll();
+    await control.close();
+  };
+  return { control, org, openSession: (sender) => openSession(org, sender), logins, access, close };
+}
+
+export interface ImporterParts {
+  deps: RunDeps;
+  close(): Promise<void>;
+}
+
+/**
+ * The parts of the importer's process.
+ * @param known the secrets that the server has read: a descriptor or a person gives a secret only once.
+ * @throws KeyError when there is no usable master key: every run would fail; DatabaseError
+ */
+export async function composeImporter(settings: Settings, known: KnownSecrets, logger: Logger): Promise<ImporterParts> {
+  const paths = pathsOf(settings);
+  const { control, directory } = await openDatabases(settings);
+  const keyring = composeKeyring(settings, paths, createMasterSecrets(paths, { known }), control);
+  await keyring.master();
+  const deps: RunDeps = { settings, paths, control, directory, logger, identity: keyring.open, now };
+  return { deps, close: () => closeDatabases(control, directory) };
+}
+
+/** An intake node gets the keyring that opens no file, even where a master key lies beside it. */
+function composeKeyring(
+  { role }: Pick<Settings, 'role'>,
+  paths: Paths,
+  secrets: MasterSecrets,
+  control: Pick<Db, 'read'>,
+): Keyring {
+  if (role === 'intake') return createWithheldKeyring();
+  return createKeyring({
+    loadMaster: () => loadMaster(paths, secrets),
+    findOrg: (id) => findOrg(control.read, id),
+  });
+}
+
+interface Session {
+  space: Space;
+  intake: Intake;
+}
+
+/** One intake for the whole process, and the space and the intake of each session. */
+function composeSessions(
+  { settings, paths, control, identity }: Pick<Workplace, 'settings' | 'paths' | 'control' | 'identity' | 'now'>,
+  logger: Logger,
+  extra: Pick<IntakeDeps, 'crew' | 'onStep'> = {},
+): { intake: IntakeService; openSession(org: Org, sender: Sender): Session } {
+  const intake = createIntake({ control, paths, settings, logger, now, identity, ...extra });
+  const reads = { commits: new GroupCommit(control), now };
+  const openSession = (org: Org, sender: Sender) => {
+    const space = openSpace({ control, paths, settings, org, now, identity: () => identity(org) });
+    return { space: recordReads(space, org, sender, reads), intake: intake.forSender(org, sender) };
+  };
+  return { intake, openSession };
+}
+
+/** PostgreSQL's schemas are made where they are missing. */
+function hasData({ database }: Pick<Settings, 'database'>, { control }: Pick<Paths, 'control'>): boolean {
+  return database !== 'sqlite' || existsSync(control);
+}
+
+async function openDatabases(settings: Settings): Promise<{ control: Db; directory: Db }> {
+  const control = await openControl(settings);
+  const directory = await openDirectory(settings).catch(async (cause) => {
+    await control.close();
+    throw cause;
+  });
+  return { control, directory };
+}
+
+async function closeDatabases(control: Db, directory: Db): Promise<void> {
+  await directory.close();
+  await control.close();
 }

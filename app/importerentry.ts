@@ -1,4 +1,4 @@
-/** The entry of the importer's process, which the server forks. */
-import { followParent } from './importermain.js';
+/** The module that the server forks as the importer's process. */
+import { obeyServer } from './importermain.js';
 
-followParent();
+obeyServer();

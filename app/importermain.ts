@@ -1,27 +1,25 @@
-/** The importer's own process: keeps decoding, planning and applying off the server's event loop. */
+/** The importer's process: imports from the server's `start` message until its `stop`, off the server's event loop. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createLogger } from '../config/logger.js';
-import { pathsOf } from '../config/paths.js';
+import { createLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
-import { openControl, openDirectory } from '../db/connection.js';
 import { type RunningImporter, startImporter } from '../importer/importer.js';
 import type { RunDeps } from '../importer/run/deps.js';
-import { createMasterSecrets, type KnownSecrets } from '../keys/master/secrets.js';
-import type { ParentMessage } from './importerprocess.js';
-import { composeKeyring } from './sessionplace.js';
+import type { KnownSecrets } from '../keys/master/secrets.js';
+import { composeImporter } from './compose.js';
+import type { ServerMessage } from './importersupervisor.js';
 
 type OnStep = RunDeps['onStep'];
 
-/** Imports from the parent's `start` until its `stop`. `onStep`: for tests. */
-export function followParent(onStep?: OnStep): void {
-  // A server that was killed can't say stop. What this process had not committed is then rolled back and done again.
+/** Obeys the messages of the server, which forked this process. @param onStep for tests */
+export function obeyServer(onStep?: OnStep): void {
+  // A killed server sends no stop. The database rolls back uncommitted work, and the next start does it again.
   process.on('disconnect', () => process.exit(1));
-  // A terminal's Ctrl-C and a supervisor's SIGTERM reach the whole group: the server leads, and says when to stop.
+  // A terminal's Ctrl-C and a service manager's SIGTERM reach the whole group: this process stops when the server says so.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   let stop = async () => {};
-  process.on('message', async (message: ParentMessage) => {
+  process.on('message', async (message: ServerMessage) => {
     if (message.type === 'start') {
       stop = begin(message.settings, message.secrets, onStep);
       return;
@@ -31,11 +29,14 @@ export function followParent(onStep?: OnStep): void {
   });
 }
 
-/** Gives what ends it. */
+/** @returns a function that stops the importer at a safe point */
 function begin(settings: Settings, secrets: KnownSecrets, onStep: OnStep): () => Promise<void> {
   const logger = createLogger(settings).child({ part: 'importer' });
   const die = (cause: unknown) => {
-    logger.error('the importer failed', { reason: (cause as Error).message, stack: (cause as Error).stack });
+    logger.error('the importer process failed and exits; the server starts it again', {
+      reason: (cause as Error).message,
+      stack: (cause as Error).stack,
+    });
     process.exit(1);
   };
   process.on('uncaughtException', die);
@@ -44,34 +45,18 @@ function begin(settings: Settings, secrets: KnownSecrets, onStep: OnStep): () =>
   return async () => (await running)();
 }
 
-/** Gives what ends it. */
+/** @returns a function that stops the importer at a safe point */
 async function run(
   settings: Settings,
   known: KnownSecrets,
-  logger: ReturnType<typeof createLogger>,
+  logger: Logger,
   onStep: OnStep,
 ): Promise<() => Promise<void>> {
-  const paths = pathsOf(settings);
-  const control = await openControl(settings);
-  const { master, open: identity } = composeKeyring(settings, paths, createMasterSecrets(paths, { known }), control);
-  await master(); // without it every run would fail: the process ends at once, and says why
-  const directory = await openDirectory(settings);
+  const { deps, close } = await composeImporter(settings, known, logger);
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const deps = {
-    settings,
-    paths,
-    control,
-    directory,
-    logger,
-    identity,
-    now: Date.now,
-    owner,
-    ...(onStep && { onStep }),
-  };
-  const importer: RunningImporter = await startImporter(deps);
+  const importer: RunningImporter = await startImporter({ ...deps, owner, ...(onStep && { onStep }) });
   return async () => {
     await importer.stop();
-    await directory.close();
-    await control.close();
+    await close();
   };
 }

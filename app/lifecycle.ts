@@ -1,4 +1,4 @@
-/** The server's starts and stops in the audit trail, with the settings that it runs by. */
+/** Records the starts and stops of the server in the audit trail, with its settings. */
 import { hostname } from 'node:os';
 import { readVersion } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
@@ -14,12 +14,14 @@ export async function recordLife({ control, settings, now }: Workplace, logger: 
   await record('server.started', { version: readVersion(), role, settings: describeSettings(settings) });
   return async () => {
     await record('server.stopped', { role }).catch((error: Error) => {
-      logger.error('the stop is not in the audit trail', { reason: error.message });
+      logger.error('could not record the stop in the audit trail; the server stops without it', {
+        reason: error.message,
+      });
     });
   };
 }
 
-/** Those that are not the default's. A database's URL has a password in it. */
+/** Settings that differ from their default. The URL of a database contains a password. */
 function describeSettings(settings: Settings): Record<string, unknown> {
   const defaults: Record<string, unknown> = settingsSchema.parse({});
   const chosen = Object.entries(settings).filter(([name, value]) => !isSame(value, defaults[name]));

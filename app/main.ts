@@ -1,18 +1,20 @@
 #!/usr/bin/env node
+/** The `dropslot` command: connects the command line to the processes and the workplace. */
 import type { App } from '../cli/app.js';
-/** The `dropslot` command. */
 import { reportEnding } from '../cli/exit.js';
 import { loadGroups } from '../cli/groups.js';
 import { createProgram } from '../cli/program.js';
+import { readVersion } from '../config/environment.js';
 
-/** Each is loaded only when it is needed: a short command does not wait for the server, nor an sshd's client for either. */
+/** Each is loaded only when it is needed: a short command need not wait for the server, nor a client of an sshd for either. */
 const app: App = {
+  version: readVersion(),
   serve: async (settings) => (await import('./serve.js')).serve(settings),
   runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
   openWorkplace: async (settings, options) => (await import('./compose.js')).openWorkplace(settings, options),
 };
 
-/** An sshd starts processes for each of its sessions; what they write is for an sshd, which they must see go. */
+/** Commands that an sshd runs: they write for the sshd, and must notice when it ends. */
 const sshdCommands: readonly (string | undefined)[] = ['sftp-server', 'authorized-keys'];
 
 try {
@@ -24,7 +26,7 @@ try {
   process.exitCode = reportEnding(error, process.argv.includes('--json'), process.stderr);
 }
 
-/** `dropslot users list acme | head` closes the pipe early: no error, just nobody left to tell. */
+/** `dropslot users list acme | head` closes the pipe early: that is no error. */
 function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);

@@ -1,16 +1,16 @@
-/** A first start makes what is missing, says what it made and where, and what must be backed up. */
+/** Makes the keys that a first start lacks, and logs what was made and must be backed up. */
 import type { Logger } from '../config/logger.js';
 import { type HostKey, loadOrCreateHostKeys } from '../keys/host/hostkeys.js';
 import { backupNotice } from '../operations/masterkey.js';
 import type { Workplace } from '../operations/workplace.js';
 
-/** What a start needs before it can listen. @throws KeyError when a key is there and can't be used. */
-export async function provision(place: Workplace, logger: Logger): Promise<{ hostKeys: HostKey[] }> {
-  const { paths, settings } = place;
-  if (place.isNew) logger.info('made the databases', describeDatabases(place));
-  // A node that only takes uploads holds no key that opens them: it does not even look for one.
+/** @returns the host keys, none for a node that only imports. @throws KeyError when an existing key can't be used */
+export async function provision(workplace: Workplace, logger: Logger): Promise<{ hostKeys: HostKey[] }> {
+  const { paths, settings } = workplace;
+  if (workplace.isNew) logger.info('made the databases', describeDatabases(workplace));
+  // A node that only accepts uploads holds no key that opens them, and does not look for one.
   if (settings.role !== 'intake') {
-    const { master, created } = await place.makeMaster();
+    const { master, created } = await workplace.makeMaster();
     if (created) {
       logger.info('made the master key', { file: paths.masterKey, recipient: master.recipient });
       logger.warn(backupNotice(paths.masterKey, paths.data));

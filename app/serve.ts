@@ -1,4 +1,4 @@
-/** The life of `dropslot serve`: make what is missing, listen, import, and stop without losing anything. */
+/** Runs `dropslot serve`: makes missing keys and databases, listens, imports, and stops without losing an upload. */
 import { createLogger, type Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -14,21 +14,21 @@ import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
-import { startImportProcess } from './importerprocess.js';
+import { startImporterProcess } from './importersupervisor.js';
 import { recordLife } from './lifecycle.js';
 import { provision } from './provision.js';
 
 type Stop = () => Promise<void>;
 
-/** Where a test stands beside the server; no setting and no command leads here. */
+/** Hooks for tests; no setting and no command sets them. */
 export interface ServeProbes {
-  /** Told after each step of each CLOSE. */
+  /** Called after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
-  /** The module of the importer's process, in place of our own. */
+  /** The module to fork as the importer's process. */
   importer?: URL;
 }
 
-/** Serves until SIGTERM or SIGINT. @throws when it can't start; what was opened until then is closed again. */
+/** Serves until SIGTERM or SIGINT. @throws when it can't start, after closing everything that it opened */
 export async function serve(settings: Settings, probes: ServeProbes = {}): Promise<void> {
   const logger = createLogger(settings);
   const signal = nextSignal(logger);
@@ -38,7 +38,7 @@ export async function serve(settings: Settings, probes: ServeProbes = {}): Promi
     await start(settings, logger, opened, running, probes);
     await signal;
   } finally {
-    // Side by side: uploads get their grace while the importer finds a safe point.
+    // At the same time: uploads get their grace period while the importer reaches a safe point.
     await Promise.all(running.map((stop) => stop()));
     for (const close of opened.reverse()) await close();
   }
@@ -54,36 +54,36 @@ async function start(
 ): Promise<void> {
   const lock = await lockFolder(settings);
   if (lock !== null) opened.push(lock.release);
-  const place = await openWorkplace(settings, { create: true });
-  opened.push(place.close);
-  opened.push(followAudit(place, logger));
-  opened.push(await recordLife(place, logger));
-  const { hostKeys } = await provision(place, logger);
-  if (settings.role !== 'import') await recover(place, lock !== null, logger);
+  const workplace = await openWorkplace(settings, { create: true });
+  opened.push(workplace.close);
+  opened.push(followAudit(workplace, logger));
+  opened.push(await recordLife(workplace, logger));
+  const { hostKeys } = await provision(workplace, logger);
+  if (settings.role !== 'import') await recover(workplace, lock !== null, logger);
   if (settings.role !== 'import') {
-    const { deps, close } = composeServer(place, hostKeys, logger, probes.onStep);
+    const { deps, close } = await composeServer(workplace, hostKeys, logger, probes.onStep);
     opened.push(close);
-    opened.push(await followLoginKeys(place, logger));
+    opened.push(await followLoginKeys(workplace, logger));
     const server = await startServer(deps);
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
-    opened.push(followHostKeys(place, hostKeys, server, logger));
+    opened.push(followHostKeys(workplace, hostKeys, server, logger));
     for (const { host, port, policy } of server.listeners)
       logger.info('listening', { host, port, policy, role: settings.role });
   }
   if (settings.role !== 'intake') {
-    const importer = startImportProcess(settings, place.secrets.known(), logger, place.now, probes.importer);
+    const importer = startImporterProcess(settings, workplace.secrets.known(), logger, workplace.now, probes.importer);
     running.push(importer.stop);
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
 }
 
-/** Before anybody can log in: a key that was taken away while we were down is out. */
+/** Before the first login: a key that was removed while the server was down can't log in. */
 async function followLoginKeys({ paths, control, now }: Workplace, logger: Logger): Promise<Stop> {
   const watch = await watchKeyFolder({ root: paths.loginKeys, control, logger, now });
   return () => watch.stop();
 }
 
-/** A collector's rotation may say SIGHUP; it need not. */
+/** A log rotation may send SIGHUP, but need not. */
 function followAudit({ control, settings: { auditLog: target } }: Workplace, logger: Logger): Stop {
   if (target === undefined) return async () => {};
   const log = startAuditLog({ control, target, logger });
@@ -91,7 +91,7 @@ function followAudit({ control, settings: { auditLog: target } }: Workplace, log
   return log.stop;
 }
 
-/** What "dropslot hostkeys" does beside us takes effect without a restart. */
+/** Changes by "dropslot hostkeys" take effect without a restart. */
 function followHostKeys(
   { paths }: Workplace,
   hostKeys: readonly HostKey[],
@@ -101,16 +101,16 @@ function followHostKeys(
   const watch = watchHostKeys(paths.hostKeys, hostKeys, {
     onChange: (keys) => {
       server.replaceHostKeys(keys);
-      const told = keys.map(({ type, state, fingerprint }) => `${type} ${fingerprint} ${state}`);
-      logger.info('host keys changed', { keys: told });
+      const described = keys.map(({ type, state, fingerprint }) => `${type} ${fingerprint} ${state}`);
+      logger.info('host keys changed', { keys: described });
     },
     onError: ({ message }) =>
-      logger.error("host keys can't be used: going on with those from before", { reason: message }),
+      logger.error('could not load the changed host keys; the server keeps the ones it has', { reason: message }),
   });
   return watch.stop;
 }
 
-/** On SQLite one server has the data folder for itself; PostgreSQL (null here) takes several. */
+/** On SQLite one server locks the data folder; on PostgreSQL (null) several servers may run. */
 async function lockFolder(settings: Settings): Promise<Lock | null> {
   if (settings.database !== 'sqlite') return null;
   const { lock: file, data } = pathsOf(settings);
@@ -119,22 +119,25 @@ async function lockFolder(settings: Settings): Promise<Lock | null> {
   return lock;
 }
 
-/** What a killed server left half uploaded: its clients know that it was never acknowledged, and may go on from there. */
-async function recover(place: Workplace, isAlone: boolean, logger: Logger): Promise<void> {
-  const { settings, control, paths, now } = place;
+/** Keeps or removes uploads that a killed server left incomplete: they were never acknowledged, and clients may resume them. */
+async function recover(workplace: Workplace, isAlone: boolean, logger: Logger): Promise<void> {
+  const { settings, control, paths, now } = workplace;
   const idleSince = now() - settings.idleMinutes * 60_000;
   const keeps = settings.keepPartialHours > 0;
-  // The processes that an sshd runs wait meanwhile; where one is at work, its uploads are left alone.
+  // Sessions behind an sshd wait for this lock; while one runs, its uploads are left unchanged.
   const sessions = isAlone ? await takeLock(paths.sessionsLock, settings.sqliteDriver) : null;
   const recovery = { control, paths, isAlone: sessions !== null, idleSince, keeps };
   const { kept, removed } = await recoverPartials(recovery).finally(() => sessions?.release());
-  if (kept + removed > 0) logger.info('looked after uploads that were cut off', { kept, removed });
+  if (kept + removed > 0) logger.info('recovered incomplete uploads', { kept, removed });
 }
 
 /** Resolves at the first signal; a second one ends the process at once. */
 function nextSignal(logger: Logger): Promise<void> {
   const die = (cause: unknown) => {
-    logger.error('uncaught error', { reason: (cause as Error).message, stack: (cause as Error).stack });
+    logger.error('uncaught error; the server exits', {
+      reason: (cause as Error).message,
+      stack: (cause as Error).stack,
+    });
     process.exit(1);
   };
   process.on('uncaughtException', die);

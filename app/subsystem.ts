@@ -1,4 +1,4 @@
-/** The life of `dropslot sftp-server`: who comes in, may they, their one session, and an end that loses nothing. */
+/** Runs `dropslot sftp-server`: identifies and admits the client, serves its session, and ends without losing an upload. */
 import { createWriteStream, statSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,9 +18,9 @@ import { OperationError } from '../operations/error.js';
 import { createSessionLimits } from '../server/ssh/sessionlimits.js';
 import { asksForSftp, identifySshdLogin } from '../server/sshd.js';
 import { serveSubsystem } from '../server/subsystem.js';
-import { openSessionPlace, type SessionPlace } from './sessionplace.js';
+import { composeSession, type SessionParts } from './compose.js';
 
-/** A server that starts looks after what crashes left, and lets nobody in meanwhile. */
+/** A starting server recovers incomplete uploads, and sessions wait meanwhile. */
 const recoveryWaitMs = 60_000;
 const logMs = 2000;
 
@@ -39,8 +39,10 @@ export async function runSubsystem(settings: Settings, choice: SubsystemRequest)
     return await serve(settings, choice, variables, logger, stop);
   } catch (error) {
     if (error instanceof Refusal) throw new OperationError('refused', error.message);
-    logger.error('session not possible', { reason: (error as Error).message });
-    // Nobody but the operator reads it where no sshd stands between.
+    logger.error('could not serve the session; the client was told to try again later', {
+      reason: (error as Error).message,
+    });
+    // Without an sshd, only the operator sees standard error.
     if (variables.connection === null) throw error;
     throw new OperationError('unavailable', 'SFTP is not available now; try again later, or ask the operator');
   } finally {
@@ -48,7 +50,7 @@ export async function runSubsystem(settings: Settings, choice: SubsystemRequest)
   }
 }
 
-/** Whoever asks may not come in; the message is for them. */
+/** The client is not admitted; the message is for the client. */
 class Refusal extends Error {}
 
 async function serve(
@@ -63,23 +65,24 @@ async function serve(
     throw new Refusal('this account is for SFTP only');
   }
   requireOwner(pathsOf(settings).data);
-  const { sqliteDriver, database } = settings;
   const lock =
-    database === 'sqlite' ? await shareLock(pathsOf(settings).sessionsLock, sqliteDriver, recoveryWaitMs) : null;
-  const place = await openSessionPlace(settings, choice.org, logger);
+    settings.database === 'sqlite'
+      ? await shareLock(pathsOf(settings).sessionsLock, settings.sqliteDriver, recoveryWaitMs)
+      : null;
+  const parts = await composeSession(settings, choice.org, logger);
   let release = () => {};
   try {
-    const visitor = await identifySshdLogin(variables);
-    const sender: Sender = { ...visitor, client: `sftp-server (${systemUser()})` };
-    const login = await admit(place, sender, logger);
-    release = place.access.guard(login, sender.address, (reason) => {
+    const client = await identifySshdLogin(variables);
+    const sender: Sender = { ...client, client: `sftp-server (${systemUser()})` };
+    const login = await admit(parts, sender, logger);
+    release = parts.access.guard(login, sender.address, (reason) => {
       logger.warn('session ended', { reason });
       stop.ask();
     });
-    // One session has all of what its organization may have at once: other processes are not seen.
+    // Other processes are unknown here, so that one session gets the whole share of its organization.
     const room = createSessionLimits(settings, Date.now).openConnection(login.org);
     const end = await serveSubsystem(process.stdin, process.stdout, {
-      ...place.openSession(sender),
+      ...parts.openSession(sender),
       settings,
       ...(room !== null && { handleShare: room.handles, buckets: room.buckets }),
       logger,
@@ -91,14 +94,13 @@ async function serve(
     return end === 'closed' ? 0 : 1;
   } finally {
     release();
-    await place.intake.abortAll();
-    await place.close();
+    await parts.close();
     await lock?.release();
   }
 }
 
-/** sshd has let them in already; the organization must be open, and a key that it has here too must be good here. */
-async function admit({ control, org, visitors }: SessionPlace, sender: Sender, logger: Logger): Promise<Login> {
+/** sshd has authenticated the client; the organization must be enabled, and a key that Dropslot knows must be valid. */
+async function admit({ control, org, logins }: SessionParts, sender: Sender, logger: Logger): Promise<Login> {
   const { keyFingerprint, address, client } = sender;
   const fingerprint = keyFingerprint ?? noKey;
   const login: Login = {
@@ -110,7 +112,7 @@ async function admit({ control, org, visitors }: SessionPlace, sender: Sender, l
     validUntil: null,
     certificate: null,
   };
-  const outcome = await visitors.admit(login, address);
+  const outcome = await logins.admit(login, address);
   if ('denied' in outcome) {
     const { denied: reason } = outcome;
     logger.warn('session refused', { key: keyFingerprint, address, reason });
@@ -128,7 +130,7 @@ async function admit({ control, org, visitors }: SessionPlace, sender: Sender, l
   return outcome;
 }
 
-/** Files of another owner in the data folder would be files that the server can't open. */
+/** The server could not open files of another owner in the data folder. */
 function requireOwner(data: string): void {
   const own = process.geteuid?.();
   const { uid } = statSync(data);
@@ -142,12 +144,13 @@ function requireOwner(data: string): void {
 /** null: standard error. */
 function openLog(where: string): Writable | null {
   if (where === 'stderr') return null;
-  const complain = (reason: string): void => void process.stderr.write(`dropslot: can't log: ${reason}\n`);
+  const complain = (reason: string): void =>
+    void process.stderr.write(`dropslot: could not write the log: ${reason}\n`);
   if (where === 'syslog') return openSyslog('dropslot', complain);
   return createWriteStream(where, { flags: 'a', mode: 0o600 }).on('error', (cause) => complain(cause.message));
 }
 
-/** A log that takes nothing must not keep the client waiting. */
+/** A log that accepts no data must not keep the client waiting. */
 async function closeLog(target: Writable): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     target.once('error', () => resolve()).end(() => resolve());
@@ -155,7 +158,7 @@ async function closeLog(target: Writable): Promise<void> {
   await Promise.race([closed, sleep(logMs, undefined, { ref: false })]);
 }
 
-/** Whatever asks the session to end first. */
+/** Resolves at the first request to end the session. */
 interface Stop {
   readonly asked: Promise<void>;
   ask(): void;
@@ -171,10 +174,13 @@ function listenForStop(): Stop {
   return { asked, ask };
 }
 
-/** A defect ends the process, and its stack goes to the log, not to the client. */
+/** A defect ends the process; its stack is logged, and not sent to the client. */
 function dieOfDefects(logger: Logger): void {
   const die = (cause: unknown): void => {
-    logger.error('uncaught error', { reason: (cause as Error).message, stack: (cause as Error).stack });
+    logger.error('uncaught error; the session ends', {
+      reason: (cause as Error).message,
+      stack: (cause as Error).stack,
+    });
     setImmediate(() => process.exit(1));
   };
   process.on('uncaughtException', die);

@@ -1,21 +1,23 @@
-/** What the command line is given by whoever wires the rooms: the processes that commands start, and the workplace they open. */
+/** The functions that `app/` passes to the command line: they start the processes, and open the workplace of a command. */
 import { Command } from 'commander';
-import type { Settings } from '../config/settings.js';
+import type { Settings } from '../operations/settings.js';
 import type { OpenWorkplace } from '../operations/workplace.js';
 
 export interface App {
+  /** Of this Dropslot, as package.json has it. */
+  readonly version: string;
   /** Serves until SIGTERM or SIGINT. @throws when it can't start */
   serve(settings: Settings): Promise<void>;
-  /** One session on standard input and output; gives the exit code of its process. */
+  /** Serves one session on standard input and output; gives the exit code of its process. */
   runSubsystem(settings: Settings, request: SubsystemRequest): Promise<number>;
   openWorkplace: OpenWorkplace;
 }
 
-/** What an sshd, or whoever runs `dropslot sftp-server`, asks for. */
+/** The options of `dropslot sftp-server`. */
 export interface SubsystemRequest {
   org: string;
   readOnly: boolean;
-  /** Where to log: stderr, syslog or a file; null: syslog under an sshd, else standard error. */
+  /** Where to log: `stderr`, `syslog` or a file; null: syslog under an sshd, else standard error. */
   log: string | null;
 }
 

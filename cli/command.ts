@@ -1,7 +1,6 @@
-/** What every command does before and after its own work: settings, output, and an open workplace. */
+/** Runs a command: reads its settings, makes its output, opens and closes its workplace. */
 import type { Command } from 'commander';
-import { loadSettings } from '../config/load.js';
-import type { Settings } from '../config/settings.js';
+import { readSettings, type Settings } from '../operations/settings.js';
 import type { Workplace, WorkplaceOptions } from '../operations/workplace.js';
 import { appOf } from './app.js';
 import { createOutput, type Output } from './output.js';
@@ -12,27 +11,27 @@ interface GlobalOptions {
   json?: boolean;
 }
 
-/** Settings of this invocation: `overrides` are what the command's own options say. */
+/** Settings of this invocation; `overrides` are the command's own options. */
 export function settingsOf(command: Command, overrides: Partial<Record<keyof Settings, unknown>> = {}): Settings {
   const { config, data } = command.optsWithGlobals<GlobalOptions>();
-  return loadSettings({ file: config, overrides: { ...overrides, data } });
+  return readSettings({ file: config, overrides: { ...overrides, data } });
 }
 
 export function outputOf(command: Command): Output {
   return createOutput(command.optsWithGlobals<GlobalOptions>().json === true, process.stdout, process.stderr);
 }
 
-/** Opens the workplace for `use`, and closes it whatever happens. */
+/** Opens the workplace for `use`, and closes it also when that fails. */
 export async function atWorkplace(
   command: Command,
-  use: (place: Workplace, out: Output) => Promise<void>,
+  use: (workplace: Workplace, out: Output) => Promise<void>,
   options: WorkplaceOptions = {},
 ): Promise<void> {
-  const place = await appOf(command).openWorkplace(settingsOf(command), options);
+  const workplace = await appOf(command).openWorkplace(settingsOf(command), options);
   try {
-    await use(place, outputOf(command));
+    await use(workplace, outputOf(command));
   } finally {
-    await place.close();
+    await workplace.close();
   }
 }
 

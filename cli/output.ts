@@ -1,4 +1,4 @@
-/** What commands print: tables that fit a terminal and stay whole when piped, or JSON for programs. */
+/** The output of commands: tables that fit a terminal and are not cut when piped, or JSON for programs. */
 import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
 import { escapeControl, escapeText } from '../operations/format.js';
@@ -11,7 +11,7 @@ export interface Column<Row> {
 
 export interface ListView<Row> {
   columns: Column<Row>[];
-  /** Said to people when there are no rows. */
+  /** For people, when there are no rows. */
   empty: string;
   toJson(row: Row): unknown;
 }
@@ -24,11 +24,11 @@ export interface Output {
   list<Row>(rows: Iterable<Row> | AsyncIterable<Row>, view: ListView<Row>): Promise<void>;
   /** Raw content: a stored file, CSV. */
   write(bytes: string | Uint8Array): Promise<void>;
-  /** A remark beside the result, on standard error; programs that asked for JSON are spared it. */
+  /** A remark beside the result, on standard error; not printed with --json. */
   note(text: string): void;
 }
 
-/** Column widths are taken from this many rows; later cells that are wider stand out rather than wait in memory. */
+/** Column widths are measured over this many rows; a wider cell of a later row is not aligned. */
 const measuredRows = 500;
 
 export function createOutput(json: boolean, stdout: WriteStream, stderr: NodeJS.WritableStream): Output {
@@ -48,7 +48,7 @@ export function createOutput(json: boolean, stdout: WriteStream, stderr: NodeJS.
   };
 }
 
-/** Waits while the reader of a pipe is slower than we are, so that memory stays flat. */
+/** Writes, and waits for a slow reader of the pipe, so that memory stays bounded. */
 export async function writeText(stream: NodeJS.WritableStream, text: string | Uint8Array): Promise<void> {
   if (!stream.write(text)) await once(stream, 'drain');
 }
@@ -94,7 +94,7 @@ async function printTable<Row>(
   return count;
 }
 
-/** Natural widths; on a terminal the widest columns give way until a line fits. */
+/** Natural widths; on a terminal the widest columns shrink until a line fits. */
 function fitWidths(lines: string[][], width: number | null): number[] {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((cells) => displayWidth(cells[column]!))));
   if (width === null) return widths;
@@ -138,7 +138,7 @@ export function renderRecord(fields: [name: string, value: string | null][]): st
     .join('\n');
 }
 
-/** Terminal cells: CJK and emoji take two, combining marks none. */
+/** Number of terminal cells: two for CJK and emoji, none for combining marks. */
 export function displayWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;

@@ -1,9 +1,9 @@
-/** Files that commands write: private, and whole or not at all. */
+/** Files that commands write: private, and complete or not at all. */
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
-/** Replaces what was at `path`; mode 0600. When `chunks` throws, the old file stays as it was. Bytes written. */
+/** Writes or replaces a file with mode 0600; when `chunks` throws, the old file is unchanged. @returns bytes written */
 export async function writePrivateFile(path: string, chunks: AsyncIterable<string>): Promise<number> {
   const target = resolve(path);
   const temporary = join(dirname(target), `.dropslot-${randomBytes(6).toString('hex')}`);

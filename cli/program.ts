@@ -1,18 +1,17 @@
 /** The command line's grammar: global options, command groups, help. */
 import type { Command } from 'commander';
-import { readVersion } from '../config/environment.js';
 import { type App, Program } from './app.js';
 import { exitCodesText } from './exit.js';
 
 /** Adds one group of commands. */
 export type Group = (program: Command) => void;
 
-/** @param app what the commands start and open: it is wired elsewhere */
+/** @param app starts the processes and opens the workplaces of commands */
 export function createProgram(groups: readonly Group[], app: App): Command {
   const program = new Program(app)
     .name('dropslot')
     .description("An SFTP drop box for HR files: every organization's uploads sealed, imported once a day.")
-    .version(readVersion(), '-V, --version', 'print the version')
+    .version(app.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain a command')
     .helpCommand('help [command]', 'explain a command')
     .option('--config <file>', 'JSON file of settings (default: dropslot.json in the data folder)')
@@ -35,7 +34,7 @@ ${exitCodesText}`,
   return program;
 }
 
-/** Lines of the source are not lines of the terminal; a blank one parts paragraphs. */
+/** Joins the lines of the source: the terminal has its own width. A blank line separates paragraphs. */
 function describeCommand(command: Command): string {
   return command.description().replace(/(\S)\n(?=\S)/g, '$1 ');
 }

@@ -1,4 +1,4 @@
-/** Asks the person at the terminal: for a word, or for what must not be seen. */
+/** Asks the person at the terminal for a word, a confirmation or a passphrase. */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { OperationError } from '../operations/error.js';
@@ -7,23 +7,23 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** What the person types, without spaces around it; nothing when they give up (Ctrl-C, Ctrl-D). */
+/** The typed line, trimmed; empty when the person cancels (Ctrl-C, Ctrl-D). */
 export async function ask(question: string): Promise<string> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const givenUp = once(prompt, 'close').then(() => '');
+  const cancelled = once(prompt, 'close').then(() => '');
   try {
-    return (await Promise.race([prompt.question(question).catch(() => ''), givenUp])).trim();
+    return (await Promise.race([prompt.question(question).catch(() => ''), cancelled])).trim();
   } finally {
     prompt.close();
   }
 }
 
-/** Whether the person agrees; anything but y or yes is a no. */
+/** Whether the person answers y or yes. */
 export async function askYes(question: string): Promise<boolean> {
   return /^y(es)?$/i.test(await ask(`${question} [y/N] `));
 }
 
-/** Nothing of what is typed is shown. @throws OperationError `refused` when the person gives up */
+/** Reads a passphrase without showing it. @throws OperationError `refused` when the person cancels */
 export async function askPassphrase(masterKey: string): Promise<string> {
   process.stderr.write(`Passphrase of the master key ${masterKey}: `);
   process.stdin.setRawMode(true);
@@ -43,7 +43,7 @@ function readLine(input: NodeJS.ReadStream): Promise<string> {
     const take = (bytes: Buffer) => {
       for (const letter of bytes.toString('utf8')) {
         if (letter === '\u0003' || letter === '\u0004')
-          return end(() => reject(new OperationError('refused', 'given up')));
+          return end(() => reject(new OperationError('refused', 'cancelled: no passphrase was entered')));
         if (letter === '\r' || letter === '\n') return end(() => resolve(typed));
         typed = letter === '\u007f' || letter === '\b' ? [...typed].slice(0, -1).join('') : typed + letter;
       }

@@ -1,8 +1,54 @@
-/** Proving the audit trail: recomputes the chain, and compares it with what was kept elsewhere. */
-import { type AuditHead, countStrays, readHead, readRecords } from '../db/control/audit.js';
+/** The audit trail: its records, its head, and the proof that no record was changed or removed. */
+import {
+  type AuditFilter,
+  type AuditHead,
+  type AuditRecord,
+  countStrays,
+  readHead,
+  readRecords,
+} from '../db/control/audit.js';
 import { beginning, hashRecord } from '../db/control/auditchain.js';
 import { OperationError } from './error.js';
+import { isoTime } from './format.js';
 import type { Workplace } from './workplace.js';
+
+export type { AuditHead, AuditRecord } from '../db/control/audit.js';
+
+export interface RecordFilter {
+  org?: string | undefined;
+  /** Milliseconds since 1970: from `since` on, and before `until`. */
+  since?: number | undefined;
+  until?: number | undefined;
+}
+
+type Control = Pick<Workplace, 'control'>;
+
+/** Oldest first, page by page. */
+export function walkRecords({ control }: Control, { org, since, until }: RecordFilter): AsyncGenerator<AuditRecord> {
+  const filter: AuditFilter = {
+    ...(org !== undefined && { org }),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  };
+  return readRecords(control.read, filter);
+}
+
+/** The last `count` records, oldest first. */
+export async function* walkLastRecords({ control }: Control, count: number): AsyncGenerator<AuditRecord> {
+  const head = await readHead(control.read);
+  yield* readRecords(control.read, { after: Math.max(0, head.count - count) });
+}
+
+/** The hash of the last record, and how many there are. */
+export function readAuditHead({ control }: Control): Promise<AuditHead> {
+  return readHead(control.read);
+}
+
+/** A record as one JSON line without its end, for exports and log collectors; `detail` is exactly what was hashed. */
+export function formatRecord({ seq, at, org, actor, action, subject, detail, hash }: AuditRecord): string {
+  const front = JSON.stringify({ seq, time: isoTime(at), at, org, actor, action, subject });
+  return `${front.slice(0, -1)},"detail":${detail},"hash":"${hash}"}`;
+}
 
 /** A head that was kept elsewhere. */
 export interface KeptHead {
@@ -23,7 +69,7 @@ export interface AuditProof {
   flaws: AuditFlaw[];
   /** How many there are. */
   flawCount: number;
-  /** null: nothing was to be compared. */
+  /** Whether the kept head was found; null: no head was given. */
   expected: 'found' | 'missing' | null;
 }
 
@@ -34,16 +80,16 @@ const listedFlaws = 20;
 export function readKeptHead(text: string): KeptHead {
   const [, hash, seq] = /^([0-9a-f]{64})(?:@(\d{1,15}))?$/i.exec(text.trim()) ?? [];
   if (hash === undefined)
-    throw new OperationError('usage', `--expect takes what "dropslot audit head" printed, HASH@N, not "${text}"`);
+    throw new OperationError('usage', `--expect must be the output of "dropslot audit head", HASH@N, not "${text}"`);
   return { hash: hash.toLowerCase(), seq: seq === undefined ? null : Number(seq) };
 }
 
 /**
- * Reads the whole trail once, page by page, also beside writers: what they add after the beginning is not looked at.
- * `onProgress` is told how many records were read.
+ * Recomputes the chain of hashes over the whole trail, page by page, and compares it with the kept head. Records that are
+ * added after the start are not read. `onProgress` gets the number of records read.
  */
 export async function proveAudit(
-  { control }: Pick<Workplace, 'control'>,
+  { control }: Control,
   kept: KeptHead | null,
   onProgress: (records: number) => void = () => {},
 ): Promise<AuditProof> {
@@ -67,13 +113,13 @@ export async function proveAudit(
     if (seq % 100_000 === 0) onProgress(seq);
   }
   if (seq < head.count) find(seq + 1, missing(seq + 1, head.count));
-  else if (previous !== head.hash) find(seq, 'the end of the trail is not what was last written');
+  else if (previous !== head.hash) find(seq, 'the last record is not the one that was written last');
   const strays = await countStrays(control.read);
   if (strays > 0) find(null, `${strays} rows have no place in the chain`);
   if (proof.expected === 'missing') {
     const isCut = kept?.seq != null && kept.seq > head.count;
-    const end = `the trail ends with record ${head.count}: the head that was kept, and what led to it, is missing`;
-    find(kept?.seq ?? null, isCut ? end : 'no record has the hash that was kept');
+    const end = `the trail ends with record ${head.count}: the kept head and the records before it are missing`;
+    find(kept?.seq ?? null, isCut ? end : 'no record has the hash of the kept head');
   }
   return proof;
 }

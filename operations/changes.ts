@@ -1,4 +1,4 @@
-/** What a run changed, or would change: each value, with the file and the line that say it. */
+/** The changes that a run made, or would make: each value, with the file and line that it comes from. */
 import { createLogger } from '../config/logger.js';
 import type { Run } from '../db/control/runs.js';
 import { findUpload } from '../db/control/uploads.js';
@@ -10,47 +10,47 @@ import { OperationError } from './error.js';
 import { getRun } from './runs.js';
 import type { Workplace } from './workplace.js';
 
-/** A change with the name of its file; null: no file says it. */
+/** A change with the name of its file; null: it comes from no file. */
 export type RunChange = Omit<ShownChange, 'source'> & { file: string | null };
 
 export interface RunChanges {
   run: Run;
-  /** Whether they are made; else they are what an approval would make. */
+  /** Whether the changes are made; else an approval would make them. */
   isApplied: boolean;
-  /** false: not what was counted when the run was held. */
+  /** false: they differ from the changes that were counted when the run was held. */
   isAsCounted: boolean;
   total: number;
-  /** What weighs most first. */
+  /** The most severe first. */
   list(most: number): AsyncIterable<RunChange>;
 }
 
 /**
- * The changes are there while `use` works. A held run is planned anew, and its files are opened for it.
- * @param onPlanning told before that, since it may take a while.
- * @throws OperationError `not_found`; `refused` for a run that changed nothing, and would not; KeyError
+ * Gives `use` the changes of a run, which can be listed until it returns. Plans a held run again, and opens its files.
+ * @param onPlanning called before planning, which may take minutes.
+ * @throws OperationError `not_found`; `refused` for a run that made no changes and would make none; KeyError
  */
 export async function withRunChanges(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   use: (changes: RunChanges) => Promise<void>,
   onPlanning: (run: Run) => void = () => {},
 ): Promise<void> {
-  const run = await getRun(place, id);
-  if (run.state === 'done') return use(await readRecorded(place, run));
+  const run = await getRun(workplace, id);
+  if (run.state === 'done') return use(await readRecorded(workplace, run));
   const isWaiting = run.state === 'held' || run.state === 'open';
-  if (!isWaiting || run.hold === null) throw nothingOf(run);
+  if (!isWaiting || run.hold === null) throw noChanges(run);
   onPlanning(run);
-  const { settings, paths, control, directory, now, identity } = place;
+  const { settings, paths, control, directory, now, identity } = workplace;
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const deps = { settings, paths, control, directory, logger, identity, now };
-  const isThere = await planHeld(deps, await place.org(run.org), run, async ({ stage, files, isAsCounted }) => {
+  const isPlanned = await planHeld(deps, await workplace.org(run.org), run, async ({ stage, files, isAsCounted }) => {
     const total = await rankPlanned(stage);
     const list = (most: number) =>
       named(listPlanned(stage, run.org, most), async (source) => (source === null ? null : (files[source] ?? null)));
     await use({ run, isApplied: false, isAsCounted, total, list });
     return true;
   });
-  if (isThere === null) throw nothingOf(await getRun(place, id));
+  if (isPlanned === null) throw noChanges(await getRun(workplace, id));
 }
 
 async function readRecorded({ directory, control }: Workplace, run: Run): Promise<RunChanges> {
@@ -76,7 +76,7 @@ async function* named(
     for (const { source, ...change } of page) yield { file: await nameOf(source), ...change };
 }
 
-function nothingOf({ id, state }: Run): OperationError {
-  const why = state === 'open' || state === 'running' ? 'what it will change is not known yet' : 'it changed nothing';
+function noChanges({ id, state }: Run): OperationError {
+  const why = state === 'open' || state === 'running' ? 'its changes are not known yet' : 'it changed nothing';
   return new OperationError('refused', `run ${id} is ${state}: ${why}`);
 }

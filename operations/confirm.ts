@@ -1,4 +1,4 @@
-/** Whether a number names the run that is meant: runs of all organizations are counted together, and one is mistyped soon. */
+/** Confirms that a number names the intended run: the runs of all organizations are numbered together, so a typo can hit another's. */
 import type { Run } from '../db/control/runs.js';
 import { describeCounts } from '../importer/report/summary.js';
 import type { RunSummary } from '../importer/types.js';
@@ -8,21 +8,21 @@ import { getRun } from './runs.js';
 import type { Workplace } from './workplace.js';
 
 /**
- * @param org the organization whose run it must be; undefined: anybody's.
- * @param ask the person at the terminal; null: there is none, or they have said yes already.
- * @param question as "Take it back?"
+ * @param org the organization that the run must belong to; undefined: any.
+ * @param ask asks the operator to confirm; null: do not ask.
+ * @param question for example "Apply it?"
  * @throws OperationError `not_found`; `refused` when it is another organization's, or the person says no.
  */
 export async function confirmRun(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   org: string | undefined,
   question: string,
   ask: ((question: string) => Promise<boolean>) | null,
 ): Promise<void> {
-  const run = await getRun(place, id);
+  const run = await getRun(workplace, id);
   if (org !== undefined && org !== run.org)
-    throw new OperationError('refused', `run ${run.id} is of ${run.org}, not of ${org}: nothing was done`);
+    throw new OperationError('refused', `run ${run.id} belongs to ${run.org}, not to ${org}: nothing was done`);
   if (ask !== null && !(await ask(`${escapeControl(describe(run))}\n${question}`)))
     throw new OperationError('refused', 'nothing was done');
 }

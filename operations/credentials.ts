@@ -1,4 +1,4 @@
-/** What logs in beside plain keys: generated passwords, and certificates that are revoked before their time. */
+/** Credentials other than plain keys: generated passwords, and certificates that are revoked before they expire. */
 import {
   type CertificateMark,
   listRevokedCertificates,
@@ -13,33 +13,32 @@ import type { KeyTerms } from './keyterms.js';
 import { auditKey, findKey } from './loginkeys.js';
 import type { Workplace } from './workplace.js';
 
-/** The password itself comes back here, and is kept nowhere. */
+/** Generates a password. It is returned once; only its hash is stored. @throws OperationError `not_found` */
 export async function addPassword(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   terms: KeyTerms,
-): Promise<{ key: NewLoginKey; password: string }> {
-  const org = await place.org(orgId);
+): Promise<{ key: Omit<NewLoginKey, 'secret'>; password: string }> {
+  const org = await workplace.org(orgId);
   const { fingerprint, text, secret } = await generatePassword();
-  const key: NewLoginKey = {
+  const key: Omit<NewLoginKey, 'secret'> = {
     org: org.id,
     kind: 'password',
     fingerprint,
     algorithm: 'scrypt',
     publicKey: '',
-    secret,
     label: terms.label ?? '',
     note: terms.note ?? '',
     sources: terms.sources ?? [],
     notBefore: terms.notBefore ?? null,
     expiresAt: terms.expiresAt ?? null,
     permission: terms.permission ?? 'read',
-    createdAt: place.now(),
+    createdAt: workplace.now(),
   };
-  await place.control.transact(async (tx) => {
-    await insertLoginKey(tx, key);
+  await workplace.control.transact(async (tx) => {
+    await insertLoginKey(tx, { ...key, secret });
     const { sources, notBefore, expiresAt, permission } = key;
-    await auditKey(tx, place, org.id, 'key.added', fingerprint, {
+    await auditKey(tx, workplace, org.id, 'key.added', fingerprint, {
       kind: 'password',
       sources,
       notBefore,
@@ -61,23 +60,23 @@ export interface CertificateChoice {
 
 /** @throws OperationError `usage` when it is not one of serial, id and key; `refused` when it is revoked already */
 export async function revokeCertificates(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   choice: CertificateChoice,
 ): Promise<CertificateMark> {
-  const org = await place.org(orgId);
+  const org = await workplace.org(orgId);
   const mark = { ...readMark(choice), authority: '' };
   if (choice.authority !== undefined) {
-    const authority = await findKey(place, org.id, choice.authority);
-    if (authority.kind !== 'ca') throw new OperationError('usage', `${authority.fingerprint} is no authority`);
+    const authority = await findKey(workplace, org.id, choice.authority);
+    if (authority.kind !== 'ca') throw new OperationError('usage', `${authority.fingerprint} is not an authority`);
     mark.authority = authority.fingerprint;
   }
-  await place.control.transact(async (tx) => {
-    if (!(await revokeCertificate(tx, org.id, mark, place.now())))
+  await workplace.control.transact(async (tx) => {
+    if (!(await revokeCertificate(tx, org.id, mark, workplace.now())))
       throw new OperationError('refused', `certificates with this ${mark.kind} are revoked already`);
     const { kind, value, authority } = mark;
     // A key id often is a person's name.
-    await auditKey(tx, place, org.id, 'certificate.revoked', authority || 'any authority', {
+    await auditKey(tx, workplace, org.id, 'certificate.revoked', authority || 'any authority', {
       kind,
       ...(kind !== 'id' && { value }),
     });
@@ -85,9 +84,9 @@ export async function revokeCertificates(
   return mark;
 }
 
-export async function listRevoked(place: Workplace, orgId: string): Promise<RevokedCertificate[]> {
-  const org = await place.org(orgId);
-  return listRevokedCertificates(place.control.read, org.id);
+export async function listRevoked(workplace: Workplace, orgId: string): Promise<RevokedCertificate[]> {
+  const org = await workplace.org(orgId);
+  return listRevokedCertificates(workplace.control.read, org.id);
 }
 
 function readMark({ serial, id, key }: CertificateChoice): Pick<CertificateMark, 'kind' | 'value'> {

@@ -1,4 +1,4 @@
-/** Custom fields of an organization, as operators change them; each change is recorded beside those of imports, and audited. */
+/** The custom fields of an organization: list them and change them. Each change is recorded as imports record theirs, and audited. */
 import { randomBytes } from 'node:crypto';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
@@ -23,21 +23,23 @@ import { collapse, isName, labelKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
+export type { Field, FieldType, FieldValue } from '../db/directory/fields.js';
+
 export interface CountedField extends Field {
-  /** Users who have a value. */
+  /** How many users have a value. */
   users: number;
 }
 
-export async function listCustomFields(place: Workplace, orgId: string): Promise<CountedField[]> {
-  const org = await place.org(orgId);
-  const db = place.directory.read;
+export async function listCustomFields(workplace: Workplace, orgId: string): Promise<CountedField[]> {
+  const org = await workplace.org(orgId);
+  const db = workplace.directory.read;
   const fields = await listFields(db, org.id);
   return Promise.all(fields.map(async (field) => ({ ...field, users: await countValues(db, org.id, field.id) })));
 }
 
 /** Later files find the field by its new label and by its old one. @throws OperationError `not_found`, `refused` */
-export function renameField(place: Workplace, orgId: string, label: string, wanted: string): Promise<Field> {
-  return change(place, orgId, 'field.renamed', label, async (tx, org, field, fields, at) => {
+export function renameField(workplace: Workplace, orgId: string, label: string, wanted: string): Promise<Field> {
+  return change(workplace, orgId, 'field.renamed', label, async (tx, org, field, fields, at) => {
     const renamed = collapse(wanted);
     requireFree(renamed, fields, field.id);
     const key = labelKey(renamed);
@@ -49,14 +51,14 @@ export function renameField(place: Workplace, orgId: string, label: string, want
 }
 
 /**
- * A field that exports and templates leave out; files go on filling it.
- * @throws OperationError `not_found`; `refused` when it is to be shown, and a file has no room for one more.
+ * Leaves a field out of exports and templates, or takes it in again; imports fill it in both cases.
+ * @throws OperationError `not_found`; `refused` when exports would have more columns than a file may have.
  */
-export function hideField(place: Workplace, orgId: string, label: string, hidden: boolean): Promise<Field> {
+export function hideField(workplace: Workplace, orgId: string, label: string, hidden: boolean): Promise<Field> {
   const action = hidden ? 'field.hidden' : 'field.shown';
-  return change(place, orgId, action, label, async (tx, org, field, fields, at) => {
+  return change(workplace, orgId, action, label, async (tx, org, field, fields, at) => {
     if (field.hidden === hidden) return null;
-    if (!hidden) requireRoom(place, fields);
+    if (!hidden) requireRoom(workplace, fields);
     const say = (is: boolean) => (is ? 'Yes' : 'No');
     await updateField(tx, field.id, { hidden });
     await recordChanges(tx, [describe(org, field, 'Hidden', say(!hidden), say(hidden), at)]);
@@ -65,11 +67,11 @@ export function hideField(place: Workplace, orgId: string, label: string, hidden
 }
 
 export interface Retyping {
-  /** Values that do not fit stay as they are. */
+  /** Keep values that do not fit the type as they are, instead of refusing. */
   force: boolean;
-  /** Changes nothing, whatever fits. */
+  /** Change nothing; only report the values that do not fit. */
   isTrial?: boolean;
-  /** Told of each value that does not fit. */
+  /** Gets each value that does not fit. */
   onUnfit?: (value: FieldValue) => void;
 }
 
@@ -78,7 +80,7 @@ export interface Retyping {
  * @throws OperationError `not_found`; `refused` when values do not fit and `force` is not set: nothing is changed then.
  */
 export function retypeField(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   label: string,
   type: FieldType,
@@ -88,7 +90,7 @@ export function retypeField(
     if (field.type === type) return null;
     const identifier = labelKey(org.options.identifier ?? '');
     if ([labelKey(field.label), ...field.aliases].includes(identifier))
-      throw new OperationError('refused', `"${field.label}" is the identifier of ${org.id}, and stays a text`);
+      throw new OperationError('refused', `"${field.label}" is the identifier of ${org.id}, which must be a text`);
     const decider = createOrderDecider(org.dateFormat);
     for await (const page of listValues(tx, org.id, field.id)) for (const { value } of page) decider.add(value);
     const order = decider.decide();
@@ -115,25 +117,30 @@ export function retypeField(
     if (unfit > 0 && !force)
       throw new OperationError(
         'refused',
-        `${unfit} ${unfit === 1 ? 'value' : 'values'} of "${field.label}" ${unfit === 1 ? 'is' : 'are'} no ${type}; --show lists them, --force leaves them as they are`,
+        `${unfit} ${unfit === 1 ? 'value' : 'values'} of "${field.label}" ${unfit === 1 ? 'does' : 'do'} not fit the type ${type}; --show lists them, --force keeps them unchanged`,
       );
     await updateField(tx, field.id, { type });
     await recordChanges(tx, [describe(org, field, 'Type', field.type, type, at)]);
     return { from: field.type, to: type, converted, unfit };
   };
-  return change(place, orgId, 'field.retyped', label, work, isTrial);
+  return change(workplace, orgId, 'field.retyped', label, work, isTrial);
 }
 
 /** Makes a field on purpose of a label that a file's check would take for a misspelt one. @throws OperationError `refused` */
-export async function confirmField(place: Workplace, orgId: string, label: string, type: FieldType): Promise<Field> {
-  const org = await place.org(orgId);
-  const at = place.now();
+export async function confirmField(
+  workplace: Workplace,
+  orgId: string,
+  label: string,
+  type: FieldType,
+): Promise<Field> {
+  const org = await workplace.org(orgId);
+  const at = workplace.now();
   const made = collapse(label);
-  const field = await place.directory.transact(async (tx) => {
+  const field = await workplace.directory.transact(async (tx) => {
     await bumpVersion(tx, org.id);
     const fields = await listFields(tx, org.id);
     requireFree(made, fields, null);
-    requireRoom(place, fields);
+    requireRoom(workplace, fields);
     const id = `f${randomBytes(6).toString('hex')}`;
     const position = Math.max(-1, ...fields.map((one) => one.position)) + 1;
     const created: Field = { id, label: made, type, position, createdAt: at, hidden: false, aliases: [] };
@@ -141,7 +148,7 @@ export async function confirmField(place: Workplace, orgId: string, label: strin
     await recordChanges(tx, [describe(org, created, '', null, JSON.stringify({ label: made, type }), at)]);
     return created;
   });
-  await audit(place, org, 'field.confirmed', field, { type });
+  await audit(workplace, org, 'field.confirmed', field, { type });
   return field;
 }
 
@@ -158,27 +165,27 @@ type Work = (
  * @param isTrial nothing will be: no import has to plan anew, and no export to begin again.
  */
 async function change(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   action: string,
   label: string,
   work: Work,
   isTrial = false,
 ): Promise<Field> {
-  const org = await place.org(orgId);
-  const { field, detail } = await place.directory.transact(async (tx) => {
+  const org = await workplace.org(orgId);
+  const { field, detail } = await workplace.directory.transact(async (tx) => {
     if (!isTrial) await bumpVersion(tx, org.id);
     const fields = await listFields(tx, org.id);
     const found = findField(fields, label);
     if (found === null)
       throw new OperationError('not_found', `${org.id} has no field "${label}"; see "dropslot fields list ${org.id}"`);
-    return { field: found, detail: await work(tx, org, found, fields, place.now()) };
+    return { field: found, detail: await work(tx, org, found, fields, workplace.now()) };
   });
-  if (detail !== null) await audit(place, org, action, field, detail);
-  return (await listFields(place.directory.read, org.id)).find(({ id }) => id === field.id)!;
+  if (detail !== null) await audit(workplace, org, action, field, detail);
+  return (await listFields(workplace.directory.read, org.id)).find(({ id }) => id === field.id)!;
 }
 
-/** By its label or one that it had, without regard to case and spacing. */
+/** By its label or an old one, ignoring case and spacing. */
 function findField(fields: readonly Field[], label: string): Field | null {
   const key = labelKey(label);
   return (
@@ -186,10 +193,10 @@ function findField(fields: readonly Field[], label: string): Field | null {
   );
 }
 
-/** @throws OperationError `refused` when a file could not tell which column is meant. */
+/** @throws OperationError `refused` when another column already has this label. */
 function requireFree(label: string, fields: readonly Field[], own: string | null): void {
   const key = labelKey(label);
-  if (key === '' || !isName(label)) throw new OperationError('usage', 'a label has 1 to 255 characters');
+  if (key === '' || !isName(label)) throw new OperationError('usage', 'a label must have 1 to 255 characters');
   if ([...Object.values(userLabels), exportOnly].some((standard) => labelKey(standard) === key))
     throw new OperationError('refused', `"${label}" is a standard column`);
   const other = findField(fields, label);
@@ -203,7 +210,7 @@ function requireRoom({ settings }: Workplace, fields: readonly Field[]): void {
   if (countShown(fields) >= most)
     throw new OperationError(
       'refused',
-      `a file has room for ${most} fields (maxColumns is ${settings.maxColumns}): hide others first, or allow more columns`,
+      `a file can have ${most} custom fields (maxColumns is ${settings.maxColumns}): hide another field first, or raise maxColumns`,
     );
 }
 
@@ -222,10 +229,10 @@ function ofUser(userId: number): Pick<NewChange, 'entity' | 'entityId'> {
   return { entity: 'user', entityId: String(userId) };
 }
 
-function audit(place: Workplace, org: Org, action: string, field: Field, detail: Record<string, unknown>) {
-  const { actor } = place;
-  return recordAudit(place.control.write, {
-    at: place.now(),
+function audit(workplace: Workplace, org: Org, action: string, field: Field, detail: Record<string, unknown>) {
+  const { actor } = workplace;
+  return recordAudit(workplace.control.write, {
+    at: workplace.now(),
     org: org.id,
     actor,
     action,

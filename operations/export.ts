@@ -16,7 +16,7 @@ import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
 const pageSize = 2000;
-/** A pipe whose reader stands still ends its export after this time. */
+/** An export ends when the reader of its pipe takes nothing for this time. */
 const patienceMs = 10 * 60_000;
 
 const userLabels = [
@@ -35,37 +35,45 @@ const userLabels = [
 const teamLabels = ['Team Name', 'Owner Email', 'Parent Team', 'Team Type'];
 
 export interface ExportFilter {
-  /** A day, a time, or the number of a run: only what was changed then or later. */
+  /** A date, a time, or the number of a run: only rows changed then or later. */
   changedSince?: string | undefined;
   /** Only active users. */
   active?: boolean | undefined;
 }
 
-/** For the audit trail, before anything of it is written. @throws OperationError `not_found` */
+/** Records the export in the audit trail; call it before the first byte is written. @throws OperationError `not_found` */
 export async function recordExport(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   what: 'users' | 'teams',
   { changedSince, active }: ExportFilter,
 ): Promise<void> {
-  const { id: org } = await place.org(orgId);
-  const event = { at: place.now(), org, actor: place.actor, action: 'directory.exported', subject: what };
-  await recordAudit(place.control.write, { ...event, detail: { changedSince, active } });
+  const { id: org } = await workplace.org(orgId);
+  const event = { at: workplace.now(), org, actor: workplace.actor, action: 'directory.exported', subject: what };
+  await recordAudit(workplace.control.write, { ...event, detail: { changedSince, active } });
 }
 
 /**
- * CSV text in pieces, of the directory as it is now: what an import changes meanwhile is not in it.
+ * The users as CSV text in pieces, as of one moment: a concurrent import does not change the export.
  * @throws OperationError; DatabaseError `stalled`
  */
-export async function* exportUsers(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
-  const org = await place.org(orgId);
-  yield* readMoment(place.directory, (db) => listUserRows(db, org, filter), patienceMs);
+export async function* exportUsers(
+  workplace: Workplace,
+  orgId: string,
+  filter: ExportFilter = {},
+): AsyncGenerator<string> {
+  const org = await workplace.org(orgId);
+  yield* readMoment(workplace.directory, (db) => listUserRows(db, org, filter), patienceMs);
 }
 
-/** As exportUsers. */
-export async function* exportTeams(place: Workplace, orgId: string, filter: ExportFilter = {}): AsyncGenerator<string> {
-  const org = await place.org(orgId);
-  yield* readMoment(place.directory, (db) => listTeamRows(db, org, filter), patienceMs);
+/** The teams, as exportUsers. */
+export async function* exportTeams(
+  workplace: Workplace,
+  orgId: string,
+  filter: ExportFilter = {},
+): AsyncGenerator<string> {
+  const org = await workplace.org(orgId);
+  yield* readMoment(workplace.directory, (db) => listTeamRows(db, org, filter), patienceMs);
 }
 
 async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
@@ -76,7 +84,7 @@ async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): Asy
   yield markOf(org.options) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
     const users: User[] = await listUsers(db, org.id, { after, limit: pageSize, status, changedSince });
-    // Whom an undo took away: a file that names them would bring them back.
+    // A file that names users whom an undo deactivated would activate them again.
     const shown = users.filter((user) => user.deactivatedBy !== 'undo');
     if (shown.length > 0) yield toCsv(shown.map((user) => userCells(user, fields, org.dateFormat)));
     if (users.length < pageSize) return;
@@ -95,7 +103,7 @@ async function* listTeamRows(db: Queryable, org: Org, filter: ExportFilter): Asy
   }
 }
 
-/** A spreadsheet runs none of the cells, and an import reads them as they are in the directory. */
+/** Guards cells against being run as formulas by a spreadsheet; an import removes the guard. */
 function toCsv(rows: readonly (readonly (string | null)[])[]): string {
   return stringify(rows.map((cells) => cells.map((cell) => (cell === null ? null : guardFormula(cell)))));
 }
@@ -110,7 +118,7 @@ async function readSince(db: Queryable, org: Org, text: string | undefined): Pro
   }
   const time = DateTime.fromISO(text, { zone: org.timeZone });
   if (!time.isValid)
-    throw new OperationError('usage', `"${text}" is neither a date as 2026-01-31 nor the number of a run`);
+    throw new OperationError('usage', `"${text}" is neither a date such as 2026-01-31 nor the number of a run`);
   return time.toMillis();
 }
 

@@ -1,32 +1,34 @@
-/** Looking into an organization's space, as its operator. */
+/** The stored files of an organization, for its operator: list them, and read one. */
 import { recordAudit } from '../db/control/audit.js';
 import { findFile, listFiles, type StoredFile } from '../db/control/filelist.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
+export type { StoredFile } from '../db/control/filelist.js';
+
 const chunkBytes = 1024 * 1024;
 
 /** A file itself, or all that is below a folder. @throws OperationError, SpaceError `not_found` */
-export async function* walkFiles(place: Workplace, orgId: string, path: string): AsyncGenerator<StoredFile> {
-  const org = await place.org(orgId);
+export async function* walkFiles(workplace: Workplace, orgId: string, path: string): AsyncGenerator<StoredFile> {
+  const org = await workplace.org(orgId);
   const at = normalize(path);
-  // The read-only folders are there before anything is in them: only the space knows.
-  if ((await place.space(org).stat(at)).kind === 'dir') yield* listFiles(place.control.read, org.id, at);
+  // The read-only folders exist before any file is in them: only the space knows them.
+  if ((await workplace.space(org).stat(at)).kind === 'dir') yield* listFiles(workplace.control.read, org.id, at);
   else {
-    const file = await findFile(place.control.read, org.id, at);
+    const file = await findFile(workplace.control.read, org.id, at);
     if (file !== null) yield file;
   }
 }
 
-/** The plaintext of a stored file. Audited before the first byte. @throws OperationError, SpaceError */
-export async function* readFileContent(place: Workplace, orgId: string, path: string): AsyncGenerator<Buffer> {
-  const org = await place.org(orgId);
+/** The plaintext of a stored file. Recorded in the audit trail before the first byte. @throws OperationError, SpaceError */
+export async function* readFileContent(workplace: Workplace, orgId: string, path: string): AsyncGenerator<Buffer> {
+  const org = await workplace.org(orgId);
   const at = normalize(path);
-  const reader = await place.space(org).openRead(at);
+  const reader = await workplace.space(org).openRead(at);
   try {
-    const { actor } = place;
-    await recordAudit(place.control.write, {
-      at: place.now(),
+    const { actor } = workplace;
+    await recordAudit(workplace.control.write, {
+      at: workplace.now(),
       org: org.id,
       actor,
       action: 'file.read',

@@ -23,13 +23,13 @@ export interface ExportedIdentity {
 }
 
 /** Audited before it is given out. @throws KeyError */
-export async function exportIdentity(place: Workplace, orgId: string): Promise<ExportedIdentity> {
-  const org = await place.org(orgId);
-  const identity = await place.identity(org);
-  await recordAudit(place.control.write, {
-    at: place.now(),
+export async function exportIdentity(workplace: Workplace, orgId: string): Promise<ExportedIdentity> {
+  const org = await workplace.org(orgId);
+  const identity = await workplace.identity(org);
+  await recordAudit(workplace.control.write, {
+    at: workplace.now(),
     org: org.id,
-    actor: place.actor,
+    actor: workplace.actor,
     action: 'identity.exported',
     subject: keyIdOf(org.recipient),
     detail: {},
@@ -49,9 +49,9 @@ export interface IdentityView {
 }
 
 /** Of one organization, or of all; needs no key. */
-export async function viewIdentities(place: Workplace, orgId: string | undefined): Promise<IdentityView[]> {
-  const orgs = orgId === undefined ? await listOrgs(place.control.read) : [await place.org(orgId)];
-  return Promise.all(orgs.map((org) => viewIdentity(place, org)));
+export async function viewIdentities(workplace: Workplace, orgId: string | undefined): Promise<IdentityView[]> {
+  const orgs = orgId === undefined ? await listOrgs(workplace.control.read) : [await workplace.org(orgId)];
+  return Promise.all(orgs.map((org) => viewIdentity(workplace, org)));
 }
 
 async function viewIdentity({ control }: Workplace, org: Org): Promise<IdentityView> {
@@ -82,17 +82,17 @@ export interface DestroyedIdentity {
  * Deletes the identity of an organization, and with it every file of it.
  * @throws OperationError `refused` when it is destroyed already, or while an import of it runs
  */
-export async function destroyIdentity(place: Workplace, orgId: string): Promise<DestroyedIdentity> {
-  return atKeys(place, async () => {
-    const { control } = place;
-    const { recipient } = await place.org(orgId);
-    if ((await countBusyRuns(place, orgId)) > 0) throw importRuns(orgId);
+export async function destroyIdentity(workplace: Workplace, orgId: string): Promise<DestroyedIdentity> {
+  return atKeys(workplace, async () => {
+    const { control } = workplace;
+    const { recipient } = await workplace.org(orgId);
+    if ((await countBusyRuns(workplace, orgId)) > 0) throw importRuns(orgId);
     const { withdrawn, partials } = await control.transact(async (tx) => {
       const org = (await lockOrg(tx, orgId, true))!;
       if (org.sealedIdentity === null)
         throw new OperationError('refused', `the identity of ${orgId} is destroyed already`);
       if ((await listUnendedRuns(tx, orgId)).some(({ state }) => state === 'running')) throw importRuns(orgId);
-      const at = place.now();
+      const at = workplace.now();
       // An import of what nothing opens would fail at every slot.
       const count = await withdrawUploads(tx, orgId, at);
       await overtakeAll(tx, orgId, at);
@@ -100,7 +100,7 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
       // A node's key opens these, whatever becomes of the organization's.
       const forgotten = await forgetAllPartials(tx, orgId);
       await updateOrg(tx, orgId, { sealedIdentity: null, oldIdentities: [] });
-      const { actor } = place;
+      const { actor } = workplace;
       const subject = keyIdOf(org.recipient);
       await recordAudit(tx, {
         at,
@@ -112,8 +112,8 @@ export async function destroyIdentity(place: Workplace, orgId: string): Promise<
       });
       return { withdrawn: count, partials: forgotten };
     });
-    await removePartials(place.paths, partials);
-    const { filesLost } = await viewIdentity(place, await place.org(orgId));
+    await removePartials(workplace.paths, partials);
+    const { filesLost } = await viewIdentity(workplace, await workplace.org(orgId));
     const isErased = await eraseDeleted(control, ['orgs', 'partials']);
     return { org: orgId, recipient, filesLost, withdrawn, isErased };
   });

@@ -56,10 +56,10 @@ const defaultBatchFiles = 100;
 const graceMs = 5 * 60_000;
 
 /** @throws OperationError, KeyError; SpaceError `failed` when the disk fails */
-export async function rotateIdentity(place: Workplace, orgId: string, options: RotationOptions): Promise<Rotation> {
-  return atKeys(place, async () => {
-    await sweepRewraps(place.paths);
-    const org = await beginRotation(place, orgId);
+export async function rotateIdentity(workplace: Workplace, orgId: string, options: RotationOptions): Promise<Rotation> {
+  return atKeys(workplace, async () => {
+    await sweepRewraps(workplace.paths);
+    const org = await beginRotation(workplace, orgId);
     await options.onStep?.('begun');
     const rotation: Rotation = {
       org: orgId,
@@ -69,10 +69,10 @@ export async function rotateIdentity(place: Workplace, orgId: string, options: R
       left: { uploads: 0, runs: 0, missing: [], damaged: [] },
     };
     for (const deadline = performance.now() + options.waitMs; !rotation.isFinished; await sleep(lookEveryMs)) {
-      await rewrapFiles(place, org, rotation, options);
+      await rewrapFiles(workplace, org, rotation, options);
       const { missing, damaged } = rotation.left;
       if (missing.length + damaged.length > 0) break;
-      await finishRotation(place, org, rotation, options);
+      await finishRotation(workplace, org, rotation, options);
       if (performance.now() >= deadline) break;
     }
     return rotation;
@@ -80,27 +80,38 @@ export async function rotateIdentity(place: Workplace, orgId: string, options: R
 }
 
 /** The organization with its new identity; one that an earlier attempt gave it is kept. */
-async function beginRotation(place: Workplace, orgId: string): Promise<Org> {
-  const before = await place.org(orgId);
-  const master = await place.master();
+async function beginRotation(workplace: Workplace, orgId: string): Promise<Org> {
+  const before = await workplace.org(orgId);
+  const master = await workplace.master();
   // Nothing is begun that can't be finished: whatever there is must open.
-  if (before.sealedIdentity !== null) await place.identity(before);
-  const made = await createOrgIdentity(master.recipient, place.settings.recipientType);
-  const at = place.now();
-  await place.control.transact(async (tx) => {
+  if (before.sealedIdentity !== null) await workplace.identity(before);
+  const made = await createOrgIdentity(master.recipient, workplace.settings.recipientType);
+  const at = workplace.now();
+  await workplace.control.transact(async (tx) => {
     const org = (await lockOrg(tx, orgId, true))!;
     if (org.oldIdentities.length > 0) return;
     const { recipient, sealedIdentity } = org;
     const oldIdentities = sealedIdentity === null ? [] : [{ recipient, sealedIdentity, retiredAt: at }];
     await updateOrg(tx, orgId, { ...made, oldIdentities });
-    await audit(tx, place, org, sealedIdentity === null ? 'identity.made' : 'identity.rotation_begun', made.recipient);
+    await audit(
+      tx,
+      workplace,
+      org,
+      sealedIdentity === null ? 'identity.made' : 'identity.rotation_begun',
+      made.recipient,
+    );
   });
-  return place.org(orgId);
+  return workplace.org(orgId);
 }
 
-async function rewrapFiles(place: Workplace, org: Org, rotation: Rotation, options: RotationOptions): Promise<void> {
-  const { control, paths } = place;
-  const identities = await place.identity(org);
+async function rewrapFiles(
+  workplace: Workplace,
+  org: Org,
+  rotation: Rotation,
+  options: RotationOptions,
+): Promise<void> {
+  const { control, paths } = workplace;
+  const identities = await workplace.identity(org);
   const keys = { identities, identity: identities.split('\n')[0]!, recipient: org.recipient };
   const limit = options.batchFiles ?? defaultBatchFiles;
   const left = { ...rotation.left, missing: [] as string[], damaged: [] as string[] };
@@ -126,28 +137,33 @@ async function rewrapFiles(place: Workplace, org: Org, rotation: Rotation, optio
 }
 
 /** Drops the old identity, when nothing is or will be sealed to it. */
-async function finishRotation(place: Workplace, org: Org, rotation: Rotation, options: RotationOptions): Promise<void> {
+async function finishRotation(
+  workplace: Workplace,
+  org: Org,
+  rotation: Rotation,
+  options: RotationOptions,
+): Promise<void> {
   const { left } = rotation;
-  left.uploads = await countOldUploads(place, org);
-  left.runs = await countBusyRuns(place, org.id);
+  left.uploads = await countOldUploads(workplace, org);
+  left.runs = await countBusyRuns(workplace, org.id);
   if (left.uploads + left.runs > 0) return;
   await options.onStep?.('proven');
-  rotation.isFinished = await place.control.transact(async (tx) => {
+  rotation.isFinished = await workplace.control.transact(async (tx) => {
     const now = (await lockOrg(tx, org.id, true))!;
     // What was closed since the last look is rewrapped first, and a run that reads the old files ends first.
     if ((await countSealedTo(tx, org.id, oldKeyIds(org))) > 0) return false;
     if ((await listUnendedRuns(tx, org.id)).some(({ state }) => state === 'running')) return false;
     await updateOrg(tx, org.id, { oldIdentities: [] });
-    await audit(tx, place, now, 'identity.rotated', org.recipient);
+    await audit(tx, workplace, now, 'identity.rotated', org.recipient);
     return true;
   });
 }
 
 /** Uploads that go on and are sealed to an old identity; what is kept of those that were cut off needs none. */
-async function countOldUploads(place: Workplace, org: Org): Promise<number> {
-  const { control, paths, settings } = place;
-  const [, ...old] = (await place.identity(org)).split('\n');
-  const oldest = place.now() - settings.idleMinutes * 60_000 - graceMs;
+async function countOldUploads(workplace: Workplace, org: Org): Promise<number> {
+  const { control, paths, settings } = workplace;
+  const [, ...old] = (await workplace.identity(org)).split('\n');
+  const oldest = workplace.now() - settings.idleMinutes * 60_000 - graceMs;
   const rows = await listAllPartials(control.read, { org: org.id });
   const kept = new Set(rows.filter(({ state }) => state === 'kept').map(({ id }) => id));
   let count = 0;
@@ -179,8 +195,8 @@ function oldKeyIds({ oldIdentities }: Org): string[] {
   return oldIdentities.map(({ recipient }) => keyIdOf(recipient));
 }
 
-function audit(tx: Queryable, place: Workplace, org: Org, action: string, recipient: string): Promise<void> {
-  const { actor } = place;
+function audit(tx: Queryable, workplace: Workplace, org: Org, action: string, recipient: string): Promise<void> {
+  const { actor } = workplace;
   const detail = { from: [keyIdOf(org.recipient), ...oldKeyIds(org)].filter((id) => id !== keyIdOf(recipient)) };
-  return recordAudit(tx, { at: place.now(), org: org.id, actor, action, subject: keyIdOf(recipient), detail });
+  return recordAudit(tx, { at: workplace.now(), org: org.id, actor, action, subject: keyIdOf(recipient), detail });
 }

@@ -1,69 +1,78 @@
-/** Replacing login keys without downtime: the new one works at once, the old ones for a while yet. */
+/** Replaces login keys without downtime: the new key works at once, the old ones for a grace period. */
 import { findLoginKey, type LoginKey, listLoginKeys, type Permission, updateLoginKey } from '../db/control/keys.js';
 import type { Org } from '../db/control/orgs.js';
 import { type ParsedKey, parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
 import { type KeyTerms, stateOfKey } from './keyterms.js';
-import { type AddedKey, type AddOptions, addKey, auditKey, findKey, requireOwn } from './loginkeys.js';
+import {
+  type AddedKey,
+  type AddOptions,
+  addKey,
+  auditKey,
+  findKey,
+  type LoginKeyView,
+  requireOwn,
+  viewKey,
+} from './loginkeys.js';
 import type { Workplace } from './workplace.js';
 
 export interface RotateOptions extends Pick<AddOptions, 'publicPart'> {
-  /** How long the old keys go on. */
+  /** How long the old keys still work, in milliseconds. */
   graceMs: number;
-  /** Fingerprints, or their beginnings; none: every other key. */
+  /** Fingerprints of the old keys, or their beginnings; empty: every other key. */
   replaces: readonly string[];
-  /** Keys of files may be replaced. */
+  /** Also replace keys that a file of the key folder manages. */
   managed: boolean;
 }
 
 export interface RotatedKeys {
-  /** Those of the file that were not there before. */
+  /** Keys of the file that the organization did not have before. */
   added: AddedKey[];
   /** Fingerprint of the file's first key. */
   successor: string;
-  replaced: LoginKey[];
-  /** Other keys of the organization that go on as they were. */
-  kept: LoginKey[];
+  replaced: LoginKeyView[];
+  /** Other usable keys of the organization, unchanged. */
+  kept: LoginKeyView[];
 }
 
 /**
- * Adds the keys of a file, unless they are there, and lets the old ones expire. A second call shortens the time that is
- * left, and never lengthens it. A new key gets the terms that the old ones agree on, where `terms` say nothing.
- * @throws KeyError; OperationError `refused` when there is nothing to replace, or a key of a file; `usage` when the old keys
- * disagree about terms that the new one must have.
+ * Adds the keys of a file unless they exist, and lets the old ones expire. A second call can shorten the remaining time,
+ * never extend it. A new key inherits the terms that all old keys share, where `terms` leaves them out.
+ * @throws KeyError; OperationError `refused` when there is no key to replace, or it is managed by a file; `usage` when the
+ * old keys differ in a term that the new key must have
  */
 export async function rotateKeys(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   text: string,
   terms: KeyTerms,
   { graceMs, replaces, managed, publicPart = false }: RotateOptions,
 ): Promise<RotatedKeys> {
-  const org = await place.org(orgId);
+  const org = await workplace.org(orgId);
   const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
   const fresh = parsed.map((key) => key.fingerprint);
-  const old = await findOld(place, org, fresh, replaces);
+  const old = await findOld(workplace, org, fresh, replaces);
   for (const key of old) requireOwn(key, managed);
-  const at = place.now();
+  const at = workplace.now();
   const expiresAt = at + graceMs;
   const inherited = inheritTerms(old, terms);
-  return place.control.transact(async (tx) => {
+  return workplace.control.transact(async (tx) => {
     const added: AddedKey[] = [];
     for (const key of parsed) {
-      const there = await findLoginKey(tx, org.id, key.fingerprint);
-      if (there !== null && there.revokedAt !== null)
+      const known = await findLoginKey(tx, org.id, key.fingerprint);
+      if (known !== null && known.revokedAt !== null)
         throw new OperationError(
           'refused',
-          `the key ${key.fingerprint} was revoked: a key that nobody else had comes back by "dropslot keys add ${org.id}"`,
+          `the key ${key.fingerprint} was revoked: if no one else had it, add it again with "dropslot keys add ${org.id}"`,
         );
-      if (there === null) added.push(await addKey(tx, place, org, key, { ...termsFor(key, inherited), ...terms }));
-      else if (stateOfKey(there, at) !== 'usable')
+      if (known === null) added.push(await addKey(tx, workplace, org, key, { ...termsFor(key, inherited), ...terms }));
+      else if (stateOfKey(known, at) !== 'usable')
         throw new OperationError(
           'refused',
-          `the key ${key.fingerprint} is there and ${stateOfKey(there, at)}: mend it with "dropslot keys set"`,
+          `the key ${key.fingerprint} exists and is ${stateOfKey(known, at)}: change its terms with "dropslot keys set"`,
         );
     }
-    const replaced: LoginKey[] = [];
+    const replaced: LoginKeyView[] = [];
     for (const key of old) {
       const change = {
         expiresAt: Math.min(key.expiresAt ?? expiresAt, expiresAt),
@@ -71,37 +80,40 @@ export async function rotateKeys(
         replacedAt: key.replacedAt ?? at,
       };
       await updateLoginKey(tx, org.id, key.fingerprint, change);
-      await auditKey(tx, place, org.id, 'key.replaced', key.fingerprint, { by: fresh[0], expiresAt: change.expiresAt });
-      replaced.push({ ...key, ...change });
+      await auditKey(tx, workplace, org.id, 'key.replaced', key.fingerprint, {
+        by: fresh[0],
+        expiresAt: change.expiresAt,
+      });
+      replaced.push(viewKey({ ...key, ...change }, at));
     }
     const touched = new Set([...fresh, ...old.map((key) => key.fingerprint)]);
     const kept = (await listLoginKeys(tx, org.id)).filter(
       (key) => stateOfKey(key, at) === 'usable' && !touched.has(key.fingerprint),
     );
-    return { added, successor: fresh[0]!, replaced, kept };
+    return { added, successor: fresh[0]!, replaced, kept: kept.map((key) => viewKey(key, at)) };
   });
 }
 
 async function findOld(
-  place: Workplace,
+  workplace: Workplace,
   org: Org,
   fresh: readonly string[],
   replaces: readonly string[],
 ): Promise<LoginKey[]> {
-  const isLive = (key: LoginKey) => ['usable', 'pending'].includes(stateOfKey(key, place.now()));
+  const isLive = (key: LoginKey) => ['usable', 'pending'].includes(stateOfKey(key, workplace.now()));
   if (replaces.length === 0) {
-    const all = await listLoginKeys(place.control.read, org.id);
+    const all = await listLoginKeys(workplace.control.read, org.id);
     const old = all.filter((key) => key.kind === 'key' && isLive(key) && !fresh.includes(key.fingerprint));
     if (old.length > 0) return old;
     throw new OperationError('refused', `${org.id} has no other key to replace: dropslot keys add ${org.id} FILE`);
   }
-  const old = await Promise.all(replaces.map((prefix) => findKey(place, org.id, prefix)));
+  const old = await Promise.all(replaces.map((prefix) => findKey(workplace, org.id, prefix)));
   for (const key of old) {
     if (fresh.includes(key.fingerprint)) throw new OperationError('usage', `${key.fingerprint} can't replace itself`);
     if (!isLive(key))
       throw new OperationError(
         'refused',
-        `${key.fingerprint} is ${stateOfKey(key, place.now())}: nothing is left to replace`,
+        `${key.fingerprint} is ${stateOfKey(key, workplace.now())}: it can't be replaced`,
       );
   }
   return old;
@@ -114,10 +126,10 @@ function inheritTerms(old: readonly LoginKey[], given: KeyTerms): KeyTerms {
   if (sources === null && given.sources === undefined)
     throw new OperationError(
       'usage',
-      'the old keys may log in from different addresses: say --from for the new one (or "any")',
+      'the old keys may log in from different addresses: set --from for the new key (or --from any)',
     );
   if (permission === null && given.permission === undefined)
-    throw new OperationError('usage', 'the old keys have different permissions: say --permission for the new one');
+    throw new OperationError('usage', 'the old keys have different permissions: set --permission for the new key');
   const label = agreed(old, (key) => key.label);
   return {
     ...(sources !== null && { sources }),
@@ -132,7 +144,7 @@ function agreed<T>(keys: readonly LoginKey[], termOf: (key: LoginKey) => T): T |
   return values.size === 1 ? [...values.values()][0]! : null;
 }
 
-/** What the new file says about its own key goes before what it inherits. */
+/** The options of the new file's own line override inherited terms. */
 function termsFor({ terms, comment }: ParsedKey, { sources, permission, label }: KeyTerms): KeyTerms {
   return {
     ...(terms.sources === null && sources !== undefined && { sources }),

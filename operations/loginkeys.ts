@@ -1,4 +1,4 @@
-/** Adding, changing and revoking the login keys of an organization. */
+/** The login keys of an organization: list, add, change and revoke them. */
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import {
@@ -14,37 +14,65 @@ import {
 import type { Org } from '../db/control/orgs.js';
 import { type ParsedKey, type ParseOptions, parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
-import type { KeyTerms } from './keyterms.js';
+import { type KeyState, type KeyTerms, remarkKeys, stateOfKey } from './keyterms.js';
 import type { Workplace } from './workplace.js';
 
+/** A login key as surfaces show it: never with the hash of a password. */
+export interface LoginKeyView extends Omit<LoginKey, 'secret'> {
+  state: KeyState;
+}
+
+export function viewKey({ secret: _secret, ...key }: LoginKey, now: number): LoginKeyView {
+  return { ...key, state: stateOfKey(key, now) };
+}
+
+export interface KeyList {
+  keys: LoginKeyView[];
+  /** Sentences about replaced keys that clients still use. */
+  remarks: string[];
+}
+
+/** @throws OperationError `not_found` */
+export async function listKeys(workplace: Workplace, orgId: string): Promise<KeyList> {
+  const org = await workplace.org(orgId);
+  const now = workplace.now();
+  const keys = await listLoginKeys(workplace.control.read, org.id);
+  return { keys: keys.map((key) => viewKey(key, now)), remarks: remarkKeys(keys, now) };
+}
+
+/** The key whose fingerprint begins so. @throws OperationError `not_found`, `usage` when several begin so */
+export async function showKey(workplace: Workplace, orgId: string, prefix: string): Promise<LoginKeyView> {
+  return viewKey(await findKey(workplace, orgId, prefix), workplace.now());
+}
+
 export interface AddOptions extends Pick<ParseOptions, 'publicPart'> {
-  /** What the file holds are authorities, whose certificates log in. */
+  /** The keys of the file are authorities, whose certificates log in. */
   isAuthority?: boolean;
 }
 
-export interface AddedKey extends NewLoginKey {
-  /** Options of its line that have no meaning here. */
+export interface AddedKey extends Omit<NewLoginKey, 'secret'> {
+  /** Options of its line that Dropslot ignores. */
   ignoredOptions: string[];
-  /** Other organizations that this key logs in to as well. */
+  /** Other organizations that this key logs in to. */
   alsoUsedBy: string[];
 }
 
 /**
- * Adds every public key of a file, all or none. What `terms` say goes before what the file's lines say.
- * @throws KeyError on what is no usable key; DatabaseError `duplicate`.
+ * Adds every public key of a file, all or none. `terms` override the options of the file's lines.
+ * @throws KeyError on a key that can't be used; DatabaseError `duplicate`.
  */
 export async function addKeys(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   text: string,
   terms: KeyTerms,
   { isAuthority = false, publicPart = false }: AddOptions = {},
 ): Promise<AddedKey[]> {
-  const org = await place.org(orgId);
+  const org = await workplace.org(orgId);
   const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
-  return place.control.transact(async (tx) => {
+  return workplace.control.transact(async (tx) => {
     const added: AddedKey[] = [];
-    for (const key of parsed) added.push(await addKey(tx, place, org, key, terms, isAuthority));
+    for (const key of parsed) added.push(await addKey(tx, workplace, org, key, terms, isAuthority));
     return added;
   });
 }
@@ -52,7 +80,7 @@ export async function addKeys(
 /** For the caller's transaction. */
 export async function addKey(
   tx: Queryable,
-  place: Workplace,
+  workplace: Workplace,
   org: Org,
   parsed: ParsedKey,
   terms: KeyTerms,
@@ -62,7 +90,7 @@ export async function addKey(
   const kind = isAuthority || line.isAuthority ? 'ca' : 'key';
   const principals = terms.principals ?? line.principals;
   if (kind === 'key' && terms.principals !== undefined)
-    throw new OperationError('usage', `${fingerprint} is no authority: principals are for those`);
+    throw new OperationError('usage', `${fingerprint} is not an authority: only authorities have principals`);
   requireRsa(parsed, kind, terms.allowsSha1);
   const key: NewLoginKey = {
     org: org.id,
@@ -78,64 +106,70 @@ export async function addKey(
     permission: terms.permission ?? line.permission ?? 'read',
     ...(terms.allowsSha1 !== undefined && { allowsSha1: terms.allowsSha1 }),
     ...(kind === 'ca' && { principals }),
-    createdAt: place.now(),
+    createdAt: workplace.now(),
   };
   await insertLoginKey(tx, key);
   const { algorithm, sources, notBefore, expiresAt, permission, allowsSha1 } = key;
   const detail = { kind, algorithm, sources, notBefore, expiresAt, permission, ...(allowsSha1 && { allowsSha1 }) };
-  await auditKey(tx, place, org.id, 'key.added', fingerprint, detail);
+  await auditKey(tx, workplace, org.id, 'key.added', fingerprint, detail);
   const users = await listKeyUsers(tx, [fingerprint], org.id);
   return { ...key, ignoredOptions: line.ignored, alsoUsedBy: users.map((user) => user.org) };
 }
 
 /**
  * Changes the terms of the key whose fingerprint begins so.
- * @throws OperationError `refused` for a key of a file, unless `managed` says that this is known, and then for what its file says.
+ * @param managed allows the change of a key that a file of the key folder manages, except of terms that the file sets.
+ * @throws OperationError `not_found`; `usage`; `refused` for a managed key, and for a revoked one
  */
 export async function setKey(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   prefix: string,
   wanted: LoginKeyChange,
   managed = false,
-): Promise<LoginKey> {
-  // Who takes the end away takes the rotation back.
+): Promise<LoginKeyView> {
+  // Without an expiry date the key is not being replaced any more.
   const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
-  const key = await findKey(place, orgId, prefix);
+  const key = await findKey(workplace, orgId, prefix);
   requireOwn(key, managed);
   const ofFile = (['label', 'sources', 'expiresAt', 'principals'] as const).find((name) => change[name] !== undefined);
   if (key.managedBy !== null && ofFile !== undefined)
     throw new OperationError(
       'refused',
-      `${ofFile} of ${key.fingerprint} is what the file ${key.managedBy} says: change it there`,
+      `the file ${key.managedBy} sets ${ofFile} of ${key.fingerprint}: change it there`,
     );
   if (change.principals != null && key.kind !== 'ca')
-    throw new OperationError('usage', `${key.fingerprint} is no authority: principals are for those`);
+    throw new OperationError('usage', `${key.fingerprint} is not an authority: only authorities have principals`);
   requireRsa(key, key.kind, change.allowsSha1);
   if (key.revokedAt !== null) throw new OperationError('refused', `the key ${key.fingerprint} is revoked`);
-  await place.control.transact(async (tx) => {
+  await workplace.control.transact(async (tx) => {
     await updateLoginKey(tx, orgId, key.fingerprint, change);
     const before = Object.fromEntries(Object.keys(change).map((name) => [name, key[name as keyof LoginKey]]));
-    await auditKey(tx, place, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
+    await auditKey(tx, workplace, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
   });
-  return { ...key, ...change };
+  return viewKey({ ...key, ...change }, workplace.now());
 }
 
 /**
  * Revokes the key whose fingerprint begins so; `SHA256:` may be left out.
- * @throws OperationError `not_found`, `usage` when several keys begin so, `refused` when it was revoked before, or belongs to
- * a file and `managed` does not say that this is known.
+ * @param managed allows it also for a key that a file of the key folder manages.
+ * @throws OperationError `not_found`; `usage` when several keys begin so; `refused` when it is revoked already, or managed
  */
-export async function revokeKey(place: Workplace, orgId: string, prefix: string, managed = false): Promise<LoginKey> {
-  const key = await findKey(place, orgId, prefix);
+export async function revokeKey(
+  workplace: Workplace,
+  orgId: string,
+  prefix: string,
+  managed = false,
+): Promise<LoginKeyView> {
+  const key = await findKey(workplace, orgId, prefix);
   requireOwn(key, managed);
-  const at = place.now();
-  await place.control.transact(async (tx) => {
+  const at = workplace.now();
+  await workplace.control.transact(async (tx) => {
     if (!(await revokeLoginKey(tx, orgId, key.fingerprint, at)))
       throw new OperationError('refused', `the key ${key.fingerprint} is revoked already`);
-    await auditKey(tx, place, orgId, 'key.revoked', key.fingerprint, { label: key.label });
+    await auditKey(tx, workplace, orgId, 'key.revoked', key.fingerprint, { label: key.label });
   });
-  return { ...key, revokedAt: at, revokedBy: 'command' };
+  return viewKey({ ...key, revokedAt: at, revokedBy: 'command' }, at);
 }
 
 /** @throws OperationError `usage` */
@@ -145,20 +179,25 @@ function requireRsa(
   allowsSha1: boolean | undefined,
 ): void {
   if (allowsSha1 === true && (algorithm !== 'ssh-rsa' || kind !== 'key'))
-    throw new OperationError('usage', `${fingerprint} is no RSA key: SHA-1 is for those`);
+    throw new OperationError('usage', `${fingerprint} is not an RSA key: only RSA keys can use SHA-1`);
 }
 
 /** @throws OperationError `refused` */
 export function requireOwn({ managedBy, fingerprint, revokedAt }: LoginKey, managed: boolean): void {
   if (managedBy === null || managed || revokedAt !== null) return;
-  throw new OperationError('refused', `${fingerprint} belongs to the file ${managedBy}: change that, or say --managed`);
+  throw new OperationError(
+    'refused',
+    `the file ${managedBy} manages ${fingerprint}: change the file, or use --managed`,
+  );
 }
 
 /** The key whose fingerprint begins so. @throws OperationError `not_found`, `usage` when several begin so */
-export async function findKey(place: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
-  const org = await place.org(orgId);
+export async function findKey(workplace: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
+  const org = await workplace.org(orgId);
   const wanted = /^(SHA256|password):/.test(prefix) ? prefix : `SHA256:${prefix}`;
-  const found = (await listLoginKeys(place.control.read, org.id)).filter((key) => key.fingerprint.startsWith(wanted));
+  const found = (await listLoginKeys(workplace.control.read, org.id)).filter((key) =>
+    key.fingerprint.startsWith(wanted),
+  );
   if (found.length > 1)
     throw new OperationError('usage', `several keys of ${org.id} begin with ${wanted}: give more of it`);
   if (found[0] === undefined)

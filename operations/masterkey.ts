@@ -39,37 +39,37 @@ export interface MasterRotation {
  * @throws OperationError, KeyError
  */
 export async function rotateMaster(
-  place: Workplace,
+  workplace: Workplace,
   onStep: (step: MasterStep) => void | Promise<void> = () => {},
 ): Promise<MasterRotation> {
-  return atKeys(place, async () => {
-    const [newest, ...older] = await beginMaster(place);
+  return atKeys(workplace, async () => {
+    const [newest, ...older] = await beginMaster(workplace);
     await onStep('added');
-    const resealed = await resealAll(place, newest!, older);
+    const resealed = await resealAll(workplace, newest!, older);
     await onStep('resealed');
     const oldKeyFiles: string[] = [];
-    if (isReplaceable(place)) {
+    if (isReplaceable(workplace)) {
       for (const old of older) {
-        const path = `${place.secrets.masterKey}.old-${keyIdOf(old.recipient)}`;
-        await keepMaster(path, place.secrets, old);
+        const path = `${workplace.secrets.masterKey}.old-${keyIdOf(old.recipient)}`;
+        await keepMaster(path, workplace.secrets, old);
         oldKeyFiles.push(path);
       }
       await onStep('kept');
-      await replaceMaster(place.secrets, [newest!]);
+      await replaceMaster(workplace.secrets, [newest!]);
     }
     await onStep('replaced');
-    const isErased = await eraseDeleted(place.control, ['orgs']);
-    const isOldKeyPresent = older.length > 0 && !isReplaceable(place);
+    const isErased = await eraseDeleted(workplace.control, ['orgs']);
+    const isOldKeyPresent = older.length > 0 && !isReplaceable(workplace);
     return { recipient: newest!.recipient, resealed, oldKeyFiles, isOldKeyPresent, isErased };
   });
 }
 
 /** Every identity of the master key, the one that seals from now on first. */
-async function beginMaster({ settings, paths, secrets, ...place }: Workplace): Promise<MasterKey[]> {
+async function beginMaster({ settings, paths, secrets, ...workplace }: Workplace): Promise<MasterKey[]> {
   const masters = await splitMaster(await loadMaster(paths, secrets));
   if (masters.length > 1) return masters;
   // Nothing is begun that can't be finished.
-  for (const org of await listOrgs(place.control.read))
+  for (const org of await listOrgs(workplace.control.read))
     if (org.sealedIdentity !== null) await openOrgIdentity(masters[0]!, org);
   if (!isReplaceable({ settings, secrets }))
     throw new OperationError(
@@ -86,22 +86,23 @@ function isReplaceable({ settings, secrets }: Pick<Workplace, 'settings' | 'secr
   return secrets.isFile && settings.masterKey?.startsWith('credential:') !== true;
 }
 
-async function resealAll(place: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<number> {
+async function resealAll(workplace: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<number> {
   let resealed = 0;
-  for (const { id } of await listOrgs(place.control.read)) if (await resealOrg(place, id, newest, older)) resealed++;
-  for (const org of await listOrgs(place.control.read))
+  for (const { id } of await listOrgs(workplace.control.read))
+    if (await resealOrg(workplace, id, newest, older)) resealed++;
+  for (const org of await listOrgs(workplace.control.read))
     if (org.sealedIdentity !== null) await openOrgIdentity(newest, org);
   return resealed;
 }
 
 /** One transaction: whether anything of it was sealed to an older master key. */
 async function resealOrg(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   newest: MasterKey,
   older: readonly MasterKey[],
 ): Promise<boolean> {
-  return place.control.transact(async (tx) => {
+  return workplace.control.transact(async (tx) => {
     const org = await lockOrg(tx, id, true);
     if (org === null || org.sealedIdentity === null) return false;
     const reseal = (sealed: Pick<SealedIdentity, 'recipient' | 'sealedIdentity'>) =>
@@ -115,9 +116,9 @@ async function resealOrg(
     if (!isChanged) return false;
     await updateOrg(tx, id, { sealedIdentity, oldIdentities });
     await recordAudit(tx, {
-      at: place.now(),
+      at: workplace.now(),
       org: id,
-      actor: place.actor,
+      actor: workplace.actor,
       action: 'identity.resealed',
       subject: keyIdOf(org.recipient),
       detail: { master: keyIdOf(newest.recipient) },

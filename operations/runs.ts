@@ -1,58 +1,86 @@
-/** Runs as operators drive them: plan a file, import now, look at what was. */
+/** The runs of an organization: list them, open one now, approve, reject and undo them; check a file without importing it. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../config/logger.js';
 import { recordAudit } from '../db/control/audit.js';
-import { endedStates, findHeldRun, findRun, openManualRun, openUndoRun, type Run } from '../db/control/runs.js';
+import {
+  endedStates,
+  findHeldRun,
+  findRun,
+  listRuns,
+  openManualRun,
+  openUndoRun,
+  type Run,
+} from '../db/control/runs.js';
 import { checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
+import { describeVerdict } from '../importer/check/verdict.js';
 import { openDiskSource } from '../importer/read/source.js';
 import { findApplied } from '../importer/run/apply.js';
 import { approveRun, rejectRun } from '../importer/run/decision.js';
+import type { UndoneValue } from '../importer/run/undo.js';
 import { workNext } from '../importer/run/worker.js';
 import type { Issue, Progress, RunSummary } from '../importer/types.js';
 import { KeyError } from '../keys/error.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
+export type { UndoneValue };
+
 const lookEveryMs = 250;
 
-/** What an import of the file would do now; `onIssues` gets what is wrong, in the order of the lines. */
+/** The newest runs, the newest first. @throws OperationError `not_found` */
+export async function listRunsOf({ control, org }: Workplace, orgId: string): Promise<Run[]> {
+  return listRuns(control.read, (await org(orgId)).id);
+}
+
+export interface CheckedFile {
+  summary: RunSummary;
+  /** The result in words, several lines. */
+  verdict: string;
+}
+
+/**
+ * Plans a file of this machine as an import would now, and applies nothing.
+ * @param onIssues gets the issues of the file page by page, in the order of its lines.
+ * @throws OperationError `not_found`, `failed` when the file can't be read
+ */
 export async function checkDiskFile(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   path: string,
   onIssues: (issues: Issue[]) => void | Promise<void>,
-): Promise<RunSummary> {
-  const org = await place.org(orgId);
+): Promise<CheckedFile> {
+  const org = await workplace.org(orgId);
   const source = await openDiskSource(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new OperationError('not_found', `there is no file ${path}`);
+    if (error.code === 'ENOENT') throw new OperationError('not_found', `${path} does not exist`);
     throw new OperationError(
       'failed',
       `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`,
     );
   });
-  return checkFile(place, org, source, onIssues, () => {});
+  const summary = await checkFile(workplace, org, source, onIssues, () => {});
+  return { summary, verdict: describeVerdict({ summary, slotAt: null, beside: [] }) };
 }
 
-/** Told what changes while a run is waited for. */
+/** Gets the progress of a run while an operation waits for its end. */
 type OnProgress = (progress: Progress) => void;
 
 /**
- * Opens a run now and waits for its end: works on it here, unless an importer was quicker.
- * @param signal ends the wait; a run that was begun here is given back at a safe point.
- * @throws OperationError `refused` while another run of the organization is held.
+ * Opens a run now and waits for its end. This process does the import, unless a server's importer claims the run first.
+ * @param signal ends the wait; an import of this process stops at a safe point.
+ * @throws OperationError `refused` while another run of the organization is held; `failed` when the wait ends first
  */
 export async function importNow(
-  place: Workplace,
+  workplace: Workplace,
   orgId: string,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const org = await place.org(orgId);
-  const { control, actor, now } = place;
-  await refuseWhileHeld(place, org.id);
+  const org = await workplace.org(orgId);
+  const { control, actor, now } = workplace;
+  await refuseWhileHeld(workplace, org.id);
   const id = await openManualRun(control.write, org.id, now());
   await recordAudit(control.write, {
     at: now(),
@@ -62,7 +90,7 @@ export async function importNow(
     subject: `run ${id}`,
     detail: {},
   });
-  return followRun(place, id, onProgress, signal);
+  return followRun(workplace, id, onProgress, signal);
 }
 
 /** @throws OperationError `refused` */
@@ -70,75 +98,76 @@ async function refuseWhileHeld({ control }: Workplace, org: string): Promise<voi
   const held = await findHeldRun(control.read, org);
   if (held === null) return;
   const decide = `"dropslot runs show ${held.id} --changes", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
-  throw new OperationError('refused', `run ${held.id} of ${org} is held, and comes first: ${decide}`);
+  throw new OperationError('refused', `run ${held.id} of ${org} is held and must be decided first: ${decide}`);
 }
 
 /**
- * Approves a held run, and waits until it is applied, or held again since its plan has changed.
+ * Approves a held run, and waits until it is applied, or held again because its plan has changed.
  * @throws OperationError `not_found`, `refused` when it is not held.
  */
 export async function approveHeldRun(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   note: string | null,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const run = await getHeldRun(place, id);
-  if (!(await approveRun(place, run, { by: place.actor, note }))) throw notHeld(run);
-  return followRun(place, run.id, onProgress, signal);
+  const run = await getHeldRun(workplace, id);
+  if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  return followRun(workplace, run.id, onProgress, signal);
 }
 
 /** @throws OperationError `not_found`, `refused` when it is not held. */
-export async function rejectHeldRun(place: Workplace, id: string, note: string | null): Promise<Run> {
-  const run = await getHeldRun(place, id);
-  if (!(await rejectRun(place, run, { by: place.actor, note }))) throw notHeld(run);
-  return getRun(place, id);
+export async function rejectHeldRun(workplace: Workplace, id: string, note: string | null): Promise<Run> {
+  const run = await getHeldRun(workplace, id);
+  if (!(await rejectRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  return getRun(workplace, id);
 }
 
 /**
- * Opens a run that takes back what another one changed, and waits for its end.
- * @throws OperationError `not_found`; `refused` when that run has changed nothing, or another one is held.
+ * Opens a run that undoes the changes of another run, and waits for its end.
+ * @throws OperationError `not_found`; `refused` when that run changed nothing, or another run is held
  */
 export async function undoRunNow(
-  place: Workplace,
+  workplace: Workplace,
   id: string,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const { control, actor, now } = place;
-  const run = await getAppliedRun(place, id);
-  await refuseWhileHeld(place, run.org);
+  const { control, actor, now } = workplace;
+  const run = await getAppliedRun(workplace, id);
+  await refuseWhileHeld(workplace, run.org);
   const undo = await openUndoRun(control.write, run.org, run.id, now());
   const event = { at: now(), org: run.org, actor, action: 'run.undone', subject: `run ${run.id}` };
   await recordAudit(control.write, { ...event, detail: { undo } });
-  return followRun(place, undo, onProgress, signal);
+  return followRun(workplace, undo, onProgress, signal);
 }
 
 /**
- * What undoing the run would restore and leave alone now, while `use` works; nothing is applied, nothing recorded.
- * @throws OperationError `not_found`, `refused` when that run has changed nothing; ImportError `unsafe`
+ * Plans the undo of a run without applying or recording it.
+ * @param use gets the summary, and lists of the values that the undo would restore (`back`) and leave unchanged (`kept`).
+ * @throws OperationError `not_found`; `refused` when that run changed nothing; ImportError `unsafe`
  */
-export async function previewUndoOf(
-  place: Workplace,
-  id: string,
-  use: Parameters<typeof previewUndo<void>>[3],
-): Promise<void> {
-  const run = await getAppliedRun(place, id);
-  await previewUndo(place, await place.org(run.org), run.id, use);
+export async function previewUndoOf(workplace: Workplace, id: string, use: UndoPreview): Promise<void> {
+  const run = await getAppliedRun(workplace, id);
+  await previewUndo(workplace, await workplace.org(run.org), run.id, use);
 }
 
-async function getAppliedRun(place: Workplace, id: string): Promise<Run> {
-  const run = await getRun(place, id);
-  if (run.state !== 'done')
-    throw new OperationError('refused', `run ${run.id} has applied nothing: it is ${run.state}`);
-  if ((await findApplied(place.directory.read, run.id)) === null)
-    throw new OperationError('refused', `run ${run.id} has changed nothing`);
+export type UndoPreview = (
+  summary: RunSummary,
+  list: (which: 'back' | 'kept', most?: number) => AsyncIterable<UndoneValue[]>,
+) => Promise<void>;
+
+async function getAppliedRun(workplace: Workplace, id: string): Promise<Run> {
+  const run = await getRun(workplace, id);
+  if (run.state !== 'done') throw new OperationError('refused', `run ${run.id} applied nothing: it is ${run.state}`);
+  if ((await findApplied(workplace.directory.read, run.id)) === null)
+    throw new OperationError('refused', `run ${run.id} changed nothing`);
   return run;
 }
 
-async function getHeldRun(place: Workplace, id: string): Promise<Run> {
-  const run = await getRun(place, id);
+async function getHeldRun(workplace: Workplace, id: string): Promise<Run> {
+  const run = await getRun(workplace, id);
   if (run.state !== 'held') throw notHeld(run);
   return run;
 }
@@ -147,11 +176,11 @@ function notHeld({ id, state }: Run): OperationError {
   return new OperationError('refused', `run ${id} is not held: it is ${state}`);
 }
 
-/** Waits for a run's end, or for its being held: works on it here, unless an importer was quicker. */
-async function followRun(place: Workplace, id: number, onProgress: OnProgress, signal: AbortSignal): Promise<Run> {
-  const { control } = place;
-  const working = workHere(place, id, signal);
-  let told = '';
+/** Waits until a run ends or is held; this process imports it, unless a server's importer claims it first. */
+async function followRun(workplace: Workplace, id: number, onProgress: OnProgress, signal: AbortSignal): Promise<Run> {
+  const { control } = workplace;
+  const working = workHere(workplace, id, signal);
+  let last = '';
   for (;;) {
     const run = (await findRun(control.read, id))!;
     if (isOver(run)) {
@@ -162,25 +191,25 @@ async function followRun(place: Workplace, id: number, onProgress: OnProgress, s
       await working;
       throw new OperationError(
         'failed',
-        `stopped waiting; run ${id} goes on with the next importer, see "dropslot runs show ${id}"`,
+        `stopped waiting; the next importer continues run ${id}, see "dropslot runs show ${id}"`,
       );
     }
     const line = JSON.stringify(run.progress);
-    if (run.progress !== null && line !== told) onProgress(run.progress as Progress);
-    told = line;
+    if (run.progress !== null && line !== last) onProgress(run.progress as Progress);
+    last = line;
     await sleep(lookEveryMs);
   }
 }
 
-/** Resolves when there is nothing more to do here. A node without the master key leaves the run to those that have it. */
-async function workHere(place: Workplace, id: number, signal: AbortSignal): Promise<void> {
+/** Imports the run in this process. A node without the master key leaves it to the nodes that have it. */
+async function workHere(workplace: Workplace, id: number, signal: AbortSignal): Promise<void> {
   try {
-    await place.master();
+    await workplace.master();
   } catch (error) {
-    if (error instanceof KeyError && place.settings.database !== 'sqlite') return;
+    if (error instanceof KeyError && workplace.settings.database !== 'sqlite') return;
     throw error;
   }
-  const { settings, paths, control, directory, now, identity } = place;
+  const { settings, paths, control, directory, now, identity } = workplace;
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   const deps = { settings, paths, control, directory, logger, identity, now, owner, isStopping: () => signal.aborted };
@@ -198,8 +227,8 @@ function isOver({ state }: Run): boolean {
 }
 
 /** @throws OperationError `not_found` */
-export async function getRun(place: Workplace, id: string): Promise<Run> {
-  const run = /^[1-9]\d{0,15}$/.test(id) ? await findRun(place.control.read, Number(id)) : null;
+export async function getRun(workplace: Workplace, id: string): Promise<Run> {
+  const run = /^[1-9]\d{0,15}$/.test(id) ? await findRun(workplace.control.read, Number(id)) : null;
   if (run === null) throw new OperationError('not_found', `no run "${id}"; see "dropslot runs list ORG"`);
   return run;
 }

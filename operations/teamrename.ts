@@ -1,41 +1,43 @@
-/** Renaming a team, and the names that files may still call it by. */
+/** Renames a team, and keeps its old names as aliases that files may still use. */
 import { recordAudit } from '../db/control/audit.js';
 import { deleteTeamAlias, listTeamAliases, renameTeam, type TeamAlias } from '../db/directory/teamaliases.js';
 import { collapse, isName, longestName, nameKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
+export type { TeamAlias } from '../db/directory/teamaliases.js';
+
 /** @throws OperationError `not_found`, `usage` for a name that no team can have, `refused` when another team has it, or had it. */
-export async function renameTeamOf(place: Workplace, orgId: string, from: string, to: string): Promise<void> {
-  const org = await place.org(orgId);
+export async function renameTeamOf(workplace: Workplace, orgId: string, from: string, to: string): Promise<void> {
+  const org = await workplace.org(orgId);
   const name = collapse(to).normalize('NFC');
   if (name === '' || !isName(name))
     throw new OperationError('usage', `a team's name has 1 to ${longestName} characters`);
-  const rename = { org: org.id, fromKey: nameKey(from), name, key: nameKey(name), at: place.now() };
-  const outcome = await renameTeam(place.directory.write, rename);
+  const rename = { org: org.id, fromKey: nameKey(from), name, key: nameKey(name), at: workplace.now() };
+  const outcome = await renameTeam(workplace.directory.write, rename);
   if (outcome === 'unknown') throw new OperationError('not_found', `no team "${from}" in ${org.id}`);
   if (outcome === 'taken') throw new OperationError('refused', `another team of ${org.id} is called "${name}"`);
   if (outcome === 'former') {
-    const aliases = await listTeamAliases(place.directory.read, org.id);
+    const aliases = await listTeamAliases(workplace.directory.read, org.id);
     const now = aliases.find(({ key }) => key === rename.key)?.teamName ?? 'another team';
     throw new OperationError(
       'refused',
       `"${name}" is an old name of "${now}", and files may still use it; to end that: dropslot teams unalias ${org.id} "${name}"`,
     );
   }
-  await audit(place, org.id, 'team.renamed', name, { from: collapse(from) });
+  await audit(workplace, org.id, 'team.renamed', name, { from: collapse(from) });
 }
 
-export async function listAliasesOf(place: Workplace, orgId: string): Promise<TeamAlias[]> {
-  return listTeamAliases(place.directory.read, (await place.org(orgId)).id);
+export async function listAliasesOf(workplace: Workplace, orgId: string): Promise<TeamAlias[]> {
+  return listTeamAliases(workplace.directory.read, (await workplace.org(orgId)).id);
 }
 
 /** @throws OperationError `not_found` */
-export async function forgetAlias(place: Workplace, orgId: string, name: string): Promise<void> {
-  const org = await place.org(orgId);
-  if (!(await deleteTeamAlias(place.directory.write, org.id, nameKey(name))))
+export async function forgetAlias(workplace: Workplace, orgId: string, name: string): Promise<void> {
+  const org = await workplace.org(orgId);
+  if (!(await deleteTeamAlias(workplace.directory.write, org.id, nameKey(name))))
     throw new OperationError('not_found', `"${name}" is no alias in ${org.id}`);
-  await audit(place, org.id, 'team.unaliased', collapse(name), {});
+  await audit(workplace, org.id, 'team.unaliased', collapse(name), {});
 }
 
 function audit(

@@ -2,13 +2,15 @@
 import { listTeams, type Team } from '../db/directory/teams.js';
 import type { Workplace } from './workplace.js';
 
+export type { Team } from '../db/directory/teams.js';
+
 const pageSize = 1000;
 
 /** In the order of their names, page by page. */
-export async function* walkTeams(place: Workplace, orgId: string): AsyncGenerator<Team> {
-  const org = await place.org(orgId);
+export async function* walkTeams(workplace: Workplace, orgId: string): AsyncGenerator<Team> {
+  const org = await workplace.org(orgId);
   for (let after: string | null = null; ; ) {
-    const teams: Team[] = await listTeams(place.directory.read, org.id, after, pageSize);
+    const teams: Team[] = await listTeams(workplace.directory.read, org.id, after, pageSize);
     yield* teams;
     if (teams.length < pageSize) return;
     after = teams.at(-1)!.nameKey;

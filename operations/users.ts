@@ -1,4 +1,4 @@
-/** Looking up users of an organization, for lists and for one person. */
+/** The users of an organization: a list, and one user with every recorded change. */
 import { findUpload } from '../db/control/uploads.js';
 import { type FieldType, listFields } from '../db/directory/fields.js';
 import { listFormerLabels, listHistory, listOrigins, type RecordedChange } from '../db/directory/history.js';
@@ -6,6 +6,8 @@ import { countReports, findUser, listUsers, type User, type UserStatus } from '.
 import { emailKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
+
+export type { UserStatus } from '../db/directory/users.js';
 
 const pageSize = 1000;
 const shownChanges = 200;
@@ -23,13 +25,17 @@ export interface UserFilter {
 }
 
 /** In the order of their addresses, page by page. */
-export async function* walkUsers(place: Workplace, orgId: string, filter: UserFilter): AsyncGenerator<LabelledUser> {
-  const org = await place.org(orgId);
-  const label = await createLabeller(place, org.id);
+export async function* walkUsers(
+  workplace: Workplace,
+  orgId: string,
+  filter: UserFilter,
+): AsyncGenerator<LabelledUser> {
+  const org = await workplace.org(orgId);
+  const label = await createLabeller(workplace, org.id);
   let left = filter.limit ?? Number.POSITIVE_INFINITY;
   for (let after: string | null = null; left > 0; ) {
     const limit = Math.min(pageSize, left);
-    const users: User[] = await listUsers(place.directory.read, org.id, { after, limit, status: filter.status });
+    const users: User[] = await listUsers(workplace.directory.read, org.id, { after, limit, status: filter.status });
     for (const user of users) yield label(user);
     if (users.length < limit) return;
     left -= users.length;
@@ -60,19 +66,19 @@ export interface UserHistory {
 }
 
 /** @throws OperationError `not_found` */
-export async function showUser(place: Workplace, orgId: string, email: string): Promise<UserHistory> {
-  const org = await place.org(orgId);
-  const db = place.directory.read;
+export async function showUser(workplace: Workplace, orgId: string, email: string): Promise<UserHistory> {
+  const org = await workplace.org(orgId);
+  const db = workplace.directory.read;
   const user = await findUser(db, org.id, emailKey(email.trim()));
   if (user === null) throw new OperationError('not_found', `no user ${email} in ${org.id}`);
   const changes = await listHistory(db, 'user', String(user.id), shownChanges);
   const origins = await listOrigins(db, 'user', String(user.id));
-  const files = await findPaths(place, [...changes, ...origins]);
+  const files = await findPaths(workplace, [...changes, ...origins]);
   const withFile = (change: RecordedChange): UserChange => ({
     ...change,
     file: files.get(change.uploadId ?? -1) ?? null,
   });
-  const label = await createLabeller(place, org.id);
+  const label = await createLabeller(workplace, org.id);
   const fields = await listFields(db, org.id);
   const labels = new Map(fields.map((field) => [field.id, field.label]));
   const former = await listFormerLabels(db, [...labels.keys()]);
@@ -126,17 +132,17 @@ function tellStory(user: LabelledUser, origins: readonly UserChange[]): FieldSto
 }
 
 /** The two databases can't be joined; a user's changes come from few uploads. */
-async function findPaths(place: Workplace, changes: readonly RecordedChange[]): Promise<Map<number, string>> {
+async function findPaths(workplace: Workplace, changes: readonly RecordedChange[]): Promise<Map<number, string>> {
   const paths = new Map<number, string>();
   for (const id of new Set(changes.map((change) => change.uploadId))) {
-    const upload = id === null ? null : await findUpload(place.control.read, id);
+    const upload = id === null ? null : await findUpload(workplace.control.read, id);
     if (upload !== null) paths.set(upload.id, upload.path);
   }
   return paths;
 }
 
-async function createLabeller(place: Workplace, org: string): Promise<(user: User) => LabelledUser> {
-  const fields = await listFields(place.directory.read, org);
+async function createLabeller(workplace: Workplace, org: string): Promise<(user: User) => LabelledUser> {
+  const fields = await listFields(workplace.directory.read, org);
   return (user) => ({
     ...user,
     customTypes: fields.flatMap(({ id, label, type }): [string, FieldType][] =>

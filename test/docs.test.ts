@@ -80,7 +80,7 @@ test('docs/architecture.md says where at least 30 behaviours are decided, each i
 
 test('every command that a document shows exists, with its options', async () => {
   const unused = () => assert.fail('nothing is started');
-  const app: App = { serve: unused, runSubsystem: unused, openWorkplace: unused };
+  const app: App = { version: '0.0.0', serve: unused, runSubsystem: unused, openWorkplace: unused };
   const program = createProgram(await loadGroups(), app);
   const names = groups.flatMap(({ commands }) => commands);
   const wrong: string[] = [];

@@ -1,22 +1,25 @@
-/** `dropslot audit …`. */
+/** `dropslot audit …`: show, export and prove the audit trail. */
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { DateTime } from 'luxon';
-import { readHead, readRecords } from '../../db/control/audit.js';
-import { type KeptHead, proveAudit, readKeptHead } from '../../operations/audit.js';
+import {
+  type AuditRecord,
+  formatRecord,
+  type KeptHead,
+  proveAudit,
+  type RecordFilter,
+  readAuditHead,
+  readKeptHead,
+  walkLastRecords,
+  walkRecords,
+} from '../../operations/audit.js';
 import { OperationError } from '../../operations/error.js';
 import { atWorkplace, examples } from '../command.js';
 import { writeText } from '../output.js';
-import { formatRecord, recordList, renderProof } from '../views/audit.js';
+import { recordList, renderProof } from '../views/audit.js';
 
-interface FilterOptions {
-  org?: string;
-  since?: number;
-  until?: number;
-}
-
-/** What `show` prints when it is not told what. */
+/** `show` without options prints as many. */
 const lastRecords = 50;
 
 export function registerAudit(program: Command): void {
@@ -25,11 +28,13 @@ export function registerAudit(program: Command): void {
     .summary('list records')
     .description(`Lists records of the audit trail, oldest first; without options the last ${lastRecords}.`)
     .addHelpText('after', examples('dropslot audit show', 'dropslot audit show --org acme --since 2026-01-31'))
-    .action((filter: FilterOptions, command: Command) =>
-      atWorkplace(command, async ({ control }, out) => {
-        const isAll = Object.keys(filter).length > 0;
-        const after = isAll ? 0 : Math.max(0, (await readHead(control.read)).count - lastRecords);
-        await out.list(readRecords(control.read, { ...filter, after }), recordList);
+    .action((filter: RecordFilter, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        const isFiltered = Object.keys(filter).length > 0;
+        await out.list(
+          isFiltered ? walkRecords(workplace, filter) : walkLastRecords(workplace, lastRecords),
+          recordList,
+        );
       }),
     );
   withFilter(group.command('export'))
@@ -37,9 +42,9 @@ export function registerAudit(program: Command): void {
     .description('Prints records as JSON lines with their hashes: the whole trail, or a part of it.')
     .option('--out <file>', 'write to a file')
     .addHelpText('after', examples('dropslot audit export --out trail.jsonl', 'dropslot audit export --org acme'))
-    .action(({ out: file, ...filter }: FilterOptions & { out?: string }, command: Command) =>
-      atWorkplace(command, async ({ control }, out) => {
-        const records = readRecords(control.read, filter);
+    .action(({ out: file, ...filter }: RecordFilter & { out?: string }, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        const records = walkRecords(workplace, filter);
         const count =
           file === undefined
             ? await writeRecords(records, (text) => out.write(text))
@@ -51,13 +56,13 @@ export function registerAudit(program: Command): void {
     .command('verify')
     .summary('prove that no record was changed or removed')
     .description(
-      'Recomputes the chain of hashes over the whole trail. With a head that was kept elsewhere it also proves that nothing up to that head was changed or removed by somebody who recomputed the rest.',
+      'Recomputes the chain of hashes over the whole trail. With a head that you kept elsewhere it also proves that no record up to that head was changed or removed, even if all later hashes were recomputed.',
     )
-    .option('--expect <head>', 'what "dropslot audit head" printed once: HASH@N', readKeptHead)
+    .option('--expect <head>', 'the head that "dropslot audit head" printed before: HASH@N', readKeptHead)
     .addHelpText('after', examples('dropslot audit verify', 'dropslot audit verify --expect "$(cat head.txt)"'))
     .action(({ expect }: { expect?: KeptHead }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const proof = await proveAudit(place, expect ?? null, (records) => out.note(`${records} records …`));
+      atWorkplace(command, async (workplace, out) => {
+        const proof = await proveAudit(workplace, expect ?? null, (records) => out.note(`${records} records …`));
         const { head, flaws, flawCount, expected } = proof;
         await out.show({ isWhole: flawCount === 0, ...head, expected, flaws, flawCount }, renderProof(proof));
         if (flawCount > 0) throw new OperationError('failed', 'the audit trail is not whole');
@@ -65,12 +70,12 @@ export function registerAudit(program: Command): void {
     );
   group
     .command('head')
-    .summary('print where the trail ends, for safekeeping elsewhere')
+    .summary('print the head of the trail, to keep it elsewhere')
     .description('Prints the hash of the last record and its number, for "audit verify --expect".')
     .addHelpText('after', examples('dropslot audit head > /mnt/elsewhere/head.txt'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async ({ control }, out) => {
-        const head = await readHead(control.read);
+      atWorkplace(command, async (workplace, out) => {
+        const head = await readAuditHead(workplace);
         await out.show(head, `${head.hash}@${head.count}`);
       }),
     );
@@ -78,19 +83,20 @@ export function registerAudit(program: Command): void {
 
 function withFilter(command: Command): Command {
   return command
-    .option('--org <org>', 'of one organization')
-    .option('--since <time>', 'from a date or time on (ISO 8601, UTC)', readTime)
-    .option('--until <time>', 'before a date or time', readTime);
+    .option('--org <org>', 'records of one organization')
+    .option('--since <time>', 'records from a date or time on (ISO 8601, UTC)', readTime)
+    .option('--until <time>', 'records before a date or time', readTime);
 }
 
 function readTime(text: string): number {
   const time = DateTime.fromISO(text, { zone: 'utc' });
-  if (!time.isValid) throw new OperationError('usage', `"${text}" is no date (2026-01-31) or time (2026-01-31T14:00)`);
+  if (!time.isValid)
+    throw new OperationError('usage', `"${text}" is not a date (2026-01-31) or a time (2026-01-31T14:00)`);
   return time.toMillis();
 }
 
 async function writeRecords(
-  records: ReturnType<typeof readRecords>,
+  records: AsyncIterable<AuditRecord>,
   write: (text: string) => Promise<void>,
 ): Promise<number> {
   let count = 0;
@@ -101,7 +107,7 @@ async function writeRecords(
   return count;
 }
 
-async function writeFileOf(records: ReturnType<typeof readRecords>, file: string): Promise<number> {
+async function writeFileOf(records: AsyncIterable<AuditRecord>, file: string): Promise<number> {
   const stream = createWriteStream(file, { mode: 0o600 });
   const done = finished(stream);
   const count = await Promise.race([writeRecords(records, (text) => writeText(stream, text)), done.then(() => 0)]);

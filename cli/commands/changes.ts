@@ -1,26 +1,26 @@
-/** `dropslot runs show ID --changes`: whom a run changed, or would change. */
-import type { Run } from '../../db/control/runs.js';
+/** `dropslot runs show ID --changes`: the changes that a run made, or would make. */
 import { type RunChanges, withRunChanges } from '../../operations/changes.js';
 import { OperationError } from '../../operations/error.js';
+import type { Run } from '../../operations/runsummary.js';
 import type { Workplace } from '../../operations/workplace.js';
 import type { Output } from '../output.js';
 import { changeList } from '../views/changes.js';
 
-/** As many a terminal is shown unless it asks for more. */
+/** A terminal shows as many, unless `--limit` asks for more. */
 const shownChanges = 200;
 
 /** @param limit as it was typed. @throws OperationError `usage` */
 export function readLimit(limit: string | undefined): number | undefined {
   if (limit === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(limit))
-    throw new OperationError('usage', `--limit takes a number above 0, not "${limit}"`);
+    throw new OperationError('usage', `--limit must be a number from 1, not "${limit}"`);
   return Number(limit);
 }
 
-/** @param limit as many at most; undefined: 200 for a person, all for a program. */
-export function showChanges(place: Workplace, id: string, limit: number | undefined, out: Output): Promise<void> {
-  const onPlanning = ({ id: run }: Run) => out.note(`Planning the files of run ${run} anew; nothing is applied.`);
-  return withRunChanges(place, id, (changes) => printChanges(changes, limit, out), onPlanning);
+/** @param limit at most as many; undefined: 200 for a person, all for a program. */
+export function showChanges(workplace: Workplace, id: string, limit: number | undefined, out: Output): Promise<void> {
+  const onPlanning = ({ id: run }: Run) => out.note(`Planning the files of run ${run} again; nothing is applied.`);
+  return withRunChanges(workplace, id, (changes) => printChanges(changes, limit, out), onPlanning);
 }
 
 async function printChanges(changes: RunChanges, limit: number | undefined, out: Output): Promise<void> {
@@ -52,6 +52,6 @@ function describeHead({ run, isApplied, isAsCounted, total }: RunChanges): strin
   if (isApplied) return `Run ${run.id} of ${run.org} made ${changes}:\n`;
   const head = `Run ${run.id} of ${run.org} is ${run.state === 'held' ? 'held' : 'approved'}. It would make ${changes}:\n`;
   if (isAsCounted) return head;
-  return `This is NOT what was counted when the run was held: the directory or a setting changed since then.
-An approval counts it anew, and holds it again if it is still too much.\n\n${head}`;
+  return `These are NOT the changes that were counted when the run was held: the directory or a setting changed since then.
+An approval counts them again, and holds the run again if they are still too many.\n\n${head}`;
 }

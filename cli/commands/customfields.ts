@@ -1,9 +1,11 @@
-/** `dropslot fields …`. */
+/** `dropslot fields …`: list and change the custom fields of an organization. */
 import type { Command } from 'commander';
-import type { Field, FieldType, FieldValue } from '../../db/directory/fields.js';
 import {
   type CountedField,
   confirmField,
+  type Field,
+  type FieldType,
+  type FieldValue,
   hideField,
   listCustomFields,
   renameField,
@@ -48,11 +50,11 @@ function registerReadAndHide(fields: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot fields list acme', 'dropslot fields list acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => out.list(await listCustomFields(place, id), fieldList)),
+      atWorkplace(command, async (workplace, out) => out.list(await listCustomFields(workplace, id), fieldList)),
     );
   const switches = [
     { name: 'hide', hidden: true, summary: 'leave a field out of exports and templates' },
-    { name: 'unhide', hidden: false, summary: 'take a field into exports and templates again' },
+    { name: 'unhide', hidden: false, summary: 'include a hidden field in exports and templates again' },
   ];
   for (const { name, hidden, summary } of switches) {
     fields
@@ -62,8 +64,8 @@ function registerReadAndHide(fields: Command): void {
       .argument('<field>')
       .addHelpText('after', examples(`dropslot fields ${name} acme "Cost Center"`))
       .action((id: string, label: string, _options, command: Command) =>
-        atWorkplace(command, async (place, out) => {
-          const field = await hideField(place, id, label, hidden);
+        atWorkplace(command, async (workplace, out) => {
+          const field = await hideField(workplace, id, label, hidden);
           await out.show(toJson(field), `"${field.label}" is ${hidden ? 'hidden' : 'shown'}.`);
         }),
       );
@@ -73,59 +75,59 @@ function registerReadAndHide(fields: Command): void {
 function registerEdit(fields: Command): void {
   fields
     .command('rename')
-    .summary('give a field another name; files may go on writing the old one')
+    .summary('rename a field; files may still use the old name')
     .argument('<org>')
     .argument('<field>')
     .argument('<name>')
     .addHelpText('after', examples('dropslot fields rename acme Office "Work Location"'))
     .action((id: string, label: string, name: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const field = await renameField(place, id, label, name);
-        await out.show(toJson(field), `The field is "${field.label}" now.`);
+      atWorkplace(command, async (workplace, out) => {
+        const field = await renameField(workplace, id, label, name);
+        await out.show(toJson(field), `The field is now called "${field.label}".`);
       }),
     );
   fields
     .command('retype')
-    .summary('make a field a text, a boolean or a date')
+    .summary('change the type of a field to text, boolean or date')
     .description(
-      `Gives a field another type. Values that fit are written as the type writes them. When some do not, nothing is changed:
---show lists them, and --force leaves them as the texts that they are.`,
+      `Changes the type of a field. Values that fit are rewritten in the form of the new type. If some do not fit, nothing is
+changed: --show lists them, and --force keeps them unchanged as text.`,
     )
     .argument('<org>')
     .argument('<field>')
     .argument('<type>', 'text, boolean or date')
-    .option('--force', 'leave values that do not fit as they are')
+    .option('--force', 'keep values that do not fit, unchanged')
     .option('--show', 'list the values that do not fit, and change nothing')
     .addHelpText(
       'after',
       examples('dropslot fields retype acme "Start Date" date', 'dropslot fields retype acme Desk text'),
     )
     .action((id: string, label: string, type: string, options: { force?: boolean; show?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         if (options.show === true) {
           const unfit: FieldValue[] = [];
-          await retypeField(place, id, label, readType(type), {
+          await retypeField(workplace, id, label, readType(type), {
             force: false,
             isTrial: true,
             onUnfit: (value) => unfit.push(value),
           });
           return out.list(unfit, valueList);
         }
-        const field = await retypeField(place, id, label, readType(type), { force: options.force === true });
-        await out.show(toJson(field), `"${field.label}" is a ${field.type} now.`);
+        const field = await retypeField(workplace, id, label, readType(type), { force: options.force === true });
+        await out.show(toJson(field), `The type of "${field.label}" is now ${field.type}.`);
       }),
     );
   fields
     .command('confirm')
-    .summary('make a field of a label that looks like a misspelt standard one')
+    .summary('create a field whose label looks like a misspelt standard column')
     .argument('<org>')
     .argument('<label>')
     .option('--type <type>', 'text, boolean or date', 'text')
     .addHelpText('after', examples('dropslot fields confirm acme "Managers Email"'))
     .action((id: string, label: string, { type }: { type: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const field = await confirmField(place, id, label, readType(type));
-        await out.show(toJson(field), `"${field.label}" is a field now: later files fill it.`);
+      atWorkplace(command, async (workplace, out) => {
+        const field = await confirmField(workplace, id, label, readType(type));
+        await out.show(toJson(field), `"${field.label}" is now a custom field; later files can fill it.`);
       }),
     );
 }
@@ -133,7 +135,7 @@ function registerEdit(fields: Command): void {
 /** @throws OperationError `usage` */
 function readType(text: string): FieldType {
   if (text === 'text' || text === 'boolean' || text === 'date') return text;
-  throw new OperationError('usage', `a field is a text, a boolean or a date, not "${text}"`);
+  throw new OperationError('usage', `the type of a field is text, boolean or date, not "${text}"`);
 }
 
 function toJson({ createdAt, ...field }: Field): Record<string, unknown> {

@@ -1,4 +1,4 @@
-/** `dropslot doctor`. */
+/** `dropslot doctor`: check the installation, and repair problems after asking. */
 import type { Command } from 'commander';
 import { type ExamineOptions, examine } from '../../operations/doctor/examine.js';
 import type { Finding } from '../../operations/doctor/finding.js';
@@ -18,14 +18,14 @@ interface DoctorOptions {
 export function registerDoctor(program: Command): void {
   program
     .command('doctor')
-    .summary('check that everything is whole, and what expires soon')
+    .summary('check the installation, and report what expires soon')
     .description(
-      `Checks that everything is whole: databases, keys, sealed files, organizations, runs, disk.
-Works beside a running server. Exits with 1 when something is wrong; warnings alone exit with 0.`,
+      `Checks databases, keys, sealed files, organizations, runs and disk. Works while the server runs.
+Exits with 1 when it finds an error; warnings alone exit with 0.`,
     )
-    .option('--deep', 'open every sealed file to its end, and read every page of the databases')
-    .option('--mend', 'put right what can be put right without losing anything; asks first')
-    .option('--yes', 'mend without asking')
+    .option('--deep', 'also read every sealed file to its end, and every page of the databases')
+    .option('--mend', 'repair the problems that can be repaired without losing data; asks first')
+    .option('--yes', 'repair without asking')
     .addHelpText('after', examples('dropslot doctor', 'dropslot doctor --deep --json', 'dropslot doctor --mend --yes'))
     .action(async ({ deep, mend, yes }: DoctorOptions, command: Command) => {
       const out = outputOf(command);
@@ -39,17 +39,20 @@ Works beside a running server. Exits with 1 when something is wrong; warnings al
         { whole: wrong === 0, wrong, warnings, mended, findings: findings.map(toJson) },
         [...findings.map(renderFinding), '', summarize(wrong, warnings, mended)].join('\n'),
       );
-      if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can mend ${mendable} of them.`);
-      if (wrong > 0) throw new OperationError('failed', `${countOf(wrong, 'thing')} wrong`);
+      if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can repair ${mendable} of them.`);
+      if (wrong > 0) throw new OperationError('failed', `found ${countOf(wrong, 'error')}`);
     });
 }
 
-/** @throws OperationError `refused` where there is nobody to ask */
+/** @throws OperationError `refused` without a terminal to ask at */
 async function ask(mendable: readonly Finding[], out: Output): Promise<boolean> {
   if (!process.stdin.isTTY)
-    throw new OperationError('refused', `to mend ${countOf(mendable.length, 'thing')}, say --yes`);
-  for (const { mend } of mendable) out.note(escapeControl(`to mend: ${mend!.what}`));
-  return askYes(`Mend ${countOf(mendable.length, 'thing')}?`);
+    throw new OperationError(
+      'refused',
+      `there is no terminal to ask at: to repair ${countOf(mendable.length, 'problem')}, use --yes`,
+    );
+  for (const { mend } of mendable) out.note(escapeControl(`to repair: ${mend!.what}`));
+  return askYes(`Repair ${countOf(mendable.length, 'problem')}?`);
 }
 
 const marks = { ok: 'ok     ', mended: 'mended ', warning: 'warning', wrong: 'WRONG  ' };
@@ -63,9 +66,9 @@ function toJson({ mend, ...finding }: Finding): unknown {
 }
 
 function summarize(wrong: number, warnings: number, mended: number): string {
-  const repaired = mended === 0 ? '' : ` ${countOf(mended, 'thing')} mended.`;
-  if (wrong + warnings === 0) return `Everything is whole.${repaired}`;
-  return `${countOf(wrong, 'thing')} wrong, ${countOf(warnings, 'warning')}.${repaired}`;
+  const repaired = mended === 0 ? '' : ` ${countOf(mended, 'problem')} repaired.`;
+  if (wrong + warnings === 0) return `No problems found.${repaired}`;
+  return `${countOf(wrong, 'error')}, ${countOf(warnings, 'warning')}.${repaired}`;
 }
 
 function countOf(count: number, noun: string): string {

@@ -1,4 +1,4 @@
-/** `dropslot users export` and `dropslot teams export`: the same command over two exports. */
+/** `dropslot users export` and `dropslot teams export`: write the directory as CSV. */
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { type ExportFilter, recordExport } from '../../operations/export.js';
@@ -10,18 +10,18 @@ import { writePrivateFile } from '../outputfile.js';
 export function registerExport(
   group: Command,
   what: 'users' | 'teams',
-  produce: (place: Workplace, org: string, filter: ExportFilter) => AsyncGenerator<string>,
+  produce: (workplace: Workplace, org: string, filter: ExportFilter) => AsyncGenerator<string>,
 ): void {
   const exporting = group
     .command('export')
     .summary(`write the ${what} of an organization as CSV`)
     .description(
       `Writes the ${what} of an organization as CSV under the standard labels, dates as the organization writes them.
-The export is a valid import that changes nothing. Cells that a spreadsheet would run have an apostrophe before them.`,
+The export is a valid import that changes nothing. An apostrophe protects cells that a spreadsheet would run as formulas.`,
     )
     .argument('<org>')
-    .option('--changed-since <date|run>', 'only what was changed since a day (2026-01-31), or by a run and later ones')
-    .option('--out <file>', 'write to a private file, whole or not at all, instead of standard output')
+    .option('--changed-since <date|run>', 'only rows changed since a date (2026-01-31), or by this run or a later one')
+    .option('--out <file>', 'write to a private file, complete or not at all, instead of standard output')
     .addHelpText(
       'after',
       examples(
@@ -30,17 +30,17 @@ The export is a valid import that changes nothing. Cells that a spreadsheet woul
       ),
     )
     .action((id: string, { out: file, ...filter }: ExportFilter & { out?: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         if (out.json && file === undefined)
           throw new OperationError(
             'usage',
-            `an export is CSV: leave out --json, or write it to a file with --out; "${what} list --json" is JSON`,
+            `an export is CSV: leave out --json, or write it to a file with --out; for JSON use "dropslot ${what} list --json"`,
           );
-        await recordExport(place, id, what, filter);
+        await recordExport(workplace, id, what, filter);
         if (file === undefined) {
-          for await (const text of produce(place, id, filter)) await out.write(text);
+          for await (const text of produce(workplace, id, filter)) await out.write(text);
         } else {
-          const bytes = await writePrivateFile(file, produce(place, id, filter));
+          const bytes = await writePrivateFile(file, produce(workplace, id, filter));
           await out.show({ file, bytes }, `Wrote ${file} (${formatBytes(bytes)}).`);
         }
       }),

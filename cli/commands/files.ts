@@ -1,7 +1,6 @@
-/** `dropslot files …`. */
+/** `dropslot files …`: list the stored files of an organization, and print one. */
 import type { Command } from 'commander';
-import type { StoredFile } from '../../db/control/filelist.js';
-import { readFileContent, walkFiles } from '../../operations/files.js';
+import { readFileContent, type StoredFile, walkFiles } from '../../operations/files.js';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
@@ -11,12 +10,12 @@ export function registerFiles(program: Command): void {
   files
     .command('list')
     .summary('list the files of an organization')
-    .description('Lists all that an organization has below a path: drops, archive, reports.')
+    .description('Lists every file and folder of an organization below a path: uploads, archive, reports, templates.')
     .argument('<org>')
     .argument('[path]', 'a folder or file of its space', '/')
     .addHelpText('after', examples('dropslot files list acme', 'dropslot files list acme /reports'))
     .action((id: string, path: string, _options, command: Command) =>
-      atWorkplace(command, (place, out) => out.list(walkFiles(place, id, path), fileList)),
+      atWorkplace(command, (workplace, out) => out.list(walkFiles(workplace, id, path), fileList)),
     );
   files
     .command('cat')
@@ -26,8 +25,8 @@ export function registerFiles(program: Command): void {
     .argument('<path>')
     .addHelpText('after', examples('dropslot files cat acme /archive/2026-01-31/users.csv > users.csv'))
     .action((id: string, path: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        for await (const bytes of readFileContent(place, id, path)) await out.write(bytes);
+      atWorkplace(command, async (workplace, out) => {
+        for await (const bytes of readFileContent(workplace, id, path)) await out.write(bytes);
       }),
     );
 }

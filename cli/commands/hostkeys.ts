@@ -1,10 +1,16 @@
-/** `dropslot hostkeys …`. */
-import { readFileSync } from 'node:fs';
+/** `dropslot hostkeys …`: list the host keys, and rotate them. */
 import { type Command, Option } from 'commander';
-import { type HostKey, loadHostKeys } from '../../keys/host/hostkeys.js';
 import { OperationError } from '../../operations/error.js';
-import { activateAnnounced, addHostKey, hostKeyTypes, removeInactive } from '../../operations/hostkeys.js';
+import {
+  activateAnnounced,
+  addHostKey,
+  type HostKeyView,
+  hostKeyTypes,
+  listHostKeys,
+  removeInactive,
+} from '../../operations/hostkeys.js';
 import { atWorkplace, examples } from '../command.js';
+import { readInputFile } from '../inputfile.js';
 import type { Output } from '../output.js';
 import { type HostKeyFormat, hostKeyFormats, hostKeyList, hostKeyToJson, renderHostKeys } from '../views/hostkeys.js';
 
@@ -20,10 +26,10 @@ export function registerHostKeys(program: Command): void {
     .command('list')
     .summary('list host keys, in the forms that clients show')
     .description(
-      'Lists the host keys: active ones prove the server, announced ones are told to clients before they are used, retired ones were active before.',
+      'Lists the host keys: active keys prove the server, announced keys are sent to clients before they are used, retired keys were active before.',
     )
-    .addOption(new Option('--format <form>', 'what to print of each').choices(hostKeyFormats).default('table'))
-    .option('--host <name>', 'how clients call this server, for known_hosts and sshfp')
+    .addOption(new Option('--format <form>', 'the form to print').choices(hostKeyFormats).default('table'))
+    .option('--host <name>', 'the host name that clients connect to, for known_hosts and sshfp')
     .option('--port <number>', 'the port that clients use (default: the setting)', readPort)
     .addHelpText(
       'after',
@@ -34,81 +40,69 @@ export function registerHostKeys(program: Command): void {
       ),
     )
     .action(({ format, host, port }: ListOptions, command: Command) =>
-      atWorkplace(command, async ({ paths, settings }, out) => {
-        const keys = await loadHostKeys(paths.hostKeys);
-        const place = host === undefined ? null : { host, port: port ?? settings.port };
-        if (place === null && (format === 'known_hosts' || format === 'sshfp'))
+      atWorkplace(command, async (workplace, out) => {
+        const address = host === undefined ? null : { host, port: port ?? workplace.settings.port };
+        if (address === null && (format === 'known_hosts' || format === 'sshfp'))
           throw new OperationError('usage', `--format ${format} needs --host: the name that clients connect to`);
-        if (out.json || format === 'table')
-          await out.list(keys, { ...hostKeyList, toJson: (key) => hostKeyToJson(key, place) });
-        else await out.write(`${renderHostKeys(keys, format, place ?? { host: '', port: settings.port })}\n`);
+        const keys = await listHostKeys(workplace, address);
+        if (out.json || format === 'table') await out.list(keys, hostKeyList);
+        else await out.write(`${renderHostKeys(keys, format)}\n`);
       }),
     );
   group
     .command('add')
     .summary('announce a new host key')
     .description(
-      'Makes a host key, or takes one that another server had. OpenSSH clients learn it at their next login; it proves nothing until it is activated.',
+      'Makes a host key, or takes over one from another server, and announces it. OpenSSH clients store it at their next login; the server does not use it until you activate it.',
     )
     .argument('[file]', 'a private key without a passphrase; - reads standard input (default: a new key)')
     .addOption(new Option('--type <type>', 'of a new key').choices(Object.keys(hostKeyTypes)).default('ed25519'))
     .addHelpText('after', examples('dropslot hostkeys add', 'dropslot hostkeys add /etc/ssh/ssh_host_rsa_key'))
     .action((file: string | undefined, { type }: { type: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const from = file === undefined ? { type: hostKeyTypes[type]! } : { text: readKeyFile(file) };
-        const key = await addHostKey(place, from);
-        const next = `Clients that take updates learn it at their next login; tell it to the others. Then: dropslot hostkeys activate ${key.fingerprint}`;
-        await tell(out, key, `Announced ${key.fingerprint} (${key.type}).\n${next}`);
+      atWorkplace(command, async (workplace, out) => {
+        const from = file === undefined ? { type: hostKeyTypes[type]! } : { text: readInputFile(file) };
+        const key = await addHostKey(workplace, from);
+        const next = `OpenSSH clients store it at their next login; send it to the others. Then: dropslot hostkeys activate ${key.fingerprint}`;
+        await show(out, key, `Announced ${key.fingerprint} (${key.type}).\n${next}`);
       }),
     );
   group
     .command('activate')
     .summary('use an announced host key')
     .description(
-      'An announced key takes the place of the active one of its type, beside a running server; clients that know only the old one will refuse to connect.',
+      'Replaces the active key of its type with the announced one, also while the server runs. Clients that know only the old key will refuse to connect.',
     )
-    .argument('<fingerprint>', 'SHA256:…, or as much of its beginning as no other key shares')
+    .argument('<fingerprint>', 'SHA256:…, or its beginning, if only one key has it')
     .addHelpText('after', examples('dropslot hostkeys activate SHA256:pX3k'))
     .action((prefix: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await activateAnnounced(place, prefix);
-        await tell(out, key, `${key.fingerprint} (${key.type}) proves this server from the next connection on.`);
+      atWorkplace(command, async (workplace, out) => {
+        const key = await activateAnnounced(workplace, prefix);
+        await show(out, key, `The server uses ${key.fingerprint} (${key.type}) from the next connection on.`);
       }),
     );
   group
     .command('remove')
-    .summary('forget a host key')
+    .summary('remove a host key')
     .description(
-      'Removes an announced or a retired key for good, or an active one of RSA. Clients that take updates forget it, too.',
+      'Removes an announced or retired key for good, or an active RSA key. OpenSSH clients remove it at their next login.',
     )
-    .argument('<fingerprint>', 'SHA256:…, or as much of its beginning as no other key shares')
+    .argument('<fingerprint>', 'SHA256:…, or its beginning, if only one key has it')
     .addHelpText('after', examples('dropslot hostkeys remove SHA256:pX3k'))
     .action((prefix: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await removeInactive(place, prefix);
-        await tell(out, key, `Removed ${key.fingerprint} (${key.type}, ${key.state}).`);
+      atWorkplace(command, async (workplace, out) => {
+        const key = await removeInactive(workplace, prefix);
+        await show(out, key, `Removed ${key.fingerprint} (${key.type}, ${key.state}).`);
       }),
     );
 }
 
-function tell(out: Output, key: HostKey, text: string): Promise<void> {
-  return out.show(hostKeyToJson(key, null), text);
+function show(out: Output, key: HostKeyView, text: string): Promise<void> {
+  return out.show(hostKeyToJson(key), text);
 }
 
 function readPort(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new OperationError('usage', `"${text}" is no port: 1 to 65535`);
+    throw new OperationError('usage', `"${text}" is not a port: use 1 to 65535`);
   return port;
-}
-
-function readKeyFile(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new OperationError(code === 'ENOENT' ? 'not_found' : 'failed', `${file} can't be read: ${message}`, {
-      cause,
-    });
-  }
 }

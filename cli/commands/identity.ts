@@ -1,4 +1,4 @@
-/** `dropslot identity …`. */
+/** `dropslot identity …`: show, export, rotate and destroy the age identities of organizations. */
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { destroyIdentity, exportIdentity, type IdentityView, viewIdentities } from '../../operations/identity.js';
@@ -13,7 +13,7 @@ import { describeDestroyed, describeMaster, describeRotation, unfinishedReason }
 export function registerIdentity(program: Command): void {
   const identity = program
     .command('identity')
-    .description("show, give out, rotate and destroy the age identities that open organizations' files");
+    .description("show, export, rotate and destroy the age identities that open organizations' files");
   registerShow(identity);
   registerExport(identity);
   registerRotate(identity);
@@ -24,14 +24,14 @@ export function registerIdentity(program: Command): void {
 function registerShow(identity: Command): void {
   identity
     .command('show')
-    .summary('show the recipients that seal files')
+    .summary('show the age recipients of organizations')
     .description(
-      'Shows to which age recipient the files of an organization, or of all, are sealed, and what is left to rotate. Needs no key.',
+      'Shows the age recipient that seals the files of an organization, or of all, and how many files a rotation has left. Needs no key.',
     )
     .argument('[org]')
     .addHelpText('after', examples('dropslot identity show', 'dropslot identity show acme --json'))
     .action((id: string | undefined, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => out.list(await viewIdentities(place, id), identityList)),
+      atWorkplace(command, async (workplace, out) => out.list(await viewIdentities(workplace, id), identityList)),
     );
 }
 
@@ -48,10 +48,10 @@ function registerExport(identity: Command): void {
       examples('dropslot identity export acme > acme.key', 'age -d -i acme.key data/blobs/3f/3f… > users.csv'),
     )
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const exported = await exportIdentity(place, id);
+      atWorkplace(command, async (workplace, out) => {
+        const exported = await exportIdentity(workplace, id);
         out.note(
-          `This opens every file of ${id}, past and future. Keep it secret, and keep it no longer than you need it.`,
+          `This identity opens every file of ${id}, past and future. Keep it secret, and delete it when you no longer need it.`,
         );
         await out.show(
           exported,
@@ -66,17 +66,18 @@ function registerRotate(identity: Command): void {
     .command('rotate')
     .summary('give an organization a new identity')
     .description(
-      `Gives an organization a new age identity, and each of its files a new header; the content is not sealed anew.
-Works beside a running server. When it is cut off, or something still uses the old identity, repeat it: it goes on.
-For an organization whose identity was destroyed it makes a new one.`,
+      `Gives an organization a new age identity, and each of its files a new header; the content is not encrypted again.
+Works while the server runs. If it was interrupted, or an upload or import still uses the old identity, repeat it to
+continue. If the identity was destroyed, this makes a new one.`,
     )
     .argument('<org>')
-    .option('--wait <seconds>', 'wait this long for uploads and imports that still use the old identity', '60')
+    .option('--wait <seconds>', 'time to wait for uploads and imports that still use the old identity', '60')
     .addHelpText('after', examples('dropslot identity rotate acme', 'dropslot identity rotate acme --wait 3600'))
     .action((id: string, { wait }: { wait: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        if (!/^\d{1,6}$/.test(wait)) throw new OperationError('usage', `--wait takes seconds, not "${wait}"`);
-        const rotation = await rotateIdentity(place, id, { waitMs: Number(wait) * 1000, onProgress: out.note });
+      atWorkplace(command, async (workplace, out) => {
+        if (!/^\d{1,6}$/.test(wait))
+          throw new OperationError('usage', `--wait must be a number of seconds, not "${wait}"`);
+        const rotation = await rotateIdentity(workplace, id, { waitMs: Number(wait) * 1000, onProgress: out.note });
         await out.show(rotation, describeRotation(rotation));
         if (!rotation.isFinished) throw new OperationError('refused', unfinishedReason(rotation));
       }),
@@ -88,15 +89,15 @@ function registerRotateMaster(identity: Command): void {
     .command('rotate-master')
     .summary('make a new master key')
     .description(
-      `Makes a new master key, and seals the identity of every organization to it; no file is touched.
-Works beside a running server. When it is cut off, repeat it: both keys open until it is done.
-Where the master key comes from a descriptor or a credential, put a new identity before the old one there first.`,
+      `Makes a new master key, and seals the identity of every organization to it; files are not changed.
+Works while the server runs. If it was interrupted, repeat it: until it ends, both keys work.
+If the master key comes from a descriptor or a credential, first put a new identity before the old one there.`,
     )
     .addHelpText('after', examples('dropslot identity rotate-master'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const rotation = await rotateMaster(place);
-        await out.show(rotation, describeMaster(rotation, place.secrets.masterKey));
+      atWorkplace(command, async (workplace, out) => {
+        const rotation = await rotateMaster(workplace);
+        await out.show(rotation, describeMaster(rotation, workplace.secrets.masterKey));
       }),
     );
 }
@@ -104,32 +105,32 @@ Where the master key comes from a descriptor or a credential, put a new identity
 function registerDestroy(identity: Command): void {
   identity
     .command('destroy')
-    .summary('make the files of an organization unreadable, for good')
+    .summary('make the files of an organization unreadable for ever')
     .description(
-      `Deletes the identity of an organization: nothing opens its stored files any more, here and in every copy of them.
-Who has an older copy of the control database and the master key can still open them: destroy those copies, too.
-The organization takes no uploads before "dropslot identity rotate" gives it a new identity.`,
+      `Deletes the identity of an organization: its stored files, and every copy of them, can no longer be opened.
+Anyone with an older copy of the control database and the master key can still open them: destroy those copies as well.
+The organization accepts no uploads until "dropslot identity rotate" gives it a new identity.`,
     )
     .argument('<org>')
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('dropslot identity destroy acme', 'dropslot identity destroy acme --yes'))
     .action((id: string, { yes }: { yes?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await place.org(id);
-        if (yes !== true) await confirmDestruction(place, out, id);
-        const destroyed = await destroyIdentity(place, id);
+      atWorkplace(command, async (workplace, out) => {
+        await workplace.org(id);
+        if (yes !== true) await confirmDestruction(workplace, out, id);
+        const destroyed = await destroyIdentity(workplace, id);
         await out.show(destroyed, describeDestroyed(destroyed));
       }),
     );
 }
 
-/** @throws OperationError `refused` without the person's word, or without a person. */
-async function confirmDestruction(place: Workplace, out: Output, id: string): Promise<void> {
+/** @throws OperationError `refused` when the person does not confirm, or without a terminal */
+async function confirmDestruction(workplace: Workplace, out: Output, id: string): Promise<void> {
   if (!process.stdin.isTTY)
-    throw new OperationError('refused', `destroying the identity of ${id} can't be undone: say so with --yes`);
-  const [view] = await viewIdentities(place, id);
+    throw new OperationError('refused', `destroying the identity of ${id} can't be undone: confirm with --yes`);
+  const [view] = await viewIdentities(workplace, id);
   out.note(
-    `This makes every stored file of ${id} unreadable for good, also in backups of the files.\nIts recipient is ${view!.recipient}.`,
+    `This makes every stored file of ${id} unreadable for ever, also in backups of the files.\nIts recipient is ${view!.recipient}.`,
   );
   const answer = await ask('Type the id of the organization to destroy its identity: ');
   if (answer !== id) throw new OperationError('refused', 'nothing was destroyed');
@@ -144,6 +145,6 @@ const identityList: ListView<IdentityView> = {
     { title: 'LOST', cell: (view) => String(view.filesLost), align: 'right' },
     { title: 'RECIPIENT', cell: (view) => view.recipient },
   ],
-  empty: 'There are no organizations: add one with "dropslot orgs add".',
+  empty: 'No organizations yet: add one with "dropslot orgs add".',
   toJson: (view) => ({ ...view }),
 };

@@ -1,11 +1,12 @@
-/** `dropslot keys rotate`. */
+/** `dropslot keys rotate`: replace login keys with a grace period. */
 import type { Command } from 'commander';
 import { formatTime } from '../../operations/format.js';
 import { readGrace, readTerms } from '../../operations/keyterms.js';
 import { type RotatedKeys, rotateKeys } from '../../operations/loginkeyrotation.js';
 import { atWorkplace, examples } from '../command.js';
+import { readInputFile } from '../inputfile.js';
 import { addedToJson, keyToJson } from '../views/keys.js';
-import { noteAdded, readKeyFile, type TermOptions, withTerms } from './keyterms.js';
+import { noteAdded, type TermOptions, withTerms } from './keyterms.js';
 
 interface RotateOptions extends TermOptions {
   grace: string;
@@ -16,17 +17,17 @@ interface RotateOptions extends TermOptions {
 export function registerKeyRotation(keys: Command): void {
   const rotate = keys
     .command('rotate')
-    .summary('replace keys, with a time in which both work')
+    .summary('replace keys, with a grace period in which both work')
     .description(
-      `Adds the keys of a file, and lets the old ones expire after a time of grace: every other key of the organization, or
-those of --replaces. The new key gets the addresses and the permission that the old ones have. Said again, it can shorten
-the time that is left; "keys set" can lengthen it.`,
+      `Adds the keys of a file, and lets the old ones expire after a grace period: every other key of the organization, or
+those of --replaces. The new key gets the addresses and the permission of the old ones. A second call can shorten the
+remaining time; "keys set" can extend it.`,
     )
     .argument('<org>')
     .argument('<file>', 'the new public key; - reads standard input')
     .option('--grace <time>', 'how long the old keys remain valid: 7d, 12h, 30m, 2w, 0', '7d')
     .option('--replaces <fingerprints...>', 'which keys are old (default: every other key)')
-    .option('--managed', 'also keys that belong to files of the folder of keys');
+    .option('--managed', 'also replace keys that files of the key folder manage');
   withTerms(rotate)
     .addHelpText(
       'after',
@@ -36,24 +37,28 @@ the time that is left; "keys set" can lengthen it.`,
       ),
     )
     .action((id: string, file: string, options: RotateOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         const { grace, replaces = [], managed, publicPart, ...texts } = options;
-        const org = await place.org(id);
-        const now = place.now();
-        const rotated = await rotateKeys(place, id, readKeyFile(file), readTerms(texts, org.timeZone, now), {
-          graceMs: readGrace(grace),
-          replaces,
-          managed: managed === true,
-          publicPart: publicPart === true,
-        });
+        const org = await workplace.org(id);
+        const rotated = await rotateKeys(
+          workplace,
+          id,
+          readInputFile(file),
+          readTerms(texts, org.timeZone, workplace.now()),
+          {
+            graceMs: readGrace(grace),
+            replaces,
+            managed: managed === true,
+            publicPart: publicPart === true,
+          },
+        );
         noteAdded(rotated.added, out);
         const { added, successor, replaced, kept } = rotated;
-        const toJson = (key: (typeof kept)[number]) => keyToJson(key, now);
         const value = {
           added: added.map(addedToJson),
           successor,
-          replaced: replaced.map(toJson),
-          kept: kept.map(toJson),
+          replaced: replaced.map(keyToJson),
+          kept: kept.map(keyToJson),
         };
         await out.show(value, describeRotation(id, rotated));
       }),
@@ -63,12 +68,12 @@ the time that is left; "keys set" can lengthen it.`,
 function describeRotation(org: string, { added, successor, replaced, kept }: RotatedKeys): string {
   return [
     ...added.map((key) => `Added ${key.fingerprint} (${key.algorithm}) to ${org}.`),
-    ...(added.length === 0 ? [`${successor} was there before.`] : []),
+    ...(added.length === 0 ? [`${successor} existed already.`] : []),
     ...replaced.map(
       (key) =>
         `${key.fingerprint}${key.label === '' ? '' : ` (${key.label})`} works until ${formatTime(key.expiresAt)}.`,
     ),
-    ...kept.map((key) => `${key.fingerprint} goes on as it was.`),
-    `See who still uses an old key: dropslot keys list ${org}`,
+    ...kept.map((key) => `${key.fingerprint} is unchanged.`),
+    `To see who still uses an old key: dropslot keys list ${org}`,
   ].join('\n');
 }

@@ -1,19 +1,19 @@
-/** `dropslot keys …`: giving, listing, changing and revoking. */
+/** `dropslot keys …`: add, list, change and revoke login keys. */
 import type { Command } from 'commander';
-import { listLoginKeys } from '../../db/control/keys.js';
-import { readKeyChange, readTerms, remarkKeys } from '../../operations/keyterms.js';
-import { addKeys, findKey, revokeKey, setKey } from '../../operations/loginkeys.js';
+import { readKeyChange, readTerms } from '../../operations/keyterms.js';
+import { addKeys, listKeys, revokeKey, setKey, showKey } from '../../operations/loginkeys.js';
 import { atWorkplace, examples } from '../command.js';
+import { readInputFile } from '../inputfile.js';
 import { addedToJson, keyList, keyToJson, renderKey } from '../views/keys.js';
 import { registerCredentials } from './credentials.js';
 import { registerKeyRotation } from './keyrotation.js';
-import { noteAdded, readKeyFile, type TermOptions, withTerms } from './keyterms.js';
+import { noteAdded, type TermOptions, withTerms } from './keyterms.js';
 
 interface ManagedOptions {
   managed?: boolean;
 }
 
-const fingerprintText = 'SHA256:…, or as much of its beginning as no other key shares';
+const fingerprintText = 'SHA256:…, or its beginning, if only one key has it';
 
 export function registerKeys(program: Command): void {
   const keys = program
@@ -30,10 +30,10 @@ export function registerKeys(program: Command): void {
 function registerAdd(keys: Command): void {
   const add = keys
     .command('add')
-    .summary('let a public key log in')
+    .summary('allow a public key to log in')
     .description(
-      `Lets the public keys of a file log in as an organization: Ed25519, ECDSA, RSA of 2048 bits or more, and their
-hardware-token (sk-…) forms. Options before a key (from=, expiry-time=, permission=, cert-authority) are honoured.`,
+      `Allows the public keys of a file to log in as an organization: Ed25519, ECDSA, RSA of 2048 bits or more, and their
+hardware-token (sk-…) forms. Options before a key (from=, expiry-time=, permission=, cert-authority) apply.`,
     )
     .argument('<org>')
     .argument('<file>', 'public keys as OpenSSH, PuTTY or RFC 4716 write them; - reads standard input');
@@ -53,15 +53,15 @@ hardware-token (sk-…) forms. Options before a key (from=, expiry-time=, permis
 function registerAuthority(keys: Command): void {
   const add = keys
     .command('add-ca')
-    .summary('let the certificates of an authority log in')
+    .summary('allow the certificates of an authority to log in')
     .description(
-      `Lets user certificates log in that are signed by the keys of a file (ssh-keygen -s) and carry the organization's id
-as a principal, or one of --principals.`,
+      `Allows user certificates to log in that the keys of a file signed (ssh-keygen -s) and that have the organization's id,
+or one of --principals, as a principal.`,
     )
     .argument('<org>')
     .argument('<file>', "the authority's public key; - reads standard input");
   withTerms(add)
-    .option('--principals <names>', "names, one of which a certificate must carry (default: the organization's id)")
+    .option('--principals <names>', "names, one of which a certificate must have (default: the organization's id)")
     .addHelpText('after', examples('dropslot keys add-ca acme ./acme-ca.pub --label "Acme IT"'))
     .action((id: string, file: string, options: TermOptions, command: Command) =>
       addFile(id, file, options, command, true),
@@ -75,12 +75,12 @@ function addFile(
   command: Command,
   isAuthority: boolean,
 ): Promise<void> {
-  return atWorkplace(command, async (place, out) => {
-    const org = await place.org(id);
+  return atWorkplace(command, async (workplace, out) => {
+    const org = await workplace.org(id);
     const sha1 = allowSha1 === true ? { sha1: 'on' } : {};
-    const terms = readTerms({ ...texts, ...sha1 }, org.timeZone, place.now());
+    const terms = readTerms({ ...texts, ...sha1 }, org.timeZone, workplace.now());
     const options = { isAuthority, publicPart: publicPart === true };
-    const added = await addKeys(place, id, readKeyFile(file), terms, options);
+    const added = await addKeys(workplace, id, readInputFile(file), terms, options);
     noteAdded(added, out);
     const lines = added.map((key) => `Added ${key.fingerprint} (${key.algorithm}) to ${id}.`);
     if (!org.enabled) lines.push(`${id} is disabled: dropslot orgs enable ${id}`);
@@ -93,29 +93,28 @@ function registerRead(keys: Command): void {
     .command('list')
     .summary('list the keys of an organization')
     .description(
-      'Lists the keys of an organization, with when and from where each was used last, and who uses an old one.',
+      'Lists the keys of an organization with the time and address of their last use, and notes replaced keys still in use.',
     )
     .argument('<org>')
     .addHelpText('after', examples('dropslot keys list acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        const found = await listLoginKeys(place.control.read, org.id);
-        await out.list(found, keyList(id, place.now()));
-        for (const remark of remarkKeys(found, place.now())) out.note(remark);
+      atWorkplace(command, async (workplace, out) => {
+        const { keys: found, remarks } = await listKeys(workplace, id);
+        await out.list(found, keyList(id));
+        for (const remark of remarks) out.note(remark);
       }),
     );
   keys
     .command('show')
-    .summary('show all about one key')
-    .description('Shows a key: its terms, its state, and its first and last use.')
+    .summary('show one key in full')
+    .description('Shows the terms, the state, and the first and last use of a key.')
     .argument('<org>')
     .argument('<fingerprint>', fingerprintText)
     .addHelpText('after', examples('dropslot keys show acme SHA256:pX3k'))
     .action((id: string, fingerprint: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await findKey(place, id, fingerprint);
-        await out.show(keyToJson(key, place.now()), renderKey(key, place.now()));
+      atWorkplace(command, async (workplace, out) => {
+        const key = await showKey(workplace, id, fingerprint);
+        await out.show(keyToJson(key), renderKey(key));
       }),
     );
 }
@@ -126,13 +125,13 @@ function registerChange(keys: Command): void {
     .summary('change the terms of a key')
     .description(
       `Changes the terms of a key: label, note, notBefore (a date, or "now"), expires (a date, or "never"), from (address
-ranges, or "any"), permission (upload-only, upload-and-read), sha1 (on, off), principals (of an authority). It takes effect at once, also
-for who is logged in.`,
+ranges, or "any"), permission (upload-only, upload-and-read), sha1 (on, off), principals (of an authority). The change takes effect at once,
+also for sessions that are open.`,
     )
     .argument('<org>')
     .argument('<fingerprint>', fingerprintText)
     .argument('<key=value...>')
-    .option('--managed', 'also when it belongs to a file of the folder of keys')
+    .option('--managed', 'also if a file of the key folder manages the key')
     .addHelpText(
       'after',
       examples(
@@ -141,26 +140,26 @@ for who is logged in.`,
       ),
     )
     .action((id: string, prefix: string, assignments: string[], { managed }: ManagedOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const { timeZone } = await place.org(id);
-        const change = readKeyChange(assignments, timeZone, place.now());
-        const key = await setKey(place, id, prefix, change, managed === true);
-        await out.show(keyToJson(key, place.now()), renderKey(key, place.now()));
+      atWorkplace(command, async (workplace, out) => {
+        const { timeZone } = await workplace.org(id);
+        const change = readKeyChange(assignments, timeZone, workplace.now());
+        const key = await setKey(workplace, id, prefix, change, managed === true);
+        await out.show(keyToJson(key), renderKey(key));
       }),
     );
   keys
     .command('revoke')
-    .summary('let a key log in no longer')
-    .description('Revokes a key: it can log in no longer, and whoever is logged in with it is cut off within a second.')
+    .summary('stop a key from logging in')
+    .description('Revokes a key: it can no longer log in, and its open sessions end within a second.')
     .argument('<org>')
     .argument('<fingerprint>', fingerprintText)
-    .option('--managed', 'also when it belongs to a file of the folder of keys')
+    .option('--managed', 'also if a file of the key folder manages the key')
     .addHelpText('after', examples('dropslot keys revoke acme SHA256:pX3k'))
     .action((id: string, fingerprint: string, { managed }: ManagedOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const key = await revokeKey(place, id, fingerprint, managed === true);
-        if (key.managedBy !== null) out.note(`Its file ${key.managedBy} is still there: remove it, too.`);
-        await out.show(keyToJson(key, place.now()), `Revoked ${key.fingerprint} of ${id}.`);
+      atWorkplace(command, async (workplace, out) => {
+        const key = await revokeKey(workplace, id, fingerprint, managed === true);
+        if (key.managedBy !== null) out.note(`Its file ${key.managedBy} still exists: remove it as well.`);
+        await out.show(keyToJson(key), `Revoked ${key.fingerprint} of ${id}.`);
       }),
     );
 }

@@ -1,9 +1,9 @@
 /** The commands `dropslot orgs …`: add, list, show, set, request-sftp, enable, disable and remove organizations. */
 import type { Command } from 'commander';
-import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { OperationError } from '../../operations/error.js';
 import { formatBytes } from '../../operations/format.js';
 import { backupNotice } from '../../operations/masterkey.js';
+import { detailOrg, type Org, summarizeOrgs } from '../../operations/orgdetails.js';
 import {
   type AddedOrg,
   addOrganization,
@@ -24,7 +24,7 @@ import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
 import { ask } from '../prompt.js';
-import { detailOrg, orgDetailsToJson, orgList, orgToJson, renderOrg, summarizeOrg } from '../views/orgs.js';
+import { orgDetailsToJson, orgList, orgToJson, renderOrg } from '../views/orgs.js';
 import { renderSettingsHelp } from '../views/orgsettings.js';
 
 interface AddOptions {
@@ -111,8 +111,7 @@ function registerRead(orgs: Command): void {
     .addHelpText('after', examples('dropslot orgs list', 'dropslot orgs list --json'))
     .action((_options, command: Command) =>
       atWorkplace(command, async (place, out) => {
-        const found = await listOrgs(place.control.read);
-        await out.list(await Promise.all(found.map((org) => summarizeOrg(place, org))), orgList);
+        await out.list(await summarizeOrgs(place), orgList);
       }),
     );
   orgs

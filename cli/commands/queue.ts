@@ -1,22 +1,19 @@
-/** `dropslot queue`. */
+/** `dropslot queue`: list the uploads that wait for their import. */
 import type { Command } from 'commander';
-import { listQueue, type UploadRow } from '../../db/control/uploads.js';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { listQueued, type UploadRow } from '../../operations/queue.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerQueue(program: Command): void {
   program
     .command('queue')
-    .summary("show what waits for an organization's next slot")
-    .description("Shows the files that wait for an organization's next slot, oldest first.")
+    .summary("list the files that wait for an organization's next slot")
+    .description("Lists the files that wait for an organization's next slot, oldest first.")
     .argument('<org>')
     .addHelpText('after', examples('dropslot queue acme', 'dropslot queue acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        await out.list(await listQueue(place.control.read, org.id), queueList(id));
-      }),
+      atWorkplace(command, async (workplace, out) => out.list(await listQueued(workplace, id), queueList(id))),
     );
 }
 
@@ -30,7 +27,7 @@ function queueList(org: string): ListView<UploadRow> {
       { title: 'FROM', cell: (upload) => upload.address ?? '–' },
       { title: 'KEY', cell: (upload) => upload.keyFingerprint ?? '–' },
     ],
-    empty: `Nothing waits for the next slot of ${org}.`,
+    empty: `No file of ${org} waits for its next slot.`,
     toJson: (upload) => ({
       upload: upload.id,
       path: upload.path,

@@ -1,9 +1,5 @@
-/** `dropslot check`, `dropslot import` and `dropslot runs …`. */
+/** `dropslot check`, `dropslot import` and `dropslot runs …`: check a file, import now, and manage runs. */
 import type { Command } from 'commander';
-import { listRuns, type Run } from '../../db/control/runs.js';
-import { describeVerdict } from '../../importer/check/verdict.js';
-import { describeRun } from '../../importer/report/summary.js';
-import type { Issue, Progress, RunSummary } from '../../importer/types.js';
 import { confirmRun } from '../../operations/confirm.js';
 import { OperationError } from '../../operations/error.js';
 import {
@@ -11,36 +7,46 @@ import {
   checkDiskFile,
   getRun,
   importNow,
+  listRunsOf,
   previewUndoOf,
   rejectHeldRun,
   undoRunNow,
 } from '../../operations/runs.js';
+import {
+  describeProgress,
+  describeSummary,
+  type Issue,
+  type Progress,
+  type Run,
+  type RunSummary,
+  summaryOf,
+} from '../../operations/runsummary.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
 import { askYes, canAsk } from '../prompt.js';
-import { describeProgress, issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
+import { issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
 import { readLimit, showChanges } from './changes.js';
 
-/** Mistakes that a terminal is shown; the rest is counted, and `--json` has them all. */
+/** Issues that a terminal shows; the rest is counted, and `--json` has them all. */
 const shownIssues = 200;
-/** As many values that an undo would restore, and as many that it would leave alone. */
+/** A terminal shows as many values that an undo would restore, and as many that it would leave unchanged. */
 const shownValues = 200;
 
 export function registerRuns(program: Command): void {
   program
     .command('check')
-    .summary('say what an import of a file would do; apply nothing')
-    .description('Plans a file of this machine as a run would now, prints what is wrong with it, and applies nothing.')
+    .summary('check a file: what an import would do, and what is wrong')
+    .description('Plans the import of a file of this machine and prints its errors and counts. Applies nothing.')
     .argument('<org>')
     .argument('<file>')
     .addHelpText('after', examples('dropslot check acme users.csv', 'dropslot check acme users.csv --json'))
     .action((id: string, file: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         const issues: Issue[] = [];
         const keep = (page: Issue[]) =>
           void issues.push(...(out.json ? page : page.slice(0, shownIssues - issues.length)));
-        const summary = await checkDiskFile(place, id, file, keep);
+        const { summary, verdict } = await checkDiskFile(workplace, id, file, keep);
         if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
         else {
           await out.list(issues, issueList);
@@ -54,7 +60,7 @@ export function registerRuns(program: Command): void {
             teams.refused -
             issues.length;
           if (more > 0) out.note(`… and ${more} more; --json shows all.`);
-          await out.show(null, `\n${describeVerdict({ summary, slotAt: null, beside: [] })}\nNothing was applied.`);
+          await out.show(null, `\n${verdict}\nNothing was applied.`);
         }
         failWhenRefused(summary, 'would be refused');
       }),
@@ -62,47 +68,46 @@ export function registerRuns(program: Command): void {
   program
     .command('import')
     .summary("import an organization's queued files now, and wait")
-    .description('Opens a run now instead of at the next slot, waits for it, and prints its summary.')
+    .description('Opens a run now instead of at the next slot, waits for its end, and prints its summary.')
     .argument('<org>')
     .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const run = await importNow(place, id, (progress) => out.note(describeProgress(progress)), untilSignal());
+      atWorkplace(command, async (workplace, out) => {
+        const run = await importNow(workplace, id, (progress) => out.note(describeProgress(progress)), untilSignal());
         await showEnd(run, out);
       }),
     );
-  const runs = program.command('runs').description('list, show and undo runs; approve or reject what is held');
+  const runs = program.command('runs').description('list, show and undo runs; approve or reject held runs');
   runs
     .command('list')
     .summary("list an organization's runs, newest first")
     .argument('<org>')
     .addHelpText('after', examples('dropslot runs list acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        await out.list(await listRuns(place.control.read, org.id), runList);
+      atWorkplace(command, async (workplace, out) => {
+        await out.list(await listRunsOf(workplace, id), runList);
       }),
     );
   runs
     .command('show')
-    .summary('show a run with its counts and files, or with all that it changes')
+    .summary('show a run with its counts and files, or with all its changes')
     .description(
-      `Shows a run with its counts and files. With --changes it lists every value that the run changed, or that a held run would
-change once it is approved: deactivations first, then admins, emails, managers, and the rest.`,
+      `Shows a run with its counts and files. With --changes it lists every value that the run changed, or that a held run
+would change once approved: deactivations first, then admins, emails, managers, and the rest.`,
     )
     .argument('<id>', 'number of the run')
     .option('--changes', 'list the changes: file, line, user or team, column, before, after')
-    .option('--limit <number>', 'with --changes: as many at most (default: 200; with --json all)')
+    .option('--limit <number>', 'with --changes: list at most this many (default: 200; with --json all)')
     .addHelpText(
       'after',
       examples('dropslot runs show 12', 'dropslot runs show 12 --changes', 'dropslot runs show 12 --changes --json'),
     )
     .action((id: string, { changes, limit }: { changes?: boolean; limit?: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atWorkplace(command, async (workplace, out) => {
         const most = readLimit(limit);
-        if (changes === true) return showChanges(place, id, most, out);
-        if (most !== undefined) throw new OperationError('usage', '--limit goes with --changes');
-        const run = await getRun(place, id);
+        if (changes === true) return showChanges(workplace, id, most, out);
+        if (most !== undefined) throw new OperationError('usage', '--limit needs --changes');
+        const run = await getRun(workplace, id);
         await out.show(runToJson(run), renderRun(run));
       }),
     );
@@ -110,53 +115,61 @@ change once it is approved: deactivations first, then admins, emails, managers, 
   registerUndo(runs);
 }
 
-/** Which run is meant, beside its number. */
+/** The options that confirm which run is meant. */
 interface WhichRun {
   org?: string;
   yes?: boolean | undefined;
 }
 
-/** A person at a terminal is asked, unless they said `--yes`; a script is not. @throws OperationError `refused`, `not_found` */
-function confirm(place: Workplace, id: string, { org, yes }: WhichRun, question: string, out: Output): Promise<void> {
-  return confirmRun(place, id, org, question, yes === true || out.json || !canAsk() ? null : askYes);
+/** Asks a person at a terminal, unless `--yes` was given; never a script. @throws OperationError `refused`, `not_found` */
+function confirm(
+  workplace: Workplace,
+  id: string,
+  { org, yes }: WhichRun,
+  question: string,
+  out: Output,
+): Promise<void> {
+  return confirmRun(workplace, id, org, question, yes === true || out.json || !canAsk() ? null : askYes);
 }
 
 function registerDecisions(runs: Command): void {
   runs
     .command('approve')
-    .summary('apply a run that is held')
+    .summary('apply a held run')
     .description(
-      `Approves a held run, applies it, and prints its summary. What is approved is exactly what was counted: a run that
-would do something else by now is counted anew, and held again if that is still too much.`,
+      `Approves a held run, applies it, and prints its summary. The approval covers exactly the changes that were counted: if
+the run would now make other changes, they are counted again, and the run is held again if they are still too many.`,
     )
     .argument('<id>', 'number of the run')
-    .option('--note <text>', 'why, for the audit trail and the sender')
-    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--note <text>', 'the reason, for the audit trail and the sender')
+    .option('--org <org>', 'refuse a run of another organization')
     .option('--yes', 'do not ask')
     .addHelpText(
       'after',
       examples('dropslot runs approve 12 --org acme --note "the Berlin office closes, HR confirmed by phone"'),
     )
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await confirm(place, id, which, 'Apply it?', out);
-        const tell = (progress: Progress) => out.note(describeProgress(progress));
-        await showEnd(await approveHeldRun(place, id, note ?? null, tell, untilSignal()), out);
+      atWorkplace(command, async (workplace, out) => {
+        await confirm(workplace, id, which, 'Apply it?', out);
+        const showProgress = (progress: Progress) => out.note(describeProgress(progress));
+        await showEnd(await approveHeldRun(workplace, id, note ?? null, showProgress, untilSignal()), out);
       }),
     );
   runs
     .command('reject')
-    .summary('end a run that is held, and apply nothing of it')
-    .description('Rejects a held run: its files go to the archive, and a summary in /reports tells the sender.')
+    .summary('reject a held run; none of it is applied')
+    .description(
+      'Rejects a held run: moves its files to the archive, and writes a summary for the sender into /reports.',
+    )
     .argument('<id>', 'number of the run')
-    .option('--note <text>', 'why, for the audit trail and the sender')
-    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--note <text>', 'the reason, for the audit trail and the sender')
+    .option('--org <org>', 'refuse a run of another organization')
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('dropslot runs reject 12 --org acme --note "the export lacks half of the company"'))
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await confirm(place, id, which, 'Reject it, and apply nothing of it?', out);
-        const run = await rejectHeldRun(place, id, note ?? null);
+      atWorkplace(command, async (workplace, out) => {
+        await confirm(workplace, id, which, 'Reject it? None of it will be applied.', out);
+        const run = await rejectHeldRun(workplace, id, note ?? null);
         await out.show(runToJson(run), renderRun(run));
       }),
     );
@@ -165,29 +178,29 @@ would do something else by now is counted anew, and held again if that is still 
 function registerUndo(runs: Command): void {
   runs
     .command('undo')
-    .summary('take back what a run changed')
+    .summary('undo the changes of a run')
     .description(
-      `Restores every value that a run changed and nothing has changed since, as a run of its own, and lists what it left
-alone and why. Users whom the run created are deactivated until a file names them again; teams and fields that it created
-stay. An undo can be undone.`,
+      `Opens a run that restores every value which the given run changed, unless it was changed again since; it lists the
+values left unchanged, with the reason. Users that the run created are deactivated until a file names them again; teams
+and fields that it created are kept. An undo can be undone.`,
     )
     .argument('<id>', 'number of the run')
-    .option('--dry-run', 'only say what would be restored, and what left alone and why; apply and record nothing')
-    .option('--org <org>', 'refuse when the run is of another organization')
+    .option('--dry-run', 'list the values that would be restored and left unchanged; apply and record nothing')
+    .option('--org <org>', 'refuse a run of another organization')
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12 --org acme'))
     .action((id: string, { dryRun, ...which }: { dryRun?: boolean } & WhichRun, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await confirm(place, id, { ...which, yes: which.yes || dryRun }, 'Take back what it changed?', out);
-        if (dryRun === true) return showUndo(place, id, out);
-        const tell = (progress: Progress) => out.note(describeProgress(progress));
-        await showEnd(await undoRunNow(place, id, tell, untilSignal()), out);
+      atWorkplace(command, async (workplace, out) => {
+        await confirm(workplace, id, { ...which, yes: which.yes || dryRun }, 'Undo its changes?', out);
+        if (dryRun === true) return showUndo(workplace, id, out);
+        const showProgress = (progress: Progress) => out.note(describeProgress(progress));
+        await showEnd(await undoRunNow(workplace, id, showProgress, untilSignal()), out);
       }),
     );
 }
 
-function showUndo(place: Workplace, id: string, out: Output): Promise<void> {
-  return previewUndoOf(place, id, async (summary, list) => {
+function showUndo(workplace: Workplace, id: string, out: Output): Promise<void> {
+  return previewUndoOf(workplace, id, async (summary, list) => {
     if (out.json) {
       // A run may have changed millions of values: they are never all in memory.
       await out.write(`${JSON.stringify(summary).slice(0, -1)},"values":`);
@@ -199,10 +212,10 @@ function showUndo(place: Workplace, id: string, out: Output): Promise<void> {
     await out.list(flatten(list('back', shownValues), list('kept', shownValues)), undoneList);
     for (const [count, what] of [
       [restored, 'restored'],
-      [kept, 'left alone'],
+      [kept, 'left unchanged'],
     ] as const)
       if (count > shownValues) out.note(`… and ${count - shownValues} more would be ${what}; --json shows all.`);
-    await out.show(null, `\n${describeRun(summary)}Nothing was applied.`);
+    await out.show(null, `\n${describeSummary(summary)}\nNothing was applied.`);
   });
 }
 
@@ -218,14 +231,14 @@ function untilSignal(): AbortSignal {
 }
 
 async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
-  const summary = run.summary as RunSummary | null;
+  const summary = summaryOf(run);
   if (run.state === 'failed' || summary === null) {
     throw new OperationError(
       'failed',
       `run ${run.id} failed: ${run.failure}${run.kind === 'undo' ? '' : '; its files are queued again'}`,
     );
   }
-  await out.show(summary, describeRun(summary).trimEnd());
+  await out.show(summary, describeSummary(summary));
   if (run.state === 'held')
     throw new OperationError(
       'refused',
@@ -234,12 +247,12 @@ async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
   if (run.state === 'superseded')
     throw new OperationError(
       'refused',
-      `run ${run.id} has applied nothing: a file of it was replaced or taken back meanwhile, the others are queued again`,
+      `run ${run.id} applied nothing: the sender replaced or removed one of its files meanwhile; the others are queued again`,
     );
   failWhenRefused(summary, 'refused');
 }
 
-/** The summary has said why; scripts learn it from the exit code. */
+/** The summary has the reasons; the exit code tells scripts. */
 function failWhenRefused(summary: RunSummary, what: string): void {
   const refused = summary.files.filter((file) => file.state === 'refused').map(({ name }) => name);
   if (refused.length > 0) throw new OperationError('failed', `${what}: ${refused.join(', ')}`);

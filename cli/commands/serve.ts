@@ -1,4 +1,4 @@
-/** `dropslot serve`. */
+/** `dropslot serve`: run the SFTP server and the importer. */
 import type { Command } from 'commander';
 import { appOf } from '../app.js';
 import { examples, outputOf, settingsOf } from '../command.js';
@@ -13,15 +13,15 @@ interface ServeOptions {
 export function registerServe(program: Command): void {
   program
     .command('serve')
-    .summary('run the SFTP server, and the importer inside it')
+    .summary('run the SFTP server and the importer')
     .description(
-      'Runs the SFTP server, and the importer inside it, until SIGTERM or SIGINT. The first start makes what is missing.',
+      'Runs the SFTP server and the importer until SIGTERM or SIGINT. The first start makes the databases and keys.',
     )
     .option('--port <port>', 'TCP port, 0 for a free one (default: 2222)')
     .option('--host <address>', 'address to listen on (default: every address)')
     .option(
       '--listen <host:port>',
-      'in place of both, and may be repeated: 192.0.2.7:2222, [::1]:2222, *:2223/compatible',
+      'instead of --host and --port; repeatable: 192.0.2.7:2222, [::1]:2222, *:2223/compatible',
       (endpoint: string, others: string[] = []) => [...others, endpoint],
     )
     .option('--role <role>', 'all, intake (uploads only) or import (slots and imports only)')
@@ -32,7 +32,7 @@ export function registerServe(program: Command): void {
     .action(async ({ port, host, listen, role }: ServeOptions, command: Command) => {
       const logFormat = outputOf(command).json ? 'json' : undefined;
       await appOf(command).serve(settingsOf(command, { port, host, listen, role, logFormat }));
-      // Whatever a library may have left running must not keep a stopped server alive.
+      // A timer or socket that a library left open must not keep a stopped server alive.
       process.exit(0);
     });
 }

@@ -1,4 +1,4 @@
-/** `dropslot sftp-server`, and `authorized-keys`: what an OpenSSH sshd runs. */
+/** `dropslot sftp-server` and `authorized-keys`, which an OpenSSH sshd runs. */
 import type { Command } from 'commander';
 import { listAuthorized } from '../../operations/authorizedkeys.js';
 import { appOf } from '../app.js';
@@ -23,12 +23,12 @@ function registerServer(program: Command): void {
     .summary("serve one SFTP session on standard input and output, behind OpenSSH's sshd")
     .description(
       `Serves one SFTP session of an organization on standard input and output: as the sftp subsystem or the forced command
-of an OpenSSH sshd, which then decides who may log in ("dropslot authorized-keys" tells it the login keys). Works beside a
-running "dropslot serve".`,
+of an OpenSSH sshd, which then decides who may log in ("dropslot authorized-keys" gives it the login keys). Works while "dropslot serve"
+runs.`,
     )
     .requiredOption('--org <org>', 'the organization')
-    .option('--read-only', 'refuse whatever changes anything')
-    .option('--role <role>', 'intake: take uploads only, and hold no key that opens a file')
+    .option('--read-only', 'refuse every change')
+    .option('--role <role>', 'intake: accept uploads only, and hold no key that opens a file')
     .option(
       '--log <where>',
       'stderr, syslog, or a file (default: syslog under an sshd, which shows standard error to the client)',
@@ -46,7 +46,7 @@ running "dropslot serve".`,
       const code = await appOf(command)
         .runSubsystem(settingsOf(command, { role }), request)
         .catch((error) => reportEnding(error, false, process.stderr));
-      // Whatever a library may have left running must not keep a client waiting.
+      // A timer or socket that a library left open must not keep a client waiting.
       process.exit(code);
     });
 }

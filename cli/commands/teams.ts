@@ -1,4 +1,4 @@
-/** `dropslot teams …`. */
+/** `dropslot teams …`: list, rename and export the teams of an organization. */
 import type { Command } from 'commander';
 import { exportTeams } from '../../operations/export.js';
 import { forgetAlias, listAliasesOf, renameTeamOf } from '../../operations/teamrename.js';
@@ -14,13 +14,13 @@ export function registerTeams(program: Command): void {
     .summary('list the teams of an organization')
     .description('Lists the teams of an organization by name, or as a tree.')
     .argument('<org>')
-    .option('--tree', 'below their parents')
+    .option('--tree', 'list teams below their parents')
     .addHelpText('after', examples('dropslot teams list acme', 'dropslot teams list acme --tree'))
     .action((id: string, { tree }: { tree?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        if (tree !== true) return out.list(walkTeams(place, id), teamList);
+      atWorkplace(command, async (workplace, out) => {
+        if (tree !== true) return out.list(walkTeams(workplace, id), teamList);
         const all = [];
-        for await (const team of walkTeams(place, id)) all.push(team);
+        for await (const team of walkTeams(workplace, id)) all.push(team);
         const roots = growTree(all);
         if (roots.length === 0) out.note(teamList.empty);
         if (out.json || roots.length > 0) await out.show(roots.map(treeToJson), renderTree(roots).join('\n'));
@@ -30,16 +30,16 @@ export function registerTeams(program: Command): void {
     .command('rename')
     .summary('rename a team; files may still use its old name')
     .description(
-      'Renames a team. Its old name becomes an alias: a later file that still has it means this team, and makes no other.',
+      'Renames a team. Its old name becomes an alias: later files that still use it mean this team and create no other.',
     )
     .argument('<org>')
     .argument('<old>')
     .argument('<new>')
     .addHelpText('after', examples('dropslot teams rename acme "Customer Care" "Customer Success"'))
     .action((id: string, from: string, to: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await renameTeamOf(place, id, from, to);
-        await out.show({ org: id, from, to }, `"${from}" is called "${to}" now; files may use both names.`);
+      atWorkplace(command, async (workplace, out) => {
+        await renameTeamOf(workplace, id, from, to);
+        await out.show({ org: id, from, to }, `"${from}" is now called "${to}"; files may use both names.`);
       }),
     );
   teams
@@ -48,18 +48,18 @@ export function registerTeams(program: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot teams aliases acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => out.list(await listAliasesOf(place, id), aliasList)),
+      atWorkplace(command, async (workplace, out) => out.list(await listAliasesOf(workplace, id), aliasList)),
     );
   teams
     .command('unalias')
-    .summary('let an old name be the name of a new team again')
+    .summary('remove an old name, so that a new team can use it')
     .argument('<org>')
     .argument('<name>')
     .addHelpText('after', examples('dropslot teams unalias acme "Customer Care"'))
     .action((id: string, name: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        await forgetAlias(place, id, name);
-        await out.show({ org: id, name }, `"${name}" is no alias any more.`);
+      atWorkplace(command, async (workplace, out) => {
+        await forgetAlias(workplace, id, name);
+        await out.show({ org: id, name }, `"${name}" is no longer an alias.`);
       }),
     );
   registerExport(teams, 'teams', exportTeams);

@@ -1,9 +1,8 @@
-/** `dropslot templates`. */
+/** `dropslot templates`: print the template files of an organization, or write them to a folder. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { listFields } from '../../db/directory/fields.js';
-import { renderTemplates } from '../../importer/report/templates.js';
+import { makeTemplates } from '../../operations/templates.js';
 import { atWorkplace, examples } from '../command.js';
 import { writePrivateFile } from '../outputfile.js';
 
@@ -12,16 +11,15 @@ export function registerTemplates(program: Command): void {
     .command('templates')
     .summary('write users.csv and teams.csv with the exact labels, and an example')
     .description(
-      `Writes what an organization finds in /templates: users.csv and teams.csv with the exact labels and its own fields,
-and example.txt, which explains each column. Without --out they are printed.`,
+      `Writes the template files that an organization also finds in /templates: users.csv and teams.csv with the exact labels
+and its own fields, and example.txt, which explains each column. Without --out they are printed.`,
     )
     .argument('<org>')
     .option('--out <dir>', 'write them to files in this folder')
     .addHelpText('after', examples('dropslot templates acme', 'dropslot templates acme --out ./for-acme'))
     .action((id: string, { out: folder }: { out?: string }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const org = await place.org(id);
-        const templates = renderTemplates(org, await listFields(place.directory.read, org.id));
+      atWorkplace(command, async (workplace, out) => {
+        const templates = await makeTemplates(workplace, id);
         if (folder === undefined) {
           const text = templates.map((one) => `== ${one.name}\n\n${one.text.trimEnd()}`).join('\n\n');
           return out.show(Object.fromEntries(templates.map(({ name, text }) => [name, text])), text);

@@ -1,9 +1,8 @@
-/** `dropslot users …`. */
+/** `dropslot users …`: list, show and export the users of an organization. */
 import { type Command, Option } from 'commander';
-import type { UserStatus } from '../../db/directory/users.js';
 import { OperationError } from '../../operations/error.js';
 import { exportUsers } from '../../operations/export.js';
-import { showUser, walkUsers } from '../../operations/users.js';
+import { showUser, type UserStatus, walkUsers } from '../../operations/users.js';
 import { atWorkplace, examples } from '../command.js';
 import { historyToJson, renderUser, userList } from '../views/users.js';
 import { registerExport } from './export.js';
@@ -18,26 +17,26 @@ export function registerUsers(program: Command): void {
   users
     .command('list')
     .summary('list the users of an organization')
-    .description('Lists the users of an organization in the order of their addresses.')
+    .description('Lists the users of an organization in the order of their email addresses.')
     .argument('<org>')
-    .addOption(new Option('--status <status>', 'only these').choices(['active', 'deactivated']))
-    .option('--limit <n>', 'at most this many')
+    .addOption(new Option('--status <status>', 'only users with this status').choices(['active', 'deactivated']))
+    .option('--limit <n>', 'at most this many users')
     .addHelpText('after', examples('dropslot users list acme --status deactivated', 'dropslot users list acme --json'))
     .action((id: string, { status, limit }: ListOptions, command: Command) =>
-      atWorkplace(command, (place, out) =>
-        out.list(walkUsers(place, id, { status, limit: readLimit(limit) }), userList),
+      atWorkplace(command, (workplace, out) =>
+        out.list(walkUsers(workplace, id, { status, limit: readLimit(limit) }), userList),
       ),
     );
   users
     .command('show')
-    .summary('show one user, and what changed them')
-    .description('Shows a user, and every recorded change with the run, file and line that said so.')
+    .summary('show one user, and every recorded change')
+    .description('Shows a user, and every recorded change with the run, file and line that it comes from.')
     .argument('<org>')
     .argument('<email>')
     .addHelpText('after', examples('dropslot users show acme jane@acme.test'))
     .action((id: string, email: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
-        const shown = await showUser(place, id, email);
+      atWorkplace(command, async (workplace, out) => {
+        const shown = await showUser(workplace, id, email);
         await out.show(historyToJson(shown), renderUser(shown));
       }),
     );
@@ -47,6 +46,6 @@ export function registerUsers(program: Command): void {
 /** null: all. */
 function readLimit(text: string | undefined): number | null {
   if (text === undefined) return null;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new OperationError('usage', `--limit takes a number from 1, not "${text}"`);
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new OperationError('usage', `--limit must be a number from 1, not "${text}"`);
   return Number(text);
 }

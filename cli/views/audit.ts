@@ -1,7 +1,6 @@
-/** How records of the audit trail look to people and to programs. */
-import type { AuditRecord } from '../../db/control/audit.js';
-import type { AuditProof } from '../../operations/audit.js';
-import { formatTime, isoTime } from '../../operations/format.js';
+/** Records and proofs of the audit trail, for people and as JSON. */
+import { type AuditProof, type AuditRecord, formatRecord } from '../../operations/audit.js';
+import { formatTime } from '../../operations/format.js';
 import type { ListView } from '../output.js';
 
 export const recordList: ListView<AuditRecord> = {
@@ -15,7 +14,7 @@ export const recordList: ListView<AuditRecord> = {
     { title: 'FROM', cell: (record) => textOf(record, 'address') ?? '–' },
     { title: 'RESULT', cell: (record) => textOf(record, 'outcome') ?? textOf(record, 'reason') ?? 'done' },
   ],
-  empty: 'No record of that.',
+  empty: 'No such record.',
   toJson: (record) => JSON.parse(formatRecord(record)),
 };
 
@@ -24,16 +23,10 @@ function textOf({ detail }: AuditRecord, name: string): string | null {
   return value === undefined || value === null ? null : String(value);
 }
 
-/** One JSON line, without its end: what is exported, and what a log collector gets. `detail` is as it was hashed. */
-export function formatRecord({ seq, at, org, actor, action, subject, detail, hash }: AuditRecord): string {
-  const front = JSON.stringify({ seq, time: isoTime(at), at, org, actor, action, subject });
-  return `${front.slice(0, -1)},"detail":${detail},"hash":"${hash}"}`;
-}
-
 export function renderProof({ head, flaws, flawCount, expected }: AuditProof): string {
   const lines = flaws.map(({ seq, what }) => `${seq === null ? 'the trail' : `record ${seq}`}: ${what}`);
   if (flawCount > flaws.length) lines.push(`and ${flawCount - flaws.length} more`);
   if (flawCount > 0) return lines.join('\n');
-  const kept = expected === null ? '' : ' Everything up to the head that was kept is as it was.';
+  const kept = expected === null ? '' : ' Every record up to the kept head is unchanged.';
   return `${head.count} records, chained without a gap. Head: ${head.hash}@${head.count}.${kept}`;
 }

@@ -1,8 +1,8 @@
-/** How the changes of a run are shown, made or planned. */
+/** The changes of a run, made or planned, for people and as JSON. */
 import type { RunChange } from '../../operations/changes.js';
 import type { ListView } from '../output.js';
 
-/** What every new user has unless a file says otherwise: left out for people. */
+/** Values of a new user that are left out for people: the defaults. */
 const usual: Readonly<Record<string, string>> = {
   'User Account Type': 'Regular',
   'Is Org Admin': 'No',
@@ -19,7 +19,7 @@ export const changeList: ListView<RunChange> = {
     { title: 'BEFORE', cell: ({ before }) => before ?? '–' },
     { title: 'AFTER', cell: describeAfter },
   ],
-  empty: 'Nothing.',
+  empty: 'No changes.',
   toJson: (change) => {
     const { file, line, entity: what, name, before, after, values } = change;
     return { file, line, what, name, column: nameColumn(change), before, after, created: values };
@@ -32,6 +32,6 @@ function nameColumn({ field }: RunChange): string {
 
 function describeAfter({ after, values, name }: RunChange): string {
   if (values === null) return after ?? '–';
-  const told = Object.entries(values).filter(([label, value]) => value !== usual[label] && value !== name);
-  return told.length === 0 ? '–' : told.map((pair) => pair.join(': ')).join('; ');
+  const shown = Object.entries(values).filter(([label, value]) => value !== usual[label] && value !== name);
+  return shown.length === 0 ? '–' : shown.map((pair) => pair.join(': ')).join('; ');
 }

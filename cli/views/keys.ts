@@ -1,32 +1,28 @@
-/** How login keys look to people and to programs. A password's hash is never shown. */
-import type { LoginKey } from '../../db/control/keys.js';
+/** Login keys, for people and as JSON. */
 import { formatTime, isoTime } from '../../operations/format.js';
-import { stateOfKey } from '../../operations/keyterms.js';
-import type { AddedKey } from '../../operations/loginkeys.js';
+import type { AddedKey, LoginKeyView } from '../../operations/loginkeys.js';
 import { type ListView, renderRecord } from '../output.js';
 
-export function keyList(org: string, now: number): ListView<LoginKey> {
+export function keyList(org: string): ListView<LoginKeyView> {
   return {
     columns: [
       { title: 'FINGERPRINT', cell: (key) => key.fingerprint },
       { title: 'TYPE', cell: describeType },
       { title: 'LABEL', cell: (key) => key.label },
-      { title: 'STATE', cell: (key) => describeState(key, now) },
+      { title: 'STATE', cell: describeState },
       { title: 'MAY', cell: (key) => describePermission(key.permission) },
       { title: 'EXPIRES', cell: (key) => formatTime(key.expiresAt) },
       { title: 'FROM', cell: (key) => key.sources.join(' ') || 'anywhere' },
       { title: 'LAST USED', cell: (key) => [formatTime(key.lastUsedAt), key.lastUsedFrom ?? ''].join(' ').trim() },
     ],
     empty: `${org} has no keys: add one with "dropslot keys add ${org} FILE".`,
-    toJson: (key) => keyToJson(key, now),
+    toJson: keyToJson,
   };
 }
 
-export function keyToJson(key: LoginKey, now: number): Record<string, unknown> {
-  const { secret: _secret, replacedAt, ...shown } = key;
+export function keyToJson({ replacedAt, ...key }: LoginKeyView): Record<string, unknown> {
   return {
-    ...shown,
-    state: stateOfKey(key, now),
+    ...key,
     notBefore: isoTime(key.notBefore),
     expiresAt: isoTime(key.expiresAt),
     replacedAt: isoTime(replacedAt),
@@ -38,22 +34,21 @@ export function keyToJson(key: LoginKey, now: number): Record<string, unknown> {
 }
 
 export function addedToJson(key: AddedKey): Record<string, unknown> {
-  const { secret: _secret, ...shown } = key;
   return {
-    ...shown,
+    ...key,
     notBefore: isoTime(key.notBefore ?? null),
     expiresAt: isoTime(key.expiresAt),
     createdAt: isoTime(key.createdAt),
   };
 }
 
-export function renderKey(key: LoginKey, now: number): string {
+export function renderKey(key: LoginKeyView): string {
   return renderRecord([
     ['Fingerprint', key.fingerprint],
     ['Type', describeType(key)],
     ['Label', key.label || null],
     ['Note', key.note || null],
-    ['State', describeState(key, now)],
+    ['State', describeState(key)],
     ['May', describePermission(key.permission)],
     ['SHA-1', key.allowsSha1 ? 'allowed, on a compatible port' : null],
     ['From', key.sources.join(', ') || 'anywhere'],
@@ -72,18 +67,17 @@ export function renderKey(key: LoginKey, now: number): string {
   ]);
 }
 
-function describePermission(permission: LoginKey['permission']): string {
+function describePermission(permission: LoginKeyView['permission']): string {
   return permission === 'upload' ? 'upload' : 'upload, read';
 }
 
-function describeType({ kind, algorithm }: LoginKey): string {
+function describeType({ kind, algorithm }: LoginKeyView): string {
   if (kind === 'password') return 'password';
   return kind === 'ca' ? `authority ${algorithm}` : algorithm;
 }
 
-function describeState(key: LoginKey, now: number): string {
-  const state = stateOfKey(key, now);
-  const marks = [state === 'usable' && key.replacedBy !== null ? 'replaced' : '', key.managedBy === null ? '' : 'file'];
+function describeState({ state, replacedBy, managedBy }: LoginKeyView): string {
+  const marks = [state === 'usable' && replacedBy !== null ? 'replaced' : '', managedBy === null ? '' : 'file'];
   const words = marks.filter((mark) => mark !== '');
   return words.length === 0 ? state : `${state} (${words.join(', ')})`;
 }

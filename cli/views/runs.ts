@@ -1,9 +1,15 @@
-/** How runs and what is wrong with files are shown. */
-import type { Run } from '../../db/control/runs.js';
-import { describeCounts, describeRun } from '../../importer/report/summary.js';
-import type { UndoneValue } from '../../importer/run/undo.js';
-import type { Issue, Progress, RunSummary } from '../../importer/types.js';
+/** Runs, the issues of their files and the values of an undo, for people and as JSON. */
 import { formatTime, isoTime } from '../../operations/format.js';
+import type { UndoneValue } from '../../operations/runs.js';
+import {
+  describeOutcome,
+  describeProgress,
+  describeSummary,
+  type Issue,
+  type Progress,
+  type Run,
+  summaryOf,
+} from '../../operations/runsummary.js';
 import { type ListView, renderRecord } from '../output.js';
 
 export const issueList: ListView<Issue> = {
@@ -14,8 +20,8 @@ export const issueList: ListView<Issue> = {
     { title: 'CODE', cell: (issue) => issue.code },
     { title: 'MESSAGE', cell: (issue) => issue.message },
   ],
-  empty: 'Nothing is wrong with the file.',
-  // A plan's row has more than the issue.
+  empty: 'The file has no errors.',
+  // The rows of a plan have more fields than an issue.
   toJson: ({ line, column, severity, code, message, value }) => ({ line, column, severity, code, message, value }),
 };
 
@@ -26,9 +32,9 @@ export const undoneList: ListView<UndoneValue> = {
     { title: 'COLUMN', cell: (value) => value.column },
     { title: 'BEFORE', cell: (value) => value.before ?? '–' },
     { title: 'AFTER', cell: (value) => value.after ?? '–' },
-    { title: 'UNDO', cell: (value) => (value.leftAlone === null ? 'restores it' : `leaves it: ${value.leftAlone}`) },
+    { title: 'UNDO', cell: (value) => (value.leftAlone === null ? 'restore' : `keep: ${value.leftAlone}`) },
   ],
-  empty: 'Nothing would be restored.',
+  empty: 'No value would be restored.',
   toJson: (value) => value,
 };
 
@@ -43,24 +49,15 @@ export const runList: ListView<Run> = {
     { title: 'OPENED', cell: (run) => formatTime(run.openedAt) },
     {
       title: 'FILES',
-      cell: (run) => (summaryOf(run) === null ? '–' : String(summaryOf(run)!.files.length)),
+      cell: (run) => String(summaryOf(run)?.files.length ?? '–'),
       align: 'right',
     },
-    { title: 'USERS', cell: (run) => describeDone(run, 'users') },
-    { title: 'TEAMS', cell: (run) => describeDone(run, 'teams') },
+    { title: 'USERS', cell: (run) => describeOutcome(run, 'users') ?? '–' },
+    { title: 'TEAMS', cell: (run) => describeOutcome(run, 'teams') ?? '–' },
   ],
   empty: 'No run yet.',
   toJson: runToJson,
 };
-
-/** What was counted of a run that is not applied has not happened. */
-function describeDone(run: Run, of: 'users' | 'teams'): string {
-  const summary = summaryOf(run);
-  if (summary === null) return '–';
-  const counts = describeCounts(summary[of]);
-  if (run.state === 'done') return counts;
-  return run.state === 'held' || run.state === 'open' || run.state === 'running' ? `would: ${counts}` : 'not applied';
-}
 
 export function runToJson(run: Run): unknown {
   return {
@@ -73,9 +70,7 @@ export function runToJson(run: Run): unknown {
 }
 
 export function renderRun(run: Run): string {
-  const told = summaryOf(run);
-  // The summary is of the moment when the run was held.
-  const summary = told !== null && run.state === 'superseded' ? { ...told, state: run.state } : told;
+  const summary = summaryOf(run);
   const head = renderRecord([
     ['Run', String(run.id)],
     ['Organization', run.org],
@@ -88,21 +83,13 @@ export function renderRun(run: Run): string {
     ['Progress', run.progress === null ? null : describeProgress(run.progress as Progress)],
     ['Failure', run.failure],
     ['Held', run.hold === null ? null : formatTime(run.hold.at)],
-    ['Whom it would change', run.state === 'held' ? `dropslot runs show ${run.id} --changes` : null],
+    ['Its changes', run.state === 'held' ? `dropslot runs show ${run.id} --changes` : null],
     [
       'Approved',
       run.approval === null
         ? null
-        : `${formatTime(run.approval.at)} by ${run.approval.by}, good until ${formatTime(run.approval.until)}`,
+        : `${formatTime(run.approval.at)} by ${run.approval.by}, valid until ${formatTime(run.approval.until)}`,
     ],
   ]);
-  return summary === null ? head : `${head}\n\n${describeRun(summary).trimEnd()}`;
-}
-
-export function describeProgress({ phase, file, rows }: Progress): string {
-  return [phase, file, rows > 0 ? `${rows} rows` : null].filter((part) => part !== null).join(' · ');
-}
-
-function summaryOf(run: Run): RunSummary | null {
-  return run.summary as RunSummary | null;
+  return summary === null ? head : `${head}\n\n${describeSummary(summary)}`;
 }

@@ -1,8 +1,7 @@
-/** How teams look to people and to programs. */
-import type { TeamAlias } from '../../db/directory/teamaliases.js';
-import type { Team } from '../../db/directory/teams.js';
+/** Teams and their old names, for people and as JSON. */
 import { escapeControl, formatTime, isoTime } from '../../operations/format.js';
-import type { TeamNode } from '../../operations/teams.js';
+import type { TeamAlias } from '../../operations/teamrename.js';
+import type { Team, TeamNode } from '../../operations/teams.js';
 import type { ListView } from '../output.js';
 
 export const aliasList: ListView<TeamAlias> = {

@@ -1,7 +1,7 @@
 /**
- * A consistent copy of everything while the server runs. Sealed files never change, and rows refer to them: so the
- * databases come first, both as of one moment, then every file that they refer to. A file that was removed after that
- * moment is missed; the next pass, with newer databases, has little left to copy and little time to miss anything.
+ * Makes a consistent copy of everything while the server runs. Sealed files never change, and rows refer to them: so it
+ * copies the databases first, both as of one moment, then every file that they refer to. If a file was removed after that
+ * moment, it makes another pass with newer databases, which has few files left to copy.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { dumpPostgres } from './dump.js';
 import { copyPrivate, openTarget, publish, resetIncoming, type Target } from './target.js';
 
 export interface BackupOptions {
-  /** The master key too: whoever gets the backup then opens every file in it. */
+  /** Also copy the master key: anyone who gets the backup can then open every file in it. */
   includeKeys: boolean;
   /** PostgreSQL's own program for the databases. */
   pgDump: string;
@@ -34,7 +34,7 @@ export interface BackupReport {
   sealedBytes: number;
   newFiles: number;
   newBytes: number;
-  /** Files of an earlier backup that nothing refers to any more. */
+  /** Files of an earlier backup that no row refers to any more. */
   removedFiles: number;
   passes: number;
   masterKey: 'included' | 'left out';
@@ -43,53 +43,53 @@ export interface BackupReport {
 }
 
 const mostPasses = 10;
-const tellEveryMs = 2000;
+const progressEveryMs = 2000;
 
 /** @throws OperationError, DatabaseError, KeyError */
-export async function backUp(place: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
-  if (options.includeKeys && !place.secrets.isFile)
-    throw new OperationError('usage', 'the master key is no file here: back it up where it comes from');
-  const target = await openTarget(folder, place.paths.data);
+export async function backUp(workplace: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
+  if (options.includeKeys && !workplace.secrets.isFile)
+    throw new OperationError('usage', 'the master key is not a file on this machine: back it up at its source');
+  const target = await openTarget(folder, workplace.paths.data);
   // A file's header and the key that opens it change together: not while they are copied one after the other.
-  return atKeys(place, async () => {
+  return atKeys(workplace, async () => {
     for (let pass = 1; ; pass++) {
-      const { copied, missed, wrong, superfluous } = await copyOnce(place, target, options);
+      const { copied, missed, wrong, superfluous } = await copyOnce(workplace, target, options);
       if (missed > 0) {
-        options.onProgress(`${missed} files were removed meanwhile: once more, with the databases of now`);
+        options.onProgress(`${missed} files were removed meanwhile: copying again with newer databases`);
         if (pass < mostPasses) continue;
         throw new OperationError('failed', `files were removed in each of ${mostPasses} passes: try again later`);
       }
       const { files, sealedBytes, newFiles, newBytes } = copied;
-      const masterKey = await copyKeys(place, target, options);
+      const masterKey = await copyKeys(workplace, target, options);
       const made = { folder: target.paths.data, files, sealedBytes, masterKey };
-      await publish(target, { ...made, at: new Date(place.now()).toISOString(), wrong });
+      await publish(target, { ...made, at: new Date(workplace.now()).toISOString(), wrong });
       for (const path of superfluous) await rm(path, { force: true });
-      const event = { at: place.now(), org: null, actor: place.actor, action: 'backup.made' };
-      await recordAudit(place.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
+      const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.made' };
+      await recordAudit(workplace.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
       return { ...made, newFiles, newBytes, removedFiles: superfluous.length, passes: pass, wrong };
     }
   });
 }
 
-async function copyOnce(place: Workplace, target: Target, options: BackupOptions) {
+async function copyOnce(workplace: Workplace, target: Target, options: BackupOptions) {
   await resetIncoming(target);
   options.onProgress('copying the databases');
-  const snapshot = await takeSnapshot(place, target, options);
+  const snapshot = await takeSnapshot(workplace, target, options);
   try {
     const reports: Wanted[] = await listUnsettledReports({
       control: { read: snapshot.control },
       directory: { read: snapshot.directory },
     });
     const copied = await copyBlobs(listWanted(snapshot.control, reports), {
-      from: place.paths,
+      from: workplace.paths,
       to: target.paths,
-      identityOf: openIdentities(place, snapshot),
-      onProgress: teller(place, options),
+      identityOf: openIdentities(workplace, snapshot),
+      onProgress: throttle(workplace, options),
     });
     const wrong = copied.damaged.map(({ blob, fault }) => `${blob.id} of ${blob.org}: ${fault}`);
     let missed = 0;
     for (const blob of copied.gone) {
-      const isLost = await isBlobLive(place.control.read, blob.id);
+      const isLost = await isBlobLive(workplace.control.read, blob.id);
       if (isLost) wrong.push(`${blob.id} of ${blob.org}: the sealed file is missing`);
       else missed++;
     }
@@ -99,8 +99,8 @@ async function copyOnce(place: Workplace, target: Target, options: BackupOptions
   }
 }
 
-async function takeSnapshot(place: Workplace, target: Target, { pgDump }: BackupOptions): Promise<Snapshot> {
-  const { settings, paths, control, directory } = place;
+async function takeSnapshot(workplace: Workplace, target: Target, { pgDump }: BackupOptions): Promise<Snapshot> {
+  const { settings, paths, control, directory } = workplace;
   if (control.dialect === 'sqlite') return copySqlite(settings, paths, target.incoming.data, target.incoming);
   const snapshot = await openPostgresSnapshot(control, directory);
   try {
@@ -126,12 +126,12 @@ async function copyKeys(
 }
 
 /** Each organization's is opened once, as the snapshot has it. */
-function openIdentities(place: Workplace, snapshot: Snapshot): (org: string) => Promise<string | null> {
+function openIdentities(workplace: Workplace, snapshot: Snapshot): (org: string) => Promise<string | null> {
   const opened = new Map<string, Promise<string | null>>();
   const open = async (id: string) => {
     const org = await findOrg(snapshot.control, id);
     if (org === null) return null;
-    return place.identity(org).catch((error) => {
+    return workplace.identity(org).catch((error) => {
       if (error instanceof KeyError) return null;
       throw error;
     });
@@ -142,11 +142,11 @@ function openIdentities(place: Workplace, snapshot: Snapshot): (org: string) => 
   };
 }
 
-function teller(place: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
-  let told = place.now();
+function throttle(workplace: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
+  let last = workplace.now();
   return ({ files, sealedBytes, newFiles }) => {
-    if (place.now() - told < tellEveryMs) return;
-    told = place.now();
+    if (workplace.now() - last < progressEveryMs) return;
+    last = workplace.now();
     onProgress(`${files} files, ${formatBytes(sealedBytes)}; ${newFiles} of them new`);
   };
 }

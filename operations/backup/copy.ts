@@ -21,7 +21,7 @@ export type Wanted = Pick<BlobRow, 'id' | 'org' | 'size' | 'sha256' | 'sealedSiz
 export interface Copied {
   files: number;
   sealedBytes: number;
-  /** Of these, copied now; the others were there. */
+  /** Of these, copied now; an earlier backup copied the others. */
   newFiles: number;
   newBytes: number;
   /** Ids whose files are gone. */
@@ -53,7 +53,7 @@ export async function copyBlobs(wanted: AsyncIterable<Wanted>, job: CopyJob): Pr
   return copied;
 }
 
-/** Every blob whose bytes must be there by the snapshot, then those that `more` names. */
+/** The blobs of `more`, then every blob that the snapshot refers to. */
 export async function* listWanted(control: Queryable, more: readonly Wanted[]): AsyncGenerator<Wanted> {
   yield* more;
   for (let after: string | null = null; ; ) {
@@ -88,8 +88,8 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
   }
   copied.files++;
   copied.sealedBytes += source.size;
-  const there = await look(to);
-  if (there?.size === source.size && Math.abs(there.mtimeMs - source.mtimeMs) < sameTimeMs) return;
+  const existing = await look(to);
+  if (existing?.size === source.size && Math.abs(existing.mtimeMs - source.mtimeMs) < sameTimeMs) return;
   const temporary = `${to}.new`;
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   await rm(temporary, { force: true });
@@ -114,7 +114,7 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
 }
 
 function compareSize({ sealedSize }: Wanted, found: number): string | null {
-  return found === sealedSize ? null : `it has ${found} bytes, and ${sealedSize} were written`;
+  return found === sealedSize ? null : `it has ${found} bytes instead of ${sealedSize}`;
 }
 
 /** null: no such file. */

@@ -1,4 +1,4 @@
-/** PostgreSQL's databases in a backup: `pg_dump`, of the very moment that the sealed files are copied for. */
+/** Dumps PostgreSQL's schemas with `pg_dump`, of the snapshot that the sealed files are copied for. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { childEnvironment } from '../../config/environment.js';
@@ -8,31 +8,31 @@ import { syncFile } from './target.js';
 
 /** @throws OperationError `failed` with what pg_dump said, `unavailable` when it can't be run */
 export async function dumpPostgres(program: string, url: string, snapshot: string, file: string): Promise<void> {
-  // Arguments are seen by everybody on this machine.
-  const { password, place } = splitPassword(url);
+  // Every user of this machine can see the arguments of a process.
+  const { password, target } = splitPassword(url);
   const schemas = [controlSchema, directorySchema].map((schema) => `--schema=${schema}`);
-  const args = ['--format=custom', ...schemas, `--snapshot=${snapshot}`, `--file=${file}`, `--dbname=${place}`];
-  const child = spawn(program, args, {
+  const args = ['--format=custom', ...schemas, `--snapshot=${snapshot}`, `--file=${file}`, `--dbname=${target}`];
+  const dump = spawn(program, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: childEnvironment(password === '' ? {} : { PGPASSWORD: password }),
   });
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  dump.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2000);
   });
-  const [code] = (await once(child, 'close').catch((cause: Error) => {
+  const [code] = (await once(dump, 'close').catch((cause: Error) => {
     throw new OperationError(
       'unavailable',
-      `${program} can't be run (${cause.message}): install PostgreSQL's client programs, or name it with --pg-dump`,
+      `can't run ${program} (${cause.message}): install PostgreSQL's client programs, or name pg_dump with --pg-dump`,
     );
   })) as [number | null];
   if (code !== 0) throw new OperationError('failed', `${program} failed: ${said.trim().split('\n').at(-1)}`);
   await syncFile(file);
 }
 
-function splitPassword(url: string): { place: string; password: string } {
+function splitPassword(url: string): { target: string; password: string } {
   const parsed = new URL(url);
   const password = decodeURIComponent(parsed.password);
   parsed.password = '';
-  return { place: parsed.href, password };
+  return { target: parsed.href, password };
 }

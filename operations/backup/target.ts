@@ -1,4 +1,4 @@
-/** The folder of a backup: laid out as a data folder, with a marker in it as long as it is none. */
+/** The folder of a backup: laid out like a data folder; a marker file in it says that the backup is incomplete. */
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
@@ -8,30 +8,30 @@ import { OperationError } from '../error.js';
 
 export interface Target {
   paths: Paths;
-  /** Where databases are copied to, until all that they refer to is there. */
+  /** Databases are copied here until every file that they refer to is copied. */
   incoming: Paths;
-  /** `pg_dump`'s, in either folder. */
+  /** Name of `pg_dump`'s file, in either folder. */
   dump: string;
 }
 
 const marker = 'INCOMPLETE';
-const note = `This folder is no backup yet, or its last one was cut off half way. Run "dropslot backup" again.\n`;
-/** What was backed up, and when; its presence tells a backup from any other folder. */
+const note = `This folder holds no complete backup yet. Run "dropslot backup" again.\n`;
+/** Describes the backup and its time; only the folder of a backup has it. */
 const description = 'backup.json';
 const dumpName = 'database.dump';
 
 /**
- * Makes the folder, or takes up an earlier backup in it, which stays whole until `publish`.
- * @throws OperationError `refused` for a folder of something else, `usage` for one inside the data folder or around it
+ * Makes the folder, or opens that of an earlier backup, which is not changed until `publish`.
+ * @throws OperationError `refused` for a folder with other files; `usage` for one inside the data folder, or around it
  */
 export async function openTarget(folder: string, data: string): Promise<Target> {
   const root = resolve(folder);
   if (isWithin(root, data) || isWithin(data, root))
-    throw new OperationError('usage', `${root} and the data folder ${data} lie in one another: name another folder`);
+    throw new OperationError('usage', `${root} contains the data folder ${data}, or is inside it: name another folder`);
   await mkdir(root, { recursive: true, mode: 0o700 });
   const names = await readdir(root);
   if (names.length > 0 && !names.includes(marker) && !names.includes(description))
-    throw new OperationError('refused', `${root} is not empty, and no backup of Dropslot: name another folder`);
+    throw new OperationError('refused', `${root} is not empty and is not a backup of Dropslot: name another folder`);
   await chmod(root, 0o700);
   if (!names.includes(description)) await writeSynced(join(root, marker), note);
   const incoming = join(root, 'incoming');
@@ -47,7 +47,7 @@ export async function resetIncoming({ incoming }: Target): Promise<void> {
   await mkdir(incoming.data, { mode: 0o700 });
 }
 
-/** Puts the databases in their place; everything they refer to is there. */
+/** Replaces the databases of an earlier backup; every file that they refer to is copied. */
 export async function publish(target: Target, manifest: Record<string, unknown>): Promise<void> {
   const { paths, incoming, dump } = target;
   await writeSynced(join(paths.data, marker), note);
@@ -56,7 +56,7 @@ export async function publish(target: Target, manifest: Record<string, unknown>)
     [incoming.directory, paths.directory],
     [join(incoming.data, dump), join(paths.data, dump)],
   ] as const) {
-    // A log that somebody's look at the older copy has left would be taken for the new one's.
+    // SQLite would apply a write-ahead log of the older copy to the new one.
     for (const side of ['-wal', '-shm']) await rm(`${to}${side}`, { force: true });
     if (!existsSync(from)) continue;
     await chmod(from, 0o600);

@@ -29,7 +29,7 @@ interface Tally {
 
 /** `files` and `sealedBytes` count what is there, of the right size. */
 export async function examineBlobs(
-  place: Workplace,
+  workplace: Workplace,
 ): Promise<{ findings: Finding[]; files: number; sealedBytes: number }> {
   const tally: Tally = { files: 0, sealedBytes: 0, missing: [], damaged: [], leftOver: [], strange: [] };
   let prefix = '';
@@ -37,22 +37,23 @@ export async function examineBlobs(
   const seen = new Set<string>();
   // Ids come in order, so that what is known of one folder of the store is all that has to be remembered.
   const closeFolder = async () => {
-    if (prefix !== '') await examineFolder(place, prefix, known, tally);
+    if (prefix !== '') await examineFolder(workplace, prefix, known, tally);
     known = new Set();
   };
-  for await (const blob of walkLiveBlobs(place)) {
+  for await (const blob of walkLiveBlobs(workplace)) {
     if (!blob.id.startsWith(prefix) || prefix === '') {
       await closeFolder();
       prefix = blob.id.slice(0, 2);
       seen.add(prefix);
     }
     known.add(blob.id);
-    await examineBlob(place, blob, tally);
+    await examineBlob(workplace, blob, tally);
   }
   await closeFolder();
-  const folders = existsSync(place.paths.blobs) ? await readdir(place.paths.blobs) : [];
-  for (const folder of folders.filter((name) => !seen.has(name))) await examineFolder(place, folder, new Set(), tally);
-  return { findings: await describe(place, tally), files: tally.files, sealedBytes: tally.sealedBytes };
+  const folders = existsSync(workplace.paths.blobs) ? await readdir(workplace.paths.blobs) : [];
+  for (const folder of folders.filter((name) => !seen.has(name)))
+    await examineFolder(workplace, folder, new Set(), tally);
+  return { findings: await describe(workplace, tally), files: tally.files, sealedBytes: tally.sealedBytes };
 }
 
 /** Every blob whose bytes must be there, in the order of the ids. */
@@ -66,14 +67,14 @@ export async function* walkLiveBlobs({ control }: Pick<Workplace, 'control'>): A
 }
 
 /** The row says that the file must be there, of this size. */
-async function examineBlob(place: Workplace, blob: BlobRow, tally: Tally): Promise<void> {
-  const path = blobPath(place.paths, blob.id);
+async function examineBlob(workplace: Workplace, blob: BlobRow, tally: Tally): Promise<void> {
+  const path = blobPath(workplace.paths, blob.id);
   const found = await sizeOf(path);
   // Between the new header of a file that is rewrapped and its record only the plain size is known.
   if (found === blob.sealedSize || (found !== null && (await fitsPlainSize(path, blob.size)))) {
     tally.files++;
     tally.sealedBytes += found;
-  } else if (await isBlobLive(place.control.read, blob.id)) {
+  } else if (await isBlobLive(workplace.control.read, blob.id)) {
     // Asked again, since a client may have removed the file after its row was read.
     (found === null ? tally.missing : tally.damaged).push(`${blob.id} of ${blob.org}`);
   }
@@ -81,16 +82,16 @@ async function examineBlob(place: Workplace, blob: BlobRow, tally: Tally): Promi
 
 /** Files that no row needs: what a crash left between removing a name and removing its bytes. */
 async function examineFolder(
-  place: Workplace,
+  workplace: Workplace,
   folder: string,
   known: ReadonlySet<string>,
   tally: Tally,
 ): Promise<void> {
-  const path = join(place.paths.blobs, folder);
+  const path = join(workplace.paths.blobs, folder);
   for (const name of await readdir(path).catch(() => [])) {
     if (known.has(name)) continue;
     const { mtimeMs } = await stat(join(path, name)).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-    if (place.now() - mtimeMs <= settledMs || (await isBlobLive(place.control.read, name))) continue;
+    if (workplace.now() - mtimeMs <= settledMs || (await isBlobLive(workplace.control.read, name))) continue;
     if (/^[0-9a-f]{32}$/.test(name) && name.startsWith(folder)) tally.leftOver.push(name);
     else tally.strange.push(join(path, name));
   }
@@ -106,9 +107,9 @@ async function sizeOf(path: string): Promise<number | null> {
   }
 }
 
-async function describe(place: Workplace, tally: Tally): Promise<Finding[]> {
+async function describe(workplace: Workplace, tally: Tally): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const report = reporter(findings, 'blobs', place.paths.blobs);
+  const report = reporter(findings, 'blobs', workplace.paths.blobs);
   report('ok', `sealed files whose size is right: ${tally.files}, ${formatBytes(tally.sealedBytes)}`);
   const list = (level: 'warning' | 'wrong', ids: string[], what: string, mend?: (ids: string[]) => Mend) => {
     for (const id of ids.slice(0, listedFindings)) report(level, `${id}: ${what}`, mend?.([id]));
@@ -118,10 +119,10 @@ async function describe(place: Workplace, tally: Tally): Promise<Finding[]> {
   list('wrong', tally.missing, 'the sealed file is missing: restore it from the backup');
   list('wrong', tally.damaged, 'the sealed file has another size than when it was written: restore it from the backup');
   // Read after the files: a run that is settled meanwhile has rows for its reports then.
-  const kept = new Set((await listUnsettledReports(place)).map(({ id }) => id));
+  const kept = new Set((await listUnsettledReports(workplace)).map(({ id }) => id));
   const leftOver = tally.leftOver.filter((id) => !kept.has(id));
   list('warning', leftOver, 'nothing refers to this sealed file any more: it may be removed', (ids) =>
-    removal(place, ids),
+    removal(workplace, ids),
   );
   list('warning', tally.strange, 'this is no sealed file of Dropslot: it does not belong here');
   return findings;

@@ -10,9 +10,9 @@ const pageSize = 500;
 /** More of one kind are counted, not listed. */
 const listedUploads = 20;
 
-export async function examineDatabases(place: Workplace): Promise<Finding[]> {
+export async function examineDatabases(workplace: Workplace): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const { control, directory, paths } = place;
+  const { control, directory, paths } = workplace;
   for (const [db, file] of [
     [control, paths.control],
     [directory, paths.directory],
@@ -23,14 +23,14 @@ export async function examineDatabases(place: Workplace): Promise<Finding[]> {
     if (complaints.length === 0) report('ok', 'every page is what it should be');
     for (const complaint of complaints) report('wrong', `damaged: ${complaint}; restore it from the backup`);
   }
-  await compareImports(place, findings);
-  await examineAudit(place, findings);
+  await compareImports(workplace, findings);
+  await examineAudit(workplace, findings);
   return findings;
 }
 
-async function examineAudit(place: Workplace, findings: Finding[]): Promise<void> {
+async function examineAudit(workplace: Workplace, findings: Finding[]): Promise<void> {
   const report = reporter(findings, 'audit', 'audit trail');
-  const { head, flaws, flawCount } = await proveAudit(place, null);
+  const { head, flaws, flawCount } = await proveAudit(workplace, null);
   const [first] = flaws;
   if (first === undefined) return report('ok', `${head.count} records, chained without a gap`);
   const where = first.seq === null ? '' : `record ${first.seq}: `;

@@ -34,9 +34,9 @@ export async function examine(
   options: ExamineOptions = {},
 ): Promise<Finding[]> {
   const where = settings.database === 'sqlite' ? settings.data : 'PostgreSQL';
-  let place: Workplace;
+  let workplace: Workplace;
   try {
-    place = await open(settings);
+    workplace = await open(settings);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     return [{ level: 'wrong', check: 'databases', subject: where, message: error.message }];
@@ -48,16 +48,19 @@ export async function examine(
       subject: where,
       message: 'both databases open, with the schema of this version',
     };
-    const findings = [opened, ...(await examineOpened({ ...place, now: options.now ?? place.now }, where, options))];
+    const findings = [
+      opened,
+      ...(await examineOpened({ ...workplace, now: options.now ?? workplace.now }, where, options)),
+    ];
     const mendable = findings.filter((finding) => finding.mend !== undefined);
-    if (mendable.length > 0 && (await options.mayMend?.(mendable)) === true) await mendAll(place, mendable);
+    if (mendable.length > 0 && (await options.mayMend?.(mendable)) === true) await mendAll(workplace, mendable);
     return findings;
   } finally {
-    await place.close();
+    await workplace.close();
   }
 }
 
-async function examineOpened(place: Workplace, where: string, options: ExamineOptions): Promise<Finding[]> {
+async function examineOpened(workplace: Workplace, where: string, options: ExamineOptions): Promise<Finding[]> {
   const findings: Finding[] = [];
   // A database with a damaged page answers some questions: whatever can be examined is.
   const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
@@ -72,37 +75,37 @@ async function examineOpened(place: Workplace, where: string, options: ExamineOp
     }
   };
   const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
-  if (options.deep === true) await gather(() => examineDatabases(place));
-  const orgs = (await attempt(() => listOrgs(place.control.read))) ?? [];
-  const { findings: ofMaster, master } = await examineMasterKey(place);
+  if (options.deep === true) await gather(() => examineDatabases(workplace));
+  const orgs = (await attempt(() => listOrgs(workplace.control.read))) ?? [];
+  const { findings: ofMaster, master } = await examineMasterKey(workplace);
   findings.push(...ofMaster);
-  await gather(() => examineHostKeys(place));
-  await gather(() => examineTransport(place));
-  await gather(() => examineKeyFolder(place));
-  await gather(() => examinePrivateFiles(place));
+  await gather(() => examineHostKeys(workplace));
+  await gather(() => examineTransport(workplace));
+  await gather(() => examineKeyFolder(workplace));
+  await gather(() => examinePrivateFiles(workplace));
   const extent = await attempt(async () => {
-    const { findings: ofBlobs, ...found } = await examineBlobs(place);
+    const { findings: ofBlobs, ...found } = await examineBlobs(workplace);
     findings.push(...ofBlobs);
     return found;
   });
   if (options.deep === true && extent !== null)
-    await gather(() => examineSeals(place, extent, options.onProgress ?? (() => {})));
-  await gather(() => examinePartials(place));
-  for (const org of orgs) await gather(() => examineOrg(place, org, master));
-  await gather(() => examineStrays(place, new Set(orgs.map((org) => org.id))));
-  findings.push(await examineDisk(place));
+    await gather(() => examineSeals(workplace, extent, options.onProgress ?? (() => {})));
+  await gather(() => examinePartials(workplace));
+  for (const org of orgs) await gather(() => examineOrg(workplace, org, master));
+  await gather(() => examineStrays(workplace, new Set(orgs.map((org) => org.id))));
+  findings.push(await examineDisk(workplace));
   return findings;
 }
 
 /** Turns each finding into what it is now; one that resists stays, with the reason. */
-async function mendAll(place: Workplace, mendable: readonly Finding[]): Promise<void> {
+async function mendAll(workplace: Workplace, mendable: readonly Finding[]): Promise<void> {
   for (const finding of mendable) {
     try {
       await finding.mend!.act();
-      await recordAudit(place.control.write, {
-        at: place.now(),
+      await recordAudit(workplace.control.write, {
+        at: workplace.now(),
         org: null,
-        actor: place.actor,
+        actor: workplace.actor,
         action: 'doctor.mended',
         subject: finding.subject,
         detail: { what: finding.mend!.what },
@@ -116,9 +119,9 @@ async function mendAll(place: Workplace, mendable: readonly Finding[]): Promise<
 }
 
 /** Two files can be restored from backups of different days. */
-async function examineStrays(place: Workplace, known: ReadonlySet<string>): Promise<Finding[]> {
+async function examineStrays(workplace: Workplace, known: ReadonlySet<string>): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const id of await listDirectories(place.directory.read)) {
+  for (const id of await listDirectories(workplace.directory.read)) {
     if (known.has(id)) continue;
     reporter(
       findings,

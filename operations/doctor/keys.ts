@@ -17,17 +17,19 @@ const dayMs = 24 * 60 * 60 * 1000;
 const longestRotationMs = 90 * dayMs;
 
 /** `master` is null where it can't be used. */
-export async function examineMasterKey(place: Workplace): Promise<{ findings: Finding[]; master: MasterKey | null }> {
-  const { paths } = place;
+export async function examineMasterKey(
+  workplace: Workplace,
+): Promise<{ findings: Finding[]; master: MasterKey | null }> {
+  const { paths } = workplace;
   const findings: Finding[] = [];
   const report = reporter(findings, 'master_key', paths.masterKey);
   let master: MasterKey | null = null;
   try {
-    master = await place.master();
+    master = await workplace.master();
     report('ok', `opens ${master.recipient}`);
     if (master.identity.includes('\n'))
       report('warning', 'holds older keys beside the new one: finish with "dropslot identity rotate-master"');
-    if (place.secrets.isFile) checkMasterFile(paths, report);
+    if (workplace.secrets.isFile) checkMasterFile(paths, report);
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
     if (error.code !== 'withheld') report('wrong', error.message);

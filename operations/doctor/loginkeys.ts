@@ -14,9 +14,9 @@ type Report = ReturnType<typeof reporter>;
 
 const soonMs = 30 * 24 * 60 * 60 * 1000;
 
-export async function examineLoginKeys(place: Workplace, org: Org, report: Report): Promise<void> {
-  const now = place.now();
-  const keys = await listLoginKeys(place.control.read, org.id);
+export async function examineLoginKeys(workplace: Workplace, org: Org, report: Report): Promise<void> {
+  const now = workplace.now();
+  const keys = await listLoginKeys(workplace.control.read, org.id);
   const usable = keys.filter((key) => stateOfKey(key, now) === 'usable');
   if (usable.length === 0) report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
   for (const remark of remarkKeys(keys, now)) report('warning', remark.replace(/\.$/, ''));
@@ -30,8 +30,8 @@ export async function examineLoginKeys(place: Workplace, org: Org, report: Repor
 }
 
 /** What the server would say and do, without doing it. Nothing where there is no such folder, and no need of one. */
-export async function examineKeyFolder(place: Workplace): Promise<Finding[]> {
-  const { control, paths, now, settings } = place;
+export async function examineKeyFolder(workplace: Workplace): Promise<Finding[]> {
+  const { control, paths, now, settings } = workplace;
   const findings: Finding[] = [];
   if (settings.role === 'import') return findings;
   const zones = new Map((await listOrgs(control.read)).map((org) => [org.id, org.timeZone]));

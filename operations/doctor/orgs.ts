@@ -24,19 +24,19 @@ const queueOverdueMs = 25 * hourMs;
 const runOverdueMs = hourMs;
 
 /** `master` null: it can't be used, which is said elsewhere. */
-export async function examineOrg(place: Workplace, org: Org, master: MasterKey | null): Promise<Finding[]> {
+export async function examineOrg(workplace: Workplace, org: Org, master: MasterKey | null): Promise<Finding[]> {
   const findings: Finding[] = [];
   const report = reporter(findings, 'organization', org.id);
   if (master !== null) await examineIdentity(org, master, report);
-  await examineRotation(place, org, report);
-  await examineOwner(place, org, report);
-  if (org.enabled && !hasSftp(place.settings, org.plan))
+  await examineRotation(workplace, org, report);
+  await examineOwner(workplace, org, report);
+  if (org.enabled && !hasSftp(workplace.settings, org.plan))
     report('warning', `it is enabled, and its plan "${org.plan}" has no SFTP door: nobody logs in`);
-  if (org.enabled) await examineLoginKeys(place, org, report);
-  if (org.enabled) await examineQueue(place, org, report);
-  for (const alarm of await listOpenAlarms(place.control.read, org.id))
+  if (org.enabled) await examineLoginKeys(workplace, org, report);
+  if (org.enabled) await examineQueue(workplace, org, report);
+  for (const alarm of await listOpenAlarms(workplace.control.read, org.id))
     report('warning', describeAlarm(alarm, org.timeZone));
-  await examineRuns(place, org, report);
+  await examineRuns(workplace, org, report);
   if (findings.length === 0) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
   return findings;
 }
@@ -60,8 +60,8 @@ async function examineRotation({ control }: Workplace, org: Org, report: Report)
   if (lost > 0) report('warning', `its identity was destroyed: nothing opens ${lost} of its files any more`);
 }
 
-async function examineOwner(place: Workplace, org: Org, report: Report): Promise<void> {
-  const owner = await findUser(place.directory.read, org.id, emailKey(org.ownerEmail));
+async function examineOwner(workplace: Workplace, org: Org, report: Report): Promise<void> {
+  const owner = await findUser(workplace.directory.read, org.id, emailKey(org.ownerEmail));
   if (owner === null)
     report(
       'wrong',
@@ -71,16 +71,16 @@ async function examineOwner(place: Workplace, org: Org, report: Report): Promise
     report('warning', `its owner is ${owner.status === 'active' ? 'no admin' : 'deactivated'}`);
 }
 
-async function examineQueue(place: Workplace, org: Org, report: Report): Promise<void> {
-  if ((await findHeldRun(place.control.read, org.id)) !== null) return;
-  const [oldest] = await listQueue(place.control.read, org.id);
-  if (oldest?.queuedAt != null && place.now() - oldest.queuedAt > queueOverdueMs)
+async function examineQueue(workplace: Workplace, org: Org, report: Report): Promise<void> {
+  if ((await findHeldRun(workplace.control.read, org.id)) !== null) return;
+  const [oldest] = await listQueue(workplace.control.read, org.id);
+  if (oldest?.queuedAt != null && workplace.now() - oldest.queuedAt > queueOverdueMs)
     report('wrong', `files wait since ${formatTime(oldest.queuedAt)}: no slot came, is "dropslot serve" running?`);
 }
 
-async function examineRuns(place: Workplace, org: Org, report: Report): Promise<void> {
-  const now = place.now();
-  const runs = await listRuns(place.control.read, org.id, 20);
+async function examineRuns(workplace: Workplace, org: Org, report: Report): Promise<void> {
+  const now = workplace.now();
+  const runs = await listRuns(workplace.control.read, org.id, 20);
   const last = runs.find((run) => run.state === 'done' || run.state === 'failed');
   if (last?.state === 'failed') report('wrong', `run ${last.id} failed: ${last.failure}`);
   for (const run of runs) {

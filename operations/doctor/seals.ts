@@ -27,30 +27,30 @@ export interface Extent {
 
 /** One sealed file at a time, a few chunks of it in memory. */
 export async function examineSeals(
-  place: Workplace,
+  workplace: Workplace,
   extent: Extent,
   onProgress: (text: string) => void,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const report = reporter(findings, 'blobs', place.paths.blobs);
+  const report = reporter(findings, 'blobs', workplace.paths.blobs);
   const identities = new Map<string, string | null>();
-  for (const org of await listOrgs(place.control.read)) identities.set(org.id, await openIdentity(place, org));
+  for (const org of await listOrgs(workplace.control.read)) identities.set(org.id, await openIdentity(workplace, org));
   const closed = new Map<string, number>();
-  let [files, bytes, damaged, told] = [0, 0, 0, place.now()];
-  for await (const blob of walkSealed(place)) {
+  let [files, bytes, damaged, told] = [0, 0, 0, workplace.now()];
+  for await (const blob of walkSealed(workplace)) {
     const identity = identities.get(blob.org) ?? null;
     if (identity === null) {
       closed.set(blob.org, (closed.get(blob.org) ?? 0) + 1);
       continue;
     }
-    const found = await examineSeal(place, blob, identity);
+    const found = await examineSeal(workplace, blob, identity);
     if (found === 'whole') files++;
     else if (found === 'lost') closed.set(blob.org, (closed.get(blob.org) ?? 0) + 1);
     else if (++damaged <= listedFindings)
       report('wrong', `${blob.id} of ${blob.org}: ${found.fault}; restore it from the backup`);
     bytes += blob.sealedSize;
-    if (place.now() - told < tellEveryMs) continue;
-    told = place.now();
+    if (workplace.now() - told < tellEveryMs) continue;
+    told = workplace.now();
     onProgress(`opened ${files} of ${extent.files} files, ${formatBytes(bytes)} of ${formatBytes(extent.sealedBytes)}`);
   }
   if (damaged > listedFindings) report('wrong', `and ${damaged - listedFindings} more damaged files`);
@@ -82,36 +82,36 @@ export async function verifySeal(
   }
 }
 
-async function* walkSealed(place: Workplace): AsyncGenerator<Sealed> {
-  yield* await listUnsettledReports(place);
-  yield* walkLiveBlobs(place);
+async function* walkSealed(workplace: Workplace): AsyncGenerator<Sealed> {
+  yield* await listUnsettledReports(workplace);
+  yield* walkLiveBlobs(workplace);
 }
 
 /** Asked again before it is told: beside a running server a file may be removed, or given a new header, meanwhile. */
 async function examineSeal(
-  place: Workplace,
+  workplace: Workplace,
   blob: Sealed,
   identity: string,
 ): Promise<'whole' | 'lost' | { fault: string }> {
-  const first = await verifySeal(place.paths, blob, identity);
-  if (first === null || !(await isNeeded(place, blob.id))) return 'whole';
-  const org = await place.org(blob.org);
-  const again = await openIdentity(place, org);
-  const fault = again === null ? first : await verifySeal(place.paths, blob, again);
+  const first = await verifySeal(workplace.paths, blob, identity);
+  if (first === null || !(await isNeeded(workplace, blob.id))) return 'whole';
+  const org = await workplace.org(blob.org);
+  const again = await openIdentity(workplace, org);
+  const fault = again === null ? first : await verifySeal(workplace.paths, blob, again);
   if (fault === null) return 'whole';
   // What was sealed to an identity that was destroyed is not damaged; nothing brings it back.
   return blob.sealedTo != null && !keyIdsOf(org).includes(blob.sealedTo) ? 'lost' : { fault };
 }
 
-async function isNeeded(place: Workplace, id: string): Promise<boolean> {
-  if ((await listUnsettledReports(place)).some((report) => report.id === id)) return true;
-  return isBlobLive(place.control.read, id);
+async function isNeeded(workplace: Workplace, id: string): Promise<boolean> {
+  if ((await listUnsettledReports(workplace)).some((report) => report.id === id)) return true;
+  return isBlobLive(workplace.control.read, id);
 }
 
 /** null: it was destroyed, or this machine has no master key; both are said where keys are checked. */
-async function openIdentity(place: Workplace, org: Org): Promise<string | null> {
+async function openIdentity(workplace: Workplace, org: Org): Promise<string | null> {
   try {
-    return await place.identity(org);
+    return await workplace.identity(org);
   } catch (error) {
     if (error instanceof KeyError) return null;
     throw error;

@@ -8,7 +8,7 @@ import { createProgram } from '../../cli/program.js';
 
 const all = await loadGroups();
 const unused = () => assert.fail('help and versions start nothing');
-const app: App = { serve: unused, runSubsystem: unused, openWorkplace: unused };
+const app: App = { version: '0.0.0', serve: unused, runSubsystem: unused, openWorkplace: unused };
 
 function helpOf(command: Command): string {
   let text = '';

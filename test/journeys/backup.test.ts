@@ -45,7 +45,7 @@ test('what was acknowledged before the backup is imported once by the restored s
   isOver = true;
   await uploading;
   assert.equal(report.code, 0, report.stderr);
-  assert.match(report.stderr, /The master key is not in it/);
+  assert.match(report.stderr, /The backup does not include the master key/);
   await client.end();
   await server.stop('SIGKILL');
   rmSync(lost, { recursive: true });

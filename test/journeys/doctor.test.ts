@@ -27,12 +27,12 @@ test('examines in depth, mends when it is told to, and exits with 1 on what is l
   const told = await runDropslot(['doctor'], { data });
   assert.equal(told.code, 1);
   assert.match(told.stdout, /WRONG {4}.*keys: others may read it \(mode 755\): chmod 700/);
-  assert.match(told.stderr, /"dropslot doctor --mend" can mend 2 of them/);
+  assert.match(told.stderr, /"dropslot doctor --mend" can repair 2 of them/);
   const unasked = await runDropslot(['doctor', '--mend'], { data });
   assert.equal(unasked.code, 4);
   assert.ok(existsSync(orphan));
   const mended = await runDropslot(['doctor', '--mend', '--yes'], { data });
   assert.equal(mended.code, 0, mended.stderr);
-  assert.match(mended.stdout, /2 things mended\.$/m);
+  assert.match(mended.stdout, /2 problems repaired\.$/m);
   assert.ok(!existsSync(orphan));
 });

@@ -34,7 +34,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   );
   assert.equal((await run('orgs', 'set', 'acme', 'aliases=Boss=Manager; boss=User Name')).code, 2);
   const nowhere = await run('check', 'acme', join(data, 'no.csv'));
-  assert.deepEqual([nowhere.code, /there is no file/.test(nowhere.stderr)], [3, true]);
+  assert.deepEqual([nowhere.code, /does not exist/.test(nowhere.stderr)], [3, true]);
   const shown = (await run('orgs', 'show', 'acme')).stdout;
   assert.match(shown, /Work Email=User Email; Boss=Manager Email[\s\S]*windows-1252/);
   const server = await startServe(t, { data });
@@ -67,7 +67,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.match(held.stdout, /HELD: nothing is applied[\s\S]*would deactivate 12 of 13 active users/);
   const [latest] = await ask<Run[]>('runs', 'list', 'acme');
   const again = await run('import', 'acme');
-  assert.match(again.stderr, new RegExp(`run ${latest!.id} of acme is held, and comes first`));
+  assert.match(again.stderr, new RegExp(`run ${latest!.id} of acme is held and must be decided first`));
   assert.match((await run('orgs', 'show', 'acme')).stdout, /Held run/);
   assert.match((await run('doctor')).stdout, /is held since/);
   const heldId = String(latest!.id);
@@ -102,7 +102,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.match(story.stdout, new RegExp(`User Email: new0@acme.test  \\(.*run ${renamed.run}, /users.csv, line 2\\)`));
   const count = (await ask<Run[]>('runs', 'list', 'acme')).length;
   const preview = await run('runs', 'undo', String(renamed.run), '--dry-run');
-  assert.match(preview.stdout, /^user +\S+ +User Email +\S+ +new0@acme\.test +restores it$/m);
+  assert.match(preview.stdout, /^user +\S+ +User Email +\S+ +new0@acme\.test +restore$/m);
   assert.match(preview.stdout, /What run \d+ had changed would be taken back\.\n.*\nNothing was applied\.\n$/s);
   const foreseen = await ask<RunSummary & { values: { column: string }[] }>(
     ...['runs', 'undo', String(renamed.run), '--dry-run'],
@@ -111,7 +111,10 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.equal((await ask<Run[]>('runs', 'list', 'acme')).length, count);
   for (const verb of ['undo', 'approve', 'reject']) {
     const mistaken = await run('runs', verb, String(renamed.run), '--org', 'beta');
-    assert.deepEqual([mistaken.code, /is of acme, not of beta: nothing was done/.test(mistaken.stderr)], [4, true]);
+    assert.deepEqual(
+      [mistaken.code, /belongs to acme, not to beta: nothing was done/.test(mistaken.stderr)],
+      [4, true],
+    );
   }
   const undone = await ask<RunSummary>('runs', 'undo', String(renamed.run), '--org', 'acme');
   assert.deepEqual([undone.kind, undone.users.updated, undone.undo!.kept], ['undo', 1, 0]);

@@ -59,7 +59,7 @@ function layTripwire(scope: Scope, path: string): { isTripped: () => boolean } {
   return { isTripped: () => isTripped };
 }
 
-/** Every function of the program that was called, as `keys/master.js: loadMaster`. */
+/** Every function of the program that was called, as `keys/master/master.js: loadMaster`. */
 function calledFunctions(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {
     const { result } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Coverage;
@@ -77,15 +77,15 @@ interface Coverage {
 
 /** What opens an identity, or a file with one. */
 const openers = [
-  'keys/master.js: loadMaster',
-  'keys/master.js: loadOrCreateMaster',
-  'keys/master.js: readMaster',
-  'keys/identity.js: openOrgIdentity',
-  'keys/identity.js: openSealedIdentity',
-  'keys/identity.js: unseal',
-  'keys/keyring.js: createKeyring',
-  'keys/secrets.js: readSecret',
-  'keys/secrets.js: readMaster',
+  'keys/master/master.js: loadMaster',
+  'keys/master/master.js: loadOrCreateMaster',
+  'keys/master/master.js: readMaster',
+  'keys/master/orgidentity.js: openOrgIdentity',
+  'keys/master/orgidentity.js: openSealedIdentity',
+  'keys/master/orgidentity.js: unseal',
+  'keys/master/keyring.js: createKeyring',
+  'keys/master/secrets.js: readSecret',
+  'keys/master/secrets.js: readMaster',
   'storage/age.js: openHeader',
   'storage/age.js: openFileKey',
 ];
@@ -125,7 +125,7 @@ test('an intake node takes uploads, and opens no file and no identity', async (t
     env: { ...opening.env, NODE_V8_COVERAGE: other },
   });
   const opened = calledFunctions(other);
-  const never = ['keys/master.js: loadOrCreateMaster'];
+  const never = ['keys/master/master.js: loadOrCreateMaster'];
   assert.deepEqual(
     openers.filter((opener) => !opened.includes(opener) && !never.includes(opener)),
     [],

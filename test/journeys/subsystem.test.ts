@@ -105,7 +105,7 @@ test('sessions are refused in one line: no SFTP client, a disabled or unknown or
   assert.match(readFileSync(system, 'utf8'), /-t dropslot .*\n.*session refused/);
   const unlogged = startSession(t, data, [], { ...asked, PATH: '/none' });
   assert.equal(await unlogged.ended, 4);
-  assert.match(unlogged.stderr(), /^dropslot: can't log: .*logger.*\n/);
+  assert.match(unlogged.stderr(), /^dropslot: could not write the log: .*logger.*\n/);
   const notNow = 'dropslot: SFTP is not available now; try again later, or ask the operator\n';
   assert.deepEqual(await refuse(['--org', 'other']), [5, notNow]);
   const open = startSession(t, data);

@@ -183,10 +183,13 @@ test('the master key only when it is asked for; damage that was there before is 
 test('refuses a folder of something else, its own data folder, and to run beside a change of keys', async (t) => {
   const { place, folder, back } = await openCompany(t);
   const options = { includeKeys: false, pgDump: 'pg_dump', onProgress: () => {} };
-  await assert.rejects(backUp(place, join(place.paths.data, 'backup'), options), /lie in one another/);
+  await assert.rejects(
+    backUp(place, join(place.paths.data, 'backup'), options),
+    /contains the data folder .*, or is inside it/,
+  );
   mkdirSync(folder);
   writeFileSync(join(folder, 'thesis.txt'), '');
-  await assert.rejects(back(), /is not empty, and no backup/);
+  await assert.rejects(back(), /is not empty and is not a backup/);
   rmSync(join(folder, 'thesis.txt'));
   const lock = await takeLock(place.paths.keysLock, place.settings.sqliteDriver);
   await assert.rejects(back(), /another command changes keys/);
@@ -207,5 +210,5 @@ test('on PostgreSQL: pg_dump of the moment that the files are of, its password i
   assert.match(called, /--snapshot=[\w-]+ /);
   assert.match(called, /--schema=dropslot_control --schema=dropslot_directory/);
   assert.ok(!called.includes(new URL(place.settings.database).password));
-  await assert.rejects(back({ pgDump: `${pgDump}-of-another-version` }), /can't be run/);
+  await assert.rejects(back({ pgDump: `${pgDump}-of-another-version` }), /can't run .*pg_dump-of-another-version/);
 });

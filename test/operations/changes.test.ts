@@ -106,7 +106,7 @@ onBothDatabases('changes of a run', (open) => {
     const id = String(run);
     await assert.rejects(confirmRun(place, id, 'beta', 'Sure?', null), {
       code: 'refused',
-      message: new RegExp(`run ${id} is of ${acme.org.id}, not of beta`),
+      message: new RegExp(`run ${id} belongs to ${acme.org.id}, not to beta`),
     });
     await confirmRun(place, id, acme.org.id, 'Sure?', null);
     await confirmRun(place, id, undefined, 'Sure?', answer(true));

@@ -100,7 +100,7 @@ onBothDatabases('custom fields', (open) => {
     const codesOf = async () => acme.codes(await acme.import({ 'more.csv': more }));
     assert.deepEqual(await codesOf(), ['too_many_fields@1']);
     assert.deepEqual(await codesOf(), ['too_many_fields@1'], 'it is told of each time');
-    const full = { code: 'refused', message: /^a file has room for 139 fields \(maxColumns is 150\)/ };
+    const full = { code: 'refused', message: /^a file can have 139 custom fields \(maxColumns is 150\)/ };
     await assert.rejects(confirmField(place, 'acme', 'Manager Emial', 'text'), full);
     for (let n = 0; n < 21; n++) await hideField(place, 'acme', `Old ${n}`, true);
     assert.deepEqual(await codesOf(), ['too_many_fields@1'], 'there are 139');
@@ -129,7 +129,7 @@ onBothDatabases('custom fields', (open) => {
     assert.deepEqual([unfit, await valuesOf()], [['soon'], dates]);
     await assert.rejects(retypeField(place, 'acme', 'Started', 'date', { force: false }), {
       code: 'refused',
-      message: /^1 value of "Started" is no date/,
+      message: /^1 value of "Started" does not fit the type date/,
     });
     assert.deepEqual(await valuesOf(), dates, 'nothing was changed');
     assert.equal((await retypeField(place, 'acme', 'Started', 'date', { force: true })).type, 'date');

@@ -192,7 +192,7 @@ onBothDatabases('doctor', (open) => {
     const third = await addHostKey(place, { type: 'ssh-ed25519' });
     await assert.rejects(activateAnnounced(place, third.fingerprint), {
       code: 'refused',
-      message: /was retired before/,
+      message: /remove the retired key of this type first/,
     });
     await removeInactive(place, old);
     await removeInactive(place, third.fingerprint);

@@ -1,0 +1,82 @@
+/** The state of organizations: their keys, queue, users, teams, alarms and next slot, beside their own settings. */
+import { hasSftp } from '../config/settings.js';
+import { listOpenAlarms } from '../db/control/alarms.js';
+import { listLoginKeys } from '../db/control/keys.js';
+import { listOrgs, type Org } from '../db/control/orgs.js';
+import { findHeldRun } from '../db/control/runs.js';
+import { listQueue } from '../db/control/uploads.js';
+import { countTeams } from '../db/directory/teams.js';
+import { countUsers, type UserCounts } from '../db/directory/users.js';
+import { describeDays, isOnUpload, slotDays } from '../importer/schedule/cadence.js';
+import { nextSlot } from '../importer/schedule/calendar.js';
+import { describeAlarm } from '../importer/schedule/expectations.js';
+import { stateOfKey } from './keyterms.js';
+import { listSettings, type SettingValue } from './orgsettings.js';
+import type { Workplace } from './workplace.js';
+
+export type { Org } from '../db/control/orgs.js';
+
+export interface OrgSummary {
+  org: Org;
+  usableKeys: number;
+  queued: number;
+}
+
+/** Every organization, in the order of their ids. */
+export async function summarizeOrgs(workplace: Workplace): Promise<OrgSummary[]> {
+  const orgs = await listOrgs(workplace.control.read);
+  return Promise.all(orgs.map((org) => summarizeOrg(workplace, org)));
+}
+
+export async function summarizeOrg({ control, now }: Workplace, org: Org): Promise<OrgSummary> {
+  const keys = await listLoginKeys(control.read, org.id);
+  const usableKeys = keys.filter((key) => stateOfKey(key, now()) === 'usable').length;
+  return { org, usableKeys, queued: (await listQueue(control.read, org.id)).length };
+}
+
+export interface OpenAlarm {
+  kind: string;
+  subject: string;
+  openedAt: number;
+  /** One sentence for the operator. */
+  message: string;
+}
+
+export interface OrgDetails extends OrgSummary {
+  users: UserCounts;
+  teams: number;
+  /** The run that is held until an operator approves or rejects it; null: none is. */
+  heldRun: number | null;
+  /** Whether its plan includes SFTP access. */
+  hasDoor: boolean;
+  /** When its files are imported, in words. */
+  imports: string;
+  nextSlotAt: number;
+  alarms: OpenAlarm[];
+  settings: SettingValue[];
+}
+
+export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDetails> {
+  const { control, directory, settings, now } = workplace;
+  const days = slotDays(org.options);
+  const alarms = (await listOpenAlarms(control.read, org.id)).map(({ kind, subject, openedAt, detail }) => {
+    return { kind, subject, openedAt, message: describeAlarm({ kind, subject, detail }, org.timeZone) };
+  });
+  return {
+    ...(await summarizeOrg(workplace, org)),
+    users: await countUsers(directory.read, org.id),
+    teams: await countTeams(directory.read, org.id),
+    heldRun: (await findHeldRun(control.read, org.id))?.id ?? null,
+    hasDoor: hasSftp(settings, org.plan),
+    imports: describeImports(org),
+    nextSlotAt: nextSlot(org.timeZone, org.slot, now(), days).at,
+    alarms,
+    settings: listSettings(org, settings),
+  };
+}
+
+function describeImports({ slot, timeZone, options }: Org): string {
+  const times = `${slot.replaceAll(',', ', ')} (${timeZone})`;
+  if (!isOnUpload(options)) return `${describeDays(slotDays(options))} at ${times}`;
+  return `each file as soon as it has been uploaded; at ${times} the files for which that was not possible`;
+}

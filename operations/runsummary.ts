@@ -1,0 +1,32 @@
+/** The texts about a run that every surface shows in the same words: its counts, its summary, its progress. */
+import type { Run } from '../db/control/runs.js';
+import { describeCounts, describeRun } from '../importer/report/summary.js';
+import type { Progress, RunSummary } from '../importer/types.js';
+
+export type { Run } from '../db/control/runs.js';
+export type { Issue, Progress, RunSummary } from '../importer/types.js';
+
+/** null: nothing of it is counted yet. */
+export function summaryOf(run: Run): RunSummary | null {
+  const summary = run.summary as RunSummary | null;
+  // The summary of a held run that a newer file superseded was written when the run was held.
+  return summary !== null && run.state === 'superseded' ? { ...summary, state: run.state } : summary;
+}
+
+/** Several lines, as the summary in /reports has them. */
+export function describeSummary(summary: RunSummary): string {
+  return describeRun(summary).trimEnd();
+}
+
+/** Counts of users or of teams; those of a run that is not applied are what it would do. null: not counted. */
+export function describeOutcome(run: Run, of: 'users' | 'teams'): string | null {
+  const summary = summaryOf(run);
+  if (summary === null) return null;
+  const counts = describeCounts(summary[of]);
+  if (run.state === 'done') return counts;
+  return run.state === 'held' || run.state === 'open' || run.state === 'running' ? `would: ${counts}` : 'not applied';
+}
+
+export function describeProgress({ phase, file, rows }: Progress): string {
+  return [phase, file, rows > 0 ? `${rows} rows` : null].filter((part) => part !== null).join(' · ');
+}
