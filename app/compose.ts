@@ -3,7 +3,6 @@
  * waits while this loads, so that parts which only the server needs are loaded when it starts.
  */
 import { existsSync } from 'node:fs';
-import { askPassphrase, canAsk } from '../cli/prompt.js';
 import { systemUser } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
 import { type Paths, pathsOf } from '../config/paths.js';
@@ -42,6 +41,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       `no Dropslot data in ${paths.data}: name its folder with --data, or begin with "dropslot orgs add"`,
     );
   const { control, directory } = await openDatabases(settings);
+  const { askPassphrase, canAsk } = await import('../cli/prompt.js');
   const secrets = createMasterSecrets(paths, { ask: canAsk() ? () => askPassphrase(paths.masterKey) : undefined });
   const { master, open: identity } = composeKeyring(settings, paths, secrets, control);
   return {

@@ -136,7 +136,7 @@ test('an intake node takes uploads, and opens no file and no identity', async (t
   assert.match(doctor.stdout, /needs no master key: take it away from here/);
   const adding = ['orgs', 'add', 'globex', '--owner', 'joe@globex.test'];
   const refused = await runDropslot(adding, { ...options, env: { DROPSLOT_ROLE: 'intake' } });
-  assert.match(refused.stderr, /takes uploads only: it holds no key/);
+  assert.match(refused.stderr, /accepts uploads only: it holds no key/);
   assert.equal(tripwire.isTripped(), false);
 
   const importer = await startServe(t, { ...opening, args: ['--role', 'import'] });
