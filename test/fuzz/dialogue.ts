@@ -16,10 +16,10 @@ export class Dialogue {
   #mistake: string | null = null;
   #wake: () => void = () => {};
 
-  constructor(
-    private readonly client: Duplex,
-    session: Session,
-  ) {
+  readonly #client: Duplex;
+
+  constructor(client: Duplex, session: Session) {
+    this.#client = client;
     client.on('data', (chunk: Buffer) => this.#hear(chunk));
     void session.ended.then((end) => {
       this.#hasEnded = end;
@@ -33,13 +33,13 @@ export class Dialogue {
 
   /** Waits until everything is answered. @throws Unexpected */
   async settle(): Promise<void> {
-    this.client.resume();
+    this.#client.resume();
     await this.#until(() => this.#isGreeted && this.#pending.length === 0, 'an answer');
   }
 
   /** Waits for the session's end. @throws Unexpected */
   async end(expected: SessionEnd): Promise<void> {
-    this.client.resume();
+    this.#client.resume();
     await this.#until(() => this.#hasEnded !== null, `the session's end (${expected})`, true);
     if (this.#hasEnded !== expected) throw new Unexpected(`the session ended as ${this.#hasEnded}, not ${expected}`);
   }

@@ -8,10 +8,14 @@ import type { Tree } from './tree.js';
 export class History {
   readonly #contents = new Map<string, Set<Buffer>>();
 
-  constructor(private readonly tree: Tree) {}
+  readonly #tree: Tree;
+
+  constructor(tree: Tree) {
+    this.#tree = tree;
+  }
 
   note(): void {
-    for (const [path, content] of this.tree.files()) {
+    for (const [path, content] of this.#tree.files()) {
       const known = this.#contents.get(path) ?? new Set();
       this.#contents.set(path, known.add(content));
     }

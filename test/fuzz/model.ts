@@ -60,7 +60,11 @@ export class Model {
   readonly tree = new Tree();
   readonly handles = new Map<string, OpenHandle>();
 
-  constructor(private readonly limits: ModelLimits) {}
+  readonly #limits: ModelLimits;
+
+  constructor(limits: ModelLimits) {
+    this.#limits = limits;
+  }
 
   /** null: the packet is malformed, and ends the session. Changes the tree at once, unless the answer decides. */
   receive(packet: Buffer): Expectation | null {
@@ -97,7 +101,7 @@ export class Model {
     reader.attributes();
     const isSet = (flag: number) => (flags & flag) !== 0;
     // A CLOSE that comes right behind may make room in time.
-    if (this.handles.size >= this.limits.maxHandles) return { ...refused, barrier: 'both' };
+    if (this.handles.size >= this.#limits.maxHandles) return { ...refused, barrier: 'both' };
     if (!isSet(2) && !isSet(4)) {
       const content = this.tree.file(path);
       const handle = { kind: 'reader' as const, path, content: content ?? Buffer.alloc(0) };
@@ -123,8 +127,8 @@ export class Model {
 
   openFolder(reader: FieldReader): Outcome {
     const path = readPath(reader);
-    const isThere = this.handles.size < this.limits.maxHandles && this.tree.isFolder(path);
-    const outcome = isReadOnly(path) && this.handles.size < this.limits.maxHandles ? ('maybe' as const) : isThere;
+    const isThere = this.handles.size < this.#limits.maxHandles && this.tree.isFolder(path);
+    const outcome = isReadOnly(path) && this.handles.size < this.#limits.maxHandles ? ('maybe' as const) : isThere;
     return alone((answer) => this.#adoptHandle(answer, { kind: 'folder', path }, outcome));
   }
 
@@ -180,10 +184,10 @@ export class Model {
     const end = offset + bytes.length;
     const apply = () => overwrite(handle, offset, bytes);
     if (bytes.length === 0) return done;
-    if (end > this.limits.maxFileBytes) return this.#poison(handle);
+    if (end > this.#limits.maxFileBytes) return this.#poison(handle);
     if (offset < handle.content.length) handle.rewrites++;
     if (offset > handle.prefix) handle.aheadBytes += bytes.length + pieceBytes;
-    if (handle.aheadBytes > this.limits.uploadWindowBytes || handle.rewrites > mostRewrites)
+    if (handle.aheadBytes > this.#limits.uploadWindowBytes || handle.rewrites > mostRewrites)
       return this.#adoptChange(handle, apply);
     apply();
     return done;
@@ -248,7 +252,7 @@ export class Model {
   setSize(handle: OpenUpload, size: number | null): Outcome {
     if (handle.isPoisoned) return anything;
     if (size === null) return done;
-    if (size > this.limits.maxFileBytes) return this.#poison(handle);
+    if (size > this.#limits.maxFileBytes) return this.#poison(handle);
     const apply = () => resize(handle, size);
     if (++handle.rewrites > mostRewrites) return this.#adoptChange(handle, apply);
     apply();
@@ -284,7 +288,7 @@ export class Model {
     if (isReadOnly(path)) return refused;
     const content = this.tree.file(path);
     if (size === null) return this.tree.has(path) ? done : refused;
-    if (content === null || size > this.limits.maxFileBytes) return refused;
+    if (content === null || size > this.#limits.maxFileBytes) return refused;
     const grown = Buffer.alloc(size);
     content.copy(grown);
     this.tree.nodes.set(path, grown);

@@ -9,12 +9,16 @@ export class Refusal extends Error {}
 export class FieldReader {
   #at = 0;
 
-  constructor(private readonly bytes: Buffer) {}
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
 
   take(length: number): Buffer {
-    if (length > this.bytes.length - this.#at) throw new ShortPacket();
+    if (length > this.#bytes.length - this.#at) throw new ShortPacket();
     this.#at += length;
-    return this.bytes.subarray(this.#at - length, this.#at);
+    return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
   u8(): number {
@@ -62,7 +66,11 @@ export class FieldReader {
 export class PacketCutter {
   #bytes = Buffer.alloc(0);
 
-  constructor(private readonly longest: number) {}
+  readonly #longest: number;
+
+  constructor(longest: number) {
+    this.#longest = longest;
+  }
 
   push(bytes: Buffer): void {
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
@@ -71,7 +79,7 @@ export class PacketCutter {
   next(): Buffer | null {
     if (this.#bytes.length < 4) return null;
     const length = this.#bytes.readUInt32BE(0);
-    if (length === 0 || length > this.longest) throw new ShortPacket();
+    if (length === 0 || length > this.#longest) throw new ShortPacket();
     if (this.#bytes.length < 4 + length) return null;
     const packet = this.#bytes.subarray(4, 4 + length);
     this.#bytes = this.#bytes.subarray(4 + length);

@@ -78,10 +78,13 @@ class Case {
   /** The model has lost track: only what must always hold is looked at. */
   #isVague = false;
 
-  constructor(
-    private readonly bench: Bench,
-    private readonly place: Place,
-  ) {
+  readonly #bench: Bench;
+
+  readonly #place: Place;
+
+  constructor(bench: Bench, place: Place) {
+    this.#place = place;
+    this.#bench = bench;
     const [client, server] = duplexPair();
     this.#client = client;
     const { space, intake } = place;
@@ -143,7 +146,7 @@ class Case {
   async #expectMalformed(): Promise<void> {
     await this.#dialogue.settle();
     await this.#dialogue.end('malformed');
-    const told = this.bench.lines.filter((line) => line.includes('broke the protocol'));
+    const told = this.#bench.lines.filter((line) => line.includes('broke the protocol'));
     if (told.length !== 1) throw new Unexpected(`${told.length} lines in the log about a malformed packet`);
   }
 
