@@ -167,7 +167,7 @@ class Case {
   }
 
   async #judge(isAborted: boolean): Promise<void> {
-    const { bench, place } = this;
+    const [bench, place] = [this.#bench, this.#place];
     const errors = bench.lines.filter((line) => line.includes('"level":"error"') || line.includes('"stack"'));
     if (errors.length > 0) throw new Unexpected(`the server says that it failed: ${errors.join('')}`);
     if (bench.service.openUploads() > 0) throw new Unexpected('an upload is open after the session');
