@@ -5,7 +5,7 @@ import { typeOf, WireReader } from '../wire.js';
 import { fingerprintOf } from './fingerprint.js';
 import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
 import { isPuttyFile, readPublicPart } from './putty.js';
-import { importKey } from './verify.js';
+import { importKey, leastRsaBits } from './verify.js';
 
 export interface ParsedKey {
   /** `SHA256:…`, as ssh-keygen prints it. */
@@ -26,9 +26,6 @@ export interface ParseOptions {
   /** Accept the public part of a PuTTY private key file, which is refused otherwise. */
   publicPart?: boolean;
 }
-
-/** Below this an RSA key counts as broken. */
-export const leastRsaBits = 2048;
 
 const curveBits: Readonly<Record<string, number>> = {
   'ssh-ed25519': 256,

@@ -8,8 +8,7 @@ import { typeOf, WireReader } from '../wire.js';
 import { allowsSource, parseSources } from './addresses.js';
 import type { Certificate } from './certificate.js';
 import { allowsTime } from './hours.js';
-import { leastRsaBits } from './publickeys.js';
-import { importKey } from './verify.js';
+import { importKey, leastRsaBits } from './verify.js';
 
 /** Why a login is denied: for the log only, the client always gets the same answer. */
 export type DenialReason =

@@ -31,6 +31,9 @@ const curves: Readonly<Record<string, { crv: string; bytes: number }>> = {
   nistp521: { crv: 'P-521', bytes: 66 },
 };
 
+/** An RSA key with fewer bits counts as broken. */
+export const leastRsaBits = 2048;
+
 /** Any client can offer any key: a long exponent makes each verification a thousand times more expensive. */
 const mostExponentBytes = 8;
 
