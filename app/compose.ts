@@ -85,10 +85,10 @@ export async function composeServer(
   onStep: (step: IntakeStep) => void = () => {},
 ): Promise<ServerParts> {
   const { createAuthenticator } = await import('../keys/login/authenticate.js');
-  const { SealCrew } = await import('../storage/sealingthreads.js');
+  const { SealingThreads } = await import('../storage/sealingthreads.js');
   const { control, settings } = workplace;
-  const crew = new SealCrew();
-  const { intake, openSession } = composeSessions(workplace, logger, { crew, onStep });
+  const sealingThreads = new SealingThreads();
+  const { intake, openSession } = composeSessions(workplace, logger, { sealingThreads, onStep });
   const authenticator = createAuthenticator({ control, settings, now });
   const access = createAccessWatch({ control, authenticator, logger, now });
   const deps: ServerDeps = {
@@ -103,7 +103,7 @@ export async function composeServer(
   };
   const close = async () => {
     await intake.abortAll();
-    await crew.close();
+    await sealingThreads.close();
   };
   return { deps, close };
 }
@@ -160,7 +160,7 @@ export async function composeImporter(settings: Settings, known: KnownSecrets, l
   return { deps, close: () => closeDatabases(control, directory) };
 }
 
-/** An intake node gets the keyring that opens no file, even where a master key lies beside it. */
+/** An intake node gets the keyring that opens no file, even if the data folder has a master key. */
 function composeKeyring(
   { role }: Pick<Settings, 'role'>,
   paths: Paths,
@@ -183,7 +183,7 @@ interface Session {
 function composeSessions(
   { settings, paths, control, identity }: Pick<Workplace, 'settings' | 'paths' | 'control' | 'identity' | 'now'>,
   logger: Logger,
-  extra: Pick<IntakeDeps, 'crew' | 'onStep'> = {},
+  extra: Pick<IntakeDeps, 'sealingThreads' | 'onStep'> = {},
 ): { intake: IntakeService; openSession(org: Org, sender: Sender): Session } {
   const intake = createIntake({ control, paths, settings, logger, now, identity, ...extra });
   const reads = { commits: new GroupCommit(control), now };

@@ -1,4 +1,4 @@
-/** Makes the keys that a first start lacks, and logs what was made and must be backed up. */
+/** Makes the keys that a first start lacks, and logs the keys that must be backed up. */
 import type { Logger } from '../config/logger.js';
 import { type HostKey, loadOrCreateHostKeys } from '../keys/host/hostkeys.js';
 import { backupNotice } from '../operations/masterkey.js';

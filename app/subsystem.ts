@@ -39,7 +39,7 @@ export async function runSubsystem(settings: Settings, choice: SubsystemRequest)
     return await serve(settings, choice, variables, logger, stop);
   } catch (error) {
     if (error instanceof Refusal) throw new OperationError('refused', error.message);
-    logger.error('could not serve the session; the client was told to try again later', {
+    logger.error('could not serve the session; the client may try again later', {
       reason: (error as Error).message,
     });
     // Without an sshd, only the operator sees standard error.
@@ -80,11 +80,11 @@ async function serve(
       stop.ask();
     });
     // Other processes are unknown here, so that one session gets the whole share of its organization.
-    const room = createSessionLimits(settings, Date.now).openConnection(login.org);
+    const share = createSessionLimits(settings, Date.now).openConnection(login.org);
     const end = await serveSubsystem(process.stdin, process.stdout, {
       ...parts.openSession(sender),
       settings,
-      ...(room !== null && { handleShare: room.handles, buckets: room.buckets }),
+      ...(share !== null && { handleShare: share.handles, buckets: share.buckets }),
       logger,
       now: Date.now,
       readOnly: choice.readOnly,

@@ -4,7 +4,7 @@ import type { OperationErrorCode } from '../operations/error.js';
 import { describeFailure, type Failure, type FailureCode } from '../operations/failure.js';
 import { escapeText } from '../operations/format.js';
 
-/** What scripts may rely on. */
+/** Scripts may rely on these numbers. */
 const exitCodes: Readonly<Record<FailureCode | 'ok', number>> = {
   ok: 0,
   failed: 1,
@@ -23,7 +23,7 @@ export interface Ending extends Failure {
   exitCode: number;
 }
 
-/** Translates what a command threw; null: nothing failed (help and version end that way too). */
+/** Translates the error of a command; null: nothing failed (help and version end that way too). */
 export function describeEnding(error: unknown): Ending | null {
   if (error instanceof CommanderError) return describeUsage(error);
   const failure = describeFailure(error);

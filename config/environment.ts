@@ -1,4 +1,4 @@
-/** What surrounds the program: its version, the user it runs as, and the environment variables that are not settings. */
+/** The environment of the program: its version, the user it runs as, and the environment variables that are not settings. */
 import { existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 
@@ -24,7 +24,7 @@ export function childEnvironment(more: Record<string, string>): NodeJS.ProcessEn
   return { ...Object.fromEntries(own), ...more };
 }
 
-/** What an OpenSSH sshd tells the command that it runs (ssh(1), ENVIRONMENT). null: the variable is not set. */
+/** The variables that an OpenSSH sshd sets for the command that it runs (ssh(1), ENVIRONMENT). null: the variable is not set. */
 export interface SshdVariables {
   /** Addresses and ports of the client and of the server, four words. */
   connection: string | null;

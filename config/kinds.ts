@@ -11,7 +11,7 @@ import {
   writeSize,
 } from './units.js';
 
-/** What docs/settings.md says about the values of a setting, beside its default and meaning. */
+/** The notes of docs/settings.md about the values of a setting, beside its default and meaning. */
 export interface KindNotes {
   takes: string;
   /** The unit in which the default is written. */

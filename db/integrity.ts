@@ -14,7 +14,7 @@ export async function checkIntegrity(db: Db): Promise<string[]> {
   // Later complaints may only be a consequence.
   if (complaints.length > 0) return complaints;
   return ask(db, 'PRAGMA foreign_key_check', ({ table, parent }) => [
-    `a row of ${table} refers to a row of ${parent} that is not there`,
+    `a row of ${table} refers to a row of ${parent} that does not exist`,
   ]);
 }
 

@@ -4,7 +4,7 @@ import createKnex, { type Knex } from 'knex';
 const ignore = () => {};
 
 /**
- * knex throws each failure to its caller, who logs it; what it writes by itself goes past the logger, and may name values.
+ * knex throws each failure to its caller, who logs it; knex's own log lines bypass the logger, and may name values.
  * The values of a statement (names, addresses, hashes of passwords) have no place in the message of its failure either.
  */
 export function openKnex(config: Knex.Config): Knex {

@@ -35,5 +35,5 @@ export async function* readMoment<T>(
 }
 
 function describeStall(patienceMs: number): string {
-  return `what was read from the database waited ${Math.round(patienceMs / 60_000)} minutes for its reader, and was given up`;
+  return `the reader of a query took no row for ${Math.round(patienceMs / 60_000)} minutes; the query was ended`;
 }

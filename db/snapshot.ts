@@ -1,5 +1,5 @@
 /**
- * Copies both databases as they were at one moment, while others go on writing: an import that writes to one after the other
+ * Copies both databases as they were at one moment, while other processes write: an import that writes to one after the other
  * is in the copies as a kill at that moment would have left it.
  */
 import { open } from 'node:fs/promises';

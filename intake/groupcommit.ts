@@ -28,7 +28,7 @@ export class GroupCommit {
     this.#control = control;
   }
 
-  /** Resolves with what `work` returned once its writes are durable; rejects with its error, and nothing was written. */
+  /** Resolves with the result of `work` once its writes are durable; rejects with its error, and nothing was written. */
   run<T>(work: Work<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ work, resolve, reject });

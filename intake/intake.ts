@@ -19,7 +19,7 @@ import { checkPath, isBelow, isFixed, requireWritable, splitPath } from '../stor
 import { Quota } from '../storage/quota.js';
 import { findRecipient } from '../storage/recipient.js';
 import type { SealStep } from '../storage/sealedwriter.js';
-import type { SealCrew } from '../storage/sealingthreads.js';
+import type { SealingThreads } from '../storage/sealingthreads.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/storagelimits.js';
 import { SpaceError } from '../storage/types.js';
 import { type Base, Content } from './content.js';
@@ -44,7 +44,7 @@ export interface IntakeDeps {
   /** Default: the real one. */
   disk?: Disk;
   /** Seals large uploads; null: this thread does. */
-  crew?: SealCrew | null;
+  sealingThreads?: SealingThreads | null;
   /** Called after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
 }
@@ -204,22 +204,26 @@ class SenderIntake implements Intake {
     const exists = existing !== null || partial !== null;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
     if (existing !== null) return { existing, partial };
-    if (partial === null && !options.create) throw new SpaceError('not_found', `${path} is not there`);
+    if (partial === null && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
     const { dir } = splitPath(path);
     const folder = dir === '/' ? null : await findEntry(db, this.#org.id, dir);
     if (folder?.kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
-    if (folder === null && !isFixed(dir)) throw new SpaceError('not_found', `${dir} is not there`);
+    if (folder === null && !isFixed(dir)) throw new SpaceError('not_found', `${dir} does not exist`);
     return { existing, partial };
   }
 
   async #beginContent(state: PathState, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
-    const { control, paths, settings, disk, nextSubfolder, crew } = this.#deps;
+    const { control, paths, settings, disk, nextSubfolder, sealingThreads } = this.#deps;
     const base = truncate ? null : await this.#openBase(state);
     const { uploadWindowBytes } = settings;
     const { maxFileBytes } = limits;
     try {
       const create = async () =>
-        createBlob(paths, await findRecipient(control.read, this.#org.id), { disk, crew, subfolder: nextSubfolder() });
+        createBlob(paths, await findRecipient(control.read, this.#org.id), {
+          disk,
+          sealingThreads,
+          subfolder: nextSubfolder(),
+        });
       return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
     } catch (error) {
       await base?.reader?.close();
@@ -288,7 +292,7 @@ class SenderIntake implements Intake {
     return { org: this.#org, commits, now, nodeKey: () => loadOrCreateNodeKey(paths), warn: this.#context.warn };
   }
 
-  /** Removes bytes that no row refers to any more. The request has succeeded already: a failure is only logged. */
+  /** Removes bytes to which no row refers. The request has succeeded already: a failure is only logged. */
   async #release({ blob, partials }: Freed): Promise<void> {
     const { control, paths, disk } = this.#deps;
     try {

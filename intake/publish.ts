@@ -92,7 +92,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
 
 /**
  * Removes a file from its name for a newer one. A version that is still queued, or held with its run, moves to the archive
- * as superseded; one that a run is importing stays with the run; one under a temporary name, or for a dry run, is withdrawn.
+ * as superseded; one that a run is importing remains with the run; one under a temporary name, or for a dry run, is withdrawn.
  */
 export async function replaceEntry(
   tx: Queryable,

@@ -31,7 +31,7 @@ export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: 
   const entry = await lockEntry(tx, org.id, path);
   const partials = entry?.kind === 'dir' ? [] : await forgetPartials(tx, org.id, path);
   if (entry === null) {
-    if (partials.length === 0) throw new SpaceError('not_found', `${path} is not there`);
+    if (partials.length === 0) throw new SpaceError('not_found', `${path} does not exist`);
     await audit(tx, org, sender, at, 'partial.removed', path, {});
     return { blob: null, partials };
   }
@@ -127,5 +127,5 @@ async function requireEntry(tx: Queryable, org: Org, path: string): Promise<Entr
   if (entry !== null) return entry;
   if ((await findPartial(tx, org.id, path)) !== null)
     throw new SpaceError('incomplete', `${path} was cut off and is not complete`);
-  throw new SpaceError('not_found', `${path} is not there`);
+  throw new SpaceError('not_found', `${path} does not exist`);
 }

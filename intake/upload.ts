@@ -61,7 +61,7 @@ export class OpenUpload implements Upload {
   #isRemoved = false;
   #attributes: Partial<Attributes> = {};
   #hasEnded = false;
-  /** Why nothing of it may be published any more: a call that failed left it in an unknown state. */
+  /** Why it may no longer be published: a call that failed left it in an unknown state. */
   #failure: SpaceError | null = null;
   /** The call under way: an abort from outside waits for it. */
   #call: Promise<unknown> = Promise.resolve();

@@ -44,7 +44,7 @@ export function readAuditHead({ control }: Control): Promise<AuditHead> {
   return readHead(control.read);
 }
 
-/** A record as one JSON line without its end, for exports and log collectors; `detail` is exactly what was hashed. */
+/** A record as one JSON line without its end, for exports and log collectors; `detail` has exactly the hashed text. */
 export function formatRecord({ seq, at, org, actor, action, subject, detail, hash }: AuditRecord): string {
   const front = JSON.stringify({ seq, time: isoTime(at), at, org, actor, action, subject });
   return `${front.slice(0, -1)},"detail":${detail},"hash":"${hash}"}`;

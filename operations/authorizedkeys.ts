@@ -11,7 +11,7 @@ import { OperationError } from './error.js';
 export interface AuthorizedChoice {
   /** null: every organization. */
   org: string | null;
-  /** What a line makes sshd run, without `--org`; null: what sshd_config says. */
+  /** The command of each line, without `--org`; null: sshd runs the command of its sshd_config. */
   command: string | null;
 }
 

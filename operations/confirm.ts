@@ -29,7 +29,7 @@ export async function confirmRun(
 
 function describe({ id, org, kind, state, openedAt, summary }: Run): string {
   const counts = summary as RunSummary | null;
-  const told =
+  const counted =
     counts === null ? '' : ` Users: ${describeCounts(counts.users)}. Teams: ${describeCounts(counts.teams)}.`;
-  return `Run ${id} of ${org} (${kind}, opened ${formatTime(openedAt)}) is ${state}.${told}`;
+  return `Run ${id} of ${org} (${kind}, opened ${formatTime(openedAt)}) is ${state}.${counted}`;
 }

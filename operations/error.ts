@@ -1,14 +1,14 @@
-/** What an operator's command may end in, other than success, as one error class with a closed set of codes. */
+/** Owns the errors of operations: one error class with a closed set of codes. */
 export type OperationErrorCode =
-  /** It was tried and did not work, or something wrong was found. */
+  /** The operation failed, or a check found a problem. */
   | 'failed'
   /** The command, an option or a value is wrong. */
   | 'usage'
-  /** What the command names does not exist. */
+  /** An object that the command names does not exist. */
   | 'not_found'
   /** It exists already, is in use, or needs a confirmation. */
   | 'refused'
-  /** Something it needs can't be reached: a database, a port, the data folder's lock. */
+  /** A resource can't be reached: a database, a port, the data folder's lock. */
   | 'unavailable';
 
 export class OperationError extends Error {

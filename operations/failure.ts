@@ -26,7 +26,7 @@ const databaseCodes: Readonly<Record<DatabaseErrorCode, OperationErrorCode>> = {
   stalled: 'failed',
 };
 
-/** The code and the sentence of whatever an operation threw; never a statement of the database, which has personal data. */
+/** The code and the sentence of an operation's error; never a statement of the database, which has personal data. */
 export function describeFailure(error: unknown): Failure {
   const { message, stack = null } = error as Error;
   const code = codeOf(error);

@@ -1,4 +1,4 @@
-/** Showing, giving out and destroying the age identities that open organizations' files. */
+/** Shows, exports and destroys the age identities that open organizations' files. */
 import { recordAudit } from '../db/control/audit.js';
 import { overtakeAll } from '../db/control/holds.js';
 import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../db/control/identityrotation.js';
@@ -18,7 +18,7 @@ export interface ExportedIdentity {
   org: string;
   /** `age1…` */
   recipient: string;
-  /** `AGE-SECRET-KEY-…`, one a line: whoever has it reads every file of the organization. */
+  /** `AGE-SECRET-KEY-…`, one a line: it opens every file of the organization. */
   identity: string;
 }
 
@@ -70,11 +70,11 @@ async function viewIdentity({ control }: Workplace, org: Org): Promise<IdentityV
 export interface DestroyedIdentity {
   org: string;
   recipient: string;
-  /** Files that nothing opens any more. */
+  /** Files that no identity opens now. */
   filesLost: number;
   /** Uploads that waited for their import. */
   withdrawn: number;
-  /** Whether the identity is gone from the database's own files too; false: not before the server has stopped. */
+  /** Whether the database's files no longer contain the identity; false: they do until the server has stopped. */
   isErased: boolean;
 }
 
@@ -90,14 +90,14 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
     const { withdrawn, partials } = await control.transact(async (tx) => {
       const org = (await lockOrg(tx, orgId, true))!;
       if (org.sealedIdentity === null)
-        throw new OperationError('refused', `the identity of ${orgId} is destroyed already`);
+        throw new OperationError('refused', `the identity of ${orgId} was destroyed earlier`);
       if ((await listUnendedRuns(tx, orgId)).some(({ state }) => state === 'running')) throw importRuns(orgId);
       const at = workplace.now();
-      // An import of what nothing opens would fail at every slot.
+      // An import of files that no identity opens would fail at every slot.
       const count = await withdrawUploads(tx, orgId, at);
       await overtakeAll(tx, orgId, at);
       await recordSealedTo(tx, orgId, keyIdOf(org.recipient));
-      // A node's key opens these, whatever becomes of the organization's.
+      // A node's key opens these, with or without the organization's identity.
       const forgotten = await forgetAllPartials(tx, orgId);
       await updateOrg(tx, orgId, { sealedIdentity: null, oldIdentities: [] });
       const { actor } = workplace;
@@ -120,5 +120,8 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
 }
 
 function importRuns(org: string): OperationError {
-  return new OperationError('refused', `an import of ${org} is not over: wait for its end, then destroy the identity`);
+  return new OperationError(
+    'refused',
+    `an import of ${org} is in progress: wait for its end, then destroy the identity`,
+  );
 }

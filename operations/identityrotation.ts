@@ -1,6 +1,6 @@
 /**
  * Gives an organization a new identity, and every file of it a new header; payloads stay as they are. Until each file is
- * rewrapped and proven, the old identity is kept beside the new one. It may be killed on any line: the next one goes on.
+ * rewrapped and proven, the old identity is kept beside the new one. If it is killed at any line, the next rotation continues.
  */
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,11 +26,11 @@ import { isFileOpenedBy, type RewrapStep, rewrapBlob, sweepRewraps } from '../st
 import { atKeys } from './keylock.js';
 import type { Workplace } from './workplace.js';
 
-/** What a crash can separate: the new identity seals, a batch of files is rewrapped and recorded, all is proven. */
+/** The steps that a crash can follow: the new identity seals, a batch of files is rewrapped and recorded, all is proven. */
 export type RotationStep = 'begun' | RewrapStep | 'recorded' | 'proven';
 
 export interface RotationOptions {
-  /** How long uploads and imports that go on are waited for at the end. */
+  /** The longest wait, at the end, for uploads and imports in progress. */
   waitMs: number;
   onProgress?: (text: string) => void;
   onStep?: (step: RotationStep) => void | Promise<void>;
@@ -46,13 +46,13 @@ export interface Rotation {
   rewrapped: number;
   /** Whether only the new identity is left. */
   isFinished: boolean;
-  /** Why not: uploads and runs that still go on, and files that can't be given a new header. */
+  /** Why not: uploads and runs in progress, and files that can't be given a new header. */
   left: { uploads: number; runs: number; missing: string[]; damaged: string[] };
 }
 
 const lookEveryMs = 250;
 const defaultBatchFiles = 100;
-/** A session without a request is closed after idleMinutes; a partial that nobody has touched for longer is nobody's. */
+/** A session without a request is closed after idleMinutes; a partial without a write for longer belongs to no session. */
 const graceMs = 5 * 60_000;
 
 /** @throws OperationError, KeyError; SpaceError `failed` when the disk fails */
@@ -83,7 +83,7 @@ export async function rotateIdentity(workplace: Workplace, orgId: string, option
 async function beginRotation(workplace: Workplace, orgId: string): Promise<Org> {
   const before = await workplace.org(orgId);
   const master = await workplace.master();
-  // Nothing is begun that can't be finished: whatever there is must open.
+  // A rotation begins only if it can be finished: the present identity must open.
   if (before.sealedIdentity !== null) await workplace.identity(before);
   const made = await createOrgIdentity(master.recipient, workplace.settings.recipientType);
   const at = workplace.now();
@@ -150,7 +150,7 @@ async function finishRotation(
   await options.onStep?.('proven');
   rotation.isFinished = await workplace.control.transact(async (tx) => {
     const now = (await lockOrg(tx, org.id, true))!;
-    // What was closed since the last look is rewrapped first, and a run that reads the old files ends first.
+    // Files that were closed since the last pass are rewrapped first, and a run that reads the old files ends first.
     if ((await countSealedTo(tx, org.id, oldKeyIds(org))) > 0) return false;
     if ((await listUnendedRuns(tx, org.id)).some(({ state }) => state === 'running')) return false;
     await updateOrg(tx, org.id, { oldIdentities: [] });
@@ -159,7 +159,7 @@ async function finishRotation(
   });
 }
 
-/** Uploads that go on and are sealed to an old identity; what is kept of those that were cut off needs none. */
+/** Uploads in progress that are sealed to an old identity; interrupted ones are kept under the node's key. */
 async function countOldUploads(workplace: Workplace, org: Org): Promise<number> {
   const { control, paths, settings } = workplace;
   const [, ...old] = (await workplace.identity(org)).split('\n');

@@ -3,7 +3,7 @@ import { takeLock } from '../db/lock.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
-/** @throws OperationError `refused` when another command is at it */
+/** @throws OperationError `refused` when another command changes keys */
 export async function atKeys<T>(
   { paths, settings }: Pick<Workplace, 'paths' | 'settings'>,
   work: () => Promise<T>,

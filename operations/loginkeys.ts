@@ -128,7 +128,7 @@ export async function setKey(
   wanted: LoginKeyChange,
   managed = false,
 ): Promise<LoginKeyView> {
-  // Without an expiry date the key is not being replaced any more.
+  // Without an expiry date the key's replacement is cancelled.
   const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
   const key = await findKey(workplace, orgId, prefix);
   requireOwn(key, managed);

@@ -17,7 +17,7 @@ import { OperationError } from './error.js';
 import { atKeys } from './keylock.js';
 import type { Workplace } from './workplace.js';
 
-/** What a crash can separate: the new key is in the file beside the old one, all is sealed to it, the old one is kept. */
+/** The steps of a rotation, any of which a crash can follow: the new key is in the file beside the old one, all is sealed to it, the old one is kept. */
 export type MasterStep = 'added' | 'resealed' | 'kept' | 'replaced';
 
 export interface MasterRotation {
@@ -29,7 +29,7 @@ export interface MasterRotation {
   oldKeyFiles: string[];
   /** Whether the master key's source still holds old keys that only the operator can take out. */
   isOldKeyPresent: boolean;
-  /** Whether what the old key opens is gone from the database's own files too. */
+  /** Whether the database's files no longer contain old copies of the identities that the old key opens. */
   isErased: boolean;
 }
 

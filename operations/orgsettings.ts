@@ -12,7 +12,7 @@ import { joinChoices, oneOf, readRow, type SettingRow, settingGroups } from './s
 
 type PlainField = 'name' | 'ownerEmail' | 'slot' | 'timeZone' | 'dateFormat' | 'plan' | 'teamsMode';
 
-/** What an operator may set of an organization. */
+/** The settings of an organization that an operator may change. */
 export type OrgFields = Partial<Pick<Org, PlainField>> & { limits?: LimitChange; options?: OptionChange };
 
 /** Where the value of a setting is kept. */

@@ -18,7 +18,7 @@ export function describeSummary(summary: RunSummary): string {
   return describeRun(summary).trimEnd();
 }
 
-/** Counts of users or of teams; those of a run that is not applied are what it would do. null: not counted. */
+/** Counts of users or of teams; if the run is not applied, counts of the changes it would make. null: not counted. */
 export function describeOutcome(run: Run, of: 'users' | 'teams'): string | null {
   const summary = summaryOf(run);
   if (summary === null) return null;

@@ -21,7 +21,7 @@ export interface SettingRow<Value> {
   takes: readonly string[];
   /** A value, as an operator types it. */
   example: string;
-  /** What holds without a value: words, or the server setting whose value is used. null: there is always a value. */
+  /** The effect of no value: words, or the server setting whose value is used. null: there is always a value. */
   default: string | { setting: keyof Settings } | null;
   /** The unit of a plain number. */
   unit?: 'users' | 'days' | 'bytes' | 'bytes a second';

@@ -8,7 +8,7 @@ export type { Settings } from '../config/settings.js';
 export interface SettingsChoice {
   /** A JSON file of settings; undefined: `dropslot.json` of the data folder, where it exists. */
   file: string | undefined;
-  /** What the caller names itself; undefined values leave a setting as it is elsewhere. */
+  /** Settings that the caller chooses; an undefined value keeps that of the file or the environment. */
   overrides: Partial<Record<keyof Settings, unknown>>;
 }
 

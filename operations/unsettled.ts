@@ -1,4 +1,4 @@
-/** What a run has sealed that the control database learns of only when the run is settled. */
+/** Sealed reports of runs that are not settled: the control database has no rows for them yet. */
 import type { Db } from '../db/connection.js';
 import { listOrgs } from '../db/control/orgs.js';
 import { listRuns } from '../db/control/runs.js';

@@ -1,4 +1,4 @@
-/** What every operation works with: both databases, the data folder, the keys, the clock, and who is asking. */
+/** The argument of every operation: both databases, the data folder, the keys, the clock, and the actor for the audit trail. */
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
@@ -7,7 +7,6 @@ import type { MasterKey } from '../keys/master/master.js';
 import type { MasterSecrets } from '../keys/master/secrets.js';
 import type { Space } from '../storage/types.js';
 
-/** What an operation works with: both databases, the data folder, the clock, and who is asking. */
 export interface Workplace {
   settings: Settings;
   paths: Paths;
@@ -18,7 +17,7 @@ export interface Workplace {
   /** For the audit trail: `operator:<system user>`. */
   actor: string;
   now: () => number;
-  /** Where the master key comes from, and what was read of it. */
+  /** The source of the master key, and the secrets that were read from it. */
   secrets: MasterSecrets;
   /** @throws KeyError when there is no usable master key. */
   master(): Promise<MasterKey>;

@@ -65,7 +65,7 @@ export async function rewrapHeader(
   return { old: parts.bytes, bytes: Buffer.concat([header, parts.nonce]) };
 }
 
-/** Bytes of the header and the nonce, told without any key; null: `start` does not reach their end. */
+/** Bytes of the header and the nonce, computed without any key; null: `start` does not reach their end. */
 export function measureHeader(start: Buffer): number | null {
   return splitHeader(start)?.bytes.length ?? null;
 }

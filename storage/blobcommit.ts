@@ -29,7 +29,7 @@ export interface BlobCommit<S, T> {
 }
 
 /**
- * Returns the result of `commit`. Throws what `seal` or `commit` throws, and removes the blobs first: all of them when
+ * Returns the result of `commit`. Rethrows an error of `seal` or `commit`, after it has removed the blobs: all of them when
  * `seal` failed, those that no row names when `commit` failed, since a commit may take place and its answer get lost.
  */
 export async function sealAndCommit<S, T>({ seal, commit, ...store }: BlobCommit<S, T>): Promise<T> {

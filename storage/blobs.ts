@@ -6,7 +6,7 @@ import { createHeader } from './age.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { BlobReader } from './sealedreader.js';
 import { BlobWriter } from './sealedwriter.js';
-import type { SealCrew } from './sealingthreads.js';
+import type { SealingThreads } from './sealingthreads.js';
 import { SpaceError } from './types.js';
 
 /** A blob's path; subfolders named by the first two letters of the ids keep folders small. */
@@ -20,21 +20,21 @@ export interface BlobOptions {
   /** The two letters of its subfolder; default: random ones. */
   subfolder?: string;
   /** Threads that seal it once it is large; default: this thread does. */
-  crew?: SealCrew | null;
+  sealingThreads?: SealingThreads | null;
 }
 
 /** Begins a blob that only `recipient` (`age1…`) opens. @throws SpaceError `failed` */
 export async function createBlob(
   paths: Pick<Paths, 'blobs' | 'partials'>,
   recipient: string,
-  { disk = systemDisk, subfolder = randomBytes(1).toString('hex'), crew = null }: BlobOptions = {},
+  { disk = systemDisk, subfolder = randomBytes(1).toString('hex'), sealingThreads = null }: BlobOptions = {},
 ): Promise<BlobWriter> {
   const id = subfolder + randomBytes(15).toString('hex');
   const partialPath = join(paths.partials, id);
   try {
     const header = await createHeader(recipient);
     const file = await createFile(disk, paths.partials, partialPath);
-    return new BlobWriter({ id, partialPath, blobPath: blobPath(paths, id), disk }, file, header, crew);
+    return new BlobWriter({ id, partialPath, blobPath: blobPath(paths, id), disk }, file, header, sealingThreads);
   } catch (cause) {
     throw new SpaceError('failed', `a new blob can't be created: ${(cause as Error).message}`, { cause });
   }

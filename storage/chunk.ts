@@ -11,7 +11,7 @@ export class SealError extends Error {
 }
 
 /**
- * Seals the chunks that lie in `memory`, each `chunkBytes` of plaintext (the last one may be shorter) before the room
+ * Seals the chunks in `memory`, each `chunkBytes` of plaintext (the last one may be shorter) before the room
  * for its tag, where they lie, and adds their plaintext to `hash`. A chunk is sealed once under one key: its number, from
  * `first` on, is its nonce. `isLast`: the payload ends with them.
  */
@@ -38,7 +38,7 @@ export function openChunk(key: Buffer, index: number, isLast: boolean, sealed: B
   try {
     decipher.final();
   } catch (cause) {
-    throw new SealError(`chunk ${index} is not what was sealed there`, { cause });
+    throw new SealError(`chunk ${index} was changed, or is sealed to another key`, { cause });
   }
   return plain;
 }

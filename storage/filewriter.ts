@@ -6,7 +6,7 @@ const maxWaitingBytes = 2 * 1024 * 1024;
 
 interface Piece {
   bytes: Buffer;
-  /** Called once, when nothing reads its memory any more. */
+  /** Called once, when its memory may be used again. */
   release: () => void;
 }
 
@@ -44,7 +44,7 @@ export class FileWriter {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Resolves when no write is under way any more, whether it succeeded or failed. */
+  /** Resolves when no write is in progress, whether it succeeded or failed. */
   async settle(): Promise<void> {
     this.#failure ??= new Error('abandoned');
     while (this.#batch !== null) await this.#batch;

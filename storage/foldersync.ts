@@ -57,7 +57,7 @@ export function shareSyncs(disk: Disk): Disk {
       folders.set(path, folder);
       if (folder.running === null) return begin(path, folder);
       folder.next ??= folder.running
-        .catch(() => {}) // told to those who waited for it
+        .catch(() => {}) // those who waited for it get the error
         .then(() => {
           folder.next = null;
           return begin(path, folder);

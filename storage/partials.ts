@@ -50,7 +50,7 @@ export async function listOwnPartials(
 export async function openPartial(place: PartialPlace, row: PartialRow): Promise<BlobReader> {
   const { paths, disk = systemDisk } = place;
   const node = await loadNodeKey(paths);
-  if (node === null) throw new SpaceError('damaged', `partial ${row.id} is sealed to a node key that is gone`);
+  if (node === null) throw new SpaceError('damaged', `partial ${row.id} is sealed to a node key that no longer exists`);
   const payloadKey = await unsealKey(row, node);
   const file = await disk.open(partialPath(paths, row.id)).catch((cause: NodeJS.ErrnoException) => {
     const code = cause.code === 'ENOENT' ? 'damaged' : 'failed';

@@ -69,7 +69,7 @@ export function joinPath(dir: string, name: string): string {
   return dir === '/' ? `/${name}` : `${dir}/${name}`;
 }
 
-/** Whether a path lies in a folder, at any depth. */
+/** Whether a path is inside a folder, at any depth. */
 export function isBelow(path: string, folder: string): boolean {
   return path.startsWith(folder === '/' ? '/' : `${folder}/`) && path !== folder;
 }

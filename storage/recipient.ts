@@ -25,7 +25,7 @@ export async function requireOpenable(tx: Queryable, org: string, blobs: readonl
 }
 
 function requireIdentity(id: string, org: Org | null): Org {
-  if (org === null) throw new SpaceError('failed', `organization ${id} does not exist any more`);
+  if (org === null) throw new SpaceError('failed', `organization ${id} no longer exists`);
   if (org.sealedIdentity === null)
     throw new SpaceError('destroyed', `the identity of organization ${id} was destroyed: it takes no files`);
   return org;

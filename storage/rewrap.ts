@@ -1,4 +1,4 @@
-/** Puts a new header before a sealed file's payload, so that another identity opens it; the payload stays byte for byte. */
+/** Puts a new header before a sealed file's payload, so that another identity opens it; the payload is not changed. */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Paths } from '../config/paths.js';
@@ -13,7 +13,7 @@ const suffix = '.rewrap';
 const copyBytes = 1024 * 1024;
 
 export interface RewrapKeys {
-  /** Whatever may open the file now, one a line. */
+  /** The identities that may open the file now, one a line. */
   identities: string;
   /** The one that is to open it, and its recipient. */
   identity: string;
@@ -80,7 +80,7 @@ export async function isFileOpenedBy(path: string, identity: string, disk: Disk 
 }
 
 /**
- * Whether a file has the length of so many bytes of plaintext under whatever header it has: between a rewrap and its
+ * Whether a file has the length of so many bytes of plaintext under its present header: between a rewrap and its
  * record the file is right, and the size in its row is not.
  */
 export async function fitsPlainSize(path: string, size: number, disk: Disk = systemDisk): Promise<boolean> {

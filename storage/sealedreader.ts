@@ -90,7 +90,7 @@ function readHeader(file: DiskFile, identities: string): Promise<Header> {
 }
 
 /**
- * Gives `use` the start of a file, and more of it when that gave null because the header goes on.
+ * Gives `use` the start of a file, and more of it when that gave null because the header is longer.
  * @throws SealError when there is no header, or `use` throws
  */
 export async function scanHeader<T>(file: DiskFile, use: (start: Buffer) => Promise<T | null>): Promise<T> {

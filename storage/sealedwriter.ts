@@ -7,7 +7,7 @@ import type { Disk, DiskFile } from './disk.js';
 import { FileWriter } from './filewriter.js';
 import { PayloadReader } from './payloadreader.js';
 import { createSealer, type Sealer } from './sealer.js';
-import type { SealCrew } from './sealingthreads.js';
+import type { SealingThreads } from './sealingthreads.js';
 import { SpaceError } from './types.js';
 
 export interface SealedBlob {
@@ -45,7 +45,7 @@ export class BlobWriter {
   readonly #header: NewHeader;
   readonly #writer: FileWriter;
   /** Threads that take over once there is more than a chunk; null: none, or they have. */
-  #crew: SealCrew | null;
+  #sealingThreads: SealingThreads | null;
   #sealer: Sealer;
   /** Plaintext that is not sealed yet: only the next write shows whether it is the last block. */
   #block = Block.ofChunks(1);
@@ -53,11 +53,11 @@ export class BlobWriter {
   /** From the sealer to the disk, block after block. */
   #line: Promise<void> = Promise.resolve();
 
-  constructor(to: Destination, file: DiskFile, header: NewHeader, crew: SealCrew | null) {
+  constructor(to: Destination, file: DiskFile, header: NewHeader, sealingThreads: SealingThreads | null) {
     this.#to = to;
     this.#file = file;
     this.#header = header;
-    this.#crew = crew;
+    this.#sealingThreads = sealingThreads;
     this.#sealer = createSealer(header.payloadKey);
     this.#writer = new FileWriter(file);
     this.#writer.push(header.bytes);
@@ -145,7 +145,7 @@ export class BlobWriter {
   /** The open block is full, and more comes. */
   async #writeOn(bytes: Buffer): Promise<void> {
     for (let taken = 0; taken < bytes.length; taken += this.#block.append(bytes.subarray(taken))) {
-      if (this.#crew !== null) await this.#handOver(this.#crew);
+      if (this.#sealingThreads !== null) await this.#handOver(this.#sealingThreads);
       else {
         this.#ship(false);
         this.#block = await this.#sealer.take();
@@ -154,10 +154,10 @@ export class BlobWriter {
     await this.#writer.room();
   }
 
-  /** To a thread of the crew, if it has one to spare, before anything is sealed. */
-  async #handOver(crew: SealCrew): Promise<void> {
-    this.#crew = null;
-    const sealer = crew.begin(this.#header.payloadKey);
+  /** Passes the rest of the upload to a sealing thread, if one is free, before anything is sealed. */
+  async #handOver(sealingThreads: SealingThreads): Promise<void> {
+    this.#sealingThreads = null;
+    const sealer = sealingThreads.begin(this.#header.payloadKey);
     if (sealer === null) return;
     this.#sealer = sealer;
     const block = await sealer.take();

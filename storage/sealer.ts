@@ -7,9 +7,9 @@ import { sealChunks } from './chunk.js';
 export interface Sealer {
   /** An empty block to be filled; waits until one is given back when all are in use. */
   take(): Promise<Block>;
-  /** Seals a block where it lies. Blocks come in the order of the payload, and each once; `first`: its first chunk's number. */
+  /** Seals a block in place. Blocks come in the order of the payload, and each once; `first`: its first chunk's number. */
   seal(block: Block, first: number, isLast: boolean): Promise<void>;
-  /** Gives back a block that the caller does not read any more. */
+  /** Gives back a block that the caller no longer reads. */
   give(block: Block): void;
   /** SHA-256 of all sealed plaintext, hex. */
   digest(): Promise<string>;

@@ -13,14 +13,14 @@ const blockMemoryBytes = 32 * sealedChunkBytes;
 const maxUploads = 16;
 const maxThreads = 4;
 
-export interface CrewOptions {
+export interface SealingThreadsOptions {
   /** Starts a thread that runs sealingthread.ts. */
   start?: () => Worker;
   /** Default: one for each processor but one, up to four. */
   threads?: number;
 }
 
-export class SealCrew {
+export class SealingThreads {
   readonly #start: () => Worker;
   readonly #count: number;
   readonly #threads: Thread[] = [];
@@ -28,7 +28,7 @@ export class SealCrew {
   readonly #spare: SharedArrayBuffer[] = [];
   #uploads = 0;
 
-  constructor({ start = startThread, threads }: CrewOptions = {}) {
+  constructor({ start = startThread, threads }: SealingThreadsOptions = {}) {
     this.#start = start;
     this.#count = threads ?? Math.min(maxThreads, availableParallelism() - 1);
   }
@@ -63,7 +63,7 @@ export class SealCrew {
 
 class Thread {
   readonly #worker: Worker;
-  readonly #uploads = new Map<number, CrewSealer>();
+  readonly #uploads = new Map<number, ThreadSealer>();
   #next = 0;
 
   constructor(worker: Worker, onEnd: () => void) {
@@ -85,7 +85,7 @@ class Thread {
   begin(key: Buffer, memory: SharedArrayBuffer, onEnd: () => void): Sealer {
     const upload = this.#next++;
     const post = (job: Job) => this.#worker.postMessage(job);
-    const sealer = new CrewSealer(upload, memory, post, () => {
+    const sealer = new ThreadSealer(upload, memory, post, () => {
       this.#uploads.delete(upload);
       onEnd();
     });
@@ -104,7 +104,7 @@ interface Waiting<T> {
   reject(error: Error): void;
 }
 
-class CrewSealer implements Sealer {
+class ThreadSealer implements Sealer {
   readonly #upload: number;
   readonly #post: (job: Job) => void;
   readonly #onEnd: () => void;

@@ -53,14 +53,14 @@ function toPartialEntry({ dir, name, size, mode, mtimeMs, atimeMs }: PartialRow)
 }
 
 /**
- * Makes sure that a folder is there, and stays while the transaction lasts.
+ * Makes sure that a folder exists until the transaction ends.
  * @throws SpaceError `not_found`, `not_a_folder`
  */
 export async function requireFolder(tx: Queryable, org: string, path: string): Promise<void> {
   if (path === '/') return;
   const row = await lockEntry(tx, org, path);
   if (row === null && isFixed(path)) return;
-  if (row === null) throw new SpaceError('not_found', `${path} is not there`);
+  if (row === null) throw new SpaceError('not_found', `${path} does not exist`);
   if (row.kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is a file`);
 }
 
@@ -148,10 +148,10 @@ class OrgSpace implements Space {
   rmdir(path: string): Promise<void> {
     return asSpaceError(async () => {
       requireWritable(path);
-      if (isFixed(path)) throw new SpaceError('read_only', `${path} stays`);
+      if (isFixed(path)) throw new SpaceError('read_only', `${path} can't be removed`);
       await this.#deps.control.transact(async (tx) => {
         const row = await lockEntry(tx, this.org, path);
-        if (row === null) throw new SpaceError('not_found', `${path} is not there`);
+        if (row === null) throw new SpaceError('not_found', `${path} does not exist`);
         if (row.kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is a file`);
         const isEmpty =
           !(await hasEntries(tx, this.org, path)) && (await listPartials(tx, this.org, path, null, 1)).length === 0;
@@ -176,7 +176,7 @@ class OrgSpace implements Space {
       const row = await findEntry(read, this.org, path);
       if (row !== null) return updateEntry(write, row.id, change);
       const partial = await findOwnPartial(this.#deps, this.org, path);
-      if (partial === null) throw new SpaceError('not_found', `${path} is not there`);
+      if (partial === null) throw new SpaceError('not_found', `${path} does not exist`);
       await updatePartial(write, partial.id, change);
     });
   }
@@ -216,13 +216,13 @@ class OrgSpace implements Space {
     throw await this.#absence(path);
   }
 
-  /** A name below a file is told apart from a name that is not there. */
+  /** A name below a file gets another error than a name that does not exist. */
   async #absence(path: string): Promise<SpaceError> {
     const { dir } = splitPath(path);
     if (isFixed(path)) return new SpaceError('is_a_folder', `${path} is a folder`);
     const parent = dir === '/' ? null : await findEntry(this.#deps.control.read, this.org, dir);
     if (parent?.kind === 'file') return new SpaceError('not_a_folder', `${dir} is a file`);
-    return new SpaceError('not_found', `${path} is not there`);
+    return new SpaceError('not_found', `${path} does not exist`);
   }
 
   #withRoots(entries: Entry[], afterName: string | null, limit: number): Entry[] {

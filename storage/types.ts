@@ -60,7 +60,7 @@ export class SpaceError extends Error {
   }
 }
 
-/** An open file for reading: keeps reading the version it was opened on, whatever happens to its name. */
+/** An open file for reading: keeps reading the version it was opened on, even if its name is removed or replaced. */
 export interface Reader {
   readonly entry: Entry;
   /** Up to `length` bytes of plaintext from `offset`; empty at or past the end. Only the chunks it touches are decrypted. */

@@ -5,7 +5,7 @@ import { OperationError } from '../../operations/error.js';
 import { formatTime, isoTime } from '../../operations/format.js';
 import { type KeyTermTexts, readTerms } from '../../operations/keyterms.js';
 import { atWorkplace, examples } from '../command.js';
-import { readInputFile } from '../inputfile.js';
+import { readInputFile } from '../localfiles.js';
 import { addTermOptions } from './keyterms.js';
 
 interface CertificateOptions {

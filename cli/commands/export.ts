@@ -5,7 +5,7 @@ import { type ExportFilter, recordExport } from '../../operations/export.js';
 import { formatBytes } from '../../operations/format.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
-import { writePrivateFile } from '../outputfile.js';
+import { writePrivateFile } from '../localfiles.js';
 
 export function registerExport(
   group: Command,

@@ -10,7 +10,7 @@ import {
   removeInactive,
 } from '../../operations/hostkeys.js';
 import { atWorkplace, examples } from '../command.js';
-import { readInputFile } from '../inputfile.js';
+import { readInputFile } from '../localfiles.js';
 import type { Output } from '../output.js';
 import { type HostKeyFormat, hostKeyFormats, hostKeyList, hostKeyToJson, renderHostKeys } from '../views/hostkeys.js';
 

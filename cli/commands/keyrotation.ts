@@ -4,7 +4,7 @@ import { formatTime } from '../../operations/format.js';
 import { readGrace, readTerms } from '../../operations/keyterms.js';
 import { type RotatedKeys, rotateKeys } from '../../operations/loginkeyrotation.js';
 import { atWorkplace, examples } from '../command.js';
-import { readInputFile } from '../inputfile.js';
+import { readInputFile } from '../localfiles.js';
 import { addedToJson, keyToJson } from '../views/keys.js';
 import { noteAdded, type TermOptions, withTerms } from './keyterms.js';
 

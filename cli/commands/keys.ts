@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { readKeyChange, readTerms } from '../../operations/keyterms.js';
 import { addKeys, listKeys, revokeKey, setKey, showKey } from '../../operations/loginkeys.js';
 import { atWorkplace, examples } from '../command.js';
-import { readInputFile } from '../inputfile.js';
+import { readInputFile } from '../localfiles.js';
 import { addedToJson, keyList, keyToJson, renderKey } from '../views/keys.js';
 import { registerCredentials } from './credentials.js';
 import { registerKeyRotation } from './keyrotation.js';

@@ -27,7 +27,7 @@ export function withTerms(command: Command): Command {
     .option('--public-part', 'take the public key out of a PuTTY private key file');
 }
 
-/** Notes what an operator should check in the added keys. */
+/** Writes notes about added keys that an operator should check. */
 export function noteAdded(added: readonly AddedKey[], out: Output): void {
   for (const { fingerprint, alsoUsedBy, ignoredOptions } of added) {
     if (alsoUsedBy.length > 0) out.note(`Note: ${fingerprint} also logs in to ${alsoUsedBy.join(', ')}.`);

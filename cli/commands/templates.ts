@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { makeTemplates } from '../../operations/templates.js';
 import { atWorkplace, examples } from '../command.js';
-import { writePrivateFile } from '../outputfile.js';
+import { writePrivateFile } from '../localfiles.js';
 
 export function registerTemplates(program: Command): void {
   program

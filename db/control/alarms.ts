@@ -1,4 +1,4 @@
-/** Alarms about an organization's files: opened when something is missing or odd, resolved when it is not any more. */
+/** Alarms about an organization's files: opened when something is missing or odd, resolved when the file arrives or is normal again. */
 import type { Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 
@@ -83,7 +83,7 @@ export async function followAlarms(
   return { opened, resolved };
 }
 
-/** A complete file as it came, whatever became of it. */
+/** A complete file as it was uploaded, in any state. */
 export interface Arrival {
   id: number;
   at: number;

@@ -1,4 +1,4 @@
-/** The audit trail: who did what, to what, when. Rows are only ever added, each chained to the one before. */
+/** The audit trail: actor, action, object and time. Rows are only ever added, each chained to the one before. */
 import type { Queryable } from '../connection.js';
 import type { AuditEvent, ChainedFields } from './auditchain.js';
 import { appendRecords, eventsOf } from './audittransaction.js';

@@ -28,7 +28,7 @@ export async function appendRecords(tx: Knex, events: readonly AuditEvent[]): Pr
     .where({ id: 1 })
     .update({ count: tx.raw('count + ?', [events.length]) })
     .returning<{ count: number; hash: string }[]>(['count', 'hash']);
-  if (head === undefined) throw new Error('the audit trail has no end: the row of audit_head is gone');
+  if (head === undefined) throw new Error('the audit trail is damaged: the row of audit_head is missing');
   let { hash } = head;
   let seq = head.count - events.length;
   const rows = events.map((event) => {

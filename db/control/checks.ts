@@ -102,7 +102,7 @@ export interface CheckedFile {
 }
 
 /**
- * Publishes what a check found, unless a run has claimed the file meanwhile, its sender took it back, or the lease was lost.
+ * Publishes the reports of a check, unless a run has claimed the file meanwhile, its sender took it back, or the lease was lost.
  * Returns the blobs that nothing refers to now. One transaction for each file: a run that claims several at once waits for
  * one of them at most, and never in a ring.
  */
@@ -158,7 +158,7 @@ export async function replaceFile(
   return freed;
 }
 
-/** A file that a dry run was made of: where it lies. */
+/** A file that a dry run was made of: where it is stored. */
 export interface SpentFile {
   entryId: number;
   org: string;

@@ -41,7 +41,7 @@ export async function putAside(
   });
 }
 
-/** Lets a held run be applied, if it still plans the same; false: it is not held any more. */
+/** Lets a held run be applied, if it still plans the same; false: it is no longer held. */
 export async function approveHeld(control: Db, run: Run, approval: Approval): Promise<boolean> {
   return control.transact(async (tx) => {
     if (!(await reopenRun(tx, run.id, approval))) return false;
@@ -63,7 +63,7 @@ export interface Rejection {
   settlement: Pick<Settlement, 'reports' | 'summary'>;
 }
 
-/** Ends a held run without applying it: its files are archived as refused. false: it is not held any more. */
+/** Ends a held run without applying it: its files are archived as refused. false: it is no longer held. */
 export async function rejectHeld(control: Db, run: Run, rejection: Rejection): Promise<boolean> {
   const { by, at, note, archivedAs, beside, settlement } = rejection;
   return control.transact(async (tx) => {
@@ -84,8 +84,8 @@ export async function rejectHeld(control: Db, run: Run, rejection: Rejection): P
 }
 
 /**
- * One of the files of a run that is held, or approved and not yet claimed, was replaced or taken back: what was counted is
- * no more. The others are queued again. Joins the caller's transaction; nothing happens to a run that is neither.
+ * One of the files of a run that is held, or approved and not yet claimed, was replaced or taken back, so that the
+ * counted plan is void. The others are queued again. Joins the caller's transaction; nothing happens to a run that is neither.
  */
 export async function overtakeHeld(tx: Queryable, runId: number | null, at: number): Promise<void> {
   if (runId === null || !(await endHeldRun(tx, runId, 'superseded', at))) return;
@@ -95,7 +95,7 @@ export async function overtakeHeld(tx: Queryable, runId: number | null, at: numb
   await audit(tx, run, at, 'system', 'run.superseded', {});
 }
 
-/** As overtakeHeld, whatever an organization has waiting for approval. */
+/** As overtakeHeld, for every run of an organization that waits for approval. */
 export async function overtakeAll(tx: Queryable, org: string, at: number): Promise<void> {
   for (let run = await findHeldRun(tx, org); run !== null; run = await findHeldRun(tx, org))
     await overtakeHeld(tx, run.id, at);

@@ -32,7 +32,7 @@ export async function countSealedTo(db: Queryable, org: string, keyIds: readonly
   return Number(row!.count);
 }
 
-/** Blobs that are known to be sealed to none of these keys: nothing opens them any more. */
+/** Blobs that are known to be sealed to none of these keys: no key opens them. */
 export async function countSealedToOthers(db: Queryable, org: string, keyIds: readonly string[]): Promise<number> {
   const [row] = await selectLive(db, org)
     .whereNotNull('sealed_to')

@@ -43,7 +43,7 @@ export interface Org {
   limits: OrgLimits;
   /** Options of this organization. */
   options: OrgOptions;
-  /** Slots before this time (ms) are not caught up: the organization was not there, not enabled, or had another slot. */
+  /** Slots before this time (ms) are not caught up: the organization did not exist, was not enabled, or had another slot. */
   slotsFrom: number;
   /** Deadlines before this time (ms) do not count: other files were expected, or none; 0: it was never changed. */
   expectFrom: number;

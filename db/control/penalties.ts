@@ -6,7 +6,7 @@ export interface Penalty {
   /** An IPv4 address, or the /64 of an IPv6 one. */
   source: string;
   until: number;
-  /** How many pauses in a row this is. */
+  /** The number of penalties in a row, this one included. */
   strikes: number;
   cause: string;
   beganAt: number;
@@ -33,7 +33,7 @@ interface PardonRow {
   at: number;
 }
 
-/** A newer pause of a source takes the place of its older one. */
+/** A newer penalty of a source replaces its older one. */
 export async function putPenalties(db: Queryable, penalties: readonly Omit<Penalty, 'id'>[]): Promise<void> {
   if (penalties.length === 0) return;
   const latest = [...new Map(penalties.map((penalty) => [penalty.source, penalty])).values()];
@@ -56,7 +56,7 @@ export async function putPenalties(db: Queryable, penalties: readonly Omit<Penal
   });
 }
 
-/** Pauses that are not over, longest first. */
+/** Penalties that have not ended, longest first. */
 export async function listPenalties(db: Queryable, now: number, most: number): Promise<Penalty[]> {
   const rows = await db<PenaltyRow>('penalties').where('until_at', '>', now).orderBy('until_at', 'desc').limit(most);
   return rows.map(fromRow);
@@ -68,7 +68,7 @@ export async function listNewPenalties(db: Queryable, afterId: number, most: num
   return rows.map(fromRow);
 }
 
-/** Ends the pause of a source, or with null of all of them, on every node: in a transaction. How many there were. */
+/** Ends the penalty of a source, or with null of all of them, on every node: in a transaction. Returns their number. */
 export async function pardon(db: Queryable, source: string | null, at: number): Promise<number> {
   const condemned = db<PenaltyRow>('penalties').where('until_at', '>', at);
   const found = await (source === null ? condemned : condemned.where({ source })).delete();
@@ -87,7 +87,7 @@ export async function lastPardonId(db: Queryable): Promise<number> {
   return (row as { last: number | null } | undefined)?.last ?? 0;
 }
 
-/** Forgets pauses that are over and pardons that every node has heard of. */
+/** Deletes penalties that have ended and pardons that every node has heard of. */
 export async function clearPenalties(db: Queryable, endedBefore: number): Promise<void> {
   await db<PenaltyRow>('penalties').where('until_at', '<', endedBefore).delete();
   await db<PardonRow>('pardons').where('at', '<', endedBefore).delete();

@@ -18,7 +18,7 @@ export type RunState =
   /** Held, and a newer version of one of its files came; the others are queued again. */
   | 'superseded';
 
-/** States in which nothing happens any more. */
+/** Final states. */
 export const endedStates: readonly RunState[] = ['done', 'failed', 'rejected', 'superseded'];
 
 /** The counts of a plan when its run was held. */
@@ -89,8 +89,8 @@ export async function openSlotRun(
 }
 
 /**
- * Organizations whose files are imported as they come, and that have some; when the first and the last came, in ms. What a
- * held run gave back, since one of its files was replaced or taken back, came then.
+ * Organizations whose files are imported as they come, and that have some; when the first and the last came, in ms. A file
+ * that a held run gave back, since another of its files was replaced or taken back, counts from then.
  */
 export async function listUploadDue(db: Queryable): Promise<{ org: string; oldestAt: number; newestAt: number }[]> {
   const overtaken = db('runs')

@@ -126,7 +126,7 @@ export async function unclaimUploads(db: Queryable, runId: number): Promise<void
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued', run_id: null });
 }
 
-/** Ends an upload that is claimed or held, once: false when it was settled before. `archivedAs`: where its file lies now. */
+/** Ends an upload that is claimed or held, once: false when it was settled before. `archivedAs`: where its file is now. */
 export async function settleUpload(
   db: Queryable,
   id: number,

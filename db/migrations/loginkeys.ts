@@ -16,7 +16,7 @@ export async function addLoginKeyTerms(knex: Knex): Promise<void> {
     table.text('last_used_algorithms');
     table.index(['fingerprint']);
   });
-  // One row; its number grows with every change of who may be logged in.
+  // One row; its number grows with every change of login rights.
   await knex.schema.createTable('access_version', (table) => {
     table.integer('id').primary();
     table.bigInteger('version').notNullable();

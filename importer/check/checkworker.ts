@@ -1,6 +1,6 @@
 /**
- * Checks files before their import: those below `/dry-run`, and those queued for the next slot. The reports say what an
- * import would do. Runs have precedence: a check that meets a run is given up and made again.
+ * Checks files before their import: those below `/dry-run`, and those queued for the next slot. The reports describe
+ * the changes that an import would make. Runs have precedence: a check that meets a run is given up and made again.
  */
 import type { Db } from '../../db/connection.js';
 import {
@@ -23,7 +23,7 @@ import { requireOpenable } from '../../storage/recipient.js';
 import { ImportError } from '../error.js';
 import type { RunDeps } from '../run/deps.js';
 import { orderSources } from '../run/order.js';
-import { isSettled } from '../schedule/quiet.js';
+import { isSettled } from '../schedule/cadence.js';
 import type { Progress } from '../types.js';
 import { writeCheckReports } from './checkreports.js';
 import { planTrial } from './trialplan.js';

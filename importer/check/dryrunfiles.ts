@@ -6,7 +6,7 @@ import { deleteExpiredFiles } from '../../db/control/retention.js';
 import { removeBlob } from '../../storage/blobs.js';
 import type { RunDeps } from '../run/deps.js';
 
-/** Clients compare the folder with what they have sent: until then the file stays in it. */
+/** Clients compare the folder with the files they have sent: until then the file remains in it. */
 const keepMs = 10 * 60_000;
 /** Files that one call removes. */
 const mostFiles = 50;

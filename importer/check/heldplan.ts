@@ -16,7 +16,7 @@ export interface HeldPlan {
   isAsCounted: boolean;
 }
 
-/** The plan is there while `use` works. null: the run has no files any more. @throws KeyError */
+/** The plan exists while `use` works. null: the run no longer has files. @throws KeyError */
 export async function planHeld<T>(
   deps: RunDeps,
   org: Org,

@@ -34,7 +34,7 @@ export interface TrialPlan {
 }
 
 /**
- * Plans files as one import would now; the plan is there while `use` works. Writes to a stage of its own only.
+ * Plans files as one import would now; the plan exists while `use` works. Writes to a stage of its own only.
  * @param date the import's, yyyy-mm-dd, where it is not that of now.
  */
 export async function planTrial<T>(

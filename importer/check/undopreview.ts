@@ -1,4 +1,4 @@
-/** Plans the undo of a run in a stage of its own, so that an operator sees what it would restore; applies nothing. */
+/** Plans the undo of a run in a stage of its own, so that an operator sees the values it would restore; applies nothing. */
 import type { Org } from '../../db/control/orgs.js';
 import { countUndone, describeValues, planReversal, type UndoneValue } from '../run/undo.js';
 import { dateIn } from '../schedule/calendar.js';

@@ -28,7 +28,7 @@ export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Ver
       : `Early check of ${file.name}, which waits for the import of ${formatLocal(slotAt, timeZone)}.`;
   const lines = [head, ''];
   if (slotAt !== null && heldRun !== null)
-    lines.push(`Run ${heldRun} is held and comes first: this file waits until your operator has decided about it.`, '');
+    lines.push(`Run ${heldRun} is held: this file waits until your operator approves or rejects that run.`, '');
   if (file.refusal !== null) {
     const where = file.refusal.line === null ? '' : `Line ${file.refusal.line}: `;
     lines.push(`This file would be refused: nothing of it would be applied. ${where}${file.refusal.message}`);
@@ -46,7 +46,7 @@ export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Ver
     lines.push('', `${alone} would be held until your operator approves it:`);
     lines.push(...summary.hold.map(({ message }) => `  ${message}`));
   }
-  if (file.report !== null) lines.push('', `What is wrong, line by line: ${file.report}`);
+  if (file.report !== null) lines.push('', `Problems, line by line: ${file.report}`);
   if (file.rejected !== null)
     lines.push(
       `${describeRejected(file)

@@ -72,7 +72,7 @@ export function describeRun(summary: RunSummary): string {
         ? ['No file was waiting.']
         : summary.files.flatMap(describeFile)),
     '',
-    ...(isApplied || summary.undo !== undefined ? [] : ['What the files say:']),
+    ...(isApplied || summary.undo !== undefined ? [] : ['Counts of the planned changes:']),
     `Users: ${describeCounts(summary.users)}`,
     `Teams: ${describeCounts(summary.teams)}`,
   ];
@@ -88,11 +88,11 @@ function describeUndo({ undo, state }: RunSummary): string[] {
   if (undo === undefined) return [];
   const { run, kept, report } = undo;
   if (state === 'planned') {
-    const left = kept === 0 ? '' : `; ${kept} ${kept === 1 ? 'value' : 'values'} would be left alone`;
-    return [`What run ${run} had changed would be taken back${left}.`];
+    const left = kept === 0 ? '' : `; ${kept} ${kept === 1 ? 'value' : 'values'} would be left unchanged`;
+    return [`The changes of run ${run} would be undone${left}.`];
   }
-  const left = `${kept} ${kept === 1 ? 'value was' : 'values were'} left alone, and why, in ${report}`;
-  return [`What run ${run} had changed was taken back.`, ...(report === null ? [] : [left])];
+  const left = `${kept} ${kept === 1 ? 'value was' : 'values were'} left unchanged; for the reasons see ${report}`;
+  return [`The changes of run ${run} were undone.`, ...(report === null ? [] : [left])];
 }
 
 /** Older summaries have no state. */
@@ -102,15 +102,15 @@ function describeHold({ kind, run, state, hold = [], note = null }: RunSummary):
   if (state === 'rejected') return ['REJECTED by an operator: nothing was applied.', ...why, ...said, ''];
   if (kind === 'check' && hold.length > 0) return ['This would be HELD until an operator approves it.', ...why, ''];
   if (state === 'superseded')
-    return ['SUPERSEDED: a file of it was replaced or removed; nothing of it was applied.', ...why, ''];
+    return ['SUPERSEDED: a file of it was replaced or removed; nothing was applied.', ...why, ''];
   if (state === 'held')
     return [
       'HELD: nothing is applied until an operator approves it.',
       ...why,
       `  If the files are right, ask your operator to approve run ${run}. If not, send corrected files under the same names:`,
-      '  they take the place of these.',
-      `  What becomes of it: run-${run}.summary.txt if it is approved, run-${run}.rejected.txt if not, and`,
-      `  run-${run}.superseded.txt if corrected files came first.`,
+      '  they replace these files.',
+      `  The result will be in run-${run}.summary.txt if it is approved, in run-${run}.rejected.txt if it is rejected, and in`,
+      `  run-${run}.superseded.txt if corrected files arrive before the decision.`,
       '',
     ];
   return said.length > 0 ? [...said, ''] : [];

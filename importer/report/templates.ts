@@ -29,7 +29,8 @@ export function renderTemplates(
   const isKnown = fields.some(({ label, aliases }) =>
     [labelKey(label), ...aliases].includes(labelKey(identifier ?? '')),
   );
-  if (identifier !== undefined && !isKnown) own.unshift([identifier, 'tells who it is, whatever the email', '00042']);
+  if (identifier !== undefined && !isKnown)
+    own.unshift([identifier, 'identifies the user, even if the email changes', '00042']);
   const mark = markOf(org.options);
   const users = [...userColumns(org), ...own];
   const teams = teamColumns();
@@ -43,11 +44,11 @@ export function renderTemplates(
 function userColumns({ dateFormat, teamsMode }: Pick<Org, 'dateFormat' | 'teamsMode'>): Column[] {
   const teams = teamsMode === 'add' ? 'the user is added to them' : 'the user leaves all others';
   return [
-    [userLabels.email, 'tells who it is; must be there', 'jane@example.com'],
+    [userLabels.email, 'identifies the user; required', 'jane@example.com'],
     [userLabels.userName, 'the name that is shown; else first and last name are', ''],
     [userLabels.firstName, '', 'Jane'],
     [userLabels.lastName, '', 'Foster'],
-    [userLabels.managerName, "the manager's name, for one whom nobody knows yet", 'Li Chen'],
+    [userLabels.managerName, "the manager's name, if the manager is a new user", 'Li Chen'],
     [userLabels.managerEmail, "the manager's address", 'li@example.com'],
     [userLabels.teams, `names of teams, separated by commas; ${teams}`, 'People, Payroll'],
     [userLabels.accountType, 'Regular or Observer', 'Regular'],
@@ -58,7 +59,7 @@ function userColumns({ dateFormat, teamsMode }: Pick<Org, 'dateFormat' | 'teamsM
 
 function teamColumns(): Column[] {
   return [
-    [teamLabels.name, 'tells which team it is; must be there', 'Payroll'],
+    [teamLabels.name, 'identifies the team; required', 'Payroll'],
     [teamLabels.ownerEmail, "the owner's address", 'jane@example.com'],
     [teamLabels.parent, 'the name of the team above it', 'People'],
     [teamLabels.type, 'any text', 'Department'],
@@ -75,7 +76,7 @@ function renderExample({ name }: Pick<Org, 'name'>, users: readonly Column[], te
   return `How to fill users.csv and teams.csv of ${name}
 
 Copy the file, write one row for each user or team below its first line, and drop it into the folder above this one.
-A blank cell changes nothing. Nobody is removed for being absent from a file. You may leave out columns, except the first.
+A blank cell changes nothing. Users who are missing from a file are not removed. You may leave out columns, except the first.
 To see what a file would do without importing it, drop it into /dry-run and look into /reports.
 
 The columns of users.csv:

@@ -23,12 +23,12 @@ import { applyWithReports } from './reportedapply.js';
 
 /** The reason why a value was left unchanged, for people. */
 const reasons: Record<Fate, string> = {
-  changed: 'it was changed since',
-  gone: 'what it was before is not there any more',
-  taken: 'somebody else has this email now',
-  ring: 'it would close a ring',
-  stays: 'nothing that was created is ever removed',
-  unrecorded: 'an older version did not record how the deactivation stood',
+  changed: 'it was changed after the run',
+  gone: 'the user, team or field of its earlier value no longer exists',
+  taken: 'another user has this email now',
+  ring: 'the user or team would then manage or contain itself',
+  stays: 'an undo removes no user, team or field, and does not deactivate the owner',
+  unrecorded: 'an older version of Dropslot did not record the deactivation date before the run',
 };
 
 /**

@@ -13,7 +13,7 @@ import { workRun } from './run.js';
 export interface WorkerDeps extends RunDeps {
   /** Unique to this process: `host:pid:random`. */
   owner: string;
-  /** Whether the importer has been told to stop. */
+  /** Whether the importer must stop. */
   isStopping: () => boolean;
   /** Called when a run was claimed. */
   onClaim?: () => void;

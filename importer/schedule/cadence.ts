@@ -1,4 +1,4 @@
-/** An organization's cadence: on which days it has slots, and whether its files are imported on upload instead. */
+/** An organization's cadence: the days with slots, imports on upload instead, and the time after which uploads belong together. */
 import type { OrgOptions } from '../../db/control/importoptions.js';
 
 /** Day of the week by ISO 8601: Monday is 1. */
@@ -30,4 +30,17 @@ export function describeDays(days: readonly Weekday[]): string {
   if (days.length === 7) return 'each day';
   if (days.join() === '1,2,3,4,5') return 'Monday to Friday';
   return days.map((day) => names[day - 1]!.replace(/^./, (first) => first.toUpperCase())).join(', ');
+}
+
+/** Files that arrive within this time of each other are imported together. */
+const quietMs = 2_000;
+/** The longest wait for a client that continues to upload. */
+const longestWaitMs = 30_000;
+
+/**
+ * Whether a client has probably uploaded all files that belong together: it sends teams and users one by one.
+ * @param came when the first and the last of the files arrived, in ms.
+ */
+export function isSettled(came: { oldestAt: number; newestAt: number }, now: number): boolean {
+  return now - came.newestAt >= quietMs || now - came.oldestAt >= longestWaitMs;
 }

@@ -6,10 +6,9 @@ import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { listUploadDue, openSlotRun, openUploadRun } from '../../db/control/runs.js';
-import { slotDays } from './cadence.js';
+import { isSettled, slotDays } from './cadence.js';
 import { lastSlot, nextSlot } from './calendar.js';
 import { startRounds } from './periodic.js';
-import { isSettled } from './quiet.js';
 import { createWakeUp } from './wakeup.js';
 
 export interface SlotDeps {

@@ -74,7 +74,7 @@ function planKey(org: string, key: FolderKey, row: LoginKey | null, seen: SeenKe
   } else if (row.revokedAt !== null && row.revokedBy !== 'folder') {
     plan.problems.push({
       file,
-      message: `the key ${fingerprint} was revoked by a command, and stays revoked: remove it here`,
+      message: `the key ${fingerprint} was revoked by a command, and remains revoked: remove it from this file`,
     });
   } else if (row.revokedAt !== null) {
     if (!seen?.has(nameOf(org, fingerprint))) plan.actions.push({ action: 'add', org, key, before: row });

@@ -1,4 +1,4 @@
-/** Sets of client addresses: reads address ranges (CIDR), and decides whether an address lies in one of them. */
+/** Sets of client addresses: reads address ranges (CIDR), and decides whether one of them contains an address. */
 import { BlockList, isIP } from 'node:net';
 import { readRange } from '../../config/network.js';
 import { KeyError } from '../error.js';

@@ -116,7 +116,7 @@ function readOptions(packed: Buffer): Map<string, Buffer> {
   return options;
 }
 
-/** Seconds to milliseconds; null: past what a clock can show, which stands for "for ever". */
+/** Seconds to milliseconds; null: later than any date of JavaScript, which stands for "for ever". */
 function toMs(seconds: bigint): number | null {
   return seconds > BigInt(Number.MAX_SAFE_INTEGER) / 1000n ? null : Number(seconds) * 1000;
 }

@@ -1,4 +1,4 @@
-/** Owns the hours in which an organization may log in: reads them, and decides whether a time lies in them. */
+/** Owns the hours in which an organization may log in: reads them, and decides whether a time is within them. */
 import { DateTime } from 'luxon';
 import { readTimeOfDay } from '../../config/timeofday.js';
 
@@ -22,7 +22,7 @@ export function parseHours(text: string): TimeWindow[] | null {
   return windows.every((window) => window !== null) ? windows : null;
 }
 
-/** Whether `at` (ms) lies in `hours`, which was checked when it was set; unreadable hours allow no login. */
+/** Whether `at` (ms) is within `hours`, which was checked when it was set; unreadable hours allow no login. */
 export function allowsTime(hours: string, timeZone: string, at: number): boolean {
   const local = DateTime.fromMillis(at, { zone: timeZone });
   const day = local.weekday - 1;

@@ -48,7 +48,7 @@ export function readLineTerms(line: string, timeZone: string): { terms: LineTerm
   for (const option of options) {
     const name = option.split('=')[0]!.toLowerCase();
     if (restricting.includes(name) && said.has(name))
-      throw new KeyError('refused', `the option ${name} is there twice; say once what holds`);
+      throw new KeyError('refused', `the option ${name} occurs twice: remove one of the two`);
     said.add(name);
     applyOption(option, terms, timeZone);
   }
@@ -86,7 +86,11 @@ function readFrom(value: string): string[] {
     throw new KeyError('refused', "from= with * ? or ! can't be honoured: give address ranges, 192.0.2.0/24");
   const sources = parseSources(value);
   // An empty list would allow every address here, and allows none in sshd.
-  if (sources.length === 0) throw new KeyError('malformed', 'from= without an address lets nobody in');
+  if (sources.length === 0)
+    throw new KeyError(
+      'malformed',
+      'from= without an address would refuse every login: name an address, or remove from=',
+    );
   return sources;
 }
 

@@ -37,7 +37,7 @@ const curveBits: Readonly<Record<string, number>> = {
 };
 
 const exposed =
-  'this is a private key, which must never leave its owner: whoever sent it must consider it exposed, make a new pair, and send the public key (often ….pub)';
+  'this is a private key, which must never leave its owner: its owner must consider it exposed, make a new pair, and send the public key (often ….pub)';
 
 /** Files that people send by mistake, each with its error message. */
 const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reason: string }[] = [
@@ -91,7 +91,8 @@ export function parsePublicKeys(
   }
   if (keys.length === 0) throw new KeyError('malformed', 'there is no public key in it');
   const twin = keys.find((key, at) => keys.findIndex(({ fingerprint }) => fingerprint === key.fingerprint) < at);
-  if (twin !== undefined) throw new KeyError('malformed', `the key ${twin.fingerprint} is there twice`);
+  if (twin !== undefined)
+    throw new KeyError('malformed', `the key ${twin.fingerprint} occurs twice: remove one of the two lines`);
   return keys;
 }
 

@@ -39,7 +39,7 @@ export function createKeyring({ loadMaster, findOrg }: KeyringSources): Keyring 
   };
   const open = async ({ id }: Pick<Org, 'id'>) => {
     const org = await findOrg(id);
-    if (org === null) throw new KeyError('missing', `organization ${id} is gone`);
+    if (org === null) throw new KeyError('missing', `organization ${id} no longer exists`);
     const sealed = [org.sealedIdentity, ...org.oldIdentities.map((old) => old.sealedIdentity)].join();
     const known = opened.get(id);
     if (known?.sealed === sealed && org.sealedIdentity !== null) return known.identity;

@@ -42,7 +42,7 @@ export async function openSealedIdentity(
 ): Promise<string> {
   const identity = await unseal(master, org, sealedIdentity);
   if ((await identityToRecipient(identity).catch(() => null)) !== recipient)
-    throw new KeyError('malformed', `the identity of organization ${org} does not open what its recipient seals`);
+    throw new KeyError('malformed', `the identity of organization ${org} does not belong to its recipient`);
   return identity;
 }
 

@@ -34,11 +34,11 @@ export interface BackupReport {
   sealedBytes: number;
   newFiles: number;
   newBytes: number;
-  /** Files of an earlier backup that no row refers to any more. */
+  /** Files of an earlier backup to which no row refers now. */
   removedFiles: number;
   passes: number;
   masterKey: 'included' | 'left out';
-  /** Files that are wrong in the data folder itself, as `id of org: what`. */
+  /** Files that are damaged or missing in the data folder itself, as `id of org: fault`. */
   wrong: string[];
 }
 

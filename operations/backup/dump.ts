@@ -6,7 +6,7 @@ import { controlSchema, directorySchema } from '../../db/connection.js';
 import { OperationError } from '../error.js';
 import { syncFile } from './target.js';
 
-/** @throws OperationError `failed` with what pg_dump said, `unavailable` when it can't be run */
+/** @throws OperationError `failed` with the last line of pg_dump, `unavailable` when it can't be run */
 export async function dumpPostgres(program: string, url: string, snapshot: string, file: string): Promise<void> {
   // Every user of this machine can see the arguments of a process.
   const { password, target } = splitPassword(url);

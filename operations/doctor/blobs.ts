@@ -10,7 +10,7 @@ import { listUnsettledReports } from '../unsettled.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, type Mend, reporter } from './finding.js';
 
-/** A server may be running: what is younger may belong to an upload that is being published. */
+/** A server may be running: a younger file may belong to an upload that is being published. */
 const settledMs = 60 * 60 * 1000;
 const pageSize = 1000;
 /** More of one kind are counted, not listed. */
@@ -27,7 +27,7 @@ interface Tally {
   strange: string[];
 }
 
-/** `files` and `sealedBytes` count what is there, of the right size. */
+/** `files` and `sealedBytes` count the files that exist and have the right size. */
 export async function examineBlobs(
   workplace: Workplace,
 ): Promise<{ findings: Finding[]; files: number; sealedBytes: number }> {
@@ -35,7 +35,7 @@ export async function examineBlobs(
   let prefix = '';
   let known = new Set<string>();
   const seen = new Set<string>();
-  // Ids come in order, so that what is known of one folder of the store is all that has to be remembered.
+  // Ids come in order, so that only the ids of one folder of the store are in memory.
   const closeFolder = async () => {
     if (prefix !== '') await examineFolder(workplace, prefix, known, tally);
     known = new Set();
@@ -66,7 +66,7 @@ export async function* walkLiveBlobs({ control }: Pick<Workplace, 'control'>): A
   }
 }
 
-/** The row says that the file must be there, of this size. */
+/** The row says that the file must exist, with this size. */
 async function examineBlob(workplace: Workplace, blob: BlobRow, tally: Tally): Promise<void> {
   const path = blobPath(workplace.paths, blob.id);
   const found = await sizeOf(path);
@@ -80,7 +80,7 @@ async function examineBlob(workplace: Workplace, blob: BlobRow, tally: Tally): P
   }
 }
 
-/** Files that no row needs: what a crash left between removing a name and removing its bytes. */
+/** Finds files without a row: a crash between the removal of a name and that of its bytes leaves one. */
 async function examineFolder(
   workplace: Workplace,
   folder: string,
@@ -121,9 +121,7 @@ async function describe(workplace: Workplace, tally: Tally): Promise<Finding[]> 
   // Read after the files: a run that is settled meanwhile has rows for its reports then.
   const kept = new Set((await listUnsettledReports(workplace)).map(({ id }) => id));
   const leftOver = tally.leftOver.filter((id) => !kept.has(id));
-  list('warning', leftOver, 'nothing refers to this sealed file any more: it may be removed', (ids) =>
-    removal(workplace, ids),
-  );
+  list('warning', leftOver, 'no entry refers to this sealed file: it may be removed', (ids) => removal(workplace, ids));
   list('warning', tally.strange, 'this is no sealed file of Dropslot: it does not belong here');
   return findings;
 }

@@ -1,4 +1,4 @@
-/** Checks the databases in depth: every page, every reference, and that both agree on what was imported. */
+/** Checks the databases in depth: every page, every reference, and that both have the same imported uploads. */
 import { findStates, listImported } from '../../db/control/imported.js';
 import { filterApplied, listApplied } from '../../db/directory/applied.js';
 import { checkIntegrity } from '../../db/integrity.js';
@@ -20,7 +20,7 @@ export async function examineDatabases(workplace: Workplace): Promise<Finding[]>
     if (db.dialect !== 'sqlite') continue;
     const report = reporter(findings, 'databases', file);
     const complaints = await checkIntegrity(db);
-    if (complaints.length === 0) report('ok', 'every page is what it should be');
+    if (complaints.length === 0) report('ok', 'every page is intact');
     for (const complaint of complaints) report('wrong', `damaged: ${complaint}; restore it from the backup`);
   }
   await compareImports(workplace, findings);
@@ -67,7 +67,7 @@ async function compareImports({ control, directory }: Workplace, findings: Findi
     after = page.at(-1)!.uploadId;
   }
   const report = reporter(findings, 'databases', 'imports');
-  if (lost.length + ahead.length === 0) report('ok', 'both databases agree on what was imported');
+  if (lost.length + ahead.length === 0) report('ok', 'both databases have the same imported uploads');
   if (lost.length > 0)
     report('wrong', `${describe(lost)}: imported, and not in the directory: was one database restored alone?`);
   if (ahead.length > 0)

@@ -1,4 +1,4 @@
-/** Is everything whole? Runs every check that can run, and gathers what they find. */
+/** Examines the installation for `dropslot doctor`: runs every check, and collects the findings. */
 import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
 import { recordAudit } from '../../db/control/audit.js';
@@ -20,9 +20,9 @@ import { examineTransport } from './transport.js';
 export interface ExamineOptions {
   /** Opens every sealed file, and reads every page of the databases. */
   deep?: boolean;
-  /** Told now and then how far a deep examination is. */
+  /** Gets the progress of a deep examination from time to time. */
   onProgress?: (text: string) => void;
-  /** Asked with what can be mended, before anything is; without it nothing is. */
+  /** Asks whether the findings with a repair may be mended; without it none is. */
   mayMend?: (mendable: readonly Finding[]) => Promise<boolean>;
   now?: () => number;
 }
@@ -62,7 +62,7 @@ export async function examine(
 
 async function examineOpened(workplace: Workplace, where: string, options: ExamineOptions): Promise<Finding[]> {
   const findings: Finding[] = [];
-  // A database with a damaged page answers some questions: whatever can be examined is.
+  // A database with a damaged page still answers some queries: one failed check does not end the others.
   const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
     try {
       return await work();
@@ -97,7 +97,7 @@ async function examineOpened(workplace: Workplace, where: string, options: Exami
   return findings;
 }
 
-/** Turns each finding into what it is now; one that resists stays, with the reason. */
+/** Makes each repair, and sets the level of its finding; a repair that failed adds the reason to the message. */
 async function mendAll(workplace: Workplace, mendable: readonly Finding[]): Promise<void> {
   for (const finding of mendable) {
     try {
@@ -129,7 +129,7 @@ async function examineStrays(workplace: Workplace, known: ReadonlySet<string>): 
       id,
     )(
       'warning',
-      'the directory has users of it, but there is no such organization: was one database restored without the other?',
+      'the directory database has users of this organization, but the control database does not have it: was one database restored without the other?',
     );
   }
   return findings;

@@ -1,13 +1,13 @@
-/** What a check finds, as people and programs get it. */
+/** One result of a check of `dropslot doctor`, for people and for programs. */
 export interface Finding {
-  /** `wrong`: something is broken or lost. `warning`: it works, and will not for ever. `mended`: it was not well. */
+  /** `wrong`: something is broken or lost. `warning`: it works now, but needs attention. `mended`: it was wrong and is repaired. */
   level: 'ok' | 'mended' | 'warning' | 'wrong';
   /** Which check it comes from. */
   check: Check;
-  /** What it is about: a file, a folder, an organization. */
+  /** The checked object: a file, a folder, an organization. */
   subject: string;
   message: string;
-  /** What `--mend` can do about it without anything being lost. */
+  /** The repair that `--mend` can make without losing data. */
   mend?: Mend;
 }
 

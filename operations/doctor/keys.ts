@@ -1,4 +1,4 @@
-/** Checks the master key and the host keys: there, readable by their owner alone, and what they should be. */
+/** Checks that the master key and the host keys exist, are valid, and are readable by their owner alone. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { KeyError } from '../../keys/error.js';
@@ -33,8 +33,8 @@ export async function examineMasterKey(
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
     if (error.code !== 'withheld') report('wrong', error.message);
-    else if (!existsSync(paths.masterKey)) report('ok', 'not here: this node only takes uploads');
-    else report('warning', 'this node only takes uploads, and needs no master key: take it away from here');
+    else if (!existsSync(paths.masterKey)) report('ok', 'does not exist on this node, which only takes uploads');
+    else report('warning', 'this node only takes uploads, and needs no master key: remove it from this node');
   }
   return { findings, master };
 }
@@ -47,7 +47,10 @@ export async function examineHostKeys({ paths, settings, now }: Workplace): Prom
   const missing = standardHostKeyNames.filter((name) => !names.includes(name));
   if (missing.length > 0) {
     const level = missing.length === standardHostKeyNames.length ? 'warning' : 'wrong';
-    report(level, `${missing.join(' and ')} missing: the next start makes new ones, which no client knows`);
+    report(
+      level,
+      `${missing.join(' and ')} missing: the next start makes new ones, and clients will warn of a changed server; restore the old ones if a backup has them`,
+    );
     return findings;
   }
   try {
@@ -71,7 +74,7 @@ function reportHostKey({ type, fingerprint, state, since }: HostKey, now: number
   else report('warning', `retired ${days} days ago: "dropslot hostkeys remove ${fingerprint}"`);
 }
 
-/** Whoever gets the volume with the sealed files must not get with it what opens them. */
+/** A copy of the volume with the sealed files must not include the key that opens them. */
 function checkMasterFile({ masterKey, masterKeyPassphrase, blobs }: Workplace['paths'], report: Report): void {
   checkMode(masterKey, report);
   const hasPassphraseFile = masterKeyPassphrase !== null && existsSync(masterKeyPassphrase);
@@ -80,11 +83,14 @@ function checkMasterFile({ masterKey, masterKeyPassphrase, blobs }: Workplace['p
   const volume = statSync(blobs).dev;
   if (statSync(masterKey).dev !== volume) return;
   if (!isProtected(readFileSync(masterKey)))
-    report('warning', 'lies on the same volume as the sealed files: whoever gets that volume opens them');
+    report(
+      'warning',
+      'is on the same volume as the sealed files: a copy of that volume can be opened; move the key to another volume',
+    );
   else if (hasPassphraseFile && statSync(masterKeyPassphrase).dev === volume)
     report(
       'warning',
-      'lies on the same volume as its passphrase and the sealed files: whoever gets that volume opens them',
+      'is on the same volume as its passphrase and the sealed files: a copy of that volume can be opened; move the passphrase to another volume',
     );
 }
 

@@ -1,4 +1,4 @@
-/** Checks login keys: who may still come in with what, what ends soon, and whether the folder of keys is applied, and safe. */
+/** Checks login keys: usable and unused keys, expiry dates, and the folder `keys.d`, its permissions and changes not yet applied. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { listLoginKeys } from '../../db/control/keys.js';
@@ -29,7 +29,7 @@ export async function examineLoginKeys(workplace: Workplace, org: Org, report: R
   }
 }
 
-/** What the server would say and do, without doing it. Nothing where there is no such folder, and no need of one. */
+/** Reports the problems and changes that the server would find in `keys.d`, and applies nothing. No folder: no findings. */
 export async function examineKeyFolder(workplace: Workplace): Promise<Finding[]> {
   const { control, paths, now, settings } = workplace;
   const findings: Finding[] = [];
@@ -40,7 +40,11 @@ export async function examineKeyFolder(workplace: Workplace): Promise<Finding[]>
   for (const { file, message } of problems)
     reporter(findings, 'login_keys', file === '' ? paths.loginKeys : `${paths.loginKeys}/${file}`)('wrong', message);
   for (const path of pathsIn(paths.loginKeys, reading).filter(isOpenToAll))
-    reporter(findings, 'login_keys', path)('warning', `whoever may write there lets themselves in: chmod o-w ${path}`);
+    reporter(
+      findings,
+      'login_keys',
+      path,
+    )('warning', `any user of this machine can add a login key there: chmod o-w ${path}`);
   const report = reporter(findings, 'login_keys', paths.loginKeys);
   if (actions.length > 0)
     report('warning', `changes that are not applied: ${actions.length}; is "dropslot serve" running?`);
@@ -51,7 +55,7 @@ export async function examineKeyFolder(workplace: Workplace): Promise<Finding[]>
   return findings;
 }
 
-/** What decides who may log in: the folder, those of organizations, and the files with usable keys. */
+/** The paths whose content grants logins: the folder, those of organizations, and the files with usable keys. */
 function pathsIn(root: string, { state, orgs }: FolderReading): string[] {
   if (state !== 'read') return [];
   const names = [...orgs].flatMap(([org, { keys }]) => [org, ...new Set(keys.map(({ file }) => file))]);

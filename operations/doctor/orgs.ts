@@ -23,7 +23,7 @@ const hourMs = 60 * 60 * 1000;
 const queueOverdueMs = 25 * hourMs;
 const runOverdueMs = hourMs;
 
-/** `master` null: it can't be used, which is said elsewhere. */
+/** `master` null: it can't be used, which `examineMasterKey` reports. */
 export async function examineOrg(workplace: Workplace, org: Org, master: MasterKey | null): Promise<Finding[]> {
   const findings: Finding[] = [];
   const report = reporter(findings, 'organization', org.id);
@@ -31,7 +31,7 @@ export async function examineOrg(workplace: Workplace, org: Org, master: MasterK
   await examineRotation(workplace, org, report);
   await examineOwner(workplace, org, report);
   if (org.enabled && !hasSftp(workplace.settings, org.plan))
-    report('warning', `it is enabled, and its plan "${org.plan}" has no SFTP door: nobody logs in`);
+    report('warning', `it is enabled, but its plan "${org.plan}" does not include SFTP access: all logins are refused`);
   if (org.enabled) await examineLoginKeys(workplace, org, report);
   if (org.enabled) await examineQueue(workplace, org, report);
   for (const alarm of await listOpenAlarms(workplace.control.read, org.id))
@@ -57,7 +57,7 @@ async function examineRotation({ control }: Workplace, org: Org, report: Report)
     report('warning', `its identity is being rotated (files to go: ${files}): dropslot identity rotate ${org.id}`);
   }
   const lost = await countSealedToOthers(control.read, org.id, keyIdsOf(org));
-  if (lost > 0) report('warning', `its identity was destroyed: nothing opens ${lost} of its files any more`);
+  if (lost > 0) report('warning', `its identity was destroyed: ${lost} of its files can no longer be opened`);
 }
 
 async function examineOwner(workplace: Workplace, org: Org, report: Report): Promise<void> {
@@ -75,7 +75,10 @@ async function examineQueue(workplace: Workplace, org: Org, report: Report): Pro
   if ((await findHeldRun(workplace.control.read, org.id)) !== null) return;
   const [oldest] = await listQueue(workplace.control.read, org.id);
   if (oldest?.queuedAt != null && workplace.now() - oldest.queuedAt > queueOverdueMs)
-    report('wrong', `files wait since ${formatTime(oldest.queuedAt)}: no slot came, is "dropslot serve" running?`);
+    report(
+      'wrong',
+      `files have waited since ${formatTime(oldest.queuedAt)}, and no import has run: is "dropslot serve" running?`,
+    );
 }
 
 async function examineRuns(workplace: Workplace, org: Org, report: Report): Promise<void> {

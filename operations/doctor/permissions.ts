@@ -1,4 +1,4 @@
-/** Checks what a stranger with a login on this machine could read, and what a dead process has left. */
+/** Checks that other users of this machine can read no private file, and finds partial files that a dead process left. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { chmod, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { type Finding, type Mend, reporter } from './finding.js';
 /** An upload in progress has a row; one that is just beginning has it within moments. */
 const stalePartialMs = 24 * 60 * 60 * 1000;
 
-/** Databases, settings, keys and sealed files are for the user that the server runs as, and for nobody else. */
+/** Databases, settings, keys and sealed files must be readable only by the user that the server runs as. */
 export function examinePrivateFiles({ paths, settings }: Workplace): Finding[] {
   const findings: Finding[] = [];
   const databases = settings.database === 'sqlite' ? [paths.control, paths.directory] : [];
@@ -34,12 +34,12 @@ export function examinePrivateFiles({ paths, settings }: Workplace): Finding[] {
   return findings;
 }
 
-/** What to do about a private file or folder that others may read; `mode` as its owner needs it. */
+/** The repair of a private file or folder that others may read; `mode` as its owner needs it. */
 export function closing(path: string, mode: number): Mend {
   return { what: `set mode ${mode.toString(8)} on ${path}`, act: () => chmod(path, mode) };
 }
 
-/** Partial files that no upload writes to any more, and none can be resumed from. */
+/** Partial files without a row: no upload writes to them, and no client can resume them. */
 export async function examinePartials({ control, paths, now }: Workplace): Promise<Finding[]> {
   const findings: Finding[] = [];
   const known = new Set(await listPartialIds(control.read));

@@ -1,4 +1,4 @@
-/** Opens every sealed file to its last chunk, and compares what is in it with what the control database knows of it. */
+/** Opens every sealed file to its last chunk, and compares size and hash with the control database. */
 import { createHash } from 'node:crypto';
 import type { Paths } from '../../config/paths.js';
 import { type BlobRow, isBlobLive } from '../../db/control/blobs.js';
@@ -15,11 +15,11 @@ import { type Finding, reporter } from './finding.js';
 
 /** More are counted, not listed. */
 const listedFindings = 100;
-const tellEveryMs = 2000;
+const progressEveryMs = 2000;
 
 type Sealed = Omit<BlobRow, 'createdAt'>;
 
-/** What there is to be read, for the progress. */
+/** The amount to be read, for the progress. */
 export interface Extent {
   files: number;
   sealedBytes: number;
@@ -36,7 +36,7 @@ export async function examineSeals(
   const identities = new Map<string, string | null>();
   for (const org of await listOrgs(workplace.control.read)) identities.set(org.id, await openIdentity(workplace, org));
   const closed = new Map<string, number>();
-  let [files, bytes, damaged, told] = [0, 0, 0, workplace.now()];
+  let [files, bytes, damaged, reportedAt] = [0, 0, 0, workplace.now()];
   for await (const blob of walkSealed(workplace)) {
     const identity = identities.get(blob.org) ?? null;
     if (identity === null) {
@@ -49,18 +49,18 @@ export async function examineSeals(
     else if (++damaged <= listedFindings)
       report('wrong', `${blob.id} of ${blob.org}: ${found.fault}; restore it from the backup`);
     bytes += blob.sealedSize;
-    if (workplace.now() - told < tellEveryMs) continue;
-    told = workplace.now();
+    if (workplace.now() - reportedAt < progressEveryMs) continue;
+    reportedAt = workplace.now();
     onProgress(`opened ${files} of ${extent.files} files, ${formatBytes(bytes)} of ${formatBytes(extent.sealedBytes)}`);
   }
   if (damaged > listedFindings) report('wrong', `and ${damaged - listedFindings} more damaged files`);
   for (const [org, count] of closed)
-    report('warning', `${count} files of ${org} were not opened: there is no key for them here`);
+    report('warning', `${count} files of ${org} were not opened: this machine has no key for them`);
   report('ok', `sealed files opened to their last byte, and whole: ${files}`);
   return findings;
 }
 
-/** What is wrong with a sealed file, as the end of a sentence; null: nothing. */
+/** The fault of a sealed file, as the end of a sentence; null: the file is whole. */
 export async function verifySeal(
   paths: Pick<Paths, 'blobs'>,
   { id, size, sha256 }: Pick<BlobRow, 'id' | 'size' | 'sha256'>,
@@ -87,7 +87,7 @@ async function* walkSealed(workplace: Workplace): AsyncGenerator<Sealed> {
   yield* walkLiveBlobs(workplace);
 }
 
-/** Asked again before it is told: beside a running server a file may be removed, or given a new header, meanwhile. */
+/** Checks a fault twice before it is reported: a running server may remove a file, or give it a new header, meanwhile. */
 async function examineSeal(
   workplace: Workplace,
   blob: Sealed,
@@ -99,7 +99,7 @@ async function examineSeal(
   const again = await openIdentity(workplace, org);
   const fault = again === null ? first : await verifySeal(workplace.paths, blob, again);
   if (fault === null) return 'whole';
-  // What was sealed to an identity that was destroyed is not damaged; nothing brings it back.
+  // A file that was sealed to a destroyed identity is not damaged, but lost for ever.
   return blob.sealedTo != null && !keyIdsOf(org).includes(blob.sealedTo) ? 'lost' : { fault };
 }
 
@@ -108,7 +108,7 @@ async function isNeeded(workplace: Workplace, id: string): Promise<boolean> {
   return isBlobLive(workplace.control.read, id);
 }
 
-/** null: it was destroyed, or this machine has no master key; both are said where keys are checked. */
+/** null: it was destroyed, or this machine has no master key; the checks of keys report both. */
 async function openIdentity(workplace: Workplace, org: Org): Promise<string | null> {
   try {
     return await workplace.identity(org);

@@ -1,4 +1,4 @@
-/** Checks what the SSH transport can offer with the libraries that are installed. */
+/** Checks that the installed libraries support the post-quantum key exchange of SSH. */
 import { inspectTransport, postQuantumKex } from '../../server/ssh/postquantum.js';
 import type { Workplace } from '../workplace.js';
 import type { Finding } from './finding.js';

@@ -29,7 +29,7 @@ export class Framer {
   }
 
   /**
-   * The next packet without its length field, or null when more bytes are needed. It stays valid until `recycle`.
+   * The next packet without its length field, or null when more bytes are needed. It is valid until `recycle`.
    * Throws SftpError `malformed` on a length that no packet has.
    */
   next(): Buffer | null {

@@ -59,7 +59,7 @@ export function servePipes(input: Readable, output: Writable, options: SessionOp
 }
 
 export class Session {
-  /** Resolves when nothing runs any more and every handle is closed; uploads that had no CLOSE are aborted then. */
+  /** Resolves when all requests have ended and every handle is closed; uploads that had no CLOSE are aborted then. */
   readonly ended: Promise<SessionEnd>;
   readonly tally: Tally = { bytesReceived: 0, bytesSent: 0, filesReceived: 0, filesSent: 0 };
 

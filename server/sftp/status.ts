@@ -24,7 +24,7 @@ const { noSuchFile, permissionDenied, failure, badMessage, unsupported } = statu
 
 const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   not_found: { code: noSuchFile, sentence: 'No such file or folder' },
-  exists: { code: failure, sentence: 'A file or folder of this name is there already' },
+  exists: { code: failure, sentence: 'A file or folder of this name exists already' },
   // As OpenSSH's server has it: clients that stat a name below a file only ask whether it exists.
   not_a_folder: { code: noSuchFile, sentence: 'This is not a folder' },
   is_a_folder: { code: failure, sentence: 'This is a folder' },
@@ -43,7 +43,7 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
     code: permissionDenied,
     sentence: "The key of this organization's files was destroyed; ask the operator",
   },
-  damaged: { code: failure, sentence: 'The stored file is damaged; the operator has been told' },
+  damaged: { code: failure, sentence: 'The stored file is damaged; ask the operator to restore it from the backup' },
   failed: { code: failure, sentence: 'The server could not do this; try again later' },
   unsupported: { code: unsupported, sentence: 'This order of writes is not supported; send the file from its start' },
   malformed: { code: badMessage, sentence: 'Malformed request' },

@@ -115,7 +115,7 @@ export class Penalties {
     entry.strikes = Math.max(entry.strikes, strikes);
   }
 
-  /** Removes its points and penalties; that it logged in stays known. */
+  /** Removes its points and penalties; its record of a successful login is kept. */
   forgive(source: Source): void {
     const entry = this.#find(source);
     if (entry !== undefined) Object.assign(entry, { points: 0, until: 0, strikes: 0 });

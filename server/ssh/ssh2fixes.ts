@@ -90,7 +90,7 @@ export function sendPayload(client: Connection, payload: Buffer): void {
   }
 }
 
-/** The results of a connection's first key exchange; the identifier stays the same in later exchanges. */
+/** The results of a connection's first key exchange; the identifier is the same in later exchanges. */
 export function exchangeOf(client: Connection): { sessionId: Buffer; hostKeyAlgorithm: string } {
   const { sessionID, negotiated } = internalsOf(client)._protocol._kex;
   return { sessionId: sessionID, hostKeyAlgorithm: negotiated.serverHostKey };
@@ -178,7 +178,7 @@ export function closeUnusedSession(client: Connection, session: Session): void {
   _chanMgr.remove(_chanInfo.incoming.id);
 }
 
-/** Twice what a channel's window and its stream's buffer (2 MiB each) can hold of a client that keeps to the rules. */
+/** Twice the bytes that a channel's window and its stream's buffer (2 MiB each) can hold of a client that keeps to the rules. */
 const mostUnreadBytes = 8 * 1024 * 1024;
 
 /** ssh2 accepts data beyond the window that it granted, without limit: calls `onOverrun` when a client sends it. */

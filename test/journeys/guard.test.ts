@@ -103,7 +103,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   const count = (await ask<Run[]>('runs', 'list', 'acme')).length;
   const preview = await run('runs', 'undo', String(renamed.run), '--dry-run');
   assert.match(preview.stdout, /^user +\S+ +User Email +\S+ +new0@acme\.test +restore$/m);
-  assert.match(preview.stdout, /What run \d+ had changed would be taken back\.\n.*\nNothing was applied\.\n$/s);
+  assert.match(preview.stdout, /The changes of run \d+ would be undone\.\n.*\nNothing was applied\.\n$/s);
   const foreseen = await ask<RunSummary & { values: { column: string }[] }>(
     ...['runs', 'undo', String(renamed.run), '--dry-run'],
   );

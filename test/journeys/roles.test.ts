@@ -133,7 +133,7 @@ test('an intake node takes uploads, and opens no file and no identity', async (t
   rmSync(other, { recursive: true });
 
   const doctor = await runDropslot(['doctor'], { ...options, env: { DROPSLOT_ROLE: 'intake' } });
-  assert.match(doctor.stdout, /needs no master key: take it away from here/);
+  assert.match(doctor.stdout, /needs no master key: remove it from this node/);
   const adding = ['orgs', 'add', 'globex', '--owner', 'joe@globex.test'];
   const refused = await runDropslot(adding, { ...options, env: { DROPSLOT_ROLE: 'intake' } });
   assert.match(refused.stderr, /accepts uploads only: it holds no key/);

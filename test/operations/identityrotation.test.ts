@@ -48,7 +48,9 @@ onBothDatabases('keys', (open) => {
   async function wrongs(place: Workplace, options: ExamineOptions = {}): Promise<string[]> {
     const findings = await examine(place.settings, options); // the samples' clock stands still: their queue looks old
     return findings
-      .filter(({ level, check, message }) => level === 'wrong' && check !== 'host_keys' && !/files wait/.test(message))
+      .filter(
+        ({ level, check, message }) => level === 'wrong' && check !== 'host_keys' && !/files have waited/.test(message),
+      )
       .map(({ message }) => message);
   }
 
@@ -167,7 +169,10 @@ onBothDatabases('keys', (open) => {
     await assert.rejects(destroyIdentity(place, 'acme'), { code: 'refused' });
     assert.equal((await acme.import()).files.length, 0);
     const warnings = (await examine(place.settings)).filter(({ subject }) => subject === 'acme');
-    assert.match(warnings.map(({ message }) => message).join(), /was destroyed: nothing opens 4 of its files/);
+    assert.match(
+      warnings.map(({ message }) => message).join(),
+      /was destroyed: 4 of its files can no longer be opened/,
+    );
     const secret = sealedIdentity!.split('\n')[5]!;
     for (const name of readdirSync(place.paths.data).filter((one) => one.startsWith('control.db')))
       assert.equal(readFileSync(join(place.paths.data, name)).includes(secret), false, name);
@@ -226,7 +231,7 @@ onBothDatabases('keys', (open) => {
     const master = await place.master();
     assert.deepEqual(await about({}), [
       `ok: opens ${master.recipient}`,
-      'warning: lies on the same volume as the sealed files: whoever gets that volume opens them',
+      'warning: is on the same volume as the sealed files: a copy of that volume can be opened; move the key to another volume',
     ]);
     const encrypter = new Encrypter();
     encrypter.setScryptWorkFactor(4);
@@ -238,7 +243,7 @@ onBothDatabases('keys', (open) => {
     assert.deepEqual(await about({ masterKey, masterKeyPassphraseFile: passphrase }), [
       `ok: opens ${master.recipient}`,
       `wrong: others may read it (mode 644): chmod 600 ${passphrase}`,
-      'warning: lies on the same volume as its passphrase and the sealed files: whoever gets that volume opens them',
+      'warning: is on the same volume as its passphrase and the sealed files: a copy of that volume can be opened; move the passphrase to another volume',
     ]);
     const source = openSync(place.paths.masterKey, 'r');
     const told = openSync(passphrase, 'r');

@@ -10,21 +10,21 @@ import { createHeader, type NewHeader } from '../../storage/age.js';
 import { chunkBytes } from '../../storage/chunk.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
 import { BlobWriter } from '../../storage/sealedwriter.js';
-import { SealCrew } from '../../storage/sealingthreads.js';
+import { SealingThreads } from '../../storage/sealingthreads.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { startThreadFromSource } from '../support/thread.js';
 
-function createCrew(scope: Scope, threads = 2): { crew: SealCrew; workers: Worker[] } {
+function createThreads(scope: Scope, threads = 2): { sealingThreads: SealingThreads; workers: Worker[] } {
   const workers: Worker[] = [];
   const start = () => {
     const worker = startThreadFromSource();
     workers.push(worker);
     return worker;
   };
-  const crew = new SealCrew({ start, threads });
-  scope.after(() => crew.close());
-  return { crew, workers };
+  const sealingThreads = new SealingThreads({ start, threads });
+  scope.after(() => sealingThreads.close());
+  return { sealingThreads, workers };
 }
 
 let next = 0;
@@ -32,13 +32,13 @@ let next = 0;
 async function beginWriter(
   folder: string,
   header: NewHeader,
-  crew: SealCrew | null,
+  sealingThreads: SealingThreads | null,
   disk: Disk = systemDisk,
 ): Promise<BlobWriter> {
   const id = String(next++).padStart(32, '0');
   const partialPath = join(folder, `${id}.part`);
   const file = await disk.create(partialPath);
-  return new BlobWriter({ id, partialPath, blobPath: join(folder, 'done', id), disk }, file, header, crew);
+  return new BlobWriter({ id, partialPath, blobPath: join(folder, 'done', id), disk }, file, header, sealingThreads);
 }
 
 async function writeAll(writer: BlobWriter, content: Buffer, pieceBytes: number): Promise<void> {
@@ -47,9 +47,9 @@ async function writeAll(writer: BlobWriter, content: Buffer, pieceBytes: number)
 
 const newHeader = (store: TestStore) => createHeader(store.recipient);
 
-test('a crew seals the same bytes as one thread, whatever the sizes', async (t) => {
+test('a sealingThreads seals the same bytes as one thread, whatever the sizes', async (t) => {
   const store = await createStore(t);
-  const { crew } = createCrew(t);
+  const { sealingThreads } = createThreads(t);
   const folder = temporaryFolder(t);
   const sizes = fc.oneof(
     fc.nat(3 * chunkBytes),
@@ -63,7 +63,7 @@ test('a crew seals the same bytes as one thread, whatever the sizes', async (t) 
       const content = randomContent(size);
       const header = await newHeader(store);
       const sealed = [];
-      for (const sealer of [crew, null]) {
+      for (const sealer of [sealingThreads, null]) {
         const writer = await beginWriter(folder, header, sealer);
         await writeAll(writer, content, pieceBytes);
         const { id, ...blob } = await writer.finish();
@@ -79,7 +79,7 @@ test('a crew seals the same bytes as one thread, whatever the sizes', async (t) 
 
 test('writes, patches, cuts and reads of a large upload are those of a plain buffer', async (t) => {
   const store = await createStore(t);
-  const { crew } = createCrew(t);
+  const { sealingThreads } = createThreads(t);
   const folder = temporaryFolder(t);
   const step = fc.oneof(
     {
@@ -94,7 +94,7 @@ test('writes, patches, cuts and reads of a large upload are those of a plain buf
   );
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-      const writer = await beginWriter(folder, await newHeader(store), crew);
+      const writer = await beginWriter(folder, await newHeader(store), sealingThreads);
       let model = Buffer.alloc(0);
       for (const { do: what, bytes, at } of steps) {
         const content = randomContent(bytes);
@@ -120,12 +120,12 @@ test('writes, patches, cuts and reads of a large upload are those of a plain buf
 
 test('a thread that dies fails the uploads it seals, which can be discarded, and the next ones get another', async (t) => {
   const store = await createStore(t);
-  const { crew, workers } = createCrew(t, 1);
+  const { sealingThreads, workers } = createThreads(t, 1);
   const folder = temporaryFolder(t);
   const content = randomContent(30 * chunkBytes);
   const writers = [
-    await beginWriter(folder, await newHeader(store), crew),
-    await beginWriter(folder, await newHeader(store), crew),
+    await beginWriter(folder, await newHeader(store), sealingThreads),
+    await beginWriter(folder, await newHeader(store), sealingThreads),
   ];
   for (const writer of writers) await writer.write(content);
   await workers[0]!.terminate();
@@ -133,15 +133,15 @@ test('a thread that dies fails the uploads it seals, which can be discarded, and
   await assert.rejects(writers[1]!.finish(), { code: 'failed', message: /sealing thread ended/ });
   for (const writer of writers) await writer.discard();
   assert.deepEqual(readdirSync(folder), []);
-  const after = await beginWriter(folder, await newHeader(store), crew);
+  const after = await beginWriter(folder, await newHeader(store), sealingThreads);
   await writeAll(after, content, 100_000);
   assert.equal((await after.finish()).sha256, createHash('sha256').update(content).digest('hex'));
   assert.equal(workers.length, 2);
 });
 
-test('a disk that fails under a crew fails the upload, and nothing waits for ever', async (t) => {
+test('a disk that fails under a sealingThreads fails the upload, and nothing waits for ever', async (t) => {
   const store = await createStore(t);
-  const { crew } = createCrew(t, 1);
+  const { sealingThreads } = createThreads(t, 1);
   const folder = temporaryFolder(t);
   let isFull = false;
   const disk: Disk = {
@@ -155,7 +155,7 @@ test('a disk that fails under a crew fails the upload, and nothing waits for eve
       return { ...bindAll(file), writev };
     },
   };
-  const writer = await beginWriter(folder, await newHeader(store), crew, disk);
+  const writer = await beginWriter(folder, await newHeader(store), sealingThreads, disk);
   await writer.write(randomContent(20 * chunkBytes));
   isFull = true;
   await assert.rejects(writeAll(writer, randomContent(400 * chunkBytes), 200_000), {
@@ -168,11 +168,11 @@ test('a disk that fails under a crew fails the upload, and nothing waits for eve
 
 test('more large uploads than there are places are sealed all the same', async (t) => {
   const store = await createStore(t);
-  const { crew, workers } = createCrew(t, 2);
+  const { sealingThreads, workers } = createThreads(t, 2);
   const folder = temporaryFolder(t);
   const content = randomContent(12 * chunkBytes + 7);
   const writers = await Promise.all(
-    Array.from({ length: 40 }, async () => beginWriter(folder, await newHeader(store), crew)),
+    Array.from({ length: 40 }, async () => beginWriter(folder, await newHeader(store), sealingThreads)),
   );
   await Promise.all(writers.map((writer) => writeAll(writer, content, 90_000)));
   const blobs = await Promise.all(writers.map((writer) => writer.finish()));

@@ -68,7 +68,7 @@ function isReadOnly(path: string): boolean {
 
 function find(nodes: Map<string, Node>, path: string): Node {
   const node = nodes.get(path);
-  if (node === undefined) throw new SpaceError('not_found', `${path} is not there`);
+  if (node === undefined) throw new SpaceError('not_found', `${path} does not exist`);
   return node;
 }
 
@@ -138,7 +138,7 @@ function createIntake(
     async begin(path, options) {
       checkWritable(path);
       const old = nodes.get(path);
-      if (old === undefined && !options.create) throw new SpaceError('not_found', `${path} is not there`);
+      if (old === undefined && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
       if (old !== undefined && options.exclusive) throw new SpaceError('exists', `${path} is there`);
       const node = newNode('file', options.attributes);
       if (old !== undefined && !options.truncate) node.content = old.content;

@@ -177,9 +177,7 @@ onBothDatabases('checks', (open) => {
     assert.equal(await checkNext(workerOf(acme)), 'checked');
     assert.match(
       await acme.read(`/reports/${day}/more.check.txt`),
-      new RegExp(
-        `\\nRun ${held.run} is held and comes first: this file waits until your operator has decided about it\\.\\n`,
-      ),
+      new RegExp(`\\nRun ${held.run} is held: this file waits until your operator approves or rejects that run\\.\\n`),
     );
   });
 

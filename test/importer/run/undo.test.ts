@@ -117,10 +117,10 @@ onBothDatabases('undo', (open) => {
     assert.deepEqual(await look(acme), there);
     assert.equal(await readVersion(databases().directory.read, acme.org.id), version);
     assert.deepEqual(preview.left, [
-      'field Zone (created): nothing that was created is ever removed',
-      'team Ops (created): nothing that was created is ever removed',
-      'user ann@x.test User Name: it was changed since',
-      'user new@x.test (created): it was changed since',
+      'field Zone (created): an undo removes no user, team or field, and does not deactivate the owner',
+      'team Ops (created): an undo removes no user, team or field, and does not deactivate the owner',
+      'user ann@x.test User Name: it was changed after the run',
+      'user new@x.test (created): it was changed after the run',
     ]);
     assert.deepEqual(preview.restored, [
       'user ann@x.test Manager Email: bob@x.test → null',
@@ -148,7 +148,7 @@ onBothDatabases('undo', (open) => {
     assert.deepEqual([users['new@x.test']!.status, users['old@x.test']!.status], ['active', 'deactivated']);
     assert.match(
       await acme.read(`/reports/2026-03-10/run-${undone.run}.summary.txt`),
-      /What run \d+ had changed was taken back/,
+      /The changes of run \d+ were undone/,
     );
   });
 

@@ -130,7 +130,7 @@ onBothDatabases('the folder of login keys', (open) => {
     await becomes([two], 'the volume that is back');
   });
 
-  test('a key that a command revoked stays revoked, and one that is rotated out keeps its end', async (t) => {
+  test('a key that a command revoked remains revoked, and one that is rotated out keeps its end', async (t) => {
     const { control, at, begin, becomes, says } = await layTable(t, open);
     mkdirSync(at('acme'), { recursive: true });
     writeFileSync(at('acme/hr.pub'), lineOf(one) + lineOf(two));
@@ -142,7 +142,7 @@ onBothDatabases('the folder of login keys', (open) => {
       replacedBy: 'x',
       replacedAt: 4,
     });
-    await says(/revoked by a command, and stays revoked/);
+    await says(/revoked by a command, and remains revoked/);
     writeFileSync(at('acme/more.pub'), lineOf(three));
     await becomes([two, three], 'the next key');
     assert.equal((await findLoginKey(control.read, 'acme', two.public.fingerprint))?.expiresAt, 5);

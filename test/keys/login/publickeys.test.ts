@@ -50,14 +50,14 @@ const refused: Record<string, [text: string, reason: RegExp]> = {
   'no address at all': [`from="" ${ed25519.public}`, /line 1: from= without an address/],
   'a restriction twice': [
     `from="192.0.2.0/24",from="198.51.100.0/24" ${ed25519.public}`,
-    /line 1: the option from is there twice/,
+    /line 1: the option from occurs twice/,
   ],
   'a time that is none': [`expiry-time="20261301" ${ed25519.public}`, /line 1: expiry-time="20261301" is no date/],
   'a DSA key in a block': [
     `---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1kc3MAAACBAP\n---- END SSH2 PUBLIC KEY ----`,
     /line 1: DSA keys are outdated/,
   ],
-  'the same key twice': [`${ed25519.public}\n${ed25519.public}`, /is there twice/],
+  'the same key twice': [`${ed25519.public}\n${ed25519.public}`, /occurs twice/],
   'a cut key': [`${type} ${base64.slice(0, -9)}`, /line 1: the key is cut short or altered/],
   'a key with a tail': [
     `${type} ${Buffer.concat([Buffer.from(base64, 'base64'), Buffer.from('x')]).toString('base64')}`,

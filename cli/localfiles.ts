@@ -1,7 +1,19 @@
-/** Files that commands write: private, and complete or not at all. */
+/** Reads and writes the files that a command line names; a written file is private, and complete or not written at all. */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { OperationError } from '../operations/error.js';
+
+/** The text of a file; `-` is standard input. @throws OperationError `not_found`, `failed` */
+export function readInputFile(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new OperationError(code === 'ENOENT' ? 'not_found' : 'failed', `can't read ${file}: ${message}`, { cause });
+  }
+}
 
 /** Writes or replaces a file with mode 0600; when `chunks` throws, the old file is unchanged. @returns bytes written */
 export async function writePrivateFile(path: string, chunks: AsyncIterable<string>): Promise<number> {
