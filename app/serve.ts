@@ -15,8 +15,8 @@ import { recoverPartials } from '../storage/partialrecovery.js';
 import { startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
 import { startImporterProcess } from './importersupervisor.js';
-import { recordLife } from './lifecycle.js';
 import { provision } from './provision.js';
+import { recordStartAndStop } from './startaudit.js';
 
 type Stop = () => Promise<void>;
 
@@ -57,7 +57,7 @@ async function start(
   const workplace = await openWorkplace(settings, { create: true });
   opened.push(workplace.close);
   opened.push(followAudit(workplace, logger));
-  opened.push(await recordLife(workplace, logger));
+  opened.push(await recordStartAndStop(workplace, logger));
   const { hostKeys } = await provision(workplace, logger);
   if (settings.role !== 'import') await recover(workplace, lock !== null, logger);
   if (settings.role !== 'import') {

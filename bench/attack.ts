@@ -1,4 +1,4 @@
-/** What a legitimate client feels while others attack: uploads over a session that stays, and from connecting to CLOSE. */
+/** How long a legitimate client's uploads take during an attack: over an open session, and from connecting to CLOSE. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -28,7 +28,7 @@ interface Visits {
   failures: number;
 }
 
-/** What is attacked with, and from how many addresses. */
+/** The attacks, and the number of their addresses. */
 const plans: { kind: AttackKind; sources: number; what: string }[] = [
   { kind: 'half-open', sources: 200, what: 'half-open connections, from 200 addresses' },
   { kind: 'slow', sources: 200, what: 'a byte a second, from 200 addresses' },
@@ -54,19 +54,19 @@ export async function benchAttack(bench: Workbench): Promise<Section> {
   const section: Section = {
     title: 'Under attack',
     about:
-      `A legitimate client uploads 20 kB over a session that stays open, and by connecting, logging in, uploading and leaving (ssh2-sftp-client), in turn, with pauses of ${pauseMs} ms, ` +
-      `before and while ${attackers} attackers work side by side without pause between their visits but 20 ms. They share the machine's processors, at the lowest priority. Milliseconds; nothing of the loopback is exempt from penalties.`,
+      `A legitimate client uploads 20 kB over an open session, and by connecting, logging in, uploading and leaving (ssh2-sftp-client), in turn, with pauses of ${pauseMs} ms, ` +
+      `before and while ${attackers} attackers attack at once, each with 20 ms between its attempts. They share the machine's processors, at the lowest priority. Milliseconds; no loopback address is exempt from penalties.`,
     header: [
       'meanwhile',
-      'visits',
-      'turned away',
+      'connections',
+      'refused',
       'upload',
       'count',
       'median',
       '99 %',
       'longest',
       'failed',
-      'server, resident at most',
+      'server, peak resident memory',
     ],
     rows: [],
     notes: [
@@ -76,8 +76,8 @@ export async function benchAttack(bench: Workbench): Promise<Section> {
   const measure = async (what: string, tally: Tally | null, visits: Visits) => {
     const peak = mebibytes(readPeak(server.pid) ?? 0);
     for (const [name, values] of [
-      ['kept session', visits.kept],
-      ['anew', visits.anew],
+      ['open session', visits.kept],
+      ['new connection', visits.anew],
     ] as const)
       section.rows.push([
         what,

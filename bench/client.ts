@@ -13,7 +13,7 @@ export interface Endpoint {
   port: number;
   user: string;
   privateKey: string;
-  /** Folder for what the client writes. */
+  /** Folder for the client's files. */
   folder: string;
 }
 

@@ -7,7 +7,7 @@ import type { Workbench } from './workbench.js';
 export interface Contest {
   title: string;
   about: string;
-  /** What each rate counts a second: `up MB/s`. */
+  /** The unit of each rate: `up MB/s`. */
   rates: string[];
   digits: number;
   /** One run on one server: its rates, in the order of `rates`. @throws Error when the content is wrong. */
@@ -42,8 +42,8 @@ export async function holdContest({ flags, withPeers, say }: Workbench, contest:
   await stop();
   return {
     title: contest.title,
-    about: `${contest.about} Median (lowest–highest) of ${flags.runs} runs, the servers taking turns.`,
-    header: ['server', ...contest.rates.flatMap((rate) => [rate, 'Dropslot / it']), 'peak resident memory'],
+    about: `${contest.about} Median (lowest–highest) of ${flags.runs} runs, in which the servers take turns.`,
+    header: ['server', ...contest.rates.flatMap((rate) => [rate, 'Dropslot / peer']), 'peak resident memory'],
     rows,
     notes: skipped,
   };

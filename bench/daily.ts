@@ -43,8 +43,8 @@ export async function benchDaily(bench: Workbench): Promise<Section> {
   const memory = watchMemory(process.pid);
   const section: Section = {
     title: 'A daily file',
-    about: `${users} users in ${teams} teams, ${fields} custom fields. The whole file comes each day, of which ${changedRows} rows have changed. Seconds of the run, from its claim to its settling; meanwhile another process reads one user by address and a page of 100, in turn, with pauses of ${pauseMs} ms: milliseconds.`,
-    header: ['what', 'file', 'run s', 'updated', 'reads', 'median', '99 %', 'longest'],
+    about: `${users} users in ${teams} teams, ${fields} custom fields. The whole file is uploaded each day, with ${changedRows} changed rows. Seconds of the run, from its claim until it is settled; meanwhile another process reads one user by address and a page of 100, in turn, with pauses of ${pauseMs} ms: milliseconds.`,
+    header: ['import', 'file', 'run s', 'updated', 'reads', 'median', '99 %', 'longest'],
     rows: [],
     notes: [],
   };

@@ -1,4 +1,4 @@
-/** A large users file from upload to report, first and again unchanged, with a neighbour who goes on working. */
+/** A large users file from upload to report, first new and then unchanged, while another organization uploads and lists files. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +36,7 @@ export async function benchImport(bench: Workbench): Promise<Section[]> {
   const imports: Section = {
     title: 'Import',
     about:
-      'A users file through `sftp put` and `dropslot import`: seconds of the whole command, from opening the slot to the archived file and its ' +
+      'A users file through `sftp put` and `dropslot import`: seconds of the whole command, from the opening of the run to the archived file and its ' +
       'report, on the embedded database. First into an empty directory, then the same file again. The counts and the archived bytes are checked.',
     header: [
       'rows',
@@ -55,9 +55,9 @@ export async function benchImport(bench: Workbench): Promise<Section[]> {
   const latencies: Section = {
     title: 'A neighbour during the import',
     about:
-      'A second organization uploads a file of 20 kB and lists its root, in turn, over a session that stays open (ssh2-sftp-client), with pauses of 50 ms, ' +
+      'A second organization uploads a file of 20 kB and lists its root, in turn, over an open session (ssh2-sftp-client), with pauses of 50 ms, ' +
       'before and while the first organization imports. Milliseconds.',
-    header: ['meanwhile', 'what', 'count', 'median', '99 %', 'longest'],
+    header: ['meanwhile', 'request', 'count', 'median', '99 %', 'longest'],
     rows: [],
     notes: [],
   };

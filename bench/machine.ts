@@ -1,4 +1,4 @@
-/** What the numbers were measured on, without names of hosts or people. */
+/** Describes the measuring machine, without names of hosts or people. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';

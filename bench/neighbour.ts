@@ -1,4 +1,4 @@
-/** What a second organization feels: its uploads and listings, timed one by one over a session that stays open. */
+/** Times the uploads and listings of a second organization, one by one, over an open session. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,8 +1,8 @@
-/** Numbers as the results tell them: medians, percentiles, markdown tables. */
+/** Formats the results: medians, percentiles, markdown tables. */
 
 export interface Section {
   title: string;
-  /** What was measured, and how: a sentence or two. */
+  /** One or two sentences: the measured quantity and the method. */
   about: string;
   header: string[];
   rows: string[][];
@@ -19,12 +19,12 @@ export function percentile(values: readonly number[], percent: number): number {
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** Ours over theirs: above 1 is better than the peer, where more is better. */
+/** Our rate divided by the peer's: above 1, Dropslot is faster. */
 export function ratio(ours: number, theirs: number): string {
   return `${(ours / theirs).toFixed(2)}×`;
 }
 
-/** `410 (398–422)`: the median and how far the runs lay apart. */
+/** `410 (398–422)`: the median, and the lowest and highest run. */
 export function spread(values: readonly number[], digits = 0): string {
   const [low, middle, high] = [Math.min(...values), median(values), Math.max(...values)].map((value) =>
     value.toFixed(digits),

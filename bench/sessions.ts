@@ -13,7 +13,7 @@ export function benchSessions(bench: Workbench): Promise<Section> {
     title: 'Sessions',
     about:
       `An \`sftp\` process each (OpenSSH, ${cipher}, ed25519 keys): connect, log in, list the root, quit; ${sessions} of them, ` +
-      `one after the other and ${parallel} at once. The client's own work is in it.`,
+      `one after the other and ${parallel} at once. The times include the client's own work.`,
     rates: ['one by one /s', `${parallel} at once /s`],
     digits: 1,
     visit: async (peer) => [await measureRate(peer, sessions, 1), await measureRate(peer, sessions, parallel)],

@@ -10,7 +10,7 @@ import type {
 import type { Logger } from '../../config/logger.js';
 import type { Authenticator, Denial, Login } from '../../keys/login/authenticate.js';
 import { fingerprintOf } from '../../keys/login/fingerprint.js';
-import { type Proof, signsWithSha1, verifyProof } from '../../keys/login/proof.js';
+import { type Proof, signsWithSha1, verifyProof } from '../../keys/login/loginsignature.js';
 import { confirmSignatureAlgorithm } from './ssh2fixes.js';
 
 export interface LoginDeps {

@@ -52,7 +52,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'whole chunks',
-    about: `files of ${chunkBytes} and four times as many bytes: nothing is left for a last chunk of their own`,
+    about: `files of ${chunkBytes} bytes and of four times as many: each chunk of the encrypted file is full`,
     needs: ['put'],
     async run(trial) {
       await upload(trial, 'chunk.csv', randomBytes(chunkBytes));
@@ -70,7 +70,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: '100 MB back',
-    about: 'downloaded, it has the same bytes',
+    about: 'the file of 100 MB, downloaded again: it has the same bytes',
     needs: ['put', 'get'],
     async run(trial) {
       const to = join(trial.seat.folder, 'large.csv');
@@ -80,7 +80,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'names',
-    about: 'a name with spaces and letters beyond ASCII, in capitals, there and back',
+    about: 'a name with spaces, non-ASCII letters and a suffix in capitals, uploaded and downloaded',
     needs: ['put', 'get'],
     async run(trial) {
       const name = 'Zürich 2026 – 人事.CSV';
@@ -92,7 +92,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'overwritten',
-    about: 'a longer file, then a shorter one of the same name: the second one is queued, and nothing else',
+    about: 'a file, then a shorter one with the same name: only the second one is queued',
     needs: ['put'],
     async run(trial) {
       await upload(trial, 'overwritten.csv', randomBytes(200_000));
@@ -101,7 +101,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'times',
-    about: "the file's time is kept",
+    about: 'the server keeps the modification time of the file',
     needs: ['put', 'times'],
     async run(trial) {
       await upload(trial, 'times.csv', randomBytes(2_345));
@@ -110,13 +110,14 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'temporary name',
-    about: 'sent as `….csv.part`, which is not queued, and renamed, which queues it',
+    about: 'uploaded as `….csv.part`, which is not queued; the rename queues it',
     needs: ['put', 'rename'],
     run: (trial) => renameInto(trial, 'renamed.csv', randomBytes(150_000)),
   },
   {
     name: 'replaced by rename',
-    about: 'renamed so onto a file that is there: the new one takes its place in the queue',
+    about:
+      'uploaded under a temporary name and renamed to the name of an existing file: the new file replaces it in the queue',
     needs: ['put', 'rename', 'replace'],
     async run(trial) {
       await upload(trial, 'replaced.csv', randomBytes(2_345));
@@ -125,7 +126,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'cut off',
-    about: 'killed in the middle of an upload: nothing is queued; sent again, it is whole',
+    about: 'the client is killed during an upload: nothing is queued; a second upload is complete',
     needs: ['put'],
     async run(trial) {
       const content = randomBytes(interruptedBytes);
@@ -135,7 +136,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'resumed',
-    about: 'killed in the middle of an upload, and resumed: only the rest is sent, and the file is whole',
+    about: 'the client is killed during an upload and resumes it: it sends only the rest, and the file is complete',
     needs: ['put', 'resume'],
     async run(trial) {
       const content = randomBytes(interruptedBytes);
@@ -149,7 +150,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'folders',
-    about: 'folders are made, and files put into them',
+    about: 'the client creates folders and uploads files into them',
     needs: ['putTree'],
     async run(trial) {
       const files = { 'a.csv': 10, 'Team list/b.csv': 70_000, 'Team list/ältere/c.CSV': 0 };
@@ -161,7 +162,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'listed',
-    about: 'a folder is listed, every name in it',
+    about: 'the list of a folder has every name',
     needs: ['list'],
     async run(trial) {
       const { stdout } = succeed(await perform(trial, { do: 'list', folder: '/' }));
@@ -170,7 +171,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'refused',
-    about: 'an upload to `/archive` fails, and says why (below)',
+    about: 'an upload to `/archive` fails with a message (below)',
     needs: ['put'],
     async run(trial) {
       assert.match(await refusal(trial), /permission|denied|read-only/i);

@@ -49,10 +49,10 @@ export function render(results: readonly Result[]): string {
   return [
     table.join('\n'),
     cases.map(({ name, about }) => `- **${name}**: ${about}`).join('\n'),
-    `What a – stands for:\n\n${results.flatMap(renderReasons).join('\n')}`,
-    `Keys that get each in:\n\n${[row(['', ...Object.values(keyNames)]), row(['---', ':-:', ':-:', ':-:']), ...keys].join('\n')}`,
-    `What its user reads when an upload to \`/archive\` is refused:\n\n${results.map(renderMessage).join('\n')}`,
-    `Tried with one client each, beside that:\n\n${results.flatMap(renderSpecials).join('\n')}`,
+    `The reason for each –:\n\n${results.flatMap(renderReasons).join('\n')}`,
+    `Key types that each client can log in with:\n\n${[row(['', ...Object.values(keyNames)]), row(['---', ':-:', ':-:', ':-:']), ...keys].join('\n')}`,
+    `The message that the user sees when an upload to \`/archive\` is refused:\n\n${results.map(renderMessage).join('\n')}`,
+    `Further tests of single clients:\n\n${results.flatMap(renderSpecials).join('\n')}`,
   ].join('\n\n');
 }
 

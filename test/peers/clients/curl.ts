@@ -42,7 +42,7 @@ export const client: Client = {
     `${versionOf('curl', ['-V'], /^curl (\S+)/)} with libssh2 ${versionOf('curl', ['-V'], / libssh2\/(\S+)/)}`,
   key: 'ecdsa',
   keys: ['ed25519', 'ecdsa'],
-  unable: { times: 'curl does not send times', replace: 'curl renames only onto a name that is free' },
+  unable: { times: 'curl does not send times', replace: 'curl cannot rename a file to an existing name' },
   start: (seat, steps) => startInTurn(seat, steps, (step) => ['curl', [...options(seat), ...say(seat, step)]]),
   specials: {
     'one command uploads under a temporary name and renames: `-Q "-rename …"`': async (seat) => {
@@ -66,7 +66,9 @@ export const client: Client = {
       succeed(await curl(seat, '-r', '65000-70000', '-o', 'range', urlOf(seat, '/range.csv')));
       assert.deepEqual(seat.fetched('range'), content.subarray(65_000, 70_001));
     },
-    'an RSA key gets in with SHA-2, or the log names it: libssh2 before 1.11 signs with SHA-1 only': async (seat) => {
+    'an RSA key logs in with SHA-2; libssh2 before 1.11 signs with SHA-1 only, and the log names that key': async (
+      seat,
+    ) => {
       const { code } = await curl(seat.move({ key: 'rsa' }), '-l', urlOf(seat, '/'));
       if (code === 0) return;
       const told = seat.log().find(({ message, ...rest }) => /SHA-1/.test(JSON.stringify([message, rest])));

@@ -26,7 +26,7 @@ export const client: Client = {
   version: () => packageVersion('filezilla'),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
-  unable: { replace: 'FileZilla renames only onto a name that is free' },
+  unable: { replace: 'FileZilla cannot rename a file to an existing name' },
   start: (seat, steps) => start(seat, linesOf(steps)),
   specials: {
     'folders: `mkdir`, `rm`, `rmdir`': async (seat) => {

@@ -47,7 +47,7 @@ export const client: Client = {
   unable: {},
   start: (seat, steps) => start(seat, linesOf(steps)),
   specials: {
-    "it checks the server's ECDSA host key, as it knows no Ed25519": async (seat) => {
+    "it checks the server's ECDSA host key, since it does not support Ed25519": async (seat) => {
       const { stdout } = succeed(await start(seat, [['list', '/']]).ended);
       assert.match(stdout, /host key ecdsa-sha2-nistp256/);
     },
@@ -63,14 +63,14 @@ export const client: Client = {
       );
       await seat.expectQueued('/appended.csv', content);
     },
-    'its RSA keys sign with SHA-1 only: refused, and the log names key and client': async (seat) => {
+    'its RSA keys sign with SHA-1 only: the server refuses them, and the log names key and client': async (seat) => {
       const { code, stderr } = await start(seat.move({ key: 'rsa' }), [['list', '/']]).ended;
       assert.notEqual(code, 0);
       assert.match(stderr, /Auth fail/);
       const told = JSON.stringify(seat.log().filter((line) => JSON.stringify(line).includes('SHA-1')));
       assert.match(told, /JSCH[^}]*SHA256:|SHA256:[^}]*JSCH/, told);
     },
-    'on a `compatible` port, an RSA key gets in that the operator allowed SHA-1 (SAP SuccessFactors has no other)':
+    'on a `compatible` port, an RSA key logs in with SHA-1 if the operator allowed it (SAP SuccessFactors needs this)':
       async (seat) => {
         const rsa = seat.move({ key: 'rsa', port: seat.compatiblePort });
         const from = seat.file('sha1.csv', 'User Email\n');

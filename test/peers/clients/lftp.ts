@@ -35,10 +35,10 @@ export const lftp: Client = {
   version: () => versionOf('lftp', ['--version'], /Version (\S+)/),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
-  unable: { replace: 'lftp renames only onto a name that is free' },
+  unable: { replace: 'lftp cannot rename a file to an existing name' },
   start: (seat, steps) => startLftp(seat, steps.map(say)),
   specials: {
-    '`mirror -R -P 4` sends four files at once, and a second one sends nothing': async (seat) => {
+    '`mirror -R -P 4` sends four files at once; a second one sends nothing': async (seat) => {
       const files = Array.from({ length: 8 }, (_, n) => [`m${n}.csv`, randomBytes(200_000 + n)] as const);
       for (const [name, content] of files) seat.file(`mirror/${name}`, content);
       succeed(await startLftp(seat, ['mirror -R -P 4 mirror /mirror']).ended);
@@ -58,7 +58,7 @@ export const lftp: Client = {
       succeed(await startLftp(seat, ['put parts.csv', 'pget -n 4 /parts.csv -o parts.back']).ended);
       assert.deepEqual(seat.fetched('parts.back'), content);
     },
-    '`mirror -c -R` goes on with what was cut off': async (seat) => {
+    '`mirror -c -R` resumes an interrupted upload': async (seat) => {
       const content = randomBytes(2_000_000);
       seat.file('c/c.csv', content.subarray(0, 700_000));
       succeed(await startLftp(seat, ['mirror -R c /c']).ended);

@@ -27,7 +27,7 @@ export const client: Client = {
   version: readVersion,
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
-  unable: { times: 'it has no call that sends times' },
+  unable: { times: 'it has no function that sends times' },
   start: (seat, steps) => start(seat, linesOf(steps)),
   specials: {
     '`put` of a buffer and of a stream, `append`': async (seat) => {

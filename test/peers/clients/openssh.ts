@@ -53,26 +53,26 @@ export const sftp: Client = {
   unable: {},
   start: (seat, steps) => startSftp(seat, steps.map(say)),
   specials: {
-    'batch files end at the first failure, unless its command begins with `-`': async (seat) => {
+    'a batch file ends at the first command that fails, unless that command begins with `-`': async (seat) => {
       seat.file('a.csv', files.small);
       const stopped = await startSftp(seat, ['get nothing.csv', 'put a.csv batch.csv']).ended;
       assert.equal(stopped.code, 1);
       succeed(await startSftp(seat, ['-get nothing.csv', 'put a.csv batch.csv']).ended);
       await seat.expectQueued('/batch.csv', files.small);
     },
-    '`reput` goes on with an upload, as `put -a` does': async (seat) => {
+    '`reput` resumes an upload, as `put -a` does': async (seat) => {
       seat.file('a.csv', files.large);
       seat.file('half.csv', files.large.subarray(0, files.large.length / 2));
       succeed(await startSftp(seat, ['put half.csv reput.csv', 'reput a.csv reput.csv']).ended);
       await seat.expectQueued('/reput.csv', files.large);
     },
-    '`put -f` asks the server to sync the file, `get -p` brings its time back': async (seat) => {
+    '`put -f` asks the server to sync the file; `get -p` keeps the modification time': async (seat) => {
       seat.file('a.csv', files.small);
       succeed(await startSftp(seat, ['put -fp a.csv synced.csv', 'get -p synced.csv back.csv']).ended);
       await seat.expectQueued('/synced.csv', files.small);
       assert.deepEqual(seat.fetched('back.csv'), files.small);
     },
-    'it asks for `limits@openssh.com`, and reads and writes as much at once as it is told': async (seat) => {
+    'it asks for `limits@openssh.com`, and reads and writes blocks of that size': async (seat) => {
       seat.file('large.csv', files.large);
       const options = ['-vvv', '-o', 'LogLevel=DEBUG3', ...sshOptions(seat)];
       const args = ['-b', '-', '-P', String(seat.port), ...options, `${seat.org}@${seat.host}`];
@@ -81,13 +81,13 @@ export const sftp: Client = {
       assert.match(stderr, /write\D* 261120|261120/);
       await seat.expectQueued('/limits.csv', files.large);
     },
-    'whole folders come back with `get -R`': async (seat) => {
+    '`get -R` downloads a folder with its content': async (seat) => {
       for (const name of ['a.csv', 'in/b c.CSV', 'in/ü.csv']) seat.file(`tree/${name}`, `content of ${name}`);
       succeed(await startSftp(seat, ['put -R tree', 'get -R tree back']).ended);
       for (const name of ['a.csv', 'in/b c.CSV', 'in/ü.csv'])
         assert.equal(seat.fetched(`back/${name}`).toString(), `content of ${name}`);
     },
-    'folders are made, renamed and removed, files removed': async (seat) => {
+    'creates, renames and removes folders; removes files': async (seat) => {
       seat.file('a.csv', files.small);
       const made = ['mkdir old', 'put a.csv old/a.csv', 'rename old older', 'ls -l older', 'chmod 600 older/a.csv'];
       const { stdout } = succeed(await startSftp(seat, made).ended);
@@ -97,7 +97,7 @@ export const sftp: Client = {
       assert.ok(!(await seat.queued()).some(({ path }) => path.startsWith('/old')));
     },
     ...rekeying(),
-    'many at once: six sessions over one connection': async (seat) => {
+    'six sessions at once over one connection': async (seat) => {
       // Shares one connection as ControlMaster does: each sftp is a channel of its own.
       const socket = join(seat.folder, '.ssh/shared');
       const master = seat.launch('ssh', [
@@ -114,7 +114,7 @@ export const sftp: Client = {
         master.kill();
       }
     },
-    'RSA keys sign with SHA-2, of which the server names both kinds': async (seat) => {
+    'RSA keys sign with SHA-256 and SHA-512, both of which the server offers': async (seat) => {
       for (const algorithm of ['rsa-sha2-512', 'rsa-sha2-256']) {
         const rsa = seat.move({ key: 'rsa' });
         // The first value of an option counts.
@@ -124,7 +124,7 @@ export const sftp: Client = {
         assert.match(stderr, /server-sig-algs=<[^>]*\bssh-ed25519,[^>]*,rsa-sha2-512,rsa-sha2-256/);
       }
     },
-    'where a key may sign with SHA-1 only, it finds no signature that both take': async (seat) => {
+    'with an RSA key and SHA-1 only, client and server find no common signature algorithm': async (seat) => {
       const options = ['-o', 'PubkeyAcceptedAlgorithms=ssh-rsa'];
       const { code, stderr } = await startSftp(seat.move({ key: 'rsa' }), ['pwd'], options).ended;
       assert.notEqual(code, 0);
@@ -157,7 +157,7 @@ function rekeying(): Client['specials'] {
     assert.deepEqual(seat.fetched('back.csv'), files.large);
   };
   return Object.fromEntries(
-    ciphers.map((cipher) => [`new keys after each megabyte, both ways, with ${cipher}`, row(cipher)]),
+    ciphers.map((cipher) => [`re-keying after each megabyte, in both directions, with ${cipher}`, row(cipher)]),
   );
 }
 
@@ -173,8 +173,8 @@ export const scp: Client = {
   keys: ['ed25519', 'ecdsa', 'rsa'],
   unable: {
     resume: 'scp always sends the whole file',
-    rename: 'scp only copies',
-    list: 'scp only copies',
+    rename: 'scp can only copy files',
+    list: 'scp can only copy files',
   },
   start: (seat, steps) =>
     startInTurn(seat, steps, (step) => {
@@ -185,7 +185,7 @@ export const scp: Client = {
       return ['scp', ['-s', '-p', '-P', String(seat.port), ...sshOptions(seat), ...recursive, ...names]];
     }),
   specials: {
-    'whole folders, there and back': async (seat) => {
+    'uploads and downloads a folder with its content': async (seat) => {
       for (const name of ['a.csv', 'in/b c.CSV']) seat.file(`tree/${name}`, `content of ${name}`);
       const there = `${seat.org}@${seat.host}:`;
       succeed(await startScp(seat, ['-s', '-r', 'tree', there]));

@@ -43,7 +43,7 @@ export const psftp: Client = {
   version: versionFrom('psftp'),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
-  unable: { times: 'psftp does not send times', replace: 'psftp renames only onto a name that is free' },
+  unable: { times: 'psftp does not send times', replace: 'psftp cannot rename a file to an existing name' },
   start: (seat, steps) => startPsftp(seat, steps.map(say)),
   specials: {
     'folders and permissions: `mkdir`, `chmod`, `rmdir`, `del`': async (seat) => {
@@ -72,7 +72,7 @@ export const pscp: Client = {
   version: versionFrom('pscp'),
   key: 'ed25519',
   keys: ['ed25519', 'ecdsa', 'rsa'],
-  unable: { resume: 'pscp always sends the whole file', rename: 'pscp only copies' },
+  unable: { resume: 'pscp always sends the whole file', rename: 'pscp can only copy files' },
   start: (seat, steps) =>
     startInTurn(seat, steps, (step) => {
       if (step.do === 'rename' || step.do === 'resume') throw new Error(`pscp cannot ${step.do}`);

@@ -43,15 +43,15 @@ function clientOf(name: string, module: string, specials: (run: Run) => Client['
 type Run = (seat: Seat, ...lines: string[][]) => Running['ended'];
 
 export const paramiko = clientOf('paramiko', 'paramiko', (run) => ({
-  'a thousand small writes that wait for no answer, `open(…, "a")`, `truncate`': async (seat) => {
+  'a thousand small writes without waiting for answers, `open(…, "a")`, `truncate`': async (seat) => {
     succeed(await run(seat, ['write_lines', '/lines.csv', '1000'], ['truncate', '/lines.csv', '24']));
     await seat.expectQueued('/lines.csv', Buffer.from('Team 0,owner@acme.test\nT'));
   },
-  '`SFTPFile.check`: the checksums that the server makes, of a file and of a part of it': async (seat) => {
+  '`SFTPFile.check`: checksums by the server, of a file and of a part of it': async (seat) => {
     const from = seat.file('a.csv', randomBytes(300_000));
     succeed(await run(seat, ['put', from, '/check.csv'], ['check', from, '/check.csv']));
   },
-  '`putfo`, and `prefetch` with many reads in flight': async (seat) => {
+  '`putfo`, and `prefetch` with many unanswered reads': async (seat) => {
     const content = randomBytes(3_000_000);
     const from = seat.file('a.csv', content);
     succeed(await run(seat, ['put_stream', from, '/stream.csv'], ['get_ahead', '/stream.csv', 'ahead.csv']));
@@ -61,7 +61,7 @@ export const paramiko = clientOf('paramiko', 'paramiko', (run) => ({
 }));
 
 export const asyncssh = clientOf('AsyncSSH', 'asyncssh', (run) => ({
-  'new keys after each megabyte, while it goes on sending': async (seat) => {
+  're-keying after each megabyte, during an upload': async (seat) => {
     const content = randomBytes(6 * 1024 * 1024);
     const from = seat.file('rekeyed.csv', content);
     const to = `${seat.folder}/rekeyed.back`;

@@ -33,7 +33,7 @@ export const client: Client = {
   unable: { resume: 'rclone always sends the whole file' },
   start: (seat, steps) => startInTurn(seat, steps, (step) => ['rclone', [...common, ...say(seat, step)]]),
   specials: {
-    '`sync` makes a folder the same, and a second one sends nothing': async (seat) => {
+    '`sync` copies a folder; a second `sync` sends nothing': async (seat) => {
       const content = randomBytes(150_000);
       seat.file('sync/a.csv', content);
       seat.file('sync/b.csv', 'old');
@@ -66,7 +66,7 @@ export const client: Client = {
       for (const _ of [1, 2]) succeed(await rclone(seat, 'copy', '--checksum', 'sums', remote(seat, '/sums')));
       await seat.expectQueued('/sums/a.csv', content);
     },
-    '`--sftp-shell-type none` saves it the question for a shell': async (seat) => {
+    '`--sftp-shell-type none` prevents its request for a shell': async (seat) => {
       seat.file('a.csv', 'Team Name\nSales\n');
       const { stderr } = succeed(
         await rclone(seat, '--sftp-shell-type', 'none', '-vv', 'copyto', 'a.csv', remote(seat, '/none.csv')),
@@ -74,7 +74,7 @@ export const client: Client = {
       assert.doesNotMatch(stderr, /remote command|exec/i);
       await seat.expectQueued('/none.csv', Buffer.from('Team Name\nSales\n'));
     },
-    'what was cut off is not taken for the file, even where sizes are compared': async (seat) => {
+    'an interrupted upload does not count as the file, even if only sizes are compared': async (seat) => {
       const content = randomBytes(150_000);
       seat.file('a.csv', content);
       for (const _ of [1, 2]) succeed(await rclone(seat, '--size-only', 'copyto', 'a.csv', remote(seat, '/size.csv')));

@@ -102,7 +102,9 @@ export const client: Client = {
       assert.equal((await seat.entry('/teams.csv')).mtimeMs, Date.UTC(2026, 0, 31, 10));
       await seat.expectQueued('/cut.csv', Buffer.from('to be'));
     },
-    '`rsync` onto it, whose temporary names begin with a dot; a second run sends nothing': async (seat) => {
+    '`rsync` to the mounted folder, with temporary names that begin with a dot; a second run sends nothing': async (
+      seat,
+    ) => {
       const content = randomBytes(300_000);
       seat.file('rsync/a.csv', content);
       succeed(await run(seat, `rsync -rt ${seat.folder}/rsync/ ./rsync/`));
@@ -114,7 +116,7 @@ export const client: Client = {
         before,
       );
     },
-    'a file that is renamed, or removed, while a program has it open; `df` shows the quota': async (seat) => {
+    'renames and removes a file that a program has open; `df` shows the quota': async (seat) => {
       const { stdout } = succeed(
         await run(
           seat,
@@ -128,7 +130,7 @@ export const client: Client = {
       await seat.expectQueued('/open.csv', Buffer.from('one\ntwo\n'));
       assert.ok(!(await seat.queued()).some(({ path }) => path === '/gone.csv'));
     },
-    'many blocks out of order: `dd conv=notrunc` over the middle of a file': async (seat) => {
+    '`dd conv=notrunc` writes blocks out of order into the middle of a file': async (seat) => {
       const content = randomBytes(300_000);
       seat.file('a.csv', content);
       seat.file('middle', Buffer.alloc(4096, 'x'));

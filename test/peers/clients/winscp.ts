@@ -210,7 +210,7 @@ export const client: Client = {
   unable: {},
   start,
   specials: {
-    'it asks for version 6 of SFTP, and goes on with 3': (seat) =>
+    'it asks for SFTP version 6, and continues with version 3': (seat) =>
       onWire(seat, async (wire) => assert.ok('size' in (await wire.stat('/')))),
     '`….csv.filepart` is not queued, `….csv` is after its RENAME, once; times and permissions come after that': async (
       seat,

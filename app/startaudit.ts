@@ -7,7 +7,10 @@ import { recordAudit } from '../db/control/audit.js';
 import type { Workplace } from '../operations/workplace.js';
 
 /** Records the start; the function that comes back records the stop, and never throws. */
-export async function recordLife({ control, settings, now }: Workplace, logger: Logger): Promise<() => Promise<void>> {
+export async function recordStartAndStop(
+  { control, settings, now }: Workplace,
+  logger: Logger,
+): Promise<() => Promise<void>> {
   const { role } = settings;
   const record = (action: string, detail: Record<string, unknown>): Promise<void> =>
     recordAudit(control.write, { at: now(), org: null, actor: 'system', action, subject: hostname(), detail });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { test } from 'node:test';
-import { verifyProof } from '../../../keys/login/proof.js';
+import { verifyProof } from '../../../keys/login/loginsignature.js';
 import { verifySignature } from '../../../keys/login/verify.js';
 import { encodeString } from '../../../keys/wire.js';
 import { makeToken } from '../../support/token.js';
