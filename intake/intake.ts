@@ -137,8 +137,9 @@ class SenderIntake implements Intake {
         const subject = { path, begunAt, basedOn: resumed?.id ?? null, keeps: settings.keepPartialHours > 0 };
         const resumeRecord = new ResumeRecord(this.#resumeContext(), subject);
         const content = await this.#beginContent(state, options, claim.limits);
-        const { mode } = state.existing ?? resumed ?? {};
-        const attributes = { ...(mode !== undefined && { mode }), ...options.attributes };
+        // As open(2) does: the attributes of an OPEN hold for a file that it creates. sshfs appends with mode 0000.
+        const before = state.existing ?? state.partial;
+        const attributes = before === null ? options.attributes : { mode: before.mode };
         const parts = { path, content, claim, resumeRecord, begunAt, append: options.append, attributes };
         const upload = new OpenUpload(this.#context, parts);
         open.add(upload);

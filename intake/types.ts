@@ -18,6 +18,7 @@ export interface BeginOptions {
   create: boolean;
   /** Append every write, and ignore its offset. */
   append: boolean;
+  /** Of a new file; a file that exists keeps its mode. */
   attributes: Partial<Attributes>;
 }
 

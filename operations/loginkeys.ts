@@ -150,6 +150,11 @@ export async function setKey(
   return viewKey({ ...key, ...change }, workplace.now());
 }
 
+export interface RevokedKey extends LoginKeyView {
+  /** No other key, authority or password of the organization can log in now, or later. */
+  isLast: boolean;
+}
+
 /**
  * Revokes the key whose fingerprint begins so; `SHA256:` may be left out.
  * @param managed allows it also for a key that a file of the key folder manages.
@@ -160,16 +165,18 @@ export async function revokeKey(
   orgId: string,
   prefix: string,
   managed = false,
-): Promise<LoginKeyView> {
+): Promise<RevokedKey> {
   const key = await findKey(workplace, orgId, prefix);
   requireOwn(key, managed);
   const at = workplace.now();
-  await workplace.control.transact(async (tx) => {
+  const isLast = await workplace.control.transact(async (tx) => {
     if (!(await revokeLoginKey(tx, orgId, key.fingerprint, at)))
       throw new OperationError('refused', `the key ${key.fingerprint} is revoked already`);
     await auditKey(tx, workplace, orgId, 'key.revoked', key.fingerprint, { label: key.label });
+    const states = (await listLoginKeys(tx, orgId)).map((one) => stateOfKey(one, at));
+    return !states.some((state) => state === 'usable' || state === 'pending');
   });
-  return viewKey({ ...key, revokedAt: at, revokedBy: 'command' }, at);
+  return { ...viewKey({ ...key, revokedAt: at, revokedBy: 'command' }, at), isLast };
 }
 
 /** @throws OperationError `usage` */
@@ -191,10 +198,21 @@ export function requireOwn({ managedBy, fingerprint, revokedAt }: LoginKey, mana
   );
 }
 
-/** The key whose fingerprint begins so. @throws OperationError `not_found`, `usage` when several begin so */
+/** A shorter beginning is more likely a slip, an empty variable of a script, than a key. */
+const leastPrefix = 4;
+
+/**
+ * The key whose fingerprint begins so; `SHA256:` may be left out.
+ * @throws OperationError `not_found`; `usage` when several begin so, and for fewer than four characters
+ */
 export async function findKey(workplace: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
   const org = await workplace.org(orgId);
   const wanted = /^(SHA256|password):/.test(prefix) ? prefix : `SHA256:${prefix}`;
+  if (wanted.slice(wanted.indexOf(':') + 1).length < leastPrefix)
+    throw new OperationError(
+      'usage',
+      `"${prefix}" is too short for a fingerprint: give at least ${leastPrefix} characters after SHA256:; see "dropslot keys list ${org.id}"`,
+    );
   const found = (await listLoginKeys(workplace.control.read, org.id)).filter((key) =>
     key.fingerprint.startsWith(wanted),
   );

@@ -3,13 +3,14 @@
  * To add one: a member of `OrgOptions` in db/control/importoptions.ts with its meaning, a row here, and `npm run docs`.
  * The parser, `orgs set --help`, its errors, `orgs show` and docs/organization-settings.md are made from the row.
  */
-import { readRange } from '../config/network.js';
 import { usersOrShare } from '../config/settings.js';
 import { isTimeOfDay } from '../config/timeofday.js';
 import { readShare, readSize, writeSize } from '../config/units.js';
 import type { OrgOptions } from '../db/control/importoptions.js';
 import { readDays } from '../importer/schedule/cadence.js';
+import { parseSources } from '../keys/login/addresses.js';
 import { parseHours } from '../keys/login/hours.js';
+import { OperationError } from './error.js';
 import { readAliases, readIdentifier, writeAliases } from './orglabels.js';
 import { oneOf, type SettingRow, wholeNumber } from './settingrow.js';
 
@@ -168,8 +169,12 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     example: '192.0.2.0/24,2001:db8::/32',
     default: 'every address',
     read: (text) => {
-      const ranges = text.split(',').map(readRange);
-      return ranges.every((range) => range !== null) ? ranges : null;
+      try {
+        const ranges = parseSources(text);
+        return ranges.length > 0 ? ranges : null;
+      } catch (cause) {
+        throw new OperationError('usage', (cause as Error).message, { cause });
+      }
     },
     write: (ranges) => ranges.join(','),
   },

@@ -13,7 +13,7 @@ interface ManagedOptions {
   managed?: boolean;
 }
 
-const fingerprintText = 'SHA256:…, or its beginning, if only one key has it';
+const fingerprintText = 'SHA256:…, or its beginning of four characters or more, if only one key has it';
 
 export function registerKeys(program: Command): void {
   const keys = program
@@ -159,6 +159,10 @@ also for sessions that are open.`,
       atWorkplace(command, async (workplace, out) => {
         const key = await revokeKey(workplace, id, fingerprint, managed === true);
         if (key.managedBy !== null) out.note(`Its file ${key.managedBy} still exists: remove it as well.`);
+        if (key.isLast)
+          out.note(
+            `It was the last key of ${id}, which cannot log in any more; add one with "dropslot keys add ${id} FILE".`,
+          );
         await out.show(keyToJson(key), `Revoked ${key.fingerprint} of ${id}.`);
       }),
     );

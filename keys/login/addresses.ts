@@ -1,5 +1,5 @@
-/** Sets of client addresses: reads address ranges (CIDR), and decides whether one of them contains an address. */
-import { BlockList, isIP } from 'node:net';
+/** Sets of client addresses: reads address ranges (CIDR), and decides whether an address lies in one of them. */
+import { BlockList, isIP, SocketAddress } from 'node:net';
 import { readRange } from '../../config/network.js';
 import { KeyError } from '../error.js';
 
@@ -37,17 +37,63 @@ export function parseSources(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
-    .map((part) => {
-      const range = readRange(part);
-      if (range === null)
-        throw new KeyError('malformed', `${part} is no address range; write it as 192.0.2.0/24 or 2001:db8::/32`);
-      return range;
-    });
+    .map(parseSource);
 }
 
-/** Without a zone; a socket that listens on IPv6 shows IPv4 clients as ::ffff:192.0.2.7, which is 192.0.2.7. */
+/** One part of `parseSources`. @throws KeyError `malformed` */
+export function parseSource(part: string): string {
+  const refuse = (reason: string) => new KeyError('malformed', `${part} ${reason}`);
+  if (part.includes('%'))
+    throw refuse(`names a network interface, which says nothing about the client: write ${part.replace(/%[^/]*/, '')}`);
+  const range = readRange(part);
+  if (range === null) throw refuse('is no address range; write it as 192.0.2.0/24 or 2001:db8::/32');
+  const [address = '', prefix] = range.split('/');
+  const plain = plainAddress(address);
+  if (plain.includes('.') && address.includes(':')) throw refuse(`is an IPv4 address in IPv6 form: write ${plain}`);
+  const network = networkOf(plain, Number(prefix));
+  if (network !== plain)
+    throw refuse(
+      `is not the beginning of a range: write ${network}/${prefix} for the range, or ${plain} for the address`,
+    );
+  return `${plain}/${prefix}`;
+}
+
+/** The first address of the range that holds `address`, as `plainAddress` writes it. */
+function networkOf(address: string, prefix: number): string {
+  const isV4 = isIP(address) === 4;
+  const groups = isV4 ? address.split('.').map(Number) : groupsOf(address);
+  const bits = isV4 ? 8 : 16;
+  const kept = groups.map((group, at) => {
+    const free = Math.min(Math.max((at + 1) * bits - prefix, 0), bits);
+    return (group >> free) << free;
+  });
+  return isV4 ? kept.join('.') : plainAddress(kept.map((group) => group.toString(16)).join(':'));
+}
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(address: string): number[] {
+  const [front = [], back = []] = address
+    .split('::')
+    .map((half) => (half === '' ? [] : half.split(':').flatMap(toGroups)));
+  return [...front, ...Array<number>(8 - front.length - back.length).fill(0), ...back];
+}
+
+/** An IPv4 tail is two groups. */
+function toGroups(text: string): number[] {
+  if (!text.includes('.')) return [Number.parseInt(text, 16)];
+  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
+  return [a * 256 + b, c * 256 + d];
+}
+
+/**
+ * The one notation of an address, without a zone. An IPv4 address in IPv6 form, as sockets that listen on IPv6 and some proxies
+ * show it (`::ffff:192.0.2.7`, `0:0:0:0:0:ffff:c000:207`), is the IPv4 address. A text that is no address is returned as it is.
+ */
 export function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  const bare = address.replace(/%.*$/, '');
+  if (isIP(bare) !== 6) return bare;
+  const canonical = new SocketAddress({ address: bare, family: 'ipv6' }).address;
+  return canonical.replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

@@ -75,8 +75,11 @@ function applyOption(option: string, terms: LineTerms, timeZone: string): void {
 
 /** @throws KeyError `malformed` */
 export function readPermission(value: string): Permission {
-  if (value === 'upload' || value === 'upload-only') return 'upload';
-  if (value === 'read' || value === 'upload-and-read') return 'read';
+  if (value === 'upload-only') return 'upload';
+  if (value === 'upload-and-read') return 'read';
+  // Not taken for upload-and-read, as Dropslot calls it inside: it would give more than was asked for.
+  if (/^read(-?only)?$/.test(value))
+    throw new KeyError('malformed', `there is no permission "${value}": every key may upload; use upload-and-read`);
   throw new KeyError('malformed', `permission takes upload-only or upload-and-read, not "${value}"`);
 }
 

@@ -1,5 +1,6 @@
 /** Serves the requests on files: open, read, write, close, and attributes and sync of an open handle. */
-import { type Entry, SpaceError } from '../../storage/types.js';
+import { createHash } from 'node:crypto';
+import { type Entry, type Reader, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
 import { type Handle, newReaderHandle, newUploadHandle, type UploadHandle } from './handles.js';
@@ -24,13 +25,19 @@ export function opensForWriting({ flags }: OpenArgs): boolean {
   return (flags & (openFlags.write | openFlags.append)) !== 0;
 }
 
+/** Also true for CREAT without WRITE, which makes an empty file if there is none. */
+export function mayCreate(args: OpenArgs): boolean {
+  return opensForWriting(args) || (args.flags & openFlags.create) !== 0;
+}
+
 export const openFile: Handler<OpenArgs> = {
   read: (packet) => ({ path: packet.path(), flags: packet.u32(), given: readAttributes(packet) }),
-  async run({ handles, space, intake }, args, id) {
+  async run(context, args, id) {
+    const { handles, intake } = context;
     handles.requireFreeHandle();
     const { path, flags, given } = args;
     const isSet = (flag: number) => (flags & flag) !== 0;
-    if (!opensForWriting(args)) return replyHandle(id, handles.add(newReaderHandle(await space.openRead(path))));
+    if (!opensForWriting(args)) return replyHandle(id, handles.add(newReaderHandle(await openReader(context, args))));
     const upload = await intake.begin(path, {
       truncate: isSet(openFlags.truncate),
       exclusive: isSet(openFlags.exclusive),
@@ -43,6 +50,32 @@ export const openFile: Handler<OpenArgs> = {
     return replyHandle(id, handles.add(newUploadHandle(upload, lock, isSet(openFlags.read))));
   },
 };
+
+/** Without WRITE, CREAT makes an empty file where there is none, as OpenSSH's server does: `open(path, O_RDONLY | O_CREAT)`. */
+async function openReader(context: Context, args: OpenArgs): Promise<Reader> {
+  const { path, flags } = args;
+  if ((flags & openFlags.create) === 0) return context.space.openRead(path);
+  if ((flags & openFlags.exclusive) !== 0) return createEmpty(context, args);
+  try {
+    return await context.space.openRead(path);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return createEmpty(context, args);
+  }
+}
+
+async function createEmpty({ handles, intake, recent, tally }: Context, { path, given }: OpenArgs): Promise<Reader> {
+  if (handles.findUpload(path) !== null) throw new SpaceError('exists', `${path} is being uploaded in this session`);
+  const options = { truncate: false, exclusive: true, create: true, append: false };
+  const upload = await intake.begin(path, { ...options, attributes: given.attributes });
+  await upload.finish();
+  recent.remember(upload.entry());
+  tally.filesReceived++;
+  const entry = upload.entry();
+  return { entry, read: async () => Buffer.alloc(0), checksum: async () => emptySha256, close: async () => {} };
+}
+
+const emptySha256 = createHash('sha256').digest('hex');
 
 export const readFile: Handler<{ handle: Handle; offset: number; length: number }> = {
   read: (packet, { handles }) => ({
@@ -127,7 +160,11 @@ export const setHandleAttributes: Handler<{ handle: Handle; given: GivenAttribut
 
 /** Another request may have removed the name of an open file: then its attributes no longer matter. */
 function ignoreGone(error: unknown): void {
-  if (!(error instanceof SpaceError) || error.code !== 'not_found') throw error;
+  if (!isNotFound(error)) throw error;
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof SpaceError && error.code === 'not_found';
 }
 
 /** Call it while holding the handle's task lock. */

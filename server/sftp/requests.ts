@@ -1,6 +1,15 @@
 /** Owns the table of SFTP version 3: every request with its number, whether it writes, its order and its handler. */
 import { isReadOnly } from '../../storage/path.js';
-import { closeFile, openFile, opensForWriting, readFile, setHandleAttributes, statHandle, writeFile } from './files.js';
+import {
+  closeFile,
+  mayCreate,
+  openFile,
+  opensForWriting,
+  readFile,
+  setHandleAttributes,
+  statHandle,
+  writeFile,
+} from './files.js';
 import { makeFolder, openFolder, readFolder, removeFolder } from './folders.js';
 import {
   looksInsideReadOnly,
@@ -21,7 +30,7 @@ export const extendedNumber = 200;
 export const requests: ReadonlyMap<number, AnyRequest> = new Map([
   row(3, {
     name: 'OPEN',
-    writes: opensForWriting,
+    writes: mayCreate,
     reads: (args) => !opensForWriting(args),
     order: byPath,
     handler: openFile,

@@ -21,6 +21,7 @@ import {
   announceSignatures,
   closeUnusedSession,
   dropSha1HostKeys,
+  refuseLateChannelRequests,
   watchWindow,
 } from './ssh2fixes.js';
 
@@ -103,6 +104,7 @@ export class Connection {
     dropSha1HostKeys(client);
     announceSignatures(client, userSignatures);
     allowPacketsInExchange(client, () => this.#rekeying?.notice());
+    refuseLateChannelRequests(client);
     serveHostKeys(client, this.#program, hostKeys);
     serveLogin(client, {
       authenticator: this.#deps.authenticator,

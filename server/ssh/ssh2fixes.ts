@@ -14,6 +14,13 @@ interface Packets {
 
 type PayloadHandler = (payload: Buffer) => unknown;
 type GlobalRequestHandler = (protocol: unknown, name: string, wantsReply: boolean, data: unknown) => void;
+type ChannelRequestHandler = (
+  protocol: unknown,
+  recipient: number,
+  type: string,
+  wantsReply: boolean,
+  data: unknown,
+) => void;
 
 interface Offer {
   lists: { kex: List; serverHostKey: List; cs: Direction; sc: Direction };
@@ -30,7 +37,7 @@ interface Internals {
     _kexinit: Buffer | undefined;
     _queue: Buffer[] | undefined;
     _offer: Offer;
-    _handlers: { GLOBAL_REQUEST: GlobalRequestHandler };
+    _handlers: { GLOBAL_REQUEST: GlobalRequestHandler; CHANNEL_REQUEST: ChannelRequestHandler };
     _cipher: { encrypt(packet: Buffer): void };
     _packetRW: { write: Packets };
     _onHandshakeComplete(...negotiated: unknown[]): void;
@@ -39,12 +46,16 @@ interface Internals {
     requestSuccess(answer: Buffer): void;
     requestFailure(): void;
     channelClose(channel: number): void;
+    channelFailure(channel: number): void;
   };
-  _chanMgr: { remove(channel: number): void };
+  _chanMgr: { get(channel: number): Partial<SessionInternals> | undefined; remove(channel: number): void };
 }
 
 interface SessionInternals {
+  /** Defined once the session serves its subsystem. */
   _channel: unknown;
+  /** The client has sent the end of its data. */
+  _ending: boolean;
   _chanInfo: { incoming: { id: number }; outgoing: { id: number; state: string } };
 }
 
@@ -176,6 +187,32 @@ export function closeUnusedSession(client: Connection, session: Session): void {
   const { _protocol, _chanMgr } = internalsOf(client);
   _protocol.channelClose(_chanInfo.outgoing.id);
   _chanMgr.remove(_chanInfo.incoming.id);
+}
+
+/** ssh2 throws on the number that no channel has (RFC 4254, section 5, leaves it open), and ignores other unknown ones. */
+const noChannel = 0xffff_ffff;
+
+/**
+ * ssh2 throws a TypeError for a second subsystem on a channel, which ends the connection, and answers no other request on a
+ * channel that serves SFTP or whose client has sent its end: the client waits for ever. Refuses them all, as OpenSSH's sshd does.
+ */
+export function refuseLateChannelRequests(client: Connection): void {
+  const { _protocol, _chanMgr } = internalsOf(client);
+  const get = _chanMgr.get.bind(_chanMgr);
+  _chanMgr.get = (channel) => (channel === noChannel ? undefined : get(channel));
+  const handlers = _protocol._handlers;
+  const others = handlers.CHANNEL_REQUEST;
+  handlers.CHANNEL_REQUEST = (self, recipient, type, wantsReply, data) => {
+    const session = _chanMgr.get(recipient);
+    const isLate = session?._chanInfo !== undefined && (session._channel !== undefined || session._ending === true);
+    if (!isLate) {
+      others(self, recipient, type, wantsReply, data);
+      return;
+    }
+    const { id, state } = session._chanInfo!.outgoing;
+    // After the server's own CLOSE nothing may be sent on the channel (RFC 4254, section 5.3).
+    if (wantsReply && (state === 'open' || state === 'eof')) _protocol.channelFailure(id);
+  };
 }
 
 /** Twice the bytes that a channel's window and its stream's buffer (2 MiB each) can hold of a client that keeps to the rules. */

@@ -105,6 +105,7 @@ export class Model {
     if (!isSet(2) && !isSet(4)) {
       const content = this.tree.file(path);
       const handle = { kind: 'reader' as const, path, content: content ?? Buffer.alloc(0) };
+      if (isSet(8) && !isReadOnly(path) && (content === null || isSet(32))) return this.#createEmpty(handle);
       if (isReadOnly(path) || !isSet(1)) return alone((answer) => this.#adoptHandle(answer, handle, 'maybe'));
       return alone((answer) => this.#adoptHandle(answer, handle, content !== null));
     }
@@ -123,6 +124,17 @@ export class Model {
       rewrites: 0,
     };
     return alone((answer) => this.#adoptHandle(answer, upload, mayOpen));
+  }
+
+  /** CREAT without WRITE: an empty file at once. */
+  #createEmpty(handle: Extract<OpenHandle, { kind: 'reader' }>): Outcome {
+    const { path } = handle;
+    const isOpen = [...this.handles.values()].some(
+      (other) => other.kind === 'upload' && other.path === path && !other.isRemoved,
+    );
+    const mayOpen = !isOpen && this.tree.mayOpen(path, { create: true, exclusive: true });
+    if (mayOpen) this.tree.publish(path, handle.content);
+    return alone((answer) => this.#adoptHandle(answer, handle, mayOpen));
   }
 
   openFolder(reader: FieldReader): Outcome {

@@ -150,6 +150,8 @@ function checkLog(lines: readonly string[]): void {
   if (lines.length > mostLines) throw new Unexpected(`${lines.length} lines in the log for one connection`);
   for (const line of lines) {
     if (line.length > mostLineBytes) throw new Unexpected(`a line of ${line.length} bytes in the log`);
+    if (/TypeError|not a function|Cannot read|Cannot set|Invalid channel id/.test(line))
+      throw new Unexpected('a request made an exception that is not ours');
     if (/"level":"error"|"stack"/.test(line)) throw new Unexpected('the server says that it failed');
     if (/\\u00|\\n/.test(line.trimEnd())) throw new Unexpected('control characters in the log');
   }

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { listAudit } from '../../db/control/audit.js';
 import { findEntry } from '../../db/control/entries.js';
 import { claimUploads, findUpload, listQueue } from '../../db/control/uploads.js';
+import type { BeginOptions } from '../../intake/types.js';
 import { KeyError } from '../../keys/error.js';
 import { blobPath } from '../../storage/blobs.js';
 import { onBothDatabases } from '../support/databases.js';
@@ -57,6 +58,41 @@ onBothDatabases('intake', (open) => {
     await assert.rejects(upload.finish(), { code: 'failed' });
     await upload.abort();
     assert.equal(await place.get('/users.csv'), 'User Email\n');
+  });
+
+  test('an OPEN sets the mode of a file that it creates, and of no other', async (t) => {
+    const { intake, service, space, put } = await openIntake(t, await open(t));
+    const modeAfter = async (path: string, options: BeginOptions, end: 'finish' | 'abort' = 'finish') => {
+      const upload = await intake.begin(path, options);
+      await upload.write(upload.entry().size, Buffer.alloc(100, 'x'));
+      assert.equal(upload.entry().mode, 0o640, 'a STAT of the handle');
+      await upload[end]();
+      return (await space.stat(path)).mode;
+    };
+    const wanted = { mode: 0o640 };
+    assert.equal(await modeAfter('/u.csv', { ...replacing, attributes: wanted }), 0o640, 'a new file');
+    for (const mode of [0, 0o600, 0o777])
+      for (const kind of [
+        { truncate: true },
+        { truncate: false },
+        { truncate: false, append: true },
+        { create: false, truncate: false },
+      ])
+        assert.equal(await modeAfter('/u.csv', { ...replacing, ...kind, attributes: { mode } }), 0o640);
+    const { mtimeMs } = await space.stat('/u.csv');
+    const touching = { ...keeping, attributes: { mode: 0, mtimeMs: 1000, atimeMs: 1000 } };
+    const upload = await intake.begin('/u.csv', touching);
+    await upload.finish();
+    assert.equal((await space.stat('/u.csv')).mtimeMs, mtimeMs);
+    // An upload that was cut off is a file of its sender, too.
+    assert.equal(await modeAfter('/cut.csv', { ...replacing, attributes: wanted }, 'abort'), 0o640);
+    assert.equal(await modeAfter('/cut.csv', { ...keeping, attributes: { mode: 0 } }, 'abort'), 0o640);
+    assert.equal(await modeAfter('/cut.csv', { ...replacing, attributes: { mode: 0 } }), 0o640);
+    // A removed name is a new file.
+    await intake.remove('/u.csv');
+    await put('/other.csv', 'x');
+    assert.equal(await modeAfter('/u.csv', { ...replacing, attributes: wanted }), 0o640);
+    assert.equal(service.openUploads(), 0);
   });
 
   test("the client's times and mode are kept", async (t) => {

@@ -115,6 +115,16 @@ test('keys are added, listed and revoked', async (t) => {
   );
   assert.equal((await run('keys', 'add', 'acme', file)).code, 4);
 
+  for (const short of [
+    '',
+    'SHA256:',
+    'SHA256',
+    key!.fingerprint.slice(0, 10),
+    key!.fingerprint.slice(7, 10),
+    'password:',
+  ])
+    assert.equal((await run('keys', 'revoke', 'acme', short)).code, short === 'SHA256' ? 3 : 2, short);
+  assert.equal((await ask<KeyJson[]>('keys', 'list', 'acme'))[0]!.state, 'usable');
   const revoked = await run('keys', 'revoke', 'acme', key!.fingerprint.slice(0, 15));
   assert.equal(revoked.code, 0, revoked.stderr);
   assert.equal((await run('keys', 'revoke', 'acme', key!.fingerprint)).code, 4);

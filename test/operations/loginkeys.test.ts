@@ -26,7 +26,8 @@ test('a past date is refused', () => {
 test('a wrong address range is a wrong option', () => {
   assert.deepEqual(readSources('10.0.0.0/8, 2001:db8::1'), ['10.0.0.0/8', '2001:db8::1/128']);
   assert.deepEqual(readSources('any'), []);
-  for (const wrong of ['10.0.0.0/33', '', ' , ']) assert.throws(() => readSources(wrong), { code: 'usage' }, wrong);
+  for (const wrong of ['10.0.0.0/33', '127.0.0.1/0', '', ' , '])
+    assert.throws(() => readSources(wrong), { code: 'usage' }, wrong);
 });
 
 test('states', () => {
@@ -50,7 +51,16 @@ test('terms are set, and taken back', () => {
     sources: [],
     principals: null,
   });
-  for (const wrong of ['colour=red', 'permission=write', 'expires=2020-01-01', 'label', 'principals=a,,b'])
+  for (const wrong of [
+    'colour=red',
+    'permission=write',
+    'permission=read',
+    'permission=read-only',
+    'permission=upload',
+    'expires=2020-01-01',
+    'label',
+    'principals=a,,b',
+  ])
     assert.throws(() => read(wrong), { code: 'usage' }, wrong);
 });
 

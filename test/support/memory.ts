@@ -140,7 +140,7 @@ function createIntake(
       const old = nodes.get(path);
       if (old === undefined && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
       if (old !== undefined && options.exclusive) throw new SpaceError('exists', `${path} is there`);
-      const node = newNode('file', options.attributes);
+      const node = newNode('file', old === undefined ? options.attributes : { mode: old.attributes.mode });
       if (old !== undefined && !options.truncate) node.content = old.content;
       const resize = (size: number): void => {
         const grown = Buffer.alloc(size);

@@ -88,6 +88,7 @@ export const client: Client = {
           'mkdir shell',
           'echo "Team Name" > shell/t.tmp',
           'echo Sales >> shell/t.tmp',
+          'stat -c %a shell/t.tmp',
           'mv shell/t.tmp teams.csv',
           'rmdir shell',
           'touch -d 2026-01-31T10:00:00Z teams.csv',
@@ -97,7 +98,8 @@ export const client: Client = {
           'rm -f nothing.csv',
         ),
       );
-      assert.equal(stdout, 'Team Name\nSales\n');
+      // The `>>` keeps the mode: sshfs opens with mode 0.
+      assert.equal(stdout, '644\nTeam Name\nSales\n');
       await seat.expectQueued('/teams.csv', Buffer.from('Team Name\nSales\n'));
       assert.equal((await seat.entry('/teams.csv')).mtimeMs, Date.UTC(2026, 0, 31, 10));
       await seat.expectQueued('/cut.csv', Buffer.from('to be'));

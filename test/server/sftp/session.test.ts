@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { createSilentLogger } from '../../../config/logger.js';
+import type { PacketWriter } from '../../../server/sftp/codec.js';
 import { serveStream } from '../../../server/sftp/session.js';
 import { SpaceError } from '../../../storage/types.js';
 import { memorySpace } from '../../support/memory.js';
 import { openSession } from '../../support/session.js';
-import { attributesIn, openFor, statusIn, Wire } from '../../support/wire.js';
+import { attributesIn, handleIn, openFor, statusIn, Wire } from '../../support/wire.js';
 
 const forUpload = openFor.write | openFor.create | openFor.truncate;
 const ok = { code: 0, sentence: 'OK' };
@@ -46,6 +47,48 @@ test('a file is uploaded, looked at and read back', async (t) => {
   assert.equal(await wire.read(reader, 11, 3), 'ann');
   assert.equal(await wire.read(reader, 25, 10), null);
   assert.deepEqual(await wire.close(reader), ok);
+});
+
+test('OPEN with CREAT and without WRITE makes an empty file at once, and writes nothing', async (t) => {
+  const { wire, memory } = await openSession(t);
+  const attributes = (mode: number) => (packet: PacketWriter) => packet.u32(4).u32(mode);
+  let count = 0;
+  for (const flags of [openFor.create, openFor.create | openFor.read, openFor.create | openFor.exclusive]) {
+    const path = `/new-${count++}.csv`;
+    const answer = await wire.ask(3, (packet) => attributes(0o600)(packet.string(path).u32(flags)));
+    const handle = handleIn(answer);
+    assert.deepEqual([memory.files()[path], ((await wire.stat(path)) as { mode: number }).mode], ['', 0o100600]);
+    assert.equal(await wire.read(handle, 0, 10), null);
+    assert.notEqual((await wire.write(handle, 0, 'x')).code, 0);
+    assert.deepEqual(await wire.close(handle), ok);
+    assert.equal(memory.files()[path], '');
+  }
+  await wire.put('/users.csv', 'kept');
+  for (const flags of [openFor.create, openFor.create | openFor.read]) {
+    const handle = await wire.open('/users.csv', flags);
+    assert.equal(await wire.read(handle, 0, 10), 'kept');
+    assert.notEqual((await wire.write(handle, 0, 'x')).code, 0);
+    assert.deepEqual(await wire.close(handle), ok);
+  }
+  await assert.rejects(wire.open('/users.csv', openFor.create | openFor.exclusive), /^Error: 4: /);
+  await assert.rejects(wire.open('/absent.csv', openFor.read), /^Error: 2: /);
+  assert.equal(memory.files()['/users.csv'], 'kept');
+});
+
+test('OPEN with CREAT and without WRITE does not touch an upload in progress', async (t) => {
+  const { wire, memory } = await openSession(t);
+  const upload = await wire.open('/users.csv', forUpload);
+  await wire.write(upload, 0, 'whole');
+  await assert.rejects(wire.open('/users.csv', openFor.create), /^Error: 4: /);
+  assert.deepEqual(await wire.close(upload), ok);
+  assert.deepEqual(memory.files(), { '/users.csv': 'whole' });
+});
+
+test('a session that may read only creates nothing', async (t) => {
+  const { wire, memory } = await openSession(t, { readOnly: true });
+  for (const flags of [openFor.create, openFor.create | openFor.read])
+    await assert.rejects(wire.open('/users.csv', flags), /^Error: 3: /);
+  assert.deepEqual(memory.files(), {});
 });
 
 test('writes may come in any order', async (t) => {
