@@ -59,6 +59,14 @@ function checkName(name: string): void {
   if (bytes.toString() !== name) throw new SpaceError('bad_name', 'a name that has no UTF-8 form');
 }
 
+/** With a line break a name could add lines to a summary, a log or a terminal. U+2028 and U+2029 are line breaks, too. */
+const controlCharacter = /[\p{Cc}\u2028\u2029]/u;
+
+/** Whether no new file or folder may have this name or path. */
+export function hasControl(path: string): boolean {
+  return controlCharacter.test(path);
+}
+
 /** Folder and name of a normalized path other than the root. */
 export function splitPath(path: string): { dir: string; name: string } {
   const slash = path.lastIndexOf('/');

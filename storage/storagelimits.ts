@@ -3,6 +3,7 @@ import type { Settings } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import type { LimitName, Org } from '../db/control/orgs.js';
 import { countEntries } from '../db/control/usage.js';
+import { hasControl } from './path.js';
 import { SpaceError } from './types.js';
 
 export type Limits = Pick<Settings, LimitName>;
@@ -12,7 +13,10 @@ export function limitsOf(org: Org, settings: Limits): Limits {
   return { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes, ...org.limits };
 }
 
-/** Checks a path before it is created. @throws SpaceError `bad_name` */
+/**
+ * Checks a path before it is created, under a new name too.
+ * @throws SpaceError `bad_name`, `control_character`
+ */
 export function checkPathLimits(path: string, { maxFolderDepth, maxNameBytes }: Limits): void {
   const names = path.split('/').slice(1);
   if (names.length > maxFolderDepth)
@@ -20,6 +24,7 @@ export function checkPathLimits(path: string, { maxFolderDepth, maxNameBytes }: 
   const longest = Math.max(...names.map((name) => Buffer.byteLength(name)));
   if (longest > maxNameBytes)
     throw new SpaceError('bad_name', `a name of ${longest} bytes; ${maxNameBytes} are allowed`);
+  if (hasControl(path)) throw new SpaceError('control_character', `${JSON.stringify(path)} has a control character`);
 }
 
 /** Checks that there may be one more file or folder. @throws SpaceError `quota` */

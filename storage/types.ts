@@ -29,6 +29,8 @@ export type SpaceErrorCode =
   | 'read_only'
   /** A name that is no legal UTF-8, too long, `.`/`..`, or has a NUL or a slash. */
   | 'bad_name'
+  /** A new name with a line break, a tab or another control character. */
+  | 'control_character'
   /** Larger than a limit allows. */
   | 'too_large'
   /** The organization has as much as it may have. */

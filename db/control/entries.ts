@@ -1,5 +1,6 @@
 /** The names of an organization's virtual tree: one row for each file and folder; the root has none. */
 import type { Queryable } from '../connection.js';
+import { fitName, foldName, safeName, splitExtension } from './names.js';
 
 export interface NewEntry {
   org: string;
@@ -105,7 +106,22 @@ export async function ensureFolders(tx: Queryable, org: string, path: string, no
   }
 }
 
-/** `name`, or `users-2.csv`, `users-3.csv`, … when the folder has it already, or the caller has it `taken`. */
+/** Whether a name of this path, the file's or a folder's, differs only by case from another one in the same folder. */
+export async function hasTwin(db: Queryable, org: string, path: string): Promise<boolean> {
+  for (let at = path; at !== '/'; at = split(at).dir) {
+    const { dir, name } = split(at);
+    const twins = db('entries')
+      .where({ org_id: org, dir, folded_name: foldName(name) })
+      .whereNot({ name });
+    if ((await twins.first('id')) !== undefined) return true;
+  }
+  return false;
+}
+
+/**
+ * The safe form of `name`, or `users-2.csv`, `users-3.csv`, … if the folder has it already, or one that Windows takes for the same.
+ * @param taken names that the caller has given, folded
+ */
 export async function freeName(
   db: Queryable,
   org: string,
@@ -113,15 +129,17 @@ export async function freeName(
   name: string,
   taken: ReadonlySet<string> = new Set(),
 ): Promise<string> {
-  const dot = name.lastIndexOf('.');
-  const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
-  const nameOf = (turn: number) => (turn === 1 ? name : fitName(stem, `-${turn}${extension}`));
+  const safe = safeName(name);
+  const { stem, extension } = splitExtension(safe);
+  const nameOf = (turn: number) => (turn === 1 ? safe : fitName(stem, `-${turn}${extension}`));
   const isTaken = async (turn: number) =>
-    taken.has(nameOf(turn)) ||
+    taken.has(foldName(nameOf(turn))) ||
+    // The folded names of rows from earlier versions are those of ASCII letters only.
     (await db('entries')
-      .where({ org_id: org, dir, name: nameOf(turn) })
+      .where({ org_id: org, dir })
+      .where((same) => same.where({ folded_name: foldName(nameOf(turn)) }).orWhere({ name: nameOf(turn) }))
       .first('id')) !== undefined;
-  if (!(await isTaken(1))) return name;
+  if (!(await isTaken(1))) return safe;
   // Names are taken in their order: doubling, then halving, finds the end of thousands in a dozen looks.
   let used = 1;
   let free = 2;
@@ -142,6 +160,7 @@ interface Stored {
   org_id: string;
   dir: string;
   name: string;
+  folded_name: string;
   kind: 'file' | 'dir';
   blob_id: string | null;
   upload_id: number | null;
@@ -166,13 +185,6 @@ function byteOrdered(db: Queryable, column: string): string {
   return db.client.config.client === 'pg' ? `${column} COLLATE "C"` : column;
 }
 
-/** A name has at most 255 bytes: the stem gives way to the suffix, by whole characters. */
-export function fitName(stem: string, suffix: string): string {
-  const characters = [...stem];
-  while (Buffer.byteLength(characters.join('')) + Buffer.byteLength(suffix) > 255) characters.pop();
-  return characters.join('') + suffix;
-}
-
 async function first(query: PromiseLike<Stored | undefined>): Promise<EntryRow | null> {
   const row = await query;
   return row === undefined ? null : fromStored(row);
@@ -183,6 +195,7 @@ function toStored(entry: Partial<NewEntry>): Partial<Stored> {
     org_id: entry.org!,
     dir: entry.dir!,
     name: entry.name!,
+    folded_name: entry.name === undefined ? (undefined as never) : foldName(entry.name),
     kind: entry.kind!,
     blob_id: entry.blobId!,
     upload_id: entry.uploadId!,

@@ -5,6 +5,7 @@ import { auditChain } from './audit.js';
 import { cadence } from './cadence.js';
 import { checks } from './checks.js';
 import { expectations } from './expectations.js';
+import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
@@ -25,6 +26,7 @@ export const controlMigrations: readonly Migration[] = [
   cadence,
   alarms,
   expectations,
+  foldedNames,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

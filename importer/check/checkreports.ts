@@ -1,7 +1,8 @@
 /** Writes the reports of a check on one file, under names that follow from the file's path. */
 import { createHash } from 'node:crypto';
 import type { CheckedFile, CheckKind } from '../../db/control/checks.js';
-import { fitName } from '../../db/control/entries.js';
+import { hasTwin } from '../../db/control/entries.js';
+import { fitName, foldName, safeName } from '../../db/control/names.js';
 import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun } from '../../db/control/runs.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
@@ -38,7 +39,9 @@ export async function writeCheckReports(
   const planned = plan.planned[file]!;
   const { recipient, options } = org;
   const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient, options };
-  const pathOf = reportPaths(upload.path, kind, plan.today);
+  // Of two names that differ by case only, the one in small letters has the plain report name.
+  const isTwin = upload.path !== foldName(upload.path) && (await hasTwin(deps.control.read, org.id, upload.path));
+  const pathOf = reportPaths(upload.path, kind, plan.today, isTwin);
   const outcome = await summarizeFile(plan.stage, file, source, planned);
   const { faults, warnings, refused } = planned.type === 'teams' ? planned.teams : planned.users;
   const report = faults + warnings + refused > 0 ? await keep(writeReport(reportDeps, file, source)) : null;
@@ -69,9 +72,9 @@ export async function writeCheckReports(
 }
 
 /** The path of each report by its ending. Reports on a newer version of the file, on the same day, replace the older ones. */
-function reportPaths(path: string, kind: CheckKind, today: string): (ending: string) => string {
+function reportPaths(path: string, kind: CheckKind, today: string, isTwin: boolean): (ending: string) => string {
   const parts = path.split('/').slice(kind === 'dry_run' ? 2 : 1);
-  const name = nameReports(parts, kind === 'dry_run' ? 'dry-run' : 'check');
+  const name = nameReports(parts, kind === 'dry_run' ? 'dry-run' : 'check', isTwin);
   return (ending) => `${reportsFolder(today)}/${name(ending)}`;
 }
 
@@ -79,15 +82,25 @@ function reportPaths(path: string, kind: CheckKind, today: string): (ending: str
  * The names of the reports on a file, by their endings: `/hr/users.csv` has `hr--users.check.txt`. Two paths never share one: a path
  * whose readable name could be another one's has eight digits of its hash in it.
  * @param parts of the path, the file's name last.
+ * @param isTwin whether another path differs by case only, so that Windows takes their report names for the same.
  */
-export function nameReports(parts: readonly string[], mark: 'check' | 'dry-run'): (ending: string) => string {
-  const stem = parts.join('--').replace(/\.csv$/, '');
-  const digits = isPlain(parts) ? '' : `-${createHash('sha256').update(parts.join('/')).digest('hex').slice(0, 8)}`;
+export function nameReports(
+  parts: readonly string[],
+  mark: 'check' | 'dry-run',
+  isTwin = false,
+): (ending: string) => string {
+  const stem = parts
+    .map(safeName)
+    .join('--')
+    .replace(/\.csv$/, '');
+  const digits =
+    !isTwin && isPlain(parts) ? '' : `-${createHash('sha256').update(parts.join('/')).digest('hex').slice(0, 8)}`;
   return (ending) => fitName(stem, `${digits}.${mark}.${ending}`);
 }
 
 /** Whether no other path has the same readable name. */
 function isPlain(parts: readonly string[]): boolean {
+  if (parts.some((part) => safeName(part) !== part)) return false;
   const name = parts.at(-1)!;
   if (!/\.csv$/i.test(name) || /\.csv\.csv$/i.test(name)) return false;
   if (Buffer.byteLength(parts.join('--')) + endingBytes > 255) return false;

@@ -2,6 +2,7 @@
 import type { Paths } from '../../config/paths.js';
 import type { Db } from '../../db/connection.js';
 import { freeName } from '../../db/control/entries.js';
+import { foldName } from '../../db/control/names.js';
 import type { Settlement } from '../../db/control/settle.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
@@ -22,7 +23,7 @@ export interface ReportSetDeps {
 export class ReportSet {
   readonly #deps: ReportSetDeps;
   readonly #reports: Report[] = [];
-  /** Names that were given, by folder. */
+  /** Names that were given, folded, by folder. */
   readonly #taken = new Map<string, Set<string>>();
 
   constructor(deps: ReportSetDeps) {
@@ -33,12 +34,12 @@ export class ReportSet {
     return this.#reports;
   }
 
-  /** A path in the folder that is free now and that this set has not given before: `name`, or `users-2.csv` and so on. */
+  /** A path in the folder that is free now and that this set has not given before: `name` in its safe form, or `users-2.csv` and so on. */
   async reserve(folder: string, name: string): Promise<string> {
     const { control, org } = this.#deps;
     const taken = this.#taken.get(folder) ?? new Set();
     const free = await freeName(control.read, org.id, folder, name, taken);
-    this.#taken.set(folder, taken.add(free));
+    this.#taken.set(folder, taken.add(foldName(free)));
     return `${folder}/${free}`;
   }
 

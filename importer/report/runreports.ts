@@ -2,6 +2,7 @@
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
+import { fitName, maxNameBytes } from '../../db/control/names.js';
 import type { Org } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import type { Settlement } from '../../db/control/settle.js';
@@ -97,7 +98,10 @@ export async function writeHeldReports(
   return { reports: set.reports, summary };
 }
 
-/** A file's name without `.csv`; the names of its reports begin with it. */
+/** Bytes for the longest ending of a report's name, `.superseded-99999.csv`, rounded up. */
+const endingBytes = 30;
+
+/** A file's name without `.csv`, and with room for an ending; the names of its reports begin with it. */
 export function stemOf(name: string): string {
-  return name.replace(/\.csv$/i, '');
+  return fitName(name.replace(/\.csv$/i, ''), '', maxNameBytes - endingBytes);
 }

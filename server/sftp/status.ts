@@ -34,6 +34,10 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
     sentence: '/archive, /reports and /templates are read-only; files are dropped in /',
   },
   bad_name: { code: failure, sentence: 'This name is not allowed: too long, too deep, not UTF-8, or with a NUL' },
+  control_character: {
+    code: failure,
+    sentence: 'This name has a control character, such as a line break or a tab; choose a name without it',
+  },
   too_large: { code: failure, sentence: 'Larger than this server accepts' },
   quota: { code: failure, sentence: 'The quota is used up; remove files, or ask the operator for more' },
   no_space: { code: failure, sentence: 'The server is short of disk space; try again later' },

@@ -9,6 +9,7 @@ import {
   findEntryOfUpload,
   freeName,
   hasEntries,
+  hasTwin,
   insertEntry,
   type NewEntry,
   updateEntry,
@@ -89,5 +90,37 @@ onEveryDatabase('entries', (open) => {
     const free = await take(long);
     assert.match(free, /^é+-2\.csv$/);
     assert.ok(Buffer.byteLength(free) <= 255);
+    const dotted = `a.${'x'.repeat(253)}`;
+    assert.equal(await take(dotted), dotted);
+    assert.equal(await take(dotted), `a.${'x'.repeat(251)}-2`);
+  });
+
+  test('a free name is safe, and another one to Windows than each name that the folder has', async (t) => {
+    const { read, write } = await openTree(await open(t));
+    await insertEntry(write, sampleFile('/a', 'ÉTÉ.csv'));
+    const old = await insertEntry(write, sampleFile('/a', 'OLD-É.csv'));
+    await write('entries').where({ id: old }).update({ folded_name: 'old-É.csv' });
+    const free = (name: string, taken: string[] = []) => freeName(read, 'acme', '/a', name, new Set(taken));
+    assert.equal(await free('été.csv'), 'été-2.csv');
+    assert.equal(await free('e\u0301te\u0301.csv'), 'été-2.csv');
+    assert.equal(await free('été.csv', ['été-2.csv']), 'été-3.csv');
+    assert.equal(await free('USERS.csv', ['users.csv']), 'USERS-2.csv');
+    assert.equal(await free('OLD-É.csv'), 'OLD-É-2.csv');
+    assert.equal(await free('a:b?.csv '), 'a_b_.csv');
+    const moved = await insertEntry(write, sampleFile('/a', 'one.csv'));
+    await updateEntry(write, moved, { name: 'Two.csv' });
+    assert.equal(await free('ONE.csv'), 'ONE.csv');
+    assert.equal(await free('two.csv'), 'two-2.csv');
+  });
+
+  test('a twin differs by case or Unicode form only, in a name or in the name of a folder above it', async (t) => {
+    const { read, write } = await openTree(await open(t));
+    for (const path of ['HR', 'hr', 'it']) await insertEntry(write, { ...sampleFile('/', path), kind: 'dir' });
+    for (const dir of ['/HR', '/it']) await insertEntry(write, sampleFile(dir, 'é.csv'));
+    assert.equal(await hasTwin(read, 'acme', '/HR/é.csv'), true);
+    assert.equal(await hasTwin(read, 'acme', '/it/é.csv'), false);
+    await insertEntry(write, sampleFile('/it', 'e\u0301.csv'));
+    assert.equal(await hasTwin(read, 'acme', '/it/é.csv'), true);
+    assert.equal(await hasTwin(read, 'other', '/it/é.csv'), false);
   });
 });

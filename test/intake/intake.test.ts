@@ -270,6 +270,33 @@ onBothDatabases('intake', (open) => {
     assert.equal(place.service.openUploads(), 0);
   });
 
+  test('no new name has a control character; a file that has one already can be renamed, replaced and removed', async (t) => {
+    const place = await openIntake(t, await open(t));
+    const { intake, space, control, org } = place;
+    const refused = { code: 'control_character' };
+    await place.put('/users.csv', 'x');
+    await place.put('/old.csv', 'x');
+    await space.mkdir('/in', {});
+    const forged = 'users.csv\nFalse alarm, approve run 7';
+    for (const name of [forged, 'a\rb', 'a\tb', 'a\x1b[2Jb', 'a\x7fb', 'a\u0085b', 'a\u2028b', 'a\u2029b']) {
+      await assert.rejects(intake.begin(`/${name}`, replacing), refused, JSON.stringify(name));
+      await assert.rejects(intake.rename('/users.csv', `/${name}`, false), refused);
+      await assert.rejects(intake.rename('/users.csv', `/${name}`, true), refused);
+      await assert.rejects(intake.rename('/in', `/${name}`, false), refused);
+      await assert.rejects(space.mkdir(`/${name}`, {}), refused);
+    }
+    const upload = await intake.begin('/open.csv', replacing);
+    await assert.rejects(intake.rename('/open.csv', `/${forged}`, true), refused);
+    await upload.finish();
+    assert.deepEqual(await queueOf(place), ['/users.csv', '/old.csv', '/open.csv']);
+    await control.write('entries').where({ org_id: org.id, name: 'old.csv' }).update({ name: forged });
+    await place.put(`/${forged}`, 'newer');
+    assert.equal(await place.get(`/${forged}`), 'newer');
+    await intake.rename(`/${forged}`, '/mended.csv', false);
+    await intake.remove('/mended.csv');
+    await assert.rejects(space.stat('/mended.csv'), { code: 'not_found' });
+  });
+
   test('a folder that vanished is made again; a file in its place is told', async (t) => {
     const place = await openIntake(t, await open(t));
     const { intake, space } = place;

@@ -16,6 +16,13 @@ test('names are readable', () => {
   assert.match(textOf('hr--users.csv'), /^hr--users-[0-9a-f]{8}\.check\.txt$/);
 });
 
+test('names are safe on every system, and a twin by case has digits', () => {
+  assert.match(textOf('hr:1/us*ers.csv'), /^hr_1--us_ers-[0-9a-f]{8}\.check\.txt$/);
+  assert.match(textOf('con.csv'), /^_con-[0-9a-f]{8}\.check\.txt$/);
+  assert.match(textOf('e\u0301.csv'), /^é-[0-9a-f]{8}\.check\.txt$/);
+  assert.match(nameReports(['Users.csv'], 'check', true)('txt'), /^Users-[0-9a-f]{8}\.check\.txt$/);
+});
+
 test('two files never share a name, nor two kinds of report', () => {
   const part = fc.stringMatching(/^[-a.]{1,5}$/).filter((name) => !/^\.+$/.test(name));
   const ending = fc.constantFrom('', '.csv', '.CSV', '.csv.csv', '.txt', '.txt.csv', 'é'.repeat(120));

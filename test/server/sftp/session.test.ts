@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { createSilentLogger } from '../../../config/logger.js';
 import type { PacketWriter } from '../../../server/sftp/codec.js';
 import { serveStream } from '../../../server/sftp/session.js';
+import { statusOf } from '../../../server/sftp/status.js';
 import { SpaceError } from '../../../storage/types.js';
 import { memorySpace } from '../../support/memory.js';
 import { openSession } from '../../support/session.js';
@@ -199,6 +200,12 @@ test('folders are listed in pages, each name once', async (t) => {
   }
   assert.deepEqual(seen, ['archive', ...names]);
   assert.equal((await wire.close(handle)).code, 0);
+});
+
+test('the sender of a name with a control character is told about it', () => {
+  const { code, sentence } = statusOf(new SpaceError('control_character', 'for the log'));
+  assert.equal(code, 4);
+  assert.match(sentence, /control character, such as a line break .* choose a name without it/);
 });
 
 test('RENAME never overwrites, posix-rename does', async (t) => {
