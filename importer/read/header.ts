@@ -4,6 +4,7 @@ import { makeIssue, RefusalError, refuse } from '../codes.js';
 import type { FileType, Issue } from '../types.js';
 import { readCell } from './formula.js';
 import { exportOnly, type TeamColumn, teamLabels, type UserColumn, userLabels, type Wording } from './labels.js';
+import { findNearMiss } from './nearmiss.js';
 import { describeInvisible, isName, labelKey, longestName } from './normalize.js';
 import type { Limits, Row } from './parse.js';
 
@@ -127,7 +128,7 @@ function findMeaning(label: string, type: FileType, line: number, wording: Wordi
     return { kind: 'ignored' };
   }
   if (type === 'users' && wording.own.has(key)) return { kind: 'custom' };
-  const near = Object.values(standards).find((standard) => editDistance(key, labelKey(standard), 2) <= 2);
+  const near = findNearMiss(label, Object.values(standards));
   if (near !== undefined) {
     warnings.push(makeIssue('label_near', { line, column: label }, { label, standard: near }));
     return { kind: 'ignored' };
