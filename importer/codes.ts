@@ -37,7 +37,7 @@ export const codes = {
     severity: 'refusal',
     rule: 'F1',
     message:
-      'The header has neither "User Email" (a users file) nor "Team Name" (a teams file){hint}. Put the column names into the first line.',
+      'The header has neither "User Email" (a users file) nor "Team Name" (a teams file){hint}. The first line must have the column names.',
   },
   both_key_columns: {
     severity: 'refusal',
@@ -47,7 +47,8 @@ export const codes = {
   label_twice: {
     severity: 'refusal',
     rule: 'F6',
-    message: 'The column "{label}" is in the header twice. Remove or rename one of them.',
+    message:
+      'The columns {one} ("{first}") and {other} ("{second}") have the same meaning. Remove or rename one of them.',
   },
   unclosed_quote: {
     severity: 'refusal',
@@ -333,9 +334,15 @@ export function makeIssue(
   };
 }
 
+/** Placeholders for texts of Dropslot's own: they are never cut. */
+const ownTexts: ReadonlySet<string> = new Set(['advice', 'hint', 'what']);
+
 /** The message of a code. */
 export function describe(code: CodeName, details: Details): string {
-  return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => shorten(String(details[name] ?? '')));
+  return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const text = String(details[name] ?? '');
+    return ownTexts.has(name) ? text : shorten(text);
+  });
 }
 
 /** Cuts a label for reports: it may be a megabyte long, and the message of each of a million rows may have it. */

@@ -42,7 +42,7 @@ export async function surveyRows(
   for await (const batch of batches) {
     for (const row of batch) {
       if (survey.header === null) {
-        survey.header = readHeader(row, limits, wording);
+        survey.header = readHeader(row, limits, wording, batch.slice(1, 21));
         survey.facts = survey.header.columns.map(() => ({
           values: 0,
           areBooleans: true,

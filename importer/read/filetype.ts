@@ -1,36 +1,7 @@
 /** Refuses files that are not UTF-8 text: known formats by their first bytes, all others by checking every byte (rule F2). */
 import { isUtf8 } from 'node:buffer';
 import { RefusalError, refuse } from '../codes.js';
-
-const excel = 'In Excel choose File, Save As, and the type "CSV UTF-8 (Comma delimited) (*.csv)".';
-
-/** First bytes of the formats that people send instead of CSV, each with advice for the sender. */
-const foreignFormats: readonly { magic: string; name: string; advice: string }[] = [
-  {
-    magic: '504b0304',
-    name: 'a zip archive or an Excel workbook (.xlsx)',
-    advice: `${excel} A zipped CSV has to be unpacked before it is sent.`,
-  },
-  { magic: 'd0cf11e0', name: 'an old Excel workbook (.xls)', advice: excel },
-  { magic: '25504446', name: 'a PDF document', advice: 'Export the data as CSV (UTF-8) instead.' },
-  {
-    magic: '1f8b',
-    name: 'a gzip archive',
-    advice: 'Send the CSV uncompressed; the connection compresses nothing and needs not to.',
-  },
-  { magic: 'fffe', name: 'UTF-16 text', advice: `Export it as UTF-8. ${excel}` },
-  { magic: 'feff', name: 'UTF-16 text', advice: `Export it as UTF-8. ${excel}` },
-  {
-    magic: '6167652d656e6372797074696f6e2e6f7267',
-    name: 'an age-encrypted file',
-    advice: 'Send the CSV itself; Dropslot seals it on arrival.',
-  },
-  {
-    magic: '2d2d2d2d2d424547494e20504750',
-    name: 'a PGP-encrypted file',
-    advice: 'Send the CSV itself; Dropslot seals it on arrival.',
-  },
-];
+import { findForeign } from './foreignformats.js';
 
 /**
  * Passes the bytes on without a UTF-8 byte order mark; no chunk ends inside a character.
@@ -69,7 +40,7 @@ export async function* decodeText(chunks: AsyncIterable<Buffer>): AsyncGenerator
 }
 
 function refuseForeign(start: Buffer): Buffer {
-  const found = foreignFormats.find(({ magic }) => start.subarray(0, magic.length / 2).toString('hex') === magic);
+  const found = findForeign(start);
   if (found !== undefined) throw new RefusalError(refuse('not_csv', { what: found.name, advice: found.advice }));
   return start;
 }

@@ -1,9 +1,10 @@
 /** Reads a header line: the type of the file, and the meaning of each column (rules F1, F6, F7, F8). */
-import { editDistance } from '../../config/nearest.js';
-import { makeIssue, RefusalError, refuse } from '../codes.js';
+import { makeIssue, RefusalError, refuse, shorten } from '../codes.js';
 import type { FileType, Issue } from '../types.js';
 import { readCell } from './formula.js';
+import { hintFor } from './headerhint.js';
 import { exportOnly, type TeamColumn, teamLabels, type UserColumn, userLabels, type Wording } from './labels.js';
+import { findNearMiss } from './nearmiss.js';
 import { describeInvisible, isName, labelKey, longestName } from './normalize.js';
 import type { Limits, Row } from './parse.js';
 
@@ -35,8 +36,11 @@ export interface Header {
 
 const noWording: Wording = { aliases: new Map(), own: new Set() };
 
-/** @throws RefusalError when the header names no file type or both, has a label twice, or has too many columns. */
-export function readHeader(row: Row, limits: Limits, wording: Wording = noWording): Header {
+/**
+ * @param below the first rows below the header, for the hint of a refusal.
+ * @throws RefusalError when the header names no file type or both, has a label twice, or has too many columns.
+ */
+export function readHeader(row: Row, limits: Limits, wording: Wording = noWording, below: readonly Row[] = []): Header {
   const cells = row.cells.map((cell) => readCell(cell));
   const named = countNamed(cells);
   if (named > limits.maxColumns) {
@@ -44,7 +48,7 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
   }
   const meant = cells.map((cell) => followAlias(cell, cells, wording));
   refuseTwice(cells, meant, row.line);
-  const type = findFileType(cells, meant, row.line);
+  const type = findFileType(cells, meant, row.line, () => hintFor(row, below, wording));
   const warnings: Issue[] = [];
   const columns = cells.map((cell, index): Column => {
     const label = cell.trim();
@@ -69,45 +73,30 @@ function followAlias(cell: string, cells: readonly string[], { aliases, own }: W
   return own.has(labelKey(cell)) && isThere(standard) ? cell : standard;
 }
 
-function findFileType(cells: string[], meant: string[], line: number): FileType {
+function findFileType(cells: string[], meant: string[], line: number, findHint: () => string): FileType {
   const nameOf = (standard: string) =>
     cells[meant.findIndex((label) => labelKey(label) === labelKey(standard))]?.trim();
   const [users, teams] = [nameOf(userLabels.email), nameOf(teamLabels.name)];
   if (users !== undefined && teams !== undefined)
     throw new RefusalError(refuse('both_key_columns', { users, teams }, line));
   if (users === undefined && teams === undefined)
-    throw new RefusalError(refuse('no_key_column', { hint: nearestHint(cells) }, line));
+    throw new RefusalError(refuse('no_key_column', { hint: findHint() }, line));
   return users === undefined ? 'teams' : 'users';
-}
-
-/** For the refusal: the label of the header that is most similar to one of the two key columns. */
-function nearestHint(cells: string[]): string {
-  const pairs = cells.flatMap((cell) =>
-    [userLabels.email, teamLabels.name].map((standard) => ({
-      label: cell.trim(),
-      standard,
-      distance: editDistance(labelKey(cell), labelKey(standard), 6),
-    })),
-  );
-  const nearest = pairs
-    .filter(({ label, distance }) => label !== '' && distance <= 6)
-    .sort((a, b) => a.distance - b.distance)[0];
-  if (nearest === undefined) return '';
-  return `; the nearest label is "${nearest.label}", which should be "${nearest.standard}"`;
 }
 
 /** @param meant the cells with aliases followed: an alias beside its standard label is the same column twice. */
 function refuseTwice(cells: string[], meant: string[], line: number): void {
-  const seen = new Map<string, string>();
+  const seen = new Map<string, number>();
   for (const [index, cell] of meant.entries()) {
     const key = labelKey(cell);
     if (key === '') continue;
-    const [label, before] = [cells[index]!.trim(), seen.get(key)];
+    const before = seen.get(key);
     if (before !== undefined) {
-      const both = labelKey(before) === labelKey(label) ? label : `${before} (also ${label})`;
-      throw new RefusalError(refuse('label_twice', { label: both }, line, label));
+      const [first, second] = [before, index].map((at) => shorten(cells[at]!.trim()));
+      const details = { first: first!, second: second!, one: letterOf(before), other: letterOf(index) };
+      throw new RefusalError(refuse('label_twice', details, line, cells[index]!.trim()));
     }
-    seen.set(key, label);
+    seen.set(key, index);
   }
 }
 
@@ -127,7 +116,7 @@ function findMeaning(label: string, type: FileType, line: number, wording: Wordi
     return { kind: 'ignored' };
   }
   if (type === 'users' && wording.own.has(key)) return { kind: 'custom' };
-  const near = Object.values(standards).find((standard) => editDistance(key, labelKey(standard), 2) <= 2);
+  const near = findNearMiss(label, Object.values(standards));
   if (near !== undefined) {
     warnings.push(makeIssue('label_near', { line, column: label }, { label, standard: near }));
     return { kind: 'ignored' };
@@ -146,4 +135,10 @@ function countNamed(cells: string[]): number {
   let length = cells.length;
   while (length > 0 && cells[length - 1]!.trim() === '') length--;
   return length;
+}
+
+/** The name that spreadsheets give to a column: A, B, … Z, AA. */
+export function letterOf(index: number): string {
+  const last = String.fromCharCode(65 + (index % 26));
+  return index < 26 ? last : letterOf(Math.floor(index / 26) - 1) + last;
 }

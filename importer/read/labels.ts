@@ -37,15 +37,18 @@ export interface Wording {
   aliases: ReadonlyMap<string, string>;
   /** Compared forms of the labels of its custom fields: none of them is taken for a misspelt standard label. */
   own: ReadonlySet<string>;
+  /** The organization's id, for commands in hints. */
+  org?: string;
 }
 
 /** @param fields the organization's custom fields. */
 export function wordingOf(
-  { options }: Pick<Org, 'options'>,
+  { id, options }: Pick<Org, 'options'> & Partial<Pick<Org, 'id'>>,
   fields: readonly Pick<Field, 'label' | 'aliases'>[],
 ): Wording {
   const own = fields.map(({ label }) => label).concat(options.identifier ?? []);
   return {
+    ...(id === undefined ? {} : { org: id }),
     aliases: new Map(Object.entries(options.aliases ?? {}).map(([label, standard]) => [labelKey(label), standard])),
     own: new Set([...own.map(labelKey), ...fields.flatMap(({ aliases }) => aliases)]),
   };

@@ -287,6 +287,18 @@ export const cases: Case[] = [
     userCounts: { created: 1, warnings: 1 },
   },
   {
+    title: 'F7a an added word, an opposite and another short word are columns of their own',
+    files: { 'a.csv': users('User Email,Manager ID,Activation Date,Terms,Streams', 'a@b.test,7,soon,net,x') },
+    codes: [],
+    users: {
+      'a@b.test': {
+        manager: null,
+        custom: { 'Manager ID': '7', 'Activation Date': 'soon', Terms: 'net', Streams: 'x' },
+      },
+    },
+    userCounts: { created: 1 },
+  },
+  {
     title: 'F8 a blank label over values',
     files: { 'a.csv': users('User Email,,User Name,', 'a@b.test,x,A,') },
     codes: ['label_blank@1'],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingsSchema } from '../../../config/settings.js';
-import { readHeader } from '../../../importer/read/header.js';
+import { letterOf, readHeader } from '../../../importer/read/header.js';
 import { wordingOf } from '../../../importer/read/labels.js';
 
 const limits = settingsSchema.parse({});
@@ -38,4 +38,15 @@ test('F1 a header of both kinds is refused in its own words', () => {
     () => readHeader({ line: 1, cells: ['Mail', 'Squad'] }, limits, wording),
     ({ refusal }) => refusal.message.startsWith('The header has both "Mail" and "Squad".'),
   );
+});
+
+test('F6 a label twice names both columns by letter and spelling', () => {
+  assert.throws(
+    () => readHeader({ line: 1, cells: ['User Email', 'Office', 'Name', ' OFFICE '] }, limits),
+    ({ refusal }) =>
+      refusal.message ===
+      'The columns B ("Office") and D ("OFFICE") have the same meaning. Remove or rename one of them.',
+  );
+  const letters = [0, 25, 26, 27, 51, 52, 701, 702].map(letterOf);
+  assert.deepEqual(letters, ['A', 'Z', 'AA', 'AB', 'AZ', 'BA', 'ZZ', 'AAA']);
 });

@@ -1,0 +1,72 @@
+/** Names the formats that people send instead of CSV, by their first bytes, with advice for the sender (rule F2). */
+
+export interface ForeignFormat {
+  name: string;
+  advice: string;
+}
+
+const excel = 'In Excel choose File, Save As, and the type "CSV UTF-8 (Comma delimited) (*.csv)".';
+const csv = 'Export the data as CSV (UTF-8) instead.';
+const unpack = 'Unpack it, and send the CSV file that is in it.';
+const sealed =
+  'Dropslot has no key that opens it. Ask your operator how to send it: the upload and the storage of Dropslot are encrypted, also without this step.';
+const wide: ForeignFormat = { name: 'UTF-16 text', advice: `Export it as UTF-8. ${excel}` };
+const pgp: ForeignFormat = { name: 'a PGP-encrypted file', advice: sealed };
+
+/** First bytes, in hexadecimal digits. */
+const byBytes: readonly (ForeignFormat & { magic: string })[] = [
+  {
+    magic: '504b0304',
+    name: 'a zip archive or an Excel workbook (.xlsx)',
+    advice: `${excel} A zipped CSV has to be unpacked before it is sent.`,
+  },
+  { magic: 'd0cf11e0', name: 'an old Excel workbook (.xls), or a workbook with a password', advice: excel },
+  { magic: '25504446', name: 'a PDF document', advice: csv },
+  { magic: '1f8b', name: 'a gzip archive', advice: unpack },
+  { magic: '377abcaf271c', name: 'a 7z archive', advice: unpack },
+  { magic: '526172211a07', name: 'a RAR archive', advice: unpack },
+  { magic: '425a68', name: 'a bzip2 archive', advice: unpack },
+  { magic: 'fd377a585a00', name: 'an xz archive', advice: unpack },
+  { magic: '28b52ffd', name: 'a zstd archive', advice: unpack },
+  { magic: 'fffe', ...wide },
+  { magic: 'feff', ...wide },
+  { magic: '6167652d656e6372797074696f6e2e6f7267', name: 'an age-encrypted file', advice: sealed },
+  { magic: '2d2d2d2d2d424547494e20414745', name: 'an age-encrypted file', advice: sealed },
+  { magic: '2d2d2d2d2d424547494e20504750', ...pgp },
+];
+
+/** The beginning as Latin-1, without a byte order mark and blanks. */
+const byText: readonly (ForeignFormat & { pattern: RegExp })[] = [
+  { pattern: /^\{\\rtf/, name: 'an RTF document', advice: csv },
+  { pattern: /^(?:\{\s*["}]|\[\s*[{\]])/, name: 'JSON', advice: csv },
+  { pattern: /^<(?:!doctype html|html|head|body|table|script)\b/i, name: 'a web page (HTML)', advice: csv },
+  { pattern: /^<(?:\?xml|!--|!doctype|[a-z][\w:.-]*(?:\s+[\w:.-]+=|\s*>\s*<))/i, name: 'XML', advice: csv },
+];
+
+/** @param start the first bytes: 64, or all of a shorter file. undefined: it may be CSV. */
+export function findForeign(start: Buffer): ForeignFormat | undefined {
+  const known = byBytes.find(({ magic }) => start.subarray(0, magic.length / 2).toString('hex') === magic);
+  if (known?.magic === 'd0cf11e0' && start.includes(Buffer.from('EncryptedPackage', 'utf16le')))
+    return { name: 'an Excel workbook with a password', advice: `Remove the password. ${excel}` };
+  if (known !== undefined) return known;
+  if (isPgp(start)) return pgp;
+  const text = start.toString('latin1', 0, 64);
+  if (isUnmarked(text)) return { ...wide, name: 'UTF-16 text without a byte order mark' };
+  const trimmed = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
+  return byText.find(({ pattern }) => pattern.test(trimmed));
+}
+
+/** Whether every other byte of the first characters is zero, as in UTF-16 with Latin letters. */
+function isUnmarked(text: string): boolean {
+  const pairs = [...text.slice(0, 16)].map((character) => character === '\0');
+  return pairs.length === 16 && [0, 1].some((odd) => pairs.every((isZero, at) => isZero === (at % 2 === odd)));
+}
+
+/** Whether the first packet has a session key (RFC 9580, 5.1 and 5.3). None of these beginnings is UTF-8. */
+function isPgp([tag, length = 0, third = 0, fourth = 0]: Buffer): boolean {
+  if (tag === 0x84) return third === 3;
+  if (tag === 0x85) return fourth === 3;
+  if (tag === 0x8c) return third >= 4 && third <= 6;
+  if (tag === 0xc1) return (length < 192 ? third : fourth) === 3 || third === 6;
+  return tag === 0xc3 && length < 128 && third >= 4 && third <= 6;
+}

@@ -1,0 +1,44 @@
+/** Which files are named as something else than CSV, and that the advice is whole (rule F2). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { refuse } from '../../../importer/codes.js';
+import { findForeign } from '../../../importer/read/foreignformats.js';
+
+const named: readonly [string | Buffer, RegExp][] = [
+  ['{"users": []}', /^JSON/],
+  ['[{"email": 1}]', /^JSON/],
+  ['\ufeff\n {\n "a": 1}', /^JSON/],
+  ['<!DOCTYPE html><html>', /HTML/],
+  ['<table><tr>', /HTML/],
+  ['<?xml version="1.0"?>', /^XML/],
+  ['<users>\n <user>', /^XML/],
+  ['<users xmlns="urn:x">', /^XML/],
+  ['{\\rtf1\\ansi', /RTF/],
+  [Buffer.from('377abcaf271c0004', 'hex'), /7z/],
+  [Buffer.from('526172211a070100', 'hex'), /RAR/],
+  [Buffer.from('User Email,Name\n', 'utf16le'), /UTF-16 text without/],
+  [Buffer.from('User Email,Name\n', 'utf16le').swap16(), /UTF-16 text without/],
+  [Buffer.concat([Buffer.from('d0cf11e0', 'hex'), Buffer.from('EncryptedPackage', 'utf16le')]), /with a password/],
+  [Buffer.from('85010c03aabb', 'hex'), /PGP/],
+  [Buffer.from('c1c04c03aabb', 'hex'), /PGP/],
+  [Buffer.from('8c0d0409', 'hex'), /PGP/],
+  ['-----BEGIN PGP MESSAGE-----', /PGP/],
+  ['age-encryption.org/v1\n', /age/],
+];
+
+test('F2 each format is named for what it is', () => {
+  for (const [start, name] of named) assert.match(findForeign(Buffer.from(start as string))!.name, name, String(start));
+});
+
+test('F2 text that may be CSV is not named', () => {
+  for (const start of ['', 'User Email', '[User] Email,b', '<Name>,x', 'Ämter,b', '{x},y', 'a\0\0\0', '"{""a"""'])
+    assert.equal(findForeign(Buffer.from(start)), undefined, start);
+});
+
+test('F2 the advice is never cut, and an encrypted file is not asked for in the clear', () => {
+  for (const start of [...named.map(([bytes]) => Buffer.from(bytes as string)), Buffer.from('PK\x03\x04')]) {
+    const { name, advice } = findForeign(start)!;
+    assert.ok(refuse('not_csv', { what: name, advice }).message.endsWith(advice));
+    if (/encrypted/.test(name)) assert.doesNotMatch(advice, /Send the CSV/i);
+  }
+});
