@@ -7,6 +7,8 @@ interface Code {
   rule: string;
   /** `{name}` is a placeholder for a label, a number or a line; never for a cell's value. */
   message: string;
+  /** Reported once for each column of a file, on the first line that has it. */
+  oncePerColumn?: true;
 }
 
 /** Codes are part of the report's format: they may be added, never renamed. */
@@ -296,6 +298,15 @@ export const codes = {
 } as const satisfies Record<string, Code>;
 
 export type CodeName = keyof typeof codes;
+
+const oncePerColumn: ReadonlySet<string> = new Set(
+  Object.entries<Code>(codes).flatMap(([name, code]) => (code.oncePerColumn === true ? [name] : [])),
+);
+
+/** Whether a file has the issue once for each column, however many cells have it. */
+export function isOncePerColumn(code: string): boolean {
+  return oncePerColumn.has(code);
+}
 
 /** The values of a message's placeholders. */
 export type Details = Record<string, string | number>;
