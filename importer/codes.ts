@@ -235,6 +235,12 @@ export const codes = {
     rule: 'U14',
     message: 'This is not a date; the cell was ignored. Write dates as yyyy-mm-dd, mm/dd/yyyy or dd/mm/yyyy.',
   },
+  date_serial: {
+    severity: 'warning',
+    rule: 'U14',
+    message:
+      'This is the number by which Excel stores a date, not a date; the cell was ignored. In Excel, give the column the date format yyyy-mm-dd and export the file again.',
+  },
   date_ambiguous: {
     severity: 'warning',
     rule: 'U14',

@@ -653,6 +653,43 @@ export const cases: Case[] = [
     userCounts: { created: 2, warnings: 2 },
   },
   {
+    title: 'U14 forms that can be read one way only',
+    org: { dateFormat: 'mdy' },
+    files: {
+      'a.csv': users(
+        'User Email,Deactivation Date',
+        'a@b.test,2026-12-31T00:00:00Z',
+        'b@b.test,12/31/2026 00:00:00',
+        'c@b.test,31.12.2026',
+        'd@b.test,2026/12/31',
+        'e@b.test,20261231',
+        'f@b.test,31-Dec-2026',
+        'g@b.test,2026-12-31-08:00',
+        'h@b.test,46387',
+        'i@b.test,31.02.2026',
+      ),
+    },
+    codes: ['date_serial@9', 'date_invalid@10'],
+    users: Object.fromEntries([...'abcdefg'].map((name) => [`${name}@b.test`, { deactivation_date: '2026-12-31' }])),
+    userCounts: { created: 9, scheduled: 7, warnings: 2 },
+  },
+  {
+    title: 'C1 a new field is one of dates in any form, unless a time of day or a number would be lost',
+    files: {
+      'a.csv': users(
+        'User Email,Start,Seen,Badge',
+        'a@b.test,31.12.2026,2026-12-31T08:30:00Z,20261231',
+        'b@b.test,2026-12-31T00:00:00Z,2026-12-30T00:00:00Z,20261230',
+      ),
+      'b.csv': users('User Email,Start', 'a@b.test,46387'),
+    },
+    users: {
+      'a@b.test': { custom: { Start: '2026-12-31', Seen: '2026-12-31T08:30:00Z', Badge: '20261231' } },
+      'b@b.test': { custom: { Start: '2026-12-31', Seen: '2026-12-30T00:00:00Z', Badge: '20261230' } },
+    },
+    userCounts: { created: 2, unchanged: 1, warnings: 1 },
+  },
+  {
     title: 'U14 the organization says which',
     org: { dateFormat: 'mdy' },
     files: {

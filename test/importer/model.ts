@@ -399,7 +399,8 @@ export class Model {
         const fitted =
           field.type === 'boolean' ? asBoolean(value) : field.type === 'date' ? readIn(value, order) : value;
         if (field.type === 'text') row.custom.set(field.label, value);
-        else if (fitted === 'date_ambiguous' || fitted === 'date_contradictory') this.#warn(count, fitted, line);
+        else if (['date_ambiguous', 'date_contradictory', 'date_serial'].includes(fitted ?? ''))
+          this.#warn(count, fitted!, line);
         else if (fitted === null || fitted === 'date_invalid') this.#warn(count, 'field_mismatch', line);
         else row.custom.set(field.label, fitted);
       }
@@ -413,9 +414,9 @@ export class Model {
     const order = orderOf(this.dateFormat, values);
     let type: 'text' | 'boolean' | 'date' = 'text';
     if (values.every((value) => asBoolean(value) !== null)) type = 'boolean';
-    else if (values.every((value) => !readIn(value, order).startsWith('date_'))) type = 'date';
+    else if (values.every((value) => isPlain(value) && !readIn(value, order).startsWith('date_'))) type = 'date';
     const areDates = values.every(
-      (value) => readIn(value, 'mdy') !== 'date_invalid' || readIn(value, 'dmy') !== 'date_invalid',
+      (value) => isPlain(value) && (readIn(value, 'mdy') !== 'date_invalid' || readIn(value, 'dmy') !== 'date_invalid'),
     );
     if (type === 'text' && areDates && order === 'ambiguous') this.#warn(count, 'field_ambiguous', 1);
     this.fields.set(labelKeyOf(label), { label, type });
@@ -570,6 +571,11 @@ function orderOf(format: DateFormat, values: string[]): Order {
   return only('dmy', 'mdy') ? 'dmy' : 'ambiguous';
 }
 
+/** C1: neither a number nor a time of day, which a date would lose. */
+function isPlain(text: string): boolean {
+  return !/^\d+$/.test(text) && !/[1-9]\d?:\d\d/.test(text);
+}
+
 /** yyyy-mm-dd, or the code of what is wrong. */
 function readIn(text: string, order: Order): string {
   if (order === 'ambiguous' || order === 'contradictory') {
@@ -577,8 +583,14 @@ function readIn(text: string, order: Order): string {
     if (mdy === dmy) return mdy;
     return `date_${order}`;
   }
-  const slashed = /^(\d\d?)\/(\d\d?)\/(\d{4})$/.exec(text);
-  const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(text);
+  if (/^[1-9]\d{4}$/.test(text)) return 'date_serial';
+  const plain = text
+    .replace(/[T ]\d\d:\d\d.*$/, '')
+    .replace(/^(\d\d)\.(\d\d)\.(\d{4})$/, '$3-$2-$1')
+    .replace(/^(\d\d)-Mar-(\d{4})$/, '$2-03-$1')
+    .replace(/^(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3');
+  const slashed = /^(\d\d?)\/(\d\d?)\/(\d{4})$/.exec(plain);
+  const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(plain);
   if (slashed === null && iso === null) return 'date_invalid';
   const [year, month, day] = iso
     ? [iso[1], iso[2], iso[3]]
