@@ -219,6 +219,13 @@ export const codes = {
     message: 'This manager would close a ring{lines}; the manager was left as it is. Correct one of these managers.',
   },
   admin_invalid: { severity: 'warning', rule: 'U10', message: '"{label}" takes Yes or No; it was left as it is.' },
+  admin_inexact: {
+    severity: 'warning',
+    rule: 'U10',
+    message:
+      '"{label}" takes Yes or No; TRUE, Y and 1 were read as Yes, and FALSE, N and 0 as No, in all rows. Write Yes or No.',
+    oncePerColumn: true,
+  },
   last_admin: {
     severity: 'warning',
     rule: 'U10',

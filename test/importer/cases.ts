@@ -522,6 +522,37 @@ export const cases: Case[] = [
     userCounts: { created: 1, updated: 1, unchanged: 1, warnings: 1 },
   },
   {
+    title: 'U10 other forms of Yes and No are read, with one warning for the column',
+    before: [{ file: users('User Email,Is Org Admin', 'b@b.test,Yes', 'd@b.test,Yes', 'f@b.test,Yes') }],
+    files: {
+      'a.csv': users(
+        'User Email,Is Org Admin',
+        ...['owner@acme.test,yes', 'a@b.test,TRUE', 'b@b.test,false', 'c@b.test,Y', 'd@b.test,n', 'e@b.test,1'],
+        ...['f@b.test,0', 'g@b.test,2', 'h@b.test,x'],
+      ),
+    },
+    codes: ['admin_inexact@3', 'admin_invalid@9', 'admin_invalid@10'],
+    users: Object.fromEntries(
+      [...'abcdefgh'].map((name) => [`${name}@b.test`, { is_admin: 'ace'.includes(name) ? 1 : 0 }]),
+    ),
+    userCounts: { created: 5, updated: 3, unchanged: 1, warnings: 3 },
+  },
+  {
+    title: 'C3 an existing Yes or No field reads Y, N, 1 and 0; they make no new one',
+    before: [{ file: users('User Email,Remote', 'a@b.test,Yes') }],
+    files: {
+      'a.csv': users('User Email,Remote,Level', 'a@b.test,n,1', 'b@b.test,1,0', 'c@b.test,Y,1', 'd@b.test,2,0'),
+    },
+    codes: ['field_mismatch@5'],
+    users: {
+      'a@b.test': { custom: { Remote: 'No', Level: '1' } },
+      'b@b.test': { custom: { Remote: 'Yes', Level: '0' } },
+      'c@b.test': { custom: { Remote: 'Yes', Level: '1' } },
+      'd@b.test': { custom: { Level: '0' } },
+    },
+    userCounts: { created: 3, updated: 1, warnings: 1 },
+  },
+  {
     title: 'U10 the last admin stays',
     files: { 'a.csv': users('User Email,Is Org Admin,Deactivation Date', 'owner@acme.test,No,2026-03-10') },
     codes: ['last_admin@2', 'last_admin@2'],

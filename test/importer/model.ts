@@ -348,6 +348,8 @@ export class Model {
     const valuesOf = (label: string) => file.rows.filter(isValid).map((row) => (row[at(label)] ?? '').trim());
     const custom = file.header.filter((label) => !standards.includes(label));
     for (const label of custom) this.#createField(label, valuesOf(label).filter(Boolean), count);
+    // U10: once a column.
+    let isInexactTold = false;
     return file.rows.flatMap((cells, index): UserRow[] => {
       const line = index + 2;
       const cell = (label: string) => collapse(cells[at(label)] ?? '') || null;
@@ -380,6 +382,12 @@ export class Model {
         if (values[label] === null) ignore(label, code);
       };
       oneOf('User Account Type', ['Regular', 'Observer'], 'account_type_invalid');
+      const answer = values['Is Org Admin'];
+      if (answer && !isInexactTold && asAnswer(answer) !== null && !/^(yes|no)$/i.test(answer)) {
+        isInexactTold = true;
+        this.#warn(count, 'admin_inexact', line);
+      }
+      if (answer) values['Is Org Admin'] = asAnswer(answer) ?? answer;
       oneOf('Is Org Admin', ['Yes', 'No'], 'admin_invalid');
       if (values.Teams) {
         const names = [...new Map(values.Teams.split(',').map((name) => [nameKeyOf(name), collapse(name)])).values()];
@@ -397,7 +405,7 @@ export class Model {
         if (value === '' || field === undefined) continue;
         const order = orderOf(this.dateFormat, valuesOf(label));
         const fitted =
-          field.type === 'boolean' ? asBoolean(value) : field.type === 'date' ? readIn(value, order) : value;
+          field.type === 'boolean' ? asAnswer(value) : field.type === 'date' ? readIn(value, order) : value;
         if (field.type === 'text') row.custom.set(field.label, value);
         else if (['date_ambiguous', 'date_contradictory', 'date_serial'].includes(fitted ?? ''))
           this.#warn(count, fitted!, line);
@@ -558,6 +566,12 @@ function firstOfEach(names: string[]): string[] {
 function asBoolean(value: string): string | null {
   if (/^(yes|true)$/i.test(value)) return 'Yes';
   return /^(no|false)$/i.test(value) ? 'No' : null;
+}
+
+/** U10: what a Yes or No may be written as. */
+function asAnswer(value: string): string | null {
+  if (/^[y1]$/i.test(value)) return 'Yes';
+  return /^[n0]$/i.test(value) ? 'No' : asBoolean(value);
 }
 
 type Order = 'mdy' | 'dmy' | 'ambiguous' | 'contradictory';

@@ -51,12 +51,12 @@ export const userColumns: Record<string, fc.Arbitrary<string>> = {
   'Manager Email': blankOr(email),
   Teams: blankOr(fc.array(team, { minLength: 1, maxLength: 3 }).map((names) => names.join(','))),
   'User Account Type': blankOr(fc.constantFrom('Regular', 'Observer', 'observer', 'Guest')),
-  'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe')),
+  'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe', 'FALSE', '1', 'y')),
   'Deactivation Date': blankOr(date),
   'Staff No': blankOr(fc.constantFrom('1', '2', '3', '04')),
   Office: blankOr(fc.constantFrom('Rome', 'Łódź "1"', 'a\\b', '007', 'Yes')),
   Start: blankOr(date),
-  Remote: blankOr(mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constant('often'))),
+  Remote: blankOr(mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constantFrom('often', 'N', '1'))),
 };
 
 const teamColumns: Record<string, fc.Arbitrary<string>> = {
