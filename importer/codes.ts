@@ -7,6 +7,8 @@ interface Code {
   rule: string;
   /** `{name}` is a placeholder for a label, a number or a line; never for a cell's value. */
   message: string;
+  /** Reported once for each column of a file, on the first line that has it. */
+  oncePerColumn?: true;
 }
 
 /** Codes are part of the report's format: they may be added, never renamed. */
@@ -218,6 +220,13 @@ export const codes = {
     message: 'This manager would close a ring{lines}; the manager was left as it is. Correct one of these managers.',
   },
   admin_invalid: { severity: 'warning', rule: 'U10', message: '"{label}" takes Yes or No; it was left as it is.' },
+  admin_inexact: {
+    severity: 'warning',
+    rule: 'U10',
+    message:
+      '"{label}" takes Yes or No; TRUE, Y and 1 were read as Yes, and FALSE, N and 0 as No, in all rows. Write Yes or No.',
+    oncePerColumn: true,
+  },
   last_admin: {
     severity: 'warning',
     rule: 'U10',
@@ -233,6 +242,12 @@ export const codes = {
     severity: 'warning',
     rule: 'U14',
     message: 'This is not a date; the cell was ignored. Write dates as yyyy-mm-dd, mm/dd/yyyy or dd/mm/yyyy.',
+  },
+  date_serial: {
+    severity: 'warning',
+    rule: 'U14',
+    message:
+      'This is the number by which Excel stores a date, not a date; the cell was ignored. In Excel, give the column the date format yyyy-mm-dd and export the file again.',
   },
   date_ambiguous: {
     severity: 'warning',
@@ -297,6 +312,15 @@ export const codes = {
 } as const satisfies Record<string, Code>;
 
 export type CodeName = keyof typeof codes;
+
+const oncePerColumn: ReadonlySet<string> = new Set(
+  Object.entries<Code>(codes).flatMap(([name, code]) => (code.oncePerColumn === true ? [name] : [])),
+);
+
+/** Whether a file has the issue once for each column, however many cells have it. */
+export function isOncePerColumn(code: string): boolean {
+  return oncePerColumn.has(code);
+}
 
 /** The values of a message's placeholders. */
 export type Details = Record<string, string | number>;

@@ -11,8 +11,8 @@ export interface Refusal {
   column: string | null;
 }
 
-/** `hold`: nothing of the run is applied until an operator approves it. */
-export type Severity = 'refusal' | 'hold' | 'fault' | 'warning';
+/** `hold`: nothing of the run is applied until an operator approves it. `notice`: nothing is wrong, and no count of a run has it. */
+export type Severity = 'refusal' | 'hold' | 'fault' | 'warning' | 'notice';
 
 /** One line of a report. */
 export interface Issue {

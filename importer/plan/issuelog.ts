@@ -1,6 +1,7 @@
 /** Collects the issues of one file, counts them, and writes them into the stage in batches: memory holds one batch. */
 import type { Stage } from '../../db/stage.js';
 import { insertRows, run } from '../../db/stagesql.js';
+import { isOncePerColumn } from '../codes.js';
 import { LineSet } from '../read/lineset.js';
 import type { Issue, Severity } from '../types.js';
 
@@ -13,12 +14,14 @@ export interface StagedIssue extends Omit<Issue, 'severity'> {
 const batchIssues = 5000;
 
 export class IssueLog {
-  readonly counts: Record<Severity, number> = { refusal: 0, hold: 0, fault: 0, warning: 0 };
+  readonly counts: Record<Severity, number> = { refusal: 0, hold: 0, fault: 0, warning: 0, notice: 0 };
   /** Lines with an issue. */
   readonly lines = new LineSet();
   readonly #stage: Stage;
   readonly #file: number;
   #waiting: Issue[] = [];
+  /** Code and column of the issues that a file has once for each column. */
+  readonly #columns = new Set<string>();
 
   /** @param file its position in the run. */
   constructor(stage: Stage, file: number) {
@@ -29,8 +32,13 @@ export class IssueLog {
   /** Keeps the issues in memory until `flush` is called. */
   add(issues: readonly Issue[]): void {
     for (const issue of issues) {
-      this.counts[issue.severity]++;
       if (issue.line !== null) this.lines.add(issue.line);
+      if (isOncePerColumn(issue.code)) {
+        const column = `${issue.code} ${issue.column}`;
+        if (this.#columns.has(column)) continue;
+        this.#columns.add(column);
+      }
+      this.counts[issue.severity]++;
       this.#waiting.push(issue);
     }
   }

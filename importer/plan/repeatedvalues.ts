@@ -9,7 +9,7 @@ import type { ColumnPlan } from '../read/columns.js';
 import type { PlanContext } from './context.js';
 import type { IssueLog } from './issuelog.js';
 
-const unfit: readonly CodeName[] = ['field_mismatch', 'date_ambiguous', 'date_contradictory'];
+const unfit: readonly CodeName[] = ['field_mismatch', 'date_serial', 'date_ambiguous', 'date_contradictory'];
 
 /** Reads the staged rows once their users are known, and deletes issues of the stage. */
 export async function dropRepeatedWarnings(

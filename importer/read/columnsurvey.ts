@@ -1,7 +1,7 @@
 /** Surveys the columns of a file in its first pass: which values each has, and whether the header or the size is refused. */
 import { RefusalError, refuse } from '../codes.js';
 import { addressAt, cellAt } from './cell.js';
-import { addFact, type DateFacts, noFacts, readDate } from './dates.js';
+import { addFact, type DateFacts, isPlainDate, noFacts, readDate } from './dates.js';
 import { readBoolean } from './fieldvalues.js';
 import { readCell } from './formula.js';
 import { type Header, readHeader } from './header.js';
@@ -14,7 +14,7 @@ export interface ColumnFacts {
   /** Values that are not blank. */
   values: number;
   areBooleans: boolean;
-  /** All are dates that the calendar has. */
+  /** All are dates that the calendar has, and nothing more. */
   areDates: boolean;
   dates: DateFacts;
 }
@@ -86,7 +86,7 @@ function addRow(survey: Survey, row: Row): void {
     if (facts.areBooleans && readBoolean(value) === null) facts.areBooleans = false;
     // The dates of a column decide their order, also where other values make it a text.
     const readings = readDate(value);
-    if (readings === null || (readings.mdy === null && readings.dmy === null)) facts.areDates = false;
-    else addFact(facts.dates, readings);
+    if (readings !== null) addFact(facts.dates, readings);
+    if (facts.areDates && !isPlainDate(value)) facts.areDates = false;
   }
 }

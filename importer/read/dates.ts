@@ -3,7 +3,7 @@ import type { DateFormat } from '../../db/control/orgs.js';
 
 /** The two readings of a cell; null: under this one it is not a date that the calendar has. */
 export interface DateReadings {
-  /** As yyyy-mm-dd, with the month first. A cell written as yyyy-mm-dd has the same date in both. */
+  /** As yyyy-mm-dd, with the month first. A form that can be read one way only has the same date in both. */
   mdy: string | null;
   dmy: string | null;
 }
@@ -18,22 +18,60 @@ export interface DateFacts {
 
 export type DateOrder = 'mdy' | 'dmy' | 'ambiguous' | 'contradictory';
 
-export type DateProblem = 'date_invalid' | 'date_ambiguous' | 'date_contradictory';
+export type DateProblem = 'date_invalid' | 'date_serial' | 'date_ambiguous' | 'date_contradictory';
+
+/** Longer texts are not dates. */
+const longest = 40;
+/** After a date: a time of day, a time zone, or both. Neither moves the day: it is the day that the file writes. */
+const time =
+  '(?:[T ] ?(?:[01]?\\d|2[0-4]):[0-5]\\d(?::[0-5]\\d(?:[.,]\\d{1,9})?)?(?: ?[AP]M)?)?(?: ?(?:Z|UTC|GMT|[+-](?:0\\d|1[0-4]):?[0-5]\\d))?';
+const pattern = (date: string) => new RegExp(`^${date}${time}$`, 'i');
+
+const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const month =
+  '(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
+
+/** Forms that have one reading, with the places of year, month and day. With dots the day is first, in every country that uses them. */
+const certain: readonly { form: RegExp; year: number; month: number; day: number }[] = [
+  { form: pattern('(\\d{4})([-/])(\\d{1,2})\\2(\\d{1,2})'), year: 1, month: 3, day: 4 },
+  { form: pattern('(\\d{1,2})\\.(\\d{1,2})\\.(\\d{4})'), year: 3, month: 2, day: 1 },
+  { form: /^(\d{4})(\d{2})(\d{2})$/, year: 1, month: 2, day: 3 },
+  { form: pattern(`(\\d{1,2})[- ]${month}[- ](\\d{4})`), year: 3, month: 2, day: 1 },
+];
+const slashed = pattern('(\\d{1,2})/(\\d{1,2})/(\\d{4})');
+
+/** Days since the end of 1899, between 1927 and 2173: the form in which Excel stores dates. */
+const serial = /^[1-9]\d{4}(?:\.\d+)?$/;
 
 /** null: the text is not written like a date. Both readings are null for a date that the calendar does not have. */
 export function readDate(text: string): DateReadings | null {
   // Most cells are not dates: this finds that out at a tenth of the cost.
   const code = text.charCodeAt(0);
-  if (code < 48 || code > 57 || text.length > 10) return null;
-  const iso = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(text);
-  if (iso !== null) {
-    const date = toIso(iso[1]!, iso[2]!, iso[3]!);
+  if (code < 48 || code > 57 || text.length > longest || text.length < 8) return null;
+  for (const { form, year, month, day } of certain) {
+    const found = form.exec(text);
+    if (found === null) continue;
+    const date = toIso(found[year]!, monthNumber(found[month]!), found[day]!);
     return { mdy: date, dmy: date };
   }
-  const slashed = /^(\d{1,2})\/(\d{1,2})\/(\d{4})$/.exec(text);
-  if (slashed === null) return null;
-  const [, first, second, year] = slashed;
+  const found = slashed.exec(text);
+  if (found === null) return null;
+  const [, first, second, year] = found;
   return { mdy: toIso(year!, first!, second!), dmy: toIso(year!, second!, first!) };
+}
+
+const midnight = /^(?:0?0:00(?::00(?:[.,]0+)?)?|12:00(?::00(?:[.,]0+)?)? ?AM)(?: ?(?:Z|UTC|GMT))?$/i;
+
+/**
+ * Whether a text is nothing more than a date, so that a new field may be one of dates: digits alone may be a number, and a time
+ * of day would be lost.
+ */
+export function isPlainDate(text: string): boolean {
+  const readings = readDate(text);
+  if (readings === null || (readings.mdy === null && readings.dmy === null)) return false;
+  if (/^\d+$/.test(text)) return false;
+  const clock = /\d{1,2}:.*$/.exec(text.replace(/[+-]\d\d:?\d\d$/, ''))?.[0];
+  return clock === undefined || midnight.test(clock);
 }
 
 export function noFacts(): DateFacts {
@@ -57,7 +95,8 @@ export function decideOrder(format: DateFormat, facts: DateFacts): DateOrder {
 /** The date as yyyy-mm-dd, or the problem of the cell. */
 export function resolveDate(text: string, order: DateOrder): { iso: string } | { problem: DateProblem } {
   const readings = readDate(text);
-  if (readings === null || (readings.mdy === null && readings.dmy === null)) return { problem: 'date_invalid' };
+  if (readings === null || (readings.mdy === null && readings.dmy === null))
+    return { problem: serial.test(text) ? 'date_serial' : 'date_invalid' };
   if (order === 'mdy' || order === 'dmy') {
     const iso = readings[order];
     return iso === null ? { problem: 'date_invalid' } : { iso };
@@ -71,6 +110,11 @@ export function formatDate(isoDate: string, format: DateFormat): string {
   if (format === 'auto') return isoDate;
   const [year, month, day] = isoDate.split('-');
   return format === 'mdy' ? `${month}/${day}/${year}` : `${day}/${month}/${year}`;
+}
+
+function monthNumber(text: string): string {
+  const named = months.indexOf(text.slice(0, 3).toLowerCase());
+  return named < 0 ? text : String(named + 1);
 }
 
 function toIso(year: string, month: string, day: string): string | null {

@@ -4,7 +4,7 @@ import type { Issue } from '../types.js';
 import { addressAt, cellAt, collapsedAt } from './cell.js';
 import { type ColumnPlan, labelOf } from './columns.js';
 import { resolveDate } from './dates.js';
-import { convertValue } from './fieldvalues.js';
+import { convertValue, readAnswer } from './fieldvalues.js';
 import type { UserColumn } from './labels.js';
 import { emailKey, isEmail, isName, longestName } from './normalize.js';
 import type { Row } from './parse.js';
@@ -93,9 +93,12 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
   }
   const isAdmin = cell('isAdmin');
   if (isAdmin !== null) {
-    const answer = readChoice(isAdmin, ['Yes', 'No']);
+    const answer = readAnswer(isAdmin);
     if (answer === null) addIssue('admin_invalid', 'isAdmin', isAdmin);
-    else user.isAdmin = answer === 'Yes';
+    else {
+      if (answer.toLowerCase() !== isAdmin.toLowerCase()) addIssue('admin_inexact', 'isAdmin', isAdmin);
+      user.isAdmin = answer === 'Yes';
+    }
   }
   const date = cell('deactivationDate');
   if (date !== null) {

@@ -534,6 +534,37 @@ export const cases: Case[] = [
     userCounts: { created: 1, updated: 1, unchanged: 1, warnings: 1 },
   },
   {
+    title: 'U10 other forms of Yes and No are read, with one warning for the column',
+    before: [{ file: users('User Email,Is Org Admin', 'b@b.test,Yes', 'd@b.test,Yes', 'f@b.test,Yes') }],
+    files: {
+      'a.csv': users(
+        'User Email,Is Org Admin',
+        ...['owner@acme.test,yes', 'a@b.test,TRUE', 'b@b.test,false', 'c@b.test,Y', 'd@b.test,n', 'e@b.test,1'],
+        ...['f@b.test,0', 'g@b.test,2', 'h@b.test,x'],
+      ),
+    },
+    codes: ['admin_inexact@3', 'admin_invalid@9', 'admin_invalid@10'],
+    users: Object.fromEntries(
+      [...'abcdefgh'].map((name) => [`${name}@b.test`, { is_admin: 'ace'.includes(name) ? 1 : 0 }]),
+    ),
+    userCounts: { created: 5, updated: 3, unchanged: 1, warnings: 3 },
+  },
+  {
+    title: 'C3 an existing Yes or No field reads Y, N, 1 and 0; they make no new one',
+    before: [{ file: users('User Email,Remote', 'a@b.test,Yes') }],
+    files: {
+      'a.csv': users('User Email,Remote,Level', 'a@b.test,n,1', 'b@b.test,1,0', 'c@b.test,Y,1', 'd@b.test,2,0'),
+    },
+    codes: ['field_mismatch@5'],
+    users: {
+      'a@b.test': { custom: { Remote: 'No', Level: '1' } },
+      'b@b.test': { custom: { Remote: 'Yes', Level: '0' } },
+      'c@b.test': { custom: { Remote: 'Yes', Level: '1' } },
+      'd@b.test': { custom: { Level: '0' } },
+    },
+    userCounts: { created: 3, updated: 1, warnings: 1 },
+  },
+  {
     title: 'U10 the last admin stays',
     files: { 'a.csv': users('User Email,Is Org Admin,Deactivation Date', 'owner@acme.test,No,2026-03-10') },
     codes: ['last_admin@2', 'last_admin@2'],
@@ -663,6 +694,43 @@ export const cases: Case[] = [
     files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,13/04/2026', 'b@b.test,04/13/2026') },
     codes: ['date_contradictory@2', 'date_contradictory@3'],
     userCounts: { created: 2, warnings: 2 },
+  },
+  {
+    title: 'U14 forms that can be read one way only',
+    org: { dateFormat: 'mdy' },
+    files: {
+      'a.csv': users(
+        'User Email,Deactivation Date',
+        'a@b.test,2026-12-31T00:00:00Z',
+        'b@b.test,12/31/2026 00:00:00',
+        'c@b.test,31.12.2026',
+        'd@b.test,2026/12/31',
+        'e@b.test,20261231',
+        'f@b.test,31-Dec-2026',
+        'g@b.test,2026-12-31-08:00',
+        'h@b.test,46387',
+        'i@b.test,31.02.2026',
+      ),
+    },
+    codes: ['date_serial@9', 'date_invalid@10'],
+    users: Object.fromEntries([...'abcdefg'].map((name) => [`${name}@b.test`, { deactivation_date: '2026-12-31' }])),
+    userCounts: { created: 9, scheduled: 7, warnings: 2 },
+  },
+  {
+    title: 'C1 a new field is one of dates in any form, unless a time of day or a number would be lost',
+    files: {
+      'a.csv': users(
+        'User Email,Start,Seen,Badge',
+        'a@b.test,31.12.2026,2026-12-31T08:30:00Z,20261231',
+        'b@b.test,2026-12-31T00:00:00Z,2026-12-30T00:00:00Z,20261230',
+      ),
+      'b.csv': users('User Email,Start', 'a@b.test,46387'),
+    },
+    users: {
+      'a@b.test': { custom: { Start: '2026-12-31', Seen: '2026-12-31T08:30:00Z', Badge: '20261231' } },
+      'b@b.test': { custom: { Start: '2026-12-31', Seen: '2026-12-30T00:00:00Z', Badge: '20261230' } },
+    },
+    userCounts: { created: 2, unchanged: 1, warnings: 1 },
   },
   {
     title: 'U14 the organization says which',

@@ -348,6 +348,8 @@ export class Model {
     const valuesOf = (label: string) => file.rows.filter(isValid).map((row) => (row[at(label)] ?? '').trim());
     const custom = file.header.filter((label) => !standards.includes(label));
     for (const label of custom) this.#createField(label, valuesOf(label).filter(Boolean), count);
+    // U10: once a column.
+    let isInexactTold = false;
     return file.rows.flatMap((cells, index): UserRow[] => {
       const line = index + 2;
       const cell = (label: string) => collapse(cells[at(label)] ?? '') || null;
@@ -380,6 +382,12 @@ export class Model {
         if (values[label] === null) ignore(label, code);
       };
       oneOf('User Account Type', ['Regular', 'Observer'], 'account_type_invalid');
+      const answer = values['Is Org Admin'];
+      if (answer && !isInexactTold && asAnswer(answer) !== null && !/^(yes|no)$/i.test(answer)) {
+        isInexactTold = true;
+        this.#warn(count, 'admin_inexact', line);
+      }
+      if (answer) values['Is Org Admin'] = asAnswer(answer) ?? answer;
       oneOf('Is Org Admin', ['Yes', 'No'], 'admin_invalid');
       if (values.Teams) {
         const names = [...new Map(values.Teams.split(',').map((name) => [nameKeyOf(name), collapse(name)])).values()];
@@ -397,9 +405,10 @@ export class Model {
         if (value === '' || field === undefined) continue;
         const order = orderOf(this.dateFormat, valuesOf(label));
         const fitted =
-          field.type === 'boolean' ? asBoolean(value) : field.type === 'date' ? readIn(value, order) : value;
+          field.type === 'boolean' ? asAnswer(value) : field.type === 'date' ? readIn(value, order) : value;
         if (field.type === 'text') row.custom.set(field.label, value);
-        else if (fitted === 'date_ambiguous' || fitted === 'date_contradictory') this.#warn(count, fitted, line);
+        else if (['date_ambiguous', 'date_contradictory', 'date_serial'].includes(fitted ?? ''))
+          this.#warn(count, fitted!, line);
         else if (fitted === null || fitted === 'date_invalid') this.#warn(count, 'field_mismatch', line);
         else row.custom.set(field.label, fitted);
       }
@@ -413,9 +422,9 @@ export class Model {
     const order = orderOf(this.dateFormat, values);
     let type: 'text' | 'boolean' | 'date' = 'text';
     if (values.every((value) => asBoolean(value) !== null)) type = 'boolean';
-    else if (values.every((value) => !readIn(value, order).startsWith('date_'))) type = 'date';
+    else if (values.every((value) => isPlain(value) && !readIn(value, order).startsWith('date_'))) type = 'date';
     const areDates = values.every(
-      (value) => readIn(value, 'mdy') !== 'date_invalid' || readIn(value, 'dmy') !== 'date_invalid',
+      (value) => isPlain(value) && (readIn(value, 'mdy') !== 'date_invalid' || readIn(value, 'dmy') !== 'date_invalid'),
     );
     if (type === 'text' && areDates && order === 'ambiguous') this.#warn(count, 'field_ambiguous', 1);
     this.fields.set(labelKeyOf(label), { label, type });
@@ -559,6 +568,12 @@ function asBoolean(value: string): string | null {
   return /^(no|false)$/i.test(value) ? 'No' : null;
 }
 
+/** U10: what a Yes or No may be written as. */
+function asAnswer(value: string): string | null {
+  if (/^[y1]$/i.test(value)) return 'Yes';
+  return /^[n0]$/i.test(value) ? 'No' : asBoolean(value);
+}
+
 type Order = 'mdy' | 'dmy' | 'ambiguous' | 'contradictory';
 
 /** U14: what a column's values say of their order. */
@@ -570,6 +585,11 @@ function orderOf(format: DateFormat, values: string[]): Order {
   return only('dmy', 'mdy') ? 'dmy' : 'ambiguous';
 }
 
+/** C1: neither a number nor a time of day, which a date would lose. */
+function isPlain(text: string): boolean {
+  return !/^\d+$/.test(text) && !/[1-9]\d?:\d\d/.test(text);
+}
+
 /** yyyy-mm-dd, or the code of what is wrong. */
 function readIn(text: string, order: Order): string {
   if (order === 'ambiguous' || order === 'contradictory') {
@@ -577,8 +597,14 @@ function readIn(text: string, order: Order): string {
     if (mdy === dmy) return mdy;
     return `date_${order}`;
   }
-  const slashed = /^(\d\d?)\/(\d\d?)\/(\d{4})$/.exec(text);
-  const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(text);
+  if (/^[1-9]\d{4}$/.test(text)) return 'date_serial';
+  const plain = text
+    .replace(/[T ]\d\d:\d\d.*$/, '')
+    .replace(/^(\d\d)\.(\d\d)\.(\d{4})$/, '$3-$2-$1')
+    .replace(/^(\d\d)-Mar-(\d{4})$/, '$2-03-$1')
+    .replace(/^(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3');
+  const slashed = /^(\d\d?)\/(\d\d?)\/(\d{4})$/.exec(plain);
+  const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(plain);
   if (slashed === null && iso === null) return 'date_invalid';
   const [year, month, day] = iso
     ? [iso[1], iso[2], iso[3]]

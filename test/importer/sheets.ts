@@ -40,6 +40,7 @@ const team = fc.constantFrom('Sales', 'sales', 'Big  Team', 'big team', 'Ops', '
 const date = fc.constantFrom(
   ...['2026-03-11', '2026-03-12', '2026-03-13', '2026-3-9', '2026-03-20', '2020-01-31', '11/03/2026', '03/11/2026'],
   ...['12/03/2026', '03/12/2026', '13/03/2026', '03/13/2026', '30/02/2026', '3/3/2026', 'soon'],
+  ...['20.03.2026', '20-Mar-2026', '20260320', '2026-03-12T08:00:00Z', '12/03/2026 00:00:00', '46100'],
 );
 
 export const userColumns: Record<string, fc.Arbitrary<string>> = {
@@ -50,12 +51,12 @@ export const userColumns: Record<string, fc.Arbitrary<string>> = {
   'Manager Email': blankOr(email),
   Teams: blankOr(fc.array(team, { minLength: 1, maxLength: 3 }).map((names) => names.join(','))),
   'User Account Type': blankOr(fc.constantFrom('Regular', 'Observer', 'observer', 'Guest')),
-  'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe')),
+  'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe', 'FALSE', '1', 'y')),
   'Deactivation Date': blankOr(date),
   'Staff No': blankOr(fc.constantFrom('1', '2', '3', '04')),
   Office: blankOr(fc.constantFrom('Rome', 'Łódź "1"', 'a\\b', '007', 'Yes')),
   Start: blankOr(date),
-  Remote: blankOr(mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constant('often'))),
+  Remote: blankOr(mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constantFrom('often', 'N', '1'))),
 };
 
 const teamColumns: Record<string, fc.Arbitrary<string>> = {

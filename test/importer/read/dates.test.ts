@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { addFact, decideOrder, noFacts, readDate, resolveDate } from '../../../importer/read/dates.js';
+import { addFact, decideOrder, isPlainDate, noFacts, readDate, resolveDate } from '../../../importer/read/dates.js';
 import { readDays } from '../../../importer/schedule/cadence.js';
 import { dateIn, lastSlot, nextSlot, startOfDay } from '../../../importer/schedule/calendar.js';
 
@@ -21,6 +21,25 @@ describe('dates', () => {
         assert.deepEqual(resolveDate(iso, 'ambiguous'), { iso });
         assert.deepEqual(resolveDate(`${Number(month)}/${date_}/${year}`, 'mdy'), { iso });
         assert.deepEqual(resolveDate(`${date_}/${Number(month)}/${year}`, 'dmy'), { iso });
+        const name = date.toLocaleString('en', { month: 'short', timeZone: 'UTC' });
+        const long = date.toLocaleString('en', { month: 'long', timeZone: 'UTC' });
+        for (const order of ['mdy', 'dmy', 'ambiguous', 'contradictory'] as const)
+          for (const text of [
+            `${iso}T00:00:00Z`,
+            `${iso}T23:59:59.999+05:30`,
+            `${iso} 12:30`,
+            `${iso}-08:00`,
+            `${iso}Z`,
+            `${year}/${month}/${date_}`,
+            `${year}${month}${date_}`,
+            `${date_}.${Number(month)}.${year}`,
+            `${date_}.${month}.${year} 00:00:00`,
+            `${date_}-${name}-${year}`,
+            `${Number(date_)} ${long.toUpperCase()} ${year}`,
+          ])
+            assert.deepEqual(resolveDate(text, order), { iso }, text);
+        assert.deepEqual(resolveDate(`${month}/${date_}/${year} 12:00:00 AM`, 'mdy'), { iso });
+        assert.deepEqual(resolveDate(`${date_}/${month}/${year} 00:00:00`, 'dmy'), { iso });
       }),
     );
   });
@@ -39,8 +58,39 @@ describe('dates', () => {
   });
 
   test('what is not written like a date', () => {
-    for (const text of ['', 'tomorrow', '1.2.2026', '01/02/26', '2026/01/02', '20260102', '1/2/2026 00:00'])
-      assert.equal(readDate(text), null);
+    for (const text of [
+      ...['', 'tomorrow', '01/02/26', '1-2-2026', '2026-01/02', '2026.01.02', '31-Dec-26', '31-Dez-2026', '2026-12'],
+      ...['2026-01-02T25:00', '2026-01-02 10', '2026-01-02x', '2026-01-02+99:00', '1/2/2026 00:61', '202601021'],
+    ])
+      assert.equal(readDate(text), null, text);
+  });
+
+  test('a number by which Excel stores a date is named as one', () => {
+    for (const text of ['46387', '46387.5', '10000'])
+      assert.deepEqual(resolveDate(text, 'mdy'), { problem: 'date_serial' });
+    for (const text of ['1234', '04638', '463870', '46387.'])
+      assert.deepEqual(resolveDate(text, 'mdy'), { problem: 'date_invalid' });
+  });
+
+  test('a new field is one of dates where nothing of its values would be lost', () => {
+    for (const text of [
+      '2026-12-31',
+      '2026-12-31T00:00:00.000Z',
+      '2026-12-31-08:00',
+      '12/31/2026 0:00',
+      '31.12.2026',
+      '12/31/2026 00:00:00',
+    ])
+      assert.ok(isPlainDate(text), text);
+    for (const text of [
+      '20261231',
+      '2026-12-31T08:00:00Z',
+      '12/31/2026 00:00:01',
+      '2026-02-30',
+      '00:00',
+      '12/31/2026 00:00 PM',
+    ])
+      assert.ok(!isPlainDate(text), text);
   });
 
   for (const [values, order] of [
@@ -49,6 +99,8 @@ describe('dates', () => {
     [['01/02/2026', '2026-02-01'], 'ambiguous'],
     [['02/13/2026', '13/02/2026'], 'contradictory'],
     [['05/05/2026'], 'ambiguous'],
+    [['01/02/2026 00:00:00', '13/02/2026 00:00:00'], 'dmy'],
+    [['01/02/2026', '31.12.2026', '20261231', '31-Dec-2026'], 'ambiguous'],
   ] as const) {
     test(`${values.join(' and ')} make a column ${order}`, () => {
       const facts = noFacts();
