@@ -49,10 +49,14 @@ function createDayCache(timeZone: string): (date: string) => number {
   };
 }
 
-/** The rows that have as many cells as the header (rule F4). */
+/** The rows that have sound quotes, and as many cells as the header (rule F4). */
 function dropMiscounted(rows: readonly DigestedRow[], header: Header, found: Issue[]): DigestedRow[] {
   return rows.filter((row) => {
     if (fitsHeader(row, header)) return true;
+    if (row.faulty !== undefined) {
+      found.push(makeIssue('quote_inside', { line: row.line }));
+      return false;
+    }
     const details = { count: row.cells.length, expected: header.cells.length };
     found.push(makeIssue('cell_count', { line: row.line }, details));
     return false;

@@ -60,8 +60,9 @@ export async function surveyRows(
   return survey;
 }
 
-/** Whether the row has as many cells as the header; more blank ones at the end are allowed. */
+/** Whether the row has sound quotes, and as many cells as the header; more blank ones at the end are allowed. */
 export function fitsHeader(row: Row, header: Header): boolean {
+  if (row.faulty !== undefined) return false;
   if (row.cells.length < header.named) return false;
   return (
     row.cells.length <= header.cells.length || row.cells.slice(header.cells.length).every((cell) => cell.trim() === '')

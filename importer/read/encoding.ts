@@ -43,14 +43,35 @@ function isForeign(mark: string): boolean {
   return ['504b03', 'd0cf11', '255044', '1f8b08'].includes(mark);
 }
 
+/** Whether the text is not UTF-8. A letter of several bytes is UTF-8: then the other bytes are errors in it. */
 async function isLegacy(source: Source): Promise<boolean> {
   try {
     for await (const _ of decodeText(source.open()));
     return false;
   } catch (error) {
-    if (error instanceof RefusalError) return error.refusal.code === 'not_utf8';
-    throw error;
+    if (!(error instanceof RefusalError)) throw error;
+    return error.refusal.code === 'not_utf8' && !(await hasWideLetter(source.open()));
   }
+}
+
+/** Whether a valid UTF-8 character of two to four bytes is anywhere in the bytes. */
+async function hasWideLetter(chunks: AsyncIterable<Buffer>): Promise<boolean> {
+  let missing = 0;
+  // The second byte has a narrower range after some first bytes (RFC 3629, section 4).
+  let [least, most] = [0x80, 0xbf];
+  for await (const chunk of chunks)
+    for (const byte of chunk) {
+      if (missing > 0 && byte >= least && byte <= most) {
+        missing--;
+        if (missing === 0) return true;
+        [least, most] = [0x80, 0xbf];
+      } else {
+        missing = byte < 0xc2 || byte > 0xf4 ? 0 : byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+        least = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80;
+        most = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf;
+      }
+    }
+  return false;
 }
 
 /** Windows-1252: every byte is a character. */

@@ -1,13 +1,17 @@
-/** Reads CSV rows with their line numbers, in batches, through csv-parse (RFC 4180; rules F3, F4, F9). */
+/** Reads CSV rows with their line numbers, in batches: csv-parse reads the text whose quotes were checked (rules F3, F4, F9). */
 import { type CsvError, parse } from 'csv-parse';
 import type { Settings } from '../../config/settings.js';
 import { RefusalError, refuse } from '../codes.js';
+import type { Refusal } from '../types.js';
 import { labelKey } from './normalize.js';
+import { QuoteScanner, readFaultyLine } from './quotescanner.js';
 
 export interface Row {
   /** 1-based line of the file where the row begins. */
   line: number;
   cells: string[];
+  /** The line as it is written, of a row whose quotes are faulty: its only cell is that line. */
+  faulty?: string;
 }
 
 export type Limits = Pick<Settings, 'maxRows' | 'maxColumns' | 'maxCellBytes'>;
@@ -19,7 +23,7 @@ const batchRows = 5000;
 /**
  * Yields the rows in batches, the header first; blank lines are left out. No batch has rows of two chunks.
  * @param chunks valid UTF-8 text.
- * @param reopen gives the same text again, to find a quote that is never closed.
+ * @param reopen gives the same text again, to find the quote by which a record does not end.
  * @throws RefusalError
  */
 export async function* readRows(
@@ -30,13 +34,19 @@ export async function* readRows(
   let batch: Row[] = [];
   let nextLine = 1;
   let parser: ReturnType<typeof startParser> | undefined;
-  let delimiter = ',';
+  let found: Beginning = { delimiter: ',', bytes: 0 };
+  let scanner: QuoteScanner | undefined;
   // csv-parse's own line count takes a CRLF inside quotes for two lines.
   let linesOfRecords = 0;
   const take = (cells: string[], emptyLines: number) => {
     const line = 1 + linesOfRecords + emptyLines;
     linesOfRecords += 1 + countNewlines(cells);
     nextLine = 1 + linesOfRecords + emptyLines;
+    const faulty = readFaultyLine(cells);
+    if (faulty !== null) {
+      batch.push({ line, cells: [faulty], faulty });
+      return;
+    }
     checkCells(cells, line, limits);
     if (!cells.every(isBlank)) batch.push({ line, cells });
   };
@@ -44,13 +54,14 @@ export async function* readRows(
   const feed = async function* (piece: Buffer): AsyncGenerator<Row[]> {
     let text = piece;
     if (parser === undefined) {
-      const found = findDelimiter(piece);
+      found = findDelimiter(piece);
       if (found.bytes > 0) linesOfRecords = 1;
       text = piece.subarray(found.bytes);
-      delimiter = found.delimiter;
-      parser = startParser(delimiter, limits, take);
+      parser = startParser(found.delimiter, limits, take);
+      scanner = startScanner(found, limits);
     }
-    await parser.write(text);
+    await parser.write(scanner!.push(text));
+    if (scanner!.refusal !== null) await refuseQuote(parser, scanner!.refusal);
     const full = batch;
     batch = [];
     // One chunk may hold a hundred thousand rows, each of them with an issue.
@@ -68,13 +79,36 @@ export async function* readRows(
       } else yield* feed(chunk);
     }
     if (waiting.length > 0) yield* feed(Buffer.concat(waiting));
-    await parser?.end();
+    if (parser !== undefined && scanner !== undefined) {
+      await parser.write(scanner.end());
+      if (scanner.refusal !== null) await refuseQuote(parser, scanner.refusal);
+      await parser.end();
+    }
     if (batch.length > 0) yield batch;
   } catch (error) {
-    throw await translate(error, () => findOpenQuote(reopen(), delimiter), nextLine, limits);
+    throw await translate(error, () => findRefusal(reopen(), found, limits), nextLine, limits);
   } finally {
     parser?.close();
   }
+}
+
+function startScanner({ delimiter, bytes }: Beginning, limits: Limits): QuoteScanner {
+  // The parser counts the mark of a faulty line too.
+  return new QuoteScanner(delimiter, bytes > 0 ? 2 : 1, mostRecordBytes(limits) - 16);
+}
+
+/** Refuses the file, for a cell before the quote if there is one. */
+async function refuseQuote(parser: ReturnType<typeof startParser>, refusal: Refusal): Promise<never> {
+  const error = await parser.end().then(
+    () => null,
+    (cause: unknown) => cause,
+  );
+  throw error instanceof RefusalError ? error : new RefusalError(refusal);
+}
+
+/** Past this no cell can be within its limit; it keeps a file without newlines from filling the memory. */
+function mostRecordBytes({ maxCellBytes, maxColumns }: Limits): number {
+  return maxCellBytes * 2 + 64 * maxColumns;
 }
 
 function startParser(delimiter: string, limits: Limits, take: (cells: string[], emptyLines: number) => void) {
@@ -85,8 +119,7 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
-    // Past this no cell can be within its limit; it keeps a file without newlines from filling the memory.
-    max_record_size: limits.maxCellBytes * 2 + 64 * limits.maxColumns,
+    max_record_size: mostRecordBytes(limits),
     on_record: (cells: string[], context) => {
       try {
         take(cells, context.empty_lines);
@@ -120,8 +153,14 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
 /** Excel's own first line; programs that write the file again put it into quotes, and empty cells behind it. */
 const excelLine = /^("?)sep=([,;\t|])\1\2*(?:\r\n|\n|\r)/i;
 
-/** `sep=;` names the delimiter; otherwise the header line decides. `bytes`: the length of the `sep=` line. */
-function findDelimiter(start: Buffer): { delimiter: string; bytes: number } {
+interface Beginning {
+  delimiter: string;
+  /** The length of the `sep=` line; 0: there is none. */
+  bytes: number;
+}
+
+/** `sep=;` names the delimiter; otherwise the header line decides. */
+function findDelimiter(start: Buffer): Beginning {
   const named = excelLine.exec(start.subarray(0, 4096).toString('latin1'));
   if (named === null) return { delimiter: guessDelimiter(start), bytes: 0 };
   return { delimiter: named[2]!, bytes: named[0].length };
@@ -174,42 +213,32 @@ function checkCells(cells: string[], line: number, limits: Limits): void {
 
 async function translate(
   error: unknown,
-  findOpened: () => Promise<number | null>,
+  findRefusal: () => Promise<Refusal | null>,
   nextLine: number,
   limits: Limits,
 ): Promise<unknown> {
   const { code } = error as CsvError;
   if (code !== 'CSV_QUOTE_NOT_CLOSED' && code !== 'CSV_MAX_RECORD_SIZE') return error;
-  const opened = await findOpened();
-  if (opened !== null) return new RefusalError(refuse('unclosed_quote', {}, opened));
-  return new RefusalError(refuse('cell_too_large', { limit: limits.maxCellBytes }, nextLine));
+  const found = await findRefusal();
+  return new RefusalError(found ?? refuse('cell_too_large', { limit: limits.maxCellBytes }, nextLine));
 }
 
-/**
- * The line of the quote that is open at the end of the text; null when all are closed. As the parser has it, a quote opens at
- * the beginning of a cell only, and text behind a closing quote belongs to the cell.
- */
-async function findOpenQuote(chunks: AsyncIterable<Buffer>, delimiter: string): Promise<number | null> {
-  const separator = delimiter.charCodeAt(0);
-  let line = 1;
-  let openedAt = 0;
-  let place: 'start' | 'plain' | 'quoted' | 'closed' = 'start';
-  let previous = 0;
+/** Reads the whole text, for a quote that makes a record too long; null: its quotes are right. */
+async function findRefusal(
+  chunks: AsyncIterable<Buffer>,
+  beginning: Beginning,
+  limits: Limits,
+): Promise<Refusal | null> {
+  const scanner = startScanner(beginning, limits);
+  let { bytes } = beginning;
   for await (const chunk of chunks) {
-    for (const byte of chunk) {
-      const isEnd = byte === 10 || byte === 13;
-      if (isEnd && !(byte === 10 && previous === 13)) line++;
-      previous = byte;
-      if (place === 'quoted') {
-        if (byte === 34) place = 'closed';
-      } else if (byte === 34 && place !== 'plain') {
-        // At the start of a cell, or doubled: a doubled quote continues a cell that was opened before.
-        if (place === 'start') openedAt = line;
-        place = 'quoted';
-      } else place = isEnd || byte === separator ? 'start' : 'plain';
-    }
+    const skipped = Math.min(bytes, chunk.length);
+    bytes -= skipped;
+    scanner.push(chunk.subarray(skipped));
+    if (scanner.refusal !== null) return scanner.refusal;
   }
-  return place === 'quoted' ? openedAt : null;
+  scanner.end();
+  return scanner.refusal;
 }
 
 function countNewlines(cells: string[]): number {

@@ -158,7 +158,8 @@ async function* openChanged(records: readonly PlacedRecord[], limits: Limits): A
       yield Buffer.concat(records.slice(at, at + 1000).map(({ bytes }) => bytes));
   }
   for await (const batch of readRows(text(), text, limits)) {
-    yield batch.map(({ line: place, cells }) => {
+    yield batch.map(({ line: place, cells, faulty }) => {
+      if (faulty !== undefined) throw new RaggedError('the next row decides whether a faulty row is certain');
       const record = pairing.take(place);
       if (record === null) throw new RaggedError('a row is not what its quotes say');
       return { line: record.line, cells, digest: record.digest };

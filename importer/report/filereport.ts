@@ -68,14 +68,30 @@ export async function writeRejected(
         rejected.push(row);
         next = await faulty.next();
       }
-      await writeRows(
-        writer,
-        rejected.map(({ cells }) => cells.map(guardCell)),
-        delimiter,
-      );
+      await writer.write(Buffer.from(toRejected(rejected, delimiter)));
       if (next.done === true) break;
     }
   });
+}
+
+/** A row with faulty quotes is written as it was sent, for its sender to mend. */
+function toRejected(rows: readonly Row[], delimiter: string): string {
+  const texts: string[] = [];
+  let sound: string[][] = [];
+  for (const { cells, faulty } of rows) {
+    if (faulty === undefined) sound.push(cells.map(guardCell));
+    else {
+      texts.push(toCsv(sound, delimiter), `${guardLine(faulty, delimiter)}\r\n`);
+      sound = [];
+    }
+  }
+  return texts.join('') + toCsv(sound, delimiter);
+}
+
+/** Programs differ in where a cell of such a line begins: each place where it may is guarded. */
+function guardLine(line: string, delimiter: string): string {
+  const guard = (piece: string) => (piece.startsWith('"') ? `"${guardCell(piece.slice(1))}` : guardCell(piece));
+  return line.split(delimiter).map(guard).join(delimiter);
 }
 
 /** A text of any length, in pieces. */

@@ -124,6 +124,18 @@ export const cases: Case[] = [
     userCounts: { created: 3, warnings: 1 },
   },
   {
+    title: 'F2 auto: a wrong byte beside letters in UTF-8 is an error, not another encoding',
+    org: { options: { encoding: 'auto' } },
+    files: {
+      'a.csv': Buffer.concat([
+        Buffer.from(users('User Email,User Name', 'a@b.test,Jörg')),
+        Buffer.from('b@b.test,J\xf6rg\n', 'latin1'),
+      ]),
+    },
+    refused: true,
+    codes: ['not_utf8@3'],
+  },
+  {
     title: 'F2 a workbook is a workbook, whatever the encoding',
     org: { options: { encoding: 'auto' } },
     files: { 'a.csv': Buffer.from('PK\x03\x04\xff\xfexl/workbook.xml', 'latin1') },
@@ -249,6 +261,62 @@ export const cases: Case[] = [
     files: { 'a.csv': users('User Email,User Name', 'a@b.test,A', 'b@b.test,"B', 'c@b.test,C') },
     refused: true,
     codes: ['unclosed_quote@3'],
+  },
+  {
+    title: 'F4 quotes inside a cell that does not begin with one are characters',
+    files: {
+      'a.csv': users('User Email,User Name', 'a@b.test,Ann "Bo" Lee', '"b@b.test" , "B, Ms"\t', 'c@b.test,5" C'),
+    },
+    users: {
+      'a@b.test': { user_name: 'Ann "Bo" Lee' },
+      'b@b.test': { user_name: 'B, Ms' },
+      'c@b.test': { user_name: '5" C' },
+    },
+    userCounts: { created: 3 },
+  },
+  {
+    title: 'F4 text behind a closing quote is a fault of its row',
+    files: {
+      'a.csv': users(
+        'User Email,User Name',
+        'a@b.test,"Bob" Miller',
+        'b@b.test,B',
+        'c@b.test,"\\"Cy\\" C"',
+        'd@b.test,D',
+      ),
+    },
+    codes: ['quote_inside@2', 'quote_inside@4'],
+    users: { 'a@b.test': null, 'b@b.test': { user_name: 'B' }, 'c@b.test': null, 'd@b.test': { user_name: 'D' } },
+    userCounts: { created: 2, faults: 2 },
+  },
+  {
+    title: 'F4 a teams file has the same fault, also with one column only',
+    files: { 't.csv': users('Team Name', '"Ops" West', 'Sales') },
+    codes: ['quote_inside@2'],
+    teams: { Ops: null, Sales: {} },
+    teamCounts: { created: 1, faults: 1 },
+  },
+  {
+    title: 'F4 a quote that would swallow rows refuses the file',
+    files: { 'a.csv': users('User Email,User Name', 'a@x.test,"Ann', 'b@x.test,Bob', 'c@x.test,"Cy"', 'd@x.test,Dan') },
+    refused: true,
+    codes: ['unclosed_quote@2'],
+    users: { 'a@x.test': null, 'd@x.test': null },
+  },
+  {
+    title: 'F4 a fault in a file of known rows',
+    before: [{ file: users('User Email,User Name', 'a@b.test,A', 'b@b.test,B', 'c@b.test,C') }],
+    files: { 'a.csv': users('User Email,User Name', 'a@b.test,A', 'b@b.test,"B" B', 'c@b.test,C', 'd@b.test,D') },
+    codes: ['quote_inside@3'],
+    users: { 'b@b.test': { user_name: 'B' }, 'd@b.test': { user_name: 'D' } },
+    userCounts: { created: 1, unchanged: 2, faults: 1 },
+  },
+  {
+    title: 'F4 a quote that would swallow known rows refuses the file',
+    before: [{ file: users('User Email,User Name', 'a@b.test,A', 'b@b.test,B', 'c@b.test,C', 'd@b.test,D') }],
+    files: { 'a.csv': users('User Email,User Name', 'a@b.test,"A', 'b@b.test,B', 'c@b.test,"C"', 'd@b.test,D') },
+    refused: true,
+    codes: ['unclosed_quote@2'],
   },
   {
     title: 'F4 too many, too few, and trailing empty cells',

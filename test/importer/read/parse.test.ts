@@ -83,11 +83,123 @@ describe('rows', () => {
           { line: 2, cells: ['a', 'b,c'] },
           { line: 3, cells: ['x', 'y'] },
         ]);
-    assert.equal((await rowsOf('"sep=;"x\na;b')).length, 2);
+    assert.equal((await rowsOf('"sep=;",x\na,b')).length, 2);
   });
 
   test('a quote inside an unquoted cell is a character', async () => {
     assert.deepEqual((await rowsOf('a,b\n5" pipe,x\n'))[1]!.cells, ['5" pipe', 'x']);
+  });
+});
+
+/** A file of two columns with these lines after its header, cut into pieces of several sizes: its rows, or where it is refused. */
+async function readLines(...lines: string[]) {
+  const text = ['a,b', ...lines].join('\n');
+  const read = (size: number) =>
+    rowsOf(text, size).then(
+      (rows) => rows.slice(1).map(({ line, cells, faulty }) => (faulty === undefined ? cells : `${line}: ${faulty}`)),
+      (error: RefusalError) => `${error.refusal.code}@${error.refusal.line}`,
+    );
+  const whole = await read(65_536);
+  for (const size of [1, 2, 3, 5]) assert.deepEqual(await read(size), whole, `pieces of ${size}`);
+  return whole;
+}
+
+describe('strict quotes', () => {
+  for (const [line, found] of [
+    // Quotes inside a cell that does not begin with one are characters.
+    ['1,Ann "Bo" Lee', ['1', 'Ann "Bo" Lee']],
+    ['5" pipe,6"', ['5" pipe', '6"']],
+    ['="00123",x', ['="00123"', 'x']],
+    // Blanks around a quoted cell are dropped, and none in other cells.
+    ['"1" ,"2"\t ', ['1', '2']],
+    [' "1",\t"x, y"', ['1', 'x, y']],
+    [' 1 , 2 ', [' 1 ', ' 2 ']],
+    ['" 1 ","" ', [' 1 ', '']],
+    ['"a ""b""","""b"" c"', ['a "b"', '"b" c']],
+    ['"a\n""b""" ,2', ['a\n"b"', '2']],
+    // Faulty rows.
+    ['1,"Bob" Miller', '2: 1,"Bob" Miller'],
+    ['"Bob" Miller,"x, y"', '2: "Bob" Miller,"x, y"'],
+    ['1,"Ann \\"Bo\\" Lee"', '2: 1,"Ann \\"Bo\\" Lee"'],
+    ['1,""Bob""', '2: 1,""Bob""'],
+    ['1,""""Bob""""', '2: 1,""""Bob""""'],
+    ['1,"5" pipe"', '2: 1,"5" pipe"'],
+    ['1,"a" "b"', '2: 1,"a" "b"'],
+    ['1, "Bob" Miller ', '2: 1, "Bob" Miller '],
+  ] as const)
+    test(JSON.stringify(line), async () => {
+      assert.deepEqual((await readLines(line, '3,4')).at(0), found);
+      assert.deepEqual((await readLines(line, '3,4')).at(1), ['3', '4']);
+    });
+
+  for (const [lines, found] of [
+    // The last row is certain, and blank lines do not matter.
+    [
+      ['1,2', '3,"4" 5'],
+      [['1', '2'], '3: 3,"4" 5'],
+    ],
+    [
+      ['3,"4" 5', '', ' , ', '1,2,, '],
+      ['2: 3,"4" 5', ['1', '2', '', ' ']],
+    ],
+    [
+      ['1,"2" x', '3,"4\n5"'],
+      ['2: 1,"2" x', ['3', '4\n5']],
+    ],
+    // Otherwise the file is refused where the quote opens.
+    [['1,"Ann', '2,Bob', '3,"Cy"', '4,Dan'], 'unclosed_quote@2'],
+    [['1,2', '3,"x', 'y" z', '5,6'], 'unclosed_quote@3'],
+    [['1,2', '3,"x" y', '5', '6,7'], 'unclosed_quote@3'],
+    [['1,"2" x', '3,4,5', '6,7'], 'unclosed_quote@2'],
+    [['1,"2" x', '3,"4" y', '5,6'], 'unclosed_quote@2'],
+    [['1,"2" x', '3,"4', '5,6'], 'unclosed_quote@3'],
+    [['1,2', '3,"'], 'unclosed_quote@3'],
+    [['1,2', `3,"x" ${'y'.repeat(20_000)}`, '5,6'], 'unclosed_quote@3'],
+    [['1,2', `3,"x\n${'y'.repeat(20_000)}" z`, '5,6'], 'unclosed_quote@3'],
+    [['1,2', `3,"${'y'.repeat(1001)}"`, '5,"6" x', '7'], 'cell_too_large@3'],
+  ] as const)
+    test(JSON.stringify(lines).slice(0, 60), async () => {
+      assert.deepEqual(await readLines(...lines), found);
+    });
+
+  test('a header with faulty quotes is refused', async () => {
+    for (const text of ['"a" x,b\n1,2\n', '"a" x,b', 'a,"b\n1,"2"\n'])
+      assert.deepEqual((await refusalOf(text, 3)).line, 1);
+  });
+
+  test('every line of a file is in a row, in a faulty row, blank, or in a file that is refused', async () => {
+    const unit = fc.constantFrom('"', '"', 'a', 'a', ',', ',', ' ', '\t', '\n', '\n', '\r\n', '\r', '\\', 'é', ';');
+    const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 });
+    const outcomes = new Set<string>();
+    const read = (text: string, size?: number) =>
+      rowsOf(text, size).then(
+        (rows) => ({ rows, refused: null }),
+        (error: RefusalError) => ({ rows: [], refused: error.refusal }),
+      );
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit, maxLength: 30 }), sizes, async (end, pieceSizes) => {
+        const text = `k,v\n${end}`;
+        const { rows, refused } = await read(text);
+        for (const size of pieceSizes) assert.deepEqual(await read(text, size), { rows, refused });
+        outcomes.add(refused?.code ?? (rows.some(({ faulty }) => faulty !== undefined) ? 'faulty' : 'read'));
+        if (refused !== null) return;
+        const lines = text.split(/\r\n|\n|\r/);
+        const told = new Set<number>();
+        for (const { line, cells, faulty } of rows) {
+          const count = faulty === undefined ? cells.join('').split(/\r\n|\n|\r/).length : 1;
+          const written = lines.slice(line - 1, line - 1 + count).join('');
+          if (faulty !== undefined) assert.equal(faulty, written);
+          for (let at = line; at < line + count; at++) {
+            assert.ok(!told.has(at), `line ${at} is in two rows`);
+            told.add(at);
+          }
+          assert.equal(cells.join('').replace(/[^aé\\;]/g, ''), written.replace(/[^aé\\;]/g, ''));
+        }
+        assert.match(lines.filter((_, at) => !told.has(at + 1)).join(''), /^[", \t]*$/);
+      }),
+      { numRuns: 1000 },
+    );
+    assert.deepEqual([...outcomes].sort(), ['faulty', 'read', 'unclosed_quote']);
   });
 });
 
@@ -107,7 +219,7 @@ describe('refusals', () => {
   test('an unclosed quote is found behind quotes that are characters, and with carriage returns alone', async () => {
     for (const text of [
       'a,b\n5" pipe,x\n1,"open\n2,y\n',
-      'a;b\n"A"B;x"y\n1;"open ""\n2;y\n',
+      'a;b\nA"B;x"y\n1;"open ""\n2;y\n',
       'a,b\r1,"2\r3"\r"open\r',
     ]) {
       const { code, line } = await refusalOf(text);
