@@ -215,6 +215,26 @@ export const codes = {
     rule: 'U8',
     message: '"{label}" is not a valid email address; the manager was left as it is.',
   },
+  manager_alone: {
+    severity: 'warning',
+    rule: 'U8',
+    message:
+      'The column "{label}" was ignored: managers are found by their addresses. Add the column "Manager Email", or have your operator set an alias for the column that has them.',
+  },
+  status_ignored: {
+    severity: 'warning',
+    rule: 'F8',
+    message:
+      'The column "{label}" was ignored: an import reads no status from it. To deactivate users, write "Deactivation Date".',
+    oncePerColumn: true,
+  },
+  teams_separator: {
+    severity: 'warning',
+    rule: 'U6',
+    message:
+      'Cells of "{label}" have semicolons or bars and no comma; each was read as one team. Separate teams by commas, and put a name that has a semicolon or a bar in quotes.',
+    oncePerColumn: true,
+  },
   manager_self: {
     severity: 'warning',
     rule: 'U9',

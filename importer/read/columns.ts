@@ -8,7 +8,7 @@ import type { ColumnFacts, Survey } from './columnsurvey.js';
 import { type DateOrder, decideOrder } from './dates.js';
 import { countShown } from './fieldlimit.js';
 import type { Header } from './header.js';
-import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './labels.js';
+import { exportOnly, type TeamColumn, teamLabels, type UserColumn, userLabels } from './labels.js';
 import { collapse, labelKey } from './normalize.js';
 import type { TeamName } from './teamlist.js';
 
@@ -27,6 +27,8 @@ export interface ColumnPlan {
   /** The label that the file has for each of them: an alias of the organization, or another spelling. */
   labels: ReadonlyMap<string, string>;
   deactivationOrder: DateOrder;
+  /** Index of the column that exports write and imports ignore; undefined: the file has none. */
+  status: number | undefined;
   fields: FieldColumn[];
   /** Fields that the file creates. */
   newFields: Field[];
@@ -55,6 +57,7 @@ export function planColumns(
     standard: new Map(),
     labels: new Map(),
     deactivationOrder: 'ambiguous',
+    status: header.columns.find(({ label }) => label === exportOnly)?.index,
     fields: [],
     newFields: [],
     teamAliases: new Map(),
@@ -99,6 +102,11 @@ export function planColumns(
       plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
       if (isIdentifier) plan.identifier = plan.fields.at(-1)!;
     }
+  }
+  const managerName = labels.get('managerName');
+  if (managerName !== undefined && !standard.has('managerEmail')) {
+    const where = { line: header.line, column: managerName };
+    plan.warnings.push(makeIssue('manager_alone', where, { label: managerName }));
   }
   if (header.type === 'users' && identifier !== undefined && plan.identifier === null)
     plan.warnings.push(

@@ -5,7 +5,7 @@ import { addressAt, cellAt, collapsedAt } from './cell.js';
 import { type ColumnPlan, labelOf } from './columns.js';
 import { resolveDate } from './dates.js';
 import { convertValue, readAnswer } from './fieldvalues.js';
-import type { UserColumn } from './labels.js';
+import { exportOnly, type UserColumn } from './labels.js';
 import { emailKey, isEmail, isName, longestName } from './normalize.js';
 import type { Row } from './parse.js';
 import { renameTeams, splitTeams } from './teamlist.js';
@@ -84,7 +84,10 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
     const names = splitTeams(teams);
     if (names === null) addIssue('teams_malformed', 'teams', teams);
     else if (!names.every(({ name }) => isName(name))) addIssue('teams_long', 'teams', teams, { limit: longestName });
-    else if (names.length > 0) user.teams = renameTeams(names, columns.teamAliases);
+    else if (names.length > 0) {
+      if (/^[^",]*[;|][^",]*$/.test(teams)) addIssue('teams_separator', 'teams', teams);
+      user.teams = renameTeams(names, columns.teamAliases);
+    }
   }
   const accountType = cell('accountType');
   if (accountType !== null) {
@@ -108,6 +111,11 @@ export function readUser(row: Row, columns: ColumnPlan, startOfDay: StartOfDay, 
       user.deactivationDate = resolved.iso;
       user.deactivationAt = startOfDay(resolved.iso);
     }
+  }
+  const status = cellAt(row, columns.status);
+  if (status !== null && !/^(active|deactivated)$/i.test(status)) {
+    const where = { line: row.line, column: exportOnly, value: status };
+    issues.push(makeIssue('status_ignored', where, { label: exportOnly }));
   }
   readFields(user, row, columns, issues);
   return user;

@@ -594,6 +594,38 @@ export const cases: Case[] = [
     userCounts: { unchanged: 2, warnings: 2 },
   },
   {
+    title: 'U8 names of managers without their addresses: one warning for the column',
+    files: { 'a.csv': users('User Email,Manager', 'a@b.test,Mia', 'b@b.test,Max') },
+    codes: ['manager_alone@1'],
+    userCounts: { created: 2, warnings: 1 },
+  },
+  {
+    title: 'F8 a Status that says more than an export: one warning for the column',
+    files: {
+      'a.csv': users('User Email,Status', 'a@b.test,active', 'b@b.test,terminated', 'c@b.test,', 'd@b.test,On Leave'),
+      'b.csv': users('User Email,Status', 'a@b.test,active', 'b@b.test,Deactivated'),
+    },
+    codes: ['status_ignored@3'],
+    users: { 'b@b.test': { status: 'active' } },
+    userCounts: { created: 4, unchanged: 2, warnings: 1 },
+  },
+  {
+    title: 'U6 teams that seem to be separated otherwise: one warning for the column',
+    files: {
+      'a.csv': users(
+        'User Email,Teams',
+        'a@b.test,Ops',
+        'b@b.test,Ops;Sales',
+        'c@b.test,Law|Ops',
+        'd@b.test,"""R;D"""',
+      ),
+    },
+    codes: ['teams_separator@3'],
+    teams: { 'Ops;Sales': {}, 'R;D': {} },
+    userCounts: { created: 4, warnings: 1 },
+    teamCounts: { stubs: 4 },
+  },
+  {
     title: 'U10 Yes and No in any case, blank keeps, else a warning',
     before: [{ file: users('User Email,Is Org Admin', 'a@b.test,Yes', 'b@b.test,yes') }],
     files: { 'a.csv': users('User Email,Is Org Admin', 'a@b.test,', 'b@b.test,NO', 'c@b.test,maybe') },

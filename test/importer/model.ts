@@ -348,6 +348,8 @@ export class Model {
     const valuesOf = (label: string) => file.rows.filter(isValid).map((row) => (row[at(label)] ?? '').trim());
     const custom = file.header.filter((label) => !standards.includes(label));
     for (const label of custom) this.#createField(label, valuesOf(label).filter(Boolean), count);
+    const hasManagers = file.header.includes('Manager Email');
+    if (file.header.includes('Manager') && !hasManagers) this.#warn(count, 'manager_alone', 1);
     // U10: once a column.
     let isInexactTold = false;
     return file.rows.flatMap((cells, index): UserRow[] => {
