@@ -233,12 +233,30 @@ export const settingsSchema = z.strictObject({
   maxAdminChanges: count({ min: 0 })
     .default(10)
     .describe(
-      `Hold a run for approval if it gives admin rights to, or takes them from, more users than this. ${orOwn('maxAdminChanges')}`,
+      `Hold a run for approval if it gives admin rights to, or takes them from, more users than this. To deactivate an admin takes these rights away too. ${orOwn('maxAdminChanges')}`,
     ),
   maxUpdatedShare: share()
     .default(0.5)
     .describe(
       `Hold a run for approval if it changes the email, the manager or the teams of more than this share of the active users, and of at least 20 users. ${orOwn('maxUpdatedShare')}`,
+    ),
+  maxCreations: pattern(
+    usersOrShare,
+    'must be a number of users, such as 200, or a share of the active users, such as 50%',
+    'number of users, or a percentage',
+  )
+    .default('50%')
+    .describe(
+      `Hold a run for approval if it creates more users than this: a number, or a share of the active users (a share never holds a run of an organization with fewer than 500 active users). The first import of an organization is never held. ${orOwn('maxCreations')}`,
+    ),
+  maxReactivations: pattern(
+    usersOrShare,
+    'must be a number of users, such as 25, or a share of the active users, such as 20%',
+    'number of users, or a percentage',
+  )
+    .default('20%')
+    .describe(
+      `Hold a run for approval if it activates more deactivated users again than this: a number, or a share of the active users (a share never holds a run of fewer than 20 re-activations). ${orOwn('maxReactivations')}`,
     ),
   approvalHours: duration('hours')
     .default(24)

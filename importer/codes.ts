@@ -85,19 +85,49 @@ export const codes = {
     severity: 'hold',
     rule: 'G1',
     message:
-      'The import would deactivate {count} of {active} active users; more than {limit} needs an approval. Nothing was changed.',
+      'The import would deactivate {count} of {active} active users{earlier}; more than {limit} needs an approval. Nothing was changed.',
   },
   too_many_admin_changes: {
     severity: 'hold',
     rule: 'G1',
     message:
-      'The import would grant or revoke the admin role of {count} users; more than {limit} needs an approval. Nothing was changed.',
+      'The import would grant or revoke the admin role of {count} users, or deactivate admins{earlier}; more than {limit} needs an approval. Nothing was changed.',
   },
   too_many_updates: {
     severity: 'hold',
     rule: 'G1',
     message:
-      'The import would replace "{field}" of {count} users (there are {active} active ones); more than {limit} needs an approval. Nothing was changed.',
+      'The import would replace "{field}" of {count} users (there are {active} active ones){earlier}; more than {limit} needs an approval. Nothing was changed.',
+  },
+  too_many_creations: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would create {count} users (there are {active} active ones){earlier}; more than {limit} needs an approval. Nothing was changed.',
+  },
+  too_many_reactivations: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would activate {count} deactivated users again (there are {active} active ones){earlier}; more than {limit} needs an approval. Nothing was changed.',
+  },
+  new_admins: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would make {count} users admins. Your organization requires an approval for each new admin (setting holdAdmins). Nothing was changed.',
+  },
+  owner_deactivated: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would deactivate the owner of your organization, which needs an approval. Nothing was changed.',
+  },
+  protected_deactivated: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would deactivate {count} users whom your organization protects (setting protected), which needs an approval. Nothing was changed.',
   },
 
   cell_count: {

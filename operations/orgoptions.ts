@@ -7,6 +7,7 @@ import { usersOrShare } from '../config/settings.js';
 import { isTimeOfDay } from '../config/timeofday.js';
 import { readShare, readSize, writeSize } from '../config/units.js';
 import type { OrgOptions } from '../db/control/importoptions.js';
+import { isEmail } from '../importer/read/normalize.js';
 import { readDays } from '../importer/schedule/cadence.js';
 import { parseSources } from '../keys/login/addresses.js';
 import { parseHours } from '../keys/login/hours.js';
@@ -18,6 +19,7 @@ import { oneOf, type SettingRow, wholeNumber } from './settingrow.js';
 export type OptionChange = { [name in keyof OrgOptions]?: OrgOptions[name] | null };
 
 const most = 999_999;
+const mostProtected = 100;
 
 /** Below this rate a single packet would wait for seconds. */
 const leastRate = 64 * 1024;
@@ -94,7 +96,8 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
   },
   maxAdminChanges: {
     group: 'Approval limits',
-    meaning: 'Hold a run for approval if it gives admin rights to, or takes them from, more users than this.',
+    meaning:
+      'Hold a run for approval if it gives admin rights to, or takes them from, more users than this. To deactivate an admin takes these rights away too.',
     takes: ['a whole number of 0 or more'],
     example: '3',
     default: { setting: 'maxAdminChanges' },
@@ -111,6 +114,46 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     default: { setting: 'maxUpdatedShare' },
     read: readShare,
     write: writeShare,
+  },
+  holdAdmins: {
+    group: 'Approval limits',
+    meaning:
+      'With always, hold every run that makes a user an admin, however few. With limit, maxAdminChanges decides. The first import is never held.',
+    ...oneOf('limit', 'always'),
+    default: 'limit',
+  },
+  maxCreations: {
+    group: 'Approval limits',
+    meaning:
+      'Hold a run for approval if it creates more users than this. A share counts the active users, and never holds a run of an organization with fewer than 500 active users. The first import is never held.',
+    takes: ['a number of users such as 200', 'a share of the active users such as 50%'],
+    example: '200',
+    default: { setting: 'maxCreations' },
+    read: (text) => (usersOrShare.test(text) ? text : null),
+    write: String,
+  },
+  maxReactivations: {
+    group: 'Approval limits',
+    meaning:
+      'Hold a run for approval if it activates more deactivated users again than this. A share counts the active users, and never holds a run of fewer than 20 re-activations.',
+    takes: ['a number of users such as 25', 'a share of the active users such as 20%'],
+    example: '40%',
+    default: { setting: 'maxReactivations' },
+    read: (text) => (usersOrShare.test(text) ? text : null),
+    write: String,
+  },
+  protected: {
+    group: 'Approval limits',
+    meaning:
+      'Email addresses of users whose deactivation always holds a run for approval, as that of the owner of the organization does.',
+    takes: ['at most 100 email addresses, separated by commas'],
+    example: 'ceo@acme.example,it@acme.example',
+    default: 'the owner only',
+    read: (text) => {
+      const addresses = text.split(',').map((address) => address.trim());
+      return addresses.length <= mostProtected && addresses.every(isEmail) ? addresses : null;
+    },
+    write: (addresses) => addresses.join(','),
   },
   expectFiles: {
     group: 'Alarms',

@@ -50,8 +50,8 @@ function describeChange(change: UserChange): string {
   return escapeControl(`${formatTime(change.at)}  ${what}  (${describeOrigin(change)})`);
 }
 
-function describeOrigin({ runId, file, line }: UserChange): string {
-  if (runId === null) return 'no run';
+function describeOrigin({ runId, file, line, field, after }: UserChange): string {
+  if (runId === null) return field === 'Status' && after === 'deactivated' ? 'scheduled deactivation' : 'no run';
   return [`run ${runId}`, file, line === null ? null : `line ${line}`].filter((part) => part !== null).join(', ');
 }
 

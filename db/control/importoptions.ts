@@ -11,6 +11,14 @@ export interface OrgOptions {
   maxAdminChanges?: number;
   /** Share of the active users, 0 to 1, whose email, manager or teams one run may change without an approval. */
   maxUpdatedShare?: number;
+  /** Users that one run may create without an approval: `200`, or a share of the active users, `50%`. */
+  maxCreations?: string;
+  /** Deactivated users that one run may activate again without an approval, in the same forms. */
+  maxReactivations?: string;
+  /** `always`: a run that makes any user an admin needs an approval; without it `maxAdminChanges` decides. */
+  holdAdmins?: 'limit' | 'always';
+  /** Addresses of users beside the owner whose deactivation always needs an approval. */
+  protected?: string[];
   /** Logged-in connections at once; without it the setting `maxConnectionsPerOrg`. */
   maxConnections?: number;
   /** SFTP sessions at once; without it the setting `maxSessionsPerOrg`. */

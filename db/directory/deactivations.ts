@@ -11,8 +11,15 @@ export async function nextDeactivation(db: Db): Promise<number | null> {
   return row?.at ?? null;
 }
 
-/** Deactivates everyone who is due, with a record of each; how many, by organization. Safe to be called by several nodes. */
-export async function deactivateDue(db: Db, now: number): Promise<Map<string, number>> {
+/**
+ * Deactivates everyone who is due, with a record of each; how many, by organization. Safe to be called by several nodes.
+ * @param audit records a batch, with the ids of the users, right before it is committed; it is called again where the commit fails.
+ */
+export async function deactivateDue(
+  db: Db,
+  now: number,
+  audit: (org: string, users: number[]) => Promise<void> = async () => {},
+): Promise<Map<string, number>> {
   const done = new Map<string, number>();
   for (;;) {
     const due = await db
@@ -24,12 +31,18 @@ export async function deactivateDue(db: Db, now: number): Promise<Map<string, nu
     if (due.length === 0) return done;
     for (const org of new Set(due.map((user) => user.org_id as string))) {
       const ids = due.filter((user) => user.org_id === org).map((user) => user.id as number);
-      done.set(org, (done.get(org) ?? 0) + (await deactivate(db, org, ids, now)));
+      done.set(org, (done.get(org) ?? 0) + (await deactivate(db, org, ids, now, audit)));
     }
   }
 }
 
-async function deactivate(db: Db, org: string, ids: number[], now: number): Promise<number> {
+async function deactivate(
+  db: Db,
+  org: string,
+  ids: number[],
+  now: number,
+  audit: (org: string, users: number[]) => Promise<void>,
+): Promise<number> {
   return db.transact(async (tx) => {
     // No row of a file says whether a scheduled deactivation has taken place.
     await carryKnownRows(tx, org, (await bumpVersion(tx, org)) - 1);
@@ -61,6 +74,7 @@ async function deactivate(db: Db, org: string, ids: number[], now: number): Prom
       at: now,
     }));
     if (changes.length > 0) await tx.batchInsert('changes', changes, 90);
+    if (active.length > 0) await audit(org, active);
     return active.length;
   });
 }

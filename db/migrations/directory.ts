@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { changesAt } from './changes.js';
 import { fieldChoices } from './fields.js';
 import { addFormerEmails } from './former.js';
+import { addGuardCounts } from './guardcounts.js';
 import { knownRows } from './known.js';
 import type { Migration } from './migrate.js';
 import { addRules } from './rules.js';
@@ -16,6 +17,8 @@ export const directoryMigrations: readonly Migration[] = [
   changesAt,
 
   knownRows,
+
+  { name: '030_guard_counts', up: addGuardCounts },
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */

@@ -36,7 +36,7 @@ export async function planHeld<T>(
       use({
         stage,
         files: sources.map(({ name }) => name),
-        isAsCounted: (await digestPlan(stage, moment)) === digest,
+        isAsCounted: (await digestPlan(stage, org, deps.settings, moment)) === digest,
       }),
     today,
   );

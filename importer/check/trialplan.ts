@@ -54,7 +54,7 @@ export async function planTrial<T>(
       { settings, stage, org, today, now: moment, ...known, reportProgress: tell },
       sources,
     );
-    const hold = await guardPlan(stage, org, settings);
+    const { reasons: hold } = await guardPlan(stage, org, settings, moment);
     await indexIssues(stage);
     return use({ stage, planned, hold, moment, today });
   });

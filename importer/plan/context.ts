@@ -33,13 +33,13 @@ export function contextOf(org: Org, file: number, today: string, now: number): P
 export interface Finding {
   line: number;
   value: string;
-  /** Related lines, `namedLines` at most. */
+  /** Related lines, of a ring all of them. */
   others: number[];
 }
 
 export type RowTable = 'user_rows' | 'team_rows';
 
-/** The most related lines that a finding names. */
+/** The most related lines that a message names; it says how many others there are. */
 export const namedLines = 5;
 const dayMs = 86_400_000;
 
@@ -53,8 +53,10 @@ export function isOwnIn(alias: string): string {
   return `${alias}.is_new = 1 AND ${alias}.is_stub = 0 AND ${alias}.file = :file`;
 }
 
-/** `line 3`, or `lines 3, 5 and 8`. */
+/** `line 3`, `lines 3, 5 and 8`, or `lines 2, 3, 5, 8, 9 and 40 more`. */
 export function nameLines(lines: readonly number[]): string {
   if (lines.length === 1) return `line ${lines[0]}`;
-  return `lines ${lines.slice(0, -1).join(', ')} and ${lines[lines.length - 1]}`;
+  const shown = lines.length > namedLines ? namedLines : lines.length - 1;
+  const last = lines.length > namedLines ? `${lines.length - namedLines} more` : lines[shown];
+  return `lines ${lines.slice(0, shown).join(', ')} and ${last}`;
 }

@@ -3,8 +3,10 @@
  * values that depend on the moment (the time of a deactivation in 24 hours) are left out.
  */
 import { createHash, type Hash } from 'node:crypto';
+import type { Org } from '../../db/control/orgs.js';
 import type { Stage } from '../../db/stage.js';
 import { createAs, createIndex, rows } from '../../db/stagesql.js';
+import { type GuardLimits, limitsOf } from './guard.js';
 
 const pageRows = 5000;
 const dayMs = 86_400_000;
@@ -35,9 +37,18 @@ const parts: readonly { table: string; columns: string; order: string; where?: s
   },
 ];
 
-/** Reads the whole plan: for held runs only. @param now the moment of the plan (ms). */
-export async function digestPlan(stage: Stage, now: number): Promise<string> {
+/**
+ * Reads the whole plan: for held runs only. The owner, the active admins and the limits are part of the digest, so that an
+ * approval is void when they change. @param now the moment of the plan (ms).
+ */
+export async function digestPlan(stage: Stage, org: Org, settings: GuardLimits, now: number): Promise<string> {
   const hash = createHash('sha256');
+  const admins = await rows<{ id: number }>(
+    stage,
+    "SELECT id FROM users WHERE org_id = :org AND is_admin = 1 AND status = 'active' ORDER BY id",
+    { org: org.id },
+  );
+  hash.update(`${JSON.stringify([org.ownerEmail, admins.map(({ id }) => id), limitsOf(org, settings)])}\n`);
   const fields = await rows<{ id: string; label: string }>(stage, `SELECT id, label FROM ${stage.prefix}.fields`);
   const labels = new Map(fields.map(({ id, label }) => [id, label]));
   for (const [place, part] of parts.entries()) {

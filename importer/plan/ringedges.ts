@@ -1,7 +1,7 @@
 /** Reads the edges that a file changes out of the stage, and drops each edge that closes a ring (rules U9, T3). */
 import type { Stage } from '../../db/stage.js';
 import { createAs, createIndex, insertRows, rows, run } from '../../db/stagesql.js';
-import { type Finding, namedLines, type PlanContext } from './context.js';
+import type { Finding, PlanContext } from './context.js';
 import { type Edges, findRings, type Ring } from './ringsearch.js';
 
 /** The SQL that finds and drops the edges of one relation (managers, or parent teams). */
@@ -84,10 +84,7 @@ async function describeRings(stage: Stage, rings: readonly Ring[]): Promise<Find
   return rings.map(({ line, members, lines }) => ({
     line,
     value: members.map((member) => keys.get(member)).join(' → '),
-    others: lines
-      .filter((other) => other !== line)
-      .sort((a, b) => a - b)
-      .slice(0, namedLines),
+    others: lines.filter((other) => other !== line).sort((a, b) => a - b),
   }));
 }
 

@@ -1,5 +1,6 @@
 /** Applies a plan in one transaction of the directory, which also records the run and its uploads as applied. */
 import type { Queryable } from '../../db/connection.js';
+import { addCounted, type Counted } from '../../db/directory/guardcounts.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
 import type { Stage } from '../../db/stage.js';
@@ -11,6 +12,8 @@ export interface Application {
   uploads: readonly { file: number; uploadId: number | null }[];
   /** The organization's version that the plan was made on. */
   version: number;
+  /** The users that the guard counts for the next hours (rule G1); null: none. */
+  counted: Counted | null;
   /** Milliseconds since 1970. */
   now: number;
   /** Everything that settling the run needs, stored as JSON; `findApplied` returns it after a crash. */
@@ -35,6 +38,8 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     await claimVersion(tx, application);
     await recordApplication(tx, application);
     await recordKnown(tx, application);
+    const { org, runId, now, counted } = application;
+    if (counted !== null) await addCounted(tx, org, runId, now, counted);
     const step = (sql: string) =>
       tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
     await numberNew(stage, step);

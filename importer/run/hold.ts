@@ -1,6 +1,7 @@
 /** Holds a run whose plan exceeds the guard's limits until an operator approves exactly that plan (rule G1). */
 import { putAside } from '../../db/control/holds.js';
 import type { Run } from '../../db/control/runs.js';
+import type { Counted } from '../../db/directory/guardcounts.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { digestPlan } from '../plan/digest.js';
 import { guardPlan } from '../plan/guard.js';
@@ -9,27 +10,32 @@ import { type PlannedRun, writeHeldReports } from '../report/runreports.js';
 import type { HoldReason, RunSummary } from '../types.js';
 import type { RunDeps } from './deps.js';
 
-/** null: the plan may be applied. A summary that is null: another importer has taken the run over. */
-export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ summary: RunSummary | null } | null> {
+/** A plan that may be applied, with the numbers that later imports count; null: an operator approved it, or it can harm nothing. */
+interface Passed {
+  counted: Counted | null;
+}
+
+/** `held` null: another importer has taken the run over. */
+export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ held: RunSummary | null } | Passed> {
   const { paths, control, settings, logger, now } = deps;
-  const reasons = await guardPlan(plan.stage, plan.org, settings);
-  if (reasons.length === 0) return null;
+  const { reasons, weight } = await guardPlan(plan.stage, plan.org, settings, now());
+  if (reasons.length === 0) return { counted: weight };
   plan.tell({ phase: 'planning', file: null, rows: 0 });
-  const digest = await digestPlan(plan.stage, plan.moment);
-  if (isApproved(plan.run, digest, now())) return null;
-  const summary = await sealAndCommit({
+  const digest = await digestPlan(plan.stage, plan.org, settings, plan.moment);
+  if (isApproved(plan.run, digest, now())) return { counted: null };
+  const held = await sealAndCommit({
     ...{ paths, logger },
     isNamed: isInControl(control),
     seal: async (keep) => {
       await addHoldReasons(plan, reasons);
       return writeHeldReports(deps, plan, reasons, keep);
     },
-    commit: async (held) => {
+    commit: async (reports) => {
       const hold = { at: now(), today: plan.today, digest };
-      return (await putAside(control, plan.run, hold, held)) ? held.summary : null;
+      return (await putAside(control, plan.run, hold, reports)) ? reports.summary : null;
     },
   });
-  return { summary };
+  return { held };
 }
 
 /** An approval is for exactly the plan that was counted, and for a limited time. */

@@ -9,7 +9,7 @@ import { type Application, applyPlan, findApplied } from './apply.js';
 import type { RunDeps } from './deps.js';
 import { type SealedSettlement, sealSettlement } from './sealedsettlement.js';
 
-export interface ReportedPlan extends Pick<Application, 'uploads' | 'version'> {
+export interface ReportedPlan extends Pick<Application, 'uploads' | 'version' | 'counted'> {
   run: Run;
   org: Org;
   stage: Stage;
@@ -28,7 +28,7 @@ export interface ReportedPlan extends Pick<Application, 'uploads' | 'version'> {
  */
 export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promise<Settlement> {
   const { directory, paths, logger, onStep } = deps;
-  const { run, org, stage, uploads, version, moment } = plan;
+  const { run, org, stage, uploads, version, moment, counted } = plan;
   return sealAndCommit({
     ...{ paths, logger },
     isNamed: async (id) => {
@@ -42,7 +42,7 @@ export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promi
       return { settlement, outcome: await sealSettlement(org.recipient, settlement) };
     },
     commit: async ({ settlement, outcome }) => {
-      const application = { org: org.id, runId: run.id, uploads, version, now: moment, outcome };
+      const application = { org: org.id, runId: run.id, uploads, version, counted, now: moment, outcome };
       await applyPlan(stage, { ...application, known: plan.known() });
       await onStep?.('applied');
       return settlement;

@@ -115,14 +115,14 @@ async function planAndApply(
   );
   await onStep?.('planned');
   const plan: PlannedRun = { run, org, sources, planned, stage, today: input.today, moment, tell };
-  const held = await holdPlan(deps, plan);
-  if (held !== null) return { held: held.summary };
+  const guarded = await holdPlan(deps, plan);
+  if ('held' in guarded) return guarded;
 
   const uploads = sources.flatMap(({ upload }, file) =>
     planned[file]!.refusal === null ? [{ file, uploadId: upload.id }] : [],
   );
   return applyWithReports(deps, {
-    ...{ run, org, stage, uploads, version, moment, tell },
+    ...{ run, org, stage, uploads, version, moment, tell, counted: guarded.counted },
     known: () => keepKnown(input),
     write: (keep) => writeRunReports(deps, plan, keep),
   });

@@ -54,6 +54,7 @@ export async function undoRun(
   return applyWithReports(deps, {
     ...{ run, org, stage, version, moment, tell },
     uploads: [{ file: 0, uploadId: null }],
+    counted: null,
     known: () => null,
     write: (keep) => writeUndoReports(deps, { run, org, today, moment }, stage, outcome, keep),
   });

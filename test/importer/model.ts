@@ -48,6 +48,7 @@ export interface ModelCounts {
 export interface ModelWeight {
   deactivations: number;
   adminChanges: number;
+  owners: number;
 }
 
 export interface ModelOutcome {
@@ -120,16 +121,24 @@ export class Model {
   weigh(files: readonly ModelFile[], now: number): ModelWeight {
     const after = this.copy();
     const known = new Map([...after.users.values()].map((user) => [user, { ...user }]));
+    const owners = [after.users.get(keyOf(this.owner)), after.former.get(keyOf(this.owner))];
     after.import(files, now);
-    if (known.size < 2) return { deactivations: 0, adminChanges: 0 };
+    if (known.size < 2) return { deactivations: 0, adminChanges: 0, owners: 0 };
     const isSooner = (one: number | null, other: number | null) => one !== null && (other === null || one < other);
     const pairs = [...after.users.values()].map((user) => ({ user, was: known.get(user) }));
+    const leavers = pairs.filter(
+      ({ user, was }) =>
+        was?.status === 'active' && (user.status === 'deactivated' || isSooner(user.deactivateAt, was.deactivateAt)),
+    );
+    const returned = pairs.filter(({ user, was }) => was?.status === 'deactivated' && user.status === 'active');
     return {
-      deactivations: pairs.filter(
-        ({ user, was }) =>
-          was?.status === 'active' && (user.status === 'deactivated' || isSooner(user.deactivateAt, was.deactivateAt)),
+      deactivations: leavers.length,
+      adminChanges: pairs.filter(
+        (pair) =>
+          pair.user.isAdmin !== (pair.was?.isAdmin ?? false) ||
+          (pair.user.isAdmin && (leavers.includes(pair) || returned.includes(pair))),
       ).length,
-      adminChanges: pairs.filter(({ user, was }) => user.isAdmin !== (was?.isAdmin ?? false)).length,
+      owners: leavers.filter(({ user }) => owners.includes(user)).length,
     };
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
 import { lockEntry } from '../../../db/control/entries.js';
+import { updateOrg } from '../../../db/control/orgs.js';
 import { claimRun, findRun, openManualRun, openSlotRun, type Run } from '../../../db/control/runs.js';
 import { bumpVersion } from '../../../db/directory/directory.js';
 import { judge } from '../../../importer/plan/guard.js';
@@ -14,8 +15,14 @@ import { removeFile, renamePath } from '../../../intake/treechanges.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases, shareDatabases } from '../../support/databases.js';
 
-const dayMs = 86_400_000;
-const limits = { maxDeactivations: '10%', maxAdminChanges: 10, maxUpdatedShare: 0.5 };
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+const limits = {
+  ...{ maxDeactivations: '10%', maxAdminChanges: 10, maxUpdatedShare: 0.5 },
+  ...{ maxCreations: '50%', maxReactivations: '20%' },
+};
+const none = { deactivations: 0, adminChanges: 0, creations: 0, reactivations: 0, updates: {} };
+const noWeight = { ...none, newAdmins: 0, owners: 0, protected: 0, active: 0, earlier: none };
 const sender = { keyFingerprint: null, address: null, client: null };
 const word = { by: 'operator:test', note: 'the Berlin office closes' };
 
@@ -39,30 +46,81 @@ const weights: { title: string; weight: Partial<Parameters<typeof judge>[0]>; li
   },
   { title: 'ten admins', weight: { active: 100, adminChanges: 10 }, codes: [] },
   { title: 'eleven admins', weight: { active: 100, adminChanges: 11 }, codes: ['too_many_admin_changes'] },
-  { title: 'half of the managers', weight: { active: 100, updates: new Map([['Manager Email', 50]]) }, codes: [] },
+  { title: 'half of the managers', weight: { active: 100, updates: { 'Manager Email': 50 } }, codes: [] },
   {
     title: 'more than half of the managers, and of the teams',
     weight: {
       active: 100,
-      updates: new Map([
-        ['Manager Email', 51],
-        ['Teams', 60],
-      ]),
+      updates: { 'Manager Email': 51, Teams: 60 },
     },
     codes: ['too_many_updates', 'too_many_updates'],
   },
   {
     title: 'all managers of nineteen users',
-    weight: { active: 19, updates: new Map([['Manager Email', 19]]) },
+    weight: { active: 19, updates: { 'Manager Email': 19 } },
+    codes: [],
+  },
+  { title: 'the owner', weight: { active: 1000, deactivations: 1, owners: 1 }, codes: ['owner_deactivated'] },
+  {
+    title: 'a protected user',
+    weight: { active: 1000, deactivations: 1, protected: 1 },
+    codes: ['protected_deactivated'],
+  },
+  { title: 'a roll-out after a pilot', weight: { active: 499, creations: 40_000 }, codes: [] },
+  { title: 'a yearly intake', weight: { active: 1000, creations: 500, reactivations: 200 }, codes: [] },
+  { title: 'the company twice', weight: { active: 500, creations: 251 }, codes: ['too_many_creations'] },
+  {
+    title: 'more creations than a number',
+    weight: { active: 9, creations: 3 },
+    limits: { maxCreations: '2' },
+    codes: ['too_many_creations'],
+  },
+  { title: 'nineteen re-activations', weight: { active: 19, reactivations: 19 }, codes: [] },
+  { title: 'twenty re-activations', weight: { active: 99, reactivations: 20 }, codes: ['too_many_reactivations'] },
+  { title: 'one new admin', weight: { active: 9, adminChanges: 1, newAdmins: 1 }, codes: [] },
+  {
+    title: 'one new admin, each of whom is confirmed',
+    weight: { active: 9, adminChanges: 1, newAdmins: 1 },
+    limits: { holdAdmins: 'always' },
+    codes: ['new_admins'],
+  },
+  {
+    title: 'one admin less, where new ones are confirmed',
+    weight: { active: 9, adminChanges: 1 },
+    limits: { holdAdmins: 'always' },
+    codes: [],
+  },
+  {
+    title: 'few of each after many in the last hours',
+    weight: {
+      ...{ active: 1000, deactivations: 1, adminChanges: 1, creations: 1, reactivations: 1, updates: { Teams: 1 } },
+      earlier: { deactivations: 111, adminChanges: 10, creations: 500, reactivations: 200, updates: { Teams: 500 } },
+    },
+    codes: [
+      ...['too_many_deactivations', 'too_many_admin_changes', 'too_many_creations', 'too_many_reactivations'],
+      'too_many_updates',
+    ],
+  },
+  {
+    title: 'nothing after too many in the last hours',
+    weight: {
+      active: 1000,
+      earlier: { deactivations: 999, adminChanges: 99, creations: 999, reactivations: 999, updates: { Teams: 999 } },
+    },
+    codes: [],
+  },
+  {
+    title: 'the rest of all, where all may go',
+    weight: { active: 40, deactivations: 40, earlier: { ...none, deactivations: 60 } },
+    limits: { maxDeactivations: '100%' },
     codes: [],
   },
 ];
 
 for (const { title, weight, codes, ...one } of weights) {
   test(`G1 ${title}`, () => {
-    const whole = { deactivations: 0, adminChanges: 0, updates: new Map(), active: 0, ...weight };
     assert.deepEqual(
-      judge(whole, { ...limits, ...one.limits }).map(({ code }) => code),
+      judge({ ...noWeight, ...weight }, { ...limits, ...one.limits }).map(({ code }) => code),
       codes,
     );
   });
@@ -252,6 +310,88 @@ onBothDatabases('guard', (open) => {
     assert.equal(users[names[0]!]!.deactivate_at, acme.clock + dayMs);
     assert.equal((users['new@acme.test']!.custom as Record<string, string>).Office, 'Berlin 20');
   });
+
+  test('G1a a deactivated admin, the owner and protected users are held for', async () => {
+    const acme = await Company.join(databases(), {
+      id: `acme-${companies++}`,
+      ownerEmail: 'owner@acme.test',
+      options: { maxAdminChanges: 1, protected: ['U9@acme.test'] },
+    });
+    await acme.import({ 'a.csv': csv('User Email,Is Org Admin', ...names.map((name) => `${name},Yes`)) });
+    const codesOf = async (...rows: string[]) => {
+      const held = await acme.import({ 'b.csv': csv('User Email,Deactivation Date', ...rows) });
+      if (held.state === 'held') await rejectRun(acme.deps, await runOf(acme, held.run), word);
+      return held.hold.map(({ code, count }) => `${code} ${count}`);
+    };
+    const [one, other] = names.map((name) => `${name},2026-03-10`);
+    assert.deepEqual(await codesOf(one!, other!), ['too_many_admin_changes 2']);
+    assert.deepEqual(await codesOf('owner@acme.test,2026-03-20'), ['owner_deactivated 1']);
+    assert.deepEqual(await codesOf('u9@acme.test,2026-03-20'), ['protected_deactivated 1']);
+    assert.equal(await statuses(acme), 0);
+    assert.deepEqual(await codesOf(one!), []);
+  });
+
+  test('G1a re-activations and new admins have limits, but not at the first import', async () => {
+    const acme = await Company.join(databases(), {
+      id: `acme-${companies++}`,
+      ownerEmail: 'owner@acme.test',
+      options: { maxReactivations: '1', maxCreations: '1', holdAdmins: 'always' },
+    });
+    const header = 'User Email,Is Org Admin,Deactivation Date';
+    const first = names.map((name, n) => `${name},${n === 0 ? 'Yes' : 'No'},${n < 2 ? '2026-03-01' : ''}`);
+    assert.equal((await acme.import({ 'a.csv': csv(header, ...first) })).state, 'applied');
+    const back = names.slice(0, 2).map((name) => `${name},No,2026-04-01`);
+    const held = await acme.import({ 'b.csv': csv(header, ...back, 'x@acme.test,Yes,', 'y@acme.test,No,') });
+    assert.deepEqual(
+      held.hold.map(({ code, count }) => `${code} ${count}`),
+      ['new_admins 1', 'too_many_creations 2', 'too_many_reactivations 2'],
+    );
+  });
+
+  test('G1a limits hold for the imports of 20 hours together, without those that an operator approved', async () => {
+    const acme = await found();
+    const leaver = (n: number) =>
+      csv('User Email,Deactivation Date', ...names.slice(n, n + 2).map((u) => `${u},2026-03-10`));
+    assert.equal((await acme.import({ 'a.csv': leaver(0) })).state, 'applied');
+    acme.clock += 10 * hourMs;
+    assert.equal((await acme.import({ 'b.csv': leaver(2) })).state, 'applied');
+    acme.clock += 10 * hourMs - 1;
+    const held = await acme.import({ 'c.csv': leaver(4) });
+    assert.equal(held.state, 'held');
+    assert.match(held.hold[0]!.message, /deactivate 2 of 17 active users, after 4 in the last 20 hours; more than 10%/);
+    assert.equal((await approve(acme, held.run)).state, 'done');
+    acme.clock += 1;
+    assert.equal((await acme.import({ 'd.csv': leaver(6) })).state, 'applied');
+  });
+
+  const basis: { title: string; change: (acme: Company) => Promise<unknown> }[] = [
+    {
+      title: 'the limits',
+      change: (acme) => updateOrg(acme.deps.control.write, acme.org.id, { options: { maxDeactivations: '5' } }),
+    },
+    {
+      title: 'the owner',
+      change: (acme) => updateOrg(acme.deps.control.write, acme.org.id, { ownerEmail: names[19]! }),
+    },
+    {
+      title: 'the admins',
+      change: (acme) =>
+        acme.deps.directory.transact(async (tx) => {
+          await bumpVersion(tx, acme.org.id);
+          await tx('users').where({ org_id: acme.org.id, email_key: names[19] }).update({ is_admin: 1 });
+        }),
+    },
+  ];
+  for (const { title, change } of basis) {
+    test(`G1a an approval is void when ${title} changed since`, async () => {
+      const acme = await found();
+      const held = await acme.import({ 'users.csv': leavers(6) });
+      await change(acme);
+      const again = await approve(acme, held.run);
+      assert.deepEqual([again.state, again.approval, await statuses(acme)], ['held', null, 0]);
+      assert.equal((await approve(acme, held.run)).state, 'done');
+    });
+  }
 
   test('G1 an approval expires', async () => {
     const acme = await found();

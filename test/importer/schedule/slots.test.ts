@@ -1,6 +1,7 @@
 /** Slots and scheduled deactivations: opened once, caught up once, at their time, also after a restart. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { listAudit } from '../../../db/control/audit.js';
 import { overtakeHeld } from '../../../db/control/holds.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { listRuns, openManualRun, openUndoRun } from '../../../db/control/runs.js';
@@ -155,14 +156,14 @@ onBothDatabases('slots', (open) => {
 
   test('U12 a scheduled deactivation happens at its time, also when nothing ran then, and is recorded', async (t) => {
     const acme = await Company.open(open, t);
-    const { directory, logger } = acme.deps;
+    const { control, directory, logger } = acme.deps;
     await acme.import({
       'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12', 'bob@acme.test,2026-03-20'),
     });
     assert.equal(await nextDeactivation(directory), Date.UTC(2026, 2, 11, 23));
 
     const run = async () => {
-      const running = startDeactivations({ directory, logger, now: () => acme.clock });
+      const running = startDeactivations({ control, directory, logger, now: () => acme.clock });
       await running.stop();
     };
     acme.clock = Date.UTC(2026, 2, 11, 22, 59);
@@ -182,6 +183,13 @@ onBothDatabases('slots', (open) => {
     assert.deepEqual(changes, [
       { before: 'active', after: 'deactivated', entity_id: String(users['ann@acme.test']!.id), at: acme.clock },
     ]);
+    const audit = await listAudit(control.read, acme.org.id);
+    assert.deepEqual(
+      audit
+        .filter(({ action }) => action === 'users.deactivated')
+        .map(({ at, actor, detail }) => ({ at, actor, detail })),
+      [{ at: acme.clock, actor: 'system', detail: { users: [users['ann@acme.test']!.id] } }],
+    );
     // The same file again says nothing new.
     acme.clock = importMoment + 10 * dayMs;
     const again = await acme.import({ 'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12') });

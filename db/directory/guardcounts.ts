@@ -1,0 +1,53 @@
+/** The users whom the last imports of an organization changed without an approval: the guard counts them for 20 hours (rule G1). */
+import type { Queryable } from '../connection.js';
+
+/** Numbers of users, which the guard has limits for. */
+export interface Counted {
+  /** Active users who are deactivated, or sooner than they were scheduled to be. */
+  deactivations: number;
+  /** Users who become admins, or are no longer active admins. */
+  adminChanges: number;
+  creations: number;
+  reactivations: number;
+  /** Users whose value of a field is replaced, by the field's label. */
+  updates: Readonly<Record<string, number>>;
+}
+
+/** A day with four hours to spare, so that the import of each day is counted alone even when one is late. */
+export const memoryHours = 20;
+const memoryMs = memoryHours * 3_600_000;
+
+/** The sums of the organization's imports in the 20 hours before `now` (ms). */
+export async function readCounted(db: Queryable, org: string, now: number): Promise<Counted> {
+  const rows = await db('guard_counts')
+    .where({ org_id: org })
+    .where('at', '>', now - memoryMs)
+    .select('counts');
+  return rows.map((row): Counted => JSON.parse(row.counts)).reduce(add, none);
+}
+
+/** Joins the caller's transaction, and forgets what is older than 20 hours. */
+export async function addCounted(tx: Queryable, org: string, runId: number, now: number, counted: Counted) {
+  await tx('guard_counts')
+    .where({ org_id: org })
+    .where('at', '<=', now - memoryMs)
+    .delete();
+  const { deactivations, adminChanges, creations, reactivations, updates } = counted;
+  const counts = JSON.stringify({ deactivations, adminChanges, creations, reactivations, updates });
+  await tx('guard_counts').insert({ run_id: runId, org_id: org, at: now, counts });
+}
+
+const none: Counted = { deactivations: 0, adminChanges: 0, creations: 0, reactivations: 0, updates: {} };
+
+function add(one: Counted, other: Counted): Counted {
+  const labels = [...new Set([...Object.keys(one.updates), ...Object.keys(other.updates)])];
+  return {
+    deactivations: one.deactivations + other.deactivations,
+    adminChanges: one.adminChanges + other.adminChanges,
+    creations: one.creations + other.creations,
+    reactivations: one.reactivations + other.reactivations,
+    updates: Object.fromEntries(
+      labels.map((label) => [label, (one.updates[label] ?? 0) + (other.updates[label] ?? 0)]),
+    ),
+  };
+}
