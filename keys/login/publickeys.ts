@@ -4,6 +4,7 @@ import { KeyError } from '../error.js';
 import { typeOf, WireReader } from '../wire.js';
 import { fingerprintOf } from './fingerprint.js';
 import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
+import { beginsPublicPem, readPublicPem } from './pem.js';
 import { isPuttyFile, readPublicPart } from './putty.js';
 import { importKey, leastRsaBits } from './verify.js';
 
@@ -50,7 +51,7 @@ const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reaso
   {
     pattern: /^-----BEGIN /,
     code: 'malformed',
-    reason: 'this is a PEM file; convert it with: ssh-keygen -i -m PKCS8 -f FILE',
+    reason: 'this PEM file is no public key and no certificate; ask for the public key',
   },
   {
     pattern: /-cert-v0[01]@openssh\.com[ \t]/,
@@ -65,8 +66,8 @@ const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reaso
 ];
 
 /**
- * Reads a file of public keys: OpenSSH lines (blank lines and # comments between them, options before the keys), or
- * RFC 4716 blocks, which PuTTY writes too.
+ * Reads a file of public keys: OpenSSH lines (blank lines and # comments between them, options before the keys),
+ * RFC 4716 blocks, which PuTTY writes too, or PEM blocks of public keys and X.509 certificates.
  * @throws KeyError that names the line and the reason: `malformed` or `refused`.
  */
 export function parsePublicKeys(
@@ -84,6 +85,13 @@ export function parsePublicKeys(
       const end = lines.findIndex((other, at) => at > index && other.trim() === '---- END SSH2 PUBLIC KEY ----');
       if (end === -1) throw new KeyError('malformed', `line ${number}: the key begins here and never ends`);
       keys.push(parseBlock(lines.slice(index + 1, end), number));
+      index = end;
+    } else if (beginsPublicPem(line)) {
+      const end = lines.findIndex((other, at) => at > index && other.trim().startsWith('-----END '));
+      if (end === -1) throw new KeyError('malformed', `line ${number}: the key begins here and never ends`);
+      const block = lines.slice(index, end + 1).map((one) => one.trim());
+      const { algorithm, wire } = at(number, () => readPublicPem(block.join('\n')));
+      keys.push({ ...parseWire(algorithm, wire.toString('base64'), '', number), terms: noTerms });
       index = end;
     } else {
       keys.push(parseLine(line, number, timeZone));

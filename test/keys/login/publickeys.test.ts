@@ -1,6 +1,7 @@
 /** Public key files as customers send them, and the ones that are refused. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -14,6 +15,62 @@ const ed25519 = { private: pair.private, public: `${pair.public.trim()} hr@acme`
 const ecdsa = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 521 });
 const rsa = ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 });
 const [type = '', base64 = ''] = ed25519.public.split(' ');
+
+function pemOf(type: string, options: object = {}): string {
+  const { publicKey } = (generateKeyPairSync as (type: string, options: object) => { publicKey: KeyObject })(
+    type,
+    options,
+  );
+  return publicKey.export({ type: 'spki', format: 'pem' }).toString();
+}
+
+test('PEM: PKCS#1 and SubjectPublicKeyInfo, with CRLF and several in a file', { skip: !hasKeygen() }, (t) => {
+  const folder = temporaryFolder(t);
+  const kinds: [string[], string[]][] = [
+    [
+      ['-t', 'rsa', '-b', '2048'],
+      ['PEM', 'PKCS8'],
+    ],
+    [['-t', 'ecdsa', '-b', '256'], ['PKCS8']],
+    [['-t', 'ecdsa', '-b', '384'], ['PKCS8']],
+    [['-t', 'ecdsa', '-b', '521'], ['PKCS8']],
+  ];
+  for (const [options, formats] of kinds) {
+    const file = join(folder, options.join(''));
+    execFileSync('ssh-keygen', ['-q', '-N', '', '-f', file, ...options]);
+    const [wanted] = parsePublicKeys(readFileSync(`${file}.pub`, 'utf8'));
+    for (const format of formats) {
+      const pem = execFileSync('ssh-keygen', ['-e', '-m', format, '-f', `${file}.pub`], { encoding: 'utf8' });
+      for (const text of [pem, pem.replaceAll('\n', '\r\n'), `\uFEFF\n${pem}`])
+        assert.deepEqual(
+          parsePublicKeys(text).map((key) => [key.publicKey, key.bits]),
+          [[wanted?.publicKey, wanted?.bits]],
+        );
+      assert.equal(parsePublicKeys(`${pem}\n${ed25519.public}\n`).length, 2);
+    }
+  }
+  const [edKey] = parsePublicKeys(pemOf('ed25519'));
+  assert.deepEqual([edKey?.algorithm, edKey?.bits], ['ssh-ed25519', 256]);
+});
+
+const hasOpenssl = spawnSync('openssl', ['version']).error === undefined;
+
+test('an X.509 certificate gives the key in it', { skip: !hasOpenssl || !hasKeygen() }, (t) => {
+  const folder = temporaryFolder(t);
+  const [keyFile, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const subject = ['-subj', '/CN=hr.acme.test', '-days', '1', '-nodes', '-keyout', keyFile, '-out', certificate];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', ...subject], { stdio: 'ignore' });
+  const wanted = execFileSync('ssh-keygen', ['-y', '-f', keyFile], { encoding: 'utf8' }).split(' ')[1]!.trim();
+  assert.equal(parsePublicKeys(readFileSync(certificate, 'utf8'))[0]?.publicKey, wanted);
+  assert.throws(() => parsePublicKeys(readFileSync(keyFile, 'utf8')), { message: /this is a private key/ });
+  assert.throws(() => parsePublicKeys(readFileSync(certificate, 'utf8') + readFileSync(keyFile, 'utf8')), {
+    message: /this is a private key/,
+  });
+});
+
+function hasKeygen(): boolean {
+  return spawnSync('ssh-keygen', ['-?']).error === undefined;
+}
 
 test('one line, several lines, comments, blank lines, CRLF and a byte order mark', () => {
   const text = `\uFEFF# of the HR system\r\n\r\n${ed25519.public}\r\n  ${ecdsa.public} \n${rsa.public}`;
@@ -35,7 +92,20 @@ const refused: Record<string, [text: string, reason: RegExp]> = {
   nothing: ['\n# only a comment\n', /there is no public key/],
   'a private key': [ed25519.private, /line 1: this is a private key.*consider it exposed/],
   "PuTTY's private key": ['PuTTY-User-Key-File-3: ssh-ed25519', /line 1: this is a private key.*--public-part/],
-  'a PEM public key': ['-----BEGIN PUBLIC KEY-----\nMIIB', /line 1: this is a PEM file; convert it/],
+  'a PEM public key without its end': [
+    '-----BEGIN PUBLIC KEY-----\nMIIB',
+    /line 1: the key begins here and never ends/,
+  ],
+  'a cut PEM public key': [
+    '-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----',
+    /line 1: the key is cut short/,
+  ],
+  'a request for a certificate': [
+    '-----BEGIN CERTIFICATE REQUEST-----\nMIIB',
+    /line 1: this PEM file is no public key/,
+  ],
+  'a key of another kind in PEM': [pemOf('x25519'), /line 1: this kind of key is not supported/],
+  'a short RSA key in PEM': [pemOf('rsa', { modulusLength: 1024 }), /line 1: RSA keys need 2048 bits/],
   'a DSA key': ['ssh-dss AAAAB3NzaC1kc3MAAACBAP', /line 1: DSA keys are outdated/],
   'a short RSA key': [
     `# old\n${ssh2.utils.generateKeyPairSync('rsa', { bits: 1024 }).public}`,
@@ -96,9 +166,7 @@ test("PuTTY's private key gives its public part when it is asked for", () => {
   assert.throws(() => parsePublicKeys(lines.join('\n'), { publicPart: true }), { message: /has no public part/ });
 });
 
-const hasSshKeygen = spawnSync('ssh-keygen', ['-?']).error === undefined;
-
-test('ssh-keygen prints the same fingerprints, and its RFC 4716 files are read', { skip: !hasSshKeygen }, (t) => {
+test('ssh-keygen prints the same fingerprints, and its RFC 4716 files are read', { skip: !hasKeygen() }, (t) => {
   const folder = temporaryFolder(t);
   for (const options of [
     ['-t', 'ed25519'],
