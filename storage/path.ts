@@ -5,8 +5,18 @@ import { SpaceError } from './types.js';
 export const maxNameBytes = 255;
 export const maxDepth = 32;
 
-/** Names that clients give to unfinished files: WinSCP, lftp, rclone, browsers, editors. */
-const temporaryName = /^[.~]|~$|\.(part|filepart|partial|tmp|temp|uploading|upload|crdownload|inprogress)$/i;
+/**
+ * Names that clients give to unfinished files, and to files beside the data. `.` and `~`: lftp, rsync, editors; `tmp.`: Logic Apps;
+ * `filepart`: WinSCP; `writing`: Spring Integration; 32 hexadecimal digits: Data Factory; `users.csv-Ab12Cd`: Cyberduck.
+ */
+const temporaryNames: readonly RegExp[] = [
+  /^(?:[.~]|tmp\.)/i,
+  /~$/,
+  /\.(?:part|filepart|partial|tmp|temp|writing|in-?progress|incomplete|uploading|upload|filetransfer|new|crdownload|swp)$/i,
+  /\.[0-9a-f]{32}$/i,
+  /\.(?:csv|tsv|txt)-[0-9a-z]+$/i,
+  /\.(?:bak|old|done|ok|ctl|md5|sha256|lock)$/i,
+];
 
 /**
  * The text of a name or path as it came over the wire.
@@ -108,7 +118,11 @@ export function compareNames(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other));
 }
 
-/** Whether a file's name says that it is not finished: it becomes the file when it is renamed. Folders don't count. */
+/**
+ * Whether a file's name says that it is not finished, or no data: it is queued when it is renamed to another name. Names of folders
+ * don't count.
+ */
 export function isTemporary(path: string): boolean {
-  return temporaryName.test(splitPath(path).name);
+  const { name } = splitPath(path);
+  return temporaryNames.some((pattern) => pattern.test(name));
 }

@@ -93,9 +93,22 @@ test('temporary names are those that clients give to unfinished files', () => {
     'x~',
     '~$users.xlsx',
     'a.csv.1a2b.partial',
+    'users.csv.writing',
+    'tmp.users.csv',
+    'users.csv.0123456789abcdef0123456789ABCDEF',
+    'users.csv-Ab12Cd',
+    ...['new', 'inprogress', 'in-progress', 'incomplete', 'uploading', 'upload', 'filetransfer', 'swp'].map(
+      (mark) => `users.csv.${mark}`,
+    ),
+    ...['bak', 'old', 'done', 'ok', 'ctl', 'md5', 'sha256', 'lock', 'OLD'].map((mark) => `users.csv.${mark}`),
   ];
   for (const name of temporary) assert.ok(isTemporary(`/in/${name}`), name);
-  for (const name of ['users.csv', 'USERS.CSV', 'part', 'tmp', 'users.part.csv', 'a~b.csv', 'no extension'])
+  const final = [
+    ...['users.csv', 'USERS.CSV', 'part', 'tmp', 'users.part.csv', 'a~b.csv', 'no extension', 'tmp-users.csv'],
+    ...['users-new.csv', 'new.csv', 'users.csv.gz', 'users.csv.pgp', 'users-2026-03.csv', 'users.2026'],
+    ...['users.0123456789abcdef0123456789abcdef.csv', 'users.0123456789abcdef.csv', 'users_old.csv'],
+  ];
+  for (const name of final)
     assert.ok(!isTemporary(`/in/${name}`), name);
   assert.ok(!isTemporary('/.hidden/users.csv'));
 });
