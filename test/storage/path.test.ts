@@ -108,8 +108,7 @@ test('temporary names are those that clients give to unfinished files', () => {
     ...['users-new.csv', 'new.csv', 'users.csv.gz', 'users.csv.pgp', 'users-2026-03.csv', 'users.2026'],
     ...['users.0123456789abcdef0123456789abcdef.csv', 'users.0123456789abcdef.csv', 'users_old.csv'],
   ];
-  for (const name of final)
-    assert.ok(!isTemporary(`/in/${name}`), name);
+  for (const name of final) assert.ok(!isTemporary(`/in/${name}`), name);
   assert.ok(!isTemporary('/.hidden/users.csv'));
 });
 
