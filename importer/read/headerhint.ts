@@ -15,11 +15,15 @@ const unreadSeparators: readonly [string | RegExp, string][] = [
   [/ {2,}/, 'several spaces'],
 ];
 
+/** A longer line is not searched for column names: real headers have a few thousand characters. */
+const longestHeader = 16 * 1024;
+
 /**
  * A continuation of the refusal's first sentence, or ''.
  * @param rows the first rows below the header.
  */
 export function hintFor(header: Row, rows: readonly Row[], wording: Wording): string {
+  if (!isShort(header.cells)) return '';
   return hintOfForm(header) || hintOfPlace(header, rows) || hintOfAddress(header, rows, wording);
 }
 
@@ -78,7 +82,23 @@ function findAddresses(cells: readonly string[], rows: readonly Row[]): number |
 
 /** Whether one of the cells is a key column, or a known name of one, beside other cells. */
 function isHeader(cells: readonly string[]): boolean {
+  if (!isShort(cells)) return false;
   const keys = [userLabels.email, teamLabels.name].map(labelKey);
-  const labels = cells.map((cell) => readCell(cell.replace(/^["'\s]+|["'\s]+$/g, '')));
+  const labels = cells.map((cell) => readCell(dropQuotes(cell)));
   return labels.length > 1 && labels.some((label) => keys.includes(labelKey(label)) || isAddressLabel(label));
+}
+
+function isShort(cells: readonly string[]): boolean {
+  let length = 0;
+  for (const cell of cells) length += cell.length;
+  return length <= longestHeader;
+}
+
+/** Without the quotes and blanks around the text; by index, since a pattern for its end would take quadratic time. */
+function dropQuotes(text: string): string {
+  const isAround = (character: string | undefined) => character !== undefined && /["'\s]/.test(character);
+  let [start, end] = [0, text.length];
+  while (start < end && isAround(text[start])) start++;
+  while (end > start && isAround(text[end - 1])) end--;
+  return text.slice(start, end);
 }
