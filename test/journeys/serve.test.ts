@@ -34,10 +34,12 @@ test('the first start makes what is missing and says so; SIGTERM ends it with 0'
 
 test('one server for a data folder', async (t) => {
   const data = temporaryFolder(t);
-  await startServe(t, { data });
+  const first = await startServe(t, { data });
   const second = await runDropslot(['serve', '--port', '0'], { data });
   assert.equal(second.code, 5);
   assert.match(second.stderr, /another "dropslot serve" runs on/);
+  // A server that runs on would write in the folder while it is removed.
+  assert.equal(await first.stop(), 0);
 });
 
 test('after a SIGKILL the data folder is free again, and no importer stays behind', async (t) => {
