@@ -65,7 +65,8 @@ onBothDatabases('version 3', (open) => {
   test('every name of legal bytes is stored, listed and found as it came', async (t) => {
     const { wire } = await openReal(t, await open(t));
     const bytes = Array.from({ length: 255 }, (_, index) => index + 1);
-    const ascii = bytes.filter((byte) => byte < 0x80 && byte !== 0x2f);
+    const controls = bytes.filter((byte) => byte < 0x20 || byte === 0x7f);
+    const ascii = bytes.filter((byte) => byte < 0x80 && byte !== 0x2f && !controls.includes(byte));
     const names = ascii.map((byte) => Buffer.from([0x61, byte, 0x62]));
     names.push(Buffer.from('é'), Buffer.from('e\u0301'), Buffer.from('日本.csv'), Buffer.from('\u{1F600}'));
     names.push(Buffer.from('\ufeffbom'), Buffer.from(' leading and trailing '), Buffer.from('-rf'), Buffer.from('...'));
@@ -89,6 +90,12 @@ onBothDatabases('version 3', (open) => {
       const refused = statusIn(await wire.ask(14, (packet) => packet.string(illegal).u32(0)));
       assert.equal(refused.code, failure);
       assert.match(refused.sentence, /name is not allowed: .*UTF-8/);
+    }
+    for (const byte of controls) {
+      const name = Buffer.from([0x61, byte, 0x62]);
+      const refused = statusIn(await wire.ask(14, (packet) => packet.string(name).u32(0)));
+      assert.equal(refused.code, failure, name.toString('hex'));
+      assert.match(refused.sentence, /control character/);
     }
   });
 
@@ -217,7 +224,7 @@ test('statuses, and sentences that say what to do', async (t) => {
   const opening = (name: string, flags: number) => (packet: PacketWriter) => packet.string(name).u32(flags).u32(0);
   const making = (name: string) => (packet: PacketWriter) => packet.string(name).u32(0);
   for (const [type, build, code, sentence] of [
-    [3, opening('/users.csv', forUpload | openFor.exclusive), failure, /there already/],
+    [3, opening('/users.csv', forUpload | openFor.exclusive), failure, /exists already/],
     [3, opening('/in', openFor.write), failure, /is a folder/],
     [3, opening('/none/x.csv', forUpload), noSuchFile, /No such/],
     [3, opening('/users.csv/x.csv', forUpload), noSuchFile, /not a folder/],
@@ -226,18 +233,18 @@ test('statuses, and sentences that say what to do', async (t) => {
       3,
       opening('/users.csv', openFor.read | openFor.write | openFor.create | openFor.exclusive),
       failure,
-      /there already/,
+      /exists already/,
     ],
     [7, path('/users.csv/x'), noSuchFile, /not a folder/],
     [11, path('/users.csv'), noSuchFile, /not a folder/],
     [13, path('/in'), failure, /is a folder/],
     [13, path('/archive'), denied, /read-only/],
-    [14, making('/in'), failure, /there already/],
+    [14, making('/in'), failure, /exists already/],
     [14, making('/none/in'), noSuchFile, /No such/],
     [15, path('/in'), failure, /not empty/],
     [15, path('/users.csv'), noSuchFile, /not a folder/],
     [15, path('/templates'), denied, /read-only/],
-    [18, path('/users.csv', '/in/users.csv'), failure, /there already/],
+    [18, path('/users.csv', '/in/users.csv'), failure, /exists already/],
     [18, path('/none', '/other'), noSuchFile, /No such/],
     [18, path('/in', '/in/deeper'), unsupported, /not supported/],
     [19, path('/users.csv'), unsupported, /no links/],
