@@ -48,7 +48,7 @@ interface Internals {
     channelClose(channel: number): void;
     channelFailure(channel: number): void;
   };
-  _chanMgr: { get(channel: number): Partial<SessionInternals> | undefined; remove(channel: number): void };
+  _chanMgr: { get(channel: number | undefined): Partial<SessionInternals> | undefined; remove(channel: number): void };
 }
 
 interface SessionInternals {
@@ -189,7 +189,7 @@ export function closeUnusedSession(client: Connection, session: Session): void {
   _chanMgr.remove(_chanInfo.incoming.id);
 }
 
-/** ssh2 throws on the number that no channel has (RFC 4254, section 5, leaves it open), and ignores other unknown ones. */
+/** ssh2 throws on the number that no channel has, and on the absent one of a truncated packet; it ignores other unknown numbers. */
 const noChannel = 0xffff_ffff;
 
 /**
@@ -199,7 +199,7 @@ const noChannel = 0xffff_ffff;
 export function refuseLateChannelRequests(client: Connection): void {
   const { _protocol, _chanMgr } = internalsOf(client);
   const get = _chanMgr.get.bind(_chanMgr);
-  _chanMgr.get = (channel) => (channel === noChannel ? undefined : get(channel));
+  _chanMgr.get = (channel) => (channel === undefined || channel === noChannel ? undefined : get(channel));
   const handlers = _protocol._handlers;
   const others = handlers.CHANNEL_REQUEST;
   handlers.CHANNEL_REQUEST = (self, recipient, type, wantsReply, data) => {

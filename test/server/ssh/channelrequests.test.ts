@@ -113,3 +113,19 @@ test('any order of requests on any channel gets one refusal for each that wants 
   assert.equal(peer.answers.refused.length, wanted);
   assert.deepEqual(peer.answers.accepted, []);
 });
+
+test('a message that ends before its channel number makes no exception', async (t) => {
+  for (const type of [91, 92, 93, 94, 95, 96, 97, 98, 99, 100]) {
+    const peer = await startPeer(t);
+    sendPayload(peer.client, Buffer.from([type, 0, 0]));
+    // Whatever the server makes of it, the next request is answered or the connection is closed.
+    sendPayload(peer.client, channelRequest(0, 'shell', true));
+    const isOver = new Promise((resolve) => peer.client.once('close', () => resolve('closed')));
+    await Promise.race([isOver, until(() => peer.answers.refused.length > 0, 'an answer')]);
+    assert.deepEqual(
+      peer.lines.filter((line) => /Invalid channel id|TypeError/.test(line)),
+      [],
+      String(type),
+    );
+  }
+});
