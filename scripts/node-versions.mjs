@@ -95,17 +95,23 @@ async function compileCiphers(node, folder) {
   if (!existsSync(gyp)) return false;
   const options = ['rebuild', `--nodedir=${node.place}`, '--real_openssl_major=3'];
   const cwd = join(folder, 'node_modules', 'ssh2', cipherFolder);
-  return run(node.program, [gyp, ...options], { cwd, node }).then(
-    () => true,
-    () => false,
-  );
+  // A build is proven by loading it: one made with another Node's headers is of no use here.
+  const load = ['-e', 'require("./build/Release/sshcrypto.node")'];
+  return run(node.program, [gyp, ...options], { cwd, node })
+    .then(() => run(node.program, load, { cwd, node }))
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 /** What it printed. @throws Error with what it printed, when it fails or takes too long. */
 function run(command, args, { cwd, node }) {
   // Programs that a program starts as `node` are to run on the same one.
   const path = node === undefined ? process.env.PATH : [join(node.place, 'bin'), process.env.PATH].join(delimiter);
-  const child = spawn(command, args, { cwd, env: { ...process.env, PATH: path }, stdio: ['ignore', 'pipe', 'pipe'] });
+  // npm's own choice of headers, which node-gyp would prefer to --nodedir, is that of the Node that npm runs on.
+  const { npm_config_nodedir: _headers, ...inherited } = process.env;
+  const child = spawn(command, args, { cwd, env: { ...inherited, PATH: path }, stdio: ['ignore', 'pipe', 'pipe'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), stepWithinMs);
   let printed = '';
   for (const stream of [child.stdout, child.stderr])
