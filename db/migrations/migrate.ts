@@ -9,6 +9,8 @@ export interface Migration {
   up(knex: Knex): Promise<void>;
 }
 
+/** knex's own name for it. */
+const lockTable = 'knex_migrations_lock';
 const waitMs = 200;
 const attempts = 300;
 
@@ -34,15 +36,30 @@ export async function migrate(knex: Knex, migrations: readonly Migration[]): Pro
 }
 
 /**
- * Two that make knex's table of locks at once may each put a row into it, and knex finds it locked ever after. On SQLite
- * the one writer is alone anyway. `migrate` takes a second connection: where the pool has but one, it must do without.
+ * Two that make knex's table of locks at once may each put a row into it, and knex finds it locked ever after: so it is made
+ * here, with its row, in one transaction. On PostgreSQL `migrate` takes a second connection besides; where the pool has but
+ * one, it must do without.
  */
 async function alone(knex: Knex, migrate: () => Promise<unknown>): Promise<void> {
-  if (knex.client.dialect !== 'postgresql' || knex.client.config.pool.max < 2) return void (await migrate());
+  if (knex.client.dialect !== 'postgresql' || knex.client.config.pool.max < 2) {
+    await knex.transaction(makeLockTable);
+    await migrate();
+    return;
+  }
   await knex.transaction(async (tx) => {
     await tx.raw('SELECT pg_advisory_xact_lock(hashtext(current_schema()))');
     await migrate();
   });
+}
+
+/** The table as knex makes it. Of two that make it, one waits (SQLite) or fails as contention (PostgreSQL). */
+async function makeLockTable(tx: Knex): Promise<void> {
+  if (await tx.schema.hasTable(lockTable)) return;
+  await tx.schema.createTable(lockTable, (table) => {
+    table.increments('index').primary();
+    table.integer('is_locked');
+  });
+  await tx(lockTable).insert({ is_locked: 0 });
 }
 
 async function isPending(knex: Knex, migrations: readonly Migration[]): Promise<boolean> {

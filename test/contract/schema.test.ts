@@ -27,6 +27,16 @@ for (const [dialect, create] of empty) {
   });
 }
 
+test('many that open an empty SQLite folder at once leave one row in the table of locks', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const settings = settingsSchema.parse({ data: temporaryFolder(t) });
+    const opened = await Promise.all(Array.from({ length: 4 }, () => openControl(settings)));
+    const rows = await opened[0]!.read('knex_migrations_lock').select('is_locked');
+    for (const db of opened) await db.close();
+    assert.deepEqual(rows, [{ is_locked: 0 }]);
+  }
+});
+
 onEveryDatabase('schema', (open) => {
   test('opening twice, also at once, finds the schema in place', async (t) => {
     const { settings } = await open(t);
