@@ -189,7 +189,7 @@ export function closeUnusedSession(client: Connection, session: Session): void {
   _chanMgr.remove(_chanInfo.incoming.id);
 }
 
-/** ssh2 throws on the number that no channel has, and on the absent one of a truncated packet; it ignores other unknown numbers. */
+/** ssh2 throws on the number that no channel has (RFC 4254, section 5, leaves it open), and ignores other unknown ones. */
 const noChannel = 0xffff_ffff;
 
 /**
@@ -199,7 +199,11 @@ const noChannel = 0xffff_ffff;
 export function refuseLateChannelRequests(client: Connection): void {
   const { _protocol, _chanMgr } = internalsOf(client);
   const get = _chanMgr.get.bind(_chanMgr);
-  _chanMgr.get = (channel) => (channel === undefined || channel === noChannel ? undefined : get(channel));
+  _chanMgr.get = (channel) => {
+    // ssh2 hands on a packet that ends before this number. The error ends the connection, and is its reason in the log.
+    if (channel === undefined) throw new Error('a channel message ends before its channel number');
+    return channel === noChannel ? undefined : get(channel);
+  };
   const handlers = _protocol._handlers;
   const others = handlers.CHANNEL_REQUEST;
   handlers.CHANNEL_REQUEST = (self, recipient, type, wantsReply, data) => {
