@@ -126,6 +126,8 @@ function start(scope: Scope, data: string, kill: Kill | null): Promise<Served> {
     DROPSLOT_PORT: '0',
     DROPSLOT_HOST: '127.0.0.1',
     DROPSLOT_LEASE_SECONDS: String(leaseSeconds),
+    // Every file brings new users: a run that the guard holds (rule G1) would keep the next kill from its step.
+    DROPSLOT_MAX_CREATIONS: '1000000',
   };
   if (kill?.step != null) Object.assign(env, { CRASH_STEP: kill.step, CRASH_COUNT: String(kill.after) });
   return startServe(scope, { data, env, entry });
