@@ -85,7 +85,7 @@ export async function composeServer(
   onStep: (step: IntakeStep) => void = () => {},
 ): Promise<ServerParts> {
   const { createAuthenticator } = await import('../keys/login/authenticate.js');
-  const { SealingThreads } = await import('../storage/sealingthreads.js');
+  const { SealingThreads } = await import('../storage/sealingpool.js');
   const { control, settings } = workplace;
   const sealingThreads = new SealingThreads();
   const { intake, openSession } = composeSessions(workplace, logger, { sealingThreads, onStep });

@@ -19,7 +19,7 @@ import { checkPath, isBelow, isFixed, requireWritable, splitPath } from '../stor
 import { Quota } from '../storage/quota.js';
 import { findRecipient } from '../storage/recipient.js';
 import type { SealStep } from '../storage/sealedwriter.js';
-import type { SealingThreads } from '../storage/sealingthreads.js';
+import type { SealingThreads } from '../storage/sealingpool.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/storagelimits.js';
 import { SpaceError } from '../storage/types.js';
 import { type Base, Content } from './content.js';

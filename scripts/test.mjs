@@ -41,7 +41,12 @@ const folder = join(tmpdir(), run);
 const templates = join(folder, run);
 mkdirSync(templates, { recursive: true });
 
-const options = ['--test', `--test-concurrency=${atOnce}`, `--test-timeout=${process.env.TEST_TIMEOUT_MS ?? 300_000}`];
+const options = [
+  '--test',
+  '--test-reporter=spec',
+  `--test-concurrency=${atOnce}`,
+  `--test-timeout=${process.env.TEST_TIMEOUT_MS ?? 300_000}`,
+];
 const how =
   files.length < manyFiles
     ? ['--import', 'tsx', ...options, ...files]

@@ -12,14 +12,12 @@ import { createLogLimiter } from './ssh/loglimiter.js';
 import { Penalties, type Penalty } from './ssh/penalties.js';
 import { startPenaltySync } from './ssh/penaltysync.js';
 import { loadTransport } from './ssh/postquantum.js';
-import { isProxyHeader } from './ssh/proxyprotocol.js';
+import { warnOfUnlistedProxy } from './ssh/proxyprotocol.js';
 import { Reception } from './ssh/reception.js';
 import { createSessionLimits } from './ssh/sessionlimits.js';
 import { socketOf } from './ssh/ssh2fixes.js';
 import { createSshServers, type SshServers } from './ssh/sshservers.js';
 import type { RunningServer, ServerDeps } from './types.js';
-
-const unlisted = 'connection refused: a PROXY protocol header from an address that the setting proxies does not list';
 
 /**
  * Listens until `stop`.
@@ -63,9 +61,9 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
     const connection = new Connection(socket, origin, { ...deps, sessionLimits, reception, logLimiter, failedLogins });
     connections.set(socket, connection);
     void connection.closed.then(() => connections.delete(socket));
-    const software = await exchangeIdentification(socket, (received) => {
-      if (isProxyHeader(received) && logLimiter.allows(unlisted)) logger.warn(unlisted, { address: origin.address });
-    });
+    const software = await exchangeIdentification(socket, (received) =>
+      warnOfUnlistedProxy(received, origin.address, { logger, logLimiter }),
+    );
     if (software === null) {
       connection.close('no SSH client', 'not the SSH protocol');
       return;

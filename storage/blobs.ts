@@ -6,7 +6,7 @@ import { createHeader } from './age.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { BlobReader } from './sealedreader.js';
 import { BlobWriter } from './sealedwriter.js';
-import type { SealingThreads } from './sealingthreads.js';
+import type { SealingThreads } from './sealingpool.js';
 import { SpaceError } from './types.js';
 
 /** A blob's path; subfolders named by the first two letters of the ids keep folders small. */

@@ -7,7 +7,7 @@ import type { Disk, DiskFile } from './disk.js';
 import { FileWriter } from './filewriter.js';
 import { PayloadReader } from './payloadreader.js';
 import { createSealer, type Sealer } from './sealer.js';
-import type { SealingThreads } from './sealingthreads.js';
+import type { SealingThreads } from './sealingpool.js';
 import { SpaceError } from './types.js';
 
 export interface SealedBlob {

@@ -14,9 +14,10 @@ import {
 } from '../../db/control/keys.js';
 import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
 import { type Certificate, readCertificate } from './certificate.js';
+import { judgeCertificate } from './certificateterms.js';
 import { fingerprintOf } from './fingerprint.js';
 import { nameOfPassword, PasswordQueue } from './password.js';
-import { type DenialReason, judgeCertificate, judgeKey, judgeOrg, judgeStatus } from './terms.js';
+import { type DenialReason, judgeKey, judgeOrg, judgeStatus } from './terms.js';
 
 /** An accepted login. */
 export interface Login {

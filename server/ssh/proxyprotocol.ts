@@ -1,5 +1,7 @@
 /** Reads the PROXY protocol (haproxy, proxy-protocol.txt, versions 1 and 2): a proxy's first bytes name its client's address. */
 import { isIP, type Socket } from 'node:net';
+import type { Logger } from '../../config/logger.js';
+import type { LogLimiter } from './loglimiter.js';
 
 /** `address`: the proxy's client; null: a connection of the proxy itself (a health check). */
 export interface ProxyHeader {
@@ -9,6 +11,13 @@ export interface ProxyHeader {
 }
 
 const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+
+interface Warnings {
+  logger: Logger;
+  logLimiter: LogLimiter;
+}
+
+const unlisted = 'connection refused: a PROXY protocol header from an address that the setting proxies does not list';
 
 /** The specification's longest line of version 1, its end included. */
 const longestLine = 107;
@@ -24,9 +33,10 @@ export function parseProxyHeader(received: Buffer): ProxyHeader | 'malformed' | 
   return 'PROXY '.startsWith(word) || word === 'PROXY ' ? parseLine(received) : 'malformed';
 }
 
-/** Whether the bytes begin a header, whole or not. */
-export function isProxyHeader(received: Buffer): boolean {
-  return received.subarray(0, 6).equals(Buffer.from('PROXY ')) || received.subarray(0, 12).equals(signature);
+/** Logs a warning when a connection that may not send a header began with one: the setting `proxies` may lack its address. */
+export function warnOfUnlistedProxy(received: Buffer, address: string, { logger, logLimiter }: Warnings): void {
+  const isHeader = received.subarray(0, 6).equals(Buffer.from('PROXY ')) || received.subarray(0, 12).equals(signature);
+  if (isHeader && logLimiter.allows(unlisted)) logger.warn(unlisted, { address });
 }
 
 /** Why there is no header: the bytes are none, or broken; none came in time; the connection ended before. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { readCertificate } from '../../../keys/login/certificate.js';
-import { judgeCertificate } from '../../../keys/login/terms.js';
+import { judgeCertificate } from '../../../keys/login/certificateterms.js';
 import { makeAuthority, makeKeyFile } from '../../support/authority.js';
 import { temporaryFolder } from '../../support/temporary.js';
 

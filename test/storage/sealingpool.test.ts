@@ -10,7 +10,7 @@ import { createHeader, type NewHeader } from '../../storage/age.js';
 import { chunkBytes } from '../../storage/chunk.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
 import { BlobWriter } from '../../storage/sealedwriter.js';
-import { SealingThreads } from '../../storage/sealingthreads.js';
+import { SealingThreads } from '../../storage/sealingpool.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { startThreadFromSource } from '../support/thread.js';
