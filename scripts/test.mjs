@@ -125,7 +125,11 @@ function isOpenToAll(path) {
 async function dropTemplate(url) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  for (const name of [run, `${run}_new`]) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  const { rows } = await client.query('SELECT to_regclass($1) AS idle', [`${run}_idle`]);
+  const idle = rows[0].idle === null ? [] : (await client.query(`SELECT name FROM ${run}_idle`)).rows;
+  for (const name of [run, `${run}_new`, ...idle.map(({ name }) => name)])
+    await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await client.query(`DROP TABLE IF EXISTS ${run}_idle, ${run}_contents`);
   await client.end();
 }
 

@@ -1,10 +1,10 @@
 /** The databases that a suite runs on: SQLite files by each driver, and a real PostgreSQL. */
 import { randomBytes } from 'node:crypto';
 import { after, before, describe } from 'node:test';
-import pg from 'pg';
 import { type Settings, settingsSchema } from '../../config/settings.js';
 import { type Db, type Dialect, openControl, openDirectory } from '../../db/connection.js';
-import { copySqliteTemplate, postgresTemplate, withDatabase } from './template.js';
+import { giveIdle, restoreContents, takeIdle } from './postgrespool.js';
+import { connected, copySqliteTemplate, postgresTemplate, withDatabase } from './template.js';
 import { openScope, type Scope, temporaryFolder } from './temporary.js';
 
 export interface TestDatabases {
@@ -51,11 +51,11 @@ export async function openFresh(
   sqliteDriver: string | undefined = process.env.TEST_SQLITE_DRIVER,
 ): Promise<TestDatabases> {
   const data = temporaryFolder(scope);
-  const made = dialect === 'postgres' ? await makeDatabase(true) : null;
+  const made = dialect === 'postgres' ? await takeMigrated() : null;
   const opened: Db[] = [];
   scope.after(async () => {
     for (const db of opened) await db.close();
-    await made?.drop(); // with nobody connected: PostgreSQL waits a tenth of a second for those it throws out
+    await made?.giveBack();
   });
   if (dialect === 'sqlite') await copySqliteTemplate(data);
   const settings = settingsSchema.parse({ data, database: made?.url ?? 'sqlite', databasePool: 4, sqliteDriver });
@@ -68,30 +68,41 @@ export async function openFresh(
 
 /** A new database on the PostgreSQL of the test run, with nothing in it; its URL. */
 export async function createDatabase(scope: Scope): Promise<string> {
-  const { url, drop } = await makeDatabase(false);
-  scope.after(drop);
-  return url;
+  const server = postgresServer();
+  const name = newName();
+  await connected(server, (client) => client.query(`CREATE DATABASE ${name}`));
+  scope.after(() => dropDatabase(server, name));
+  return withDatabase(server, name);
 }
 
-async function makeDatabase(isMigrated: boolean): Promise<{ url: string; drop: () => Promise<void> }> {
+/** A migrated, empty database: one that an earlier test has given back, else a new one. */
+async function takeMigrated(): Promise<{ url: string; giveBack: () => Promise<void> }> {
+  const server = postgresServer();
+  let name = newName();
+  await connected(server, async (client) => {
+    const template = await postgresTemplate(client, server);
+    const idle = await takeIdle(client);
+    if (idle !== null) name = idle;
+    else await client.query(`CREATE DATABASE ${name} ${template}`);
+  });
+  const url = withDatabase(server, name);
+  const giveBack = async () => {
+    const isReset = await connected(url, restoreContents);
+    if (isReset) await connected(server, (client) => giveIdle(client, name));
+    else await dropDatabase(server, name);
+  };
+  return { url, giveBack };
+}
+
+function postgresServer(): string {
   const server = process.env.TEST_POSTGRES_URL;
   if (server === undefined)
     throw new Error('no PostgreSQL: run the tests by `npm test` or `node scripts/test.mjs FILE`');
-  const name = `t_${randomBytes(6).toString('hex')}`;
-  await connected(server, async (client) => {
-    const template = isMigrated ? await postgresTemplate(client, server) : '';
-    await client.query(`CREATE DATABASE ${name} ${template}`);
-  });
-  const drop = () => connected(server, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
-  return { url: withDatabase(server, name), drop };
+  return server;
 }
 
-async function connected(server: string, use: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: server });
-  await client.connect();
-  try {
-    await use(client);
-  } finally {
-    await client.end();
-  }
+const newName = () => `t_${randomBytes(6).toString('hex')}`;
+
+async function dropDatabase(server: string, name: string): Promise<void> {
+  await connected(server, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
 }

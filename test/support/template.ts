@@ -5,10 +5,11 @@
  */
 import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type pg from 'pg';
+import pg from 'pg';
 import { pathsOf } from '../../config/paths.js';
 import { type Settings, settingsSchema } from '../../config/settings.js';
 import { openControl, openDirectory } from '../../db/connection.js';
+import { preparePool } from './postgrespool.js';
 
 /** Any number, the same in all processes of the run. */
 const templateLock = 7_310_945;
@@ -71,6 +72,7 @@ async function makePostgresTemplate(client: pg.Client, server: string, template:
   await client.query(`DROP DATABASE IF EXISTS ${made}`);
   await client.query(`CREATE DATABASE ${made}`);
   await migrateBoth(settingsSchema.parse({ data: '/nowhere', database: withDatabase(server, made) }));
+  await connected(withDatabase(server, made), (migrated) => preparePool(client, migrated));
   await client.query(`ALTER DATABASE ${made} RENAME TO ${template}`); // whole, or not at all
 }
 
@@ -83,6 +85,17 @@ async function migrateBoth(settings: Settings): Promise<void> {
   await control.close();
   const directory = await openDirectory(settings);
   await directory.close();
+}
+
+/** Runs `use` on a connection of its own. */
+export async function connected<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
 }
 
 /** The URL of another database on the same server. */
