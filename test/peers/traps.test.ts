@@ -72,7 +72,7 @@ describe('traps', () => {
     assert.equal(((await wire.stat('/set.csv')) as { mode: number }).mode & 0o777, 0o640);
   });
 
-  test('a session that its client ends has exit status 0, and is over in less than 100 ms', async (t) => {
+  test('a session that its client ends has exit status 0, and is over without a pause', async (t) => {
     const tookMs: number[] = [];
     for (let turn = 0; turn < 20; turn++) {
       const { wire, channel } = await openWire(t, server);
@@ -85,8 +85,8 @@ describe('traps', () => {
       await closed;
       tookMs.push(performance.now() - begun);
     }
-    // The quickest: this machine has other things to do.
-    assert.ok(Math.min(...tookMs) < 100, tookMs.join(', '));
+    // The quickest, since the machine has other things to do; a timer that the end waited for was two seconds or more.
+    assert.ok(Math.min(...tookMs) < 1000, tookMs.join(', '));
   });
 
   test('a client whose identification comes in pieces gets in', async (t) => {

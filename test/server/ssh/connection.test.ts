@@ -91,7 +91,7 @@ test('connections of one organization are capped, and leaving makes room', async
   first.end();
   await closed;
   let again: ssh2.Client | null = null;
-  for (const deadline = performance.now() + 5000; again === null && performance.now() < deadline; )
+  for (const deadline = performance.now() + 60_000; again === null && performance.now() < deadline; )
     again = await connect(t, server.login).catch(() => null);
   assert.ok(again);
 });
@@ -103,14 +103,14 @@ test('connections are capped', async (t) => {
 });
 
 test('an idle session is closed, one that asks is not', async (t) => {
-  const server = await startTestServer(t, { idleMinutes: 0.4 / 60 });
+  const server = await startTestServer(t, { idleMinutes: 2 / 60 });
   const client = await connect(t, server.login);
   const { wire } = await openWire(client);
   let isClosed = false;
   const closed = closeOf(client).then(() => {
     isClosed = true;
   });
-  for (const end = performance.now() + 800; performance.now() < end; ) await wire.stat('/');
+  for (const end = performance.now() + 3000; performance.now() < end; ) await wire.stat('/');
   assert.equal(isClosed, false);
   await closed;
 });

@@ -83,7 +83,7 @@ test('a login that came from there lately gives an address more patience', async
 });
 
 test('half-open connections are capped for each address, and end by the deadline however they send', async (t) => {
-  const server = await startTestServer(t, { ...oneExempt, maxUnauthenticatedPerAddress: 3, loginSeconds: 1 });
+  const server = await startTestServer(t, { ...oneExempt, maxUnauthenticatedPerAddress: 3, loginSeconds: 4 });
   const open = Array.from({ length: 3 }, () => visit(t, server.port, '127.0.0.2'));
   await Promise.all(open.map(({ socket }) => new Promise((resolve) => socket.once('data', resolve))));
   assert.equal(await visit(t, server.port, '127.0.0.2').ended, '', 'the fourth');

@@ -141,7 +141,7 @@ test('a login is noted at its key', async (t) => {
   await connect(t, server.login);
   const used = () => server.control.read('login_keys').first('last_used_from', 'last_used_client');
   let row = await used();
-  for (const deadline = performance.now() + 5000; row.last_used_from === null && performance.now() < deadline; )
+  for (const deadline = performance.now() + 60_000; row.last_used_from === null && performance.now() < deadline; )
     row = await used();
   assert.equal(row.last_used_from, '127.0.0.1');
   assert.match(row.last_used_client, /^ssh2js/);
@@ -209,7 +209,7 @@ test('a login that can not be recorded in the audit trail is ended', async (t) =
 });
 
 test('a connection that does not log in is closed, at any stage', async (t) => {
-  const server = await startTestServer(t, { loginSeconds: 0.2 });
+  const server = await startTestServer(t, { loginSeconds: 1 });
   const silent = rawSocket(server.port);
   const identified = rawSocket(server.port);
   identified.socket.write('SSH-2.0-Test\r\n');
