@@ -50,7 +50,7 @@ export const codes = {
     severity: 'refusal',
     rule: 'F6',
     message:
-      'The columns {one} ("{first}") and {other} ("{second}") have the same meaning. Remove or rename one of them.',
+      'The columns {one} ("{first}") and {other} ("{second}") have the same meaning and different values, first on line {at}. Remove or rename one of them.',
   },
   unclosed_quote: {
     severity: 'refusal',
@@ -146,7 +146,11 @@ export const codes = {
     rule: 'U1',
     message: '"{label}" is empty. Every user needs an email address.',
   },
-  email_invalid: { severity: 'fault', rule: 'U1', message: '"{label}" is not a valid email address. Correct it.' },
+  email_invalid: {
+    severity: 'fault',
+    rule: 'U1',
+    message: '"{label}" is not a valid email address{reason}. Correct it.',
+  },
   email_twice: {
     severity: 'fault',
     rule: 'U2',
@@ -211,6 +215,12 @@ export const codes = {
     rule: 'F7',
     message: 'The column "{label}"{unseen} was read as "{standard}". Write it exactly like that.',
   },
+  label_repeated: {
+    severity: 'warning',
+    rule: 'F6',
+    message:
+      'The columns {one} ("{first}") and {other} ("{second}") have the same meaning; since no row has two different values, they were read as one. Remove one of them.',
+  },
   label_near: {
     severity: 'warning',
     rule: 'F7',
@@ -243,7 +253,7 @@ export const codes = {
   manager_invalid: {
     severity: 'warning',
     rule: 'U8',
-    message: '"{label}" is not a valid email address; the manager was left as it is.',
+    message: '"{label}" is not a valid email address{reason}; the manager was left as it is.',
   },
   manager_alone: {
     severity: 'warning',
@@ -255,7 +265,46 @@ export const codes = {
     severity: 'warning',
     rule: 'F8',
     message:
-      'The column "{label}" was ignored: an import reads no status from it. To deactivate users, write "Deactivation Date".',
+      'The column "{label}" was ignored: an import reads no status from it. To deactivate users, write "Deactivation Date", or ask your operator to set the words of your column (statusWords).',
+    oncePerColumn: true,
+  },
+  status_unknown: {
+    severity: 'warning',
+    rule: 'U12b',
+    message:
+      'Your organization has no meaning for this word in "{label}"; the status of the user was left as it is. Correct it, or ask your operator to add the word (statusWords).',
+  },
+  status_dated: {
+    severity: 'notice',
+    rule: 'U12b',
+    message:
+      'In some rows "{label}" and "{date}" contradict each other, first in this one. There the date decides, and the status was not used.',
+    oncePerColumn: true,
+  },
+  manager_unknown: {
+    severity: 'warning',
+    rule: 'U8b',
+    message:
+      'No user has the identifier in "{label}", or several users have it; it was not used. Correct it, or add a row for the manager.',
+  },
+  manager_conflict: {
+    severity: 'warning',
+    rule: 'U8b',
+    message:
+      '"{label}" and "{other}" name two different managers; the manager was left as it is. Correct one of the two cells.',
+  },
+  null_value: {
+    severity: 'notice',
+    rule: 'U6a',
+    message:
+      'Some cells of "{label}", first this one, mean that there is no value (like N/A, 00/00/0000, or a deactivation before 1970); they were read as blank cells. If such a word is a value, ask your operator to change the list (nullWords).',
+    oncePerColumn: true,
+  },
+  date_no_end: {
+    severity: 'notice',
+    rule: 'U12a',
+    message:
+      '"{label}" has dates from 2200 on, first this one; they mean that the user has no end date, and no deactivation is planned for them.',
     oncePerColumn: true,
   },
   teams_separator: {
@@ -345,10 +394,16 @@ export const codes = {
     message:
       'No date of the new column "{label}" shows whether the day or the month comes first; it was made a text field. Write yyyy-mm-dd to get dates.',
   },
+  field_text: {
+    severity: 'warning',
+    rule: 'C1',
+    message:
+      'The new column "{label}" was made a text field because of this cell{more}: most of its values are {kind}. If all should be, correct the cells and ask your operator to change the type of the field (fields retype).',
+  },
   owner_invalid: {
     severity: 'warning',
     rule: 'T2',
-    message: '"{label}" is not a valid email address; the owner was left as it is.',
+    message: '"{label}" is not a valid email address{reason}; the owner was left as it is.',
   },
   parent_long: {
     severity: 'warning',
@@ -415,7 +470,7 @@ export function makeIssue(
 }
 
 /** Placeholders for texts of Dropslot's own: they are never cut. */
-const ownTexts: ReadonlySet<string> = new Set(['advice', 'hint', 'what']);
+const ownTexts: ReadonlySet<string> = new Set(['advice', 'hint', 'what', 'reason']);
 
 /** The message of a code. */
 export function describe(code: CodeName, details: Details): string {

@@ -2,7 +2,7 @@
 import { exportOnly, teamLabels, userLabels } from '../importer/read/labels.js';
 import { collapse, isName, labelKey } from '../importer/read/normalize.js';
 
-const standardLabels: readonly string[] = [...Object.values(userLabels), ...Object.values(teamLabels)];
+const standardLabels: readonly string[] = [...Object.values(userLabels), ...Object.values(teamLabels), exportOnly];
 
 /** A column name that has no standard meaning (rule U15). null: it has one, or is no name. */
 export function readIdentifier(text: string): string | null {
@@ -30,6 +30,6 @@ export function writeAliases(aliases: Record<string, string>): string {
 }
 
 function isOwnLabel(label: string): boolean {
-  const taken = [...standardLabels, exportOnly].map(labelKey);
+  const taken = standardLabels.map(labelKey);
   return label !== '' && isName(label) && !taken.includes(labelKey(label));
 }

@@ -7,12 +7,13 @@ import { usersOrShare } from '../config/settings.js';
 import { isTimeOfDay } from '../config/timeofday.js';
 import { readShare, readSize, writeSize } from '../config/units.js';
 import type { OrgOptions } from '../db/control/importoptions.js';
-import { isEmail } from '../importer/read/normalize.js';
+import { isEmail, labelKey } from '../importer/read/normalize.js';
 import { readDays } from '../importer/schedule/cadence.js';
 import { parseSources } from '../keys/login/addresses.js';
 import { parseHours } from '../keys/login/hours.js';
 import { OperationError } from './error.js';
 import { readAliases, readIdentifier, writeAliases } from './orglabels.js';
+import { readNullWords, readStatusWords, writeNullWords, writeStatusWords } from './orgwords.js';
 import { oneOf, type SettingRow, wholeNumber } from './settingrow.js';
 
 /** null: as if the option had never been chosen. */
@@ -66,6 +67,47 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     default: 'users are identified by their email',
     read: readIdentifier,
     write: String,
+  },
+  managerIdentifier: {
+    group: 'Reading files',
+    meaning:
+      'Column that has the identifier of the manager of a user, for an organization with an identifier. Managers are then found by it, and by Manager Email where it is blank.',
+    takes: ['a column name that is not a standard one'],
+    example: 'Manager ID',
+    default: 'managers are found by Manager Email',
+    read: readIdentifier,
+    write: String,
+  },
+  nullWords: {
+    group: 'Reading files',
+    meaning:
+      'Words that mean that a cell has no value. They are read as blank cells in standard columns other than names of people, and in fields that are not texts.',
+    takes: ['at most 100 words, separated by commas', 'off'],
+    example: 'NULL, N/A, unknown',
+    default: 'the usual ones: NULL, N/A, #N/A, none, nil, -, #REF! and others',
+    read: readNullWords,
+    write: writeNullWords,
+  },
+  requireDottedDomain: {
+    group: 'Reading files',
+    meaning:
+      'Require a dot after the @ in the addresses of new users, as in acme.com. With no, addresses such as tom@acme are accepted.',
+    ...oneOf('yes', 'no'),
+    default: 'yes',
+    read: (text) => (/^(yes|no)$/i.test(text) ? text.toLowerCase() === 'yes' : null),
+    write: (value) => (value ? 'yes' : 'no'),
+  },
+  statusWords: {
+    group: 'Reading files',
+    meaning:
+      'Words of the column Status that mean that a user is active, and that a user has left. An import then deactivates and activates users by this column; a date in Deactivation Date decides before it.',
+    takes: [
+      '"active:" and "deactivated:", each followed by words separated by commas, with a semicolon between the two',
+    ],
+    example: 'active: Active, On Leave; deactivated: Terminated, Inactive',
+    default: 'the column Status is not read',
+    read: readStatusWords,
+    write: writeStatusWords,
   },
   aliases: {
     group: 'Reading files',
@@ -261,7 +303,18 @@ function writeShare(share: number): string {
   return `${Number((share * 100).toFixed(6))}%`;
 }
 
+/** @throws OperationError `usage` where options contradict each other. */
 export function mergeOptions(before: OrgOptions, change: OptionChange): OrgOptions {
-  const merged = Object.entries({ ...before, ...change }).filter(([, value]) => value !== null);
-  return Object.fromEntries(merged);
+  const merged: OrgOptions = Object.fromEntries(
+    Object.entries({ ...before, ...change }).filter(([, value]) => value !== null),
+  );
+  const { identifier, managerIdentifier } = merged;
+  if (managerIdentifier !== undefined && identifier === undefined)
+    throw new OperationError(
+      'usage',
+      'managerIdentifier needs an identifier; set both, for example identifier="Employee ID" managerIdentifier="Manager ID", or set managerIdentifier=default',
+    );
+  if (managerIdentifier !== undefined && labelKey(managerIdentifier) === labelKey(identifier!))
+    throw new OperationError('usage', 'managerIdentifier and identifier must be two different columns');
+  return merged;
 }

@@ -49,6 +49,14 @@ export interface OrgOptions {
   earlyCheck?: boolean;
   /** The column that identifies a user, whatever their email (rule U15). */
   identifier?: string;
+  /** With `identifier`: the column that has the identifier of a user's manager (rule U8b); without it managers are found by email. */
+  managerIdentifier?: string;
+  /** Words that are blank cells (rule U6a); without it those of importer/read/valuerules.ts. */
+  nullWords?: string[];
+  /** Whether the address of a new user must have a dot after the @; without it true. */
+  requireDottedDomain?: boolean;
+  /** Words of a column `Status`, by their meaning (rule U12b); without it the column is not read. */
+  statusWords?: { active: string[]; deactivated: string[] };
   /** Column names of its files, each with the standard column that it stands for (rule F7). */
   aliases?: Record<string, string>;
   /** Without it `utf-8`. */

@@ -4,16 +4,19 @@ import { count, rows, run } from '../../db/stagesql.js';
 import { makeIssue } from '../codes.js';
 import { cellAt } from '../read/cell.js';
 import { type ColumnPlan, labelOf } from '../read/columns.js';
-import type { UserColumn } from '../read/labels.js';
+import { noEnd } from '../read/dates.js';
 import { findRow, type Reading } from '../read/rowstream.js';
 import { bindingsOf, type PlanContext } from './context.js';
+import { planDeactivation } from './deactivation.js';
 import type { IssueLog } from './issuelog.js';
 
 /** The row of which cells are ignored, and those cells. */
 interface KeptAdmin {
   line: number;
   demotes: boolean;
-  deactivates: boolean;
+  /** By its date, and by its status. */
+  ends: boolean;
+  leaves: boolean;
 }
 
 /** An active admin without a scheduled deactivation. */
@@ -35,12 +38,13 @@ export async function keepLastAdmin(
   const kept = await clearLoss(stage, context);
   if (kept === null) return;
   const row = await findRow(open, kept.line);
-  const warn = (column: UserColumn) => {
-    const value = row === null ? null : cellAt(row, columns.standard.get(column));
-    issues.add([makeIssue('last_admin', { line: kept.line, column: labelOf(columns, column), value })]);
+  const warn = (column: string, index: number | undefined) => {
+    const value = row === null ? null : cellAt(row, index);
+    issues.add([makeIssue('last_admin', { line: kept.line, column, value })]);
   };
-  if (kept.demotes) warn('isAdmin');
-  if (kept.deactivates) warn('deactivationDate');
+  if (kept.demotes) warn(labelOf(columns, 'isAdmin'), columns.standard.get('isAdmin'));
+  if (kept.ends) warn(labelOf(columns, 'deactivationDate'), columns.standard.get('deactivationDate'));
+  if (kept.leaves) warn(columns.status!.label, columns.status!.index);
 }
 
 /** null: a lasting admin is left, or the file takes none away. */
@@ -48,14 +52,16 @@ async function clearLoss(stage: Stage, context: PlanContext): Promise<KeptAdmin 
   const s = stage.prefix;
   const bindings = bindingsOf(context);
   const rowOf = `FROM ${s}.people p CROSS JOIN ${s}.user_rows r WHERE r.key = p.key AND r.state = 0`;
-  const endsDate = 'r.deactivation_date IS NOT NULL AND r.deactivation_date IS DISTINCT FROM p.deactivation_date';
+  const { status, deactivateAt } = planDeactivation();
+  const willLast = `COALESCE(r.is_admin, p.is_admin) = 1 AND ${status} = 'active' AND ${deactivateAt} IS NULL`;
   const wasThere = `NOT (p.is_new = 1 AND p.is_stub = 0 AND p.file = :file)`;
-  const loses = `${rowOf} AND ${wasThere} AND ${lasting('p')} AND (r.is_admin = 0 OR (${endsDate}))`;
+  const loses = `${rowOf} AND ${wasThere} AND ${lasting('p')} AND NOT (${willLast})`;
   const [loser] = await rows<{
     line: number;
     is_admin: number | null;
     deactivation_date: string | null;
-  }>(stage, `SELECT r.line, r.is_admin, r.deactivation_date ${loses} ORDER BY r.line DESC LIMIT 1`, bindings);
+    status: string | null;
+  }>(stage, `SELECT r.line, r.is_admin, r.deactivation_date, r.status ${loses} ORDER BY r.line DESC LIMIT 1`, bindings);
   if (loser === undefined) return null;
   const untouched = await count(
     stage,
@@ -67,17 +73,22 @@ async function clearLoss(stage: Stage, context: PlanContext): Promise<KeptAdmin 
   const losing = await count(stage, `SELECT COUNT(*) AS n ${loses}`, bindings);
   const gaining = await count(
     stage,
-    `SELECT COUNT(*) AS n ${rowOf} AND ${wasThere} AND r.is_admin = 1 AND p.is_admin = 0 AND p.status = 'active'
-     AND p.deactivate_at IS NULL AND NOT (${endsDate})`,
+    `SELECT COUNT(*) AS n ${rowOf} AND ${wasThere} AND NOT (${lasting('p')}) AND ${willLast}`,
     bindings,
   );
   if (untouched + planned - losing + gaining > 0) return null;
   const { line } = loser;
   await run(
     stage,
-    `UPDATE ${s}.user_rows SET deactivation_date = NULL, deactivation_at = NULL,
+    `UPDATE ${s}.user_rows SET deactivation_date = CASE deactivation_date WHEN :noEnd THEN deactivation_date END,
+       deactivation_at = NULL, status = CASE status WHEN 'deactivated' THEN NULL ELSE status END,
        is_admin = CASE is_admin WHEN 0 THEN NULL ELSE is_admin END WHERE line = :line`,
-    { line },
+    { line, noEnd },
   );
-  return { line, demotes: loser.is_admin === 0, deactivates: loser.deactivation_date !== null };
+  return {
+    line,
+    demotes: loser.is_admin === 0,
+    ends: loser.deactivation_date !== null && loser.deactivation_date !== noEnd,
+    leaves: loser.status === 'deactivated',
+  };
 }

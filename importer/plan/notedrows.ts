@@ -1,4 +1,5 @@
 /** Notes the rows of a users file that later runs may know, and decides which of them have to be planned each time. */
+import { cellAt } from '../read/cell.js';
 import type { ColumnPlan } from '../read/columns.js';
 import { readDate } from '../read/dates.js';
 import { formOf } from '../read/firstpass.js';
@@ -7,6 +8,7 @@ import { digestOf, type KnownRows, mostKnownRows } from '../read/knownrowfilter.
 import { LineSet } from '../read/lineset.js';
 import type { Row } from '../read/parse.js';
 import type { DigestedRow } from '../read/rowstream.js';
+import type { UserRow } from '../read/userrow.js';
 import type { FileInput } from './input.js';
 
 /** The digest of rows whose own digest is not certain: no row has it. */
@@ -37,9 +39,13 @@ export class NotedRows {
     if (digest !== null && line === 1) this.#known?.begin(formOf(digest, this.#file.columns), this.#file.rows);
   }
 
-  note(row: DigestedRow, userKey: string): void {
-    this.#known?.note(row.digest ?? uncertain, digestOf(userKey), row.line);
+  note(row: DigestedRow, user: UserRow): void {
+    this.#known?.note(row.digest ?? uncertain, digestOf(user.key), row.line);
     this.#deciding.look(row);
+    // Whether its status and its date contradict each other depends on the day (rule U12b).
+    const { status, rules } = this.#file.columns;
+    const isRead = status !== null && rules.statuses !== null && user.deactivationDate !== null;
+    if (isRead && cellAt(row, status.index) !== null) this.#deciding.lines.add(row.line);
   }
 
   /** Ends the file. @returns whether a later run may know the row on a line. */

@@ -16,7 +16,7 @@ export async function stageFile(input: PlanInput, file: FileInput, issues: Issue
   const { name, header, reading } = file;
   await recreateFileTables(stage);
   const noted = new NotedRows(input.known, file);
-  const read = createReader(input, file, (row, user) => noted.note(row, user.key));
+  const read = createReader(input, file, (row, user) => noted.note(row, user));
   let staged = 0;
   // The database writes one batch while the next is parsed: they keep two cores busy.
   let writing = Promise.resolve();

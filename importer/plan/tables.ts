@@ -76,8 +76,8 @@ function fileTables(dialect: Dialect): TableOfPlan[] {
       name: 'user_rows',
       columns: `line INTEGER PRIMARY KEY, email TEXT, key TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
         manager_key TEXT, manager_email TEXT, manager_name TEXT, teams ${json}, account_type TEXT, is_admin INT,
-        deactivation_date TEXT, deactivation_at BIGINT, custom ${json}, ident TEXT, state INT NOT NULL DEFAULT 0,
-        address TEXT, moves INT NOT NULL DEFAULT 0`,
+        deactivation_date TEXT, deactivation_at BIGINT, status TEXT, custom ${json}, ident TEXT, manager_ident TEXT,
+        state INT NOT NULL DEFAULT 0, address TEXT, moves INT NOT NULL DEFAULT 0`,
     },
     {
       name: 'team_rows',

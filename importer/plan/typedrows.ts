@@ -1,7 +1,7 @@
 /** Reads rows into typed values in the time zone of the organization, and gives the statement that stages them (rules F4, U12). */
 import { makeIssue } from '../codes.js';
 import { fitsHeader } from '../read/columnsurvey.js';
-import type { Header } from '../read/header.js';
+import { type Header, mergeTwins } from '../read/header.js';
 import type { DigestedRow } from '../read/rowstream.js';
 import { readTeam } from '../read/teamrow.js';
 import { readUser, type UserRow } from '../read/userrow.js';
@@ -15,7 +15,7 @@ type BatchReader = (rows: readonly DigestedRow[], found: Issue[]) => () => Promi
 
 /** @param onUser is called for each row that a user is read from. */
 export function createReader(
-  { stage, org }: PlanInput,
+  { stage, org, today }: PlanInput,
   { header, columns }: FileInput,
   onUser: (row: DigestedRow, user: UserRow) => void,
 ): BatchReader {
@@ -24,11 +24,11 @@ export function createReader(
       const teams = present(dropMiscounted(rows, header, found).map((row) => readTeam(row, columns, found)));
       return () => stageTeams(stage, teams);
     };
-  const startOf = createDayCache(org.timeZone);
+  const calendar = { today, startOfDay: createDayCache(org.timeZone) };
   return (rows, found) => {
     const users = present(
       dropMiscounted(rows, header, found).map((row) => {
-        const user = readUser(row, columns, startOf, found);
+        const user = readUser(row, columns, calendar, found);
         if (user !== null) onUser(row, user);
         return user;
       }),
@@ -49,9 +49,9 @@ function createDayCache(timeZone: string): (date: string) => number {
   };
 }
 
-/** The rows that have sound quotes, and as many cells as the header (rule F4). */
+/** The rows that have sound quotes, and as many cells as the header (rule F4); twins of columns are merged (rule F6). */
 function dropMiscounted(rows: readonly DigestedRow[], header: Header, found: Issue[]): DigestedRow[] {
-  return rows.filter((row) => {
+  const fitting = rows.filter((row) => {
     if (fitsHeader(row, header)) return true;
     if (row.faulty !== undefined) {
       found.push(makeIssue('quote_inside', { line: row.line }));
@@ -61,6 +61,7 @@ function dropMiscounted(rows: readonly DigestedRow[], header: Header, found: Iss
     found.push(makeIssue('cell_count', { line: row.line }, details));
     return false;
   });
+  return header.twins.length === 0 ? fitting : fitting.map((row) => ({ ...row, ...mergeTwins(row, header) }));
 }
 
 function present<T>(values: (T | null)[]): T[] {

@@ -2,6 +2,7 @@
 import type { Stage } from '../../db/stage.js';
 import { analyze, count, run } from '../../db/stagesql.js';
 import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
+import { planDeactivation } from './deactivation.js';
 import type { RowCounts } from './input.js';
 import { addStubs } from './stubs.js';
 
@@ -32,6 +33,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
       return `(r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM ${current})`;
     })
     .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`, 'r.moves = 1', "u.deactivated_by = 'undo'")
+    .concat('(r.status IS NOT NULL AND r.status <> u.status)')
     .join(' OR ');
   const known = `FROM ${s}.user_rows r CROSS JOIN users u LEFT JOIN users m ON m.id = u.manager_id
     WHERE u.org_id = :org AND u.email_key = r.key AND r.state = 0`;
@@ -54,16 +56,17 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
     stage,
     `DELETE FROM ${s}.people WHERE is_new = 1 AND is_stub = 1 AND key IN (SELECT r.key FROM ${s}.user_rows r WHERE r.state = 0)`,
   );
-  // A user created by this file whose date has come is created deactivated (rule U12).
+  // A user created by this file whose date has come, or whose status says so, is created deactivated (rules U12, U12b).
+  const hasLeft = `(r.deactivation_date <= :today OR r.status = 'deactivated')`;
   await run(
     stage,
     `INSERT INTO ${s}.people (key, email, address, user_name, first_name, last_name, manager_key, account_type, is_admin, status,
        deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
      SELECT r.key, r.email, r.address, r.user_name, r.first_name, r.last_name, r.manager_key, COALESCE(r.account_type, 'Regular'),
-       COALESCE(r.is_admin, 0), CASE WHEN r.deactivation_date <= :today THEN 'deactivated' ELSE 'active' END, r.deactivation_date,
+       COALESCE(r.is_admin, 0), CASE WHEN ${hasLeft} THEN 'deactivated' ELSE 'active' END, r.deactivation_date,
        CASE WHEN r.deactivation_date > :today THEN r.deactivation_at END,
-       CASE WHEN r.deactivation_date <= :today THEN CAST(:now AS BIGINT) END,
-       CASE WHEN r.deactivation_date <= :today THEN 'import' END,
+       CASE WHEN ${hasLeft} THEN CAST(:now AS BIGINT) END,
+       CASE WHEN ${hasLeft} THEN 'import' END,
        COALESCE(r.custom, '{}'), 1, 0, :file, r.line
      FROM ${s}.user_rows r WHERE r.state = 0
        AND NOT EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key)
@@ -80,7 +83,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
   await analyze(stage, 'people');
 }
 
-/** Records the changes of known users, then makes them in `people` (rules U3–U5, U8–U12, C3). */
+/** Records the changes of known users, then makes them in `people` (rules U3–U5, U8–U12b, C3). */
 export async function changeUsers(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const isSqlite = stage.dialect === 'sqlite';
@@ -113,7 +116,7 @@ export async function changeUsers(stage: Stage, context: PlanContext): Promise<v
      ${from(`CROSS JOIN ${eachValue}`)} AND t.value IS DISTINCT FROM p.custom->>t.key`,
     bindings,
   );
-  const datePlan = planDate();
+  const datePlan = planDeactivation();
   await record('Status', 'p.status', datePlan.status, `${datePlan.status} <> p.status`);
   const merged = isSqlite ? 'json_patch(p.custom, r.custom)' : 'p.custom || r.custom';
   await run(
@@ -126,45 +129,6 @@ export async function changeUsers(stage: Stage, context: PlanContext): Promise<v
      FROM ${s}.user_rows r WHERE r.key = p.key AND r.state = 0 AND NOT (${isOwn})`,
     bindings,
   );
-}
-
-/** The effect of a new `Deactivation Date` on a known user (rule U12), as SQL over the row `r` and the user `p`. */
-function planDate() {
-  const isNew = 'r.deactivation_date IS NOT NULL AND r.deactivation_date IS DISTINCT FROM p.deactivation_date';
-  const when = (future: string, today: string, past: string, else_: string) =>
-    `CASE WHEN NOT (${isNew}) THEN ${else_} WHEN r.deactivation_date > :today THEN ${future}
-      WHEN r.deactivation_date = :today THEN ${today} ELSE ${past} END`;
-  const isOut = `p.status = 'deactivated'`;
-  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo')`;
-  // A user whom an undo deactivated is active again once a file has them, as if the file had created them.
-  const returns = (value: string, else_: string) =>
-    `CASE WHEN ${isOut} AND p.deactivated_by = 'undo' THEN ${value} ELSE ${else_} END`;
-  return {
-    status: when(
-      `CASE WHEN ${comesBack} THEN 'active' ELSE p.status END`,
-      `'deactivated'`,
-      'p.status',
-      returns(`'active'`, 'p.status'),
-    ),
-    deactivateAt: when(
-      `CASE WHEN ${isOut} AND NOT (${comesBack}) THEN NULL ELSE r.deactivation_at END`,
-      'NULL',
-      `CASE WHEN ${isOut} THEN NULL ELSE CAST(:tomorrow AS BIGINT) END`,
-      'p.deactivate_at',
-    ),
-    deactivatedAt: when(
-      `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_at END`,
-      `CASE WHEN ${isOut} THEN p.deactivated_at ELSE CAST(:now AS BIGINT) END`,
-      'p.deactivated_at',
-      returns('NULL', 'p.deactivated_at'),
-    ),
-    deactivatedBy: when(
-      `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_by END`,
-      `CASE WHEN ${isOut} THEN p.deactivated_by ELSE 'import' END`,
-      'p.deactivated_by',
-      returns('NULL', 'p.deactivated_by'),
-    ),
-  };
 }
 
 /** Counts the users whom the file creates and changes. */

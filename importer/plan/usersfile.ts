@@ -1,4 +1,5 @@
 /** Plans the staged rows of a users file: the rules in the order in which they apply (rules U1–U15, C1, C3, G2). */
+import { listWaiting } from './deactivation.js';
 import { faultDuplicates } from './duplicates.js';
 import { followEmail, followManagers } from './emailholders.js';
 import { refuseFaulty } from './guard.js';
@@ -6,10 +7,12 @@ import { identifyUsers } from './identifier.js';
 import type { PlanInput, RowCounts, StagedFile } from './input.js';
 import type { IssueLog } from './issuelog.js';
 import { keepLastAdmin } from './lastadmin.js';
+import { findManagers } from './manageridentifiers.js';
 import { planMemberships } from './memberships.js';
 import { planFields } from './newfields.js';
 import { dropRepeatedWarnings } from './repeatedvalues.js';
 import { breakManagerRings } from './rings.js';
+import { rejectUnsound } from './unsoundaddresses.js';
 import { changeUsers, countUsers, gatherUsers } from './users.js';
 
 /** @throws RefusalError when too many rows are faulty; RaggedError where the whole file has to be read. */
@@ -18,6 +21,7 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   const { context, columns, reading, rows } = file;
   const hasIdentifier = input.org.options.identifier !== undefined;
 
+  await rejectUnsound(input, file, issues);
   await faultDuplicates(stage, 'user_rows', columns, issues);
   input.reportProgress({ phase: 'planning', file: file.name, rows });
   const isPassed = hasIdentifier && (await identifyUsers(input, file, issues));
@@ -26,6 +30,7 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   await planFields(input, file);
 
   if (hasIdentifier) await followManagers(stage, context);
+  await findManagers(input, file, issues);
   await gatherUsers(stage, context);
   await breakManagerRings(stage, context, columns, issues);
   await keepLastAdmin(stage, context, columns, reading.open, issues);
@@ -36,6 +41,7 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   const counts = await countUsers(stage, context);
   counts.unchanged += reading.recognized;
   if (isPassed) known.forgetOthers();
-  known.settle((line) => file.mayKeep(line) && !issues.lines.has(line));
+  const waiting = await listWaiting(stage, context);
+  known.settle((line) => file.mayKeep(line) && !issues.lines.has(line) && !waiting.has(line));
   return counts;
 }

@@ -1,21 +1,25 @@
 /** Plans the columns of a file: each is a standard value, a known custom field or a new one (rules F8, U14, C1–C4). */
 import { randomBytes } from 'node:crypto';
-import type { DateFormat } from '../../db/control/orgs.js';
+import type { DateFormat, Org } from '../../db/control/orgs.js';
 import type { Field, FieldType } from '../../db/directory/fields.js';
 import { makeIssue } from '../codes.js';
 import type { Issue } from '../types.js';
-import type { ColumnFacts, Survey } from './columnsurvey.js';
+import type { ColumnFacts, Fit, Survey } from './columnsurvey.js';
 import { type DateOrder, decideOrder } from './dates.js';
 import { countShown } from './fieldlimit.js';
 import type { Header } from './header.js';
-import { exportOnly, type TeamColumn, teamLabels, type UserColumn, userLabels } from './labels.js';
+import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './labels.js';
 import { collapse, labelKey } from './normalize.js';
 import type { TeamName } from './teamlist.js';
+import { type ValueRules, valueRulesOf } from './valuerules.js';
 
-/** A column of a file that fills a custom field. */
-export interface FieldColumn {
+export interface PlacedColumn {
   index: number;
   label: string;
+}
+
+/** A column of a file that fills a custom field. */
+export interface FieldColumn extends PlacedColumn {
   field: Field;
   /** Of the dates in the column. */
   order: DateOrder;
@@ -27,8 +31,8 @@ export interface ColumnPlan {
   /** The label that the file has for each of them: an alias of the organization, or another spelling. */
   labels: ReadonlyMap<string, string>;
   deactivationOrder: DateOrder;
-  /** Index of the column that exports write and imports ignore; undefined: the file has none. */
-  status: number | undefined;
+  /** The column that exports write, and that imports read where the organization has words for it; null: the file has none. */
+  status: PlacedColumn | null;
   fields: FieldColumn[];
   /** Fields that the file creates. */
   newFields: Field[];
@@ -36,38 +40,50 @@ export interface ColumnPlan {
   teamAliases: ReadonlyMap<string, TeamName>;
   /** The one of `fields` that is the organization's identifier (rule U15); null: the file has no column for it. */
   identifier: FieldColumn | null;
+  /** The one of `fields` that has the identifiers of managers (rule U8b); null: the file has no column for it. */
+  managerIdentifier: FieldColumn | null;
+  /** New columns that have null words and no value: they make no field yet. */
+  valueless: PlacedColumn[];
+  rules: ValueRules;
   warnings: Issue[];
 }
 
 /**
  * @param known the organization's fields, and those that earlier files of the run create.
- * @param identifier the label of the organization's identifier column (rule U15), where it has one.
  * @param mostFields the limit of the organization's visible fields; its identifier is created past it too.
  */
 export function planColumns(
   header: Header,
   { facts }: Survey,
   known: readonly Field[],
-  format: DateFormat,
+  { dateFormat: format, options }: Pick<Org, 'dateFormat' | 'options'>,
   now: number,
-  identifier: string | undefined,
   mostFields: number,
 ): ColumnPlan {
+  const { identifier } = options;
+  const status = header.columns.find(({ meaning }) => meaning.kind === 'status');
   const plan: ColumnPlan = {
     standard: new Map(),
     labels: new Map(),
     deactivationOrder: 'ambiguous',
-    status: header.columns.find(({ label }) => label === exportOnly)?.index,
+    status: status === undefined ? null : { index: status.index, label: status.label },
     fields: [],
     newFields: [],
     teamAliases: new Map(),
     identifier: null,
+    managerIdentifier: null,
+    valueless: [],
+    rules: valueRulesOf(options),
     warnings: [],
   };
   const standard = new Map<string, number>();
   const labels = new Map<string, string>();
   const byKey = new Map(known.flatMap((field) => field.aliases.map((alias) => [alias, field] as const)));
   for (const field of known) byKey.set(labelKey(field.label), field);
+  // A renamed field is found by its old labels too.
+  const isColumn = (label: string, setting: string | undefined) =>
+    setting !== undefined &&
+    (byKey.get(labelKey(label)) ?? labelKey(label)) === (byKey.get(labelKey(setting)) ?? labelKey(setting));
   for (const { index, label, meaning } of header.columns) {
     const seen = facts[index]!;
     if (meaning.kind === 'standard') {
@@ -77,11 +93,9 @@ export function planColumns(
     } else if (meaning.kind === 'blank' && seen.values > 0) {
       plan.warnings.push(makeIssue('label_blank', { line: header.line }, { number: index + 1 }));
     } else if (meaning.kind === 'custom') {
-      // A renamed field is found by its old labels too.
-      const isIdentifier =
-        identifier !== undefined &&
-        (byKey.get(labelKey(label)) ?? labelKey(label)) === (byKey.get(labelKey(identifier)) ?? labelKey(identifier));
-      const type = isIdentifier ? 'text' : inferType(seen, format);
+      const isIdentifier = isColumn(label, identifier);
+      const isManager = identifier !== undefined && isColumn(label, options.managerIdentifier);
+      const type = isIdentifier || isManager ? 'text' : inferType(seen, format);
       const position = known.length + plan.newFields.length;
       const hasRoom = isIdentifier || countShown(known) + plan.newFields.length < mostFields;
       const found = byKey.get(labelKey(label));
@@ -91,7 +105,10 @@ export function planColumns(
         continue;
       }
       const field = found ?? createField(label, header.line, seen, type, format, position, now, plan);
-      if (field === null) continue;
+      if (field === null) {
+        if (seen.hasNulls) plan.valueless.push({ index, label });
+        continue;
+      }
       const same = plan.fields.find((column) => column.field.id === field.id);
       if (same !== undefined) {
         plan.warnings.push(
@@ -101,10 +118,11 @@ export function planColumns(
       }
       plan.fields.push({ index, label, field, order: decideOrder(format, seen.dates) });
       if (isIdentifier) plan.identifier = plan.fields.at(-1)!;
+      if (isManager) plan.managerIdentifier = plan.fields.at(-1)!;
     }
   }
   const managerName = labels.get('managerName');
-  if (managerName !== undefined && !standard.has('managerEmail')) {
+  if (managerName !== undefined && !standard.has('managerEmail') && plan.managerIdentifier === null) {
     const where = { line: header.line, column: managerName };
     plan.warnings.push(makeIssue('manager_alone', where, { label: managerName }));
   }
@@ -132,8 +150,12 @@ function createField(
   plan: ColumnPlan,
 ): Field | null {
   if (facts.values === 0) return null;
-  if (type === 'text' && facts.areDates && decideOrder(format, facts.dates) === 'ambiguous') {
+  if (type === 'text' && fitsAll(facts.plainDates) && decideOrder(format, facts.dates) === 'ambiguous')
     plan.warnings.push(makeIssue('field_ambiguous', { line, column: label }, { label }));
+  const outlier = type === 'text' ? findOutlier(facts) : null;
+  if (outlier !== null) {
+    const { kind, misfit, more } = outlier;
+    plan.warnings.push(makeIssue('field_text', { ...misfit, column: label }, { label, kind, more }));
   }
   const field: Field = {
     id: `f${randomBytes(6).toString('hex')}`,
@@ -150,12 +172,28 @@ function createField(
 
 /** From the values that are not blank. Digits alone stay text: leading zeros count. */
 function inferType(facts: ColumnFacts, format: DateFormat): FieldType {
-  if (facts.areBooleans) return 'boolean';
-  if (!facts.areDates) return 'text';
+  if (fitsAll(facts.booleans)) return 'boolean';
+  if (!fitsAll(facts.plainDates)) return 'text';
   const { onlyMdy, onlyDmy, eitherWay } = facts.dates;
   const isSettled =
     (format === 'mdy' && !onlyDmy) ||
     (format === 'dmy' && !onlyMdy) ||
     (format === 'auto' && !(onlyMdy && onlyDmy) && (onlyMdy || onlyDmy || !eitherWay));
   return isSettled ? 'date' : 'text';
+}
+
+function fitsAll({ count, misfits }: Fit): boolean {
+  return count > 0 && misfits === 0;
+}
+
+/** The first value that makes a text of a column in which most values are of another type; null: there is none. */
+function findOutlier({ booleans, plainDates }: ColumnFacts) {
+  const kinds = [
+    { kind: 'dates', ...plainDates },
+    { kind: 'Yes or No', ...booleans },
+  ];
+  const found = kinds.find(({ count, misfits }) => misfits > 0 && count > misfits);
+  if (found?.misfit == null) return null;
+  const { kind, misfit, misfits } = found;
+  return { kind, misfit, more: misfits === 1 ? '' : ` and ${misfits - 1} more` };
 }

@@ -1,22 +1,33 @@
 /** Surveys the columns of a file in its first pass: which values each has, and whether the header or the size is refused. */
 import { RefusalError, refuse } from '../codes.js';
 import { addressAt, cellAt } from './cell.js';
-import { addFact, type DateFacts, isPlainDate, noFacts, readDate } from './dates.js';
+import { addFact, type DateFacts, isEarly, isPlainDate, noFacts, readDate } from './dates.js';
 import { readBoolean } from './fieldvalues.js';
 import { readCell } from './formula.js';
-import { type Header, readHeader } from './header.js';
+import { type Header, mergeTwins, readHeader } from './header.js';
 import type { Wording } from './labels.js';
 import { isEmail } from './normalize.js';
 import type { Limits, Row } from './parse.js';
+import { isNull, type ValueRules } from './valuerules.js';
 
 /** Facts about the values of one column. */
 export interface ColumnFacts {
-  /** Values that are not blank. */
+  /** Values that are neither blank nor null words. */
   values: number;
-  areBooleans: boolean;
-  /** All are dates that the calendar has, and nothing more. */
-  areDates: boolean;
+  booleans: Fit;
+  /** Dates that the calendar has, and nothing more. */
+  plainDates: Fit;
+  /** Whether a null word is among the cells. */
+  hasNulls: boolean;
   dates: DateFacts;
+}
+
+/** How well a type fits the values of a column. */
+export interface Fit {
+  count: number;
+  misfits: number;
+  /** The first one. */
+  misfit: { line: number; value: string } | null;
 }
 
 export interface Survey {
@@ -27,6 +38,9 @@ export interface Survey {
   rows: number;
 }
 
+/** A column with this many more misfits than fits is of another type: the rest of its values is not looked at. */
+const mostMisfits = 100;
+
 /**
  * @param batches the header first.
  * @param onProgress is called with the number of rows read so far.
@@ -36,6 +50,7 @@ export async function surveyRows(
   batches: AsyncIterable<Row[]>,
   limits: Limits,
   wording: Wording,
+  rules: ValueRules,
   onProgress: (rows: number) => void,
 ): Promise<Survey> {
   const survey: Survey = { header: null, facts: [], rows: 0 };
@@ -45,13 +60,14 @@ export async function surveyRows(
         survey.header = readHeader(row, limits, wording, batch.slice(1, 21));
         survey.facts = survey.header.columns.map(() => ({
           values: 0,
-          areBooleans: true,
-          areDates: true,
+          booleans: { count: 0, misfits: 0, misfit: null },
+          plainDates: { count: 0, misfits: 0, misfit: null },
+          hasNulls: false,
           dates: noFacts(),
         }));
       } else {
         survey.rows++;
-        addRow(survey, row);
+        addRow(survey, row, rules);
       }
     }
     if (survey.rows > limits.maxRows) throw new RefusalError(refuse('too_many_rows', { limit: limits.maxRows }));
@@ -74,20 +90,36 @@ function hasKey(row: Row, { type, key }: Header): boolean {
   return type === 'users' ? isEmail(addressAt(row, key) ?? '') : cellAt(row, key) !== null;
 }
 
-function addRow(survey: Survey, row: Row): void {
-  if (!fitsHeader(row, survey.header!) || !hasKey(row, survey.header!)) return;
+function addRow(survey: Survey, sent: Row, rules: ValueRules): void {
+  if (!fitsHeader(sent, survey.header!)) return;
+  const row = mergeTwins(sent, survey.header!);
+  if (!hasKey(row, survey.header!)) return;
   for (const { index, meaning } of survey.header!.columns) {
-    if (meaning.kind === 'ignored') continue;
+    if (meaning.kind === 'ignored' || meaning.kind === 'status') continue;
     const facts = survey.facts[index]!;
     const value = readCell(row.cells[index] ?? '');
     if (value === '') continue;
-    facts.values++;
     const isStandard = meaning.kind === 'standard';
     if (isStandard && meaning.column !== 'deactivationDate') continue;
-    if (facts.areBooleans && readBoolean(value) === null) facts.areBooleans = false;
+    if (isNull(value, rules)) {
+      facts.hasNulls = true;
+      continue;
+    }
+    if (isStandard && isEarly(value)) continue;
+    facts.values++;
+    addFit(facts.booleans, row.line, value, (text) => readBoolean(text) !== null);
     // The dates of a column decide their order, also where other values make it a text.
     const readings = readDate(value);
     if (readings !== null) addFact(facts.dates, readings);
-    if (facts.areDates && !isPlainDate(value)) facts.areDates = false;
+    addFit(facts.plainDates, row.line, value, isPlainDate);
+  }
+}
+
+function addFit(fit: Fit, line: number, value: string, fits: (text: string) => boolean): void {
+  if (fit.misfits > fit.count + mostMisfits) return;
+  if (fits(value)) fit.count++;
+  else {
+    fit.misfits++;
+    fit.misfit ??= { line, value };
   }
 }

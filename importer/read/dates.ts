@@ -40,8 +40,14 @@ const certain: readonly { form: RegExp; year: number; month: number; day: number
 ];
 const slashed = pattern('(\\d{1,2})/(\\d{1,2})/(\\d{4})');
 
-/** Days since the end of 1899, between 1927 and 2173: the form in which Excel stores dates. */
-const serial = /^[1-9]\d{4}(?:\.\d+)?$/;
+/** Days since the end of 1899, between 1927 and 2173, or 9999-12-31: the form in which Excel stores dates. */
+const serial = /^(?:[1-9]\d{4}|2958465)(?:\.\d+)?$/;
+
+/** The form in which a date that means "no end" is stored (rule U12a). */
+export const noEnd = '9999-12-31';
+const firstNoEnd = '2200';
+/** Earlier dates are no days of a deactivation: systems write them where they have no date. */
+const firstDay = '1970';
 
 /** null: the text is not written like a date. Both readings are null for a date that the calendar does not have. */
 export function readDate(text: string): DateReadings | null {
@@ -58,6 +64,31 @@ export function readDate(text: string): DateReadings | null {
   if (found === null) return null;
   const [, first, second, year] = found;
   return { mdy: toIso(year!, first!, second!), dmy: toIso(year!, second!, first!) };
+}
+
+/** Whether a text is written like a date of the year 0000, as `00/00/0000`: systems write it where they have no date. */
+export function isZeroDate(text: string): boolean {
+  const isZero =
+    text.startsWith('0') && (text.startsWith('0000') || /^0\d?[-/. ][^-/. ]{1,9}[-/. ]0000(?!\d)/.test(text));
+  return isZero && readDate(text) !== null;
+}
+
+/** Whether a text is written like a date before 1970: as a day of a deactivation it is no value. */
+export function isEarly(text: string): boolean {
+  const year = yearOf(text);
+  return year !== null && year < firstDay;
+}
+
+/** Whether a text is a date from 2200 on, in any order of day and month: as a day of a deactivation it means "no end". */
+export function isNoEnd(text: string): boolean {
+  const year = yearOf(text);
+  return year !== null && year >= firstNoEnd;
+}
+
+/** null: the text is not a date that the calendar has. */
+function yearOf(text: string): string | null {
+  const readings = readDate(text);
+  return (readings?.mdy ?? readings?.dmy ?? null)?.slice(0, 4) ?? null;
 }
 
 const midnight = /^(?:0?0:00(?::00(?:[.,]0+)?)?|12:00(?::00(?:[.,]0+)?)? ?AM)(?: ?(?:Z|UTC|GMT))?$/i;

@@ -2,6 +2,7 @@
 import type { Encoding } from '../../db/control/importoptions.js';
 import { RefusalError, refuse } from '../codes.js';
 import { decodeText } from './filetype.js';
+import { findForeign } from './foreignformats.js';
 import type { Source } from './source.js';
 
 type Wide = 'utf-16le' | 'utf-16be';
@@ -9,38 +10,38 @@ type Wide = 'utf-16le' | 'utf-16be';
 /** The source as UTF-8. `auto` reads it once to its end, if it is not UTF-16. */
 export async function readAs(source: Source, encoding: Encoding = 'utf-8'): Promise<Source> {
   if (encoding === 'utf-8') return source;
-  const mark = await readMark(source);
-  if (mark === null) return source;
+  const start = await readStart(source);
+  if (start === null) return source;
+  const mark = start.toString('hex', 0, 3);
   const wide = mark.startsWith('fffe') ? 'utf-16le' : mark.startsWith('feff') ? 'utf-16be' : null;
   if (wide !== null) return encoding === 'windows-1252' ? source : decodeWide(source, wide);
   if (encoding === 'utf-16' || mark === 'efbbbf') return source;
-  if (encoding === 'windows-1252') return isForeign(mark) ? source : decodeBytes(source, false);
+  // Another format is refused by its name, and not decoded as text.
+  if (encoding === 'windows-1252') return findForeign(start) === undefined ? decodeBytes(source, false) : source;
   return (await isLegacy(source)) ? decodeBytes(source, true) : source;
 }
 
 /** Whether the reports of a file get a byte order mark: the file has one, or is not UTF-8. */
 export async function hasMark(source: Source): Promise<boolean> {
-  return source.isGuessed !== undefined || (await readMark(source)) === 'efbbbf';
+  return source.isGuessed !== undefined || (await readStart(source))?.toString('hex', 0, 3) === 'efbbbf';
 }
 
-/** The first three bytes in hex; null: the source is refused, and reading it on reports why. */
-async function readMark(source: Source): Promise<string | null> {
+/** The bytes by which findForeign knows a format. */
+const startBytes = 64;
+
+/** The first bytes; null: the source is refused, and reading it on reports why. */
+async function readStart(source: Source): Promise<Buffer | null> {
   let start: Buffer = Buffer.alloc(0);
   try {
     for await (const chunk of source.open()) {
       start = Buffer.concat([start, chunk]);
-      if (start.length > 2) break;
+      if (start.length >= startBytes) break;
     }
-    return start.toString('hex', 0, 3);
+    return start.subarray(0, startBytes);
   } catch (error) {
     if (error instanceof RefusalError) return null;
     throw error;
   }
-}
-
-/** A workbook, an archive or a PDF: it is refused by that name, and not decoded as text. */
-function isForeign(mark: string): boolean {
-  return ['504b03', 'd0cf11', '255044', '1f8b08'].includes(mark);
 }
 
 /** Whether the text is not UTF-8. A letter of several bytes is UTF-8: then the other bytes are errors in it. */

@@ -21,6 +21,7 @@ import { RaggedError } from './records.js';
 import { type Reading, readChanged, readWhole } from './rowstream.js';
 import type { Source } from './source.js';
 import type { TeamName } from './teamlist.js';
+import { valueRulesOf } from './valuerules.js';
 
 /** The input of reading, the same for all files of one run. */
 export interface ReadInput {
@@ -68,18 +69,11 @@ async function survey(
   onProgress: (rows: number) => void,
 ): Promise<OpenedFile> {
   const { settings, org, fields, now } = input;
-  const found = await surveyRows(reading.open(), limits, wordingOf(org, fields), onProgress);
+  const rules = valueRulesOf(org.options);
+  const found = await surveyRows(reading.open(), limits, wordingOf(org, fields), rules, onProgress);
   found.rows += reading.recognized;
   if (found.header === null || found.rows === 0) return { reading, survey: found, columns: null };
-  const columns = planColumns(
-    found.header,
-    found,
-    fields,
-    org.dateFormat,
-    now,
-    org.options.identifier,
-    mostFields(settings),
-  );
+  const columns = planColumns(found.header, found, fields, org, now, mostFields(settings));
   return { reading, survey: found, columns: { ...columns, teamAliases: input.teamAliases } };
 }
 

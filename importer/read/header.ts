@@ -1,5 +1,5 @@
 /** Reads a header line: the type of the file, and the meaning of each column (rules F1, F6, F7, F8). */
-import { makeIssue, RefusalError, refuse, shorten } from '../codes.js';
+import { type Details, makeIssue, RefusalError, refuse } from '../codes.js';
 import type { FileType, Issue } from '../types.js';
 import { readCell } from './formula.js';
 import { hintFor } from './headerhint.js';
@@ -11,6 +11,7 @@ import type { Limits, Row } from './parse.js';
 export type Meaning =
   | { kind: 'standard'; column: UserColumn | TeamColumn }
   | { kind: 'custom' }
+  | { kind: 'status' }
   | { kind: 'blank' }
   | { kind: 'ignored' };
 
@@ -21,9 +22,16 @@ export interface Column {
   meaning: Meaning;
 }
 
+/** Two columns with one meaning: `index` fills the blank cells of `first`, and is ignored itself. */
+export interface Twins {
+  first: number;
+  index: number;
+}
+
 export interface Header {
   type: FileType;
   columns: Column[];
+  twins: Twins[];
   /** Index of the column that names the user or the team of a row: `User Email`, `Team Name`. */
   key: number;
   line: number;
@@ -38,7 +46,7 @@ const noWording: Wording = { aliases: new Map(), own: new Set() };
 
 /**
  * @param below the first rows below the header, for the hint of a refusal.
- * @throws RefusalError when the header names no file type or both, has a label twice, or has too many columns.
+ * @throws RefusalError when the header names no file type or both, or has too many columns.
  */
 export function readHeader(row: Row, limits: Limits, wording: Wording = noWording, below: readonly Row[] = []): Header {
   const cells = row.cells.map((cell) => readCell(cell));
@@ -47,17 +55,22 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
     throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
   }
   const meant = cells.map((cell) => followAlias(cell, cells, wording));
-  refuseTwice(cells, meant, row.line);
+  const twins = findTwins(meant);
   const type = findFileType(cells, meant, row.line, () => hintFor(row, below, wording));
   const warnings: Issue[] = [];
   const columns = cells.map((cell, index): Column => {
     const label = cell.trim();
     if (label === '') return { index, label, meaning: { kind: 'blank' } };
+    if (twins.some((twin) => twin.index === index)) return { index, label, meaning: { kind: 'ignored' } };
     return { index, label, meaning: findMeaning(meant[index]!.trim(), type, row.line, wording, warnings) };
   });
   const isKey = ({ meaning }: Column) =>
     meaning.kind === 'standard' && (meaning.column === 'email' || meaning.column === 'name');
-  return { type, line: row.line, columns, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
+  for (const twin of twins) {
+    const where = { line: row.line, column: columns[twin.index]!.label };
+    warnings.push(makeIssue('label_repeated', where, describeTwins(columns, twin)));
+  }
+  return { type, line: row.line, columns, twins, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
 }
 
 /**
@@ -85,19 +98,40 @@ function findFileType(cells: string[], meant: string[], line: number, findHint: 
 }
 
 /** @param meant the cells with aliases followed: an alias beside its standard label is the same column twice. */
-function refuseTwice(cells: string[], meant: string[], line: number): void {
+function findTwins(meant: readonly string[]): Twins[] {
   const seen = new Map<string, number>();
-  for (const [index, cell] of meant.entries()) {
+  return meant.flatMap((cell, index): Twins[] => {
     const key = labelKey(cell);
-    if (key === '') continue;
-    const before = seen.get(key);
-    if (before !== undefined) {
-      const [first, second] = [before, index].map((at) => shorten(cells[at]!.trim()));
-      const details = { first: first!, second: second!, one: letterOf(before), other: letterOf(index) };
-      throw new RefusalError(refuse('label_twice', details, line, cells[index]!.trim()));
+    const first = seen.get(key);
+    if (key !== '' && first === undefined) seen.set(key, index);
+    return first === undefined ? [] : [{ first, index }];
+  });
+}
+
+function describeTwins(columns: readonly Column[], { first, index }: Twins): Details {
+  return {
+    ...{ first: columns[first]!.label, second: columns[index]!.label },
+    ...{ one: letterOf(first), other: letterOf(index) },
+  };
+}
+
+/**
+ * The cells with the blank ones of a column filled by its twin.
+ * @throws RefusalError where the twins have two values (rule F6).
+ */
+export function mergeTwins(row: Row, { twins, columns, line }: Header): Row {
+  if (twins.length === 0) return row;
+  const cells = [...row.cells];
+  for (const twin of twins) {
+    const [value, other] = [cells[twin.first], cells[twin.index]].map((cell) => readCell(cell ?? ''));
+    if (other === '' || value === other) continue;
+    if (value === '') cells[twin.first] = cells[twin.index]!;
+    else {
+      const details = { ...describeTwins(columns, twin), at: row.line };
+      throw new RefusalError(refuse('label_twice', details, line, columns[twin.index]!.label));
     }
-    seen.set(key, index);
   }
+  return { ...row, cells };
 }
 
 function findMeaning(label: string, type: FileType, line: number, wording: Wording, warnings: Issue[]): Meaning {
@@ -112,8 +146,11 @@ function findMeaning(label: string, type: FileType, line: number, wording: Wordi
     return { kind: 'standard', column: column as UserColumn | TeamColumn };
   }
   if (key === labelKey(exportOnly)) {
-    if (label !== exportOnly) warnings.push(makeIssue('label_reserved', { line, column: label }, { label }));
-    return { kind: 'ignored' };
+    if (label === exportOnly) return { kind: 'status' };
+    const isRead = type === 'users' && wording.readsStatus === true;
+    const details = { label, standard: exportOnly, unseen: describeInvisible(label) };
+    warnings.push(makeIssue(isRead ? 'label_inexact' : 'label_reserved', { line, column: label }, details));
+    return { kind: isRead ? 'status' : 'ignored' };
   }
   if (type === 'users' && wording.own.has(key)) return { kind: 'custom' };
   const near = findNearMiss(label, Object.values(standards));

@@ -25,7 +25,7 @@ export const teamLabels = {
   type: 'Team Type',
 } as const;
 
-/** The label of a column that exports write and imports ignore; a custom field can't have it. */
+/** The label of a column that exports write, and imports read only with `statusWords`; a custom field can't have it. */
 export const exportOnly = 'Status';
 
 export type UserColumn = keyof typeof userLabels;
@@ -37,6 +37,8 @@ export interface Wording {
   aliases: ReadonlyMap<string, string>;
   /** Compared forms of the labels of its custom fields: none of them is taken for a misspelt standard label. */
   own: ReadonlySet<string>;
+  /** Whether a column `Status` is read (rule U12b). */
+  readsStatus?: boolean;
   /** The organization's id, for commands in hints. */
   org?: string;
 }
@@ -46,9 +48,11 @@ export function wordingOf(
   { id, options }: Pick<Org, 'options'> & Partial<Pick<Org, 'id'>>,
   fields: readonly Pick<Field, 'label' | 'aliases'>[],
 ): Wording {
-  const own = fields.map(({ label }) => label).concat(options.identifier ?? []);
+  const { identifier, managerIdentifier } = options;
+  const own = fields.map(({ label }) => label).concat(identifier ?? [], managerIdentifier ?? []);
   return {
     ...(id === undefined ? {} : { org: id }),
+    readsStatus: options.statusWords !== undefined,
     aliases: new Map(Object.entries(options.aliases ?? {}).map(([label, standard]) => [labelKey(label), standard])),
     own: new Set([...own.map(labelKey), ...fields.flatMap(({ aliases }) => aliases)]),
   };

@@ -46,7 +46,8 @@ function digestRules({
   const rules = [
     readProgramVersion(),
     [settings.maxCellBytes, settings.maxColumns],
-    [org.dateFormat, org.teamsMode, org.options.aliases, org.options.identifier],
+    [org.dateFormat, org.teamsMode, org.options.aliases, org.options.identifier, org.options.managerIdentifier],
+    [org.options.nullWords, org.options.requireDottedDomain, org.options.statusWords],
     fields.map(({ id, label, type, aliases }) => [id, label, type, aliases]),
     [...teamAliases].sort(([a], [b]) => (a < b ? -1 : 1)),
   ];

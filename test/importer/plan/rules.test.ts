@@ -6,6 +6,7 @@ import { noCounts } from '../../../importer/counts.js';
 import { Company } from '../../support/company.js';
 import { onBothDatabases, shareDatabases } from '../../support/databases.js';
 import { cases } from '../cases.js';
+import { valueCases } from '../valuecases.js';
 
 const dayMs = 86_400_000;
 
@@ -14,7 +15,7 @@ onBothDatabases('import rules', (open) => {
   for (const [
     place,
     { title, org, before = [], identifierSince, files, refused = false, ...expected },
-  ] of cases.entries()) {
+  ] of [...cases, ...valueCases].entries()) {
     test(title, async () => {
       const acme = await Company.join(databases(), { id: `acme-${place}`, ownerEmail: 'owner@acme.test', ...org });
       for (const [index, { file, days = 0 }] of before.entries()) {

@@ -13,6 +13,7 @@ import { wordingOf } from '../../../importer/read/labels.js';
 import { openRows } from '../../../importer/read/rowstream.js';
 import type { Source } from '../../../importer/read/source.js';
 import { readUser } from '../../../importer/read/userrow.js';
+import { valueRulesOf } from '../../../importer/read/valuerules.js';
 import type { Issue } from '../../../importer/types.js';
 import { Company } from '../../support/company.js';
 import { openFresh } from '../../support/databases.js';
@@ -36,20 +37,22 @@ function cut({ bytes }: Sent, sizes: readonly number[]): Source {
   return { name: 'users.csv', bytes: bytes.length, sha256: '', open };
 }
 
+const rules = valueRulesOf({});
+
 /** All that is known of the file before the directory is looked at. */
 async function understand(sent: Sent, sizes: readonly number[]) {
   try {
     const source = await readAs(cut(sent, sizes), sent.encoding);
-    const survey = await surveyRows(openRows(source, limits), limits, wordingOf({ options: {} }, []), () => {});
+    const survey = await surveyRows(openRows(source, limits), limits, wordingOf({ options: {} }, []), rules, () => {});
     if (survey.header === null) return { survey };
     const rows = [];
     for await (const batch of openRows(source, limits)) rows.push(...batch);
-    const columns = planColumns(survey.header, survey, [], 'auto', 0, undefined, 139);
+    const columns = planColumns(survey.header, survey, [], { dateFormat: 'auto', options: {} }, 0, 139);
     const issues: Issue[] = [...columns.warnings];
     const users = rows
       .slice(1)
       .filter((row) => fitsHeader(row, survey.header!))
-      .map((row) => readUser(row, columns, () => 0, issues));
+      .map((row) => readUser(row, columns, { today: '2026-03-10', startOfDay: () => 0 }, issues));
     const fields = new Map(columns.newFields.map(({ id, label, type }) => [id, `${label} ${type}`]));
     const named = users.map((user) => ({
       ...user,

@@ -30,6 +30,7 @@ import { countLines, isBlank, RaggedError, RecordCutter } from '../../../importe
 import { splitTeams } from '../../../importer/read/teamlist.js';
 import { readTeam } from '../../../importer/read/teamrow.js';
 import { readUser } from '../../../importer/read/userrow.js';
+import { valueRulesOf } from '../../../importer/read/valuerules.js';
 
 /** Processor time: linear readers take 10 to 500 ms, quadratic ones minutes. */
 const boundMs = 5_000;
@@ -153,11 +154,13 @@ async function* inOne<T>(value: T): AsyncGenerator<T> {
   yield value;
 }
 
+const calendar = { today: '2026-03-10', startOfDay: () => 0 };
+
 /** The columns of a users or teams file with one row of these cells. */
 async function columnsOf(labels: string[], cells: string[]) {
   const rows = [{ line: 1, cells: labels }, rowOf(...cells)];
-  const survey = await surveyRows(inOne(rows), limits, noWording, () => {});
-  return planColumns(survey.header!, survey, [], 'auto', 0, undefined, 100);
+  const survey = await surveyRows(inOne(rows), limits, noWording, valueRulesOf({}), () => {});
+  return planColumns(survey.header!, survey, [], { dateFormat: 'auto', options: {} }, 0, 100);
 }
 
 test('readUser reads cells of a megabyte in linear time', async () => {
@@ -172,8 +175,8 @@ test('readUser reads cells of a megabyte in linear time', async () => {
     'Own',
   ];
   const columns = await columnsOf(labels, ['jane@acme.test', '', '', '', '', '', '', 'x']);
-  assertQuick((text) => readUser(rowOf('jane@acme.test', ...Array(7).fill(text)), columns, () => 0, []));
-  assertQuick((text) => readUser(rowOf(text), columns, () => 0, []));
+  assertQuick((text) => readUser(rowOf('jane@acme.test', ...Array(7).fill(text)), columns, calendar, []));
+  assertQuick((text) => readUser(rowOf(text), columns, calendar, []));
 });
 
 test('readTeam reads cells of a megabyte in linear time', async () => {

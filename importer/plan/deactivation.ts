@@ -1,0 +1,75 @@
+/** Decides when a known user is deactivated, or active again: by the date of a row, or by its status (rules U12, U12a, U12b). */
+import type { Stage } from '../../db/stage.js';
+import { pagesByLine } from '../../db/stagesql.js';
+import { LineSet } from '../read/lineset.js';
+import type { PlanContext } from './context.js';
+
+/**
+ * The effect of a new `Deactivation Date`, or else of a status, on a known user (rules U12–U12b), as SQL over the row `r` and the
+ * user `p`. A row with a date has no status. A date that means "no end" is in the future, and has no moment.
+ */
+export function planDeactivation() {
+  const isNew = 'r.deactivation_date IS NOT NULL AND r.deactivation_date IS DISTINCT FROM p.deactivation_date';
+  const when = (future: string, today: string, past: string, else_: string) =>
+    `CASE WHEN NOT (${isNew}) THEN ${else_} WHEN r.deactivation_date > :today THEN ${future}
+      WHEN r.deactivation_date = :today THEN ${today} ELSE ${past} END`;
+  const isOut = `p.status = 'deactivated'`;
+  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo')`;
+  // A user whom an undo deactivated is active again once a file has them, as if the file had created them.
+  const returns = (value: string, else_: string) =>
+    `CASE WHEN ${isOut} AND p.deactivated_by = 'undo' THEN ${value} ELSE ${else_} END`;
+  const byStatus = (left: string, back: string, else_: string) =>
+    `CASE WHEN r.status = 'deactivated' THEN ${left} WHEN r.status = 'active' AND ${comesBack} THEN ${back} ELSE ${else_} END`;
+  // A system that writes yesterday's date each day moves the date, and not the moment.
+  const isPastAlready = 'p.deactivate_at IS NOT NULL AND p.deactivation_date < :today';
+  return {
+    status: when(
+      `CASE WHEN ${comesBack} THEN 'active' ELSE p.status END`,
+      `'deactivated'`,
+      'p.status',
+      byStatus(`'deactivated'`, `'active'`, returns(`'active'`, 'p.status')),
+    ),
+    deactivateAt: when(
+      `CASE WHEN ${isOut} AND NOT (${comesBack}) THEN NULL ELSE r.deactivation_at END`,
+      'NULL',
+      `CASE WHEN ${isOut} THEN NULL WHEN ${isPastAlready} THEN p.deactivate_at ELSE CAST(:tomorrow AS BIGINT) END`,
+      byStatus('NULL', 'NULL', 'p.deactivate_at'),
+    ),
+    deactivatedAt: when(
+      `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_at END`,
+      `CASE WHEN ${isOut} THEN p.deactivated_at ELSE CAST(:now AS BIGINT) END`,
+      'p.deactivated_at',
+      byStatus(
+        `CASE WHEN ${isOut} THEN p.deactivated_at ELSE CAST(:now AS BIGINT) END`,
+        'NULL',
+        returns('NULL', 'p.deactivated_at'),
+      ),
+    ),
+    deactivatedBy: when(
+      `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_by END`,
+      `CASE WHEN ${isOut} THEN p.deactivated_by ELSE 'import' END`,
+      'p.deactivated_by',
+      byStatus(
+        `CASE WHEN ${isOut} THEN p.deactivated_by ELSE 'import' END`,
+        'NULL',
+        returns('NULL', 'p.deactivated_by'),
+      ),
+    ),
+  };
+}
+
+/**
+ * The lines whose status is active, and whose user has a planned deactivation: once it has taken place, the same row activates
+ * the user again.
+ */
+export async function listWaiting(stage: Stage, { org }: PlanContext): Promise<LineSet> {
+  const s = stage.prefix;
+  const lines = new LineSet();
+  const query = `SELECT r.line FROM ${s}.user_rows r WHERE r.status = 'active' AND r.state = 0 AND r.line > :after
+    AND (EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key AND p.deactivate_at IS NOT NULL)
+      OR EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key AND u.deactivate_at IS NOT NULL))
+    ORDER BY r.line LIMIT :limit`;
+  for await (const page of pagesByLine<{ line: number }>(stage, query, { org }))
+    for (const { line } of page) lines.add(line);
+  return lines;
+}
