@@ -1,8 +1,4 @@
 /** Decides when a known user is deactivated, or active again: by the date of a row, or by its status (rules U12, U12a, U12b). */
-import type { Stage } from '../../db/stage.js';
-import { pagesByLine } from '../../db/stagesql.js';
-import { LineSet } from '../read/lineset.js';
-import type { PlanContext } from './context.js';
 
 /**
  * The effect of a new `Deactivation Date`, or else of a status, on a known user (rules U12–U12b), as SQL over the row `r` and the
@@ -56,20 +52,4 @@ export function planDeactivation() {
       ),
     ),
   };
-}
-
-/**
- * The lines whose status is active, and whose user has a planned deactivation: once it has taken place, the same row activates
- * the user again.
- */
-export async function listWaiting(stage: Stage, { org }: PlanContext): Promise<LineSet> {
-  const s = stage.prefix;
-  const lines = new LineSet();
-  const query = `SELECT r.line FROM ${s}.user_rows r WHERE r.status = 'active' AND r.state = 0 AND r.line > :after
-    AND (EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key AND p.deactivate_at IS NOT NULL)
-      OR EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key AND u.deactivate_at IS NOT NULL))
-    ORDER BY r.line LIMIT :limit`;
-  for await (const page of pagesByLine<{ line: number }>(stage, query, { org }))
-    for (const { line } of page) lines.add(line);
-  return lines;
 }

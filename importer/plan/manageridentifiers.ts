@@ -1,24 +1,26 @@
-/** Finds managers by their identifiers, where a column has them (rule U8b). */
+/** Finds the managers of rows in an organization with an identifier: by their emails, and by their identifiers (rules U15, U8b). */
 import type { Stage } from '../../db/stage.js';
 import { createAs, createIndex, pagesByLine, run } from '../../db/stagesql.js';
 import { type CodeName, makeIssue } from '../codes.js';
 import { labelOf } from '../read/columns.js';
 import { labelKey } from '../read/normalize.js';
 import type { PlanContext } from './context.js';
+import { followManagers } from './emailholders.js';
 import type { PlanInput, StagedFile } from './input.js';
 import type { IssueLog } from './issuelog.js';
 
 type Problem = Extract<CodeName, 'manager_unknown' | 'manager_self' | 'manager_conflict'>;
 
 /**
- * Sets `manager_key` of the rows with the identifier of a manager, and reports those that name no user or another one than
- * `Manager Email`. Call once the users of the rows and the users with the emails of managers are known.
+ * Sets `manager_key` of the rows, and reports identifiers of no user or of another one than `Manager Email` has. Call once the
+ * users of the rows are known.
  */
-export async function findManagers(
+export async function nameManagers(
   { stage, org, fields }: PlanInput,
   { context, columns }: StagedFile,
   issues: IssueLog,
 ): Promise<void> {
+  await followManagers(stage, context);
   const { managerIdentifier: column, identifier } = columns;
   if (column === null) return;
   const wanted = labelKey(org.options.identifier ?? '');

@@ -5,10 +5,15 @@
 import type { Stage } from '../../db/stage.js';
 import { analyze, createAs, createIndex, eachOf, run } from '../../db/stagesql.js';
 import { bindingsOf, type PlanContext } from './context.js';
+import { followEmail } from './emailholders.js';
 
-/** Reads the `teams` of `user_rows`, and writes `joins`, `leaves`, `changes`, and `groups` for unknown teams. */
-export async function planMemberships(stage: Stage, context: PlanContext): Promise<void> {
+/**
+ * Reads the `teams` of `user_rows`, and writes `joins`, `leaves`, `changes`, and `groups` for unknown teams.
+ * @param hasIdentifier whether users may have other emails than before, the owner too.
+ */
+export async function planMemberships(stage: Stage, of: PlanContext, hasIdentifier: boolean): Promise<void> {
   const s = stage.prefix;
+  const context = hasIdentifier ? { ...of, ownerKey: await followEmail(stage, of, of.ownerKey) } : of;
   await createAs(
     stage,
     'row_teams',

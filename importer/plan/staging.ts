@@ -9,8 +9,9 @@ import type { IssueLog } from './issuelog.js';
 import { NotedRows } from './notedrows.js';
 import { recreateFileTables } from './tables.js';
 import { createReader } from './typedrows.js';
+import { rejectUnsound } from './unsoundaddresses.js';
 
-/** Fills `user_rows` or `team_rows`. @throws RefusalError; RaggedError where the whole file has to be read. */
+/** Fills `user_rows` or `team_rows` with the rows that are sound by themselves. @throws RefusalError; RaggedError where the whole file has to be read. */
 export async function stageFile(input: PlanInput, file: FileInput, issues: IssueLog): Promise<StagedFile> {
   const { stage, org, today, now } = input;
   const { name, header, reading } = file;
@@ -37,6 +38,7 @@ export async function stageFile(input: PlanInput, file: FileInput, issues: Issue
   const table = header.type === 'users' ? 'user_rows' : 'team_rows';
   await createIndex(stage, table, 'key, line', 'key');
   await analyze(stage, table);
+  await rejectUnsound(input, file, issues);
   return { ...file, context: contextOf(org, file.file, today, now), mayKeep: noted.end() };
 }
 

@@ -6,7 +6,6 @@ import type { PlanInput, RowCounts, StagedFile } from './input.js';
 import type { IssueLog } from './issuelog.js';
 import { breakParentRings } from './rings.js';
 import { changeTeams, countTeams, gatherTeams } from './teams.js';
-import { rejectUnsound } from './unsoundaddresses.js';
 
 /** @throws RefusalError when too many rows are faulty. */
 export async function planTeamsFile(input: PlanInput, file: StagedFile, issues: IssueLog): Promise<RowCounts> {
@@ -14,7 +13,6 @@ export async function planTeamsFile(input: PlanInput, file: StagedFile, issues: 
   const { context, columns, rows } = file;
   const hasIdentifier = input.org.options.identifier !== undefined;
 
-  await rejectUnsound(input, file, issues);
   await faultDuplicates(stage, 'team_rows', columns, issues);
   input.reportProgress({ phase: 'planning', file: file.name, rows });
   refuseFaulty(issues.counts.fault, rows, settings);

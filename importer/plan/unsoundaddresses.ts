@@ -8,7 +8,7 @@ import { type CodeName, makeIssue } from '../codes.js';
 import { reasonOf } from '../read/address.js';
 import { labelOf } from '../read/columns.js';
 import type { TeamColumn, UserColumn } from '../read/labels.js';
-import type { PlanInput, StagedFile } from './input.js';
+import type { FileInput, PlanInput } from './input.js';
 import type { IssueLog } from './issuelog.js';
 
 /** A column with addresses: its compared form and the address itself in the stage, and the SQL that takes it out. */
@@ -47,7 +47,7 @@ const teams: readonly Addresses[] = [
 /** Call once a file is staged, before its rows are compared. Reports each, and takes it out of the staged rows. */
 export async function rejectUnsound(
   { stage, org }: PlanInput,
-  { header, columns }: StagedFile,
+  { header, columns }: FileInput,
   issues: IssueLog,
 ): Promise<void> {
   const needsDot = org.options.requireDottedDomain ?? true;

@@ -1,6 +1,7 @@
 /** Plans the users whom a file creates and the values that it changes: from `user_rows` into `people` and `changes` (U1–U13). */
 import type { Stage } from '../../db/stage.js';
-import { analyze, count, run } from '../../db/stagesql.js';
+import { analyze, count, pagesByLine, run } from '../../db/stagesql.js';
+import { LineSet } from '../read/lineset.js';
 import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
 import { planDeactivation } from './deactivation.js';
 import type { RowCounts } from './input.js';
@@ -151,4 +152,20 @@ export async function countUsers(stage: Stage, context: PlanContext): Promise<Ro
          AND c.entity = 'user' AND p.deactivate_at IS NOT NULL`,
     ));
   return { created, updated, unchanged: effective - created - updated, deactivated, scheduled };
+}
+
+/**
+ * The lines whose status is active, and whose user has a planned deactivation: once it has taken place, the same row activates
+ * the user again.
+ */
+export async function listWaiting(stage: Stage, { org }: PlanContext): Promise<LineSet> {
+  const s = stage.prefix;
+  const lines = new LineSet();
+  const query = `SELECT r.line FROM ${s}.user_rows r WHERE r.status = 'active' AND r.state = 0 AND r.line > :after
+    AND (EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key AND p.deactivate_at IS NOT NULL)
+      OR EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key AND u.deactivate_at IS NOT NULL))
+    ORDER BY r.line LIMIT :limit`;
+  for await (const page of pagesByLine<{ line: number }>(stage, query, { org }))
+    for (const { line } of page) lines.add(line);
+  return lines;
 }

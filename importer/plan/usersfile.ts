@@ -1,19 +1,16 @@
 /** Plans the staged rows of a users file: the rules in the order in which they apply (rules U1–U15, C1, C3, G2). */
-import { listWaiting } from './deactivation.js';
 import { faultDuplicates } from './duplicates.js';
-import { followEmail, followManagers } from './emailholders.js';
 import { refuseFaulty } from './guard.js';
 import { identifyUsers } from './identifier.js';
 import type { PlanInput, RowCounts, StagedFile } from './input.js';
 import type { IssueLog } from './issuelog.js';
 import { keepLastAdmin } from './lastadmin.js';
-import { findManagers } from './manageridentifiers.js';
+import { nameManagers } from './manageridentifiers.js';
 import { planMemberships } from './memberships.js';
 import { planFields } from './newfields.js';
 import { dropRepeatedWarnings } from './repeatedvalues.js';
 import { breakManagerRings } from './rings.js';
-import { rejectUnsound } from './unsoundaddresses.js';
-import { changeUsers, countUsers, gatherUsers } from './users.js';
+import { changeUsers, countUsers, gatherUsers, listWaiting } from './users.js';
 
 /** @throws RefusalError when too many rows are faulty; RaggedError where the whole file has to be read. */
 export async function planUsersFile(input: PlanInput, file: StagedFile, issues: IssueLog): Promise<RowCounts> {
@@ -21,7 +18,6 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   const { context, columns, reading, rows } = file;
   const hasIdentifier = input.org.options.identifier !== undefined;
 
-  await rejectUnsound(input, file, issues);
   await faultDuplicates(stage, 'user_rows', columns, issues);
   input.reportProgress({ phase: 'planning', file: file.name, rows });
   const isPassed = hasIdentifier && (await identifyUsers(input, file, issues));
@@ -29,14 +25,12 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   await dropRepeatedWarnings(stage, context, columns, issues);
   await planFields(input, file);
 
-  if (hasIdentifier) await followManagers(stage, context);
-  await findManagers(input, file, issues);
+  if (hasIdentifier) await nameManagers(input, file, issues);
   await gatherUsers(stage, context);
   await breakManagerRings(stage, context, columns, issues);
   await keepLastAdmin(stage, context, columns, reading.open, issues);
   await changeUsers(stage, context);
-  const ownerKey = hasIdentifier ? await followEmail(stage, context, context.ownerKey) : context.ownerKey;
-  await planMemberships(stage, { ...context, ownerKey });
+  await planMemberships(stage, context, hasIdentifier);
 
   const counts = await countUsers(stage, context);
   counts.unchanged += reading.recognized;

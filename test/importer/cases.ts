@@ -23,6 +23,8 @@ export interface Case {
   teamCounts?: Partial<Counts>;
   /** Whether the first file is refused. */
   refused?: boolean;
+  /** What its refusal says. */
+  says?: RegExp;
 }
 
 const users = (...rows: string[]) => csv(...(rows as [string]));

@@ -75,6 +75,9 @@ interface Edge {
 
 const offsetMs = 5.5 * 3_600_000;
 const dayMs = 86_400_000;
+const noEnd = '9999-12-31';
+/** U6a: there are people called Null. */
+const names = ['User Name', 'First Name', 'Last Name', 'Manager'];
 const standards = [
   ['User Email', 'User Name', 'First Name', 'Last Name', 'Manager', 'Manager Email', 'Teams'],
   ['User Account Type', 'Is Org Admin', 'Deactivation Date'],
@@ -284,8 +287,9 @@ export class Model {
     const last = rows.filter((row) => !created.has(row) && isLasting(this.users.get(row.key)!)).at(-1);
     if (last === undefined) return;
     if (last.values['Is Org Admin'] === 'No') this.#warn(this.#counts.users, 'last_admin', last.line);
-    if (last.date !== null) this.#warn(this.#counts.users, 'last_admin', last.line);
     last.values['Is Org Admin'] = null;
+    if (last.date === noEnd) return;
+    if (last.date !== null) this.#warn(this.#counts.users, 'last_admin', last.line);
     last.date = null;
   }
 
@@ -354,16 +358,35 @@ export class Model {
     const at = (label: string) => file.header.indexOf(label);
     const isValid = (row: string[]) => isEmail(row[at('User Email')]!.trim());
     // A row that is rejected decides nothing: neither the order of dates nor a field's type.
-    const valuesOf = (label: string) => file.rows.filter(isValid).map((row) => (row[at(label)] ?? '').trim());
+    const cellsOf = (label: string) =>
+      file.rows.flatMap((row, index) =>
+        isValid(row) ? [{ line: index + 2, value: (row[at(label)] ?? '').trim() }] : [],
+      );
+    // U6a, U12a: blank cells decide nothing either.
+    const valuesOf = (label: string) =>
+      cellsOf(label)
+        .map(({ value }) => value)
+        .filter((value) => !isNull(value) && !(label === 'Deactivation Date' && yearOf(value) < 1970));
     const custom = file.header.filter((label) => !standards.includes(label));
-    for (const label of custom) this.#createField(label, valuesOf(label).filter(Boolean), count);
+    for (const label of custom)
+      this.#createField(
+        label,
+        cellsOf(label).filter(({ value }) => value !== '' && !isNull(value)),
+        count,
+      );
     const hasManagers = file.header.includes('Manager Email');
     if (file.header.includes('Manager') && !hasManagers) this.#warn(count, 'manager_alone', 1);
     // U10: once a column.
     let isInexactTold = false;
+    const note = this.#notesOnce();
     return file.rows.flatMap((cells, index): UserRow[] => {
       const line = index + 2;
-      const cell = (label: string) => collapse(cells[at(label)] ?? '') || null;
+      const cell = (label: string) => {
+        const value = collapse(cells[at(label)] ?? '');
+        const isBlank = !names.includes(label) && isNull(value);
+        if (isBlank) note('null_value', label, line);
+        return isBlank ? null : value || null;
+      };
       const email = cell('User Email');
       if (email === null || !isEmail(email)) {
         this.#fault(count, email === null ? 'email_missing' : 'email_invalid', line);
@@ -385,6 +408,10 @@ export class Model {
       const manager = values['Manager Email'];
       if (manager && !isEmail(manager)) ignore('Manager Email', 'manager_invalid');
       else if (manager && keyOf(manager) === row.key) ignore('Manager Email', 'manager_self');
+      const isNew = !isWhole(email) && !this.users.has(row.key) && !this.former.has(row.key);
+      if (isNew) this.#fault(count, 'email_invalid', line);
+      else if (values['Manager Email'] && !this.#isKnownOrWhole(values['Manager Email']))
+        ignore('Manager Email', 'manager_invalid');
       if (!values['Manager Email']) values.Manager = null;
       const oneOf = (label: string, choices: string[], code: string) => {
         const given = values[label];
@@ -405,7 +432,11 @@ export class Model {
         row.teams = names.filter(Boolean).length > 0 ? firstOfEach(values.Teams.split(',').map(collapse)) : null;
       }
       const date = values['Deactivation Date'];
-      if (date) {
+      if (date && yearOf(date) < 1970) note('null_value', 'Deactivation Date', line);
+      else if (date && yearOf(date) >= 2200) {
+        note('date_no_end', 'Deactivation Date', line);
+        row.date = noEnd;
+      } else if (date) {
         const read = readIn(date, orderOf(this.dateFormat, valuesOf('Deactivation Date')));
         if (read.startsWith('date_')) ignore('Deactivation Date', read);
         else row.date = read;
@@ -413,7 +444,8 @@ export class Model {
       for (const label of custom) {
         const value = (cells[at(label)] ?? '').trim();
         const field = this.fields.get(labelKeyOf(label));
-        if (value === '' || field === undefined) continue;
+        if (isNull(value) && field?.type !== 'text') note('null_value', label, line);
+        if (value === '' || field === undefined || (isNull(value) && field.type !== 'text')) continue;
         const order = orderOf(this.dateFormat, valuesOf(label));
         const fitted =
           field.type === 'boolean' ? asAnswer(value) : field.type === 'date' ? readIn(value, order) : value;
@@ -423,12 +455,28 @@ export class Model {
         else if (fitted === null || fitted === 'date_invalid') this.#warn(count, 'field_mismatch', line);
         else row.custom.set(field.label, fitted);
       }
-      return [row];
+      return isNew ? [] : [row];
     });
   }
 
+  /** Adds a notice for each column, on the first line that has it. */
+  #notesOnce() {
+    const noted = new Set<string>();
+    return (code: string, label: string, line: number) => {
+      if (noted.has(code + label)) return;
+      noted.add(code + label);
+      this.#codes.push(`${code}@${line}`);
+    };
+  }
+
+  /** U1: nobody is made up by an address without a dot after the @, or with an apostrophe before it. */
+  #isKnownOrWhole(email: string): boolean {
+    return isWhole(email) || this.users.has(keyOf(email)) || this.former.has(keyOf(email));
+  }
+
   /** C1, C4. */
-  #createField(label: string, values: string[], count: ModelCounts): void {
+  #createField(label: string, cells: { line: number; value: string }[], count: ModelCounts): void {
+    const values = cells.map(({ value }) => value);
     if (values.length === 0 || this.fields.has(labelKeyOf(label))) return;
     const order = orderOf(this.dateFormat, values);
     let type: 'text' | 'boolean' | 'date' = 'text';
@@ -438,21 +486,36 @@ export class Model {
       (value) => isPlain(value) && (readIn(value, 'mdy') !== 'date_invalid' || readIn(value, 'dmy') !== 'date_invalid'),
     );
     if (type === 'text' && areDates && order === 'ambiguous') this.#warn(count, 'field_ambiguous', 1);
+    const isDate = (value: string) =>
+      isPlain(value) && (readIn(value, 'mdy') !== 'date_invalid' || readIn(value, 'dmy') !== 'date_invalid');
+    const isBoolean = (value: string) => asBoolean(value) !== null;
+    const others = [isDate, isBoolean]
+      .map((fits) => cells.filter(({ value }) => !fits(value)))
+      .find((misfits) => misfits.length > 0 && misfits.length * 2 < cells.length);
+    if (type === 'text' && others !== undefined) this.#warn(count, 'field_text', others[0]!.line);
     this.fields.set(labelKeyOf(label), { label, type });
   }
 
   #readTeams(file: ModelFile, count: ModelCounts) {
+    const note = this.#notesOnce();
     return file.rows.flatMap((cells, index): { line: number; key: string; values: Values }[] => {
       const line = index + 2;
+      const name = collapse(cells[file.header.indexOf('Team Name')]!);
       const values: Values = Object.fromEntries(
-        file.header.map((label, place) => [label, collapse(cells[place]!) || null]),
+        file.header.map((label, place) => {
+          const value = collapse(cells[place]!);
+          // A row without a name is not read any further.
+          const isRead = label === 'Team Name' || (name !== '' && !isNull(name));
+          if (isNull(value) && isRead) note('null_value', label, line);
+          return [label, isNull(value) ? null : value || null];
+        }),
       );
-      const name = values['Team Name'];
-      if (!name) {
+      if (!values['Team Name']) {
         this.#fault(count, 'team_missing', line);
         return [];
       }
-      if (values['Owner Email'] && !isEmail(values['Owner Email'])) {
+      const owner = values['Owner Email'];
+      if (owner && !(isEmail(owner) && this.#isKnownOrWhole(owner))) {
         values['Owner Email'] = null;
         this.#warn(count, 'owner_invalid', line);
       }
@@ -499,12 +562,15 @@ function applyRow(user: ModelUser, row: UserRow, isCreated: boolean, today: stri
   user.isAdmin = values['Is Org Admin'] ? values['Is Org Admin'] === 'Yes' : user.isAdmin;
   for (const [label, value] of row.custom) user.custom.set(label, value);
   if (date === null || date === user.date) return false;
+  const before = { date: user.date, at: user.deactivateAt };
   user.date = date;
   user.deactivateAt = null;
   if (date > today) {
     user.status = 'active';
-    user.deactivateAt = Date.parse(`${date}T00:00:00Z`) - offsetMs;
+    if (date !== noEnd) user.deactivateAt = Date.parse(`${date}T00:00:00Z`) - offsetMs;
   } else if (date === today || isCreated) user.status = 'deactivated';
+  // U12a: seen in the past before.
+  else if (before.at !== null && before.date! < today) user.deactivateAt = before.at;
   else if (user.status === 'active') user.deactivateAt = now + dayMs;
   return true;
 }
@@ -629,6 +695,21 @@ function readIn(text: string, order: Order): string {
 
 function isEmail(text: string): boolean {
   return /^[^\s@,]+@[a-z.]+$/i.test(text);
+}
+
+function isWhole(email: string): boolean {
+  return /@.*\./.test(email) && !email.startsWith("'");
+}
+
+/** U6a. */
+function isNull(text: string): boolean {
+  return /^(n\/a|none|-|00\/00\/0000)$/i.test(text);
+}
+
+/** U12a: of a date that the calendar has; else of none that matters. */
+function yearOf(text: string): number {
+  const date = [readIn(text, 'mdy'), readIn(text, 'dmy')].find((read) => /^\d/.test(read));
+  return date === undefined ? 2000 : Number(date.slice(0, 4));
 }
 
 export function keyOf(email: string): string {

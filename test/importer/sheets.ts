@@ -35,11 +35,15 @@ const blankOr = (value: fc.Arbitrary<string>) =>
   fc.oneof({ weight: 1, arbitrary: fc.constant('') }, { weight: 2, arbitrary: value });
 
 const address = fc.constantFrom('owner@x.test', 'a@x.test', 'b@x.test', 'c@x.test', 'd@x.test', 'B@x.test', 'C@X.test');
-export const email = mostly(address, fc.constantFrom('', 'nobody', 'e@x.test ', ' a@x.test', 'f@x.test', 'g@x.test'));
+export const email = mostly(
+  address,
+  fc.constantFrom('', 'nobody', 'e@x.test ', ' a@x.test', 'f@x.test', 'g@x.test', 'tom@acme', "'a@x.test", 'N/A'),
+);
 const team = fc.constantFrom('Sales', 'sales', 'Big  Team', 'big team', 'Ops', 'R&D', 'Law');
 const date = fc.constantFrom(
   ...['2026-03-11', '2026-03-12', '2026-03-13', '2026-3-9', '2026-03-20', '2020-01-31', '11/03/2026', '03/11/2026'],
   ...['12/03/2026', '03/12/2026', '13/03/2026', '03/13/2026', '30/02/2026', '3/3/2026', 'soon'],
+  ...['12/31/9999', '01/02/3000', '1900-01-01', '12/30/1899', '00/00/0000', 'N/A'],
   ...['20.03.2026', '20-Mar-2026', '20260320', '2026-03-12T08:00:00Z', '12/03/2026 00:00:00', '46100'],
 );
 
@@ -50,19 +54,21 @@ export const userColumns: Record<string, fc.Arbitrary<string>> = {
   Manager: blankOr(fc.constantFrom('Mia', 'Max')),
   'Manager Email': blankOr(email),
   Teams: blankOr(fc.array(team, { minLength: 1, maxLength: 3 }).map((names) => names.join(','))),
-  'User Account Type': blankOr(fc.constantFrom('Regular', 'Observer', 'observer', 'Guest')),
-  'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe', 'FALSE', '1', 'y')),
+  'User Account Type': blankOr(fc.constantFrom('Regular', 'Observer', 'observer', 'Guest', 'none')),
+  'Is Org Admin': blankOr(fc.constantFrom('Yes', 'No', 'no', 'YES', 'maybe', 'FALSE', '1', 'y', '-')),
   'Deactivation Date': blankOr(date),
   'Staff No': blankOr(fc.constantFrom('1', '2', '3', '04')),
-  Office: blankOr(fc.constantFrom('Rome', 'Łódź "1"', 'a\\b', '007', 'Yes')),
+  Office: blankOr(fc.constantFrom('Rome', 'Łódź "1"', 'a\\b', '007', 'Yes', 'N/A')),
   Start: blankOr(date),
-  Remote: blankOr(mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constantFrom('often', 'N', '1'))),
+  Remote: blankOr(
+    mostly(fc.constantFrom('Yes', 'no', 'TRUE', 'False'), fc.constantFrom('often', 'N', '1', 'N/A', '-')),
+  ),
 };
 
 const teamColumns: Record<string, fc.Arbitrary<string>> = {
   'Owner Email': blankOr(email),
   'Parent Team': blankOr(team),
-  'Team Type': blankOr(fc.constantFrom('Region', 'Squad')),
+  'Team Type': blankOr(fc.constantFrom('Region', 'Squad', '-')),
 };
 
 function sheet(key: string, keys: fc.Arbitrary<string>, columns: typeof userColumns): fc.Arbitrary<Rows> {

@@ -145,7 +145,8 @@ export const valueCases: Case[] = [
     userCounts: { created: 6, scheduled: 1 },
   },
   {
-    title: 'U12a no end cancels a plan and brings back whom an import had deactivated; also where no date shows the order',
+    title:
+      'U12a no end cancels a plan and brings back whom an import had deactivated; also where no date shows the order',
     before: [{ file: users(header('Deactivation Date'), 'a@b.test,2026-03-20', 'b@b.test,2026-03-01', 'c@b.test,') }],
     files: { 'a.csv': users(header('Deactivation Date'), 'a@b.test,01/02/9999', 'b@b.test,01/02/9999', 'c@b.test,') },
     codes: ['date_no_end@2'],
@@ -218,7 +219,15 @@ export const valueCases: Case[] = [
         'User Email',
         ...['tom@acme', 'none@none', "'tom@b.test", 'tom@b.test.', 'tom@b..test', 'to..m@b.test', 'mailto:tom@b.test'],
         ...['<tom@b.test>', 'Tom <tom@b.test>', '"tom@b.test,"', 'tom@b.test;', '"tom@b.test, ann@b.test"'],
-        ...['tom @b.test', 'tom\u00a0x@b.test', 'tom@b.test ann@b.test', '@b.test', 'tom@', 'tom@-b.test', "'a@b.test'"],
+        ...[
+          'tom @b.test',
+          'tom\u00a0x@b.test',
+          'tom@b.test ann@b.test',
+          '@b.test',
+          'tom@',
+          'tom@-b.test',
+          "'a@b.test'",
+        ],
       ),
     },
     codes: Array.from({ length: 19 }, (_, at) => `email_invalid@${at + 2}`),
@@ -268,7 +277,9 @@ export const valueCases: Case[] = [
     title: 'U12b words of a status deactivate and activate',
     org: words,
     before: [
-      { file: users(header('Status'), 'a@b.test,Active', 'b@b.test,on  LEAVE', 'c@b.test,Inactive', 'd@b.test,active') },
+      {
+        file: users(header('Status'), 'a@b.test,Active', 'b@b.test,on  LEAVE', 'c@b.test,Inactive', 'd@b.test,active'),
+      },
     ],
     files: {
       'a.csv': users(
@@ -448,16 +459,53 @@ export const valueCases: Case[] = [
     teamCounts: { created: 2, warnings: 1 },
   },
   {
-    title: 'F1 a title above the header, and a whole row in quotes: refused for what it is',
-    files: { 'a.csv': users('Staff list 2026', 'User Email,User Name', 'a@b.test,A') },
+    title: 'F1 F7a the hint names the column that has the addresses, with the command for the alias',
+    files: { 'a.csv': users('Worker,Primary Work Email,Home Email', 'W1,a@b.test,a@home.test') },
     refused: true,
+    says: /the column "Primary Work Email" has the addresses.* aliases="Primary Work Email=User Email"/,
     codes: ['no_key_column@1'],
   },
   {
-    title: 'F1 F8 JSON, and a workbook read as Windows-1252, are named and not decoded',
+    title: 'F1 F7a no hint where it is not certain which addresses are meant',
+    files: { 'a.csv': users('Worker,Name', 'W1,Ann') },
+    refused: true,
+    says: /^The header has neither "User Email" \(a users file\) nor "Team Name" \(a teams file\)\. The first line must/,
+    codes: ['no_key_column@1'],
+  },
+  {
+    title: 'F1 a title above the column names',
+    files: { 'a.csv': users('Staff list 2026', 'User Email,User Name', 'a@b.test,A') },
+    refused: true,
+    says: /the column names are on line 2, below a title/,
+    codes: ['no_key_column@1'],
+  },
+  {
+    title: 'F1 whole rows in quotes',
+    files: { 'a.csv': users('"User Email,User Name"', '"a@b.test,A"') },
+    refused: true,
+    says: /each line is in quotes as a whole/,
+    codes: ['no_key_column@1'],
+  },
+  {
+    title: 'F2 JSON is named for what it is',
+    files: { 'a.csv': '[{"email": "a@b.test"}]' },
+    refused: true,
+    says: /^This is JSON/,
+    codes: ['not_csv@'],
+  },
+  {
+    title: 'F2 the advice about a workbook is whole',
+    files: { 'a.csv': Buffer.from('PK\x03\x04xl/workbook.xml') },
+    refused: true,
+    says: /unpacked before it is sent\.$/,
+    codes: ['not_csv@'],
+  },
+  {
+    title: 'F2 a 7z archive is named, also for an organization that sends Windows-1252',
     org: { options: { encoding: 'windows-1252' } },
     files: { 'a.csv': Buffer.from('377abcaf271c0004e3', 'hex') },
     refused: true,
+    says: /^This is a 7z archive/,
     codes: ['not_csv@'],
   },
 ];

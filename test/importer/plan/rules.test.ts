@@ -12,10 +12,10 @@ const dayMs = 86_400_000;
 
 onBothDatabases('import rules', (open) => {
   const databases = shareDatabases(open);
-  for (const [
-    place,
-    { title, org, before = [], identifierSince, files, refused = false, ...expected },
-  ] of [...cases, ...valueCases].entries()) {
+  for (const [place, { title, org, before = [], identifierSince, files, refused = false, says, ...expected }] of [
+    ...cases,
+    ...valueCases,
+  ].entries()) {
     test(title, async () => {
       const acme = await Company.join(databases(), { id: `acme-${place}`, ownerEmail: 'owner@acme.test', ...org });
       for (const [index, { file, days = 0 }] of before.entries()) {
@@ -29,6 +29,7 @@ onBothDatabases('import rules', (open) => {
       const sent = summary.files.findIndex(({ name }) => name === Object.keys(files)[0]);
       assert.deepEqual(await acme.codes(summary, sent), expected.codes ?? []);
       assert.equal(summary.files[sent]!.state, refused ? 'refused' : 'imported');
+      if (says !== undefined) assert.match(summary.files[sent]!.refusal!.message, says);
       const users = await acme.users();
       for (const [email, values] of Object.entries(expected.users ?? {})) assertValues(email, users[email], values);
       const teams = await acme.teams();

@@ -1,7 +1,9 @@
 /** Which files are named as something else than CSV, and that the advice is whole (rule F2). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { refuse } from '../../../importer/codes.js';
+import { type RefusalError, refuse } from '../../../importer/codes.js';
+import { readAs } from '../../../importer/read/encoding.js';
+import { decodeText } from '../../../importer/read/filetype.js';
 import { findForeign } from '../../../importer/read/foreignformats.js';
 
 const named: readonly [string | Buffer, RegExp][] = [
@@ -28,6 +30,28 @@ const named: readonly [string | Buffer, RegExp][] = [
 
 test('F2 each format is named for what it is', () => {
   for (const [start, name] of named) assert.match(findForeign(Buffer.from(start as string))!.name, name, String(start));
+});
+
+test('F2 a file that is read as Windows-1252 is refused by the same list, and text is not', async () => {
+  const messageOf = async (bytes: Buffer) => {
+    const open = async function* () {
+      for (const byte of bytes) yield Buffer.from([byte]);
+    };
+    const source = await readAs({ name: 'a.csv', bytes: bytes.length, sha256: '', open }, 'windows-1252');
+    try {
+      const pieces: Buffer[] = [];
+      for await (const piece of decodeText(source.open())) pieces.push(piece);
+      return Buffer.concat(pieces).toString();
+    } catch (error) {
+      return (error as RefusalError).refusal.message;
+    }
+  };
+  for (const [start, name] of named) {
+    const bytes = Buffer.from(start as string);
+    const shown = new RegExp(name.source.replace('^', ''));
+    assert.match(await messageOf(bytes), shown, String(start));
+  }
+  assert.equal(await messageOf(Buffer.from('\xc4mter,b\n\x80', 'latin1')), 'Ämter,b\n€');
 });
 
 test('F2 text that may be CSV is not named', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingsSchema } from '../../../config/settings.js';
-import { letterOf, readHeader } from '../../../importer/read/header.js';
+import { letterOf, mergeTwins, readHeader } from '../../../importer/read/header.js';
 import { wordingOf } from '../../../importer/read/labels.js';
 
 const limits = settingsSchema.parse({});
@@ -41,11 +41,20 @@ test('F1 a header of both kinds is refused in its own words', () => {
 });
 
 test('F6 a label twice names both columns by letter and spelling', () => {
+  const header = readHeader({ line: 1, cells: ['User Email', 'Office', 'Name', ' OFFICE '] }, limits);
+  assert.deepEqual(
+    header.warnings.map(({ message }) => message.split(';')[0]),
+    ['The columns B ("Office") and D ("OFFICE") have the same meaning'],
+  );
+  const merge = (...cells: string[]) => mergeTwins({ line: 7, cells }, header).cells;
+  assert.deepEqual(merge('a@b.test', 'Rome', 'A', ' Rome '), ['a@b.test', 'Rome', 'A', ' Rome ']);
+  assert.deepEqual(merge('a@b.test', ' ', 'A', 'Rome'), ['a@b.test', 'Rome', 'A', 'Rome']);
+  assert.deepEqual(merge('a@b.test', 'Rome', 'A'), ['a@b.test', 'Rome', 'A']);
   assert.throws(
-    () => readHeader({ line: 1, cells: ['User Email', 'Office', 'Name', ' OFFICE '] }, limits),
+    () => merge('a@b.test', 'Rome', 'A', 'Oslo'),
     ({ refusal }) =>
       refusal.message ===
-      'The columns B ("Office") and D ("OFFICE") have the same meaning. Remove or rename one of them.',
+      'The columns B ("Office") and D ("OFFICE") have the same meaning and different values, first on line 7. Remove or rename one of them.',
   );
   const letters = [0, 25, 26, 27, 51, 52, 701, 702].map(letterOf);
   assert.deepEqual(letters, ['A', 'Z', 'AA', 'AB', 'AZ', 'BA', 'ZZ', 'AAA']);
