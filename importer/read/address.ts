@@ -10,7 +10,7 @@ const problems: readonly [(text: string) => boolean, string][] = [
   [(text) => /[,;:.]$/.test(text), 'it ends with a punctuation mark'],
   [(text) => /^['"]|['"]$/.test(text), 'it has a quote or an apostrophe around it'],
   [(text) => text.includes('..'), 'it has two dots in a row'],
-  [(text) => !text.slice(text.indexOf('@')).includes('.'), 'the part after the @ has no dot, as in "acme.com"'],
+  [(text) => !text.slice(text.indexOf('@')).includes('.'), 'the part after the @ needs a dot, as in "acme.com"'],
 ];
 
 /** `: it has no @`; empty where the reason is not certain. */

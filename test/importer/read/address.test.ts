@@ -33,7 +33,7 @@ test('U1 the reason says what to correct, and quotes no value', () => {
 });
 
 test('U1 an address that only a new user may not have has its reason too', () => {
-  assert.match(reasonOf('tom@acme'), /no dot, as in "acme\.com"$/);
+  assert.match(reasonOf('tom@acme'), /needs a dot, as in "acme\.com"$/);
   assert.match(reasonOf("'tom@acme.test"), /apostrophe around it$/);
   assert.equal(reasonOf('tom@-acme.test'), '');
 });
