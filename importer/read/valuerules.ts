@@ -14,6 +14,8 @@ export type Status = 'active' | 'deactivated';
 export interface ValueRules {
   /** The words that are blank cells, in small letters. */
   nullWords: ReadonlySet<string>;
+  /** The codes of their first letters, small and capital: most cells have another one. */
+  nullStarts: ReadonlySet<number>;
   /** By compared forms, the status that a word means; null: a status is not read. */
   statuses: ReadonlyMap<string, Status> | null;
 }
@@ -21,13 +23,17 @@ export interface ValueRules {
 export function valueRulesOf({ nullWords = [...defaultNullWords], statusWords }: OrgOptions): ValueRules {
   return {
     nullWords: new Set(nullWords.map((word) => word.toLowerCase())),
+    nullStarts: new Set(
+      nullWords.flatMap((word) => [word.toLowerCase().charCodeAt(0), word.toUpperCase().charCodeAt(0)]),
+    ),
     statuses: statusWords === undefined ? null : readStatuses(statusWords),
   };
 }
 
 /** Whether the trimmed text of a cell means that there is no value. */
-export function isNull(text: string, { nullWords }: ValueRules): boolean {
-  return (text.length <= longestWord && nullWords.has(text.toLowerCase())) || isZeroDate(text);
+export function isNull(text: string, { nullWords, nullStarts }: ValueRules): boolean {
+  const isWord = nullStarts.has(text.charCodeAt(0)) && text.length <= longestWord && nullWords.has(text.toLowerCase());
+  return isWord || isZeroDate(text);
 }
 
 /** The most characters of a null word or a status word. */
