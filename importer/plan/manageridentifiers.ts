@@ -32,7 +32,7 @@ export async function nameManagers(
     await issues.addPage(page, ({ line, value, problem }) =>
       makeIssue(problem, { line, column: label, value }, details),
     );
-  await takeManagers(stage);
+  await takeManagers(stage, column.field.id);
 }
 
 /** Writes `led`: for each row with the identifier of a manager, the user who has it, and the problem with it. */
@@ -72,7 +72,8 @@ function listProblems(stage: Stage): AsyncGenerator<{ line: number; value: strin
   );
 }
 
-async function takeManagers(stage: Stage): Promise<void> {
+/** @param fieldId of the column's field: it does not keep an identifier that was not used, so that no export repeats the problem. */
+async function takeManagers(stage: Stage, fieldId: string): Promise<void> {
   const s = stage.prefix;
   await run(
     stage,
@@ -83,5 +84,12 @@ async function takeManagers(stage: Stage): Promise<void> {
     stage,
     `UPDATE ${s}.user_rows AS r SET manager_key = NULL, manager_email = NULL, manager_name = NULL FROM ${s}.led l
      WHERE l.line = r.line AND l.problem = 'manager_conflict'`,
+  );
+  const rest =
+    stage.dialect === 'sqlite' ? `json_remove(r.custom, '$.' || :fieldId)` : 'r.custom - CAST(:fieldId AS TEXT)';
+  await run(
+    stage,
+    `UPDATE ${s}.user_rows AS r SET custom = ${rest} FROM ${s}.led l WHERE l.line = r.line AND l.problem IS NOT NULL`,
+    { fieldId },
   );
 }

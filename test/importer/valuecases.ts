@@ -376,8 +376,8 @@ export const valueCases: Case[] = [
     users: {
       'a@b.test': { manager: 'b@b.test', custom: { ID: '1', 'Manager ID': '2' } },
       'b@b.test': { manager: 'top@b.test' },
-      'c@b.test': { manager: null },
-      'd@b.test': { manager: null },
+      'c@b.test': { manager: null, custom: { ID: '3' } },
+      'd@b.test': { manager: null, custom: { ID: '4' } },
     },
     userCounts: { created: 5, warnings: 2 },
   },
