@@ -35,7 +35,7 @@ onBothDatabases('reports', (open) => {
           column: 'User Email',
           severity: 'fault',
           code: 'email_invalid',
-          message: '"User Email" is not a valid email address. Correct it.',
+          message: '"User Email" is not a valid email address: it has no @. Correct it.',
           value: 'nobody',
         },
         {
@@ -43,7 +43,7 @@ onBothDatabases('reports', (open) => {
           column: 'User Email',
           severity: 'fault',
           code: 'email_invalid',
-          message: '"User Email" is not a valid email address. Correct it.',
+          message: '"User Email" is not a valid email address: it has no @. Correct it.',
           value: 'a,b',
         },
       ],
