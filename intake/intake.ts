@@ -20,6 +20,7 @@ import { Quota } from '../storage/quota.js';
 import { findRecipient } from '../storage/recipient.js';
 import type { SealStep } from '../storage/sealedwriter.js';
 import type { SealingThreads } from '../storage/sealingpool.js';
+import { findJustArchived } from '../storage/space.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/storagelimits.js';
 import { SpaceError } from '../storage/types.js';
 import { type Base, Content } from './content.js';
@@ -95,6 +96,8 @@ interface PathState {
   existing: EntryRow | null;
   /** The rest of an upload that was cut off; null: none, or a complete file hides it. */
   partial: PartialRow | null;
+  /** The file that an import has just taken from the path, for a writer that goes on from its bytes; null: none. */
+  archived: EntryRow | null;
 }
 
 class SenderIntake implements Intake {
@@ -138,7 +141,7 @@ class SenderIntake implements Intake {
         const resumeRecord = new ResumeRecord(this.#resumeContext(), subject);
         const content = await this.#beginContent(state, options, claim.limits);
         // As open(2) does: the attributes of an OPEN hold for a file that it creates. sshfs appends with mode 0000.
-        const before = state.existing ?? state.partial;
+        const before = state.existing ?? state.partial ?? state.archived;
         const attributes = before === null ? options.attributes : { mode: before.mode };
         const parts = { path, content, claim, resumeRecord, begunAt, append: options.append, attributes };
         const upload = new OpenUpload(this.#context, parts);
@@ -204,13 +207,16 @@ class SenderIntake implements Intake {
     const partial = existing === null ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
     const exists = existing !== null || partial !== null;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
-    if (existing !== null) return { existing, partial };
-    if (partial === null && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
+    if (existing !== null) return { existing, partial, archived: null };
+    // A client that does not ask for a new file has seen the one that an import has just taken.
+    const archived = exists || options.create ? null : await findJustArchived(this.#deps, this.#org.id, path);
+    if (partial === null && archived === null && !options.create)
+      throw new SpaceError('not_found', `${path} does not exist`);
     const { dir } = splitPath(path);
     const folder = dir === '/' ? null : await findEntry(db, this.#org.id, dir);
     if (folder?.kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
     if (folder === null && !isFixed(dir)) throw new SpaceError('not_found', `${dir} does not exist`);
-    return { existing, partial };
+    return { existing, partial, archived };
   }
 
   async #beginContent(state: PathState, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
@@ -232,8 +238,9 @@ class SenderIntake implements Intake {
     }
   }
 
-  async #openBase({ existing: entry, partial }: PathState): Promise<Base | null> {
+  async #openBase({ existing, partial, archived }: PathState): Promise<Base | null> {
     if (partial !== null) return { size: partial.size, reader: await openPartial(this.#deps, partial) };
+    const entry = existing ?? archived;
     if (entry === null || entry.size === 0) return null;
     try {
       const identity = () => this.#deps.identity(this.#org);

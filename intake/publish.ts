@@ -13,6 +13,7 @@ import {
   updateEntry,
 } from '../db/control/entries.js';
 import { overtakeHeld } from '../db/control/holds.js';
+import { forgetMoved } from '../db/control/movednames.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { supersededFolder } from '../db/control/treelayout.js';
@@ -60,6 +61,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
   if (upload.noted !== null) await deletePartial(tx, upload.noted);
   const partials = await forgetPartials(tx, org.id, path);
+  await forgetMoved(tx, org.id, path);
   const state = destinationOf(path);
   const queued = state === 'queued';
   const uploadId = await insertUpload(tx, {

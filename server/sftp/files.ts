@@ -64,12 +64,11 @@ async function openReader(context: Context, args: OpenArgs): Promise<Reader> {
   }
 }
 
-async function createEmpty({ handles, intake, recent, tally }: Context, { path, given }: OpenArgs): Promise<Reader> {
+async function createEmpty({ handles, intake, tally }: Context, { path, given }: OpenArgs): Promise<Reader> {
   if (handles.findUpload(path) !== null) throw new SpaceError('exists', `${path} is being uploaded in this session`);
   const options = { truncate: false, exclusive: true, create: true, append: false };
   const upload = await intake.begin(path, { ...options, attributes: given.attributes });
   await upload.finish();
-  recent.remember(upload.entry());
   tally.filesReceived++;
   const entry = upload.entry();
   return { entry, read: async () => Buffer.alloc(0), checksum: async () => emptySha256, close: async () => {} };
@@ -117,17 +116,14 @@ export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffe
 
 export const closeFile: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
-  async run({ tally, handles, recent }, { handle }, id) {
+  async run({ tally, handles }, { handle }, id) {
     if (handle.kind === 'reader') {
       await handle.reader.close();
       if (handle.bytesRead > 0) tally.filesSent++;
     } else if (handle.kind === 'upload') {
       const { upload } = handle;
       await (upload.isRemoved ? upload.abort() : upload.finish()).finally(() => handles.forget(handle));
-      if (!upload.isRemoved) {
-        recent.remember(upload.entry());
-        tally.filesReceived++;
-      }
+      if (!upload.isRemoved) tally.filesReceived++;
     }
     return replyStatus(id, okStatus);
   },
