@@ -37,7 +37,11 @@ export const openFile: Handler<OpenArgs> = {
     handles.requireFreeHandle();
     const { path, flags, given } = args;
     const isSet = (flag: number) => (flags & flag) !== 0;
-    if (!opensForWriting(args)) return replyHandle(id, handles.add(newReaderHandle(await openReader(context, args))));
+    if (!opensForWriting(args)) {
+      const own = isSet(openFlags.exclusive) ? null : handles.findUpload(path);
+      const reader = own === null ? await openReader(context, args) : await openView(own);
+      return replyHandle(id, handles.add(newReaderHandle(reader, own?.lock)));
+    }
     const upload = await intake.begin(path, {
       truncate: isSet(openFlags.truncate),
       exclusive: isSet(openFlags.exclusive),
@@ -50,6 +54,11 @@ export const openFile: Handler<OpenArgs> = {
     return replyHandle(id, handles.add(newUploadHandle(upload, lock, isSet(openFlags.read))));
   },
 };
+
+/** A session reads its own uploads in progress, after the writes that came before. */
+function openView({ lock, upload }: UploadHandle): Promise<Reader> {
+  return lock.exclusive(() => Promise.resolve(upload.openView()));
+}
 
 /** Without WRITE, CREAT makes an empty file where there is none, as OpenSSH's server does: `open(path, O_RDONLY | O_CREAT)`. */
 async function openReader(context: Context, args: OpenArgs): Promise<Reader> {
