@@ -3,7 +3,6 @@
  * Sealing is sequential, and a sealed chunk is never sealed again under its key, so: writes ahead wait in the window, a
  * gap is filled from the base or with zeros, and a change to sealed bytes makes a new blob from the old one's plaintext.
  */
-import type { BlobReader } from '../storage/sealedreader.js';
 import type { BlobWriter, PartialSecret, SealedBlob, SealStep } from '../storage/sealedwriter.js';
 import { SpaceError } from '../storage/types.js';
 import { Window } from './window.js';
@@ -12,7 +11,13 @@ export interface Base {
   /** Plaintext bytes. */
   size: number;
   /** null: this process can't open it; an upload that replaces all of it does not need to. */
-  reader: BlobReader | null;
+  reader: VersionReader | null;
+}
+
+/** Reads the plaintext of a version. */
+export interface VersionReader {
+  read(offset: number, length: number): Promise<Buffer>;
+  close(): Promise<void>;
 }
 
 /** The resumable rest of an upload that ends now. */

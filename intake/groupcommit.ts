@@ -12,8 +12,8 @@ interface Job {
   reject: (error: unknown) => void;
 }
 
-/** A conflict with another server's transaction is rare, a second one in a row rarer. */
-const maxAttempts = 4;
+/** Conflicts with another server's transactions are rare, but for servers that publish the same path again and again. */
+const maxAttempts = 12;
 
 /** Keeps one transaction short, so that a reader of its rows on PostgreSQL never waits long. */
 const maxGroup = 64;

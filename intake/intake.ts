@@ -10,19 +10,21 @@ import { deletePartial, type PartialRow } from '../db/control/partials.js';
 import { KeyError } from '../keys/error.js';
 import { loadOrCreateNodeKey } from '../keys/master/nodekey.js';
 import { isInControl, sealAndCommit } from '../storage/blobcommit.js';
-import { createBlob, openBlobOf, removeBlob } from '../storage/blobs.js';
+import { createBlob, openBlobOf, openOwnBlob, removeBlob } from '../storage/blobs.js';
 import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
 import { shareSyncs, subfolderPicker } from '../storage/foldersync.js';
 import { findOwnPartial, openPartial, removePartials } from '../storage/partials.js';
 import { checkPath, isBelow, isFixed, requireWritable, splitPath } from '../storage/path.js';
-import { Quota } from '../storage/quota.js';
+import { type Claim, Quota } from '../storage/quota.js';
 import { findRecipient } from '../storage/recipient.js';
-import type { SealStep } from '../storage/sealedwriter.js';
+import type { BlobWriter, SealStep } from '../storage/sealedwriter.js';
 import type { SealingThreads } from '../storage/sealingpool.js';
+import { findJustArchived } from '../storage/space.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/storagelimits.js';
 import { SpaceError } from '../storage/types.js';
-import { type Base, Content } from './content.js';
+import { Content, type VersionReader } from './content.js';
+import { type Base, Draft, type DraftContext, lend, type Member, Overtaken, type SealedVersion } from './draft.js';
 import { GroupCommit, type Work } from './groupcommit.js';
 import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
 import { ResumeRecord } from './resume.js';
@@ -61,7 +63,7 @@ export interface IntakeService {
 export function createIntake(deps: IntakeDeps): IntakeService {
   const disk = shareSyncs(deps.disk ?? systemDisk);
   const commits = new GroupCommit(deps.control);
-  const open = new Set<Upload>();
+  const open = new Set<OpenUpload>();
   const shared: Shared = {
     ...deps,
     disk,
@@ -86,7 +88,7 @@ interface Shared extends IntakeDeps {
   nextSubfolder: () => string;
   commits: GroupCommit;
   quota: Quota;
-  open: Set<Upload>;
+  open: Set<OpenUpload>;
 }
 
 /** The versions of a path at an upload's start. */
@@ -95,7 +97,29 @@ interface PathState {
   existing: EntryRow | null;
   /** The rest of an upload that was cut off; null: none, or a complete file hides it. */
   partial: PartialRow | null;
+  /** The file that an import has just taken from the path, for a writer that goes on from its bytes; null: none. */
+  archived: EntryRow | null;
 }
+
+interface Begun {
+  state: PathState;
+  options: BeginOptions;
+  claim: Claim;
+  /** The partial that it resumes. */
+  resumed: PartialRow | null;
+  /** The draft that it joins; null: it begins one. */
+  shared: Draft | null;
+  /** Another upload of its session at the path. */
+  own: OpenUpload | null;
+}
+
+interface Joined {
+  draft: Draft;
+  member: Member;
+}
+
+/** Versions of a path that follow one another this fast are rare. */
+const mostAttempts = 10;
 
 class SenderIntake implements Intake {
   readonly #deps: Shared;
@@ -117,7 +141,7 @@ class SenderIntake implements Intake {
       onStep: deps.onStep ?? (() => {}),
       onUnpublished: (upload) => this.#recordUnpublished(upload),
       onEnd: (upload) => {
-        deps.open.delete(upload);
+        deps.open.delete(upload as OpenUpload);
         this.#own.delete(upload as OpenUpload);
       },
       warn: (message, cause) => void deps.logger.warn(message, { org: org.id, cause: String(cause) }),
@@ -127,27 +151,13 @@ class SenderIntake implements Intake {
   begin(path: string, options: BeginOptions): Promise<Upload> {
     return asSpaceError(async () => {
       checkPath(path);
-      const state = await this.#checkTarget(path, options);
-      const resumed = options.truncate ? null : state.partial;
-      const claim = await this.#deps.quota.claim(this.#org, state.existing === null, resumed?.size ?? 0);
-      try {
-        if (state.existing === null) checkPathLimits(path, claim.limits);
-        const { settings, now, open } = this.#deps;
-        const begunAt = now();
-        const subject = { path, begunAt, basedOn: resumed?.id ?? null, keeps: settings.keepPartialHours > 0 };
-        const resumeRecord = new ResumeRecord(this.#resumeContext(), subject);
-        const content = await this.#beginContent(state, options, claim.limits);
-        // As open(2) does: the attributes of an OPEN hold for a file that it creates. sshfs appends with mode 0000.
-        const before = state.existing ?? state.partial;
-        const attributes = before === null ? options.attributes : { mode: before.mode };
-        const parts = { path, content, claim, resumeRecord, begunAt, append: options.append, attributes };
-        const upload = new OpenUpload(this.#context, parts);
-        open.add(upload);
-        this.#own.add(upload);
-        return upload;
-      } catch (error) {
-        claim.release(0);
-        throw error;
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#begin(path, options);
+        } catch (error) {
+          // The version that was to be read is gone, because a newer one took its place.
+          if (!(error instanceof Overtaken) || attempt >= mostAttempts) throw error;
+        }
       }
     });
   }
@@ -185,63 +195,174 @@ class SenderIntake implements Intake {
         await this.#deps.commits.run((tx) => requireFree(tx, this.#org, to, overwrite));
         return null;
       });
-      for (const upload of this.#own)
-        if (upload.path === from || isBelow(upload.path, from)) upload.moveTo(to + upload.path.slice(from.length));
+      const isMoved = ({ path }: Upload) => path === from || isBelow(path, from);
+      const drafts = new Set([...this.#own].filter(isMoved).map(({ draft }) => draft));
+      for (const upload of this.#deps.open)
+        if (drafts.has(upload.draft) && isMoved(upload)) upload.moveTo(to + upload.path.slice(from.length));
       if (freed !== null) await this.#release(freed);
     });
+  }
+
+  async #begin(path: string, options: BeginOptions): Promise<Upload> {
+    const own = this.#openAt(path).at(-1) ?? null;
+    const state = await this.#checkTarget(path, options, own !== null);
+    const isNew = state.existing === null && own === null;
+    const shared = options.truncate ? null : this.#findShared(path, state, own);
+    // It must not end before this upload has joined it.
+    shared?.addReader();
+    try {
+      const resumed = options.truncate || shared !== null ? null : state.partial;
+      const claim = await this.#deps.quota.claim(this.#org, isNew, resumed?.size ?? 0);
+      try {
+        if (isNew) checkPathLimits(path, claim.limits);
+        return await this.#beginUpload(path, { state, options, claim, resumed, shared, own });
+      } catch (error) {
+        claim.release(0);
+        throw error;
+      }
+    } finally {
+      if (shared !== null) await shared.exclusive(() => shared.removeReader());
+    }
+  }
+
+  async #beginUpload(path: string, begun: Begun): Promise<Upload> {
+    const { state, options, claim, resumed, shared, own } = begun;
+    const { settings, now, open } = this.#deps;
+    const begunAt = now();
+    const keeps = settings.keepPartialHours > 0 && shared === null;
+    const subject = { path, begunAt, basedOn: resumed?.id ?? null, keeps };
+    const resumeRecord = new ResumeRecord(this.#resumeContext(), subject);
+    const onMixed = () => resumeRecord.forsake();
+    const { draft, member } =
+      shared === null ? await this.#beginDraft(begun, onMixed) : await this.#joinDraft(shared, begun, onMixed);
+    const upload = new OpenUpload(this.#context, {
+      ...{ path, draft, member, claim, resumeRecord, begunAt },
+      append: options.append,
+    });
+    // As open(2) does: the attributes of an OPEN hold for a file that it creates. sshfs appends with mode 0000.
+    const before = state.existing ?? state.partial ?? state.archived ?? own?.entry() ?? null;
+    if (shared === null) upload.setAttributes(before === null ? options.attributes : { mode: before.mode });
+    open.add(upload);
+    this.#own.add(upload);
+    return upload;
   }
 
   #openAt(path: string): OpenUpload[] {
     return [...this.#own].filter((upload) => upload.path === path && !upload.isRemoved);
   }
 
-  async #checkTarget(path: string, options: BeginOptions): Promise<PathState> {
+  async #checkTarget(path: string, options: BeginOptions, isOpen: boolean): Promise<PathState> {
     requireWritable(path);
     if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
     const db = this.#deps.control.read;
     const existing = await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
     const partial = existing === null ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
-    const exists = existing !== null || partial !== null;
+    const exists = existing !== null || partial !== null || isOpen;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
-    if (existing !== null) return { existing, partial };
-    if (partial === null && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
+    if (existing !== null) return { existing, partial, archived: null };
+    // A client that does not ask for a new file has seen the one that an import has just taken.
+    const archived = exists || options.create ? null : await findJustArchived(this.#deps, this.#org.id, path);
+    if (!exists && archived === null && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
     const { dir } = splitPath(path);
     const folder = dir === '/' ? null : await findEntry(db, this.#org.id, dir);
     if (folder?.kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
     if (folder === null && !isFixed(dir)) throw new SpaceError('not_found', `${dir} does not exist`);
-    return { existing, partial };
+    return { existing, partial, archived };
   }
 
-  async #beginContent(state: PathState, { truncate }: BeginOptions, limits: Limits): Promise<Content> {
-    const { control, paths, settings, disk, nextSubfolder, sealingThreads } = this.#deps;
-    const base = truncate ? null : await this.#openBase(state);
-    const { uploadWindowBytes } = settings;
-    const { maxFileBytes } = limits;
+  /** The draft that a writer without truncation shares: that of its own session, else that of all. null: none. */
+  #findShared(path: string, { existing }: PathState, own: OpenUpload | null): Draft | null {
+    if (own?.draft.isShareable) return own.draft;
+    const others = [...this.#deps.open].filter(
+      (upload) => upload.org === this.#org.id && upload.path === path && !upload.isRemoved,
+    );
+    const published = existing?.blobId ?? null;
+    return others.findLast(({ draft }) => draft.isShareable && draft.isOf(published))?.draft ?? null;
+  }
+
+  async #beginDraft({ state, options, claim }: Begun, onMixed: Member['onMixed']): Promise<Joined> {
+    const { limits } = claim;
+    const { existing, partial } = state;
+    const published = { blobId: existing?.blobId ?? null, size: existing?.size ?? 0, reader: null };
+    const found = options.truncate ? null : await this.#openBase(state);
+    const [forContent, forDraft] = found?.reader ? lend(found.reader, 2) : [null, null];
+    let base: Base = published;
+    if (partial !== null) await forDraft?.close();
+    else if (found !== null) base = { ...published, size: found.size, reader: forDraft! };
     try {
-      const create = async () =>
-        createBlob(paths, await findRecipient(control.read, this.#org.id), {
-          disk,
-          sealingThreads,
-          subfolder: nextSubfolder(),
-        });
-      return await Content.begin(create, base, { maxFileBytes, uploadWindowBytes });
+      const under = found === null ? null : { size: found.size, reader: forContent! };
+      const content = await Content.begin(() => this.#createBlob(), under, this.#contentLimits(limits));
+      const draft = new Draft(this.#draftContext(limits), base, options.truncate);
+      const member = draft.join(content, true, published.blobId, onMixed);
+      if (found !== null && partial !== null) draft.adopt(member, found.size);
+      return { draft, member };
     } catch (error) {
-      await base?.reader?.close();
+      await forContent?.close();
+      await forDraft?.close();
       throw error;
     }
   }
 
-  async #openBase({ existing: entry, partial }: PathState): Promise<Base | null> {
+  async #joinDraft(draft: Draft, { state, claim }: Begun, onMixed: Member['onMixed']): Promise<Joined> {
+    const content = await Content.begin(() => this.#createBlob(), null, this.#contentLimits(claim.limits));
+    return { draft, member: draft.join(content, false, state.existing?.blobId ?? null, onMixed) };
+  }
+
+  /** A writer's bytes may be more than the file is long: an upload checks the file's size itself. */
+  #contentLimits({ maxFileBytes }: Limits) {
+    return { maxFileBytes: 4 * maxFileBytes, uploadWindowBytes: this.#deps.settings.uploadWindowBytes };
+  }
+
+  async #createBlob(): Promise<BlobWriter> {
+    const { control, paths, disk, nextSubfolder, sealingThreads } = this.#deps;
+    const recipient = await findRecipient(control.read, this.#org.id);
+    return createBlob(paths, recipient, { disk, sealingThreads, subfolder: nextSubfolder() });
+  }
+
+  #draftContext({ maxFileBytes }: Limits): DraftContext {
+    const { control, paths, disk, open } = this.#deps;
+    const org = this.#org.id;
+    const findPublished = async (path: string) => {
+      const entry = await findEntry(control.read, org, path);
+      return entry?.kind === 'file' ? { blobId: entry.blobId!, size: entry.size } : null;
+    };
+    return {
+      checkSize(size) {
+        if (size > maxFileBytes)
+          throw new SpaceError('too_large', `a file of ${size} bytes; ${maxFileBytes} are allowed`);
+      },
+      create: () => this.#createBlob(),
+      findPublished,
+      openPublished: (blobId) => this.#openPublished(blobId),
+      openSealed: (blob, secret) => openOwnBlob(paths, blob, secret, disk),
+      announce(path: string, version: SealedVersion) {
+        for (const upload of open) if (upload.org === org && upload.path === path) upload.draft.noteAnnounced(version);
+      },
+      warn: this.#context.warn,
+    };
+  }
+
+  async #openBase({
+    existing,
+    partial,
+    archived,
+  }: PathState): Promise<{ size: number; reader: VersionReader | null } | null> {
     if (partial !== null) return { size: partial.size, reader: await openPartial(this.#deps, partial) };
+    const entry = existing ?? archived;
     if (entry === null || entry.size === 0) return null;
+    return { size: entry.size, reader: await this.#openPublished(entry.blobId!) };
+  }
+
+  /** null: this server holds no key that opens it. @throws Overtaken when it is gone, as SpaceError otherwise */
+  async #openPublished(blobId: string): Promise<VersionReader | null> {
+    const { paths, disk, control } = this.#deps;
     try {
-      const identity = () => this.#deps.identity(this.#org);
-      const { paths, disk } = this.#deps;
-      return { size: entry.size, reader: await openBlobOf(paths, entry.blobId!, identity, disk) };
+      return await openBlobOf(paths, blobId, () => this.#deps.identity(this.#org), disk);
     } catch (error) {
-      if (error instanceof KeyError) return { size: entry.size, reader: null };
-      throw error;
+      if (error instanceof KeyError) return null;
+      if (await isBlobLive(control.read, blobId)) throw error;
+      throw new Overtaken(`blob ${blobId} was replaced meanwhile`, { cause: error });
     }
   }
 

@@ -13,6 +13,7 @@ import {
   updateEntry,
 } from '../db/control/entries.js';
 import { overtakeHeld } from '../db/control/holds.js';
+import { forgetMoved } from '../db/control/movednames.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { supersededFolder } from '../db/control/treelayout.js';
@@ -21,6 +22,7 @@ import { destinationOf, joinPath, splitPath } from '../storage/path.js';
 import { requireOpenable } from '../storage/recipient.js';
 import type { SealedBlob } from '../storage/sealedwriter.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
+import { Overtaken } from './draft.js';
 import type { Receipt, Sender } from './types.js';
 
 export interface ClosedUpload {
@@ -31,6 +33,10 @@ export interface ClosedUpload {
   attributes: Attributes;
   begunAt: number;
   closedAt: number;
+  /** The published blob that it was made from: with another one at the path nothing is committed. undefined: any. */
+  onTopOf?: string | null;
+  /** The published blob that its writer knew: with another one at the path it replaces a newer file. */
+  knows: string | null;
   /** The id of its partial, noted for the case of a crash; null: none. */
   noted: string | null;
 }
@@ -48,7 +54,10 @@ export interface Published {
   freed: Freed;
 }
 
-/** Makes the folder again if it was removed meanwhile: a complete upload must not be lost. */
+/**
+ * Makes the folder again if it was removed meanwhile: a complete upload must not be lost.
+ * @throws Overtaken when another version was published than the one that it was made from
+ */
 export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promise<Published> {
   const { org, sender, path, blob, closedAt } = upload;
   const { dir, name } = splitPath(path);
@@ -56,10 +65,13 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   if (!(await ensureFolders(tx, org.id, dir, closedAt))) throw new SpaceError('not_a_folder', `${dir} is a file`);
   const existing = await lockEntry(tx, org.id, path);
   if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
+  if (upload.onTopOf !== undefined && existing !== null && existing.blobId !== upload.onTopOf)
+    throw new Overtaken(`${path} has another version now`);
   await insertBlob(tx, { ...blob, org: org.id, createdAt: closedAt });
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
   if (upload.noted !== null) await deletePartial(tx, upload.noted);
   const partials = await forgetPartials(tx, org.id, path);
+  await forgetMoved(tx, org.id, path);
   const state = destinationOf(path);
   const queued = state === 'queued';
   const uploadId = await insertUpload(tx, {
@@ -86,6 +98,12 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   const ms = closedAt - upload.begunAt;
   const detail = { upload: uploadId, outcome: 'complete', size, sha256, ms, queued };
   await audit(tx, org, sender, closedAt, 'upload.closed', path, detail);
+  // An upload that began before the file at its path was published, and ends after that.
+  if (existing !== null && existing.blobId !== upload.knows)
+    await audit(tx, org, sender, closedAt, 'upload.replaced_newer', path, {
+      upload: uploadId,
+      replaced: existing.uploadId,
+    });
   const receipt = { uploadId, path, size, sha256, queued };
   return { receipt, freed: { blob: existing?.blobId ?? null, partials } };
 }

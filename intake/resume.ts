@@ -48,6 +48,14 @@ export class ResumeRecord {
     return this.#subject.keeps;
   }
 
+  /** From now on the content is none that an upload can be resumed from. */
+  async forsake(): Promise<void> {
+    this.#subject = { ...this.#subject, keeps: false };
+    const noted = await this.settle();
+    this.#notedId = null;
+    if (noted !== null) await this.#context.commits.run((tx) => deletePartial(tx, noted));
+  }
+
   /** The next `note` records the new name; a crash before it leaves the old one. */
   moveTo(path: string): void {
     this.#subject = { ...this.#subject, path };

@@ -3,6 +3,7 @@ import type { Queryable } from '../db/connection.js';
 import { deleteEntry, type EntryRow, lockEntry, updateEntry } from '../db/control/entries.js';
 import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
 import { overtakeHeld } from '../db/control/holds.js';
+import { findMoved, forgetMoved, updateMoved } from '../db/control/movednames.js';
 import type { Org } from '../db/control/orgs.js';
 import { findPartial, forgetPartials } from '../db/control/partials.js';
 import { dryRunRoot } from '../db/control/treelayout.js';
@@ -26,11 +27,17 @@ export interface Rename {
   overwrite: boolean;
 }
 
-/** Removes a file, or the partial of an upload that was cut off. */
+/** Removes a file, the partial of an upload that was cut off, or the name of a file that an import has just taken. */
 export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: string, at: number): Promise<Freed> {
   const entry = await lockEntry(tx, org.id, path);
   const partials = entry?.kind === 'dir' ? [] : await forgetPartials(tx, org.id, path);
   if (entry === null) {
+    const moved = partials.length === 0 ? await findMoved(tx, org.id, path, at) : null;
+    if (moved !== null) {
+      await forgetMoved(tx, org.id, path);
+      await audit(tx, org, sender, at, 'file.removed', path, { upload: moved.uploadId, imported: true });
+      return { blob: null, partials };
+    }
     if (partials.length === 0) throw new SpaceError('not_found', `${path} does not exist`);
     await audit(tx, org, sender, at, 'partial.removed', path, {});
     return { blob: null, partials };
@@ -53,7 +60,8 @@ export async function renamePath(
   { from, to, overwrite }: Rename,
   at: number,
 ): Promise<Freed> {
-  const entry = await requireEntry(tx, org, from);
+  const entry = await lockEntry(tx, org.id, from);
+  if (entry === null) return renameAbsent(tx, org, sender, { from, to, overwrite }, at);
   if (from === to) return { blob: null, partials: [] };
   await requireFolder(tx, org.id, splitPath(to).dir);
   const target = await lockEntry(tx, org.id, to);
@@ -67,17 +75,19 @@ export async function renamePath(
   if (target !== null && !overwrite) throw new SpaceError('exists', `${to} exists`);
   if (target !== null) await replaceEntry(tx, org, sender, target, at);
   await updateEntry(tx, entry.id, splitPath(to));
+  await forgetMoved(tx, org.id, to);
   const isAudited = entry.uploadId !== null && (await followName(tx, org, sender, entry.uploadId, { from, to }, at));
   if (!isAudited) await audit(tx, org, sender, at, 'file.renamed', to, { upload: entry.uploadId, from });
   return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
 
-/** Checks the new name of an upload in progress. @throws SpaceError as renamePath */
-export async function requireFree(tx: Queryable, org: Org, path: string, overwrite: boolean): Promise<void> {
+/** Checks the new name of an upload in progress; the file that has it, or null. @throws SpaceError as renamePath */
+export async function requireFree(tx: Queryable, org: Org, path: string, overwrite: boolean): Promise<EntryRow | null> {
   await requireFolder(tx, org.id, splitPath(path).dir);
   const target = await lockEntry(tx, org.id, path);
   if (target?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
   if (target !== null && !overwrite) throw new SpaceError('exists', `${path} exists`);
+  return target;
 }
 
 /**
@@ -122,10 +132,23 @@ async function moveFolder(tx: Queryable, org: Org, folder: EntryRow, to: string)
   await moveEntriesBelow(tx, org.id, from, to);
 }
 
-async function requireEntry(tx: Queryable, org: Org, path: string): Promise<EntryRow> {
-  const entry = await lockEntry(tx, org.id, path);
-  if (entry !== null) return entry;
-  if ((await findPartial(tx, org.id, path)) !== null)
-    throw new SpaceError('incomplete', `${path} was cut off and is not complete`);
-  throw new SpaceError('not_found', `${path} does not exist`);
+/** A file that an import has just taken has its new name for those who look again; its bytes are in the archive. */
+async function renameAbsent(
+  tx: Queryable,
+  org: Org,
+  sender: Sender,
+  { from, to, overwrite }: Rename,
+  at: number,
+): Promise<Freed> {
+  if ((await findPartial(tx, org.id, from)) !== null)
+    throw new SpaceError('incomplete', `${from} was cut off and is not complete`);
+  const moved = await findMoved(tx, org.id, from, at);
+  if (moved === null) throw new SpaceError('not_found', `${from} does not exist`);
+  if (from === to) return { blob: null, partials: [] };
+  const target = await requireFree(tx, org, to, overwrite);
+  if (target !== null) await replaceEntry(tx, org, sender, target, at);
+  await forgetMoved(tx, org.id, to);
+  await updateMoved(tx, moved.id, splitPath(to));
+  await audit(tx, org, sender, at, 'file.renamed', to, { upload: moved.uploadId, from, imported: true });
+  return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }

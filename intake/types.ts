@@ -1,5 +1,5 @@
 /** Declares how a file enters: begin, write, finish or abort an upload; and the removals and renames that affect the queue. */
-import type { Attributes, Entry } from '../storage/types.js';
+import type { Attributes, Entry, Reader } from '../storage/types.js';
 
 /** The sender of an upload, as the receipt and the audit trail name it. */
 export interface Sender {
@@ -33,8 +33,9 @@ export interface Receipt {
 }
 
 /**
- * One upload in progress. Calls come one after the other (the session awaits each). Nothing is visible under the path
- * before `finish`; `finish` resolves only when the file would survive a power cut and is queued.
+ * One upload in progress. Calls come one after the other (the session awaits each). Only its own session sees it before
+ * `finish`, which resolves only when all that it wrote would survive a power cut, and is queued: with the writes of others
+ * who closed the same file before, and without those of writers who did not.
  */
 export interface Upload {
   /** The path that it will be published under: its sender may rename it meanwhile. */
@@ -45,8 +46,10 @@ export interface Upload {
   entry(): Entry;
   /** Takes bytes at an offset; keeps no reference to `bytes` after it resolves. Resolves at once while the window has space. */
   write(offset: number, bytes: Buffer): Promise<void>;
-  /** Reads back this upload's content (its base and its writes), where that is possible; else throws `unsupported`. */
+  /** Reads the content as all its open writers have made it, where that is possible; else throws `unsupported`. */
   read(offset: number, length: number): Promise<Buffer>;
+  /** Reads the same, also when this upload has ended. */
+  openView(): Reader;
   setSize(size: number): Promise<void>;
   setAttributes(attributes: Partial<Attributes>): void;
   /** Syncs the written bytes to the disk (fsync@openssh.com). */

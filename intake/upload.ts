@@ -1,11 +1,12 @@
-/** Owns one open upload, from its OPEN to its CLOSE: accepts the client's calls, and publishes the content at the end. */
+/** Owns one open upload, from its OPEN to its CLOSE: accepts the client's calls, and publishes its draft at the end. */
 import type { Org } from '../db/control/orgs.js';
 import { asSpaceError, toSpaceError } from '../storage/failure.js';
 import { splitPath } from '../storage/path.js';
 import type { Claim } from '../storage/quota.js';
-import type { SealedBlob, SealStep } from '../storage/sealedwriter.js';
-import { type Attributes, type Entry, SpaceError } from '../storage/types.js';
+import type { SealStep } from '../storage/sealedwriter.js';
+import { type Attributes, type Entry, type Reader, SpaceError } from '../storage/types.js';
 import type { Content } from './content.js';
+import { type Draft, type DraftVersion, endContent, type Member } from './draft.js';
 import type { ClosedUpload } from './publish.js';
 import type { ResumeRecord } from './resume.js';
 import type { Receipt, Sender, Upload } from './types.js';
@@ -42,42 +43,45 @@ export interface UnpublishedUpload {
 
 interface UploadParts {
   path: string;
-  content: Content;
+  draft: Draft;
+  member: Member;
   claim: Claim;
   resumeRecord: ResumeRecord;
   begunAt: number;
   append: boolean;
-  attributes: Partial<Attributes>;
 }
 
 export class OpenUpload implements Upload {
   readonly #context: UploadContext;
-  readonly #content: Content;
+  readonly draft: Draft;
+  readonly #member: Member;
   readonly #claim: Claim;
   readonly #resumeRecord: ResumeRecord;
   readonly #isAppending: boolean;
   readonly #begunAt: number;
   #path: string;
   #isRemoved = false;
-  #attributes: Partial<Attributes> = {};
+  /** Plaintext bytes that it published. */
+  #publishedBytes: number | null = null;
   #hasEnded = false;
   /** Why it may no longer be published: a call that failed left it in an unknown state. */
   #failure: SpaceError | null = null;
   /** The call under way: an abort from outside waits for it. */
   #call: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    context: UploadContext,
-    { path, content, claim, resumeRecord, begunAt, append, attributes }: UploadParts,
-  ) {
+  constructor(context: UploadContext, { path, draft, member, claim, resumeRecord, begunAt, append }: UploadParts) {
     this.#context = context;
     this.#path = path;
-    this.#content = content;
+    this.draft = draft;
+    this.#member = member;
     this.#claim = claim;
     this.#resumeRecord = resumeRecord;
     this.#isAppending = append;
-    this.setAttributes(attributes);
     this.#begunAt = begunAt;
+  }
+
+  get org(): string {
+    return this.#context.org.id;
   }
 
   get path(): string {
@@ -88,7 +92,7 @@ export class OpenUpload implements Upload {
     return this.#isRemoved;
   }
 
-  /** Its sender has renamed it. */
+  /** Its sender, or one that shares its draft, has renamed it. */
   moveTo(path: string): void {
     this.#path = path;
     this.#resumeRecord.moveTo(path);
@@ -101,17 +105,18 @@ export class OpenUpload implements Upload {
 
   entry(): Entry {
     const { name } = splitPath(this.path);
-    const { size } = this.#content;
+    const size = this.#publishedBytes ?? this.draft.size;
     return { path: this.path, name, kind: 'file', size, ...this.#shownAttributes(), writable: true };
   }
 
   write(offset: number, bytes: Buffer): Promise<void> {
     return this.#change(async () => {
       if (bytes.length === 0) return;
-      const from = this.#isAppending ? this.#content.size : offset;
-      await this.#grow(from + bytes.length);
-      await this.#content.write(from, bytes);
-      this.#resumeRecord.note(this.#content.remains, this.#shownAttributes());
+      const { content, isPlain } = this.#member;
+      const end = (this.#isAppending ? this.draft.size : offset) + bytes.length;
+      await this.#grow(end, isPlain ? end : content.size + bytes.length);
+      await this.draft.write(this.#member, this.#isAppending ? null : offset, bytes);
+      if (this.#member.isPlain) this.#resumeRecord.note(content.remains, this.#shownAttributes());
     });
   }
 
@@ -119,24 +124,38 @@ export class OpenUpload implements Upload {
     return this.#run(async () => {
       // After a failed call the content is not known.
       if (this.#failure !== null) throw this.#failure;
-      return this.#content.read(offset, length);
+      return this.draft.read(offset, length);
     });
+  }
+
+  openView(): Reader {
+    const { draft } = this;
+    draft.addReader();
+    const shown = () => ({ ...this.entry(), size: draft.size });
+    return {
+      get entry() {
+        return shown();
+      },
+      read: (offset, length) => asSpaceError(() => draft.exclusive(() => draft.read(offset, length))),
+      checksum: async () => null,
+      close: () => draft.exclusive(() => draft.removeReader()),
+    };
   }
 
   setSize(size: number): Promise<void> {
     return this.#change(async () => {
-      await this.#grow(size);
-      await this.#content.setSize(size);
+      await this.#grow(size, size);
+      await this.draft.setSize(this.#member, size);
     });
   }
 
   setAttributes(attributes: Partial<Attributes>): void {
     const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
-    this.#attributes = { ...this.#attributes, ...Object.fromEntries(given) };
+    this.draft.attributes = { ...this.draft.attributes, ...Object.fromEntries(given) };
   }
 
   sync(): Promise<void> {
-    return this.#run(() => this.#content.sync());
+    return this.#run(() => this.#member.content.sync());
   }
 
   finish(): Promise<Receipt> {
@@ -144,11 +163,16 @@ export class OpenUpload implements Upload {
       this.#hasEnded = true;
       let storedBytes = 0;
       try {
-        const blob = await this.#seal();
-        const receipt = await this.#context.publish(await this.#close(blob));
-        storedBytes = blob.size;
-        return receipt;
+        if (this.#failure !== null) throw this.#failure;
+        await this.#grow(this.draft.size, this.draft.size);
+        const { onStep, publish } = this.#context;
+        const { result, blob } = await this.draft.publish(this.#member, this.path, onStep, async (version) =>
+          publish(await this.#close(version)),
+        );
+        storedBytes = this.#publishedBytes = blob.size;
+        return result;
       } catch (error) {
+        await this.#leave();
         await this.#context.onUnpublished({ ...this.#describeUnpublished(0), failure: toSpaceError(error) });
         throw error;
       } finally {
@@ -162,50 +186,44 @@ export class OpenUpload implements Upload {
     await this.#call.catch(() => {});
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const keptBytes = await this.#park();
+    const keptBytes = await this.draft.exclusive(() => this.#park());
     await this.#context.onUnpublished(this.#describeUnpublished(keptBytes));
     this.#claim.release(keptBytes);
     this.#context.onEnd(this);
   }
 
   /** Checks the size first: a refused write must not be charged to the quota. */
-  #grow(size: number): Promise<void> | null {
-    this.#content.checkSize(size);
-    return this.#claim.grow(size);
+  #grow(size: number, ownBytes: number): Promise<void> | null {
+    const { maxFileBytes } = this.#claim.limits;
+    if (size > maxFileBytes) throw new SpaceError('too_large', `a file of ${size} bytes; ${maxFileBytes} are allowed`);
+    return this.#claim.grow(ownBytes);
   }
 
-  async #close(blob: SealedBlob): Promise<ClosedUpload> {
+  async #close(version: DraftVersion): Promise<ClosedUpload> {
     const { org, sender, now } = this.#context;
     const noted = await this.#resumeRecord.settle();
     const times = { begunAt: this.#begunAt, closedAt: now() };
-    return { org, sender, path: this.path, blob, attributes: this.#shownAttributes(), noted, ...times };
+    return { org, sender, path: this.path, ...version, attributes: this.#shownAttributes(), noted, ...times };
   }
 
-  async #seal(): Promise<SealedBlob> {
-    try {
-      if (this.#failure !== null) throw this.#failure;
-      return await this.#content.finish(this.#context.onStep);
-    } catch (error) {
-      await this.#discard();
-      throw error;
-    }
-  }
-
-  /** Keeps a partial, but not after a failure: the content is not known then. */
+  /** Keeps a partial, but not after a failure, nor of changes over those of others: the content is not known then. */
   async #park(): Promise<number> {
-    if (this.#failure === null && this.#resumeRecord.keeps && !this.#isRemoved) {
+    const { isPlain, content } = this.#member;
+    if (this.#failure === null && this.#resumeRecord.keeps && !this.#isRemoved && isPlain) {
       try {
-        return await this.#content.park();
+        const keptBytes = await content.park();
+        await this.draft.leave(this.#member);
+        return keptBytes;
       } catch (cause) {
         this.#context.warn('could not keep the partial of an upload that was cut off; it must be sent again', cause);
       }
     }
-    await this.#discard();
+    await this.#leave();
     return 0;
   }
 
   #describeUnpublished(keptBytes: number): UnpublishedUpload {
-    const [content, resumeRecord, begunAt] = [this.#content, this.#resumeRecord, this.#begunAt];
+    const [{ content }, resumeRecord, begunAt] = [this.#member, this.#resumeRecord, this.#begunAt];
     const { path, size } = { path: this.path, size: content.size };
     return {
       path,
@@ -219,10 +237,12 @@ export class OpenUpload implements Upload {
     };
   }
 
-  async #discard(): Promise<void> {
-    await this.#content
-      .discard()
-      .catch((cause) => this.#context.warn('could not remove a partial file; the next start will remove it', cause));
+  /** Takes its changes out of the draft, and its bytes from the disk. */
+  async #leave(): Promise<void> {
+    await this.draft.leave(this.#member);
+    await endContent(this.#member).catch((cause) =>
+      this.#context.warn('could not remove a partial file; the next start will remove it', cause),
+    );
   }
 
   /** A write that failed poisons the upload: a file with a hole in it must not be imported. */
@@ -236,17 +256,19 @@ export class OpenUpload implements Upload {
   }
 
   #run<T>(work: () => Promise<T>): Promise<T> {
-    const call = asSpaceError(async () => {
-      if (this.#hasEnded) throw new SpaceError('failed', `the upload of ${this.path} has ended`);
-      return await work();
-    });
+    const call = asSpaceError(() =>
+      this.draft.exclusive(async () => {
+        if (this.#hasEnded) throw new SpaceError('failed', `the upload of ${this.path} has ended`);
+        return await work();
+      }),
+    );
     this.#call = call;
     return call;
   }
 
   #shownAttributes(): Attributes {
     const now = this.#context.now();
-    const { mode = 0o644, mtimeMs = now, atimeMs = now } = this.#attributes;
+    const { mode = 0o644, mtimeMs = now, atimeMs = now } = this.draft.attributes;
     return { mode: mode & 0o777, mtimeMs, atimeMs };
   }
 }

@@ -5,7 +5,7 @@ import type { Paths } from '../config/paths.js';
 import { createHeader } from './age.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { BlobReader } from './sealedreader.js';
-import { BlobWriter } from './sealedwriter.js';
+import { BlobWriter, type PartialSecret, type SealedBlob } from './sealedwriter.js';
 import type { SealingThreads } from './sealingpool.js';
 import { SpaceError } from './types.js';
 
@@ -50,14 +50,26 @@ export async function openBlob(
   identity: string,
   disk: Disk = systemDisk,
 ): Promise<BlobReader> {
-  let file: DiskFile;
+  return BlobReader.open(id, await openFile(paths, id, disk), identity);
+}
+
+/** Opens a blob of `size` plaintext bytes that this process has sealed, with the key that it still holds. @throws as openBlob */
+export async function openOwnBlob(
+  paths: Pick<Paths, 'blobs'>,
+  { id, size }: Pick<SealedBlob, 'id' | 'size'>,
+  secret: PartialSecret,
+  disk: Disk = systemDisk,
+): Promise<BlobReader> {
+  return BlobReader.openWithKey(id, await openFile(paths, id, disk), secret, size);
+}
+
+async function openFile(paths: Pick<Paths, 'blobs'>, id: string, disk: Disk): Promise<DiskFile> {
   try {
-    file = await disk.open(blobPath(paths, id));
+    return await disk.open(blobPath(paths, id));
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'damaged' : 'failed';
     throw new SpaceError(code, `blob ${id} can't be opened: ${(cause as Error).message}`, { cause });
   }
-  return BlobReader.open(id, file, identity);
 }
 
 /**

@@ -39,6 +39,29 @@ export class BlobReader {
     }
   }
 
+  /** Opens a file whose payload key this process still holds. Takes the file over. */
+  static async openWithKey(
+    id: string,
+    file: DiskFile,
+    { payloadKey, headerBytes }: PartialSecret,
+    size: number,
+  ): Promise<BlobReader> {
+    const payload = new PayloadReader({
+      file,
+      key: payloadKey,
+      start: headerBytes,
+      size,
+      lastChunk: lastChunkOf(size),
+    });
+    try {
+      await payload.verifyEnd();
+      return new BlobReader(id, file, payload, size);
+    } catch (cause) {
+      await file.close();
+      throw translate(id, cause);
+    }
+  }
+
   /**
    * Opens the partial of an upload that was cut off. `size`: the bytes known to be kept; null: as many whole chunks as the file
    * has. It ends with a last chunk unless only whole ones were kept. Takes the file over.

@@ -6,12 +6,14 @@ import {
   deleteEntry,
   type EntryRow,
   findEntry,
+  findEntryOfUpload,
   hasEntries,
   insertEntry,
   listEntries,
   lockEntry,
   updateEntry,
 } from '../db/control/entries.js';
+import { findMoved, type MovedName, updateMoved } from '../db/control/movednames.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { listPartials, type PartialRow, updatePartial } from '../db/control/partials.js';
 import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
@@ -52,6 +54,11 @@ function toPartialEntry({ dir, name, size, mode, mtimeMs, atimeMs }: PartialRow)
   return { path: joinPath(dir, name), name, kind: 'file', size, mode, mtimeMs, atimeMs, writable: true };
 }
 
+/** How clients see a file that an import has just moved to the archive. */
+function toMovedEntry({ dir, name, size, mode, mtimeMs, atimeMs }: MovedName): Entry {
+  return { path: joinPath(dir, name), name, kind: 'file', size, mode, mtimeMs, atimeMs, writable: true };
+}
+
 /**
  * Makes sure that a folder exists until the transaction ends.
  * @throws SpaceError `not_found`, `not_a_folder`
@@ -62,6 +69,16 @@ export async function requireFolder(tx: Queryable, org: string, path: string): P
   if (row === null && isFixed(path)) return;
   if (row === null) throw new SpaceError('not_found', `${path} does not exist`);
   if (row.kind !== 'dir') throw new SpaceError('not_a_folder', `${path} is a file`);
+}
+
+/** The archived file that an import has just taken from a name; null: none. */
+export async function findJustArchived(
+  { control, now }: Pick<SpaceDeps, 'control' | 'now'>,
+  org: string,
+  path: string,
+): Promise<EntryRow | null> {
+  const moved = await findMoved(control.read, org, path, now());
+  return moved === null ? null : findEntryOfUpload(control.read, org, moved.uploadId);
 }
 
 class OrgSpace implements Space {
@@ -176,8 +193,10 @@ class OrgSpace implements Space {
       const row = await findEntry(read, this.org, path);
       if (row !== null) return updateEntry(write, row.id, change);
       const partial = await findOwnPartial(this.#deps, this.org, path);
-      if (partial === null) throw new SpaceError('not_found', `${path} does not exist`);
-      await updatePartial(write, partial.id, change);
+      if (partial !== null) return updatePartial(write, partial.id, change);
+      const moved = await findMoved(read, this.org, path, this.#deps.now());
+      if (moved === null) throw new SpaceError('not_found', `${path} does not exist`);
+      await updateMoved(write, moved.id, change);
     });
   }
 
@@ -199,6 +218,8 @@ class OrgSpace implements Space {
     if (row === null) {
       const partial = await findOwnPartial(this.#deps, this.org, path);
       if (partial !== null) return partial;
+      const archived = await findJustArchived(this.#deps, this.org, path);
+      if (archived !== null) return archived;
       throw await this.#absence(path);
     }
     if (row.kind !== 'file') throw new SpaceError('is_a_folder', `${path} is a folder`);
@@ -213,6 +234,8 @@ class OrgSpace implements Space {
     if (isFixed(path)) return this.#fixedFolder(path);
     const partial = await findOwnPartial(this.#deps, this.org, path);
     if (partial !== null) return toPartialEntry(partial);
+    const moved = await findMoved(this.#deps.control.read, this.org, path, this.#deps.now());
+    if (moved !== null) return toMovedEntry(moved);
     throw await this.#absence(path);
   }
 

@@ -12,7 +12,7 @@ export async function listFoldersBelow(db: Queryable, org: string, path: string)
   return rows.map((row) => `${row.dir}/${row.name}`);
 }
 
-/** Renames a folder's inside: entries, waiting uploads and partials below `from` now lie below `to`. */
+/** Renames a folder's inside: entries, waiting uploads, partials and remembered names below `from` now lie below `to`. */
 export async function moveEntriesBelow(tx: Queryable, org: string, from: string, to: string): Promise<void> {
   const rest = [...from].length + 1;
   const inside = tx('entries').where({ org_id: org }).whereNotNull('upload_id').where(isBelow(from));
@@ -20,7 +20,8 @@ export async function moveEntriesBelow(tx: Queryable, org: string, from: string,
     .whereIn('id', inside.select('upload_id'))
     .whereIn('state', movableStates)
     .update({ path: tx.raw('? || substr(path, CAST(? AS integer))', [to, rest]) });
-  for (const table of ['entries', 'partials'])
+  await tx('moved_names').where({ org_id: org }).where(isBelow(to)).delete();
+  for (const table of ['entries', 'partials', 'moved_names'])
     await tx(table)
       .where({ org_id: org })
       .where(isBelow(from))

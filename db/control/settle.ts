@@ -4,6 +4,7 @@ import { recordAudit } from './audit.js';
 import { type BlobRow, insertBlob } from './blobs.js';
 import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
+import { rememberMoved } from './movednames.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
 import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
@@ -97,6 +98,7 @@ export async function archiveUpload(
 ): Promise<string> {
   const entry = await findEntryOfUpload(tx, org, uploadId);
   if (entry !== null) {
+    await rememberMoved(tx, entry, (await findUpload(tx, uploadId))!, now);
     const { dir, name } = await makePlace(tx, org, path, now);
     await updateEntry(tx, entry.id, { dir, name });
     return `${dir}/${name}`;

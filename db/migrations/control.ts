@@ -9,6 +9,7 @@ import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
+import { movedNames } from './movednames.js';
 import { addDoors } from './penalties.js';
 import { requests } from './sftpaccess.js';
 
@@ -27,6 +28,7 @@ export const controlMigrations: readonly Migration[] = [
   alarms,
   expectations,
   foldedNames,
+  movedNames,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -37,7 +37,11 @@ export const openFile: Handler<OpenArgs> = {
     handles.requireFreeHandle();
     const { path, flags, given } = args;
     const isSet = (flag: number) => (flags & flag) !== 0;
-    if (!opensForWriting(args)) return replyHandle(id, handles.add(newReaderHandle(await openReader(context, args))));
+    if (!opensForWriting(args)) {
+      const own = isSet(openFlags.exclusive) ? null : handles.findUpload(path);
+      const reader = own === null ? await openReader(context, args) : await openView(own);
+      return replyHandle(id, handles.add(newReaderHandle(reader, own?.lock)));
+    }
     const upload = await intake.begin(path, {
       truncate: isSet(openFlags.truncate),
       exclusive: isSet(openFlags.exclusive),
@@ -50,6 +54,11 @@ export const openFile: Handler<OpenArgs> = {
     return replyHandle(id, handles.add(newUploadHandle(upload, lock, isSet(openFlags.read))));
   },
 };
+
+/** A session reads its own uploads in progress, after the writes that came before. */
+function openView({ lock, upload }: UploadHandle): Promise<Reader> {
+  return lock.exclusive(() => Promise.resolve(upload.openView()));
+}
 
 /** Without WRITE, CREAT makes an empty file where there is none, as OpenSSH's server does: `open(path, O_RDONLY | O_CREAT)`. */
 async function openReader(context: Context, args: OpenArgs): Promise<Reader> {
@@ -64,12 +73,11 @@ async function openReader(context: Context, args: OpenArgs): Promise<Reader> {
   }
 }
 
-async function createEmpty({ handles, intake, recent, tally }: Context, { path, given }: OpenArgs): Promise<Reader> {
+async function createEmpty({ handles, intake, tally }: Context, { path, given }: OpenArgs): Promise<Reader> {
   if (handles.findUpload(path) !== null) throw new SpaceError('exists', `${path} is being uploaded in this session`);
   const options = { truncate: false, exclusive: true, create: true, append: false };
   const upload = await intake.begin(path, { ...options, attributes: given.attributes });
   await upload.finish();
-  recent.remember(upload.entry());
   tally.filesReceived++;
   const entry = upload.entry();
   return { entry, read: async () => Buffer.alloc(0), checksum: async () => emptySha256, close: async () => {} };
@@ -117,17 +125,14 @@ export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffe
 
 export const closeFile: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
-  async run({ tally, handles, recent }, { handle }, id) {
+  async run({ tally, handles }, { handle }, id) {
     if (handle.kind === 'reader') {
       await handle.reader.close();
       if (handle.bytesRead > 0) tally.filesSent++;
     } else if (handle.kind === 'upload') {
       const { upload } = handle;
       await (upload.isRemoved ? upload.abort() : upload.finish()).finally(() => handles.forget(handle));
-      if (!upload.isRemoved) {
-        recent.remember(upload.entry());
-        tally.filesReceived++;
-      }
+      if (!upload.isRemoved) tally.filesReceived++;
     }
     return replyStatus(id, okStatus);
   },

@@ -1,10 +1,12 @@
 /** Serves the requests on folders: list, make, remove. */
+
+import { compareNames, splitPath } from '../../storage/path.js';
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
 import { SftpError } from './error.js';
-import { type Handle, newFolderHandle } from './handles.js';
+import { type FolderHandle, type Handle, newFolderHandle } from './handles.js';
 import { replyEntries, replyHandle, replyStatus } from './reply.js';
-import type { Handler } from './request.js';
+import type { Context, Handler } from './request.js';
 import { endStatus, okStatus } from './status.js';
 
 /** Entries of one READDIR reply, as OpenSSH's server has it. */
@@ -24,17 +26,34 @@ export const openFolder: Handler<{ path: string }> = {
 
 export const readFolder: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.find(packet.string()) }),
-  async run({ space, now }, { handle }, id) {
+  async run(context, { handle }, id) {
+    const { space, now } = context;
     if (handle.kind !== 'folder') throw new SftpError('wrong_handle', 'READDIR on a handle that is no folder');
     if (handle.isExhausted) return replyStatus(id, endStatus);
-    const entries = await space.list(handle.path, handle.afterName, pageEntries).catch(endOfGone);
+    const stored = await space.list(handle.path, handle.afterName, pageEntries).catch(endOfGone);
+    const entries = addUploads(context, handle, stored);
     const page = takePage(entries, space.org);
-    handle.isExhausted = page.length === entries.length && entries.length < pageEntries;
+    handle.isExhausted = page.length === entries.length && stored.length < pageEntries;
     if (page.length === 0) return replyStatus(id, endStatus);
     handle.afterName = page[page.length - 1]!.name;
     return replyEntries(id, page, space.org, now());
   },
 };
+
+/** A session sees its own uploads in progress, in the order of the names, as STAT shows them. */
+function addUploads({ handles }: Context, { path, afterName }: FolderHandle, stored: Entry[]): Entry[] {
+  const own = handles.findUploads((uploaded) => splitPath(uploaded).dir === path);
+  if (own.length === 0) return stored;
+  const last = stored.length < pageEntries ? null : stored.at(-1)!.name;
+  const entries = new Map(stored.map((entry) => [entry.name, entry]));
+  for (const { upload } of own) {
+    const entry = upload.entry();
+    const isLater = last !== null && compareNames(entry.name, last) > 0;
+    const isEarlier = afterName !== null && compareNames(entry.name, afterName) <= 0;
+    if (!isLater && !isEarlier) entries.set(entry.name, entry);
+  }
+  return [...entries.values()].sort((one, other) => compareNames(one.name, other.name));
+}
 
 /** The listing of a folder that was removed meanwhile ends. */
 function endOfGone(error: unknown): Entry[] {

@@ -108,6 +108,11 @@ export class HandleTable {
     return found;
   }
 
+  /** The uploads that this session has in progress at the paths that `isWanted`, in the order of their OPEN. */
+  findUploads(isWanted: (path: string) => boolean): UploadHandle[] {
+    return [...this.#uploads].filter(({ upload }) => !upload.isRemoved && isWanted(upload.path));
+  }
+
   /** A folder was renamed: open listings of it, and of folders below it, continue under the new name. */
   moveFolders(from: string, to: string): void {
     for (const handle of this.#handles.values())
@@ -120,8 +125,9 @@ export class HandleTable {
   }
 }
 
-export function newReaderHandle(reader: Reader): ReaderHandle {
-  return { kind: 'reader', lock: new TaskLock(), reader, bytesRead: 0 };
+/** `lock`: of the upload that it reads. */
+export function newReaderHandle(reader: Reader, lock = new TaskLock()): ReaderHandle {
+  return { kind: 'reader', lock, reader, bytesRead: 0 };
 }
 
 export function newUploadHandle(upload: Upload, lock: TaskLock, readable: boolean): UploadHandle {

@@ -13,9 +13,9 @@ import { okStatus } from './status.js';
 /** rclone, sshfs and others stat a path that they have not closed yet: a session sees its own uploads. */
 export const statPath: Handler<{ path: string }> = {
   read: (packet) => ({ path: packet.path() }),
-  async run({ space, handles, recent }, { path }, id) {
+  async run({ space, handles }, { path }, id) {
     const own = handles.findUpload(path);
-    const entry = own === null ? await recent.statOrRecall(path, () => space.stat(path)) : await statUpload(own);
+    const entry = own === null ? await space.stat(path) : await statUpload(own);
     return replyAttributes(id, entry);
   },
 };
@@ -38,16 +38,15 @@ export const setPathAttributes: Handler<{ path: string; given: GivenAttributes }
       await own.lock.exclusive(() => setUploadAttributes(own, given));
     } else {
       if (given.size !== null) await resizeFile(context, path, given.size);
-      const { space, recent } = context;
-      await recent.setOrRemember(path, given.attributes, () => space.setAttributes(path, given.attributes));
+      await context.space.setAttributes(path, given.attributes);
     }
     return replyStatus(id, okStatus);
   },
 };
 
 /** A file of another size is another version of it: it enters as an upload of its own. */
-async function resizeFile({ space, intake, recent }: Context, path: string, size: number): Promise<void> {
-  const entry = await recent.statOrRecall(path, () => space.stat(path));
+async function resizeFile({ space, intake }: Context, path: string, size: number): Promise<void> {
+  const entry = await space.stat(path);
   if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder and has no size`);
   if (entry.size === size) return;
   const upload = await intake.begin(path, {
@@ -68,9 +67,8 @@ async function resizeFile({ space, intake, recent }: Context, path: string, size
 
 export const removeFile: Handler<{ path: string }> = {
   read: (packet) => ({ path: packet.path() }),
-  async run({ intake, recent }, { path }, id) {
+  async run({ intake }, { path }, id) {
     await intake.remove(path);
-    recent.forget(path);
     return replyStatus(id, okStatus);
   },
 };
@@ -84,9 +82,8 @@ interface RenameArgs {
 export function renamePath({ overwrite }: { overwrite: boolean }): Handler<RenameArgs> {
   return {
     read: (packet) => ({ from: packet.path(), to: packet.path() }),
-    async run({ intake, handles, recent }, { from, to }, id) {
+    async run({ intake, handles }, { from, to }, id) {
       await intake.rename(from, to, overwrite);
-      recent.move(from, to);
       handles.moveFolders(from, to);
       return replyStatus(id, okStatus);
     },

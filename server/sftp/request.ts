@@ -3,7 +3,6 @@ import type { Intake } from '../../intake/types.js';
 import type { Space } from '../../storage/types.js';
 import type { PacketReader } from './codec.js';
 import type { Handle, HandleTable } from './handles.js';
-import type { RecentUploads } from './recentuploads.js';
 import type { Reply } from './reply.js';
 import type { TaskLock } from './tasklock.js';
 
@@ -22,7 +21,6 @@ export interface Context {
   readonly handles: HandleTable;
   /** Orders the requests that name paths. */
   readonly paths: TaskLock;
-  readonly recent: RecentUploads;
   readonly tally: Tally;
   readonly now: () => number;
   /** Whether everything that changes anything is refused. */

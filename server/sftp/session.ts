@@ -10,7 +10,6 @@ import { closeFile } from './files.js';
 import { Framer } from './frame.js';
 import { type Handle, type HandleShare, HandleTable } from './handles.js';
 import { type Buckets, RateLimiter } from './ratelimit.js';
-import { RecentUploads } from './recentuploads.js';
 import { type Reply, replyStatus, replyVersion } from './reply.js';
 import { ReplyStream } from './replystream.js';
 import { type AnyRequest, type Context, changesAnything, readsAnything, type Tally } from './request.js';
@@ -89,7 +88,6 @@ export class Session {
       intake: options.intake,
       handles: new HandleTable(options.maxHandles, options.handleShare),
       paths: new TaskLock(),
-      recent: new RecentUploads(options.now),
       tally: this.tally,
       now: options.now,
       isReadOnly: options.readOnly === true,

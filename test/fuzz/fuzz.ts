@@ -4,12 +4,14 @@ import type { Scope } from '../support/temporary.js';
 import { openBench } from './bench.js';
 import { fuzzCodec } from './codec.js';
 import { fuzzExotic } from './exotic.js';
+import { fuzzMounted, openMountedBench } from './mounted.js';
 import { seedOfCase } from './random.js';
 import { Finding, formatScript, shrink, Unexpected } from './script.js';
 import { fuzzSession, replay } from './session.js';
 import { checkIdle, fuzzSsh, openSshBench } from './ssh.js';
+import { fuzzTogether, openTogetherBench } from './together.js';
 
-export const targetNames = ['codec', 'session', 'ssh'] as const;
+export const targetNames = ['codec', 'session', 'ssh', 'together', 'mounted'] as const;
 export type Target = (typeof targetNames)[number];
 
 export function isTarget(name: string): name is Target {
@@ -69,6 +71,14 @@ const runners: Readonly<Record<Target, (scope: Scope) => Promise<Runner>>> = {
   async ssh(scope) {
     const bench = await openSshBench(scope);
     return { run: (seed) => fuzzSsh(bench, seed), finish: () => checkIdle(bench) };
+  },
+  async together(scope) {
+    const bench = await openTogetherBench(scope);
+    return { run: (seed) => fuzzTogether(bench, seed), finish: async () => {} };
+  },
+  async mounted(scope) {
+    const bench = await openMountedBench(scope);
+    return { run: (seed) => fuzzMounted(bench, seed), finish: async () => {} };
   },
 };
 

@@ -25,10 +25,24 @@ export interface Expectation {
   check(answer: Answer): Verdict;
 }
 
+/** What the writers of a file share: see shared.ts, which says the same of several sessions. */
+interface Draft {
+  base: Buffer | null;
+  /** The version that it began with, or published last. */
+  last: Buffer | null;
+  changes: { by: OpenUpload; apply(content: Buffer): Buffer }[];
+  isSeparate: boolean;
+  /** A writer of it failed, or is gone: what its readers see is not known. */
+  isVague: boolean;
+}
+
 interface OpenUpload {
   kind: 'upload';
   path: string;
-  content: Buffer;
+  draft: Draft;
+  /** As its session sees it. */
+  readonly content: Buffer;
+  state: 'open' | 'closed' | 'dead';
   readable: boolean;
   appends: boolean;
   /** Its name was removed: nothing of it is published, and its CLOSE succeeds. */
@@ -41,9 +55,13 @@ interface OpenUpload {
   aheadBytes: number;
   /** Changes of what had come. */
   rewrites: number;
+  rewrittenBytes: number;
 }
 
-type OpenHandle = OpenUpload | { kind: 'reader'; path: string; content: Buffer } | { kind: 'folder'; path: string };
+type OpenHandle =
+  | OpenUpload
+  | { kind: 'reader'; path: string; readonly content: Buffer; draft?: Draft }
+  | { kind: 'folder'; path: string };
 
 export interface ModelLimits {
   maxFileBytes: number;
@@ -103,18 +121,30 @@ export class Model {
     // A CLOSE that comes right behind may make room in time.
     if (this.handles.size >= this.#limits.maxHandles) return { ...refused, barrier: 'both' };
     if (!isSet(2) && !isSet(4)) {
+      const own = isSet(32) ? null : this.#ownUpload(path);
+      if (own !== null) return alone((answer) => this.#adoptHandle(answer, viewOf(own), true));
       const content = this.tree.file(path);
       const handle = { kind: 'reader' as const, path, content: content ?? Buffer.alloc(0) };
       if (isSet(8) && !isReadOnly(path) && (content === null || isSet(32))) return this.#createEmpty(handle);
       if (isReadOnly(path) || !isSet(1)) return alone((answer) => this.#adoptHandle(answer, handle, 'maybe'));
       return alone((answer) => this.#adoptHandle(answer, handle, content !== null));
     }
-    const mayOpen = this.tree.mayOpen(path, { create: isSet(8), exclusive: isSet(32) });
-    const base = isSet(16) ? null : this.tree.file(path);
+    const own = this.#ownUpload(path);
+    const mayOpen =
+      own !== null && this.tree.file(path) === null
+        ? this.tree.mayOpen(path, { create: true, exclusive: false }) && !isSet(32)
+        : this.tree.mayOpen(path, { create: isSet(8), exclusive: isSet(32) });
+    const found = this.tree.file(path);
+    const draft = isSet(16) ? newDraft(found, true) : (own?.draft ?? newDraft(found, false));
+    const base = isSet(16) ? null : replay(draft, ({ state }) => state !== 'dead');
     const upload: OpenUpload = {
       kind: 'upload',
       path,
-      content: base ?? Buffer.alloc(0),
+      draft,
+      get content() {
+        return replay(draft, ({ state }) => state !== 'dead');
+      },
+      state: 'open',
       readable: isSet(1),
       appends: isSet(4),
       isRemoved: false,
@@ -122,7 +152,9 @@ export class Model {
       prefix: base?.length ?? 0,
       aheadBytes: 0,
       rewrites: 0,
+      rewrittenBytes: 0,
     };
+    if (isSet(16)) draft.changes.push({ by: upload, apply: () => Buffer.alloc(0) });
     return alone((answer) => this.#adoptHandle(answer, upload, mayOpen));
   }
 
@@ -158,8 +190,27 @@ export class Model {
     const handle = this.handles.get(name);
     if (handle === undefined) return refused;
     this.handles.delete(name);
-    if (handle.kind !== 'upload' || handle.isRemoved) return done;
-    return !handle.isPoisoned && this.tree.publish(handle.path, handle.content) ? done : refused;
+    if (handle.kind !== 'upload') return done;
+    if (!handle.isRemoved && !handle.isPoisoned && this.#publish(handle)) return done;
+    const outcome = handle.isRemoved ? done : refused;
+    handle.state = 'dead';
+    handle.draft.isVague ||= handle.isPoisoned || handle.draft.isSeparate;
+    return outcome;
+  }
+
+  #publish(handle: OpenUpload): boolean {
+    const { draft, path } = handle;
+    const found = this.tree.file(path);
+    const isSame = found === null || found === draft.last;
+    const base = found === null && draft.isSeparate ? null : isSame ? draft.base : found;
+    const changes = isSame ? draft.changes : draft.changes.filter(({ by }) => by === handle || by.state !== 'closed');
+    const last = replay({ base, changes }, (by) => by === handle || by.state === 'closed');
+    if (last.length > this.#limits.maxFileBytes || !this.tree.publish(path, last)) return false;
+    handle.state = 'closed';
+    Object.assign(draft, { base, changes, last });
+    const isBelowOthers = changes.some(({ by }) => by.state === 'open');
+    if (!isBelowOthers) Object.assign(draft, { base: last, changes: [], isSeparate: false });
+    return true;
   }
 
   read(reader: FieldReader): Outcome {
@@ -167,7 +218,7 @@ export class Model {
     const offset = reader.u64();
     const length = Math.min(reader.u32(), mostReadBytes);
     if (handle.kind === 'folder' || (handle.kind === 'upload' && !handle.readable)) return refused;
-    if (handle.kind === 'upload' && handle.isPoisoned) return anything;
+    if (handle.draft?.isVague) return anything;
     const { content, path } = handle;
     if (isReadOnly(path)) return anything;
     const expected = content.subarray(offset, offset + length);
@@ -197,23 +248,26 @@ export class Model {
     const apply = () => overwrite(handle, offset, bytes);
     if (bytes.length === 0) return done;
     if (end > this.#limits.maxFileBytes) return this.#poison(handle);
-    if (offset < handle.content.length) handle.rewrites++;
+    if (offset < handle.content.length) {
+      handle.rewrites++;
+      handle.rewrittenBytes += bytes.length;
+    }
     if (offset > handle.prefix) handle.aheadBytes += bytes.length + pieceBytes;
-    if (handle.aheadBytes > this.#limits.uploadWindowBytes || handle.rewrites > mostRewrites)
-      return this.#adoptChange(handle, apply);
+    const isMuch = handle.rewrites > mostRewrites || handle.rewrittenBytes > this.#limits.maxFileBytes;
+    if (handle.aheadBytes > this.#limits.uploadWindowBytes || isMuch) return this.#adoptChange(handle, apply);
     apply();
     return done;
   }
 
   #poison(handle: OpenUpload): Outcome {
-    handle.isPoisoned = true;
+    handle.isPoisoned = handle.draft.isVague = true;
     return refused;
   }
 
   #adoptChange(handle: OpenUpload, apply: () => void): Outcome {
     return alone((answer) => {
       if (isDone(answer)) apply();
-      else handle.isPoisoned = true;
+      else handle.isPoisoned = handle.draft.isVague = true;
       return isStatus(answer);
     });
   }
@@ -225,6 +279,7 @@ export class Model {
     const toOffset = reader.u64();
     if (to.kind !== 'upload' || from === to || !isReadable(from)) return refused;
     if (from.kind === 'upload' && from.isPoisoned) return refused;
+    if (from.draft?.isVague) return { ...anything, barrier: 'both' };
     const bytes = from.content.subarray(fromOffset, length === 0 ? undefined : fromOffset + length);
     const outcome = bytes.length === 0 ? done : this.#change(to, toOffset, bytes);
     if (bytes.length === 0 || outcome === done) return length > bytes.length ? refused : done;
@@ -239,7 +294,7 @@ export class Model {
     const handle = this.#handle(reader);
     const range = readRange(reader);
     if (!isReadable(handle)) return refused;
-    if (isReadOnly(handle.path) || (handle.kind === 'upload' && handle.isPoisoned)) return anything;
+    if (isReadOnly(handle.path) || handle.draft?.isVague) return anything;
     return hashIs(handle.content, range, echo);
   }
 
@@ -274,7 +329,7 @@ export class Model {
   statPath(reader: FieldReader): Outcome {
     const path = readPath(reader);
     const own = this.#ownUpload(path);
-    if (own !== null) return own.isPoisoned ? anything : { ...sizeIs(own.content.length), barrier: 'after' };
+    if (own !== null) return own.draft.isVague ? anything : { ...sizeIs(own.content.length), barrier: 'after' };
     if (isReadOnly(path)) return anything;
     if (this.tree.isFolder(path)) return sizeIs(0);
     const content = this.tree.file(path);
@@ -284,7 +339,7 @@ export class Model {
   statHandle(reader: FieldReader): Outcome {
     const handle = this.#handle(reader);
     if (handle.kind === 'folder' || isReadOnly(handle.path)) return { ...anything, barrier: 'both' };
-    if (handle.kind === 'upload' && handle.isPoisoned) return anything;
+    if (handle.draft?.isVague) return anything;
     return sizeIs(handle.content.length);
   }
 
@@ -534,20 +589,47 @@ function writablePath(reader: FieldReader): string {
   return path;
 }
 
+function newDraft(found: Buffer | null, isSeparate: boolean): Draft {
+  return { base: found, last: found, changes: [], isSeparate, isVague: false };
+}
+
+function replay({ base, changes }: Pick<Draft, 'base' | 'changes'>, counts: (by: OpenUpload) => boolean): Buffer {
+  return changes.reduce((content, { by, apply }) => (counts(by) ? apply(content) : content), base ?? Buffer.alloc(0));
+}
+
+function viewOf(upload: OpenUpload): OpenHandle {
+  const { path, draft } = upload;
+  return {
+    kind: 'reader',
+    path,
+    draft,
+    get content() {
+      return replay(draft, ({ state }) => state !== 'dead');
+    },
+  };
+}
+
 function overwrite(handle: OpenUpload, offset: number, bytes: Buffer): void {
-  const size = Math.max(handle.content.length, offset + bytes.length);
-  const content = Buffer.alloc(size);
-  handle.content.copy(content);
-  bytes.copy(content, offset);
-  handle.content = content;
+  const kept = Buffer.from(bytes);
+  const apply = (content: Buffer) => {
+    const at = handle.appends ? content.length : offset;
+    const next = sized(content, Math.max(content.length, at + kept.length));
+    kept.copy(next, at);
+    return next;
+  };
+  handle.draft.changes.push({ by: handle, apply });
   if (offset <= handle.prefix) handle.prefix = Math.max(handle.prefix, offset + bytes.length);
 }
 
 function resize(handle: OpenUpload, size: number): void {
-  const content = Buffer.alloc(size);
-  handle.content.copy(content);
-  handle.content = content;
+  handle.draft.changes.push({ by: handle, apply: (content) => sized(content, size) });
   handle.prefix = Math.min(handle.prefix, size);
+}
+
+function sized(content: Buffer, size: number): Buffer {
+  const next = Buffer.alloc(size);
+  content.copy(next);
+  return next;
 }
 
 function isDone({ type, body }: Answer): boolean {

@@ -1,7 +1,8 @@
-/** `npm run fuzz -- [--target codec|session|ssh] [--seconds N] [--seed S] [--case C]`: fuzzes until the time is over. */
+/** `npm run fuzz -- [--target codec|session|ssh|together|mounted] [--seconds N] [--seed S] [--case C]`: fuzzes until the time is over. */
 import { parseArgs } from 'node:util';
 import type { Scope } from '../support/temporary.js';
 import { fuzz, isTarget, targetNames } from './fuzz.js';
+import { findObstacle } from './mounted.js';
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +19,11 @@ const scope: Scope = { after: (cleanup) => void cleanups.push(cleanup) };
 try {
   for (const target of chosen) {
     if (!isTarget(target)) throw new Error(`--target is one of ${targetNames.join(', ')}`);
+    const obstacle = target === 'mounted' ? findObstacle() : false;
+    if (obstacle !== false) {
+      console.log(`mounted: skipped, ${obstacle}`);
+      continue;
+    }
     const only = values.case === undefined ? null : Number(values.case);
     const plan = { target, seed: Number(values.seed), only, mostMs: (seconds * 1000) / chosen.length };
     console.log(`${target}: seed ${plan.seed}`);

@@ -3,6 +3,8 @@ import { createSilentLogger } from '../../config/logger.js';
 import { pathsOf } from '../../config/paths.js';
 import type { Db } from '../../db/connection.js';
 import { insertOrg, type Org, type OrgLimits } from '../../db/control/orgs.js';
+import { archiveUpload } from '../../db/control/settle.js';
+import { claimUploads, settleUpload } from '../../db/control/uploads.js';
 import { createIntake, type IntakeDeps, type IntakeService } from '../../intake/intake.js';
 import type { BeginOptions, Intake, Receipt, Sender } from '../../intake/types.js';
 import { openSpace } from '../../storage/space.js';
@@ -92,4 +94,15 @@ export async function openIntake(
     put,
     get,
   };
+}
+
+/** Archives the queue of `acme`, as the end of a run does. */
+export async function archiveQueue(control: Db, at: number): Promise<void> {
+  await control.transact(async (tx) => {
+    for (const { id, path } of await claimUploads(tx, 'acme', 1)) {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      const archivedAs = await archiveUpload(tx, 'acme', id, `/archive/2026-01-31/${name}`, at);
+      await settleUpload(tx, id, { state: 'imported', archivedAs, at });
+    }
+  });
 }

@@ -162,6 +162,12 @@ function createIntake(
           bytes.copy(node.content, at);
         },
         read: async (offset, length) => Buffer.from(node.content.subarray(offset, offset + length)),
+        openView: () => ({
+          entry: entryOf(path, node),
+          read: (offset, length) => upload.read(offset, length),
+          checksum: async () => null,
+          close: async () => {},
+        }),
         setSize: async (size) => resize(size),
         setAttributes: (attributes) => void Object.assign(node.attributes, attributes),
         sync: async () => void log.push(`sync ${path}`),

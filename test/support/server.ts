@@ -4,7 +4,7 @@ import { createSilentLogger, type Logger } from '../../config/logger.js';
 import { type Paths, pathsOf } from '../../config/paths.js';
 import type { Db } from '../../db/connection.js';
 import { insertOrg, type Org } from '../../db/control/orgs.js';
-import { createIntake, type IntakeService } from '../../intake/intake.js';
+import { createIntake, type IntakeDeps, type IntakeService } from '../../intake/intake.js';
 import { type HostKey, loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
 import { createAccessWatch } from '../../keys/login/accesswatch.js';
 import { createAuthenticator } from '../../keys/login/authenticate.js';
@@ -38,11 +38,13 @@ export async function startTestServer(
   change: Partial<ServerSettings> = {},
   logger: Logger = createSilentLogger(),
   now: () => number = Date.now,
+  intakeChange: Partial<IntakeDeps['settings']> = {},
 ): Promise<TestServer> {
   // Registered first, so that it runs before the database is closed.
   let running: RunningServer | null = null;
   scope.after(() => running?.stop(0));
-  const { control, settings } = await openFresh(scope, 'sqlite');
+  const { control, settings: defaults } = await openFresh(scope, 'sqlite');
+  const settings = { ...defaults, ...intakeChange };
   const paths = pathsOf(settings);
   const { master } = await loadOrCreateMaster(paths);
   const { keys: hostKeys } = await loadOrCreateHostKeys(paths.hostKeys);

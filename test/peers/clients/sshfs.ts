@@ -104,6 +104,13 @@ export const client: Client = {
       assert.equal((await seat.entry('/teams.csv')).mtimeMs, Date.UTC(2026, 0, 31, 10));
       await seat.expectQueued('/cut.csv', Buffer.from('to be'));
     },
+    '`echo >>` sixty times, one after the other: no line is lost, although sshfs sends each CLOSE late': async (
+      seat,
+    ) => {
+      succeed(await run(seat, 'for number in $(seq 60); do echo "line $number" >> log.csv; done'));
+      const lines = Array.from({ length: 60 }, (_, at) => `line ${at + 1}\n`);
+      await seat.expectQueued('/log.csv', Buffer.from(lines.join('')));
+    },
     '`rsync` to the mounted folder, with temporary names that begin with a dot; a second run sends nothing': async (
       seat,
     ) => {

@@ -5,11 +5,12 @@ import { duplexPair } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { createSilentLogger } from '../../../config/logger.js';
+import { rememberMs } from '../../../db/control/movednames.js';
 import { listQueue } from '../../../db/control/uploads.js';
 import { PacketWriter } from '../../../server/sftp/codec.js';
 import { serveStream } from '../../../server/sftp/session.js';
 import { onBothDatabases, openFresh, type TestDatabases } from '../../support/databases.js';
-import { openIntake } from '../../support/intake.js';
+import { archiveQueue, openIntake } from '../../support/intake.js';
 import { attributesIn, openFor, type Status, statusIn, Wire } from '../../support/wire.js';
 
 const forUpload = openFor.write | openFor.create | openFor.truncate;
@@ -199,11 +200,11 @@ test('times and size are set after CLOSE, also when the import was faster', asyn
   assert.deepEqual(await queue(), ['/users.csv']);
 
   await wire.put('/users.csv', 'again');
-  await control.write('entries').where({ org_id: 'acme', name: 'users.csv', dir: '/' }).update({ dir: '/archive' });
+  await archiveQueue(control, clock.now);
   assert.equal(((await wire.stat('/users.csv')) as { size: number }).size, 5);
   assert.equal(await set(1 | 8, 0, 5, 3000, 4000), ok);
   assert.equal(((await wire.stat('/users.csv')) as { mtime: number }).mtime, 4000);
-  clock.now += 61_000;
+  clock.now += rememberMs;
   assert.equal(await set(8, 1, 2), noSuchFile);
   await wire.put('/other.csv', 'x');
   await wire.ask(13, (packet) => packet.string('/other.csv'));

@@ -80,7 +80,11 @@ test('OPEN with CREAT and without WRITE does not touch an upload in progress', a
   const { wire, memory } = await openSession(t);
   const upload = await wire.open('/users.csv', forUpload);
   await wire.write(upload, 0, 'whole');
-  await assert.rejects(wire.open('/users.csv', openFor.create), /^Error: 4: /);
+  const view = await wire.open('/users.csv', openFor.create | openFor.read);
+  assert.equal(await wire.read(view, 0, 100), 'whole');
+  await assert.rejects(wire.open('/users.csv', openFor.create | openFor.exclusive), /^Error: 4: /);
+  assert.deepEqual(await wire.close(view), ok);
+  assert.deepEqual(memory.files(), {});
   assert.deepEqual(await wire.close(upload), ok);
   assert.deepEqual(memory.files(), { '/users.csv': 'whole' });
 });

@@ -1,0 +1,76 @@
+/**
+ * The names of files that an import moved to the archive soon after their upload. Clients stat a file and set its times after
+ * its CLOSE, often over another connection: for some minutes they find it under its name, as if it were still there.
+ */
+import type { Queryable } from '../connection.js';
+import type { EntryRow } from './entries.js';
+import type { UploadRow } from './uploads.js';
+
+/** Counted from the upload, or from the rename that queued it: rclone stats when a whole batch is sent. */
+export const rememberMs = 10 * 60_000;
+/** Of one organization. */
+export const mostMovedNames = 1000;
+
+export interface MovedName {
+  id: number;
+  dir: string;
+  name: string;
+  uploadId: number;
+  size: number;
+  mode: number;
+  mtimeMs: number;
+  atimeMs: number;
+}
+
+export type MovedChange = Partial<Pick<MovedName, 'dir' | 'name' | 'mode' | 'mtimeMs' | 'atimeMs'>>;
+
+/** Call it before the entry moves. A file that was sent long ago is not remembered: its client no longer looks for it. */
+export async function rememberMoved(tx: Queryable, entry: EntryRow, upload: UploadRow, now: number): Promise<void> {
+  await tx('moved_names').where('until_at', '<=', now).delete();
+  const until = Math.max(upload.closedAt, upload.queuedAt ?? 0) + rememberMs;
+  if (until <= now) return;
+  const { org, dir, name, size, mode, mtimeMs, atimeMs } = entry;
+  const row = { upload_id: upload.id, size, mode, mtime_ms: mtimeMs, atime_ms: atimeMs, until_at: until };
+  await tx('moved_names').where({ org_id: org, dir, name }).delete();
+  await tx('moved_names').insert({ org_id: org, dir, name, ...row });
+  const oldest = tx('moved_names').where({ org_id: org }).orderBy('id', 'desc').offset(mostMovedNames).select('id');
+  // SQLite takes no OFFSET without a LIMIT.
+  const surplus: { id: number }[] = await oldest.limit(mostMovedNames);
+  for (const { id } of surplus) await tx('moved_names').where({ id }).delete();
+}
+
+/** null: an import moved no file from there lately, or the name was written anew since. */
+export async function findMoved(db: Queryable, org: string, path: string, now: number): Promise<MovedName | null> {
+  const row: Stored | undefined = await db('moved_names').where(keyOf(org, path)).where('until_at', '>', now).first();
+  if (row === undefined) return null;
+  const { id, dir, name, upload_id: uploadId, size, mode, mtime_ms: mtimeMs, atime_ms: atimeMs } = row;
+  return { id, dir, name, uploadId, size, mode, mtimeMs, atimeMs };
+}
+
+/** The name was written anew, or its sender has removed it. */
+export async function forgetMoved(tx: Queryable, org: string, path: string): Promise<void> {
+  await tx('moved_names').where(keyOf(org, path)).delete();
+}
+
+export async function updateMoved(db: Queryable, id: number, change: MovedChange): Promise<void> {
+  const { dir, name, mode, mtimeMs, atimeMs } = change;
+  const row = Object.entries({ dir, name, mode, mtime_ms: mtimeMs, atime_ms: atimeMs });
+  const given = row.filter(([, value]) => value !== undefined);
+  if (given.length > 0) await db('moved_names').where({ id }).update(Object.fromEntries(given));
+}
+
+interface Stored {
+  id: number;
+  dir: string;
+  name: string;
+  upload_id: number;
+  size: number;
+  mode: number;
+  mtime_ms: number;
+  atime_ms: number;
+}
+
+function keyOf(org: string, path: string) {
+  const slash = path.lastIndexOf('/');
+  return { org_id: org, dir: path.slice(0, slash) || '/', name: path.slice(slash + 1) };
+}
