@@ -134,7 +134,9 @@ export const settingsSchema = z.strictObject({
     ),
   maxUnauthenticatedPerAddress: count()
     .default(20)
-    .describe('Most connections at once from one address (IPv6: from one /64 network) that have not logged in.'),
+    .describe(
+      'Most connections at once from one address (IPv6: from one /64 network) that have not logged in. The number grows with the organizations that logged in from the address within the last day.',
+    ),
   keepaliveSeconds: duration('seconds', { timer: true })
     .default(30)
     .describe(
