@@ -93,7 +93,7 @@ async function readOrgFolder(
         continue;
       }
       if (size > mostBytes) throw new KeyError('malformed', `larger than ${mostBytes} bytes`);
-      for (const key of parsePublicKeys(await readFile(path, 'utf8'), { timeZone }))
+      for (const key of parsePublicKeys(await readFile(path), { timeZone }))
         if (!keys.has(key.fingerprint)) keys.set(key.fingerprint, { ...key, file });
     } catch (error) {
       broken.add(file);
