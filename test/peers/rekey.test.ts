@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { layPeerTable, missing } from '../support/peers.js';
-import { connect, startTestServer } from '../support/server.js';
+import { connect, openSftp, startTestServer } from '../support/server.js';
 import { until } from '../support/session.js';
 
 const skip = missing('sftp', 'openssh-client');
@@ -56,4 +56,98 @@ test('an exchange that the client leaves half done puts it out, whoever began; o
   for (const client of clients) deafen(client);
   await Promise.all(closed);
   await until(() => exchanges >= 2, 'new keys for the other', 30_000);
+});
+
+/** SSH_MSG_KEXINIT and _NEWKEYS; RFC 4253, section 7.1: between the two a side sends packets of the transport alone. */
+const [kexInit, newKeys] = [20, 21];
+const mayBeSent = (type: number): boolean => (type <= 49 && ![5, 6, kexInit].includes(type)) || type === newKeys;
+
+interface ServerPackets {
+  /** Types of packets that the server sent between its KEXINIT and its NEWKEYS, and must not. */
+  wrong: number[];
+  exchanges: number;
+  data: number;
+}
+
+/** Reads the server's packets as OpenSSH 10.4 and later do, which disconnect a peer that sends others in an exchange. */
+function watchStrictly(client: object): ServerPackets {
+  const { _protocol: protocol } = client as {
+    _protocol: { _parse(...args: unknown[]): unknown; _decipher: { _onPayload(payload: Buffer): unknown } };
+  };
+  const seen: ServerPackets = { wrong: [], exchanges: 0, data: 0 };
+  let inExchange = false;
+  const watched = new WeakSet<object>();
+  const parse = protocol._parse;
+  const see = (payload: Buffer): void => {
+    const type = payload[0]!;
+    if (inExchange && !mayBeSent(type)) seen.wrong.push(type);
+    if (type === kexInit) inExchange = true;
+    if (type === newKeys && inExchange) {
+      inExchange = false;
+      seen.exchanges++;
+    }
+    if (type === 94) seen.data++;
+  };
+  const watch = (): void => {
+    const decipher = protocol._decipher;
+    if (watched.has(decipher)) return;
+    watched.add(decipher);
+    let receive = decipher._onPayload;
+    // ssh2 replaces the receiver for the time of an exchange.
+    Object.defineProperty(decipher, '_onPayload', {
+      configurable: true,
+      get: () => (payload: Buffer) => {
+        see(payload);
+        const result = receive.call(decipher, payload);
+        watch();
+        return result;
+      },
+      set: (other: typeof receive) => {
+        receive = other;
+      },
+    });
+  };
+  protocol._parse = function (this: unknown, ...args: unknown[]) {
+    watch();
+    return parse.apply(this, args);
+  };
+  watch();
+  return seen;
+}
+
+test('in an exchange the server sends nothing but the exchange, under load in both directions, whoever begins', async (t) => {
+  const server = await startTestServer(t, { rekeyBytes: MiB, keepaliveSeconds: 0.2 });
+  const client = await connect(t, server.login);
+  const seen = watchStrictly(client);
+  const sftp = await openSftp(client);
+  const content = randomBytes(8 * MiB);
+  const put = (path: string) =>
+    new Promise<void>((resolve, reject) =>
+      sftp.createWriteStream(path).on('error', reject).on('close', resolve).end(content),
+    );
+  const get = (path: string) =>
+    new Promise<Buffer>((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      const stream = sftp.createReadStream(path).on('error', reject);
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => resolve(Buffer.concat(chunks)));
+    });
+  await put('/first.bin');
+  // The client begins exchanges of its own in between, also at the same moment as the server.
+  const { rekey } = (client as unknown as { _protocol: { rekey(): void; _kexinit: unknown } })._protocol;
+  const timer = setInterval(() => {
+    const protocol = (client as unknown as { _protocol: { rekey(): void; _kexinit: unknown } })._protocol;
+    if (protocol._kexinit === undefined) rekey.call(protocol);
+  }, 150);
+  t.after(() => clearInterval(timer));
+  const [back, again] = await Promise.all([
+    get('/first.bin'),
+    get('/first.bin'),
+    put('/second.bin'),
+    put('/third.bin'),
+  ]);
+  clearInterval(timer);
+  assert.ok(back.equals(content) && again.equals(content));
+  assert.deepEqual([...new Set(seen.wrong)], []);
+  assert.ok(seen.exchanges >= 10, `${seen.exchanges} exchanges`);
+  assert.ok(seen.data > 100, `${seen.data} packets of data`);
 });
