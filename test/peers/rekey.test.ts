@@ -1,7 +1,9 @@
 /** New keys on the way: asked for by the server, by the client, and by both at once, under OpenSSH's transfers. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { missingModern, modernClient } from '../support/modern.js';
 import { layPeerTable, missing } from '../support/peers.js';
 import { connect, openSftp, startTestServer } from '../support/server.js';
 import { until } from '../support/session.js';
@@ -57,6 +59,42 @@ test('an exchange that the client leaves half done puts it out, whoever began; o
   await Promise.all(closed);
   await until(() => exchanges >= 2, 'new keys for the other', 30_000);
 });
+
+for (const suite of ['backports', 'unstable'] as const)
+  test(`OpenSSH of ${suite}: exchanges that both sides begin, under load in both directions`, {
+    skip: missingModern(suite),
+  }, async (t) => {
+    const table = await layPeerTable(t, undefined, { rekeyBytes: 2 * MiB });
+    const content = randomBytes(16 * MiB);
+    table.file('users.csv', content);
+    const options = ['-o', 'LogLevel=DEBUG1', '-o', 'RekeyLimit=1M', ...table.sshOptions()];
+    const run = (program: 'ssh' | 'sftp', ...args: string[]) => table.start(modernClient(suite, program), args);
+    const sftp = (commands: string, ...args: string[]) =>
+      table.start(
+        modernClient(suite, 'sftp'),
+        ['-b', '-', '-P', String(table.port), ...args, `acme@${table.host}`],
+        commands,
+      ).ended;
+    // Uploads and downloads share one connection, so that both sides send while keys are exchanged.
+    const socket = ['-o', `ControlPath=${table.folder}/control`];
+    const master = run('ssh', '-M', '-N', ...socket, ...options, '-p', String(table.port), `acme@${table.host}`);
+    await until(() => existsSync(`${table.folder}/control`), 'the shared connection', 30_000);
+    const first = await sftp('put users.csv first.csv\n', ...socket, ...options);
+    assert.equal(first.code, 0, first.stderr.slice(-2000));
+    const both = await Promise.all([
+      sftp('get first.csv back.csv\n', ...socket, ...options),
+      sftp('put users.csv second.csv\n', ...socket, ...options),
+      sftp('get first.csv again.csv\n', ...socket, ...options),
+      sftp('put users.csv third.csv\n', ...socket, ...options),
+    ]);
+    for (const { code, stderr } of both) assert.equal(code, 0, stderr.slice(-2000));
+    master.child.kill('SIGTERM');
+    const { stderr } = await master.ended;
+    assert.doesNotMatch(stderr, /Disconnect|unexpected|protocol error/i);
+    assert.ok(countExchanges(stderr) >= 20, `${countExchanges(stderr)} exchanges`);
+    for (const name of ['back.csv', 'again.csv']) assert.ok(table.fetched(name).equals(content), name);
+    for (const name of ['/second.csv', '/third.csv']) assert.ok((await table.stored(name)).equals(content), name);
+  });
 
 /** SSH_MSG_KEXINIT and _NEWKEYS; RFC 4253, section 7.1: between the two a side sends packets of the transport alone. */
 const [kexInit, newKeys] = [20, 21];
