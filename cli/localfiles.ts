@@ -7,8 +7,13 @@ import { OperationError } from '../operations/error.js';
 
 /** The text of a file; `-` is standard input. @throws OperationError `not_found`, `failed` */
 export function readInputFile(file: string): string {
+  return readInputBytes(file).toString('utf8');
+}
+
+/** The same for a file that may be in another encoding. */
+export function readInputBytes(file: string): Buffer {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    return readFileSync(file === '-' ? 0 : file);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new OperationError(code === 'ENOENT' ? 'not_found' : 'failed', `can't read ${file}: ${message}`, { cause });

@@ -134,7 +134,9 @@ export const settingsSchema = z.strictObject({
     ),
   maxUnauthenticatedPerAddress: count()
     .default(20)
-    .describe('Most connections at once from one address (IPv6: from one /64 network) that have not logged in.'),
+    .describe(
+      'Most connections at once from one address (IPv6: from one /64 network) that have not logged in. The number grows with the organizations that logged in from the address within the last day.',
+    ),
   keepaliveSeconds: duration('seconds', { timer: true })
     .default(30)
     .describe(
@@ -149,6 +151,15 @@ export const settingsSchema = z.strictObject({
   idleMinutes: duration('minutes', { timer: true })
     .default(30)
     .describe('Close a session that has sent no SFTP request for this time.'),
+  contact: checkedText(
+    (given) => /^[^\p{Cc}]{1,200}$/u.test(given),
+    'must be one line of at most 200 characters',
+    'text of one line',
+  )
+    .optional()
+    .describe(
+      'Where customers get help, for example an e-mail address. Clients that cannot log in see it, so it must be fit for any stranger to read.',
+    ),
   maxConnections: count().default(500).describe('Most connections at once, of all clients together.'),
   maxConnectionsPerOrg: count()
     .default(50)

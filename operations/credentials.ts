@@ -53,7 +53,7 @@ export interface CertificateChoice {
   serial?: string;
   id?: string;
   /** A fingerprint, or the content of a public key file. */
-  key?: string;
+  key?: string | Buffer;
   /** Fingerprint of the authority, or its beginning. */
   authority?: string;
 }
@@ -96,6 +96,6 @@ function readMark({ serial, id, key }: CertificateChoice): Pick<CertificateMark,
     throw new OperationError('usage', `"${serial}" is no serial number`);
   if (serial !== undefined) return { kind: 'serial', value: BigInt(serial).toString() };
   if (id !== undefined) return { kind: 'id', value: id };
-  const value = key!.startsWith('SHA256:') ? key! : parsePublicKeys(key!)[0]!.fingerprint;
+  const value = typeof key === 'string' && key.startsWith('SHA256:') ? key : parsePublicKeys(key!)[0]!.fingerprint;
   return { kind: 'key', value };
 }

@@ -44,12 +44,12 @@ export interface RotatedKeys {
 export async function rotateKeys(
   workplace: Workplace,
   orgId: string,
-  text: string,
+  content: string | Buffer,
   terms: KeyTerms,
   { graceMs, replaces, managed, publicPart = false }: RotateOptions,
 ): Promise<RotatedKeys> {
   const org = await workplace.org(orgId);
-  const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
+  const parsed = parsePublicKeys(content, { timeZone: org.timeZone, publicPart });
   const fresh = parsed.map((key) => key.fingerprint);
   const old = await findOld(workplace, org, fresh, replaces);
   for (const key of old) requireOwn(key, managed);

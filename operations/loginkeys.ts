@@ -64,12 +64,12 @@ export interface AddedKey extends Omit<NewLoginKey, 'secret'> {
 export async function addKeys(
   workplace: Workplace,
   orgId: string,
-  text: string,
+  content: string | Buffer,
   terms: KeyTerms,
   { isAuthority = false, publicPart = false }: AddOptions = {},
 ): Promise<AddedKey[]> {
   const org = await workplace.org(orgId);
-  const parsed = parsePublicKeys(text, { timeZone: org.timeZone, publicPart });
+  const parsed = parsePublicKeys(content, { timeZone: org.timeZone, publicPart });
   return workplace.control.transact(async (tx) => {
     const added: AddedKey[] = [];
     for (const key of parsed) added.push(await addKey(tx, workplace, org, key, terms, isAuthority));

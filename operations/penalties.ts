@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { recordAudit } from '../db/control/audit.js';
 import { listPenalties, type Penalty, pardon } from '../db/control/penalties.js';
 import { plainAddress } from '../keys/login/addresses.js';
-import { sourceOf } from '../server/ssh/source.js';
+import { networkOf, sourceOf } from '../server/ssh/source.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
@@ -17,22 +17,26 @@ export function listActivePenalties({ control, now }: Workplace): Promise<Penalt
   return listPenalties(control.read, now(), mostListed);
 }
 
-/** An address, or a source as `penalties list` shows it. @throws OperationError `usage` */
+/** An address, or a subject of a penalty as `penalties list` shows it; without its user name. @throws OperationError `usage` */
 export function readSource(text: string): string {
-  const address = plainAddress(text.trim().replace(/\/64$/, ''));
-  if (isIP(address) === 0)
+  const [word = ''] = text.trim().split(' ');
+  const address = plainAddress(word.replace(/\/(64|48)$/, ''));
+  if (isIP(address) === 0 || (isIP(address) === 4 && word.includes('/')))
     throw new OperationError('usage', `"${text}" is not an address; "dropslot penalties list" shows the addresses`);
-  return sourceOf(address);
+  const source = sourceOf(address);
+  return word.endsWith('/48') ? (networkOf(source) ?? source) : source;
 }
 
 /**
- * Ends the penalty of a source; null: of every source. Running servers apply it within seconds.
+ * Ends the penalties of a source, of user names at it and of its IPv6 /48; null: of every source. Running servers apply it within seconds.
  * @returns how many penalties ended
  */
 export async function forgivePenalties(workplace: Workplace, source: string | null): Promise<number> {
   const at = workplace.now();
   return workplace.control.transact(async (tx) => {
-    const forgiven = await pardon(tx, source, at);
+    const network = source === null ? null : networkOf(source);
+    let forgiven = await pardon(tx, source, at);
+    if (network !== null) forgiven += await pardon(tx, network, at);
     const subject = source ?? 'all';
     await recordAudit(tx, {
       at,

@@ -7,10 +7,11 @@ import { choosePolicy, policies } from './ssh/algorithms.js';
 import { Connection } from './ssh/connection.js';
 import { createFailedLogins } from './ssh/failedlogins.js';
 import { dropOwnIdentification, exchangeIdentification } from './ssh/identification.js';
+import { createKnownUsers, recallLogins } from './ssh/knownusers.js';
 import { listenAll } from './ssh/listener.js';
 import { createLogLimiter } from './ssh/loglimiter.js';
-import { Penalties, type Penalty } from './ssh/penalties.js';
-import { startPenaltySync } from './ssh/penaltysync.js';
+import type { Penalty } from './ssh/penalties.js';
+import { openLoginPenalties } from './ssh/penaltysync.js';
 import { loadTransport } from './ssh/postquantum.js';
 import { warnOfUnlistedProxy } from './ssh/proxyprotocol.js';
 import { Reception } from './ssh/reception.js';
@@ -39,18 +40,20 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
       onClient: (client, info) => connections.get(socketOf(client))?.attach(client, info, hostKeys),
     });
   let sshServers = createServersWith(deps.hostKeys);
-  const penalties =
-    settings.penalties === 'on' ? new Penalties({ now, longestPenaltyMs: settings.penaltyMinutes * 60_000 }) : null;
-  const penaltySync = penalties === null ? null : await startPenaltySync(penalties, deps);
+  const known = createKnownUsers(now);
+  await recallLogins(known, deps);
+  const penalties = settings.penalties === 'on' ? await openLoginPenalties(known, deps) : null;
   const onPenalty = (penalty: Penalty): void => {
-    penaltySync?.announce(penalty);
+    penalties?.sync.announce(penalty);
     const { source, cause, until } = penalty;
     const details = { source, cause, seconds: Math.round((until - now()) / 1000), inARow: penalty.strikes };
     if (logLimiter.allows('penalty for an address', 10)) logger.warn('penalty for an address', details);
-    for (const connection of connections.values()) connection.closeUnauthenticated(source);
+    for (const connection of connections.values())
+      connection.closeUnauthenticated((from) => penalties?.rules.isClosed(from) === true);
   };
   const reception = new Reception({
-    ...{ settings, logger, logLimiter, penalties, onPenalty },
+    ...{ settings, logger, logLimiter, known, onPenalty, now },
+    penalties: penalties?.rules ?? null,
     random: deps.random ?? Math.random,
     countConnections: () => connections.size,
   });
@@ -77,7 +80,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const stopServices = async (): Promise<void> => {
     reception.stop();
     logLimiter.stop();
-    await penaltySync?.stop();
+    await penalties?.sync.stop();
     await failedLogins.stop();
   };
   const listeners = await listenAll(settings, (socket, policy) => void accept(socket, policy)).catch(async (error) => {

@@ -24,6 +24,7 @@ export type ServerSettings = Pick<
   | 'exemptAddresses'
   | 'maxUnauthenticated'
   | 'maxUnauthenticatedPerAddress'
+  | 'contact'
   | 'keepaliveSeconds'
   | 'idleMinutes'
   | 'rekeyBytes'

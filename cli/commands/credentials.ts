@@ -5,7 +5,7 @@ import { OperationError } from '../../operations/error.js';
 import { formatTime, isoTime } from '../../operations/format.js';
 import { type KeyTermTexts, readTerms } from '../../operations/keyterms.js';
 import { atWorkplace, examples } from '../command.js';
-import { readInputFile } from '../localfiles.js';
+import { readInputBytes } from '../localfiles.js';
 import { addTermOptions } from './keyterms.js';
 
 interface CertificateOptions {
@@ -69,7 +69,7 @@ sessions end within a second.`,
       atWorkplace(command, async (workplace, out) => {
         const mark = await revokeCertificates(workplace, id, {
           ...choice,
-          ...(key !== undefined && { key: key.startsWith('SHA256:') ? key : readInputFile(key) }),
+          ...(key !== undefined && { key: key.startsWith('SHA256:') ? key : readInputBytes(key) }),
           ...(ca !== undefined && { authority: ca }),
         });
         await out.show({ org: id, ...mark }, `Revoked every certificate of ${id} with the ${mark.kind} ${mark.value}.`);

@@ -4,7 +4,7 @@ import { formatTime } from '../../operations/format.js';
 import { readGrace, readTerms } from '../../operations/keyterms.js';
 import { type RotatedKeys, rotateKeys } from '../../operations/loginkeyrotation.js';
 import { atWorkplace, examples } from '../command.js';
-import { readInputFile } from '../localfiles.js';
+import { readInputBytes } from '../localfiles.js';
 import { addedToJson, keyToJson } from '../views/keys.js';
 import { noteAdded, type TermOptions, withTerms } from './keyterms.js';
 
@@ -43,7 +43,7 @@ remaining time; "keys set" can extend it.`,
         const rotated = await rotateKeys(
           workplace,
           id,
-          readInputFile(file),
+          readInputBytes(file),
           readTerms(texts, org.timeZone, workplace.now()),
           {
             graceMs: readGrace(grace),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { readKeyChange, readTerms } from '../../operations/keyterms.js';
 import { addKeys, listKeys, revokeKey, setKey, showKey } from '../../operations/loginkeys.js';
 import { atWorkplace, examples } from '../command.js';
-import { readInputFile } from '../localfiles.js';
+import { readInputBytes } from '../localfiles.js';
 import { addedToJson, keyList, keyToJson, renderKey } from '../views/keys.js';
 import { registerCredentials } from './credentials.js';
 import { registerKeyRotation } from './keyrotation.js';
@@ -80,7 +80,7 @@ function addFile(
     const sha1 = allowSha1 === true ? { sha1: 'on' } : {};
     const terms = readTerms({ ...texts, ...sha1 }, org.timeZone, workplace.now());
     const options = { isAuthority, publicPart: publicPart === true };
-    const added = await addKeys(workplace, id, readInputFile(file), terms, options);
+    const added = await addKeys(workplace, id, readInputBytes(file), terms, options);
     noteAdded(added, out);
     const lines = added.map((key) => `Added ${key.fingerprint} (${key.algorithm}) to ${id}.`);
     if (!org.enabled) lines.push(`${id} is disabled: dropslot orgs enable ${id}`);

@@ -11,7 +11,9 @@ export function registerPenalties(program: Command): void {
   penalties
     .command('list')
     .summary('list the addresses that may not connect for now')
-    .description('Lists the addresses that may not connect for now, on every node, with the cause of each penalty.')
+    .description(
+      'Lists the addresses that may not connect for now, on every node, with the cause of each penalty. An address with a user name is open to other users.',
+    )
     .addHelpText('after', examples('dropslot penalties list'))
     .action((_options, command: Command) =>
       atWorkplace(command, async (workplace, out) =>
@@ -21,7 +23,9 @@ export function registerPenalties(program: Command): void {
   penalties
     .command('forgive')
     .summary('let an address connect again')
-    .description('Ends the penalty of an address and clears its record. Running servers apply this within seconds.')
+    .description(
+      'Ends the penalties of an address, of user names at it and of its IPv6 /48, and clears its record. Running servers apply this within seconds.',
+    )
     .argument('[address]', 'an IPv4 address, or an IPv6 address, which stands for its whole /64')
     .option('--all', 'every address')
     .addHelpText('after', examples('dropslot penalties forgive 192.0.2.7', 'dropslot penalties forgive --all'))

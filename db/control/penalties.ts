@@ -3,7 +3,7 @@ import type { Queryable } from '../connection.js';
 
 export interface Penalty {
   id: number;
-  /** An IPv4 address, or the /64 of an IPv6 one. */
+  /** An IPv4 address, the /64 or /48 of an IPv6 one, or one of them with a user name: `192.0.2.7 acme`. */
   source: string;
   until: number;
   /** The number of penalties in a row, this one included. */
@@ -68,10 +68,13 @@ export async function listNewPenalties(db: Queryable, afterId: number, most: num
   return rows.map(fromRow);
 }
 
-/** Ends the penalty of a source, or with null of all of them, on every node: in a transaction. Returns their number. */
+/** Ends the penalties of a source and of user names at it, or with null all of them, on every node: in a transaction. Returns their number. */
 export async function pardon(db: Queryable, source: string | null, at: number): Promise<number> {
   const condemned = db<PenaltyRow>('penalties').where('until_at', '>', at);
-  const found = await (source === null ? condemned : condemned.where({ source })).delete();
+  const found = await (source === null
+    ? condemned
+    : condemned.where((one) => one.where({ source }).orWhereLike('source', `${source} %`))
+  ).delete();
   await db('pardons').insert({ source, at });
   return found;
 }
@@ -93,18 +96,28 @@ export async function clearPenalties(db: Queryable, endedBefore: number): Promis
   await db<PardonRow>('pardons').where('at', '<', endedBefore).delete();
 }
 
-/** Where keys logged in from lately, and when. */
-export async function listLoginAddresses(
-  db: Queryable,
-  since: number,
-  most: number,
-): Promise<{ address: string; at: number }[]> {
-  const rows = await db<{ last_used_from: string | null; last_used_at: number }>('login_keys')
+/** Where login keys logged in from lately, and when. */
+export interface LastLogin {
+  org: string;
+  fingerprint: string;
+  address: string;
+  at: number;
+}
+
+export async function listLastLogins(db: Queryable, since: number, most: number): Promise<LastLogin[]> {
+  const rows = await db<{ org: string; fingerprint: string; last_used_from: string | null; last_used_at: number }>(
+    'login_keys',
+  )
     .where('last_used_at', '>', since)
     .whereNotNull('last_used_from')
     .orderBy('last_used_at', 'desc')
     .limit(most);
-  return rows.map((row) => ({ address: row.last_used_from!, at: row.last_used_at }));
+  return rows.map(({ org, fingerprint, ...row }) => ({
+    org,
+    fingerprint,
+    address: row.last_used_from!,
+    at: row.last_used_at,
+  }));
 }
 
 function fromRow(row: PenaltyRow): Penalty {

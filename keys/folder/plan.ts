@@ -2,7 +2,8 @@
 import type { Queryable } from '../../db/connection.js';
 import { type LoginKey, type LoginKeyChange, listLoginKeys, listManagedKeys } from '../../db/control/keys.js';
 import { listOrgs } from '../../db/control/orgs.js';
-import type { FolderKey, FolderProblem, FolderReading } from './read.js';
+import { narrow } from './narrow.js';
+import { type FolderKey, type FolderProblem, type FolderReading, type OrgFolder, statedTerms } from './read.js';
 
 export type FolderAction =
   | { action: 'add'; org: string; key: FolderKey; before: LoginKey | null }
@@ -55,35 +56,63 @@ async function planOrg(
   seen: SeenKeys,
   plan: FolderPlan,
 ): Promise<void> {
-  const { keys, broken, isUnreadable } = orgs.get(org)!;
+  const folder = orgs.get(org)!;
   const rows = new Map((await listLoginKeys(db, org)).map((row) => [row.fingerprint, row]));
-  for (const key of keys) planKey(org, key, rows.get(key.fingerprint) ?? null, seen, plan);
-  const wanted = new Set(keys.map((key) => key.fingerprint));
+  for (const key of folder.keys) planKey(org, folder, key, rows.get(key.fingerprint) ?? null, seen, plan);
+  const wanted = new Set(folder.keys.map((key) => key.fingerprint));
   for (const row of rows.values()) {
     const isOurs = row.managedBy !== null && row.revokedAt === null && !wanted.has(row.fingerprint);
     if (!isOurs) continue;
-    if (isUnreadable || broken.has(row.managedBy!)) plan.kept.push(nameOf(org, row.fingerprint));
+    if (isKept(folder, row)) plan.kept.push(nameOf(org, row.fingerprint));
     else planRevocation(row, seen, plan);
   }
 }
 
-function planKey(org: string, key: FolderKey, row: LoginKey | null, seen: SeenKeys, plan: FolderPlan): void {
+/** Whether the file of a key that is in no file now may still have it. */
+function isKept(folder: OrgFolder, { managedBy, publicKey }: LoginKey): boolean {
+  const isIncomplete = folder.broken.has(managedBy!) || folder.resting.has(managedBy!);
+  return folder.isUnreadable || isIncomplete || isInBroken(folder, publicKey);
+}
+
+function isInBroken({ brokenContent }: OrgFolder, publicKey: string): boolean {
+  return brokenContent.some((content) => content.includes(publicKey));
+}
+
+function planKey(
+  org: string,
+  folder: OrgFolder,
+  key: FolderKey,
+  row: LoginKey | null,
+  seen: SeenKeys,
+  plan: FolderPlan,
+): void {
   const { fingerprint, file } = key;
-  if (row === null) {
-    plan.actions.push({ action: 'add', org, key, before: row });
-  } else if (row.revokedAt !== null && row.revokedBy !== 'folder') {
+  if (row !== null && row.revokedAt !== null && row.revokedBy !== 'folder') {
     plan.problems.push({
       file,
       message: `the key ${fingerprint} was revoked by a command, and remains revoked: remove it from this file`,
     });
-  } else if (row.revokedAt !== null) {
-    if (!seen?.has(nameOf(org, fingerprint))) plan.actions.push({ action: 'add', org, key, before: row });
+  } else if (row === null || row.revokedAt !== null) {
+    if (row === null || !seen?.has(nameOf(org, fingerprint))) planAddition(org, folder, key, row, plan);
   } else if (row.managedBy !== null) {
-    const change = compareTerms(key, row);
-    if (row.kind !== kindOf(key))
+    const isGuarded = folder.broken.size > 0;
+    const change = compareTerms(key, row, isGuarded ? folder : null);
+    if (row.kind === kindOf(key)) {
+      if (change !== null) plan.actions.push({ action: 'change', org, fingerprint, file, change });
+    } else if (!isGuarded)
       plan.actions.push({ action: 'revoke', org, fingerprint, file }, { action: 'add', org, key, before: row });
-    else if (change !== null) plan.actions.push({ action: 'change', org, fingerprint, file, change });
   }
+}
+
+/** Another file may narrow the terms of a new key: it must be complete, and one that is broken must not have the key. */
+function planAddition(org: string, folder: OrgFolder, key: FolderKey, before: LoginKey | null, plan: FolderPlan): void {
+  if (folder.isBeingWritten) return;
+  if (isInBroken(folder, key.publicKey))
+    plan.problems.push({
+      file: key.file,
+      message: `the key ${key.fingerprint} is not added yet: a file that can't be used has it, too`,
+    });
+  else plan.actions.push({ action: 'add', org, key, before });
 }
 
 function planRevocation({ org, fingerprint, managedBy }: LoginKey, seen: SeenKeys, plan: FolderPlan): void {
@@ -96,16 +125,8 @@ export function kindOf(key: FolderKey): 'key' | 'ca' {
 }
 
 /** The terms of a key in its file; a permission that the file does not state is kept as a command set it. */
-export function termsOf({ comment, file, terms }: FolderKey) {
-  const { sources, expiresAt, permission, isAuthority, principals } = terms;
-  return {
-    label: comment,
-    managedBy: file,
-    sources: sources ?? [],
-    expiresAt,
-    ...(permission !== null && { permission }),
-    ...(isAuthority && { principals }),
-  };
+export function termsOf(key: FolderKey) {
+  return { label: key.comment, managedBy: key.file, ...statedTerms(key) };
 }
 
 /** The terms that a command set for an earlier row of this key, and that its file does not state. */
@@ -113,12 +134,25 @@ export function keptTermsOf({ note, notBefore, permission, kind, allowsSha1 }: L
   return { note, notBefore, permission, allowsSha1: allowsSha1 && kind === now };
 }
 
-/** null: the row agrees with the file. A key that is being rotated out keeps the end that was set for it. */
-function compareTerms(key: FolderKey, row: LoginKey): LoginKeyChange | null {
-  const { expiresAt, ...wanted } = termsOf(key);
+/**
+ * null: the row agrees with the file. A key that is being rotated out keeps the end that was set for it. `guard`: the folder
+ * has a broken file, which may have restricted the key, so that its terms become no wider.
+ */
+function compareTerms(key: FolderKey, row: LoginKey, guard: OrgFolder | null): LoginKeyChange | null {
+  const { expiresAt, ...wanted } = guard === null ? termsOf(key) : guardedTerms(key, row, guard);
   const all = row.replacedAt === null ? { ...wanted, expiresAt } : wanted;
   const differs = Object.entries(all).filter(
     ([name, value]) => JSON.stringify(row[name as keyof LoginKey]) !== JSON.stringify(value),
   );
   return differs.length === 0 ? null : Object.fromEntries(differs);
+}
+
+function guardedTerms(key: FolderKey, row: LoginKey, { broken }: OrgFolder) {
+  const { label, managedBy } = broken.has(row.managedBy!)
+    ? { label: row.label, managedBy: row.managedBy }
+    : termsOf(key);
+  const stated = statedTerms(key);
+  const { sources, expiresAt, permission, principals } = row;
+  const present = { sources, expiresAt, permission, ...(row.kind === 'ca' && { principals }) };
+  return { label, managedBy, ...narrow(present, stated, row.org) };
 }

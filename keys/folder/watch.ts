@@ -15,6 +15,8 @@ export interface FolderWatchDeps {
   now: () => number;
   /** How often it is read without an event: network file systems send none. */
   everyMs?: number;
+  /** How long a file must be unchanged before it is read. */
+  restMs?: number;
 }
 
 export interface FolderWatch {
@@ -23,7 +25,8 @@ export interface FolderWatch {
 
 /** Several events of one change become one scan. */
 const gatherMs = 100;
-const unsettledMs = 300;
+/** Clocks of file systems are coarse. */
+const afterRestMs = 50;
 
 /** Resolves when the present files were applied. */
 export async function watchKeyFolder(deps: FolderWatchDeps): Promise<FolderWatch> {
@@ -34,6 +37,7 @@ export async function watchKeyFolder(deps: FolderWatchDeps): Promise<FolderWatch
 
 class KeyFolderWatch implements FolderWatch {
   #seen: SeenKeys = null;
+  #inodes: FolderReading['inodes'] = new Map();
   #logged = new Map<string, string>();
   #files: FSWatcher | null = null;
   #watched: string | null = null;
@@ -64,18 +68,24 @@ class KeyFolderWatch implements FolderWatch {
   }
 
   async #scanOnce(): Promise<void> {
-    const { everyMs = 10_000, control, now, root, logger } = this.#deps;
+    const { everyMs = 10_000, restMs, control, now, root, logger } = this.#deps;
     this.#dueAt = Number.POSITIVE_INFINITY;
     let nextMs = everyMs;
     try {
       await this.#follow();
       const zones = new Map((await listOrgs(control.read)).map((org) => [org.id, org.timeZone]));
-      const reading = await readKeyFolder(root, { now, zoneOf: (org) => zones.get(org) ?? 'utc' });
+      const reading = await readKeyFolder(root, {
+        now,
+        zoneOf: (org) => zones.get(org) ?? 'utc',
+        before: this.#inodes,
+        ...(restMs !== undefined && { restMs }),
+      });
       const { actions, problems, kept } = await applyFolder(control, reading, this.#seen, now);
       for (const action of actions) this.#logAction(action);
       this.#logProblems(new Map(problems.map(({ file, message }) => [`${file}\n${message}`, message])));
       if (reading.state === 'read') this.#seen = new Set([...namesIn(reading), ...kept]);
-      if (!reading.isSettled) nextMs = unsettledMs;
+      if (reading.state === 'read') this.#inodes = reading.inodes;
+      if (reading.restsInMs !== null) nextMs = Math.min(everyMs, reading.restsInMs + afterRestMs);
     } catch (error) {
       logger.error('could not apply the folder of login keys; will retry within 2 s', {
         detail: (error as Error).message,

@@ -102,7 +102,7 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
         : judge(stored, presented, address, settings, now());
     },
     async authenticatePassword(orgId, password, address) {
-      const fingerprint = nameOfPassword(password) ?? unknownPassword;
+      const fingerprint = passwordCredentialOf(password);
       const presented: Presented = {
         kind: 'password',
         fingerprint,
@@ -150,6 +150,16 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       };
     },
   };
+}
+
+/** The login key that would have to accept this key or certificate: its own fingerprint, or that of its authority. */
+export function credentialOf(publicKey: Buffer): string {
+  return readPresented(publicKey).credential;
+}
+
+/** The same for a password: its name, which is no secret. */
+export function passwordCredentialOf(password: string): string {
+  return nameOfPassword(password) ?? unknownPassword;
 }
 
 const unknownPassword = 'password:unknown';

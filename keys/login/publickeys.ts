@@ -1,12 +1,15 @@
 /** Reads the public key files that customers send, and decides which keys may be used. */
-import ssh2 from 'ssh2';
 import { KeyError } from '../error.js';
 import { typeOf, WireReader } from '../wire.js';
 import { fingerprintOf } from './fingerprint.js';
+import { decodeKeyFile } from './keyfile.js';
 import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
+import { readingsOf } from './mailtext.js';
 import { beginsPublicPem, readPublicPem } from './pem.js';
+import { findPrivateKey } from './privatekey.js';
 import { isPuttyFile, readPublicPart } from './putty.js';
-import { importKey, leastRsaBits } from './verify.js';
+import { leastRsaBits } from './verify.js';
+import { isWholeKey } from './wholekey.js';
 
 export interface ParsedKey {
   /** `SHA256:…`, as ssh-keygen prints it. */
@@ -37,17 +40,8 @@ const curveBits: Readonly<Record<string, number>> = {
   'sk-ecdsa-sha2-nistp256@openssh.com': 256,
 };
 
-const exposed =
-  'this is a private key, which must never leave its owner: its owner must consider it exposed, make a new pair, and send the public key (often ….pub)';
-
 /** Files that people send by mistake, each with its error message. */
 const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reason: string }[] = [
-  { pattern: /^-----BEGIN [A-Z ]*PRIVATE KEY-----/, code: 'refused', reason: exposed },
-  {
-    pattern: /^PuTTY-User-Key-File-/,
-    code: 'refused',
-    reason: `${exposed}; if only you have seen it, --public-part takes the public key that stands in it`,
-  },
   {
     pattern: /^-----BEGIN /,
     code: 'malformed',
@@ -67,15 +61,36 @@ const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reaso
 
 /**
  * Reads a file of public keys: OpenSSH lines (blank lines and # comments between them, options before the keys),
- * RFC 4716 blocks, which PuTTY writes too, or PEM blocks of public keys and X.509 certificates.
+ * RFC 4716 blocks, which PuTTY writes too, or PEM blocks of public keys and X.509 certificates; also if a mail program has
+ * wrapped, quoted or encoded them. Bytes may be UTF-16 or DER, too.
  * @throws KeyError that names the line and the reason: `malformed` or `refused`.
  */
 export function parsePublicKeys(
-  text: string,
+  content: string | Buffer,
   { timeZone = 'utc', publicPart = false }: ParseOptions = {},
 ): ParsedKey[] {
-  if (publicPart && isPuttyFile(text)) return [parseLine(readPublicPart(text), 1, timeZone)];
-  const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
+  const readings = readingsOf(decodeKeyFile(Buffer.from(content)));
+  const putty = publicPart ? readings.find(isPuttyFile) : undefined;
+  if (putty !== undefined) return [parseLine(readPublicPart(putty), 1, timeZone)];
+  for (const reading of readings) {
+    const found = findPrivateKey(reading);
+    if (found !== null) throw new KeyError('refused', `line ${found.line}: ${found.message}`);
+  }
+  let first: KeyError | null = null;
+  for (const reading of readings) {
+    try {
+      return parseText(reading, timeZone);
+    } catch (error) {
+      // A refused key would be refused in any reading; the first reading has the numbers of the file's lines.
+      if (!(error instanceof KeyError) || error.code === 'refused') throw error;
+      first ??= error;
+    }
+  }
+  throw first ?? new KeyError('malformed', 'there is no public key in it');
+}
+
+function parseText(text: string, timeZone: string): ParsedKey[] {
+  const lines = text.split(/\r\n|\n|\r/);
   const keys: ParsedKey[] = [];
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index]!.trim();
@@ -146,7 +161,7 @@ function parseWire(algorithm: string, base64: string, comment: string, number: n
   if (algorithm !== 'ssh-rsa' && !(algorithm in curveBits))
     throw new KeyError('malformed', `line ${number}: this is no public key in OpenSSH format (ssh-ed25519 AAAA…)`);
   const wire = Buffer.from(base64, 'base64');
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || !isWhole(algorithm, wire))
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || !isWholeKey(algorithm, wire))
     throw new KeyError('malformed', `line ${number}: the key is cut short or altered; copy the whole line again`);
   const bits = measureBits(algorithm, wire);
   if (bits < leastRsaBits && algorithm === 'ssh-rsa')
@@ -157,18 +172,6 @@ function parseWire(algorithm: string, base64: string, comment: string, number: n
 /** Bits of a public key in SSH's wire format. */
 export function measureBits(algorithm: string, wire: Buffer): number {
   return curveBits[algorithm] ?? measureModulus(wire);
-}
-
-/** Both parsers must accept it, and use all of its bytes: ssh2's, which verifies plain keys, ignores a rest. */
-function isWhole(algorithm: string, wire: Buffer): boolean {
-  try {
-    importKey(wire);
-  } catch {
-    return false;
-  }
-  if (algorithm.startsWith('sk-')) return typeOf(wire) === algorithm;
-  const parsed = ssh2.utils.parseKey(`${algorithm} ${wire.toString('base64')}`);
-  return !(parsed instanceof Error) && parsed.getPublicSSH().equals(wire);
 }
 
 /** Bits of an RSA key's modulus: the third string of its wire format (RFC 4253, section 6.6), a signed big-endian number. */

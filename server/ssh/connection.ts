@@ -8,8 +8,10 @@ import { type Session, type SessionEnd, serveStream } from '../sftp/session.js';
 import type { ServerDeps } from '../types.js';
 import { userSignatures } from './algorithms.js';
 import type { FailedLogins } from './failedlogins.js';
+import { accessEnded, bidFarewell, type Farewell, withContact } from './farewell.js';
 import { serveHostKeys } from './hostkeyproof.js';
 import { serveLogin } from './login.js';
+import type { Attempt } from './loginpenalties.js';
 import type { LogLimiter } from './loglimiter.js';
 import type { Offence } from './penalties.js';
 import type { Origin, Reception } from './reception.js';
@@ -22,8 +24,11 @@ import {
   closeUnusedSession,
   dropSha1HostKeys,
   refuseLateChannelRequests,
+  rejectChannel,
+  sendDisconnect,
   watchWindow,
 } from './ssh2fixes.js';
+import type { Turn } from './turns.js';
 
 /** How long a client may take to close its side after the server has ended the connection. */
 const closeGraceMs = 2000;
@@ -36,7 +41,7 @@ const quietMs = 300;
 
 export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'> {
   sessionLimits: SessionLimits;
-  reception: Pick<Reception, 'recordLogin' | 'recordEnd'>;
+  reception: Pick<Reception, 'recordLogin' | 'recordEnd' | 'isStranger' | 'waitMs' | 'takeTurn'>;
   logLimiter: LogLimiter;
   failedLogins: FailedLogins;
 }
@@ -61,6 +66,9 @@ export class Connection {
   /** The offence to charge if the connection ends without a login; null: none. */
   #offence: Offence | null = 'left without a login';
   #hadWrongKeys = false;
+  /** The user name that it offered keys or passwords for. */
+  #user: string | null = null;
+  #turn: Turn | null = null;
   #release = () => {};
   readonly #channels = new Set<Channel>();
   #requests = 0;
@@ -112,8 +120,12 @@ export class Connection {
       address: this.#address,
       maxAttempts: this.#deps.settings.loginAttempts,
       takesSha1: this.takesSha1,
-      onRefusal: () => {
+      contact: this.#deps.settings.contact,
+      isStranger: this.#deps.reception.isStranger(this.#origin),
+      admitAttempt: (user, credential, kind) => this.#admitAttempt(user, credential, kind),
+      onRefusal: (user) => {
         this.#hadWrongKeys = true;
+        this.#user = user;
       },
       mayLog: (message) => this.#deps.logLimiter.allows(message, 60),
       recordRefusal: (org, denial, isProven) => this.#recordRefusal(org, denial, isProven),
@@ -121,32 +133,66 @@ export class Connection {
       close: (reason, offence) => this.close(reason, offence),
     });
     client.on('session', (accept, reject) => {
-      if (this.#channels.size >= this.#deps.settings.maxChannels || this.#limits?.openSession() !== true) reject();
+      if (this.#channels.size >= this.#deps.settings.maxChannels)
+        rejectChannel(client, reject, 'this connection has as many sessions as it may have');
+      else if (this.#limits?.openSession() !== true)
+        rejectChannel(client, reject, 'your organization has as many sessions as it may have');
       else this.#openChannel(client, accept());
     });
   }
 
   /**
    * Ends the connection now; uploads in progress publish nothing. `offence` is charged to the client's address unless the
-   * client has logged in; null: none.
+   * client has logged in; null: none. `farewell` tells the client why.
    */
-  close(reason: string, offence: Offence | null = this.#offence): void {
+  close(reason: string, offence: Offence | null = this.#offence, farewell?: Farewell): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#offence = offence;
     this.#logger.debug('closing connection', { reason, org: this.#login?.org.id });
     for (const session of this.#sessions) session.abort();
+    const { contact } = this.#deps.settings;
     if (this.#client === null) this.#socket.destroy();
-    else this.#client.end();
+    else
+      this.#disconnect(
+        this.#client,
+        farewell === undefined ? bidFarewell(reason, contact) : withContact(farewell, contact),
+      );
     // A client without a login gets no grace: its open socket counts against the limits of its address.
     if (this.#login === null) this.#socket.destroySoon();
     setTimeout(() => this.#socket.destroy(), closeGraceMs).unref();
   }
 
-  /** Ends the connection if it came from `source` and has not logged in. */
-  closeUnauthenticated(source: Source): void {
-    if (this.#login === null && this.#origin.source === source && !this.#origin.isExempt)
+  #disconnect(client: Client, { code, text }: Farewell): void {
+    // ssh2 sends its own message, without a sentence, when it ends a connection.
+    if (!this.#socket.writable || this.#socket.readableEnded) return;
+    if (text === '') client.end();
+    else {
+      sendDisconnect(client, code, text);
+      this.#socket.end();
+    }
+  }
+
+  /** Ends the connection if it has not logged in and its source is closed now. */
+  closeUnauthenticated(isClosed: (source: Source) => boolean): void {
+    if (this.#login === null && !this.#origin.isExempt && isClosed(this.#origin.source))
       this.close('its address has a penalty', null);
+  }
+
+  /** Waits for the connection's turn, where it needs one. Milliseconds for which the attempt is not checked; 0: it is. */
+  async #admitAttempt(user: string, credential: string, kind: Attempt['kind']): Promise<number> {
+    const { reception } = this.#deps;
+    const attempt = { source: this.#origin.source, user, credential, kind };
+    const waitMs = reception.waitMs(this.#origin, attempt);
+    if (waitMs > 0) return waitMs;
+    this.#turn ??= reception.takeTurn(this.#origin, attempt);
+    await this.#turn?.granted;
+    return reception.waitMs(this.#origin, attempt);
+  }
+
+  #releaseTurn(): void {
+    this.#turn?.release();
+    this.#turn = null;
   }
 
   /** Ends the connection as soon as it has no upload in progress: at once, when it has none now. */
@@ -180,7 +226,8 @@ export class Connection {
       return false;
     }
     this.#login = login;
-    this.#deps.reception.recordLogin(this.#origin);
+    this.#deps.reception.recordLogin(this.#origin, login.org.id, login.credential);
+    this.#releaseTurn();
     this.#rekeying = this.#startRekeying();
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.close('idle'), this.#deps.settings.idleMinutes * 60_000);
@@ -252,7 +299,7 @@ export class Connection {
   /** The login is no longer valid: aborts everything that the session is doing. */
   #endLogin({ org, fingerprint }: Login, reason: string): void {
     this.#logger.warn('session ended', { org: org.id, key: fingerprint, client: this.#program, reason });
-    this.close(reason);
+    this.close(reason, undefined, accessEnded);
   }
 
   #openChannel(client: Client, channel: Channel): void {
@@ -318,7 +365,9 @@ export class Connection {
     this.#isClosing = true;
     clearTimeout(this.#deadline);
     this.#rekeying?.stop();
-    if (this.#login === null) this.#deps.reception.recordEnd(this.#origin, this.#offenceAtEnd());
+    if (this.#login === null) this.#deps.reception.recordEnd(this.#origin, this.#offenceAtEnd(), this.#user);
+    // The next one is judged with this one's failures.
+    this.#releaseTurn();
     this.#onClientGone();
     await Promise.all([...this.#sessions].map((session) => session.ended));
     for (const channel of this.#channels) this.#forgetChannel(channel);

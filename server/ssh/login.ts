@@ -8,9 +8,16 @@ import type {
   PublicKeyAuthContext,
 } from 'ssh2';
 import type { Logger } from '../../config/logger.js';
-import type { Authenticator, Denial, Login } from '../../keys/login/authenticate.js';
+import {
+  type Authenticator,
+  credentialOf,
+  type Denial,
+  type Login,
+  passwordCredentialOf,
+} from '../../keys/login/authenticate.js';
 import { fingerprintOf } from '../../keys/login/fingerprint.js';
 import { type Proof, signsWithSha1, verifyProof } from '../../keys/login/loginsignature.js';
+import { createHints, type Hints } from './hints.js';
 import { confirmSignatureAlgorithm } from './ssh2fixes.js';
 
 export interface LoginDeps {
@@ -21,8 +28,14 @@ export interface LoginDeps {
   maxAttempts: number;
   /** Whether login keys that an operator allowed SHA-1 may use it on this listener. */
   takesSha1: boolean;
-  /** Called for each refused attempt; it counts as an offence unless a login follows. */
-  onRefusal(): void;
+  /** Where customers get help; undefined: not told. */
+  contact: string | undefined;
+  /** No login came from its address lately: its user may have a password and no key, and may need to hear that. */
+  isStranger: boolean;
+  /** Resolves when it is this connection's turn: milliseconds for which the key or password is not checked, after too many failures; 0: it is. */
+  admitAttempt(user: string, credential: string, kind: 'key' | 'password'): Promise<number>;
+  /** Called for each refused attempt of the user; it counts as an offence unless a login follows. */
+  onRefusal(user: string): void;
   /** Whether the log's rate limit allows one more such line. */
   mayLog(message: string): boolean;
   /** Called with a proven login; false: the organization has as many connections as it may. */
@@ -39,13 +52,13 @@ const passwordRefusalMs = 2000;
 
 /** Answers every authentication request of `client` until one is accepted. */
 export function serveLogin(client: Client, deps: LoginDeps): void {
-  const logged = new Set<string>();
+  const visit: Visit = { deps, hints: createHints(client, deps), logged: new Set() };
   let attempts = 0;
   let passwords = 0;
   let methods: Promise<AuthenticationType[]> | null = null;
   client.on('authentication', (context) => {
     if (context.method !== 'none') attempts++;
-    if (!['none', 'publickey', 'password'].includes(context.method)) deps.onRefusal();
+    if (!['none', 'publickey', 'password'].includes(context.method)) deps.onRefusal(context.username);
     if (attempts > deps.maxAttempts) {
       deps.close('too many login attempts');
       return;
@@ -58,8 +71,8 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
     if (context.method === 'password') passwords++;
     const answer =
       context.method === 'password' && passwords <= mostPasswords
-        ? judgePassword(context, deps, logged, methods)
-        : judge(context, deps, logged, methods);
+        ? judgePassword(context, visit, methods)
+        : judge(context, visit, methods);
     answer.catch((error: Error) => {
       if (deps.mayLog('login check failed'))
         deps.logger.error('could not check a login; closing the connection', { detail: error.message });
@@ -68,29 +81,37 @@ export function serveLogin(client: Client, deps: LoginDeps): void {
   });
 }
 
-/** `logged` holds the refusals logged so far: clients ask for each key twice, without and with a signature. */
-async function judge(
-  context: AuthContext,
-  deps: LoginDeps,
-  logged: Set<string>,
-  methods: Promise<AuthenticationType[]>,
-): Promise<void> {
+/** The authentication of one connection. */
+interface Visit {
+  deps: LoginDeps;
+  hints: Hints;
+  /** The refusals logged so far: clients ask for each key twice, without and with a signature. */
+  logged: Set<string>;
+}
+
+async function judge(context: AuthContext, visit: Visit, methods: Promise<AuthenticationType[]>): Promise<void> {
+  const { deps, hints, logged } = visit;
   if (context.method !== 'publickey') {
-    if (context.method === 'password') deps.onRefusal();
-    context.reject(await methods);
+    if (context.method === 'password') deps.onRefusal(context.username);
+    const offered = await methods;
+    hints.tellMethods(context.method, offered);
+    context.reject(offered);
     return;
   }
   const { key, signature } = context;
+  const waitMs = await deps.admitAttempt(context.username, credentialOf(key.data), 'key');
+  if (waitMs > 0) {
+    leaveUnchecked(context, fingerprintOf(key.data), waitMs, visit);
+    context.reject(await methods);
+    return;
+  }
   const outcome = await deps.authenticator.authenticate(context.username, key.data, deps.address);
   // A signature costs the same time for every user name.
   const isProven = signature !== undefined && verifyProof(proofOf(context), deps.takesSha1);
   const refusal = refuseWhy(context, outcome, isProven, deps.takesSha1);
   if (refusal !== null) {
-    const details = { user: describeUser(context.username), key: fingerprintOf(key.data), reason: refusal };
-    if (!logged.has(JSON.stringify(details)) && deps.mayLog('login refused'))
-      deps.logger.warn('login refused', details);
-    logged.add(JSON.stringify(details));
-    deps.onRefusal();
+    logRefusal(context, fingerprintOf(key.data), refusal, visit);
+    deps.onRefusal(context.username);
     if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, logged);
     context.reject(await methods);
     return;
@@ -100,6 +121,17 @@ async function judge(
   context.accept();
 }
 
+function logRefusal({ username }: AuthContext, key: string, reason: string, { deps, logged }: Visit): void {
+  const details = { user: describeUser(username), key, reason };
+  if (!logged.has(JSON.stringify(details)) && deps.mayLog('login refused')) deps.logger.warn('login refused', details);
+  logged.add(JSON.stringify(details));
+}
+
+function leaveUnchecked(context: AuthContext, key: string, waitMs: number, visit: Visit): void {
+  logRefusal(context, key, 'not checked, after too many failed logins from its address', visit);
+  visit.hints.tellWait(waitMs);
+}
+
 /** The same list for every user: it must not reveal which organization has a password. */
 async function listMethods(authenticator: Authenticator): Promise<AuthenticationType[]> {
   return (await authenticator.offersPasswords()) ? ['publickey', 'password'] : ['publickey'];
@@ -107,12 +139,19 @@ async function listMethods(authenticator: Authenticator): Promise<Authentication
 
 async function judgePassword(
   context: PasswordAuthContext,
-  deps: LoginDeps,
-  logged: Set<string>,
+  visit: Visit,
   methods: Promise<AuthenticationType[]>,
 ): Promise<void> {
+  const { deps, hints, logged } = visit;
+  const credential = passwordCredentialOf(context.password);
+  const waitMs = await deps.admitAttempt(context.username, credential, 'password');
+  if (waitMs > 0) {
+    leaveUnchecked(context, '(a password)', waitMs, visit);
+    context.reject(await methods);
+    return;
+  }
   // At once: a client that disconnects before the delayed answer has guessed, too.
-  deps.onRefusal();
+  deps.onRefusal(context.username);
   const earliest = sleep(passwordRefusalMs, undefined, { ref: false });
   const isOffered = (await methods).includes('password');
   if (isOffered) {
@@ -121,12 +160,11 @@ async function judgePassword(
       if (deps.acceptLogin(outcome)) context.accept();
       return;
     }
-    const { denied: reason, fingerprint: key } = outcome;
-    if (deps.mayLog('login refused'))
-      deps.logger.warn('login refused', { user: describeUser(context.username), key, reason });
+    logRefusal(context, outcome.fingerprint, outcome.denied, visit);
     recordRefusal(context.username, outcome, true, deps, logged);
     await earliest;
   }
+  hints.tellMethods(context.method, await methods);
   context.reject(await methods);
 }
 

@@ -1,6 +1,5 @@
-/** Decides which sources may not connect for a while, after wrong keys, stalled logins or broken protocol; in bounded memory. */
+/** Counts offences of sources, and of user names at sources, and begins penalties: in a table of fixed size. */
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Source } from './source.js';
 
 /** Why a connection that ended without a login counts against its source. */
 export type Offence = keyof typeof offencePoints;
@@ -17,10 +16,6 @@ const offencePoints = {
 /** A source with more points gets a penalty: at the fourth wrong key within seconds. */
 const mostPoints = 15;
 
-/** A source that logged in within a day may be many people behind one address, or have a new key: it may fail more often. */
-const knownFactor = 4;
-const knownMs = 24 * 3600_000;
-
 const firstPenaltyMs = 15_000;
 
 /** After this long without a new penalty the next one is half as long. */
@@ -30,8 +25,11 @@ const strikeMs = 600_000;
 const setCount = 4096;
 const ways = 8;
 
+/** A source, the /48 of IPv6 sources, or a user name at a source: `192.0.2.7`, `2001:db8::/48`, `192.0.2.7 acme`. */
+export type Subject = string;
+
 export interface Penalty {
-  source: Source;
+  source: Subject;
   /** Milliseconds since 1970. */
   until: number;
   /** How many penalties in a row this is. */
@@ -40,13 +38,12 @@ export interface Penalty {
 }
 
 interface Entry {
-  source: Source;
+  source: Subject;
   points: number;
   /** When `points` was right. */
   at: number;
   until: number;
   strikes: number;
-  knownUntil: number;
 }
 
 export interface PenaltyOptions {
@@ -70,20 +67,15 @@ export class Penalties {
   }
 
   /** Milliseconds that `source` must still wait; 0: it may connect. */
-  remainingMs(source: Source): number {
+  remainingMs(source: Subject): number {
     const entry = this.#find(source);
     // A clock that was set back must not lengthen a penalty.
     const leftMs = (entry?.until ?? 0) - this.#options.now();
     return Math.min(Math.max(0, leftMs), this.#options.longestPenaltyMs);
   }
 
-  /** Whether the source logged in within a day. */
-  isKnown(source: Source): boolean {
-    return (this.#find(source)?.knownUntil ?? 0) > this.#options.now();
-  }
-
-  /** Adds the points of an offence. Returns the penalty that begins with it; null: none. */
-  charge(source: Source, offence: Offence): Penalty | null {
+  /** Adds the points of an offence. Returns the penalty that begins with it; null: none. `factor`: how often it may fail. */
+  charge(source: Subject, offence: Offence, factor = 1): Penalty | null {
     const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return null;
     const now = this.#options.now();
@@ -91,19 +83,19 @@ export class Penalties {
     // Connections that were accepted before the penalty began add nothing to it.
     if (entry.until > now) return null;
     entry.points += offencePoints[offence];
-    if (entry.points <= mostPoints * (entry.knownUntil > now ? knownFactor : 1)) return null;
+    if (entry.points <= mostPoints * factor) return null;
     entry.points = 0;
     entry.until = now + Math.min(firstPenaltyMs * 2 ** entry.strikes, this.#options.longestPenaltyMs);
     entry.strikes++;
     return { source, until: entry.until, strikes: entry.strikes, cause: offence };
   }
 
-  /** An organization logged in from `source` at this time. */
-  recordLogin(source: Source, at = this.#options.now()): void {
-    const entry = this.#find(source) ?? this.#add(source);
-    if (entry === null) return;
-    entry.points = 0;
-    entry.knownUntil = Math.max(entry.knownUntil, at + knownMs);
+  /** A login succeeded: its failures before do not count. */
+  clearPoints(sources: readonly Subject[]): void {
+    for (const source of sources) {
+      const entry = this.#find(source);
+      if (entry !== undefined) entry.points = 0;
+    }
   }
 
   /** Takes over a penalty that another node, or this one before its restart, has begun. */
@@ -115,25 +107,28 @@ export class Penalties {
     entry.strikes = Math.max(entry.strikes, strikes);
   }
 
-  /** Removes its points and penalties; its record of a successful login is kept. */
-  forgive(source: Source): void {
-    const entry = this.#find(source);
-    if (entry !== undefined) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
+  /** Removes the points and penalties of a source, and of the user names at it. */
+  forgive(source: Subject): void {
+    this.#forgiveEach((entry) => entry.source === source || entry.source.startsWith(`${source} `));
   }
 
   forgiveAll(): void {
-    for (const set of [...this.#families.v4, ...this.#families.v6])
-      for (const entry of set ?? []) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
+    this.#forgiveEach(() => true);
   }
 
-  #find(source: Source): Entry | undefined {
+  #forgiveEach(isMeant: (entry: Entry) => boolean): void {
+    for (const set of [...this.#families.v4, ...this.#families.v6])
+      for (const entry of set ?? []) if (isMeant(entry)) Object.assign(entry, { points: 0, until: 0, strikes: 0 });
+  }
+
+  #find(source: Subject): Entry | undefined {
     return this.#setOf(source)?.find((entry) => entry.source === source);
   }
 
   /** null: its set is full of sources that weigh more. Then the caps on unauthenticated connections hold it. */
-  #add(source: Source): Entry | null {
+  #add(source: Subject): Entry | null {
     const now = this.#options.now();
-    const entry: Entry = { source, points: 0, at: now, until: 0, strikes: 0, knownUntil: 0 };
+    const entry: Entry = { source, points: 0, at: now, until: 0, strikes: 0 };
     const index = this.#indexOf(source);
     const family = this.#familyOf(source);
     family[index] ??= [];
@@ -148,10 +143,10 @@ export class Penalties {
     return entry;
   }
 
-  /** The value of an entry: those with a penalty now or lately, and known ones, are kept before all others. */
+  /** The value of an entry: those with a penalty now or lately are kept before all others. */
   #weigh(entry: Entry, now: number): number {
     this.#forget(entry, now);
-    return entry.until > now || entry.strikes > 0 || entry.knownUntil > now ? mostPoints : entry.points;
+    return entry.until > now || entry.strikes > 0 ? mostPoints : entry.points;
   }
 
   #forget(entry: Entry, now: number): void {
@@ -163,15 +158,15 @@ export class Penalties {
     }
   }
 
-  #setOf(source: Source): Entry[] | undefined {
+  #setOf(source: Subject): Entry[] | undefined {
     return this.#familyOf(source)[this.#indexOf(source)];
   }
 
-  #familyOf(source: Source): Entry[][] {
+  #familyOf(source: Subject): Entry[][] {
     return source.includes(':') ? this.#families.v6 : this.#families.v4;
   }
 
-  #indexOf(source: Source): number {
+  #indexOf(source: Subject): number {
     return createHmac('sha256', this.#secret).update(source).digest().readUInt32LE(0) % this.#sets;
   }
 }

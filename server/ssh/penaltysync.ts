@@ -1,19 +1,19 @@
 /** Shares penalties with other nodes through the control database: writes new ones, reads those of others, and pardons. */
 import type { Logger } from '../../config/logger.js';
+import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import {
   clearPenalties,
   lastPardonId,
-  listLoginAddresses,
   listNewPardons,
   listNewPenalties,
   listPenalties,
   type Penalty as PenaltyRow,
   putPenalties,
 } from '../../db/control/penalties.js';
-import { plainAddress } from '../../keys/login/addresses.js';
-import type { Penalties, Penalty } from './penalties.js';
-import { sourceOf } from './source.js';
+import type { KnownUsers } from './knownusers.js';
+import { LoginPenalties } from './loginpenalties.js';
+import { Penalties, type Penalty } from './penalties.js';
 
 const roundMs = 1000;
 
@@ -24,12 +24,26 @@ const mostARound = 50;
 const lateIds = 200;
 
 const clearMs = 600_000;
-const dayMs = 24 * 3600_000;
 
 export interface PenaltySync {
   /** Has the penalty written to the control database with the next round. */
   announce(penalty: Penalty): void;
   stop(): Promise<void>;
+}
+
+export interface OpenLoginPenalties {
+  rules: LoginPenalties;
+  sync: PenaltySync;
+}
+
+/** Penalties of clients, shared with the other nodes. @throws when the control database can't be asked. */
+export async function openLoginPenalties(
+  known: KnownUsers,
+  deps: { control: Db; logger: Logger; now: () => number; settings: Pick<Settings, 'penaltyMinutes'> },
+): Promise<OpenLoginPenalties> {
+  const { now, settings } = deps;
+  const table = new Penalties({ now, longestPenaltyMs: settings.penaltyMinutes * 60_000 });
+  return { rules: new LoginPenalties(table, known, now), sync: await startPenaltySync(table, deps) };
 }
 
 /** @throws when the control database can't be asked. */
@@ -43,8 +57,6 @@ export async function startPenaltySync(
   let clearedAt = now();
   let isFailing = false;
 
-  for (const { address, at } of await listLoginAddresses(control.read, now() - dayMs, 10_000))
-    penalties.recordLogin(sourceOf(plainAddress(address)), at);
   for (const penalty of await listPenalties(control.read, now(), 10_000)) {
     penalties.impose(penalty);
     lastPenalty = Math.max(lastPenalty, penalty.id);

@@ -16,3 +16,10 @@ export function sourceOf(address: string): Source {
   const network = groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':');
   return `${network.replace(/(:0)+$/, '')}::/64`;
 }
+
+/** The /48 of an IPv6 source, as providers assign them to one customer: `2001:db8::/48`. null: an IPv4 address. */
+export function networkOf(source: Source): Source | null {
+  if (!source.endsWith('::/64')) return null;
+  const groups = source.slice(0, -'::/64'.length).split(':').slice(0, 3);
+  return `${groups.join(':').replace(/(:0)+$/, '')}::/48`;
+}

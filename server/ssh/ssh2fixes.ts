@@ -8,8 +8,10 @@ import { WireWriter } from '../../keys/wire.js';
 
 interface Packets {
   allocStart: number;
-  alloc(length: number): Buffer;
-  finalize(packet: Buffer): Buffer;
+  /** The same for a packet that may be sent while keys are exchanged. */
+  allocStartKEX: number;
+  alloc(length: number, inExchange?: boolean): Buffer;
+  finalize(packet: Buffer, inExchange?: boolean): Buffer;
 }
 
 type PayloadHandler = (payload: Buffer) => unknown;
@@ -46,6 +48,7 @@ interface Internals {
     requestSuccess(answer: Buffer): void;
     requestFailure(): void;
     channelClose(channel: number): void;
+    channelOpenFail(channel: number, reason: number, text: string): void;
     channelFailure(channel: number): void;
   };
   _chanMgr: { get(channel: number | undefined): Partial<SessionInternals> | undefined; remove(channel: number): void };
@@ -99,6 +102,34 @@ export function sendPayload(client: Connection, payload: Buffer): void {
     protocol._queue ??= [];
     protocol._queue.push(finished);
   }
+}
+
+/** SSH_MSG_DISCONNECT (RFC 4253, section 11.1) with a sentence, which ssh2 leaves out; sent at once, also while keys are exchanged. */
+export function sendDisconnect(client: Connection, code: number, text: string): void {
+  const { _packetRW, _cipher } = internalsOf(client)._protocol;
+  const packets = _packetRW.write;
+  const payload = new WireWriter().u8(1).u32(code).string(text).string('').finish();
+  const start = packets.allocStartKEX;
+  const packet = packets.alloc(payload.length, true);
+  packet.set(payload, start);
+  _cipher.encrypt(packets.finalize(packet, true));
+}
+
+/** SSH_MSG_USERAUTH_BANNER (RFC 4252, section 5.4): the client shows the text to its user. */
+export function sendBanner(client: Connection, text: string): void {
+  sendPayload(client, new WireWriter().u8(53).string(text).string('').finish());
+}
+
+/** SSH_OPEN_RESOURCE_SHORTAGE */
+const resourceShortage = 4;
+
+/** Refuses to open a channel, with a sentence, which ssh2 leaves out. */
+export function rejectChannel(client: Connection, reject: () => void, text: string): void {
+  const protocol = internalsOf(client)._protocol;
+  const fail = protocol.channelOpenFail;
+  protocol.channelOpenFail = (channel) => fail.call(protocol, channel, resourceShortage, text);
+  reject();
+  protocol.channelOpenFail = fail;
 }
 
 /** The results of a connection's first key exchange; the identifier is the same in later exchanges. */

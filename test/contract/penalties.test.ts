@@ -52,6 +52,19 @@ onEveryDatabase('penalties', (open) => {
     await until(() => two.penalties.remainingMs('192.0.2.7') > 0, 'a penalty after a pardon');
   });
 
+  test('a pardon of an address includes the user names at it, and no other address', async (t) => {
+    const { control } = await open(t);
+    const penalty = { until: Date.now() + 60_000, strikes: 1, cause: 'wrong keys', beganAt: Date.now() };
+    const sources = ['192.0.2.7', '192.0.2.7 acme', '192.0.2.7 globex', '192.0.2.70 acme', '2001:db8::/64 acme'];
+    await putPenalties(
+      control.write,
+      sources.map((source) => ({ ...penalty, source })),
+    );
+    assert.equal(await control.transact((tx) => pardon(tx, '192.0.2.7', Date.now())), 3);
+    const left = await listPenalties(control.read, Date.now(), 10);
+    assert.deepEqual(left.map(({ source }) => source).sort(), ['192.0.2.70 acme', '2001:db8::/64 acme']);
+  });
+
   test('a newer penalty takes the place of the older one, and what is over is cleared away', async (t) => {
     const { control } = await open(t);
     const penalty = { source: '192.0.2.7', until: 5000, strikes: 1, cause: 'wrong keys', beganAt: 1000 };

@@ -91,7 +91,8 @@ test('floods end in pauses, not in memory, and a customer uploads all the while'
 function isGreeted(port: number, localAddress: string): Promise<boolean> {
   const socket: Socket = connect({ port, host: '127.0.0.1', localAddress });
   return new Promise((resolve) => {
-    socket.once('data', () => resolve(true)).once('close', () => resolve(false));
+    const greeting = (data: Buffer) => resolve(data.toString('latin1').startsWith('SSH-'));
+    socket.once('data', greeting).once('close', () => resolve(false));
     socket.on('error', () => {}).once('data', () => socket.destroy());
   });
 }

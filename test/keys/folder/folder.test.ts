@@ -27,7 +27,7 @@ async function layTable(t: TestContext, open: (t: TestContext) => Promise<TestDa
   const root = join(temporaryFolder(t), 'keys.d');
   const { logger, lines } = keepingLogger();
   const begin = async (everyMs = 1000) => {
-    const watch = await watchKeyFolder({ root, control, logger, now: Date.now, everyMs });
+    const watch = await watchKeyFolder({ root, control, logger, now: Date.now, everyMs, restMs: 200 });
     watches.push(watch);
     return watch;
   };

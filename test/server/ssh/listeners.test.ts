@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import ssh2 from 'ssh2';
 import { listAudit } from '../../../db/control/audit.js';
 import { updateOrg } from '../../../db/control/orgs.js';
-import { newKeyPair } from '../../support/keys.js';
+import { allowKey, newKeyPair } from '../../support/keys.js';
 import { connect, openSftp, startTestServer, type TestServer } from '../../support/server.js';
 import { keepingLogger, until as untilWithin } from '../../support/session.js';
 import type { Scope } from '../../support/temporary.js';
@@ -32,11 +32,17 @@ function visit(scope: Scope, port: number, from: string, ...pieces: (string | Bu
   return { socket, ended: new Promise<string>((resolve) => socket.once('close', () => resolve(received))) };
 }
 
-/** Logs in as acme from an address; resolves how it ended. */
-async function tryLogin(scope: Scope, server: TestServer, from: string, privateKey = server.login.privateKey!) {
+/** Logs in from an address; resolves how it ended. */
+async function tryLogin(
+  scope: Scope,
+  server: TestServer,
+  from: string,
+  privateKey = server.login.privateKey!,
+  username = 'acme',
+) {
   const sock: Socket = connectSocket({ port: server.port, host: '127.0.0.1', localAddress: from });
   sock.on('error', () => {});
-  return connect(scope, { ...server.login, sock, privateKey }).then(
+  return connect(scope, { ...server.login, sock, privateKey, username }).then(
     (client) => {
       client.end();
       return 'in';
@@ -55,7 +61,10 @@ test('wrong keys and broken protocol bring a penalty for their address alone', a
   const guesses = await atOnce(8, () => tryLogin(t, server, '127.0.0.2', unknownKey));
   assert.deepEqual(new Set(guesses), new Set(['out']));
   await until(() => lines.some((line) => line.includes('penalty for an address')), 'the penalty');
-  assert.equal(await visit(t, server.port, '127.0.0.2').ended, '', 'not even an identification');
+  assert.match(
+    await visit(t, server.port, '127.0.0.2').ended,
+    /^Too many failed logins from this address: try again in \d+ s\.\r\n$/,
+  );
   assert.equal(await tryLogin(t, server, '127.0.0.2'), 'out', 'not with the right key either');
   const hasPenalty = (from: string) =>
     lines.some((line) => line.includes('penalty for an address') && line.includes(from));
@@ -82,11 +91,45 @@ test('a login that came from there lately gives an address more patience', async
   assert.equal(await tryLogin(t, server, '127.0.0.2'), 'in');
 });
 
+test('one customer with wrong keys locks no other customer of the address out', async (t) => {
+  const { logger, lines } = keepingLogger();
+  const server = await startTestServer(t, { ...oneExempt, contact: 'help@example.test' }, logger, stoppedClock());
+  await server.addOrg('globex');
+  await allowKey(server.control, 'globex', server.key);
+  assert.equal(await tryLogin(t, server, '127.0.0.2'), 'in');
+  const unknownKey = newKeyPair().private;
+  const guess = () => tryLogin(t, server, '127.0.0.2', unknownKey, 'initech');
+  const guesses = await Promise.all(Array.from({ length: 15 }, guess));
+  assert.deepEqual(new Set(guesses), new Set(['out']));
+  await until(() => lines.some((line) => line.includes('127.0.0.2 initech')), 'the penalty of that user');
+  assert.equal(await tryLogin(t, server, '127.0.0.2'), 'in', 'a key that logged in from there');
+  assert.equal(await tryLogin(t, server, '127.0.0.2', undefined, 'globex'), 'in', 'another, for the first time');
+  assert.equal(await guess(), 'out');
+  assert.ok(lines.some((line) => line.includes('not checked, after too many failed logins')));
+  const rows = await server.control.read('penalties').select('source');
+  assert.ok(!rows.some(({ source }) => source === '127.0.0.2'), 'the address itself has none');
+});
+
+test('all customers of an address may log in at one moment', async (t) => {
+  const server = await startTestServer(t, { ...oneExempt, maxUnauthenticatedPerAddress: 4 });
+  const ids = Array.from({ length: 9 }, (_, index) => `org${index}`);
+  for (const id of ids) {
+    await server.addOrg(id);
+    await allowKey(server.control, id, server.key);
+  }
+  assert.equal(await tryLogin(t, server, '127.0.0.2'), 'in');
+  // Known or not: those beyond the limit of any address wait for their turn.
+  const first = ids.map((id) => tryLogin(t, server, '127.0.0.2', undefined, id));
+  assert.deepEqual(new Set(await Promise.all(first)), new Set(['in']));
+  const again = [...ids, ...ids].map((id) => tryLogin(t, server, '127.0.0.2', undefined, id));
+  assert.deepEqual(new Set(await Promise.all(again)), new Set(['in']));
+});
+
 test('half-open connections are capped for each address, and end by the deadline however they send', async (t) => {
   const server = await startTestServer(t, { ...oneExempt, maxUnauthenticatedPerAddress: 3, loginSeconds: 4 });
   const open = Array.from({ length: 3 }, () => visit(t, server.port, '127.0.0.2'));
   await Promise.all(open.map(({ socket }) => new Promise((resolve) => socket.once('data', resolve))));
-  assert.equal(await visit(t, server.port, '127.0.0.2').ended, '', 'the fourth');
+  assert.match(await visit(t, server.port, '127.0.0.2').ended, /^Too many connections of this address/, 'the fourth');
   assert.equal(await tryLogin(t, server, '127.0.0.5'), 'in', 'another address');
   const slow = visit(t, server.port, '127.0.0.3');
   const timer = setInterval(() => slow.socket.write('S'), 50);
@@ -105,7 +148,7 @@ test('when unknown clients hold every slot, an address that logged in lately sti
     socket.once('data', () => held.add(socket)).once('close', () => held.delete(socket));
     return held.size === 6;
   }, 'all places to be taken');
-  assert.equal(await visit(t, server.port, '127.0.2.1').ended, '');
+  assert.match(await visit(t, server.port, '127.0.2.1').ended, /^(Too many clients connect at once: .*\r\n)$/);
   assert.equal(await tryLogin(t, server, '127.0.0.9'), 'in');
 });
 

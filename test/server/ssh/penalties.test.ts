@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plainAddress } from '../../../keys/login/addresses.js';
 import { Penalties } from '../../../server/ssh/penalties.js';
-import { sourceOf } from '../../../server/ssh/source.js';
+import { networkOf, sourceOf } from '../../../server/ssh/source.js';
 import { StartupLimits } from '../../../server/ssh/startuplimits.js';
 
 function openPenalties(sets?: number) {
@@ -52,16 +52,6 @@ test('points and penalties are forgotten with time', () => {
   assert.equal(penalties.remainingMs('192.0.2.7'), 15_000);
 });
 
-test('an address that logged in within a day may do four times as much', () => {
-  const { clock, penalties } = openPenalties();
-  penalties.recordLogin('192.0.2.7');
-  assert.equal(penalties.isKnown('192.0.2.7'), true);
-  assert.equal(chargeUntilPenalty(penalties, '192.0.2.7').offences, 13);
-  clock.now += 25 * 3600_000;
-  assert.equal(penalties.isKnown('192.0.2.7'), false);
-  assert.equal(chargeUntilPenalty(penalties, '192.0.2.7').offences, 4);
-});
-
 test('a clock that is set back neither begins nor lengthens a penalty', () => {
   const { clock, penalties } = openPenalties();
   penalties.charge('192.0.2.7', 'wrong keys');
@@ -72,14 +62,18 @@ test('a clock that is set back neither begins nor lengthens a penalty', () => {
   assert.equal(penalties.remainingMs('192.0.2.9'), 600_000);
 });
 
-test('a login removes points, a pardon also ends penalties', () => {
+test('a login removes points, a pardon also ends penalties, with those of user names', () => {
   const { penalties } = openPenalties();
   for (let count = 0; count < 3; count++) penalties.charge('192.0.2.7', 'wrong keys');
-  penalties.recordLogin('192.0.2.7');
+  penalties.clearPoints(['192.0.2.7', '192.0.2.1']);
   for (let count = 0; count < 3; count++) assert.equal(penalties.charge('192.0.2.7', 'wrong keys'), null);
   chargeUntilPenalty(penalties, '192.0.2.8');
   chargeUntilPenalty(penalties, '192.0.2.9');
+  chargeUntilPenalty(penalties, '192.0.2.8 acme');
+  chargeUntilPenalty(penalties, '192.0.2.80 acme');
   penalties.forgive('192.0.2.8');
+  assert.equal(penalties.remainingMs('192.0.2.8 acme'), 0);
+  assert.ok(penalties.remainingMs('192.0.2.80 acme') > 0);
   assert.deepEqual([penalties.remainingMs('192.0.2.8'), penalties.remainingMs('192.0.2.9') > 0], [0, true]);
   penalties.forgiveAll();
   assert.equal(penalties.remainingMs('192.0.2.9'), 0);
@@ -109,23 +103,56 @@ test('an IPv6 client counts by its /64, a mapped one as IPv4', () => {
 });
 
 test('connections without a login are capped for each source and in all, by a rising chance', () => {
-  const newcomer = { isKnown: false, isExempt: false };
+  const newcomer = { users: 0, isExempt: false };
   let chance = 0.999;
   const startupLimits = new StartupLimits({ most: 10, mostPerSource: 3, random: () => chance });
   const enter = (source: string, who = newcomer) => startupLimits.enter(source, who);
   for (let count = 0; count < 3; count++) assert.equal(enter('a'), null);
   assert.match(enter('a') ?? '', /this address/);
-  assert.equal(enter('a', { isKnown: false, isExempt: true }), null);
+  assert.equal(enter('a', { users: 0, isExempt: true }), null);
   startupLimits.leave('a');
   startupLimits.leave('a');
   assert.equal(enter('a'), null);
   for (let count = 0; count < 7; count++) assert.equal(enter(`s${count}`), null, 'good luck');
   assert.match(enter('b') ?? '', /too many connections/);
-  assert.equal(enter('friend', { isKnown: true, isExempt: false }), null, 'a known address finds a place');
+  assert.equal(enter('friend', { users: 1, isExempt: false }), null, 'a known address finds a place');
   startupLimits.leave('friend');
   for (let count = 0; count < 5; count++) startupLimits.leave(`s${count}`);
   chance = 0.16;
   assert.match(enter('b') ?? '', /too many/, 'one chance in six at half');
   startupLimits.leave('s5');
   assert.equal(enter('b'), null, 'none below');
+});
+
+test('the cap of an address grows with the organizations that log in from there', () => {
+  const countAdmitted = (users: number) => {
+    const startupLimits = new StartupLimits({ most: 100, mostPerSource: 20, random: () => 0.999 });
+    let admitted = 0;
+    while (startupLimits.enter('192.0.2.7', { users, isExempt: false }) === null) admitted++;
+    for (let count = 0; count < admitted; count++) startupLimits.leave('192.0.2.7');
+    assert.equal(startupLimits.enter('192.0.2.7', { users, isExempt: false }), null, 'room again');
+    return admitted;
+  };
+  assert.deepEqual([0, 1, 2, 3, 45, 300].map(countAdmitted), [20, 60, 80, 100, 100, 320]);
+});
+
+test('the /64s of one IPv6 /48 share a cap of connections without a login', () => {
+  const startupLimits = new StartupLimits({ most: 100, mostPerSource: 20, random: () => 0.999 });
+  const enter = (subnet: number, users = 0) =>
+    startupLimits.enter(`2001:db8:1:${subnet.toString(16)}::/64`, { users, isExempt: false });
+  let admitted = 0;
+  while (enter(admitted + 1) === null) admitted++;
+  assert.equal(admitted, 40);
+  assert.equal(enter(0xaaaa, 1), null, 'a network that logs in');
+  assert.equal(startupLimits.enter('2001:db8:2::/64', { users: 0, isExempt: false }), null, 'another /48');
+  for (let subnet = 1; subnet <= admitted; subnet++) startupLimits.leave(`2001:db8:1:${subnet.toString(16)}::/64`);
+  assert.equal(enter(1), null);
+});
+
+test('the /48 of an IPv6 source', () => {
+  const networks = ['2001:db8:1:7::1', '2001:db8:1::1', '2001:db8::1', '2001:db8:0:7::1', '::1', '192.0.2.7'];
+  assert.deepEqual(
+    networks.map((address) => networkOf(sourceOf(address))),
+    ['2001:db8:1::/48', '2001:db8:1::/48', '2001:db8::/48', '2001:db8::/48', '0::/48', null],
+  );
 });
