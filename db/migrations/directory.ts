@@ -7,6 +7,7 @@ import { addFormerEmails } from './former.js';
 import { addGuardCounts } from './guardcounts.js';
 import { knownRows } from './known.js';
 import type { Migration } from './migrate.js';
+import { omission } from './omission.js';
 import { addRules } from './rules.js';
 
 export const directoryMigrations: readonly Migration[] = [
@@ -22,6 +23,8 @@ export const directoryMigrations: readonly Migration[] = [
   { name: '030_guard_counts', up: addGuardCounts },
 
   fieldOrigins,
+
+  omission,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */

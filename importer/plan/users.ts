@@ -1,6 +1,8 @@
 /** Plans the users whom a file creates and the values that it changes: from `user_rows` into `people` and `changes` (U1–U13). */
 import type { Stage } from '../../db/stage.js';
 import { analyze, count, run } from '../../db/stagesql.js';
+import type { ColumnPlan } from '../read/columns.js';
+import { clearUsers } from './clears.js';
 import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
 import type { RowCounts } from './input.js';
 import { addStubs } from './stubs.js';
@@ -23,7 +25,7 @@ const plainColumns: readonly { label: string; column: string; shown?: (column: s
 const isOwn = isOwnIn('p');
 
 /** Adds to `people` the users whom the file creates, and the known users of whom it changes a value. */
-export async function gatherUsers(stage: Stage, context: PlanContext): Promise<void> {
+export async function gatherUsers(stage: Stage, context: PlanContext, { fields }: ColumnPlan): Promise<void> {
   const s = stage.prefix;
   const merged = stage.dialect === 'sqlite' ? 'json_patch(u.custom, r.custom)' : '(u.custom || r.custom)';
   const differs = plainColumns
@@ -31,16 +33,22 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
       const current = column === 'manager_key' ? 'm.email_key' : `u.${column}`;
       return `(r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM ${current})`;
     })
-    .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`, 'r.moves = 1', "u.deactivated_by = 'undo'")
+    .concat(
+      `(r.custom IS NOT NULL AND ${merged} <> u.custom)`,
+      'r.moves = 1',
+      'r.clears IS NOT NULL',
+      "u.in_files IS DISTINCT FROM 'row'",
+      "u.deactivated_by IN ('undo', 'absence')",
+    )
     .join(' OR ');
   const known = `FROM ${s}.user_rows r CROSS JOIN users u LEFT JOIN users m ON m.id = u.manager_id
     WHERE u.org_id = :org AND u.email_key = r.key AND r.state = 0`;
   await run(
     stage,
     `INSERT INTO ${s}.people (key, id, email, user_name, first_name, last_name, manager_key, manager_id, account_type, is_admin,
-       status, deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
+       status, deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, in_files, is_new, is_stub, file, line)
      SELECT r.key, u.id, u.email, u.user_name, u.first_name, u.last_name, m.email_key, u.manager_id, u.account_type, u.is_admin,
-       u.status, u.deactivation_date, u.deactivate_at, u.deactivated_at, u.deactivated_by, u.custom, 0, 0, :file, r.line
+       u.status, u.deactivation_date, u.deactivate_at, u.deactivated_at, u.deactivated_by, u.custom, 'row', 0, 0, :file, r.line
      ${known} AND (${differs}) AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)`,
     bindingsOf(context),
   );
@@ -58,13 +66,13 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
   await run(
     stage,
     `INSERT INTO ${s}.people (key, email, address, user_name, first_name, last_name, manager_key, account_type, is_admin, status,
-       deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
+       deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, in_files, is_new, is_stub, file, line)
      SELECT r.key, r.email, r.address, r.user_name, r.first_name, r.last_name, r.manager_key, COALESCE(r.account_type, 'Regular'),
        COALESCE(r.is_admin, 0), CASE WHEN r.deactivation_date <= :today THEN 'deactivated' ELSE 'active' END, r.deactivation_date,
        CASE WHEN r.deactivation_date > :today THEN r.deactivation_at END,
        CASE WHEN r.deactivation_date <= :today THEN CAST(:now AS BIGINT) END,
        CASE WHEN r.deactivation_date <= :today THEN 'import' END,
-       COALESCE(r.custom, '{}'), 1, 0, :file, r.line
+       COALESCE(r.custom, '{}'), 'row', 1, 0, :file, r.line
      FROM ${s}.user_rows r WHERE r.state = 0
        AND NOT EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key)
        AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)
@@ -78,6 +86,8 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
     name: 'manager_name',
   });
   await analyze(stage, 'people');
+  // Before rings are searched: an edge that a token removes is in none.
+  await clearUsers(stage, context, fields);
 }
 
 /** Records the changes of known users, then makes them in `people` (rules U3–U5, U8–U12, C3). */
@@ -135,10 +145,10 @@ function planDate() {
     `CASE WHEN NOT (${isNew}) THEN ${else_} WHEN r.deactivation_date > :today THEN ${future}
       WHEN r.deactivation_date = :today THEN ${today} ELSE ${past} END`;
   const isOut = `p.status = 'deactivated'`;
-  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo')`;
-  // A user whom an undo deactivated is active again once a file has them, as if the file had created them.
+  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo', 'absence')`;
+  // A user whom an undo or an absence from files deactivated is active again once a file has them, as if it had created them.
   const returns = (value: string, else_: string) =>
-    `CASE WHEN ${isOut} AND p.deactivated_by = 'undo' THEN ${value} ELSE ${else_} END`;
+    `CASE WHEN ${isOut} AND p.deactivated_by IN ('undo', 'absence') THEN ${value} ELSE ${else_} END`;
   return {
     status: when(
       `CASE WHEN ${comesBack} THEN 'active' ELSE p.status END`,

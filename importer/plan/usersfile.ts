@@ -1,16 +1,16 @@
 /** Plans the staged rows of a users file: the rules in the order in which they apply (rules U1–U15, C1, C3, G2). */
 import { faultDuplicates } from './duplicates.js';
 import { followEmail, followManagers } from './emailholders.js';
-import { refuseFaulty } from './guard.js';
 import { identifyUsers } from './identifier.js';
 import type { PlanInput, RowCounts, StagedFile } from './input.js';
-import type { IssueLog } from './issuelog.js';
+import { type IssueLog, refuseFaulty } from './issuelog.js';
 import { keepLastAdmin } from './lastadmin.js';
 import { planMemberships } from './memberships.js';
 import { planFields } from './newfields.js';
 import { dropRepeatedWarnings } from './repeatedvalues.js';
 import { breakManagerRings } from './rings.js';
 import { changeUsers, countUsers, gatherUsers } from './users.js';
+import { withholdCells } from './withheld.js';
 
 /** @throws RefusalError when too many rows are faulty; RaggedError where the whole file has to be read. */
 export async function planUsersFile(input: PlanInput, file: StagedFile, issues: IssueLog): Promise<RowCounts> {
@@ -26,7 +26,8 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   await planFields(input, file);
 
   if (hasIdentifier) await followManagers(stage, context);
-  await gatherUsers(stage, context);
+  await withholdCells(input, file, 'users', issues);
+  await gatherUsers(stage, context, columns);
   await breakManagerRings(stage, context, columns, issues);
   await keepLastAdmin(stage, context, columns, reading.open, issues);
   await changeUsers(stage, context);

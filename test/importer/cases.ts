@@ -211,7 +211,7 @@ export const cases: Case[] = [
       'a@b.test': { user_name: 'Ann', teams: ['Ops'], is_admin: 1 },
       'b@b.test': { user_name: 'Bea \u202bB\u202c', teams: ['Ops'] },
     },
-    codes: ['email_invalid@4'],
+    codes: ['team_made_up@2', 'email_invalid@4'],
     userCounts: { created: 2, faults: 1 },
     teamCounts: { stubs: 1 },
   },
@@ -456,6 +456,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U6 names with commas, memberships are added',
+    codes: ['team_made_up@2', 'team_made_up@2'],
     before: [{ file: users('User Email,Teams', 'a@b.test,One') }],
     files: { 'a.csv': users('User Email,Teams', '"a@b.test","""R, D"",Two\\, too, one"') },
     users: { 'a@b.test': { teams: ['One', 'R, D', 'Two, too'] } },
@@ -464,6 +465,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U6 an organization may replace',
+    codes: ['team_made_up@2'],
     org: { teamsMode: 'replace' },
     before: [{ file: users('User Email,Teams', 'a@b.test,"One,Two"', 'b@b.test,One') }],
     files: { 'a.csv': users('User Email,Teams', 'a@b.test,"Two,Three"', 'b@b.test,') },
@@ -473,6 +475,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U6 with several files the last one replaces',
+    codes: ['team_made_up@2'],
     org: { teamsMode: 'replace' },
     before: [{ file: users('User Email,Teams', 'a@b.test,One') }],
     files: {
@@ -492,6 +495,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U7 team names compare without case and inner spaces',
+    codes: ['team_made_up@2'],
     files: { 'a.csv': users('User Email,Teams', 'a@b.test,Big  Team', 'b@b.test,big team') },
     users: { 'b@b.test': { teams: ['Big Team'] } },
     teams: { 'Big Team': { owner: 'owner@acme.test' } },
@@ -500,6 +504,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U8 an unknown manager is created, one defined further down is not',
+    codes: ['user_made_up@2'],
     files: {
       'a.csv': users(
         'User Email,Manager,Manager Email',
@@ -569,6 +574,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U9 turning a line of managers around is no ring',
+    codes: ['user_made_up@3'],
     before: [{ file: users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,c@b.test') }],
     files: { 'a.csv': users('User Email,Manager Email', 'c@b.test,b@b.test', 'b@b.test,d@b.test') },
     users: { 'c@b.test': { manager: 'b@b.test' }, 'b@b.test': { manager: 'd@b.test' } },
@@ -576,6 +582,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U9 where a later file of the run closes a ring, the manager of the earlier one stays',
+    codes: ['user_made_up@3'],
     files: {
       'a.csv': users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,m@b.test'),
       'b.csv': users('User Email,Manager Email', 'b@b.test,a@b.test'),
@@ -620,7 +627,7 @@ export const cases: Case[] = [
         'd@b.test,"""R;D"""',
       ),
     },
-    codes: ['teams_separator@3'],
+    codes: ['team_made_up@2', 'teams_separator@3', 'team_made_up@3', 'team_made_up@4', 'team_made_up@5'],
     teams: { 'Ops;Sales': {}, 'R;D': {} },
     userCounts: { created: 4, warnings: 1 },
     teamCounts: { stubs: 4 },
@@ -870,6 +877,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U15 two users swap their emails',
+    codes: ['team_made_up@2'],
     org: staff,
     before: [{ file: users('User Email,User Name,ID,Teams', 'a@b.test,A,1,One', 'b@b.test,B,2,Two', 'c@b.test,C,3,') }],
     files: {
@@ -992,6 +1000,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U15 U9 a stub does not become a user where that would close a ring of managers',
+    codes: ['user_made_up@2'],
     org: staff,
     before: [{ file: users('User Email,ID,Manager Email', 'a@b.test,1,b@b.test', 'b@b.test,2,') }],
     files: {
@@ -1083,6 +1092,7 @@ export const cases: Case[] = [
   },
   {
     title: "U15 T2 the owner of a team by a former email, and the organization's owner under a new one",
+    codes: ['team_made_up@2'],
     org: { ...staff, ownerEmail: 'owner@acme.test' },
     before: [
       { file: users('User Email,ID', 'owner@acme.test,0', 'a@b.test,1') },
@@ -1119,6 +1129,7 @@ export const cases: Case[] = [
   },
   {
     title: 'F7 an alias of the organization',
+    codes: ['user_made_up@2'],
     org: { options: { aliases: { 'Work Email': 'User Email', Boss: 'Manager Email' } } },
     files: { 'a.csv': users('work email,BOSS,User Name', 'a@b.test,m@b.test,A') },
     users: { 'a@b.test': { user_name: 'A', manager: 'm@b.test', custom: {} } },
@@ -1207,6 +1218,7 @@ export const cases: Case[] = [
 
   {
     title: 'T1 created, updated, blank keeps, omitted stays',
+    codes: ['user_made_up@2'],
     before: [{ file: users('Team Name,Team Type,Owner Email', 'A,Region,a@b.test', 'B,Squad,') }],
     files: { 't.csv': users('Team Name,Team Type,Owner Email', ' a ,,b@b.test', 'C,,') },
     teams: {
@@ -1234,7 +1246,7 @@ export const cases: Case[] = [
   {
     title: 'T2 an unknown owner is created, an invalid one ignored',
     files: { 't.csv': users('Team Name,Owner Email', 'A,New@b.test', 'B,nobody') },
-    codes: ['owner_invalid@3'],
+    codes: ['user_made_up@2', 'owner_invalid@3'],
     users: { 'New@b.test': { account_type: 'Regular' } },
     teams: { A: { owner: 'New@b.test' }, B: { owner: 'owner@acme.test' } },
     userCounts: { stubs: 1 },
@@ -1242,6 +1254,7 @@ export const cases: Case[] = [
   },
   {
     title: 'T3 parents in any order, unknown ones created',
+    codes: ['team_made_up@3', 'team_made_up@4'],
     files: { 't.csv': users('Team Name,Parent Team', 'Leaf,Middle', 'Middle,Top', 'Other,Elsewhere') },
     teams: {
       Leaf: { parent: 'Middle' },
