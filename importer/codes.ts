@@ -127,7 +127,7 @@ export const codes = {
     severity: 'hold',
     rule: 'G1',
     message:
-      'The import would create {users} users and {teams} teams only because cells name them, and your organization requires an approval for this (setting createMissing). The notices of the reports list them. Nothing was changed.',
+      'The import would create users ({users}) and teams ({teams}) only because cells name them, and your organization requires an approval for this (setting createMissing). The notices in the reports list them. Nothing was changed.',
   },
   owner_deactivated: {
     severity: 'hold',

@@ -1,6 +1,6 @@
 /**
  * Remembers which values of users and teams a person set last, and not a file: an organization may keep later files from
- * changing them (option `fieldOwner`). A value without a row came from a file, or was never set.
+ * changing them (option `fieldOwners`). A value without a row came from a file, or was never set.
  */
 import type { Queryable } from '../connection.js';
 

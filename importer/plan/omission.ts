@@ -129,10 +129,12 @@ async function findAbsent(input: PlanInput, limit: number): Promise<void> {
   const isActive = (alias: string) => `${alias}.status = 'active'`;
   const replaced = (plan: string, key: string) => `EXISTS (SELECT 1 FROM ${s}.${plan} x WHERE x.key = ${key})`;
   // A user whom no row ever described has no row to be missing; they are in use while anyone names them.
-  const isNamed = `(EXISTS (SELECT 1 FROM users o WHERE o.manager_id = u.id AND ${isActive('o')} AND NOT ${replaced('people', 'o.email_key')})
-    OR EXISTS (SELECT 1 FROM ${s}.people o WHERE o.manager_key = u.email_key AND ${isActive('o')})
-    OR EXISTS (SELECT 1 FROM teams k WHERE k.owner_id = u.id AND NOT ${replaced('groups', 'k.name_key')})
-    OR EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.owner_key = u.email_key))`;
+  const isNamed = `(u.id IN (SELECT o.manager_id FROM users o WHERE o.org_id = :org AND o.manager_id IS NOT NULL
+      AND ${isActive('o')} AND NOT ${replaced('people', 'o.email_key')})
+    OR u.email_key IN (SELECT o.manager_key FROM ${s}.people o WHERE o.manager_key IS NOT NULL AND ${isActive('o')})
+    OR u.id IN (SELECT k.owner_id FROM teams k WHERE k.org_id = :org AND k.owner_id IS NOT NULL
+      AND NOT ${replaced('groups', 'k.name_key')})
+    OR u.email_key IN (SELECT g.owner_key FROM ${s}.groups g WHERE g.owner_key IS NOT NULL))`;
   // A status that a person set is theirs, where people own it.
   const isOwned = org.options.fieldOwners?.['Deactivation Date'] === 'people';
   const isKept = isOwned

@@ -66,7 +66,7 @@ onBothDatabases('users and teams that only a cell names', (open) => {
       summary.hold.map(({ code, count }) => [code, count]),
       [['made_up', 5]],
     );
-    assert.match(summary.hold[0]!.message, /create 2 users and 3 teams only because cells name them/);
+    assert.match(summary.hold[0]!.message, /create users \(2\) and teams \(3\) only because cells name them/);
     const run = (await findRun(acme.deps.control.read, summary.run!))!;
     await approveRun(acme.deps, run, { by: 'operator:test', note: null });
     await workNext(acme.deps, run.id);
