@@ -27,7 +27,7 @@ async function addOmission(knex: Knex): Promise<void> {
 }
 
 /** Of users from before this migration, the record of changes says whether only another row's cell has named them. */
-async function describeKnown(knex: Knex): Promise<void> {
+export async function describeKnown(knex: Knex): Promise<void> {
   const isPostgres = knex.client.config.client === 'pg';
   const id = isPostgres ? 'users.id::text' : 'CAST(users.id AS TEXT)';
   await knex.raw(
@@ -41,8 +41,9 @@ async function describeKnown(knex: Knex): Promise<void> {
     `UPDATE users SET in_files = 'named' WHERE in_files = 'row'
        AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.entity = 'user' AND c.entity_id = ${id} AND c.upload_id IS NOT NULL
          AND c.field NOT IN ('', 'Teams'))
-       AND id IN (SELECT named.id FROM changes c JOIN users named ON named.id = CAST(c.entity_id AS BIGINT)
+       AND id IN (SELECT named.id FROM changes c JOIN users named ON CAST(named.id AS TEXT) = c.entity_id
          JOIN changes n ON n.upload_id = c.upload_id AND n.line = c.line AND n.id <> c.id
+           AND n.field IN ('', 'Manager Email', 'Owner Email')
          WHERE c.entity = 'user' AND c.field = '' AND c.upload_id IS NOT NULL
            AND (LOWER(${value('Manager Email')}) = named.email_key OR LOWER(${value('Owner Email')}) = named.email_key))`,
   );

@@ -1,7 +1,9 @@
 /** Users who are missing from full files (rule U3a). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Knex } from 'knex';
 import { findRun, openUndoRun } from '../../../db/control/runs.js';
+import { describeKnown } from '../../../db/migrations/omission.js';
 import { isFullFile } from '../../../importer/read/source.js';
 import { rejectRun } from '../../../importer/run/decision.js';
 import { workNext } from '../../../importer/run/worker.js';
@@ -138,6 +140,28 @@ onBothDatabases('absence from full files', (open) => {
     assert.equal(await statusOf(acme, 'boss'), 'deactivated');
     assert.equal(await statusOf(acme, 'ann'), 'active');
     assert.ok((await acme.codes(summary)).includes('omission_kept@'));
+  });
+
+  test('U3a of users from before the upgrade, the record of changes says whether a row has described them', async (t) => {
+    const acme = await found(t);
+    await acme.import({
+      'teams.csv': csv('Team Name,Owner Email', 'Sales,Lead@acme.test'),
+      'users.csv': fileOf(people),
+    });
+    await acme.import({
+      'more.csv': csv(header, 'new@acme.test,New,Late@acme.test', 'ann@acme.test,,chief@acme.test'),
+    });
+    await acme.import({ 'chief.csv': csv(header, 'chief@acme.test,The Chief,') });
+    const seen = async () =>
+      Object.fromEntries(Object.values(await acme.users()).map(({ email, in_files }) => [email, in_files]));
+    const before = await seen();
+    assert.deepEqual(
+      ['Lead', 'boss', 'Late', 'chief', 'new', 'owner'].map((name) => before[`${name}@acme.test`]),
+      ['named', 'named', 'named', 'row', 'row', null],
+    );
+    await acme.deps.directory.write('users').update({ in_files: null });
+    await describeKnown(acme.deps.directory.write as Knex);
+    assert.deepEqual(await seen(), before);
   });
 
   test('U3a keep: absence changes nothing', async (t) => {
