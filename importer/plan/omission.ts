@@ -198,9 +198,17 @@ async function deactivateAbsent({ stage, now }: PlanInput, file: number): Promis
      SELECT :file, NULL, 'user', a.key, 'Status', 'active', 'deactivated' FROM ${s}.absent a WHERE a.fate = 'deactivated' ORDER BY a.n`,
     { file },
   );
+  // A later file with these users gives them their date again.
   await run(
     stage,
-    `UPDATE ${s}.people SET status = 'deactivated', deactivate_at = NULL, deactivated_at = CAST(:now AS BIGINT),
+    `INSERT INTO ${s}.changes (file, line, entity, key, field, before, after)
+     SELECT :file, NULL, 'user', p.key, 'Deactivation Date', p.deactivation_date, NULL FROM ${s}.people p
+     WHERE p.key IN (${leaves}) AND p.deactivation_date IS NOT NULL`,
+    { file },
+  );
+  await run(
+    stage,
+    `UPDATE ${s}.people SET status = 'deactivated', deactivation_date = NULL, deactivate_at = NULL, deactivated_at = CAST(:now AS BIGINT),
        deactivated_by = 'absence' WHERE key IN (${leaves})`,
     { now },
   );

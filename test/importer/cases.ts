@@ -536,6 +536,76 @@ export const cases: Case[] = [
     userCounts: { created: 1, warnings: 1 },
   },
   {
+    title: 'U8a whom only a cell names: a notice each, none for one that the file describes further down',
+    files: {
+      'a.csv': users(`${email},Manager Email,Teams`, 'a@b.test,x@b.test,T', 'c@b.test,d@b.test,T', 'd@b.test,,'),
+    },
+    codes: ['user_made_up@2', 'team_made_up@2'],
+    users: { 'x@b.test': { status: 'active' } },
+    userCounts: { created: 3, stubs: 1 },
+    teamCounts: { stubs: 1 },
+  },
+  {
+    title: 'U8a createMissing=no: the cells are ignored',
+    org: { options: { createMissing: 'no' } },
+    before: [{ file: users('Team Name', 'T') }],
+    files: {
+      'a.csv': users(`${email},Manager Email,Teams`, 'a@b.test,x@b.test,T', 'c@b.test,d@b.test,"T,U"', 'd@b.test,,'),
+    },
+    codes: ['manager_unknown@2', 'teams_unknown@3'],
+    users: {
+      'x@b.test': null,
+      'a@b.test': { manager: null, teams: ['T'] },
+      'c@b.test': { manager: 'd@b.test', teams: [] },
+    },
+    userCounts: { created: 3, warnings: 2 },
+  },
+  {
+    title: 'U4a a clear token empties values, and is none of a new field',
+    org: { options: { clearToken: '<clear>' } },
+    before: [{ file: users(`${email},User Name,Office`, 'a@b.test,Ann,Rome', 'c@b.test,Cyd,') }],
+    files: {
+      'a.csv': users(
+        `${email},User Name,Office,Since`,
+        'a@b.test,<clear>,<CLEAR>,<clear>',
+        'c@b.test,,<clear>,2026-01-31',
+      ),
+    },
+    users: {
+      'a@b.test': { user_name: null, custom: {} },
+      'c@b.test': { user_name: 'Cyd', custom: { Since: '2026-01-31' } },
+    },
+    userCounts: { updated: 2 },
+  },
+  {
+    title: 'U4a once: a value that is there stays, an empty one is filled',
+    org: { options: { fieldOwners: { 'User Name': 'once' } } },
+    before: [{ file: users(`${email},User Name`, 'a@b.test,Ann', 'c@b.test,') }],
+    files: { 'a.csv': users(`${email},User Name`, 'a@b.test,Anna', 'c@b.test,Cyd') },
+    codes: ['kept_once@2'],
+    users: { 'a@b.test': { user_name: 'Ann' }, 'c@b.test': { user_name: 'Cyd' } },
+    userCounts: { updated: 1, unchanged: 1 },
+  },
+  {
+    title: 'U3a a user who is missing from a full file is deactivated where the organization chose it',
+    org: { options: { omission: 'deactivate-after:1' } },
+    before: [{ file: users(email, 'a@b.test', 'c@b.test', 'd@b.test') }],
+    files: { 'users.full.csv': users(email, 'a@b.test', 'c@b.test') },
+    codes: ['omission_deactivated@'],
+    users: {
+      'd@b.test': { status: 'deactivated', deactivated_by: 'absence' },
+      'owner@acme.test': { status: 'active' },
+    },
+    userCounts: { updated: 1, unchanged: 2, deactivated: 1 },
+  },
+  {
+    title: 'U3 without that setting a full file deactivates no one',
+    before: [{ file: users(email, 'a@b.test', 'c@b.test', 'd@b.test') }],
+    files: { 'users.full.csv': users(email, 'a@b.test', 'c@b.test') },
+    users: { 'd@b.test': { status: 'active' } },
+    userCounts: { unchanged: 2 },
+  },
+  {
     title: 'U9 oneself',
     files: { 'a.csv': users('User Email,Manager Email', 'a@b.test,A@b.test') },
     codes: ['manager_self@2'],

@@ -164,6 +164,26 @@ onBothDatabases('absence from full files', (open) => {
     assert.deepEqual(await seen(), before);
   });
 
+  test('U3a a planned deactivation is planned again when a row activates the user again', async (t) => {
+    const acme = await found(t, 'deactivate-after:1');
+    const dated = (name: string) => csv('User Email,Deactivation Date', `${name}@acme.test,2027-01-31`);
+    await acme.import({ 'users.csv': fileOf(people), 'dates.csv': dated('hal') });
+    const before = (await acme.users())['hal@acme.test']!;
+    const left = await send(acme, { 'full/users.csv': fileOf(without('hal')) });
+    const gone = (await acme.users())['hal@acme.test']!;
+    assert.deepEqual([gone.status, gone.deactivation_date, gone.deactivate_at], ['deactivated', null, null]);
+    await undo(acme, left.run!);
+    const plan = ({ status, deactivation_date, deactivate_at }: Record<string, unknown>) => [
+      status,
+      deactivation_date,
+      deactivate_at,
+    ];
+    assert.deepEqual(plan((await acme.users())['hal@acme.test']!), plan(before));
+    await send(acme, { 'full/users.csv': fileOf(without('hal')) });
+    await send(acme, { 'dates.csv': dated('hal') });
+    assert.deepEqual(plan((await acme.users())['hal@acme.test']!), plan(before));
+  });
+
   test('U3a keep: absence changes nothing', async (t) => {
     const acme = await found(t, 'keep');
     await acme.import({ 'users.csv': fileOf(people) });
