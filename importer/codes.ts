@@ -5,7 +5,7 @@ interface Code {
   severity: Severity;
   /** The rule of docs/import-rules.md. */
   rule: string;
-  /** `{name}` is a placeholder for a label, a number or a line; never for a cell's value. */
+  /** `{name}` is a placeholder for a label, a number or a line; for a cell's value only in faults and warnings, which no log has. */
   message: string;
   /** Reported once for each column of a file, on the first line that has it. */
   oncePerColumn?: true;
@@ -117,6 +117,18 @@ export const codes = {
     message:
       'The import would make {count} users admins. Your organization requires an approval for each new admin (setting holdAdmins). Nothing was changed.',
   },
+  too_many_omitted: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would deactivate {count} of {active} active users who came from files, because they are missing from full files; more than half needs an approval. Nothing was changed.',
+  },
+  made_up: {
+    severity: 'hold',
+    rule: 'G1',
+    message:
+      'The import would create users ({users}) and teams ({teams}) only because cells name them, and your organization requires an approval for this (setting createMissing). The notices in the reports list them. Nothing was changed.',
+  },
   owner_deactivated: {
     severity: 'hold',
     rule: 'G1',
@@ -169,7 +181,7 @@ export const codes = {
   identifier_conflict: {
     severity: 'fault',
     rule: 'U15',
-    message: 'The "{label}" is one user\'s and the email another user\'s. Correct one of them.',
+    message: '{facts} Correct the "{label}" or the email.',
   },
   identifier_needed: {
     severity: 'fault',
@@ -281,7 +293,7 @@ export const codes = {
       'In some rows "{label}" and "{date}" contradict each other, first in this one. There the date decides, and the status was not used.',
     oncePerColumn: true,
   },
-  manager_unknown: {
+  manager_id_unknown: {
     severity: 'warning',
     rule: 'U8b',
     message:
@@ -314,6 +326,23 @@ export const codes = {
       'Cells of "{label}" have semicolons or bars and no comma; each was read as one team. Separate teams by commas, and put a name that has a semicolon or a bar in quotes.',
     oncePerColumn: true,
   },
+  manager_unknown: {
+    severity: 'warning',
+    rule: 'U8',
+    message:
+      'No user has this address, and no file describes one; the manager was left as it is, since your organization creates no users for such cells (setting createMissing). Correct "{label}", or add a row for the manager.',
+  },
+  teams_unknown: {
+    severity: 'warning',
+    rule: 'U7',
+    message:
+      'No team has this name; the cell was ignored, since your organization creates no teams for such cells (setting createMissing). Correct "{label}", or send the team in a teams file.',
+  },
+  clear_refused: {
+    severity: 'warning',
+    rule: 'U4a',
+    message: '"{label}" cannot be emptied; it was left as it is.',
+  },
   manager_self: {
     severity: 'warning',
     rule: 'U9',
@@ -322,7 +351,8 @@ export const codes = {
   manager_ring: {
     severity: 'warning',
     rule: 'U9',
-    message: 'This manager would close a ring{lines}; the manager was left as it is. Correct one of these managers.',
+    message:
+      'This manager would close a ring{lines}; the manager was left as it is{kept}. Correct one of these managers.',
   },
   admin_invalid: { severity: 'warning', rule: 'U10', message: '"{label}" takes Yes or No; it was left as it is.' },
   admin_inexact: {
@@ -405,6 +435,18 @@ export const codes = {
     rule: 'T2',
     message: '"{label}" is not a valid email address{reason}; the owner was left as it is.',
   },
+  owner_unknown: {
+    severity: 'warning',
+    rule: 'T2',
+    message:
+      'No user has this address, and no file describes one; the owner was left as it is, since your organization creates no users for such cells (setting createMissing). Correct "{label}", or add the owner to a users file.',
+  },
+  parent_unknown: {
+    severity: 'warning',
+    rule: 'T3',
+    message:
+      'No team has this name; the parent was left as it is, since your organization creates no teams for such cells (setting createMissing). Correct "{label}", or add a row for the parent.',
+  },
   parent_long: {
     severity: 'warning',
     rule: 'T3',
@@ -418,7 +460,50 @@ export const codes = {
   parent_ring: {
     severity: 'warning',
     rule: 'T3',
-    message: 'This parent would close a ring{lines}; the parent was left as it is. Correct one of these parents.',
+    message: 'This parent would close a ring{lines}; the parent was left as it is{kept}. Correct one of these parents.',
+  },
+
+  omission_counted: {
+    severity: 'notice',
+    rule: 'U3a',
+    message:
+      'This user is missing from {missed} full files in a row, and will be deactivated once it is {limit} (setting omission). Add a row for users who still work for you.',
+  },
+  omission_deactivated: {
+    severity: 'notice',
+    rule: 'U3a',
+    message:
+      'This user is missing from {missed} full files in a row, and the import deactivates the user (setting omission). A row in a later file activates the user again.',
+  },
+  omission_kept: {
+    severity: 'notice',
+    rule: 'U3a',
+    message:
+      'This user is missing from {missed} full files in a row, and is not deactivated: no other admin would be left, or a person set the status of the user.',
+  },
+  kept_people: {
+    severity: 'notice',
+    rule: 'U4a',
+    message:
+      'A person set this "{label}" with a command, and files of your organization do not replace such values (setting fieldOwners); it was left as it is.',
+  },
+  kept_once: {
+    severity: 'notice',
+    rule: 'U4a',
+    message:
+      'Files of your organization fill "{label}" only while it is empty (setting fieldOwners); values of this and perhaps other rows were left as they are.',
+    oncePerColumn: true,
+  },
+  user_made_up: {
+    severity: 'notice',
+    rule: 'U8a',
+    message:
+      'No user has this address, and no file describes one: the import creates an active user for it. Correct "{label}" if the address is mistyped.',
+  },
+  team_made_up: {
+    severity: 'notice',
+    rule: 'U8a',
+    message: 'No team has this name: the import creates the team. Correct "{label}" if the name is mistyped.',
   },
 } as const satisfies Record<string, Code>;
 
@@ -470,7 +555,7 @@ export function makeIssue(
 }
 
 /** Placeholders for texts of Dropslot's own: they are never cut. */
-const ownTexts: ReadonlySet<string> = new Set(['advice', 'hint', 'what', 'reason']);
+const ownTexts: ReadonlySet<string> = new Set(['advice', 'facts', 'hint', 'kept', 'what', 'reason']);
 
 /** The message of a code. */
 export function describe(code: CodeName, details: Details): string {

@@ -2,7 +2,7 @@
 import { codes } from './codes.js';
 
 /** Details that a message can also do without. */
-const optional = /\{(hint|advice|unseen|reason|more)\}/g;
+const optional = /\{(hint|advice|unseen|reason|more|kept)\}/g;
 
 /** `page` with its table of codes replaced by the present one. @throws Error when the page has no such table. */
 export function replaceCodeTable(page: string): string {

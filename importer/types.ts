@@ -60,8 +60,8 @@ export interface FileOutcome {
   uploadId: number | null;
   name: string;
   type: FileType | null;
-  /** `held`: waits with its run. */
-  state: 'imported' | 'refused' | 'held';
+  /** `held`: waits with its run. `queued`: its run was rejected for another file, and it waits for the next run. */
+  state: 'imported' | 'refused' | 'held' | 'queued';
   refusal: Refusal | null;
   bytes: number;
   sha256: string;

@@ -12,6 +12,7 @@ import { readDays } from '../importer/schedule/cadence.js';
 import { parseSources } from '../keys/login/addresses.js';
 import { parseHours } from '../keys/login/hours.js';
 import { OperationError } from './error.js';
+import { readClearToken, readFieldOwners, readOmission, writeFieldOwners } from './orgfields.js';
 import { readAliases, readIdentifier, writeAliases } from './orglabels.js';
 import { readNullWords, readStatusWords, writeNullWords, writeStatusWords } from './orgwords.js';
 import { oneOf, type SettingRow, wholeNumber } from './settingrow.js';
@@ -125,6 +126,44 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     ...oneOf('utf-8', 'utf-16', 'windows-1252', 'auto'),
     example: 'windows-1252',
     default: 'utf-8',
+  },
+  createMissing: {
+    group: 'Reading files',
+    meaning:
+      'Create users and teams whom only a cell names: a manager, an owner, a team or a parent team. With no, such a cell is ignored with a warning; with hold, a run that would create any of them is held for approval. Each is listed in the report in any case.',
+    ...oneOf('yes', 'no', 'hold'),
+    default: 'yes',
+  },
+  fieldOwners: {
+    group: 'Reading files',
+    meaning:
+      'Fields that files may not always change. With people, a file does not replace a value that a person set with a command; with once, a file fills the field only while it is empty. A file may change all other fields (file).',
+    takes: ['field names, each with =file, =people or =once, separated by semicolons'],
+    example: 'Manager Email=people; User Name=once',
+    default: 'files may change all fields',
+    read: readFieldOwners,
+    write: writeFieldOwners,
+  },
+  clearToken: {
+    group: 'Reading files',
+    meaning: 'Text of a cell that empties the value. A blank cell always leaves the value unchanged.',
+    takes: [
+      'a text of at most 40 characters without quotes, separators and @ that does not begin with =, +, - or an apostrophe',
+    ],
+    example: '<clear>',
+    default: 'no cell empties a value',
+    read: readClearToken,
+    write: String,
+  },
+  omission: {
+    group: 'Reading files',
+    meaning:
+      'With deactivate-after:3, deactivate users who came from files and are missing from 3 full users files in a row. A full file is in the folder /full, or its name ends in .full.csv. With keep, absence from a file changes nothing.',
+    takes: ['keep', 'deactivate-after: with a number of files from 1 to 99'],
+    example: 'deactivate-after:3',
+    default: 'keep',
+    read: readOmission,
+    write: String,
   },
   maxDeactivations: {
     group: 'Approval limits',

@@ -13,6 +13,7 @@ import {
   openUndoRun,
   type Run,
 } from '../db/control/runs.js';
+import { listHeld } from '../db/control/uploads.js';
 import { checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
 import { describeVerdict } from '../importer/check/verdict.js';
@@ -117,10 +118,19 @@ export async function approveHeldRun(
   return followRun(workplace, run.id, onProgress, signal);
 }
 
-/** @throws OperationError `not_found`, `refused` when it is not held. */
-export async function rejectHeldRun(workplace: Workplace, id: string, note: string | null): Promise<Run> {
+/**
+ * @param files names or paths of files of the run that are rejected; the others are queued again. Empty: all are rejected.
+ * @throws OperationError `not_found`, `refused` when it is not held; `usage` when the run has no such file.
+ */
+export async function rejectHeldRun(
+  workplace: Workplace,
+  id: string,
+  note: string | null,
+  files: readonly string[] = [],
+): Promise<Run> {
   const run = await getHeldRun(workplace, id);
-  if (!(await rejectRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  const uploads = files.length === 0 ? undefined : await findFiles(workplace, run, files);
+  if (!(await rejectRun(workplace, run, { by: workplace.actor, note, uploads }))) throw notHeld(run);
   return getRun(workplace, id);
 }
 
@@ -164,6 +174,22 @@ async function getAppliedRun(workplace: Workplace, id: string): Promise<Run> {
   if ((await findApplied(workplace.directory.read, run.id)) === null)
     throw new OperationError('refused', `run ${run.id} changed nothing`);
   return run;
+}
+
+/** The uploads of a held run with these names or paths. */
+async function findFiles({ control }: Workplace, run: Run, names: readonly string[]): Promise<number[]> {
+  const held = await listHeld(control.read, run.id);
+  return names.map((name) => {
+    const found = held.filter(({ path }) => path === name || path.slice(path.lastIndexOf('/') + 1) === name);
+    const [one, ...others] = found;
+    if (one !== undefined && others.length === 0) return one.id;
+    const paths = (one === undefined ? held : found).map(({ path }) => JSON.stringify(path)).join(', ');
+    const problem =
+      one === undefined
+        ? `run ${run.id} has no file ${JSON.stringify(name)}; its files are ${paths}`
+        : `run ${run.id} has several files ${JSON.stringify(name)}; give the path: ${paths}`;
+    throw new OperationError('usage', problem);
+  });
 }
 
 async function getHeldRun(workplace: Workplace, id: string): Promise<Run> {

@@ -159,17 +159,29 @@ the run would now make other changes, they are counted again, and the run is hel
     .command('reject')
     .summary('reject a held run; none of it is applied')
     .description(
-      'Rejects a held run: moves its files to the archive, and writes a summary for the sender into /reports.',
+      `Rejects a held run: moves its files to the archive, and writes a summary for the sender into /reports. With --file only
+the named files are rejected; the others are queued again, for the next run.`,
     )
     .argument('<id>', 'number of the run')
     .option('--note <text>', 'the reason, for the audit trail and the sender')
     .option('--org <org>', 'refuse a run of another organization')
     .option('--yes', 'do not ask')
-    .addHelpText('after', examples('dropslot runs reject 12 --org acme --note "the export lacks half of the company"'))
-    .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
+    .option('--file <name>', 'reject only this file of the run: its name or its path; may be repeated', collect)
+    .addHelpText(
+      'after',
+      examples(
+        'dropslot runs reject 12 --org acme --note "the export lacks half of the company"',
+        'dropslot runs reject 12 --file massoff.csv',
+      ),
+    )
+    .action((id: string, { note, file, ...which }: { note?: string; file?: string[] } & WhichRun, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        await confirm(workplace, id, which, 'Reject it? None of it will be applied.', out);
-        const run = await rejectHeldRun(workplace, id, note ?? null);
+        const question =
+          file === undefined
+            ? 'Reject it? None of it will be applied.'
+            : 'Reject these files? None of the run is applied now; its other files are queued again.';
+        await confirm(workplace, id, which, question, out);
+        const run = await rejectHeldRun(workplace, id, note ?? null, file);
         await out.show(runToJson(run), renderRun(run));
       }),
     );
@@ -256,4 +268,9 @@ async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
 function failWhenRefused(summary: RunSummary, what: string): void {
   const refused = summary.files.filter((file) => file.state === 'refused').map(({ name }) => name);
   if (refused.length > 0) throw new OperationError('failed', `${what}: ${refused.join(', ')}`);
+}
+
+/** The values of an option that may be repeated. */
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }

@@ -18,6 +18,7 @@ export const issueList: ListView<Issue> = {
     { title: 'COLUMN', cell: (issue) => issue.column ?? '–' },
     { title: 'WHAT', cell: (issue) => issue.severity },
     { title: 'CODE', cell: (issue) => issue.code },
+    { title: 'VALUE', cell: (issue) => issue.value ?? '–' },
     { title: 'MESSAGE', cell: (issue) => issue.message },
   ],
   empty: 'The file has no errors.',

@@ -21,11 +21,16 @@ export async function retireHeldReports(
     const entry = await findEntry(tx, org, path);
     const at = entry?.name.lastIndexOf(heldWord) ?? -1;
     if (entry === null || at < 0) continue;
-    const said = entry.name.endsWith('.csv') ? (table ?? word) : word;
-    const renamed = `${entry.name.slice(0, at)}.${said}${entry.name.slice(at + heldWord.length)}`;
-    const name = await freeName(tx, org, entry.dir, renamed);
+    const name = await freeName(tx, org, entry.dir, retiredName(entry.name, word, table));
     await updateEntry(tx, entry.id, { name });
     moved.set(path, `${entry.dir}/${name}`);
   }
   return moved;
+}
+
+/** The name that a report gets, unless another file has it. */
+export function retiredName(name: string, word: 'superseded' | 'was-held', table: 'report' | undefined): string {
+  const at = name.lastIndexOf(heldWord);
+  const said = name.endsWith('.csv') ? (table ?? word) : word;
+  return `${name.slice(0, at)}.${said}${name.slice(at + heldWord.length)}`;
 }

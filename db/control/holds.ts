@@ -56,14 +56,14 @@ export interface Rejection {
   by: string;
   at: number;
   note: string | null;
-  /** Where the files go, by the id of their upload. */
+  /** Where the rejected files go, by the id of their upload; the run's other files are queued again. */
   archivedAs: ReadonlyMap<number, string>;
   /** Reports on the files, by their paths, and the name that each has beside its file in the archive, too. */
   beside: ReadonlyMap<string, string>;
   settlement: Pick<Settlement, 'reports' | 'summary'>;
 }
 
-/** Ends a held run without applying it: its files are archived as refused. false: it is no longer held. */
+/** Ends a held run without applying it: its rejected files are archived as refused. false: it is no longer held. */
 export async function rejectHeld(control: Db, run: Run, rejection: Rejection): Promise<boolean> {
   const { by, at, note, archivedAs, beside, settlement } = rejection;
   return control.transact(async (tx) => {
@@ -71,14 +71,17 @@ export async function rejectHeld(control: Db, run: Run, rejection: Rejection): P
     const moved = await placeReports(tx, run.org, settlement.reports, at);
     for (const [path, alsoAs] of beside) await placeAgain(tx, run.org, path, alsoAs, at);
     for (const [from, to] of await retireHeldReports(tx, run, 'was-held', 'report')) moved.set(from, to);
-    const uploads = await listHeld(tx, run.id);
+    const uploads = (await listHeld(tx, run.id)).filter(({ id }) => archivedAs.has(id));
     for (const { id } of uploads) {
       const path = archivedAs.get(id)!;
       moved.set(path, await archiveUpload(tx, run.org, id, path, at));
       await settleUpload(tx, id, { state: 'refused', archivedAs: moved.get(path)!, at });
     }
+    const others = (await listHeld(tx, run.id)).map(({ id }) => id);
+    await requeueHeld(tx, run.id);
     await correctSummary(tx, run.id, settlement.summary, moved, true);
-    await audit(tx, run, at, by, 'run.rejected', { note, uploads: uploads.map(({ id }) => id) });
+    const requeued = others.length === 0 ? {} : { requeued: others };
+    await audit(tx, run, at, by, 'run.rejected', { note, uploads: uploads.map(({ id }) => id), ...requeued });
     return true;
   });
 }

@@ -59,6 +59,14 @@ export interface OrgOptions {
   statusWords?: { active: string[]; deactivated: string[] };
   /** Column names of its files, each with the standard column that it stands for (rule F7). */
   aliases?: Record<string, string>;
+  /** Whether cells that name unknown users and teams create them; without it `yes`. `hold`: a run that would is held. */
+  createMissing?: 'yes' | 'no' | 'hold';
+  /** Fields that files may not always change, by their labels (rule U4a). */
+  fieldOwners?: Record<string, 'people' | 'once'>;
+  /** A cell with this text empties the value (rule U4a); without it no cell does. */
+  clearToken?: string;
+  /** `deactivate-after:3`: users who are missing from this many full files in a row are deactivated (rule U3a); without it `keep`. */
+  omission?: string;
   /** Without it `utf-8`. */
   encoding?: Encoding;
 }

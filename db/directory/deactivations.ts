@@ -1,5 +1,5 @@
 /** Finds users whose scheduled deactivation is due, and deactivates them. */
-import type { Db } from '../connection.js';
+import type { Db, Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
 import { carryKnownRows } from './knownrows.js';
 
@@ -34,6 +34,40 @@ export async function deactivateDue(
       done.set(org, (done.get(org) ?? 0) + (await deactivate(db, org, ids, now, audit)));
     }
   }
+}
+
+export interface Deactivated {
+  email: string;
+  name: string | null;
+  /** The user's `Deactivation Date`, yyyy-mm-dd. */
+  date: string | null;
+  at: number;
+}
+
+/** Users whose scheduled deactivation took place from `from` to before `to` (ms), and who have not been active again since. */
+export async function listDeactivated(db: Queryable, org: string, from: number, to: number): Promise<Deactivated[]> {
+  const users = await db('users')
+    .where({ org_id: org, status: 'deactivated', deactivated_by: 'import' })
+    .where('deactivated_at', '>=', from)
+    .where('deactivated_at', '<', to)
+    // A run that deactivates users at once has a report of its own.
+    .whereExists((query) =>
+      query
+        .select(db.raw('1'))
+        .from('changes as c')
+        .where({ 'c.entity': 'user', 'c.field': 'Status', 'c.after': 'deactivated' })
+        .whereNull('c.run_id')
+        .whereRaw('c.entity_id = CAST(users.id AS TEXT) AND c.at = users.deactivated_at'),
+    )
+    .orderBy('deactivated_at')
+    .orderBy('email_key')
+    .select('email', 'user_name', 'first_name', 'last_name', 'deactivation_date', 'deactivated_at');
+  return users.map((user) => ({
+    email: user.email,
+    name: user.user_name ?? ([user.first_name, user.last_name].filter(Boolean).join(' ') || null),
+    date: user.deactivation_date,
+    at: user.deactivated_at,
+  }));
 }
 
 async function deactivate(

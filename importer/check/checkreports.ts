@@ -8,6 +8,7 @@ import { findHeldRun } from '../../db/control/runs.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { writeRejected, writeReport, writeText } from '../report/filereport.js';
+import { hasIssues } from '../report/findings.js';
 import { summarizeFile } from '../report/summary.js';
 import type { RunDeps } from '../run/deps.js';
 import type { UploadSource } from '../run/order.js';
@@ -43,8 +44,8 @@ export async function writeCheckReports(
   const isTwin = upload.path !== foldName(upload.path) && (await hasTwin(deps.control.read, org.id, upload.path));
   const pathOf = reportPaths(upload.path, kind, plan.today, isTwin);
   const outcome = await summarizeFile(plan.stage, file, source, planned);
-  const { faults, warnings, refused } = planned.type === 'teams' ? planned.teams : planned.users;
-  const report = faults + warnings + refused > 0 ? await keep(writeReport(reportDeps, file, source)) : null;
+  const { faults } = planned.type === 'teams' ? planned.teams : planned.users;
+  const report = (await hasIssues(plan.stage, file)) ? await keep(writeReport(reportDeps, file, source)) : null;
   const rejected = faults > 0 ? await keep(writeRejected(reportDeps, file, source, planned)) : null;
   outcome.report = report === null ? null : pathOf('csv');
   outcome.rejected = rejected === null ? null : pathOf('rejected.csv');

@@ -16,6 +16,10 @@ export interface Conflict {
    * not say who has it from now on.
    */
   kind: 'twice' | 'shared' | 'taken' | 'needed';
+  /** The email of the user who has the identifier; null: there is none. */
+  owner: string | null;
+  /** The identifier of the user who has the row's email; null: there is none. */
+  holder: string | null;
 }
 
 /**
@@ -69,7 +73,7 @@ export async function findClaims(stage: Stage, { org }: PlanContext, fieldId: st
 }
 
 /** Sets the `state` of the rows that contradict each other, and yields each once. */
-export async function* findConflicts(stage: Stage): AsyncGenerator<Conflict[]> {
+export async function* findConflicts(stage: Stage, { org }: PlanContext): AsyncGenerator<Conflict[]> {
   const s = stage.prefix;
   await markTwice(stage);
   // A row whose email another row gives up depends on that row: if that one is faulty, this one is too.
@@ -95,15 +99,22 @@ export async function* findConflicts(stage: Stage): AsyncGenerator<Conflict[]> {
            AND NOT EXISTS (SELECT 1 FROM ${s}.faults f WHERE f.line = m.line)))`,
   );
   await run(stage, `UPDATE ${s}.user_rows SET state = 2 WHERE line IN (SELECT line FROM ${s}.faults)`);
-  for await (const page of pagesByLine<{ line: number; ident: string | null; kind: Conflict['kind'] }>(
+  type Found = Pick<Conflict, 'line' | 'kind' | 'owner' | 'holder'> & { ident: string | null };
+  for await (const page of pagesByLine<Found>(
     stage,
-    `SELECT f.line AS line, r.ident AS ident, f.kind AS kind FROM ${s}.faults f
-     JOIN ${s}.user_rows r ON r.line = f.line WHERE f.is_told = 0 AND f.line > :after ORDER BY f.line LIMIT :limit`,
+    `SELECT f.line AS line, r.ident AS ident, f.kind AS kind,
+       COALESCE((SELECT p.email FROM ${s}.people p WHERE p.key = c.mine),
+         (SELECT u.email FROM users u WHERE u.org_id = :org AND u.email_key = c.mine)) AS owner,
+       (SELECT MIN(i.ident) FROM ${s}.idents i WHERE i.key = c.holder) AS holder
+     FROM ${s}.faults f JOIN ${s}.user_rows r ON r.line = f.line LEFT JOIN ${s}.claims c ON c.line = f.line WHERE f.is_told = 0 AND f.line > :after ORDER BY f.line LIMIT :limit`,
+    { org },
   )) {
     const others = await findOthers(stage, page);
-    yield page.map(({ line, ident, kind }) => ({
+    yield page.map(({ line, ident, kind, owner, holder }) => ({
       line,
       kind,
+      owner,
+      holder,
       value: ident,
       others: others.get(line) ?? [],
     }));

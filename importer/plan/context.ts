@@ -33,8 +33,16 @@ export function contextOf(org: Org, file: number, today: string, now: number): P
 export interface Finding {
   line: number;
   value: string;
-  /** Related lines, of a ring all of them. */
+  /** Related lines. */
   others: number[];
+}
+
+/** A row whose edge closes a ring of managers or parents. */
+export interface RingFinding extends Finding {
+  /** Whether `others` has all lines of the ring; a long ring is not followed to its end. */
+  isWhole: boolean;
+  /** Members, as written, whose edge the file does not change. */
+  kept: string[];
 }
 
 export type RowTable = 'user_rows' | 'team_rows';
@@ -53,8 +61,13 @@ export function isOwnIn(alias: string): string {
   return `${alias}.is_new = 1 AND ${alias}.is_stub = 0 AND ${alias}.file = :file`;
 }
 
-/** `line 3`, `lines 3, 5 and 8`, or `lines 2, 3, 5, 8, 9 and 40 more`. */
-export function nameLines(lines: readonly number[]): string {
+/** `line 3`, `lines 3, 5 and 8`, or `lines 2, 3, 5, 8, 9 and 40 more`. @param isWhole whether there are no other lines. */
+export function nameLines(lines: readonly number[], isWhole = true): string {
+  if (!isWhole) {
+    const named = lines.slice(0, namedLines);
+    const rest = lines.length - named.length;
+    return `lines ${named.join(', ')} and ${rest > 0 ? `at least ${rest} more` : 'more'}`;
+  }
   if (lines.length === 1) return `line ${lines[0]}`;
   const shown = lines.length > namedLines ? namedLines : lines.length - 1;
   const last = lines.length > namedLines ? `${lines.length - namedLines} more` : lines[shown];

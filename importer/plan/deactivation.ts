@@ -10,14 +10,16 @@ export function planDeactivation() {
     `CASE WHEN NOT (${isNew}) THEN ${else_} WHEN r.deactivation_date > :today THEN ${future}
       WHEN r.deactivation_date = :today THEN ${today} ELSE ${past} END`;
   const isOut = `p.status = 'deactivated'`;
-  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo')`;
-  // A user whom an undo deactivated is active again once a file has them, as if the file had created them.
+  const comesBack = `${isOut} AND p.deactivated_by IN ('import', 'undo', 'absence')`;
+  // A user whom an undo or an absence from files deactivated is active again once a file has them, as if it had created them.
   const returns = (value: string, else_: string) =>
-    `CASE WHEN ${isOut} AND p.deactivated_by = 'undo' THEN ${value} ELSE ${else_} END`;
+    `CASE WHEN ${isOut} AND p.deactivated_by IN ('undo', 'absence') THEN ${value} ELSE ${else_} END`;
   const byStatus = (left: string, back: string, else_: string) =>
     `CASE WHEN r.status = 'deactivated' THEN ${left} WHEN r.status = 'active' AND ${comesBack} THEN ${back} ELSE ${else_} END`;
   // A system that writes yesterday's date each day moves the date, and not the moment.
   const isPastAlready = 'p.deactivate_at IS NOT NULL AND p.deactivation_date < :today';
+  // A file that names the end replaces the absence as its reason: no later row without one brings the user back.
+  const leavesBy = `CASE WHEN ${isOut} AND p.deactivated_by IS DISTINCT FROM 'absence' THEN p.deactivated_by ELSE 'import' END`;
   return {
     status: when(
       `CASE WHEN ${comesBack} THEN 'active' ELSE p.status END`,
@@ -43,13 +45,9 @@ export function planDeactivation() {
     ),
     deactivatedBy: when(
       `CASE WHEN ${comesBack} THEN NULL ELSE p.deactivated_by END`,
-      `CASE WHEN ${isOut} THEN p.deactivated_by ELSE 'import' END`,
+      leavesBy,
       'p.deactivated_by',
-      byStatus(
-        `CASE WHEN ${isOut} THEN p.deactivated_by ELSE 'import' END`,
-        'NULL',
-        returns('NULL', 'p.deactivated_by'),
-      ),
+      byStatus(leavesBy, 'NULL', returns('NULL', 'p.deactivated_by')),
     ),
   };
 }

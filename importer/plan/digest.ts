@@ -28,6 +28,7 @@ const parts: readonly { table: string; columns: string; order: string; where?: s
     order: 'key',
     where: 'is_new = 1',
   },
+  { table: 'absences', columns: 'key, missed', order: 'key' },
   { table: 'joins', columns: 'person_key, team_key, file, line', order: 'person_key, team_key' },
   { table: 'leaves', columns: 'person_key, team_key', order: 'person_key, team_key' },
   {
@@ -48,7 +49,9 @@ export async function digestPlan(stage: Stage, org: Org, settings: GuardLimits, 
     "SELECT id FROM users WHERE org_id = :org AND is_admin = 1 AND status = 'active' ORDER BY id",
     { org: org.id },
   );
-  hash.update(`${JSON.stringify([org.ownerEmail, admins.map(({ id }) => id), limitsOf(org, settings)])}\n`);
+  const { createMissing, fieldOwners, clearToken, omission } = org.options;
+  const rules = [createMissing ?? 'yes', fieldOwners ?? {}, clearToken ?? null, omission ?? 'keep'];
+  hash.update(`${JSON.stringify([org.ownerEmail, admins.map(({ id }) => id), limitsOf(org, settings), rules])}\n`);
   const fields = await rows<{ id: string; label: string }>(stage, `SELECT id, label FROM ${stage.prefix}.fields`);
   const labels = new Map(fields.map(({ id, label }) => [id, label]));
   for (const [place, part] of parts.entries()) {

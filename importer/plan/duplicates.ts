@@ -21,8 +21,9 @@ const compared: Record<RowTable, readonly string[]> = {
     'deactivation_date',
     'status',
     'custom',
+    'clears',
   ],
-  team_rows: ['owner_key', 'parent_key', 'type'],
+  team_rows: ['owner_key', 'parent_key', 'type', 'clears'],
 };
 
 /** Sets the `state` of the rows, and reports the faulty ones. */

@@ -1,11 +1,14 @@
-/** Holds a plan that changes too much until an operator approves it (rule G1), and refuses files with too many faults (G2). */
+/** Holds a plan that changes too much until an operator approves it (rule G1). */
 import type { Settings } from '../../config/settings.js';
 import type { OrgOptions } from '../../db/control/importoptions.js';
 import type { Org } from '../../db/control/orgs.js';
 import { memoryHours } from '../../db/directory/guardcounts.js';
 import type { Stage } from '../../db/stage.js';
-import { type CodeName, describe, RefusalError, refuse } from '../codes.js';
+import { count } from '../../db/stagesql.js';
+import { type CodeName, describe } from '../codes.js';
 import type { HoldReason } from '../types.js';
+import { countMadeUp } from './madeup.js';
+import { countOmitted } from './omission.js';
 import { type Weight, weighPlan } from './weight.js';
 
 export type GuardLimits = Pick<
@@ -20,7 +23,7 @@ export type Limits = GuardLimits & Pick<OrgOptions, 'holdAdmins' | 'protected'>;
 const fewestDeactivations = 5;
 const fewestReactivations = 20;
 const fewestUpdates = 20;
-const fewestFaults = 20;
+const fewestOmitted = 2;
 /** An organization with fewer active users may still be a pilot that is followed by a roll-out. */
 const fewestActive = 500;
 
@@ -32,7 +35,29 @@ export async function guardPlan(
   now: number,
 ): Promise<{ reasons: HoldReason[]; weight: Weight | null }> {
   const weight = await weighPlan(stage, org, now);
-  return { reasons: weight === null ? [] : judge(weight, limitsOf(org, settings)), weight };
+  const reasons = weight === null ? [] : judge(weight, limitsOf(org, settings));
+  reasons.push(...(await judgeOmitted(stage, org)));
+  if (org.options.createMissing === 'hold') reasons.push(...(await judgeMadeUp(stage, org)));
+  return { reasons, weight };
+}
+
+/** Full files that lack most of the users are more likely cut off than right, however small the organization is. */
+async function judgeOmitted(stage: Stage, org: Org): Promise<HoldReason[]> {
+  const { omitted, described } = await countOmitted(stage, org.id);
+  if (omitted < fewestOmitted || omitted * 2 <= described) return [];
+  const message = describe('too_many_omitted', { count: omitted, active: described });
+  return [{ code: 'too_many_omitted', field: null, count: omitted, of: described, limit: '50%', message }];
+}
+
+/** Also at an organization's first import: a mistyped address is one at any time (rule U8a). */
+async function judgeMadeUp(stage: Stage, org: Org): Promise<HoldReason[]> {
+  const { users, teams } = await countMadeUp(stage);
+  if (users + teams === 0) return [];
+  const active = await count(stage, "SELECT COUNT(*) AS n FROM users WHERE org_id = :org AND status = 'active'", {
+    org: org.id,
+  });
+  const message = describe('made_up', { users, teams });
+  return [{ code: 'made_up', field: null, count: users + teams, of: active, limit: '0', message }];
 }
 
 /** As guardPlan, from the numbers of the plan. What earlier imports changed counts with it; a plan that adds nothing is not held. */
@@ -98,10 +123,4 @@ export function limitsOf({ options }: Org, settings: GuardLimits): Limits {
     holdAdmins: options.holdAdmins ?? 'limit',
     protected: options.protected ?? [],
   };
-}
-
-/** @throws RefusalError when more than `maxFaultShare` of the rows are faulty (rule G2). */
-export function refuseFaulty(faults: number, rows: number, { maxFaultShare }: Pick<Settings, 'maxFaultShare'>): void {
-  if (faults >= fewestFaults && faults > rows * maxFaultShare)
-    throw new RefusalError(refuse('too_many_faults', { faults, rows }));
 }

@@ -7,7 +7,7 @@
  */
 import type { Stage } from '../../db/stage.js';
 import { analyze, count, run } from '../../db/stagesql.js';
-import { type CodeName, makeIssue } from '../codes.js';
+import { type CodeName, makeIssue, shorten } from '../codes.js';
 import { RaggedError } from '../read/records.js';
 import { type Conflict, findClaims, findConflicts } from './claims.js';
 import { nameLines, type PlanContext } from './context.js';
@@ -38,12 +38,22 @@ export async function identifyUsers(
   if (reading.recognized > 0 && (isPassed || (await repeatsIdentifier(stage))))
     throw new RaggedError('rows depend on those that were left out');
   const label = identifier?.label ?? org.options.identifier!;
-  for await (const page of findConflicts(stage))
-    await issues.addPage(page, ({ line, value, others, kind }) =>
-      makeIssue(conflictCodes[kind], { line, column: label, value }, { label, lines: nameOthers(kind, others) }),
-    );
+  for await (const page of findConflicts(stage, context))
+    await issues.addPage(page, (conflict) => {
+      const { line, value, others, kind } = conflict;
+      const details = { label, lines: nameOthers(kind, others), facts: describeConflict(conflict, shorten(label)) };
+      return makeIssue(conflictCodes[kind], { line, column: label, value }, details);
+    });
   await takeKeys(stage, context);
   return isPassed;
+}
+
+/** Which users have the identifier and the email of the row. */
+function describeConflict({ value, owner, holder }: Conflict, label: string): string {
+  const whose = holder === null ? `a user without "${label}"` : `the user with ${shorten(holder)}`;
+  const ident = shorten(value ?? '');
+  if (owner === null) return `No user has the "${label}" ${ident}; the email belongs to ${whose}.`;
+  return `The user with the "${label}" ${ident} has the email ${shorten(owner)}; the email of this row belongs to ${whose}.`;
 }
 
 function nameOthers(kind: Conflict['kind'], lines: readonly number[]): string {

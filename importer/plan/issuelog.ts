@@ -1,7 +1,8 @@
-/** Collects the issues of one file, counts them, and writes them into the stage in batches: memory holds one batch. */
+/** Collects the issues of one file, counts them, and writes them into the stage in batches: memory holds one batch. Refuses a file with too many faults. */
+import type { Settings } from '../../config/settings.js';
 import type { Stage } from '../../db/stage.js';
 import { insertRows, run } from '../../db/stagesql.js';
-import { isOncePerColumn } from '../codes.js';
+import { isOncePerColumn, RefusalError, refuse } from '../codes.js';
 import { LineSet } from '../read/lineset.js';
 import type { Issue, Severity } from '../types.js';
 
@@ -73,4 +74,13 @@ export async function stageIssues(stage: Stage, issues: readonly StagedIssue[]):
 /** Deletes the issues of a file that is to be planned again. */
 export function deleteIssues(stage: Stage, file: number): Promise<void> {
   return run(stage, `DELETE FROM ${stage.prefix}.issues WHERE file = :file`, { file });
+}
+
+/** Smaller numbers of faults never refuse a file. */
+const fewestFaults = 20;
+
+/** @throws RefusalError when more than `maxFaultShare` of the rows are faulty (rule G2). */
+export function refuseFaulty(faults: number, rows: number, { maxFaultShare }: Pick<Settings, 'maxFaultShare'>): void {
+  if (faults >= fewestFaults && faults > rows * maxFaultShare)
+    throw new RefusalError(refuse('too_many_faults', { faults, rows }));
 }

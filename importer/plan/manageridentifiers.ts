@@ -9,7 +9,7 @@ import { followManagers } from './emailholders.js';
 import type { PlanInput, StagedFile } from './input.js';
 import type { IssueLog } from './issuelog.js';
 
-type Problem = Extract<CodeName, 'manager_unknown' | 'manager_self' | 'manager_conflict'>;
+type Problem = Extract<CodeName, 'manager_id_unknown' | 'manager_self' | 'manager_conflict'>;
 
 /**
  * Sets `manager_key` of the rows, and reports identifiers of no user or of another one than `Manager Email` has. Call once the
@@ -55,7 +55,7 @@ async function lookUp(stage: Stage, { org }: PlanContext, fieldId: string): Prom
     stage,
     'led',
     `SELECT r.line AS line, r.manager_ident AS value, c.key AS key, r.manager_key AS named,
-       CASE WHEN c.key IS NULL OR c.users > 1 THEN 'manager_unknown' WHEN c.key = r.key THEN 'manager_self'
+       CASE WHEN c.key IS NULL OR c.users > 1 THEN 'manager_id_unknown' WHEN c.key = r.key THEN 'manager_self'
          WHEN r.manager_key IS NOT NULL AND r.manager_key <> c.key THEN 'manager_conflict' END AS problem
      FROM ${s}.user_rows r LEFT JOIN ${s}.chiefs c ON c.ident = r.manager_ident
      WHERE r.state = 0 AND r.manager_ident IS NOT NULL`,

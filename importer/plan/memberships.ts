@@ -4,6 +4,7 @@
  */
 import type { Stage } from '../../db/stage.js';
 import { analyze, createAs, createIndex, eachOf, run } from '../../db/stagesql.js';
+import { clearsIn, hasClears } from './clears.js';
 import { bindingsOf, type PlanContext } from './context.js';
 import { followEmail } from './emailholders.js';
 
@@ -24,7 +25,9 @@ export async function planMemberships(stage: Stage, of: PlanContext, hasIdentifi
   await createIndex(stage, 'row_teams', 'line, team_key', 'pair');
   await createTeams(stage, context);
   await join(stage, context);
-  if (context.replacesTeams) await leave(stage, context);
+  const clears = clearsIn('teams');
+  if (context.replacesTeams) await leave(stage, context, `(r.teams IS NOT NULL OR ${clears})`);
+  else if (await hasClears(stage, 'user_rows')) await leave(stage, context, clears);
   await analyze(stage, 'groups', 'joins');
 }
 
@@ -71,10 +74,10 @@ async function join(stage: Stage, context: PlanContext): Promise<void> {
   );
 }
 
-/** For an organization whose `Teams` cells replace: ends the memberships that a cell does not name. */
-async function leave(stage: Stage, context: PlanContext): Promise<void> {
+/** Ends the memberships that a cell does not name. @param ends SQL: whether the cell of the row `r` ends any. */
+async function leave(stage: Stage, context: PlanContext, ends: string): Promise<void> {
   const s = stage.prefix;
-  const isUnnamed = (teamKey: string) => `r.state = 0 AND r.teams IS NOT NULL
+  const isUnnamed = (teamKey: string) => `r.state = 0 AND ${ends}
     AND NOT EXISTS (SELECT 1 FROM ${s}.row_teams rt WHERE rt.line = r.line AND rt.team_key = ${teamKey})`;
   await createAs(
     stage,

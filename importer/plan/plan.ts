@@ -1,18 +1,49 @@
 /** Plans the files of a run one after the other, into the stage. The directory is not changed. */
+import { createTable, run } from '../../db/stagesql.js';
 import type { Source } from '../read/source.js';
 import type { PlanInput } from './input.js';
+import { noteUnknown, tellMadeUp } from './madeup.js';
+import { filesBeforeOmission, notePresent, planOmission } from './omission.js';
 import { type PlannedFile, planFile } from './planfile.js';
 import { countStubs } from './stubs.js';
+import { emptyRunTables } from './tables.js';
 
 /** @param sources in the order in which they are applied. Their positions number them in the stage. */
 export async function planFiles(input: PlanInput, sources: readonly Source[]): Promise<PlannedFile[]> {
+  if (input.org.options.createMissing !== 'no') return planOnce(input, sources);
+  const { stage, fields, known } = input;
+  await run(stage, `DROP TABLE IF EXISTS ${stage.prefix}.unknown`);
+  await createTable(stage, 'unknown', 'kind TEXT, key TEXT, PRIMARY KEY (kind, key)');
+  // A later file of the run may describe a user whom an earlier one names. So the run is planned, and planned again without
+  // the cells that name users and teams which then are missing.
+  for (;;) {
+    const attempt = { ...input, fields: [...fields], known: known.copy() };
+    const planned = await planOnce(attempt, sources);
+    if (!(await noteUnknown(stage))) {
+      Object.assign(input, { fields: attempt.fields, known: attempt.known });
+      return planned;
+    }
+    await emptyRunTables(stage);
+  }
+}
+
+async function planOnce(input: PlanInput, sources: readonly Source[]): Promise<PlannedFile[]> {
   const planned: PlannedFile[] = [];
-  for (const [file, source] of sources.entries()) planned.push(await planFile(input, file, source));
-  // A later file may describe a user or a team that an earlier one only names: stubs are counted at the end.
-  for (const [file, { users, teams }] of planned.entries()) {
+  // All rows of a full file are read: a user has to be found in it (rule U3a).
+  const counts = filesBeforeOmission(input.org) !== null;
+  for (const [file, source] of sources.entries()) {
+    const isFull = counts && source.isFull === true;
+    const one = await planFile(input, file, source, !isFull);
+    planned.push(one);
+    if (isFull && one.type === 'users' && one.refusal === null && one.rows > 0) await notePresent(input.stage);
+  }
+  // A later file may describe a user or a team that an earlier one only names: stubs are counted and told at the end.
+  for (const [file, { type, labels, users, teams }] of planned.entries()) {
     const stubs = await countStubs(input.stage, file);
     users.stubs = stubs.users;
     teams.stubs = stubs.teams;
+    if (type !== null && stubs.users + stubs.teams > 0) await tellMadeUp(input.stage, file, type, { labels });
   }
+  await planOmission(input, sources, planned);
   return planned;
 }

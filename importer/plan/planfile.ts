@@ -15,6 +15,8 @@ import { planUsersFile } from './usersfile.js';
 export interface PlannedFile {
   type: FileType | null;
   refusal: Refusal | null;
+  /** The label that the file has for each standard column. */
+  labels: ReadonlyMap<string, string>;
   /** The header's cells, for the file of rejected rows. */
   header: string[];
   /** Data rows. */
@@ -40,6 +42,7 @@ export async function planFile(
   const planned: PlannedFile = {
     type: null,
     refusal: null,
+    labels: new Map(),
     header: [],
     rows: 0,
     open: () => openRows(source, input.settings),
@@ -93,6 +96,7 @@ async function planRows(
     issues.add([makeIssue('no_rows', { line: null })]);
     return;
   }
+  planned.labels = columns.labels;
   issues.add(columns.warnings);
   const staged = await stageFile(input, { file, name: source.name, rows, header, columns, reading }, issues);
   if (header.type === 'users') Object.assign(planned.users, await planUsersFile(input, staged, issues));

@@ -1,7 +1,7 @@
 /** Reads the edges that a file changes out of the stage, and drops each edge that closes a ring (rules U9, T3). */
 import type { Stage } from '../../db/stage.js';
 import { createAs, createIndex, insertRows, rows, run } from '../../db/stagesql.js';
-import type { Finding, PlanContext } from './context.js';
+import type { PlanContext, RingFinding } from './context.js';
 import { type Edges, findRings, type Ring } from './ringsearch.js';
 
 /** The SQL that finds and drops the edges of one relation (managers, or parent teams). */
@@ -10,6 +10,8 @@ export interface RingRelation {
   changed: string;
   /** Selects the edge of the key `next` as planned, as it was, and the line that changes it; a join to `up`. */
   follow(next: string): string;
+  /** Selects the name of a member as written; `c` has its `key`. */
+  shown: string;
   /** Statements that take back the edges of the rows whose lines are in `dropped`. */
   drop: readonly string[];
 }
@@ -20,9 +22,9 @@ const ringsAtOnce = 500;
 /** Drops edges until no ring is left, and yields each with the members of its ring and their lines. */
 export async function* dropRings(
   stage: Stage,
-  { changed, follow, drop }: RingRelation,
+  { changed, follow, shown, drop }: RingRelation,
   { org, file }: PlanContext,
-): AsyncGenerator<Finding[]> {
+): AsyncGenerator<RingFinding[]> {
   const s = stage.prefix;
   // In place of a dropped edge the one before it counts again: both may close a ring.
   const next = 'CASE side.old WHEN 0 THEN up.above ELSE up.old END';
@@ -43,7 +45,7 @@ export async function* dropRings(
     isWhole = false;
     const lines = rings.map(({ line }) => [line]);
     await insertRows(stage, 'dropped', ['line INT'], lines);
-    yield await describeRings(stage, rings);
+    yield await describeRings(stage, org, shown, rings);
   }
   if (isWhole) return;
   for (const statement of drop) await run(stage, statement, { file });
@@ -74,17 +76,20 @@ async function readEdges(stage: Stage): Promise<Edges | null> {
   return edges;
 }
 
-async function describeRings(stage: Stage, rings: readonly Ring[]): Promise<Finding[]> {
+async function describeRings(stage: Stage, org: string, shown: string, rings: readonly Ring[]): Promise<RingFinding[]> {
   const numbers = [...new Set(rings.flatMap(({ members }) => members))];
-  const named = await rows<{ n: number; key: string }>(
+  const named = await rows<{ n: number; name: string }>(
     stage,
-    `SELECT n, key FROM ${stage.prefix}.climb WHERE n IN (${numbers.join(', ')})`,
+    `SELECT c.n AS n, ${shown} AS name FROM ${stage.prefix}.climb c WHERE c.n IN (${numbers.join(', ')})`,
+    { org },
   );
-  const keys = new Map(named.map(({ n, key }) => [n, key]));
-  return rings.map(({ line, members, lines }) => ({
+  const names = new Map(named.map(({ n, name }) => [n, name]));
+  return rings.map(({ line, members, lines, kept, isWhole }) => ({
     line,
-    value: members.map((member) => keys.get(member)).join(' → '),
+    value: members.map((member) => names.get(member)).join(' → '),
     others: lines.filter((other) => other !== line).sort((a, b) => a - b),
+    isWhole,
+    kept: kept.map((member) => names.get(member)!),
   }));
 }
 

@@ -1,8 +1,8 @@
 /** Breaks rings of managers and of parent teams: the edge that closes a ring is dropped and reported (rules U9, T3). */
 import type { Stage } from '../../db/stage.js';
-import { type CodeName, makeIssue } from '../codes.js';
+import { type CodeName, makeIssue, shorten } from '../codes.js';
 import { type ColumnPlan, labelOf } from '../read/columns.js';
-import { isOwnIn, nameLines, type PlanContext } from './context.js';
+import { isOwnIn, namedLines, nameLines, type PlanContext } from './context.js';
 import type { IssueLog } from './issuelog.js';
 import { dropRings, type RingRelation } from './ringedges.js';
 
@@ -17,6 +17,7 @@ export function breakManagerRings(
     planned: 'people',
     rows: 'user_rows',
     above: 'manager_key',
+    name: 'email',
     table: 'users',
     key: 'email_key',
     reference: 'manager_id',
@@ -35,6 +36,7 @@ export function breakParentRings(
     planned: 'groups',
     rows: 'team_rows',
     above: 'parent_key',
+    name: 'name',
     table: 'teams',
     key: 'name_key',
     reference: 'parent_id',
@@ -51,10 +53,19 @@ async function breakRings(
   issues: IssueLog,
 ): Promise<void> {
   for await (const page of dropRings(stage, relation, context))
-    await issues.addPage(page, ({ line, value, others }) => {
-      const lines = others.length === 0 ? '' : ` with ${nameLines(others)}`;
-      return makeIssue(code, { line, column, value }, { lines });
+    await issues.addPage(page, ({ line, value, others, isWhole, kept }) => {
+      const lines = others.length === 0 ? '' : ` with ${nameLines(others, isWhole)}`;
+      return makeIssue(code, { line, column, value }, { lines, kept: describeKept(kept) });
     });
+}
+
+/** The file is not to blame for an edge that a blank cell, or no row, leaves in place. */
+function describeKept(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const shown = names.slice(0, namedLines).map(shorten);
+  if (names.length > shown.length) shown.push(`${names.length - shown.length} more`);
+  const list = shown.length === 1 ? shown[0] : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
+  return `. In that ring the file names no other one for ${list}, so that the earlier one is kept`;
 }
 
 /** The tables and columns of a relation. */
@@ -64,6 +75,8 @@ interface RingTables {
   rows: string;
   /** The column of both with the compared form of the manager or parent. */
   above: string;
+  /** The column of all three tables with the name as written. */
+  name: string;
   /** The table of the directory, its compared form, and its reference to the manager or parent. */
   table: string;
   key: string;
@@ -72,7 +85,10 @@ interface RingTables {
 
 const isOwn = isOwnIn('p');
 
-function ringRelation({ prefix: s }: Stage, { planned, rows, above, table, key, reference }: RingTables): RingRelation {
+function ringRelation(
+  { prefix: s }: Stage,
+  { planned, rows, above, name, table, key, reference }: RingTables,
+): RingRelation {
   // A row that repeats the value of the directory changes no edge: its user or team is not in the plan.
   const isChanged = `r.${above} IS NOT NULL AND p.key IS NOT NULL AND (${isOwn} OR r.${above} IS DISTINCT FROM p.${above})`;
   const old = `CASE WHEN p.key IS NULL THEN m.${key} WHEN ${isOwn} THEN NULL ELSE p.${above} END`;
@@ -87,6 +103,9 @@ function ringRelation({ prefix: s }: Stage, { planned, rows, above, table, key, 
       LEFT JOIN ${s}.${planned} p ON p.key = ${next}
       LEFT JOIN ${table} u ON u.org_id = :org AND u.${key} = ${next}
       LEFT JOIN ${table} m ON m.id = u.${reference}`,
+    shown: `COALESCE((SELECT r.${name} FROM ${s}.${rows} r WHERE r.key = c.key AND r.state = 0),
+      (SELECT p.${name} FROM ${s}.${planned} p WHERE p.key = c.key),
+      (SELECT u.${name} FROM ${table} u WHERE u.org_id = :org AND u.${key} = c.key), c.key)`,
     drop: [
       `UPDATE ${s}.${planned} AS p SET ${above} = NULL WHERE ${isOwn}
        AND p.key IN (SELECT r.key FROM ${s}.${rows} r CROSS JOIN ${s}.dropped d WHERE r.line = d.line)`,

@@ -23,6 +23,10 @@ export interface Ring {
   members: number[];
   /** The lines of those nodes' edges. */
   lines: number[];
+  /** Those nodes whose edge no line has. */
+  kept: number[];
+  /** Whether `members` goes around the whole ring. */
+  isWhole: boolean;
 }
 
 const namedMembers = 20;
@@ -57,8 +61,15 @@ function describeRing(closing: number, above: Int32Array, line: Int32Array): Rin
   const members = [closing];
   do members.push(above[members.at(-1)!]!);
   while (members.at(-1) !== closing && members.length < namedMembers);
-  const lines = members.map((member) => line[member]!).filter((one) => one > 0);
-  return { line: line[closing]!, members, lines };
+  const isWhole = members.length > 1 && members.at(-1) === closing;
+  const once = isWhole ? members.slice(0, -1) : members;
+  return {
+    line: line[closing]!,
+    members,
+    lines: once.map((member) => line[member]!).filter((one) => one > 0),
+    kept: once.filter((member) => line[member] === 0),
+    isWhole,
+  };
 }
 
 /** Trees of nodes, each path of them in a splay tree by depth; all of it in arrays of numbers. */

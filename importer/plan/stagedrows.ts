@@ -4,7 +4,10 @@ import { insertRows } from '../../db/stagesql.js';
 import type { TeamRow } from '../read/teamrow.js';
 import type { UserRow } from '../read/userrow.js';
 
-export async function stageUsers(stage: Stage, users: readonly UserRow[]): Promise<void> {
+/** A row with the values that it empties, as takeClears gives them. */
+export type Staged<R> = R & { clears: string | null };
+
+export async function stageUsers(stage: Stage, users: readonly Staged<UserRow>[]): Promise<void> {
   const columns = [
     'line INT',
     'email TEXT',
@@ -24,6 +27,7 @@ export async function stageUsers(stage: Stage, users: readonly UserRow[]): Promi
     'status TEXT',
     'custom JSON',
     'ident TEXT',
+    'clears TEXT',
   ];
   const rows = users.map((user) => [
     user.line,
@@ -44,11 +48,12 @@ export async function stageUsers(stage: Stage, users: readonly UserRow[]): Promi
     user.status,
     user.custom,
     user.ident,
+    user.clears,
   ]);
   await insertRows(stage, 'user_rows', columns, rows);
 }
 
-export async function stageTeams(stage: Stage, teams: readonly TeamRow[]): Promise<void> {
+export async function stageTeams(stage: Stage, teams: readonly Staged<TeamRow>[]): Promise<void> {
   const columns = [
     'line INT',
     'name TEXT',
@@ -58,6 +63,7 @@ export async function stageTeams(stage: Stage, teams: readonly TeamRow[]): Promi
     'parent_key TEXT',
     'parent_name TEXT',
     'type TEXT',
+    'clears TEXT',
   ];
   const rows = teams.map((team) => [
     team.line,
@@ -68,6 +74,7 @@ export async function stageTeams(stage: Stage, teams: readonly TeamRow[]): Promi
     team.parentKey,
     team.parentName,
     team.type,
+    team.clears,
   ]);
   await insertRows(stage, 'team_rows', columns, rows);
 }

@@ -17,8 +17,8 @@ export async function addStubs(stage: Stage, context: PlanContext, { table, key,
   const s = stage.prefix;
   await run(
     stage,
-    `INSERT INTO ${s}.people (key, email, user_name, account_type, is_admin, status, custom, is_new, is_stub, file, line)
-     SELECT r.${key}, r.${email}, ${name === null ? 'NULL' : `r.${name}`}, 'Regular', 0, 'active', '{}', 1, 1, :file, r.line
+    `INSERT INTO ${s}.people (key, email, user_name, account_type, is_admin, status, custom, in_files, is_new, is_stub, file, line)
+     SELECT r.${key}, r.${email}, ${name === null ? 'NULL' : `r.${name}`}, 'Regular', 0, 'active', '{}', 'named', 1, 1, :file, r.line
      FROM (SELECT ${key} AS key, MIN(line) AS line FROM ${s}.${table} WHERE state = 0 AND ${key} IS NOT NULL GROUP BY ${key}) named
      CROSS JOIN ${s}.${table} r WHERE r.line = named.line
        AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = named.key)

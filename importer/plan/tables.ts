@@ -16,6 +16,11 @@ export async function openRunStage(settings: Settings, directory: Db, label: str
   }
 }
 
+/** Empties the tables of the run, so that it can be planned again. */
+export async function emptyRunTables(stage: Stage): Promise<void> {
+  for (const { name } of runTables(stage.dialect)) await run(stage, `DELETE FROM ${stage.prefix}.${name}`);
+}
+
 /** Makes the tables of one file anew, empty. */
 export async function recreateFileTables(stage: Stage): Promise<void> {
   for (const { name, columns } of fileTables(stage.dialect)) {
@@ -40,13 +45,18 @@ function runTables(dialect: Dialect): TableOfPlan[] {
       columns: `n ${number}, file INT, line INT NOT NULL, col TEXT, severity TEXT, code TEXT, message TEXT, value TEXT`,
     },
     {
-      // Users that the run creates or changes, as they will be. `address`: the compared email where it is not the key.
+      // Users that the run creates or changes, as they will be. `address`: the compared email where it is not
+      // the key. `in_files`: as the directory has it from now on; null: as before.
       name: 'people',
       columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT, email TEXT, address TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
         manager_key TEXT, manager_id BIGINT, account_type TEXT, is_admin INT, status TEXT, deactivation_date TEXT,
         deactivate_at BIGINT, deactivated_at BIGINT, deactivated_by TEXT, custom ${json},
-        is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
+        in_files TEXT, is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
     },
+    // Users of the rows of full files; full files that count; and users whose number of missed ones changes (rule U3a).
+    { name: 'present', columns: 'key TEXT PRIMARY KEY' },
+    { name: 'fulls', columns: 'digest TEXT, day TEXT' },
+    { name: 'absences', columns: 'id BIGINT, key TEXT, missed INT, is_raised INT NOT NULL DEFAULT 0' },
     // Emails that users give up in the run, each with the key of the user who gave it up last.
     { name: 'formers', columns: 'email_key TEXT PRIMARY KEY, key TEXT NOT NULL' },
     {
@@ -68,7 +78,7 @@ function runTables(dialect: Dialect): TableOfPlan[] {
   ];
 }
 
-/** Tables of one file. `state` of a row: 0 is planned, 1 repeats an earlier row, 2 is faulty. */
+/** Tables of one file. `state` of a row: 0 is planned, 1 repeats an earlier row, 2 is faulty. `clears`: as takeClears. */
 function fileTables(dialect: Dialect): TableOfPlan[] {
   const json = dialect === 'sqlite' ? 'TEXT' : 'JSONB';
   return [
@@ -77,12 +87,12 @@ function fileTables(dialect: Dialect): TableOfPlan[] {
       columns: `line INTEGER PRIMARY KEY, email TEXT, key TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
         manager_key TEXT, manager_email TEXT, manager_name TEXT, teams ${json}, account_type TEXT, is_admin INT,
         deactivation_date TEXT, deactivation_at BIGINT, status TEXT, custom ${json}, ident TEXT, manager_ident TEXT,
-        state INT NOT NULL DEFAULT 0, address TEXT, moves INT NOT NULL DEFAULT 0`,
+        state INT NOT NULL DEFAULT 0, address TEXT, moves INT NOT NULL DEFAULT 0, clears TEXT`,
     },
     {
       name: 'team_rows',
       columns: `line INTEGER PRIMARY KEY, name TEXT, key TEXT, owner_key TEXT, owner_email TEXT, parent_key TEXT,
-        parent_name TEXT, type TEXT, state INT NOT NULL DEFAULT 0`,
+        parent_name TEXT, type TEXT, state INT NOT NULL DEFAULT 0, clears TEXT`,
     },
   ];
 }

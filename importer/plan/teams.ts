@@ -1,6 +1,7 @@
 /** Plans the teams that a file creates and the values that it changes: from `team_rows` into `groups` and `changes` (T1–T4). */
 import type { Stage } from '../../db/stage.js';
 import { analyze, count, run } from '../../db/stagesql.js';
+import { clearTeams } from './clears.js';
 import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
 import type { RowCounts } from './input.js';
 import { addStubs } from './stubs.js';
@@ -25,7 +26,7 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
      WHERE k.org_id = :org AND k.name_key = r.key AND r.state = 0
        AND ((r.owner_key IS NOT NULL AND r.owner_key IS DISTINCT FROM o.email_key)
          OR (r.parent_key IS NOT NULL AND r.parent_key IS DISTINCT FROM a.name_key)
-         OR (r.type IS NOT NULL AND r.type IS DISTINCT FROM k.type))
+         OR (r.type IS NOT NULL AND r.type IS DISTINCT FROM k.type) OR r.clears IS NOT NULL)
        AND NOT EXISTS (SELECT 1 FROM ${s}.groups g WHERE g.key = r.key)`,
     bindings,
   );
@@ -61,6 +62,7 @@ export async function gatherTeams(stage: Stage, context: PlanContext): Promise<v
     name: null,
   });
   await analyze(stage, 'groups', 'people');
+  await clearTeams(stage, context);
 }
 
 /** Records the changes of known teams, then makes them in `groups`. */

@@ -1,5 +1,6 @@
 /** Reads rows into typed values in the time zone of the organization, and gives the statement that stages them (rules F4, U12). */
 import { makeIssue } from '../codes.js';
+import { takeClears } from '../read/cleartoken.js';
 import { fitsHeader } from '../read/columnsurvey.js';
 import { type Header, mergeTwins } from '../read/header.js';
 import type { DigestedRow } from '../read/rowstream.js';
@@ -19,18 +20,27 @@ export function createReader(
   { header, columns }: FileInput,
   onUser: (row: DigestedRow, user: UserRow) => void,
 ): BatchReader {
+  const token = org.options.clearToken;
   if (header.type === 'teams')
     return (rows, found) => {
-      const teams = present(dropMiscounted(rows, header, found).map((row) => readTeam(row, columns, found)));
+      const teams = present(
+        dropMiscounted(rows, header, found).map((written) => {
+          const { row, clears } = takeClears(written, columns, token, found);
+          const team = readTeam(row, columns, found);
+          return team === null ? null : { ...team, clears };
+        }),
+      );
       return () => stageTeams(stage, teams);
     };
   const calendar = { today, startOfDay: createDayCache(org.timeZone) };
   return (rows, found) => {
     const users = present(
-      dropMiscounted(rows, header, found).map((row) => {
+      dropMiscounted(rows, header, found).map((written) => {
+        const { row, clears } = takeClears(written, columns, token, found);
         const user = readUser(row, columns, calendar, found);
-        if (user !== null) onUser(row, user);
-        return user;
+        if (user === null) return null;
+        onUser(written, user);
+        return Object.assign(user, { clears });
       }),
     );
     return () => stageUsers(stage, users);

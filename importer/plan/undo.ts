@@ -5,6 +5,7 @@
 import type { Stage } from '../../db/stage.js';
 import { rows, run } from '../../db/stagesql.js';
 import type { PlanContext } from './context.js';
+import { undoOmission } from './omission.js';
 import { findReversals, gatherReversed } from './reversals.js';
 import { dropRings } from './ringedges.js';
 import { isAdminLeft, takeBackDeactivations, takeBackEmails, takeBackMemberships } from './undovalues.js';
@@ -63,6 +64,7 @@ export async function planUndo(
   await takeBackCustom(stage, context.org);
   await takeBackMemberships(stage, context.org);
   await takeBackDeactivations(stage, context, undoes);
+  await undoOmission(stage, context.org, undoes);
   for await (const _ of dropRings(stage, ringsOf(stage, 'people', 'manager', 'Manager Email', 'user'), context));
   for await (const _ of dropRings(stage, ringsOf(stage, 'groups', 'parent', 'Parent Team', 'team'), context));
   await run(
@@ -191,6 +193,7 @@ function ringsOf(stage: Stage, plan: 'people' | 'groups', edge: 'manager' | 'par
       LEFT JOIN ${s}.reversals r ON r.id = p.id AND ${isBack} AND r.before IS NOT NULL
       LEFT JOIN ${table} u ON u.org_id = :org AND u.${key} = ${next}
       LEFT JOIN ${table} a ON a.id = u.${edge}_id`,
+    shown: 'c.key',
     drop: [
       `UPDATE ${s}.${plan} AS p SET ${edge}_key = r.after FROM ${s}.reversals r
        WHERE r.id = p.id AND r.n IN (SELECT line FROM ${s}.dropped)`,

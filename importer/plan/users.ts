@@ -1,7 +1,9 @@
 /** Plans the users whom a file creates and the values that it changes: from `user_rows` into `people` and `changes` (U1–U13). */
 import type { Stage } from '../../db/stage.js';
 import { analyze, count, pagesByLine, run } from '../../db/stagesql.js';
+import type { ColumnPlan } from '../read/columns.js';
 import { LineSet } from '../read/lineset.js';
+import { clearUsers } from './clears.js';
 import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
 import { planDeactivation } from './deactivation.js';
 import type { RowCounts } from './input.js';
@@ -25,7 +27,7 @@ const plainColumns: readonly { label: string; column: string; shown?: (column: s
 const isOwn = isOwnIn('p');
 
 /** Adds to `people` the users whom the file creates, and the known users of whom it changes a value. */
-export async function gatherUsers(stage: Stage, context: PlanContext): Promise<void> {
+export async function gatherUsers(stage: Stage, context: PlanContext, { fields }: ColumnPlan): Promise<void> {
   const s = stage.prefix;
   const merged = stage.dialect === 'sqlite' ? 'json_patch(u.custom, r.custom)' : '(u.custom || r.custom)';
   const differs = plainColumns
@@ -33,17 +35,23 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
       const current = column === 'manager_key' ? 'm.email_key' : `u.${column}`;
       return `(r.${column} IS NOT NULL AND r.${column} IS DISTINCT FROM ${current})`;
     })
-    .concat(`(r.custom IS NOT NULL AND ${merged} <> u.custom)`, 'r.moves = 1', "u.deactivated_by = 'undo'")
-    .concat('(r.status IS NOT NULL AND r.status <> u.status)')
+    .concat(
+      `(r.custom IS NOT NULL AND ${merged} <> u.custom)`,
+      '(r.status IS NOT NULL AND r.status <> u.status)',
+      'r.moves = 1',
+      'r.clears IS NOT NULL',
+      "u.in_files IS DISTINCT FROM 'row'",
+      "u.deactivated_by IN ('undo', 'absence')",
+    )
     .join(' OR ');
   const known = `FROM ${s}.user_rows r CROSS JOIN users u LEFT JOIN users m ON m.id = u.manager_id
     WHERE u.org_id = :org AND u.email_key = r.key AND r.state = 0`;
   await run(
     stage,
     `INSERT INTO ${s}.people (key, id, email, user_name, first_name, last_name, manager_key, manager_id, account_type, is_admin,
-       status, deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
+       status, deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, in_files, is_new, is_stub, file, line)
      SELECT r.key, u.id, u.email, u.user_name, u.first_name, u.last_name, m.email_key, u.manager_id, u.account_type, u.is_admin,
-       u.status, u.deactivation_date, u.deactivate_at, u.deactivated_at, u.deactivated_by, u.custom, 0, 0, :file, r.line
+       u.status, u.deactivation_date, u.deactivate_at, u.deactivated_at, u.deactivated_by, u.custom, 'row', 0, 0, :file, r.line
      ${known} AND (${differs}) AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)`,
     bindingsOf(context),
   );
@@ -62,13 +70,13 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
   await run(
     stage,
     `INSERT INTO ${s}.people (key, email, address, user_name, first_name, last_name, manager_key, account_type, is_admin, status,
-       deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, is_new, is_stub, file, line)
+       deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, in_files, is_new, is_stub, file, line)
      SELECT r.key, r.email, r.address, r.user_name, r.first_name, r.last_name, r.manager_key, COALESCE(r.account_type, 'Regular'),
        COALESCE(r.is_admin, 0), CASE WHEN ${hasLeft} THEN 'deactivated' ELSE 'active' END, r.deactivation_date,
        CASE WHEN r.deactivation_date > :today THEN r.deactivation_at END,
        CASE WHEN ${hasLeft} THEN CAST(:now AS BIGINT) END,
        CASE WHEN ${hasLeft} THEN 'import' END,
-       COALESCE(r.custom, '{}'), 1, 0, :file, r.line
+       COALESCE(r.custom, '{}'), 'row', 1, 0, :file, r.line
      FROM ${s}.user_rows r WHERE r.state = 0
        AND NOT EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key)
        AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)
@@ -82,6 +90,8 @@ export async function gatherUsers(stage: Stage, context: PlanContext): Promise<v
     name: 'manager_name',
   });
   await analyze(stage, 'people');
+  // Before rings are searched: an edge that a token removes is in none.
+  await clearUsers(stage, context, fields);
 }
 
 /** Records the changes of known users, then makes them in `people` (rules U3–U5, U8–U12b, C3). */

@@ -1,9 +1,8 @@
 /** Plans the staged rows of a users file: the rules in the order in which they apply (rules U1–U15, C1, C3, G2). */
 import { faultDuplicates } from './duplicates.js';
-import { refuseFaulty } from './guard.js';
 import { identifyUsers } from './identifier.js';
 import type { PlanInput, RowCounts, StagedFile } from './input.js';
-import type { IssueLog } from './issuelog.js';
+import { type IssueLog, refuseFaulty } from './issuelog.js';
 import { keepLastAdmin } from './lastadmin.js';
 import { nameManagers } from './manageridentifiers.js';
 import { planMemberships } from './memberships.js';
@@ -11,6 +10,7 @@ import { planFields } from './newfields.js';
 import { dropRepeatedWarnings } from './repeatedvalues.js';
 import { breakManagerRings } from './rings.js';
 import { changeUsers, countUsers, gatherUsers, listWaiting } from './users.js';
+import { withholdCells } from './withheld.js';
 
 /** @throws RefusalError when too many rows are faulty; RaggedError where the whole file has to be read. */
 export async function planUsersFile(input: PlanInput, file: StagedFile, issues: IssueLog): Promise<RowCounts> {
@@ -26,7 +26,8 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   await planFields(input, file);
 
   if (hasIdentifier) await nameManagers(input, file, issues);
-  await gatherUsers(stage, context);
+  await withholdCells(input, file, 'users', issues);
+  await gatherUsers(stage, context, columns);
   await breakManagerRings(stage, context, columns, issues);
   await keepLastAdmin(stage, context, columns, reading.open, issues);
   await changeUsers(stage, context);

@@ -9,6 +9,7 @@ import type { KnownForm } from '../../db/directory/knownrows.js';
 import { RefusalError } from '../codes.js';
 import type { Progress } from '../types.js';
 import { addressAt } from './cell.js';
+import { blankTokens } from './cleartoken.js';
 import { type ColumnPlan, planColumns } from './columns.js';
 import { type Survey, surveyRows } from './columnsurvey.js';
 import { mostFields, widenLimits } from './fieldlimit.js';
@@ -16,7 +17,7 @@ import type { Header } from './header.js';
 import { digestOf, type KnownRows } from './knownrowfilter.js';
 import { wordingOf } from './labels.js';
 import { emailKey } from './normalize.js';
-import type { Limits } from './parse.js';
+import type { Limits, Row } from './parse.js';
 import { RaggedError } from './records.js';
 import { type Reading, readChanged, readWhole } from './rowstream.js';
 import type { Source } from './source.js';
@@ -70,11 +71,18 @@ async function survey(
 ): Promise<OpenedFile> {
   const { settings, org, fields, now } = input;
   const rules = valueRulesOf(org.options);
-  const found = await surveyRows(reading.open(), limits, wordingOf(org, fields), rules, onProgress);
+  const token = org.options.clearToken;
+  const batches = token === undefined ? reading.open() : withoutTokens(reading.open(), token);
+  const found = await surveyRows(batches, limits, wordingOf(org, fields), rules, onProgress);
   found.rows += reading.recognized;
   if (found.header === null || found.rows === 0) return { reading, survey: found, columns: null };
   const columns = planColumns(found.header, found, fields, org, now, mostFields(settings));
   return { reading, survey: found, columns: { ...columns, teamAliases: input.teamAliases } };
+}
+
+/** A clear token decides neither the type of a field nor an order of dates. */
+async function* withoutTokens(batches: AsyncIterable<Row[]>, token: string): AsyncGenerator<Row[]> {
+  for await (const batch of batches) yield batch.map((row) => blankTokens(row, token));
 }
 
 /** null: the changed rows mean something else without the rows that were left out, so the whole file has to be read. */

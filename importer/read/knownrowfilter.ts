@@ -57,6 +57,11 @@ export class KnownRows {
     }
   }
 
+  /** As it is before any file is planned, for a plan that may be made again. */
+  copy(): KnownRows {
+    return new KnownRows(this.#form, [...this.pieces()]);
+  }
+
   /** The form of the file that the rows are from; null: there are none. */
   get form(): KnownForm | null {
     return this.#form;
@@ -118,6 +123,14 @@ export class KnownRows {
       const state = this.#states[place];
       if (state === stored || state === added) this.#states[place] = dropped;
     }
+  }
+
+  /** Drops the row of a user whom the run changes otherwise than by a row. */
+  forgetUser(user: Buffer): void {
+    const place = this.findUser(user);
+    if (place < 0) return;
+    this.#isChanged = true;
+    this.#states[place] = dropped;
   }
 
   /**

@@ -11,8 +11,15 @@ export interface Source {
   sha256: string;
   /** Set when the file is not UTF-8 and the encoding was guessed. */
   isGuessed?: boolean;
+  /** Whether it has all users of the organization; absent: no (rule U3a). */
+  isFull?: boolean;
   /** Reads the plaintext from its beginning. */
   open(): AsyncIterable<Buffer>;
+}
+
+/** Whether a file is marked as one with all users: by the folder `/full`, also below `/dry-run`, or by a name as `users.full.csv`. */
+export function isFullFile(path: string): boolean {
+  return /^\/(dry-run\/)?full\//i.test(path) || /\.full\.(csv|tsv|txt)(\.\w+)*$/i.test(path);
 }
 
 /** @throws the error of node:fs when the file can't be read. */
@@ -21,5 +28,5 @@ export async function openDiskSource(path: string): Promise<Source> {
   const open = () => createReadStream(path, { highWaterMark: 256 * 1024 });
   const digest = createHash('sha256');
   for await (const chunk of open()) digest.update(chunk as Buffer);
-  return { name: basename(path), bytes: size, sha256: digest.digest('hex'), open };
+  return { name: basename(path), bytes: size, sha256: digest.digest('hex'), isFull: isFullFile(basename(path)), open };
 }

@@ -25,6 +25,13 @@ export async function* listIssues(stage: Stage, file: number): AsyncGenerator<St
   }
 }
 
+/** Whether a report on the file would have a line. */
+export async function hasIssues(stage: Stage, file: number): Promise<boolean> {
+  return (
+    (await rows(stage, `SELECT 1 AS one FROM ${stage.prefix}.issues WHERE file = :file LIMIT 1`, { file })).length > 0
+  );
+}
+
 /** The lines that were rejected, in order, each once. */
 export async function* listFaultyLines(stage: Stage, file: number): AsyncGenerator<number> {
   const query = `SELECT DISTINCT line FROM ${stage.prefix}.issues

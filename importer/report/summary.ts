@@ -124,6 +124,7 @@ function describeFile(file: FileOutcome): string[] {
     const where = file.refusal.line === null ? '' : `line ${file.refusal.line}: `;
     lines.push(`  REFUSED, nothing of it was applied. ${where}${file.refusal.message}`);
   }
+  if (file.state === 'queued') lines.push('  not rejected: it is queued again, for the next run');
   lines.push(...describeNewFields(file));
   if (file.archivedAs !== null) lines.push(`  archived as ${file.archivedAs}`);
   if (file.report !== null) lines.push(`  details in ${file.report}`);

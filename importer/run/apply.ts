@@ -51,6 +51,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     );
     if (moved!.n > 0) await showAddresses(stage, step);
     await recordChanges(stage, application, tx, moved!.n > 0);
+    await dropOrigins(stage, application, tx);
   });
 }
 
@@ -113,8 +114,8 @@ function statements({ prefix: s }: Stage): string[] {
      WHERE id IN (SELECT p.id FROM ${s}.people p WHERE p.is_new = 0 AND p.address IS NOT NULL)`,
     `UPDATE ${s}.people SET manager_id = ${idOf(`people.manager_key`, 'people', 'users', 'email_key')}
      WHERE manager_key IS NOT NULL`,
-    `INSERT INTO users (id, org_id, email, email_key, ${values}, created_at, updated_at)
-     SELECT id, :org, email, COALESCE(address, key), ${values}, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
+    `INSERT INTO users (id, org_id, email, email_key, ${values}, in_files, created_at, updated_at)
+     SELECT id, :org, email, COALESCE(address, key), ${values}, in_files, CAST(:now AS BIGINT), CAST(:now AS BIGINT) FROM ${s}.people WHERE is_new = 1 ORDER BY n`,
     `INSERT INTO former_emails (org_id, email_key, user_id)
      SELECT :org, f.email_key, p.id FROM ${s}.formers f JOIN ${s}.people p ON p.key = f.key WHERE 1 = 1
      ON CONFLICT (org_id, email_key) DO UPDATE SET user_id = excluded.user_id`,
@@ -124,6 +125,9 @@ function statements({ prefix: s }: Stage): string[] {
     `UPDATE users AS u SET ${names.map((name) => `${name} = p.${name}`).join(', ')}, updated_at = CAST(:now AS BIGINT)
      FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0
        AND (${names.map((name) => `u.${name}`).join(', ')}) IS DISTINCT FROM (${names.map((name) => `p.${name}`).join(', ')})`,
+    `UPDATE users AS u SET in_files = p.in_files FROM ${s}.people p
+     WHERE p.id = u.id AND p.is_new = 0 AND p.in_files IS NOT NULL AND u.in_files IS DISTINCT FROM p.in_files`,
+    ...countAbsences(s),
     `UPDATE users AS u SET email = p.email, email_key = p.address, updated_at = CAST(:now AS BIGINT)
      FROM ${s}.people p WHERE p.id = u.id AND p.is_new = 0 AND p.address IS NOT NULL`,
     `UPDATE ${s}.groups SET owner_id = ${idOf('groups.owner_key', 'people', 'users', 'email_key')} WHERE owner_key IS NOT NULL`,
@@ -135,6 +139,32 @@ function statements({ prefix: s }: Stage): string[] {
      FROM ${s}.groups g WHERE g.id = k.id AND g.is_new = 0`,
     `INSERT INTO memberships (user_id, team_id) ${pairs('joins')} ON CONFLICT (user_id, team_id) DO NOTHING`,
     `DELETE FROM memberships WHERE (user_id, team_id) IN (${pairs('leaves')})`,
+  ];
+}
+
+/** A value that a file changes is no longer one that a person set. */
+async function dropOrigins({ prefix: s }: Stage, { org }: Application, tx: Queryable): Promise<void> {
+  if ((await tx('field_origins').where({ org_id: org }).first()) === undefined) return;
+  await tx.raw(
+    `DELETE FROM field_origins WHERE org_id = :org AND (entity, entity_id, field) IN
+       (SELECT c.entity, COALESCE(p.id, g.id, u.id, k.id), CASE WHEN c.field = 'Status' THEN 'Deactivation Date' ELSE
+          COALESCE((SELECT f.id FROM fields f WHERE c.entity = 'user' AND f.org_id = :org AND f.label = c.field), c.field) END
+        FROM ${s}.changes c LEFT JOIN ${s}.people p ON c.entity = 'user' AND p.key = c.key
+        LEFT JOIN ${s}.groups g ON c.entity = 'team' AND g.key = c.key
+        LEFT JOIN users u ON p.id IS NULL AND c.entity = 'user' AND u.org_id = :org AND u.email_key = c.key
+        LEFT JOIN teams k ON g.id IS NULL AND c.entity = 'team' AND k.org_id = :org AND k.name_key = c.key)`,
+    { org } as never,
+  );
+}
+
+/** How many full files in a row lack each user, which files were counted, and whose number this run has raised (rule U3a). */
+function countAbsences(s: string): string[] {
+  return [
+    `DELETE FROM omissions WHERE user_id IN (SELECT a.id FROM ${s}.absences a WHERE a.missed = 0)`,
+    `INSERT INTO omissions (run_id, user_id) SELECT CAST(:runId AS BIGINT), a.id FROM ${s}.absences a WHERE a.is_raised = 1`,
+    `UPDATE users AS u SET missed_files = a.missed FROM ${s}.absences a WHERE a.id = u.id`,
+    `INSERT INTO full_files (org_id, digest, day, run_id) SELECT :org, f.digest, f.day, CAST(:runId AS BIGINT) FROM ${s}.fulls f
+     WHERE true ON CONFLICT (org_id) DO UPDATE SET digest = excluded.digest, day = excluded.day, run_id = excluded.run_id`,
   ];
 }
 

@@ -1,4 +1,5 @@
 /** Carries out an operator's decision on a held run: approves exactly the plan that was counted, or rejects it (rule G1). */
+import { retiredName } from '../../db/control/heldreports.js';
 import { approveHeld, rejectHeld } from '../../db/control/holds.js';
 import { findOrg } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
@@ -9,13 +10,18 @@ import { splitPath } from '../../storage/path.js';
 import { ReportSet } from '../report/reportset.js';
 import { stemOf } from '../report/runreports.js';
 import { dateIn } from '../schedule/calendar.js';
-import type { RunSummary } from '../types.js';
+import type { FileOutcome, RunSummary } from '../types.js';
 import type { RunDeps } from './deps.js';
 
 export interface Decision {
   /** Who decided, for the audit trail. */
   by: string;
   note: string | null;
+}
+
+export interface Rejection extends Decision {
+  /** Uploads of the run that are rejected; the others are queued again. Absent: all are rejected. */
+  uploads?: readonly number[] | undefined;
 }
 
 const hourMs = 3_600_000;
@@ -32,11 +38,11 @@ export async function approveRun(
   return approveHeld(control, run, { by, at, until, digest: run.hold.digest, note });
 }
 
-/** Ends the run: moves its files to the archive, and writes a summary for the sender. false: it is not held. */
+/** Ends the run: moves its rejected files to the archive, and writes a summary for the sender. false: it is not held. */
 export async function rejectRun(
   { control, paths, logger, now }: Pick<RunDeps, 'control' | 'paths' | 'now'> & Partial<Pick<RunDeps, 'logger'>>,
   run: Run,
-  { by, note }: Decision,
+  { by, note, uploads }: Rejection,
 ): Promise<boolean> {
   const org = (await findOrg(control.read, run.org))!;
   const at = now();
@@ -49,14 +55,16 @@ export async function rejectRun(
       const folder = archiveFolder(date);
       const archivedAs = new Map<number, string>();
       for (const { id, path } of await listHeld(control.read, run.id))
-        archivedAs.set(id, await set.reserve(folder, splitPath(path).name));
+        if (uploads?.includes(id) ?? true) archivedAs.set(id, await set.reserve(folder, splitPath(path).name));
       const counted = run.summary as RunSummary;
       const beside = await nameBeside(set, folder, counted, archivedAs);
-      const files = counted.files.map((file) => ({
-        ...file,
-        state: 'refused' as const,
-        archivedAs: archivedAs.get(file.uploadId ?? -1) ?? null,
-      }));
+      const files: FileOutcome[] = [];
+      for (const file of counted.files) {
+        const archived = archivedAs.get(file.uploadId ?? -1) ?? null;
+        const isQueued = archived === null && uploads !== undefined;
+        const report = file.report === null ? null : await nameRetired(set, file.report);
+        files.push({ ...file, state: isQueued ? 'queued' : 'refused', archivedAs: archived, report });
+      }
       const summary: RunSummary = { ...counted, state: 'rejected', note, files, appliedAt: at };
       await set.addSummary(reportsFolder(date), `run-${run.id}.rejected`, summary);
       return { archivedAs, beside, settlement: { reports: set.reports, summary } };
@@ -64,6 +72,12 @@ export async function rejectRun(
     commit: async (rejection) => ((await rejectHeld(control, run, { by, at, note, ...rejection })) ? true : null),
   });
   return isRejected ?? false;
+}
+
+/** The path that a report of the held run gets when the run is no longer held. */
+function nameRetired(set: ReportSet, report: string): Promise<string> {
+  const { dir, name } = splitPath(report);
+  return set.reserve(dir, retiredName(name, 'was-held', 'report'));
 }
 
 /** By the path of each report on a file: the name that it has in the archive, beside its file. */

@@ -48,6 +48,7 @@ function digestRules({
     [settings.maxCellBytes, settings.maxColumns],
     [org.dateFormat, org.teamsMode, org.options.aliases, org.options.identifier, org.options.managerIdentifier],
     [org.options.nullWords, org.options.requireDottedDomain, org.options.statusWords],
+    [org.options.createMissing, org.options.fieldOwners, org.options.clearToken, org.options.omission],
     fields.map(({ id, label, type, aliases }) => [id, label, type, aliases]),
     [...teamAliases].sort(([a], [b]) => (a < b ? -1 : 1)),
   ];

@@ -11,7 +11,7 @@ import { readAs } from '../read/encoding.js';
 import { readHeader } from '../read/header.js';
 import { wordingOf } from '../read/labels.js';
 import { openRows } from '../read/rowstream.js';
-import type { Source } from '../read/source.js';
+import { isFullFile, type Source } from '../read/source.js';
 import type { FileType } from '../types.js';
 
 export interface UploadSource {
@@ -39,6 +39,7 @@ function openUploadSource(paths: Paths, identity: () => Promise<string>, upload:
     name: upload.path.slice(upload.path.lastIndexOf('/') + 1),
     bytes: upload.size,
     sha256: upload.sha256,
+    isFull: isFullFile(upload.path),
     open: async function* () {
       try {
         const reader = await openBlobOf(paths, upload.blobId, identity);

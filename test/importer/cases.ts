@@ -213,7 +213,7 @@ export const cases: Case[] = [
       'a@b.test': { user_name: 'Ann', teams: ['Ops'], is_admin: 1 },
       'b@b.test': { user_name: 'Bea \u202bB\u202c', teams: ['Ops'] },
     },
-    codes: ['email_invalid@4'],
+    codes: ['team_made_up@2', 'email_invalid@4'],
     userCounts: { created: 2, faults: 1 },
     teamCounts: { stubs: 1 },
   },
@@ -458,6 +458,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U6 names with commas, memberships are added',
+    codes: ['team_made_up@2', 'team_made_up@2'],
     before: [{ file: users('User Email,Teams', 'a@b.test,One') }],
     files: { 'a.csv': users('User Email,Teams', '"a@b.test","""R, D"",Two\\, too, one"') },
     users: { 'a@b.test': { teams: ['One', 'R, D', 'Two, too'] } },
@@ -466,6 +467,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U6 an organization may replace',
+    codes: ['team_made_up@2'],
     org: { teamsMode: 'replace' },
     before: [{ file: users('User Email,Teams', 'a@b.test,"One,Two"', 'b@b.test,One') }],
     files: { 'a.csv': users('User Email,Teams', 'a@b.test,"Two,Three"', 'b@b.test,') },
@@ -475,6 +477,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U6 with several files the last one replaces',
+    codes: ['team_made_up@2'],
     org: { teamsMode: 'replace' },
     before: [{ file: users('User Email,Teams', 'a@b.test,One') }],
     files: {
@@ -494,6 +497,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U7 team names compare without case and inner spaces',
+    codes: ['team_made_up@2'],
     files: { 'a.csv': users('User Email,Teams', 'a@b.test,Big  Team', 'b@b.test,big team') },
     users: { 'b@b.test': { teams: ['Big Team'] } },
     teams: { 'Big Team': { owner: 'owner@acme.test' } },
@@ -502,6 +506,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U8 an unknown manager is created, one defined further down is not',
+    codes: ['user_made_up@2'],
     files: {
       'a.csv': users(
         'User Email,Manager,Manager Email',
@@ -531,6 +536,76 @@ export const cases: Case[] = [
     codes: ['manager_invalid@2'],
     users: { 'a@b.test': { manager: null } },
     userCounts: { created: 1, warnings: 1 },
+  },
+  {
+    title: 'U8a whom only a cell names: a notice each, none for one that the file describes further down',
+    files: {
+      'a.csv': users(`${email},Manager Email,Teams`, 'a@b.test,x@b.test,T', 'c@b.test,d@b.test,T', 'd@b.test,,'),
+    },
+    codes: ['user_made_up@2', 'team_made_up@2'],
+    users: { 'x@b.test': { status: 'active' } },
+    userCounts: { created: 3, stubs: 1 },
+    teamCounts: { stubs: 1 },
+  },
+  {
+    title: 'U8a createMissing=no: the cells are ignored',
+    org: { options: { createMissing: 'no' } },
+    before: [{ file: users('Team Name', 'T') }],
+    files: {
+      'a.csv': users(`${email},Manager Email,Teams`, 'a@b.test,x@b.test,T', 'c@b.test,d@b.test,"T,U"', 'd@b.test,,'),
+    },
+    codes: ['manager_unknown@2', 'teams_unknown@3'],
+    users: {
+      'x@b.test': null,
+      'a@b.test': { manager: null, teams: ['T'] },
+      'c@b.test': { manager: 'd@b.test', teams: [] },
+    },
+    userCounts: { created: 3, warnings: 2 },
+  },
+  {
+    title: 'U4a a clear token empties values, and is none of a new field',
+    org: { options: { clearToken: '<clear>' } },
+    before: [{ file: users(`${email},User Name,Office`, 'a@b.test,Ann,Rome', 'c@b.test,Cyd,') }],
+    files: {
+      'a.csv': users(
+        `${email},User Name,Office,Since`,
+        'a@b.test,<clear>,<CLEAR>,<clear>',
+        'c@b.test,,<clear>,2026-01-31',
+      ),
+    },
+    users: {
+      'a@b.test': { user_name: null, custom: {} },
+      'c@b.test': { user_name: 'Cyd', custom: { Since: '2026-01-31' } },
+    },
+    userCounts: { updated: 2 },
+  },
+  {
+    title: 'U4a once: a value that is there stays, an empty one is filled',
+    org: { options: { fieldOwners: { 'User Name': 'once' } } },
+    before: [{ file: users(`${email},User Name`, 'a@b.test,Ann', 'c@b.test,') }],
+    files: { 'a.csv': users(`${email},User Name`, 'a@b.test,Anna', 'c@b.test,Cyd') },
+    codes: ['kept_once@2'],
+    users: { 'a@b.test': { user_name: 'Ann' }, 'c@b.test': { user_name: 'Cyd' } },
+    userCounts: { updated: 1, unchanged: 1 },
+  },
+  {
+    title: 'U3a a user who is missing from a full file is deactivated where the organization chose it',
+    org: { options: { omission: 'deactivate-after:1' } },
+    before: [{ file: users(email, 'a@b.test', 'c@b.test', 'd@b.test') }],
+    files: { 'users.full.csv': users(email, 'a@b.test', 'c@b.test') },
+    codes: ['omission_deactivated@'],
+    users: {
+      'd@b.test': { status: 'deactivated', deactivated_by: 'absence' },
+      'owner@acme.test': { status: 'active' },
+    },
+    userCounts: { updated: 1, unchanged: 2, deactivated: 1 },
+  },
+  {
+    title: 'U3 without that setting a full file deactivates no one',
+    before: [{ file: users(email, 'a@b.test', 'c@b.test', 'd@b.test') }],
+    files: { 'users.full.csv': users(email, 'a@b.test', 'c@b.test') },
+    users: { 'd@b.test': { status: 'active' } },
+    userCounts: { unchanged: 2 },
   },
   {
     title: 'U9 oneself',
@@ -571,6 +646,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U9 turning a line of managers around is no ring',
+    codes: ['user_made_up@3'],
     before: [{ file: users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,c@b.test') }],
     files: { 'a.csv': users('User Email,Manager Email', 'c@b.test,b@b.test', 'b@b.test,d@b.test') },
     users: { 'c@b.test': { manager: 'b@b.test' }, 'b@b.test': { manager: 'd@b.test' } },
@@ -578,6 +654,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U9 where a later file of the run closes a ring, the manager of the earlier one stays',
+    codes: ['user_made_up@3'],
     files: {
       'a.csv': users('User Email,Manager Email', 'a@b.test,b@b.test', 'b@b.test,m@b.test'),
       'b.csv': users('User Email,Manager Email', 'b@b.test,a@b.test'),
@@ -622,7 +699,7 @@ export const cases: Case[] = [
         'd@b.test,"""R;D"""',
       ),
     },
-    codes: ['teams_separator@3'],
+    codes: ['team_made_up@2', 'teams_separator@3', 'team_made_up@3', 'team_made_up@4', 'team_made_up@5'],
     teams: { 'Ops;Sales': {}, 'R;D': {} },
     userCounts: { created: 4, warnings: 1 },
     teamCounts: { stubs: 4 },
@@ -872,6 +949,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U15 two users swap their emails',
+    codes: ['team_made_up@2'],
     org: staff,
     before: [{ file: users('User Email,User Name,ID,Teams', 'a@b.test,A,1,One', 'b@b.test,B,2,Two', 'c@b.test,C,3,') }],
     files: {
@@ -994,6 +1072,7 @@ export const cases: Case[] = [
   },
   {
     title: 'U15 U9 a stub does not become a user where that would close a ring of managers',
+    codes: ['user_made_up@2'],
     org: staff,
     before: [{ file: users('User Email,ID,Manager Email', 'a@b.test,1,b@b.test', 'b@b.test,2,') }],
     files: {
@@ -1085,6 +1164,7 @@ export const cases: Case[] = [
   },
   {
     title: "U15 T2 the owner of a team by a former email, and the organization's owner under a new one",
+    codes: ['team_made_up@2'],
     org: { ...staff, ownerEmail: 'owner@acme.test' },
     before: [
       { file: users('User Email,ID', 'owner@acme.test,0', 'a@b.test,1') },
@@ -1121,6 +1201,7 @@ export const cases: Case[] = [
   },
   {
     title: 'F7 an alias of the organization',
+    codes: ['user_made_up@2'],
     org: { options: { aliases: { 'Work Email': 'User Email', Boss: 'Manager Email' } } },
     files: { 'a.csv': users('work email,BOSS,User Name', 'a@b.test,m@b.test,A') },
     users: { 'a@b.test': { user_name: 'A', manager: 'm@b.test', custom: {} } },
@@ -1209,6 +1290,7 @@ export const cases: Case[] = [
 
   {
     title: 'T1 created, updated, blank keeps, omitted stays',
+    codes: ['user_made_up@2'],
     before: [{ file: users('Team Name,Team Type,Owner Email', 'A,Region,a@b.test', 'B,Squad,') }],
     files: { 't.csv': users('Team Name,Team Type,Owner Email', ' a ,,b@b.test', 'C,,') },
     teams: {
@@ -1236,7 +1318,7 @@ export const cases: Case[] = [
   {
     title: 'T2 an unknown owner is created, an invalid one ignored',
     files: { 't.csv': users('Team Name,Owner Email', 'A,New@b.test', 'B,nobody') },
-    codes: ['owner_invalid@3'],
+    codes: ['user_made_up@2', 'owner_invalid@3'],
     users: { 'New@b.test': { account_type: 'Regular' } },
     teams: { A: { owner: 'New@b.test' }, B: { owner: 'owner@acme.test' } },
     userCounts: { stubs: 1 },
@@ -1244,6 +1326,7 @@ export const cases: Case[] = [
   },
   {
     title: 'T3 parents in any order, unknown ones created',
+    codes: ['team_made_up@3', 'team_made_up@4'],
     files: { 't.csv': users('Team Name,Parent Team', 'Leaf,Middle', 'Middle,Top', 'Other,Elsewhere') },
     teams: {
       Leaf: { parent: 'Middle' },

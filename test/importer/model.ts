@@ -68,6 +68,17 @@ interface UserRow {
   custom: Map<string, string>;
 }
 
+/** Where a row names a user or a team. */
+interface Cell {
+  file: ModelFile;
+  line: number;
+}
+
+interface Stub extends Cell {
+  code: string;
+  user?: ModelUser;
+}
+
 interface Edge {
   line: number;
   to: string;
@@ -88,7 +99,7 @@ export class Model {
   readonly teams = new Map<string, ModelTeam>();
   readonly fields = new Map<string, { label: string; type: 'text' | 'boolean' | 'date' }>();
   /** Users and teams that the run at work has created because a row names them. */
-  #stubs = new Map<string, Map<string, unknown>>();
+  #stubs = new Map<string, Map<string, Stub>>();
   /** U15: who gave up an email, by it. */
   readonly former = new Map<string, ModelUser>();
   #codes: string[] = [];
@@ -163,6 +174,10 @@ export class Model {
       else this.#importUsers(file, now, new Date(planned + offsetMs).toISOString().slice(0, 10));
       return { name: file.name, codes: this.#codes.sort() };
     });
+    // U8a: once no later file has described them.
+    for (const stub of this.#stubs.values())
+      for (const { code, line, file } of stub.values()) outcomes[ordered.indexOf(file)]!.codes.push(`${code}@${line}`);
+    for (const { codes } of outcomes) codes.sort();
     this.#counts.users.stubs = this.#stubs.get('users')!.size;
     this.#counts.teams.stubs = this.#stubs.get('teams')!.size;
     return { ...this.#counts, outcomes };
@@ -176,13 +191,14 @@ export class Model {
     // U3, U8: who a stub of this run is described is created by the row, under the name the stub had.
     const created = new Set<UserRow>();
     for (const row of rows) {
-      const stub = this.#stubs.get('users')!.get(row.key) as ModelUser | undefined;
+      const stub = this.#stubs.get('users')!.get(row.key);
       if (stub === undefined && this.users.has(row.key)) continue;
       this.#stubs.get('users')!.delete(row.key);
       created.add(row);
-      this.users.set(row.key, { ...newUser(row.values['User Email']!), userName: stub?.userName ?? null });
+      this.users.set(row.key, { ...newUser(row.values['User Email']!), userName: stub?.user?.userName ?? null });
     }
-    for (const { values } of rows) this.#nameUser(values['Manager Email'] ?? null, values.Manager ?? null);
+    for (const { line, values } of rows)
+      this.#nameUser({ file, line }, values['Manager Email'] ?? null, values.Manager ?? null);
 
     const wishes = new Map(
       rows.flatMap(({ key, line, values }): [string, Edge][] =>
@@ -198,7 +214,7 @@ export class Model {
       const wasOut = user.status === 'deactivated' && !created.has(row);
       const isNewDate = applyRow(user, row, created.has(row), today, now);
       user.manager = wishes.get(row.key)?.to ?? user.manager;
-      if (row.teams !== null) this.#joinTeams(user, row.teams);
+      if (row.teams !== null) this.#joinTeams(user, row.teams, { file, line: row.line });
       if (created.has(row)) count.created++;
       else if (freeze(user) !== before || renamed.has(row)) count.updated++;
       else count.unchanged++;
@@ -293,10 +309,10 @@ export class Model {
     last.date = null;
   }
 
-  #joinTeams(user: ModelUser, names: string[]): void {
+  #joinTeams(user: ModelUser, names: string[], at: Cell): void {
     if (this.replacesTeams) user.teams.clear();
     for (const name of names) {
-      this.#nameTeam(name);
+      this.#nameTeam(at, name);
       user.teams.add(nameKeyOf(name));
     }
   }
@@ -318,9 +334,9 @@ export class Model {
         type: null,
       });
     }
-    for (const { values } of rows) {
-      if (values['Parent Team']) this.#nameTeam(values['Parent Team']);
-      this.#nameUser(values['Owner Email'] ?? null, null);
+    for (const { line, values } of rows) {
+      if (values['Parent Team']) this.#nameTeam({ file, line }, values['Parent Team']);
+      this.#nameUser({ file, line }, values['Owner Email'] ?? null, null);
     }
     const wishes = new Map(
       rows.flatMap(({ key, line, values }): [string, Edge][] =>
@@ -340,18 +356,18 @@ export class Model {
     }
   }
 
-  #nameUser(email: string | null, name: string | null): void {
+  #nameUser(at: Cell, email: string | null, name: string | null): void {
     if (email === null || this.users.has(keyOf(email))) return;
     const stub = { ...newUser(email), userName: name };
     this.users.set(keyOf(email), stub);
-    this.#stubs.get('users')!.set(keyOf(email), stub);
+    this.#stubs.get('users')!.set(keyOf(email), { ...at, code: 'user_made_up', user: stub });
   }
 
-  #nameTeam(name: string): void {
+  #nameTeam(at: Cell, name: string): void {
     const key = nameKeyOf(name);
     if (this.teams.has(key)) return;
     this.teams.set(key, { name: collapse(name), owner: keyOf(this.#follow(this.owner)), parent: null, type: null });
-    this.#stubs.get('teams')!.set(key, true);
+    this.#stubs.get('teams')!.set(key, { ...at, code: 'team_made_up' });
   }
 
   #readUsers(file: ModelFile, count: ModelCounts): UserRow[] {

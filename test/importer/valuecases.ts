@@ -372,7 +372,7 @@ export const valueCases: Case[] = [
         'e@b.test,5,N/A',
       ),
     },
-    codes: ['manager_unknown@4', 'manager_self@5', 'null_value@6'],
+    codes: ['manager_id_unknown@4', 'manager_self@5', 'null_value@6'],
     users: {
       'a@b.test': { manager: 'b@b.test', custom: { ID: '1', 'Manager ID': '2' } },
       'b@b.test': { manager: 'top@b.test' },
@@ -395,7 +395,7 @@ export const valueCases: Case[] = [
         'e@b.test,1,stub@b.test,S',
       ),
     },
-    codes: ['identifier_absent@1', 'manager_conflict@3', 'manager_unknown@4', 'manager_conflict@6'],
+    codes: ['identifier_absent@1', 'manager_conflict@3', 'manager_id_unknown@4', 'manager_conflict@6'],
     users: {
       'a@b.test': { manager: 'x@b.test' },
       'b@b.test': { manager: null },

@@ -427,6 +427,26 @@ onBothDatabases('guard', (open) => {
     assert.deepEqual(await acme.teams(), {});
   });
 
+  test('G1 a rejection may name files: the others are queued again, and papers name paths that exist', async () => {
+    const acme = await found();
+    const held = await acme.import({ 'users.csv': leavers(5), 'teams.csv': csv('Team Name', 'Sales') });
+    const run = await runOf(acme, held.run);
+    const named = held.files.find(({ name }) => name === 'users.csv')!.uploadId!;
+    assert.ok(await rejectRun(acme.deps, run, { ...word, uploads: [named] }));
+    assert.deepEqual(await uploads(acme), ['/users.csv refused', '/teams.csv queued']);
+    const summary = JSON.parse(await acme.read(`/reports/2026-03-10/run-${run.id}.rejected.json`)) as RunSummary;
+    assert.deepEqual(summary.files.map(({ name, state, archivedAs }) => [name, state, archivedAs]).sort(), [
+      ['teams.csv', 'queued', null],
+      ['users.csv', 'refused', '/archive/2026-03-10/users.csv'],
+    ]);
+    for (const { report, archivedAs } of summary.files)
+      for (const path of [report, archivedAs]) if (path !== null) assert.ok((await acme.read(path)).length > 0, path);
+    const told = await acme.read(`/reports/2026-03-10/run-${run.id}.rejected.txt`);
+    assert.match(told, /teams\.csv: .*\n {2}not rejected: it is queued again/);
+    assert.equal((await acme.import()).state, 'applied');
+    assert.deepEqual(Object.keys(await acme.teams()), ['Sales']);
+  });
+
   const overtaken: { title: string; by: (acme: Company) => Promise<unknown>; left: string[] }[] = [
     {
       title: 'a newer file of the same name',

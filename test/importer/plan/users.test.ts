@@ -15,7 +15,12 @@ onBothDatabases('users files', (open) => {
         'cyd@acme.test,Cyd,,,boss@acme.test,Big Boss,"""Research, Dev""",,,',
       ),
     });
-    assert.deepEqual(await acme.codes(summary), []);
+    assert.deepEqual(await acme.codes(summary), [
+      'team_made_up@2',
+      'team_made_up@2',
+      'user_made_up@4',
+      'team_made_up@4',
+    ]);
     const users = await acme.users();
     assert.deepEqual(Object.keys(users).sort(), [
       'Ann@acme.test',

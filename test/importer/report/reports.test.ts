@@ -87,13 +87,7 @@ onBothDatabases('reports', (open) => {
         ['1', 'is org admin', 'label_inexact', '', 'The column "is org admin" was read as "Is Org Admin"'],
         ['2', 'is org admin', 'last_admin', 'NO', lastAdmin],
         ['2', 'Leaves', 'last_admin', '03/31/2026', lastAdmin],
-        [
-          '3',
-          'Employee ID',
-          'identifier_conflict',
-          '1',
-          'The "Employee ID" is one user\'s and the email another user\'s',
-        ],
+        ['3', 'Employee ID', 'identifier_conflict', '1', 'The user with the "Employee ID" 1 has the email owner@acme'],
         ['4', 'Work Email', 'email_invalid', 'nobody', '"Work Email" is not a valid email address: it has no @'],
         ['5', 'Work Email', 'email_missing', '', '"Work Email" is empty'],
         [

@@ -156,14 +156,14 @@ onBothDatabases('slots', (open) => {
 
   test('U12 a scheduled deactivation happens at its time, also when nothing ran then, and is recorded', async (t) => {
     const acme = await Company.open(open, t);
-    const { control, directory, logger } = acme.deps;
+    const { control, directory, logger, paths } = acme.deps;
     await acme.import({
       'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12', 'bob@acme.test,2026-03-20'),
     });
     assert.equal(await nextDeactivation(directory), Date.UTC(2026, 2, 11, 23));
 
     const run = async () => {
-      const running = startDeactivations({ control, directory, logger, now: () => acme.clock });
+      const running = startDeactivations({ control, directory, paths, logger, now: () => acme.clock });
       await running.stop();
     };
     acme.clock = Date.UTC(2026, 2, 11, 22, 59);
@@ -190,6 +190,16 @@ onBothDatabases('slots', (open) => {
         .map(({ at, actor, detail }) => ({ at, actor, detail })),
       [{ at: acme.clock, actor: 'system', detail: { users: [users['ann@acme.test']!.id] } }],
     );
+    const report = '/reports/2026-03-14/deactivations.csv';
+    assert.deepEqual((await acme.read(report)).split('\r\n'), [
+      'User Email,User Name,Deactivation Date,Deactivated At',
+      'ann@acme.test,,2026-03-12,2026-03-14 01:00 (Europe/Berlin)',
+      '',
+    ]);
+    // A process that ended before it wrote the report: the next one does.
+    await control.write('entries').where({ org_id: acme.org.id, name: 'deactivations.csv' }).delete();
+    await run();
+    assert.match(await acme.read(report), /ann@acme/);
     // The same file again says nothing new.
     acme.clock = importMoment + 10 * dayMs;
     const again = await acme.import({ 'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2026-03-12') });
