@@ -8,10 +8,11 @@ import { test } from 'node:test';
 import ssh2 from 'ssh2';
 import { generatePair } from '../../../keys/host/pair.js';
 import { parsePublicKeys } from '../../../keys/login/publickeys.js';
+import { missingModern, modernClient } from '../../support/modern.js';
 import { temporaryFolder } from '../../support/temporary.js';
 
 const hasKeygen = spawnSync('ssh-keygen', ['-?']).error === undefined;
-const puttygen = `${process.env.TEST_CLIENTS ?? '/tmp/dropslot-clients'}/stable/puttygen`;
+const puttygen = modernClient('stable', 'puttygen');
 
 const lines = [
   generatePair('ed25519').public.trim(),
@@ -195,7 +196,7 @@ for (const [name, text] of Object.entries(privateKeys))
     assert.throws(() => parsePublicKeys(`${publicLine}\n${text}`), { message: /^line 2: / });
   });
 
-test("PuTTYgen's files: the public key as it saves it, and the private key", { skip: !hasPuttygen() }, (t) => {
+test("PuTTYgen's files: the public key as it saves it, and the private key", { skip: missingModern('stable') }, (t) => {
   const folder = temporaryFolder(t);
   const [file, publicFile] = [join(folder, 'key.ppk'), join(folder, 'key.pub')];
   writeFileSync(join(folder, 'id'), openssh, { mode: 0o600 });
@@ -208,10 +209,6 @@ test("PuTTYgen's files: the public key as it saves it, and the private key", { s
     assert.equal(parsePublicKeys(content, { publicPart: true })[0]?.publicKey, key?.publicKey);
   assert.throws(() => parsePublicKeys(readFileSync(file)), { message: /exposed.*--public-part/ });
 });
-
-function hasPuttygen(): boolean {
-  return spawnSync(puttygen, ['--version']).error === undefined;
-}
 
 test('RFC 4716 blocks after mail programs', { skip: !hasKeygen }, (t) => {
   const file = join(temporaryFolder(t), 'key.pub');
