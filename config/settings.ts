@@ -27,6 +27,13 @@ const endpoints = listOf(
   'list of `ADDRESS:PORT`',
 );
 
+const mostContactLength = 200;
+
+/** A text of one line, such as `People IT, it@acme.example, +49 30 1234`, that senders of files get to read. */
+export function isContact(given: string): boolean {
+  return given.trim() !== '' && given.length <= mostContactLength && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(given);
+}
+
 /** Numbers of users, or a share of them: the forms of `maxDeactivations`. */
 export const usersOrShare = /^\d{1,9}$|^\d{1,3}(\.\d+)?%$/;
 
@@ -106,6 +113,15 @@ export const settingsSchema = z.strictObject({
     .default([])
     .describe(
       'Addresses of the proxies that send the client address in a PROXY protocol header (version 1 or 2). Connections from these addresses must send the header; from any other address it is rejected.',
+    ),
+  contact: checkedText(
+    isContact,
+    `must be a text of one line, of 1 to ${mostContactLength} characters`,
+    `text of 1 to ${mostContactLength} characters`,
+  )
+    .optional()
+    .describe(
+      `Whom the people who send files ask: a name, an email address, a telephone number. It is in \`/README.txt\` of each organization, and in every report that says "ask your operator". ${orOwn('contact')} Default: none.`,
     ),
   role: choice('all', 'intake', 'import')
     .default('all')

@@ -142,7 +142,7 @@ export async function replaceFile(
   now: number,
 ): Promise<string[]> {
   const slash = path.lastIndexOf('/');
-  const [dir, name] = [path.slice(0, slash), path.slice(slash + 1)];
+  const [dir, name] = [path.slice(0, slash) || '/', path.slice(slash + 1)];
   const freed: string[] = [];
   if (blob !== null) await ensureFolders(tx, org, dir, now);
   const old = await lockEntry(tx, org, path);
