@@ -1,4 +1,5 @@
 /** Defines every refusal, hold, fault and warning: its stable code, its rule, and its message. */
+import { oneLine } from './outside.js';
 import type { Issue, Refusal, Severity } from './types.js';
 
 interface Code {
@@ -469,14 +470,14 @@ export function makeIssue(
   };
 }
 
-/** Placeholders for texts of Dropslot's own: they are never cut. */
-const ownTexts: ReadonlySet<string> = new Set(['advice', 'hint', 'what', 'reason']);
+/** Placeholders for texts from outside, such as a column's name: only these are cut, and can't add a line. */
+const outsideTexts: ReadonlySet<string> = new Set(['label', 'other', 'first', 'second', 'users', 'teams', 'field']);
 
 /** The message of a code. */
 export function describe(code: CodeName, details: Details): string {
   return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => {
     const text = String(details[name] ?? '');
-    return ownTexts.has(name) ? text : shorten(text);
+    return outsideTexts.has(name) ? oneLine(shorten(text)).replaceAll('"', '\\"') : text;
   });
 }
 

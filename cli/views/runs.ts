@@ -18,7 +18,7 @@ export const issueList: ListView<Issue> = {
     { title: 'COLUMN', cell: (issue) => issue.column ?? '–' },
     { title: 'WHAT', cell: (issue) => issue.severity },
     { title: 'CODE', cell: (issue) => issue.code },
-    { title: 'MESSAGE', cell: (issue) => issue.message },
+    { title: 'MESSAGE', cell: (issue) => issue.message, wraps: true },
   ],
   empty: 'The file has no errors.',
   // The rows of a plan have more fields than an issue.

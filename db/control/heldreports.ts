@@ -19,13 +19,19 @@ export async function retireHeldReports(
   const moved = new Map<string, string>();
   for (const path of hold?.reports ?? []) {
     const entry = await findEntry(tx, org, path);
-    const at = entry?.name.lastIndexOf(heldWord) ?? -1;
-    if (entry === null || at < 0) continue;
-    const said = entry.name.endsWith('.csv') ? (table ?? word) : word;
-    const renamed = `${entry.name.slice(0, at)}.${said}${entry.name.slice(at + heldWord.length)}`;
+    const renamed = entry === null ? null : nameRetired(entry.name, word, table ?? word);
+    if (entry === null || renamed === null) continue;
     const name = await freeName(tx, org, entry.dir, renamed);
     await updateEntry(tx, entry.id, { name });
     moved.set(path, `${entry.dir}/${name}`);
   }
   return moved;
+}
+
+/** `run-7.changes.csv` becomes `run-7.was-held.changes.csv`; null: the name does not say that its run is held. */
+function nameRetired(name: string, word: string, tableWord: string): string | null {
+  if (/^run-\d+(?:-\d+)?\.changes(?:-\d+)?\.csv$/.test(name)) return name.replace(/\.changes/, `.${word}$&`);
+  const at = name.lastIndexOf(heldWord);
+  if (at < 0) return null;
+  return `${name.slice(0, at)}.${name.endsWith('.csv') ? tableWord : word}${name.slice(at + heldWord.length)}`;
 }
