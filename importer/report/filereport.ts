@@ -99,14 +99,32 @@ interface RejectedForm {
   isIdentifier: readonly boolean[];
 }
 
-/** A row with faulty quotes is written as it was sent, for its sender to mend; a short one is filled with blank cells. */
+/**
+ * A row with faulty quotes is written as it was sent, for its sender to mend; a short one is filled with blank cells. Reasons that it came
+ * back with are left out.
+ */
 function toRejected({ cells, faulty }: Row, reasons: [string, string], form: RejectedForm): string {
   const { delimiter, own, columns, isIdentifier } = form;
-  if (faulty !== undefined) return `${guardLine(faulty, delimiter)}${delimiter}${toCsv([reasons], delimiter)}`;
-  const present = cells.length <= columns ? cells.slice(0, own) : cells;
+  const isBack = own < columns;
+  if (faulty !== undefined) {
+    const sent = isBack ? dropReasons(faulty, reasons[0], delimiter) : faulty;
+    return `${guardLine(sent, delimiter)}${delimiter}${toCsv([reasons], delimiter)}`;
+  }
+  const hasReasons = isBack && cells.at(-2) === reasons[0] && isNumber(cells.at(-1)!);
+  const present = cells.length <= columns ? cells.slice(0, own) : hasReasons ? cells.slice(0, -2) : cells;
   const kept = present.map((cell, index) => keepCell(cell, isIdentifier[index]));
   const missing = Array<string>(Math.max(own - kept.length, 0)).fill('');
   return toCsv([[...kept, ...missing, ...reasons]], delimiter);
+}
+
+function dropReasons(line: string, problem: string, delimiter: string): string {
+  const reason = delimiter + toCsv([[problem]], delimiter).trimEnd() + delimiter;
+  const at = line.lastIndexOf(reason);
+  return at > 0 && isNumber(line.slice(at + reason.length)) ? line.slice(0, at) : line;
+}
+
+function isNumber(text: string): boolean {
+  return /^\d+$/.test(text);
 }
 
 /** Programs differ in where a cell of such a line begins: each place where it may is guarded. */
