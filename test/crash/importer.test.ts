@@ -63,7 +63,11 @@ onBothDatabases('an importer that is killed', (open) => {
       );
       assert.equal(
         await acme.read('/reports/2026-03-10/users.rejected.csv'),
-        'User Email,User Name,Manager Email,Teams,Office\r\nnot an address,Nobody,,,\r\n',
+        [
+          'User Email,User Name,Manager Email,Teams,Office,Dropslot Problem,Dropslot Line',
+          'not an address,Nobody,,,,"""User Email"" is not a valid email address. Correct it.",4',
+          '',
+        ].join('\r\n'),
       );
       const states = await control.read('uploads').select('state');
       assert.deepEqual(states, [{ state: 'imported' }, { state: 'imported' }]);
