@@ -121,7 +121,7 @@ export const settingsSchema = z.strictObject({
   )
     .optional()
     .describe(
-      `Whom the people who send files ask: a name, an email address, a telephone number. It is in \`/README.txt\` of each organization, and in every report that says "ask your operator". ${orOwn('contact')} Default: none.`,
+      `Whom the people who send files ask: a name, an email address, a telephone number. It is in \`/README.txt\` of each organization, and in every report that says "ask your operator". Clients that cannot log in see it too, so it must be fit for any stranger to read. ${orOwn('contact')} Default: none.`,
     ),
   role: choice('all', 'intake', 'import')
     .default('all')
@@ -167,15 +167,6 @@ export const settingsSchema = z.strictObject({
   idleMinutes: duration('minutes', { timer: true })
     .default(30)
     .describe('Close a session that has sent no SFTP request for this time.'),
-  contact: checkedText(
-    (given) => /^[^\p{Cc}]{1,200}$/u.test(given),
-    'must be one line of at most 200 characters',
-    'text of one line',
-  )
-    .optional()
-    .describe(
-      'Where customers get help, for example an e-mail address. Clients that cannot log in see it, so it must be fit for any stranger to read.',
-    ),
   maxConnections: count().default(500).describe('Most connections at once, of all clients together.'),
   maxConnectionsPerOrg: count()
     .default(50)
