@@ -65,7 +65,7 @@ onBothDatabases('an importer that is killed', (open) => {
         await acme.read('/reports/2026-03-10/users.rejected.csv'),
         [
           'User Email,User Name,Manager Email,Teams,Office,Dropslot Problem,Dropslot Line',
-          'not an address,Nobody,,,,"""User Email"" is not a valid email address. Correct it.",4',
+          'not an address,Nobody,,,,"""User Email"" is not a valid email address: it has no @. Correct it.",4',
           '',
         ].join('\r\n'),
       );

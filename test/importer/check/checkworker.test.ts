@@ -52,7 +52,7 @@ onBothDatabases('checks', (open) => {
     assert.match(await acme.read(`/reports/${day}/users.dry-run.csv`), /^2,Is Org Admin,warning,admin_invalid/m);
     assert.equal(
       await acme.read(`/reports/${day}/users.dry-run.rejected.csv`),
-      'User Email,Teams,Is Org Admin,Dropslot Problem,Dropslot Line\r\nno one,,,"""User Email"" is not a valid email address. Correct it.",3\r\n',
+      'User Email,Teams,Is Org Admin,Dropslot Problem,Dropslot Line\r\nno one,,,"""User Email"" is not a valid email address: it has no @. Correct it.",3\r\n',
     );
     const json = JSON.parse(await acme.read(`/reports/${day}/users.dry-run.json`));
     assert.deepEqual([json.kind, json.files[0].type, json.users.created], ['dry_run', 'users', 1]);
@@ -65,7 +65,10 @@ onBothDatabases('checks', (open) => {
         'ann@acme.test,(created),,,user,/dry-run/users.csv,2\r',
       ),
     );
-    assert.match(text, /\nProblems:\n {2}rejected, line 3: "User Email" is not a valid email address\. Correct it\.\n/);
+    assert.match(
+      text,
+      /\nProblems:\n {2}rejected, line 3: "User Email" is not a valid email address: it has no @\. Correct it\.\n/,
+    );
 
     assert.deepEqual(Object.keys(await acme.users()), [acme.org.ownerEmail]);
     assert.deepEqual(await listQueue(control.read, 'acme'), []);

@@ -14,7 +14,7 @@ import { openFresh } from '../../support/databases.js';
 const limits = settingsSchema.parse({});
 const ours = ['Dropslot Problem', 'Dropslot Line'];
 const headerOf = (...cells: string[]) => readHeader({ line: 1, cells }, limits);
-const notAnEmail = '"User Email" is not a valid email address. Correct it.';
+const notAnEmail = '"User Email" is not a valid email address: it has no @. Correct it.';
 const countOf = (count: number) =>
   `The header has 4 cells, this row ${count}. Look for a missing or an extra separator or quote.`;
 

@@ -7,7 +7,7 @@ import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 
 const miscounted = 'The header has 3 cells, this row 2. Look for a missing or an extra separator or quote.';
-const notAnEmail = '"""User Email"" is not a valid email address. Correct it."';
+const notAnEmail = '"""User Email"" is not a valid email address: it has no @. Correct it."';
 const lastAdmin =
   'This is the last active admin, and a file can neither demote nor deactivate them; the cell was ignored';
 
@@ -132,7 +132,7 @@ onBothDatabases('reports', (open) => {
       rejected,
       [
         'User Email;User Name;Note;Dropslot Problem;Dropslot Line\r\n',
-        'bob(at)acme.test;Bob;"two\nlines, and ""more""";"""User Email"" is not a valid email address. Correct it.";3\r\n',
+        'bob(at)acme.test;Bob;"two\nlines, and ""more""";"""User Email"" is not a valid email address: it has no @. Correct it.";3\r\n',
         `cyd@acme.test;Cyd;;${miscounted};5\r\n`,
       ].join(''),
     );
@@ -196,7 +196,7 @@ onBothDatabases('reports', (open) => {
       ['User Email', "'=FIELD(1)", 'Badge', 'Kept', 'Phone', 'Odd', 'Guarded', 'Dropslot Problem', 'Dropslot Line'],
       [
         ...['bob(at)acme.test', "'=1+1", '="00123"', "'00123", "'+49 30", 'a"&B1&"b', "'=x"],
-        ...['"User Email" is not a valid email address. Correct it.', '2'],
+        ...['"User Email" is not a valid email address: it has no @. Correct it.', '2'],
       ],
     ]);
     const again = await acme.import({ 'users.csv': rejected.replace('(at)', '@') });
