@@ -67,7 +67,7 @@ onBothDatabases('checks', (open) => {
     );
     assert.match(
       text,
-      /\nProblems:\n {2}rejected, line 3: "User Email" is not a valid email address: it has no @\. Correct it\.\n/,
+      /\nProblems:\n {2}rejected, line 3: "User Email" is not a valid email address: it has no @\.\n {4}Correct it\.\n/,
     );
 
     assert.deepEqual(Object.keys(await acme.users()), [acme.org.ownerEmail]);
