@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import type { OperationErrorCode } from '../operations/error.js';
 import { describeFailure, type Failure, type FailureCode } from '../operations/failure.js';
-import { escapeText } from '../operations/format.js';
+import { escapeText, withSchema } from '../operations/format.js';
 
 /** Scripts may rely on these numbers. */
 const exitCodes: Readonly<Record<FailureCode | 'ok', number>> = {
@@ -44,7 +44,7 @@ export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.Writa
   const found = describeEnding(error);
   if (found === null) return exitCodes.ok;
   const { exitCode, code, message, stack } = found;
-  if (json) stderr.write(`${JSON.stringify({ error: { code, message, stack: stack ?? undefined } })}\n`);
+  if (json) stderr.write(`${JSON.stringify(withSchema({ error: { code, message, stack: stack ?? undefined } }))}\n`);
   else if (message !== '') stderr.write(`dropslot: ${escapeText(message)}\n`);
   if (!json && stack !== null) stderr.write(`This is a defect of Dropslot. Please report it with:\n${stack}\n`);
   return exitCode;

@@ -1,12 +1,14 @@
 /** The output of commands: tables that fit a terminal and are not cut when piped, or JSON for programs. */
 import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
-import { escapeControl, escapeText } from '../operations/format.js';
+import { escapeControl, escapeText, withSchema } from '../operations/format.js';
 
 export interface Column<Row> {
   title: string;
   cell(row: Row): string;
   align?: 'right';
+  /** On a terminal its text has as many lines as it needs; other columns are cut. */
+  wraps?: true;
 }
 
 export interface ListView<Row> {
@@ -20,8 +22,8 @@ export interface Output {
   readonly json: boolean;
   /** One result: its text for people, its value for programs. */
   show(value: unknown, text: string): Promise<void>;
-  /** Many results, streamed: a table, or one JSON array. */
-  list<Row>(rows: Iterable<Row> | AsyncIterable<Row>, view: ListView<Row>): Promise<void>;
+  /** Many results, streamed: a table, or one JSON array. @param inside whether the array is a member of a value that has the version. */
+  list<Row>(rows: Iterable<Row> | AsyncIterable<Row>, view: ListView<Row>, inside?: boolean): Promise<void>;
   /** Raw content: a stored file, CSV. */
   write(bytes: string | Uint8Array): Promise<void>;
   /** A remark beside the result, on standard error; not printed with --json. */
@@ -39,13 +41,19 @@ export function createOutput(json: boolean, stdout: WriteStream, stderr: NodeJS.
   return {
     json,
     note,
-    show: (value, text) => print(json ? `${JSON.stringify(value, null, 2)}\n` : `${escapeText(text)}\n`),
+    show: (value, text) => print(json ? `${JSON.stringify(withVersion(value), null, 2)}\n` : `${escapeText(text)}\n`),
     write: print,
-    list: async (rows, view) => {
-      if (json) return printJson(rows, view.toJson, print);
+    list: async (rows, view, inside = false) => {
+      if (json) return printJson(rows, (row) => (inside ? view.toJson(row) : withVersion(view.toJson(row))), print);
       if ((await printTable(rows, view.columns, stdout.isTTY ? stdout.columns : null, print)) === 0) note(view.empty);
     },
   };
+}
+
+/** Each object has the version; of an array each element, so that it is an array still. */
+function withVersion(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withVersion);
+  return typeof value === 'object' && value !== null ? withSchema(value) : value;
 }
 
 /** Writes, and waits for a slow reader of the pipe, so that memory stays bounded. */
@@ -105,7 +113,45 @@ function fitWidths(lines: string[][], width: number | null): number[] {
   return widths;
 }
 
-function renderLine(cells: string[], columns: Pick<Column<never>, 'align'>[], widths: number[], cut: boolean): string {
+function renderLine(cells: string[], columns: ColumnForm[], widths: number[], cut: boolean): string {
+  const pieces = cells.map((cell, column) =>
+    cut && columns[column]!.wraps === true ? wrapText(cell, widths[column]!) : [cell],
+  );
+  const lines = Array.from({ length: Math.max(...pieces.map(({ length }) => length)) }, (_, at) =>
+    renderPieces(
+      pieces.map((texts) => texts[at] ?? ''),
+      columns,
+      widths,
+      cut,
+    ),
+  );
+  return lines.join('\n');
+}
+
+type ColumnForm = Pick<Column<never>, 'align' | 'wraps'>;
+
+/** Pieces that are no wider, cut between words where that is possible. */
+function wrapText(text: string, width: number): string[] {
+  const lines: string[] = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (displayWidth(longer) <= width) lines[lines.length - 1] = longer;
+    else lines.push(...breakWord(word, width));
+  }
+  return lines[0] === '' && lines.length > 1 ? lines.slice(1) : lines;
+}
+
+function breakWord(word: string, width: number): string[] {
+  const pieces = [''];
+  for (const character of word) {
+    if (displayWidth(pieces.at(-1)! + character) > width) pieces.push('');
+    pieces[pieces.length - 1] += character;
+  }
+  return pieces;
+}
+
+function renderPieces(cells: string[], columns: ColumnForm[], widths: number[], cut: boolean): string {
   const padded = cells.map((cell, column) => {
     const text = cut ? cutText(cell, widths[column]!) : cell;
     const fill = ' '.repeat(Math.max(0, widths[column]! - displayWidth(text)));

@@ -27,6 +27,13 @@ const endpoints = listOf(
   'list of `ADDRESS:PORT`',
 );
 
+const mostContactLength = 200;
+
+/** A text of one line, such as `People IT, it@acme.example, +49 30 1234`, that senders of files get to read. */
+export function isContact(given: string): boolean {
+  return given.trim() !== '' && given.length <= mostContactLength && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(given);
+}
+
 /** Numbers of users, or a share of them: the forms of `maxDeactivations`. */
 export const usersOrShare = /^\d{1,9}$|^\d{1,3}(\.\d+)?%$/;
 
@@ -107,6 +114,15 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Addresses of the proxies that send the client address in a PROXY protocol header (version 1 or 2). Connections from these addresses must send the header; from any other address it is rejected.',
     ),
+  contact: checkedText(
+    isContact,
+    `must be a text of one line, of 1 to ${mostContactLength} characters`,
+    `text of 1 to ${mostContactLength} characters`,
+  )
+    .optional()
+    .describe(
+      `Whom the people who send files ask: a name, an email address, a telephone number. It is in \`/README.txt\` of each organization, and in every report that says "ask your operator". Clients that cannot log in see it too, so it must be fit for any stranger to read. ${orOwn('contact')} Default: none.`,
+    ),
   role: choice('all', 'intake', 'import')
     .default('all')
     .describe(
@@ -151,15 +167,6 @@ export const settingsSchema = z.strictObject({
   idleMinutes: duration('minutes', { timer: true })
     .default(30)
     .describe('Close a session that has sent no SFTP request for this time.'),
-  contact: checkedText(
-    (given) => /^[^\p{Cc}]{1,200}$/u.test(given),
-    'must be one line of at most 200 characters',
-    'text of one line',
-  )
-    .optional()
-    .describe(
-      'Where customers get help, for example an e-mail address. Clients that cannot log in see it, so it must be fit for any stranger to read.',
-    ),
   maxConnections: count().default(500).describe('Most connections at once, of all clients together.'),
   maxConnectionsPerOrg: count()
     .default(50)

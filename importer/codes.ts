@@ -1,4 +1,5 @@
 /** Defines every refusal, hold, fault and warning: its stable code, its rule, and its message. */
+import { oneLine } from './outside.js';
 import type { Issue, Refusal, Severity } from './types.js';
 
 interface Code {
@@ -554,14 +555,15 @@ export function makeIssue(
   };
 }
 
-/** Placeholders for texts of Dropslot's own: they are never cut. */
-const ownTexts: ReadonlySet<string> = new Set(['advice', 'facts', 'hint', 'kept', 'what', 'reason']);
+/** Placeholders for texts from outside, such as a column's name: only these are cut, and can't add a line. */
+const outsideTexts: ReadonlySet<string> = new Set(['label', 'other', 'first', 'second', 'users', 'teams', 'field']);
 
 /** The message of a code. */
 export function describe(code: CodeName, details: Details): string {
   return codes[code].message.replace(/\{(\w+)\}/g, (_, name: string) => {
     const text = String(details[name] ?? '');
-    return ownTexts.has(name) ? text : shorten(text);
+    if (outsideTexts.has(name)) return oneLine(shorten(text)).replaceAll('"', '\\"');
+    return oneLine(text); // a sentence of ours may quote a cell
   });
 }
 

@@ -81,7 +81,7 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;
   const silence = startSilence({ control, logger, now });
-  const templates = startTemplates({ control, directory, paths, logger, now });
+  const templates = startTemplates({ control, directory, paths, settings, logger, now });
   const retention = startRetention({ control, directory, paths, settings, logger, now });
   const working = Promise.all([work(), check()]);
   return {

@@ -53,15 +53,32 @@ export interface HoldReason {
   message: string;
 }
 
+/** Issues of a file that differ only in their lines and values. */
+export interface Problem {
+  /** The first line that has it. */
+  line: number | null;
+  column: string | null;
+  severity: Severity;
+  code: string;
+  message: string;
+  /** How many there are. */
+  count: number;
+}
+
 export type FileType = 'users' | 'teams';
 
 export interface FileOutcome {
   /** null for a file of the operator's disk (`check`). */
   uploadId: number | null;
   name: string;
+  /** Its path in the organization's space when it was read; null for a file of the operator's disk. Older summaries do not have it. */
+  path?: string | null;
   type: FileType | null;
-  /** `held`: waits with its run. `queued`: its run was rejected for another file, and it waits for the next run. */
-  state: 'imported' | 'refused' | 'held' | 'queued';
+  /**
+   * `held`: waits with its run. `queued`: its run was rejected for another file, and it waits for the next run. `would_…`: of a check,
+   * which applies nothing.
+   */
+  state: 'imported' | 'refused' | 'held' | 'queued' | 'would_import' | 'would_hold' | 'would_refuse';
   refusal: Refusal | null;
   bytes: number;
   sha256: string;
@@ -74,6 +91,11 @@ export interface FileOutcome {
   archivedAs: string | null;
   report: string | null;
   rejected: string | null;
+  /** The list of the changes that an import would make: of a check only. */
+  changes?: string | null;
+  /** The first kinds of faults, warnings and notices; `moreProblems`: whether there are more kinds. */
+  problems?: Problem[];
+  moreProblems?: boolean;
   /** Custom fields that the file creates; summaries of older versions do not have it. */
   newFields?: { label: string; type: FieldType }[];
 }
@@ -83,8 +105,11 @@ export interface RunSummary {
   run: number | null;
   org: string;
   kind: 'slot' | 'manual' | 'upload' | 'undo' | 'check' | 'dry_run';
-  /** `planned`: a check, which applies nothing. `superseded`: the run was held, and a newer file ended it. */
-  state: 'applied' | 'held' | 'rejected' | 'planned' | 'superseded';
+  /**
+   * `would_…`: a check, which applies nothing; `planned`: the preview of an undo. `superseded`: the run was held, and a newer
+   * file ended it.
+   */
+  state: 'applied' | 'held' | 'rejected' | 'superseded' | 'planned' | 'would_import' | 'would_hold' | 'would_refuse';
   /** Why the run is, was, or would be held. */
   hold: HoldReason[];
   /** The note of the operator who approved or rejected it. */
@@ -94,7 +119,13 @@ export interface RunSummary {
   timeZone: string;
   /** Milliseconds since 1970. */
   startedAt: number;
-  appliedAt: number;
+  /** Only of a run that was applied, or rejected. */
+  appliedAt?: number;
+  rejectedAt?: number;
+  /** Whom the organization's people ask; null: no contact is set. Older summaries do not have it. */
+  contact?: string | null;
+  /** Of a held run: the list of the changes that it would make. */
+  changes?: string | null;
   /** Of an undo: the run that it undoes, the numbers of values restored and left unchanged, and the path of the list of the latter. */
   undo?: { run: number; restored?: number; kept: number; report: string | null };
   users: Counts;

@@ -3,14 +3,16 @@ import { createLogger } from '../config/logger.js';
 import type { Run } from '../db/control/runs.js';
 import { findUpload } from '../db/control/uploads.js';
 import { planHeld } from '../importer/check/heldplan.js';
-import type { ShownChange } from '../importer/report/changeorder.js';
+import { describeAfter, nameColumn, type ShownChange } from '../importer/report/changeorder.js';
 import { listPlanned, rankPlanned } from '../importer/report/plannedchanges.js';
 import { countRecorded, listRecorded } from '../importer/report/recordedchanges.js';
 import { OperationError } from './error.js';
 import { getRun } from './runs.js';
 import type { Workplace } from './workplace.js';
 
-/** A change with the name of its file; null: it comes from no file. */
+export { describeAfter, nameColumn };
+
+/** A change with the path of its file; null: it comes from no file. */
 export type RunChange = Omit<ShownChange, 'source'> & { file: string | null };
 
 export interface RunChanges {
@@ -59,8 +61,7 @@ async function readRecorded({ directory, control }: Workplace, run: Run): Promis
   const nameOf = async (upload: number | null) => {
     if (upload === null) return null;
     if (!names.has(upload)) {
-      const path = (await findUpload(control.read, upload))?.path;
-      names.set(upload, path === undefined ? null : path.slice(path.lastIndexOf('/') + 1));
+      names.set(upload, (await findUpload(control.read, upload))?.path ?? null);
     }
     return names.get(upload)!;
   };

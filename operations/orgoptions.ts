@@ -3,7 +3,7 @@
  * To add one: a member of `OrgOptions` in db/control/importoptions.ts with its meaning, a row here, and `npm run docs`.
  * The parser, `orgs set --help`, its errors, `orgs show` and docs/organization-settings.md are made from the row.
  */
-import { usersOrShare } from '../config/settings.js';
+import { isContact, usersOrShare } from '../config/settings.js';
 import { isTimeOfDay } from '../config/timeofday.js';
 import { readShare, readSize, writeSize } from '../config/units.js';
 import type { OrgOptions } from '../db/control/importoptions.js';
@@ -41,6 +41,16 @@ const rate: Pick<SettingRow<number>, 'group' | 'takes' | 'unit' | 'default' | 'r
 const days = ['daily', 'weekdays', 'days such as mon,wed,fri'];
 
 export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Required<OrgOptions>[name]> } = {
+  contact: {
+    group: 'Organization',
+    meaning:
+      'Whom the people who send files ask: a name, an email address, a telephone number. It is in /README.txt, and in every report that says "ask your operator".',
+    takes: ['a text of 1 to 200 characters'],
+    example: 'People IT, it@acme.example',
+    default: { setting: 'contact' },
+    read: (text) => (isContact(text) ? text : null),
+    write: String,
+  },
   cadence: {
     group: 'Import schedule',
     meaning:

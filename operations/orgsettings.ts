@@ -124,7 +124,7 @@ function inOrder(settings: readonly OrgSetting[]): OrgSetting[] {
 }
 
 function toSetting<Value>(name: string, row: SettingRow<Value>, place: SettingPlace): OrgSetting {
-  return { ...row, name, place, takesDefault: row.group !== 'Organization' };
+  return { ...row, name, place, takesDefault: typeof place !== 'object' || row.group !== 'Organization' };
 }
 
 /** The accepted values in words: `a size such as 500MB (bytes)`. */
@@ -216,7 +216,8 @@ export function listSettings(org: Org, server: Settings, settings = orgSettings)
 
 function describeDefault(setting: OrgSetting, server: Settings): string {
   if (setting.default === null || typeof setting.default === 'string') return setting.default ?? '';
-  return setting.write(server[setting.default.setting] as never);
+  const value = server[setting.default.setting];
+  return value === undefined ? 'none' : setting.write(value as never);
 }
 
 /** The id is the SSH user name, and part of URLs and file names. @throws OperationError `usage` */

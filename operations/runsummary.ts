@@ -1,10 +1,13 @@
 /** The texts about a run that every surface shows in the same words: its counts, its summary, its progress. */
 import type { Run } from '../db/control/runs.js';
-import { describeCounts, describeRun } from '../importer/report/summary.js';
+import { quoteName } from '../importer/outside.js';
+import { describeCounts, describeProblem, describeRun, nameFile } from '../importer/report/wording.js';
 import type { Progress, RunSummary } from '../importer/types.js';
 
 export type { Run } from '../db/control/runs.js';
 export type { Issue, Progress, RunSummary } from '../importer/types.js';
+
+export { describeProblem, nameFile };
 
 /** null: nothing of it is counted yet. */
 export function summaryOf(run: Run): RunSummary | null {
@@ -28,5 +31,7 @@ export function describeOutcome(run: Run, of: 'users' | 'teams'): string | null 
 }
 
 export function describeProgress({ phase, file, rows }: Progress): string {
-  return [phase, file, rows > 0 ? `${rows} rows` : null].filter((part) => part !== null).join(' · ');
+  return [phase, file === null ? null : quoteName(file), rows > 0 ? `${rows} rows` : null]
+    .filter((part) => part !== null)
+    .join(' · ');
 }

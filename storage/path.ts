@@ -1,5 +1,5 @@
 /** Virtual paths: turns a client's bytes into a path, checks names, and derives from a path how its file is treated. */
-import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
+import { dryRunRoot, readmePath, readOnlyRoots } from '../db/control/treelayout.js';
 import { SpaceError } from './types.js';
 
 export const maxNameBytes = 255;
@@ -94,7 +94,7 @@ export function isBelow(path: string, folder: string): boolean {
 
 /** Whether only the server writes there. */
 export function isReadOnly(path: string): boolean {
-  return readOnlyRoots.some((root) => path === root || isBelow(path, root));
+  return path === readmePath || readOnlyRoots.some((root) => path === root || isBelow(path, root));
 }
 
 /** Whether a folder always exists, with or without a row, and can't be removed or renamed. */

@@ -26,6 +26,22 @@ test('every rule that a code names is explained', () => {
   assert.deepEqual(missing, []);
 });
 
+test('docs/json.md describes the JSON of every command', async () => {
+  const text = read('docs/json.md');
+  const silent = new Set(['files cat', 'identity export', 'audit export', 'serve', 'sftp-server', 'authorized-keys']);
+  const unused = () => assert.fail('nothing is started');
+  const app: App = { version: '0.0.0', serve: unused, runSubsystem: unused, openWorkplace: unused };
+  const program = createProgram(await loadGroups(), app);
+  const missing = program.commands.flatMap((group) => {
+    const leaves =
+      group.commands.length === 0 ? [group.name()] : group.commands.map((leaf) => `${group.name()} ${leaf.name()}`);
+    return leaves.filter(
+      (name) => !silent.has(name) && !text.includes(`\`${name}\``) && !text.includes(`\`${group.name()} …\``),
+    );
+  });
+  assert.deepEqual(missing, []);
+});
+
 /** The anchors of a page's headings, as GitHub makes them. */
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>

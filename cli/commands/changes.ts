@@ -1,6 +1,7 @@
 /** `dropslot runs show ID --changes`: the changes that a run made, or would make. */
 import { type RunChanges, withRunChanges } from '../../operations/changes.js';
 import { OperationError } from '../../operations/error.js';
+import { withSchema } from '../../operations/format.js';
 import type { Run } from '../../operations/runsummary.js';
 import type { Workplace } from '../../operations/workplace.js';
 import type { Output } from '../output.js';
@@ -37,8 +38,8 @@ async function printChanges(changes: RunChanges, limit: number | undefined, out:
       total,
       leftOut: total - most,
     };
-    await out.write(`${JSON.stringify(head).slice(0, -1)},"changes":`);
-    await out.list(list(most), changeList);
+    await out.write(`${JSON.stringify(withSchema(head)).slice(0, -1)},"changes":`);
+    await out.list(list(most), changeList, true);
     await out.write('}\n');
     return;
   }

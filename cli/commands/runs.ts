@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { confirmRun } from '../../operations/confirm.js';
 import { OperationError } from '../../operations/error.js';
+import { withSchema } from '../../operations/format.js';
 import {
   approveHeldRun,
   checkDiskFile,
@@ -16,6 +17,7 @@ import {
   describeProgress,
   describeSummary,
   type Issue,
+  nameFile,
   type Progress,
   type Run,
   type RunSummary,
@@ -25,10 +27,11 @@ import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
 import { askYes, canAsk } from '../prompt.js';
+import { IssueKinds } from '../views/issuekinds.js';
 import { issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
 import { readLimit, showChanges } from './changes.js';
 
-/** Issues that a terminal shows; the rest is counted, and `--json` has them all. */
+/** Kinds of issues that a terminal shows; the rest is counted, and `--json` has them all. */
 const shownIssues = 200;
 /** A terminal shows as many values that an undo would restore, and as many that it would leave unchanged. */
 const shownValues = 200;
@@ -44,22 +47,13 @@ export function registerRuns(program: Command): void {
     .action((id: string, file: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const issues: Issue[] = [];
-        const keep = (page: Issue[]) =>
-          void issues.push(...(out.json ? page : page.slice(0, shownIssues - issues.length)));
+        const shown = new IssueKinds(shownIssues);
+        const keep = (page: Issue[]) => (out.json ? void issues.push(...page) : shown.add(page));
         const { summary, verdict } = await checkDiskFile(workplace, id, file, keep);
         if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
         else {
-          await out.list(issues, issueList);
-          const { users, teams } = summary;
-          const more =
-            users.faults +
-            users.warnings +
-            teams.faults +
-            teams.warnings +
-            users.refused +
-            teams.refused -
-            issues.length;
-          if (more > 0) out.note(`… and ${more} more; --json shows all.`);
+          await out.list(shown.list(), issueList);
+          if (shown.left > 0) out.note(`… and ${shown.left} more; --json shows all.`);
           await out.show(null, `\n${verdict}\nNothing was applied.`);
         }
         failWhenRefused(summary, 'would be refused');
@@ -215,8 +209,8 @@ function showUndo(workplace: Workplace, id: string, out: Output): Promise<void> 
   return previewUndoOf(workplace, id, async (summary, list) => {
     if (out.json) {
       // A run may have changed millions of values: they are never all in memory.
-      await out.write(`${JSON.stringify(summary).slice(0, -1)},"values":`);
-      await out.list(flatten(list('back'), list('kept')), undoneList);
+      await out.write(`${JSON.stringify(withSchema(summary)).slice(0, -1)},"values":`);
+      await out.list(flatten(list('back'), list('kept')), undoneList, true);
       await out.write('}\n');
       return;
     }
@@ -266,7 +260,7 @@ async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
 
 /** The summary has the reasons; the exit code tells scripts. */
 function failWhenRefused(summary: RunSummary, what: string): void {
-  const refused = summary.files.filter((file) => file.state === 'refused').map(({ name }) => name);
+  const refused = summary.files.filter(({ refusal }) => refusal !== null).map(nameFile);
   if (refused.length > 0) throw new OperationError('failed', `${what}: ${refused.join(', ')}`);
 }
 

@@ -1,13 +1,6 @@
 /** The changes of a run, made or planned, for people and as JSON. */
-import type { RunChange } from '../../operations/changes.js';
+import { describeAfter, nameColumn, type RunChange } from '../../operations/changes.js';
 import type { ListView } from '../output.js';
-
-/** Values of a new user that are left out for people: the defaults. */
-const usual: Readonly<Record<string, string>> = {
-  'User Account Type': 'Regular',
-  'Is Org Admin': 'No',
-  Status: 'active',
-};
 
 export const changeList: ListView<RunChange> = {
   columns: [
@@ -17,7 +10,7 @@ export const changeList: ListView<RunChange> = {
     { title: 'NAME', cell: ({ name }) => name },
     { title: 'COLUMN', cell: nameColumn },
     { title: 'BEFORE', cell: ({ before }) => before ?? '–' },
-    { title: 'AFTER', cell: describeAfter },
+    { title: 'AFTER', cell: (change) => describeAfter(change) ?? '–' },
   ],
   empty: 'No changes.',
   toJson: (change) => {
@@ -25,13 +18,3 @@ export const changeList: ListView<RunChange> = {
     return { file, line, what, name, column: nameColumn(change), before, after, created: values };
   },
 };
-
-function nameColumn({ field }: RunChange): string {
-  return field === '' ? '(created)' : field;
-}
-
-function describeAfter({ after, values, name }: RunChange): string {
-  if (values === null) return after ?? '–';
-  const shown = Object.entries(values).filter(([label, value]) => value !== usual[label] && value !== name);
-  return shown.length === 0 ? '–' : shown.map((pair) => pair.join(': ')).join('; ');
-}

@@ -118,7 +118,11 @@ export async function settleCheck(
   const settled = await tx('uploads').where({ id: uploadId, state: of.kind }).whereNull('checked_at').update(learned);
   if (settled === 0) return { isSettled: false, freed: unwanted };
   const freed: string[] = [];
-  for (const { path, blob } of reports) freed.push(...(await replaceFile(tx, of.org, path, blob, of.at)));
+  for (const { path, blob } of reports) {
+    freed.push(...(await replaceFile(tx, of.org, path, blob, of.at)));
+    await tx('check_reports').where({ org_id: of.org, path }).delete();
+    if (blob !== null) await tx('check_reports').insert({ org_id: of.org, path, upload_id: uploadId });
+  }
   await recordAudit(tx, {
     at: of.at,
     org: of.org,
@@ -128,6 +132,32 @@ export async function settleCheck(
     detail: { upload: uploadId, type, rows, refused },
   });
   return { isSettled: true, freed };
+}
+
+/**
+ * Takes away the reports of checks on uploads whose import is reported, and on older versions of the same paths. Returns the blobs
+ * that nothing refers to any more.
+ */
+export async function removeCheckReports(
+  tx: Queryable,
+  org: string,
+  uploads: readonly number[],
+  now: number,
+): Promise<string[]> {
+  const freed: string[] = [];
+  for (const upload of uploads) {
+    const reports: { path: string }[] = await tx('check_reports as r')
+      .join('uploads as u', 'u.id', 'r.upload_id')
+      .where('r.org_id', org)
+      .where('u.path', tx('uploads').where({ id: upload }).select('path'))
+      .whereNotIn('u.state', ['queued', 'running', 'held'])
+      .select('r.path');
+    for (const { path } of reports) {
+      freed.push(...(await replaceFile(tx, org, path, null, now)));
+      await tx('check_reports').where({ org_id: org, path }).delete();
+    }
+  }
+  return freed;
 }
 
 /**
@@ -142,7 +172,7 @@ export async function replaceFile(
   now: number,
 ): Promise<string[]> {
   const slash = path.lastIndexOf('/');
-  const [dir, name] = [path.slice(0, slash), path.slice(slash + 1)];
+  const [dir, name] = [path.slice(0, slash) || '/', path.slice(slash + 1)];
   const freed: string[] = [];
   if (blob !== null) await ensureFolders(tx, org, dir, now);
   const old = await lockEntry(tx, org, path);

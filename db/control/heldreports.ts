@@ -19,18 +19,23 @@ export async function retireHeldReports(
   const moved = new Map<string, string>();
   for (const path of hold?.reports ?? []) {
     const entry = await findEntry(tx, org, path);
-    const at = entry?.name.lastIndexOf(heldWord) ?? -1;
-    if (entry === null || at < 0) continue;
-    const name = await freeName(tx, org, entry.dir, retiredName(entry.name, word, table));
+    const renamed = entry === null ? null : retiredName(entry.name, word, table);
+    if (entry === null || renamed === null) continue;
+    const name = await freeName(tx, org, entry.dir, renamed);
     await updateEntry(tx, entry.id, { name });
     moved.set(path, `${entry.dir}/${name}`);
   }
   return moved;
 }
 
-/** The name that a report gets, unless another file has it. */
-export function retiredName(name: string, word: 'superseded' | 'was-held', table: 'report' | undefined): string {
+/**
+ * The name that a report gets, unless another file has it: `run-7.changes.csv` becomes `run-7.was-held.changes.csv`; null: the name
+ * does not say that its run is held.
+ */
+export function retiredName(name: string, word: 'superseded' | 'was-held', table: 'report' | undefined): string | null {
+  if (/^run-\d+(?:-\d+)?\.changes(?:-\d+)?\.csv$/.test(name)) return name.replace(/\.changes/, `.${word}$&`);
   const at = name.lastIndexOf(heldWord);
+  if (at < 0) return null;
   const said = name.endsWith('.csv') ? (table ?? word) : word;
   return `${name.slice(0, at)}.${said}${name.slice(at + heldWord.length)}`;
 }

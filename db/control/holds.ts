@@ -1,6 +1,7 @@
 /** Runs that are held (rule G1): put aside with their files and reports, approved, rejected, or overtaken by a newer file. */
 import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
+import { removeCheckReports } from './checks.js';
 import { retireHeldReports } from './heldreports.js';
 import { supersedeReplaced } from './replaced.js';
 import {
@@ -63,11 +64,14 @@ export interface Rejection {
   settlement: Pick<Settlement, 'reports' | 'summary'>;
 }
 
-/** Ends a held run without applying it: its rejected files are archived as refused. false: it is no longer held. */
-export async function rejectHeld(control: Db, run: Run, rejection: Rejection): Promise<boolean> {
+/**
+ * Ends a held run without applying it: its rejected files are archived as refused. Returns the blobs that nothing refers to any more;
+ * null: it is no longer held.
+ */
+export async function rejectHeld(control: Db, run: Run, rejection: Rejection): Promise<string[] | null> {
   const { by, at, note, archivedAs, beside, settlement } = rejection;
   return control.transact(async (tx) => {
-    if (!(await endHeldRun(tx, run.id, 'rejected', at))) return false;
+    if (!(await endHeldRun(tx, run.id, 'rejected', at))) return null;
     const moved = await placeReports(tx, run.org, settlement.reports, at);
     for (const [path, alsoAs] of beside) await placeAgain(tx, run.org, path, alsoAs, at);
     for (const [from, to] of await retireHeldReports(tx, run, 'was-held', 'report')) moved.set(from, to);
@@ -81,8 +85,9 @@ export async function rejectHeld(control: Db, run: Run, rejection: Rejection): P
     await requeueHeld(tx, run.id);
     await correctSummary(tx, run.id, settlement.summary, moved, true);
     const requeued = others.length === 0 ? {} : { requeued: others };
-    await audit(tx, run, at, by, 'run.rejected', { note, uploads: uploads.map(({ id }) => id), ...requeued });
-    return true;
+    const ids = uploads.map(({ id }) => id);
+    await audit(tx, run, at, by, 'run.rejected', { note, uploads: ids, ...requeued });
+    return removeCheckReports(tx, run.org, ids, at);
   });
 }
 

@@ -5,6 +5,8 @@ export type Encoding = 'utf-8' | 'utf-16' | 'windows-1252' | 'auto';
 
 /** An option is absent until an operator sets it. Each has a row in operations/orgoptions.ts. */
 export interface OrgOptions {
+  /** Whom its people ask, in one line; without it the setting `contact` of the server. */
+  contact?: string;
   /** Deactivations that one run may make without an approval: `25`, or a share of the active users, `10%`. */
   maxDeactivations?: string;
   /** Users that one run may make admins, or no longer admins, without an approval. */

@@ -2,6 +2,7 @@
 import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { type BlobRow, insertBlob } from './blobs.js';
+import { removeCheckReports } from './checks.js';
 import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
 import { rememberMoved } from './movednames.js';
@@ -16,16 +17,21 @@ export interface Settlement {
   summary: unknown;
 }
 
-/** false: the run had been settled, or belongs to another importer now; nothing was done. */
-export async function settleRun(control: Db, run: Run, settlement: Settlement, now: number): Promise<boolean> {
+/**
+ * Returns the blobs that nothing refers to any more; null: the run had been settled, or belongs to another importer now, and nothing
+ * was done.
+ */
+export async function settleRun(control: Db, run: Run, settlement: Settlement, now: number): Promise<string[] | null> {
   return control.transact(async (tx) => {
-    if (!(await finishRun(tx, run, settlement.summary, now))) return false;
+    if (!(await finishRun(tx, run, settlement.summary, now))) return null;
     const moved = await placeReports(tx, run.org, settlement.reports, now);
     for (const { id, state, archivedAs: path } of settlement.uploads) {
       const archivedAs = await archiveUpload(tx, run.org, id, path, now);
       await settleUpload(tx, id, { state, archivedAs, at: now });
       moved.set(path, archivedAs);
     }
+    const ids = settlement.uploads.map(({ id }) => id);
+    const freed = await removeCheckReports(tx, run.org, ids, now);
     await correctSummary(tx, run.id, settlement.summary, moved);
     await retireHeldReports(tx, run, 'was-held');
     // An importer that lost its lease may have claimed more files than another one applied.
@@ -39,7 +45,7 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
       subject: `run ${run.id}`,
       detail,
     });
-    return true;
+    return freed;
   });
 }
 

@@ -4,6 +4,9 @@ export const archiveRoot = '/archive';
 export const reportsRoot = '/reports';
 export const templatesRoot = '/templates';
 
+/** The text that says whose drop this is and how to use it; only the server writes it. */
+export const readmePath = '/README.txt';
+
 /** Files below it are planned at once and never imported; clients write to it. */
 export const dryRunRoot = '/dry-run';
 

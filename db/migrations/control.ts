@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { cadence } from './cadence.js';
+import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { expectations } from './expectations.js';
 import { foldedNames } from './foldednames.js';
@@ -29,6 +30,7 @@ export const controlMigrations: readonly Migration[] = [
   expectations,
   foldedNames,
   movedNames,
+  checkReports,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

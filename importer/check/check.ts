@@ -1,5 +1,6 @@
 /** Plans one file that is not in the queue, for `dropslot check`; applies nothing. */
 import type { Org } from '../../db/control/orgs.js';
+import { contactOf, nameContact } from '../contact.js';
 import { readAs } from '../read/encoding.js';
 import type { Source } from '../read/source.js';
 import { listIssues } from '../report/findings.js';
@@ -20,7 +21,10 @@ export async function checkFile(
 ): Promise<RunSummary> {
   const source = await readAs(file, org.options.encoding);
   return planTrial(deps, org, [source], tell, async (plan) => {
-    for await (const page of listIssues(plan.stage, 0)) await onIssues(page as Issue[]);
-    return summarizeTrial('check', org, plan, [await summarizeFile(plan.stage, 0, source, plan.planned[0]!)]);
+    const contact = contactOf(org, deps.settings);
+    for await (const page of listIssues(plan.stage, 0))
+      await onIssues(page.map((issue) => ({ ...issue, message: nameContact(issue.message, contact) })) as Issue[]);
+    const outcome = await summarizeFile(plan.stage, 0, source, plan.planned[0]!, { path: null, contact });
+    return summarizeTrial('check', org, plan, [outcome], contact);
   });
 }

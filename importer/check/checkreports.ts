@@ -7,8 +7,11 @@ import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun } from '../../db/control/runs.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
 import type { Keep } from '../../storage/blobcommit.js';
+import { contactOf } from '../contact.js';
+import { writeChanges } from '../report/changesfile.js';
 import { writeRejected, writeReport, writeText } from '../report/filereport.js';
 import { hasIssues } from '../report/findings.js';
+import { withSchema } from '../report/schema.js';
 import { summarizeFile } from '../report/summary.js';
 import type { RunDeps } from '../run/deps.js';
 import type { UploadSource } from '../run/order.js';
@@ -17,7 +20,7 @@ import { nextSlot } from '../schedule/calendar.js';
 import { summarizeTrial, type TrialPlan } from './trialplan.js';
 import { describeVerdict } from './verdict.js';
 
-/** Bytes of `.dry-run.rejected.csv`, rounded up. */
+/** Bytes of a dash, eight digits and `.dry-run.rejected.csv`. */
 const endingBytes = 30;
 
 /** Files of one organization that were planned together. */
@@ -43,16 +46,21 @@ export async function writeCheckReports(
   // Of two names that differ by case only, the one in small letters has the plain report name.
   const isTwin = upload.path !== foldName(upload.path) && (await hasTwin(deps.control.read, org.id, upload.path));
   const pathOf = reportPaths(upload.path, kind, plan.today, isTwin);
-  const outcome = await summarizeFile(plan.stage, file, source, planned);
+  const contact = contactOf(org, deps.settings);
+  const outcome = await summarizeFile(plan.stage, file, source, planned, { path: upload.path, contact });
   const { faults } = planned.type === 'teams' ? planned.teams : planned.users;
   const report = (await hasIssues(plan.stage, file)) ? await keep(writeReport(reportDeps, file, source)) : null;
   const rejected = faults > 0 ? await keep(writeRejected(reportDeps, file, source, planned)) : null;
   outcome.report = report === null ? null : pathOf('csv');
   outcome.rejected = rejected === null ? null : pathOf('rejected.csv');
-  const summary = summarizeTrial(kind === 'dry_run' ? 'dry_run' : 'check', org, plan, [outcome]);
+  const paths = sources.map((one) => one.upload.path);
+  const list = await writeChanges(reportDeps, { org: org.id, files: paths, file });
+  const changes = list === null ? null : await keep(Promise.resolve(list));
+  outcome.changes = changes === null ? null : pathOf('changes.csv');
+  const summary = summarizeTrial(kind === 'dry_run' ? 'dry_run' : 'check', org, plan, [outcome], contact);
   const slot = nextSlot(org.timeZone, org.slot, plan.moment, slotDays(org.options));
   const slotAt = kind === 'dry_run' ? null : slot.at;
-  const beside = sources.filter((_, other) => other !== file).map((other) => other.source.name);
+  const beside = paths.filter((_, other) => other !== file);
   const heldRun = (await findHeldRun(deps.control.read, org.id))?.id ?? null;
   const text = describeVerdict({ summary, slotAt, heldRun, beside });
   return {
@@ -63,9 +71,10 @@ export async function writeCheckReports(
     reports: [
       { path: pathOf('csv'), blob: report },
       { path: pathOf('rejected.csv'), blob: rejected },
+      { path: pathOf('changes.csv'), blob: changes },
       {
         path: pathOf('json'),
-        blob: await keep(writeText(reportDeps, `${JSON.stringify({ ...summary, slotAt }, null, 2)}\n`)),
+        blob: await keep(writeText(reportDeps, `${JSON.stringify(withSchema({ ...summary, slotAt }), null, 2)}\n`)),
       },
       { path: pathOf('txt'), blob: await keep(writeText(reportDeps, text)) },
     ],

@@ -10,7 +10,7 @@ import { planTrial } from './trialplan.js';
 
 export interface HeldPlan {
   stage: Stage;
-  /** Names of the files, by their places in the plan. */
+  /** Paths of the files, by their places in the plan. */
   files: readonly string[];
   /** false: the directory or the settings changed since the run was held, so an approval would count it again. */
   isAsCounted: boolean;
@@ -26,7 +26,8 @@ export async function planHeld<T>(
   const uploads = await listHeld(deps.control.read, run.id);
   if (uploads.length === 0 || run.hold === null) return null;
   const { today, digest } = run.hold;
-  const sources = (await orderSources(deps, () => deps.identity(org), org, uploads)).map(({ source }) => source);
+  const ordered = await orderSources(deps, () => deps.identity(org), org, uploads);
+  const sources = ordered.map(({ source }) => source);
   return planTrial(
     deps,
     org,
@@ -35,7 +36,7 @@ export async function planHeld<T>(
     async ({ stage, moment }) =>
       use({
         stage,
-        files: sources.map(({ name }) => name),
+        files: ordered.map(({ upload }) => upload.path),
         isAsCounted: (await digestPlan(stage, org, deps.settings, moment)) === digest,
       }),
     today,

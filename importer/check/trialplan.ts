@@ -73,15 +73,27 @@ export async function withTrialStage<T>(
   }
 }
 
-/** The summary of a run that would import the files now. */
+/** The summary of a run that would import the files now: its states say what the run would do. */
 export function summarizeTrial(
   kind: 'check' | 'dry_run',
   org: Org,
   { moment, today, hold }: TrialPlan,
-  files: FileOutcome[],
+  files: readonly FileOutcome[],
+  contact: string | null,
 ): RunSummary {
-  const times = { date: today, timeZone: org.timeZone, startedAt: moment, appliedAt: moment };
-  return { run: null, org: org.id, kind, state: 'planned', hold, note: null, ...times, ...sumFiles(files), files };
+  const told = files.map((file) => ({ ...file, state: stateOf(file, hold) }));
+  const state =
+    told.length > 0 && told.every((file) => file.state === 'would_refuse') ? 'would_refuse' : importOf(hold);
+  const times = { date: today, timeZone: org.timeZone, startedAt: moment };
+  return { run: null, org: org.id, kind, state, hold, note: null, contact, ...times, ...sumFiles(told), files: told };
+}
+
+function stateOf({ refusal }: FileOutcome, hold: readonly HoldReason[]): FileOutcome['state'] & `would_${string}` {
+  return refusal === null ? importOf(hold) : 'would_refuse';
+}
+
+function importOf(hold: readonly HoldReason[]): 'would_import' | 'would_hold' {
+  return hold.length > 0 ? 'would_hold' : 'would_import';
 }
 
 /** Drops the stages of processes that were killed: those older than a day, since no trial plan takes that long. */

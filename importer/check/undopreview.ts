@@ -1,5 +1,6 @@
 /** Plans the undo of a run in a stage of its own, so that an operator sees the values it would restore; applies nothing. */
 import type { Org } from '../../db/control/orgs.js';
+import { contactOf } from '../contact.js';
 import { countUndone, describeValues, planReversal, type UndoneValue } from '../run/undo.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { RunSummary } from '../types.js';
@@ -25,10 +26,10 @@ export async function previewUndo<T>(
       state: 'planned',
       hold: [],
       note: null,
+      contact: contactOf(org, deps.settings),
       date: dateIn(org.timeZone, moment),
       timeZone: org.timeZone,
       startedAt: moment,
-      appliedAt: moment,
       ...countUndone(outcome),
       undo: { run: undoes, restored: outcome.restored, kept: outcome.kept, report: null },
       files: [],

@@ -1,5 +1,15 @@
 /** Words the result of a check on one file for people. */
-import { describeCounts, describeNewFields, describeRejected } from '../report/summary.js';
+import { nameContact } from '../contact.js';
+import { quoteName } from '../outside.js';
+import {
+  describeCounts,
+  describeNewFields,
+  describeProblems,
+  describeReasons,
+  describeRejected,
+  nameFile,
+} from '../report/wording.js';
+import { wrapLine } from '../report/wrap.js';
 import { formatLocal } from '../schedule/calendar.js';
 import type { RunSummary } from '../types.js';
 
@@ -17,18 +27,20 @@ export interface Verdict {
 /** Plain text. */
 export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Verdict): string {
   const file = summary.files[0]!;
-  const { timeZone } = summary;
+  const { timeZone, contact = null } = summary;
+  const operator = nameContact('your operator', contact);
+  const name = nameFile(file);
   const heads = {
-    dry_run: `Dry run of ${file.name}: nothing of it is applied.`,
-    check: `Check of ${file.name}: nothing is applied.`,
+    dry_run: `Dry run of ${name}: nothing of it is applied.`,
+    check: `Check of ${name}: nothing is applied.`,
   };
   const head =
     slotAt === null
       ? heads[summary.kind as keyof typeof heads]
-      : `Early check of ${file.name}, which waits for the import of ${formatLocal(slotAt, timeZone)}.`;
+      : `Early check of ${name}, which waits for the import of ${formatLocal(slotAt, timeZone)}.`;
   const lines = [head, ''];
   if (slotAt !== null && heldRun !== null)
-    lines.push(`Run ${heldRun} is held: this file waits until your operator approves or rejects that run.`, '');
+    lines.push(`Run ${heldRun} is held: this file waits until ${operator} approves or rejects that run.`, '');
   if (file.refusal !== null) {
     const where = file.refusal.line === null ? '' : `Line ${file.refusal.line}: `;
     lines.push(`This file would be refused: nothing of it would be applied. ${where}${file.refusal.message}`);
@@ -43,21 +55,24 @@ export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Ver
   }
   if (summary.hold.length > 0) {
     const alone = beside.length === 0 ? 'The import' : 'The import of these files';
-    lines.push('', `${alone} would be held until your operator approves it:`);
-    lines.push(...summary.hold.map(({ message }) => `  ${message}`));
+    lines.push('', `${alone} would be held until ${operator} approves it:`, ...describeReasons(summary.hold));
   }
-  if (file.report !== null) lines.push('', `Problems, line by line: ${file.report}`);
+  const problems = describeProblems(file);
+  if (problems.length > 0) lines.push('', 'Problems:', ...problems);
+  if (file.report !== null) lines.push('', `Problems, line by line: ${quoteName(file.report)}`);
   if (file.rejected !== null)
     lines.push(
       `${describeRejected(file)
         .replace(/^./, (first) => first.toUpperCase())
-        .replace(/,$/, '')}: ${file.rejected}`,
+        .replace(/,$/, '')}: ${quoteName(file.rejected)}`,
     );
+  if (file.changes != null) lines.push(`Changes, one by one: ${quoteName(file.changes)}`);
   lines.push('');
-  if (beside.length > 0) lines.push(`Planned together with ${beside.join(', ')}.`);
+  if (beside.length > 0) lines.push(`Planned together with ${beside.map(quoteName).join(', ')}.`);
   lines.push(
-    `Checked ${formatLocal(summary.startedAt, timeZone, true)}: ${file.bytes} bytes, SHA-256 ${file.sha256}.`,
+    `Checked ${formatLocal(summary.startedAt, timeZone, true)}: ${file.bytes} bytes.`,
+    `SHA-256 ${file.sha256}`,
     ...(slotAt === null ? [] : ['A newer version under the same name, sent before the import, takes its place.']),
   );
-  return `${lines.join('\n')}\n`;
+  return `${[lines[0], ...lines.slice(1).flatMap((line) => wrapLine(line))].join('\n')}\n`;
 }

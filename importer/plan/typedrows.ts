@@ -1,7 +1,7 @@
 /** Reads rows into typed values in the time zone of the organization, and gives the statement that stages them (rules F4, U12). */
 import { makeIssue } from '../codes.js';
 import { takeClears } from '../read/cleartoken.js';
-import { fitsHeader } from '../read/columnsurvey.js';
+import { countCells, fitsHeader } from '../read/columnsurvey.js';
 import { type Header, mergeTwins } from '../read/header.js';
 import type { DigestedRow } from '../read/rowstream.js';
 import { readTeam } from '../read/teamrow.js';
@@ -67,7 +67,7 @@ function dropMiscounted(rows: readonly DigestedRow[], header: Header, found: Iss
       found.push(makeIssue('quote_inside', { line: row.line }));
       return false;
     }
-    const details = { count: row.cells.length, expected: header.cells.length };
+    const details = { count: countCells(row, header), expected: header.own };
     found.push(makeIssue('cell_count', { line: row.line }, details));
     return false;
   });

@@ -1,5 +1,5 @@
 /** Surveys the columns of a file in its first pass: which values each has, and whether the header or the size is refused. */
-import { RefusalError, refuse } from '../codes.js';
+import { describe, RefusalError, refuse } from '../codes.js';
 import { addressAt, cellAt } from './cell.js';
 import { addFact, type DateFacts, isEarly, isPlainDate, noFacts, readDate } from './dates.js';
 import { readBoolean } from './fieldvalues.js';
@@ -80,9 +80,33 @@ export async function surveyRows(
 export function fitsHeader(row: Row, header: Header): boolean {
   if (row.faulty !== undefined) return false;
   if (row.cells.length < header.named) return false;
+  if (header.own < header.cells.length && findCount(row.cells, header.own) !== null) return false;
   return (
     row.cells.length <= header.cells.length || row.cells.slice(header.cells.length).every((cell) => cell.trim() === '')
   );
+}
+
+/** How many cells a row has, of those that its own columns should have. */
+export function countCells({ cells }: Row, { own, cells: labels }: Header): number {
+  const isRejected = own < labels.length;
+  return (
+    (isRejected ? findCount(cells, own) : null) ?? (isRejected && cells.length > own ? cells.length - 2 : cells.length)
+  );
+}
+
+const countFault = new RegExp(describe('cell_count', { expected: '\\d+', count: '(\\d+)' }));
+
+/**
+ * The number of its cells for which a row was rejected, if it comes back as it was; null: it does not. The file of rejected rows fills a
+ * short row with blank cells, and a spreadsheet fills all rows.
+ */
+function findCount(cells: readonly string[], own: number): number | null {
+  const at = cells.findIndex((cell, index) => index >= own && countFault.test(cell));
+  if (at < 0) return null;
+  const count = Number(countFault.exec(cells[at]!)![1]);
+  const isSame =
+    count > own ? at === count : count < own && cells.slice(count, own).every((cell) => cell.trim() === '');
+  return isSame ? count : null;
 }
 
 /** Whether the row names its user or team; a row that does not is rejected, and decides neither an order of dates nor a type. */

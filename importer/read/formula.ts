@@ -33,6 +33,22 @@ export function unguardFormula(text: string): string {
   return isGuarded(text) ? text.slice(1) : text;
 }
 
+/** Numbers that a spreadsheet changes when it saves the file again: it drops zeros in front, and writes long ones as 1.23E+12. */
+const changedNumber = /^(?:0\d+|\d{12,}|\d+[eE]\d+)$/;
+/** Numbers that it leaves as they are. */
+const plainNumber = /^[1-9]\d{0,10}$/;
+
+/**
+ * As guardCell; a number that a spreadsheet would change is written as `="00123"`.
+ * @param isIdentifier whether that holds for everything like a number or a date.
+ */
+export function keepCell(cell: string, isIdentifier = false): string {
+  const text = trimCell(cell);
+  if (!/^\d/.test(text) && !(isIdentifier && /^[^='+\-@].*\d/.test(text))) return guardCell(cell);
+  const isChanged = isIdentifier ? !plainNumber.test(text) && !/["\r\n]/.test(text) : changedNumber.test(text);
+  return isChanged ? `="${text}"` : guardCell(cell);
+}
+
 /** The value of a cell: without spaces around it, and without a guard or the `="…"` with which spreadsheets keep a text. */
 export function readCell(cell: string): string {
   const text = trimCell(cell);

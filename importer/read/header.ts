@@ -3,7 +3,15 @@ import { type Details, makeIssue, RefusalError, refuse } from '../codes.js';
 import type { FileType, Issue } from '../types.js';
 import { readCell } from './formula.js';
 import { hintFor } from './headerhint.js';
-import { exportOnly, type TeamColumn, teamLabels, type UserColumn, userLabels, type Wording } from './labels.js';
+import {
+  exportOnly,
+  rejectedLabels,
+  type TeamColumn,
+  teamLabels,
+  type UserColumn,
+  userLabels,
+  type Wording,
+} from './labels.js';
 import { findNearMiss } from './nearmiss.js';
 import { describeInvisible, isName, labelKey, longestName } from './normalize.js';
 import type { Limits, Row } from './parse.js';
@@ -39,6 +47,8 @@ export interface Header {
   cells: string[];
   /** Cells that a row must have: the columns up to the last one with a name. */
   named: number;
+  /** Columns of the file's own: those before the two that the file of rejected rows adds. */
+  own: number;
   warnings: Issue[];
 }
 
@@ -50,7 +60,8 @@ const noWording: Wording = { aliases: new Map(), own: new Set() };
  */
 export function readHeader(row: Row, limits: Limits, wording: Wording = noWording, below: readonly Row[] = []): Header {
   const cells = row.cells.map((cell) => readCell(cell));
-  const named = countNamed(cells);
+  const own = countOwn(cells);
+  const named = Math.min(countNamed(cells), own);
   if (named > limits.maxColumns) {
     throw new RefusalError(refuse('too_many_columns', { count: named, limit: limits.maxColumns }, row.line));
   }
@@ -62,6 +73,7 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
     const label = cell.trim();
     if (label === '') return { index, label, meaning: { kind: 'blank' } };
     if (twins.some((twin) => twin.index === index)) return { index, label, meaning: { kind: 'ignored' } };
+    if (index >= own) return { index, label, meaning: { kind: 'ignored' } };
     return { index, label, meaning: findMeaning(meant[index]!.trim(), type, row.line, wording, warnings) };
   });
   const isKey = ({ meaning }: Column) =>
@@ -70,7 +82,17 @@ export function readHeader(row: Row, limits: Limits, wording: Wording = noWordin
     const where = { line: row.line, column: columns[twin.index]!.label };
     warnings.push(makeIssue('label_repeated', where, describeTwins(columns, twin)));
   }
-  return { type, line: row.line, columns, twins, key: columns.findIndex(isKey), cells: row.cells, named, warnings };
+  return {
+    type,
+    line: row.line,
+    columns,
+    twins,
+    key: columns.findIndex(isKey),
+    cells: row.cells,
+    named,
+    own,
+    warnings,
+  };
 }
 
 /**
@@ -145,6 +167,10 @@ function findMeaning(label: string, type: FileType, line: number, wording: Wordi
     }
     return { kind: 'standard', column: column as UserColumn | TeamColumn };
   }
+  if (Object.values(rejectedLabels).some((one) => key === labelKey(one)) && !wording.own.has(key)) {
+    warnings.push(makeIssue('label_reserved', { line, column: label }, { label }));
+    return { kind: 'ignored' };
+  }
   if (key === labelKey(exportOnly)) {
     if (label === exportOnly) return { kind: 'status' };
     const isRead = type === 'users' && wording.readsStatus === true;
@@ -172,6 +198,14 @@ function countNamed(cells: string[]): number {
   let length = cells.length;
   while (length > 0 && cells[length - 1]!.trim() === '') length--;
   return length;
+}
+
+/** The number of columns before `Dropslot Problem` and `Dropslot Line`, where these two are the last ones; else of all. */
+export function countOwn(cells: string[]): number {
+  const named = countNamed(cells);
+  const last = cells.slice(Math.max(named - 2, 0), named).map((cell) => labelKey(readCell(cell)));
+  const isOurs = last.join('\n') === Object.values(rejectedLabels).map(labelKey).join('\n');
+  return isOurs ? named - 2 : cells.length;
 }
 
 /** The name that spreadsheets give to a column: A, B, … Z, AA. */

@@ -28,6 +28,9 @@ export const teamLabels = {
 /** The label of a column that exports write, and imports read only with `statusWords`; a custom field can't have it. */
 export const exportOnly = 'Status';
 
+/** The last two columns of rejected rows: why a row was rejected, and its line. Imports ignore them there. */
+export const rejectedLabels = { problem: 'Dropslot Problem', line: 'Dropslot Line' } as const;
+
 export type UserColumn = keyof typeof userLabels;
 export type TeamColumn = keyof typeof teamLabels;
 

@@ -53,3 +53,22 @@ export function valuesByLabel(
     .sort(([a], [b]) => labelOrder.indexOf(a) - labelOrder.indexOf(b));
   return Object.fromEntries([...given, ...own]);
 }
+
+/** Values of a new user that are left out for people: the defaults. */
+const usual: Readonly<Record<string, string>> = {
+  'User Account Type': 'Regular',
+  'Is Org Admin': 'No',
+  Status: 'active',
+};
+
+/** The column of a change, for people. */
+export function nameColumn({ field }: Pick<ShownChange, 'field'>): string {
+  return field === '' ? '(created)' : field;
+}
+
+/** The value after a change; of a creation its values, but for the usual ones. null: none. */
+export function describeAfter({ after, values, name }: Pick<ShownChange, 'after' | 'values' | 'name'>): string | null {
+  if (values === null) return after;
+  const shown = Object.entries(values).filter(([label, value]) => value !== usual[label] && value !== name);
+  return shown.length === 0 ? null : shown.map((pair) => pair.join(': ')).join('; ');
+}

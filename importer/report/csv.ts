@@ -10,7 +10,17 @@ export function toCsv(rows: readonly (readonly (string | number)[])[], delimiter
   return stringify(rows as (string | number)[][], { delimiter, record_delimiter: '\r\n', quoted_match: /[\r\n]/ });
 }
 
+/** Whether a spreadsheet would misread the text without a byte order mark. */
+export function hasWideLetters(text: string): boolean {
+  return /[\u0080-\uffff]/.test(text);
+}
+
+/** Whether files of the organization that it may send back have the mark, also without such letters. */
+export function isAlwaysMarked({ encoding }: Pick<OrgOptions, 'encoding'>): boolean {
+  return encoding === 'windows-1252';
+}
+
 /** The bytes before UTF-8 text that the organization may send back. */
-export function markOf({ encoding }: Pick<OrgOptions, 'encoding'>): string {
-  return encoding === 'windows-1252' ? byteOrderMark : '';
+export function markOf(options: Pick<OrgOptions, 'encoding'>): string {
+  return isAlwaysMarked(options) ? byteOrderMark : '';
 }

@@ -6,14 +6,19 @@ import type { Stage } from '../../db/stage.js';
 import { createBlob } from '../../storage/blobs.js';
 import type { BlobWriter, SealedBlob } from '../../storage/sealedwriter.js';
 import { RefusalError } from '../codes.js';
+import { contactOf, nameContact } from '../contact.js';
 import type { PlannedFile } from '../plan/planfile.js';
 import { hasMark } from '../read/encoding.js';
 import { decodeText } from '../read/filetype.js';
-import { guardCell, guardFormula } from '../read/formula.js';
+import { guardCell, guardFormula, keepCell, readCell } from '../read/formula.js';
+import { countOwn } from '../read/header.js';
+import { rejectedLabels } from '../read/labels.js';
+import { labelKey } from '../read/normalize.js';
 import { detectForm, type Form, type Row } from '../read/parse.js';
 import type { Source } from '../read/source.js';
-import { byteOrderMark, markOf, toCsv } from './csv.js';
+import { isAlwaysMarked, toCsv } from './csv.js';
 import { listFaultyLines, listIssues } from './findings.js';
+import { MarkedText } from './markedtext.js';
 
 export interface ReportDeps {
   settings: Settings;
@@ -26,28 +31,28 @@ export interface ReportDeps {
 
 /** Every refusal, fault and warning of a file: line, column, severity, code, message, value; separated as the file is. */
 export async function writeReport(deps: ReportDeps, file: number, source: Source): Promise<SealedBlob> {
-  const { mark, delimiter } = await readForm(source, deps.options);
-  return writeBlob(deps, async (writer) => {
-    await writer.write(Buffer.from(mark));
-    await writeRows(writer, [['line', 'column', 'severity', 'code', 'message', 'value']], delimiter);
+  const { isMarked, delimiter } = await readForm(source, deps.options);
+  const contact = contactOf(deps, deps.settings);
+  return writeMarked(deps, isMarked, async (text) => {
+    await text.write(toCsv([['line', 'column', 'severity', 'code', 'message', 'value']], delimiter));
     for await (const page of listIssues(deps.stage, file)) {
       const cells = page.map(({ line, column, severity, code, message, value }) => [
         line ?? '',
         guardFormula(column ?? ''),
         severity,
         code,
-        guardFormula(message),
+        guardFormula(nameContact(message, contact)),
         guardFormula(value ?? ''),
       ]);
-      await writeRows(writer, cells, delimiter);
+      await text.write(toCsv(cells, delimiter));
     }
   });
 }
 
 /**
- * The faulty rows under the original header, to be mended and sent again; the file is read once more for them. They are
- * written in the file's own form, so that the program that opened the file opens them and loses no letter. Only cells that a
- * spreadsheet would run as formulas are guarded.
+ * The faulty rows under the original header, to be mended and sent again, each with its reasons and its line in two last columns; the
+ * file is read once more for them. They are written in the file's own form, so that the program that opened the file opens them and
+ * loses no letter. Only cells that a spreadsheet would run as formulas or change are guarded.
  */
 export async function writeRejected(
   deps: ReportDeps,
@@ -55,37 +60,71 @@ export async function writeRejected(
   source: Source,
   planned: PlannedFile,
 ): Promise<SealedBlob> {
-  const { mark, first, delimiter } = await readForm(source, deps.options);
-  return writeBlob(deps, async (writer) => {
-    await writer.write(Buffer.from(mark + first + toCsv([planned.header.map(guardCell)], delimiter)));
+  const { isMarked, first, delimiter } = await readForm(source, deps.options);
+  const contact = contactOf(deps, deps.settings);
+  const { header } = planned;
+  const own = countOwn(header);
+  const identifier = deps.options.identifier === undefined ? null : labelKey(deps.options.identifier);
+  const form = { delimiter, own, columns: header.length, isIdentifier: header.map(isIdentifierOf(identifier)) };
+  return writeMarked(deps, isMarked, async (text) => {
+    const labels = [...header.slice(0, own).map(guardCell), rejectedLabels.problem, rejectedLabels.line];
+    await text.write(first + toCsv([labels], delimiter));
     const faulty = listFaultyLines(deps.stage, file);
     let next = await faulty.next();
     for await (const batch of planned.open()) {
-      const rejected: Row[] = [];
+      const rejected: string[] = [];
       for (const row of batch) {
         if (next.done === true) break;
-        if (row.line !== next.value) continue;
-        rejected.push(row);
+        if (row.line !== next.value.line) continue;
+        const problem = next.value.messages.map((message) => nameContact(message, contact)).join(' ');
+        rejected.push(toRejected(row, [guardFormula(problem), String(row.line)], form));
         next = await faulty.next();
       }
-      await writer.write(Buffer.from(toRejected(rejected, delimiter)));
+      await text.write(rejected.join(''));
       if (next.done === true) break;
     }
   });
 }
 
-/** A row with faulty quotes is written as it was sent, for its sender to mend. */
-function toRejected(rows: readonly Row[], delimiter: string): string {
-  const texts: string[] = [];
-  let sound: string[][] = [];
-  for (const { cells, faulty } of rows) {
-    if (faulty === undefined) sound.push(cells.map(guardCell));
-    else {
-      texts.push(toCsv(sound, delimiter), `${guardLine(faulty, delimiter)}\r\n`);
-      sound = [];
-    }
+function isIdentifierOf(identifier: string | null): (label: string) => boolean {
+  return (label) => identifier !== null && labelKey(readCell(label)) === identifier;
+}
+
+interface RejectedForm {
+  delimiter: string;
+  /** Columns of the file's own, and all columns of its header. */
+  own: number;
+  columns: number;
+  /** By column. */
+  isIdentifier: readonly boolean[];
+}
+
+/**
+ * A row with faulty quotes is written as it was sent, for its sender to mend; a short one is filled with blank cells. Reasons that it came
+ * back with are left out.
+ */
+function toRejected({ cells, faulty }: Row, reasons: [string, string], form: RejectedForm): string {
+  const { delimiter, own, columns, isIdentifier } = form;
+  const isBack = own < columns;
+  if (faulty !== undefined) {
+    const sent = isBack ? dropReasons(faulty, reasons[0], delimiter) : faulty;
+    return `${guardLine(sent, delimiter)}${delimiter}${toCsv([reasons], delimiter)}`;
   }
-  return texts.join('') + toCsv(sound, delimiter);
+  const hasReasons = isBack && cells.at(-2) === reasons[0] && isNumber(cells.at(-1)!);
+  const present = cells.length <= columns ? cells.slice(0, own) : hasReasons ? cells.slice(0, -2) : cells;
+  const kept = present.map((cell, index) => keepCell(cell, isIdentifier[index]));
+  const missing = Array<string>(Math.max(own - kept.length, 0)).fill('');
+  return toCsv([[...kept, ...missing, ...reasons]], delimiter);
+}
+
+function dropReasons(line: string, problem: string, delimiter: string): string {
+  const reason = delimiter + toCsv([[problem]], delimiter).trimEnd() + delimiter;
+  const at = line.lastIndexOf(reason);
+  return at > 0 && isNumber(line.slice(at + reason.length)) ? line.slice(0, at) : line;
+}
+
+function isNumber(text: string): boolean {
+  return /^\d+$/.test(text);
 }
 
 /** Programs differ in where a cell of such a line begins: each place where it may is guarded. */
@@ -94,13 +133,13 @@ function guardLine(line: string, delimiter: string): string {
   return line.split(delimiter).map(guard).join(delimiter);
 }
 
-/** A text of any length, in pieces. */
+/** A CSV of any length, in pieces. */
 export async function writePieces(
   deps: Pick<ReportDeps, 'paths' | 'recipient'>,
   pieces: AsyncIterable<string>,
 ): Promise<SealedBlob> {
-  return writeBlob(deps, async (writer) => {
-    for await (const piece of pieces) await writer.write(Buffer.from(piece));
+  return writeMarked(deps, false, async (text) => {
+    for await (const piece of pieces) await text.write(piece);
   });
 }
 
@@ -109,13 +148,26 @@ export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, t
 }
 
 /** The standard form for a file that is not text or can't be read. */
-async function readForm(source: Source, options: OrgOptions): Promise<Form & { mark: string }> {
-  const mark = (await hasMark(source)) ? byteOrderMark : markOf(options);
+async function readForm(source: Source, options: OrgOptions): Promise<Form & { isMarked: boolean }> {
+  const isMarked = (await hasMark(source)) || isAlwaysMarked(options);
   const form = await detectForm(decodeText(source.open())).catch((error: Error) => {
     if (error instanceof RefusalError) return { delimiter: ',', first: '' };
     throw error;
   });
-  return { ...form, mark };
+  return { ...form, isMarked };
+}
+
+/** A CSV: it has a byte order mark where it needs one. */
+function writeMarked(
+  deps: Pick<ReportDeps, 'paths' | 'recipient'>,
+  isMarked: boolean,
+  fill: (text: MarkedText) => Promise<void>,
+): Promise<SealedBlob> {
+  return writeBlob(deps, async (writer) => {
+    const text = new MarkedText(writer, isMarked);
+    await fill(text);
+    await text.end();
+  });
 }
 
 async function writeBlob(
@@ -130,8 +182,4 @@ async function writeBlob(
     await writer.discard();
     throw error;
   }
-}
-
-async function writeRows(writer: BlobWriter, rows: (string | number)[][], delimiter: string): Promise<void> {
-  if (rows.length > 0) await writer.write(Buffer.from(toCsv(rows, delimiter)));
 }

@@ -3,6 +3,7 @@ import type { FieldType } from '../../db/directory/fields.js';
 import type { Stage } from '../../db/stage.js';
 import { analyze, createIndex, pagesByLine, rows } from '../../db/stagesql.js';
 import type { StagedIssue } from '../plan/issuelog.js';
+import type { Problem } from '../types.js';
 
 const pageRows = 2000;
 
@@ -25,18 +26,51 @@ export async function* listIssues(stage: Stage, file: number): AsyncGenerator<St
   }
 }
 
-/** Whether a report on the file would have a line. */
-export async function hasIssues(stage: Stage, file: number): Promise<boolean> {
-  return (
-    (await rows(stage, `SELECT 1 AS one FROM ${stage.prefix}.issues WHERE file = :file LIMIT 1`, { file })).length > 0
-  );
+/** A row that was rejected, with the messages of its faults. */
+export interface FaultyLine {
+  line: number;
+  messages: string[];
 }
 
-/** The lines that were rejected, in order, each once. */
-export async function* listFaultyLines(stage: Stage, file: number): AsyncGenerator<number> {
-  const query = `SELECT DISTINCT line FROM ${stage.prefix}.issues
-    WHERE file = :file AND severity = 'fault' AND line > :after ORDER BY line LIMIT :limit`;
-  for await (const page of pagesByLine<{ line: number }>(stage, query, { file })) yield* page.map(({ line }) => line);
+/** In the order of the lines, each once. */
+export async function* listFaultyLines(stage: Stage, file: number): AsyncGenerator<FaultyLine> {
+  const issues = `${stage.prefix}.issues WHERE file = :file AND severity = 'fault'`;
+  const query = `SELECT DISTINCT line FROM ${issues} AND line > :after ORDER BY line LIMIT :limit`;
+  for await (const page of pagesByLine<{ line: number }>(stage, query, { file })) {
+    const [from, to] = [page[0]!.line, page.at(-1)!.line];
+    const found = await rows<{ line: number; message: string }>(
+      stage,
+      `SELECT line, message FROM ${issues} AND line >= :from AND line <= :to ORDER BY line, n`,
+      { file, from, to },
+    );
+    const byLine = new Map(page.map(({ line }): [number, string[]] => [line, []]));
+    for (const { line, message } of found) byLine.get(line)!.push(message);
+    for (const [line, messages] of byLine) yield { line, messages };
+  }
+}
+
+/**
+ * Faults, warnings and notices that differ only in their lines and values, as one: faults first, then by their first lines. At most
+ * `most` kinds.
+ */
+export async function listProblems(stage: Stage, file: number, most: number): Promise<Problem[]> {
+  const found = await rows<Problem & { col: string | null }>(
+    stage,
+    `SELECT severity, code, col, message, MIN(line) AS line, COUNT(*) AS count FROM ${stage.prefix}.issues
+     WHERE file = :file AND severity IN ('fault', 'warning', 'notice') GROUP BY severity, code, col, message
+     ORDER BY CASE severity WHEN 'fault' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, MIN(line), code, col, message LIMIT :most`,
+    { file, most },
+  );
+  return found.map(({ severity, code, col: column, message, line, count }) => ({
+    ...{ line: line === 0 ? null : line, column, severity, code, message, count: Number(count) },
+  }));
+}
+
+/** Whether the report on a file has a line. */
+export async function hasIssues(stage: Stage, file: number): Promise<boolean> {
+  return (
+    (await rows(stage, `SELECT 1 AS n FROM ${stage.prefix}.issues WHERE file = :file LIMIT 1`, { file })).length > 0
+  );
 }
 
 /** Custom fields that a file brings, in the order of its columns (rule C1). */

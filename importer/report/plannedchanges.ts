@@ -6,24 +6,33 @@ import { rankOfChange, type ShownChange, valuesByLabel } from './changeorder.js'
 
 const pageRows = 5000;
 
-/** Call once, when every file of the run is planned; how many changes there are. */
-export async function rankPlanned(stage: Stage): Promise<number> {
+/**
+ * Call when every file of the run is planned; how many changes there are.
+ * @param file only the changes of this one. @param most how many will be listed at most.
+ */
+export async function rankPlanned(
+  stage: Stage,
+  { file, most }: { file?: number | undefined; most?: number } = {},
+): Promise<number> {
   const s = stage.prefix;
   const created = (entity: string, table: string, key: string, admin: string, line: string) =>
     `SELECT file, ${line}, '${entity}', ${key}, '', NULL, NULL, ${admin} FROM ${s}.${table}`;
+  const all = `(SELECT file, line, entity, key, field, before, after, 0 AS is_admin FROM ${s}.changes
+       UNION ALL ${created('user', 'people', 'key', 'is_admin', 'line')} WHERE is_new = 1
+       UNION ALL ${created('team', 'groups', 'key', '0', 'line')} WHERE is_new = 1
+       UNION ALL ${created('field', 'fields', 'id', '0', '1')}) c ${file === undefined ? '' : 'WHERE c.file = :file'}`;
+  const bindings = { ...(file !== undefined && { file }), ...(most !== undefined && { most }) };
+  const order = `${rankOfChange('c.is_admin = 1')}, c.file, c.line, c.entity, c.key, c.field, c.before, c.after`;
   await createAs(
     stage,
     'listed',
-    `SELECT ROW_NUMBER() OVER (ORDER BY ${rankOfChange('c.is_admin = 1')}, c.file, c.line, c.entity, c.key, c.field, c.before, c.after)
-       AS place, c.file, c.line, c.entity, c.key, c.field, c.before, c.after
-     FROM (SELECT file, line, entity, key, field, before, after, 0 AS is_admin FROM ${s}.changes
-       UNION ALL ${created('user', 'people', 'key', 'is_admin', 'line')} WHERE is_new = 1
-       UNION ALL ${created('team', 'groups', 'key', '0', 'line')} WHERE is_new = 1
-       UNION ALL ${created('field', 'fields', 'id', '0', '1')}) c`,
-    {},
+    `SELECT ROW_NUMBER() OVER (ORDER BY ${order}) AS place, c.file, c.line, c.entity, c.key, c.field, c.before, c.after
+     FROM ${all} ${most === undefined ? '' : `ORDER BY ${order} LIMIT :most`}`,
+    bindings,
   );
   await createIndex(stage, 'listed', 'place');
-  return count(stage, `SELECT COUNT(*) AS n FROM ${s}.listed`);
+  if (most === undefined) return count(stage, `SELECT COUNT(*) AS n FROM ${s}.listed`);
+  return count(stage, `SELECT COUNT(*) AS n FROM ${all}`, file === undefined ? {} : { file });
 }
 
 interface PlannedRow {

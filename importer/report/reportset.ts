@@ -8,7 +8,8 @@ import type { Keep } from '../../storage/blobcommit.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
 import type { RunSummary } from '../types.js';
 import { writeText } from './filereport.js';
-import { describeRun } from './summary.js';
+import { withSchema } from './schema.js';
+import { describeRun } from './wording.js';
 
 type Report = Settlement['reports'][number];
 
@@ -56,6 +57,6 @@ export class ReportSet {
     const { paths, org } = this.#deps;
     const deps = { paths, recipient: org.recipient };
     await this.add(folder, `${stem}.txt`, () => writeText(deps, describeRun(summary)));
-    await this.add(folder, `${stem}.json`, () => writeText(deps, `${JSON.stringify(summary, null, 2)}\n`));
+    await this.add(folder, `${stem}.json`, () => writeText(deps, `${JSON.stringify(withSchema(summary), null, 2)}\n`));
   }
 }

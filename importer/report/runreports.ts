@@ -11,12 +11,14 @@ import type { UploadRow } from '../../db/control/uploads.js';
 import type { Stage } from '../../db/stage.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { splitPath } from '../../storage/path.js';
+import { contactOf } from '../contact.js';
 import type { PlannedFile } from '../plan/planfile.js';
 import type { Source } from '../read/source.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
+import { writeChanges } from './changesfile.js';
 import { writeRejected, writeReport } from './filereport.js';
-import { indexIssues } from './findings.js';
+import { hasIssues, indexIssues } from './findings.js';
 import { ReportSet } from './reportset.js';
 import { summarizeFile, summarizeRun } from './summary.js';
 
@@ -49,6 +51,7 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   const { run, org, sources, planned, stage, tell } = plan;
   const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
   const set = new ReportSet({ ...deps, org, keep });
+  const contact = contactOf(org, deps.settings);
   const date = dateIn(org.timeZone, deps.now());
   const [archive, folder] = [archiveFolder(date), reportsFolder(date)];
   const uploads: Settlement['uploads'][number][] = [];
@@ -59,16 +62,19 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
     tell({ phase: 'reporting', file: source.name, rows: filePlan.rows });
     const archivedAs = await set.reserve(archive, source.name);
     const stem = stemOf(splitPath(archivedAs).name);
-    const report = await set.add(folder, `${stem}.report.csv`, () => writeReport(fileDeps, file, source), archive);
+    const reportOn = () => writeReport(fileDeps, file, source);
+    const isTold = await hasIssues(stage, file);
+    const report = isTold ? await set.add(folder, `${stem}.report.csv`, reportOn, archive) : null;
     const hasFaults = filePlan.users.faults + filePlan.teams.faults > 0;
     const write = () => writeRejected(fileDeps, file, source, filePlan);
     const rejected = hasFaults ? await set.add(folder, `${stem}.rejected.csv`, write, archive) : null;
     const state = filePlan.refusal === null ? 'imported' : 'refused';
     uploads.push({ id: upload.id, state, archivedAs });
     const places = { uploadId: upload.id, archivedAs, report, rejected };
-    files.push({ ...(await summarizeFile(stage, file, source, filePlan)), ...places });
+    files.push({ ...(await summarizeFile(stage, file, source, filePlan, { path: upload.path, contact })), ...places });
   }
-  const summary = { ...summarizeRun(plan, files, deps.now()), note: run.approval?.note ?? null };
+  const note = run.approval?.note ?? null;
+  const summary = { ...summarizeRun(plan, files, contact), appliedAt: deps.now(), note };
   await set.addSummary(folder, `run-${run.id}.summary`, summary);
   return { reports: set.reports, uploads, summary };
 }
@@ -83,17 +89,21 @@ export async function writeHeldReports(
   const { run, org, sources, planned, stage } = plan;
   const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
   const set = new ReportSet({ ...deps, org, keep });
+  const contact = contactOf(org, deps.settings);
   const folder = reportsFolder(dateIn(org.timeZone, deps.now()));
   const files: FileOutcome[] = [];
   await indexIssues(stage);
   for (const [file, { source, upload }] of sources.entries()) {
     const name = `${stemOf(source.name)}.held.csv`;
     const report = await set.add(folder, name, () => writeReport(fileDeps, file, source));
-    const outcome = await summarizeFile(stage, file, source, planned[file]!);
+    const outcome = await summarizeFile(stage, file, source, planned[file]!, { path: upload.path, contact });
     const state = outcome.state === 'refused' ? 'refused' : 'held';
     files.push({ ...outcome, state, uploadId: upload.id, report });
   }
-  const summary: RunSummary = { ...summarizeRun(plan, files, deps.now()), state: 'held', hold };
+  const paths = sources.map(({ upload }) => upload.path);
+  const list = await writeChanges(fileDeps, { org: org.id, files: paths });
+  const changes = list === null ? null : await set.add(folder, `run-${run.id}.changes.csv`, async () => list);
+  const summary: RunSummary = { ...summarizeRun(plan, files, contact), state: 'held', hold, changes };
   await set.addSummary(folder, `run-${run.id}.held`, summary);
   return { reports: set.reports, summary };
 }

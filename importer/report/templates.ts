@@ -5,7 +5,7 @@ import { formatDate } from '../read/dates.js';
 import { guardFormula } from '../read/formula.js';
 import { teamLabels, userLabels } from '../read/labels.js';
 import { labelKey } from '../read/normalize.js';
-import { markOf, toCsv } from './csv.js';
+import { byteOrderMark, hasWideLetters, isAlwaysMarked, toCsv } from './csv.js';
 
 export interface Template {
   name: string;
@@ -31,13 +31,12 @@ export function renderTemplates(
   );
   if (identifier !== undefined && !isKnown)
     own.unshift([identifier, 'identifies the user, even if the email changes', '00042']);
-  const mark = markOf(org.options);
   const users = [...userColumns(org), ...own];
   const teams = teamColumns();
   return [
     { name: 'example.txt', text: renderExample(org, users, teams) },
-    { name: 'teams.csv', text: mark + toGuarded([teams.map(([label]) => label)]) },
-    { name: 'users.csv', text: mark + toGuarded([users.map(([label]) => label)]) },
+    { name: 'teams.csv', text: toTemplate(org, teams) },
+    { name: 'users.csv', text: toTemplate(org, users) },
   ];
 }
 
@@ -98,6 +97,11 @@ ${indent(toGuarded([teams, teams].map((row, line) => row.map(([label, , example]
 function describeColumns(columns: readonly Column[]): string {
   const width = Math.max(...columns.map(([label]) => label.length));
   return columns.map(([label, meaning]) => `    ${label.padEnd(width)}  ${meaning}`.trimEnd()).join('\n');
+}
+
+function toTemplate({ options }: Pick<Org, 'options'>, columns: readonly Column[]): string {
+  const text = toGuarded([columns.map(([label]) => label)]);
+  return isAlwaysMarked(options) || hasWideLetters(text) ? byteOrderMark + text : text;
 }
 
 function toGuarded(rows: string[][]): string {

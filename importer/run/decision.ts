@@ -6,6 +6,7 @@ import type { Run } from '../../db/control/runs.js';
 import { archiveFolder, reportsFolder } from '../../db/control/treelayout.js';
 import { listHeld } from '../../db/control/uploads.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
+import { removeBlob } from '../../storage/blobs.js';
 import { splitPath } from '../../storage/path.js';
 import { ReportSet } from '../report/reportset.js';
 import { stemOf } from '../report/runreports.js';
@@ -47,7 +48,7 @@ export async function rejectRun(
   const org = (await findOrg(control.read, run.org))!;
   const at = now();
   const date = dateIn(org.timeZone, at);
-  const isRejected = await sealAndCommit({
+  const freed = await sealAndCommit({
     ...{ paths, logger },
     isNamed: isInControl(control),
     seal: async (keep) => {
@@ -65,19 +66,21 @@ export async function rejectRun(
         const report = file.report === null ? null : await nameRetired(set, file.report);
         files.push({ ...file, state: isQueued ? 'queued' : 'refused', archivedAs: archived, report });
       }
-      const summary: RunSummary = { ...counted, state: 'rejected', note, files, appliedAt: at };
+      const { appliedAt: _never, ...rest } = counted;
+      const summary: RunSummary = { ...rest, state: 'rejected', note, files, rejectedAt: at };
       await set.addSummary(reportsFolder(date), `run-${run.id}.rejected`, summary);
       return { archivedAs, beside, settlement: { reports: set.reports, summary } };
     },
-    commit: async (rejection) => ((await rejectHeld(control, run, { by, at, note, ...rejection })) ? true : null),
+    commit: (rejection) => rejectHeld(control, run, { by, at, note, ...rejection }),
   });
-  return isRejected ?? false;
+  for (const id of freed ?? []) await removeBlob(paths, id);
+  return freed !== null;
 }
 
 /** The path that a report of the held run gets when the run is no longer held. */
 function nameRetired(set: ReportSet, report: string): Promise<string> {
   const { dir, name } = splitPath(report);
-  return set.reserve(dir, retiredName(name, 'was-held', 'report'));
+  return set.reserve(dir, retiredName(name, 'was-held', 'report') ?? name);
 }
 
 /** By the path of each report on a file: the name that it has in the archive, beside its file. */

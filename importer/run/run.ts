@@ -5,6 +5,8 @@ import { type Settlement, settleRun } from '../../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../../db/control/uploads.js';
 import { DatabaseError } from '../../db/error.js';
 import { dropStages, type Stage } from '../../db/stage.js';
+import { removeBlob } from '../../storage/blobs.js';
+import { contactOf } from '../contact.js';
 import { ImportError } from '../error.js';
 import type { PlanInput } from '../plan/input.js';
 import { planFiles } from '../plan/plan.js';
@@ -42,9 +44,11 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
     applied === null ? await begin(deps, run, org, tell) : await openSettlement(applied, () => deps.identity(org));
   if ('held' in settlement) return settlement.held;
   tell({ phase: 'archiving', file: null, rows: 0 });
-  const isSettled = await settleRun(control, run, settlement, now());
+  const freed = await settleRun(control, run, settlement, now());
   await onStep?.('settled');
-  return isSettled ? (settlement.summary as RunSummary) : null;
+  if (freed === null) return null;
+  for (const id of freed) await removeBlob(deps.paths, id);
+  return settlement.summary as RunSummary;
 }
 
 function labelOf(run: Run): string {
@@ -61,7 +65,8 @@ async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: P
   await deps.onStep?.('claimed');
   if (uploads.length === 0) {
     const moment = deps.now();
-    const summary = summarizeRun({ run, org, moment, today: dateIn(org.timeZone, moment) }, [], moment);
+    const plan = { run, org, moment, today: dateIn(org.timeZone, moment) };
+    const summary = { ...summarizeRun(plan, [], contactOf(org, deps.settings)), appliedAt: moment };
     return { reports: [], uploads: [], summary };
   }
   const sources = await orderSources(deps, () => deps.identity(org), org, uploads);

@@ -6,6 +6,7 @@ import { reportsFolder } from '../../db/control/treelayout.js';
 import { readVersion } from '../../db/directory/directory.js';
 import type { Stage } from '../../db/stage.js';
 import type { Keep } from '../../storage/blobcommit.js';
+import { contactOf } from '../contact.js';
 import { noCounts } from '../counts.js';
 import { ImportError } from '../error.js';
 import { type Fate, listReversals } from '../plan/reversals.js';
@@ -84,7 +85,8 @@ async function writeUndoReports(
   const write = () => writePieces({ paths: deps.paths, recipient: org.recipient }, describeKept(stage));
   const report = kept > 0 ? await set.add(folder, `run-${run.id}.undo.csv`, write) : null;
   const summary: RunSummary = {
-    ...summarizeRun(plan, [], deps.now()),
+    ...summarizeRun(plan, [], contactOf(org, deps.settings)),
+    appliedAt: deps.now(),
     ...countUndone(outcome),
     undo: { run: run.undoes!, restored: outcome.restored, kept, report },
   };

@@ -108,7 +108,7 @@ function findNextSlot(orgs: readonly Org[], now: number): number | null {
 }
 
 /** Computes once for all organizations that have the same slots: a slot costs a tenth of a millisecond, and thousands share it. */
-function shareSlots<T>(compute: (org: Org) => T): (org: Org) => T {
+export function shareSlots<T>(compute: (org: Org) => T): (org: Org) => T {
   const known = new Map<string, T>();
   return (org) => {
     const key = `${org.timeZone} ${org.slot} ${org.options.cadence ?? ''}`;

@@ -1,27 +1,35 @@
-/** Keeps the files in each organization's `/templates` up to date with its fields and settings. */
+/** Keeps `/README.txt` and the files in `/templates` of each organization up to date with its fields, settings and next slot. */
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../config/logger.js';
 import type { Paths } from '../../config/paths.js';
-import type { Db } from '../../db/connection.js';
+import type { Settings } from '../../config/settings.js';
+import type { Db, Queryable } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
 import { findBlob } from '../../db/control/blobs.js';
 import { replaceFile } from '../../db/control/checks.js';
-import { findEntry } from '../../db/control/entries.js';
+import { findEntry, freeName, lockEntry, updateEntry } from '../../db/control/entries.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
-import { templatePath } from '../../db/control/treelayout.js';
+import { readmePath, templatePath } from '../../db/control/treelayout.js';
 import { listVersions } from '../../db/directory/directory.js';
 import { listFields } from '../../db/directory/fields.js';
 import { keyIdsOf } from '../../keys/master/orgidentity.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { requireOpenable } from '../../storage/recipient.js';
+import { contactOf } from '../contact.js';
 import { writeText } from '../report/filereport.js';
-import { renderTemplates, type Template } from '../report/templates.js';
+import { renderReadme } from '../report/readme.js';
+import { renderTemplates } from '../report/templates.js';
+import { slotDays } from './cadence.js';
+import { nextSlot } from './calendar.js';
 import { type Rounds, startRounds } from './periodic.js';
+import { shareSlots } from './slots.js';
 
 export interface TemplateDeps {
   control: Db;
   directory: Db;
   paths: Paths;
+  settings: Pick<Settings, 'contact'>;
   logger: Logger;
   now: () => number;
 }
@@ -40,29 +48,36 @@ export function startTemplates(deps: TemplateDeps): Rounds {
   });
 }
 
-/** @param seen by organization: the state from which its templates were last written; unchanged ones are skipped. */
+/** @param seen by organization: the state from which its files were last written; unchanged ones are skipped. */
 export async function updateTemplates(deps: TemplateDeps, seen: Map<string, string>): Promise<void> {
   const versions = await listVersions(deps.directory.read);
+  const slotOf = shareSlots(({ timeZone, slot, options }) => nextSlot(timeZone, slot, deps.now(), slotDays(options)));
   for (const org of await listOrgs(deps.control.read)) {
     if (org.sealedIdentity === null) continue;
-    const { name, dateFormat, teamsMode, recipient, options } = org;
-    const key = JSON.stringify([versions.get(org.id) ?? 0, name, dateFormat, teamsMode, recipient, options]);
+    const { name, enabled, slot, timeZone, dateFormat, teamsMode, recipient, options } = org;
+    const contact = contactOf(org, deps.settings);
+    const nextSlotAt = slotOf(org).at;
+    const settings = [name, enabled, slot, timeZone, dateFormat, teamsMode, recipient, options];
+    const key = JSON.stringify([versions.get(org.id) ?? 0, contact, nextSlotAt, settings]);
     if (seen.get(org.id) === key) continue;
     try {
-      for (const template of renderTemplates(org, await listFields(deps.directory.read, org.id)))
-        await writeTemplate(deps, org, template);
+      for (const { name: file, text } of renderTemplates(org, await listFields(deps.directory.read, org.id)))
+        await writeOwn(deps, org, templatePath(file), text);
+      await writeOwn(deps, org, readmePath, renderReadme({ org, nextSlotAt, contact }));
       seen.set(org.id, key);
     } catch (error) {
-      const message = `could not write /templates of ${org.id}; will retry in ${lookEveryMs / 1000} s`;
+      const message = `could not write /README.txt and /templates of ${org.id}; will retry in ${lookEveryMs / 1000} s`;
       deps.logger.error(message, { org: org.id, reason: (error as Error).message });
     }
   }
 }
 
-async function writeTemplate(deps: TemplateDeps, org: Org, { name, text }: Template): Promise<void> {
+/** Writes a file of the server's own, unless its text is the same. */
+async function writeOwn(deps: TemplateDeps, org: Org, path: string, text: string): Promise<void> {
   const { control, paths, logger, now } = deps;
-  const path = templatePath(name);
   const entry = await findEntry(control.read, org.id, path);
+  // A folder of the organization's own, from before the name was the server's.
+  if (entry?.kind === 'dir') return;
   const current = entry === null ? null : await findBlob(control.read, entry.blobId!);
   const isSame = current?.sha256 === createHash('sha256').update(text).digest('hex');
   // A file that is sealed to a destroyed identity does not open, even if its text is right.
@@ -74,8 +89,19 @@ async function writeTemplate(deps: TemplateDeps, org: Org, { name, text }: Templ
     commit: (blob, blobs) =>
       control.transact(async (tx) => {
         await requireOpenable(tx, org.id, blobs);
+        await makeWay(tx, org.id, path, now());
         return replaceFile(tx, org.id, path, blob, now());
       }),
   });
   for (const id of freed) await removeBlob(paths, id);
+}
+
+/** A sender's file at the path, from before the name was the server's, gets another name. */
+async function makeWay(tx: Queryable, org: string, path: string, at: number): Promise<void> {
+  const entry = await lockEntry(tx, org, path);
+  if (entry === null || entry.uploadId === null) return;
+  const name = await freeName(tx, org, entry.dir, entry.name);
+  await updateEntry(tx, entry.id, { name });
+  const event = { at, org, actor: 'system', action: 'file.renamed', subject: `upload ${entry.uploadId}` };
+  await recordAudit(tx, { ...event, detail: { upload: entry.uploadId, reason: 'the name is reserved' } });
 }

@@ -1,5 +1,5 @@
 /** Requests on paths: look, set attributes, remove, rename, resolve; and those about links, which there are none of. */
-import { readOnlyRoots } from '../../db/control/treelayout.js';
+import { readmePath, readOnlyRoots } from '../../db/control/treelayout.js';
 import { isReadOnly } from '../../storage/path.js';
 import { type Entry, SpaceError } from '../../storage/types.js';
 import { type GivenAttributes, readAttributes } from './attributes.js';
@@ -20,9 +20,9 @@ export const statPath: Handler<{ path: string }> = {
   },
 };
 
-/** An upload-only session sees the read-only folders in the list of `/`, and nothing inside them. */
+/** An upload-only session sees the read-only folders and `/README.txt` in the list of `/`, and nothing inside them. */
 export function looksInsideReadOnly({ path }: { path: string }): boolean {
-  return isReadOnly(path) && !readOnlyRoots.includes(path);
+  return isReadOnly(path) && path !== readmePath && !readOnlyRoots.includes(path);
 }
 
 /** Waits for the writes before it: clients compare the size with the bytes that they sent. */

@@ -63,7 +63,46 @@ test('rows stream as one JSON array', async () => {
   const { out, stdout } = listen(null, true);
   const rows = Array.from({ length: 1200 }, (_, count) => ({ name: `n${count}`, count }));
   await out.list(rows, view);
-  assert.deepEqual(JSON.parse(stdout()), rows);
+  assert.deepEqual(
+    JSON.parse(stdout()),
+    rows.map((row) => ({ schema: 1, ...row })),
+  );
+  const inside = listen(null, true);
+  await inside.out.list(rows, view, true);
+  assert.deepEqual(JSON.parse(inside.stdout()), rows, 'the value around it has the version');
+});
+
+test('every JSON has a schema version: values, and the elements of arrays', async () => {
+  const { out, stdout } = listen(null, true);
+  await out.show([{ a: 1 }, { a: 2 }], '');
+  assert.deepEqual(JSON.parse(stdout()), [
+    { schema: 1, a: 1 },
+    { schema: 1, a: 2 },
+  ]);
+  const one = listen(null, true);
+  await one.out.show({ a: 1 }, '');
+  assert.equal(one.stdout(), '{\n  "schema": 1,\n  "a": 1\n}\n');
+});
+
+test('a message wraps on a terminal, and is never cut', async () => {
+  const message =
+    'A sentence of ours that is longer than the terminal is wide, with averyveryverylongwordwithoutblanks.';
+  const { out, stdout } = listen(40, false);
+  const wrapping = {
+    columns: [
+      { title: 'LINE', cell: () => '2', align: 'right' as const },
+      { title: 'MESSAGE', cell: () => message, wraps: true as const },
+    ],
+    empty: '',
+    toJson: String,
+  };
+  await out.list([message], wrapping);
+  const printed: string = stdout();
+  const lines = printed.trimEnd().split('\n');
+  for (const line of lines) assert.ok(line.length <= 40, line);
+  assert.doesNotMatch(printed, /…/);
+  const text = lines.slice(1).map((line) => line.slice(6));
+  assert.equal(text.join('').replaceAll(' ', ''), message.replaceAll(' ', ''));
 });
 
 test('a name from outside can not command the terminal', () => {

@@ -52,20 +52,22 @@ onBothDatabases('an importer that is killed', (open) => {
         entries.map(({ dir, name }) => `${dir}/${name}`),
         [
           '/archive/2026-03-10/teams.csv',
-          '/archive/2026-03-10/teams.report.csv',
           '/archive/2026-03-10/users.csv',
           '/archive/2026-03-10/users.rejected.csv',
           '/archive/2026-03-10/users.report.csv',
           `/reports/2026-03-10/run-${id}.summary.json`,
           `/reports/2026-03-10/run-${id}.summary.txt`,
-          '/reports/2026-03-10/teams.report.csv',
           '/reports/2026-03-10/users.rejected.csv',
           '/reports/2026-03-10/users.report.csv',
         ],
       );
       assert.equal(
         await acme.read('/reports/2026-03-10/users.rejected.csv'),
-        'User Email,User Name,Manager Email,Teams,Office\r\nnot an address,Nobody,,,\r\n',
+        [
+          'User Email,User Name,Manager Email,Teams,Office,Dropslot Problem,Dropslot Line',
+          'not an address,Nobody,,,,"""User Email"" is not a valid email address: it has no @. Correct it.",4',
+          '',
+        ].join('\r\n'),
       );
       const states = await control.read('uploads').select('state');
       assert.deepEqual(states, [{ state: 'imported' }, { state: 'imported' }]);

@@ -45,6 +45,13 @@ test('a dry run and a missing comma are told at once; templates are there to beg
   assert.equal((await client.stat('/templates/users.csv')).size, template.length);
   assert.match(template.toString(), /^User Email,User Name,/);
   await assert.rejects(client.put(Buffer.from('x'), '/templates/users.csv'));
+  assert.ok((await client.list('/')).some(({ name }) => name === 'README.txt'));
+  const readme = (await client.get('/README.txt')) as Buffer;
+  assert.equal((await client.stat('/README.txt')).size, readme.length);
+  assert.match(readme.toString(), /^The file drop of acme\n[\s\S]*The next import is on /i);
+  await assert.rejects(client.put(Buffer.from('x'), '/README.txt'));
+  await assert.rejects(client.delete('/README.txt'));
+  await assert.rejects(client.rename('/README.txt', '/mine.txt'));
 
   const users = await askDropslot<{ email: string }[]>(['users', 'list', 'acme'], { data });
   assert.deepEqual(

@@ -237,6 +237,7 @@ test('--json stands anywhere, and errors come as JSON too', async (t) => {
   }
   const failed = await run('orgs', 'show', 'nobody', '--json');
   assert.deepEqual(JSON.parse(failed.stderr), {
+    schema: 1,
     error: { code: 'not_found', message: 'no organization "nobody"; see "dropslot orgs list"' },
   });
   assert.equal(failed.code, 3);

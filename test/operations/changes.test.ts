@@ -69,13 +69,13 @@ onBothDatabases('changes of a run', (open) => {
       `${file}:${line} ${entity} ${name} ${field}: ${before} → ${after}`;
     const users = planned.all.filter(({ entity }) => entity === 'user').map(tell);
     assert.deepEqual(users.slice(0, 7), [
-      'users.csv:3 user bob@x.test Status: active → deactivated',
-      'users.csv:3 user bob@x.test Deactivation Date: null → 2026-03-10',
-      'users.csv:4 user cyd@x.test Deactivation Date: null → 2026-09-01',
-      'users.csv:4 user cyd@x.test Is Org Admin: No → Yes',
-      'users.csv:5 user eve@x.test : null → null',
-      'users.csv:3 user bob@x.test User Email: bob@x.test → robert@x.test',
-      'users.csv:4 user cyd@x.test Manager Email: null → robert@x.test',
+      '/users.csv:3 user bob@x.test Status: active → deactivated',
+      '/users.csv:3 user bob@x.test Deactivation Date: null → 2026-03-10',
+      '/users.csv:4 user cyd@x.test Deactivation Date: null → 2026-09-01',
+      '/users.csv:4 user cyd@x.test Is Org Admin: No → Yes',
+      '/users.csv:5 user eve@x.test : null → null',
+      '/users.csv:3 user bob@x.test User Email: bob@x.test → robert@x.test',
+      '/users.csv:4 user cyd@x.test Manager Email: null → robert@x.test',
     ]);
     const shown = changeList.toJson(planned.all.find(({ name }) => name === 'eve@x.test')!) as RunChange & {
       created: Record<string, string>;

@@ -76,11 +76,12 @@ test('names that can not be kept are refused', () => {
 });
 
 test('the three read-only folders and all below them are told apart from names that begin alike', () => {
-  for (const path of ['/archive', '/archive/2026', '/reports/a/b', '/templates']) {
+  for (const path of ['/archive', '/archive/2026', '/reports/a/b', '/templates', '/README.txt']) {
     assert.ok(isReadOnly(path));
     assert.throws(() => requireWritable(path), { code: 'read_only' });
   }
-  for (const path of ['/', '/archives', '/Archive', '/in/archive', '/reports.csv']) requireWritable(path);
+  for (const path of ['/', '/archives', '/Archive', '/in/archive', '/reports.csv', '/in/README.txt'])
+    requireWritable(path);
   assert.ok(isBelow('/a/b', '/a') && isBelow('/a', '/') && !isBelow('/ab', '/a') && !isBelow('/a', '/a'));
 });
 

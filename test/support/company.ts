@@ -167,9 +167,11 @@ export class Company {
     return Object.fromEntries(rows.map(({ name, ...rest }) => [name, rest]));
   }
 
-  /** `code@line` of the file's report, in its order. */
+  /** `code@line` of the file's report, in its order; none where there is no report. */
   async codes(summary: RunSummary, file = 0): Promise<string[]> {
-    const text = await this.read(summary.files[file]!.report!);
+    const { report } = summary.files[file]!;
+    if (report === null) return [];
+    const text = await this.read(report);
     const separator = /line(.)column/.exec(text)![1]!;
     return text
       .trim()

@@ -33,7 +33,7 @@ test('two files never share a name, nor two kinds of report', () => {
     fc.property(fc.uniqueArray(path, { minLength: 2, maxLength: 60 }), (paths) => {
       const names = paths.flatMap((one) =>
         (['check', 'dry-run'] as const).flatMap((mark) =>
-          ['txt', 'json', 'csv', 'rejected.csv'].map((end) => nameReports(one.split('/'), mark)(end)),
+          ['txt', 'json', 'csv', 'rejected.csv', 'changes.csv'].map((end) => nameReports(one.split('/'), mark)(end)),
         ),
       );
       assert.equal(new Set(names).size, names.length);

@@ -39,23 +39,36 @@ onBothDatabases('checks', (open) => {
     assert.equal(await checkNext(workerOf(acme)), 'checked');
     assert.equal(await checkNext(workerOf(acme)), 'idle');
 
-    const names = ['json', 'txt'].map((kind) => `teams.dry-run.${kind}`);
-    const more = ['csv', 'json', 'rejected.csv', 'txt'].map((kind) => `users.dry-run.${kind}`);
+    const names = ['changes.csv', 'json', 'txt'].map((kind) => `teams.dry-run.${kind}`);
+    const more = ['changes.csv', 'csv', 'json', 'rejected.csv', 'txt'].map((kind) => `users.dry-run.${kind}`);
     assert.deepEqual(await namesIn(acme, `/reports/${day}`), [...names, ...more]);
     const text = await acme.read(`/reports/${day}/users.dry-run.txt`);
     assert.match(
       text,
-      /^Dry run of users\.csv: nothing of it is applied\.\n\nThis file would be imported: 2 rows of users/,
+      /^Dry run of \/dry-run\/users\.csv: nothing of it is applied\.\n\nThis file would be imported: 2 rows of users/,
     );
     assert.match(text, /Users: 1 created, 1 row rejected, 1 warning\n {2}Teams: nothing\n/);
-    assert.match(text, /Planned together with teams\.csv\.\nChecked 2026-03-10 12:00:02 \(Europe\/Berlin\)/);
+    assert.match(text, /Planned together with \/dry-run\/teams\.csv\.\nChecked 2026-03-10 12:00:02 \(Europe\/Berlin\)/);
     assert.match(await acme.read(`/reports/${day}/users.dry-run.csv`), /^2,Is Org Admin,warning,admin_invalid/m);
     assert.equal(
       await acme.read(`/reports/${day}/users.dry-run.rejected.csv`),
-      'User Email,Teams,Is Org Admin\r\nno one,,\r\n',
+      'User Email,Teams,Is Org Admin,Dropslot Problem,Dropslot Line\r\nno one,,,"""User Email"" is not a valid email address: it has no @. Correct it.",3\r\n',
     );
     const json = JSON.parse(await acme.read(`/reports/${day}/users.dry-run.json`));
     assert.deepEqual([json.kind, json.files[0].type, json.users.created], ['dry_run', 'users', 1]);
+    assert.deepEqual([json.schema, json.state, json.files[0].state], [1, 'would_import', 'would_import']);
+    assert.equal(
+      await acme.read(`/reports/${day}/users.dry-run.changes.csv`),
+      csv(
+        'who,column,before,after,kind,file,line\r',
+        'ann@acme.test,Teams,,Sales,user,/dry-run/users.csv,2\r',
+        'ann@acme.test,(created),,,user,/dry-run/users.csv,2\r',
+      ),
+    );
+    assert.match(
+      text,
+      /\nProblems:\n {2}rejected, line 3: "User Email" is not a valid email address: it has no @\.\n {4}Correct it\.\n/,
+    );
 
     assert.deepEqual(Object.keys(await acme.users()), [acme.org.ownerEmail]);
     assert.deepEqual(await listQueue(control.read, 'acme'), []);
@@ -91,11 +104,11 @@ onBothDatabases('checks', (open) => {
     const refused = await acme.read(`${place}.txt`);
     assert.match(
       refused,
-      /^Early check of users\.csv, which waits for the import of 2026-03-11 02:00 \(Europe\/Berlin\)\./,
+      /^Early check of \/hr\/users\.csv, which waits for the import of 2026-03-11 02:00 \(Europe\/Berlin\)\./,
     );
     assert.match(
       refused,
-      /This file would be refused: nothing of it would be applied\. Line 1: The header has neither/,
+      /This file would be refused: nothing of it would be applied\. Line 1: The header\n {2}has neither/,
     );
     assert.match(await acme.read(`${place}.csv`), /no_key_column/);
     const [first] = (await acme.deps.control.read('uploads')).filter(({ path }) => path === '/hr/users.csv');
@@ -110,8 +123,10 @@ onBothDatabases('checks', (open) => {
       /This file would be imported: 1 row of users\.\n {2}Users: 1 created/,
     );
     assert.deepEqual(await namesIn(acme, `/reports/${day}`), [
+      'hr--users.check.changes.csv',
       'hr--users.check.json',
       'hr--users.check.txt',
+      'teams.check.changes.csv',
       'teams.check.json',
       'teams.check.txt',
     ]);
@@ -122,7 +137,11 @@ onBothDatabases('checks', (open) => {
     );
     const [, second] = await listQueue(acme.deps.control.read, 'acme');
     assert.deepEqual([second!.type, second!.rows], ['users', 1]);
-    assert.equal((await acme.import()).users.created, 1, 'the slot takes it as before');
+    const { users, run } = await acme.import();
+    assert.equal(users.created, 1, 'the slot takes it as before');
+    const summaries = ['json', 'txt'].map((kind) => `run-${run}.summary.${kind}`);
+    assert.deepEqual(await namesIn(acme, `/reports/${day}`), summaries, 'the checks go when the import is reported');
+    assert.deepEqual(await acme.deps.control.read('check_reports'), []);
   });
 
   test('two nodes make one check; a dead one’s is made by another', async (t) => {
@@ -135,7 +154,7 @@ onBothDatabases('checks', (open) => {
     acme.clock += 30_001;
     const results = await Promise.all(['one', 'two', 'three'].map((owner) => checkNext(workerOf(acme, { owner }))));
     assert.equal(results.filter((result) => result === 'checked').length, 1);
-    assert.equal((await namesIn(acme, `/reports/${day}`)).length, 2);
+    assert.equal((await namesIn(acme, `/reports/${day}`)).length, 3);
   });
 
   test('a check gives way to a run, and is made after it; one that fails thrice is left to the import', async (t) => {
@@ -163,7 +182,10 @@ onBothDatabases('checks', (open) => {
     other.clock = acme.clock + quietMs;
     await openManualRun(acme.deps.control.write, 'acme', acme.clock);
     assert.equal(await checkNext(workerOf(other)), 'checked');
-    assert.deepEqual(await namesIn(other, `/reports/${day}`), ['users.check.json', 'users.check.txt']);
+    assert.deepEqual(
+      await namesIn(other, `/reports/${day}`),
+      ['changes.csv', 'json', 'txt'].map((kind) => `users.check.${kind}`),
+    );
     assert.equal(await checkNext(workerOf(other)), 'idle');
   });
 

@@ -166,6 +166,15 @@ onBothDatabases('guard', (open) => {
     assert.deepEqual(await uploads(acme), ['/users.csv held']);
     const told = await acme.read(`/reports/2026-03-10/run-${held.run}.held.txt`);
     assert.match(told, /HELD: nothing is applied.*\n.*would deactivate 5 of 21 active users; more than 10%/);
+    assert.match(
+      told,
+      new RegExp(`Its changes, one by one, are in /reports/2026-03-10/run-${held.run}\\.changes\\.csv`),
+    );
+    assert.match(
+      await acme.read(held.changes!),
+      /^who,column,before,after,kind,file,line\r\nu0@acme\.test,Status,active,deactivated,user,\/users\.csv,2\r\n/,
+    );
+    assert.equal('appliedAt' in held, false);
     assert.match(await acme.read(held.files[0]!.report!), /hold,too_many_deactivations,/);
     assert.equal(held.files[0]!.report, '/reports/2026-03-10/users.held.csv');
     assert.match(await acme.read('/users.csv'), /u0@acme.test/);
@@ -178,7 +187,7 @@ onBothDatabases('guard', (open) => {
     );
     assert.equal(await statuses(acme), 5);
     assert.deepEqual(await uploads(acme), ['/users.csv imported']);
-    assert.equal(summary.files[0]!.report, '/reports/2026-03-10/users.report.csv');
+    assert.equal(summary.files[0]!.report, null, 'a report without a line');
     const audit = (await listAudit(acme.deps.control.read, acme.org.id)).filter(
       ({ subject }) => subject === `run ${run.id}`,
     );
@@ -204,13 +213,13 @@ onBothDatabases('guard', (open) => {
     const held = await acme.import({ 'users.csv': leavers(7) });
     const id = held.run!;
     assert.deepEqual(await papers(acme), [
-      ...['reports run-N.held.json', 'reports run-N.held.txt', 'reports users.held.csv'].map((name) =>
-        name.replace('N', String(id)),
+      ...['run-N.changes.csv', 'run-N.held.json', 'run-N.held.txt', 'users.held.csv'].map(
+        (name) => `reports ${name.replace('N', String(id))}`,
       ),
     ]);
     assert.match(
       await acme.read(`/reports/2026-03-10/run-${id}.held.txt`),
-      new RegExp(`run-${id}\\.superseded\\.txt if corrected`),
+      new RegExp(`run-${id}\\.superseded\\.txt if\\s+corrected`),
     );
     await acme.deps.directory.transact(async (tx) => {
       await bumpVersion(tx, acme.org.id);
@@ -219,10 +228,12 @@ onBothDatabases('guard', (open) => {
     const again = await approve(acme, id);
     const report = (again.summary as RunSummary).files[0]!.report!;
     assert.deepEqual([again.state, report], ['held', '/reports/2026-03-10/users.held-2.csv']);
-    assert.ok((await papers(acme)).includes('reports users.was-held.csv'));
+    const now = await papers(acme);
+    for (const name of ['users.was-held.csv', `run-${id}.was-held.changes.csv`, `run-${id}.changes-2.csv`])
+      assert.ok(now.includes(`reports ${name}`), `${name} in ${now}`);
     await approve(acme, id);
-    assert.ok(!(await papers(acme)).some((name) => name.includes('.held')));
-    assert.ok((await papers(acme)).includes('archive users.report.csv'));
+    assert.ok(!(await papers(acme)).some((name) => /\.held|\d\.changes/.test(name)));
+    assert.ok((await papers(acme)).includes('archive users.csv'));
 
     const over = await acme.import({ 'more.csv': leavers(20).replaceAll('03-10', '03-11') });
     await acme.deps.control.transact((tx) => removeFile(tx, acme.org, sender, '/more.csv', acme.clock));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingsSchema } from '../../../config/settings.js';
+import { oneLine } from '../../../importer/outside.js';
 import { letterOf, mergeTwins, readHeader } from '../../../importer/read/header.js';
 import { wordingOf } from '../../../importer/read/labels.js';
 
@@ -26,7 +27,7 @@ test('F7 a label that only looks like a standard one is read, and the warning sa
   ] as const)
     assert.equal(
       warningOf(label),
-      `The column "${label}"${what} was read as "Manager Email". Write it exactly like that.`,
+      `The column "${oneLine(label)}"${what} was read as "Manager Email". Write it exactly like that.`,
     );
   for (const label of ['Manager Email', '\u00a0Manager Email\u200b', '="Manager Email"'])
     assert.equal(warningOf(label), '');

@@ -6,6 +6,8 @@ import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 
+const miscounted = 'The header has 3 cells, this row 2. Look for a missing or an extra separator or quote.';
+const notAnEmail = '"""User Email"" is not a valid email address: it has no @. Correct it."';
 const lastAdmin =
   'This is the last active admin, and a file can neither demote nor deactivate them; the cell was ignored';
 
@@ -49,7 +51,7 @@ onBothDatabases('reports', (open) => {
       ],
     );
     const told: RunSummary = JSON.parse(await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.json`));
-    assert.deepEqual(told, summary);
+    assert.deepEqual(told, { schema: 1, ...summary });
     assert.match(
       await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`),
       /Users: 1 created, 2 rows rejected, 1 warning/,
@@ -122,9 +124,13 @@ onBothDatabases('reports', (open) => {
     const rejected = await acme.read(first.files[0]!.rejected!);
     assert.equal(
       rejected,
-      'User Email;User Name;Note\r\nbob(at)acme.test;Bob;"two\nlines, and ""more"""\r\ncyd@acme.test;Cyd\r\n',
+      [
+        'User Email;User Name;Note;Dropslot Problem;Dropslot Line\r\n',
+        'bob(at)acme.test;Bob;"two\nlines, and ""more""";"""User Email"" is not a valid email address: it has no @. Correct it.";3\r\n',
+        `cyd@acme.test;Cyd;;${miscounted};5\r\n`,
+      ].join(''),
     );
-    const mended = rejected.replace('(at)', '@').replace('Cyd\r\n', 'Cyd;\r\n');
+    const mended = rejected.replace('(at)', '@').replace(`Cyd;;${miscounted};5`, 'Cyd;;;5');
     const second = await acme.import({ 'users.rejected.csv': mended });
     assert.deepEqual([second.users.created, second.users.faults], [2, 0]);
     assert.equal(second.files[0]!.rejected, null);
@@ -136,16 +142,19 @@ onBothDatabases('reports', (open) => {
     const rows = ['User Email;Größe', 'bob(at)acme.test;"groß; sehr"', 'ann@acme.test;klein'].join('\r\n');
     const forms = [
       [`\ufeffsep=;\r\n${rows}`, 'utf8', '\ufeffsep=;\r\n'],
-      [rows, 'utf8', ''],
+      [rows, 'utf8', '\ufeff'],
       [rows, 'latin1', '\ufeff'],
       [`\ufeff${rows}`, 'utf16le', '\ufeff'],
     ] as const;
     for (const [text, encoding, head] of forms) {
       const [file] = (await acme.import({ 'users.csv': Buffer.from(text, encoding) })).files;
       const rejected = await acme.read(file!.rejected!);
-      assert.equal(rejected, `${head}User Email;Größe\r\nbob(at)acme.test;"groß; sehr"\r\n`);
+      const labels = 'User Email;Größe;Dropslot Problem;Dropslot Line\r\n';
+      const line = head.includes('sep') ? 3 : 2;
+      assert.equal(rejected, `${head}${labels}bob(at)acme.test;"groß; sehr";${notAnEmail};${line}\r\n`);
       const report = await acme.read(file!.report!);
-      assert.ok(report.startsWith(`${head.slice(0, 1)}line;column;severity;code;message;value\r\n`), report);
+      const mark = encoding === 'utf8' && !text.startsWith('\ufeff') ? '' : '\ufeff';
+      assert.ok(report.startsWith(`${mark}line;column;severity;code;message;value\r\n`), report);
       const again = await acme.import({ 'users.csv': rejected.replace('(at)', '@') });
       assert.deepEqual((await acme.users())['bob@acme.test']!.custom, { Größe: 'groß; sehr' });
       assert.deepEqual([again.users.faults, again.users.warnings], [0, 0]);
@@ -167,7 +176,7 @@ onBothDatabases('reports', (open) => {
     const rows = Array.from({ length: 20 }, (_, index) => `bad${index}`);
     const summary = await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test', ...rows) });
     const told = await acme.read(`/reports/2026-03-10/run-${summary.run}.summary.txt`);
-    assert.match(told, /faulty rows, to be mended in the whole file, which is then sent again, in \/reports/);
+    assert.match(told, /faulty rows, to be mended in the whole file, which is then sent again, in\s+\/reports/);
     assert.doesNotMatch(told, /rejected rows, to be mended/);
   });
 
@@ -178,8 +187,11 @@ onBothDatabases('reports', (open) => {
     const first = await acme.import({ 'users.csv': csv(header, `bob(at)acme.test,${cells}`, 'eve@acme.test,x,,,,,') });
     const rejected = await acme.read(first.files[0]!.rejected!);
     assert.deepEqual(parse(rejected), [
-      ['User Email', "'=FIELD(1)", 'Badge', 'Kept', 'Phone', 'Odd', 'Guarded'],
-      ['bob(at)acme.test', "'=1+1", '="00123"', "'00123", "'+49 30", 'a"&B1&"b', "'=x"],
+      ['User Email', "'=FIELD(1)", 'Badge', 'Kept', 'Phone', 'Odd', 'Guarded', 'Dropslot Problem', 'Dropslot Line'],
+      [
+        ...['bob(at)acme.test', "'=1+1", '="00123"', "'00123", "'+49 30", 'a"&B1&"b', "'=x"],
+        ...['"User Email" is not a valid email address: it has no @. Correct it.', '2'],
+      ],
     ]);
     const again = await acme.import({ 'users.csv': rejected.replace('(at)', '@') });
     assert.deepEqual([again.users.created, again.users.warnings], [1, 0]);
@@ -215,7 +227,10 @@ onBothDatabases('reports', (open) => {
       .replace('no\rbody', 'cyd@acme.test');
     assert.deepEqual(
       mended,
-      '\ufeffUser Email,Größe\r\nbob@acme.test,"groß\neve@acme.test,No"\r\n"cyd@acme.test",klein\r\n',
+      [
+        '\ufeffUser Email,Größe,Dropslot Problem,Dropslot Line\r\n',
+        `bob@acme.test,"groß\neve@acme.test,No",${notAnEmail},2\r\n"cyd@acme.test",klein,${notAnEmail},4\r\n`,
+      ].join(''),
     );
     const second = await acme.import({ 'users.rejected.csv': Buffer.from(mended) });
     assert.deepEqual([second.users.created, second.users.faults, second.users.warnings], [2, 0, 0]);
@@ -224,8 +239,8 @@ onBothDatabases('reports', (open) => {
 
   test('R1 files of one name, in one run and on one day, keep apart', async (t) => {
     const acme = await Company.open(open, t);
-    await acme.drop('/a/users.csv', csv('User Email', 'ann@acme.test'));
-    await acme.drop('/b/users.csv', csv('User Email', 'bob@acme.test'));
+    await acme.drop('/a/users.csv', csv('user email', 'ann@acme.test'));
+    await acme.drop('/b/users.csv', csv('user email', 'bob@acme.test'));
     const summary = await acme.import();
     assert.deepEqual(
       summary.files.map((file) => file.archivedAs),

@@ -111,7 +111,7 @@ onBothDatabases('reports of a run', (open) => {
     test(`an import that fails once it is ${step} ${applied ? 'keeps' : 'removes'} its reports`, async (t) => {
       const acme = await Company.open(open, t);
       const { control } = acme.deps;
-      await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+      await acme.drop('/users.csv', csv('user email', 'ann@acme.test'));
       const id = await openManualRun(control.write, 'acme', acme.clock);
       const onStep = async (at: RunStep) => {
         if (at === step) throw new Error('read ETIMEDOUT');
