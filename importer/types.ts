@@ -82,7 +82,7 @@ export interface RunSummary {
   /** null for `check`. */
   run: number | null;
   org: string;
-  kind: 'slot' | 'manual' | 'upload' | 'undo' | 'check' | 'dry_run';
+  kind: 'slot' | 'manual' | 'upload' | 'undo' | 'edit' | 'check' | 'dry_run';
   /** `planned`: a check, which applies nothing. `superseded`: the run was held, and a newer file ended it. */
   state: 'applied' | 'held' | 'rejected' | 'planned' | 'superseded';
   /** Why the run is, was, or would be held. */
@@ -97,6 +97,8 @@ export interface RunSummary {
   appliedAt: number;
   /** Of an undo: the run that it undoes, the numbers of values restored and left unchanged, and the path of the list of the latter. */
   undo?: { run: number; restored?: number; kept: number; report: string | null };
+  /** Of a person's change of one user or team: who made it, as the audit trail names them. */
+  edit?: { by: string };
   users: Counts;
   teams: Counts;
   files: FileOutcome[];

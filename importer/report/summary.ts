@@ -66,7 +66,8 @@ export function describeRun(summary: RunSummary): string {
     '',
     ...describeHold(summary),
     ...describeUndo(summary),
-    ...(summary.undo !== undefined
+    ...(summary.edit !== undefined ? [`A change by ${summary.edit.by}, not by a file.`] : []),
+    ...(summary.undo !== undefined || summary.edit !== undefined
       ? []
       : summary.files.length === 0
         ? ['No file was waiting.']

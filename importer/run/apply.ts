@@ -20,6 +20,8 @@ export interface Application {
   outcome: unknown;
   /** The file rows that the directory will match; `kept`: the same as before; null: none are known. */
   known: Parameters<typeof replaceKnownRows>[3] | 'kept';
+  /** Of an undo: the values that it restores are a person's no longer. */
+  isUndo?: boolean;
 }
 
 /** The `outcome` that the run was applied with; null: it was not applied. */
@@ -44,6 +46,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
       tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
     await numberNew(stage, step);
     for (const sql of statements(stage)) await step(sql);
+    if (application.isUndo === true) await step(forgetRestored(stage));
     const [moved] = await readRows<{ n: number }>(
       tx,
       stage,
@@ -136,6 +139,14 @@ function statements({ prefix: s }: Stage): string[] {
     `INSERT INTO memberships (user_id, team_id) ${pairs('joins')} ON CONFLICT (user_id, team_id) DO NOTHING`,
     `DELETE FROM memberships WHERE (user_id, team_id) IN (${pairs('leaves')})`,
   ];
+}
+
+/** The origins of the values that an undo restores (db/directory/fieldorigins.ts). */
+function forgetRestored({ prefix: s }: Stage): string {
+  const field = `CASE r.field WHEN 'Status' THEN 'Deactivation Date'
+    ELSE COALESCE((SELECT f.id FROM fields f WHERE f.org_id = :org AND f.label = r.field), r.field) END`;
+  return `DELETE FROM field_origins WHERE org_id = :org AND (entity, entity_id, field) IN
+    (SELECT r.entity, r.id, ${field} FROM ${s}.reversals r WHERE r.fate = 'back' AND r.id IS NOT NULL)`;
 }
 
 async function readRows<T>(tx: Queryable, { dialect }: Stage, sql: string): Promise<T[]> {
