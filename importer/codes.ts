@@ -366,6 +366,24 @@ export const codes = {
     message:
       'The column has dates with the day first and dates with the month first; the cell was ignored. Write all dates as yyyy-mm-dd.',
   },
+  date_blank_deactivated: {
+    severity: 'warning',
+    rule: 'U12a',
+    message:
+      'This user is deactivated, and an empty "{label}" does not make them active again. If they are to be active, write a date from 2200 on, which means no end, or ask your operator (users reactivate).',
+  },
+  date_blank_withdrawn: {
+    severity: 'warning',
+    rule: 'U12a',
+    message:
+      'A person deactivated this user, and no file makes them active again. If they are to be active, ask your operator (users reactivate); if not, leave them out of the file.',
+  },
+  date_blank_scheduled: {
+    severity: 'warning',
+    rule: 'U12a',
+    message:
+      'The deactivation of this user is scheduled, and an empty "{label}" does not cancel it. If they are to remain active, write a date from 2200 on, which means no end, or ask your operator (users reactivate).',
+  },
   teams_malformed: {
     severity: 'warning',
     rule: 'U6',

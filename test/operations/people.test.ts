@@ -120,6 +120,8 @@ onBothDatabases('a person changes users and teams', (open) => {
     await deactivateUser(place, 'acme', 'ann@acme.test', null);
     await acme.import({ 'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,2027-01-01') });
     assert.equal((await columns())[0], 'deactivated');
+    const blank = await acme.import({ 'users.csv': csv('User Email,Deactivation Date', 'ann@acme.test,') });
+    assert.deepEqual(await acme.codes(blank), ['date_blank_withdrawn@2']);
   });
 
   test('a team gets another owner, parent and type', async (t) => {
