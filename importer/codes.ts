@@ -156,6 +156,12 @@ export const codes = {
     rule: 'U2',
     message: 'The same email is on {lines} with other values. Keep one row for each user.',
   },
+  user_erased: {
+    severity: 'fault',
+    rule: 'U16',
+    message:
+      'This person was erased on request, and is not created again. If they are a user again, ask your operator to allow it (users readmit) and send the row again; if not, leave them out of the file.',
+  },
   identifier_twice: {
     severity: 'fault',
     rule: 'U15',
@@ -254,6 +260,18 @@ export const codes = {
     severity: 'warning',
     rule: 'U8',
     message: '"{label}" is not a valid email address{reason}; the manager was left as it is.',
+  },
+  manager_erased: {
+    severity: 'warning',
+    rule: 'U16',
+    message:
+      'The person in "{label}" was erased on request; the manager was left as it is. Name another manager, or ask your operator to allow the person again (users readmit).',
+  },
+  owner_erased: {
+    severity: 'warning',
+    rule: 'U16',
+    message:
+      'The person in "{label}" was erased on request; the owner was left as it is. Name another owner, or ask your operator to allow the person again (users readmit).',
   },
   manager_alone: {
     severity: 'warning',

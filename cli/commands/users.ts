@@ -7,6 +7,7 @@ import { atWorkplace, examples } from '../command.js';
 import { historyToJson, renderUser, userList } from '../views/users.js';
 import { registerExport } from './export.js';
 import { registerUserEdits } from './useredits.js';
+import { registerUserErasure } from './usererasure.js';
 
 interface ListOptions {
   status?: UserStatus;
@@ -42,6 +43,7 @@ export function registerUsers(program: Command): void {
       }),
     );
   registerUserEdits(users);
+  registerUserErasure(users);
   registerExport(users, 'users', exportUsers);
 }
 

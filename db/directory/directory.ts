@@ -45,6 +45,7 @@ export async function deleteDirectory(db: Queryable, org: string): Promise<{ use
       .delete();
     await tx('former_emails').where({ org_id: org }).delete();
     await tx('guard_counts').where({ org_id: org }).delete();
+    await tx('erased_people').where({ org_id: org }).delete();
     await tx('field_origins').where({ org_id: org }).delete();
     await replaceKnownRows(tx, org, 0, null);
     const users = await tx('users').where({ org_id: org }).delete();

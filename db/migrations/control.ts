@@ -4,6 +4,7 @@ import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { cadence } from './cadence.js';
 import { checks } from './checks.js';
+import { erasureKey } from './erasures.js';
 import { expectations } from './expectations.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
@@ -29,6 +30,7 @@ export const controlMigrations: readonly Migration[] = [
   expectations,
   foldedNames,
   movedNames,
+  erasureKey,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

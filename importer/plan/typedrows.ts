@@ -1,6 +1,7 @@
 /** Reads rows into typed values in the time zone of the organization, and gives the statement that stages them (rules F4, U12). */
 import { makeIssue } from '../codes.js';
 import { fitsHeader } from '../read/columnsurvey.js';
+import { dropErasedOwner, dropErasedUser } from '../read/erased.js';
 import { type Header, mergeTwins } from '../read/header.js';
 import type { DigestedRow } from '../read/rowstream.js';
 import { readTeam } from '../read/teamrow.js';
@@ -15,20 +16,22 @@ type BatchReader = (rows: readonly DigestedRow[], found: Issue[]) => () => Promi
 
 /** @param onUser is called for each row that a user is read from. */
 export function createReader(
-  { stage, org, today }: PlanInput,
+  { stage, org, today, erased }: PlanInput,
   { header, columns }: FileInput,
   onUser: (row: DigestedRow, user: UserRow) => void,
 ): BatchReader {
   if (header.type === 'teams')
     return (rows, found) => {
-      const teams = present(dropMiscounted(rows, header, found).map((row) => readTeam(row, columns, found)));
+      const read = present(dropMiscounted(rows, header, found).map((row) => readTeam(row, columns, found)));
+      const teams = erased === undefined ? read : read.map((team) => dropErasedOwner(team, erased, columns, found));
       return () => stageTeams(stage, teams);
     };
   const calendar = { today, startOfDay: createDayCache(org.timeZone) };
   return (rows, found) => {
     const users = present(
       dropMiscounted(rows, header, found).map((row) => {
-        const user = readUser(row, columns, calendar, found);
+        const read = readUser(row, columns, calendar, found);
+        const user = erased === undefined || read === null ? read : dropErasedUser(read, erased, columns, found);
         if (user !== null) onUser(row, user);
         return user;
       }),

@@ -1,5 +1,4 @@
 /** Plans the staged rows of a users file: the rules in the order in which they apply (rules U1–U15, C1, C3, G2). */
-import { warnOfBlankDates } from './blankdates.js';
 import { faultDuplicates } from './duplicates.js';
 import { refuseFaulty } from './guard.js';
 import { identifyUsers } from './identifier.js';
@@ -30,8 +29,7 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   await gatherUsers(stage, context);
   await breakManagerRings(stage, context, columns, issues);
   await keepLastAdmin(stage, context, columns, reading.open, issues);
-  await changeUsers(stage, context);
-  await warnOfBlankDates(stage, context, columns, issues);
+  await changeUsers(stage, context, columns, issues);
   await planMemberships(stage, context, hasIdentifier);
 
   const counts = await countUsers(stage, context);
