@@ -58,9 +58,10 @@ export async function findUserTargets(
     if (column === 'managerName')
       throw new OperationError('usage', `a manager is named by their address: set "${userLabels.managerEmail}"`);
     if (column !== null) return { column };
+    const { managerName: _, ...settable } = userLabels;
     throw new OperationError(
       'not_found',
-      `users of ${org.id} have no field "${label}"; they have ${Object.values(userLabels).join(', ')}, and the fields of "dropslot fields list ${org.id}"`,
+      `users of ${org.id} have no field "${label}"; they have ${Object.values(settable).join(', ')}, and the fields of "dropslot fields list ${org.id}"`,
     );
   });
   refuseTwice(labels, targets);
