@@ -3,9 +3,9 @@ import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { listBlobs } from '../db/control/blobs.js';
+import { listUnendedRuns } from '../db/control/identityrotation.js';
 import { deleteOrg, insertOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
-import { listRuns } from '../db/control/runs.js';
 import { deleteDirectory, readVersion } from '../db/directory/directory.js';
 import { findErased, forgetErased } from '../db/directory/erasedpeople.js';
 import { findUser, insertOwner } from '../db/directory/users.js';
@@ -241,7 +241,7 @@ export interface RemovedOrg {
  */
 export async function removeOrganization(place: Workplace, id: string): Promise<RemovedOrg> {
   await disableOrganization(place, id);
-  if ((await listRuns(place.control.read, id)).some((run) => run.state === 'running'))
+  if ((await listUnendedRuns(place.control.read, id)).some((run) => run.state === 'running'))
     throw new OperationError(
       'refused',
       `an import of ${id} is running: wait until it has finished, then repeat the command`,

@@ -301,6 +301,12 @@ export async function listRuns(db: Queryable, org: string, limit = 50): Promise<
   return (await db('runs').where({ org_id: org }).orderBy('id', 'desc').limit(limit)).map(fromRow);
 }
 
+/** As listRuns, without a person's changes: those that work on files, and undos. */
+export async function listImportRuns(db: Queryable, org: string, limit: number): Promise<Run[]> {
+  const runs = db('runs').where({ org_id: org }).whereNot({ kind: 'edit' });
+  return (await runs.orderBy('id', 'desc').limit(limit)).map(fromRow);
+}
+
 function owned(db: Queryable, run: Run) {
   return db('runs').where({ id: run.id, state: 'running', lease_owner: run.leaseOwner });
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { listAudit } from '../../db/control/audit.js';
 import { findOrg, updateOrg } from '../../db/control/orgs.js';
-import { findRun } from '../../db/control/runs.js';
+import { findRun, listImportRuns, openUploadRun } from '../../db/control/runs.js';
 import { readVersion } from '../../db/directory/directory.js';
 import { listPersonSet } from '../../db/directory/fieldorigins.js';
 import { clearTeam, setTeam } from '../../operations/people/teams.js';
@@ -194,6 +194,20 @@ test('the last active admin stays one, and an owner who is renamed stays the own
   await assert.rejects(deactivateUser(place, 'acme', 'ann@acme.test', null), { message: /last active admin/ });
   await set('owner@acme.test', 'User Email=first.owner@acme.test');
   assert.equal((await findOrg(acme.deps.control.read, 'acme'))!.ownerEmail, 'first.owner@acme.test');
+});
+
+test('doctor sees past many changes of people, and no change takes a queued file from a run on upload', async (t) => {
+  const { acme, set } = await begin(sqliteDatabases, t);
+  const { control } = acme.deps;
+  await updateOrg(control.write, 'acme', { options: { cadence: 'on-upload' } });
+  await acme.drop('/waiting.csv', people);
+  acme.clock += 1;
+  for (let n = 0; n < 21; n++) await set('ann@acme.test', `Office=${n}`);
+  assert.deepEqual(
+    (await listImportRuns(control.read, 'acme', 20)).map(({ kind }) => kind),
+    ['manual'],
+  );
+  assert.notEqual(await openUploadRun(control.write, 'acme', acme.clock), null);
 });
 
 test('the next file is planned for the user whom a person changed, and for no other', async (t) => {
