@@ -761,6 +761,7 @@ export const cases: Case[] = [
       'a.csv': users('User Email,Deactivation Date', 'a@b.test,', 'c@b.test,soon', 'd@b.test,2026-03-10', 'e@b.test,'),
     },
     users: { 'a@b.test': { status: 'deactivated' }, 'e@b.test': { status: 'active' } },
+    userCounts: { created: 1, unchanged: 3, warnings: 2 },
     codes: ['date_blank_deactivated@2', 'date_invalid@3'],
   },
   {
