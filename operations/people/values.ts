@@ -17,7 +17,8 @@ import { labelKey } from '../../importer/read/normalize.js';
 import type { Row } from '../../importer/read/parse.js';
 import { readTeam, type TeamRow } from '../../importer/read/teamrow.js';
 import { readUser, type UserRow } from '../../importer/read/userrow.js';
-import { startOfDay } from '../../importer/schedule/calendar.js';
+import { valueRulesOf } from '../../importer/read/valuerules.js';
+import { dateIn, startOfDay } from '../../importer/schedule/calendar.js';
 import type { Issue } from '../../importer/types.js';
 import { OperationError } from '../error.js';
 
@@ -117,15 +118,17 @@ export async function readUserValues(
     }
   }
   const issues: Issue[] = [];
+  const today = dateIn(org.timeZone, Date.now());
   const columns = {
     ...noColumns,
+    rules: valueRulesOf(org.options),
     standard,
     labels,
     fields,
     deactivationOrder,
     teamAliases: await readAliases(tx, org),
   };
-  const user = readUser(row, columns, (date) => startOfDay(org.timeZone, date), issues);
+  const user = readUser(row, columns, { today, startOfDay: (date) => startOfDay(org.timeZone, date) }, issues);
   refuseIssues(issues);
   return user!;
 }
@@ -142,20 +145,26 @@ export async function readTeamValues(
   const labels = new Map(targets.map((column, at) => [column as string, assignments[at]!.label]));
   const row: Row = { line: 1, cells: [name, ...assignments.map(({ value }) => value)] };
   const issues: Issue[] = [];
-  const team = readTeam(row, { ...noColumns, standard, labels, teamAliases: await readAliases(tx, org) }, issues);
+  const team = readTeam(
+    row,
+    { ...noColumns, rules: valueRulesOf(org.options), standard, labels, teamAliases: await readAliases(tx, org) },
+    issues,
+  );
   refuseIssues(issues);
   return team!;
 }
 
-const noColumns: ColumnPlan = {
+const noColumns: Omit<ColumnPlan, 'rules'> = {
   standard: new Map(),
   labels: new Map(),
   deactivationOrder: 'ambiguous',
-  status: undefined,
+  status: null,
   fields: [],
   newFields: [],
   teamAliases: new Map(),
   identifier: null,
+  managerIdentifier: null,
+  valueless: [],
   warnings: [],
 };
 
