@@ -48,7 +48,7 @@ export function setUser(
   return editUser(workplace, orgId, email, 'user.set', async (tx, draft, at) => {
     const labels = assignments.map(({ label }) => label);
     const targets = await findUserTargets(tx, draft.org, labels);
-    const values = await readUserValues(tx, draft.org, draft.before.email, targets, assignments);
+    const values = await readUserValues(tx, draft.org, draft.before.email, targets, assignments, at);
     for (const [index, target] of targets.entries()) {
       if (!isGiven(values, target))
         throw new OperationError('usage', `"${labels[index]}" has no value; to empty it: dropslot users clear`);
@@ -87,6 +87,7 @@ export function deactivateUser(workplace: Workplace, orgId: string, email: strin
       draft.before.email,
       [{ column: 'deactivationDate' }],
       [assignment],
+      at,
     );
     await setters.deactivationDate(tx, draft, values, at);
   });

@@ -90,6 +90,7 @@ export function findTeamTargets(org: Org, labels: readonly string[]): TeamColumn
 /**
  * The values as an import would read them from a row of the user.
  * @param email the user's address, unless one of the values replaces it.
+ * @param at the moment of the change, in ms.
  * @throws OperationError `usage` for the first value that an import would not take
  */
 export async function readUserValues(
@@ -98,27 +99,28 @@ export async function readUserValues(
   email: string,
   targets: readonly Target<UserColumn>[],
   assignments: readonly Assignment[],
+  at: number,
 ): Promise<UserRow> {
   const standard = new Map<string, number>([['email', 0]]);
   const labels = new Map<string, string>();
   const fields: FieldColumn[] = [];
   const row: Row = { line: 1, cells: [email] };
   let deactivationOrder: ColumnPlan['deactivationOrder'] = 'ambiguous';
-  for (const [at, { column, field }] of targets.entries()) {
-    const { label, value } = assignments[at]!;
+  for (const [index, { column, field }] of targets.entries()) {
+    const { label, value } = assignments[index]!;
     const decider = createOrderDecider(org.dateFormat);
     decider.add(value);
     const order = decider.decide();
     row.cells.push(value);
-    if (field !== undefined) fields.push({ index: at + 1, label, field, order });
+    if (field !== undefined) fields.push({ index: index + 1, label, field, order });
     else {
-      standard.set(column, at + 1);
+      standard.set(column, index + 1);
       labels.set(column, label);
       if (column === 'deactivationDate') deactivationOrder = order;
     }
   }
   const issues: Issue[] = [];
-  const today = dateIn(org.timeZone, Date.now());
+  const today = dateIn(org.timeZone, at);
   const columns = {
     ...noColumns,
     rules: valueRulesOf(org.options),
