@@ -154,7 +154,7 @@ test('a value that an import would not take, or that contradicts others, is refu
       'bob@acme.test',
       'Manager Email=ann',
       'usage',
-      /Manager Email: "Manager Email" is not a valid email address\. Nothing/,
+      /Manager Email: "Manager Email" is not a valid email address: it has no @\. Nothing/,
     ],
     ['bob@acme.test', 'Manager Email=new@acme.test', 'refused', /no user new@acme\.test/],
     ['bob@acme.test', 'Manager Email=cyd@acme.test', 'refused', /cyd@acme\.test reports to bob@acme\.test/],
