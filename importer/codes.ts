@@ -169,6 +169,12 @@ export const codes = {
     rule: 'U2',
     message: 'The same email is on {lines} with other values. Keep one row for each user.',
   },
+  user_erased: {
+    severity: 'fault',
+    rule: 'U16',
+    message:
+      'This person was erased on request, and is not created again. If they are a user again, ask your operator to allow it (users readmit) and send the row again; if not, leave them out of the file.',
+  },
   identifier_twice: {
     severity: 'fault',
     rule: 'U15',
@@ -267,6 +273,18 @@ export const codes = {
     severity: 'warning',
     rule: 'U8',
     message: '"{label}" is not a valid email address{reason}; the manager was left as it is.',
+  },
+  manager_erased: {
+    severity: 'warning',
+    rule: 'U16',
+    message:
+      'The person in "{label}" was erased on request; the manager was left as it is. Name another manager, or ask your operator to allow the person again (users readmit).',
+  },
+  owner_erased: {
+    severity: 'warning',
+    rule: 'U16',
+    message:
+      'The person in "{label}" was erased on request; the owner was left as it is. Name another owner, or ask your operator to allow the person again (users readmit).',
   },
   manager_alone: {
     severity: 'warning',
@@ -396,6 +414,24 @@ export const codes = {
     rule: 'U14',
     message:
       'The column has dates with the day first and dates with the month first; the cell was ignored. Write all dates as yyyy-mm-dd.',
+  },
+  date_blank_deactivated: {
+    severity: 'warning',
+    rule: 'U12a',
+    message:
+      'This user is deactivated, and an empty "{label}" does not make them active again. If they are to be active, write a date from 2200 on, which means no end, or ask your operator (users reactivate).',
+  },
+  date_blank_withdrawn: {
+    severity: 'warning',
+    rule: 'U12a',
+    message:
+      'A person deactivated this user, and no file makes them active again. If they are to be active, ask your operator (users reactivate); if not, leave them out of the file.',
+  },
+  date_blank_scheduled: {
+    severity: 'warning',
+    rule: 'U12a',
+    message:
+      'The deactivation of this user is scheduled, and an empty "{label}" does not cancel it. If they are to remain active, write a date from 2200 on, which means no end, or ask your operator (users reactivate).',
   },
   teams_malformed: {
     severity: 'warning',

@@ -104,7 +104,7 @@ export interface RunSummary {
   /** null for `check`. */
   run: number | null;
   org: string;
-  kind: 'slot' | 'manual' | 'upload' | 'undo' | 'check' | 'dry_run';
+  kind: 'slot' | 'manual' | 'upload' | 'undo' | 'edit' | 'check' | 'dry_run';
   /**
    * `would_…`: a check, which applies nothing; `planned`: the preview of an undo. `superseded`: the run was held, and a newer
    * file ended it.
@@ -128,6 +128,8 @@ export interface RunSummary {
   changes?: string | null;
   /** Of an undo: the run that it undoes, the numbers of values restored and left unchanged, and the path of the list of the latter. */
   undo?: { run: number; restored?: number; kept: number; report: string | null };
+  /** Of a person's change of one user or team: who made it, as the audit trail names them. */
+  edit?: { by: string };
   users: Counts;
   teams: Counts;
   files: FileOutcome[];

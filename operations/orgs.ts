@@ -3,16 +3,19 @@ import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { listBlobs } from '../db/control/blobs.js';
+import { listUnendedRuns } from '../db/control/identityrotation.js';
 import { deleteOrg, insertOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
-import { listRuns } from '../db/control/runs.js';
 import { deleteDirectory, readVersion } from '../db/directory/directory.js';
+import { findErased, forgetErased } from '../db/directory/erasedpeople.js';
 import { findUser, insertOwner } from '../db/directory/users.js';
 import { DatabaseError } from '../db/error.js';
+import { digestErased } from '../importer/read/erased.js';
 import { emailKey } from '../importer/read/normalize.js';
 import { createOrgIdentity } from '../keys/master/orgidentity.js';
 import { removeBlob } from '../storage/blobs.js';
 import { removePartials } from '../storage/partials.js';
+import { eraseBytes } from './erasebytes.js';
 import { OperationError } from './error.js';
 import { mergeLimits } from './orglimits.js';
 import { mergeOptions } from './orgoptions.js';
@@ -92,9 +95,19 @@ async function completeDirectory(place: Workplace, org: Org): Promise<boolean> {
 }
 
 /** Makes the owner an active admin. Returns whether that changed anything. */
-function placeOwner(place: Workplace, org: Org): Promise<boolean> {
+async function placeOwner(place: Workplace, org: Org): Promise<boolean> {
+  await readmitOwner(place, org);
   const owner = { org: org.id, email: org.ownerEmail, emailKey: emailKey(org.ownerEmail), at: place.now() };
   return insertOwner(place.directory.write, owner);
+}
+
+/** An operator who names an owner says yes to a person who was erased before. */
+async function readmitOwner(place: Workplace, org: Org): Promise<void> {
+  const { erasureKey = null } = await place.org(org.id);
+  if (erasureKey === null) return;
+  const digest = digestErased(erasureKey, org.id, 'address', emailKey(org.ownerEmail));
+  const receipt = await findErased(place.directory.read, org.id, digest);
+  if (receipt !== null) await place.directory.transact((tx) => forgetErased(tx, org.id, receipt));
 }
 
 /** How a change of the owner may change users, and where its effects are reported. */
@@ -217,6 +230,8 @@ export interface RemovedOrg {
   bytes: number;
   users: number;
   teams: number;
+  /** Whether the databases' own files no longer have its values; false: they do until the server has stopped. */
+  isErased: boolean;
 }
 
 /**
@@ -226,13 +241,13 @@ export interface RemovedOrg {
  */
 export async function removeOrganization(place: Workplace, id: string): Promise<RemovedOrg> {
   await disableOrganization(place, id);
-  if ((await listRuns(place.control.read, id)).some((run) => run.state === 'running'))
+  if ((await listUnendedRuns(place.control.read, id)).some((run) => run.state === 'running'))
     throw new OperationError(
       'refused',
       `an import of ${id} is running: wait until it has finished, then repeat the command`,
     );
   const directory = await deleteDirectory(place.directory.write, id);
-  const removed: RemovedOrg = { files: 0, bytes: 0, ...directory };
+  const removed = { files: 0, bytes: 0, ...directory };
   await removeFiles(place, id, removed);
   const partials = await place.control.transact(async (tx) => {
     const forgotten = await forgetAllPartials(tx, id);
@@ -241,11 +256,11 @@ export async function removeOrganization(place: Workplace, id: string): Promise<
     return forgotten;
   });
   await removePartials(place.paths, partials);
-  return removed;
+  return { ...removed, isErased: await eraseBytes(place) };
 }
 
 /** Removes the sealed files; `deleteOrg` removes their rows. A file that is missing already is no error. */
-async function removeFiles(place: Workplace, org: string, removed: RemovedOrg): Promise<void> {
+async function removeFiles(place: Workplace, org: string, removed: Omit<RemovedOrg, 'isErased'>): Promise<void> {
   for (const blob of await listBlobs(place.control.read, org)) {
     await removeBlob(place.paths, blob.id);
     removed.files++;

@@ -1,12 +1,9 @@
 /** Sealed reports of runs that are not settled: the control database has no rows for them yet. */
 import type { Db } from '../db/connection.js';
+import { listUnendedRuns } from '../db/control/identityrotation.js';
 import { listOrgs } from '../db/control/orgs.js';
-import { listRuns } from '../db/control/runs.js';
 import type { Settlement } from '../db/control/settle.js';
 import { findApplied } from '../importer/run/apply.js';
-
-/** Runs of one organization that can be unsettled at once: one that is worked on, few that wait. */
-const recentRuns = 20;
 
 type Report = Settlement['reports'][number]['blob'] & { org: string };
 
@@ -17,8 +14,7 @@ export async function listUnsettledReports({
 }: Record<'control' | 'directory', Pick<Db, 'read'>>): Promise<Report[]> {
   const reports: Report[] = [];
   for (const org of await listOrgs(control.read)) {
-    for (const run of await listRuns(control.read, org.id, recentRuns)) {
-      if (run.state !== 'open' && run.state !== 'running') continue;
+    for (const run of await listUnendedRuns(control.read, org.id)) {
       const applied = (await findApplied(directory.read, run.id)) as Settlement | null;
       for (const { blob } of applied?.reports ?? []) reports.push({ ...blob, org: org.id });
     }

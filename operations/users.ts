@@ -1,10 +1,10 @@
 /** The users of an organization: a list, and one user with every recorded change. */
-import { findUpload } from '../db/control/uploads.js';
 import { type FieldType, listFields } from '../db/directory/fields.js';
-import { listFormerLabels, listHistory, listOrigins, type RecordedChange } from '../db/directory/history.js';
+import { listFormerLabels, listHistory, listOrigins } from '../db/directory/history.js';
 import { countReports, findUser, listUsers, type User, type UserStatus } from '../db/directory/users.js';
 import { emailKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
+import { findOrigins, type OriginatedChange } from './origins.js';
 import type { Workplace } from './workplace.js';
 
 export type { UserStatus } from '../db/directory/users.js';
@@ -43,10 +43,7 @@ export async function* walkUsers(
   }
 }
 
-export interface UserChange extends RecordedChange {
-  /** Path of the upload; null where no upload says it. */
-  file: string | null;
-}
+export type UserChange = OriginatedChange;
 
 /** One value, and the change that brought it; null: from before changes were recorded. */
 export interface FieldStory {
@@ -71,13 +68,8 @@ export async function showUser(workplace: Workplace, orgId: string, email: strin
   const db = workplace.directory.read;
   const user = await findUser(db, org.id, emailKey(email.trim()));
   if (user === null) throw new OperationError('not_found', `no user ${email} in ${org.id}`);
-  const changes = await listHistory(db, 'user', String(user.id), shownChanges);
-  const origins = await listOrigins(db, 'user', String(user.id));
-  const files = await findPaths(workplace, [...changes, ...origins]);
-  const withFile = (change: RecordedChange): UserChange => ({
-    ...change,
-    file: files.get(change.uploadId ?? -1) ?? null,
-  });
+  const changes = await findOrigins(workplace, await listHistory(db, 'user', String(user.id), shownChanges));
+  const origins = await findOrigins(workplace, await listOrigins(db, 'user', String(user.id)));
   const label = await createLabeller(workplace, org.id);
   const fields = await listFields(db, org.id);
   const labels = new Map(fields.map((field) => [field.id, field.label]));
@@ -88,12 +80,10 @@ export async function showUser(workplace: Workplace, orgId: string, email: strin
     user: label(user),
     story: tellStory(
       label(user),
-      origins.map(withFile).map((one) => ({ ...one, field: called(one.field) })),
+      origins.map((one) => ({ ...one, field: called(one.field) })),
     ),
     reports: await countReports(db, user.id),
-    changes: changes
-      .map(withFile)
-      .map((one) => (one.field === '' ? { ...one, after: relabel(one.after, labels) } : one)),
+    changes: changes.map((one) => (one.field === '' ? { ...one, after: relabel(one.after, labels) } : one)),
   };
 }
 
@@ -129,16 +119,6 @@ function tellStory(user: LabelledUser, origins: readonly UserChange[]): FieldSto
     return { field: 'Teams', value, from };
   });
   return [...plain, ...teams];
-}
-
-/** The two databases can't be joined; a user's changes come from few uploads. */
-async function findPaths(workplace: Workplace, changes: readonly RecordedChange[]): Promise<Map<number, string>> {
-  const paths = new Map<number, string>();
-  for (const id of new Set(changes.map((change) => change.uploadId))) {
-    const upload = id === null ? null : await findUpload(workplace.control.read, id);
-    if (upload !== null) paths.set(upload.id, upload.path);
-  }
-  return paths;
 }
 
 async function createLabeller(workplace: Workplace, org: string): Promise<(user: User) => LabelledUser> {

@@ -24,6 +24,7 @@ import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
 import { ask } from '../prompt.js';
+import { leftBytes } from '../views/erasures.js';
 import { orgDetailsToJson, orgList, orgToJson, renderOrg } from '../views/orgs.js';
 import { renderSettingsHelp } from '../views/orgsettings.js';
 
@@ -218,7 +219,7 @@ function registerRemove(orgs: Command): void {
         const removed = await removeOrganization(place, id);
         await out.show(
           { org: id, removed },
-          `Removed ${id}: ${removed.files} stored files (${formatBytes(removed.bytes)}), ${removed.users} users, ${removed.teams} teams.`,
+          `Removed ${id}: ${removed.files} stored files (${formatBytes(removed.bytes)}), ${removed.users} users, ${removed.teams} teams.${removed.isErased ? '' : ` ${leftBytes}`}`,
         );
       }),
     );

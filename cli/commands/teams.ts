@@ -1,14 +1,17 @@
-/** `dropslot teams …`: list, rename and export the teams of an organization. */
+/** `dropslot teams …`: list, show, change, rename and export the teams of an organization. */
 import type { Command } from 'commander';
 import { exportTeams } from '../../operations/export.js';
 import { forgetAlias, listAliasesOf, renameTeamOf } from '../../operations/teamrename.js';
-import { growTree, walkTeams } from '../../operations/teams.js';
+import { growTree, showTeam, walkTeams } from '../../operations/teams.js';
 import { atWorkplace, examples } from '../command.js';
-import { aliasList, renderTree, teamList, treeToJson } from '../views/teams.js';
+import { aliasList, renderTeam, renderTree, teamHistoryToJson, teamList, treeToJson } from '../views/teams.js';
 import { registerExport } from './export.js';
+import { registerTeamEdits } from './teamedits.js';
 
 export function registerTeams(program: Command): void {
-  const teams = program.command('teams').description('list, rename and export the teams of an organization');
+  const teams = program
+    .command('teams')
+    .description('list, show, change, rename and export the teams of an organization');
   teams
     .command('list')
     .summary('list the teams of an organization')
@@ -26,6 +29,22 @@ export function registerTeams(program: Command): void {
         if (out.json || roots.length > 0) await out.show(roots.map(treeToJson), renderTree(roots).join('\n'));
       }),
     );
+  teams
+    .command('show')
+    .summary('show one team, and every recorded change')
+    .description(
+      'Shows a team, and every recorded change with the run, file and line, or the person, that it comes from.',
+    )
+    .argument('<org>')
+    .argument('<team>')
+    .addHelpText('after', examples('dropslot teams show acme Sales'))
+    .action((id: string, name: string, _options, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        const shown = await showTeam(workplace, id, name);
+        await out.show(teamHistoryToJson(shown), renderTeam(shown));
+      }),
+    );
+  registerTeamEdits(teams);
   teams
     .command('rename')
     .summary('rename a team; files may still use its old name')

@@ -1,4 +1,4 @@
-/** `dropslot users …`: list, show and export the users of an organization. */
+/** `dropslot users …`: list, show, change and export the users of an organization. */
 import { type Command, Option } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { exportUsers } from '../../operations/export.js';
@@ -6,6 +6,8 @@ import { showUser, type UserStatus, walkUsers } from '../../operations/users.js'
 import { atWorkplace, examples } from '../command.js';
 import { historyToJson, renderUser, userList } from '../views/users.js';
 import { registerExport } from './export.js';
+import { registerUserEdits } from './useredits.js';
+import { registerUserErasure } from './usererasure.js';
 
 interface ListOptions {
   status?: UserStatus;
@@ -13,7 +15,7 @@ interface ListOptions {
 }
 
 export function registerUsers(program: Command): void {
-  const users = program.command('users').description('list, show and export the users of an organization');
+  const users = program.command('users').description('list, show, change and export the users of an organization');
   users
     .command('list')
     .summary('list the users of an organization')
@@ -40,6 +42,8 @@ export function registerUsers(program: Command): void {
         await out.show(historyToJson(shown), renderUser(shown));
       }),
     );
+  registerUserEdits(users);
+  registerUserErasure(users);
   registerExport(users, 'users', exportUsers);
 }
 

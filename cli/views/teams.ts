@@ -1,8 +1,9 @@
 /** Teams and their old names, for people and as JSON. */
 import { escapeControl, formatTime, isoTime } from '../../operations/format.js';
 import type { TeamAlias } from '../../operations/teamrename.js';
-import type { Team, TeamNode } from '../../operations/teams.js';
-import type { ListView } from '../output.js';
+import type { Team, TeamHistory, TeamNode } from '../../operations/teams.js';
+import { type ListView, renderRecord } from '../output.js';
+import { describeChange, renderStory, storyToJson } from './origins.js';
 
 export const aliasList: ListView<TeamAlias> = {
   columns: [
@@ -52,5 +53,26 @@ function teamToJson(team: Team): Record<string, unknown> {
     members: team.members,
     createdAt: isoTime(team.createdAt),
     updatedAt: isoTime(team.updatedAt),
+  };
+}
+
+export function renderTeam({ team, story, changes }: TeamHistory): string {
+  const record = renderRecord([
+    ['Team', team.name],
+    ['Owner', team.ownerEmail],
+    ['Parent', team.parentName],
+    ['Type', team.type],
+    ['Members', String(team.members)],
+    ['Created', formatTime(team.createdAt)],
+    ['Updated', formatTime(team.updatedAt)],
+  ]);
+  return `${record}\n\n${renderStory(story)}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
+}
+
+export function teamHistoryToJson({ team, story, changes }: TeamHistory): Record<string, unknown> {
+  return {
+    ...teamToJson(team),
+    story: storyToJson(story),
+    changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
   };
 }

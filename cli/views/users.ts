@@ -1,8 +1,9 @@
 /** How users look to people and to programs. */
 
-import { escapeControl, formatTime, isoTime } from '../../operations/format.js';
-import type { LabelledUser, UserChange, UserHistory } from '../../operations/users.js';
+import { formatTime, isoTime } from '../../operations/format.js';
+import type { LabelledUser, UserHistory } from '../../operations/users.js';
 import { type ListView, renderRecord } from '../output.js';
+import { describeChange, renderStory, storyToJson } from './origins.js';
 
 export const userList: ListView<LabelledUser> = {
   columns: [
@@ -37,22 +38,7 @@ export function renderUser({ user, reports, story, changes }: UserHistory): stri
     ['Created', formatTime(user.createdAt)],
     ['Updated', formatTime(user.updatedAt)],
   ]);
-  const origins = story.map(
-    ({ field, value, from }) =>
-      `  ${escapeControl(`${field}: ${value}`)}  (${from === null ? 'unknown' : `${formatTime(from.at)}, ${describeOrigin(from)}`})`,
-  );
-  return `${record}\n\nWhere each value is from:\n${origins.join('\n')}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
-}
-
-function describeChange(change: UserChange): string {
-  const what =
-    change.field === '' ? 'created' : `${change.field}: ${change.before ?? '(blank)'} → ${change.after ?? '(blank)'}`;
-  return escapeControl(`${formatTime(change.at)}  ${what}  (${describeOrigin(change)})`);
-}
-
-function describeOrigin({ runId, file, line, field, after }: UserChange): string {
-  if (runId === null) return field === 'Status' && after === 'deactivated' ? 'scheduled deactivation' : 'no run';
-  return [`run ${runId}`, file, line === null ? null : `line ${line}`].filter((part) => part !== null).join(', ');
+  return `${record}\n\n${renderStory(story)}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
 }
 
 function nameOf(user: LabelledUser): string {
@@ -76,14 +62,7 @@ export function historyToJson({ user, reports, story, changes }: UserHistory): R
   return {
     ...userToJson(user),
     reports,
-    story: story.map(({ field, value, from }) => ({
-      field,
-      value,
-      since: from === null ? null : isoTime(from.at),
-      run: from?.runId ?? null,
-      file: from?.file ?? null,
-      line: from?.line ?? null,
-    })),
+    story: storyToJson(story),
     changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
   };
 }

@@ -49,6 +49,8 @@ export interface Org {
   expectFrom: number;
   /** The admin who requested SFTP access, and when; null: not requested. */
   sftpRequest: { at: number; by: string } | null;
+  /** Key of the digests of erased people, in hex; absent: the organization has erased nobody. */
+  erasureKey?: string | undefined;
 }
 
 /** The columns of an organization that an operator may change. */
@@ -71,6 +73,7 @@ export type OrgChange = Partial<
     | 'sealedIdentity'
     | 'oldIdentities'
     | 'sftpRequest'
+    | 'erasureKey'
   >
 >;
 
@@ -94,6 +97,7 @@ interface OrgRow {
   options: string;
   sftp_requested_at: number | null;
   sftp_requested_by: string | null;
+  erasure_key: string | null;
 }
 
 /** @throws DatabaseError `duplicate` when the id is taken. */
@@ -167,6 +171,7 @@ function toRow(org: Partial<Org>): Partial<OrgRow> {
     options: org.options === undefined ? undefined : JSON.stringify(org.options),
     sftp_requested_at: org.sftpRequest === undefined ? undefined : (org.sftpRequest?.at ?? null),
     sftp_requested_by: org.sftpRequest === undefined ? undefined : (org.sftpRequest?.by ?? null),
+    erasure_key: org.erasureKey,
   };
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
 }
@@ -194,5 +199,6 @@ function fromRow(row: OrgRow): Org {
       row.sftp_requested_at === null
         ? null
         : { at: row.sftp_requested_at, by: row.sftp_requested_by ?? row.owner_email },
+    ...(row.erasure_key !== null && { erasureKey: row.erasure_key }),
   };
 }

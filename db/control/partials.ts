@@ -88,6 +88,12 @@ export async function forgetAllPartials(tx: Queryable, org: string): Promise<str
   return deletePartials(tx, await tx('partials').where({ org_id: org }).select('id'));
 }
 
+/** As forgetAllPartials, those that were cut off before a time (ms). */
+export async function forgetPartialsBefore(tx: Queryable, org: string, before: number): Promise<string[]> {
+  const kept = tx('partials').where({ org_id: org, state: 'kept' }).where('updated_at', '<', before);
+  return deletePartials(tx, await kept.select('id'));
+}
+
 export async function deletePartial(db: Queryable, id: string): Promise<void> {
   await db('partials').where({ id }).delete();
 }

@@ -45,8 +45,8 @@ export interface Approval {
 export interface Run {
   id: number;
   org: string;
-  /** upload: opened because a file came. */
-  kind: 'slot' | 'manual' | 'upload' | 'undo';
+  /** upload: opened because a file came. edit: a person's change of one user or team; it is done when it is recorded. */
+  kind: 'slot' | 'manual' | 'upload' | 'undo' | 'edit';
   /** yyyy-mm-dd in the organization's time zone; null for runs without a slot. */
   slotDate: string | null;
   /** HH:MM, as the organization had it. */
@@ -121,8 +121,9 @@ export async function openUploadRun(db: Queryable, org: string, now: number): Pr
     await tx('orgs').where({ id: org }).forUpdate().first('id');
     const unended = ['open', 'running', 'held'];
     if ((await tx('runs').where({ org_id: org }).whereIn('state', unended).first('id')) !== undefined) return null;
-    // An undo takes no files: those that arrived before it still wait.
-    const last = await tx('runs').where({ org_id: org }).whereNot({ kind: 'undo' }).orderBy('id', 'desc').first();
+    // An undo or an edit takes no files: those that arrived before it still wait.
+    const taking = tx('runs').where({ org_id: org }).whereNotIn('kind', ['undo', 'edit']);
+    const last = await taking.orderBy('id', 'desc').first();
     const since = last === undefined || last.state === 'superseded' ? 0 : last.opened_at;
     const fresh = tx('uploads').where({ org_id: org, state: 'queued' }).where('queued_at', '>=', since);
     if ((await fresh.first('id')) === undefined) return null;
@@ -153,6 +154,16 @@ export async function openUndoRun(db: Queryable, org: string, undoes: number, no
   const [row] = await db('runs')
     .insert({ org_id: org, kind: 'undo', slot_date: null, state: 'open', opened_at: now, undoes })
     .returning('id');
+  return row.id;
+}
+
+/** Records a person's change of one user or team as a run that is done; its id, which the summary gets too. */
+export async function insertEditRun(tx: Queryable, org: string, summary: object, now: number): Promise<number> {
+  const times = { opened_at: now, started_at: now, finished_at: now };
+  const [row] = await tx('runs')
+    .insert({ org_id: org, kind: 'edit', slot_date: null, state: 'done', ...times })
+    .returning('id');
+  await replaceSummary(tx, row.id, { run: row.id, ...summary });
   return row.id;
 }
 
@@ -288,6 +299,12 @@ export async function findRun(db: Queryable, id: number): Promise<Run | null> {
 /** Newest first. */
 export async function listRuns(db: Queryable, org: string, limit = 50): Promise<Run[]> {
   return (await db('runs').where({ org_id: org }).orderBy('id', 'desc').limit(limit)).map(fromRow);
+}
+
+/** As listRuns, without a person's changes: those that work on files, and undos. */
+export async function listImportRuns(db: Queryable, org: string, limit: number): Promise<Run[]> {
+  const runs = db('runs').where({ org_id: org }).whereNot({ kind: 'edit' });
+  return (await runs.orderBy('id', 'desc').limit(limit)).map(fromRow);
 }
 
 function owned(db: Queryable, run: Run) {

@@ -84,13 +84,17 @@ export interface NewChange {
 
 const batchRows = 500;
 
-/** Records an operator's change, which has no run and no upload. */
-export async function recordChanges(tx: Queryable, changes: readonly NewChange[]): Promise<void> {
+/** Records an operator's change, which has no upload. `runId`: the run of a change that can be undone. */
+export async function recordChanges(
+  tx: Queryable,
+  changes: readonly NewChange[],
+  runId: number | null = null,
+): Promise<void> {
   for (let from = 0; from < changes.length; from += batchRows)
     await tx('changes').insert(
       changes.slice(from, from + batchRows).map(({ org, entity, entityId, ...rest }) => ({
         org_id: org,
-        run_id: null,
+        run_id: runId,
         upload_id: null,
         line: null,
         entity,

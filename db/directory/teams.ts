@@ -28,19 +28,37 @@ export async function listTeams(
   limit: number,
   changedSince?: number,
 ): Promise<Team[]> {
-  const members = db('memberships').whereRaw('memberships.team_id = teams.id').count('*').as('members');
-  const rows: TeamRow[] = await db('teams')
-    .leftJoin('users as owners', 'owners.id', 'teams.owner_id')
-    .leftJoin('teams as parents', 'parents.id', 'teams.parent_id')
-    .where('teams.org_id', org)
+  const rows: TeamRow[] = await selectTeams(db, org)
     .modify((query) => after !== null && query.where('teams.name_key', '>', after))
     .modify((query) => {
       if (changedSince !== undefined) onlyChangedSince(query, 'team', 'teams', changedSince);
     })
     .orderBy('teams.name_key')
-    .limit(limit)
+    .limit(limit);
+  return rows.map(fromRow);
+}
+
+/** By its compared name, or one that it had before; null: no such team. */
+export async function findTeam(db: Queryable, org: string, nameKey: string): Promise<Team | null> {
+  const alias = db('team_aliases').where({ org_id: org, name_key: nameKey }).select('team_id');
+  const rows: TeamRow[] = await selectTeams(db, org).where((either) =>
+    either.where('teams.name_key', nameKey).orWhereIn('teams.id', alias),
+  );
+  const row = rows.find(({ name_key }) => name_key === nameKey) ?? rows[0];
+  return row === undefined ? null : fromRow(row);
+}
+
+function selectTeams(db: Queryable, org: string) {
+  const members = db('memberships').whereRaw('memberships.team_id = teams.id').count('*').as('members');
+  return db('teams')
+    .leftJoin('users as owners', 'owners.id', 'teams.owner_id')
+    .leftJoin('teams as parents', 'parents.id', 'teams.parent_id')
+    .where('teams.org_id', org)
     .select('teams.*', 'owners.email as owner_email', 'parents.name as parent_name', members);
-  return rows.map((row) => ({
+}
+
+function fromRow(row: TeamRow): Team {
+  return {
     id: row.id,
     name: row.name,
     nameKey: row.name_key,
@@ -51,7 +69,7 @@ export async function listTeams(
     members: Number(row.members),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-  }));
+  };
 }
 
 export async function countTeams(db: Queryable, org: string): Promise<number> {

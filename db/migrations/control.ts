@@ -5,6 +5,7 @@ import { auditChain } from './audit.js';
 import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
+import { erasureKey } from './erasures.js';
 import { expectations } from './expectations.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
@@ -31,6 +32,7 @@ export const controlMigrations: readonly Migration[] = [
   foldedNames,
   movedNames,
   checkReports,
+  erasureKey,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -2,6 +2,7 @@
 import { makeIssue } from '../codes.js';
 import { takeClears } from '../read/cleartoken.js';
 import { countCells, fitsHeader } from '../read/columnsurvey.js';
+import { dropErasedOwner, dropErasedUser } from '../read/erased.js';
 import { type Header, mergeTwins } from '../read/header.js';
 import type { DigestedRow } from '../read/rowstream.js';
 import { readTeam } from '../read/teamrow.js';
@@ -16,7 +17,7 @@ type BatchReader = (rows: readonly DigestedRow[], found: Issue[]) => () => Promi
 
 /** @param onUser is called for each row that a user is read from. */
 export function createReader(
-  { stage, org, today }: PlanInput,
+  { stage, org, today, erased }: PlanInput,
   { header, columns }: FileInput,
   onUser: (row: DigestedRow, user: UserRow) => void,
 ): BatchReader {
@@ -26,8 +27,10 @@ export function createReader(
       const teams = present(
         dropMiscounted(rows, header, found).map((written) => {
           const { row, clears } = takeClears(written, columns, token, found);
-          const team = readTeam(row, columns, found);
-          return team === null ? null : { ...team, clears };
+          const read = readTeam(row, columns, found);
+          if (read === null) return null;
+          const team = erased === undefined ? read : dropErasedOwner(read, erased, columns, found);
+          return { ...team, clears };
         }),
       );
       return () => stageTeams(stage, teams);
@@ -37,7 +40,8 @@ export function createReader(
     const users = present(
       dropMiscounted(rows, header, found).map((written) => {
         const { row, clears } = takeClears(written, columns, token, found);
-        const user = readUser(row, columns, calendar, found);
+        const read = readUser(row, columns, calendar, found);
+        const user = erased === undefined || read === null ? read : dropErasedUser(read, erased, columns, found);
         if (user === null) return null;
         onUser(written, user);
         return Object.assign(user, { clears });

@@ -3,10 +3,12 @@ import type { Stage } from '../../db/stage.js';
 import { analyze, count, pagesByLine, run } from '../../db/stagesql.js';
 import type { ColumnPlan } from '../read/columns.js';
 import { LineSet } from '../read/lineset.js';
+import { warnOfBlankDates } from './blankdates.js';
 import { clearUsers } from './clears.js';
 import { bindingsOf, isOwnIn, type PlanContext } from './context.js';
 import { planDeactivation } from './deactivation.js';
 import type { RowCounts } from './input.js';
+import type { IssueLog } from './issuelog.js';
 import { addStubs } from './stubs.js';
 
 /** Columns whose cells replace a value unchanged. `shown`: the form of the value in the record of changes. */
@@ -94,8 +96,19 @@ export async function gatherUsers(stage: Stage, context: PlanContext, { fields }
   await clearUsers(stage, context, fields);
 }
 
-/** Records the changes of known users, then makes them in `people` (rules U3–U5, U8–U12b, C3). */
-export async function changeUsers(stage: Stage, context: PlanContext): Promise<void> {
+/** Changes the known users (rules U3–U5, U8–U12, C3), and warns of dates that are blank and should not be (U12a). */
+export async function changeUsers(
+  stage: Stage,
+  context: PlanContext,
+  columns: ColumnPlan,
+  issues: IssueLog,
+): Promise<void> {
+  await changeKnown(stage, context);
+  await warnOfBlankDates(stage, context, columns, issues);
+}
+
+/** Records the changes, then makes them in `people`. */
+async function changeKnown(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const isSqlite = stage.dialect === 'sqlite';
   const bindings = bindingsOf(context);

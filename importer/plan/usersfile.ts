@@ -30,7 +30,7 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   await gatherUsers(stage, context, columns);
   await breakManagerRings(stage, context, columns, issues);
   await keepLastAdmin(stage, context, columns, reading.open, issues);
-  await changeUsers(stage, context);
+  await changeUsers(stage, context, columns, issues);
   await planMemberships(stage, context, hasIdentifier);
 
   const counts = await countUsers(stage, context);

@@ -12,6 +12,7 @@ import { addressAt } from './cell.js';
 import { blankTokens } from './cleartoken.js';
 import { type ColumnPlan, planColumns } from './columns.js';
 import { type Survey, surveyRows } from './columnsurvey.js';
+import type { ErasedPeople } from './erased.js';
 import { mostFields, widenLimits } from './fieldlimit.js';
 import type { Header } from './header.js';
 import { digestOf, type KnownRows } from './knownrowfilter.js';
@@ -36,6 +37,8 @@ export interface ReadInput {
   teamAliases: ReadonlyMap<string, TeamName>;
   /** Rows whose values the directory has already. */
   known: KnownRows;
+  /** Absent: the organization has erased nobody. */
+  erased?: ErasedPeople | undefined;
   /** Called at every step; it throws to end the run at a safe point. */
   reportProgress(progress: Progress): void;
 }

@@ -8,12 +8,18 @@ import { wrapLine } from './wrap.js';
 export function describeRun(summary: RunSummary): string {
   const isApplied = summary.state === 'applied' || summary.state === undefined;
   const isUndo = summary.undo !== undefined;
+  const { edit } = summary;
   const lines = [
     `${headOf(summary)} of ${summary.org}, ${summary.date} (${summary.timeZone})`,
     '',
     ...describeHold(summary),
     ...describeUndo(summary),
-    ...(isUndo ? [] : summary.files.length === 0 ? ['No file was waiting.'] : summary.files.flatMap(describeFile)),
+    ...(edit === undefined ? [] : [`A change by ${quoteName(edit.by)}, not by a file.`]),
+    ...(isUndo || edit !== undefined
+      ? []
+      : summary.files.length === 0
+        ? ['No file was waiting.']
+        : summary.files.flatMap(describeFile)),
     '',
     ...(isApplied || isUndo ? [] : ['Counts of the planned changes:']),
     `Users: ${describeCounts(summary.users)}`,

@@ -4,27 +4,38 @@ import type { Settings } from '../../config/settings.js';
 import type { Queryable } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import { readVersion } from '../../db/directory/directory.js';
+import { listErased } from '../../db/directory/erasedpeople.js';
 import { listFields } from '../../db/directory/fields.js';
 import { readKnownRows } from '../../db/directory/knownrows.js';
 import { listTeamAliases } from '../../db/directory/teamaliases.js';
+import { DatabaseError } from '../../db/error.js';
 import type { PlanInput } from '../plan/input.js';
+import { ErasedPeople } from '../read/erased.js';
 import { digestOf, KnownRows } from '../read/knownrowfilter.js';
 import type { Application } from './apply.js';
 
-type Known = Pick<PlanInput, 'fields' | 'teamAliases' | 'known'>;
+type Known = Pick<PlanInput, 'fields' | 'teamAliases' | 'known' | 'erased'>;
 
-/** `version`: the directory's version that these parts belong to. */
+/**
+ * `version`: the directory's version that these parts belong to.
+ * @throws DatabaseError `conflict` where `org` is older than its first erasure: read it again.
+ */
 export async function readKnown(db: Queryable, org: Org, settings: Settings): Promise<Known & { version: number }> {
   const version = await readVersion(db, org.id);
   const aliases = await listTeamAliases(db, org.id);
   const fields = await listFields(db, org.id);
   const teamAliases = new Map(aliases.map(({ key, teamKey, teamName }) => [key, { key: teamKey, name: teamName }]));
   const stored = await readKnownRows(db, org.id, version);
+  const erased = await listErased(db, org.id);
+  const key = org.erasureKey ?? null;
+  if (erased.length > 0 && key === null)
+    throw new DatabaseError('conflict', `${org.id} erased its first user while its run was planned`);
   const isSame = stored?.rules === digestRules({ org, settings, fields, teamAliases });
   return {
     version,
     fields,
     teamAliases,
+    erased: key === null || erased.length === 0 ? undefined : new ErasedPeople(org.id, key, erased),
     known: isSame ? new KnownRows(stored.form, stored.pieces) : new KnownRows(null, []),
   };
 }

@@ -102,7 +102,9 @@ async function planAndApply(
   tell: (progress: Progress) => void,
 ): Promise<Ending> {
   const { directory, settings, now, onStep } = deps;
-  const { version, ...known } = await readKnown(directory.read, org, settings);
+  // The first erasure of the organization may have been since the run began.
+  const erasureKey = (await findOrg(deps.control.read, org.id))?.erasureKey;
+  const { version, ...known } = await readKnown(directory.read, { ...org, erasureKey }, settings);
   const moment = now();
   const input: PlanInput = {
     settings,

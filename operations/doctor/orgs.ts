@@ -3,7 +3,7 @@ import { hasSftp } from '../../config/settings.js';
 import { listOpenAlarms } from '../../db/control/alarms.js';
 import { countSealedTo, countSealedToOthers } from '../../db/control/identityrotation.js';
 import type { Org } from '../../db/control/orgs.js';
-import { findHeldRun, listRuns } from '../../db/control/runs.js';
+import { findHeldRun, listImportRuns } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { findUser } from '../../db/directory/users.js';
 import { emailKey } from '../../importer/read/normalize.js';
@@ -83,7 +83,7 @@ async function examineQueue(workplace: Workplace, org: Org, report: Report): Pro
 
 async function examineRuns(workplace: Workplace, org: Org, report: Report): Promise<void> {
   const now = workplace.now();
-  const runs = await listRuns(workplace.control.read, org.id, 20);
+  const runs = await listImportRuns(workplace.control.read, org.id, 20);
   const last = runs.find((run) => run.state === 'done' || run.state === 'failed');
   if (last?.state === 'failed') report('wrong', `run ${last.id} failed: ${last.failure}`);
   for (const run of runs) {

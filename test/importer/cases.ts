@@ -819,7 +819,27 @@ export const cases: Case[] = [
     before: [{ file: users('User Email,Deactivation Date', 'a@b.test,2026-03-15') }],
     files: { 'a.csv': users('User Email,Deactivation Date', 'a@b.test,') },
     users: { 'a@b.test': { deactivate_at: march(15) } },
-    userCounts: { unchanged: 1 },
+    userCounts: { unchanged: 1, warnings: 1 },
+    codes: ['date_blank_scheduled@2'],
+  },
+  {
+    title: 'U12a a blank date brings nobody back, and says so; an ignored cell is not blank',
+    before: [
+      {
+        file: users(
+          'User Email,Deactivation Date',
+          'a@b.test,2026-03-10',
+          'c@b.test,2026-03-10',
+          'd@b.test,2026-03-10',
+        ),
+      },
+    ],
+    files: {
+      'a.csv': users('User Email,Deactivation Date', 'a@b.test,', 'c@b.test,soon', 'd@b.test,2026-03-10', 'e@b.test,'),
+    },
+    users: { 'a@b.test': { status: 'deactivated' }, 'e@b.test': { status: 'active' } },
+    userCounts: { created: 1, unchanged: 3, warnings: 2 },
+    codes: ['date_blank_deactivated@2', 'date_invalid@3'],
   },
   {
     title: 'U13 deactivating a manager changes nobody else',

@@ -220,7 +220,16 @@ export class Model {
       else count.unchanged++;
       if (user.status === 'deactivated' && !wasOut && isNewDate) count.deactivated++;
       if (user.deactivateAt !== null && isNewDate) count.scheduled++;
+      this.#warnOfBlankDate(file, row, created.has(row), user, count);
     }
+  }
+
+  /** U12a. */
+  #warnOfBlankDate(file: ModelFile, row: UserRow, isCreated: boolean, user: ModelUser, count: ModelCounts): void {
+    const at = file.header.indexOf('Deactivation Date');
+    if (at < 0 || isCreated || (file.rows[row.line - 2]![at] ?? '').trim() !== '') return;
+    if (user.deactivateAt !== null) this.#warn(count, 'date_blank_scheduled', row.line);
+    else if (user.status === 'deactivated') this.#warn(count, 'date_blank_deactivated', row.line);
   }
 
   /** U15: rows that contradict are faulty; the others find their users, who get the emails of their rows. */

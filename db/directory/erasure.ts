@@ -1,0 +1,208 @@
+/** Erases a person from the directory: the user, all that refers to the user, and each mention in the record of changes. */
+import type { Knex } from 'knex';
+import type { Queryable } from '../connection.js';
+import { bumpVersion } from './directory.js';
+import { forgetOrigins } from './fieldorigins.js';
+import { recordChanges } from './history.js';
+
+/** What stands in a record of changes in place of an erased address: no user has it. */
+export const erasedMark = '(erased)';
+
+/** A user's addresses and names, which other places may have. */
+export interface Traces {
+  id: number;
+  /** Compared forms: the present one first, then former ones that no other user has. */
+  addresses: string[];
+  /** `User Name`, present and past. */
+  names: string[];
+}
+
+/** null: no user has the address. @param keyOf the compared form of an address. */
+export async function findTraces(
+  db: Queryable,
+  org: string,
+  emailKey: string,
+  keyOf: (email: string) => string,
+): Promise<Traces | null> {
+  const user = await db('users').where({ org_id: org, email_key: emailKey }).first();
+  if (user === undefined) return null;
+  const changes: { field: string; before: string | null; after: string | null }[] = await db('changes')
+    .where({ org_id: org, entity: 'user', entity_id: String(user.id) })
+    .select('field', 'before', 'after');
+  const moved = changes.filter(({ field }) => field === 'User Email').flatMap(({ before, after }) => [before, after]);
+  const created = changes.filter(({ field }) => field === '').map(({ after }) => JSON.parse(after ?? '{}'));
+  const formers: string[] = await db('former_emails').where({ org_id: org, user_id: user.id }).pluck('email_key');
+  const former = [...moved, ...created.map((values) => values['User Email']), ...formers]
+    .filter((email) => typeof email === 'string')
+    .map((email) => keyOf(email as string));
+  const others = new Set<string>([
+    ...(await db('users')
+      .where({ org_id: org })
+      .whereIn('email_key', former)
+      .whereNot({ id: user.id })
+      .pluck('email_key')),
+    ...(await db('former_emails')
+      .where({ org_id: org })
+      .whereIn('email_key', former)
+      .whereNot({ user_id: user.id })
+      .pluck('email_key')),
+  ]);
+  const names = [
+    ...[user.user_name, ...created.map((values) => values['User Name'])],
+    ...changes.filter(({ field }) => field === 'User Name').flatMap(({ before, after }) => [before, after]),
+  ];
+  return {
+    id: user.id,
+    addresses: [...new Set([emailKey, ...former])].filter((email) => email === emailKey || !others.has(email)),
+    names: [...new Set(names.filter((name): name is string => typeof name === 'string'))],
+  };
+}
+
+export interface ErasedFromDirectory {
+  /** Recorded changes that were deleted, and those in which the address was replaced. */
+  changes: number;
+  mentions: number;
+  /** Users who had this one as their manager, and teams that had it as their owner. */
+  reports: number;
+  teams: number;
+}
+
+/**
+ * Deletes the user, and replaces the addresses wherever else the organization's directory has them. Joins the caller's
+ * transaction, and voids known rows.
+ * @param traces null: only the addresses are replaced.
+ * @param ownerKey compared address of the organization's owner, who gets the teams.
+ * @param redact replaces every mention in a text.
+ */
+export async function eraseFromDirectory(
+  tx: Queryable,
+  org: string,
+  {
+    traces,
+    addresses,
+    ownerKey,
+    redact,
+    at,
+  }: {
+    traces: Traces | null;
+    addresses: readonly string[];
+    ownerKey: string;
+    redact: (text: string) => string;
+    at: number;
+  },
+): Promise<ErasedFromDirectory> {
+  await bumpVersion(tx, org);
+  await tx('known_rows').where({ org_id: org }).delete();
+  await tx('known_files').where({ org_id: org }).delete();
+  const erased: ErasedFromDirectory = { changes: 0, mentions: 0, reports: 0, teams: 0 };
+  if (traces !== null) await deleteUser(tx, org, traces.id, ownerKey, at, erased);
+  erased.mentions += await redactChanges(tx, org, addresses, redact);
+  erased.mentions += await redactCustom(tx, org, addresses, redact);
+  return erased;
+}
+
+async function deleteUser(
+  tx: Queryable,
+  org: string,
+  id: number,
+  ownerKey: string,
+  at: number,
+  erased: ErasedFromDirectory,
+): Promise<void> {
+  const reports: number[] = await tx('users').where({ org_id: org, manager_id: id }).pluck('id');
+  const teams: number[] = await tx('teams').where({ org_id: org, owner_id: id }).pluck('id');
+  const owner = await tx('users').where({ org_id: org, email_key: ownerKey }).first('id');
+  const change = { org, before: erasedMark, at };
+  await recordChanges(tx, [
+    ...reports.map((report) => ({
+      ...{ ...change, entity: 'user' as const, entityId: String(report) },
+      ...{ field: 'Manager Email', after: null },
+    })),
+    ...teams.map((team) => ({
+      ...{ ...change, entity: 'team' as const, entityId: String(team) },
+      ...{ field: 'Owner Email', after: ownerKey },
+    })),
+  ]);
+  await tx('users').where({ org_id: org, manager_id: id }).update({ manager_id: null, updated_at: at });
+  await tx('teams')
+    .where({ org_id: org, owner_id: id })
+    .update({ owner_id: owner?.id ?? null, updated_at: at });
+  await tx('schedules_before').where({ user_id: id }).delete();
+  await tx('former_emails').where({ user_id: id }).delete();
+  await tx('memberships').where({ user_id: id }).delete();
+  await forgetOrigins(tx, { org, entity: 'user', entityId: id });
+  erased.changes = await tx('changes')
+    .where({ org_id: org, entity: 'user', entity_id: String(id) })
+    .delete();
+  await tx('users').where({ id }).delete();
+  Object.assign(erased, { reports: reports.length, teams: teams.length });
+}
+
+const pageRows = 1000;
+
+async function redactChanges(
+  tx: Queryable,
+  org: string,
+  addresses: readonly string[],
+  redact: (text: string) => string,
+): Promise<number> {
+  let redacted = 0;
+  for (let after = 0; ; ) {
+    const page = await tx('changes')
+      .where({ org_id: org })
+      .where('id', '>', after)
+      .where((either) => {
+        for (const address of addresses) {
+          mentions(either, 'before', address);
+          mentions(either, 'after', address);
+        }
+      })
+      .orderBy('id')
+      .limit(pageRows);
+    for (const { id, before: was, after: became } of page) {
+      const change = { before: was === null ? null : redact(was), after: became === null ? null : redact(became) };
+      if (change.before === was && change.after === became) continue;
+      await tx('changes').where({ id }).update(change);
+      redacted++;
+    }
+    if (page.length < pageRows) return redacted;
+    after = page.at(-1)!.id;
+  }
+}
+
+/** A custom field of another user that is the address has no value any more. */
+async function redactCustom(
+  tx: Queryable,
+  org: string,
+  addresses: readonly string[],
+  redact: (text: string) => string,
+): Promise<number> {
+  const column = tx.client.config.client === 'pg' ? 'CAST(custom AS TEXT)' : 'custom';
+  const found = await tx('users')
+    .where({ org_id: org })
+    .where((either) => {
+      for (const address of addresses) mentions(either, column, address);
+    })
+    .select('id', 'custom');
+  let redacted = 0;
+  for (const { id, custom } of found) {
+    const before: Record<string, string> = typeof custom === 'string' ? JSON.parse(custom) : custom;
+    const after = Object.fromEntries(
+      Object.entries(before)
+        .map(([field, value]) => [field, redact(value)] as const)
+        .filter(([, value]) => value !== erasedMark),
+    );
+    if (JSON.stringify(after) === JSON.stringify(before)) continue;
+    await tx('users')
+      .where({ id })
+      .update({ custom: JSON.stringify(after) });
+    redacted++;
+  }
+  return redacted;
+}
+
+/** Rows that may mention the address: `redact` decides. */
+function mentions(query: Knex.QueryBuilder, column: string, address: string): void {
+  const pattern = `%${address.replace(/[\\%_]/g, '\\$&')}%`;
+  query.orWhereRaw(`LOWER(${column}) LIKE ? ESCAPE '\\'`, [pattern]);
+}

@@ -1,0 +1,191 @@
+/** A person is erased from the directory, the history, every stored file and the bytes of the databases; later files are told. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { listAudit } from '../../db/control/audit.js';
+import { listBlobs } from '../../db/control/blobs.js';
+import { findOrg, updateOrg } from '../../db/control/orgs.js';
+import { listErased } from '../../db/directory/erasedpeople.js';
+import { type ErasureStep, eraseUser, readmitUser } from '../../operations/people/erase.js';
+import { setUser } from '../../operations/people/users.js';
+import { undoRunNow } from '../../operations/runs.js';
+import { openBlobOf } from '../../storage/blobs.js';
+import { Company, csv } from '../support/company.js';
+import { onBothDatabases, openFresh } from '../support/databases.js';
+import { workplaceOn } from '../support/workplace.js';
+
+const header = 'User Email,User Name,Manager,Manager Email,Employee ID,Buddy';
+const people = csv(
+  header,
+  'ann@acme.test,Ännchen Leeuwenhoek,,bob@acme.test,E-77001,',
+  'bob@acme.test,Bob,Ännchen Leeuwenhoek,,E-2,ANN@acme.test',
+  'joann@acme.test,Jo,Ännchen Leeuwenhoek,ann@acme.test,E-3,joann@acme.test',
+  'bad address,Ännchen Leeuwenhoek,,,,',
+);
+const options = { waitMs: 0, removesUnsearched: false };
+const secrets = ['ann@acme.test', 'ann.old@acme.test', 'Leeuwenhoek', 'E-77001'];
+
+/** Whether a text names the person; `joann@acme.test` is another. */
+function findSecrets(bytes: Buffer): string[] {
+  const texts = [bytes.toString('latin1'), bytes.toString('utf16le'), bytes.subarray(1).toString('utf16le')];
+  return secrets.filter((secret) =>
+    texts.some((text) => new RegExp(`(?<![a-z])${secret.replaceAll('.', '\\.')}`, 'i').test(text)),
+  );
+}
+
+function* filesBelow(folder: string): Generator<string> {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (statSync(path).isDirectory()) yield* filesBelow(path);
+    else yield path;
+  }
+}
+
+/** An organization that has the person in every place that may. */
+async function begin(...[open, t]: [Parameters<typeof Company.open>[0], Parameters<typeof Company.open>[1]]) {
+  const acme = await Company.open(open, t, { options: { identifier: 'Employee ID', protected: ['ann@acme.test'] } });
+  const place = { ...(await workplaceOn(t as never, acme.databases.settings)), now: () => acme.clock };
+  await acme.import({ 'old.csv': csv('User Email,Employee ID', 'ann.old@acme.test,E-77001') });
+  await acme.import({ 'users.csv': people, 'teams.csv': csv('Team Name,Owner Email', 'Sales,ann@acme.test') });
+  await acme.import({ 'users.csv': `\ufeff${csv('User Email;Manager Email', 'cyd@acme.test;ann@acme.test')}` });
+  await acme.drop('/queued.csv', csv('User Email,Manager Email', 'dan@acme.test,Ann@acme.test'));
+  await acme.drop('/dry-run/trial.csv.gz', gzipSync(people));
+  await acme.drop('/notes.txt', 'see ann@acme.test, and "joann@acme.test"');
+  const blobs = async () => {
+    const found: string[] = [];
+    for (const { id } of await listBlobs(place.control.read, 'acme')) {
+      const reader = await openBlobOf(place.paths, id, () => place.identity(acme.org)).catch(() => null);
+      if (reader === null) continue;
+      const pieces: Buffer[] = [];
+      for await (const piece of reader.stream()) pieces.push(piece);
+      await reader.close();
+      found.push(...findSecrets(Buffer.concat(pieces)).map((secret) => `${id} ${secret}`));
+    }
+    return found;
+  };
+  return { acme, place, blobs };
+}
+
+onBothDatabases('the erasure of a person', (open) => {
+  test('leaves nothing in the directory, the history and the stored files, and a receipt that names nobody', async (t) => {
+    const { acme, place, blobs } = await begin(open, t);
+    const { id } = (await acme.users())['ann@acme.test']!;
+    assert.ok((await blobs()).length > 5);
+    const erasure = await eraseUser(place, 'acme', 'ANN@acme.test ', options);
+    assert.deepEqual(await blobs(), []);
+    assert.deepEqual([erasure.wasUser, erasure.directory.reports, erasure.directory.teams], [true, 2, 1]);
+    const users = await acme.users();
+    assert.equal(users['ann@acme.test'], undefined);
+    assert.deepEqual(
+      [users['joann@acme.test']!.manager, users['bob@acme.test']!.custom],
+      [null, { 'Employee ID': 'E-2' }],
+    );
+    assert.equal((users['joann@acme.test']!.custom as Record<string, string>).Buddy, 'joann@acme.test');
+    assert.equal((await acme.teams()).Sales!.owner, 'owner@acme.test');
+    for (const table of ['users', 'changes', 'former_emails', 'schedules_before', 'memberships', 'field_origins'])
+      assert.deepEqual(findSecrets(Buffer.from(JSON.stringify(await place.directory.read(table)))), [], table);
+    assert.deepEqual(findSecrets(Buffer.from(JSON.stringify(await place.control.read('orgs')))), []);
+    const event = (await listAudit(place.control.read, 'acme')).at(-1)!;
+    assert.deepEqual([event.action, event.subject], ['user.erased', `erasure ${erasure.receipt}`]);
+    assert.doesNotMatch(JSON.stringify(event), new RegExp(`@|"user"|user ${id}`));
+    // What others have is kept, in its form.
+    const archived = await acme.read('/archive/2026-03-10/users.csv');
+    const left = ['bob@acme.test,Bob,,,E-2,', 'joann@acme.test,Jo,,,E-3,joann@acme.test'];
+    assert.equal(archived, csv(header, ...left));
+  });
+
+  test('the next file is told, and creates the person again only after a yes', async (t) => {
+    const { acme, place } = await begin(open, t);
+    await eraseUser(place, 'acme', 'ann@acme.test', options);
+    const rows = [
+      ['ann.old@acme.test,,E-1', 'user_erased@2'],
+      ['ann.new@acme.test,,E-77001', 'user_erased@3'],
+      ['bob@acme.test,ann@acme.test,E-2', 'manager_erased@4'],
+    ] as const;
+    const file = csv('User Email,Manager Email,Employee ID', ...rows.map(([row]) => row));
+    const told = await acme.import({
+      'next.csv': file,
+      'teams.csv': csv('Team Name,Owner Email', 'Ops,ann@acme.test'),
+    });
+    const at = (file: string) => told.files.findIndex(({ name }) => name === file);
+    assert.deepEqual(await acme.codes(told, at('teams.csv')), ['owner_erased@2']);
+    assert.deepEqual(
+      await acme.codes(told, at('next.csv')),
+      rows.map(([, code]) => code),
+    );
+    const emails = Object.keys(await acme.users()).sort();
+    assert.deepEqual(emails, ['bob@acme.test', 'cyd@acme.test', 'dan@acme.test', 'joann@acme.test', 'owner@acme.test']);
+    await assert.rejects(readmitUser(place, 'acme', 'dan@acme.test'), { code: 'not_found' });
+    await readmitUser(place, 'acme', 'E-77001');
+    assert.deepEqual(await listErased(place.directory.read, 'acme'), []);
+    const again = await acme.import({ 'again.csv': file });
+    assert.equal(again.users.faults, 0);
+    assert.equal((await acme.users())['bob@acme.test']!.manager, 'ann@acme.test');
+  });
+});
+
+const sqlite: Parameters<typeof Company.open>[0] = (scope) => openFresh(scope, 'sqlite');
+
+test('no byte of the data folder has a value of the person, while a server has the databases open', async (t) => {
+  const { acme, place } = await begin(sqlite, t);
+  await setUser(place, 'acme', 'ann@acme.test', [{ label: 'User Name', value: 'Leeuwenhoek-Smith' }]);
+  // The test's own connections read on, as a server's do.
+  await acme.databases.directory.read('users');
+  const bytes = () =>
+    [...filesBelow(place.paths.data)]
+      .filter((path) => !path.startsWith(place.paths.blobs))
+      .flatMap((path) => findSecrets(readFileSync(path)).map((secret) => `${path} ${secret}`));
+  assert.ok(bytes().length > 0, 'the search finds them');
+  const erasure = await eraseUser(place, 'acme', 'ann@acme.test', options);
+  assert.equal(erasure.isErased, true);
+  assert.deepEqual(bytes(), []);
+});
+
+test('an erasure that was cut off at any step is finished by the next, which finds nothing after that', async (t) => {
+  for (const cut of ['searched', 'deleted', 'searched again', 'recorded'] satisfies ErasureStep[]) {
+    const { acme, place, blobs } = await begin(sqlite, t);
+    const onStep = (step: ErasureStep) => {
+      if (step === cut) throw new Error('cut off');
+    };
+    await assert.rejects(eraseUser(place, 'acme', 'ann@acme.test', { ...options, onStep }), /cut off/);
+    const next = await eraseUser(place, 'acme', 'ann@acme.test', options);
+    assert.deepEqual(await blobs(), [], cut);
+    const again = await eraseUser(place, 'acme', 'ann@acme.test', options);
+    assert.deepEqual([again.receipt, again.files.rewritten, again.directory.mentions], [next.receipt, 0, 0]);
+    assert.equal((await acme.users())['ann@acme.test'], undefined);
+    if (cut !== 'searched') continue;
+    // An import that is undone does not bring the person back.
+    const undone = await undoRunNow(place, '2', () => {}, new AbortController().signal);
+    assert.equal(undone.state, 'done');
+    assert.equal((await acme.users())['ann@acme.test'], undefined);
+  }
+});
+
+test('who may not be erased, and what can not be searched', async (t) => {
+  const { acme, place } = await begin(sqlite, t);
+  await assert.rejects(eraseUser(place, 'acme', 'owner@acme.test', options), {
+    code: 'refused',
+    message: /the owner of acme/,
+  });
+  await assert.rejects(eraseUser(place, 'acme', 'nobody@acme.test', options), { code: 'not_found' });
+  await assert.rejects(eraseUser(place, 'acme', 'ann', options), { code: 'usage' });
+  await setUser(place, 'acme', 'ann@acme.test', [{ label: 'Is Org Admin', value: 'Yes' }]);
+  await place.directory.write('users').where({ email_key: 'owner@acme.test' }).update({ is_admin: 0 });
+  await assert.rejects(eraseUser(place, 'acme', 'ann@acme.test', options), {
+    code: 'refused',
+    message: /last active admin/,
+  });
+  await place.directory.write('users').where({ email_key: 'owner@acme.test' }).update({ is_admin: 1 });
+
+  await acme.import({ 'book.xlsx': Buffer.from('PK\x03\x04 a workbook') });
+  const kept = await eraseUser(place, 'acme', 'ann@acme.test', options);
+  assert.deepEqual(kept.files.unsearched, ['/archive/2026-03-10/book.xlsx']);
+  const removed = await eraseUser(place, 'acme', 'ann@acme.test', { ...options, removesUnsearched: true });
+  assert.deepEqual([removed.files.removed, removed.files.unsearched], [1, []]);
+  await assert.rejects(acme.read('/archive/2026-03-10/book.xlsx'));
+  // An owner whom an operator names is readmitted.
+  await updateOrg(place.control.write, 'acme', {});
+  assert.equal((await findOrg(place.control.read, 'acme'))!.options.protected, undefined);
+});
