@@ -180,14 +180,14 @@ export const valueCases: Case[] = [
         'f@b.test,1970-01-01,',
       ),
     },
-    codes: ['null_value@2'],
+    codes: ['null_value@2', 'date_blank_scheduled@2'],
     users: {
       'a@b.test': { status: 'active', deactivate_at: march(20), custom: { Born: '1955-01-31' } },
       'b@b.test': { status: 'active', deactivation_date: null },
       'd@b.test': { status: 'active', deactivation_date: null },
       'f@b.test': { status: 'deactivated', deactivation_date: '1970-01-01' },
     },
-    userCounts: { created: 5, updated: 1, deactivated: 1 },
+    userCounts: { created: 5, updated: 1, deactivated: 1, warnings: 1 },
   },
   {
     title: 'U12a U14 a blank date does not decide the order of the others',

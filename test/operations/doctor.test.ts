@@ -142,11 +142,11 @@ onBothDatabases('doctor', (open) => {
     const onStep = async (step: string) => {
       if (step === 'applied') throw stopped;
     };
-    await acme.drop('/more.csv', 'User Email\nbob@acme.test\n');
+    await acme.drop('/more.csv', 'User Email\nbob@acme.test\nnobody\n');
     await openManualRun(place.control.write, 'acme', place.now());
     assert.equal(await workNext({ ...acme.deps, onStep }), 'left');
     const reports = await listUnsettledReports(place);
-    assert.equal(reports.length, 3);
+    assert.equal(reports.length, 4); // a report, its rejected row, two summaries
     const later = { deep: true, now: () => place.now() + dayMs };
     assert.deepEqual(
       (await complaints(place, later)).filter(({ check }) => check !== 'organization'),

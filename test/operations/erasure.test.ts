@@ -96,7 +96,7 @@ onBothDatabases('the erasure of a person', (open) => {
     assert.equal(archived, csv(header, ...left));
   });
 
-  test('the next file is told, and creates the person again only after a yes', async (t) => {
+  test('U16 the next file is told, and creates the person again only after a yes', async (t) => {
     const { acme, place } = await begin(open, t);
     await eraseUser(place, 'acme', 'ann@acme.test', options);
     const rows = [
