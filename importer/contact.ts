@@ -1,6 +1,6 @@
 /** Whom the people of an organization ask: the setting `contact` of the organization, or else of the server. */
 import type { Settings } from '../config/settings.js';
-import type { OrgOptions } from '../db/control/importoptions.js';
+import type { OrgOptions } from '../db/control/orgoptions.js';
 
 /** null: neither is set. */
 export function contactOf(

@@ -10,7 +10,7 @@ import { listTeams } from '../db/directory/teams.js';
 import { listUsers, type User } from '../db/directory/users.js';
 import { readMoment } from '../db/moment.js';
 import { formatDate } from '../importer/read/dates.js';
-import { guardFormula } from '../importer/read/formula.js';
+import { guardFormula } from '../importer/read/formulaguard.js';
 import { markOf } from '../importer/report/csv.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';

@@ -1,12 +1,12 @@
 /**
  * The options of one organization: the rows of `orgs set` whose values are in the column `options`.
- * To add one: a member of `OrgOptions` in db/control/importoptions.ts with its meaning, a row here, and `npm run docs`.
+ * To add one: a member of `OrgOptions` in db/control/orgoptions.ts with its meaning, a row here, and `npm run docs`.
  * The parser, `orgs set --help`, its errors, `orgs show` and docs/organization-settings.md are made from the row.
  */
 import { isContact, usersOrShare } from '../config/settings.js';
 import { isTimeOfDay } from '../config/timeofday.js';
 import { readShare, readSize, writeSize } from '../config/units.js';
-import type { OrgOptions } from '../db/control/importoptions.js';
+import type { OrgOptions } from '../db/control/orgoptions.js';
 import { isEmail, labelKey } from '../importer/read/normalize.js';
 import { readDays } from '../importer/schedule/cadence.js';
 import { parseSources } from '../keys/login/addresses.js';

@@ -1,5 +1,5 @@
 /** Words that an organization's files have for "no value", and for the status of a user (rules U6a, U12b). */
-import type { OrgOptions } from '../db/control/importoptions.js';
+import type { OrgOptions } from '../db/control/orgoptions.js';
 import { longestWord, type Status, wordKey } from '../importer/read/valuerules.js';
 
 type StatusWords = NonNullable<OrgOptions['statusWords']>;

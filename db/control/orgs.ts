@@ -3,7 +3,7 @@
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
 import { bumpAccess } from './accessversion.js';
-import type { OrgOptions } from './importoptions.js';
+import type { OrgOptions } from './orgoptions.js';
 
 export type DateFormat = 'auto' | 'mdy' | 'dmy';
 export type TeamsMode = 'add' | 'replace';

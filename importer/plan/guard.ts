@@ -1,6 +1,6 @@
 /** Holds a plan that changes too much until an operator approves it (rule G1). */
 import type { Settings } from '../../config/settings.js';
-import type { OrgOptions } from '../../db/control/importoptions.js';
+import type { OrgOptions } from '../../db/control/orgoptions.js';
 import type { Org } from '../../db/control/orgs.js';
 import { memoryHours } from '../../db/directory/guardcounts.js';
 import type { Stage } from '../../db/stage.js';

@@ -3,7 +3,7 @@ import { cellAt } from '../read/cell.js';
 import type { ColumnPlan } from '../read/columns.js';
 import { readDate } from '../read/dates.js';
 import { formOf } from '../read/firstpass.js';
-import { readCell } from '../read/formula.js';
+import { readCell } from '../read/formulaguard.js';
 import { digestOf, type KnownRows, mostKnownRows } from '../read/knownrowfilter.js';
 import { LineSet } from '../read/lineset.js';
 import type { Row } from '../read/parse.js';

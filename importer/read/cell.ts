@@ -1,5 +1,5 @@
 /** The text of one cell of a row, as every reader of cells takes it. */
-import { readCell } from './formula.js';
+import { readCell } from './formulaguard.js';
 import { collapse, dropInvisible } from './normalize.js';
 import type { Row } from './parse.js';
 

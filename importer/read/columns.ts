@@ -4,9 +4,10 @@ import type { DateFormat, Org } from '../../db/control/orgs.js';
 import type { Field, FieldType } from '../../db/directory/fields.js';
 import { makeIssue } from '../codes.js';
 import type { Issue } from '../types.js';
-import type { ColumnFacts, Fit, Survey } from './columnsurvey.js';
+import type { ColumnFacts, Survey } from './columnsurvey.js';
 import { type DateOrder, decideOrder } from './dates.js';
 import { countShown } from './fieldlimit.js';
+import { findOutlier, fitsAll, inferType } from './fieldtype.js';
 import type { Header } from './header.js';
 import { type TeamColumn, teamLabels, type UserColumn, userLabels } from './labels.js';
 import { collapse, labelKey } from './normalize.js';
@@ -168,32 +169,4 @@ function createField(
   };
   plan.newFields.push(field);
   return field;
-}
-
-/** From the values that are not blank. Digits alone stay text: leading zeros count. */
-function inferType(facts: ColumnFacts, format: DateFormat): FieldType {
-  if (fitsAll(facts.booleans)) return 'boolean';
-  if (!fitsAll(facts.plainDates)) return 'text';
-  const { onlyMdy, onlyDmy, eitherWay } = facts.dates;
-  const isSettled =
-    (format === 'mdy' && !onlyDmy) ||
-    (format === 'dmy' && !onlyMdy) ||
-    (format === 'auto' && !(onlyMdy && onlyDmy) && (onlyMdy || onlyDmy || !eitherWay));
-  return isSettled ? 'date' : 'text';
-}
-
-function fitsAll({ count, misfits }: Fit): boolean {
-  return count > 0 && misfits === 0;
-}
-
-/** The first value that makes a text of a column in which most values are of another type; null: there is none. */
-function findOutlier({ booleans, plainDates }: ColumnFacts) {
-  const kinds = [
-    { kind: 'dates', ...plainDates },
-    { kind: 'Yes or No', ...booleans },
-  ];
-  const found = kinds.find(({ count, misfits }) => misfits > 0 && count > misfits);
-  if (found?.misfit == null) return null;
-  const { kind, misfit, misfits } = found;
-  return { kind, misfit, more: misfits === 1 ? '' : ` and ${misfits - 1} more` };
 }

@@ -3,7 +3,7 @@ import { describe, RefusalError, refuse } from '../codes.js';
 import { addressAt, cellAt } from './cell.js';
 import { addFact, type DateFacts, isEarly, isPlainDate, noFacts, readDate } from './dates.js';
 import { readBoolean } from './fieldvalues.js';
-import { readCell } from './formula.js';
+import { readCell } from './formulaguard.js';
 import { type Header, mergeTwins, readHeader } from './header.js';
 import type { Wording } from './labels.js';
 import { isEmail } from './normalize.js';

@@ -1,9 +1,9 @@
 /** Reads files that are not UTF-8, where the organization's `encoding` allows it (rule F2). */
-import type { Encoding } from '../../db/control/importoptions.js';
+import type { Encoding } from '../../db/control/orgoptions.js';
 import { RefusalError, refuse } from '../codes.js';
-import { decodeText } from './filetype.js';
 import { findForeign } from './foreignformats.js';
 import type { Source } from './source.js';
+import { decodeText } from './utf8text.js';
 
 type Wide = 'utf-16le' | 'utf-16be';
 

@@ -1,7 +1,7 @@
 /** Reads a header line: the type of the file, and the meaning of each column (rules F1, F6, F7, F8). */
 import { type Details, makeIssue, RefusalError, refuse } from '../codes.js';
 import type { FileType, Issue } from '../types.js';
-import { readCell } from './formula.js';
+import { readCell } from './formulaguard.js';
 import { hintFor } from './headerhint.js';
 import {
   exportOnly,

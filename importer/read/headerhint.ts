@@ -1,7 +1,7 @@
 /** Finds out why a header has no key column, for the refusal: it says nothing where it is not sure (rules F1, F7a). */
 import { shorten } from '../codes.js';
 import { oneLine } from '../outside.js';
-import { readCell } from './formula.js';
+import { readCell } from './formulaguard.js';
 import { teamLabels, userLabels, type Wording } from './labels.js';
 import { isEmail, labelKey } from './normalize.js';
 import type { Row } from './parse.js';

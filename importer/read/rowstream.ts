@@ -3,11 +3,11 @@
  * which a later run will know it.
  */
 import { RefusalError } from '../codes.js';
-import { decodeText } from './filetype.js';
 import { digestOf, type KnownRows } from './knownrowfilter.js';
 import { type Limits, type Row, readRows } from './parse.js';
 import { countLines, isBlank, RaggedError, type RawRecord, RecordCutter, trimRecord } from './records.js';
 import type { Source } from './source.js';
+import { decodeText } from './utf8text.js';
 
 export interface DigestedRow extends Row {
   /** null: the end of the row in the text is not certain. */

@@ -1,5 +1,5 @@
 /** The values that an organization's cells may have beside the standard ones: words for "no value", and words of a status (rules U6a, U12b). */
-import type { OrgOptions } from '../../db/control/importoptions.js';
+import type { OrgOptions } from '../../db/control/orgoptions.js';
 import { isZeroDate } from './dates.js';
 
 /** Words that HR systems, databases and spreadsheets write where there is no value. */

@@ -1,7 +1,7 @@
 /** Writes `run-7.changes.csv`: who would change, in which column, from what to what, so that the sender can judge a plan. */
 import type { Stage } from '../../db/stage.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
-import { guardFormula } from '../read/formula.js';
+import { guardFormula } from '../read/formulaguard.js';
 import { describeAfter, nameColumn, type ShownChange } from './changeorder.js';
 import { toCsv } from './csv.js';
 import { type ReportDeps, writePieces } from './filereport.js';

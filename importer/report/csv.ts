@@ -1,6 +1,6 @@
 /** CSV as reports, templates and rejected rows are written: forms that spreadsheets open and an import reads. */
 import { stringify } from 'csv-stringify/sync';
-import type { OrgOptions } from '../../db/control/importoptions.js';
+import type { OrgOptions } from '../../db/control/orgoptions.js';
 
 /** Without it, UTF-8 is read as something else: by Excel, and here for an organization whose files are Windows-1252. */
 export const byteOrderMark = '\ufeff';

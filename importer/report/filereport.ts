@@ -1,7 +1,7 @@
 /** Writes the reports on one file, sealed to its organization: its findings, and its rejected rows (rule R1). */
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
-import type { OrgOptions } from '../../db/control/importoptions.js';
+import type { OrgOptions } from '../../db/control/orgoptions.js';
 import type { Stage } from '../../db/stage.js';
 import { createBlob } from '../../storage/blobs.js';
 import type { BlobWriter, SealedBlob } from '../../storage/sealedwriter.js';
@@ -9,13 +9,13 @@ import { RefusalError } from '../codes.js';
 import { contactOf, nameContact } from '../contact.js';
 import type { PlannedFile } from '../plan/planfile.js';
 import { hasMark } from '../read/encoding.js';
-import { decodeText } from '../read/filetype.js';
-import { guardCell, guardFormula, keepCell, readCell } from '../read/formula.js';
+import { guardCell, guardFormula, keepCell, readCell } from '../read/formulaguard.js';
 import { countOwn } from '../read/header.js';
 import { rejectedLabels } from '../read/labels.js';
 import { labelKey } from '../read/normalize.js';
 import { detectForm, type Form, type Row } from '../read/parse.js';
 import type { Source } from '../read/source.js';
+import { decodeText } from '../read/utf8text.js';
 import { isAlwaysMarked, toCsv } from './csv.js';
 import { listFaultyLines, listIssues } from './findings.js';
 import { MarkedText } from './markedtext.js';

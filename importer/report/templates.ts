@@ -2,7 +2,7 @@
 import type { Org } from '../../db/control/orgs.js';
 import type { Field } from '../../db/directory/fields.js';
 import { formatDate } from '../read/dates.js';
-import { guardFormula } from '../read/formula.js';
+import { guardFormula } from '../read/formulaguard.js';
 import { teamLabels, userLabels } from '../read/labels.js';
 import { labelKey } from '../read/normalize.js';
 import { byteOrderMark, hasWideLetters, isAlwaysMarked, toCsv } from './csv.js';

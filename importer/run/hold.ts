@@ -1,6 +1,5 @@
 /** Holds a run whose plan exceeds the guard's limits until an operator approves exactly that plan (rule G1). */
 import { putAside } from '../../db/control/holds.js';
-import type { Run } from '../../db/control/runs.js';
 import type { Counted } from '../../db/directory/guardcounts.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { digestPlan } from '../plan/digest.js';
@@ -8,6 +7,7 @@ import { guardPlan } from '../plan/guard.js';
 import { stageIssues } from '../plan/issuelog.js';
 import { type PlannedRun, writeHeldReports } from '../report/runreports.js';
 import type { HoldReason, RunSummary } from '../types.js';
+import { isApproved } from './approval.js';
 import type { RunDeps } from './deps.js';
 
 /** A plan that may be applied, with the numbers that later imports count; null: an operator approved it, or it can harm nothing. */
@@ -36,11 +36,6 @@ export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ held:
     },
   });
   return { held };
-}
-
-/** An approval is for exactly the plan that was counted, and for a limited time. */
-function isApproved({ approval }: Run, digest: string, now: number): boolean {
-  return approval !== null && approval.digest === digest && now <= approval.until;
 }
 
 /** Puts the reasons at the top of each file's report. */

@@ -11,7 +11,7 @@ import { noCounts } from '../counts.js';
 import { ImportError } from '../error.js';
 import { type Fate, listReversals } from '../plan/reversals.js';
 import { planUndo, type UndoOutcome } from '../plan/undo.js';
-import { guardFormula } from '../read/formula.js';
+import { guardFormula } from '../read/formulaguard.js';
 import { emailKey } from '../read/normalize.js';
 import { toCsv } from '../report/csv.js';
 import { writePieces } from '../report/filereport.js';

@@ -1,5 +1,5 @@
 /** An organization's cadence: the days with slots, imports on upload instead, and the time after which uploads belong together. */
-import type { OrgOptions } from '../../db/control/importoptions.js';
+import type { OrgOptions } from '../../db/control/orgoptions.js';
 
 /** Day of the week by ISO 8601: Monday is 1. */
 export type Weekday = 1 | 2 | 3 | 4 | 5 | 6 | 7;

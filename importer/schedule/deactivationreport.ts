@@ -11,7 +11,7 @@ import { listDeactivated } from '../../db/directory/deactivations.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { requireOpenable } from '../../storage/recipient.js';
-import { guardFormula } from '../read/formula.js';
+import { guardFormula } from '../read/formulaguard.js';
 import { markOf, toCsv } from '../report/csv.js';
 import { writeText } from '../report/filereport.js';
 import { dateIn, formatLocal, startOfDay } from './calendar.js';

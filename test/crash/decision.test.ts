@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findRun, openManualRun, openUndoRun } from '../../db/control/runs.js';
-import { approveRun } from '../../importer/run/decision.js';
+import { approveRun } from '../../importer/run/approval.js';
 import type { RunStep } from '../../importer/run/deps.js';
 import { workNext } from '../../importer/run/worker.js';
 import { Company, csv } from '../support/company.js';

@@ -9,7 +9,7 @@ import type { Db } from '../../db/connection.js';
 import { updateOrg } from '../../db/control/orgs.js';
 import { bumpVersion } from '../../db/directory/directory.js';
 import { readMoment } from '../../db/moment.js';
-import { guardFormula } from '../../importer/read/formula.js';
+import { guardFormula } from '../../importer/read/formulaguard.js';
 import { collapse } from '../../importer/read/normalize.js';
 import { splitTeams } from '../../importer/read/teamlist.js';
 import type { Counts } from '../../importer/types.js';

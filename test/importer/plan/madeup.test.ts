@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findRun } from '../../../db/control/runs.js';
-import { approveRun } from '../../../importer/run/decision.js';
+import { approveRun } from '../../../importer/run/approval.js';
 import { workNext } from '../../../importer/run/worker.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';

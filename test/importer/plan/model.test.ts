@@ -11,7 +11,7 @@ import { deactivateDue } from '../../../db/directory/deactivations.js';
 import { listFields } from '../../../db/directory/fields.js';
 import { listTeams } from '../../../db/directory/teams.js';
 import { listUsers } from '../../../db/directory/users.js';
-import { approveRun } from '../../../importer/run/decision.js';
+import { approveRun } from '../../../importer/run/approval.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { Counts, RunSummary } from '../../../importer/types.js';
 import { exportTeams, exportUsers } from '../../../operations/export.js';

@@ -5,7 +5,7 @@ import type { Knex } from 'knex';
 import { findRun, openUndoRun } from '../../../db/control/runs.js';
 import { describeKnown } from '../../../db/migrations/omission.js';
 import { isFullFile } from '../../../importer/read/source.js';
-import { rejectRun } from '../../../importer/run/decision.js';
+import { rejectRun } from '../../../importer/run/rejection.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';

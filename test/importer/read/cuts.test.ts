@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
-import type { Encoding } from '../../../db/control/importoptions.js';
+import type { Encoding } from '../../../db/control/orgoptions.js';
 import { checkFile } from '../../../importer/check/check.js';
 import { RefusalError } from '../../../importer/codes.js';
 import { planColumns } from '../../../importer/read/columns.js';

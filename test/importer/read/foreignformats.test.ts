@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type RefusalError, refuse } from '../../../importer/codes.js';
 import { readAs } from '../../../importer/read/encoding.js';
-import { decodeText } from '../../../importer/read/filetype.js';
 import { findForeign } from '../../../importer/read/foreignformats.js';
+import { decodeText } from '../../../importer/read/utf8text.js';
 
 const named: readonly [string | Buffer, RegExp][] = [
   ['{"users": []}', /^JSON/],

@@ -10,8 +10,7 @@ import { fitsHeader, surveyRows } from '../../../importer/read/columnsurvey.js';
 import { decideOrder, noFacts, readDate, resolveDate } from '../../../importer/read/dates.js';
 import { readAs } from '../../../importer/read/encoding.js';
 import { convertValue, readBoolean } from '../../../importer/read/fieldvalues.js';
-import { decodeText } from '../../../importer/read/filetype.js';
-import { guardCell, guardFormula, readCell, unguardFormula } from '../../../importer/read/formula.js';
+import { guardCell, guardFormula, readCell, unguardFormula } from '../../../importer/read/formulaguard.js';
 import { readHeader } from '../../../importer/read/header.js';
 import { wordingOf } from '../../../importer/read/labels.js';
 import {
@@ -30,6 +29,7 @@ import { countLines, isBlank, RaggedError, RecordCutter } from '../../../importe
 import { splitTeams } from '../../../importer/read/teamlist.js';
 import { readTeam } from '../../../importer/read/teamrow.js';
 import { readUser } from '../../../importer/read/userrow.js';
+import { decodeText } from '../../../importer/read/utf8text.js';
 import { valueRulesOf } from '../../../importer/read/valuerules.js';
 
 /** Processor time: linear readers take 10 to 500 ms, quadratic ones minutes. */

@@ -5,8 +5,8 @@ import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
 import { RefusalError } from '../../../importer/codes.js';
-import { decodeText } from '../../../importer/read/filetype.js';
 import { type Row, readRows } from '../../../importer/read/parse.js';
+import { decodeText } from '../../../importer/read/utf8text.js';
 
 const limits = settingsSchema.parse({ maxCellBytes: 1000 });
 

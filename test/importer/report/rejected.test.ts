@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
 import { countCells, fitsHeader } from '../../../importer/read/columnsurvey.js';
-import { keepCell, readCell } from '../../../importer/read/formula.js';
+import { keepCell, readCell } from '../../../importer/read/formulaguard.js';
 import { readHeader } from '../../../importer/read/header.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';

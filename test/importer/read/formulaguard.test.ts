@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { guardCell, guardFormula, readCell, unguardFormula } from '../../../importer/read/formula.js';
+import { guardCell, guardFormula, readCell, unguardFormula } from '../../../importer/read/formulaguard.js';
 import { trimCell } from '../../../importer/read/normalize.js';
 
 test('whatever is guarded begins like no formula and reads back as it was', () => {

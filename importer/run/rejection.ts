@@ -1,6 +1,6 @@
-/** Carries out an operator's decision on a held run: approves exactly the plan that was counted, or rejects it (rule G1). */
+/** Rejects a held run, or some of its files: nothing of them is applied, and the other files are queued again (rule G1). */
 import { retiredName } from '../../db/control/heldreports.js';
-import { approveHeld, rejectHeld } from '../../db/control/holds.js';
+import { rejectHeld } from '../../db/control/holds.js';
 import { findOrg } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import { archiveFolder, reportsFolder } from '../../db/control/treelayout.js';
@@ -12,31 +12,12 @@ import { ReportSet } from '../report/reportset.js';
 import { stemOf } from '../report/runreports.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, RunSummary } from '../types.js';
+import type { Decision } from './approval.js';
 import type { RunDeps } from './deps.js';
-
-export interface Decision {
-  /** Who decided, for the audit trail. */
-  by: string;
-  note: string | null;
-}
 
 export interface Rejection extends Decision {
   /** Uploads of the run that are rejected; the others are queued again. Absent: all are rejected. */
   uploads?: readonly number[] | undefined;
-}
-
-const hourMs = 3_600_000;
-
-/** Queues the run for an importer, which applies it if it still plans the same. false: it is not held. */
-export async function approveRun(
-  { control, settings, now }: Pick<RunDeps, 'control' | 'settings' | 'now'>,
-  run: Run,
-  { by, note }: Decision,
-): Promise<boolean> {
-  if (run.hold === null) return false;
-  const at = now();
-  const until = at + settings.approvalHours * hourMs;
-  return approveHeld(control, run, { by, at, until, digest: run.hold.digest, note });
 }
 
 /** Ends the run: moves its rejected files to the archive, and writes a summary for the sender. false: it is not held. */
