@@ -53,7 +53,7 @@ export interface OrgOptions {
   identifier?: string;
   /** With `identifier`: the column that has the identifier of a user's manager (rule U8b); without it managers are found by email. */
   managerIdentifier?: string;
-  /** Words that are blank cells (rule U6a); without it those of importer/read/valuerules.ts. */
+  /** Words that are blank cells (rule U6a); without it those of importer/read/nullwords.ts. */
   nullWords?: string[];
   /** Whether the address of a new user must have a dot after the @; without it true. */
   requireDottedDomain?: boolean;

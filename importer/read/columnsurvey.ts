@@ -7,8 +7,9 @@ import { readCell } from './formulaguard.js';
 import { type Header, mergeTwins, readHeader } from './header.js';
 import type { Wording } from './labels.js';
 import { isEmail } from './normalize.js';
+import { isNull } from './nullwords.js';
 import type { Limits, Row } from './parse.js';
-import { isNull, type ValueRules } from './valuerules.js';
+import type { ValueRules } from './valuerules.js';
 
 /** Facts about the values of one column. */
 export interface ColumnFacts {

@@ -3,8 +3,8 @@ import { type CsvError, parse } from 'csv-parse';
 import type { Settings } from '../../config/settings.js';
 import { RefusalError, refuse } from '../codes.js';
 import type { Refusal } from '../types.js';
-import { labelKey } from './normalize.js';
 import { QuoteScanner, readFaultyLine } from './quotescanner.js';
+import { type Beginning, findDelimiter, headerBytes } from './separator.js';
 
 export interface Row {
   /** 1-based line of the file where the row begins. */
@@ -16,8 +16,6 @@ export interface Row {
 
 export type Limits = Pick<Settings, 'maxRows' | 'maxColumns' | 'maxCellBytes'>;
 
-const delimiters = [',', ';', '\t', '|'] as const;
-const headerBytes = 64 * 1024;
 const batchRows = 5000;
 
 /**
@@ -148,55 +146,6 @@ function startParser(delimiter: string, limits: Limits, take: (cells: string[], 
       }),
     close: () => parser.destroy(),
   };
-}
-
-/** Excel's own first line; programs that write the file again put it into quotes, and empty cells behind it. */
-const excelLine = /^("?)sep=([,;\t|])\1\2*(?:\r\n|\n|\r)/i;
-
-interface Beginning {
-  delimiter: string;
-  /** The length of the `sep=` line; 0: there is none. */
-  bytes: number;
-}
-
-/** `sep=;` names the delimiter; otherwise the header line decides. */
-function findDelimiter(start: Buffer): Beginning {
-  const named = excelLine.exec(start.subarray(0, 4096).toString('latin1'));
-  if (named === null) return { delimiter: guessDelimiter(start), bytes: 0 };
-  return { delimiter: named[2]!, bytes: named[0].length };
-}
-
-/** How a file is written, so that the file of its rejected rows can be written in the same way. */
-export interface Form {
-  delimiter: string;
-  /** Excel's own first line; empty where there is none. */
-  first: string;
-}
-
-/** @param chunks as readRows takes them. */
-export async function detectForm(chunks: AsyncIterable<Buffer>): Promise<Form> {
-  const start: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    start.push(chunk);
-    bytes += chunk.length;
-    if (bytes >= headerBytes || chunk.includes(10)) break;
-  }
-  const text = Buffer.concat(start);
-  const found = findDelimiter(text);
-  return { delimiter: found.delimiter, first: found.bytes > 0 ? `sep=${found.delimiter}\r\n` : '' };
-}
-
-/** The delimiter with which the header has a key column; otherwise the one that it has most often. */
-function guessDelimiter(start: Buffer): string {
-  const text = start.subarray(0, headerBytes).toString('utf8').trimStart();
-  const header = text.split(/\r?\n|\r/, 1)[0]!.replaceAll('"', '');
-  const known = delimiters.find((one) =>
-    header.split(one).some((label) => ['useremail', 'teamname'].includes(labelKey(label))),
-  );
-  if (known !== undefined) return known;
-  const byCount = [...delimiters].sort((a, b) => header.split(b).length - header.split(a).length);
-  return byCount[0]!;
 }
 
 function checkCells(cells: string[], line: number, limits: Limits): void {

@@ -6,9 +6,9 @@ import { addressAt, collapsedAt } from './cell.js';
 import { type ColumnPlan, labelOf } from './columns.js';
 import type { TeamColumn } from './labels.js';
 import { emailKey, isEmail, isName, longestName, nameKey } from './normalize.js';
+import { isNull } from './nullwords.js';
 import type { Row } from './parse.js';
 import { followAlias } from './teamlist.js';
-import { isNull } from './valuerules.js';
 
 /** A row's values; null: the cell is blank, was ignored, or the file has no such column. */
 export interface TeamRow {

@@ -8,9 +8,10 @@ import { isEarly, isNoEnd, noEnd, resolveDate } from './dates.js';
 import { convertValue, readAnswer } from './fieldvalues.js';
 import type { UserColumn } from './labels.js';
 import { emailKey, isEmail, isName, longestName } from './normalize.js';
+import { isNull } from './nullwords.js';
 import type { Row } from './parse.js';
+import { type Status, wordKey } from './statuswords.js';
 import { renameTeams, splitTeams } from './teamlist.js';
-import { isNull, type Status, wordKey } from './valuerules.js';
 
 /** A row's values; null: the cell is blank, was ignored, or the file has no such column. */
 export interface UserRow {

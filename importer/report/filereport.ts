@@ -13,7 +13,8 @@ import { guardCell, guardFormula, keepCell, readCell } from '../read/formulaguar
 import { countOwn } from '../read/header.js';
 import { rejectedLabels } from '../read/labels.js';
 import { labelKey } from '../read/normalize.js';
-import { detectForm, type Form, type Row } from '../read/parse.js';
+import type { Row } from '../read/parse.js';
+import { detectForm, type Form } from '../read/separator.js';
 import type { Source } from '../read/source.js';
 import { decodeText } from '../read/utf8text.js';
 import { isAlwaysMarked, toCsv } from './csv.js';

@@ -24,8 +24,9 @@ import {
   nameKey,
   trimCell,
 } from '../../../importer/read/normalize.js';
-import { detectForm, type Row, readRows } from '../../../importer/read/parse.js';
+import { type Row, readRows } from '../../../importer/read/parse.js';
 import { countLines, isBlank, RaggedError, RecordCutter } from '../../../importer/read/records.js';
+import { detectForm } from '../../../importer/read/separator.js';
 import { splitTeams } from '../../../importer/read/teamlist.js';
 import { readTeam } from '../../../importer/read/teamrow.js';
 import { readUser } from '../../../importer/read/userrow.js';

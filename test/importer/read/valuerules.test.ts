@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isEarly, isNoEnd, isZeroDate } from '../../../importer/read/dates.js';
-import { defaultNullWords, isNull, valueRulesOf } from '../../../importer/read/valuerules.js';
+import { defaultNullWords, isNull } from '../../../importer/read/nullwords.js';
+import { valueRulesOf } from '../../../importer/read/valuerules.js';
 
 const rules = valueRulesOf({});
 
