@@ -52,11 +52,13 @@ onBothDatabases('an importer that is killed', (open) => {
         entries.map(({ dir, name }) => `${dir}/${name}`),
         [
           '/archive/2026-03-10/teams.csv',
+          '/archive/2026-03-10/teams.report.csv',
           '/archive/2026-03-10/users.csv',
           '/archive/2026-03-10/users.rejected.csv',
           '/archive/2026-03-10/users.report.csv',
           `/reports/2026-03-10/run-${id}.summary.json`,
           `/reports/2026-03-10/run-${id}.summary.txt`,
+          '/reports/2026-03-10/teams.report.csv',
           '/reports/2026-03-10/users.rejected.csv',
           '/reports/2026-03-10/users.report.csv',
         ],
