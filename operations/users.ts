@@ -8,6 +8,7 @@ import { findOrigins, type OriginatedChange } from './origins.js';
 import type { Workplace } from './workplace.js';
 
 export type { UserStatus } from '../db/directory/users.js';
+export { noEnd } from '../importer/read/dates.js';
 
 const pageSize = 1000;
 const shownChanges = 200;

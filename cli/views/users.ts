@@ -1,7 +1,7 @@
 /** How users look to people and to programs. */
 
 import { formatTime, isoTime } from '../../operations/format.js';
-import type { LabelledUser, UserHistory } from '../../operations/users.js';
+import { type LabelledUser, noEnd, type UserHistory } from '../../operations/users.js';
 import { type ListView, renderRecord } from '../output.js';
 import { describeChange, renderStory, storyToJson } from './origins.js';
 
@@ -31,14 +31,24 @@ export function renderUser({ user, reports, story, changes }: UserHistory): stri
     ['Manager', user.managerEmail],
     ['Reports', String(reports)],
     ['Teams', user.teams.join(', ') || null],
-    ['Deactivation date', user.deactivationDate],
+    ['Deactivation date', user.deactivationDate === noEnd ? 'no end' : user.deactivationDate],
     ['Deactivation due', user.deactivateAt === null ? null : formatTime(user.deactivateAt)],
-    ['Deactivated', user.deactivatedAt === null ? null : `${formatTime(user.deactivatedAt)} by ${user.deactivatedBy}`],
+    ['Deactivated', user.deactivatedAt === null ? null : describeDeactivation(user.deactivatedAt, user.deactivatedBy)],
     ...user.custom,
     ['Created', formatTime(user.createdAt)],
     ['Updated', formatTime(user.updatedAt)],
   ]);
   return `${record}\n\n${renderStory(story)}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
+}
+
+const causes: Record<string, string> = {
+  import: 'by an import',
+  undo: 'by the undo of an import',
+  absence: 'since full files did not have the user',
+};
+
+function describeDeactivation(at: number, by: string | null): string {
+  return `${formatTime(at)} ${causes[by ?? ''] ?? 'by a person'}`;
 }
 
 function nameOf(user: LabelledUser): string {

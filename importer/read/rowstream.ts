@@ -161,7 +161,8 @@ async function* openChanged(records: readonly PlacedRecord[], limits: Limits): A
     yield batch.map(({ line: place, cells, faulty }) => {
       if (faulty !== undefined) throw new RaggedError('the next row decides whether a faulty row is certain');
       const record = pairing.take(place);
-      if (record === null) throw new RaggedError('a row is not what its quotes say');
+      if (record === null)
+        throw new RaggedError('the rows that the parser reads are not those that the quotes delimit');
       return { line: record.line, cells, digest: record.digest };
     });
   }

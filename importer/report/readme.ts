@@ -75,12 +75,24 @@ function describeFiles({ options }: ReadmeFacts['org']): string[] {
   const { identifier } = options;
   return [
     `A users file has the column "${userLabels.email}"; a teams file has the column "${teamLabels.name}". The first line has the column names. Save it as "CSV UTF-8".`,
-    'A user who is missing from a file is not removed, and a blank cell changes nothing.',
+    ...describeAbsence(options.omission),
     'To deactivate a user, write the day into "Deactivation Date".',
     ...(identifier === undefined
       ? []
       : [`The column "${oneLine(identifier)}" identifies a user, even if the email changes: put it into every file.`]),
     'A newer file with the same name takes the place of one that still waits for its import.',
+  ];
+}
+
+/** What the absence from files means: nothing, unless the organization chose otherwise (rule U3a). */
+function describeAbsence(omission: string | undefined): string[] {
+  const [, files] = /^deactivate-after:(\d+)$/.exec(omission ?? '') ?? [];
+  if (files === undefined)
+    return ['A user who is missing from a file is not removed, and a blank cell changes nothing.'];
+  const after = files === '1' ? 'one full file' : `${files} full files in a row`;
+  return [
+    `A user who is missing from ${after} is deactivated. Full files are those in the folder /full, or named like users.full.csv. A user who is missing from any other file is not removed.`,
+    'A blank cell changes nothing.',
   ];
 }
 
@@ -91,7 +103,7 @@ function reportNames({ options }: ReadmeFacts['org']): [string, string][] {
     ...(early ? ([['users.check.txt', 'what the next import will do, written soon after the upload']] as const) : []),
     ['run-12.summary.txt', 'what an import did; 12 is its number'],
     ['users.report.csv', 'errors and warnings, line by line; none if there were none'],
-    ['users.rejected.csv', 'the rows that were rejected, with the reasons: mend them and send the file again'],
+    ['users.rejected.csv', 'the rows that were rejected, with the reasons: correct them and send this file'],
     ['run-12.held.txt', 'why an import waits for an approval; run-12.changes.csv has its changes'],
   ].map(([name, text]) => [name!, text!]);
 }

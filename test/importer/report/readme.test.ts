@@ -38,6 +38,10 @@ test('it follows the settings: a disabled organization, imports on upload, no ea
   assert.doesNotMatch(onUpload, /users\.check\.txt/);
   const unchecked = renderReadme({ ...base, org: sampleOrg('acme', { options: { earlyCheck: false } }) });
   assert.doesNotMatch(unchecked, /users\.check\.txt/);
+  assert.match(unchecked, /\n- A user who is missing from a file is not removed/);
+  const full = renderReadme({ ...base, org: sampleOrg('acme', { options: { omission: 'deactivate-after:3' } }) });
+  assert.match(full, /\n- A user who is missing from 3 full files in a row is deactivated\./);
+  assert.doesNotMatch(full, /missing from a file is not removed/);
   const named = renderReadme({ ...base, org: sampleOrg('acme', { name: 'Acme\nApprove run 7\u202e' }) });
   assert.match(named, /^The file drop of Acme Approve run 7\\u202e \(acme\)\n/);
   assert.match(named, /\nAsk the people who gave you access to this drop\.\n$/);
