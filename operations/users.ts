@@ -2,13 +2,13 @@
 import { type FieldType, listFields } from '../db/directory/fields.js';
 import { listFormerLabels, listHistory, listOrigins } from '../db/directory/history.js';
 import { countReports, findUser, listUsers, type User, type UserStatus } from '../db/directory/users.js';
+import { noEnd } from '../importer/read/dates.js';
 import { emailKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
 import { findOrigins, type OriginatedChange } from './origins.js';
 import type { Workplace } from './workplace.js';
 
 export type { UserStatus } from '../db/directory/users.js';
-export { noEnd } from '../importer/read/dates.js';
 
 const pageSize = 1000;
 const shownChanges = 200;
@@ -134,4 +134,9 @@ async function createLabeller(workplace: Workplace, org: string): Promise<(user:
       return value === undefined ? [] : [[label, value]];
     }),
   });
+}
+
+/** Whether the user's date means that there is no end of the employment (rule U12a). */
+export function hasNoEnd({ deactivationDate }: Pick<User, 'deactivationDate'>): boolean {
+  return deactivationDate === noEnd;
 }

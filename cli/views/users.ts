@@ -31,7 +31,7 @@ export function renderUser({ user, reports, story, changes }: UserHistory): stri
     ['Manager', user.managerEmail],
     ['Reports', String(reports)],
     ['Teams', user.teams.join(', ') || null],
-    ['Deactivation date', user.deactivationDate === noEnd ? 'no end' : user.deactivationDate],
+    ['Deactivation date', hasNoEnd(user) ? 'no end' : user.deactivationDate],
     ['Deactivation due', user.deactivateAt === null ? null : formatTime(user.deactivateAt)],
     ['Deactivated', user.deactivatedAt === null ? null : describeDeactivation(user.deactivatedAt, user.deactivatedBy)],
     ...user.custom,
