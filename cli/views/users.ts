@@ -1,7 +1,7 @@
 /** How users look to people and to programs. */
 
 import { formatTime, isoTime } from '../../operations/format.js';
-import { type LabelledUser, noEnd, type UserHistory } from '../../operations/users.js';
+import { hasNoEnd, type LabelledUser, type UserHistory } from '../../operations/users.js';
 import { type ListView, renderRecord } from '../output.js';
 import { describeChange, renderStory, storyToJson } from './origins.js';
 
