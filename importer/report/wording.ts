@@ -155,7 +155,7 @@ const others: readonly Shown[] = [
 
 const nothing = 'nothing';
 
-/** `3 created, 30 updated (5 of them to be deactivated)`: no user is counted twice. Zeros are left out. */
+/** `30 updated (5 of them to be deactivated)`, `3 created and 30 updated (of these 33: 5 to be deactivated)`: no user is counted twice. */
 export function describeCounts(counts: Counts): string {
   const list = (shown: readonly Shown[]) =>
     shown
@@ -163,8 +163,10 @@ export function describeCounts(counts: Counts): string {
       .map(([name, one, more]) => `${counts[name]} ${counts[name] === 1 ? one : more}`);
   const changed = list(each.slice(0, 2));
   const ended = list(among);
-  if (changed.length > 0 && ended.length > 0)
+  if (changed.length === 1 && ended.length > 0)
     changed.push(`${changed.pop()} (${ended.join(', ').replace(/ /, ' of them ')})`);
+  else if (changed.length === 2 && ended.length > 0)
+    changed.splice(0, 2, `${changed.join(' and ')} (of these ${counts.created + counts.updated}: ${ended.join(', ')})`);
   else changed.push(...ended);
   const parts = [...changed, ...list(each.slice(2)), ...list(others)];
   return parts.length === 0 ? nothing : parts.join(', ');

@@ -100,7 +100,7 @@ test('no user is counted twice', () => {
   assert.equal(counts({ updated: 30, scheduled: 30 }), '30 updated (30 of them to be deactivated)');
   assert.equal(
     counts({ created: 1, updated: 3, deactivated: 1, scheduled: 2, unchanged: 4, stubs: 1, faults: 2 }),
-    '1 created, 3 updated (1 of them deactivated, 2 to be deactivated), 4 unchanged, 1 created because others name it, 2 rows rejected',
+    '1 created and 3 updated (of these 4: 1 deactivated, 2 to be deactivated), 4 unchanged, 1 created because others name it, 2 rows rejected',
   );
   assert.equal(counts({ deactivated: 2 }), '2 deactivated');
 });
