@@ -13,6 +13,7 @@ import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
 import { addDoors } from './penalties.js';
+import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
 
 export const controlMigrations: readonly Migration[] = [
@@ -33,6 +34,7 @@ export const controlMigrations: readonly Migration[] = [
   movedNames,
   checkReports,
   erasureKey,
+  pool,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

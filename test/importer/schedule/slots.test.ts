@@ -11,6 +11,7 @@ import { startImporter } from '../../../importer/importer.js';
 import { workNext } from '../../../importer/run/worker.js';
 import { startDeactivations } from '../../../importer/schedule/deactivations.js';
 import { openDueSlots, openUploadRuns } from '../../../importer/schedule/slots.js';
+import { startScheduler } from '../../../importer/scheduler.js';
 import { Company, csv, importMoment } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 import { until } from '../../support/session.js';
@@ -146,9 +147,12 @@ onBothDatabases('slots', (open) => {
   test('an importer that starts opens the missed slot and imports what waits', async (t) => {
     const acme = await Company.open(open, t);
     await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
-    const importer = await startImporter(acme.deps);
+    const importer = startImporter(acme.deps);
     t.after(() => importer.stop());
+    const scheduler = await startScheduler({ ...acme.deps, onOpen: importer.nudge });
+    t.after(() => scheduler.stop());
     await until(async () => (await listRuns(acme.deps.control.read, 'acme'))[0]?.state === 'done', 'the run is done');
+    await scheduler.stop();
     await importer.stop();
     assert.ok('ann@acme.test' in (await acme.users()));
     assert.equal((await listRuns(acme.deps.control.read, 'acme')).length, 1);
