@@ -21,6 +21,8 @@ export interface WorkerDeps extends RunDeps {
   mostBytes?: number;
 }
 
+/** Progress is stored at most this often. */
+const tellEveryMs = 1_000;
 /** After this many attempts the worker gives up a run: it queues the files again and logs an error. */
 const mostAttempts = 5;
 
@@ -104,7 +106,9 @@ async function today({ control, now }: WorkerDeps, run: Run): Promise<string> {
 function holdLease({ control, now, logger, isStopping, onFile }: WorkerDeps, run: Run, leaseMs: number) {
   let progress: Progress = { phase: 'waiting', file: null, rows: 0 };
   let isLost = false;
+  let renewedAt = performance.now();
   const renew = async () => {
+    renewedAt = performance.now();
     try {
       isLost ||= !(await renewLease(control.write, run, now() + leaseMs, progress));
     } catch (error) {
@@ -124,7 +128,8 @@ function holdLease({ control, now, logger, isStopping, onFile }: WorkerDeps, run
       if (isLost) throw new ImportError('lease_lost', `run ${run.id} belongs to another importer now`);
       // An applied run is settled before the importer stops: that takes a moment.
       if (isStopping() && latest.phase !== 'archiving') throw new ImportError('stopping', 'the importer stops');
-      if (isNewPhase) void renew();
+      // A write costs a sync of the disk: a run of a moment needs none between its claim and its end.
+      if (isNewPhase && performance.now() - renewedAt > tellEveryMs) void renew();
     },
     end: () => clearInterval(timer),
   };
