@@ -368,6 +368,13 @@ export async function findRun(db: Queryable, id: number): Promise<Run | null> {
   return row === undefined ? null : fromRow(row);
 }
 
+/** The run of an organization that importers work on next; null: all have ended. */
+export async function findFirstUnended(db: Queryable, org: string): Promise<Run | null> {
+  const unended = ['open', 'running', 'held'];
+  const row = await db('runs').where({ org_id: org }).whereIn('state', unended).orderBy('id').first();
+  return row === undefined ? null : fromRow(row);
+}
+
 /** Newest first. */
 export async function listRuns(db: Queryable, org: string, limit = 50): Promise<Run[]> {
   return (await db('runs').where({ org_id: org }).orderBy('id', 'desc').limit(limit)).map(fromRow);
