@@ -13,6 +13,8 @@ export interface Quarantined {
   org: string;
   path: string;
   cause: Cause;
+  /** false: it stopped an importer once, and is tried again. */
+  isRefused: boolean;
   /** Milliseconds since 1970. */
   at: number;
 }
@@ -63,21 +65,17 @@ export async function endQuarantine(tx: Queryable, uploadIds: readonly number[])
   await tx('quarantine').whereIn('upload_id', uploadIds).delete();
 }
 
-/** The files that were refused since a time, newest first; at most `limit`. */
+/** The files that stopped an importer since a time, newest first; at most `limit`. */
 export async function listQuarantined(db: Queryable, since: number, limit: number): Promise<Quarantined[]> {
   const rows = await db('quarantine')
     .join('uploads', 'uploads.id', 'quarantine.upload_id')
-    .where({ is_refused: 1 })
     .where('at', '>=', since)
     .orderBy('at', 'desc')
     .limit(limit)
-    .select('upload_id', 'org_id', 'path', 'cause', 'at');
+    .select('upload_id', 'org_id', 'path', 'cause', 'at', 'is_refused');
   return rows.map((row) => ({
-    uploadId: row.upload_id,
-    org: row.org_id,
-    path: row.path,
-    cause: row.cause,
-    at: row.at,
+    ...{ uploadId: row.upload_id, org: row.org_id, path: row.path },
+    ...{ cause: row.cause, at: row.at, isRefused: row.is_refused === 1 },
   }));
 }
 

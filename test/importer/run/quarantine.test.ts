@@ -1,11 +1,12 @@
 /** A file that stopped an importer is refused unread, and the other files of its run are imported. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endQuarantine, listQuarantined, releaseLeases, strikeUpload } from '../../../db/control/quarantine.js';
+import { endQuarantine, releaseLeases, strikeUpload } from '../../../db/control/quarantine.js';
 import { claimRun, findRun, openManualRun } from '../../../db/control/runs.js';
 import { checkNext } from '../../../importer/check/checkworker.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
+import { examineImporters } from '../../../operations/doctor/importers.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 
@@ -39,8 +40,9 @@ onBothDatabases('quarantine', (open) => {
     );
     assert.match(summary.files[1]!.refusal!.message, /it stopped the importer twice/);
     assert.deepEqual(await acme.codes(summary, 1), ['too_costly@']);
-    const [found] = await listQuarantined(control.read, 0, 10);
-    assert.deepEqual([found!.org, found!.path, found!.cause], ['acme', '/bad.csv', 'hung']);
+    const [found] = await examineImporters({ control, now: acme.deps.now });
+    assert.deepEqual([found!.level, found!.subject], ['warning', 'acme /bad.csv']);
+    assert.match(found!.message, /the importer did not respond .* The file is refused/);
     const [event] = await control.read('audit').where({ action: 'upload.quarantined' });
     assert.deepEqual(JSON.parse(event.detail), { upload: id, cause: 'hung', strikes: 2 });
   });
