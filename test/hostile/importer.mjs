@@ -11,5 +11,6 @@ process.send = (message, ...rest) => {
 
 obeyServer((step) => {
   if (step !== 'planned' || reading !== hostile) return;
+  process.stderr.write('{"level":"info","message":"hangs"}\n');
   for (;;);
 });

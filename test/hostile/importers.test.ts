@@ -59,15 +59,31 @@ test('the file is refused, the other files and the other customer are imported',
 test('SIGTERM ends the server within its grace, and the run is given back', async (t) => {
   const { control, runs, serve } = await prepare(t);
   const server = await serve({ DROPSLOT_IMPORT_GRACE_SECONDS: '0.5', DROPSLOT_UPLOAD_GRACE_SECONDS: '0' });
-  await until(
-    async () => (await control.read('uploads').where({ state: 'running', path: '/hostile.csv' })).length > 0,
-    'the hostile file is read',
-    patienceMs,
-  );
+  await server.waitForLog(({ message }) => message === 'hangs');
   const started = performance.now();
   assert.equal(await server.stop(), 0);
   const tookMs = performance.now() - started;
+  assert.ok(server.log.some(({ message }) => message.startsWith('an importer did not reach a safe point')));
   assert.ok(tookMs < 10_000, `it took ${Math.round(tookMs)} ms`);
   const run = (await findRun(control.read, runs.acme))!;
   assert.deepEqual([run.state, run.leaseOwner, run.attempts], ['open', null, 0]);
+});
+
+test('a file of one row is imported while another customer has 100,000 rows staged, on SQLite', async (t) => {
+  const databases = await openFresh(t, 'sqlite');
+  const { control, settings } = databases;
+  const acme = await Company.join(databases, { id: 'acme', options: { earlyCheck: false } });
+  const beta = await Company.join(databases, { id: 'beta', options: { earlyCheck: false } });
+  for (const company of [acme, beta]) company.clock = Date.now();
+  const rows = Array.from({ length: 100_000 }, (_, row) => `user${row}@customer-with-many-people.test,Person ${row}`);
+  await acme.drop('/users.csv', csv('User Email,User Name', ...rows));
+  const large = await openManualRun(control.write, 'acme', Date.now());
+  const env = { DROPSLOT_IMPORTERS: '2', DROPSLOT_PORT: '0', DROPSLOT_HOST: '127.0.0.1' };
+  const server = await startServe(t, { data: settings.data, entry, env });
+  await until(async () => (await findRun(control.read, large))!.state === 'running', 'the rows are read', patienceMs);
+  await beta.drop('/users.csv', csv('User Email', 'cid@beta.test'));
+  const small = await openManualRun(control.write, 'beta', Date.now());
+  await until(async () => (await findRun(control.read, small))!.state === 'done', 'the row is imported', patienceMs);
+  assert.equal((await findRun(control.read, large))!.state, 'running');
+  assert.equal(await server.stop(), 0);
 });
