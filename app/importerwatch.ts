@@ -17,10 +17,15 @@ export interface Watch {
   readonly state: ChildState;
 }
 
-type Budgets = Pick<Settings, 'leaseSeconds' | 'importerMemoryBytes' | 'maxFileMinutes' | 'maxCheckMinutes'>;
+type Budgets = Pick<
+  Settings,
+  'sqliteDriver' | 'leaseSeconds' | 'importerMemoryBytes' | 'maxFileMinutes' | 'maxCheckMinutes'
+>;
 
 /** The shortest silence that counts as a hang. */
 const leastSilentTicks = 5;
+/** The driver better-sqlite3 runs statements on the thread that answers: one of a large file takes minutes. */
+const synchronousTicks = 300;
 /** A process that starts loads the program, and may wait for a migration. */
 const startTicks = 120;
 /** A machine that was suspended spends nobody's budget. */
@@ -32,7 +37,8 @@ const mostTickMs = 3 * beatMs;
  * @param now a monotonic clock, in ms.
  */
 export function watchProcess(budgets: Budgets, now: () => number): Watch {
-  const silentTicks = Math.max(leastSilentTicks, Math.floor((budgets.leaseSeconds * 1000 * 2) / 3 / beatMs));
+  const leastTicks = budgets.sqliteDriver === 'better-sqlite3' ? synchronousTicks : leastSilentTicks;
+  const silentTicks = Math.max(leastTicks, Math.floor((budgets.leaseSeconds * 1000 * 2) / 3 / beatMs));
   let state: ChildState = { work: null, upload: null, memoryBytes: 0 };
   let allowed = startTicks;
   let silent = 0;

@@ -5,7 +5,10 @@ import type { ChildState } from '../../app/importermessages.js';
 import { watchProcess } from '../../app/importerwatch.js';
 
 const mebibyte = 1024 ** 2;
-const budgets = { leaseSeconds: 30, importerMemoryBytes: 512 * mebibyte, maxFileMinutes: 2, maxCheckMinutes: 1 };
+const budgets = {
+  ...{ sqliteDriver: 'sqlite3' as const, leaseSeconds: 30 },
+  ...{ importerMemoryBytes: 512 * mebibyte, maxFileMinutes: 2, maxCheckMinutes: 1 },
+};
 const reading: ChildState = { work: 'run', upload: 7, memoryBytes: mebibyte };
 
 /** A watch whose ticks are a second apart, unless the clock is moved. */
