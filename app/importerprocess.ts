@@ -42,6 +42,7 @@ const settledMs = 60_000;
 export function superviseProcess(deps: ProcessDeps): ImporterProcess {
   const { settings, secrets, logger, module } = deps;
   let current: ChildProcess | null = null;
+  let currentName = '';
   let restart: NodeJS.Timeout | null = null;
   let ending: Promise<void> = Promise.resolve();
   let isStopping = false;
@@ -58,6 +59,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     current = child;
+    currentName = nameOf(role);
     logger.info(`${nameOf(role)} started`, { pid: child.pid });
     const ticking = setInterval(() => {
       verdict ??= watch.tick();
@@ -103,17 +105,17 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
     stop: async (graceMs) => {
       isStopping = true;
       if (restart !== null) clearTimeout(restart);
-      if (current !== null) await stopChild(current, graceMs, logger);
+      if (current !== null) await stopChild(current, currentName, graceMs, logger);
       await ending;
     },
   };
 }
 
-async function stopChild(child: ChildProcess, graceMs: number, logger: Logger): Promise<void> {
+async function stopChild(child: ChildProcess, name: string, graceMs: number, logger: Logger): Promise<void> {
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   send(child, { type: 'stop' });
   const timer = setTimeout(() => {
-    logger.warn('an importer did not reach a safe point in time and is ended; the next start continues its run', {
+    logger.warn(`${name} did not reach a safe point in time and is ended; the next start continues its work`, {
       pid: child.pid,
       graceMs,
     });

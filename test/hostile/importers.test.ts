@@ -63,7 +63,7 @@ test('SIGTERM ends the server within its grace, and the run is given back', asyn
   const started = performance.now();
   assert.equal(await server.stop(), 0);
   const tookMs = performance.now() - started;
-  assert.ok(server.log.some(({ message }) => message.startsWith('an importer did not reach a safe point')));
+  assert.ok(server.log.some(({ message }) => message.startsWith('an importer process did not reach a safe point')));
   assert.ok(tookMs < 10_000, `it took ${Math.round(tookMs)} ms`);
   const run = (await findRun(control.read, runs.acme))!;
   assert.deepEqual([run.state, run.leaseOwner, run.attempts], ['open', null, 0]);
