@@ -187,6 +187,16 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Memory for one upload whose parts arrive out of order: later parts wait there until the missing part arrives.',
     ),
+  maxMemoryBytesPerOrg: size({ min: 16 * 1024 ** 2 })
+    .default(128 * 1024 ** 2)
+    .describe(
+      'Most memory that the sessions of one organization may occupy: requests without an answer, replies that the client does not read, parts that arrive out of order, uploads in progress. At the limit the server reads no more of its clients; after 30 seconds it ends the session that holds the most.',
+    ),
+  maxMemoryBytes: size({ min: 32 * 1024 ** 2 })
+    .default(512 * 1024 ** 2)
+    .describe(
+      'Most memory that the sessions of all organizations together may occupy. An organization that holds little (a 64th of its own limit) is served even then.',
+    ),
 
   maxFileBytes: size()
     .default(4 * 1024 ** 3)

@@ -26,6 +26,7 @@ import { SpaceError } from '../storage/types.js';
 import { Content, type VersionReader } from './content.js';
 import { type Base, Draft, type DraftContext, lend, type Member, Overtaken, type SealedVersion } from './draft.js';
 import { GroupCommit, type Work } from './groupcommit.js';
+import { Memory, type MemoryShare } from './memory.js';
 import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
 import { ResumeRecord } from './resume.js';
 import { removeFile, renamePath, requireFree } from './treechanges.js';
@@ -38,7 +39,11 @@ export type IntakeStep = SealStep | 'committed';
 export interface IntakeDeps {
   control: Db;
   paths: Paths;
-  settings: Limits & Pick<Settings, 'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes'>;
+  settings: Limits &
+    Pick<
+      Settings,
+      'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes' | 'maxMemoryBytes' | 'maxMemoryBytesPerOrg'
+    >;
   logger: Logger;
   now: () => number;
   /** Opens an organization's age identity, for a write over a part of a file; throws KeyError where this server holds no key. */
@@ -71,6 +76,10 @@ export function createIntake(deps: IntakeDeps): IntakeService {
     commits,
     open,
     quota: new Quota({ ...deps, disk }),
+    memory: new Memory({
+      orgBytes: deps.settings.maxMemoryBytesPerOrg,
+      processBytes: deps.settings.maxMemoryBytes,
+    }),
   };
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
@@ -88,6 +97,7 @@ interface Shared extends IntakeDeps {
   nextSubfolder: () => string;
   commits: GroupCommit;
   quota: Quota;
+  memory: Memory;
   open: Set<OpenUpload>;
 }
 
@@ -122,6 +132,7 @@ interface Joined {
 const mostAttempts = 10;
 
 class SenderIntake implements Intake {
+  readonly memory: MemoryShare;
   readonly #deps: Shared;
   readonly #org: Org;
   readonly #sender: Sender;
@@ -133,6 +144,7 @@ class SenderIntake implements Intake {
     this.#deps = deps;
     this.#org = org;
     this.#sender = sender;
+    this.memory = deps.memory.open(org.id);
     this.#context = {
       org,
       sender,
@@ -311,7 +323,11 @@ class SenderIntake implements Intake {
 
   /** A writer's bytes may be more than the file is long: an upload checks the file's size itself. */
   #contentLimits({ maxFileBytes }: Limits) {
-    return { maxFileBytes: 4 * maxFileBytes, uploadWindowBytes: this.#deps.settings.uploadWindowBytes };
+    return {
+      maxFileBytes: 4 * maxFileBytes,
+      uploadWindowBytes: this.#deps.settings.uploadWindowBytes,
+      memory: this.memory,
+    };
   }
 
   async #createBlob(): Promise<BlobWriter> {
@@ -328,6 +344,7 @@ class SenderIntake implements Intake {
       return entry?.kind === 'file' ? { blobId: entry.blobId!, size: entry.size } : null;
     };
     return {
+      memory: this.memory,
       checkSize(size) {
         if (size > maxFileBytes)
           throw new SpaceError('too_large', `a file of ${size} bytes; ${maxFileBytes} are allowed`);
