@@ -222,7 +222,9 @@ export const settingsSchema = z.strictObject({
     ),
   minFreeBytes: size({ min: 0 })
     .default(256 * 1024 ** 2)
-    .describe('Reject uploads while the disk of the data folder has less free space than this. 0: never.'),
+    .describe(
+      'While the disk of the data folder has less free space than this, the server rejects uploads and starts no run, and a run that is being planned waits for the next attempt. 0: never.',
+    ),
   keepPartialHours: duration('hours', { min: 0 })
     .default(24)
     .describe('Keep an interrupted upload for this time, so that its client can resume it. 0: discard it at once.'),
@@ -246,6 +248,14 @@ export const settingsSchema = z.strictObject({
   maxCellBytes: size()
     .default(1024 * 1024)
     .describe('Largest cell of a file. A file with a larger cell is refused.'),
+  maxReportedIssues: count()
+    .default(10_000)
+    .describe(
+      'Most lines with the same code in the report of one file; one line at its top has the number of the others. The file of rejected rows always has every rejected row.',
+    ),
+  maxStageBytes: size({ min: 1024 ** 2 })
+    .default(16 * 1024 ** 3)
+    .describe('Most temporary storage of one run while it is planned. A file whose rows need more is refused.'),
   maxFaultShare: share()
     .default(0.5)
     .describe('Refuse a whole file if more than this share of its rows, and at least 20 rows, are faulty.'),

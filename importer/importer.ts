@@ -1,6 +1,6 @@
 /** Starts and stops the importer: slots, runs, checks, deactivations and retention. It runs in a process beside the server. */
 import { setTimeout as sleep } from 'node:timers/promises';
-
+import { findShortage, watchFreeSpace } from '../storage/freespace.js';
 import { checkNext } from './check/checkworker.js';
 import { removeCheckedDryRuns } from './check/dryrunfiles.js';
 import { dropAbandonedTrials } from './check/trialplan.js';
@@ -46,8 +46,13 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
   const onClaim = () => {
     isRunning = true;
   };
+  const hasSpace = watchFreeSpace(deps.settings, deps.logger, 'start runs and checks');
   const work = async () => {
     while (!isStopping) {
+      if (!hasSpace()) {
+        await rest(pauseAfterFailureMs);
+        continue;
+      }
       const result = await workNext({ ...deps, isStopping: () => isStopping, onClaim }).catch((error: Error) => {
         logFailure('work on the next open run', pauseAfterFailureMs)(error);
         return 'left' as const;
@@ -61,12 +66,13 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     const mustYield = () => isRunning || isStopping;
     while (!isStopping) {
       await openUploadRuns({ ...deps, onOpen: nudge }).catch(logFailure('open runs for new uploads', lookEveryMs));
-      const result = isRunning
-        ? ('left' as const)
-        : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
-            logFailure('work on the next queued check', pauseAfterFailureMs)(error);
-            return 'left' as const;
-          });
+      const result =
+        isRunning || findShortage(deps.settings) !== null
+          ? ('left' as const)
+          : await checkNext({ ...deps, mustYield }).catch((error: Error) => {
+              logFailure('work on the next queued check', pauseAfterFailureMs)(error);
+              return 'left' as const;
+            });
       if (result === 'checked') continue;
       if (result === 'idle' && performance.now() - sweptAt > sweepEveryMs) {
         await removeCheckedDryRuns(deps).catch(logFailure('remove checked files below /dry-run', sweepEveryMs));

@@ -5,11 +5,14 @@ import { insertRows, run } from '../../db/stagesql.js';
 import { isOncePerColumn, RefusalError, refuse } from '../codes.js';
 import { LineSet } from '../read/lineset.js';
 import type { Issue, Severity } from '../types.js';
+import { IssueLimit } from './issuelimit.js';
 
 /** An issue of the `file`th file of the run. */
 export interface StagedIssue extends Omit<Issue, 'severity'> {
   file: number;
   severity: string;
+  /** The report has enough of its code. */
+  isOmitted?: true;
 }
 
 const batchIssues = 5000;
@@ -20,12 +23,14 @@ export class IssueLog {
   readonly lines = new LineSet();
   readonly #stage: Stage;
   readonly #file: number;
-  #waiting: Issue[] = [];
+  readonly #limit: IssueLimit;
+  #waiting: (Issue & Pick<StagedIssue, 'isOmitted'>)[] = [];
   /** Code and column of the issues that a file has once for each column. */
   readonly #columns = new Set<string>();
 
   /** @param file its position in the run. */
-  constructor(stage: Stage, file: number) {
+  constructor(stage: Stage, file: number, settings: Pick<Settings, 'maxReportedIssues'>) {
+    this.#limit = new IssueLimit(settings);
     this.#stage = stage;
     this.#file = file;
   }
@@ -40,7 +45,7 @@ export class IssueLog {
         this.#columns.add(column);
       }
       this.counts[issue.severity]++;
-      this.#waiting.push(issue);
+      this.#waiting.push(this.#limit.apply(issue));
     }
   }
 
@@ -64,9 +69,10 @@ export class IssueLog {
 
 /** Writes issues into the stage; line 0 stands for the whole file. */
 export async function stageIssues(stage: Stage, issues: readonly StagedIssue[]): Promise<void> {
-  const columns = ['file INT', 'line INT', 'col TEXT', 'severity TEXT', 'code TEXT', 'message TEXT', 'value TEXT'];
-  const rows = issues.map(({ file, line, column, severity, code, message, value }) => [
-    ...[file, line ?? 0, column, severity, code, message, value],
+  const texts = ['col TEXT', 'severity TEXT', 'code TEXT', 'message TEXT', 'value TEXT'];
+  const columns = ['file INT', 'line INT', ...texts, 'omitted INT'];
+  const rows = issues.map(({ file, line, column, severity, code, message, value, isOmitted }) => [
+    ...[file, line ?? 0, column, severity, code, message, value, isOmitted === true ? 1 : 0],
   ]);
   await insertRows(stage, 'issues', columns, rows);
 }
