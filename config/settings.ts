@@ -254,7 +254,7 @@ export const settingsSchema = z.strictObject({
       'Most lines with the same code in the report of one file; one line at its top has the number of the others. The file of rejected rows always has every rejected row.',
     ),
   maxStageBytes: size({ min: 1024 ** 2 })
-    .default(16 * 1024 ** 3)
+    .default(8 * 1024 ** 3)
     .describe('Most temporary storage of one run while it is planned. A file whose rows need more is refused.'),
   maxFaultShare: share()
     .default(0.5)

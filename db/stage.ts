@@ -2,7 +2,7 @@
  * Opens and drops a stage: a place for the working tables of one run, beside the directory's tables and in reach of the same
  * statement. On SQLite it is a file that is attached to a connection of its own, on PostgreSQL a schema.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -18,8 +18,6 @@ export interface Stage {
   /** Finds the directory's tables by their names, and the stage's tables by `prefix.name`. */
   readonly db: Queryable;
   readonly prefix: string;
-  /** On SQLite. */
-  readonly file: string | null;
   /** Removes the stage with all its tables. */
   drop(): Promise<void>;
 }
@@ -61,9 +59,12 @@ export async function dropStages(
   }
 }
 
-/** The stage's bytes on the disk. */
-export async function measureStage({ db, prefix, file }: Stage): Promise<number> {
-  if (file !== null) return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+/** The bytes of the stage's tables. */
+export async function measureStage({ dialect, db, prefix }: Stage): Promise<number> {
+  if (dialect === 'sqlite') {
+    const read = async (pragma: string) => Number(Object.values((await db.raw(`PRAGMA ${prefix}.${pragma}`))[0])[0]);
+    return ((await read('page_count')) - (await read('freelist_count'))) * (await read('page_size'));
+  }
   const { rows } = await db.raw(
     `SELECT COALESCE(SUM(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_catalog.pg_class c
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relkind = 'r'`,
@@ -82,7 +83,7 @@ async function openFile(settings: Settings, label: string): Promise<Stage> {
     await db.destroy();
     rmSync(file, { force: true });
   };
-  return { dialect: 'sqlite', db, prefix: 'stage', file, drop };
+  return { dialect: 'sqlite', db, prefix: 'stage', drop };
 }
 
 async function openSchema({ write: db }: Db, label: string): Promise<Stage> {
@@ -92,5 +93,5 @@ async function openSchema({ write: db }: Db, label: string): Promise<Stage> {
   const drop = async () => {
     await db.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [prefix]);
   };
-  return { dialect: 'postgres', db, prefix, file: null, drop };
+  return { dialect: 'postgres', db, prefix, drop };
 }

@@ -23,6 +23,9 @@ import { listFaultyLines, listIssues } from './findings.js';
 import { MarkedText } from './markedtext.js';
 import type { ReportRoom } from './room.js';
 
+/** In the archive a report has a second name, which counts as much. */
+const names = 2;
+
 export interface ReportDeps {
   settings: Settings;
   paths: Paths;
@@ -48,7 +51,7 @@ export async function writeReport(deps: ReportDeps, file: number, source: Source
         page.map((issue) => toCells(issue, contact)),
         delimiter,
       );
-      deps.room.leftBytes -= Buffer.byteLength(lines);
+      deps.room.leftBytes -= names * Buffer.byteLength(lines);
       if (deps.room.leftBytes < 0) {
         const ending = { file, ...makeIssue('report_shortened', { line: null }) };
         await text.write(toCsv([toCells(ending, contact)], delimiter));
@@ -61,8 +64,8 @@ export async function writeReport(deps: ReportDeps, file: number, source: Source
 
 /** Whether the organization has storage for the file of rejected rows, which is at most a little longer than the file. */
 export function hasRoomForRejected({ room }: Pick<ReportDeps, 'room'>, source: Source): boolean {
-  if (room.leftBytes < source.bytes) return false;
-  room.leftBytes -= source.bytes;
+  if (room.leftBytes < names * source.bytes) return false;
+  room.leftBytes -= names * source.bytes;
   return true;
 }
 
