@@ -310,6 +310,11 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Also write the audit trail as JSON lines, for a log collector: to a file (append only; log rotation is supported), or to the server log with the value `log`. Default: the audit trail is in the database only.',
     ),
+  auditRecordsPerMinute: count()
+    .default(600)
+    .describe(
+      'Audit records per minute that the clients of one organization may cause over a long time (ten times as many at once). Above it, reads, logins, renames and failed uploads are summed up in one record each minute, and uploads that finish are slowed.',
+    ),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')
     .describe('Lowest severity of the messages that are logged.'),

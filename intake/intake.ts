@@ -1,4 +1,5 @@
 /** Owns the intake: begins uploads, and executes the removals and renames that affect the queue. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -177,6 +178,7 @@ class SenderIntake implements Intake {
   remove(path: string): Promise<void> {
     return asSpaceError(async () => {
       checkPath(path);
+      await this.#pace();
       requireWritable(path);
       if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
       const at = this.#deps.now();
@@ -193,6 +195,7 @@ class SenderIntake implements Intake {
 
   rename(from: string, to: string, overwrite: boolean): Promise<void> {
     return asSpaceError(async () => {
+      await this.#pace();
       for (const path of [from, to]) {
         checkPath(path);
         requireWritable(path);
@@ -383,7 +386,14 @@ class SenderIntake implements Intake {
     }
   }
 
+  /** Waits where the organization causes more audit records than it may. */
+  async #pace(): Promise<void> {
+    const waitMs = this.#deps.control.auditRate?.waitMs(this.#org.id) ?? 0;
+    if (waitMs > 0) await sleep(waitMs, undefined, { ref: false });
+  }
+
   async #publish(upload: ClosedUpload): Promise<Receipt> {
+    await this.#pace();
     const { commits, control, paths, disk, logger } = this.#deps;
     const published = await sealAndCommit({
       ...{ paths, disk, logger },
