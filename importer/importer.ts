@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findShortage, watchFreeSpace } from '../storage/freespace.js';
 import { checkNext } from './check/checkworker.js';
 import { removeCheckedDryRuns } from './check/dryrunfiles.js';
-import { dropAbandonedTrials } from './check/trialplan.js';
 import type { RunDeps } from './run/deps.js';
+import { sweepStages } from './run/stages.js';
 import { workNext } from './run/worker.js';
 import { startDeactivations } from './schedule/deactivations.js';
 import { startSilence } from './schedule/expectations.js';
@@ -82,7 +82,9 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
       await sleep(isRunning ? lookEveryMs : pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
-  await dropAbandonedTrials(deps);
+  const swept = await sweepStages(deps);
+  if (swept.length > 0)
+    deps.logger.info('removed the stages of runs and checks that were interrupted', { stages: swept.length });
   const slots = await startSlots({ ...deps, onOpen: nudge });
   const deactivations = startDeactivations(deps);
   const { control, directory, paths, settings, logger, now } = deps;

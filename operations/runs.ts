@@ -21,6 +21,7 @@ import { openDiskSource } from '../importer/read/source.js';
 import { findApplied } from '../importer/run/apply.js';
 import { approveRun } from '../importer/run/approval.js';
 import { rejectRun } from '../importer/run/rejection.js';
+import { sweepStages } from '../importer/run/stages.js';
 import type { UndoneValue } from '../importer/run/undo.js';
 import { workNext } from '../importer/run/worker.js';
 import type { Issue, Progress, RunSummary } from '../importer/types.js';
@@ -53,6 +54,7 @@ export async function checkDiskFile(
   orgId: string,
   path: string,
   onIssues: (issues: Issue[]) => void | Promise<void>,
+  signal?: AbortSignal,
 ): Promise<CheckedFile> {
   const org = await workplace.org(orgId);
   const source = await openDiskSource(path).catch((error: NodeJS.ErrnoException) => {
@@ -62,7 +64,10 @@ export async function checkDiskFile(
       `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`,
     );
   });
-  const summary = await checkFile(workplace, org, source, onIssues, () => {});
+  const summary = await checkFile(workplace, org, source, onIssues, () => {
+    // The error passes through the planner, which removes the stage.
+    if (signal?.aborted === true) throw new OperationError('failed', 'the check was interrupted');
+  });
   return { summary, verdict: describeVerdict({ summary, slotAt: null, beside: [] }) };
 }
 
@@ -132,6 +137,7 @@ export async function rejectHeldRun(
   const run = await getHeldRun(workplace, id);
   const uploads = files.length === 0 ? undefined : await findFiles(workplace, run, files);
   if (!(await rejectRun(workplace, run, { by: workplace.actor, note, uploads }))) throw notHeld(run);
+  await sweepStages(workplace);
   return getRun(workplace, id);
 }
 
