@@ -21,6 +21,8 @@ export type Check =
   | 'private_files'
   | 'blobs'
   | 'partials'
+  | 'machine'
+  | 'stages'
   | 'organization'
   | 'disk';
 
