@@ -5,7 +5,6 @@ import { insertRows, run } from '../../db/stagesql.js';
 import { isOncePerColumn, RefusalError, refuse } from '../codes.js';
 import { LineSet } from '../read/lineset.js';
 import type { Issue, Severity } from '../types.js';
-import { IssueLimit } from './issuelimit.js';
 
 /** An issue of the `file`th file of the run. */
 export interface StagedIssue extends Omit<Issue, 'severity'> {
@@ -64,6 +63,23 @@ export class IssueLog {
       this.#stage,
       batch.map((issue) => ({ file: this.#file, ...issue })),
     );
+  }
+}
+
+/** Bounds the issues of one code in the report on a file: the others are counted, and their rows rejected, as before. */
+export class IssueLimit {
+  readonly #most: number;
+  readonly #counts = new Map<string, number>();
+
+  constructor({ maxReportedIssues }: Pick<Settings, 'maxReportedIssues'>) {
+    this.#most = maxReportedIssues;
+  }
+
+  /** Marks the issue where the report has as many of its code as it may. */
+  apply<I extends { code: string }>(issue: I): I & { isOmitted?: true } {
+    const count = (this.#counts.get(issue.code) ?? 0) + 1;
+    this.#counts.set(issue.code, count);
+    return count > this.#most ? { ...issue, isOmitted: true } : issue;
   }
 }
 

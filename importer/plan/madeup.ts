@@ -6,8 +6,7 @@ import { type ColumnPlan, labelOf } from '../read/columns.js';
 import type { TeamColumn, UserColumn } from '../read/labels.js';
 import type { FileType } from '../types.js';
 import type { PlanInput } from './input.js';
-import { IssueLimit } from './issuelimit.js';
-import { stageIssues } from './issuelog.js';
+import { IssueLimit, stageIssues } from './issuelog.js';
 
 interface MadeUp {
   table: 'people' | 'groups';

@@ -13,8 +13,7 @@ import type { Source } from '../read/source.js';
 import { contextOf } from './context.js';
 import { followEmail } from './emailholders.js';
 import type { PlanInput } from './input.js';
-import { IssueLimit } from './issuelimit.js';
-import { stageIssues } from './issuelog.js';
+import { IssueLimit, stageIssues } from './issuelog.js';
 import type { PlannedFile } from './planfile.js';
 
 const label = 'User Email';
