@@ -26,6 +26,7 @@ import type { UndoneValue } from '../importer/run/undo.js';
 import { workNext } from '../importer/run/worker.js';
 import type { Issue, Progress, RunSummary } from '../importer/types.js';
 import { KeyError } from '../keys/error.js';
+import { describeShortage, findShortage } from '../storage/freespace.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
@@ -77,7 +78,8 @@ type OnProgress = (progress: Progress) => void;
 /**
  * Opens a run now and waits for its end. This process does the import, unless a server's importer claims the run first.
  * @param signal ends the wait; an import of this process stops at a safe point.
- * @throws OperationError `refused` while another run of the organization is held; `failed` when the wait ends first
+ * @throws OperationError `refused` while another run of the organization is held; `failed` when the wait ends first; `unavailable`
+ * while the disk is nearly full
  */
 export async function importNow(
   workplace: Workplace,
@@ -88,6 +90,8 @@ export async function importNow(
   const org = await workplace.org(orgId);
   const { control, actor, now } = workplace;
   await refuseWhileHeld(workplace, org.id);
+  const shortage = findShortage(workplace.settings);
+  if (shortage !== null) throw new OperationError('unavailable', describeShortage(shortage));
   const id = await openManualRun(control.write, org.id, now());
   await recordAudit(control.write, {
     at: now(),

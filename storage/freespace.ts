@@ -18,6 +18,10 @@ export function findShortage({ data, minFreeBytes }: Pick<Settings, 'data' | 'mi
   return freeBytes < minFreeBytes ? { folder: data, freeBytes, minFreeBytes } : null;
 }
 
+export function describeShortage({ folder, freeBytes, minFreeBytes }: FreeSpace): string {
+  return `the disk of ${folder} is nearly full: ${freeBytes} bytes are free, and minFreeBytes is ${minFreeBytes}; free some space, then try again`;
+}
+
 /** Says whether new work may begin; logs each change. @throws the errors of node:fs */
 export function watchFreeSpace(
   settings: Pick<Settings, 'data' | 'minFreeBytes'>,

@@ -1,7 +1,7 @@
 /** Bounds the temporary storage of a run: ends the planning of a file past it, and of the run when the disk is nearly full. */
 import type { Settings } from '../../config/settings.js';
 import { measureStage, type Stage } from '../../db/stage.js';
-import { findShortage } from '../../storage/freespace.js';
+import { describeShortage, findShortage } from '../../storage/freespace.js';
 import { RefusalError, refuse } from '../codes.js';
 import { ImportError } from '../error.js';
 
@@ -14,8 +14,7 @@ export async function checkStageBudget(
   settings: Pick<Settings, 'data' | 'minFreeBytes' | 'maxStageBytes'>,
 ): Promise<void> {
   const shortage = findShortage(settings);
-  if (shortage !== null)
-    throw new ImportError('no_space', `${shortage.freeBytes} bytes are free, ${shortage.minFreeBytes} must be left`);
+  if (shortage !== null) throw new ImportError('no_space', describeShortage(shortage));
   const limit = settings.maxStageBytes;
   if ((await measureStage(stage)) > limit) throw new RefusalError(refuse('stage_too_large', { limit }));
 }
