@@ -62,6 +62,8 @@ export interface IntakeService {
   forSender(org: Org, sender: Sender): Intake;
   /** The number of uploads that have begun, and neither finished nor aborted. */
   openUploads(): number;
+  /** Bytes of memory that the clients of all sessions hold now. */
+  heldMemory(): number;
   /** Aborts every open upload; those that are closing are closed first. */
   abortAll(): Promise<void>;
 }
@@ -85,6 +87,7 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
     openUploads: () => open.size,
+    heldMemory: () => shared.memory.heldBytes,
     abortAll: async () => {
       await Promise.all([...open].map((upload) => upload.abort()));
     },
