@@ -18,6 +18,14 @@ export function systemUser(): string {
   }
 }
 
+/**
+ * Has SQLite put its temporary files, which may have values of users, into this folder. It reads the variable once, when the
+ * first database of the process is opened.
+ */
+export function keepTemporaryFiles(folder: string): void {
+  process.env.SQLITE_TMPDIR = folder;
+}
+
 /** The environment for a program that Dropslot starts: the process's own without Dropslot's settings, and with `more`. */
 export function childEnvironment(more: Record<string, string>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('DROPSLOT_'));

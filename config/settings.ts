@@ -187,6 +187,16 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Memory for one upload whose parts arrive out of order: later parts wait there until the missing part arrives.',
     ),
+  maxMemoryBytesPerOrg: size({ min: 16 * 1024 ** 2 })
+    .default(128 * 1024 ** 2)
+    .describe(
+      'Most memory that the sessions of one organization may occupy: requests without an answer, replies that the client does not read, parts that arrive out of order, uploads in progress. At the limit the server reads no more of its clients; after 30 seconds it ends the session that holds the most.',
+    ),
+  maxMemoryBytes: size({ min: 32 * 1024 ** 2 })
+    .default(512 * 1024 ** 2)
+    .describe(
+      'Most memory that the sessions of all organizations together may occupy. An organization that holds little (a 64th of its own limit) is served even then.',
+    ),
 
   maxFileBytes: size()
     .default(4 * 1024 ** 3)
@@ -212,7 +222,9 @@ export const settingsSchema = z.strictObject({
     ),
   minFreeBytes: size({ min: 0 })
     .default(256 * 1024 ** 2)
-    .describe('Reject uploads while the disk of the data folder has less free space than this. 0: never.'),
+    .describe(
+      'While the disk of the data folder has less free space than this, the server rejects uploads and starts no run, and a run that is being planned waits for the next attempt. 0: never.',
+    ),
   keepPartialHours: duration('hours', { min: 0 })
     .default(24)
     .describe('Keep an interrupted upload for this time, so that its client can resume it. 0: discard it at once.'),
@@ -236,6 +248,14 @@ export const settingsSchema = z.strictObject({
   maxCellBytes: size()
     .default(1024 * 1024)
     .describe('Largest cell of a file. A file with a larger cell is refused.'),
+  maxReportedIssues: count()
+    .default(10_000)
+    .describe(
+      'Most lines with the same code in the report of one file; one line at its top has the number of the others. The file of rejected rows always has every rejected row.',
+    ),
+  maxStageBytes: size({ min: 1024 ** 2 })
+    .default(8 * 1024 ** 3)
+    .describe('Most temporary storage of one run while it is planned. A file whose rows need more is refused.'),
   maxFaultShare: share()
     .default(0.5)
     .describe('Refuse a whole file if more than this share of its rows, and at least 20 rows, are faulty.'),
@@ -315,6 +335,11 @@ export const settingsSchema = z.strictObject({
     .optional()
     .describe(
       'Also write the audit trail as JSON lines, for a log collector: to a file (append only; log rotation is supported), or to the server log with the value `log`. Default: the audit trail is in the database only.',
+    ),
+  auditRecordsPerMinute: count()
+    .default(600)
+    .describe(
+      'Audit records per minute that the clients of one organization may cause over a long time (ten times as many at once). Above it, reads, logins, renames and failed uploads are summed up in one record each minute, and uploads that finish are slowed.',
     ),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')

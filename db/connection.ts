@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
+import { AuditRate, foldedEveryMs } from './control/auditrate.js';
 import { chainAudit } from './control/audittransaction.js';
 import { DatabaseError } from './error.js';
 import { beginMoment, type Moment } from './knex.js';
@@ -29,6 +30,8 @@ export interface Db {
    * database the audit events that `work` recorded are chained to the trail right before the commit.
    */
   transact<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
+  /** Of the control database: how fast its clients cause audit records. */
+  readonly auditRate?: AuditRate;
   /** The database as it is now, until it is closed: it does not see later writes, and delays none. */
   openMoment(): Promise<Moment>;
   close(): Promise<void>;
@@ -38,7 +41,10 @@ export interface Db {
 export const controlSchema = 'dropslot_control';
 export const directorySchema = 'dropslot_directory';
 
-type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey' | 'sqliteDriver'>;
+type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey' | 'sqliteDriver'> &
+  Partial<Pick<Settings, 'auditRecordsPerMinute'>>;
+
+const defaultAuditRecords = 600;
 
 /**
  * Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. `waitMs`: how long
@@ -46,7 +52,41 @@ type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterK
  */
 export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
   const db = await open(settings, (paths) => paths.control, controlSchema, controlMigrations, waitMs);
-  return { ...db, transact: (work) => db.write.transaction((tx) => chainAudit(tx, work)) };
+  return rateAudit(db, new AuditRate(settings.auditRecordsPerMinute ?? defaultAuditRecords));
+}
+
+/** The control database with a bound on the audit records that clients cause. */
+function rateAudit(db: Db, auditRate: AuditRate): Db {
+  let timer: NodeJS.Timeout | null = null;
+  const transact = async <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast = false): Promise<T> => {
+    let undo = () => {};
+    try {
+      return await db.write.transaction((tx) =>
+        chainAudit(tx, work, (events) => {
+          const admitted = auditRate.admit(events, isLast);
+          undo = admitted.undo;
+          return admitted.events;
+        }),
+      );
+    } catch (error) {
+      undo();
+      throw error;
+    } finally {
+      if (auditRate.hasFolded && !isLast) timer ??= setTimeout(tellFolded, foldedEveryMs).unref();
+    }
+  };
+  const tellFolded = () => {
+    timer = null;
+    // After a failure the next transaction sets the timer again.
+    void transact(async () => {}).catch(() => {});
+  };
+  const close = async () => {
+    if (timer !== null) clearTimeout(timer);
+    // Of a database that is gone, the server has logged it.
+    if (auditRate.hasFolded) await transact(async () => {}, true).catch(() => {});
+    await db.close();
+  };
+  return { ...db, auditRate, transact: (work) => transact(work), close };
 }
 
 /** Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database. */

@@ -5,12 +5,14 @@ import { describeDatabaseFailure } from './error.js';
 /** Enough to see the extent; a damaged page can break every row after it. */
 const mostComplaints = 20;
 
-/** The defects, in SQLite's own words, which quote no content; empty: none. Reads the whole database. */
-export async function checkIntegrity(db: Db): Promise<string[]> {
+/** The defects, in SQLite's own words, which quote no content; empty: none. Reads the whole database; `quick` leaves out indexes and references. */
+export async function checkIntegrity(db: Db, kind: 'quick' | 'full' = 'full'): Promise<string[]> {
   if (db.dialect !== 'sqlite') return [];
-  const complaints = await ask(db, `PRAGMA integrity_check(${mostComplaints})`, ({ integrity_check: line }) =>
+  const pragma = kind === 'quick' ? 'quick_check' : 'integrity_check';
+  const complaints = await ask(db, `PRAGMA ${pragma}(${mostComplaints})`, ({ [pragma]: line }) =>
     line === 'ok' ? [] : [String(line)],
   );
+  if (kind === 'quick') return complaints;
   // Later complaints may only be a consequence.
   if (complaints.length > 0) return complaints;
   return ask(db, 'PRAGMA foreign_key_check', ({ table, parent }) => [

@@ -30,6 +30,21 @@ export function openStage(settings: Settings, directory: Db, label: string): Pro
   return directory.dialect === 'sqlite' ? openFile(settings, label) : openSchema(directory, label);
 }
 
+/** The labels of all stages that exist. */
+export async function listStages(settings: Settings, directory: Db): Promise<string[]> {
+  if (directory.dialect === 'sqlite') {
+    const folder = pathsOf(settings).stage;
+    const files = existsSync(folder) ? readdirSync(folder) : [];
+    // A journal beside the file has its label too.
+    return [...new Set(files.map(labelOf))];
+  }
+  const schemas: string[] = await directory
+    .read('pg_catalog.pg_namespace')
+    .whereRaw('starts_with(nspname, ?)', [schemaPrefix])
+    .pluck('nspname');
+  return schemas.map((schema) => schema.slice(schemaPrefix.length));
+}
+
 /**
  * Removes the stages of importers that no longer run.
  * @param isStale says by a stage's label whether it may be removed.
@@ -43,20 +58,35 @@ export async function dropStages(
   if (directory.dialect === 'sqlite') {
     const folder = pathsOf(settings).stage;
     const files = existsSync(folder) ? readdirSync(folder) : [];
-    for (const file of files) if (isStale(file)) rmSync(join(folder, file), { force: true });
+    for (const file of files) if (isStale(labelOf(file))) rmSync(join(folder, file), { force: true });
     return;
   }
-  const schemas = await directory
-    .read('pg_catalog.pg_namespace')
-    .whereRaw('starts_with(nspname, ?)', [schemaPrefix])
-    .pluck('nspname');
-  for (const schema of schemas) {
-    if (!isStale(schema.slice(schemaPrefix.length))) continue;
+  for (const label of await listStages(settings, directory)) {
+    if (!isStale(label)) continue;
     await directory.transact(async (tx) => {
       await tx.raw(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
-      await tx.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [schema]);
+      await tx.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [schemaPrefix + label]);
     });
   }
+}
+
+/** Of a file: `run_7_1.db` and `run_7_1.db-journal` have the label `run_7_1`. */
+function labelOf(file: string): string {
+  return file.split('.')[0]!;
+}
+
+/** The bytes of the stage's tables. */
+export async function measureStage({ dialect, db, prefix }: Stage): Promise<number> {
+  if (dialect === 'sqlite') {
+    const read = async (pragma: string) => Number(Object.values((await db.raw(`PRAGMA ${prefix}.${pragma}`))[0])[0]);
+    return ((await read('page_count')) - (await read('freelist_count'))) * (await read('page_size'));
+  }
+  const { rows } = await db.raw(
+    `SELECT COALESCE(SUM(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relkind = 'r'`,
+    [prefix],
+  );
+  return Number(rows[0].bytes);
 }
 
 async function openFile(settings: Settings, label: string): Promise<Stage> {

@@ -87,6 +87,12 @@ export const codes = {
     rule: 'F9',
     message: 'The file has {bytes} bytes; {limit} are allowed. Split it.',
   },
+  stage_too_large: {
+    severity: 'refusal',
+    rule: 'F9',
+    message:
+      'The rows of this file need more than {limit} bytes of temporary storage on the server. Split the file, or shorten its longest cells.',
+  },
   too_many_faults: {
     severity: 'refusal',
     rule: 'G2',
@@ -548,6 +554,18 @@ export const codes = {
     rule: 'U8a',
     message:
       'No user has this address, and no file describes one: the import creates an active user for it. Correct "{label}" if the address is mistyped.',
+  },
+  issues_omitted: {
+    severity: 'notice',
+    rule: 'R1',
+    message:
+      'This report leaves out {count} more lines with the code "{code}": it has the first ones only. Correct their cause, and check the file again.',
+  },
+  report_shortened: {
+    severity: 'notice',
+    rule: 'R1',
+    message:
+      'The report ends here, and the file of rejected rows is left out, because your organization has no storage left. Remove files that you no longer need, and send the file again.',
   },
   team_made_up: {
     severity: 'notice',

@@ -2,6 +2,8 @@
 export type ImportErrorCode =
   /** The importer stops; the next start continues the run. */
   | 'stopping'
+  /** The disk is nearly full: the run is tried again when it has space. */
+  | 'no_space'
   /** Another importer has taken the run over. */
   | 'lease_lost'
   /** The undo would leave the organization without an admin. */

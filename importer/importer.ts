@@ -1,5 +1,6 @@
 /** One importer of the pool: works on runs, and on checks while no run waits, until it is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { watchFreeSpace } from '../storage/freespace.js';
 import { checkNext } from './check/checkworker.js';
 import type { RunDeps } from './run/deps.js';
 import { workNext } from './run/worker.js';
@@ -52,8 +53,13 @@ export function startImporter(deps: ImporterDeps): RunningImporter {
     const checked = await checkNext({ ...deps, mustYield: () => isStopping, onTake: () => deps.onWork?.('check') });
     return checked === 'checked' ? 'done' : checked;
   };
+  const hasSpace = watchFreeSpace(deps.settings, deps.logger, 'start runs and checks');
   const work = async () => {
     while (!isStopping) {
+      if (!hasSpace()) {
+        await rest(pauseAfterFailureMs);
+        continue;
+      }
       let result = await attempt('work on the next open run', run);
       if (result === 'idle' && !isStopping) result = await attempt('work on the next queued check', check);
       if (result !== 'done') await rest(result === 'idle' ? lookEveryMs : pauseAfterFailureMs);

@@ -1,7 +1,7 @@
 /** Starts and stops the timed work: slots, runs for new uploads, deactivations, alarms, templates and retention. */
 import { removeCheckedDryRuns } from './check/dryrunfiles.js';
-import { dropAbandonedTrials } from './check/trialplan.js';
 import type { RunDeps } from './run/deps.js';
+import { sweepStages } from './run/stages.js';
 import { startDeactivations } from './schedule/deactivations.js';
 import { startSilence } from './schedule/expectations.js';
 import { startRounds } from './schedule/periodic.js';
@@ -29,7 +29,9 @@ export async function startScheduler(deps: SchedulerDeps): Promise<{ stop(): Pro
       });
       return everyMs;
     });
-  await dropAbandonedTrials(deps);
+  const swept = await sweepStages(deps);
+  if (swept.length > 0)
+    logger.info('removed the stages of runs and checks that were interrupted', { stages: swept.length });
   const slots = await startSlots({ control, logger, now, onOpen });
   const timed = [
     slots,

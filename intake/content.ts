@@ -5,6 +5,7 @@
  */
 import type { BlobWriter, PartialSecret, SealedBlob, SealStep } from '../storage/sealedwriter.js';
 import { SpaceError } from '../storage/types.js';
+import { MemoryFull, type MemoryShare } from './memory.js';
 import { Window } from './window.js';
 
 export interface Base {
@@ -34,15 +35,22 @@ export interface Remains {
 export interface ContentLimits {
   maxFileBytes: number;
   uploadWindowBytes: number;
+  memory: MemoryShare;
 }
 
 const copyBytes = 1024 * 1024;
+/** Memory of an upload in progress: the chunk that is being filled, and its state. */
+const contentBytes = 72 * 1024;
+/** Memory of a copy from one blob to another: a piece, and the chunks on their way to the disk. */
+export const copyMemoryBytes = 4 * copyBytes;
 const zeros = Buffer.alloc(copyBytes);
 /** Resealing may copy this many times the file, and always enough for many changes to a small one. */
 const resealFactor = 4;
 const resealFloorBytes = 64 * 1024 * 1024;
 /** The cost charged for a new blob that copies little. */
 const resealMinimumBytes = 64 * 1024;
+
+type Build = (copy: (from: number, to: number) => Promise<void>, to: BlobWriter) => Promise<void>;
 
 /** Calls come one after the other. Every method throws SpaceError; after that only `discard` is left to call. */
 export class Content {
@@ -56,13 +64,14 @@ export class Content {
   #size: number;
   #resealedBytes = 0;
   #continuesBase: boolean;
+  #isFree = false;
 
   private constructor(create: () => Promise<BlobWriter>, writer: BlobWriter, base: Base | null, limits: ContentLimits) {
     this.#create = create;
     this.#writer = writer;
     this.#base = base;
     this.#limits = limits;
-    this.#window = new Window(limits.uploadWindowBytes);
+    this.#window = new Window(limits.uploadWindowBytes, limits.memory);
     this.#baseBytes = base?.size ?? 0;
     this.#continuesBase = base !== null;
     this.#size = this.#baseBytes;
@@ -70,7 +79,13 @@ export class Content {
 
   /** `create` begins a blob: the first one, and a new one for each reseal. The base's reader is closed with the content. */
   static async begin(create: () => Promise<BlobWriter>, base: Base | null, limits: ContentLimits): Promise<Content> {
-    return new Content(create, await create(), base, limits);
+    if (!limits.memory.take(contentBytes)) throw busy('no memory for one more upload');
+    try {
+      return new Content(create, await create(), base, limits);
+    } catch (error) {
+      limits.memory.release(contentBytes);
+      throw error;
+    }
   }
 
   /** Plaintext bytes, gaps included. */
@@ -130,19 +145,30 @@ export class Content {
   async finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
     await this.#advance(this.#size);
     const sealed = await this.#writer.finish(onStep);
+    this.#free();
     await this.#base?.reader?.close();
     return sealed;
   }
 
   /** Keeps the gapless bytes from the start for a later upload to resume from. Returns the plaintext bytes, as BlobWriter.park. */
   async park(): Promise<number> {
+    this.#free();
     await this.#base?.reader?.close();
     return this.#writer.park();
   }
 
   async discard(): Promise<void> {
+    this.#free();
     await this.#base?.reader?.close();
     await this.#writer.discard();
+  }
+
+  /** Gives back its memory, once. */
+  #free(): void {
+    if (this.#isFree) return;
+    this.#isFree = true;
+    this.#window.clear();
+    this.#limits.memory.release(contentBytes);
   }
 
   /** Keeps a write beyond the sealed bytes; false: the gap before it was filled meanwhile, write it now. */
@@ -150,8 +176,10 @@ export class Content {
     // A write just behind the base is a resume: the client will not send the bytes before it again.
     if (offset === this.#baseBytes) await this.#advance(offset);
     while (offset > this.#writer.size) {
-      if (this.#window.put(offset, bytes)) return true;
+      const outcome = this.#window.put(offset, bytes);
+      if (outcome === 'kept') return true;
       const gapEnd = Math.min(this.#window.first ?? offset, offset, this.#baseBytes);
+      if (gapEnd <= this.#writer.size && outcome === 'busy') throw busy(`no memory for a write ahead at ${offset}`);
       if (gapEnd <= this.#writer.size)
         throw new SpaceError('unsupported', `a gap before ${offset} stayed open for more than uploadWindowBytes`);
       await this.#fill(gapEnd);
@@ -204,9 +232,11 @@ export class Content {
   }
 
   /** Moves to a new blob under a new key; `build` writes it, copying parts of the old plaintext. */
-  async #reseal(
-    build: (copy: (from: number, to: number) => Promise<void>, to: BlobWriter) => Promise<void>,
-  ): Promise<void> {
+  #reseal(build: Build): Promise<void> {
+    return lendMemory(this.#limits.memory, copyMemoryBytes, () => this.#resealNow(build));
+  }
+
+  async #resealNow(build: Build): Promise<void> {
     const old = this.#writer;
     const next = await this.#create();
     const copy = async (from: number, to: number) => {
@@ -234,4 +264,15 @@ export class Content {
     if (this.#resealedBytes > Math.max(resealFloorBytes, resealFactor * this.#size))
       throw new SpaceError('unsupported', 'too many writes over bytes that were written already');
   }
+}
+
+/** Runs `work` while it holds so many bytes of the session's account. @throws SpaceError `busy` */
+export async function lendMemory<T>(memory: MemoryShare, bytes: number, work: () => Promise<T>): Promise<T> {
+  return memory.lend(bytes, work).catch((error) => {
+    throw error instanceof MemoryFull ? busy(error.message) : error;
+  });
+}
+
+export function busy(message: string): SpaceError {
+  return new SpaceError('busy', message);
 }

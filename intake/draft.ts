@@ -5,8 +5,9 @@
  */
 import type { BlobWriter, SealedBlob, SealStep } from '../storage/sealedwriter.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
-import type { Content, VersionReader } from './content.js';
+import { busy, type Content, copyMemoryBytes, lendMemory, type VersionReader } from './content.js';
 import { Layers, type Piece, sizeOf, slicePieces } from './layers.js';
+import type { MemoryShare } from './memory.js';
 
 /** The version below the changes. */
 export interface Base {
@@ -33,6 +34,8 @@ export class Overtaken extends Error {
 }
 
 export interface DraftContext {
+  /** The account of the session that began it. */
+  memory: MemoryShare;
   /** @throws SpaceError `too_large` */
   checkSize(size: number): void;
   /** Begins a blob. */
@@ -71,6 +74,8 @@ export interface Member {
 }
 
 const copyBytes = 1024 * 1024;
+/** Memory of each part of a content. */
+const partBytes = 128;
 /** Closed writers whose bytes are kept for writers that began before them. */
 const mostKept = 32;
 const mostAttempts = 20;
@@ -94,6 +99,8 @@ export class Draft {
   #built: SealedVersion | null = null;
   #pieces: Piece<Member>[] | null = null;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Taken from the account. */
+  #chargedBytes = 0;
 
   constructor(context: DraftContext, base: Base, isSeparate: boolean) {
     this.#context = context;
@@ -151,12 +158,14 @@ export class Draft {
     await member.content.write(own, bytes);
     this.#layers.write(member, offset, own, bytes.length);
     this.#pieces = null;
+    this.#charge();
   }
 
   async setSize(member: Member, size: number): Promise<void> {
     if (await this.#keepsPlain(member)) await member.content.setSize(size);
     this.#layers.resize(member, size);
     this.#pieces = null;
+    this.#charge();
   }
 
   /** Seals and publishes. After a failure only `leave` is left to call. @throws SpaceError, and the errors of `commit` */
@@ -199,6 +208,15 @@ export class Draft {
     this.#announced = version;
   }
 
+  /** @throws SpaceError `busy` */
+  #charge(): void {
+    const { memory } = this.#context;
+    const more = this.#layers.parts * partBytes - this.#chargedBytes;
+    if (more > 0 && !memory.take(more)) throw busy('no memory for one more separate write');
+    if (more < 0) memory.release(-more);
+    this.#chargedBytes += more;
+  }
+
   /** The one writer whose content is the draft's; null: none is. */
   get #whole(): Member | null {
     for (const member of this.#open) if (member.isPlain && this.#layers.areOnlyOf(member)) return member;
@@ -230,7 +248,10 @@ export class Draft {
   ): Promise<{ result: T; blob: SealedBlob }> {
     // Nothing that is published matters to a file that was sent whole.
     if (!this.#isSimple(member) || !this.#isSeparate) await this.#moveTo(path);
-    const version = this.#isSimple(member) ? await this.#seal(member, onStep) : await this.#build(member, onStep);
+    const build = () => this.#build(member, onStep);
+    const version = this.#isSimple(member)
+      ? await this.#seal(member, onStep)
+      : await lendMemory(this.#context.memory, copyMemoryBytes, build);
     const result = await commit(version);
     await this.#settle(member, path, version.blob);
     return { result, blob: version.blob };
@@ -351,6 +372,8 @@ export class Draft {
   async #endIfUnused(): Promise<void> {
     if (this.#open.size + this.#readers > 0) return;
     this.#hasEnded = true;
+    this.#context.memory.release(this.#chargedBytes);
+    this.#chargedBytes = 0;
     await this.#discardClosed();
     await this.#closeBase();
   }

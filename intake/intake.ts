@@ -1,4 +1,5 @@
 /** Owns the intake: begins uploads, and executes the removals and renames that affect the queue. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -26,6 +27,7 @@ import { SpaceError } from '../storage/types.js';
 import { Content, type VersionReader } from './content.js';
 import { type Base, Draft, type DraftContext, lend, type Member, Overtaken, type SealedVersion } from './draft.js';
 import { GroupCommit, type Work } from './groupcommit.js';
+import { Memory, type MemoryShare } from './memory.js';
 import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
 import { ResumeRecord } from './resume.js';
 import { removeFile, renamePath, requireFree } from './treechanges.js';
@@ -38,7 +40,11 @@ export type IntakeStep = SealStep | 'committed';
 export interface IntakeDeps {
   control: Db;
   paths: Paths;
-  settings: Limits & Pick<Settings, 'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes'>;
+  settings: Limits &
+    Pick<
+      Settings,
+      'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes' | 'maxMemoryBytes' | 'maxMemoryBytesPerOrg'
+    >;
   logger: Logger;
   now: () => number;
   /** Opens an organization's age identity, for a write over a part of a file; throws KeyError where this server holds no key. */
@@ -56,6 +62,8 @@ export interface IntakeService {
   forSender(org: Org, sender: Sender): Intake;
   /** The number of uploads that have begun, and neither finished nor aborted. */
   openUploads(): number;
+  /** Bytes of memory that the clients of all sessions hold now. */
+  heldMemory(): number;
   /** Aborts every open upload; those that are closing are closed first. */
   abortAll(): Promise<void>;
 }
@@ -71,10 +79,15 @@ export function createIntake(deps: IntakeDeps): IntakeService {
     commits,
     open,
     quota: new Quota({ ...deps, disk }),
+    memory: new Memory({
+      orgBytes: deps.settings.maxMemoryBytesPerOrg,
+      processBytes: deps.settings.maxMemoryBytes,
+    }),
   };
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
     openUploads: () => open.size,
+    heldMemory: () => shared.memory.heldBytes,
     abortAll: async () => {
       await Promise.all([...open].map((upload) => upload.abort()));
     },
@@ -88,6 +101,7 @@ interface Shared extends IntakeDeps {
   nextSubfolder: () => string;
   commits: GroupCommit;
   quota: Quota;
+  memory: Memory;
   open: Set<OpenUpload>;
 }
 
@@ -122,6 +136,7 @@ interface Joined {
 const mostAttempts = 10;
 
 class SenderIntake implements Intake {
+  readonly memory: MemoryShare;
   readonly #deps: Shared;
   readonly #org: Org;
   readonly #sender: Sender;
@@ -133,6 +148,7 @@ class SenderIntake implements Intake {
     this.#deps = deps;
     this.#org = org;
     this.#sender = sender;
+    this.memory = deps.memory.open(org.id);
     this.#context = {
       org,
       sender,
@@ -165,6 +181,7 @@ class SenderIntake implements Intake {
   remove(path: string): Promise<void> {
     return asSpaceError(async () => {
       checkPath(path);
+      await this.#pace();
       requireWritable(path);
       if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
       const at = this.#deps.now();
@@ -181,6 +198,7 @@ class SenderIntake implements Intake {
 
   rename(from: string, to: string, overwrite: boolean): Promise<void> {
     return asSpaceError(async () => {
+      await this.#pace();
       for (const path of [from, to]) {
         checkPath(path);
         requireWritable(path);
@@ -311,7 +329,11 @@ class SenderIntake implements Intake {
 
   /** A writer's bytes may be more than the file is long: an upload checks the file's size itself. */
   #contentLimits({ maxFileBytes }: Limits) {
-    return { maxFileBytes: 4 * maxFileBytes, uploadWindowBytes: this.#deps.settings.uploadWindowBytes };
+    return {
+      maxFileBytes: 4 * maxFileBytes,
+      uploadWindowBytes: this.#deps.settings.uploadWindowBytes,
+      memory: this.memory,
+    };
   }
 
   async #createBlob(): Promise<BlobWriter> {
@@ -328,6 +350,7 @@ class SenderIntake implements Intake {
       return entry?.kind === 'file' ? { blobId: entry.blobId!, size: entry.size } : null;
     };
     return {
+      memory: this.memory,
       checkSize(size) {
         if (size > maxFileBytes)
           throw new SpaceError('too_large', `a file of ${size} bytes; ${maxFileBytes} are allowed`);
@@ -366,7 +389,14 @@ class SenderIntake implements Intake {
     }
   }
 
+  /** Waits where the organization causes more audit records than it may. */
+  async #pace(): Promise<void> {
+    const waitMs = this.#deps.control.auditRate?.waitMs(this.#org.id) ?? 0;
+    if (waitMs > 0) await sleep(waitMs, undefined, { ref: false });
+  }
+
   async #publish(upload: ClosedUpload): Promise<Receipt> {
+    await this.#pace();
     const { commits, control, paths, disk, logger } = this.#deps;
     const published = await sealAndCommit({
       ...{ paths, disk, logger },

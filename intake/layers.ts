@@ -47,6 +47,13 @@ const mostRanges = 65_536;
 
 export class Layers<W> {
   #layers: Layer<W>[] = [];
+  /** Layers and their ranges. */
+  #parts = 0;
+
+  /** What it remembers, in objects of about equal size. */
+  get parts(): number {
+    return this.#parts;
+  }
 
   /** Whether every change is of this writer. */
   areOnlyOf(writer: W): boolean {
@@ -65,7 +72,9 @@ export class Layers<W> {
     }
     const patch = this.#patchFor(writer, at, at + length);
     if (patch.ranges.length >= mostRanges) throw tooMany();
+    this.#parts -= patch.ranges.length;
     insertRange(patch.ranges, { at, own, length });
+    this.#parts += patch.ranges.length;
   }
 
   /** @throws SpaceError `unsupported` */
@@ -74,11 +83,14 @@ export class Layers<W> {
     const patch = top?.kind === 'patch' && top.writer === writer ? top : this.#push(newPatch(writer));
     patch.cut = Math.min(patch.cut ?? size, size);
     patch.grown = size;
+    this.#parts -= patch.ranges.length;
     patch.ranges = cutRanges(patch.ranges, size);
+    this.#parts += patch.ranges.length;
   }
 
   drop(isDropped: (writer: W) => boolean): void {
     this.#layers = this.#layers.filter(({ writer }) => !isDropped(writer));
+    this.#parts = this.#layers.reduce((sum, layer) => sum + 1 + (layer.kind === 'patch' ? layer.ranges.length : 0), 0);
   }
 
   /** The whole content, without the changes of writers that do not count. */
@@ -122,6 +134,7 @@ export class Layers<W> {
   #push<L extends Layer<W>>(layer: L): L {
     if (this.#layers.length >= mostLayers) throw tooMany();
     this.#layers.push(layer);
+    this.#parts++;
     return layer;
   }
 }

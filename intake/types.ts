@@ -1,5 +1,6 @@
 /** Declares how a file enters: begin, write, finish or abort an upload; and the removals and renames that affect the queue. */
 import type { Attributes, Entry, Reader } from '../storage/types.js';
+import type { MemoryShare } from './memory.js';
 
 /** The sender of an upload, as the receipt and the audit trail name it. */
 export interface Sender {
@@ -61,6 +62,8 @@ export interface Upload {
 
 /** The intake of one organization for one sender. Every method throws SpaceError. */
 export interface Intake {
+  /** The account of the memory that this sender's session holds, its requests and replies included. */
+  readonly memory: MemoryShare;
   begin(path: string, options: BeginOptions): Promise<Upload>;
   /**
    * Removes a file; one that is still queued is withdrawn from the queue. An upload of this sender under the

@@ -1,4 +1,5 @@
 /** Keeps writes that arrived ahead of their turn in memory, up to a limit, until the gap before them is filled. */
+import type { MemoryShare } from './memory.js';
 
 interface Piece {
   offset: number;
@@ -10,12 +11,14 @@ const pieceBytes = 256;
 
 export class Window {
   readonly #limitBytes: number;
+  readonly #memory: Pick<MemoryShare, 'take' | 'release'>;
   /** In order and never overlapping: a later write has cut the pieces that it overlaps. */
   #pieces: Piece[] = [];
   #heldBytes = 0;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, memory: Pick<MemoryShare, 'take' | 'release'>) {
     this.#limitBytes = limitBytes;
+    this.#memory = memory;
   }
 
   /** Where the first piece begins; null: nothing waits. */
@@ -23,9 +26,15 @@ export class Window {
     return this.#pieces[0]?.offset ?? null;
   }
 
-  /** Keeps a copy of `bytes`, over earlier pieces; false: nothing was kept, as the limit is reached. */
-  put(offset: number, bytes: Buffer): boolean {
-    if (this.#heldBytes + bytes.length + pieceBytes > this.#limitBytes) return false;
+  /**
+   * Keeps a copy of `bytes`, over earlier pieces. Else nothing was kept: `full`, as the limit of this window is reached; `busy`,
+   * as the organization has no memory left.
+   */
+  put(offset: number, bytes: Buffer): 'kept' | 'full' | 'busy' {
+    // At most: the new piece, and a second part of a piece that it cuts in two.
+    const most = bytes.length + 2 * pieceBytes;
+    if (this.#heldBytes + bytes.length + pieceBytes > this.#limitBytes) return 'full';
+    if (!this.#memory.take(most)) return 'busy';
     const end = offset + bytes.length;
     const from = this.#indexEndingAfter(offset);
     let to = from;
@@ -37,8 +46,8 @@ export class Window {
       ...overlapped.slice(-1).flatMap((piece) => sliceOf(piece, end, endOf(piece))),
     ];
     this.#pieces.splice(from, to - from, ...replacing);
-    this.#heldBytes += costOf(replacing) - costOf(overlapped);
-    return true;
+    this.#hold(costOf(replacing) - costOf(overlapped), most);
+    return 'kept';
   }
 
   /** Removes and returns the piece at `offset`, from there on; null: no piece covers it. */
@@ -47,7 +56,7 @@ export class Window {
       const piece = this.#pieces[0];
       if (piece === undefined || piece.offset > offset) return null;
       this.#pieces.shift();
-      this.#heldBytes -= costOf([piece]);
+      this.#hold(-costOf([piece]));
       if (endOf(piece) > offset) return piece.bytes.subarray(offset - piece.offset);
     }
   }
@@ -58,7 +67,18 @@ export class Window {
     const dropped = this.#pieces.splice(index);
     const kept = dropped.slice(0, 1).flatMap((piece) => sliceOf(piece, piece.offset, size));
     this.#pieces.push(...kept);
-    this.#heldBytes += costOf(kept) - costOf(dropped);
+    this.#hold(costOf(kept) - costOf(dropped));
+  }
+
+  /** Drops everything, for good. */
+  clear(): void {
+    this.cut(0);
+  }
+
+  /** `taken`: bytes that were taken from the account for it. */
+  #hold(bytes: number, taken = 0): void {
+    this.#heldBytes += bytes;
+    if (bytes !== taken) this.#memory.release(taken - bytes);
   }
 
   /** Lays the pieces over `target`, which stands for the file from `offset` on. */

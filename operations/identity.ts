@@ -6,6 +6,7 @@ import { listOrgs, lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
 import { withdrawUploads } from '../db/control/uploads.js';
 import { eraseDeleted } from '../db/erase.js';
+import { sweepStages } from '../importer/run/stages.js';
 import type { IdentityType } from '../keys/master/master.js';
 import { keyIdOf, keyIdsOf, typeOfRecipient } from '../keys/master/orgidentity.js';
 import { removePartials } from '../storage/partials.js';
@@ -113,6 +114,7 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
       return { withdrawn: count, partials: forgotten };
     });
     await removePartials(workplace.paths, partials);
+    await sweepStages(workplace);
     const { filesLost } = await viewIdentity(workplace, await workplace.org(orgId));
     const isErased = await eraseDeleted(control, ['orgs', 'partials']);
     return { org: orgId, recipient, filesLost, withdrawn, isErased };

@@ -12,6 +12,7 @@ import { findUser, insertOwner } from '../db/directory/users.js';
 import { DatabaseError } from '../db/error.js';
 import { digestErased } from '../importer/read/erased.js';
 import { emailKey } from '../importer/read/normalize.js';
+import { sweepStages } from '../importer/run/stages.js';
 import { createOrgIdentity } from '../keys/master/orgidentity.js';
 import { removeBlob } from '../storage/blobs.js';
 import { removePartials } from '../storage/partials.js';
@@ -256,6 +257,7 @@ export async function removeOrganization(place: Workplace, id: string): Promise<
     return forgotten;
   });
   await removePartials(place.paths, partials);
+  await sweepStages(place);
   return { ...removed, isErased: await eraseBytes(place) };
 }
 

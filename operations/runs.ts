@@ -9,8 +9,10 @@ import { openDiskSource } from '../importer/read/source.js';
 import { findApplied } from '../importer/run/apply.js';
 import { approveRun } from '../importer/run/approval.js';
 import { rejectRun } from '../importer/run/rejection.js';
+import { sweepStages } from '../importer/run/stages.js';
 import type { UndoneValue } from '../importer/run/undo.js';
 import type { Issue, RunSummary } from '../importer/types.js';
+import { describeShortage, findShortage } from '../storage/freespace.js';
 import { OperationError } from './error.js';
 import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
 import type { Workplace } from './workplace.js';
@@ -38,6 +40,7 @@ export async function checkDiskFile(
   orgId: string,
   path: string,
   onIssues: (issues: Issue[]) => void | Promise<void>,
+  signal?: AbortSignal,
 ): Promise<CheckedFile> {
   const org = await workplace.org(orgId);
   const source = await openDiskSource(path).catch((error: NodeJS.ErrnoException) => {
@@ -47,7 +50,10 @@ export async function checkDiskFile(
       `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`,
     );
   });
-  const summary = await checkFile(workplace, org, source, onIssues, () => {});
+  const summary = await checkFile(workplace, org, source, onIssues, () => {
+    // The error passes through the planner, which removes the stage.
+    if (signal?.aborted === true) throw new OperationError('failed', 'the check was interrupted');
+  });
   return { summary, verdict: describeVerdict({ summary, slotAt: null, beside: [] }) };
 }
 
@@ -55,7 +61,8 @@ export async function checkDiskFile(
  * Opens a run now and waits for its end. This process first finishes interrupted runs of the organization, and does the
  * import, unless a server's importer claims the run first.
  * @param signal ends the wait; an import of this process stops at a safe point.
- * @throws OperationError `refused` while another run of the organization is held; `failed` when the wait ends first
+ * @throws OperationError `refused` while another run of the organization is held; `failed` when the wait ends first; `unavailable`
+ * while the disk is nearly full
  */
 export async function importNow(
   workplace: Workplace,
@@ -66,6 +73,8 @@ export async function importNow(
   const org = await workplace.org(orgId);
   const { control, actor, now } = workplace;
   await refuseWhileHeld(workplace, org.id);
+  const shortage = findShortage(workplace.settings);
+  if (shortage !== null) throw new OperationError('unavailable', describeShortage(shortage));
   const id = await openManualRun(control.write, org.id, now());
   await recordAudit(control.write, {
     at: now(),
@@ -107,6 +116,7 @@ export async function rejectHeldRun(
   const run = await getHeldRun(workplace, id);
   const uploads = files.length === 0 ? undefined : await findFiles(workplace, run, files);
   if (!(await rejectRun(workplace, run, { by: workplace.actor, note, uploads }))) throw notHeld(run);
+  await sweepStages(workplace);
   return getRun(workplace, id);
 }
 

@@ -20,6 +20,10 @@ export async function serveSubsystem(
   const idle = setTimeout(() => session.abort(), settings.idleMinutes * 60_000);
   const onRequest = (): void => void idle.refresh();
   const session = servePipes(input, output, { ...options, maxHandles: settings.maxHandles, onRequest });
+  options.intake.memory.onStalled = (heldBytes) => {
+    options.logger.warn('session ended', { reason: 'memory held without progress', heldBytes });
+    session.abort();
+  };
   void stop.then(() => session.abort());
   const end = await session.ended;
   clearTimeout(idle);

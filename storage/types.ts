@@ -37,6 +37,8 @@ export type SpaceErrorCode =
   | 'quota'
   /** The volume is nearly full. */
   | 'no_space'
+  /** The organization's sessions hold as much memory as they may. */
+  | 'busy'
   /** An upload that was cut off: it takes no name but its own before it is complete. */
   | 'incomplete'
   /** This server takes uploads only: it holds no key that opens a file. */

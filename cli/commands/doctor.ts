@@ -13,6 +13,7 @@ interface DoctorOptions {
   deep?: boolean;
   mend?: boolean;
   yes?: boolean;
+  strict?: boolean;
 }
 
 export function registerDoctor(program: Command): void {
@@ -21,13 +22,14 @@ export function registerDoctor(program: Command): void {
     .summary('check the installation, and report what expires soon')
     .description(
       `Checks databases, keys, sealed files, organizations, runs and disk. Works while the server runs.
-Exits with 1 when it finds an error; warnings alone exit with 0.`,
+Exits with 1 when it finds an error; warnings alone exit with 0, or with --strict with 1.`,
     )
     .option('--deep', 'also read every sealed file to its end, and every page of the databases')
+    .option('--strict', 'exit with 1 for warnings too, such as held runs and missing files')
     .option('--mend', 'repair the problems that can be repaired without losing data; asks first')
     .option('--yes', 'repair without asking')
     .addHelpText('after', examples('dropslot doctor', 'dropslot doctor --deep --json', 'dropslot doctor --mend --yes'))
-    .action(async ({ deep, mend, yes }: DoctorOptions, command: Command) => {
+    .action(async ({ deep, mend, yes, strict }: DoctorOptions, command: Command) => {
       const out = outputOf(command);
       const options: ExamineOptions = { deep: deep === true, onProgress: out.note };
       if (mend === true) options.mayMend = yes === true ? async () => true : (mendable) => ask(mendable, out);
@@ -41,6 +43,7 @@ Exits with 1 when it finds an error; warnings alone exit with 0.`,
       );
       if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can repair ${mendable} of them.`);
       if (wrong > 0) throw new OperationError('failed', `found ${countOf(wrong, 'error')}`);
+      if (strict === true && warnings > 0) throw new OperationError('failed', `found ${countOf(warnings, 'warning')}`);
     });
 }
 

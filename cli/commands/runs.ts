@@ -47,7 +47,7 @@ export function registerRuns(program: Command): void {
         const issues: Issue[] = [];
         const shown = new IssueKinds(shownIssues);
         const keep = (page: Issue[]) => (out.json ? void issues.push(...page) : shown.add(page));
-        const { summary, verdict } = await checkDiskFile(workplace, id, file, keep);
+        const { summary, verdict } = await checkDiskFile(workplace, id, file, keep, untilSignal());
         if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
         else {
           await out.list(shown.list(), issueList);

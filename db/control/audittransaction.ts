@@ -6,14 +6,19 @@ import { type AuditEvent, hashRecord } from './auditchain.js';
 const recorded = Symbol('audit events recorded in this transaction');
 
 /**
- * Runs `work`, then chains the events that it recorded. At the end, because on PostgreSQL the writers of all nodes queue
+ * Runs `work`, then chains those of its recorded events that are admitted. At the end, because on PostgreSQL the writers of all nodes queue
  * for the last record of the trail: a transaction that then waits for nothing else can't deadlock with another.
  */
-export async function chainAudit<T>(tx: Knex.Transaction, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+export async function chainAudit<T>(
+  tx: Knex.Transaction,
+  work: (tx: Knex.Transaction) => Promise<T>,
+  admit: (events: readonly AuditEvent[]) => readonly AuditEvent[] = (events) => events,
+): Promise<T> {
   const events: AuditEvent[] = [];
   Reflect.set(tx, recorded, events);
   const result = await work(tx);
-  if (events.length > 0) await appendRecords(tx, events);
+  const admitted = admit(events);
+  if (admitted.length > 0) await appendRecords(tx, admitted);
   return result;
 }
 

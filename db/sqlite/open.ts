@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Knex } from 'knex';
+import { keepTemporaryFiles } from '../../config/environment.js';
 import { beginMoment, type Moment, openKnex } from '../knex.js';
 import { createClient, type TransactionKind } from './client.js';
 import type { SqliteConnection } from './driver.js';
@@ -70,6 +71,7 @@ interface InstanceOptions {
 
 function openInstance(source: SqliteFile, { connections, kind, more = [], attached }: InstanceOptions): Knex {
   const connect = async () => {
+    keepTemporaryFiles(dirname(source.file));
     const connection = await openSqlite(source.driver, source.file, { waitMs: source.waitMs });
     try {
       hide(source.file);

@@ -9,8 +9,9 @@ import { reportsFolder } from '../../db/control/treelayout.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { contactOf } from '../contact.js';
 import { writeChanges } from '../report/changesfile.js';
-import { writeRejected, writeReport, writeText } from '../report/filereport.js';
+import { hasRoomForRejected, writeRejected, writeReport, writeText } from '../report/filereport.js';
 import { hasIssues } from '../report/findings.js';
+import { measureRoom } from '../report/room.js';
 import { withSchema } from '../report/schema.js';
 import { summarizeFile } from '../report/summary.js';
 import type { RunDeps } from '../run/deps.js';
@@ -42,7 +43,8 @@ export async function writeCheckReports(
   const { upload, source } = sources[file]!;
   const planned = plan.planned[file]!;
   const { recipient, options } = org;
-  const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient, options };
+  const room = await measureRoom(deps, org, 1);
+  const reportDeps = { settings: deps.settings, paths: deps.paths, stage: plan.stage, recipient, options, room };
   // Of two names that differ by case only, the one in small letters has the plain report name.
   const isTwin = upload.path !== foldName(upload.path) && (await hasTwin(deps.control.read, org.id, upload.path));
   const pathOf = reportPaths(upload.path, kind, plan.today, isTwin);
@@ -50,7 +52,8 @@ export async function writeCheckReports(
   const outcome = await summarizeFile(plan.stage, file, source, planned, { path: upload.path, contact });
   const { faults } = planned.type === 'teams' ? planned.teams : planned.users;
   const report = (await hasIssues(plan.stage, file)) ? await keep(writeReport(reportDeps, file, source)) : null;
-  const rejected = faults > 0 ? await keep(writeRejected(reportDeps, file, source, planned)) : null;
+  const hasRejected = faults > 0 && hasRoomForRejected(reportDeps, source);
+  const rejected = hasRejected ? await keep(writeRejected(reportDeps, file, source, planned)) : null;
   outcome.report = report === null ? null : pathOf('csv');
   outcome.rejected = rejected === null ? null : pathOf('rejected.csv');
   const paths = sources.map((one) => one.upload.path);

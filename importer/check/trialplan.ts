@@ -1,9 +1,8 @@
 /** Trial plans: plans files as an import would, in a stage of its own, and applies nothing. */
-import { randomBytes } from 'node:crypto';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
-import { dropStages, type Stage } from '../../db/stage.js';
+import type { Stage } from '../../db/stage.js';
 import { sumFiles } from '../counts.js';
 import { guardPlan } from '../plan/guard.js';
 import { planFiles } from '../plan/plan.js';
@@ -12,6 +11,7 @@ import { openRunStage } from '../plan/tables.js';
 import type { Source } from '../read/source.js';
 import { indexIssues } from '../report/findings.js';
 import { readKnown } from '../run/directorystate.js';
+import { trialStageLabel } from '../run/stages.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
 
@@ -65,7 +65,7 @@ export async function withTrialStage<T>(
   { settings, directory, now }: TrialDeps,
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
-  const stage = await openRunStage(settings, directory, `check_${now()}_${randomBytes(6).toString('hex')}`);
+  const stage = await openRunStage(settings, directory, trialStageLabel(now()));
   try {
     return await use(stage);
   } finally {
@@ -94,10 +94,4 @@ function stateOf({ refusal }: FileOutcome, hold: readonly HoldReason[]): FileOut
 
 function importOf(hold: readonly HoldReason[]): 'would_import' | 'would_hold' {
   return hold.length > 0 ? 'would_hold' : 'would_import';
-}
-
-/** Drops the stages of processes that were killed: those older than a day, since no trial plan takes that long. */
-export async function dropAbandonedTrials({ settings, directory, now }: TrialDeps): Promise<void> {
-  const oldest = now() - 86_400_000;
-  await dropStages(settings, directory, (label) => Number(/^check_(\d+)_/.exec(label)?.[1] ?? oldest) < oldest);
 }

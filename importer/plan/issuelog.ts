@@ -10,6 +10,8 @@ import type { Issue, Severity } from '../types.js';
 export interface StagedIssue extends Omit<Issue, 'severity'> {
   file: number;
   severity: string;
+  /** The report has enough of its code. */
+  isOmitted?: true;
 }
 
 const batchIssues = 5000;
@@ -20,12 +22,14 @@ export class IssueLog {
   readonly lines = new LineSet();
   readonly #stage: Stage;
   readonly #file: number;
-  #waiting: Issue[] = [];
+  readonly #limit: IssueLimit;
+  #waiting: (Issue & Pick<StagedIssue, 'isOmitted'>)[] = [];
   /** Code and column of the issues that a file has once for each column. */
   readonly #columns = new Set<string>();
 
   /** @param file its position in the run. */
-  constructor(stage: Stage, file: number) {
+  constructor(stage: Stage, file: number, settings: Pick<Settings, 'maxReportedIssues'>) {
+    this.#limit = new IssueLimit(settings);
     this.#stage = stage;
     this.#file = file;
   }
@@ -40,7 +44,7 @@ export class IssueLog {
         this.#columns.add(column);
       }
       this.counts[issue.severity]++;
-      this.#waiting.push(issue);
+      this.#waiting.push(this.#limit.apply(issue));
     }
   }
 
@@ -62,11 +66,29 @@ export class IssueLog {
   }
 }
 
+/** Bounds the issues of one code in the report on a file: the others are counted, and their rows rejected, as before. */
+export class IssueLimit {
+  readonly #most: number;
+  readonly #counts = new Map<string, number>();
+
+  constructor({ maxReportedIssues }: Pick<Settings, 'maxReportedIssues'>) {
+    this.#most = maxReportedIssues;
+  }
+
+  /** Marks the issue where the report has as many of its code as it may. */
+  apply<I extends { code: string }>(issue: I): I & { isOmitted?: true } {
+    const count = (this.#counts.get(issue.code) ?? 0) + 1;
+    this.#counts.set(issue.code, count);
+    return count > this.#most ? { ...issue, isOmitted: true } : issue;
+  }
+}
+
 /** Writes issues into the stage; line 0 stands for the whole file. */
 export async function stageIssues(stage: Stage, issues: readonly StagedIssue[]): Promise<void> {
-  const columns = ['file INT', 'line INT', 'col TEXT', 'severity TEXT', 'code TEXT', 'message TEXT', 'value TEXT'];
-  const rows = issues.map(({ file, line, column, severity, code, message, value }) => [
-    ...[file, line ?? 0, column, severity, code, message, value],
+  const texts = ['col TEXT', 'severity TEXT', 'code TEXT', 'message TEXT', 'value TEXT'];
+  const columns = ['file INT', 'line INT', ...texts, 'omitted INT'];
+  const rows = issues.map(({ file, line, column, severity, code, message, value, isOmitted }) => [
+    ...[file, line ?? 0, column, severity, code, message, value, isOmitted === true ? 1 : 0],
   ]);
   await insertRows(stage, 'issues', columns, rows);
 }

@@ -5,7 +5,8 @@ import { type CodeName, makeIssue } from '../codes.js';
 import { type ColumnPlan, labelOf } from '../read/columns.js';
 import type { TeamColumn, UserColumn } from '../read/labels.js';
 import type { FileType } from '../types.js';
-import { stageIssues } from './issuelog.js';
+import type { PlanInput } from './input.js';
+import { IssueLimit, stageIssues } from './issuelog.js';
 
 interface MadeUp {
   table: 'people' | 'groups';
@@ -23,11 +24,12 @@ const kinds: readonly MadeUp[] = [
 
 /** Reports those whom a file names first. Call once all files of the run are planned: a later file may describe them. */
 export async function tellMadeUp(
-  stage: Stage,
+  { stage, settings }: Pick<PlanInput, 'stage' | 'settings'>,
   file: number,
   type: FileType,
   columns: Pick<ColumnPlan, 'labels'>,
 ): Promise<void> {
+  const limit = new IssueLimit(settings);
   for (const { table, shown, code, column } of kinds) {
     const label = labelOf(columns, column[type]);
     // One line may name many teams: they are numbered for the pages.
@@ -37,7 +39,7 @@ export async function tellMadeUp(
       const issues = page.map(({ at, value }) => makeIssue(code, { line: at, column: label, value }, { label }));
       await stageIssues(
         stage,
-        issues.map((issue) => ({ file, ...issue })),
+        issues.map((issue) => ({ file, ...limit.apply(issue) })),
       );
     }
   }

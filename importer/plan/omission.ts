@@ -13,7 +13,7 @@ import type { Source } from '../read/source.js';
 import { contextOf } from './context.js';
 import { followEmail } from './emailholders.js';
 import type { PlanInput } from './input.js';
-import { stageIssues } from './issuelog.js';
+import { IssueLimit, stageIssues } from './issuelog.js';
 import type { PlannedFile } from './planfile.js';
 
 const label = 'User Email';
@@ -55,7 +55,7 @@ export async function planOmission(
   const file = full.at(-1)!;
   await findAbsent(input, limit);
   await deactivateAbsent(input, file);
-  await tellAbsent(stage, file, limit);
+  await tellAbsent(input, file, limit);
   const left = await count(stage, `SELECT COUNT(*) AS n FROM ${stage.prefix}.absent WHERE fate = 'deactivated'`);
   planned[file]!.users.deactivated += left;
   planned[file]!.users.updated += left;
@@ -216,7 +216,8 @@ async function deactivateAbsent({ stage, now }: PlanInput, file: number): Promis
 
 const codes = { counted: 'omission_counted', deactivated: 'omission_deactivated', kept: 'omission_kept' } as const;
 
-async function tellAbsent(stage: Stage, file: number, limit: number): Promise<void> {
+async function tellAbsent({ stage, settings }: PlanInput, file: number, limit: number): Promise<void> {
+  const issueLimit = new IssueLimit(settings);
   for (let after = 0; ; ) {
     const page = await rows<{ n: number; email: string; missed: number; fate: keyof typeof codes }>(
       stage,
@@ -228,7 +229,7 @@ async function tellAbsent(stage: Stage, file: number, limit: number): Promise<vo
       stage,
       page.map(({ email, missed, fate }) => ({
         file,
-        ...makeIssue(codes[fate], { line: null, column: label, value: email }, { missed, limit }),
+        ...issueLimit.apply(makeIssue(codes[fate], { line: null, column: label, value: email }, { missed, limit })),
       })),
     );
     after = Number(page.at(-1)!.n);

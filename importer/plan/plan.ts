@@ -42,7 +42,7 @@ async function planOnce(input: PlanInput, sources: readonly Source[]): Promise<P
     const stubs = await countStubs(input.stage, file);
     users.stubs = stubs.users;
     teams.stubs = stubs.teams;
-    if (type !== null && stubs.users + stubs.teams > 0) await tellMadeUp(input.stage, file, type, { labels });
+    if (type !== null && stubs.users + stubs.teams > 0) await tellMadeUp(input, file, type, { labels });
   }
   await planOmission(input, sources, planned);
   return planned;

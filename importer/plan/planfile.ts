@@ -38,7 +38,7 @@ export async function planFile(
   source: Source,
   mayLeaveOut = true,
 ): Promise<PlannedFile> {
-  const issues = new IssueLog(input.stage, file);
+  const issues = new IssueLog(input.stage, file, input.settings);
   const planned: PlannedFile = {
     type: null,
     refusal: null,

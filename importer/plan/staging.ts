@@ -7,9 +7,13 @@ import { contextOf } from './context.js';
 import type { FileInput, PlanInput, StagedFile } from './input.js';
 import type { IssueLog } from './issuelog.js';
 import { NotedRows } from './notedrows.js';
+import { checkStageBudget } from './stagebudget.js';
 import { recreateFileTables } from './tables.js';
 import { createReader } from './typedrows.js';
 import { rejectUnsound } from './unsoundaddresses.js';
+
+/** How often the stage's size is measured. */
+const checkEveryMs = 250;
 
 /** Fills `user_rows` or `team_rows` with the rows that are sound by themselves. @throws RefusalError; RaggedError where the whole file has to be read. */
 export async function stageFile(input: PlanInput, file: FileInput, issues: IssueLog): Promise<StagedFile> {
@@ -19,6 +23,7 @@ export async function stageFile(input: PlanInput, file: FileInput, issues: Issue
   const noted = new NotedRows(input.known, file);
   const read = createReader(input, file, (row, user) => noted.note(row, user));
   let staged = 0;
+  let checkAt = performance.now() + checkEveryMs;
   // The database writes one batch while the next is parsed: they keep two cores busy.
   let writing = Promise.resolve();
   const batches = noted.needsDigests ? reading.openDigested() : withoutDigests(reading.open());
@@ -32,9 +37,14 @@ export async function stageFile(input: PlanInput, file: FileInput, issues: Issue
     // The next `await writing` throws its error.
     writing.catch(() => {});
     staged += batch.length;
+    if (performance.now() >= checkAt) {
+      await checkStageBudget(stage, input.settings);
+      checkAt = performance.now() + checkEveryMs;
+    }
     input.reportProgress({ phase: 'staging', file: name, rows: staged });
   }
   await writing;
+  await checkStageBudget(stage, input.settings);
   const table = header.type === 'users' ? 'user_rows' : 'team_rows';
   await createIndex(stage, table, 'key, line', 'key');
   await analyze(stage, table);

@@ -42,7 +42,7 @@ function runTables(dialect: Dialect): TableOfPlan[] {
     {
       // `line` is 0 for an issue of the whole file.
       name: 'issues',
-      columns: `n ${number}, file INT, line INT NOT NULL, col TEXT, severity TEXT, code TEXT, message TEXT, value TEXT`,
+      columns: `n ${number}, file INT, line INT NOT NULL, col TEXT, severity TEXT, code TEXT, message TEXT, value TEXT, omitted INT`,
     },
     {
       // Users that the run creates or changes, as they will be. `address`: the compared email where it is not

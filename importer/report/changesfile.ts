@@ -1,5 +1,4 @@
 /** Writes `run-7.changes.csv`: who would change, in which column, from what to what, so that the sender can judge a plan. */
-import type { Stage } from '../../db/stage.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
 import { guardFormula } from '../read/formulaguard.js';
 import { describeAfter, nameColumn, type ShownChange } from './changeorder.js';
@@ -22,28 +21,34 @@ export interface ChangesOf {
 
 /** The most severe changes first; null: there is none. */
 export async function writeChanges(
-  deps: Pick<ReportDeps, 'paths' | 'recipient' | 'stage'>,
+  deps: Pick<ReportDeps, 'paths' | 'recipient' | 'stage' | 'room'>,
   of: ChangesOf,
 ): Promise<SealedBlob | null> {
   const total = await rankPlanned(deps.stage, { file: of.file, most: mostChanges });
-  return total === 0 ? null : writePieces(deps, renderChanges(deps.stage, of, total));
+  return total === 0 ? null : writePieces(deps, renderChanges(deps, of, total));
 }
 
-async function* renderChanges(stage: Stage, { org, files }: ChangesOf, total: number): AsyncGenerator<string> {
+async function* renderChanges(
+  { stage, room }: Pick<ReportDeps, 'stage' | 'room'>,
+  { org, files }: ChangesOf,
+  total: number,
+): AsyncGenerator<string> {
   yield toCsv([['who', 'column', 'before', 'after', 'kind', 'file', 'line']]);
+  const most = Math.min(mostCharacters, room.leftBytes);
   let [listed, characters] = [0, 0];
   for await (const page of listPlanned(stage, org, mostChanges)) {
     const lines: string[] = [];
     for (const change of page) {
-      if (characters > mostCharacters) break;
+      if (characters > most) break;
       const line = toCsv([toCells(change, files)]);
       lines.push(line);
       characters += line.length;
       listed++;
     }
     yield lines.join('');
-    if (characters > mostCharacters) break;
+    if (characters > most) break;
   }
+  room.leftBytes -= characters;
   if (listed < total) {
     const left = (total - listed).toLocaleString('en-US');
     yield toCsv([[`and ${left} more`, '', '', '', '', '', '']]);

@@ -5,8 +5,9 @@ import type { OrgOptions } from '../../db/control/orgoptions.js';
 import type { Stage } from '../../db/stage.js';
 import { createBlob } from '../../storage/blobs.js';
 import type { BlobWriter, SealedBlob } from '../../storage/sealedwriter.js';
-import { RefusalError } from '../codes.js';
+import { makeIssue, RefusalError } from '../codes.js';
 import { contactOf, nameContact } from '../contact.js';
+import type { StagedIssue } from '../plan/issuelog.js';
 import type { PlannedFile } from '../plan/planfile.js';
 import { hasMark } from '../read/encoding.js';
 import { guardCell, guardFormula, keepCell, readCell } from '../read/formulaguard.js';
@@ -20,6 +21,10 @@ import { decodeText } from '../read/utf8text.js';
 import { isAlwaysMarked, toCsv } from './csv.js';
 import { listFaultyLines, listIssues } from './findings.js';
 import { MarkedText } from './markedtext.js';
+import type { ReportRoom } from './room.js';
+
+/** In the archive a report has a second name, which counts as much. */
+const names = 2;
 
 export interface ReportDeps {
   settings: Settings;
@@ -28,26 +33,48 @@ export interface ReportDeps {
   /** `age1…` of the organization. */
   recipient: string;
   options: OrgOptions;
+  /** Shared by the reports that are written together. */
+  room: ReportRoom;
 }
 
-/** Every refusal, fault and warning of a file: line, column, severity, code, message, value; separated as the file is. */
+/**
+ * The refusals, faults and warnings of a file: line, column, severity, code, message, value; separated as the file is. It ends
+ * where the organization has no storage left.
+ */
 export async function writeReport(deps: ReportDeps, file: number, source: Source): Promise<SealedBlob> {
   const { isMarked, delimiter } = await readForm(source, deps.options);
   const contact = contactOf(deps, deps.settings);
   return writeMarked(deps, isMarked, async (text) => {
     await text.write(toCsv([['line', 'column', 'severity', 'code', 'message', 'value']], delimiter));
     for await (const page of listIssues(deps.stage, file)) {
-      const cells = page.map(({ line, column, severity, code, message, value }) => [
-        line ?? '',
-        guardFormula(column ?? ''),
-        severity,
-        code,
-        guardFormula(nameContact(message, contact)),
-        guardFormula(value ?? ''),
-      ]);
-      await text.write(toCsv(cells, delimiter));
+      const lines = toCsv(
+        page.map((issue) => toCells(issue, contact)),
+        delimiter,
+      );
+      deps.room.leftBytes -= names * Buffer.byteLength(lines);
+      if (deps.room.leftBytes < 0) {
+        const ending = { file, ...makeIssue('report_shortened', { line: null }) };
+        await text.write(toCsv([toCells(ending, contact)], delimiter));
+        return;
+      }
+      await text.write(lines);
     }
   });
+}
+
+/** Whether the organization has storage for the file of rejected rows, which is at most a little longer than the file. */
+export function hasRoomForRejected({ room }: Pick<ReportDeps, 'room'>, source: Source): boolean {
+  if (room.leftBytes < names * source.bytes) return false;
+  room.leftBytes -= names * source.bytes;
+  return true;
+}
+
+function toCells(
+  { line, column, severity, code, message, value }: StagedIssue,
+  contact: ReturnType<typeof contactOf>,
+): (string | number)[] {
+  const text = guardFormula(nameContact(message, contact));
+  return [line ?? '', guardFormula(column ?? ''), severity, code, text, guardFormula(value ?? '')];
 }
 
 /**

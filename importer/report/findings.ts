@@ -2,22 +2,37 @@
 import type { FieldType } from '../../db/directory/fields.js';
 import type { Stage } from '../../db/stage.js';
 import { analyze, createIndex, pagesByLine, rows } from '../../db/stagesql.js';
-import type { StagedIssue } from '../plan/issuelog.js';
+import { makeIssue } from '../codes.js';
+import { type StagedIssue, stageIssues } from '../plan/issuelog.js';
 import type { Problem } from '../types.js';
 
 const pageRows = 2000;
 
 /** Call once, when every file of the run is planned. */
 export async function indexIssues(stage: Stage): Promise<void> {
+  await stageOmitted(stage);
   await createIndex(stage, 'issues', 'file, line, n', 'order');
   await analyze(stage, 'issues');
+}
+
+/** Adds, at the top of the report, how many issues of each code it does not have. */
+async function stageOmitted(stage: Stage): Promise<void> {
+  const omitted = await rows<{ file: number; code: string; omitted: number }>(
+    stage,
+    `SELECT file, code, COUNT(*) AS omitted FROM ${stage.prefix}.issues WHERE omitted = 1 GROUP BY file, code ORDER BY file, code`,
+  );
+  const issues = omitted.map(({ file, code, omitted: count }) => ({
+    file: Number(file),
+    ...makeIssue('issues_omitted', { line: null }, { code, count: Number(count).toLocaleString('en-US') }),
+  }));
+  await stageIssues(stage, issues);
 }
 
 export async function* listIssues(stage: Stage, file: number): AsyncGenerator<StagedIssue[]> {
   for (let [line, n] = [-1, -1]; ; ) {
     const page = await rows<StagedIssue & { n: number; line: number; col: string | null }>(
       stage,
-      `SELECT * FROM ${stage.prefix}.issues WHERE file = :file AND (line, n) > (:line, :n) ORDER BY file, line, n LIMIT :limit`,
+      `SELECT * FROM ${stage.prefix}.issues WHERE file = :file AND (line, n) > (:line, :n) AND omitted = 0 ORDER BY file, line, n LIMIT :limit`,
       { file, line, n, limit: pageRows },
     );
     if (page.length === 0) return;

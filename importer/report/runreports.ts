@@ -17,9 +17,10 @@ import type { Source } from '../read/source.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
 import { writeChanges } from './changesfile.js';
-import { writeRejected, writeReport } from './filereport.js';
+import { hasRoomForRejected, writeRejected, writeReport } from './filereport.js';
 import { hasIssues, indexIssues } from './findings.js';
 import { ReportSet } from './reportset.js';
+import { measureRoom } from './room.js';
 import { summarizeFile, summarizeRun } from './summary.js';
 
 export interface RunReportDeps {
@@ -49,7 +50,8 @@ export interface PlannedRun {
  */
 export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, keep: Keep): Promise<Settlement> {
   const { run, org, sources, planned, stage, tell } = plan;
-  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
+  const room = await measureRoom(deps, org, sources.length);
+  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options, room };
   const set = new ReportSet({ ...deps, org, keep });
   const contact = contactOf(org, deps.settings);
   const date = dateIn(org.timeZone, deps.now());
@@ -65,7 +67,7 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
     const reportOn = () => writeReport(fileDeps, file, source);
     const isTold = await hasIssues(stage, file);
     const report = isTold ? await set.add(folder, `${stem}.report.csv`, reportOn, archive) : null;
-    const hasFaults = filePlan.users.faults + filePlan.teams.faults > 0;
+    const hasFaults = filePlan.users.faults + filePlan.teams.faults > 0 && hasRoomForRejected(fileDeps, source);
     const write = () => writeRejected(fileDeps, file, source, filePlan);
     const rejected = hasFaults ? await set.add(folder, `${stem}.rejected.csv`, write, archive) : null;
     const state = filePlan.refusal === null ? 'imported' : 'refused';
@@ -87,7 +89,8 @@ export async function writeHeldReports(
   keep: Keep,
 ): Promise<Pick<Settlement, 'reports'> & { summary: RunSummary }> {
   const { run, org, sources, planned, stage } = plan;
-  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options };
+  const room = await measureRoom(deps, org, sources.length);
+  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options, room };
   const set = new ReportSet({ ...deps, org, keep });
   const contact = contactOf(org, deps.settings);
   const folder = reportsFolder(dateIn(org.timeZone, deps.now()));

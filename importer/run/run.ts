@@ -22,6 +22,7 @@ import { holdPlan } from './hold.js';
 import { orderSources, type UploadSource } from './order.js';
 import { applyWithReports } from './reportedapply.js';
 import { openSettlement, type SealedSettlement } from './sealedsettlement.js';
+import { runStagePrefix } from './stages.js';
 import { undoRun } from './undo.js';
 
 /** How often a run is planned again because the directory changed meanwhile. */
@@ -37,7 +38,7 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   const org = await findOrg(control.read, run.org);
   if (org === null) throw new Error(`the organization of run ${run.id} was removed`);
   // A run has one importer: an earlier one lost its lease or died, so its stages may be dropped.
-  await dropStages(deps.settings, directory, (label) => label.startsWith(labelOf(run)));
+  await dropStages(deps.settings, directory, (label) => label.startsWith(runStagePrefix(run)));
   const begin = run.kind === 'undo' ? undo : importQueue;
   const applied = (await findApplied(directory.read, run.id)) as SealedSettlement | null;
   const settlement =
@@ -49,10 +50,6 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   if (freed === null) return null;
   for (const id of freed) await removeBlob(deps.paths, id);
   return settlement.summary as RunSummary;
-}
-
-function labelOf(run: Run): string {
-  return `run_${run.id}_`;
 }
 
 /** The settlement of an applied run; or the summary of a held one, null if another importer took the run over. */
@@ -80,7 +77,7 @@ function undo(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => v
 /** Plans and applies in a stage, and again in a new one when the directory changed meanwhile. */
 async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const stage = await openRunStage(deps.settings, deps.directory, `${labelOf(run)}${run.attempts}`);
+    const stage = await openRunStage(deps.settings, deps.directory, `${runStagePrefix(run)}${run.attempts}`);
     try {
       return await work(stage);
     } catch (error) {

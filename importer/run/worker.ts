@@ -9,6 +9,7 @@ import type { Progress } from '../types.js';
 import { findApplied } from './apply.js';
 import type { RunDeps } from './deps.js';
 import { workRun } from './run.js';
+import { sweepStages } from './stages.js';
 
 export interface WorkerDeps extends RunDeps {
   /** Unique to this process: `host:pid:random`. */
@@ -50,6 +51,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
       org: run.org,
       run: run.id,
     });
+    await sweepStages(deps);
     return 'ended';
   }
   const lease = holdLease(deps, run, leaseMs);

@@ -132,7 +132,7 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
     async recordRefusal(org, { denied, fingerprint }, { address, client, isProven }) {
       const event = { at: now(), org, actor: isProven ? `key:${fingerprint}` : 'system', action: 'login.refused' };
       const detail = { reason: denied, address, client, proven: isProven };
-      await recordAudit(control.write, { ...event, subject: fingerprint, detail });
+      await control.transact((tx) => recordAudit(tx, { ...event, subject: fingerprint, detail }));
     },
     review(logins) {
       const known = loadStates(control.read, logins);

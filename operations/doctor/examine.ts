@@ -8,11 +8,12 @@ import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
 import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
 import { examineBlobs } from './blobs.js';
-import { examineDatabases } from './databases.js';
+import { examineDatabases, examinePages } from './databases.js';
 import { type Finding, reporter } from './finding.js';
 import { examineImporters } from './importers.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
 import { examineKeyFolder } from './loginkeys.js';
+import { examineMachine } from './machine.js';
 import { examineOrg } from './orgs.js';
 import { examinePartials, examinePrivateFiles } from './permissions.js';
 import { examineSeals } from './seals.js';
@@ -76,7 +77,8 @@ async function examineOpened(workplace: Workplace, where: string, options: Exami
     }
   };
   const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
-  if (options.deep === true) await gather(() => examineDatabases(workplace));
+  await gather(() => (options.deep === true ? examineDatabases(workplace) : examinePages(workplace, 'quick')));
+  await gather(() => examineMachine(workplace));
   const orgs = (await attempt(() => listOrgs(workplace.control.read))) ?? [];
   const { findings: ofMaster, master } = await examineMasterKey(workplace);
   findings.push(...ofMaster);

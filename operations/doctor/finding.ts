@@ -22,6 +22,8 @@ export type Check =
   | 'blobs'
   | 'partials'
   | 'importers'
+  | 'machine'
+  | 'stages'
   | 'organization'
   | 'disk';
 

@@ -94,7 +94,12 @@ async function examineRuns(workplace: Workplace, org: Org, report: Report): Prom
       );
     if (run.state === 'open' && now - run.openedAt > runOverdueMs)
       report('wrong', `run ${run.id} waits since ${formatTime(run.openedAt)}: is "dropslot serve" running?`);
-    if (run.state === 'running' && run.leaseUntil !== null && now > run.leaseUntil + runOverdueMs)
-      report('wrong', `run ${run.id} was cut off at ${formatTime(run.leaseUntil)}: "dropslot serve" continues it`);
+    if (run.state === 'open' && run.attempts > 0 && now - run.openedAt <= runOverdueMs)
+      report('warning', `run ${run.id} was interrupted (attempts: ${run.attempts}): "dropslot serve" continues it`);
+    if (run.state === 'running' && run.leaseUntil !== null && now > run.leaseUntil)
+      report(
+        now > run.leaseUntil + runOverdueMs ? 'wrong' : 'warning',
+        `run ${run.id} was cut off at ${formatTime(run.leaseUntil)}: "dropslot serve" continues it`,
+      );
   }
 }

@@ -20,6 +20,8 @@ import { TaskLock } from './tasklock.js';
 /** Requests whose answers are not sent yet; past either bound the session reads no more requests. */
 const mostPending = 128;
 const mostPendingBytes = 4 * 1024 * 1024;
+/** The bound while the organization uses much of its memory. */
+const tightPendingBytes = 512 * 1024;
 
 export interface SessionOptions {
   space: Space;
@@ -93,7 +95,7 @@ export class Session {
       isReadOnly: options.readOnly === true,
       isAborted: () => this.#end === 'aborted',
     };
-    this.#replies = new ReplyStream(output, options.outlet ?? null);
+    this.#replies = new ReplyStream(output, options.outlet ?? null, options.intake.memory);
     this.#rateLimiter = new RateLimiter(options.buckets ?? null);
     input.on('data', this.#onData);
     input.once('end', () => this.#endInput());
@@ -129,6 +131,8 @@ export class Session {
     this.#rateLimiter.release();
     this.#finishWhenIdle();
   }
+
+  readonly #onRoom = (): void => this.#pump();
 
   #endInput(): void {
     this.#isInputOver = true;
@@ -170,7 +174,12 @@ export class Session {
   }
 
   #canTakeMore(): boolean {
-    return !this.#isPaced && this.#pending < mostPending && this.#pendingBytes < mostPendingBytes;
+    if (this.#isPaced || this.#pending >= mostPending || this.#pendingBytes >= mostPendingBytes) return false;
+    const { memory } = this.#options.intake;
+    // One at a time even then: it may be the one that fills a gap.
+    if (this.#pending === 0 || !memory.isTight) return true;
+    if (memory.isFull) memory.whenRoom(this.#onRoom);
+    return !memory.isFull && this.#pendingBytes < tightPendingBytes;
   }
 
   #receive(packet: Buffer): void {
@@ -225,8 +234,10 @@ export class Session {
     { id, name, costBytes }: { id: number; name: string; costBytes: number },
     answer: Promise<Reply>,
   ): Promise<void> {
+    const { memory } = this.#options.intake;
     this.#pending++;
     this.#pendingBytes += costBytes;
+    memory.add(costBytes);
     let reply: Reply;
     try {
       reply = await answer;
@@ -243,6 +254,7 @@ export class Session {
     await this.#replies.send(reply);
     this.#pending--;
     this.#pendingBytes -= costBytes;
+    memory.release(costBytes);
     this.#pump();
   }
 

@@ -41,6 +41,11 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   too_large: { code: failure, sentence: 'Larger than this server accepts' },
   quota: { code: failure, sentence: 'The quota is used up; remove files, or ask the operator for more' },
   no_space: { code: failure, sentence: 'The server is short of disk space; try again later' },
+  busy: {
+    code: failure,
+    sentence:
+      'The sessions of your organization use all the memory that they may; send fewer files at once, each from its start to its end',
+  },
   incomplete: { code: failure, sentence: 'This upload was cut off; send the rest of it first' },
   withheld: { code: permissionDenied, sentence: 'This server takes files and opens none' },
   destroyed: {

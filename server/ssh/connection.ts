@@ -2,13 +2,14 @@
 import type { Socket } from 'node:net';
 import type { Session as Channel, Connection as Client, ClientInfo, ServerChannel } from 'ssh2';
 import type { Logger } from '../../config/logger.js';
+import type { MemoryShare } from '../../intake/memory.js';
 import type { HostKey } from '../../keys/host/hostkeys.js';
 import type { Denial, Login } from '../../keys/login/authenticate.js';
 import { type Session, type SessionEnd, serveStream } from '../sftp/session.js';
 import type { ServerDeps } from '../types.js';
 import { userSignatures } from './algorithms.js';
 import type { FailedLogins } from './failedlogins.js';
-import { accessEnded, bidFarewell, type Farewell, withContact } from './farewell.js';
+import { accessEnded, bidFarewell, type Farewell, memoryHeld, withContact } from './farewell.js';
 import { serveHostKeys } from './hostkeyproof.js';
 import { serveLogin } from './login.js';
 import type { Attempt } from './loginpenalties.js';
@@ -21,6 +22,7 @@ import type { Source } from './source.js';
 import {
   allowPacketsInExchange,
   announceSignatures,
+  boundAnswers,
   closeUnusedSession,
   dropSha1HostKeys,
   refuseLateChannelRequests,
@@ -35,6 +37,9 @@ const closeGraceMs = 2000;
 
 /** Clients with many keys send a tenth of this before they are logged in. */
 const mostBytesBeforeLogin = 256 * 1024;
+
+/** Data that a session has not read, past which the connection is paused while its organization has no memory. */
+const mostUnreadWhenFull = 256 * 1024;
 
 /** After its last upload a stopping server waits this long: clients still set times and stat the result. */
 const quietMs = 300;
@@ -114,6 +119,7 @@ export class Connection {
     allowPacketsInExchange(client, () => this.#rekeying?.notice());
     refuseLateChannelRequests(client);
     serveHostKeys(client, this.#program, hostKeys);
+    boundAnswers(client);
     serveLogin(client, {
       authenticator: this.#deps.authenticator,
       logger: this.#logger.child({ client: this.#program }),
@@ -324,7 +330,6 @@ export class Connection {
     const sender = { keyFingerprint: login.fingerprint, address: this.#address, client: this.#program };
     const { space, intake } = this.#deps.openSession(login, sender);
     const stream = accept();
-    watchWindow(stream, () => this.close('more data than its window allows'));
     const session = serveStream(stream, {
       space,
       intake,
@@ -342,9 +347,33 @@ export class Connection {
       },
     });
     this.#sessions.add(session);
+    const { memory } = intake;
+    memory.onStalled = (heldBytes) => this.#endStalled(login, heldBytes);
+    watchWindow(stream, {
+      onOverrun: () => this.close('more data than its window allows'),
+      onArrival: (bytes) => {
+        memory.add(bytes);
+        if (memory.isFull && stream.readableLength > mostUnreadWhenFull) this.#pauseUntilRoom(memory);
+      },
+      onRead: (bytes) => memory.release(bytes),
+    });
     // The client has closed the channel: the stream may never report that while replies wait in it.
     channel.once('close', () => session.dropReplies());
     void session.ended.then((end) => this.#endSession(session, stream, end));
+  }
+
+  /** TCP then slows the client, which has more data on its way than its organization has memory for. */
+  #pauseUntilRoom(memory: MemoryShare): void {
+    if (this.#socket.isPaused()) return;
+    this.#socket.pause();
+    memory.whenRoom(() => this.#socket.resume());
+  }
+
+  /** It holds the most memory of an organization that is at its limit, and has released none for a time. */
+  #endStalled({ org }: Login, heldBytes: number): void {
+    const reason = 'memory held without progress';
+    this.#logger.warn('session ended', { org: org.id, client: this.#program, reason, heldBytes });
+    this.close(reason, undefined, memoryHeld);
   }
 
   #endSession(session: Session, stream: ServerChannel, end: SessionEnd): void {

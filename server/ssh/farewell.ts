@@ -45,6 +45,12 @@ const farewells: Readonly<Record<string, Farewell>> = {
 /** For a session whose key, certificate or organization may no longer log in. */
 export const accessEnded: Farewell = { code: byApplication, text: 'this login is no longer valid' };
 
+/** For a session that occupies the memory of its organization. */
+export const memoryHeld: Farewell = {
+  code: byApplication,
+  text: 'the sessions of your organization use all the memory that they may, and this one the most: read the replies, and send each file from its start to its end',
+};
+
 const silent: Farewell = { code: byApplication, text: '' };
 
 /** `contact` is the setting: where customers get help. */

@@ -39,7 +39,7 @@ interface Internals {
     _kexinit: Buffer | undefined;
     _queue: Buffer[] | undefined;
     _offer: Offer;
-    _handlers: { GLOBAL_REQUEST: GlobalRequestHandler; CHANNEL_REQUEST: ChannelRequestHandler };
+    _handlers: { GLOBAL_REQUEST: GlobalRequestHandler; CHANNEL_REQUEST: ChannelRequestHandler; CHANNEL_OPEN: unknown };
     _cipher: { encrypt(packet: Buffer): void };
     _packetRW: { write: Packets };
     _onHandshakeComplete(...negotiated: unknown[]): void;
@@ -253,16 +253,66 @@ export function refuseLateChannelRequests(client: Connection): void {
 /** Twice the bytes that a channel's window and its stream's buffer (2 MiB each) can hold of a client that keeps to the rules. */
 const mostUnreadBytes = 8 * 1024 * 1024;
 
-/** ssh2 accepts data beyond the window that it granted, without limit: calls `onOverrun` when a client sends it. */
-export function watchWindow(stream: ServerChannel, onOverrun: () => void): void {
+export interface WindowWatch {
+  /** Called when a client sends beyond its window: ssh2 accepts that without limit. */
+  onOverrun: () => void;
+  /** Called with the bytes that arrived, before the session reads them. */
+  onArrival: (bytes: number) => void;
+  /** Called with bytes that the session has read, or never will. */
+  onRead: (bytes: number) => void;
+}
+
+/** Watches the data that arrives on a channel. Call it after the session has its own listener of data. */
+export function watchWindow(stream: ServerChannel, { onOverrun, onArrival, onRead }: WindowWatch): void {
   const push = stream.push.bind(stream);
+  let unreadBytes = 0;
+  let isOver = false;
   stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
     if (stream.readableLength > mostUnreadBytes) {
       onOverrun();
       return false;
     }
+    if (Buffer.isBuffer(chunk) && !isOver) {
+      unreadBytes += chunk.length;
+      onArrival(chunk.length);
+    }
     return push(chunk, encoding);
   };
+  const read = (bytes: number): void => {
+    const known = Math.min(bytes, unreadBytes);
+    unreadBytes -= known;
+    if (known > 0) onRead(known);
+  };
+  stream.on('data', (chunk: Buffer) => read(chunk.length));
+  stream.once('close', () => {
+    isOver = true;
+    read(unreadBytes);
+  });
+}
+
+/** Bytes in the socket's buffer past which a client that sends requests of the connection must read first. */
+const mostUnsentBytes = 64 * 1024;
+
+/**
+ * ssh2 answers each request of the connection at once, and keeps the answers of a client that does not read, without limit:
+ * reads no more of such a client until it has. SFTP has limits of its own.
+ */
+export function boundAnswers(client: Connection): void {
+  const { _handlers: handlers } = internalsOf(client)._protocol;
+  const socket = socketOf(client);
+  const bound = (): void => {
+    if (socket.writableLength <= mostUnsentBytes || socket.isPaused()) return;
+    socket.pause();
+    socket.once('drain', () => socket.resume());
+  };
+  for (const name of ['GLOBAL_REQUEST', 'CHANNEL_REQUEST', 'CHANNEL_OPEN'] as const) {
+    const handle = handlers[name] as ((...given: unknown[]) => void) | undefined;
+    if (handle === undefined) continue;
+    Reflect.set(handlers, name, (...given: unknown[]) => {
+      handle(...given);
+      bound();
+    });
+  }
 }
 
 function internalsOf(client: Connection): Internals {

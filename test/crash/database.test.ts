@@ -57,7 +57,10 @@ test('a damaged page: the doctor names the database, and examines what still can
   const shallow = (await examine(settings)).filter(({ check, level }) => check === 'databases' && level === 'wrong');
   assert.deepEqual(
     shallow.map(({ message }) => message),
-    ['the database failed: SQLITE_CORRUPT: database disk image is malformed'],
+    [
+      'damaged: the database failed: SQLITE_CORRUPT: database disk image is malformed; restore it from the backup',
+      'the database failed: SQLITE_CORRUPT: database disk image is malformed',
+    ],
   );
 });
 

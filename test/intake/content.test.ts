@@ -9,9 +9,10 @@ import { Content } from '../../intake/content.js';
 import { createBlob, openBlob } from '../../storage/blobs.js';
 import { chunkBytes } from '../../storage/chunk.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
+import { ampleMemory } from '../support/memory.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 
-const limits = { maxFileBytes: 100 * 1024 * 1024, uploadWindowBytes: 16 * 1024 * 1024 };
+const limits = { maxFileBytes: 100 * 1024 * 1024, uploadWindowBytes: 16 * 1024 * 1024, memory: ampleMemory() };
 const noStep = () => {};
 
 async function beginContent(store: TestStore, base: Buffer | null, change: Partial<typeof limits> = {}) {

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Memory } from '../../intake/memory.js';
 import { Window } from '../../intake/window.js';
+import { ampleMemory } from '../support/memory.js';
 
 const span = 400;
 
@@ -14,10 +16,11 @@ test('whatever overlaps, the later write wins', () => {
   });
   fc.assert(
     fc.property(fc.array(write, { maxLength: 40 }), fc.option(fc.nat(span)), (writes, cut) => {
-      const window = new Window(1024 * 1024);
+      const memory = new Memory({ orgBytes: 1024 ** 2, processBytes: 1024 ** 2 });
+      const window = new Window(1024 * 1024, memory.open('acme'));
       const model = Buffer.alloc(span);
       for (const { offset, length, byte } of writes) {
-        assert.ok(window.put(offset, Buffer.alloc(length, byte)));
+        assert.equal(window.put(offset, Buffer.alloc(length, byte)), 'kept');
         model.fill(byte, offset, offset + length);
       }
       if (cut !== null) {
@@ -33,12 +36,14 @@ test('whatever overlaps, the later write wins', () => {
       const taken = Buffer.alloc(span);
       for (let at = window.first; at !== null; at = window.first) window.take(at)!.copy(taken, at);
       assert.deepEqual(taken, model);
+      window.clear();
+      assert.equal(memory.heldBytes, 0);
     }),
   );
 });
 
 test('taking drops what lies before, and gives a piece from the middle', () => {
-  const window = new Window(10_000);
+  const window = new Window(10_000, ampleMemory());
   window.put(0, Buffer.from('old'));
   window.put(10, Buffer.from('abcdef'));
   assert.equal(window.take(8), null);
@@ -49,18 +54,18 @@ test('taking drops what lies before, and gives a piece from the middle', () => {
 });
 
 test('it holds copies, up to its limit, and has room again when they are taken', () => {
-  const window = new Window(1000);
+  const window = new Window(1000, ampleMemory());
   const bytes = Buffer.alloc(700, 1);
-  assert.ok(window.put(100, bytes));
+  assert.equal(window.put(100, bytes), 'kept');
   bytes.fill(2);
-  assert.equal(window.put(900, bytes), false);
+  assert.equal(window.put(900, bytes), 'full');
   assert.equal(window.take(100)?.[0], 1);
-  assert.ok(window.put(900, bytes));
+  assert.equal(window.put(900, bytes), 'kept');
 });
 
 test('many tiny pieces count for what they cost', () => {
-  const window = new Window(1024 * 1024);
+  const window = new Window(1024 * 1024, ampleMemory());
   let pieces = 0;
-  while (window.put(10 + pieces * 2, Buffer.from('x'))) pieces++;
+  while (window.put(10 + pieces * 2, Buffer.from('x')) === 'kept') pieces++;
   assert.ok(pieces > 1000 && pieces < 10_000, `${pieces}`);
 });

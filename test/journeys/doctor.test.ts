@@ -14,6 +14,9 @@ test('examines in depth, mends when it is told to, and exits with 1 on what is l
   const whole = await runDropslot(['doctor', '--deep', '--json'], { data });
   assert.deepEqual([whole.code, whole.stderr], [0, '']);
   assert.equal(JSON.parse(whole.stdout).whole, true);
+  // No key can log in, which is a warning.
+  const strict = await runDropslot(['doctor', '--strict'], { data });
+  assert.deepEqual([strict.code, /found \d+ warnings?/.test(strict.stderr)], [1, true]);
 
   const shelf = join(data, 'blobs', 'ab');
   mkdirSync(shelf, { recursive: true, mode: 0o700 });

@@ -1,5 +1,6 @@
 /** A space and its intake in memory: for tests of the protocol, which is about what they are asked, not how they store. */
 import { createHash } from 'node:crypto';
+import { Memory, type MemoryShare } from '../../intake/memory.js';
 import type { Intake, Receipt, Upload } from '../../intake/types.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError } from '../../storage/types.js';
 
@@ -22,6 +23,11 @@ export interface MemorySpace {
   open: Set<Upload>;
   /** Each write waits for this. */
   beforeWrite: () => Promise<void>;
+}
+
+/** An account whose limits no test reaches. */
+export function ampleMemory(): MemoryShare {
+  return new Memory({ orgBytes: 2 ** 40, processBytes: 2 ** 40 }).open('acme');
 }
 
 const timeMs = Date.UTC(2026, 0, 31, 2);
@@ -135,6 +141,7 @@ function createIntake(
   beforeWrite: () => Promise<void>,
 ): Intake {
   return {
+    memory: ampleMemory(),
     async begin(path, options) {
       checkWritable(path);
       const old = nodes.get(path);

@@ -1,13 +1,14 @@
 /** The end of a run, where something came between its plan and its archive; and which run goes first. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { freeName } from '../../../db/control/entries.js';
 import { insertOrg } from '../../../db/control/orgs.js';
-import { claimRun, findRun, openManualRun, openSlotRun, releaseRun } from '../../../db/control/runs.js';
-import { dropStages } from '../../../db/stage.js';
-import { dropAbandonedTrials } from '../../../importer/check/trialplan.js';
+import { claimRun, findRun, openManualRun, openSlotRun, openUndoRun, releaseRun } from '../../../db/control/runs.js';
+import { listStages } from '../../../db/stage.js';
 import { openRunStage } from '../../../importer/plan/tables.js';
 import type { RunStep } from '../../../importer/run/deps.js';
+import { listLeftStages, sweepStages, trialStageLabel } from '../../../importer/run/stages.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv, importMoment } from '../../support/company.js';
@@ -39,22 +40,30 @@ onBothDatabases('settling', (open) => {
     assert.deepEqual(upload, { state: 'imported', archived_as: `${archive}/users-2.csv` });
   });
 
-  test('what killed importers and checks left of their workbenches is removed, and nothing else', async (t) => {
+  test('stages of runs that are over or removed, and of checks whose process is gone, are removed, and no others', async (t) => {
     const acme = await Company.open(open, t);
     const { settings, directory, control } = acme.deps;
-    const id = await openManualRun(control.write, 'acme', acme.clock);
-    const [old, recent] = [`check_${importMoment - 2 * 86_400_000}_a`, `check_${importMoment}_b`];
-    const labels = [`run_${id}_7`, `run_${id}1_1`, old, recent];
+    const [ended, running] = [
+      await openManualRun(control.write, 'acme', acme.clock),
+      await openUndoRun(control.write, 'acme', 1, acme.clock),
+    ];
+    await control.write('runs').where({ id: ended }).update({ state: 'rejected' });
+    await control.write('runs').where({ id: running }).update({ state: 'running' });
+    const gone = spawnSync(process.execPath, ['-e', '']).pid;
+    const live = trialStageLabel(importMoment);
+    const [dead, foreign] = [
+      live.replace(`_${process.pid}_`, `_${gone}_`),
+      live.replace(/_([0-9a-f]{6})_/, `_${'0'.repeat(6)}_`),
+    ];
+    const old = foreign.replace(`${importMoment}`, `${importMoment - 2 * 86_400_000}`);
+    const older = `check_${importMoment - 2 * 86_400_000}_a`;
+    const kept = [`run_${running}_1`, live, foreign];
+    const left = [`run_${ended}_7`, 'run_999_1', dead, old, older];
     const stages = [];
-    for (const label of labels) stages.push(await openRunStage(settings, directory, label));
-    await dropAbandonedTrials({ settings, directory, now: () => importMoment });
-    await workNext(acme.deps);
-    const left: string[] = [];
-    await dropStages(settings, directory, (label) => {
-      left.push(label.replace('.db', ''));
-      return false;
-    });
-    assert.deepEqual(left.sort(), [recent, `run_${id}1_1`]);
+    for (const label of [...kept, ...left]) stages.push(await openRunStage(settings, directory, label));
+    assert.deepEqual((await listLeftStages(acme.deps)).sort(), left.sort());
+    assert.deepEqual((await sweepStages(acme.deps)).sort(), left.sort());
+    assert.deepEqual((await listStages(settings, directory)).sort(), kept.sort());
     for (const stage of stages) await stage.drop();
   });
 

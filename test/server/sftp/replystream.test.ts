@@ -4,6 +4,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { replyData } from '../../../server/sftp/reply.js';
 import { ReplyStream } from '../../../server/sftp/replystream.js';
+import { ampleMemory } from '../../support/memory.js';
 
 /** A channel that hands everything to its outlet at once, whatever the outlet says. */
 function channelInto(outlet: Writable): Writable {
@@ -17,7 +18,7 @@ function channelInto(outlet: Writable): Writable {
 
 test('replies wait while the outlet is full, and go on when it drains', async () => {
   const outlet = new PassThrough();
-  const replies = new ReplyStream(channelInto(outlet), outlet);
+  const replies = new ReplyStream(channelInto(outlet), outlet, ampleMemory());
   const content = Buffer.alloc(255 * 1024, 'x');
   let sent = 0;
   const sending = (async () => {
@@ -35,7 +36,7 @@ test('replies wait while the outlet is full, and go on when it drains', async ()
 
 test('once closed it drops what comes, and lets go of who waits', async () => {
   const outlet = new PassThrough();
-  const replies = new ReplyStream(channelInto(outlet), outlet);
+  const replies = new ReplyStream(channelInto(outlet), outlet, ampleMemory());
   const waiting = (async () => {
     for (let count = 0; count < 20; count++) await replies.send(replyData(count, Buffer.alloc(255 * 1024)));
   })();

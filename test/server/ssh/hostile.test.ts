@@ -143,3 +143,30 @@ test('a flood of channels and of handles stops at the caps, and the one who floo
   }
   assert.equal((await good.put('/users.csv', 'User Email\n')).code, 0);
 });
+
+test('clients that left in any way hold no memory any more', async (t) => {
+  const content = Buffer.alloc(200_000, 'x');
+  await good.put('/read.bin', content);
+  const endings: ((client: ssh2.Client, channel: ssh2.ClientChannel) => void)[] = [
+    (client) => void client.end(),
+    (client) => client.destroy(),
+    (_client, channel) => void channel.end(),
+    (_client, channel) => channel.close(),
+  ];
+  for (const end of endings) {
+    const client = await newClient(t);
+    const { wire, channel } = await openWire(client);
+    const handle = await wire.open('/ahead.bin', forUpload);
+    await wire.write(handle, 1_000_000, content);
+    await wire.write(handle, 500_000, content);
+    const read = handleIn(await wire.ask(3, (packet) => packet.string('/read.bin').u32(openFor.read).u32(0)));
+    assert.ok(server.intake.heldMemory() > 400_000);
+    channel.pause();
+    for (let count = 0; count < 60; count++) wire.send(5, (packet) => packet.string(read).u64(0).u32(200_000));
+    wire.send(6, (packet) => packet.string(handle).u64(0).string(content));
+    await until(() => server.intake.heldMemory() > 1_000_000, 'replies that wait');
+    end(client, channel);
+    if (end === endings[2] || end === endings[3]) setTimeout(() => client.destroy(), 300);
+    await until(() => server.intake.heldMemory() === 0, `no memory held, but ${server.intake.heldMemory()}`, 10_000);
+  }
+});

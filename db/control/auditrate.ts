@@ -1,0 +1,129 @@
+/**
+ * Bounds the audit records that an organization's clients cause. Past the rate, records that decide nothing (reads, logins,
+ * renames, uploads that failed) are counted, and one summary record tells their numbers; records of files that enter or leave
+ * the queue are always written, and their senders wait instead.
+ */
+import type { AuditEvent } from './auditchain.js';
+
+/** Records that an organization may cause at once, in minutes of its rate. */
+const burstMinutes = 10;
+/** A summary tells the records of this time. */
+const summaryMs = 60_000;
+const longestWaitMs = 5_000;
+
+/** Actions of clients whose records may be summed up. */
+const foldable: ReadonlySet<string> = new Set([
+  ...['login.accepted', 'login.refused', 'file.read', 'file.removed', 'file.renamed', 'folder.renamed'],
+  ...['partial.removed', 'upload.partial', 'upload.aborted', 'upload.failed'],
+]);
+
+interface Usage {
+  tokens: number;
+  /** Of the tokens, in ms. */
+  at: number;
+  folded: Folded | null;
+}
+
+interface Folded {
+  since: number;
+  firstAt: number;
+  lastAt: number;
+  counts: Record<string, number>;
+}
+
+/** How often summaries are looked for, in ms. */
+export const foldedEveryMs = summaryMs;
+
+export interface Admitted {
+  /** The records to write. */
+  events: AuditEvent[];
+  /** Call it when they were not committed. */
+  undo(): void;
+}
+
+export class AuditRate {
+  readonly #perMinute: number;
+  readonly #now: () => number;
+  readonly #usages = new Map<string, Usage>();
+
+  /** @param now in ms, and never going back. */
+  constructor(perMinute: number, now: () => number = () => performance.now()) {
+    this.#perMinute = perMinute;
+    this.#now = now;
+  }
+
+  /** Whether records wait for their summary. */
+  get hasFolded(): boolean {
+    return [...this.#usages.values()].some(({ folded }) => folded !== null);
+  }
+
+  /** @param isLast every summary is due: no other records come. */
+  admit(events: readonly AuditEvent[], isLast = false): Admitted {
+    const told: [string, Folded][] = [];
+    const summaries: AuditEvent[] = [];
+    for (const [org, usage] of this.#usages) {
+      const { folded } = usage;
+      if (folded === null || (!isLast && this.#now() - folded.since < summaryMs)) continue;
+      told.push([org, folded]);
+      usage.folded = null;
+      summaries.push(summarize(org, folded));
+    }
+    const isWritten = events.map((event) => this.#mayWrite(event));
+    const undo = () => {
+      for (const [org, folded] of told) this.#merge(this.#usageOf(org), folded);
+      for (const [index, event] of events.entries()) if (!isWritten[index]) this.#forget(event);
+    };
+    return { events: [...summaries, ...events.filter((_, index) => isWritten[index])], undo };
+  }
+
+  /** Milliseconds that a sender waits before a change that is always recorded. */
+  waitMs(org: string): number {
+    const { tokens } = this.#usageOf(org);
+    return tokens >= 0 ? 0 : Math.min(longestWaitMs, (-tokens * 60_000) / this.#perMinute);
+  }
+
+  #mayWrite(event: AuditEvent): boolean {
+    const isOfClient = event.actor.startsWith('key:') || (event.actor === 'system' && foldable.has(event.action));
+    if (event.org === null || !isOfClient) return true;
+    const usage = this.#usageOf(event.org);
+    if (usage.tokens >= 1 || !foldable.has(event.action)) {
+      usage.tokens--;
+      return true;
+    }
+    const { at, action } = event;
+    this.#merge(usage, { since: this.#now(), firstAt: at, lastAt: at, counts: { [action]: 1 } });
+    return false;
+  }
+
+  /** An event that was folded did not happen. */
+  #forget({ org, action }: AuditEvent): void {
+    const folded = this.#usageOf(org!).folded;
+    if (folded !== null && --folded.counts[action]! <= 0) delete folded.counts[action];
+    if (folded !== null && Object.keys(folded.counts).length === 0) this.#usageOf(org!).folded = null;
+  }
+
+  #merge(usage: Usage, more: Folded): void {
+    const folded = usage.folded ?? { ...more, counts: {} };
+    for (const [action, count] of Object.entries(more.counts))
+      folded.counts[action] = (folded.counts[action] ?? 0) + count;
+    folded.firstAt = Math.min(folded.firstAt, more.firstAt);
+    folded.lastAt = Math.max(folded.lastAt, more.lastAt);
+    usage.folded = folded;
+  }
+
+  #usageOf(org: string): Usage {
+    const now = this.#now();
+    const most = burstMinutes * this.#perMinute;
+    const usage = this.#usages.get(org) ?? { tokens: most, at: now, folded: null };
+    usage.tokens = Math.min(most, usage.tokens + ((now - usage.at) * this.#perMinute) / 60_000);
+    usage.at = now;
+    this.#usages.set(org, usage);
+    return usage;
+  }
+}
+
+function summarize(org: string, { firstAt, lastAt, counts }: Folded): AuditEvent {
+  const records = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const detail = { records, counts, from: new Date(firstAt).toISOString(), until: new Date(lastAt).toISOString() };
+  return { at: lastAt, org, actor: 'system', action: 'audit.folded', subject: org, detail };
+}
