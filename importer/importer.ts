@@ -6,6 +6,7 @@ import { removeCheckedDryRuns } from './check/dryrunfiles.js';
 import { dropAbandonedTrials } from './check/trialplan.js';
 import type { RunDeps } from './run/deps.js';
 import { workNext } from './run/worker.js';
+import { createClock } from './schedule/clock.js';
 import { startDeactivations } from './schedule/deactivations.js';
 import { startSilence } from './schedule/expectations.js';
 import { startRetention } from './schedule/retention.js';
@@ -77,12 +78,13 @@ export async function startImporter(deps: ImporterDeps): Promise<RunningImporter
     }
   };
   await dropAbandonedTrials(deps);
-  const slots = await startSlots({ ...deps, onOpen: nudge });
-  const deactivations = startDeactivations(deps);
+  const clock = createClock(deps);
+  const slots = await startSlots({ ...deps, clock, onOpen: nudge });
+  const deactivations = startDeactivations({ ...deps, clock });
   const { control, directory, paths, settings, logger, now } = deps;
-  const silence = startSilence({ control, logger, now });
+  const silence = startSilence({ control, logger, now, clock });
   const templates = startTemplates({ control, directory, paths, settings, logger, now });
-  const retention = startRetention({ control, directory, paths, settings, logger, now });
+  const retention = startRetention({ control, directory, paths, settings, logger, now, clock });
   const working = Promise.all([work(), check()]);
   return {
     nudge,

@@ -69,71 +69,6 @@ export interface Run {
   undoes: number | null;
 }
 
-/**
- * Opens a slot; null when it was opened before, by whichever node, and while a run of the organization is
- * held: the slot is caught up when that is decided.
- */
-export async function openSlotRun(
-  db: Queryable,
-  org: string,
-  slot: { date: string; time: string },
-  now: number,
-): Promise<number | null> {
-  if ((await findHeldRun(db, org)) !== null) return null;
-  const rows = await db('runs')
-    .insert({ org_id: org, kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now })
-    .onConflict(['org_id', 'slot_date', 'slot_time'])
-    .ignore()
-    .returning('id');
-  return rows[0]?.id ?? null;
-}
-
-/**
- * Organizations whose files are imported as they come, and that have some; when the first and the last came, in ms. A file
- * that a held run gave back, since another of its files was replaced or taken back, counts from then.
- */
-export async function listUploadDue(db: Queryable): Promise<{ org: string; oldestAt: number; newestAt: number }[]> {
-  const overtaken = db('runs')
-    .where({ state: 'superseded' })
-    .whereRaw('runs.org_id = uploads.org_id')
-    .max('finished_at');
-  const rows: { org_id: string; oldest: number; newest: number; overtaken: number | null }[] = await db('uploads')
-    .join('orgs', 'orgs.id', 'uploads.org_id')
-    .where({ state: 'queued', enabled: 1 })
-    .whereLike('orgs.options', '%"cadence":"on-upload"%')
-    .groupBy('org_id')
-    .select('org_id', overtaken.as('overtaken'))
-    .min({ oldest: 'queued_at' })
-    .max({ newest: 'queued_at' });
-  return rows.map(({ org_id, oldest, newest, overtaken }) => ({
-    org: org_id,
-    oldestAt: Math.max(oldest, overtaken ?? 0),
-    newestAt: Math.max(newest, overtaken ?? 0),
-  }));
-}
-
-/**
- * Opens a run for files that arrived since the last one was opened, or that it held; null: there are none, or another run of
- * the organization is not over. Files of a failed run wait for the next slot.
- */
-export async function openUploadRun(db: Queryable, org: string, now: number): Promise<number | null> {
-  return db.transaction(async (tx) => {
-    await tx('orgs').where({ id: org }).forUpdate().first('id');
-    const unended = ['open', 'running', 'held'];
-    if ((await tx('runs').where({ org_id: org }).whereIn('state', unended).first('id')) !== undefined) return null;
-    // An undo or an edit takes no files: those that arrived before it still wait.
-    const taking = tx('runs').where({ org_id: org }).whereNotIn('kind', ['undo', 'edit']);
-    const last = await taking.orderBy('id', 'desc').first();
-    const since = last === undefined || last.state === 'superseded' ? 0 : last.opened_at;
-    const fresh = tx('uploads').where({ org_id: org, state: 'queued' }).where('queued_at', '>=', since);
-    if ((await fresh.first('id')) === undefined) return null;
-    const [row] = await tx('runs')
-      .insert({ org_id: org, kind: 'upload', slot_date: null, state: 'open', opened_at: now })
-      .returning('id');
-    return row.id;
-  });
-}
-
 /** Opens a run by hand, or returns an open run that will take the queue, which neither an undo nor an approved run does. */
 export async function openManualRun(db: Queryable, org: string, now: number): Promise<number> {
   const waiting = await db('runs')
@@ -238,6 +173,11 @@ export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): P
 export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
   const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
+}
+
+/** Removes a run that found no file to work on: it would say nothing. */
+export async function dropRun(db: Queryable, run: Run): Promise<void> {
+  await owned(db, run).delete();
 }
 
 /** Holds a run with its counts; false: it had ended, or another importer has it now. */

@@ -12,6 +12,7 @@ import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
+import { order } from './order.js';
 import { addDoors } from './penalties.js';
 import { requests } from './sftpaccess.js';
 
@@ -33,6 +34,7 @@ export const controlMigrations: readonly Migration[] = [
   movedNames,
   checkReports,
   erasureKey,
+  order,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -22,6 +22,7 @@ export type Check =
   | 'blobs'
   | 'partials'
   | 'organization'
+  | 'clock'
   | 'disk';
 
 export interface Mend {
