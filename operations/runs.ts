@@ -96,7 +96,7 @@ export async function importNow(
 }
 
 /** @throws OperationError `refused` */
-async function refuseWhileHeld({ control }: Workplace, org: string): Promise<void> {
+export async function refuseWhileHeld({ control }: Workplace, org: string): Promise<void> {
   const held = await findHeldRun(control.read, org);
   if (held === null) return;
   const decide = `"dropslot runs show ${held.id} --changes", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
@@ -204,7 +204,12 @@ function notHeld({ id, state }: Run): OperationError {
 }
 
 /** Waits until a run ends or is held; this process imports it, unless a server's importer claims it first. */
-async function followRun(workplace: Workplace, id: number, onProgress: OnProgress, signal: AbortSignal): Promise<Run> {
+export async function followRun(
+  workplace: Workplace,
+  id: number,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<Run> {
   const { control } = workplace;
   const working = workHere(workplace, id, signal);
   let last = '';

@@ -169,6 +169,11 @@ export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): P
   await owned(db, run).update({ state: 'open', lease_owner: null, lease_until: null, attempts });
 }
 
+/** Gives a run that is not over all its attempts again; false: it is over. */
+export async function retryUnended(db: Queryable, id: number): Promise<boolean> {
+  return (await db('runs').where({ id }).whereIn('state', ['open', 'running']).update({ attempts: 0 })) > 0;
+}
+
 /** Ends a run; false: it had ended already, or another importer has it now. */
 export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
   const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };

@@ -139,6 +139,12 @@ export async function unclaimFailed(db: Queryable, runId: number): Promise<void>
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued' });
 }
 
+/** Files of a failed run, or one of them, no longer wait for the next slot. */
+export async function releaseFailed(db: Queryable, runId: number, id?: number): Promise<void> {
+  const failed = db('uploads').where({ run_id: runId, state: 'queued' });
+  await (id === undefined ? failed : failed.where({ id })).update({ run_id: null });
+}
+
 /** Files that wait in the queue since this run failed, oldest first. */
 export async function listFailed(db: Queryable, runId: number): Promise<UploadRow[]> {
   return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'queued' }))).map(fromStored);
