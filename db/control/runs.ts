@@ -62,6 +62,12 @@ export interface Run {
   progress: unknown;
   summary: unknown;
   failure: string | null;
+  /** The fault of the machine that it waits for, in a sentence; null: none. */
+  fault: string | null;
+  /** How often in a row such a fault interrupted it. */
+  faults: number;
+  /** No importer claims it before then, in ms; null: at once. */
+  retryAt: number | null;
   /** null: it was never held. */
   hold: Hold | null;
   approval: Approval | null;
@@ -77,7 +83,10 @@ export async function openManualRun(db: Queryable, org: string, now: number): Pr
     .whereNull('hold')
     .orderBy('id')
     .first();
-  if (waiting !== undefined) return waiting.id;
+  if (waiting !== undefined) {
+    await db('runs').where({ id: waiting.id }).whereNotNull('retry_at').update({ retry_at: null });
+    return waiting.id;
+  }
   const [row] = await db('runs')
     .insert({ org_id: org, kind: 'manual', slot_date: null, state: 'open', opened_at: now })
     .returning('id');
@@ -134,6 +143,7 @@ export async function claimRun(
         .whereRaw('earlier.org_id = runs.org_id AND earlier.id < runs.id')
         .whereIn('earlier.state', ['open', 'running', 'held']),
     )
+    .where((pause) => isPauseOver(pause, now))
     .modify((query) => id !== undefined && query.where({ id }))
     .orderBy(['attempts', 'id']);
   for (const candidate of candidates) {
@@ -158,6 +168,16 @@ export async function claimRun(
   return null;
 }
 
+/** No pause is longer, so that a clock that was ahead makes no run wait for its time. */
+const longestPauseMs = 600_000;
+
+function isPauseOver(query: Knex.QueryBuilder, now: number): void {
+  query
+    .whereNull('retry_at')
+    .orWhere('retry_at', '<=', now)
+    .orWhere('retry_at', '>', now + longestPauseMs);
+}
+
 /** Renews the lease and stores the progress; false: the lease was lost to another importer. */
 export async function renewLease(db: Queryable, run: Run, leaseUntil: number, progress: unknown): Promise<boolean> {
   return (await owned(db, run).update({ lease_until: leaseUntil, progress: JSON.stringify(progress) })) > 0;
@@ -169,14 +189,32 @@ export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): P
   await owned(db, run).update({ state: 'open', lease_owner: null, lease_until: null, attempts });
 }
 
-/** Gives a run that is not over all its attempts again; false: it is over. */
-export async function retryUnended(db: Queryable, id: number): Promise<boolean> {
-  return (await db('runs').where({ id }).whereIn('state', ['open', 'running']).update({ attempts: 0 })) > 0;
+/**
+ * Gives a claimed run back after a fault of the machine, which uses up no attempt: no importer claims it before `retryAt`.
+ * Where another importer has it already, that one keeps it.
+ */
+export async function pauseRun(db: Queryable, run: Run, fault: string, retryAt: number): Promise<void> {
+  const change = { fault, faults: run.faults + 1, retry_at: retryAt, attempts: run.attempts - 1 };
+  if ((await owned(db, run).update({ ...change, state: 'open', lease_owner: null, lease_until: null })) > 0) return;
+  await db('runs')
+    .where({ id: run.id })
+    .whereIn('state', ['open', 'running'])
+    .where('attempts', '>', 0)
+    .decrement('attempts', 1);
 }
+
+/** Gives a run that is not over all its attempts again, and ends its pause; false: it is over. */
+export async function retryUnended(db: Queryable, id: number): Promise<boolean> {
+  const unended = db('runs').where({ id }).whereIn('state', ['open', 'running']);
+  return (await unended.update({ attempts: 0, faults: 0, retry_at: null })) > 0;
+}
+
+const noFault = { fault: null, faults: 0, retry_at: null };
 
 /** Ends a run; false: it had ended already, or another importer has it now. */
 export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
-  const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };
+  const ended = { lease_owner: null, lease_until: null, progress: null };
+  const change = { state: 'done', finished_at: now, ...ended, ...noFault };
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
 }
 
@@ -187,7 +225,8 @@ export async function dropRun(db: Queryable, run: Run): Promise<void> {
 
 /** Holds a run with its counts; false: it had ended, or another importer has it now. */
 export async function holdRun(db: Queryable, run: Run, hold: Hold, summary: unknown): Promise<boolean> {
-  const change = { state: 'held', approval: null, lease_owner: null, lease_until: null, progress: null };
+  const ended = { lease_owner: null, lease_until: null, progress: null };
+  const change = { state: 'held', approval: null, ...ended, ...noFault };
   const counted = { hold: JSON.stringify(hold), summary: JSON.stringify(summary) };
   return (await owned(db, run).update({ ...change, ...counted })) > 0;
 }
@@ -231,7 +270,7 @@ export async function replaceSummary(tx: Queryable, id: number, summary: unknown
 
 /** Gives up on a run, with a sentence for the operator. */
 export async function failRun(db: Queryable, run: Run, failure: string, now: number): Promise<boolean> {
-  const change = { state: 'failed', finished_at: now, lease_owner: null, lease_until: null, failure };
+  const change = { state: 'failed', finished_at: now, lease_owner: null, lease_until: null, failure, ...noFault };
   return (await owned(db, run).update(change)) > 0;
 }
 
@@ -274,6 +313,9 @@ function fromRow(row: any): Run {
     progress: row.progress === null ? null : JSON.parse(row.progress),
     summary: row.summary === null ? null : JSON.parse(row.summary),
     failure: row.failure,
+    fault: row.fault,
+    faults: row.faults,
+    retryAt: row.retry_at,
     hold: row.hold === null ? null : JSON.parse(row.hold),
     approval: row.approval === null ? null : JSON.parse(row.approval),
     undoes: row.undoes,

@@ -7,6 +7,7 @@ import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { erasureKey } from './erasures.js';
 import { expectations } from './expectations.js';
+import { faults } from './faults.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
@@ -35,6 +36,7 @@ export const controlMigrations: readonly Migration[] = [
   checkReports,
   erasureKey,
   order,
+  faults,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */
