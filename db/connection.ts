@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { chainAudit } from './control/audittransaction.js';
 import { DatabaseError } from './error.js';
 import { beginMoment, type Moment } from './knex.js';
+import { takeLock } from './lock.js';
 import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
 import { migrate } from './migrations/migrate.js';
@@ -72,7 +73,7 @@ async function open(
       settings.database === 'sqlite'
         ? sqliteDb({ driver: settings.sqliteDriver, file: fileOf(pathsOf(settings)), waitMs })
         : postgresDb(await openSchema(settings.database, schema, settings.databasePool));
-    await migrate(db.write, migrations);
+    await migrate(db.write, migrations, () => takeLock(pathsOf(settings).migrationLock, settings.sqliteDriver));
     return db;
   } catch (cause) {
     await db?.close();
