@@ -1,15 +1,19 @@
-/** The importer's process: imports from the server's `start` message until its `stop`, off the server's event loop. */
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+/** A process of the importer: works from the server's `start` message until its `stop`, off the server's event loop. */
 import { createLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
-import { type RunningImporter, startImporter } from '../importer/importer.js';
+import { startImporter } from '../importer/importer.js';
 import type { RunDeps } from '../importer/run/deps.js';
+import { startScheduler } from '../importer/scheduler.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { composeImporter } from './compose.js';
-import type { ServerMessage } from './importersupervisor.js';
+import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 
 type OnStep = RunDeps['onStep'];
+
+interface Running {
+  nudge(): void;
+  stop(): Promise<void>;
+}
 
 /** Obeys the messages of the server, which forked this process. @param onStep for tests */
 export function obeyServer(onStep?: OnStep): void {
@@ -18,45 +22,79 @@ export function obeyServer(onStep?: OnStep): void {
   // A terminal's Ctrl-C and a service manager's SIGTERM reach the whole group: this process stops when the server says so.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
-  let stop = async () => {};
+  let running: Promise<Running> | null = null;
   process.on('message', async (message: ServerMessage) => {
-    if (message.type === 'start') {
-      stop = begin(message.settings, message.secrets, onStep);
-      return;
+    if (message.type === 'start') running = begin(message, onStep);
+    else if (message.type === 'nudge') void running?.then(({ nudge }) => nudge());
+    else {
+      await (await running)?.stop();
+      process.exit(0);
     }
-    await stop();
-    process.exit(0);
   });
 }
 
-/** @returns a function that stops the importer at a safe point */
-function begin(settings: Settings, secrets: KnownSecrets, onStep: OnStep): () => Promise<void> {
-  const logger = createLogger(settings).child({ part: 'importer' });
+/** Ends the process when it can't start. */
+function begin({ role, settings, secrets }: ServerMessage & { type: 'start' }, onStep: OnStep): Promise<Running> {
+  const logger = createLogger(settings).child({ part: role.name });
   const die = (cause: unknown) => {
-    logger.error('the importer process failed and exits; the server starts it again', {
+    logger.error('a process of the importer failed and exits; the server starts it again', {
       reason: (cause as Error).message,
       stack: (cause as Error).stack,
     });
     process.exit(1);
   };
   process.on('uncaughtException', die);
-  const running = run(settings, secrets, logger, onStep);
+  const running = run(role, settings, secrets, logger, onStep);
   running.catch(die);
-  return async () => (await running)();
+  return running;
 }
 
-/** @returns a function that stops the importer at a safe point */
 async function run(
+  role: Role,
   settings: Settings,
   known: KnownSecrets,
   logger: Logger,
   onStep: OnStep,
-): Promise<() => Promise<void>> {
+): Promise<Running> {
+  const pulse = startPulse();
   const { deps, close } = await composeImporter(settings, known, logger);
-  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const importer: RunningImporter = await startImporter({ ...deps, owner, ...(onStep && { onStep }) });
-  return async () => {
-    await importer.stop();
-    await close();
+  const part: Running =
+    role.name === 'scheduler'
+      ? { nudge: () => {}, ...(await startScheduler({ ...deps, onOpen: () => tell({ type: 'opened' }) })) }
+      : startImporter({
+          ...deps,
+          owner: role.owner,
+          ...(role.mostBytes !== null && { mostBytes: role.mostBytes }),
+          onWork: (work) => pulse.change({ work }),
+          onFile: (upload) => pulse.change({ upload }),
+          ...(onStep && { onStep }),
+        });
+  return {
+    nudge: part.nudge,
+    stop: async () => {
+      await part.stop();
+      await close();
+    },
   };
+}
+
+/** Tells the server each second that this process answers, and at once when it begins to read another file. */
+function startPulse(): { change(change: Partial<ChildState>): void } {
+  let state: Omit<ChildState, 'memoryBytes'> = { work: null, upload: null };
+  const beat = () => tell({ type: 'alive', state: { ...state, memoryBytes: process.memoryUsage.rss() } });
+  setInterval(beat, beatMs).unref();
+  beat();
+  return {
+    change: (change) => {
+      const next = { ...state, ...change };
+      if (next.work === state.work && next.upload === state.upload) return;
+      state = next;
+      beat();
+    },
+  };
+}
+
+function tell(message: ChildMessage): void {
+  // The server may have ended: `disconnect` follows.
+  if (process.connected) process.send!(message, () => {});
 }

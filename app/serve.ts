@@ -14,7 +14,7 @@ import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
-import { startImporterProcess } from './importersupervisor.js';
+import { startImporterPool } from './importerpool.js';
 import { provision } from './provision.js';
 import { keepReserve, startOnFullDisk } from './reserve.js';
 import { recordStartAndStop } from './startaudit.js';
@@ -60,9 +60,22 @@ export async function serve(settings: Settings, probes: ServeProbes = {}): Promi
     );
     await signal;
   } finally {
+    endInTime(settings, logger);
     await end();
   }
   logger.info('stopped');
+}
+
+/** After the grace of uploads and imports, whatever still hangs must not keep the process from its end. */
+const closingMs = 10_000;
+
+function endInTime({ uploadGraceSeconds, importGraceSeconds }: Settings, logger: Logger): void {
+  const limitMs = Math.max(uploadGraceSeconds, importGraceSeconds) * 1000 + closingMs;
+  const end = () => {
+    logger.error('the server did not stop in time and exits; the next start recovers', { limitMs });
+    process.exit(1);
+  };
+  setTimeout(end, limitMs).unref();
 }
 
 async function start(
@@ -91,8 +104,13 @@ async function start(
       logger.info('listening', { host, port, policy, role: settings.role });
   }
   if (settings.role !== 'intake') {
-    const importer = startImporterProcess(settings, workplace.secrets.known(), logger, workplace.now, probes.importer);
-    running.push(importer.stop);
+    const { control, now } = workplace;
+    const secrets = workplace.secrets.known();
+    const pool = startImporterPool({
+      ...{ settings, secrets, control, logger, now },
+      ...(probes.importer && { module: probes.importer }),
+    });
+    running.push(pool.stop);
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
 }

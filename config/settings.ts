@@ -285,6 +285,32 @@ export const settingsSchema = z.strictObject({
     .default(30)
     .describe('If an importer does not respond for this time, another importer takes over its run.'),
 
+  importers: count({ max: 64 })
+    .optional()
+    .describe(
+      'Most processes that import and check files at the same time; the server starts each when it is needed. The last one takes files below 4 MiB only, so that small files never wait behind large ones. Default: one for each processor core and one more, at most 9.',
+    ),
+  importerMemoryBytes: size({ min: 128 * 1024 ** 2 })
+    .default(1024 ** 3)
+    .describe(
+      'Most memory of one process that imports. A file that makes the process exceed it twice is refused; the other files of the run are imported.',
+    ),
+  maxFileMinutes: duration('minutes', { fraction: true })
+    .default(60)
+    .describe(
+      'Most time that an import may work on one file. A file that takes longer is refused; the other files of the run are imported.',
+    ),
+  maxCheckMinutes: duration('minutes', { fraction: true })
+    .default(10)
+    .describe(
+      'Most time that a check before the import, or a dry run, may work on one file. A check that takes longer ends, and its report says so; the file is imported all the same.',
+    ),
+  importGraceSeconds: duration('seconds', { min: 0, fraction: true, timer: true })
+    .default(20)
+    .describe(
+      'When the server stops, it waits this long for its importers to reach a safe point. Then it ends them, and the next start continues their runs.',
+    ),
+
   auditLog: text('path or `log`')
     .optional()
     .describe(

@@ -36,6 +36,18 @@ export const codes = {
     rule: 'F2',
     message: 'The stored file is damaged and cannot be read. Send it again, and tell your operator.',
   },
+  too_costly: {
+    severity: 'refusal',
+    rule: 'F9',
+    message:
+      'The importer could not read this file within its limits ({reason}), and will not try it again. Export the file again, split it into smaller files, and ask your operator if that does not help.',
+  },
+  check_too_long: {
+    severity: 'refusal',
+    rule: 'F9',
+    message:
+      'This check was ended, because it took more than {minutes} minutes. The import has more time. Split the file into smaller files to have it checked.',
+  },
   no_key_column: {
     severity: 'refusal',
     rule: 'F1',

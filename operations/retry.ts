@@ -2,12 +2,13 @@
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { type EntryRow, ensureFolders, findEntry, insertEntry, lockEntry } from '../db/control/entries.js';
+import { endQuarantine } from '../db/control/quarantine.js';
 import { openManualRun, type Run, retryUnended } from '../db/control/runs.js';
 import { findUpload, insertUpload, listFailed, releaseFailed, type UploadRow } from '../db/control/uploads.js';
-import type { Progress } from '../importer/types.js';
 import { joinPath, normalizePath, splitPath } from '../storage/path.js';
 import { OperationError } from './error.js';
-import { followRun, getRun, refuseWhileHeld } from './runs.js';
+import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
+import { getRun } from './runs.js';
 import type { Workplace } from './workplace.js';
 
 /**
@@ -18,7 +19,7 @@ import type { Workplace } from './workplace.js';
 export async function retryRunNow(
   workplace: Workplace,
   id: string,
-  onProgress: (progress: Progress) => void,
+  onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
   const { control, actor, now } = workplace;
@@ -43,7 +44,12 @@ export async function retryRunNow(
 /** The run to follow; null: there is nothing to try again. */
 async function reopen(tx: Queryable, run: Run, at: number): Promise<number | null> {
   if (run.state === 'open' || run.state === 'running') return (await retryUnended(tx, run.id)) ? run.id : null;
-  if (run.state !== 'failed' || (await listFailed(tx, run.id)).length === 0) return null;
+  const failed = run.state === 'failed' ? await listFailed(tx, run.id) : [];
+  if (failed.length === 0) return null;
+  await endQuarantine(
+    tx,
+    failed.map(({ id }) => id),
+  );
   await releaseFailed(tx, run.id);
   return openManualRun(tx, run.org, at);
 }
@@ -101,6 +107,7 @@ export async function requeueStoredFile(workplace: Workplace, orgId: string, giv
 
 async function requeue(tx: Queryable, entry: EntryRow, upload: UploadRow, at: number): Promise<Requeued> {
   if (upload.state === 'queued') {
+    await endQuarantine(tx, [upload.id]);
     if (upload.runId !== null) await releaseFailed(tx, upload.runId, upload.id);
     return { upload: upload.id, path: upload.path, repeats: null };
   }

@@ -1,18 +1,6 @@
 /** The runs of an organization: list them, open one now, approve, reject and undo them; check a file without importing it. */
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { createLogger } from '../config/logger.js';
 import { recordAudit } from '../db/control/audit.js';
-import {
-  endedStates,
-  findHeldRun,
-  findRun,
-  listRuns,
-  openManualRun,
-  openUndoRun,
-  type Run,
-} from '../db/control/runs.js';
+import { findRun, listRuns, openManualRun, openUndoRun, type Run } from '../db/control/runs.js';
 import { listHeld } from '../db/control/uploads.js';
 import { checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
@@ -22,15 +10,12 @@ import { findApplied } from '../importer/run/apply.js';
 import { approveRun } from '../importer/run/approval.js';
 import { rejectRun } from '../importer/run/rejection.js';
 import type { UndoneValue } from '../importer/run/undo.js';
-import { workNext } from '../importer/run/worker.js';
-import type { Issue, Progress, RunSummary } from '../importer/types.js';
-import { KeyError } from '../keys/error.js';
+import type { Issue, RunSummary } from '../importer/types.js';
 import { OperationError } from './error.js';
+import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
 import type { Workplace } from './workplace.js';
 
 export type { UndoneValue };
-
-const lookEveryMs = 250;
 
 /** The newest runs, the newest first. @throws OperationError `not_found` */
 export async function listRunsOf({ control, org }: Workplace, orgId: string): Promise<Run[]> {
@@ -66,11 +51,9 @@ export async function checkDiskFile(
   return { summary, verdict: describeVerdict({ summary, slotAt: null, beside: [] }) };
 }
 
-/** Gets the progress of a run while an operation waits for its end. */
-type OnProgress = (progress: Progress) => void;
-
 /**
- * Opens a run now and waits for its end. This process does the import, unless a server's importer claims the run first.
+ * Opens a run now and waits for its end. This process first finishes interrupted runs of the organization, and does the
+ * import, unless a server's importer claims the run first.
  * @param signal ends the wait; an import of this process stops at a safe point.
  * @throws OperationError `refused` while another run of the organization is held; `failed` when the wait ends first
  */
@@ -93,14 +76,6 @@ export async function importNow(
     detail: {},
   });
   return followRun(workplace, id, onProgress, signal);
-}
-
-/** @throws OperationError `refused` */
-export async function refuseWhileHeld({ control }: Workplace, org: string): Promise<void> {
-  const held = await findHeldRun(control.read, org);
-  if (held === null) return;
-  const decide = `"dropslot runs show ${held.id} --changes", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
-  throw new OperationError('refused', `run ${held.id} of ${org} is held and must be decided first: ${decide}`);
 }
 
 /**
@@ -201,61 +176,6 @@ async function getHeldRun(workplace: Workplace, id: string): Promise<Run> {
 
 function notHeld({ id, state }: Run): OperationError {
   return new OperationError('refused', `run ${id} is not held: it is ${state}`);
-}
-
-/** Waits until a run ends or is held; this process imports it, unless a server's importer claims it first. */
-export async function followRun(
-  workplace: Workplace,
-  id: number,
-  onProgress: OnProgress,
-  signal: AbortSignal,
-): Promise<Run> {
-  const { control } = workplace;
-  const working = workHere(workplace, id, signal);
-  let last = '';
-  for (;;) {
-    const run = (await findRun(control.read, id))!;
-    if (isOver(run)) {
-      await working;
-      return run;
-    }
-    if (signal.aborted) {
-      await working;
-      throw new OperationError(
-        'failed',
-        `stopped waiting; the next importer continues run ${id}, see "dropslot runs show ${id}"`,
-      );
-    }
-    const line = JSON.stringify(run.progress);
-    if (run.progress !== null && line !== last) onProgress(run.progress as Progress);
-    last = line;
-    await sleep(lookEveryMs);
-  }
-}
-
-/** Imports the run in this process. A node without the master key leaves it to the nodes that have it. */
-async function workHere(workplace: Workplace, id: number, signal: AbortSignal): Promise<void> {
-  try {
-    await workplace.master();
-  } catch (error) {
-    if (error instanceof KeyError && workplace.settings.database !== 'sqlite') return;
-    throw error;
-  }
-  const { settings, paths, control, directory, now, identity } = workplace;
-  const logger = createLogger({ ...settings, logLevel: 'error' });
-  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const deps = { settings, paths, control, directory, logger, identity, now, owner, isStopping: () => signal.aborted };
-  while (!signal.aborted) {
-    const result = await workNext(deps, id);
-    if (result === 'ended') return;
-    const run = await findRun(control.read, id);
-    if (run === null || isOver(run)) return;
-    await sleep(result === 'left' ? 2_000 : 1_000);
-  }
-}
-
-function isOver({ state }: Run): boolean {
-  return state === 'held' || endedStates.includes(state);
 }
 
 /** @throws OperationError `not_found` */

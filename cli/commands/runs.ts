@@ -15,11 +15,9 @@ import {
   undoRunNow,
 } from '../../operations/runs.js';
 import {
-  describeProgress,
   describeSummary,
   type Issue,
   nameFile,
-  type Progress,
   type Run,
   type RunSummary,
   summaryOf,
@@ -68,7 +66,7 @@ export function registerRuns(program: Command): void {
     .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
     .action((id: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        const run = await importNow(workplace, id, (progress) => out.note(describeProgress(progress)), untilSignal());
+        const run = await importNow(workplace, id, out.note, untilSignal());
         await showEnd(run, out);
       }),
     );
@@ -119,8 +117,7 @@ queue; one that waits or was interrupted with all its attempts. Waits for the en
     .action((id: string, { org }: { org?: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await confirm(workplace, id, { org, yes: true }, '', out);
-        const showProgress = (progress: Progress) => out.note(describeProgress(progress));
-        await showEnd(await retryRunNow(workplace, id, showProgress, untilSignal()), out);
+        await showEnd(await retryRunNow(workplace, id, out.note, untilSignal()), out);
       }),
     );
   registerDecisions(runs);
@@ -163,8 +160,7 @@ the run would now make other changes, they are counted again, and the run is hel
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await confirm(workplace, id, which, 'Apply it?', out);
-        const showProgress = (progress: Progress) => out.note(describeProgress(progress));
-        await showEnd(await approveHeldRun(workplace, id, note ?? null, showProgress, untilSignal()), out);
+        await showEnd(await approveHeldRun(workplace, id, note ?? null, out.note, untilSignal()), out);
       }),
     );
   runs
@@ -217,8 +213,7 @@ and fields that it created are kept. An undo can be undone.`,
       atWorkplace(command, async (workplace, out) => {
         await confirm(workplace, id, { ...which, yes: which.yes || dryRun }, 'Undo its changes?', out);
         if (dryRun === true) return showUndo(workplace, id, out);
-        const showProgress = (progress: Progress) => out.note(describeProgress(progress));
-        await showEnd(await undoRunNow(workplace, id, showProgress, untilSignal()), out);
+        await showEnd(await undoRunNow(workplace, id, out.note, untilSignal()), out);
       }),
     );
 }

@@ -14,15 +14,36 @@ export interface Unchecked {
   /** When the first and the last of them were complete, in ms. */
   oldestAt: number;
   newestAt: number;
+  /** Their sizes together. */
+  bytes: number;
 }
 
 /** A file whose check was begun this often crashes the checker: its import will report the fault. */
 const mostAttempts = 3;
 
-/** Dry runs, whose senders wait, come first; then the oldest. Of queued files only those that wait for their slot. */
+/** Files of one check, and their bytes together: one large file makes a check of its own. */
+const mostFiles = 50;
+const mostBytes = 8 * 1024 ** 2;
+/** How much later the turn of a check comes for each byte, and at most. */
+const msPerByte = 1 / 1000;
+const longestDeferralMs = 600_000;
+
+/**
+ * Dry runs, whose senders wait, come first. Organizations take turns, each from when its oldest file came or it had its last
+ * turn; large files are deferred by up to ten minutes. Of queued files only those that wait for their slot.
+ */
 export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
-  const rows: { org_id: string; state: CheckKind; oldest: number; newest: number }[] = await db('uploads')
+  const rows: {
+    org_id: string;
+    state: CheckKind;
+    oldest: number;
+    newest: number;
+    bytes: number;
+    turn: number | null;
+  }[] = await db('uploads')
     .join('orgs', 'orgs.id', 'uploads.org_id')
+    .join('blobs', 'blobs.id', 'uploads.blob_id')
+    .leftJoin('import_turns', 'import_turns.org_id', 'uploads.org_id')
     .where((wanted) =>
       wanted
         .where({ state: 'dry_run' })
@@ -33,26 +54,42 @@ export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
             .whereNot('orgs.options', 'like', '%"cadence":"on-upload"%'),
         ),
     )
-    .whereNull('checked_at')
+    .whereNull('uploads.checked_at')
     .where('check_attempts', '<', mostAttempts)
-    .groupBy('org_id', 'state')
-    .orderBy(['state', 'oldest'])
-    .select('org_id', 'state')
+    .groupBy('uploads.org_id', 'state')
+    .select('uploads.org_id', 'state')
     .min({ oldest: 'closed_at' })
-    .max({ newest: 'closed_at' });
-  return rows.map((row) => ({ org: row.org_id, kind: row.state, oldestAt: row.oldest, newestAt: row.newest }));
+    .max({ newest: 'closed_at', turn: 'import_turns.checked_at' })
+    .sum({ bytes: 'blobs.size' });
+  const turnOf = (row: (typeof rows)[number]) =>
+    Math.max(row.oldest, row.turn ?? 0) + Math.min(Number(row.bytes) * msPerByte, longestDeferralMs);
+  rows.sort((a, b) => (a.state === b.state ? turnOf(a) - turnOf(b) : a.state < b.state ? -1 : 1));
+  return rows.map((row) => ({
+    org: row.org_id,
+    kind: row.state,
+    oldestAt: row.oldest,
+    newestAt: row.newest,
+    bytes: Number(row.bytes),
+  }));
 }
 
-/** Ids of the organization's files that are to be checked, each counted as tried once more; at most `limit`. */
-export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind, limit: number): Promise<number[]> {
-  const rows = await db('uploads')
-    .where({ org_id: org, state: kind })
+/** Ids of the organization's files that one check takes, small ones first; each counted as tried once more. */
+export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind): Promise<number[]> {
+  const rows: { id: number; size: number }[] = await db('uploads')
+    .join('blobs', 'blobs.id', 'uploads.blob_id')
+    .where({ 'uploads.org_id': org, state: kind })
     .whereNull('checked_at')
     .where('check_attempts', '<', mostAttempts)
-    .orderBy('id')
-    .limit(limit)
-    .select('id');
-  const ids = rows.map(({ id }) => id);
+    .orderBy(['blobs.size', 'uploads.id'])
+    .limit(mostFiles)
+    .select('uploads.id', 'blobs.size');
+  let bytes = 0;
+  const ids: number[] = [];
+  for (const { id, size } of rows) {
+    bytes += size;
+    if (ids.length > 0 && bytes > mostBytes) break;
+    ids.push(id);
+  }
   await db('uploads').whereIn('id', ids).increment('check_attempts');
   return ids;
 }

@@ -120,10 +120,19 @@ export async function findHeldRun(db: Queryable, org: string): Promise<Run | nul
 /** A lease that ends later than this many times its length from now was taken under a clock that was wrong. */
 const mostLeases = 10;
 
+/** How many of the runs that wait the longest a claim chooses from. */
+const choice = 64;
+/** How much later the turn of a run comes for each byte of its files, and at most: small files go before large ones. */
+const msPerByte = 1 / 1000;
+const longestDeferralMs = 600_000;
+
 /**
  * Claims a run that waits, or whose importer no longer answers; null when there is none. Of one organization the oldest
- * run goes first, and none while one is held; among organizations the one that was tried least, so that a run that fails delays no other organization.
- * `id` claims that run only.
+ * run goes first, and none while one is held or worked on. Among organizations: first the run that was tried least, so that
+ * one that fails delays no other; then by turns, each from when it was opened or its organization had its last turn; a large
+ * run is deferred by up to ten minutes.
+ * @param id claims that run only.
+ * @param mostBytes only runs with files of at most so many bytes together.
  */
 export async function claimRun(
   db: Queryable,
@@ -131,22 +140,22 @@ export async function claimRun(
   now: number,
   leaseMs: number,
   id?: number,
+  mostBytes = Number.POSITIVE_INFINITY,
 ): Promise<Run | null> {
   const isStale = (query: Knex.QueryBuilder) =>
     query.where((either) =>
       either.where('lease_until', '<', now).orWhere('lease_until', '>', now + mostLeases * leaseMs),
     );
-  const candidates = await db('runs')
+  const waiting: Waiting[] = await db('runs')
+    .leftJoin('import_turns as turns', 'turns.org_id', 'runs.org_id')
     .where((either) => either.where({ state: 'open' }).orWhere((stale) => isStale(stale.where({ state: 'running' }))))
-    .whereNotExists(
-      db('runs as earlier')
-        .whereRaw('earlier.org_id = runs.org_id AND earlier.id < runs.id')
-        .whereIn('earlier.state', ['open', 'running', 'held']),
-    )
+    .whereRaw(`NOT EXISTS (${earlierRun})`)
     .where((pause) => isPauseOver(pause, now))
     .modify((query) => id !== undefined && query.where({ id }))
-    .orderBy(['attempts', 'id']);
-  for (const candidate of candidates) {
+    .orderByRaw(`attempts, ${turn}, id`)
+    .limit(choice)
+    .select('id', 'runs.org_id', 'state', 'attempts', 'started_at', db.raw(`${turn} AS turn_at`));
+  for (const candidate of await inOrder(db, waiting, mostBytes)) {
     const claim = {
       state: 'running',
       lease_owner: owner,
@@ -155,11 +164,15 @@ export async function claimRun(
       attempts: candidate.attempts + 1,
     };
     try {
-      const claimed = await db('runs')
-        .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
-        .modify((query) => candidate.state === 'running' && isStale(query))
-        .update(claim);
-      if (claimed > 0) return (await findRun(db, candidate.id))!;
+      const claimed = await db.transaction(async (tx) => {
+        const count = await tx('runs')
+          .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
+          .modify((query) => candidate.state === 'running' && isStale(query))
+          .update(claim);
+        if (count > 0) await noteTurn(tx, candidate.org_id, { ran_at: now });
+        return count > 0;
+      });
+      if (claimed) return (await findRun(db, candidate.id))!;
     } catch (error) {
       // Another run of the same organization is being worked on: this one waits for it.
       if (!isUniqueViolation(error)) throw error;
@@ -176,6 +189,65 @@ function isPauseOver(query: Knex.QueryBuilder, now: number): void {
     .whereNull('retry_at')
     .orWhere('retry_at', '<=', now)
     .orWhere('retry_at', '>', now + longestPauseMs);
+}
+
+interface Waiting {
+  id: number;
+  org_id: string;
+  state: RunState;
+  attempts: number;
+  started_at: number | null;
+  turn_at: number;
+}
+
+/** The states stand here as in the index `runs_unended`, which would not be used with bindings. */
+const earlierRun = `SELECT 1 FROM runs AS earlier WHERE earlier.org_id = runs.org_id AND earlier.id < runs.id
+  AND earlier.state IN ('open', 'running', 'held')`;
+const turn = 'CASE WHEN turns.ran_at > opened_at THEN turns.ran_at ELSE opened_at END';
+
+/** Those of at most `mostBytes`, small ones first within limits. */
+async function inOrder(db: Queryable, waiting: readonly Waiting[], mostBytes: number): Promise<Waiting[]> {
+  if (waiting.length === 0 || (waiting.length === 1 && mostBytes === Number.POSITIVE_INFINITY)) return [...waiting];
+  const sizes: { org_id: string; bytes: number | string }[] = await db('uploads')
+    .join('blobs', 'blobs.id', 'uploads.blob_id')
+    .whereIn(
+      'uploads.org_id',
+      waiting.map(({ org_id }) => org_id),
+    )
+    .whereIn('uploads.state', ['queued', 'running'])
+    .groupBy('uploads.org_id')
+    .select('uploads.org_id')
+    .sum({ bytes: 'blobs.size' });
+  const bytesOf = new Map(sizes.map(({ org_id, bytes }) => [org_id, Number(bytes)]));
+  const ranked = waiting.map((run) => {
+    const bytes = bytesOf.get(run.org_id) ?? 0;
+    return { run, bytes, at: Number(run.turn_at) + Math.min(bytes * msPerByte, longestDeferralMs) };
+  });
+  return ranked
+    .filter(({ bytes }) => bytes <= mostBytes)
+    .sort((a, b) => a.run.attempts - b.run.attempts || a.at - b.at)
+    .map(({ run }) => run);
+}
+
+/** Notes that an organization had its turn. */
+export async function noteTurn(
+  db: Queryable,
+  org: string,
+  turn: { ran_at: number } | { checked_at: number },
+): Promise<void> {
+  await db('import_turns')
+    .insert({ org_id: org, ...turn })
+    .onConflict('org_id')
+    .merge();
+}
+
+/** Whether a run has waited since a time without an importer to take it. */
+export async function hasWaitingRun(db: Queryable, since: number): Promise<boolean> {
+  const waits = db('runs')
+    .where({ state: 'open' })
+    .where('opened_at', '<', since)
+    .whereRaw(`NOT EXISTS (${earlierRun})`);
+  return (await waits.first('id')) !== undefined;
 }
 
 /** Renews the lease and stores the progress; false: the lease was lost to another importer. */
@@ -277,6 +349,13 @@ export async function failRun(db: Queryable, run: Run, failure: string, now: num
 /** null: no such run. */
 export async function findRun(db: Queryable, id: number): Promise<Run | null> {
   const row = await db('runs').where({ id }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** The run of an organization that importers work on next; null: all have ended. */
+export async function findFirstUnended(db: Queryable, org: string): Promise<Run | null> {
+  const unended = ['open', 'running', 'held'];
+  const row = await db('runs').where({ org_id: org }).whereIn('state', unended).orderBy('id').first();
   return row === undefined ? null : fromRow(row);
 }
 

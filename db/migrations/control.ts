@@ -15,6 +15,7 @@ import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
 import { order } from './order.js';
 import { addDoors } from './penalties.js';
+import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
 
 export const controlMigrations: readonly Migration[] = [
@@ -35,6 +36,7 @@ export const controlMigrations: readonly Migration[] = [
   movedNames,
   checkReports,
   erasureKey,
+  pool,
   order,
   faults,
 ];

@@ -16,6 +16,7 @@ import {
 } from '../../db/control/checks.js';
 import { listUnendedRuns } from '../../db/control/identityrotation.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
+import { hasWaitingRun, noteTurn } from '../../db/control/runs.js';
 import { findUpload, listQueue, type UploadRow } from '../../db/control/uploads.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { removeBlob } from '../../storage/blobs.js';
@@ -32,19 +33,24 @@ import { planTrial } from './trialplan.js';
 export interface CheckWorkerDeps extends Omit<RunDeps, 'onStep'> {
   /** Unique to this process. */
   owner: string;
-  /** Whether a run needs this process, or it stops. */
+  /** Whether this process stops. */
   mustYield: () => boolean;
+  /** Called when files to check were taken. */
+  onTake?: () => void;
+  /** Takes only organizations whose files to check have at most so many bytes together. */
+  mostBytes?: number;
 }
 
-/** How often a check asks whether a run of the organization was opened. */
+/** How often a check asks whether a run of the organization was opened, or another run waits for an importer. */
 const lookEveryMs = 1_000;
-/** Files of one check. */
-const mostFiles = 50;
+/** An importer that is free takes a run sooner than this. */
+const waitsMs = 2_000;
 
 /** Checks the files of one organization, if some are due. `left`: the check was given up or failed. */
 export async function checkNext(deps: CheckWorkerDeps): Promise<'idle' | 'checked' | 'left'> {
-  const { control, settings, now, owner } = deps;
+  const { control, settings, now, owner, mostBytes = Number.POSITIVE_INFINITY } = deps;
   for (const unchecked of await listUnchecked(control.read)) {
+    if (unchecked.bytes > mostBytes) continue;
     if (!isSettled(unchecked, now())) continue;
     const org = await findOrg(control.read, unchecked.org);
     // This check would be given up for the run: check another organization meanwhile.
@@ -74,14 +80,18 @@ async function checkWithLease(
       });
     }
   };
-  // Files that another process is importing need no check, and the import needs the machine.
+  // Files that another process is importing need no check, and an import needs the importer.
   let isImported = false;
   const look = async () => {
-    isImported ||= (await listUnendedRuns(control.read, org.id).catch(() => [])).length > 0;
+    isImported ||=
+      (await listUnendedRuns(control.read, org.id).catch(() => [])).length > 0 ||
+      (await hasWaitingRun(control.read, now() - waitsMs).catch(() => false));
   };
   await look();
+  await noteTurn(control.write, org.id, { checked_at: now() });
+  deps.onTake?.();
   const timers = [setInterval(renew, leaseMs / 3), setInterval(look, lookEveryMs)];
-  const ids = await takeUnchecked(control.write, org.id, kind, mostFiles);
+  const ids = await takeUnchecked(control.write, org.id, kind);
   try {
     await checkFiles(deps, org, kind, ids, () => {
       if (isLost) throw new ImportError('lease_lost', `another importer checks the files of ${org.id}`);
@@ -99,6 +109,7 @@ async function checkWithLease(
     return 'left';
   } finally {
     for (const timer of timers) clearInterval(timer);
+    deps.onFile?.(null);
     await endCheckLease(control.write, org.id, owner);
   }
 }
@@ -113,7 +124,7 @@ async function checkFiles(
   const { control, paths, now, owner, logger } = deps;
   // All queued files are planned, since each may change the meaning of another; reports are written on the new ones only.
   const uploads = kind === 'queued' ? await listQueue(control.read, org.id) : await findUploads(control, ids);
-  const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
+  const sources = await orderSources(deps, () => deps.identity(org), org, uploads, 'check');
   if (sources.length === 0) return;
   const plain = sources.map(({ source }) => source);
   await sealAndCommit({

@@ -14,6 +14,8 @@ export interface RunDeps {
   /** The organization's age identities as they are now, one a line. @throws KeyError */
   identity: (org: Org) => Promise<string>;
   now: () => number;
+  /** Gets the upload that is read now; null: none is. */
+  onFile?: (uploadId: number | null) => void;
   /** Called after each step that a crash can separate from the next: for tests that kill the process there. */
   onStep?: (step: RunStep) => void | Promise<void>;
 }

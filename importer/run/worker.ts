@@ -19,8 +19,12 @@ export interface WorkerDeps extends RunDeps {
   isStopping: () => boolean;
   /** Called when a run was claimed. */
   onClaim?: () => void;
+  /** Claims only runs whose files have at most so many bytes together. */
+  mostBytes?: number;
 }
 
+/** Progress is stored at most this often. */
+const tellEveryMs = 1_000;
 /** After this many attempts the worker gives up a run: it queues the files again and logs an error. */
 const mostAttempts = 5;
 
@@ -32,7 +36,7 @@ const mostAttempts = 5;
 export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 'ended' | 'left'> {
   const { control, directory, settings, now, logger, owner } = deps;
   const leaseMs = settings.leaseSeconds * 1000;
-  const run = await claimRun(control.write, owner, now(), leaseMs, id);
+  const run = await claimRun(control.write, owner, now(), leaseMs, id, deps.mostBytes);
   if (run === null) return 'idle';
   deps.onClaim?.();
   // A run that was applied must be settled, after any number of attempts: its files must not be queued again.
@@ -94,6 +98,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     return 'left';
   } finally {
     lease.end();
+    deps.onFile?.(null);
   }
 }
 
@@ -104,10 +109,12 @@ async function today({ control, now }: WorkerDeps, run: Run): Promise<string> {
 }
 
 /** Renews the lease while the run is worked on; `tell` throws at the next step when it is lost or the importer stops. */
-function holdLease({ control, now, logger, isStopping }: WorkerDeps, run: Run, leaseMs: number) {
+function holdLease({ control, now, logger, isStopping, onFile }: WorkerDeps, run: Run, leaseMs: number) {
   let progress: Progress = { phase: 'waiting', file: null, rows: 0 };
   let isLost = false;
+  let renewedAt = performance.now();
   const renew = async () => {
+    renewedAt = performance.now();
     try {
       isLost ||= !(await renewLease(control.write, run, now() + leaseMs, progress));
     } catch (error) {
@@ -122,10 +129,13 @@ function holdLease({ control, now, logger, isStopping }: WorkerDeps, run: Run, l
     tell: (latest: Progress) => {
       const isNewPhase = latest.phase !== progress.phase || latest.file !== progress.file;
       progress = latest;
+      // From here on the database is at work, and no longer the file's content.
+      if (latest.phase === 'applying') onFile?.(null);
       if (isLost) throw new ImportError('lease_lost', `run ${run.id} belongs to another importer now`);
       // An applied run is settled before the importer stops: that takes a moment.
       if (isStopping() && latest.phase !== 'archiving') throw new ImportError('stopping', 'the importer stops');
-      if (isNewPhase) void renew();
+      // A write costs a sync of the disk: a run of a moment needs none between its claim and its end.
+      if (isNewPhase && performance.now() - renewedAt > tellEveryMs) void renew();
     },
     end: () => clearInterval(timer),
   };

@@ -9,6 +9,7 @@ import { findBlob } from '../../db/control/blobs.js';
 import { replaceFile } from '../../db/control/checks.js';
 import { findEntry, freeName, lockEntry, updateEntry } from '../../db/control/entries.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
+import { hasWaitingRun } from '../../db/control/runs.js';
 import { readmePath, templatePath } from '../../db/control/treelayout.js';
 import { listVersions } from '../../db/directory/directory.js';
 import { listFields } from '../../db/directory/fields.js';
@@ -35,11 +36,15 @@ export interface TemplateDeps {
 }
 
 const lookEveryMs = 5_000;
+/** Organizations whose files one round writes even while runs wait: after a slot of thousands each has another next slot. */
+const fewestOrgs = 10;
 
 export function startTemplates(deps: TemplateDeps): Rounds {
   const seen = new Map<string, string>();
-  return startRounds(async () => {
-    await updateTemplates(deps, seen).catch((error: Error) =>
+  return startRounds(async (isStopping) => {
+    const mustPause = async (written: number) =>
+      isStopping() || (written >= fewestOrgs && (await hasWaitingRun(deps.control.read, deps.now())));
+    await updateTemplates(deps, seen, mustPause).catch((error: Error) =>
       deps.logger.error(`could not list organizations for their /templates; will retry in ${lookEveryMs / 1000} s`, {
         reason: error.message,
       }),
@@ -48,8 +53,16 @@ export function startTemplates(deps: TemplateDeps): Rounds {
   });
 }
 
-/** @param seen by organization: the state from which its files were last written; unchanged ones are skipped. */
-export async function updateTemplates(deps: TemplateDeps, seen: Map<string, string>): Promise<void> {
+/**
+ * @param seen by organization: the state from which its files were last written; unchanged ones are skipped.
+ * @param mustPause whether to leave the other organizations to the next round, after so many were written.
+ */
+export async function updateTemplates(
+  deps: TemplateDeps,
+  seen: Map<string, string>,
+  mustPause: (written: number) => Promise<boolean> = async () => false,
+): Promise<void> {
+  let written = 0;
   const versions = await listVersions(deps.directory.read);
   const slotOf = shareSlots(({ timeZone, slot, options }) => nextSlot(timeZone, slot, deps.now(), slotDays(options)));
   for (const org of await listOrgs(deps.control.read)) {
@@ -60,6 +73,7 @@ export async function updateTemplates(deps: TemplateDeps, seen: Map<string, stri
     const settings = [name, enabled, slot, timeZone, dateFormat, teamsMode, recipient, options];
     const key = JSON.stringify([versions.get(org.id) ?? 0, contact, nextSlotAt, settings]);
     if (seen.get(org.id) === key) continue;
+    if (await mustPause(written++)) return;
     try {
       for (const { name: file, text } of renderTemplates(org, await listFields(deps.directory.read, org.id)))
         await writeOwn(deps, org, templatePath(file), text);

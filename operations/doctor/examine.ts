@@ -11,6 +11,7 @@ import { examineBlobs } from './blobs.js';
 import { examineClock } from './clock.js';
 import { examineDatabases } from './databases.js';
 import { type Finding, reporter } from './finding.js';
+import { examineImporters } from './importers.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
 import { examineKeyFolder } from './loginkeys.js';
 import { examineOrg } from './orgs.js';
@@ -92,6 +93,7 @@ async function examineOpened(workplace: Workplace, where: string, options: Exami
   if (options.deep === true && extent !== null)
     await gather(() => examineSeals(workplace, extent, options.onProgress ?? (() => {})));
   await gather(() => examinePartials(workplace));
+  await gather(() => examineImporters(workplace));
   for (const org of orgs) await gather(() => examineOrg(workplace, org, master));
   await gather(() => examineStrays(workplace, new Set(orgs.map((org) => org.id))));
   await gather(() => examineClock(workplace));

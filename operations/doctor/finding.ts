@@ -21,6 +21,7 @@ export type Check =
   | 'private_files'
   | 'blobs'
   | 'partials'
+  | 'importers'
   | 'organization'
   | 'clock'
   | 'disk';

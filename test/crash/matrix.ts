@@ -194,9 +194,9 @@ async function exercise(
 
 /** A dead importer alone is started again by its server, which then dies a moment later. */
 async function end(server: Served, victim: Kill['victim']): Promise<void> {
-  const importer = server.log.findLast(({ message }) => message === 'the importer process started')?.pid;
+  const importer = server.log.findLast(({ message }) => message === 'an importer process started')?.pid;
   if (victim !== 'server' && typeof importer === 'number') process.kill(importer, 'SIGKILL');
-  if (victim === 'importer') await server.waitForLog(({ message }) => message.startsWith('the importer process ended'));
+  if (victim === 'importer') await server.waitForLog(({ message }) => message.startsWith('an importer process ended'));
   await server.stop('SIGKILL');
 }
 

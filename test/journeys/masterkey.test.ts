@@ -66,7 +66,7 @@ test('a descriptor: read once, by the server; its importer gets the key, no argu
   assert.equal((await client.get('/users.csv')).toString(), users);
   await openRun(data);
   await told('run done');
-  const { pid } = await told('the importer process started');
+  const { pid } = await told('an importer process started');
   if (process.platform === 'linux')
     for (const place of ['environ', 'cmdline'])
       for (const id of [server.pid, pid])
@@ -75,7 +75,7 @@ test('a descriptor: read once, by the server; its importer gets the key, no argu
   // An importer that is started again gets it again.
   process.kill(pid!, 'SIGKILL');
   await until(
-    () => lines.filter(({ message }) => message === 'the importer process started').length > 1,
+    () => lines.filter(({ message }) => message === 'an importer process started').length > 1,
     'another',
     20_000,
   );

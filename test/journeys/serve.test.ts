@@ -45,7 +45,7 @@ test('one server for a data folder', async (t) => {
 test('after a SIGKILL the data folder is free again, and no importer stays behind', async (t) => {
   const data = temporaryFolder(t);
   const server = await startServe(t, { data });
-  const { pid } = await server.waitForLog((line) => line.message === 'the importer process started');
+  const { pid } = await server.waitForLog((line) => line.message === 'an importer process started');
   await server.stop('SIGKILL');
   await until(() => !isAlive(Number(pid)));
   const next = await startServe(t, { data });
@@ -54,9 +54,9 @@ test('after a SIGKILL the data folder is free again, and no importer stays behin
 
 test('an importer that dies is started again', async (t) => {
   const server = await startServe(t, { data: temporaryFolder(t) });
-  const { pid } = await server.waitForLog((line) => line.message === 'the importer process started');
+  const { pid } = await server.waitForLog((line) => line.message === 'an importer process started');
   process.kill(Number(pid), 'SIGKILL');
-  const next = await server.waitForLog((line) => line.message === 'the importer process started' && line.pid !== pid);
+  const next = await server.waitForLog((line) => line.message === 'an importer process started' && line.pid !== pid);
   assert.ok(isAlive(Number(next.pid)));
   assert.equal(await server.stop(), 0);
 });

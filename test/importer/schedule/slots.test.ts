@@ -13,6 +13,7 @@ import { workNext } from '../../../importer/run/worker.js';
 import { nextSlot } from '../../../importer/schedule/calendar.js';
 import { startDeactivations } from '../../../importer/schedule/deactivations.js';
 import { openDueSlots, openUploadRuns } from '../../../importer/schedule/slots.js';
+import { startScheduler } from '../../../importer/scheduler.js';
 import { setOrganization } from '../../../operations/orgs.js';
 import { Company, csv, importMoment } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
@@ -265,9 +266,12 @@ onBothDatabases('slots', (open) => {
   test('an importer that starts opens the missed slot and imports what waits', async (t) => {
     const acme = await Company.open(open, t);
     await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
-    const importer = await startImporter(acme.deps);
+    const importer = startImporter(acme.deps);
     t.after(() => importer.stop());
+    const scheduler = await startScheduler({ ...acme.deps, onOpen: importer.nudge });
+    t.after(() => scheduler.stop());
     await until(async () => (await listRuns(acme.deps.control.read, 'acme'))[0]?.state === 'done', 'the run is done');
+    await scheduler.stop();
     await importer.stop();
     assert.ok('ann@acme.test' in (await acme.users()));
     assert.equal((await listRuns(acme.deps.control.read, 'acme')).length, 1);

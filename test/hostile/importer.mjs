@@ -1,0 +1,16 @@
+/** The built importer's process, in which each file whose upload id HOSTILE_UPLOAD names keeps the thread busy for ever. */
+import { obeyServer } from '../../dist/app/importermain.js';
+
+const hostile = Number(process.env.HOSTILE_UPLOAD);
+let reading = null;
+const send = process.send.bind(process);
+process.send = (message, ...rest) => {
+  if (message.type === 'alive') reading = message.state.upload;
+  return send(message, ...rest);
+};
+
+obeyServer((step) => {
+  if (step !== 'planned' || reading !== hostile) return;
+  process.stderr.write('{"level":"info","message":"hangs"}\n');
+  for (;;);
+});
