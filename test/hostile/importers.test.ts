@@ -56,6 +56,22 @@ test('the file is refused, the other files and the other customer are imported',
   assert.equal(await server.stop(), 0);
 });
 
+test('a file that takes memory without end is refused after the second time', async (t) => {
+  const { control, runs, serve, isDone } = await prepare(t);
+  const server = await serve({ HOSTILE_KIND: 'memory', DROPSLOT_IMPORTER_MEMORY_BYTES: '192MiB' });
+  await until(async () => (await isDone(runs.acme)) && (await isDone(runs.beta)), 'both runs end', patienceMs);
+  const summary = (await findRun(control.read, runs.acme))!.summary as RunSummary;
+  assert.deepEqual(
+    summary.files.map(({ name, refusal }) => [name, refusal?.code ?? null]),
+    [
+      ['good.csv', null],
+      ['hostile.csv', 'too_costly'],
+    ],
+  );
+  assert.match(summary.files[1]!.refusal!.message, /more than 192 MiB of memory/);
+  assert.equal(await server.stop(), 0);
+});
+
 test('SIGTERM ends the server within its grace, and the run is given back', async (t) => {
   const { control, runs, serve } = await prepare(t);
   const server = await serve({ DROPSLOT_IMPORT_GRACE_SECONDS: '0.5', DROPSLOT_UPLOAD_GRACE_SECONDS: '0' });
