@@ -16,6 +16,7 @@ import { startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
 import { startImporterPool } from './importerpool.js';
 import { provision } from './provision.js';
+import { keepReserve, startOnFullDisk } from './reserve.js';
 import { recordStartAndStop } from './startaudit.js';
 
 type Stop = () => Promise<void>;
@@ -34,14 +35,33 @@ export async function serve(settings: Settings, probes: ServeProbes = {}): Promi
   const signal = nextSignal(logger);
   const opened: Stop[] = [];
   const running: Stop[] = [];
+  const end = async () => {
+    // At the same time: uploads get their grace period while the importer reaches a safe point.
+    await Promise.all(running.splice(0).map((stop) => stop()));
+    for (const close of opened.splice(0).reverse()) await close();
+  };
+  let isStopping = false;
+  void signal.then(() => {
+    isStopping = true;
+  });
   try {
-    await start(settings, logger, opened, running, probes);
+    await startOnFullDisk(
+      settings.data,
+      logger,
+      () => isStopping,
+      () =>
+        start(settings, logger, opened, running, probes).catch(async (error) => {
+          await end();
+          throw error;
+        }),
+    );
+    await keepReserve(settings.data).catch(({ message: reason }: Error) =>
+      logger.warn('could not reserve space for a start on a full disk; the next start tries it again', { reason }),
+    );
     await signal;
   } finally {
     endInTime(settings, logger);
-    // At the same time: uploads get their grace period while the importer reaches a safe point.
-    await Promise.all(running.map((stop) => stop()));
-    for (const close of opened.reverse()) await close();
+    await end();
   }
   logger.info('stopped');
 }

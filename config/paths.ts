@@ -26,6 +26,8 @@ export interface Paths {
   lock: string;
   /** Lock file that every running `sftp-server` shares: while it is held, uploads in progress are not leftovers of a crash. */
   sessionsLock: string;
+  /** Lock file of the process that brings a database to the schema of this version. */
+  migrationLock: string;
   /** Lock file of the commands that change keys: one runs at a time. */
   keysLock: string;
 }
@@ -50,6 +52,7 @@ export function pathsOf(settings: PathSettings): Paths {
     nodeKey: join(data, 'keys', 'node.key'),
     lock: join(data, 'serve.lock'),
     sessionsLock: join(data, 'sessions.lock'),
+    migrationLock: join(data, 'migration.lock'),
     keysLock: join(data, 'keys.lock'),
   };
 }

@@ -6,6 +6,7 @@ import { AuditRate, foldedEveryMs } from './control/auditrate.js';
 import { chainAudit } from './control/audittransaction.js';
 import { DatabaseError } from './error.js';
 import { beginMoment, type Moment } from './knex.js';
+import { takeLock } from './lock.js';
 import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
 import { migrate } from './migrations/migrate.js';
@@ -112,7 +113,7 @@ async function open(
       settings.database === 'sqlite'
         ? sqliteDb({ driver: settings.sqliteDriver, file: fileOf(pathsOf(settings)), waitMs })
         : postgresDb(await openSchema(settings.database, schema, settings.databasePool));
-    await migrate(db.write, migrations);
+    await migrate(db.write, migrations, () => takeLock(pathsOf(settings).migrationLock, settings.sqliteDriver));
     return db;
   } catch (cause) {
     await db?.close();

@@ -52,6 +52,11 @@ export function describeDatabaseFailure(error: unknown): string | null {
   return isKnown ? `the database failed: ${message?.split(' - ').at(-1) ?? code}` : null;
 }
 
+/** Whether a statement failed because the disk of the database is full, in either dialect. */
+export function isDiskFull(error: unknown): boolean {
+  return ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', '53100'].includes((error as { code?: string } | null)?.code ?? '');
+}
+
 /** Whether the connection ended before the server's answer came: a COMMIT that was sent may still take place. */
 export function isConnectionLost(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };

@@ -2,6 +2,7 @@
 import { removeCheckedDryRuns } from './check/dryrunfiles.js';
 import type { RunDeps } from './run/deps.js';
 import { sweepStages } from './run/stages.js';
+import { createClock } from './schedule/clock.js';
 import { startDeactivations } from './schedule/deactivations.js';
 import { startSilence } from './schedule/expectations.js';
 import { startRounds } from './schedule/periodic.js';
@@ -32,15 +33,16 @@ export async function startScheduler(deps: SchedulerDeps): Promise<{ stop(): Pro
   const swept = await sweepStages(deps);
   if (swept.length > 0)
     logger.info('removed the stages of runs and checks that were interrupted', { stages: swept.length });
-  const slots = await startSlots({ control, logger, now, onOpen });
+  const clock = createClock({ control, logger, now });
+  const slots = await startSlots({ control, logger, now, onOpen, clock });
   const timed = [
     slots,
     repeat('open runs for new uploads', lookEveryMs, () => openUploadRuns({ control, logger, now, onOpen })),
     repeat('remove checked files below /dry-run', sweepEveryMs, () => removeCheckedDryRuns(deps)),
-    startDeactivations(deps),
-    startSilence({ control, logger, now }),
+    startDeactivations({ ...deps, clock }),
+    startSilence({ control, logger, now, clock }),
     startTemplates({ control, directory, paths, settings, logger, now }),
-    startRetention({ control, directory, paths, settings, logger, now }),
+    startRetention({ control, directory, paths, settings, logger, now, clock }),
   ];
   return {
     stop: async () => {

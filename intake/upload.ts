@@ -154,8 +154,9 @@ export class OpenUpload implements Upload {
     this.draft.attributes = { ...this.draft.attributes, ...Object.fromEntries(given) };
   }
 
+  /** After a sync that failed the system may have dropped the bytes, and the next sync would succeed: the file must be sent anew. */
   sync(): Promise<void> {
-    return this.#run(() => this.#member.content.sync());
+    return this.#change(() => this.#member.content.sync());
   }
 
   finish(): Promise<Receipt> {

@@ -37,7 +37,12 @@ export async function followRun(
   });
   for (;;) {
     if (failure !== null) throw failure;
-    const run = (await findRun(control.read, id))!;
+    const run = await findRun(control.read, id);
+    if (run === null)
+      throw new OperationError(
+        'refused',
+        `run ${id} found no files in the queue, and was removed: there is nothing to import`,
+      );
     if (isOver(run)) {
       await working;
       return run;

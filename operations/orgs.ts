@@ -6,6 +6,7 @@ import { listBlobs } from '../db/control/blobs.js';
 import { listUnendedRuns } from '../db/control/identityrotation.js';
 import { deleteOrg, insertOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
+import { forgetOwedSlot, oweSlot } from '../db/control/slots.js';
 import { deleteDirectory, readVersion } from '../db/directory/directory.js';
 import { findErased, forgetErased } from '../db/directory/erasedpeople.js';
 import { findUser, insertOwner } from '../db/directory/users.js';
@@ -13,6 +14,8 @@ import { DatabaseError } from '../db/error.js';
 import { digestErased } from '../importer/read/erased.js';
 import { emailKey } from '../importer/read/normalize.js';
 import { sweepStages } from '../importer/run/stages.js';
+import { slotDays } from '../importer/schedule/cadence.js';
+import { lastSlot } from '../importer/schedule/calendar.js';
 import { createOrgIdentity } from '../keys/master/orgidentity.js';
 import { removeBlob } from '../storage/blobs.js';
 import { removePartials } from '../storage/partials.js';
@@ -122,7 +125,7 @@ export interface OwnerOptions {
 /**
  * Changes the given fields. The owner must be a user, and becomes an admin. A change to a plan without SFTP access, or from
  * one, ends the access until it is requested and enabled again. A new slot, time zone or cadence applies from its next
- * occurrence, and so do new expected files; a slot that was missed before is made up for, unless the slots change.
+ * occurrence, and so do new expected files; a slot that was missed before is made up for.
  * @throws OperationError `refused` when no user has the owner's address.
  */
 export async function setOrganization(
@@ -139,13 +142,15 @@ export async function setOrganization(
   const then = { ...before, ...change };
   const { cadence, expectFiles, expectBy, expectDays } = then.options;
   const { options: past } = before;
-  if (then.slot !== before.slot || then.timeZone !== before.timeZone || cadence !== past.cadence)
-    change.slotsFrom = place.now();
+  const isRescheduled = then.slot !== before.slot || then.timeZone !== before.timeZone || cadence !== past.cadence;
+  if (isRescheduled) change.slotsFrom = place.now();
   if (expectFiles !== past.expectFiles || expectBy !== past.expectBy || expectDays !== past.expectDays)
     change.expectFrom = place.now();
   const owner = fields.ownerEmail === undefined ? null : await judgeOwner(place, id, fields.ownerEmail, createOwner);
   const ending = endAccess(place.settings, before, then.plan);
   await place.control.transact(async (tx) => {
+    if (isRescheduled)
+      await oweSlot(tx, id, lastSlot(before.timeZone, before.slot, place.now(), slotDays(before.options)).at);
     await updateOrg(tx, id, { ...change, ...ending });
     await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
     if (ending.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
@@ -221,6 +226,7 @@ async function setEnabled(place: Workplace, org: Org, enabled: boolean): Promise
   if (org.enabled === enabled) return org;
   await place.control.transact(async (tx) => {
     await updateOrg(tx, org.id, enabled ? { enabled, slotsFrom: place.now() } : { enabled });
+    if (enabled) await forgetOwedSlot(tx, org.id);
     await audit(tx, place, org.id, enabled ? 'org.enabled' : 'org.disabled', {});
   });
   return place.org(org.id);

@@ -67,7 +67,9 @@ async function openFile(paths: Pick<Paths, 'blobs'>, id: string, disk: Disk): Pr
   try {
     return await disk.open(blobPath(paths, id));
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'damaged' : 'failed';
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    // Without the folder of all blobs its volume is away, and no single file is missing.
+    const code = isMissing && (await disk.stat(paths.blobs).catch(() => null)) !== null ? 'damaged' : 'failed';
     throw new SpaceError(code, `blob ${id} can't be opened: ${(cause as Error).message}`, { cause });
   }
 }

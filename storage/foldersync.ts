@@ -56,12 +56,12 @@ export function shareSyncs(disk: Disk): Disk {
       const folder = folders.get(path) ?? { running: null, next: null };
       folders.set(path, folder);
       if (folder.running === null) return begin(path, folder);
+      // Names from before a sync that failed may be lost, though the next sync succeeds: their uploads fail with it.
       folder.next ??= folder.running
-        .catch(() => {}) // those who waited for it get the error
-        .then(() => {
+        .finally(() => {
           folder.next = null;
-          return begin(path, folder);
-        });
+        })
+        .then(() => begin(path, folder));
       return folder.next;
     },
   };

@@ -52,6 +52,7 @@ export class BlobWriter {
   #sealedChunks = 0;
   /** From the sealer to the disk, block after block. */
   #line: Promise<void> = Promise.resolve();
+  #syncFailure: Error | null = null;
 
   constructor(to: Destination, file: DiskFile, header: NewHeader, sealingThreads: SealingThreads | null) {
     this.#to = to;
@@ -112,7 +113,7 @@ export class BlobWriter {
 
   /** Pushes the sealed chunks to the disk; the open one follows with `finish`. */
   sync(): Promise<void> {
-    return this.#guard(this.#drain().then(() => this.#file.datasync()));
+    return this.#guard(this.#drain().then(() => this.#sync(() => this.#file.datasync())));
   }
 
   /** Seals the end, and puts the file in its place so that it survives a power cut. */
@@ -186,9 +187,20 @@ export class BlobWriter {
     this.#block.cut(size - this.sealedBytes);
     if (this.#block.length > 0) this.#ship(true);
     await this.#drain();
-    await this.#file.sync();
+    await this.#sync(() => this.#file.sync());
     await this.#file.close();
     this.#sealer.end();
+  }
+
+  /** A sync that failed is never repeated: the system may have dropped the bytes, and would report success. */
+  async #sync(sync: () => Promise<void>): Promise<void> {
+    if (this.#syncFailure !== null) throw this.#syncFailure;
+    try {
+      await sync();
+    } catch (cause) {
+      this.#syncFailure = cause as Error;
+      throw cause;
+    }
   }
 
   async #finish(onStep: (step: SealStep) => void): Promise<SealedBlob> {
@@ -198,7 +210,7 @@ export class BlobWriter {
     const digest = this.#sealer.digest();
     await Promise.all([digest, this.#drain()]);
     onStep('sealed');
-    await this.#file.sync();
+    await this.#sync(() => this.#file.sync());
     onStep('synced');
     await movePartial(this.#to);
     await this.#file.close();

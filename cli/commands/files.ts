@@ -1,12 +1,13 @@
-/** `dropslot files …`: list the stored files of an organization, and print one. */
+/** `dropslot files …`: list the stored files of an organization, print one, and queue one again. */
 import type { Command } from 'commander';
 import { readFileContent, type StoredFile, walkFiles } from '../../operations/files.js';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { requeueStoredFile } from '../../operations/retry.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerFiles(program: Command): void {
-  const files = program.command('files').description("list and read an organization's stored files");
+  const files = program.command('files').description("list, read and requeue an organization's stored files");
   files
     .command('list')
     .summary('list the files of an organization')
@@ -27,6 +28,26 @@ export function registerFiles(program: Command): void {
     .action((id: string, path: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         for await (const bytes of readFileContent(workplace, id, path)) await out.write(bytes);
+      }),
+    );
+  files
+    .command('requeue')
+    .summary('import a stored file again')
+    .description(
+      `Puts a file into the queue again, for example one from the archive that was refused: it gets the path at which its
+sender uploaded it, and the next run imports it. A file that waits since a failed run no longer waits for the next slot if
+the organization imports on upload.`,
+    )
+    .argument('<org>')
+    .argument('<path>', 'as "files list" shows it')
+    .addHelpText(
+      'after',
+      examples('dropslot files requeue acme /archive/2026-01-31/users.csv', 'dropslot files requeue acme /users.csv'),
+    )
+    .action((id: string, path: string, _options, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        const requeued = await requeueStoredFile(workplace, id, path);
+        await out.show(requeued, `${requeued.path} is in the queue; to import it now: dropslot import ${id}`);
       }),
     );
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { confirmRun } from '../../operations/confirm.js';
 import { OperationError } from '../../operations/error.js';
 import { withSchema } from '../../operations/format.js';
+import { retryRunNow } from '../../operations/retry.js';
 import {
   approveHeldRun,
   checkDiskFile,
@@ -69,7 +70,7 @@ export function registerRuns(program: Command): void {
         await showEnd(run, out);
       }),
     );
-  const runs = program.command('runs').description('list, show and undo runs; approve or reject held runs');
+  const runs = program.command('runs').description('list, show, retry and undo runs; approve or reject held runs');
   runs
     .command('list')
     .summary("list an organization's runs, newest first")
@@ -103,13 +104,29 @@ would change once approved: deactivations first, then admins, emails, managers, 
         await out.show(runToJson(run), renderRun(run));
       }),
     );
+  runs
+    .command('retry')
+    .summary('work on a failed or interrupted run again, and wait')
+    .description(
+      `Works on a run again now, instead of at the next slot: a run that failed in a new run, with all files that are in the
+queue; one that waits or was interrupted with all its attempts. Waits for the end, and prints the summary.`,
+    )
+    .argument('<id>', 'number of the run')
+    .option('--org <org>', 'refuse a run of another organization')
+    .addHelpText('after', examples('dropslot runs retry 12', 'dropslot runs retry 12 --org acme'))
+    .action((id: string, { org }: { org?: string }, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        await confirm(workplace, id, { org, yes: true }, '', out);
+        await showEnd(await retryRunNow(workplace, id, out.note, untilSignal()), out);
+      }),
+    );
   registerDecisions(runs);
   registerUndo(runs);
 }
 
 /** The options that confirm which run is meant. */
 interface WhichRun {
-  org?: string;
+  org?: string | undefined;
   yes?: boolean | undefined;
 }
 

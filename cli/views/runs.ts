@@ -67,6 +67,7 @@ export function runToJson(run: Run): unknown {
     startedAt: isoTime(run.startedAt),
     finishedAt: isoTime(run.finishedAt),
     leaseUntil: isoTime(run.leaseUntil),
+    retryAt: isoTime(run.retryAt),
   };
 }
 
@@ -83,6 +84,8 @@ export function renderRun(run: Run): string {
     ['Finished', formatTime(run.finishedAt)],
     ['Progress', run.progress === null ? null : describeProgress(run.progress as Progress)],
     ['Failure', run.failure],
+    ['Waits for', run.fault === null ? null : `the end of a fault of the machine: ${run.fault}`],
+    ['Next attempt', run.state === 'open' && run.fault !== null ? formatTime(run.retryAt) : null],
     ['Held', run.hold === null ? null : formatTime(run.hold.at)],
     ['Its changes', run.state === 'held' ? `dropslot runs show ${run.id} --changes` : null],
     [

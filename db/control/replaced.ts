@@ -19,8 +19,8 @@ export async function supersedeReplaced(
 ): Promise<number> {
   const queue = await listQueue(tx, org);
   let superseded = 0;
-  for (const { id, path, size, sha256 } of uploads) {
-    if (!queue.some((newer) => newer.path === path && newer.id > id)) continue;
+  for (const { id, path, size, sha256, queueNumber } of uploads) {
+    if (!queue.some((newer) => newer.path === path && isNewer(newer, { id, queueNumber }))) continue;
     // One that its sender has renamed meanwhile is another file.
     if ((await findEntryOfUpload(tx, org, id)) !== null) continue;
     const place = `${supersededFolder(date)}/${path.slice(path.lastIndexOf('/') + 1)}`;
@@ -31,4 +31,10 @@ export async function supersedeReplaced(
     await recordAudit(tx, { at, org, actor: 'system', action: 'upload.superseded', subject: path, detail });
   }
   return superseded;
+}
+
+type Place = Pick<UploadRow, 'id' | 'queueNumber'>;
+
+function isNewer(one: Place, other: Place): boolean {
+  return one.queueNumber! > other.queueNumber! || (one.queueNumber === other.queueNumber && one.id > other.id);
 }

@@ -4,7 +4,7 @@ import { recordAudit } from './audit.js';
 import { retireHeldReports } from './heldreports.js';
 import { supersedeReplaced } from './replaced.js';
 import { failRun, type Run } from './runs.js';
-import { listQueue, unclaimUploads } from './uploads.js';
+import { listQueue, unclaimFailed } from './uploads.js';
 
 /**
  * @param failure a sentence for the operator.
@@ -13,7 +13,7 @@ import { listQueue, unclaimUploads } from './uploads.js';
 export async function giveUpRun(control: Db, run: Run, failure: string, now: number, date: string): Promise<void> {
   await control.transact(async (tx) => {
     if (!(await failRun(tx, run, failure, now))) return;
-    await unclaimUploads(tx, run.id);
+    await unclaimFailed(tx, run.id);
     await retireHeldReports(tx, run, 'was-held');
     await supersedeReplaced(tx, run.org, await listQueue(tx, run.org), date, now);
     const detail = { run: run.id, failure };

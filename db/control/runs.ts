@@ -62,76 +62,17 @@ export interface Run {
   progress: unknown;
   summary: unknown;
   failure: string | null;
+  /** The fault of the machine that it waits for, in a sentence; null: none. */
+  fault: string | null;
+  /** How often in a row such a fault interrupted it. */
+  faults: number;
+  /** No importer claims it before then, in ms; null: at once. */
+  retryAt: number | null;
   /** null: it was never held. */
   hold: Hold | null;
   approval: Approval | null;
   /** The run whose changes this one takes back. */
   undoes: number | null;
-}
-
-/**
- * Opens a slot; null when it was opened before, by whichever node, and while a run of the organization is
- * held: the slot is caught up when that is decided.
- */
-export async function openSlotRun(
-  db: Queryable,
-  org: string,
-  slot: { date: string; time: string },
-  now: number,
-): Promise<number | null> {
-  if ((await findHeldRun(db, org)) !== null) return null;
-  const rows = await db('runs')
-    .insert({ org_id: org, kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now })
-    .onConflict(['org_id', 'slot_date', 'slot_time'])
-    .ignore()
-    .returning('id');
-  return rows[0]?.id ?? null;
-}
-
-/**
- * Organizations whose files are imported as they come, and that have some; when the first and the last came, in ms. A file
- * that a held run gave back, since another of its files was replaced or taken back, counts from then.
- */
-export async function listUploadDue(db: Queryable): Promise<{ org: string; oldestAt: number; newestAt: number }[]> {
-  const overtaken = db('runs')
-    .where({ state: 'superseded' })
-    .whereRaw('runs.org_id = uploads.org_id')
-    .max('finished_at');
-  const rows: { org_id: string; oldest: number; newest: number; overtaken: number | null }[] = await db('uploads')
-    .join('orgs', 'orgs.id', 'uploads.org_id')
-    .where({ state: 'queued', enabled: 1 })
-    .whereLike('orgs.options', '%"cadence":"on-upload"%')
-    .groupBy('org_id')
-    .select('org_id', overtaken.as('overtaken'))
-    .min({ oldest: 'queued_at' })
-    .max({ newest: 'queued_at' });
-  return rows.map(({ org_id, oldest, newest, overtaken }) => ({
-    org: org_id,
-    oldestAt: Math.max(oldest, overtaken ?? 0),
-    newestAt: Math.max(newest, overtaken ?? 0),
-  }));
-}
-
-/**
- * Opens a run for files that arrived since the last one was opened, or that it held; null: there are none, or another run of
- * the organization is not over. Files of a failed run wait for the next slot.
- */
-export async function openUploadRun(db: Queryable, org: string, now: number): Promise<number | null> {
-  return db.transaction(async (tx) => {
-    await tx('orgs').where({ id: org }).forUpdate().first('id');
-    const unended = ['open', 'running', 'held'];
-    if ((await tx('runs').where({ org_id: org }).whereIn('state', unended).first('id')) !== undefined) return null;
-    // An undo or an edit takes no files: those that arrived before it still wait.
-    const taking = tx('runs').where({ org_id: org }).whereNotIn('kind', ['undo', 'edit']);
-    const last = await taking.orderBy('id', 'desc').first();
-    const since = last === undefined || last.state === 'superseded' ? 0 : last.opened_at;
-    const fresh = tx('uploads').where({ org_id: org, state: 'queued' }).where('queued_at', '>=', since);
-    if ((await fresh.first('id')) === undefined) return null;
-    const [row] = await tx('runs')
-      .insert({ org_id: org, kind: 'upload', slot_date: null, state: 'open', opened_at: now })
-      .returning('id');
-    return row.id;
-  });
 }
 
 /** Opens a run by hand, or returns an open run that will take the queue, which neither an undo nor an approved run does. */
@@ -142,7 +83,10 @@ export async function openManualRun(db: Queryable, org: string, now: number): Pr
     .whereNull('hold')
     .orderBy('id')
     .first();
-  if (waiting !== undefined) return waiting.id;
+  if (waiting !== undefined) {
+    await db('runs').where({ id: waiting.id }).whereNotNull('retry_at').update({ retry_at: null });
+    return waiting.id;
+  }
   const [row] = await db('runs')
     .insert({ org_id: org, kind: 'manual', slot_date: null, state: 'open', opened_at: now })
     .returning('id');
@@ -206,6 +150,7 @@ export async function claimRun(
     .leftJoin('import_turns as turns', 'turns.org_id', 'runs.org_id')
     .where((either) => either.where({ state: 'open' }).orWhere((stale) => isStale(stale.where({ state: 'running' }))))
     .whereRaw(`NOT EXISTS (${earlierRun})`)
+    .where((pause) => isPauseOver(pause, now))
     .modify((query) => id !== undefined && query.where({ id }))
     .orderByRaw(`attempts, ${turn}, id`)
     .limit(choice)
@@ -234,6 +179,16 @@ export async function claimRun(
     }
   }
   return null;
+}
+
+/** No pause is longer, so that a clock that was ahead makes no run wait for its time. */
+const longestPauseMs = 600_000;
+
+function isPauseOver(query: Knex.QueryBuilder, now: number): void {
+  query
+    .whereNull('retry_at')
+    .orWhere('retry_at', '<=', now)
+    .orWhere('retry_at', '>', now + longestPauseMs);
 }
 
 interface Waiting {
@@ -306,15 +261,44 @@ export async function releaseRun(db: Queryable, run: Run, isAttempt: boolean): P
   await owned(db, run).update({ state: 'open', lease_owner: null, lease_until: null, attempts });
 }
 
+/**
+ * Gives a claimed run back after a fault of the machine, which uses up no attempt: no importer claims it before `retryAt`.
+ * Where another importer has it already, that one keeps it.
+ */
+export async function pauseRun(db: Queryable, run: Run, fault: string, retryAt: number): Promise<void> {
+  const change = { fault, faults: run.faults + 1, retry_at: retryAt, attempts: run.attempts - 1 };
+  if ((await owned(db, run).update({ ...change, state: 'open', lease_owner: null, lease_until: null })) > 0) return;
+  await db('runs')
+    .where({ id: run.id })
+    .whereIn('state', ['open', 'running'])
+    .where('attempts', '>', 0)
+    .decrement('attempts', 1);
+}
+
+/** Gives a run that is not over all its attempts again, and ends its pause; false: it is over. */
+export async function retryUnended(db: Queryable, id: number): Promise<boolean> {
+  const unended = db('runs').where({ id }).whereIn('state', ['open', 'running']);
+  return (await unended.update({ attempts: 0, faults: 0, retry_at: null })) > 0;
+}
+
+const noFault = { fault: null, faults: 0, retry_at: null };
+
 /** Ends a run; false: it had ended already, or another importer has it now. */
 export async function finishRun(db: Queryable, run: Run, summary: unknown, now: number): Promise<boolean> {
-  const change = { state: 'done', finished_at: now, lease_owner: null, lease_until: null, progress: null };
+  const ended = { lease_owner: null, lease_until: null, progress: null };
+  const change = { state: 'done', finished_at: now, ...ended, ...noFault };
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
+}
+
+/** Removes a run that found no file to work on: it would say nothing. */
+export async function dropRun(db: Queryable, run: Run): Promise<void> {
+  await owned(db, run).delete();
 }
 
 /** Holds a run with its counts; false: it had ended, or another importer has it now. */
 export async function holdRun(db: Queryable, run: Run, hold: Hold, summary: unknown): Promise<boolean> {
-  const change = { state: 'held', approval: null, lease_owner: null, lease_until: null, progress: null };
+  const ended = { lease_owner: null, lease_until: null, progress: null };
+  const change = { state: 'held', approval: null, ...ended, ...noFault };
   const counted = { hold: JSON.stringify(hold), summary: JSON.stringify(summary) };
   return (await owned(db, run).update({ ...change, ...counted })) > 0;
 }
@@ -358,7 +342,7 @@ export async function replaceSummary(tx: Queryable, id: number, summary: unknown
 
 /** Gives up on a run, with a sentence for the operator. */
 export async function failRun(db: Queryable, run: Run, failure: string, now: number): Promise<boolean> {
-  const change = { state: 'failed', finished_at: now, lease_owner: null, lease_until: null, failure };
+  const change = { state: 'failed', finished_at: now, lease_owner: null, lease_until: null, failure, ...noFault };
   return (await owned(db, run).update(change)) > 0;
 }
 
@@ -408,6 +392,9 @@ function fromRow(row: any): Run {
     progress: row.progress === null ? null : JSON.parse(row.progress),
     summary: row.summary === null ? null : JSON.parse(row.summary),
     failure: row.failure,
+    fault: row.fault,
+    faults: row.faults,
+    retryAt: row.retry_at,
     hold: row.hold === null ? null : JSON.parse(row.hold),
     approval: row.approval === null ? null : JSON.parse(row.approval),
     undoes: row.undoes,

@@ -1,4 +1,5 @@
 /** Uploads and the import queue: one row for each file that a client closed, from its CLOSE to the archive. */
+import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 
 export type UploadState =
@@ -44,6 +45,8 @@ export interface UploadRow extends Omit<NewUpload, 'state'> {
   runId: number | null;
   /** null until it is queued. */
   queuedAt: number | null;
+  /** Its place in the order of the queue, whatever the clock said; null until it is queued. */
+  queueNumber: number | null;
   settledAt: number | null;
   /** Virtual path of its archived copy. */
   archivedAs: string | null;
@@ -69,10 +72,15 @@ export async function insertUpload(db: Queryable, upload: NewUpload): Promise<nu
       client: upload.client,
       begun_at: upload.begunAt,
       closed_at: upload.closedAt,
-      queued_at: upload.state === 'queued' ? upload.closedAt : null,
+      ...(upload.state === 'queued' && { queued_at: upload.closedAt, queue_number: nextQueueNumber(db) }),
     })
     .returning<{ id: number }[]>('id');
   return row!.id;
+}
+
+/** Two files that are queued at the same moment may get the same number: then their ids decide. */
+function nextQueueNumber(db: Queryable): Knex.Raw {
+  return db.raw('(SELECT coalesce(max(queue_number), 0) + 1 FROM uploads)');
 }
 
 /** null: no such upload. */
@@ -126,6 +134,22 @@ export async function unclaimUploads(db: Queryable, runId: number): Promise<void
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued', run_id: null });
 }
 
+/** As unclaimUploads, for a run that failed: its files keep its id, and wait for the next slot, a manual import or a retry. */
+export async function unclaimFailed(db: Queryable, runId: number): Promise<void> {
+  await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued' });
+}
+
+/** Files of a failed run, or one of them, no longer wait for the next slot. */
+export async function releaseFailed(db: Queryable, runId: number, id?: number): Promise<void> {
+  const failed = db('uploads').where({ run_id: runId, state: 'queued' });
+  await (id === undefined ? failed : failed.where({ id })).update({ run_id: null });
+}
+
+/** Files that wait in the queue since this run failed, oldest first. */
+export async function listFailed(db: Queryable, runId: number): Promise<UploadRow[]> {
+  return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'queued' }))).map(fromStored);
+}
+
 /** Ends an upload that is claimed or held, once: false when it was settled before. `archivedAs`: where its file is now. */
 export async function settleUpload(
   db: Queryable,
@@ -171,7 +195,10 @@ export async function withdrawUploads(db: Queryable, org: string, at: number): P
 
 /** Queues an upload that a rename gives its final name; false when it is queued already, or a run has claimed it. */
 export async function queueUpload(db: Queryable, id: number, path: string, at: number): Promise<boolean> {
-  return redirect(db, id, ['stored', 'dry_run', 'checked'], { state: 'queued', path, queued_at: at });
+  return redirect(db, id, ['stored', 'dry_run', 'checked'], {
+    ...{ state: 'queued', path, queued_at: at },
+    queue_number: nextQueueNumber(db),
+  });
 }
 
 /** Takes an upload back to a temporary name; false when it has one, or a run has claimed it. */
@@ -180,16 +207,23 @@ export async function unqueueUpload(db: Queryable, id: number, path: string): Pr
     state: 'stored',
     path,
     queued_at: null,
+    queue_number: null,
     run_id: null,
   });
 }
 
 /** Takes an upload that a rename brings below `/dry-run` to its dry run; false when it was there, or a run has claimed it. */
 export async function rehearseUpload(db: Queryable, id: number, path: string): Promise<boolean> {
-  return redirect(db, id, ['stored', 'queued', 'held'], { state: 'dry_run', path, queued_at: null, run_id: null });
+  return redirect(db, id, ['stored', 'queued', 'held'], {
+    ...{ state: 'dry_run', path, queued_at: null },
+    queue_number: null,
+    run_id: null,
+  });
 }
 
-function redirect(db: Queryable, id: number, from: UploadState[], change: Partial<Stored>): Promise<boolean> {
+type Change = Partial<Omit<Stored, 'queue_number'>> & { queue_number: Knex.Raw | null };
+
+function redirect(db: Queryable, id: number, from: UploadState[], change: Change): Promise<boolean> {
   const unread = { checked_at: null, check_attempts: 0 };
   return isChanged(
     db('uploads')
@@ -226,6 +260,7 @@ interface Stored {
   begun_at: number;
   closed_at: number;
   queued_at: number | null;
+  queue_number: number | null;
   settled_at: number | null;
   archived_as: string | null;
   size: number;
@@ -243,7 +278,7 @@ function selectUploads(db: Queryable) {
 }
 
 function oldestFirst(query: ReturnType<typeof selectUploads>) {
-  return query.orderBy([{ column: 'uploads.queued_at' }, { column: 'uploads.id' }]);
+  return query.orderBy([{ column: 'uploads.queue_number' }, { column: 'uploads.id' }]);
 }
 
 async function isChanged(update: PromiseLike<number>): Promise<boolean> {
@@ -264,6 +299,7 @@ function fromStored(row: Stored): UploadRow {
     begunAt: row.begun_at,
     closedAt: row.closed_at,
     queuedAt: row.queued_at,
+    queueNumber: row.queue_number,
     settledAt: row.settled_at,
     archivedAs: row.archived_as,
     size: row.size,

@@ -7,11 +7,13 @@ import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { erasureKey } from './erasures.js';
 import { expectations } from './expectations.js';
+import { faults } from './faults.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
+import { order } from './order.js';
 import { addDoors } from './penalties.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
@@ -35,6 +37,8 @@ export const controlMigrations: readonly Migration[] = [
   checkReports,
   erasureKey,
   pool,
+  order,
+  faults,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

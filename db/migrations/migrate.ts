@@ -14,7 +14,10 @@ const lockTable = 'knex_migrations_lock';
 const waitMs = 200;
 const attempts = 300;
 
-export async function migrate(knex: Knex, migrations: readonly Migration[]): Promise<void> {
+/** On SQLite: a lock that ends with its process; null: another process has it. */
+export type TakeTurn = () => Promise<{ release(): Promise<void> } | null>;
+
+export async function migrate(knex: Knex, migrations: readonly Migration[], takeTurn: TakeTurn): Promise<void> {
   const config: Knex.MigratorConfig = {
     migrationSource: {
       getMigrations: async () => [...migrations],
@@ -25,7 +28,7 @@ export async function migrate(knex: Knex, migrations: readonly Migration[]): Pro
   for (let attempt = 1; ; attempt++) {
     try {
       if (!(await isPending(knex, migrations))) return;
-      await alone(knex, () => knex.migrate.latest(config));
+      await alone(knex, takeTurn, () => knex.migrate.latest(config));
       return;
     } catch (error) {
       // Another process is migrating: knex's lock row, or the tables it is just creating.
@@ -40,16 +43,39 @@ export async function migrate(knex: Knex, migrations: readonly Migration[]): Pro
  * here, with its row, in one transaction. On PostgreSQL `migrate` takes a second connection besides; where the pool has but
  * one, it must do without.
  */
-async function alone(knex: Knex, migrate: () => Promise<unknown>): Promise<void> {
-  if (knex.client.dialect !== 'postgresql' || knex.client.config.pool.max < 2) {
+async function alone(knex: Knex, takeTurn: TakeTurn, migrate: () => Promise<unknown>): Promise<void> {
+  if (knex.client.dialect !== 'postgresql') {
+    const turn = await takeTurn();
+    if (turn === null) throw new Contention();
+    try {
+      await knex.transaction(makeLockTable);
+      await freeLock(knex);
+      await migrate();
+    } finally {
+      await turn.release();
+    }
+    return;
+  }
+  if (knex.client.config.pool.max < 2) {
     await knex.transaction(makeLockTable);
     await migrate();
     return;
   }
   await knex.transaction(async (tx) => {
     await tx.raw('SELECT pg_advisory_xact_lock(hashtext(current_schema()))');
+    await freeLock(knex);
     await migrate();
   });
+}
+
+/** Another process is migrating. */
+class Contention extends Error {
+  override name = 'MigrationLocked';
+}
+
+/** Whoever migrates holds a lock that ends with its process: the row of one that was killed still says that it is locked. */
+async function freeLock(knex: Knex): Promise<void> {
+  if (await knex.schema.hasTable(lockTable)) await knex(lockTable).where({ is_locked: 1 }).update({ is_locked: 0 });
 }
 
 /** The table as knex makes it. Of two that make it, one waits (SQLite) or fails as contention (PostgreSQL). */

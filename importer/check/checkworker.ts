@@ -23,6 +23,7 @@ import { removeBlob } from '../../storage/blobs.js';
 import { requireOpenable } from '../../storage/recipient.js';
 import { ImportError } from '../error.js';
 import type { RunDeps } from '../run/deps.js';
+import { classifyFailure } from '../run/failureclass.js';
 import { orderSources } from '../run/order.js';
 import { isSettled } from '../schedule/cadence.js';
 import type { Progress } from '../types.js';
@@ -98,7 +99,7 @@ async function checkWithLease(
     });
     return 'checked';
   } catch (error) {
-    if (error instanceof ImportError) await forgetAttempt(control.write, ids);
+    if (error instanceof ImportError || classifyFailure(error) === 'machine') await forgetAttempt(control.write, ids);
     else
       logger.error('could not check uploads before their import; will retry, three attempts in all', {
         org: org.id,

@@ -1,6 +1,6 @@
 /** One run from its first step to its last: claim the files, stage, plan, report, apply, archive. May be killed on any line. */
 import { findOrg, type Org } from '../../db/control/orgs.js';
-import type { Run } from '../../db/control/runs.js';
+import { dropRun, type Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../../db/control/uploads.js';
 import { DatabaseError } from '../../db/error.js';
@@ -31,7 +31,7 @@ const planAttempts = 5;
 /**
  * Works on a claimed run until it is settled. A run that was applied before a crash is only settled.
  * @param tell gets the progress, and throws ImportError when this process must stop working on the run.
- * @returns the summary, also of a run that is held now; null when another importer settled the run.
+ * @returns the summary, also of a run that is held now; null when another importer settled the run, or its files are gone.
  */
 export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress) => void): Promise<RunSummary | null> {
   const { control, directory, now, onStep } = deps;
@@ -60,6 +60,10 @@ async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: P
     run.hold === null ? claimUploads(tx, org.id, run.id) : claimHeldUploads(tx, run.id),
   );
   await deps.onStep?.('claimed');
+  if (uploads.length === 0 && (run.kind === 'slot' || run.kind === 'upload')) {
+    await dropRun(deps.control.write, run);
+    return { held: null };
+  }
   if (uploads.length === 0) {
     const moment = deps.now();
     const plan = { run, org, moment, today: dateIn(org.timeZone, moment) };

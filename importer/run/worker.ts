@@ -8,6 +8,8 @@ import { dateIn } from '../schedule/calendar.js';
 import type { Progress } from '../types.js';
 import { findApplied } from './apply.js';
 import type { RunDeps } from './deps.js';
+import { classifyFailure } from './failureclass.js';
+import { pauseAfterFault } from './pause.js';
 import { workRun } from './run.js';
 import { sweepStages } from './stages.js';
 
@@ -81,7 +83,11 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
       await giveUpRun(control, run, error.message, now(), await today(deps, run));
       return 'ended';
     }
-    const isExpected = error instanceof ImportError && error.code !== 'contended';
+    if (classifyFailure(error) === 'machine') {
+      await pauseAfterFault(deps, run, error);
+      return 'left';
+    }
+    const isExpected = error instanceof ImportError;
     if (isExpected) logger.info('left a run for the next importer', { org: run.org, run: run.id, reason: error.code });
     else
       logger.error('could not finish a run; will retry it', {

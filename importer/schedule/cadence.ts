@@ -39,8 +39,10 @@ const longestWaitMs = 30_000;
 
 /**
  * Whether a client has probably uploaded all files that belong together: it sends teams and users one by one.
+ * Files that arrived when the clock was ahead have waited long enough.
  * @param came when the first and the last of the files arrived, in ms.
  */
 export function isSettled(came: { oldestAt: number; newestAt: number }, now: number): boolean {
-  return now - came.newestAt >= quietMs || now - came.oldestAt >= longestWaitMs;
+  const quiet = now - came.newestAt;
+  return quiet >= quietMs || quiet < -longestWaitMs || now - came.oldestAt >= longestWaitMs;
 }

@@ -7,6 +7,11 @@ export function dateIn(timeZone: string, at: number): string {
   return DateTime.fromMillis(at, { zone: timeZone }).toISODate()!;
 }
 
+/** The time of day in a time zone, HH:MM. */
+export function timeIn(timeZone: string, at: number): string {
+  return DateTime.fromMillis(at, { zone: timeZone }).toFormat('HH:mm');
+}
+
 /** `2026-01-31 02:00 (Europe/Berlin)`. */
 export function formatLocal(at: number, timeZone: string, withSeconds = false): string {
   const time = DateTime.fromMillis(at, { zone: timeZone });

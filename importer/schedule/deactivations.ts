@@ -2,10 +2,14 @@
 import { recordAudit } from '../../db/control/audit.js';
 import { deactivateDue, nextDeactivation } from '../../db/directory/deactivations.js';
 import { listDirectories } from '../../db/directory/directory.js';
+import type { Clock } from './clock.js';
 import { type DeactivationReportDeps, reportDeactivations } from './deactivationreport.js';
 import { type Rounds, startRounds } from './periodic.js';
 
-export type DeactivationDeps = DeactivationReportDeps;
+export interface DeactivationDeps extends DeactivationReportDeps {
+  /** Without it the clock is trusted always. */
+  clock?: Clock;
+}
 
 /** An import may schedule an earlier deactivation during a pause, so no pause is longer. */
 const longestPauseMs = 15_000;
@@ -13,11 +17,12 @@ const retryMs = 5_000;
 const dayMs = 86_400_000;
 
 export function startDeactivations(deps: DeactivationDeps): Rounds {
-  const { control, directory, logger, now } = deps;
+  const { control, directory, logger, now, clock } = deps;
   /** Organizations whose report is still to be written, each with the time of the deactivations. */
   const unreported = new Map<string, number>();
   let isFirst = true;
   return startRounds(async () => {
+    if (clock?.mayDecide() === false) return longestPauseMs;
     try {
       const at = now();
       if (isFirst) await reportMissing(deps, at);

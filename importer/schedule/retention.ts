@@ -22,6 +22,7 @@ import { removeBlob } from '../../storage/blobs.js';
 import { sweepOrphans } from '../../storage/orphans.js';
 import { removePartials } from '../../storage/partials.js';
 import { findApplied } from '../run/apply.js';
+import type { Clock } from './clock.js';
 import { type Rounds, startRounds } from './periodic.js';
 
 export interface RetentionDeps {
@@ -31,6 +32,8 @@ export interface RetentionDeps {
   settings: Pick<Settings, 'keepArchiveDays' | 'keepReportDays' | 'keepSupersededDays' | 'keepPartialHours'>;
   logger: Logger;
   now: () => number;
+  /** Without it the clock is trusted always. */
+  clock?: Clock;
   /** Called after each step that a crash can separate from the next: for tests that kill the process there. */
   onStep?: (step: RetentionStep) => void;
 }
@@ -45,6 +48,8 @@ export interface Removed {
 }
 
 const hourMs = 60 * 60 * 1000;
+/** How often it looks whether the clock can be trusted again. */
+const untrustedMs = 60_000;
 const dayMs = 24 * hourMs;
 /** Rows of one transaction: so few that no CLOSE waits for it noticeably. */
 const batchRows = 100;
@@ -57,6 +62,7 @@ const openMs = 2 * dayMs;
 export function startRetention(deps: RetentionDeps): Rounds {
   let turn = 0;
   return startRounds(async (isStopping) => {
+    if (deps.clock?.mayDecide() === false) return untrustedMs;
     try {
       const partials = await removeExpiredPartials(deps);
       const rest = turn % 24 === 0 ? await removeExpired(deps, isStopping) : {};

@@ -1,13 +1,22 @@
 /**
  * Opens runs: one for each organization's slot when it begins, exactly once however many importers run, also for a slot
- * that began while none ran; and one for new uploads of an organization that imports on upload.
+ * that began while none ran; and one for new uploads of an organization that imports on upload. A slot without files opens none.
  */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
-import { listUploadDue, openSlotRun, openUploadRun } from '../../db/control/runs.js';
+import {
+  listSlotStates,
+  listUploadDue,
+  openSlotRun,
+  openUploadRun,
+  passSlot,
+  type SlotState,
+  sortDue,
+} from '../../db/control/slots.js';
 import { isSettled, slotDays } from './cadence.js';
-import { lastSlot, nextSlot } from './calendar.js';
+import { dateIn, lastSlot, nextSlot, type Slot, timeIn } from './calendar.js';
+import type { Clock } from './clock.js';
 import { startRounds } from './periodic.js';
 import { createWakeUp } from './wakeup.js';
 
@@ -17,12 +26,14 @@ export interface SlotDeps {
   now: () => number;
   /** Called when a run was opened. */
   onOpen: () => void;
+  /** Without it the clock is trusted always. */
+  clock?: Clock;
 }
 
 /** How often slots are looked for that the job did not open: the clock jumped, or an organization is new. */
 const checkEveryMs = 60_000;
 
-/** Opens the last slot of every enabled organization, unless it was opened before. Returns how many it opened. */
+/** Opens the last slot of every enabled organization that has files, unless it was opened before. Returns how many it opened. */
 export async function openDueSlots(deps: SlotDeps): Promise<number> {
   return openSlots(deps, await listEnabled(deps.control));
 }
@@ -48,24 +59,22 @@ export async function openUploadRuns({ control, logger, now, onOpen }: SlotDeps)
 export async function startSlots(deps: SlotDeps): Promise<{ stop(): Promise<void> }> {
   let isStopping = false;
   let working: Promise<void> = Promise.resolve();
-  const open = async (since: number) => {
+  const open = async () => {
     const orgs = await listEnabled(deps.control);
-    await openSlots(deps, orgs, since);
+    if ((await deps.clock?.look()) !== false) await openSlots(deps, orgs);
     if (!isStopping) wakeUp.set(findNextSlot(orgs, deps.now()));
   };
-  const attempt = (since: number) => {
-    working = working
-      .then(() => open(since))
-      .catch((error: Error) => {
-        const { message: reason } = error;
-        deps.logger.error(`could not open the slots that are due; will retry in ${checkEveryMs / 1000} s`, { reason });
-      });
+  const attempt = () => {
+    working = working.then(open).catch((error: Error) => {
+      const { message: reason } = error;
+      deps.logger.error(`could not open the slots that are due; will retry in ${checkEveryMs / 1000} s`, { reason });
+    });
     return working;
   };
   const wakeUp = createWakeUp(deps.now, attempt);
-  await open(0);
+  await open();
   const rounds = startRounds(async () => {
-    await attempt(0);
+    await attempt();
     return checkEveryMs;
   }, checkEveryMs);
   return {
@@ -82,21 +91,62 @@ async function listEnabled(control: Db): Promise<Org[]> {
   return (await listOrgs(control.read)).filter(({ enabled }) => enabled);
 }
 
-/** @param since only slots that began then or later, in ms: the others were opened before. */
-async function openSlots({ control, logger, now, onOpen }: SlotDeps, orgs: Org[], since = 0): Promise<number> {
-  const slotOf = shareSlots(({ timeZone, slot, options }) => lastSlot(timeZone, slot, now(), slotDays(options)));
+interface Due {
+  org: string;
+  slot: Slot;
+}
+
+async function openSlots({ control, logger, now, onOpen }: SlotDeps, orgs: readonly Org[]): Promise<number> {
+  const due = findDue(orgs, await listSlotStates(control.read), now());
+  if (due.length === 0) return 0;
+  const { waiting, busy } = await sortDue(
+    control.read,
+    due.map(({ org }) => org),
+  );
+  await passEmpty(
+    control,
+    due.filter(({ org }) => !waiting.has(org) && !busy.has(org)),
+  );
   let opened = 0;
-  for (const org of orgs) {
-    const slot = slotOf(org);
-    // An organization has no slots from before it was enabled.
-    if (slot.at < Math.max(since, org.slotsFrom)) continue;
-    const run = await openSlotRun(control.write, org.id, slot, now());
+  for (const { org, slot } of due) {
+    if (!waiting.has(org) || busy.has(org)) continue;
+    const run = await openSlotRun(control.write, org, slot, now());
     if (run === null) continue;
     opened++;
-    logger.info('slot opened', { org: org.id, run, date: slot.date, time: slot.time, lateMs: now() - slot.at });
+    logger.info('slot opened', { org, run, date: slot.date, time: slot.time, lateMs: now() - slot.at });
   }
   if (opened > 0) onOpen();
   return opened;
+}
+
+/** The last slot of each organization that has begun and is not over. */
+function findDue(orgs: readonly Org[], states: ReadonlyMap<string, SlotState>, now: number): Due[] {
+  const slotOf = shareSlots(({ timeZone, slot, options }) => lastSlot(timeZone, slot, now, slotDays(options)));
+  const due: Due[] = [];
+  for (const org of orgs) {
+    const { mark, owed } = states.get(org.id) ?? { mark: now, owed: null };
+    const slot = slotOf(org);
+    // An organization has no slots from before it was enabled, or had this slot.
+    if (slot.at > mark && slot.at >= org.slotsFrom) due.push({ org: org.id, slot });
+    else if (owed !== null && owed > mark && owed <= now) due.push({ org: org.id, slot: slotAt(org, owed) });
+  }
+  return due;
+}
+
+/** A slot of former settings, as the present time zone shows it. */
+function slotAt({ timeZone }: Org, at: number): Slot {
+  return { date: dateIn(timeZone, at), time: timeIn(timeZone, at), at };
+}
+
+/** One statement for all organizations whose slot began at the same moment: there may be thousands. */
+async function passEmpty(control: Db, empty: readonly Due[]): Promise<void> {
+  const byMoment = new Map<number, string[]>();
+  for (const { org, slot } of empty) {
+    const ids = byMoment.get(slot.at) ?? [];
+    ids.push(org);
+    byMoment.set(slot.at, ids);
+  }
+  for (const [at, ids] of byMoment) await passSlot(control.write, ids, at);
 }
 
 /** When the next slot of any of these organizations begins, in ms; null: there are none. */

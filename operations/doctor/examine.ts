@@ -8,6 +8,7 @@ import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
 import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
 import { examineBlobs } from './blobs.js';
+import { examineClock } from './clock.js';
 import { examineDatabases, examinePages } from './databases.js';
 import { type Finding, reporter } from './finding.js';
 import { examineImporters } from './importers.js';
@@ -97,6 +98,7 @@ async function examineOpened(workplace: Workplace, where: string, options: Exami
   await gather(() => examineImporters(workplace));
   for (const org of orgs) await gather(() => examineOrg(workplace, org, master));
   await gather(() => examineStrays(workplace, new Set(orgs.map((org) => org.id))));
+  await gather(() => examineClock(workplace));
   findings.push(await examineDisk(workplace));
   return findings;
 }

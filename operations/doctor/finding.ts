@@ -25,6 +25,7 @@ export type Check =
   | 'machine'
   | 'stages'
   | 'organization'
+  | 'clock'
   | 'disk';
 
 export interface Mend {

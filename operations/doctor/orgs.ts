@@ -92,7 +92,12 @@ async function examineRuns(workplace: Workplace, org: Org, report: Report): Prom
         'warning',
         `run ${run.id} is held since ${formatTime(run.hold!.at)}, imports wait: dropslot runs show ${run.id} --changes`,
       );
-    if (run.state === 'open' && now - run.openedAt > runOverdueMs)
+    if (run.state === 'open' && run.fault !== null)
+      report(
+        'wrong',
+        `run ${run.id} waits for the end of a fault of the machine, and is tried again by itself: ${run.fault}`,
+      );
+    else if (run.state === 'open' && now - run.openedAt > runOverdueMs)
       report('wrong', `run ${run.id} waits since ${formatTime(run.openedAt)}: is "dropslot serve" running?`);
     if (run.state === 'open' && run.attempts > 0 && now - run.openedAt <= runOverdueMs)
       report('warning', `run ${run.id} was interrupted (attempts: ${run.attempts}): "dropslot serve" continues it`);

@@ -150,6 +150,27 @@ onBothDatabases('faults', (open) => {
     );
   });
 
+  for (const end of ['finish', 'abort'] as const)
+    test(`after a sync that failed, a second one does not help: ${end}`, async (t) => {
+      const { disk, fault, done } = faultyDisk();
+      const place = await openIntake(t, await open(t), { disk });
+      const content = randomContent(400_000);
+      const upload = await place.intake.begin('/users.csv', replacing);
+      await upload.write(0, content);
+      await upload.sync();
+      fault.at = done.length + 1;
+      await assert.rejects(upload.sync(), /injected/);
+      assert.equal(done.at(-1), 'datasync');
+      await assert.rejects(upload.sync(), 'the system would report success now');
+      if (end === 'finish') await assert.rejects(upload.finish(), /injected/);
+      else await upload.abort();
+      assert.deepEqual(await queued(place), []);
+      assert.deepEqual(await leftOvers(place), { blobs: 0, partials: 0 });
+      await assert.rejects(place.space.stat('/users.csv'), { code: 'not_found' });
+      await send(place, '/users.csv', content);
+      assert.deepEqual(await queued(place), ['/users.csv']);
+    });
+
   test('a connection that dies while the disk fails leaves the server alive, and at most something to resume', async (t) => {
     const databases = await open(t);
     const { disk, fault, done } = faultyDisk();

@@ -47,7 +47,13 @@ onBothDatabases('intake', (open) => {
     assert.equal(await place.get('/users.csv'), 'User Email\n');
     const [queued] = await listQueue(control.read, org.id);
     const { blobId, ...row } = queued!;
-    const times = { begunAt: clock.now - 5000, closedAt: clock.now, queuedAt: clock.now, settledAt: null };
+    const times = {
+      begunAt: clock.now - 5000,
+      closedAt: clock.now,
+      queuedAt: clock.now,
+      queueNumber: 1,
+      settledAt: null,
+    };
     const unread = { type: null, rows: null, checkedAt: null };
     const rest = { org: 'acme', state: 'queued', runId: null, archivedAs: null, ...sender, ...times, ...unread };
     assert.deepEqual(row, { id: uploadId, path: '/users.csv', size: 11, sha256, ...rest });

@@ -1,7 +1,7 @@
 /** `dropslot import` beside a run that was interrupted, without a server. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { claimRun, findRun, openSlotRun } from '../../db/control/runs.js';
+import { claimRun, findRun, openManualRun } from '../../db/control/runs.js';
 import { Company, csv } from '../support/company.js';
 import { openFresh } from '../support/databases.js';
 import { runDropslot } from '../support/program.js';
@@ -12,7 +12,7 @@ test('it first finishes the interrupted run, and says which run it waits for', a
   const acme = await Company.join(databases);
   acme.clock = Date.now();
   await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
-  const interrupted = (await openSlotRun(control.write, 'acme', { date: '2026-03-10', time: '02:00' }, Date.now()))!;
+  const interrupted = await openManualRun(control.write, 'acme', Date.now());
   await claimRun(control.write, 'node7:4711:dead', Date.now(), 1_500);
   const data = settings.data;
   const ran = await runDropslot(['import', 'acme'], { data, env: { DROPSLOT_LEASE_SECONDS: '2' } });

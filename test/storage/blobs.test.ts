@@ -172,7 +172,10 @@ test('a blob that shrinks while it is read is damage', async (t) => {
 test('a missing blob, and one that another identity sealed, are damage', async (t) => {
   const store = await createStore(t);
   const other = await createStore(t);
-  await assert.rejects(openBlob(store.paths, '0'.repeat(32), store.identity), { code: 'damaged' });
+  const lost = () => openBlob(store.paths, '0'.repeat(32), store.identity);
+  await assert.rejects(lost, { code: 'failed' }, 'without the folder its volume is away');
+  await store.seal(Buffer.from('ours'));
+  await assert.rejects(lost, { code: 'damaged' });
   const blob = await other.seal(Buffer.from('theirs'));
   await assert.rejects(openBlob(other.paths, blob.id, store.identity), {
     code: 'damaged',

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
 import { lockEntry } from '../../../db/control/entries.js';
 import { updateOrg } from '../../../db/control/orgs.js';
-import { claimRun, findRun, openManualRun, openSlotRun, type Run } from '../../../db/control/runs.js';
+import { claimRun, dropRun, findRun, openManualRun, type Run } from '../../../db/control/runs.js';
+import { openSlotRun } from '../../../db/control/slots.js';
 import { bumpVersion } from '../../../db/directory/directory.js';
 import { judge } from '../../../importer/plan/guard.js';
 import { approveRun } from '../../../importer/run/approval.js';
@@ -275,19 +276,17 @@ onBothDatabases('guard', (open) => {
     const [acme, beta] = [await found(), await found()];
     const { run } = await acme.import({ 'users.csv': leavers(9) });
     const { control } = acme.deps;
-    assert.equal(
-      await openSlotRun(control.write, acme.org.id, { date: '2026-03-11', time: '02:00' }, acme.clock),
-      null,
-    );
+    const slot = { date: '2026-03-11', time: '02:00', at: acme.clock };
+    await acme.drop('/more.csv', leavers(1));
+    assert.equal(await openSlotRun(control.write, acme.org.id, slot, acme.clock), null);
     const later = await openManualRun(control.write, acme.org.id, acme.clock);
     assert.equal(await claimRun(control.write, 'test', acme.clock, 30_000, later), null);
     assert.equal((await beta.import({ 'users.csv': leavers(1) })).state, 'applied');
     await approve(acme, run);
-    assert.equal((await claimRun(control.write, 'test', acme.clock, 30_000, later))!.id, later);
-    assert.notEqual(
-      await openSlotRun(control.write, acme.org.id, { date: '2026-03-11', time: '02:00' }, acme.clock),
-      null,
-    );
+    const claimed = (await claimRun(control.write, 'test', acme.clock, 30_000, later))!;
+    assert.equal(claimed.id, later);
+    await dropRun(control.write, claimed);
+    assert.notEqual(await openSlotRun(control.write, acme.org.id, slot, acme.clock), null);
   });
 
   test('G1 what is approved is what was counted: a plan that changed is held again, a day later it has not', async () => {

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { freeName } from '../../../db/control/entries.js';
 import { insertOrg } from '../../../db/control/orgs.js';
-import { claimRun, findRun, openManualRun, openSlotRun, openUndoRun, releaseRun } from '../../../db/control/runs.js';
+import { claimRun, findRun, openManualRun, openUndoRun, releaseRun } from '../../../db/control/runs.js';
 import { listStages } from '../../../db/stage.js';
 import { openRunStage } from '../../../importer/plan/tables.js';
 import type { RunStep } from '../../../importer/run/deps.js';
@@ -95,11 +95,11 @@ onBothDatabases('settling', (open) => {
   test('a run that fails holds up its own organization only', async (t) => {
     const { control } = await open(t);
     for (const id of ['acme', 'beta']) await insertOrg(control.write, sampleOrg(id, {}));
-    const first = (await openSlotRun(control.write, 'acme', { date: '2026-03-10', time: '02:00' }, importMoment))!;
+    const first = await openManualRun(control.write, 'acme', importMoment);
     const claim = () => claimRun(control.write, 'test', importMoment, leaseMs);
     await releaseRun(control.write, (await claim())!, true);
     const later = await openManualRun(control.write, 'beta', importMoment);
-    await openSlotRun(control.write, 'acme', { date: '2026-03-11', time: '02:00' }, importMoment);
+    await openUndoRun(control.write, 'acme', first, importMoment);
     assert.equal((await claim())!.id, later);
     assert.equal((await claim())!.id, first);
     assert.equal(await claim(), null);

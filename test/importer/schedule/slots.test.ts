@@ -3,15 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
 import { overtakeHeld } from '../../../db/control/holds.js';
-import { updateOrg } from '../../../db/control/orgs.js';
-import { listRuns, openManualRun, openUndoRun } from '../../../db/control/runs.js';
-import { withdrawUpload } from '../../../db/control/uploads.js';
+import { findOrg, updateOrg } from '../../../db/control/orgs.js';
+import { giveUpRun } from '../../../db/control/requeue.js';
+import { claimRun, listRuns, openManualRun, openUndoRun, type Run } from '../../../db/control/runs.js';
+import { claimUploads, withdrawUpload } from '../../../db/control/uploads.js';
 import { nextDeactivation } from '../../../db/directory/deactivations.js';
 import { startImporter } from '../../../importer/importer.js';
 import { workNext } from '../../../importer/run/worker.js';
+import { nextSlot } from '../../../importer/schedule/calendar.js';
 import { startDeactivations } from '../../../importer/schedule/deactivations.js';
 import { openDueSlots, openUploadRuns } from '../../../importer/schedule/slots.js';
 import { startScheduler } from '../../../importer/scheduler.js';
+import { setOrganization } from '../../../operations/orgs.js';
 import { Company, csv, importMoment } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 import { until } from '../../support/session.js';
@@ -19,52 +22,159 @@ import { until } from '../../support/session.js';
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
+const depsOf = ({ deps: { control, logger, now } }: Company) => ({ control, logger, now, onOpen: () => {} });
+
+/** The runs take no file: the queue is never empty. */
+async function endRuns({ deps }: Company): Promise<void> {
+  await deps.control.write('runs').where({ state: 'open' }).update({ state: 'done' });
+}
+
+async function slotsOf({ deps, org }: Company): Promise<string[]> {
+  const runs = await listRuns(deps.control.read, org.id);
+  return runs.map(({ slotDate, slotTime }) => `${slotDate} ${slotTime}`).reverse();
+}
+
+async function claimNow({ deps: { control, now } }: Company): Promise<Run> {
+  const run = (await claimRun(control.write, 'test', now(), 30_000))!;
+  await claimUploads(control.write, run.org, run.id);
+  return run;
+}
+
 onBothDatabases('slots', (open) => {
   test('a slot is opened once, however many nodes wake, and not before its time', async (t) => {
     const acme = await Company.open(open, t);
-    const { control, logger } = acme.deps;
-    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
-    const opened = await Promise.all([1, 2, 3, 4].map(() => openDueSlots(deps)));
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    const opened = await Promise.all([1, 2, 3, 4].map(() => openDueSlots(depsOf(acme))));
     assert.equal(
       opened.reduce((sum, count) => sum + count),
       1,
     );
     assert.equal((await listRuns(control.read, 'acme'))[0]!.slotDate, '2026-03-10');
+    await endRuns(acme);
     acme.clock += 13 * hourMs;
-    assert.equal(await openDueSlots(deps), 0);
+    assert.equal(await openDueSlots(depsOf(acme)), 0);
     acme.clock += 2 * hourMs;
-    assert.equal(await openDueSlots(deps), 1);
+    assert.equal(await openDueSlots(depsOf(acme)), 1);
   });
 
   test('slots missed while nothing ran are caught up with one run', async (t) => {
     const acme = await Company.open(open, t);
-    const { control, logger } = acme.deps;
-    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
-    await openDueSlots(deps);
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    await openDueSlots(depsOf(acme));
+    await endRuns(acme);
     acme.clock += 5 * dayMs;
-    assert.equal(await openDueSlots(deps), 1);
-    assert.deepEqual(
-      (await listRuns(control.read, 'acme')).map((run) => run.slotDate),
-      ['2026-03-15', '2026-03-10'],
-    );
+    assert.equal(await openDueSlots(depsOf(acme)), 1);
+    assert.deepEqual(await slotsOf(acme), ['2026-03-10 02:00', '2026-03-15 02:00']);
   });
 
   test('each slot of a day is opened once, on its days only', async (t) => {
     const acme = await Company.open(open, t, { slot: '02:00,14:00', options: { cadence: 'weekdays' } });
-    const { control, logger } = acme.deps;
-    const deps = { control, logger, now: () => acme.clock, onOpen: () => {} };
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
     // Tuesday, noon, to Tuesday, noon.
     for (let hours = 0; hours <= 7 * 24; hours++) {
-      await openDueSlots(deps);
+      if ((await openDueSlots(depsOf(acme))) > 0) await endRuns(acme);
       acme.clock += hourMs;
     }
-    const slots = (await listRuns(control.read, 'acme')).map(({ slotDate, slotTime }) => `${slotDate} ${slotTime}`);
     const days = ['10', '11', '12', '13', '16', '17'].flatMap((day) => [`${day} 02:00`, `${day} 14:00`]);
     assert.deepEqual(
-      slots.reverse(),
+      await slotsOf(acme),
       days.slice(0, -1).map((slot) => `2026-03-${slot}`),
     );
   });
+
+  test('a slot without files leaves no run, and is over: a later file waits for the next one', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    assert.equal(await openDueSlots(depsOf(acme)), 0);
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    assert.equal(await openDueSlots(depsOf(acme)), 0);
+    acme.clock += dayMs;
+    assert.equal(await openDueSlots(depsOf(acme)), 1);
+    // Its sender takes the file back before the run is worked on.
+    const [upload] = await control.read('uploads');
+    assert.equal(await withdrawUpload(control.write, upload.id, acme.clock), true);
+    assert.equal(await workNext(acme.deps), 'ended');
+    assert.deepEqual(await listRuns(control.read, 'acme'), []);
+  });
+
+  test('a slot that begins during a run is opened after it, if files are left', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    const run = await openManualRun(control.write, 'acme', acme.clock);
+    assert.equal(await openDueSlots(depsOf(acme)), 0);
+    await control.write('runs').where({ id: run }).update({ state: 'failed' });
+    assert.equal(await openDueSlots(depsOf(acme)), 1);
+  });
+
+  // [time zone and slot before, at which the slot before begins, at which they change, time zone and slot after, the slot after]
+  const changes: [string, string, string, string, string, string, string][] = [
+    [
+      'Europe/Berlin',
+      '02:00',
+      '2026-03-10T01:00Z',
+      '2026-03-10T02:00Z',
+      'America/New_York',
+      '02:00',
+      '2026-03-10T06:00Z',
+    ],
+    [
+      'America/New_York',
+      '02:00',
+      '2026-03-10T06:00Z',
+      '2026-03-10T23:30Z',
+      'Europe/Berlin',
+      '02:00',
+      '2026-03-11T01:00Z',
+    ],
+    ['Asia/Tokyo', '02:00', '2026-03-10T17:00Z', '2026-03-10T17:00Z', 'UTC', '17:00', '2026-03-11T17:00Z'],
+    ['UTC', '02:00', '2026-03-10T02:00Z', '2026-03-10T02:30Z', 'UTC', '03:00', '2026-03-10T03:00Z'],
+    ['UTC', '03:00', '2026-03-10T03:00Z', '2026-03-10T03:30Z', 'UTC', '02:00', '2026-03-11T02:00Z'],
+    [
+      'Pacific/Auckland',
+      '23:00',
+      '2026-03-10T10:00Z',
+      '2026-03-10T10:30Z',
+      'Pacific/Honolulu',
+      '23:00',
+      '2026-03-11T09:00Z',
+    ],
+  ];
+  for (const [zone, slot, first, changed, newZone, newSlot, second] of changes)
+    for (const isUp of [true, false])
+      test(`${slot} ${zone} changes to ${newSlot} ${newZone}, ${isUp ? 'beside' : 'without'} an importer: each promised slot once`, async (t) => {
+        const acme = await Company.open(open, t, { timeZone: zone, slot, slotsFrom: Date.parse(first) - hourMs });
+        const { control } = acme.deps;
+        await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+        const look = async () => {
+          const opened = await openDueSlots(depsOf(acme));
+          await endRuns(acme);
+          return opened;
+        };
+        acme.clock = Date.parse(first) - 1;
+        assert.equal(await look(), 0, 'before the slot');
+        acme.clock = Date.parse(changed);
+        if (isUp) assert.equal(await look(), 1, 'the slot');
+        const place = { control, directory: acme.deps.directory, settings: acme.deps.settings, now: () => acme.clock };
+        const org = async () => (await findOrg(control.read, 'acme'))!;
+        await setOrganization({ ...place, org, actor: 'operator:test' } as never, 'acme', {
+          timeZone: newZone,
+          slot: newSlot,
+        });
+        assert.equal(await look(), isUp ? 0 : 1, 'the slot that was promised before');
+        assert.equal(await look(), 0);
+        acme.clock = Date.parse(second) - 1;
+        assert.equal(await look(), 0, 'not before the promised slot');
+        assert.equal(
+          nextSlot(newZone, newSlot, acme.clock).at,
+          Date.parse(second),
+          'the slot that "orgs show" promises',
+        );
+        acme.clock = Date.parse(second);
+        assert.equal(await look(), 1, 'the promised slot');
+        assert.equal(await look(), 0);
+      });
 
   test('files are imported as they come, together, once, and not again when that failed', async (t) => {
     const acme = await Company.open(open, t, { options: { cadence: 'on-upload' } });
@@ -83,10 +193,19 @@ onBothDatabases('slots', (open) => {
     await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
     acme.clock += 2_000;
     assert.equal(await openUploadRuns(deps), 0, 'the open run takes it');
+    await control.write('uploads').where({ path: '/users.csv' }).update({ run_id: run!.id });
     await control.write('runs').where({ id: run!.id }).update({ state: 'failed' });
     assert.equal(await openUploadRuns(deps), 1, 'it came after the failed run was opened');
-    await control.write('runs').where({ org_id: 'acme' }).update({ state: 'failed' });
+    assert.equal((await claimUploads(control.write, 'acme', run!.id + 1)).length, 2);
+    await giveUpRun(control, await claimNow(acme), 'it fails', acme.clock, '2026-03-10');
     assert.equal(await openUploadRuns(deps), 0, 'what failed waits for the slot');
+    // A clock that was ahead opened the last run: a new file does not wait for that time.
+    await control.write('runs').update({ opened_at: acme.clock + dayMs });
+    acme.clock += hourMs;
+    await acme.drop('/ahead.csv', csv('Team Name', 'Ahead'));
+    acme.clock -= hourMs;
+    assert.equal(await openUploadRuns(deps), 1, 'a file that came when the clock was ahead');
+    await giveUpRun(control, await claimNow(acme), 'it fails', acme.clock, '2026-03-10');
     await updateOrg(control.write, 'acme', { options: {} });
     await acme.drop('/more.csv', csv('Team Name', 'People'));
     acme.clock += 2_000;

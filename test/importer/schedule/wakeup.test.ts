@@ -4,8 +4,10 @@ import { type TestContext, test } from 'node:test';
 import schedule from 'node-schedule';
 import { createSilentLogger, type Logger } from '../../../config/logger.js';
 import type { Db } from '../../../db/connection.js';
+import { insertBlob } from '../../../db/control/blobs.js';
 import { insertOrg, updateOrg } from '../../../db/control/orgs.js';
 import { listRuns } from '../../../db/control/runs.js';
+import { insertUpload } from '../../../db/control/uploads.js';
 import { startSlots } from '../../../importer/schedule/slots.js';
 import { createWakeUp } from '../../../importer/schedule/wakeup.js';
 import { openFresh } from '../../support/databases.js';
@@ -51,6 +53,19 @@ async function prepare(t: TestContext, from: string): Promise<Started> {
     return slots;
   };
   return { control, start, opened: () => opened };
+}
+
+/** A file that waits in the queue for ever: no run of these tests is worked on. */
+async function queueFile(control: Db, org: string): Promise<void> {
+  const blob = { id: `blob of ${org}`, org, size: 1, sealedSize: 1, sha256: '', sealedTo: null, createdAt: 0 };
+  await insertBlob(control.write, blob);
+  const sent = { keyFingerprint: null, address: null, client: null, begunAt: 0, closedAt: 0 };
+  await insertUpload(control.write, { org, path: '/users.csv', blobId: blob.id, state: 'queued', ...sent });
+}
+
+/** The slot of an organization waits while it has a run. */
+async function endRuns(control: Db): Promise<void> {
+  await control.write('runs').update({ state: 'done' });
 }
 
 /** Until work that a tick began is over: nothing asks the database any more, while a few queries of ours are answered. */
@@ -110,11 +125,13 @@ for (const [name, timeZone, slot, from, instants] of nights) {
   test(`slots are opened at their time: ${name}`, async (t) => {
     const { control, start, opened } = await prepare(t, from);
     await insertOrg(control.write, sampleOrg('acme', { timeZone, slot }));
+    await queueFile(control, 'acme');
     await start();
     const runs = async () => (await listRuns(control.read, 'acme')).map(({ openedAt }) => openedAt).reverse();
     const expected = [at(from)];
     assert.deepEqual(await runs(), expected);
     for (const instant of instants) {
+      await endRuns(control);
       // The round of the minute that passes begins no slot, and begins its pause anew: the job alone opens the slot.
       t.mock.timers.tick(at(instant) - Date.now() - 1);
       await settle(control);
@@ -132,28 +149,52 @@ test('however many organizations there are, one job waits, and a slot costs noth
   const { control, start, opened } = await prepare(t, '2026-01-10T12:59:30Z');
   for (let n = 0; n < 60; n++)
     await insertOrg(control.write, sampleOrg(`org${n}`, { slot: n === 0 ? '13:00' : '02:00', timeZone: 'UTC' }));
+  await queueFile(control, 'org0');
   const slots = await start();
   assert.equal(opened(), 1, 'the missed slots');
+  await endRuns(control);
+  const passed = await control.read('orgs').where('slot_mark', '>', 0).count({ count: '*' }).first();
+  assert.equal(passed!.count, 60, 'slots without files are over');
   assert.equal(Object.keys(schedule.scheduledJobs).length, 1);
   let queries = 0;
   for (const knex of [control.read, control.write])
     knex.on('query', () => {
       queries++;
     });
-  // Before the round of the minute, which asks for each organization.
   t.mock.timers.tick(30_000);
   await until(() => opened() === 2, 'the slot of one organization');
   await slots.stop();
   assert.equal(Object.keys(schedule.scheduledJobs).length, 0);
-  assert.ok(queries < 60, `${queries} queries`);
+  assert.ok(queries < 20, `${queries} queries`);
+});
+
+test('two thousand idle organizations write nothing in a minute', async (t) => {
+  const { control, start } = await prepare(t, '2026-01-10T12:00:00Z');
+  const orgs = Array.from({ length: 2_000 }, (_, n) => sampleOrg(`org${n}`, { timeZone: 'UTC' }));
+  await control.transact(async (tx) => {
+    for (const org of orgs) await insertOrg(tx, org);
+  });
+  await start();
+  const written: string[] = [];
+  let read = 0;
+  control.write.on('query', ({ sql }: { sql: string }) => written.push(sql));
+  control.read.on('query', () => {
+    read++;
+  });
+  t.mock.timers.tick(minuteMs);
+  await until(() => read > 0, 'a look');
+  await settle(control);
+  assert.deepEqual(written, []);
 });
 
 test('a slot that changed, and a new organization, are followed within a minute; a failure is logged, and retried', async (t) => {
   const { control, start, opened } = await prepare(t, '2026-01-10T12:00:30Z');
   await insertOrg(control.write, sampleOrg('acme', { slot: '02:00', timeZone: 'UTC' }));
+  await queueFile(control, 'acme');
   const { logger, lines } = keepingLogger();
   await start(logger);
   assert.equal(opened(), 1);
+  await endRuns(control);
   await updateOrg(control.write, 'acme', { slot: '12:10', slotsFrom: Date.now() });
   await control.write.schema.renameTable('orgs', 'mislaid');
   t.mock.timers.tick(minuteMs);
