@@ -301,6 +301,11 @@ export const settingsSchema = z.strictObject({
     .describe(
       'An approval of a held run is valid for this time. A run that starts later is planned and counted again, and held again if it is still over a limit.',
     ),
+  earlyCheckFiles: count({ max: 10_000 })
+    .default(500)
+    .describe(
+      'Check the files of an organization before their import only while at most this many of them are queued. With more of them a note in `/reports` says that they are not checked early.',
+    ),
   leaseSeconds: duration('seconds', { timer: true })
     .default(30)
     .describe('If an importer does not respond for this time, another importer takes over its run.'),

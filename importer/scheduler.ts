@@ -1,5 +1,6 @@
 /** Starts and stops the timed work: slots, runs for new uploads, deactivations, alarms, templates and retention. */
 import { removeCheckedDryRuns } from './check/dryrunfiles.js';
+import { startStoredNames } from './check/storednames.js';
 import type { RunDeps } from './run/deps.js';
 import { sweepStages } from './run/stages.js';
 import { createClock } from './schedule/clock.js';
@@ -42,6 +43,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<{ stop(): Pro
     startDeactivations({ ...deps, clock }),
     startSilence({ control, logger, now, clock }),
     startTemplates({ control, directory, paths, settings, logger, now }),
+    startStoredNames({ control, paths, settings, logger, now }),
     startRetention({ control, directory, paths, settings, logger, now, clock }),
   ];
   return {

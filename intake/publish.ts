@@ -18,7 +18,8 @@ import type { Org } from '../db/control/orgs.js';
 import { deletePartial, forgetPartials } from '../db/control/partials.js';
 import { supersededFolder } from '../db/control/treelayout.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
-import { destinationOf, joinPath, splitPath } from '../storage/path.js';
+import { destinationOf, tellAtOf } from '../storage/filename.js';
+import { joinPath, splitPath } from '../storage/path.js';
 import { requireOpenable } from '../storage/recipient.js';
 import type { SealedBlob } from '../storage/sealedwriter.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
@@ -61,7 +62,7 @@ export interface Published {
 export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promise<Published> {
   const { org, sender, path, blob, closedAt } = upload;
   const { dir, name } = splitPath(path);
-  await requireOpenable(tx, org.id, [blob]);
+  const { options } = await requireOpenable(tx, org.id, [blob]);
   if (!(await ensureFolders(tx, org.id, dir, closedAt))) throw new SpaceError('not_a_folder', `${dir} is a file`);
   const existing = await lockEntry(tx, org.id, path);
   if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
@@ -72,7 +73,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   if (upload.noted !== null) await deletePartial(tx, upload.noted);
   const partials = await forgetPartials(tx, org.id, path);
   await forgetMoved(tx, org.id, path);
-  const state = destinationOf(path);
+  const state = destinationOf(path, options);
   const queued = state === 'queued';
   const uploadId = await insertUpload(tx, {
     org: org.id,
@@ -82,6 +83,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
     ...sender,
     begunAt: upload.begunAt,
     closedAt,
+    tellAt: tellAtOf(path, options, closedAt),
   });
   await insertEntry(tx, {
     org: org.id,

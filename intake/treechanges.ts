@@ -4,21 +4,17 @@ import { deleteEntry, type EntryRow, lockEntry, updateEntry } from '../db/contro
 import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
 import { overtakeHeld } from '../db/control/holds.js';
 import { findMoved, forgetMoved, updateMoved } from '../db/control/movednames.js';
-import type { Org } from '../db/control/orgs.js';
+import { lockOrg, type Org } from '../db/control/orgs.js';
 import { findPartial, forgetPartials } from '../db/control/partials.js';
+import { listWaitingBelow } from '../db/control/storedfiles.js';
 import { dryRunRoot } from '../db/control/treelayout.js';
-import {
-  findUpload,
-  moveUpload,
-  queueUpload,
-  rehearseUpload,
-  unqueueUpload,
-  withdrawUpload,
-} from '../db/control/uploads.js';
-import { checkPath, destinationOf, isBelow, joinPath, splitPath } from '../storage/path.js';
+import { findUpload, withdrawUpload } from '../db/control/uploads.js';
+import { tellAtOf } from '../storage/filename.js';
+import { checkPath, isBelow, joinPath, splitPath } from '../storage/path.js';
 import { requireFolder } from '../storage/space.js';
 import { SpaceError } from '../storage/types.js';
 import { audit, type Freed, replaceEntry } from './publish.js';
+import { redirectUpload } from './redirect.js';
 import type { Sender } from './types.js';
 
 export interface Rename {
@@ -60,6 +56,8 @@ export async function renamePath(
   { from, to, overwrite }: Rename,
   at: number,
 ): Promise<Freed> {
+  // First, as a CLOSE does: two transactions that lock the same rows in another order could wait for each other.
+  const { options } = (await lockOrg(tx, org.id, false)) ?? org;
   const entry = await lockEntry(tx, org.id, from);
   if (entry === null) return renameAbsent(tx, org, sender, { from, to, overwrite }, at);
   if (from === to) return { blob: null, partials: [] };
@@ -67,7 +65,7 @@ export async function renamePath(
   const target = await lockEntry(tx, org.id, to);
   if (entry.kind === 'dir') {
     if (target !== null) throw new SpaceError('exists', `${to} exists`);
-    await moveFolder(tx, org, entry, to);
+    await moveFolder(tx, { ...org, options }, sender, entry, to, at);
     await audit(tx, org, sender, at, 'folder.renamed', to, { from });
     return { blob: null, partials: [] };
   }
@@ -76,7 +74,8 @@ export async function renamePath(
   if (target !== null) await replaceEntry(tx, org, sender, target, at);
   await updateEntry(tx, entry.id, splitPath(to));
   await forgetMoved(tx, org.id, to);
-  const isAudited = entry.uploadId !== null && (await followName(tx, org, sender, entry.uploadId, { from, to }, at));
+  const isAudited =
+    entry.uploadId !== null && (await followName(tx, { ...org, options }, sender, entry.uploadId, { from, to }, at));
   if (!isAudited) await audit(tx, org, sender, at, 'file.renamed', to, { upload: entry.uploadId, from });
   return { blob: target?.blobId ?? null, partials: await forgetPartials(tx, org.id, to) };
 }
@@ -90,10 +89,7 @@ export async function requireFree(tx: Queryable, org: Org, path: string, overwri
   return target;
 }
 
-/**
- * A final name queues a stored upload, once; a temporary one, and one below `/dry-run`, removes it from the queue again.
- * false: only the name has changed, and the caller must audit that.
- */
+/** false: only the name has changed, and the caller must audit that. */
 async function followName(
   tx: Queryable,
   org: Org,
@@ -102,24 +98,20 @@ async function followName(
   { from, to: path }: Pick<Rename, 'from' | 'to'>,
   at: number,
 ): Promise<boolean> {
-  const run = (await findUpload(tx, uploadId))?.runId ?? null;
-  const redirects = {
-    stored: ['upload.unqueued', () => unqueueUpload(tx, uploadId, path)],
-    queued: ['upload.queued', () => queueUpload(tx, uploadId, path, at)],
-    dry_run: ['upload.to_be_rehearsed', () => rehearseUpload(tx, uploadId, path)],
-  } as const;
-  const destination = destinationOf(path);
-  const [action, redirect] = redirects[destination];
-  if (await redirect()) {
-    if (destination !== 'queued') await overtakeHeld(tx, run, at);
-    await audit(tx, org, sender, at, action, path, { upload: uploadId, from });
-    return true;
-  }
-  await moveUpload(tx, uploadId, path);
-  return false;
+  const action = await redirectUpload(tx, uploadId, path, org.options, at);
+  if (action !== null) await audit(tx, org, sender, at, action, path, { upload: uploadId, from });
+  return action !== null;
 }
 
-async function moveFolder(tx: Queryable, org: Org, folder: EntryRow, to: string): Promise<void> {
+/** A folder's name can say that the files in it are not finished: each is queued, or removed from the queue, as its new path asks. */
+async function moveFolder(
+  tx: Queryable,
+  org: Org,
+  sender: Sender,
+  folder: EntryRow,
+  to: string,
+  at: number,
+): Promise<void> {
   const from = joinPath(folder.dir, folder.name);
   if (isBelow(to, from)) throw new SpaceError('unsupported', `${from} can't move into itself`);
   if (isBelow(to, dryRunRoot) !== isBelow(from, dryRunRoot))
@@ -129,7 +121,14 @@ async function moveFolder(tx: Queryable, org: Org, folder: EntryRow, to: string)
     );
   for (const path of await listFoldersBelow(tx, org.id, from)) checkPath(joinPath(to + path.slice(from.length), 'x'));
   await updateEntry(tx, folder.id, splitPath(to));
+  const { options } = org;
+  const waiting = await listWaitingBelow(tx, org.id, from);
   await moveEntriesBelow(tx, org.id, from, to);
+  for (const { uploadId, path: before } of waiting) {
+    const path = to + before.slice(from.length);
+    if (tellAtOf(before, options, at) === tellAtOf(path, options, at)) continue;
+    await followName(tx, org, sender, uploadId, { from: before, to: path }, at);
+  }
 }
 
 /** A file that an import has just taken has its new name for those who look again; its bytes are in the archive. */

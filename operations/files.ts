@@ -2,21 +2,26 @@
 import { recordAudit } from '../db/control/audit.js';
 import { findFile, listFiles, type StoredFile } from '../db/control/filelist.js';
 import { OperationError } from './error.js';
+import { describeName } from './storedfiles.js';
 import type { Workplace } from './workplace.js';
 
-export type { StoredFile } from '../db/control/filelist.js';
+/** `note`: why a stored file is not imported; null: there is no such reason. */
+export type ListedFile = StoredFile & { note: string | null };
 
 const chunkBytes = 1024 * 1024;
 
 /** A file itself, or all that is below a folder. @throws OperationError, SpaceError `not_found` */
-export async function* walkFiles(workplace: Workplace, orgId: string, path: string): AsyncGenerator<StoredFile> {
+export async function* walkFiles(workplace: Workplace, orgId: string, path: string): AsyncGenerator<ListedFile> {
   const org = await workplace.org(orgId);
   const at = normalize(path);
   // The read-only folders exist before any file is in them: only the space knows them.
-  if ((await workplace.space(org).stat(at)).kind === 'dir') yield* listFiles(workplace.control.read, org.id, at);
+  const { read } = workplace.control;
+  const note = (file: StoredFile) => (file.state === 'stored' ? describeName(file.path, org.options) : null);
+  if ((await workplace.space(org).stat(at)).kind === 'dir')
+    for await (const file of listFiles(read, org.id, at)) yield { ...file, note: note(file) };
   else {
-    const file = await findFile(workplace.control.read, org.id, at);
-    if (file !== null) yield file;
+    const file = await findFile(read, org.id, at);
+    if (file !== null) yield { ...file, note: note(file) };
   }
 }
 

@@ -12,6 +12,7 @@ import { nextSlot } from '../importer/schedule/calendar.js';
 import { describeAlarm } from '../importer/schedule/expectations.js';
 import { stateOfKey } from './keyterms.js';
 import { listSettings, type SettingValue } from './orgsettings.js';
+import { sortStored } from './storedfiles.js';
 import type { Workplace } from './workplace.js';
 
 export type { Org } from '../db/control/orgs.js';
@@ -49,6 +50,9 @@ export interface OrgDetails extends OrgSummary {
   heldRun: number | null;
   /** Whether its plan includes SFTP access. */
   hasDoor: boolean;
+  /** Stored files that wait for their rename, and stored files that do not look like data. */
+  waitingForRename: number;
+  notImported: number;
   /** When its files are imported, in words. */
   imports: string;
   nextSlotAt: number;
@@ -62,8 +66,11 @@ export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDeta
   const alarms = (await listOpenAlarms(control.read, org.id)).map(({ kind, subject, openedAt, detail }) => {
     return { kind, subject, openedAt, message: describeAlarm({ kind, subject, detail }, org.timeZone) };
   });
+  const { unfinished, others } = await sortStored(workplace, org);
   return {
     ...(await summarizeOrg(workplace, org)),
+    waitingForRename: unfinished.length,
+    notImported: others.length,
     users: await countUsers(directory.read, org.id),
     teams: await countTeams(directory.read, org.id),
     heldRun: (await findHeldRun(control.read, org.id))?.id ?? null,

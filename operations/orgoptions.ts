@@ -14,6 +14,7 @@ import { parseHours } from '../keys/login/hours.js';
 import { OperationError } from './error.js';
 import { readClearToken, readFieldOwners, readOmission, writeFieldOwners } from './orgfields.js';
 import { readAliases, readIdentifier, writeAliases } from './orglabels.js';
+import { importPatterns, temporaryNames } from './orgnames.js';
 import { readNullWords, readStatusWords, writeNullWords, writeStatusWords } from './orgwords.js';
 import { oneOf, type SettingRow, wholeNumber } from './settingrow.js';
 
@@ -66,6 +67,16 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     meaning: 'Check each file when it is uploaded, and report its errors to the sender before the slot.',
     ...oneOf('yes', 'no'),
     default: 'yes',
+    read: (text) => (/^(yes|no)$/i.test(text) ? text.toLowerCase() === 'yes' : null),
+    write: (value) => (value ? 'yes' : 'no'),
+  },
+  importPatterns,
+  temporaryNames,
+  importWithoutExtension: {
+    group: 'Reading files',
+    meaning: 'Import files whose names have no extension, such as users or users.20260301.',
+    ...oneOf('yes', 'no'),
+    default: 'no',
     read: (text) => (/^(yes|no)$/i.test(text) ? text.toLowerCase() === 'yes' : null),
     write: (value) => (value ? 'yes' : 'no'),
   },

@@ -16,6 +16,7 @@ import { emailKey } from '../importer/read/normalize.js';
 import { sweepStages } from '../importer/run/stages.js';
 import { slotDays } from '../importer/schedule/cadence.js';
 import { lastSlot } from '../importer/schedule/calendar.js';
+import { applyNameOptions } from '../intake/redirect.js';
 import { createOrgIdentity } from '../keys/master/orgidentity.js';
 import { removeBlob } from '../storage/blobs.js';
 import { removePartials } from '../storage/partials.js';
@@ -148,16 +149,20 @@ export async function setOrganization(
     change.expectFrom = place.now();
   const owner = fields.ownerEmail === undefined ? null : await judgeOwner(place, id, fields.ownerEmail, createOwner);
   const ending = endAccess(place.settings, before, then.plan);
-  await place.control.transact(async (tx) => {
+  const renamed = await place.control.transact(async (tx) => {
     if (isRescheduled)
       await oweSlot(tx, id, lastSlot(before.timeZone, before.slot, place.now(), slotDays(before.options)).at);
     await updateOrg(tx, id, { ...change, ...ending });
     await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
     if (ending.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
     if (ending.sftpRequest === null) await audit(tx, place, id, 'org.sftp_request_ended', { reason: 'plan' });
+    if (change.options === undefined) return null;
+    return applyNameOptions(tx, before, change.options, { actor: place.actor, at: place.now() });
   });
   const after = await place.org(id);
   if (owner?.remark != null) note(owner.remark);
+  if (renamed !== null && renamed.queued > 0) note(`Stored files that are queued now: ${renamed.queued}.`);
+  if (renamed !== null && renamed.unqueued > 0) note(`Files that are no longer queued: ${renamed.unqueued}.`);
   if (ending.enabled === false)
     note(`The change of the plan to ${then.plan} disabled SFTP access for ${id}, and ends its sessions.`);
   if (ending.sftpRequest === null)

@@ -1,22 +1,9 @@
-/** Virtual paths: turns a client's bytes into a path, checks names, and derives from a path how its file is treated. */
+/** Virtual paths: turns a client's bytes into a path, and checks names. */
 import { dryRunRoot, readmePath, readOnlyRoots } from '../db/control/treelayout.js';
 import { SpaceError } from './types.js';
 
 export const maxNameBytes = 255;
 export const maxDepth = 32;
-
-/**
- * Names that clients give to unfinished files, and to files beside the data. `.` and `~`: lftp, rsync, editors; `tmp.`: Logic Apps;
- * `filepart`: WinSCP; `writing`: Spring Integration; 32 hexadecimal digits: Data Factory; `users.csv-Ab12Cd`: Cyberduck.
- */
-const temporaryNames: readonly RegExp[] = [
-  /^(?:[.~]|tmp\.)/i,
-  /~$/,
-  /\.(?:part|filepart|partial|tmp|temp|writing|in-?progress|incomplete|uploading|upload|filetransfer|new|crdownload|swp)$/i,
-  /\.[0-9a-f]{32}$/i,
-  /\.(?:csv|tsv|txt)-[0-9a-z]+$/i,
-  /\.(?:bak|old|done|ok|ctl|md5|sha256|lock)$/i,
-];
 
 /**
  * The text of a name or path as it came over the wire.
@@ -102,12 +89,6 @@ export function isFixed(path: string): boolean {
   return path === '/' || path === dryRunRoot || readOnlyRoots.includes(path);
 }
 
-/** The state that a complete upload of this path gets. */
-export function destinationOf(path: string): 'stored' | 'queued' | 'dry_run' {
-  if (isTemporary(path)) return 'stored';
-  return isBelow(path, dryRunRoot) ? 'dry_run' : 'queued';
-}
-
 /** @throws SpaceError `read_only` */
 export function requireWritable(path: string): void {
   if (isReadOnly(path)) throw new SpaceError('read_only', `${path} is the server's`);
@@ -116,13 +97,4 @@ export function requireWritable(path: string): void {
 /** The byte order of two names in UTF-8, as the database lists them. */
 export function compareNames(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other));
-}
-
-/**
- * Whether a file's name says that it is not finished, or no data: it is queued when it is renamed to another name. Names of folders
- * don't count.
- */
-export function isTemporary(path: string): boolean {
-  const { name } = splitPath(path);
-  return temporaryNames.some((pattern) => pattern.test(name));
 }

@@ -12,16 +12,18 @@ export async function findRecipient(db: Queryable, org: string): Promise<string>
 
 /**
  * Makes sure that the organization can open the blobs once the transaction is committed, and keeps its identities until
- * then: sealing may take longer than a rotated identity is kept.
+ * then: sealing may take longer than a rotated identity is kept. Returns the organization as it is now.
  * @throws SpaceError `destroyed`, `failed` when the content must be sealed again
  */
-export async function requireOpenable(tx: Queryable, org: string, blobs: readonly SealedBlob[]): Promise<void> {
-  const known = keyIdsOf(requireIdentity(org, await lockOrg(tx, org, false)));
+export async function requireOpenable(tx: Queryable, org: string, blobs: readonly SealedBlob[]): Promise<Org> {
+  const found = requireIdentity(org, await lockOrg(tx, org, false));
+  const known = keyIdsOf(found);
   if (blobs.some(({ sealedTo }) => !known.includes(sealedTo)))
     throw new SpaceError(
       'failed',
       `the identity of ${org} was rotated while a file was sealed to the old one: it must be sealed again`,
     );
+  return found;
 }
 
 function requireIdentity(id: string, org: Org | null): Org {

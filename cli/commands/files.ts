@@ -1,6 +1,6 @@
 /** `dropslot files …`: list the stored files of an organization, print one, and queue one again. */
 import type { Command } from 'commander';
-import { readFileContent, type StoredFile, walkFiles } from '../../operations/files.js';
+import { type ListedFile, readFileContent, walkFiles } from '../../operations/files.js';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
 import { requeueStoredFile } from '../../operations/retry.js';
 import { atWorkplace, examples } from '../command.js';
@@ -52,12 +52,13 @@ the organization imports on upload.`,
     );
 }
 
-const fileList: ListView<StoredFile> = {
+const fileList: ListView<ListedFile> = {
   columns: [
     { title: 'PATH', cell: (file) => (file.kind === 'dir' ? `${file.path}/` : file.path) },
     { title: 'SIZE', cell: (file) => (file.kind === 'dir' ? '' : formatBytes(file.size)), align: 'right' },
     { title: 'MODIFIED', cell: (file) => formatTime(file.mtimeMs) },
     { title: 'STATE', cell: (file) => file.state ?? '' },
+    { title: 'NOTE', cell: (file) => file.note ?? '', wraps: true },
   ],
   empty: 'No files.',
   toJson: ({ mtimeMs, createdAt, ...file }) => ({

@@ -1,7 +1,7 @@
 /** `dropslot queue`: list the uploads that wait for their import. */
 import type { Command } from 'commander';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
-import { listQueued, type UploadRow } from '../../operations/queue.js';
+import { listQueued, type QueuedFile } from '../../operations/queue.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
@@ -9,7 +9,10 @@ export function registerQueue(program: Command): void {
   program
     .command('queue')
     .summary("list the files that wait for an organization's next slot")
-    .description("Lists the files that wait for an organization's next slot, oldest first.")
+    .description(
+      `Lists the files that wait for an organization's next slot, oldest first. After them it lists the files that are stored and not
+imported because of their names: those that wait for a rename, and those that do not look like data files.`,
+    )
     .argument('<org>')
     .addHelpText('after', examples('dropslot queue acme', 'dropslot queue acme --json'))
     .action((id: string, _options, command: Command) =>
@@ -17,7 +20,7 @@ export function registerQueue(program: Command): void {
     );
 }
 
-function queueList(org: string): ListView<UploadRow> {
+function queueList(org: string): ListView<QueuedFile> {
   return {
     columns: [
       { title: 'UPLOAD', cell: (upload) => String(upload.id), align: 'right' },
@@ -26,6 +29,7 @@ function queueList(org: string): ListView<UploadRow> {
       { title: 'QUEUED', cell: (upload) => formatTime(upload.queuedAt) },
       { title: 'FROM', cell: (upload) => upload.address ?? '–' },
       { title: 'KEY', cell: (upload) => upload.keyFingerprint ?? '–' },
+      { title: 'NOTE', cell: (upload) => upload.note ?? '', wraps: true },
     ],
     empty: `No file of ${org} waits for its next slot.`,
     toJson: (upload) => ({
@@ -34,6 +38,7 @@ function queueList(org: string): ListView<UploadRow> {
       size: upload.size,
       sha256: upload.sha256,
       state: upload.state,
+      note: upload.note,
       queuedAt: isoTime(upload.queuedAt),
       closedAt: isoTime(upload.closedAt),
       keyFingerprint: upload.keyFingerprint,

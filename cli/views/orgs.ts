@@ -32,6 +32,8 @@ function renderState({
   nextSlotAt,
   usableKeys,
   queued,
+  waitingForRename,
+  notImported,
   users,
   teams,
   heldRun,
@@ -49,11 +51,27 @@ function renderState({
     ['Added', formatTime(org.createdAt)],
     ['Usable keys', String(usableKeys)],
     ['Queued files', String(queued)],
+    [
+      'Waiting for a rename',
+      waitingForRename === 0
+        ? null
+        : `${countFiles(waitingForRename)} with a temporary name: see "dropslot queue ${org.id}"`,
+    ],
+    [
+      'Not imported',
+      notImported === 0
+        ? null
+        : `${countFiles(notImported)} whose names do not look like data files: see "dropslot queue ${org.id}"`,
+    ],
     ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun} --changes"`],
     ...alarms.map(({ message }): [string, string] => ['Alarm', message]),
     ['Users', `${users.active} active (admins: ${users.admins}), ${users.deactivated} deactivated`],
     ['Teams', String(teams)],
   ]);
+}
+
+function countFiles(count: number): string {
+  return `${count} ${count === 1 ? 'file' : 'files'}`;
 }
 
 export function orgDetailsToJson(

@@ -74,14 +74,14 @@ export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
 }
 
 /** Ids of the organization's files that one check takes, small ones first; each counted as tried once more. */
-export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind): Promise<number[]> {
+export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind, limit = mostFiles): Promise<number[]> {
   const rows: { id: number; size: number }[] = await db('uploads')
     .join('blobs', 'blobs.id', 'uploads.blob_id')
     .where({ 'uploads.org_id': org, state: kind })
     .whereNull('checked_at')
     .where('check_attempts', '<', mostAttempts)
     .orderBy(['blobs.size', 'uploads.id'])
-    .limit(mostFiles)
+    .limit(limit)
     .select('uploads.id', 'blobs.size');
   let bytes = 0;
   const ids: number[] = [];
@@ -92,6 +92,17 @@ export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind)
   }
   await db('uploads').whereIn('id', ids).increment('check_attempts');
   return ids;
+}
+
+/** How many files of an organization wait for its next slot. */
+export async function countQueue(db: Queryable, org: string): Promise<number> {
+  const [row] = await db('uploads').where({ org_id: org, state: 'queued' }).count({ count: '*' });
+  return Number(row!.count);
+}
+
+/** Notes that the queued files of an organization will not be checked before their import; returns how many there were. */
+export async function skipChecks(db: Queryable, org: string, now: number): Promise<number> {
+  return db('uploads').where({ org_id: org, state: 'queued' }).whereNull('checked_at').update({ checked_at: now });
 }
 
 /** An attempt that gave way to a run was none. */
@@ -131,6 +142,8 @@ export async function endCheckLease(db: Queryable, org: string, owner: string): 
 
 export interface CheckedFile {
   uploadId: number;
+  /** Its path when it was read: under another name it is checked again. */
+  uploadPath: string;
   type: 'users' | 'teams' | null;
   rows: number;
   refused: boolean;
@@ -139,20 +152,24 @@ export interface CheckedFile {
 }
 
 /**
- * Publishes the reports of a check, unless a run has claimed the file meanwhile, its sender took it back, or the lease was lost.
+ * Publishes the reports of a check, unless a run has claimed the file meanwhile, its sender took it back or renamed it, or the lease
+ * was lost. They replace those under an earlier name of the file.
  * Returns the blobs that nothing refers to now. One transaction for each file: a run that claims several at once waits for
  * one of them at most, and never in a ring.
  */
 export async function settleCheck(
   tx: Queryable,
   of: { org: string; kind: CheckKind; owner: string; at: number },
-  { uploadId, type, rows, refused, reports }: CheckedFile,
+  { uploadId, uploadPath, type, rows, refused, reports }: CheckedFile,
 ): Promise<{ isSettled: boolean; freed: string[] }> {
   const unwanted = reports.flatMap(({ blob }) => (blob === null ? [] : [blob.id]));
   const lease = await tx('check_leases').where({ org_id: of.org, owner: of.owner }).forUpdate().first();
   if (lease === undefined) return { isSettled: false, freed: unwanted };
   const learned = { type, rows, checked_at: of.at, ...(of.kind === 'dry_run' && { state: 'checked' }) };
-  const settled = await tx('uploads').where({ id: uploadId, state: of.kind }).whereNull('checked_at').update(learned);
+  const settled = await tx('uploads')
+    .where({ id: uploadId, state: of.kind, path: uploadPath })
+    .whereNull('checked_at')
+    .update(learned);
   if (settled === 0) return { isSettled: false, freed: unwanted };
   const freed: string[] = [];
   for (const { path, blob } of reports) {
@@ -160,6 +177,9 @@ export async function settleCheck(
     await tx('check_reports').where({ org_id: of.org, path }).delete();
     if (blob !== null) await tx('check_reports').insert({ org_id: of.org, path, upload_id: uploadId });
   }
+  const current = reports.map(({ path }) => path);
+  const former = tx('check_reports').where({ org_id: of.org, upload_id: uploadId }).whereNotIn('path', current);
+  freed.push(...(await removeReports(tx, of.org, await former.pluck('path'), of.at)));
   await recordAudit(tx, {
     at: of.at,
     org: of.org,
@@ -189,10 +209,40 @@ export async function removeCheckReports(
       .where('u.path', tx('uploads').where({ id: upload }).select('path'))
       .whereNotIn('u.state', ['queued', 'running', 'held'])
       .select('r.path');
-    for (const { path } of reports) {
-      freed.push(...(await replaceFile(tx, org, path, null, now)));
-      await tx('check_reports').where({ org_id: org, path }).delete();
-    }
+    const paths = reports.map(({ path }) => path);
+    freed.push(...(await removeReports(tx, org, paths, now)));
+  }
+  return freed;
+}
+
+/** A check of a file that no longer waits for its import: its sender removed it, or gave it a name that is not imported. */
+export interface StaleReport {
+  org: string;
+  path: string;
+}
+
+/** Reports of dry runs are not among them; at most `limit`. */
+export async function listStaleReports(db: Queryable, limit: number): Promise<StaleReport[]> {
+  const rows: { org_id: string; path: string }[] = await db('check_reports as r')
+    .join('uploads as u', 'u.id', 'r.upload_id')
+    .whereIn('u.state', ['stored', 'withdrawn'])
+    .whereNot('r.path', 'like', '%.dry-run.%')
+    .limit(limit)
+    .select('r.org_id', 'r.path');
+  return rows.map(({ org_id: org, path }) => ({ org, path }));
+}
+
+/** Returns the blobs that nothing refers to any more. */
+export async function removeReports(
+  tx: Queryable,
+  org: string,
+  paths: readonly string[],
+  now: number,
+): Promise<string[]> {
+  const freed: string[] = [];
+  for (const path of paths) {
+    freed.push(...(await replaceFile(tx, org, path, null, now)));
+    await tx('check_reports').where({ org_id: org, path }).delete();
   }
   return freed;
 }

@@ -1,7 +1,7 @@
 /** Lists and moves whole folders of an organization's virtual tree. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
-import { movableStates } from './uploads.js';
+import { movableStates, unchecked } from './uploads.js';
 
 /** The paths of all folders below one, in no order. */
 export async function listFoldersBelow(db: Queryable, org: string, path: string): Promise<string[]> {
@@ -20,6 +20,8 @@ export async function moveEntriesBelow(tx: Queryable, org: string, from: string,
     .whereIn('id', inside.select('upload_id'))
     .whereIn('state', movableStates)
     .update({ path: tx.raw('? || substr(path, CAST(? AS integer))', [to, rest]) });
+  const moved = tx('entries').where({ org_id: org }).whereNotNull('upload_id').where(isBelow(from));
+  await tx('uploads').whereIn('id', moved.select('upload_id')).where({ state: 'queued' }).update(unchecked);
   await tx('moved_names').where({ org_id: org }).where(isBelow(to)).delete();
   for (const table of ['entries', 'partials', 'moved_names'])
     await tx(table)

@@ -49,6 +49,12 @@ export interface OrgOptions {
   unchangedDays?: number;
   /** Whether files are checked when they are uploaded; without it true. */
   earlyCheck?: boolean;
+  /** Patterns of names of files that are not finished, beside those of storage/filename.ts, which reads them (rule F0). */
+  temporaryNames?: string[];
+  /** Patterns of further names that are imported. */
+  importPatterns?: string[];
+  /** Whether names without an extension are imported; without it false. */
+  importWithoutExtension?: boolean;
   /** The column that identifies a user, whatever their email (rule U15). */
   identifier?: string;
   /** With `identifier`: the column that has the identifier of a user's manager (rule U8b); without it managers are found by email. */

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 
 export type UploadState =
-  /** Complete under a temporary name; queued by the rename that gives it its final one. */
+  /** Complete under a name that is not imported: a temporary one, until its rename, or one that does not look like data. */
   | 'stored'
   | 'queued'
   /** Below `/dry-run`: waits to be planned. It never enters a run. */
@@ -24,6 +24,11 @@ export type UploadState =
 /** No run is at work on it: its sender may rename it, take it back, or send a newer version. */
 export const movableStates: readonly UploadState[] = ['queued', 'stored', 'held', 'dry_run', 'checked'];
 
+/** Whether it is to be imported or checked, or is imported now. */
+export function isWaiting({ state }: Pick<UploadRow, 'state'>): boolean {
+  return state === 'running' || movableStates.includes(state);
+}
+
 /** The use of a complete file, which follows from its path. */
 export type Destination = 'stored' | 'queued' | 'dry_run';
 
@@ -37,9 +42,11 @@ export interface NewUpload {
   client: string | null;
   begunAt: number;
   closedAt: number;
+  /** When its sender is told that it is not imported; null: never. */
+  tellAt?: number | null;
 }
 
-export interface UploadRow extends Omit<NewUpload, 'state'> {
+export interface UploadRow extends Omit<NewUpload, 'state' | 'tellAt'> {
   id: number;
   state: UploadState;
   runId: number | null;
@@ -57,6 +64,8 @@ export interface UploadRow extends Omit<NewUpload, 'state'> {
   type: 'users' | 'teams' | null;
   rows: number | null;
   checkedAt: number | null;
+  /** The type in its header, where that was read; `none`: neither. */
+  headerType: 'users' | 'teams' | 'none' | null;
 }
 
 /** The new upload's id; an upload in state `queued` counts as queued when it was closed. */
@@ -73,6 +82,7 @@ export async function insertUpload(db: Queryable, upload: NewUpload): Promise<nu
       begun_at: upload.begunAt,
       closed_at: upload.closedAt,
       ...(upload.state === 'queued' && { queued_at: upload.closedAt, queue_number: nextQueueNumber(db) }),
+      tell_at: upload.tellAt ?? null,
     })
     .returning<{ id: number }[]>('id');
   return row!.id;
@@ -97,6 +107,13 @@ export async function hasNewerUpload(db: Queryable, org: string, path: string, s
 /** The files that wait for the next run, oldest first. */
 export async function listQueue(db: Queryable, org: string): Promise<UploadRow[]> {
   return (await oldestFirst(selectUploads(db).where({ 'uploads.org_id': org, state: 'queued' }))).map(fromStored);
+}
+
+/** The files that are complete and not queued because of their names, oldest first. */
+export async function listStoredUploads(db: Queryable, org: string): Promise<UploadRow[]> {
+  return (await selectUploads(db).where({ 'uploads.org_id': org, state: 'stored' }).orderBy('uploads.id')).map(
+    fromStored,
+  );
 }
 
 /**
@@ -201,14 +218,20 @@ export async function queueUpload(db: Queryable, id: number, path: string, at: n
   });
 }
 
-/** Takes an upload back to a temporary name; false when it has one, or a run has claimed it. */
-export async function unqueueUpload(db: Queryable, id: number, path: string): Promise<boolean> {
+/** Takes an upload back to a name that is not imported; false when it has one, or a run has claimed it. */
+export async function unqueueUpload(
+  db: Queryable,
+  id: number,
+  path: string,
+  tellAt: number | null = null,
+): Promise<boolean> {
   return redirect(db, id, ['queued', 'held', 'dry_run', 'checked'], {
     state: 'stored',
     path,
     queued_at: null,
     queue_number: null,
     run_id: null,
+    tell_at: tellAt,
   });
 }
 
@@ -224,13 +247,26 @@ export async function rehearseUpload(db: Queryable, id: number, path: string): P
 type Change = Partial<Omit<Stored, 'queue_number'>> & { queue_number: Knex.Raw | null };
 
 function redirect(db: Queryable, id: number, from: UploadState[], change: Change): Promise<boolean> {
-  const unread = { checked_at: null, check_attempts: 0 };
   return isChanged(
     db('uploads')
       .where({ id })
       .whereIn('state', from)
-      .update({ ...change, ...unread }),
+      .update({ tell_at: null, told_at: null, ...unchecked, ...change }),
   );
+}
+
+/** Keeps the type in the header of a file, so that it is read once. It depends on the organization's options. */
+export async function recordHeaderType(
+  db: Queryable,
+  id: number,
+  headerType: NonNullable<UploadRow['headerType']>,
+): Promise<void> {
+  await db('uploads').where({ id }).update({ header_type: headerType });
+}
+
+/** The options by which headers are read have changed. */
+export async function forgetHeaderTypes(db: Queryable, org: string): Promise<void> {
+  await db('uploads').where({ org_id: org }).whereIn('state', movableStates).update({ header_type: null });
 }
 
 /** Facts about a file that reading it gave. */
@@ -242,9 +278,20 @@ export async function recordRead(
   await db('uploads').where({ id }).update({ type, rows });
 }
 
-/** Follows a rename, as long as no run has claimed the upload. */
-export async function moveUpload(db: Queryable, id: number, path: string): Promise<void> {
-  await db('uploads').where({ id }).whereIn('state', movableStates).update({ path });
+/** A file is checked again under a new name: its reports have that name. */
+export const unchecked = { checked_at: null, check_attempts: 0 };
+
+/**
+ * Follows a rename, as long as no run has claimed the upload.
+ * @param tellAt when its sender is told that it is not imported; null: never.
+ */
+export async function moveUpload(db: Queryable, id: number, path: string, tellAt: number | null): Promise<void> {
+  const told = { tell_at: tellAt, told_at: null };
+  await db('uploads')
+    .where({ id })
+    .whereIn('state', movableStates)
+    .update({ path, ...told });
+  await db('uploads').where({ id, state: 'queued' }).update(unchecked);
 }
 
 interface Stored {
@@ -269,6 +316,9 @@ interface Stored {
   rows: number | null;
   checked_at: number | null;
   check_attempts: number;
+  header_type: UploadRow['headerType'];
+  tell_at: number | null;
+  told_at: number | null;
 }
 
 function selectUploads(db: Queryable) {
@@ -307,5 +357,6 @@ function fromStored(row: Stored): UploadRow {
     type: row.type,
     rows: row.rows,
     checkedAt: row.checked_at,
+    headerType: row.header_type,
   };
 }

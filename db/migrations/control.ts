@@ -8,6 +8,7 @@ import { checks } from './checks.js';
 import { erasureKey } from './erasures.js';
 import { expectations } from './expectations.js';
 import { faults } from './faults.js';
+import { fileNames } from './filenames.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
 import { addLoginKeyTerms } from './loginkeys.js';
@@ -39,6 +40,7 @@ export const controlMigrations: readonly Migration[] = [
   pool,
   order,
   faults,
+  fileNames,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -63,11 +63,12 @@ export async function writeCheckReports(
   const summary = summarizeTrial(kind === 'dry_run' ? 'dry_run' : 'check', org, plan, [outcome], contact);
   const slot = nextSlot(org.timeZone, org.slot, plan.moment, slotDays(org.options));
   const slotAt = kind === 'dry_run' ? null : slot.at;
-  const beside = paths.filter((_, other) => other !== file);
+  const beside = planned.type === null ? [] : paths.filter((_, other) => other !== file);
   const heldRun = (await findHeldRun(deps.control.read, org.id))?.id ?? null;
   const text = describeVerdict({ summary, slotAt, heldRun, beside });
   return {
     uploadId: upload.id,
+    uploadPath: upload.path,
     type: planned.type,
     rows: planned.rows,
     refused: planned.refusal !== null,

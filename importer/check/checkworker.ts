@@ -24,10 +24,11 @@ import { requireOpenable } from '../../storage/recipient.js';
 import { ImportError } from '../error.js';
 import type { RunDeps } from '../run/deps.js';
 import { classifyFailure } from '../run/failureclass.js';
-import { orderSources } from '../run/order.js';
+import { orderSources, type UploadSource } from '../run/order.js';
 import { isSettled } from '../schedule/cadence.js';
 import type { Progress } from '../types.js';
 import { writeCheckReports } from './checkreports.js';
+import { skipEarlyChecks } from './earlyskip.js';
 import { planTrial } from './trialplan.js';
 
 export interface CheckWorkerDeps extends Omit<RunDeps, 'onStep'> {
@@ -68,7 +69,7 @@ async function checkWithLease(
   kind: CheckKind,
   leaseMs: number,
 ): Promise<'checked' | 'left'> {
-  const { control, now, owner, logger } = deps;
+  const { control, now, owner, logger, settings } = deps;
   let isLost = false;
   const renew = async () => {
     try {
@@ -91,8 +92,11 @@ async function checkWithLease(
   await noteTurn(control.write, org.id, { checked_at: now() });
   deps.onTake?.();
   const timers = [setInterval(renew, leaseMs / 3), setInterval(look, lookEveryMs)];
-  const ids = await takeUnchecked(control.write, org.id, kind);
+  const most = kind === 'queued' ? settings.earlyCheckFiles : undefined;
+  let ids: number[] = [];
   try {
+    if (kind === 'queued' && (await skipEarlyChecks(deps, org))) return 'checked';
+    ids = await takeUnchecked(control.write, org.id, kind, most);
     await checkFiles(deps, org, kind, ids, () => {
       if (isLost) throw new ImportError('lease_lost', `another importer checks the files of ${org.id}`);
       if (isImported || deps.mustYield()) throw new ImportError('stopping', 'a check gives way');
@@ -114,6 +118,10 @@ async function checkWithLease(
   }
 }
 
+/**
+ * Files that an import would read as users or teams are planned together, since each may change the meaning of another. Reports are
+ * written on the new ones only; those with another header need no plan but their own.
+ */
 async function checkFiles(
   deps: CheckWorkerDeps,
   org: Org,
@@ -121,11 +129,27 @@ async function checkFiles(
   ids: readonly number[],
   tell: (progress: Progress) => void,
 ): Promise<void> {
+  const { control } = deps;
+  const fresh = new Set(ids);
+  const isNew = (upload: UploadRow) => fresh.has(upload.id);
+  const all = kind === 'queued' ? await listQueue(control.read, org.id) : await findUploads(control, ids);
+  const wanted = all.filter((upload) => isNew(upload) || upload.headerType !== 'none');
+  const sources = await orderSources(deps, () => deps.identity(org), org, wanted, 'check');
+  const candidates = sources.filter(({ type }) => type !== null);
+  const others = sources.filter(({ type, upload }) => type === null && isNew(upload));
+  if (candidates.some(({ upload }) => isNew(upload))) await checkTogether(deps, org, kind, candidates, isNew, tell);
+  if (others.length > 0) await checkTogether(deps, org, kind, others, isNew, tell);
+}
+
+async function checkTogether(
+  deps: CheckWorkerDeps,
+  org: Org,
+  kind: CheckKind,
+  sources: readonly UploadSource[],
+  isNew: (upload: UploadRow) => boolean,
+  tell: (progress: Progress) => void,
+): Promise<void> {
   const { control, paths, now, owner, logger } = deps;
-  // All queued files are planned, since each may change the meaning of another; reports are written on the new ones only.
-  const uploads = kind === 'queued' ? await listQueue(control.read, org.id) : await findUploads(control, ids);
-  const sources = await orderSources(deps, () => deps.identity(org), org, uploads, 'check');
-  if (sources.length === 0) return;
   const plain = sources.map(({ source }) => source);
   await sealAndCommit({
     ...{ paths, logger },
@@ -134,8 +158,7 @@ async function checkFiles(
       planTrial(deps, org, plain, tell, async (plan) => {
         const checked: CheckedFile[] = [];
         for (const [file, { upload }] of sources.entries())
-          if (ids.includes(upload.id))
-            checked.push(await writeCheckReports(deps, { org, kind, plan, sources }, file, keep));
+          if (isNew(upload)) checked.push(await writeCheckReports(deps, { org, kind, plan, sources }, file, keep));
         return checked;
       }),
     commit: async (checked, blobs) => {

@@ -24,6 +24,9 @@ export interface Verdict {
   beside: readonly string[];
 }
 
+/** Files that are named in one text. */
+const mostNames = 10;
+
 /** Plain text. */
 export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Verdict): string {
   const file = summary.files[0]!;
@@ -68,11 +71,17 @@ export function describeVerdict({ summary, slotAt, heldRun = null, beside }: Ver
     );
   if (file.changes != null) lines.push(`Changes, one by one: ${quoteName(file.changes)}`);
   lines.push('');
-  if (beside.length > 0) lines.push(`Planned together with ${beside.map(quoteName).join(', ')}.`);
+  if (beside.length > 0) lines.push(`Planned together with ${listNames(beside)}.`);
   lines.push(
     `Checked ${formatLocal(summary.startedAt, timeZone, true)}: ${file.bytes} bytes.`,
     `SHA-256 ${file.sha256}`,
     ...(slotAt === null ? [] : ['A newer version under the same name, sent before the import, takes its place.']),
   );
   return `${[lines[0], ...lines.slice(1).flatMap((line) => wrapLine(line))].join('\n')}\n`;
+}
+
+function listNames(names: readonly string[]): string {
+  const named = names.slice(0, mostNames).map(quoteName).join(', ');
+  const more = names.length - mostNames;
+  return more <= 0 ? named : `${named} and ${more} other ${more === 1 ? 'file' : 'files'}`;
 }

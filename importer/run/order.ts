@@ -1,11 +1,14 @@
-/** The order of a run's files: teams before users, and within a type the oldest upload first (rule F10). */
+/**
+ * The order of a run's files: teams before users, and within a type the oldest upload first (rule F10). The type in the header of a
+ * file is read once, and kept.
+ */
 import type { Logger } from '../../config/logger.js';
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import { type Cause, findQuarantined } from '../../db/control/quarantine.js';
-import type { UploadRow } from '../../db/control/uploads.js';
+import { findUpload, isWaiting, recordHeaderType, type UploadRow } from '../../db/control/uploads.js';
 import { openBlobOf } from '../../storage/blobs.js';
 import { SpaceError } from '../../storage/types.js';
 import { RefusalError, refuse } from '../codes.js';
@@ -19,19 +22,21 @@ import type { FileType, Refusal } from '../types.js';
 export interface UploadSource {
   upload: UploadRow;
   source: Source;
+  /** null: the header does not show it. */
+  type: FileType | null;
 }
 
 export interface SourceDeps {
   settings: Settings;
   paths: Paths;
-  control: Pick<Db, 'read'>;
+  control: Db;
   logger: Logger;
   /** Gets the id of each upload when the process begins to read it. */
   onFile?: (uploadId: number) => void;
 }
 
 /**
- * A file that stopped an importer before is refused unread.
+ * A file that stopped an importer before is refused unread; one that its owner has removed is left out.
  * @param uploads oldest first.
  */
 export async function orderSources(
@@ -41,20 +46,39 @@ export async function orderSources(
   uploads: readonly UploadRow[],
   purpose: 'import' | 'check' = 'import',
 ): Promise<UploadSource[]> {
-  const { settings, control } = deps;
   const ids = uploads.map(({ id }) => id);
-  const quarantined = await findQuarantined(control.read, ids, purpose);
-  const typed = [];
+  const quarantined = await findQuarantined(deps.control.read, ids, purpose);
+  const typed: UploadSource[] = [];
   for (const upload of uploads) {
-    const opened = openUploadSource(deps, identity, upload, quarantined.get(upload.id) ?? null);
-    const source = await readAs(opened, org.options.encoding);
-    typed.push({ upload, source, rank: (await peekType(source, settings, org)) === 'teams' ? 0 : 1 });
+    const cause = quarantined.get(upload.id) ?? null;
+    const source = await readAs(openUploadSource(deps, identity, upload, cause), org.options.encoding);
+    const type = cause === null ? await typeOf(deps, org, upload, source) : null;
+    if (type !== 'removed') typed.push({ upload, source, type });
   }
-  return typed.sort((a, b) => a.rank - b.rank).map(({ upload, source }) => ({ upload, source }));
+  const rank = ({ type }: UploadSource) => (type === 'teams' ? 0 : 1);
+  return typed.sort((a, b) => rank(a) - rank(b));
+}
+
+async function typeOf(
+  { settings, control }: SourceDeps,
+  org: Org,
+  upload: UploadRow,
+  source: Source,
+): Promise<FileType | null | 'removed'> {
+  if (upload.headerType !== null) return upload.headerType === 'none' ? null : upload.headerType;
+  const { type, isDamaged } = await peekType(source, settings, org);
+  if (isDamaged) return (await isRemoved(control, upload)) ? 'removed' : null;
+  await recordHeaderType(control.write, upload.id, type ?? 'none');
+  return type;
+}
+
+async function isRemoved({ read }: Db, { id }: UploadRow): Promise<boolean> {
+  const upload = await findUpload(read, id);
+  return upload === null || !isWaiting(upload);
 }
 
 function openUploadSource(
-  { settings, paths, logger, onFile }: SourceDeps,
+  { settings, paths, logger, control, onFile }: SourceDeps,
   identity: () => Promise<string>,
   upload: UploadRow,
   cause: Cause | null,
@@ -76,6 +100,8 @@ function openUploadSource(
         }
       } catch (error) {
         if (!(error instanceof SpaceError) || error.code !== 'damaged') throw error;
+        // Its owner may remove a file while it is checked: nothing is damaged then, and no report on it is published.
+        if (await isRemoved(control, upload)) throw new RefusalError(refuse('damaged'));
         logger.error('could not read an upload, its stored file is damaged; will refuse it', {
           org: upload.org,
           upload: upload.id,
@@ -98,13 +124,17 @@ function refuseFor(cause: Cause, { maxFileMinutes, maxCheckMinutes, importerMemo
 }
 
 /** null: the header does not show it; reading the whole file reports why. */
-async function peekType(source: Source, settings: Settings, org: Org): Promise<FileType | null> {
+async function peekType(
+  source: Source,
+  settings: Settings,
+  org: Org,
+): Promise<{ type: FileType | null; isDamaged: boolean }> {
   try {
     for await (const [header] of openRows(source, settings))
-      return readHeader(header!, settings, wordingOf(org, [])).type;
-    return null;
+      return { type: readHeader(header!, settings, wordingOf(org, [])).type, isDamaged: false };
+    return { type: null, isDamaged: false };
   } catch (error) {
-    if (error instanceof RefusalError) return null;
-    throw error;
+    if (!(error instanceof RefusalError)) throw error;
+    return { type: null, isDamaged: error.refusal.code === 'damaged' };
   }
 }

@@ -12,6 +12,7 @@ import { KeyError } from '../../keys/error.js';
 import type { MasterKey } from '../../keys/master/master.js';
 import { keyIdOf, keyIdsOf, openOrgIdentity } from '../../keys/master/orgidentity.js';
 import { formatTime } from '../format.js';
+import { sortStored } from '../storedfiles.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
 import { examineLoginKeys } from './loginkeys.js';
@@ -19,6 +20,7 @@ import { examineLoginKeys } from './loginkeys.js';
 type Report = ReturnType<typeof reporter>;
 
 const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
 /** A day and an hour: by then the slot has come once, in every time zone and on the longest day. */
 const queueOverdueMs = 25 * hourMs;
 const runOverdueMs = hourMs;
@@ -34,10 +36,11 @@ export async function examineOrg(workplace: Workplace, org: Org, master: MasterK
     report('warning', `it is enabled, but its plan "${org.plan}" does not include SFTP access: all logins are refused`);
   if (org.enabled) await examineLoginKeys(workplace, org, report);
   if (org.enabled) await examineQueue(workplace, org, report);
+  await examineStored(workplace, org, report);
   for (const alarm of await listOpenAlarms(workplace.control.read, org.id))
     report('warning', describeAlarm(alarm, org.timeZone));
   await examineRuns(workplace, org, report);
-  if (findings.length === 0) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
+  if (findings.every(({ level }) => level === 'ok')) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
   return findings;
 }
 
@@ -78,6 +81,26 @@ async function examineQueue(workplace: Workplace, org: Org, report: Report): Pro
     report(
       'wrong',
       `files have waited since ${formatTime(oldest.queuedAt)}, and no import has run: is "dropslot serve" running?`,
+    );
+}
+
+/** Files that are not imported because of their names: expected for a while, or beside the data, and so no errors. */
+async function examineStored(workplace: Workplace, org: Org, report: Report): Promise<void> {
+  const { unfinished, others } = await sortStored(workplace, org);
+  const dayAgo = workplace.now() - dayMs;
+  const late = unfinished.filter(({ closedAt }) => closedAt <= dayAgo);
+  const see = `see "dropslot queue ${org.id}"`;
+  if (late.length > 0)
+    report(
+      'warning',
+      `files that have waited for more than a day for their rename to a final name, and are imported only then: ${late.length}, the oldest since ${formatTime(late[0]!.closedAt)}; ${see}`,
+    );
+  const recent = unfinished.length - late.length;
+  if (recent > 0) report('ok', `files that wait for their rename to a final name: ${recent}; ${see}`);
+  if (others.length > 0)
+    report(
+      'ok',
+      `stored files that are not imported, as their names do not look like data files: ${others.length}; ${see}`,
     );
 }
 

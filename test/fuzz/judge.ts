@@ -1,6 +1,6 @@
 /** Compares what a session left behind with what it should have left. */
 import { createHash } from 'node:crypto';
-import { isTemporary } from '../../storage/path.js';
+import { destinationOf } from '../../storage/filename.js';
 import { Unexpected } from './script.js';
 import type { Tree } from './tree.js';
 
@@ -43,7 +43,7 @@ export function judgeTree(
       if (found.has(path) === false || (found.get(path) === null) !== (node === null))
         throw new Unexpected(`${path} should be there${node === null ? ', a folder' : ` (${digestOf(node)})`}`);
   const queueable = [...found]
-    .filter(([path, content]) => content !== null && !isTemporary(path))
+    .filter(([path, content]) => content !== null && destinationOf(path, {}) === 'queued')
     .map(([path]) => path);
   if (queueable.sort().join('\n') !== queue.join('\n'))
     throw new Unexpected(`queued are ${queue.join(', ')}; complete files are ${queueable.join(', ')}`);

@@ -8,7 +8,6 @@ import {
   decodePath,
   isBelow,
   isReadOnly,
-  isTemporary,
   joinPath,
   maxDepth,
   normalizePath,
@@ -83,34 +82,6 @@ test('the three read-only folders and all below them are told apart from names t
   for (const path of ['/', '/archives', '/Archive', '/in/archive', '/reports.csv', '/in/README.txt'])
     requireWritable(path);
   assert.ok(isBelow('/a/b', '/a') && isBelow('/a', '/') && !isBelow('/ab', '/a') && !isBelow('/a', '/a'));
-});
-
-test('temporary names are those that clients give to unfinished files', () => {
-  const temporary = [
-    '.users.csv',
-    'users.csv.part',
-    'users.csv.filepart',
-    'x.TMP',
-    'x~',
-    '~$users.xlsx',
-    'a.csv.1a2b.partial',
-    'users.csv.writing',
-    'tmp.users.csv',
-    'users.csv.0123456789abcdef0123456789ABCDEF',
-    'users.csv-Ab12Cd',
-    ...['new', 'inprogress', 'in-progress', 'incomplete', 'uploading', 'upload', 'filetransfer', 'swp'].map(
-      (mark) => `users.csv.${mark}`,
-    ),
-    ...['bak', 'old', 'done', 'ok', 'ctl', 'md5', 'sha256', 'lock', 'OLD'].map((mark) => `users.csv.${mark}`),
-  ];
-  for (const name of temporary) assert.ok(isTemporary(`/in/${name}`), name);
-  const final = [
-    ...['users.csv', 'USERS.CSV', 'part', 'tmp', 'users.part.csv', 'a~b.csv', 'no extension', 'tmp-users.csv'],
-    ...['users-new.csv', 'new.csv', 'users.csv.gz', 'users.csv.pgp', 'users-2026-03.csv', 'users.2026'],
-    ...['users.0123456789abcdef0123456789abcdef.csv', 'users.0123456789abcdef.csv', 'users_old.csv'],
-  ];
-  for (const name of final) assert.ok(!isTemporary(`/in/${name}`), name);
-  assert.ok(!isTemporary('/.hidden/users.csv'));
 });
 
 test('names are compared by their bytes', () => {
