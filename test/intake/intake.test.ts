@@ -54,7 +54,7 @@ onBothDatabases('intake', (open) => {
       queueNumber: 1,
       settledAt: null,
     };
-    const unread = { type: null, rows: null, checkedAt: null };
+    const unread = { type: null, rows: null, checkedAt: null, headerType: null };
     const rest = { org: 'acme', state: 'queued', runId: null, archivedAs: null, ...sender, ...times, ...unread };
     assert.deepEqual(row, { id: uploadId, path: '/users.csv', size: 11, sha256, ...rest });
     assert.ok(existsSync(blobPath(place.paths, blobId)));
