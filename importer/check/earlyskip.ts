@@ -19,7 +19,7 @@ export async function skipEarlyChecks(deps: NoticeDeps & Pick<RunDeps, 'settings
     '',
     `${queued} files wait for the import of ${formatLocal(slot.at, org.timeZone)}. Files are checked before their import only while at most ${settings.earlyCheckFiles} of them wait, so there is no early check of those that were sent since.`,
     '',
-    'They will be imported all the same, and the reports of the import will tell their problems. To check a file before, put it into /dry-run.',
+    'They are imported all the same, and the reports of the import show their problems. To check a file before its import, put it into /dry-run.',
   ]);
   const skipped = await skipChecks(control.write, org.id, now());
   logger.warn('skipped the early check of uploads: too many files are queued', {

@@ -21,7 +21,7 @@ export async function writeNotice(
 ): Promise<void> {
   const at = now();
   const path = `${reportsFolder(dateIn(org.timeZone, at))}/${name}`;
-  const text = `${lines.flatMap((line) => wrapLine(line)).join('\n')}\n`;
+  const text = `${lines.flatMap((line) => wrapLine(line, line.startsWith(' ') ? 4 : 0)).join('\n')}\n`;
   const freed = await sealAndCommit({
     ...{ paths, logger },
     isNamed: isInControl(control),

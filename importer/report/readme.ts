@@ -72,8 +72,11 @@ function describeTimes({ enabled, slot, timeZone, options }: ReadmeFacts['org'],
 }
 
 function describeFiles({ options }: ReadmeFacts['org']): string[] {
-  const { identifier } = options;
+  const { identifier, importPatterns = [] } = options;
+  const patterns = importPatterns.map(oneLine).join(', ');
+  const more = patterns === '' ? '' : `, or matches ${patterns}`;
   return [
+    `A file is imported if its name ends in .csv, .tsv or .txt${more}. Other files are stored, and named in not-imported.txt in /reports.`,
     `A users file has the column "${userLabels.email}"; a teams file has the column "${teamLabels.name}". The first line has the column names. Save it as "CSV UTF-8".`,
     ...describeAbsence(options.omission),
     'To deactivate a user, write the day into "Deactivation Date".',

@@ -94,6 +94,16 @@ export class Company {
     await upload.finish();
   }
 
+  /** As a session does. */
+  rename(from: string, to: string): Promise<void> {
+    return this.#intake.forSender(this.org, sender).rename(from, to, false);
+  }
+
+  /** As a session does. */
+  remove(path: string): Promise<void> {
+    return this.#intake.forSender(this.org, sender).remove(path);
+  }
+
   /** With those above it, unless they exist. */
   async #makeFolder(path: string): Promise<void> {
     if (isFixed(path) || (await findEntry(this.deps.control.read, this.org.id, path)) !== null) return;

@@ -1,0 +1,210 @@
+/** Files that are not imported because of their names: stored, told once, and queued when their name or the settings allow it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { listAudit } from '../../../db/control/audit.js';
+import { listEntries } from '../../../db/control/entries.js';
+import { updateOrg } from '../../../db/control/orgs.js';
+import { listQueue } from '../../../db/control/uploads.js';
+import { checkNext } from '../../../importer/check/checkworker.js';
+import { removeStaleReports, tellStored } from '../../../importer/check/storednames.js';
+import { applyNameOptions } from '../../../intake/redirect.js';
+import { Company, csv } from '../../support/company.js';
+import { onBothDatabases } from '../../support/databases.js';
+
+const day = '2026-03-10';
+const dayMs = 86_400_000;
+const users = csv('User Email', 'ann@acme.test');
+
+async function queueOf(acme: Company): Promise<string[]> {
+  return (await listQueue(acme.deps.control.read, 'acme')).map(({ path }) => path);
+}
+
+async function reportsOf(acme: Company, dir = `/reports/${day}`): Promise<string[]> {
+  return (await listEntries(acme.deps.control.read, 'acme', dir, null, 100)).map(({ name }) => name);
+}
+
+async function setNames(acme: Company, options: Company['org']['options']): Promise<unknown> {
+  const { control } = acme.deps;
+  return control.transact(async (tx) => {
+    await updateOrg(tx, 'acme', { options });
+    return applyNameOptions(tx, acme.org, options, { actor: 'operator', at: acme.clock });
+  });
+}
+
+/** The files that a text lists. */
+function namedIn(text: string): string[] {
+  return [...text.matchAll(/^ {2}(\/\S+) \(/gm)].map(([, name]) => name!);
+}
+
+/** The company, and a list of the warnings and errors that it logs. */
+function noting(acme: Company) {
+  const logged: string[] = [];
+  const note = (message: string) => void logged.push(message);
+  const logger = { ...acme.deps.logger, warn: note, error: note, info() {} } as never;
+  return { logged, deps: { ...acme.deps, logger, mustYield: () => false } };
+}
+
+onBothDatabases('stored names', (open) => {
+  test('a name that is not data is told once, a temporary one after a day, and both are queued by their rename', async (t) => {
+    const acme = await Company.open(open, t);
+    const { logged, deps } = noting(acme);
+    for (const name of ['users.dat', 'users.csv.writing', 'users.csv.md5', 'tmp/a.csv', 'teams.csv'])
+      await acme.drop(`/${name}`, users);
+    assert.deepEqual(await queueOf(acme), ['/teams.csv']);
+    await tellStored(deps);
+    assert.deepEqual(await reportsOf(acme), [], 'a client may be about to rename it');
+    acme.clock += 10_000;
+    await tellStored(deps);
+    const text = await acme.read(`/reports/${day}/not-imported.txt`);
+    assert.match(text, /do not look like the names of data files\./);
+    assert.deepEqual(namedIn(text), ['/users.dat', '/users.csv.md5']);
+    await acme.drop('/users.dat', users);
+    await acme.drop('/b.dat', users);
+    acme.clock += 10_000;
+    await tellStored(deps);
+    assert.deepEqual(namedIn(await acme.read(`/reports/${day}/not-imported.txt`)), ['/users.csv.md5', '/b.dat']);
+    assert.deepEqual(logged, []);
+
+    acme.clock += dayMs;
+    await tellStored(deps);
+    const later = await acme.read('/reports/2026-03-11/not-imported.txt');
+    assert.match(later, /say that their upload is not finished, and have done so\nfor a day\./);
+    assert.deepEqual(namedIn(later), ['/users.csv.writing', '/tmp/a.csv']);
+    assert.deepEqual(logged, ['files have waited for their rename for a day: they are not imported before']);
+    await tellStored(deps);
+    assert.equal(logged.length, 1);
+
+    await acme.rename('/users.csv.writing', '/users.csv');
+    await acme.rename('/tmp', '/hr');
+    assert.deepEqual(await queueOf(acme), ['/teams.csv', '/users.csv', '/hr/a.csv']);
+    await acme.rename('/hr', '/incomplete');
+    assert.deepEqual(await queueOf(acme), ['/teams.csv', '/users.csv']);
+  });
+
+  test('changed settings queue stored files, and take out those that are temporary now', async (t) => {
+    const acme = await Company.open(open, t);
+    for (const name of ['users.dat', 'wip-users.csv', 'users', 'users.md5', 'teams.csv'])
+      await acme.drop(`/${name}`, users);
+    const counts = await setNames(acme, {
+      importPatterns: ['*.dat'],
+      temporaryNames: ['wip-*'],
+      importWithoutExtension: true,
+    });
+    assert.deepEqual(counts, { queued: 2, unqueued: 1 });
+    assert.deepEqual((await queueOf(acme)).sort(), ['/teams.csv', '/users', '/users.dat']);
+    await acme.drop('/more.dat', users);
+    await acme.drop('/wip-more.csv', users);
+    assert.deepEqual(
+      (await queueOf(acme)).sort(),
+      ['/more.dat', '/teams.csv', '/users', '/users.dat'],
+      'open sessions follow',
+    );
+    const audited = (await listAudit(acme.deps.control.read, 'acme')).filter(({ actor }) => actor === 'operator');
+    assert.deepEqual(audited.map(({ action, subject }) => `${action} ${subject}`).sort(), [
+      'upload.queued /users',
+      'upload.queued /users.dat',
+      'upload.unqueued /wip-users.csv',
+    ]);
+  });
+
+  test('the early check follows a rename, and goes with a file that is removed', async (t) => {
+    const acme = await Company.open(open, t);
+    const { deps } = noting(acme);
+    await acme.drop('/users.csv', users);
+    await acme.drop('/hr/teams.csv', csv('Team Name', 'Sales'));
+    acme.clock += 2_000;
+    await checkNext(deps);
+    assert.deepEqual(
+      (await reportsOf(acme)).filter((name) => name.endsWith('.txt')),
+      ['hr--teams.check.txt', 'users.check.txt'],
+    );
+    await acme.rename('/users.csv', '/people.csv');
+    await acme.rename('/hr', '/new');
+    await checkNext(deps);
+    assert.deepEqual(
+      (await reportsOf(acme)).filter((name) => name.endsWith('.txt')),
+      ['new--teams.check.txt', 'people.check.txt'],
+    );
+    await acme.rename('/people.csv', '/people.csv.part');
+    await acme.remove('/new/teams.csv');
+    await removeStaleReports(deps);
+    assert.deepEqual(await reportsOf(acme), []);
+  });
+
+  test('the header of a file is read once; files of another kind are planned apart from the others', async (t) => {
+    const acme = await Company.open(open, t);
+    let opened = 0;
+    const identity: typeof acme.deps.identity = (org) => {
+      opened++;
+      return acme.deps.identity(org);
+    };
+    const { logged, deps } = noting(acme);
+    const check = async () => {
+      acme.clock += 2_000;
+      opened = 0;
+      assert.equal(await checkNext({ ...deps, identity }), 'checked');
+      return opened;
+    };
+    await acme.drop('/notes.txt', 'Some text\nand more\n');
+    await acme.drop('/users.csv', users);
+    await check();
+    const types = () => acme.deps.control.read('uploads').orderBy('id').pluck('header_type');
+    assert.deepEqual(await types(), ['none', 'users']);
+    const names = (await reportsOf(acme)).filter((name) => /^notes\.txt-[0-9a-f]{8}\.check\.txt$/.test(name));
+    assert.match(await acme.read(`/reports/${day}/${names[0]}`), /This file would be refused/);
+    assert.doesNotMatch(await acme.read(`/reports/${day}/users.check.txt`), /Planned together/);
+    await acme.drop('/more.txt', 'Some text\n');
+    const forText = await check();
+    await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
+    const forTeams = await check();
+    assert.match(await acme.read(`/reports/${day}/teams.check.txt`), /Planned together with \/users\.csv\./);
+    assert.ok(forText < forTeams, `users.csv was opened for a text: ${forText} and ${forTeams}`);
+    await setNames(acme, { aliases: { 'Some text': 'User Email' } });
+    assert.deepEqual(await types(), [null, null, null, null], 'it depends on the options');
+    assert.deepEqual(logged, []);
+  });
+
+  test('a file that its owner removes while it is checked is no error', async (t) => {
+    const acme = await Company.open(open, t);
+    const { logged, deps } = noting(acme);
+    for (const name of ['a', 'b', 'c']) await acme.drop(`/${name}.csv`, users);
+    acme.clock += 2_000;
+    let opened = 0;
+    const identity: typeof acme.deps.identity = async (org) => {
+      opened++;
+      if (opened === 2) await acme.remove('/b.csv');
+      // After the header of c.csv was read.
+      if (opened === 5) await acme.remove('/c.csv');
+      return acme.deps.identity(org);
+    };
+    assert.equal(await checkNext({ ...deps, identity }), 'checked');
+    assert.deepEqual(
+      (await reportsOf(acme)).filter((name) => name.endsWith('.txt')),
+      ['a.check.txt'],
+    );
+    assert.deepEqual(logged, []);
+    assert.equal(await checkNext(deps), 'idle');
+  });
+
+  test('above a number of queued files the early check says that it skips them', async (t) => {
+    const acme = await Company.open(open, t);
+    const { logged, deps } = noting(acme);
+    const few = { ...deps, settings: { ...deps.settings, earlyCheckFiles: 2 } };
+    for (const name of ['a', 'b', 'c']) await acme.drop(`/${name}.csv`, users);
+    acme.clock += 2_000;
+    assert.equal(await checkNext(few), 'checked');
+    assert.deepEqual(await reportsOf(acme), ['early-check.skipped.txt']);
+    const text = await acme.read(`/reports/${day}/early-check.skipped.txt`);
+    assert.match(
+      text,
+      /^3 files wait for the import of 2026-03-11 02:00 \(Europe\/Berlin\)\. Files are\nchecked before/m,
+    );
+    assert.equal(logged.length, 1);
+    assert.equal(await checkNext(few), 'idle');
+    await acme.remove('/b.csv');
+    await acme.drop('/a.csv', users);
+    acme.clock += 2_000;
+    assert.equal(await checkNext(few), 'checked');
+    assert.ok((await reportsOf(acme)).includes('a.check.txt'));
+  });
+});
