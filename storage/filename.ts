@@ -1,5 +1,5 @@
 /** Tells from the name of a file how it is used: data that is imported, a file that is not finished, or neither (rule F0). */
-import type { OrgOptions } from '../db/control/importoptions.js';
+import type { OrgOptions } from '../db/control/orgoptions.js';
 import { dryRunRoot } from '../db/control/treelayout.js';
 import type { Destination } from '../db/control/uploads.js';
 import { matchesPattern } from './namepattern.js';
