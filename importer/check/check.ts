@@ -17,10 +17,10 @@ export async function checkFile(
   org: Org,
   file: Source,
   onIssues: (issues: Issue[]) => void | Promise<void>,
-  tell: (progress: Progress) => void,
+  reportProgress: (progress: Progress) => void,
 ): Promise<RunSummary> {
   const source = await readAs(file, org.options.encoding);
-  return planTrial(deps, org, [source], tell, async (plan) => {
+  return planTrial(deps, org, [source], reportProgress, async (plan) => {
     const contact = contactOf(org, deps.settings);
     for await (const page of listIssues(plan.stage, 0))
       await onIssues(page.map((issue) => ({ ...issue, message: nameContact(issue.message, contact) })) as Issue[]);

@@ -127,7 +127,7 @@ async function checkFiles(
   org: Org,
   kind: CheckKind,
   ids: readonly number[],
-  tell: (progress: Progress) => void,
+  reportProgress: (progress: Progress) => void,
 ): Promise<void> {
   const { control } = deps;
   const fresh = new Set(ids);
@@ -137,8 +137,9 @@ async function checkFiles(
   const sources = await orderSources(deps, () => deps.identity(org), org, wanted, 'check');
   const candidates = sources.filter(({ type }) => type !== null);
   const others = sources.filter(({ type, upload }) => type === null && isNew(upload));
-  if (candidates.some(({ upload }) => isNew(upload))) await checkTogether(deps, org, kind, candidates, isNew, tell);
-  if (others.length > 0) await checkTogether(deps, org, kind, others, isNew, tell);
+  if (candidates.some(({ upload }) => isNew(upload)))
+    await checkTogether(deps, org, kind, candidates, isNew, reportProgress);
+  if (others.length > 0) await checkTogether(deps, org, kind, others, isNew, reportProgress);
 }
 
 async function checkTogether(
@@ -147,7 +148,7 @@ async function checkTogether(
   kind: CheckKind,
   sources: readonly UploadSource[],
   isNew: (upload: UploadRow) => boolean,
-  tell: (progress: Progress) => void,
+  reportProgress: (progress: Progress) => void,
 ): Promise<void> {
   const { control, paths, now, owner, logger } = deps;
   const plain = sources.map(({ source }) => source);
@@ -155,7 +156,7 @@ async function checkTogether(
     ...{ paths, logger },
     isNamed: isInControl(control),
     seal: (keep) =>
-      planTrial(deps, org, plain, tell, async (plan) => {
+      planTrial(deps, org, plain, reportProgress, async (plan) => {
         const checked: CheckedFile[] = [];
         for (const [file, { upload }] of sources.entries())
           if (isNew(upload)) checked.push(await writeCheckReports(deps, { org, kind, plan, sources }, file, keep));

@@ -41,7 +41,7 @@ export async function planTrial<T>(
   deps: TrialDeps,
   org: Org,
   sources: readonly Source[],
-  tell: (progress: Progress) => void,
+  reportProgress: (progress: Progress) => void,
   use: (plan: TrialPlan) => Promise<T>,
   date?: string,
 ): Promise<T> {
@@ -50,10 +50,7 @@ export async function planTrial<T>(
     const moment = now();
     const today = date ?? dateIn(org.timeZone, moment);
     const known = await readKnown(directory.read, org, settings);
-    const planned = await planFiles(
-      { settings, stage, org, today, now: moment, ...known, reportProgress: tell },
-      sources,
-    );
+    const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, reportProgress }, sources);
     const { reasons: hold } = await guardPlan(stage, org, settings, moment);
     await indexIssues(stage);
     return use({ stage, planned, hold, moment, today });

@@ -41,7 +41,7 @@ export interface PlannedRun {
   /** The import's date, yyyy-mm-dd, and the moment it was planned for (ms). */
   today: string;
   moment: number;
-  tell: (progress: Progress) => void;
+  reportProgress: (progress: Progress) => void;
 }
 
 /**
@@ -49,7 +49,7 @@ export interface PlannedRun {
  * nothing to be worked out again. No client sees them before the run is settled.
  */
 export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, keep: Keep): Promise<Settlement> {
-  const { run, org, sources, planned, stage, tell } = plan;
+  const { run, org, sources, planned, stage, reportProgress } = plan;
   const room = await measureRoom(deps, org, sources.length);
   const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options, room };
   const set = new ReportSet({ ...deps, org, keep });
@@ -61,7 +61,7 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   await indexIssues(stage);
   for (const [file, { source, upload }] of sources.entries()) {
     const filePlan = planned[file]!;
-    tell({ phase: 'reporting', file: source.name, rows: filePlan.rows });
+    reportProgress({ phase: 'reporting', file: source.name, rows: filePlan.rows });
     const archivedAs = await set.reserve(archive, source.name);
     const stem = stemOf(splitPath(archivedAs).name);
     const reportOn = () => writeReport(fileDeps, file, source);

@@ -20,7 +20,7 @@ export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ held:
   const { paths, control, settings, logger, now } = deps;
   const { reasons, weight } = await guardPlan(plan.stage, plan.org, settings, now());
   if (reasons.length === 0) return { counted: weight };
-  plan.tell({ phase: 'planning', file: null, rows: 0 });
+  plan.reportProgress({ phase: 'planning', file: null, rows: 0 });
   const digest = await digestPlan(plan.stage, plan.org, settings, plan.moment);
   if (isApproved(plan.run, digest, now())) return { counted: null };
   const held = await sealAndCommit({

@@ -19,7 +19,7 @@ export interface ReportedPlan extends Pick<Application, 'uploads' | 'version' | 
   known: () => Application['known'];
   /** Seals the reports. */
   write: (keep: Keep) => Promise<Settlement>;
-  tell: (progress: Progress) => void;
+  reportProgress: (progress: Progress) => void;
 }
 
 /**
@@ -38,7 +38,7 @@ export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promi
     seal: async (keep) => {
       const settlement = await plan.write(keep);
       await onStep?.('reported');
-      plan.tell({ phase: 'applying', file: null, rows: 0 });
+      plan.reportProgress({ phase: 'applying', file: null, rows: 0 });
       return { settlement, outcome: await sealSettlement(org.recipient, settlement) };
     },
     commit: async ({ settlement, outcome }) => {

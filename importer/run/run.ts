@@ -30,10 +30,14 @@ const planAttempts = 5;
 
 /**
  * Works on a claimed run until it is settled. A run that was applied before a crash is only settled.
- * @param tell gets the progress, and throws ImportError when this process must stop working on the run.
+ * @param reportProgress gets the progress, and throws ImportError when this process must stop working on the run.
  * @returns the summary, also of a run that is held now; null when another importer settled the run, or its files are gone.
  */
-export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress) => void): Promise<RunSummary | null> {
+export async function workRun(
+  deps: RunDeps,
+  run: Run,
+  reportProgress: (progress: Progress) => void,
+): Promise<RunSummary | null> {
   const { control, directory, now, onStep } = deps;
   const org = await findOrg(control.read, run.org);
   if (org === null) throw new Error(`the organization of run ${run.id} was removed`);
@@ -42,9 +46,11 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
   const begin = run.kind === 'undo' ? undo : importQueue;
   const applied = (await findApplied(directory.read, run.id)) as SealedSettlement | null;
   const settlement =
-    applied === null ? await begin(deps, run, org, tell) : await openSettlement(applied, () => deps.identity(org));
+    applied === null
+      ? await begin(deps, run, org, reportProgress)
+      : await openSettlement(applied, () => deps.identity(org));
   if ('held' in settlement) return settlement.held;
-  tell({ phase: 'archiving', file: null, rows: 0 });
+  reportProgress({ phase: 'archiving', file: null, rows: 0 });
   const freed = await settleRun(control, run, settlement, now());
   await onStep?.('settled');
   if (freed === null) return null;
@@ -55,7 +61,12 @@ export async function workRun(deps: RunDeps, run: Run, tell: (progress: Progress
 /** The settlement of an applied run; or the summary of a held one, null if another importer took the run over. */
 type Ending = Settlement | { held: RunSummary | null };
 
-async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => void): Promise<Ending> {
+async function importQueue(
+  deps: RunDeps,
+  run: Run,
+  org: Org,
+  reportProgress: (progress: Progress) => void,
+): Promise<Ending> {
   const uploads = await deps.control.transact((tx) =>
     run.hold === null ? claimUploads(tx, org.id, run.id) : claimHeldUploads(tx, run.id),
   );
@@ -71,11 +82,11 @@ async function importQueue(deps: RunDeps, run: Run, org: Org, tell: (progress: P
     return { reports: [], uploads: [], summary };
   }
   const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
-  return inStage(deps, run, (stage) => planAndApply(deps, run, org, sources, stage, tell));
+  return inStage(deps, run, (stage) => planAndApply(deps, run, org, sources, stage, reportProgress));
 }
 
-function undo(deps: RunDeps, run: Run, org: Org, tell: (progress: Progress) => void): Promise<Settlement> {
-  return inStage(deps, run, (stage) => undoRun(deps, run, org, stage, tell));
+function undo(deps: RunDeps, run: Run, org: Org, reportProgress: (progress: Progress) => void): Promise<Settlement> {
+  return inStage(deps, run, (stage) => undoRun(deps, run, org, stage, reportProgress));
 }
 
 /** Plans and applies in a stage, and again in a new one when the directory changed meanwhile. */
@@ -100,7 +111,7 @@ async function planAndApply(
   org: Org,
   sources: readonly UploadSource[],
   stage: Stage,
-  tell: (progress: Progress) => void,
+  reportProgress: (progress: Progress) => void,
 ): Promise<Ending> {
   const { directory, settings, now, onStep } = deps;
   // The first erasure of the organization may have been since the run began.
@@ -115,14 +126,14 @@ async function planAndApply(
     today: run.hold?.today ?? dateIn(org.timeZone, moment),
     now: moment,
     ...known,
-    reportProgress: tell,
+    reportProgress,
   };
   const planned = await planFiles(
     input,
     sources.map(({ source }) => source),
   );
   await onStep?.('planned');
-  const plan: PlannedRun = { run, org, sources, planned, stage, today: input.today, moment, tell };
+  const plan: PlannedRun = { run, org, sources, planned, stage, today: input.today, moment, reportProgress };
   const guarded = await holdPlan(deps, plan);
   if ('held' in guarded) return guarded;
 
@@ -130,7 +141,7 @@ async function planAndApply(
     planned[file]!.refusal === null ? [{ file, uploadId: upload.id }] : [],
   );
   return applyWithReports(deps, {
-    ...{ run, org, stage, uploads, version, moment, tell, counted: guarded.counted },
+    ...{ run, org, stage, uploads, version, moment, reportProgress, counted: guarded.counted },
     known: () => keepKnown(input),
     write: (keep) => writeRunReports(deps, plan, keep),
   });

@@ -42,18 +42,18 @@ export async function undoRun(
   run: Run,
   org: Org,
   stage: Stage,
-  tell: (progress: Progress) => void,
+  reportProgress: (progress: Progress) => void,
 ): Promise<Settlement> {
   const { directory, now, onStep } = deps;
   const undoes = run.undoes!;
-  tell({ phase: 'planning', file: null, rows: 0 });
+  reportProgress({ phase: 'planning', file: null, rows: 0 });
   const version = await readVersion(directory.read, org.id);
   const moment = now();
   const today = dateIn(org.timeZone, moment);
   const outcome = await planReversal(stage, org, undoes, moment);
   await onStep?.('planned');
   return applyWithReports(deps, {
-    ...{ run, org, stage, version, moment, tell },
+    ...{ run, org, stage, version, moment, reportProgress },
     uploads: [{ file: 0, uploadId: null }],
     counted: null,
     isUndo: true,

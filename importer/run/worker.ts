@@ -1,14 +1,14 @@
 /** Claims runs and works on them, one at a time, renewing the lease meanwhile. */
 import { findOrg } from '../../db/control/orgs.js';
 import { giveUpRun } from '../../db/control/requeue.js';
-import { claimRun, type Run, releaseRun, renewLease } from '../../db/control/runs.js';
+import { claimRun, type Run, releaseRun } from '../../db/control/runs.js';
 import { recordRead } from '../../db/control/uploads.js';
 import { ImportError } from '../error.js';
 import { dateIn } from '../schedule/calendar.js';
-import type { Progress } from '../types.js';
 import { findApplied } from './apply.js';
 import type { RunDeps } from './deps.js';
 import { classifyFailure } from './failureclass.js';
+import { holdLease } from './lease.js';
 import { pauseAfterFault } from './pause.js';
 import { workRun } from './run.js';
 import { sweepStages } from './stages.js';
@@ -24,8 +24,6 @@ export interface WorkerDeps extends RunDeps {
   mostBytes?: number;
 }
 
-/** Progress is stored at most this often. */
-const tellEveryMs = 1_000;
 /** After this many attempts the worker gives up a run: it queues the files again and logs an error. */
 const mostAttempts = 5;
 
@@ -58,7 +56,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   }
   const lease = holdLease(deps, run, leaseMs);
   try {
-    const summary = await workRun(deps, run, lease.tell);
+    const summary = await workRun(deps, run, lease.reportProgress);
     if (summary !== null) {
       for (const { uploadId, type, rows } of summary.files)
         if (uploadId !== null) await recordRead(control.write, uploadId, { type, rows });
@@ -108,37 +106,4 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
 async function today({ control, now }: WorkerDeps, run: Run): Promise<string> {
   const org = await findOrg(control.read, run.org);
   return dateIn(org?.timeZone ?? 'UTC', now());
-}
-
-/** Renews the lease while the run is worked on; `tell` throws at the next step when it is lost or the importer stops. */
-function holdLease({ control, now, logger, isStopping, onFile }: WorkerDeps, run: Run, leaseMs: number) {
-  let progress: Progress = { phase: 'waiting', file: null, rows: 0 };
-  let isLost = false;
-  let renewedAt = performance.now();
-  const renew = async () => {
-    renewedAt = performance.now();
-    try {
-      isLost ||= !(await renewLease(control.write, run, now() + leaseMs, progress));
-    } catch (error) {
-      logger.warn('could not renew the lease of a run; will retry before it ends', {
-        run: run.id,
-        reason: (error as Error).message,
-      });
-    }
-  };
-  const timer = setInterval(renew, leaseMs / 3);
-  return {
-    tell: (latest: Progress) => {
-      const isNewPhase = latest.phase !== progress.phase || latest.file !== progress.file;
-      progress = latest;
-      // From here on the database is at work, and no longer the file's content.
-      if (latest.phase === 'applying') onFile?.(null);
-      if (isLost) throw new ImportError('lease_lost', `run ${run.id} belongs to another importer now`);
-      // An applied run is settled before the importer stops: that takes a moment.
-      if (isStopping() && latest.phase !== 'archiving') throw new ImportError('stopping', 'the importer stops');
-      // A write costs a sync of the disk: a run of a moment needs none between its claim and its end.
-      if (isNewPhase && performance.now() - renewedAt > tellEveryMs) void renew();
-    },
-    end: () => clearInterval(timer),
-  };
 }

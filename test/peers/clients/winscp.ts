@@ -228,7 +228,7 @@ export const client: Client = {
       const { mode, mtimeMs } = await seat.entry('/w.csv');
       assert.deepEqual({ mode, mtimeMs }, { mode: 0o600, mtimeMs: 1_700_000_123_000 });
     },
-    'after CLOSE, STAT tells the size of the file, not of what is stored': (seat) =>
+    'after CLOSE, STAT returns the size of the file, not of the stored bytes': (seat) =>
       onWire(seat, async (wire) => {
         await put(wire, seat.file('s.csv', randomBytes(70_000)), '/s.csv');
         assert.equal(await sizeOf(wire, '/s.csv'), 70_000);
