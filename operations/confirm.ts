@@ -1,6 +1,6 @@
 /** Confirms that a number names the intended run: the runs of all organizations are numbered together, so a typo can hit another's. */
 import type { Run } from '../db/control/runs.js';
-import { describeCounts } from '../importer/report/wording.js';
+import { describeCounts } from '../importer/report/summarytext.js';
 import type { RunSummary } from '../importer/types.js';
 import { OperationError } from './error.js';
 import { escapeControl, formatTime } from './format.js';

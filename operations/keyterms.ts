@@ -6,7 +6,7 @@ import { parseSources } from '../keys/login/addresses.js';
 import { readPermission } from '../keys/login/lineoptions.js';
 import { OperationError } from './error.js';
 import { formatTime } from './format.js';
-import { splitAssignments } from './orgsettings.js';
+import { splitAssignments } from './orgsettings/orgsettings.js';
 
 /** The terms that `keys add` was given; undefined: the option was left out. */
 export interface KeyTerms {

@@ -11,7 +11,7 @@ import { describeDays, isOnUpload, slotDays } from '../importer/schedule/cadence
 import { nextSlot } from '../importer/schedule/calendar.js';
 import { describeAlarm } from '../importer/schedule/expectations.js';
 import { stateOfKey } from './keyterms.js';
-import { listSettings, type SettingValue } from './orgsettings.js';
+import { listSettings, type SettingValue } from './orgsettings/orgsettings.js';
 import { sortStored } from './storedfiles.js';
 import type { Workplace } from './workplace.js';
 

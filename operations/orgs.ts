@@ -22,9 +22,9 @@ import { removeBlob } from '../storage/blobs.js';
 import { removePartials } from '../storage/partials.js';
 import { eraseBytes } from './erasebytes.js';
 import { OperationError } from './error.js';
-import { mergeLimits } from './orglimits.js';
-import { mergeOptions } from './orgoptions.js';
-import { checkOrgId, describeChange, fieldDefaults, type OrgFields } from './orgsettings.js';
+import { mergeLimits } from './orgsettings/limitrows.js';
+import { mergeOptions } from './orgsettings/optionrows.js';
+import { checkOrgId, describeChange, fieldDefaults, type OrgFields } from './orgsettings/orgsettings.js';
 import { requestSftp, requirePlan, requireRequest } from './sftpaccess.js';
 import type { Workplace } from './workplace.js';
 

@@ -1,7 +1,7 @@
 /** The texts about a run that every surface shows in the same words: its counts, its summary, its progress. */
 import type { Run } from '../db/control/runs.js';
 import { quoteName } from '../importer/outside.js';
-import { describeCounts, describeProblem, describeRun, nameFile } from '../importer/report/wording.js';
+import { describeCounts, describeProblem, describeRun, nameFile } from '../importer/report/summarytext.js';
 import type { Progress, RunSummary } from '../importer/types.js';
 
 export type { Run } from '../db/control/runs.js';

@@ -2,7 +2,7 @@
 import './codetable.mjs';
 import { writeFileSync } from 'node:fs';
 import { renderSettingsReference } from '../dist/config/reference.js';
-import { renderOrgReference } from '../dist/operations/orgreference.js';
+import { renderOrgReference } from '../dist/operations/orgsettings/reference.js';
 
 const write = (name, text) => writeFileSync(new URL(`../docs/${name}`, import.meta.url), text);
 

@@ -18,7 +18,7 @@ import {
   orgSettings,
   readAssignments,
   readOrgFields,
-} from '../../operations/orgsettings.js';
+} from '../../operations/orgsettings/orgsettings.js';
 import { requestSftp } from '../../operations/sftpaccess.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';

@@ -1,6 +1,11 @@
 /** The settings of organizations in the terminal: the help of `orgs set`, and the values of one organization. */
-import { describeTakes, type OrgSetting, orgSettings, type SettingValue } from '../../operations/orgsettings.js';
-import { settingGroups, writeAssignment } from '../../operations/settingrow.js';
+import {
+  describeTakes,
+  type OrgSetting,
+  orgSettings,
+  type SettingValue,
+} from '../../operations/orgsettings/orgsettings.js';
+import { settingGroups, writeAssignment } from '../../operations/orgsettings/settingrow.js';
 import { displayWidth, renderRecord } from '../output.js';
 
 const helpWidth = 80;

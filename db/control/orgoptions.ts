@@ -3,7 +3,7 @@
 /** Character encoding of files; `auto`: UTF-8, UTF-16 with a byte order mark, else Windows-1252. */
 export type Encoding = 'utf-8' | 'utf-16' | 'windows-1252' | 'auto';
 
-/** An option is absent until an operator sets it. Each has a row in operations/orgoptions.ts. */
+/** An option is absent until an operator sets it. Each has a row in operations/orgsettings/optionrows.ts. */
 export interface OrgOptions {
   /** Whom its people ask, in one line; without it the setting `contact` of the server. */
   contact?: string;

@@ -8,7 +8,7 @@ import {
   describeReasons,
   describeRejected,
   nameFile,
-} from '../report/wording.js';
+} from '../report/summarytext.js';
 import { wrapLine } from '../report/wrap.js';
 import { formatLocal } from '../schedule/calendar.js';
 import type { RunSummary } from '../types.js';

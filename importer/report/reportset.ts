@@ -9,7 +9,7 @@ import type { SealedBlob } from '../../storage/sealedwriter.js';
 import type { RunSummary } from '../types.js';
 import { writeText } from './filereport.js';
 import { withSchema } from './schema.js';
-import { describeRun } from './wording.js';
+import { describeRun } from './summarytext.js';
 
 type Report = Settlement['reports'][number];
 

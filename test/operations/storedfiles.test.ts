@@ -6,7 +6,7 @@ import { listQueue } from '../../db/control/uploads.js';
 import { walkFiles } from '../../operations/files.js';
 import { detailOrg } from '../../operations/orgdetails.js';
 import { setOrganization } from '../../operations/orgs.js';
-import { readAssignments } from '../../operations/orgsettings.js';
+import { readAssignments } from '../../operations/orgsettings/orgsettings.js';
 import { listQueued } from '../../operations/queue.js';
 import { Company } from '../support/company.js';
 import { openFresh } from '../support/databases.js';

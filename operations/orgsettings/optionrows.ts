@@ -3,20 +3,20 @@
  * To add one: a member of `OrgOptions` in db/control/orgoptions.ts with its meaning, a row here, and `npm run docs`.
  * The parser, `orgs set --help`, its errors, `orgs show` and docs/organization-settings.md are made from the row.
  */
-import { isContact, usersOrShare } from '../config/settings.js';
-import { isTimeOfDay } from '../config/timeofday.js';
-import { readShare, readSize, writeSize } from '../config/units.js';
-import type { OrgOptions } from '../db/control/orgoptions.js';
-import { isEmail, labelKey } from '../importer/read/normalize.js';
-import { readDays } from '../importer/schedule/cadence.js';
-import { parseSources } from '../keys/login/addresses.js';
-import { parseHours } from '../keys/login/hours.js';
-import { OperationError } from './error.js';
-import { readClearToken, readFieldOwners, readOmission, writeFieldOwners } from './orgfields.js';
-import { readAliases, readIdentifier, writeAliases } from './orglabels.js';
-import { importPatterns, temporaryNames } from './orgnames.js';
-import { readNullWords, readStatusWords, writeNullWords, writeStatusWords } from './orgwords.js';
+import { isContact, usersOrShare } from '../../config/settings.js';
+import { isTimeOfDay } from '../../config/timeofday.js';
+import { readShare, readSize, writeSize } from '../../config/units.js';
+import type { OrgOptions } from '../../db/control/orgoptions.js';
+import { isEmail, labelKey } from '../../importer/read/normalize.js';
+import { readDays } from '../../importer/schedule/cadence.js';
+import { parseSources } from '../../keys/login/addresses.js';
+import { parseHours } from '../../keys/login/hours.js';
+import { OperationError } from '../error.js';
+import { readAliases, readIdentifier, writeAliases } from '../orglabels.js';
+import { readClearToken, readFieldOwners, readOmission, writeFieldOwners } from './fieldvalues.js';
+import { importPatterns, temporaryNames } from './namevalues.js';
 import { oneOf, type SettingRow, wholeNumber } from './settingrow.js';
+import { readNullWords, readStatusWords, writeNullWords, writeStatusWords } from './wordvalues.js';
 
 /** null: as if the option had never been chosen. */
 export type OptionChange = { [name in keyof OrgOptions]?: OrgOptions[name] | null };

@@ -1,6 +1,6 @@
 /** A row of the table of `orgs set`: everything that is said about one setting of an organization, and its check. */
-import type { Settings } from '../config/settings.js';
-import { OperationError } from './error.js';
+import type { Settings } from '../../config/settings.js';
+import { OperationError } from '../error.js';
 
 /** Headings under which help, `orgs show` and the docs list the settings, in this order. */
 export const settingGroups = [

@@ -1,12 +1,12 @@
 /** Renders docs/organization-settings.md, the reference of `orgs set`, from the table of settings. */
-import { renderTable, unitsText } from '../config/reference.js';
-import { settingsSchema } from '../config/settings.js';
+import { renderTable, unitsText } from '../../config/reference.js';
+import { settingsSchema } from '../../config/settings.js';
 import { describeTakes, listWithoutDefault, type OrgSetting, orgSettings } from './orgsettings.js';
 import { settingGroups, writeAssignment } from './settingrow.js';
 
 const preface = `# Settings of an organization
 
-Generated from the table in \`operations/orgsettings.ts\` by \`npm run docs\`. The settings of the whole server are in [settings.md](settings.md).
+Generated from the table in \`operations/orgsettings/orgsettings.ts\` by \`npm run docs\`. The settings of the whole server are in [settings.md](settings.md).
 
 \`dropslot orgs set ORG KEY=VALUE…\` changes any of these settings; \`dropslot orgs show ORG --all\` prints their values. If one of the values is wrong,
 nothing is changed. \`KEY=default\` restores the default of every setting but ${listWithoutDefault()}.

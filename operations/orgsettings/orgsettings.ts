@@ -1,13 +1,13 @@
 /** The table of `orgs set`: every setting of an organization, the parser of `KEY=VALUE`, and the values of one organization. */
 import { IANAZone } from 'luxon';
-import { findNearest } from '../config/nearest.js';
-import type { Settings } from '../config/settings.js';
-import { isTimeOfDay } from '../config/timeofday.js';
-import type { Org } from '../db/control/orgs.js';
-import { isEmail } from '../importer/read/normalize.js';
-import { OperationError } from './error.js';
-import { type LimitChange, limitRows } from './orglimits.js';
-import { type OptionChange, optionRows } from './orgoptions.js';
+import { findNearest } from '../../config/nearest.js';
+import type { Settings } from '../../config/settings.js';
+import { isTimeOfDay } from '../../config/timeofday.js';
+import type { Org } from '../../db/control/orgs.js';
+import { isEmail } from '../../importer/read/normalize.js';
+import { OperationError } from '../error.js';
+import { type LimitChange, limitRows } from './limitrows.js';
+import { type OptionChange, optionRows } from './optionrows.js';
 import { joinChoices, oneOf, readRow, type SettingRow, settingGroups } from './settingrow.js';
 
 type PlainField = 'name' | 'ownerEmail' | 'slot' | 'timeZone' | 'dateFormat' | 'plan' | 'teamsMode';

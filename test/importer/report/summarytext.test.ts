@@ -6,7 +6,7 @@ import { describeVerdict } from '../../../importer/check/verdict.js';
 import { codes, describe } from '../../../importer/codes.js';
 import { noCounts } from '../../../importer/counts.js';
 import { oneLine, quoteName } from '../../../importer/outside.js';
-import { describeCounts, describeProblem, describeRun } from '../../../importer/report/wording.js';
+import { describeCounts, describeProblem, describeRun } from '../../../importer/report/summarytext.js';
 import { wrapLine } from '../../../importer/report/wrap.js';
 import type { FileOutcome, RunSummary } from '../../../importer/types.js';
 

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { renderSettingsHelp } from '../../cli/views/orgsettings.js';
-import { settingsSchema } from '../../config/settings.js';
-import { isTimeOfDay } from '../../config/timeofday.js';
-import { mergeLimits } from '../../operations/orglimits.js';
-import { renderOrgReference } from '../../operations/orgreference.js';
+import { renderSettingsHelp } from '../../../cli/views/orgsettings.js';
+import { settingsSchema } from '../../../config/settings.js';
+import { isTimeOfDay } from '../../../config/timeofday.js';
+import { mergeLimits } from '../../../operations/orgsettings/limitrows.js';
 import {
   checkOrgId,
   describeChange,
@@ -15,8 +14,9 @@ import {
   orgSettings,
   readAssignments,
   readOrgFields,
-} from '../../operations/orgsettings.js';
-import { sampleOrg } from '../support/samples.js';
+} from '../../../operations/orgsettings/orgsettings.js';
+import { renderOrgReference } from '../../../operations/orgsettings/reference.js';
+import { sampleOrg } from '../../support/samples.js';
 
 test('keys are read in camelCase and in kebab-case', () => {
   assert.deepEqual(readAssignments(['slot=03:30', 'time-zone=Europe/Berlin', 'dateFormat=dmy', 'teams=replace']), {

@@ -1,7 +1,12 @@
 /** The values of settings about fields: who may change them, the clear token, and absence from full files. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readClearToken, readFieldOwners, readOmission, writeFieldOwners } from '../../operations/orgfields.js';
+import {
+  readClearToken,
+  readFieldOwners,
+  readOmission,
+  writeFieldOwners,
+} from '../../../operations/orgsettings/fieldvalues.js';
 
 test('fieldOwners takes standard and custom labels, in any spelling of the former, and leaves file out', () => {
   const owners = readFieldOwners('manager email = People; Office=once;User Name=file; Owner Email=people');

@@ -1,9 +1,14 @@
 /** `nullWords`, `statusWords` and `managerIdentifier`, as operators set them (rules U6a, U8b, U12b). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeOptions } from '../../operations/orgoptions.js';
-import { readAssignments } from '../../operations/orgsettings.js';
-import { readNullWords, readStatusWords, writeNullWords, writeStatusWords } from '../../operations/orgwords.js';
+import { mergeOptions } from '../../../operations/orgsettings/optionrows.js';
+import { readAssignments } from '../../../operations/orgsettings/orgsettings.js';
+import {
+  readNullWords,
+  readStatusWords,
+  writeNullWords,
+  writeStatusWords,
+} from '../../../operations/orgsettings/wordvalues.js';
 
 test('null words are a list, and "off" is none', () => {
   assert.deepEqual(readNullWords('NULL,  not   known ,#N/A'), ['NULL', 'not known', '#N/A']);

@@ -1,7 +1,7 @@
 /** Words that an organization's files have for "no value", and for the status of a user (rules U6a, U12b). */
-import type { OrgOptions } from '../db/control/orgoptions.js';
-import { longestWord } from '../importer/read/nullwords.js';
-import { type Status, wordKey } from '../importer/read/statuswords.js';
+import type { OrgOptions } from '../../db/control/orgoptions.js';
+import { longestWord } from '../../importer/read/nullwords.js';
+import { type Status, wordKey } from '../../importer/read/statuswords.js';
 
 type StatusWords = NonNullable<OrgOptions['statusWords']>;
 

@@ -1,7 +1,7 @@
 /** The storage limits of one organization: the rows of `orgs set` whose values are in the column `limits`. */
-import { settingsSchema } from '../config/settings.js';
-import { readSize, writeSize } from '../config/units.js';
-import type { LimitName, OrgLimits } from '../db/control/orgs.js';
+import { settingsSchema } from '../../config/settings.js';
+import { readSize, writeSize } from '../../config/units.js';
+import type { LimitName, OrgLimits } from '../../db/control/orgs.js';
 import type { SettingRow } from './settingrow.js';
 
 /** null: the setting of the same name holds again. */

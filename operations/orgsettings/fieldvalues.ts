@@ -1,6 +1,6 @@
 /** The values of the settings that say which fields files may change, and how (rules U3a, U4a). */
-import { exportOnly, teamLabels, userLabels } from '../importer/read/labels.js';
-import { collapse, isName, labelKey } from '../importer/read/normalize.js';
+import { exportOnly, teamLabels, userLabels } from '../../importer/read/labels.js';
+import { collapse, isName, labelKey } from '../../importer/read/normalize.js';
 
 type FieldOwner = 'people' | 'once';
 
