@@ -7,7 +7,7 @@ import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerFiles(program: Command): void {
-  const files = program.command('files').description("list, read and requeue an organization's stored files");
+  const files = program.command('files').description('list, read and requeue stored files');
   files
     .command('list')
     .summary('list the files of an organization')

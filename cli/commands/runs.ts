@@ -70,7 +70,7 @@ export function registerRuns(program: Command): void {
         await showEnd(run, out);
       }),
     );
-  const runs = program.command('runs').description('list, show, retry and undo runs; approve or reject held runs');
+  const runs = program.command('runs').description('list, show, approve, reject, retry and undo runs');
   runs
     .command('list')
     .summary("list an organization's runs, newest first")

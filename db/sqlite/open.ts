@@ -1,6 +1,7 @@
 /** Opens SQLite files with the pragmas that Dropslot relies on: to read, to write, at one moment, or with a second file attached. */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { keepTemporaryFiles } from '../../config/environment.js';
 import { beginMoment, type Moment, openKnex } from '../knex.js';
@@ -17,6 +18,9 @@ export interface SqliteFile {
   /** Milliseconds that a statement waits for another connection's lock. */
   waitMs: number;
 }
+
+/** The pause before a statement that found a lock is tried again. */
+const busyPauseMs = 20;
 
 /** Of WAL mode: readers never wait for the writer. FULL: a commit survives a power cut. */
 const pragmas: readonly string[] = [
@@ -75,7 +79,7 @@ function openInstance(source: SqliteFile, { connections, kind, more = [], attach
     const connection = await openSqlite(source.driver, source.file, { waitMs: source.waitMs });
     try {
       hide(source.file);
-      await prepare(connection, [...pragmas, ...more]);
+      await prepare(connection, [...pragmas, ...more], source.waitMs);
       if (attached !== undefined) hide(attached);
       return connection;
     } catch (error) {
@@ -91,8 +95,22 @@ function openInstance(source: SqliteFile, { connections, kind, more = [], attach
   });
 }
 
-async function prepare(connection: SqliteConnection, statements: readonly string[]): Promise<void> {
-  for (const statement of statements) await connection.execute(statement);
+/**
+ * SQLite does not wait for locks where it changes the journal of a new file while another connection reads it: it fails at
+ * once with SQLITE_BUSY, whatever the timeout.
+ */
+async function prepare(connection: SqliteConnection, statements: readonly string[], waitMs: number): Promise<void> {
+  const begunAt = performance.now();
+  for (const statement of statements)
+    for (;;) {
+      try {
+        await connection.execute(statement);
+        break;
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'SQLITE_BUSY' || performance.now() - begunAt >= waitMs) throw error;
+        await sleep(busyPauseMs);
+      }
+    }
 }
 
 /** Only its owner may read a database. */

@@ -39,7 +39,7 @@ test('a large upload is there whole and once when it was acknowledged, wherever 
     (await listQueue(place.control.read, 'acme')).filter((upload) => upload.path === path).map(({ sha256 }) => sha256);
 
   for (const step of steps) {
-    const path = `/${step}.bin`;
+    const path = `/${step}.csv`;
     const content = randomBytes(bytes);
     const sha256 = createHash('sha256').update(content).digest('hex');
     const victim = await startServe(t, { data, entry, env: { CRASH_STEP: step, CRASH_COUNT: '1' } });

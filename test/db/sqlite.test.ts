@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { globSync } from 'tinyglobby';
+import { pathsOf } from '../../config/paths.js';
+import { settingsSchema } from '../../config/settings.js';
 import { openControl } from '../../db/connection.js';
 import { insertOrg } from '../../db/control/orgs.js';
 import { isUniqueViolation } from '../../db/error.js';
@@ -61,6 +64,24 @@ for (const driver of sqliteDrivers)
       await holder.rollback();
       await waiting;
       assert.deepEqual(await control.read('orgs').pluck('id'), ['patient']);
+    });
+
+    test('opening a new file waits for a connection that reads it, or writes it, before the journal is changed', async (t) => {
+      for (const statements of [
+        ['BEGIN', 'SELECT count(*) FROM sqlite_master'],
+        ['BEGIN IMMEDIATE'],
+        ['BEGIN EXCLUSIVE'],
+      ]) {
+        const settings = settingsSchema.parse({ data: temporaryFolder(t), sqliteDriver: driver });
+        const holder = await openSqlite(driver, pathsOf(settings).control, { waitMs: 0 });
+        for (const statement of ['CREATE TABLE t (n)', ...statements]) await holder.execute(statement);
+        const opening = openControl(settings, 60_000);
+        const isOpen = await Promise.race([opening.then(() => true), sleep(200, false)]);
+        assert.equal(isOpen, false, statements.join());
+        await holder.execute('COMMIT');
+        await holder.close();
+        await (await opening).close();
+      }
     });
 
     test('knex writes nothing to the console', async (t) => {
