@@ -70,7 +70,8 @@ function hasMark(path: string, { temporaryNames = [], importPatterns = [] }: Nam
 }
 
 function markOf(path: string): Exclude<NameKind, 'data'> | null {
-  const { dir, name } = splitPath(path);
+  const { dir, name: written } = splitPath(path);
+  const name = written.slice(0, endOf(written));
   if (besideNames.some((pattern) => pattern.test(name))) return 'other';
   const isUnfinished =
     unfinishedNames.some((pattern) => pattern.test(name)) ||
@@ -79,9 +80,16 @@ function markOf(path: string): Exclude<NameKind, 'data'> | null {
 }
 
 function isData(name: string, takesNoExtension: boolean): boolean {
-  let inner = name;
+  let inner = name.slice(0, endOf(name));
   for (let layers = 0; layers < 3 && wrapper.test(inner); layers++) inner = inner.replace(wrapper, '');
   return dataExtension.test(inner) || (takesNoExtension && noExtension.test(inner));
+}
+
+/** Without the dots and blanks at the end, which Windows drops: `users.csv. ` is a data file there. */
+function endOf(name: string): number {
+  let end = name.length;
+  while (end > 0 && (name[end - 1] === '.' || name[end - 1] === ' ')) end--;
+  return end;
 }
 
 /** A client that uses a temporary name that is not known here renames the file within this time. */

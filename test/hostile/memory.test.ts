@@ -31,8 +31,15 @@ function openChannel(client: ssh2.Client): Promise<ssh2.ClientChannel> {
   });
 }
 
-async function openWire({ scope, login }: Attacked): Promise<Wire> {
+/** A client that does not read would otherwise keep its socket, and the process of this test, for ever. */
+async function attackingClient({ scope, login }: Attacked): Promise<ssh2.Client> {
   const client = (await connect(scope, login)).on('error', () => {});
+  scope.after(() => void client.destroy());
+  return client;
+}
+
+async function openWire(attacked: Attacked): Promise<Wire> {
+  const client = await attackingClient(attacked);
   const wire = new Wire(await openChannel(client));
   await wire.initialize();
   return wire;
@@ -65,18 +72,16 @@ const attacks: Record<string, (attacked: Attacked) => Promise<void>> = {
       [...refusals].join('; '),
     );
   },
-  'answers that no one reads': async ({ scope, login }) => {
+  'answers that no one reads': async (attacked) => {
     for (let count = 0; count < 4; count++) {
-      const client = (await connect(scope, login)).on('error', () => {});
-      const wire = new Wire(await openChannel(client));
-      await wire.initialize();
+      const wire = await openWire(attacked);
       const handle = handleIn(await wire.ask(3, (packet) => packet.string('/large.bin').u32(openFor.read).u32(0)));
       wire.stream.pause();
       for (let at = 0; at < 300; at++) wire.send(5, (packet) => packet.string(handle).u64(0).u32(262_144));
     }
   },
-  'global requests of a client that does not read': async ({ scope, login }) => {
-    const client = (await connect(scope, login)).on('error', () => {});
+  'global requests of a client that does not read': async (attacked) => {
+    const client = await attackingClient(attacked);
     const socket = (client as unknown as { _sock: { pause(): void; writableNeedDrain: boolean } })._sock;
     socket.pause();
     const name = 'keepalive@dropslot.test';

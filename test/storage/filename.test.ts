@@ -13,7 +13,7 @@ function each(names: readonly string[], kind: string): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, kind]));
 }
 
-test('data is data in any case, encrypted, compressed, and in a form that its refusal explains', () => {
+test('F0 data is data in any case, encrypted, compressed, and in a form that its refusal explains', () => {
   const data = [
     ...[
       'users.csv',
@@ -48,6 +48,7 @@ test('data is data in any case, encrypted, compressed, and in a form that its re
       'users.pdf',
     ],
     ...['users.0123456789abcdef0123456789abcdef.csv', 'users-2026-03.csv', '/.hidden/users.csv', '/templates.csv'],
+    ...['users.csv.', 'users.csv. ', 'users.csv ', 'users.csv...  .'], // Windows drops the end
   ];
   assert.deepEqual(kindsOf(data), each(data, 'data'));
 });
@@ -77,6 +78,7 @@ test('a mark of a file that is not finished is in its name, or in that of a fold
       'tmp.users.csv',
       'temp.users.csv',
     ],
+    ...['users.csv.part ', 'users.tmp.'],
     ...['users.csv.0123456789abcdef0123456789ABCDEF', 'users.csv-Ab12Cd', 'users.csv.pgp-Ab12Cd', 'a.csv.1a2b.partial'],
     ...[
       '/tmp/users.csv',

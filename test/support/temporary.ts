@@ -10,8 +10,22 @@ export interface Scope {
 
 export function temporaryFolder(scope: Scope): string {
   const folder = mkdtempSync(join(tmpdir(), 'dropslot-test-'));
-  scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  scope.after(() => {
+    try {
+      remove(folder);
+    } catch {
+      // A server that writes into it is stopped by a clean-up that was registered later.
+      if (left.length === 0) process.once('exit', () => left.forEach(remove));
+      left.push(folder);
+    }
+  });
   return folder;
+}
+
+const left: string[] = [];
+
+function remove(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 2 });
 }
 
 /** A scope that its owner closes. As node:test does it, what was registered first is cleaned up first. */
