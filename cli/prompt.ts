@@ -25,9 +25,10 @@ export async function askYes(question: string): Promise<boolean> {
 
 /** Reads a passphrase without showing it. @throws OperationError `refused` when the person cancels */
 export async function askPassphrase(masterKey: string): Promise<string> {
-  process.stderr.write(`Passphrase of the master key ${masterKey}: `);
+  // Before the question: the terminal must not echo an answer that comes at once.
   process.stdin.setRawMode(true);
   process.stdin.resume();
+  process.stderr.write(`Passphrase of the master key ${masterKey}: `);
   try {
     return await readLine(process.stdin);
   } finally {

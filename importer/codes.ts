@@ -522,19 +522,19 @@ export const codes = {
     severity: 'notice',
     rule: 'U3a',
     message:
-      'This user is missing from {missed} full files in a row, and will be deactivated once it is {limit} (setting omission). Add a row for users who still work for you.',
+      'This user is missing from {missed}, and will be deactivated when {limit} in a row lack the user (setting omission). Add a row for users who still work for you.',
   },
   omission_deactivated: {
     severity: 'notice',
     rule: 'U3a',
     message:
-      'This user is missing from {missed} full files in a row, and the import deactivates the user (setting omission). A row in a later file activates the user again.',
+      'This user is missing from {missed}, and the import deactivates the user (setting omission). A row in a later file activates the user again.',
   },
   omission_kept: {
     severity: 'notice',
     rule: 'U3a',
     message:
-      'This user is missing from {missed} full files in a row, and is not deactivated: no other admin would be left, or a person set the status of the user.',
+      'This user is missing from {missed}, and is not deactivated: no other admin would be left, or a person set the status of the user.',
   },
   kept_people: {
     severity: 'notice',

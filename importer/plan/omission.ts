@@ -216,6 +216,11 @@ async function deactivateAbsent({ stage, now }: PlanInput, file: number): Promis
 
 const codes = { counted: 'omission_counted', deactivated: 'omission_deactivated', kept: 'omission_kept' } as const;
 
+/** `1 full file`, `3 full files`. */
+function nameFiles(count: number): string {
+  return count === 1 ? '1 full file' : `${count} full files`;
+}
+
 async function tellAbsent({ stage, settings }: PlanInput, file: number, limit: number): Promise<void> {
   const issueLimit = new IssueLimit(settings);
   for (let after = 0; ; ) {
@@ -229,7 +234,13 @@ async function tellAbsent({ stage, settings }: PlanInput, file: number, limit: n
       stage,
       page.map(({ email, missed, fate }) => ({
         file,
-        ...issueLimit.apply(makeIssue(codes[fate], { line: null, column: label, value: email }, { missed, limit })),
+        ...issueLimit.apply(
+          makeIssue(
+            codes[fate],
+            { line: null, column: label, value: email },
+            { missed: nameFiles(missed), limit: nameFiles(limit) },
+          ),
+        ),
       })),
     );
     after = Number(page.at(-1)!.n);
