@@ -21,7 +21,6 @@ interface Usage {
   tokens: number;
   /** Of the tokens, in ms. */
   at: number;
-  folded: Folded | null;
 }
 
 interface Folded {
@@ -45,6 +44,8 @@ export class AuditRate {
   readonly #perMinute: number;
   readonly #now: () => number;
   readonly #usages = new Map<string, Usage>();
+  /** Apart, since each transaction looks at it: of most organizations nothing was folded. */
+  readonly #folded = new Map<string, Folded>();
 
   /** @param now in ms, and never going back. */
   constructor(perMinute: number, now: () => number = () => performance.now()) {
@@ -54,23 +55,22 @@ export class AuditRate {
 
   /** Whether records wait for their summary. */
   get hasFolded(): boolean {
-    return [...this.#usages.values()].some(({ folded }) => folded !== null);
+    return this.#folded.size > 0;
   }
 
   /** @param isLast every summary is due: no other records come. */
   admit(events: readonly AuditEvent[], isLast = false): Admitted {
     const told: [string, Folded][] = [];
     const summaries: AuditEvent[] = [];
-    for (const [org, usage] of this.#usages) {
-      const { folded } = usage;
-      if (folded === null || (!isLast && this.#now() - folded.since < summaryMs)) continue;
+    for (const [org, folded] of this.#folded) {
+      if (!isLast && this.#now() - folded.since < summaryMs) continue;
       told.push([org, folded]);
-      usage.folded = null;
+      this.#folded.delete(org);
       summaries.push(summarize(org, folded));
     }
     const isWritten = events.map((event) => this.#mayWrite(event));
     const undo = () => {
-      for (const [org, folded] of told) this.#merge(this.#usageOf(org), folded);
+      for (const [org, folded] of told) this.#merge(org, folded);
       for (const [index, event] of events.entries()) if (!isWritten[index]) this.#forget(event);
     };
     return { events: [...summaries, ...events.filter((_, index) => isWritten[index])], undo };
@@ -91,30 +91,31 @@ export class AuditRate {
       return true;
     }
     const { at, action } = event;
-    this.#merge(usage, { since: this.#now(), firstAt: at, lastAt: at, counts: { [action]: 1 } });
+    this.#merge(event.org, { since: this.#now(), firstAt: at, lastAt: at, counts: { [action]: 1 } });
     return false;
   }
 
   /** An event that was folded did not happen. */
   #forget({ org, action }: AuditEvent): void {
-    const folded = this.#usageOf(org!).folded;
-    if (folded !== null && --folded.counts[action]! <= 0) delete folded.counts[action];
-    if (folded !== null && Object.keys(folded.counts).length === 0) this.#usageOf(org!).folded = null;
+    const folded = this.#folded.get(org!);
+    if (folded === undefined) return;
+    if (--folded.counts[action]! <= 0) delete folded.counts[action];
+    if (Object.keys(folded.counts).length === 0) this.#folded.delete(org!);
   }
 
-  #merge(usage: Usage, more: Folded): void {
-    const folded = usage.folded ?? { ...more, counts: {} };
+  #merge(org: string, more: Folded): void {
+    const folded = this.#folded.get(org) ?? { ...more, counts: {} };
     for (const [action, count] of Object.entries(more.counts))
       folded.counts[action] = (folded.counts[action] ?? 0) + count;
     folded.firstAt = Math.min(folded.firstAt, more.firstAt);
     folded.lastAt = Math.max(folded.lastAt, more.lastAt);
-    usage.folded = folded;
+    this.#folded.set(org, folded);
   }
 
   #usageOf(org: string): Usage {
     const now = this.#now();
     const most = burstMinutes * this.#perMinute;
-    const usage = this.#usages.get(org) ?? { tokens: most, at: now, folded: null };
+    const usage = this.#usages.get(org) ?? { tokens: most, at: now };
     usage.tokens = Math.min(most, usage.tokens + ((now - usage.at) * this.#perMinute) / 60_000);
     usage.at = now;
     this.#usages.set(org, usage);

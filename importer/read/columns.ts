@@ -49,6 +49,24 @@ export interface ColumnPlan {
   warnings: Issue[];
 }
 
+/** The plan of no column at all. */
+export function noColumns(options: Org['options']): ColumnPlan {
+  return {
+    standard: new Map(),
+    labels: new Map(),
+    deactivationOrder: 'ambiguous',
+    status: null,
+    fields: [],
+    newFields: [],
+    teamAliases: new Map(),
+    identifier: null,
+    managerIdentifier: null,
+    valueless: [],
+    rules: valueRulesOf(options),
+    warnings: [],
+  };
+}
+
 /**
  * @param known the organization's fields, and those that earlier files of the run create.
  * @param mostFields the limit of the organization's visible fields; its identifier is created past it too.
@@ -64,18 +82,8 @@ export function planColumns(
   const { identifier } = options;
   const status = header.columns.find(({ meaning }) => meaning.kind === 'status');
   const plan: ColumnPlan = {
-    standard: new Map(),
-    labels: new Map(),
-    deactivationOrder: 'ambiguous',
+    ...noColumns(options),
     status: status === undefined ? null : { index: status.index, label: status.label },
-    fields: [],
-    newFields: [],
-    teamAliases: new Map(),
-    identifier: null,
-    managerIdentifier: null,
-    valueless: [],
-    rules: valueRulesOf(options),
-    warnings: [],
   };
   const standard = new Map<string, number>();
   const labels = new Map<string, string>();

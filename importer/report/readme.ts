@@ -2,6 +2,7 @@
 import { DateTime } from 'luxon';
 import type { Org } from '../../db/control/orgs.js';
 import { oneLine } from '../outside.js';
+import { filesBeforeOmission } from '../plan/omission.js';
 import { teamLabels, userLabels } from '../read/labels.js';
 import { describeDays, isOnUpload, slotDays } from '../schedule/cadence.js';
 import { wrapLine } from './wrap.js';
@@ -78,7 +79,7 @@ function describeFiles({ options }: ReadmeFacts['org']): string[] {
   return [
     `A file is imported if its name ends in .csv, .tsv or .txt${more}. Other files are stored, and named in not-imported.txt in /reports.`,
     `A users file has the column "${userLabels.email}"; a teams file has the column "${teamLabels.name}". The first line has the column names. Save it as "CSV UTF-8".`,
-    ...describeAbsence(options.omission),
+    ...describeAbsence(filesBeforeOmission({ options })),
     'To deactivate a user, write the day into "Deactivation Date".',
     ...(identifier === undefined
       ? []
@@ -88,11 +89,9 @@ function describeFiles({ options }: ReadmeFacts['org']): string[] {
 }
 
 /** What the absence from files means: nothing, unless the organization chose otherwise (rule U3a). */
-function describeAbsence(omission: string | undefined): string[] {
-  const [, files] = /^deactivate-after:(\d+)$/.exec(omission ?? '') ?? [];
-  if (files === undefined)
-    return ['A user who is missing from a file is not removed, and a blank cell changes nothing.'];
-  const after = files === '1' ? 'one full file' : `${files} full files in a row`;
+function describeAbsence(files: number | null): string[] {
+  if (files === null) return ['A user who is missing from a file is not removed, and a blank cell changes nothing.'];
+  const after = files === 1 ? 'one full file' : `${files} full files in a row`;
   return [
     `A user who is missing from ${after} is deactivated. Full files are those in the folder /full, or named like users.full.csv. A user who is missing from any other file is not removed.`,
     'A blank cell changes nothing.',

@@ -20,8 +20,6 @@ export interface Application {
   outcome: unknown;
   /** The file rows that the directory will match; `kept`: the same as before; null: none are known. */
   known: Parameters<typeof replaceKnownRows>[3] | 'kept';
-  /** Of an undo: the values that it restores are a person's no longer. */
-  isUndo?: boolean;
 }
 
 /** The `outcome` that the run was applied with; null: it was not applied. */
@@ -46,7 +44,6 @@ export async function applyPlan(stage: Stage, application: Application): Promise
       tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
     await numberNew(stage, step);
     for (const sql of statements(stage)) await step(sql);
-    if (application.isUndo === true) await step(forgetRestored(stage));
     const [moved] = await readRows<{ n: number }>(
       tx,
       stage,
@@ -145,7 +142,7 @@ function statements({ prefix: s }: Stage): string[] {
   ];
 }
 
-/** A value that a file changes is no longer one that a person set. */
+/** A value that a file changes, or an undo restores, is no longer one that a person set. */
 async function dropOrigins({ prefix: s }: Stage, { org }: Application, tx: Queryable): Promise<void> {
   if ((await tx('field_origins').where({ org_id: org }).first()) === undefined) return;
   await tx.raw(
@@ -169,14 +166,6 @@ function countAbsences(s: string): string[] {
     `INSERT INTO full_files (org_id, digest, day, run_id) SELECT :org, f.digest, f.day, CAST(:runId AS BIGINT) FROM ${s}.fulls f
      WHERE true ON CONFLICT (org_id) DO UPDATE SET digest = excluded.digest, day = excluded.day, run_id = excluded.run_id`,
   ];
-}
-
-/** The origins of the values that an undo restores (db/directory/fieldorigins.ts). */
-function forgetRestored({ prefix: s }: Stage): string {
-  const field = `CASE r.field WHEN 'Status' THEN 'Deactivation Date'
-    ELSE COALESCE((SELECT f.id FROM fields f WHERE f.org_id = :org AND f.label = r.field), r.field) END`;
-  return `DELETE FROM field_origins WHERE org_id = :org AND (entity, entity_id, field) IN
-    (SELECT r.entity, r.id, ${field} FROM ${s}.reversals r WHERE r.fate = 'back' AND r.id IS NOT NULL)`;
 }
 
 async function readRows<T>(tx: Queryable, { dialect }: Stage, sql: string): Promise<T[]> {

@@ -9,7 +9,7 @@ import { type Application, applyPlan, findApplied } from './apply.js';
 import type { RunDeps } from './deps.js';
 import { type SealedSettlement, sealSettlement } from './sealedsettlement.js';
 
-export interface ReportedPlan extends Pick<Application, 'uploads' | 'version' | 'counted' | 'isUndo'> {
+export interface ReportedPlan extends Pick<Application, 'uploads' | 'version' | 'counted'> {
   run: Run;
   org: Org;
   stage: Stage;
@@ -43,7 +43,7 @@ export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promi
     },
     commit: async ({ settlement, outcome }) => {
       const application = { org: org.id, runId: run.id, uploads, version, counted, now: moment, outcome };
-      await applyPlan(stage, { ...application, isUndo: plan.isUndo === true, known: plan.known() });
+      await applyPlan(stage, { ...application, known: plan.known() });
       await onStep?.('applied');
       return settlement;
     },

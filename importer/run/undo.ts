@@ -56,7 +56,6 @@ export async function undoRun(
     ...{ run, org, stage, version, moment, reportProgress },
     uploads: [{ file: 0, uploadId: null }],
     counted: null,
-    isUndo: true,
     known: () => null,
     write: (keep) => writeUndoReports(deps, { run, org, today, moment }, stage, outcome, keep),
   });

@@ -1,27 +1,17 @@
 /** Writes the report of a day's scheduled deactivations into `/reports/<date>/`, anew whenever more users were deactivated. */
 import { DateTime } from 'luxon';
-import type { Logger } from '../../config/logger.js';
-import type { Paths } from '../../config/paths.js';
 import type { Db } from '../../db/connection.js';
-import { replaceFile } from '../../db/control/checks.js';
 import { findEntry } from '../../db/control/entries.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
 import { listDeactivated } from '../../db/directory/deactivations.js';
-import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
-import { removeBlob } from '../../storage/blobs.js';
-import { requireOpenable } from '../../storage/recipient.js';
 import { guardFormula } from '../read/formulaguard.js';
 import { markOf, toCsv } from '../report/csv.js';
-import { writeText } from '../report/filereport.js';
+import { type OwnFileDeps, writeOwnFile } from '../report/ownfile.js';
 import { dateIn, formatLocal, startOfDay } from './calendar.js';
 
-export interface DeactivationReportDeps {
-  control: Db;
+export interface DeactivationReportDeps extends OwnFileDeps {
   directory: Db;
-  paths: Paths;
-  logger: Logger;
-  now: () => number;
 }
 
 const fileName = 'deactivations.csv';
@@ -43,7 +33,7 @@ export async function reportDeactivations(
   const path = `${reportsFolder(day)}/${fileName}`;
   if (isMissing && (await findEntry(deps.control.read, org.id, path)) !== null) return;
   const text = await describeDay(deps.directory, org, day);
-  if (text !== null) await writeDay(deps, org, path, text);
+  if (text !== null) await writeOwnFile(deps, org, path, text);
 }
 
 /** null: no one was deactivated. */
@@ -56,23 +46,4 @@ async function describeDay(directory: Db, org: Org, day: string): Promise<string
     ...[guardFormula(email), guardFormula(name ?? ''), date ?? '', formatLocal(at, org.timeZone)],
   ]);
   return markOf(org.options) + toCsv([header, ...rows]);
-}
-
-async function writeDay(
-  { control, paths, logger, now }: DeactivationReportDeps,
-  org: Org,
-  path: string,
-  text: string,
-): Promise<void> {
-  const freed = await sealAndCommit({
-    ...{ paths, logger },
-    isNamed: isInControl(control),
-    seal: (keep) => keep(writeText({ paths, recipient: org.recipient }, text)),
-    commit: (blob, blobs) =>
-      control.transact(async (tx) => {
-        await requireOpenable(tx, org.id, blobs);
-        return replaceFile(tx, org.id, path, blob, now());
-      }),
-  });
-  for (const id of freed) await removeBlob(paths, id);
 }

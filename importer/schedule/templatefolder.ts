@@ -1,12 +1,9 @@
 /** Keeps `/README.txt` and the files in `/templates` of each organization up to date with its fields, settings and next slot. */
 import { createHash } from 'node:crypto';
-import type { Logger } from '../../config/logger.js';
-import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db, Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { findBlob } from '../../db/control/blobs.js';
-import { replaceFile } from '../../db/control/checks.js';
 import { findEntry, freeName, lockEntry, updateEntry } from '../../db/control/entries.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { hasWaitingRun } from '../../db/control/runs.js';
@@ -14,11 +11,8 @@ import { readmePath, templatePath } from '../../db/control/treelayout.js';
 import { listVersions } from '../../db/directory/directory.js';
 import { listFields } from '../../db/directory/fields.js';
 import { keyIdsOf } from '../../keys/master/orgidentity.js';
-import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
-import { removeBlob } from '../../storage/blobs.js';
-import { requireOpenable } from '../../storage/recipient.js';
 import { contactOf } from '../contact.js';
-import { writeText } from '../report/filereport.js';
+import { type OwnFileDeps, writeOwnFile } from '../report/ownfile.js';
 import { renderReadme } from '../report/readme.js';
 import { renderTemplates } from '../report/templates.js';
 import { slotDays } from './cadence.js';
@@ -26,13 +20,9 @@ import { nextSlot } from './calendar.js';
 import { type Rounds, startRounds } from './periodic.js';
 import { shareSlots } from './slots.js';
 
-export interface TemplateDeps {
-  control: Db;
+export interface TemplateDeps extends OwnFileDeps {
   directory: Db;
-  paths: Paths;
   settings: Pick<Settings, 'contact'>;
-  logger: Logger;
-  now: () => number;
 }
 
 const lookEveryMs = 5_000;
@@ -88,7 +78,7 @@ export async function updateTemplates(
 
 /** Writes a file of the server's own, unless its text is the same. */
 async function writeOwn(deps: TemplateDeps, org: Org, path: string, text: string): Promise<void> {
-  const { control, paths, logger, now } = deps;
+  const { control } = deps;
   const entry = await findEntry(control.read, org.id, path);
   // A folder of the organization's own, from before the name was the server's.
   if (entry?.kind === 'dir') return;
@@ -96,18 +86,7 @@ async function writeOwn(deps: TemplateDeps, org: Org, path: string, text: string
   const isSame = current?.sha256 === createHash('sha256').update(text).digest('hex');
   // A file that is sealed to a destroyed identity does not open, even if its text is right.
   if (isSame && current.sealedTo != null && keyIdsOf(org).includes(current.sealedTo)) return;
-  const freed = await sealAndCommit({
-    ...{ paths, logger },
-    isNamed: isInControl(control),
-    seal: (keep) => keep(writeText({ paths, recipient: org.recipient }, text)),
-    commit: (blob, blobs) =>
-      control.transact(async (tx) => {
-        await requireOpenable(tx, org.id, blobs);
-        await makeWay(tx, org.id, path, now());
-        return replaceFile(tx, org.id, path, blob, now());
-      }),
-  });
-  for (const id of freed) await removeBlob(paths, id);
+  await writeOwnFile(deps, org, path, text, (tx) => makeWay(tx, org.id, path, deps.now()));
 }
 
 /** A sender's file at the path, from before the name was the server's, gets another name. */

@@ -3,7 +3,7 @@ import type { Queryable } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import { type Field, listFields } from '../../db/directory/fields.js';
 import { listTeamAliases } from '../../db/directory/teamaliases.js';
-import type { ColumnPlan, FieldColumn } from '../../importer/read/columns.js';
+import { type ColumnPlan, type FieldColumn, noColumns } from '../../importer/read/columns.js';
 import { createOrderDecider } from '../../importer/read/fieldvalues.js';
 import {
   exportOnly,
@@ -17,7 +17,6 @@ import { labelKey } from '../../importer/read/normalize.js';
 import type { Row } from '../../importer/read/parse.js';
 import { readTeam, type TeamRow } from '../../importer/read/teamrow.js';
 import { readUser, type UserRow } from '../../importer/read/userrow.js';
-import { valueRulesOf } from '../../importer/read/valuerules.js';
 import { dateIn, startOfDay } from '../../importer/schedule/calendar.js';
 import type { Issue } from '../../importer/types.js';
 import { OperationError } from '../error.js';
@@ -122,8 +121,7 @@ export async function readUserValues(
   const issues: Issue[] = [];
   const today = dateIn(org.timeZone, at);
   const columns = {
-    ...noColumns,
-    rules: valueRulesOf(org.options),
+    ...noColumns(org.options),
     standard,
     labels,
     fields,
@@ -149,26 +147,12 @@ export async function readTeamValues(
   const issues: Issue[] = [];
   const team = readTeam(
     row,
-    { ...noColumns, rules: valueRulesOf(org.options), standard, labels, teamAliases: await readAliases(tx, org) },
+    { ...noColumns(org.options), standard, labels, teamAliases: await readAliases(tx, org) },
     issues,
   );
   refuseIssues(issues);
   return team!;
 }
-
-const noColumns: Omit<ColumnPlan, 'rules'> = {
-  standard: new Map(),
-  labels: new Map(),
-  deactivationOrder: 'ambiguous',
-  status: null,
-  fields: [],
-  newFields: [],
-  teamAliases: new Map(),
-  identifier: null,
-  managerIdentifier: null,
-  valueless: [],
-  warnings: [],
-};
 
 function columnOf<T extends string>(labels: Readonly<Record<T, string>>, key: string): T | null {
   const found = Object.entries<string>(labels).find(([, label]) => labelKey(label) === key);
