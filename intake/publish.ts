@@ -3,6 +3,7 @@ import { DateTime } from 'luxon';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { insertBlob } from '../db/control/blobs.js';
+import { forgetEarlier } from '../db/control/earliernames.js';
 import {
   deleteEntry,
   type EntryRow,
@@ -13,9 +14,8 @@ import {
   updateEntry,
 } from '../db/control/entries.js';
 import { overtakeHeld } from '../db/control/holds.js';
-import { forgetMoved } from '../db/control/movednames.js';
 import type { Org } from '../db/control/orgs.js';
-import { deletePartial, forgetPartials } from '../db/control/partials.js';
+import { deletePartial } from '../db/control/partials.js';
 import { supersededFolder } from '../db/control/treelayout.js';
 import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
 import { destinationOf, tellAtOf } from '../storage/filename.js';
@@ -71,8 +71,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   await insertBlob(tx, { ...blob, org: org.id, createdAt: closedAt });
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
   if (upload.noted !== null) await deletePartial(tx, upload.noted);
-  const partials = await forgetPartials(tx, org.id, path);
-  await forgetMoved(tx, org.id, path);
+  const partials = await forgetEarlier(tx, org.id, path);
   const state = destinationOf(path, options);
   const queued = state === 'queued';
   const uploadId = await insertUpload(tx, {

@@ -157,7 +157,8 @@ function keptAt(db: Queryable, org: string, path: string) {
   return db<Stored>('partials').where({ org_id: org, ...place, state: 'kept' });
 }
 
-async function deletePartials(tx: Queryable, rows: readonly { id: string }[]): Promise<string[]> {
+/** Returns their ids. */
+export async function deletePartials(tx: Queryable, rows: readonly { id: string }[]): Promise<string[]> {
   const ids = rows.map(({ id }) => id);
   if (ids.length > 0) await tx('partials').whereIn('id', ids).delete();
   return ids;
