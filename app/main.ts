@@ -36,6 +36,6 @@ function endWithReader(): void {
 
 /** The first word that is no global option. */
 function commandIn([word, ...rest]: readonly string[]): string | undefined {
-  if (word === '--json' || /^--(config|data)=/.test(word ?? '')) return commandIn(rest);
+  if (word === '--json' || word === '--wide' || /^--(config|data)=/.test(word ?? '')) return commandIn(rest);
   return word === '--config' || word === '--data' ? commandIn(rest.slice(1)) : word;
 }

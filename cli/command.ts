@@ -9,6 +9,7 @@ interface GlobalOptions {
   config?: string;
   data?: string;
   json?: boolean;
+  wide?: boolean;
 }
 
 /** Settings of this invocation; `overrides` are the command's own options. */
@@ -18,7 +19,8 @@ export function settingsOf(command: Command, overrides: Partial<Record<keyof Set
 }
 
 export function outputOf(command: Command): Output {
-  return createOutput(command.optsWithGlobals<GlobalOptions>().json === true, process.stdout, process.stderr);
+  const { json = false, wide } = command.optsWithGlobals<GlobalOptions>();
+  return createOutput({ json, wide }, process.stdout, process.stderr);
 }
 
 /** Opens the workplace for `use`, and closes it also when that fails. */

@@ -17,6 +17,7 @@ export function createProgram(groups: readonly Group[], app: App): Command {
     .option('--config <file>', 'JSON file of settings (default: dropslot.json in the data folder)')
     .option('--data <dir>', 'data folder (default: $DROPSLOT_DATA, or ./data)')
     .option('--json', 'print JSON for programs')
+    .option('--wide', 'print tables as wide as their texts, also on a terminal')
     .exitOverride()
     .configureOutput({ outputError: () => {} })
     .configureHelp({ showGlobalOptions: true, commandDescription: describeCommand })

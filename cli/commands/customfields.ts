@@ -18,7 +18,7 @@ import type { ListView } from '../output.js';
 
 const fieldList: ListView<CountedField> = {
   columns: [
-    { title: 'FIELD', cell: (field) => field.label },
+    { title: 'FIELD', cell: (field) => field.label, whole: true },
     { title: 'TYPE', cell: (field) => field.type },
     { title: 'HIDDEN', cell: (field) => (field.hidden ? 'yes' : '') },
     { title: 'ALSO WRITTEN', cell: (field) => field.aliases.join(', ') },
@@ -30,7 +30,7 @@ const fieldList: ListView<CountedField> = {
 
 const valueList: ListView<FieldValue> = {
   columns: [
-    { title: 'EMAIL', cell: ({ email }) => email },
+    { title: 'EMAIL', cell: ({ email }) => email, whole: true },
     { title: 'VALUE', cell: ({ value }) => value },
   ],
   empty: 'Every value fits.',

@@ -54,11 +54,11 @@ the organization imports on upload.`,
 
 const fileList: ListView<ListedFile> = {
   columns: [
-    { title: 'PATH', cell: (file) => (file.kind === 'dir' ? `${file.path}/` : file.path) },
+    { title: 'PATH', cell: (file) => (file.kind === 'dir' ? `${file.path}/` : file.path), whole: true },
     { title: 'SIZE', cell: (file) => (file.kind === 'dir' ? '' : formatBytes(file.size)), align: 'right' },
     { title: 'MODIFIED', cell: (file) => formatTime(file.mtimeMs) },
     { title: 'STATE', cell: (file) => file.state ?? '' },
-    { title: 'NOTE', cell: (file) => file.note ?? '', wraps: true },
+    { title: 'NOTE', cell: (file) => file.note ?? '' },
   ],
   empty: 'No files.',
   toJson: ({ mtimeMs, createdAt, ...file }) => ({

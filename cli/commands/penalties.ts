@@ -49,7 +49,7 @@ function describeForgiven(source: string | null, forgiven: number): string {
 function penaltyList(now: number): ListView<Penalty> {
   return {
     columns: [
-      { title: 'ADDRESS', cell: ({ source }) => source },
+      { title: 'ADDRESS', cell: ({ source }) => source, whole: true },
       { title: 'SECONDS LEFT', cell: ({ until }) => String(Math.ceil((until - now) / 1000)), align: 'right' },
       { title: 'UNTIL', cell: ({ until }) => formatTime(until) },
       { title: 'IN A ROW', cell: ({ strikes }) => String(strikes), align: 'right' },

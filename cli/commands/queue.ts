@@ -24,12 +24,12 @@ function queueList(org: string): ListView<QueuedFile> {
   return {
     columns: [
       { title: 'UPLOAD', cell: (upload) => String(upload.id), align: 'right' },
-      { title: 'PATH', cell: (upload) => upload.path },
+      { title: 'PATH', cell: (upload) => upload.path, whole: true },
       { title: 'SIZE', cell: (upload) => formatBytes(upload.size), align: 'right' },
       { title: 'QUEUED', cell: (upload) => formatTime(upload.queuedAt) },
       { title: 'FROM', cell: (upload) => upload.address ?? '–' },
-      { title: 'KEY', cell: (upload) => upload.keyFingerprint ?? '–' },
-      { title: 'NOTE', cell: (upload) => upload.note ?? '', wraps: true },
+      { title: 'KEY', cell: (upload) => upload.keyFingerprint ?? '–', shortensTo: 15 },
+      { title: 'NOTE', cell: (upload) => upload.note ?? '' },
     ],
     empty: `No file of ${org} waits for its next slot.`,
     toJson: (upload) => ({

@@ -9,7 +9,7 @@ export type HostKeyFormat = (typeof hostKeyFormats)[number];
 
 export const hostKeyList: ListView<HostKeyView> = {
   columns: [
-    { title: 'FINGERPRINT', cell: (key) => key.fingerprint },
+    { title: 'FINGERPRINT', cell: (key) => key.fingerprint, whole: true },
     { title: 'TYPE', cell: (key) => key.type },
     { title: 'STATE', cell: (key) => key.state },
     { title: 'SINCE', cell: (key) => formatTime(key.since) },

@@ -6,7 +6,7 @@ import { type ListView, renderRecord } from '../output.js';
 export function keyList(org: string): ListView<LoginKeyView> {
   return {
     columns: [
-      { title: 'FINGERPRINT', cell: (key) => key.fingerprint },
+      { title: 'FINGERPRINT', cell: (key) => key.fingerprint, shortensTo: 15 },
       { title: 'TYPE', cell: describeType },
       { title: 'LABEL', cell: (key) => key.label },
       { title: 'STATE', cell: describeState },

@@ -6,7 +6,7 @@ import { renderSettingValues, settingValuesToJson } from './orgsettings.js';
 
 export const orgList: ListView<OrgSummary> = {
   columns: [
-    { title: 'ORGANIZATION', cell: ({ org }) => org.id },
+    { title: 'ORGANIZATION', cell: ({ org }) => org.id, whole: true },
     { title: 'NAME', cell: ({ org }) => org.name },
     { title: 'STATE', cell: ({ org }) => (org.enabled ? 'enabled' : 'disabled') },
     { title: 'SLOT', cell: ({ org }) => `${org.slot} ${org.timeZone}` },

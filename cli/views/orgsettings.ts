@@ -6,7 +6,8 @@ import {
   type SettingValue,
 } from '../../operations/orgsettings/orgsettings.js';
 import { settingGroups, writeAssignment } from '../../operations/orgsettings/settingrow.js';
-import { displayWidth, renderRecord } from '../output.js';
+import { renderRecord } from '../output.js';
+import { displayWidth } from '../table.js';
 
 const helpWidth = 80;
 

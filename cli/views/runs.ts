@@ -19,7 +19,7 @@ export const issueList: ListView<Issue> = {
     { title: 'WHAT', cell: (issue) => issue.severity },
     { title: 'CODE', cell: (issue) => issue.code },
     { title: 'VALUE', cell: (issue) => issue.value ?? '–' },
-    { title: 'MESSAGE', cell: (issue) => issue.message, wraps: true },
+    { title: 'MESSAGE', cell: (issue) => issue.message },
   ],
   empty: 'The file has no errors.',
   // The rows of a plan have more fields than an issue.

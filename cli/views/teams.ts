@@ -17,7 +17,7 @@ export const aliasList: ListView<TeamAlias> = {
 
 export const teamList: ListView<Team> = {
   columns: [
-    { title: 'TEAM', cell: (team) => team.name },
+    { title: 'TEAM', cell: (team) => team.name, whole: true },
     { title: 'PARENT', cell: (team) => team.parentName ?? '' },
     { title: 'TYPE', cell: (team) => team.type ?? '' },
     { title: 'MEMBERS', cell: (team) => String(team.members), align: 'right' },

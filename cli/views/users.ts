@@ -7,7 +7,7 @@ import { describeChange, renderStory, storyToJson } from './origins.js';
 
 export const userList: ListView<LabelledUser> = {
   columns: [
-    { title: 'EMAIL', cell: (user) => user.email },
+    { title: 'EMAIL', cell: (user) => user.email, whole: true },
     { title: 'NAME', cell: nameOf },
     { title: 'STATUS', cell: (user) => user.status },
     { title: 'TYPE', cell: (user) => user.accountType },

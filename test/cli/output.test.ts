@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { WriteStream } from 'node:tty';
-import { createOutput, displayWidth, type ListView, renderRecord } from '../../cli/output.js';
+import { createOutput, type ListView, renderRecord } from '../../cli/output.js';
+import { displayWidth } from '../../cli/table.js';
 import { escapeControl, formatBytes, formatTime } from '../../operations/format.js';
 
 interface Fruit {
@@ -20,12 +21,16 @@ const view: ListView<Fruit> = {
   toJson: (fruit) => fruit,
 };
 
-function listen(columns: number | null, json = false) {
+function listen(columns: number | null, json = false, wide = false) {
   const stdout = new PassThrough({ highWaterMark: 1024 * 1024 });
   const stderr = new PassThrough();
   const terminal = Object.assign(stdout, columns === null ? {} : { isTTY: true, columns }) as unknown as WriteStream;
   const read = (stream: PassThrough) => stream.read()?.toString() ?? '';
-  return { out: createOutput(json, terminal, stderr), stdout: () => read(stdout), stderr: () => read(stderr) };
+  return {
+    out: createOutput({ json, wide }, terminal, stderr),
+    stdout: () => read(stdout),
+    stderr: () => read(stderr),
+  };
 }
 
 test('columns are aligned, numbers to the right', async () => {
@@ -40,7 +45,7 @@ test('columns are aligned, numbers to the right', async () => {
   assert.equal(stdout(), 'NAME   COUNT\napple      7\nfig      120\n');
 });
 
-test('on a terminal the widest column gives way; in a pipe nothing is cut', async () => {
+test('on a terminal the widest column gives way; in a pipe none does', async () => {
   const rows = [{ name: 'pomegranate'.repeat(10), count: 1 }];
   const terminal = listen(40);
   await terminal.out.list(rows, view);
@@ -84,14 +89,14 @@ test('every JSON has a schema version: values, and the elements of arrays', asyn
   assert.equal(one.stdout(), '{\n  "schema": 1,\n  "a": 1\n}\n');
 });
 
-test('a message wraps on a terminal, and is never cut', async () => {
+test('on a terminal no text is cut: it wraps', async () => {
   const message =
     'A sentence of ours that is longer than the terminal is wide, with averyveryverylongwordwithoutblanks.';
   const { out, stdout } = listen(40, false);
   const wrapping = {
     columns: [
       { title: 'LINE', cell: () => '2', align: 'right' as const },
-      { title: 'MESSAGE', cell: () => message, wraps: true as const },
+      { title: 'MESSAGE', cell: () => message },
     ],
     empty: '',
     toJson: String,
@@ -103,6 +108,44 @@ test('a message wraps on a terminal, and is never cut', async () => {
   assert.doesNotMatch(printed, /…/);
   const text = lines.slice(1).map((line) => line.slice(6));
   assert.equal(text.join('').replaceAll(' ', ''), message.replaceAll(' ', ''));
+});
+
+test('the column that identifies the row gives way last', async () => {
+  const email = 'jane.with.a.long.name@acme.test';
+  const { out, stdout } = listen(50);
+  const columns = [
+    { title: 'EMAIL', cell: () => email, whole: true as const },
+    { title: 'TEAMS', cell: () => 'Sales and Marketing, Operations, Research' },
+  ];
+  await out.list([1], { columns, empty: '', toJson: String });
+  const lines = stdout().trimEnd().split('\n');
+  assert.ok(lines.some((line: string) => line.startsWith(email)));
+  for (const line of lines) assert.ok(line.length <= 50, line);
+});
+
+test('fingerprints are shortened to a beginning that tells them apart, on a terminal that is too narrow only', async () => {
+  const keys = ['SHA256:abcdefghIJKL', 'SHA256:abcdefghIJzz'].map((start) => start.padEnd(50, 'x'));
+  const view = {
+    columns: [
+      { title: 'FINGERPRINT', cell: (key: string) => key, shortensTo: 15 },
+      { title: 'NOTE', cell: () => 'n'.repeat(40) },
+    ],
+    empty: '',
+    toJson: String,
+  };
+  const narrow = listen(80);
+  await narrow.out.list(keys, view);
+  const printed: string = narrow.stdout();
+  for (const [index, line] of printed.trimEnd().split('\n').slice(1).entries()) {
+    const shown = line.split(' ')[0]!;
+    assert.equal(shown, keys[index]!.slice(0, 18));
+    assert.equal(keys.filter((key) => key.startsWith(shown)).length, 1);
+  }
+  for (const roomy of [listen(120), listen(80, false, true), listen(null)]) {
+    await roomy.out.list(keys, view);
+    const whole: string = roomy.stdout();
+    for (const key of keys) assert.ok(whole.includes(key));
+  }
 });
 
 test('a name from outside can not command the terminal', () => {
