@@ -1,6 +1,6 @@
 /** Runs a command: reads its settings, makes its output, opens and closes its workplace. */
 import type { Command } from 'commander';
-import { readSettings, type Settings } from '../operations/settings.js';
+import { readSettings, type Settings, type SettingsChoice } from '../operations/settings.js';
 import type { Workplace, WorkplaceOptions } from '../operations/workplace.js';
 import { appOf } from './app.js';
 import { createOutput, type Output } from './output.js';
@@ -14,8 +14,13 @@ interface GlobalOptions {
 
 /** Settings of this invocation; `overrides` are the command's own options. */
 export function settingsOf(command: Command, overrides: Partial<Record<keyof Settings, unknown>> = {}): Settings {
+  return readSettings(choiceOf(command, overrides));
+}
+
+/** Where the settings of this invocation are. */
+export function choiceOf(command: Command, overrides: Partial<Record<keyof Settings, unknown>> = {}): SettingsChoice {
   const { config, data } = command.optsWithGlobals<GlobalOptions>();
-  return readSettings({ file: config, overrides: { ...overrides, data } });
+  return { file: config, overrides: { ...overrides, data } };
 }
 
 export function outputOf(command: Command): Output {

@@ -18,8 +18,9 @@ export interface Column<Row> {
 
 /** Column widths are measured over this many rows; a wider cell of a later row is not aligned. */
 const measuredRows = 500;
-/** A column that gives way keeps this width, or that of its title. */
-const leastWidth = 10;
+/** A column that gives way keeps the width of its longest word, if that is at most this, and at last this. */
+const longestWord = 20;
+const leastWidth = 8;
 const gap = '  ';
 
 /** Prints the rows as they come. @param width of the terminal in cells; null: no terminal. Returns the number of rows. */
@@ -78,8 +79,12 @@ function fitColumns<Row>(columns: readonly Column<Row>[], cells: string[][], wid
     const short = textsOf(index).map((text) => text.slice(0, shortTo));
     Object.assign(forms[index]!, { shortTo, width: widest(short, column) });
   }
-  const least = (index: number) => Math.max(leastWidth, displayWidth(columns[index]!.title));
-  const shrink = (mayShrink: (column: Column<Row>) => boolean) => {
+  const titleWidths = columns.map(({ title }) => displayWidth(title));
+  const wordWidths = columns.map((_, index) =>
+    Math.min(longestWord, Math.max(...textsOf(index).flatMap((text) => text.split(' ').map(displayWidth)), 0)),
+  );
+  const shrink = (mayShrink: (column: Column<Row>) => boolean, leastOf: (index: number) => number) => {
+    const least = (index: number) => Math.max(leastOf(index), titleWidths[index]!);
     while (excess() > 0) {
       const shrinkable = [...forms.keys()].filter(
         (index) => mayShrink(columns[index]!) && forms[index]!.shortTo === null && forms[index]!.width > least(index),
@@ -90,8 +95,18 @@ function fitColumns<Row>(columns: readonly Column<Row>[], cells: string[][], wid
       forms[index]!.wraps = true;
     }
   };
-  shrink(({ whole }) => whole !== true);
-  shrink(() => true);
+  shrink(
+    ({ whole }) => whole !== true,
+    (index) => wordWidths[index]!,
+  );
+  shrink(
+    () => true,
+    (index) => wordWidths[index]!,
+  );
+  shrink(
+    () => true,
+    () => leastWidth,
+  );
   return forms;
 }
 

@@ -23,6 +23,17 @@ export interface SettingsSources {
  * @throws SettingsError on an unknown setting, a wrong value, or a file that can't be read.
  */
 export function loadSettings(sources: SettingsSources = {}): Settings {
+  return locateSettings(sources).settings;
+}
+
+export interface LocatedSettings {
+  settings: Settings;
+  /** `default`, `command line`, the environment variable, or `settings file` with its path. */
+  originOf(name: keyof Settings): string;
+}
+
+/** As loadSettings, and tells where each value is from. @throws SettingsError */
+export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
   const variables = sources.env ?? process.env;
   const env = readEnvironment(variables);
   const overrides = Object.fromEntries(
@@ -41,7 +52,13 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
     return path === undefined ? 'default' : `settings file ${path}`;
   };
   if (!result.success) throw new SettingsError(explain(result.error, sourceOf));
-  return { ...result.data, data: resolve(result.data.data) };
+  const settings = { ...result.data, data: resolve(result.data.data) };
+  const isGiven = (name: string) => name in overrides || name in env || name in fromFile;
+  const originOf = (name: string) => {
+    if (isGiven(name)) return sourceOf(name);
+    return name in fromSystemd ? 'systemd' : 'default';
+  };
+  return { settings, originOf };
 }
 
 /** The environment variable of a setting: `idleMinutes` is `DROPSLOT_IDLE_MINUTES`. */

@@ -1,6 +1,15 @@
 /** The runs of an organization: list them, open one now, approve, reject and undo them; check a file without importing it. */
 import { recordAudit } from '../db/control/audit.js';
-import { findRun, listRuns, openManualRun, openUndoRun, type Run } from '../db/control/runs.js';
+import {
+  findRun,
+  openManualRun,
+  openUndoRun,
+  type Run,
+  type RunFilter,
+  type RunState,
+  runStates,
+  searchRuns,
+} from '../db/control/runs.js';
 import { listHeld } from '../db/control/uploads.js';
 import { checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
@@ -18,10 +27,25 @@ import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
 import type { Workplace } from './workplace.js';
 
 export type { UndoneValue };
+export { runStates };
 
-/** The newest runs, the newest first. @throws OperationError `not_found` */
-export async function listRunsOf({ control, org }: Workplace, orgId: string): Promise<Run[]> {
-  return listRuns(control.read, (await org(orgId)).id);
+const shownRuns = 50;
+
+/** The newest runs of one organization, or of all, the newest first. @throws OperationError `not_found` */
+export async function listRunsOf({ control, org }: Workplace, filter: Partial<RunFilter>): Promise<Run[]> {
+  const limit = filter.limit ?? shownRuns;
+  const id = filter.org === undefined ? undefined : (await org(filter.org)).id;
+  return searchRuns(control.read, { ...filter, limit, org: id });
+}
+
+/** `failed`, or `held,failed`. @throws OperationError `usage` */
+export function readRunStates(text: string): RunState[] {
+  return text.split(',').map((word) => {
+    const state = runStates.find((known) => known === word.trim());
+    if (state === undefined)
+      throw new OperationError('usage', `--state must be one or more of ${runStates.join(', ')}, not "${word}"`);
+    return state;
+  });
 }
 
 export interface CheckedFile {

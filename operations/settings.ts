@@ -1,6 +1,6 @@
 /** The settings that an invocation works by. */
-import { loadSettings, SettingsError } from '../config/load.js';
-import type { Settings } from '../config/settings.js';
+import { type LocatedSettings, locateSettings, SettingsError } from '../config/load.js';
+import { type Settings, settingsSchema } from '../config/settings.js';
 import { OperationError } from './error.js';
 
 export type { Settings } from '../config/settings.js';
@@ -13,9 +13,35 @@ export interface SettingsChoice {
 }
 
 /** Defaults, then the file, then the environment, then `overrides`. @throws OperationError `usage` on a wrong setting */
-export function readSettings({ file, overrides }: SettingsChoice): Settings {
+export function readSettings(choice: SettingsChoice): Settings {
+  return locate(choice).settings;
+}
+
+export interface ShownSetting {
+  name: string;
+  /** As the settings file would have it; null: it has no value. A secret is replaced by `(secret)`. */
+  value: unknown;
+  /** `default`, `command line`, the environment variable, or the settings file. */
+  origin: string;
+}
+
+/** Every setting, in the order of the reference. @throws OperationError `usage` on a wrong setting */
+export function listServerSettings(choice: SettingsChoice): ShownSetting[] {
+  const { settings, originOf } = locate(choice);
+  return (Object.keys(settingsSchema.shape) as (keyof Settings)[]).map((name) => {
+    const value = settings[name] ?? null;
+    return { name, value: name === 'database' ? hidePassword(String(value)) : value, origin: originOf(name) };
+  });
+}
+
+/** A database URL may have a password, also as a parameter. */
+function hidePassword(url: string): string {
+  return url.replace(/^(\w+:\/\/[^:@/?#]*):[^@/]*@/, '$1:(secret)@').replace(/([?&]password=)[^&]*/gi, '$1(secret)');
+}
+
+function locate({ file, overrides }: SettingsChoice): LocatedSettings {
   try {
-    return loadSettings({ file, overrides });
+    return locateSettings({ file, overrides });
   } catch (cause) {
     if (cause instanceof SettingsError) throw new OperationError('usage', cause.message, { cause });
     throw cause;

@@ -21,6 +21,8 @@ export interface LabelledUser extends Omit<User, 'custom'> {
 
 export interface UserFilter {
   status?: UserStatus | undefined;
+  /** Part of an address or a name, in any case. */
+  search?: string | undefined;
   /** null: all. */
   limit: number | null;
 }
@@ -36,7 +38,8 @@ export async function* walkUsers(
   let left = filter.limit ?? Number.POSITIVE_INFINITY;
   for (let after: string | null = null; left > 0; ) {
     const limit = Math.min(pageSize, left);
-    const users: User[] = await listUsers(workplace.directory.read, org.id, { after, limit, status: filter.status });
+    const { status, search } = filter;
+    const users: User[] = await listUsers(workplace.directory.read, org.id, { after, limit, status, search });
     for (const user of users) yield label(user);
     if (users.length < limit) return;
     left -= users.length;

@@ -11,7 +11,9 @@ import {
   importNow,
   listRunsOf,
   previewUndoOf,
+  readRunStates,
   rejectHeldRun,
+  runStates,
   undoRunNow,
 } from '../../operations/runs.js';
 import {
@@ -22,6 +24,7 @@ import {
   type RunSummary,
   summaryOf,
 } from '../../operations/runsummary.js';
+import { readSince } from '../../operations/since.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
@@ -73,12 +76,25 @@ export function registerRuns(program: Command): void {
   const runs = program.command('runs').description('list, show, approve, reject, retry and undo runs');
   runs
     .command('list')
-    .summary("list an organization's runs, newest first")
-    .argument('<org>')
-    .addHelpText('after', examples('dropslot runs list acme'))
-    .action((id: string, _options, command: Command) =>
+    .summary('list runs, newest first')
+    .description('Lists the runs of an organization, or of all organizations, the newest first.')
+    .argument('[org]', 'only the runs of this organization')
+    .option('--state <states>', `only runs in these states: ${runStates.join(', ')}`)
+    .option('--since <time>', 'only runs opened since then: a date, a time, or how long ago (24h, 7d)')
+    .option('--limit <number>', 'list at most this many (default: 50)')
+    .addHelpText(
+      'after',
+      examples('dropslot runs list acme', 'dropslot runs list --state held,failed', 'dropslot runs list --since 24h'),
+    )
+    .action((org: string | undefined, { state, since, limit }: ListOptions, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        await out.list(await listRunsOf(workplace, id), runList);
+        const found = await listRunsOf(workplace, {
+          org,
+          states: state === undefined ? undefined : readRunStates(state),
+          since: since === undefined ? undefined : readSince('--since', since, workplace.now()),
+          limit: readLimit(limit),
+        });
+        await out.list(found, runList);
       }),
     );
   runs
@@ -122,6 +138,12 @@ queue; one that waits or was interrupted with all its attempts. Waits for the en
     );
   registerDecisions(runs);
   registerUndo(runs);
+}
+
+interface ListOptions {
+  state?: string;
+  since?: string;
+  limit?: string;
 }
 
 /** The options that confirm which run is meant. */

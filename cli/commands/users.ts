@@ -11,6 +11,7 @@ import { registerUserErasure } from './usererasure.js';
 
 interface ListOptions {
   status?: UserStatus;
+  search?: string;
   limit?: string;
 }
 
@@ -22,11 +23,19 @@ export function registerUsers(program: Command): void {
     .description('Lists the users of an organization in the order of their email addresses.')
     .argument('<org>')
     .addOption(new Option('--status <status>', 'only users with this status').choices(['active', 'deactivated']))
+    .option('--search <text>', 'only users whose address or name contains this text')
     .option('--limit <n>', 'at most this many users')
-    .addHelpText('after', examples('dropslot users list acme --status deactivated', 'dropslot users list acme --json'))
-    .action((id: string, { status, limit }: ListOptions, command: Command) =>
+    .addHelpText(
+      'after',
+      examples(
+        'dropslot users list acme --search jane',
+        'dropslot users list acme --status deactivated',
+        'dropslot users list acme --json',
+      ),
+    )
+    .action((id: string, { status, search, limit }: ListOptions, command: Command) =>
       atWorkplace(command, (workplace, out) =>
-        out.list(walkUsers(workplace, id, { status, limit: readLimit(limit) }), userList),
+        out.list(walkUsers(workplace, id, { status, search, limit: readLimit(limit) }), userList),
       ),
     );
   users

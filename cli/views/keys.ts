@@ -7,12 +7,12 @@ export function keyList(org: string): ListView<LoginKeyView> {
   return {
     columns: [
       { title: 'FINGERPRINT', cell: (key) => key.fingerprint, shortensTo: 15 },
-      { title: 'TYPE', cell: describeType },
+      { title: 'TYPE', cell: (key) => describeType(key).replace(/ssh-/, '') },
       { title: 'LABEL', cell: (key) => key.label },
       { title: 'STATE', cell: describeState },
       { title: 'MAY', cell: (key) => describePermission(key.permission) },
       { title: 'EXPIRES', cell: (key) => formatTime(key.expiresAt) },
-      { title: 'FROM', cell: (key) => key.sources.join(' ') || 'anywhere' },
+      { title: 'FROM', cell: (key) => key.sources.join(' ') || 'any' },
       { title: 'LAST USED', cell: (key) => [formatTime(key.lastUsedAt), key.lastUsedFrom ?? ''].join(' ').trim() },
     ],
     empty: `${org} has no keys: add one with "dropslot keys add ${org} FILE".`,

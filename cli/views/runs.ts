@@ -42,6 +42,7 @@ export const undoneList: ListView<UndoneValue> = {
 export const runList: ListView<Run> = {
   columns: [
     { title: 'RUN', cell: (run) => String(run.id), align: 'right' },
+    { title: 'ORGANIZATION', cell: (run) => run.org, whole: true },
     {
       title: 'KIND',
       cell: (run) => (run.slotDate === null ? run.kind : `${run.kind} ${run.slotDate} ${run.slotTime ?? ''}`.trim()),

@@ -27,6 +27,17 @@ export async function listOpenAlarms(db: Queryable, org: string): Promise<Alarm[
   return (await db('alarms').where({ org_id: org }).whereNull('resolved_at').orderBy('id')).map(fromRow);
 }
 
+/** Newest first. @param org undefined: of all organizations */
+export async function listAlarms(
+  db: Queryable,
+  { org, resolved, limit }: { org?: string | undefined; resolved: boolean; limit: number },
+): Promise<Alarm[]> {
+  const alarms = db('alarms').orderBy('id', 'desc').limit(limit);
+  if (org !== undefined) alarms.where({ org_id: org });
+  if (!resolved) alarms.whereNull('resolved_at');
+  return (await alarms).map(fromRow);
+}
+
 /** The last one that is over; null: there was none. */
 export async function findLastAlarm(
   db: Queryable,

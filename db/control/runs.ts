@@ -4,19 +4,21 @@ import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { isUniqueViolation } from '../error.js';
 
-export type RunState =
+export const runStates = [
   /** Waits for an importer. */
-  | 'open'
-  | 'running'
-  | 'done'
+  'open',
+  'running',
+  'done',
   /** Given up after several attempts; its files are queued again. */
-  | 'failed'
+  'failed',
   /** Planned, and over a limit: waits for an operator's decision (rule G1). */
-  | 'held'
+  'held',
   /** Held, and an operator said no; its files are archived. */
-  | 'rejected'
+  'rejected',
   /** Held, and a newer version of one of its files came; the others are queued again. */
-  | 'superseded';
+  'superseded',
+] as const;
+export type RunState = (typeof runStates)[number];
 
 /** Final states. */
 export const endedStates: readonly RunState[] = ['done', 'failed', 'rejected', 'superseded'];
@@ -359,9 +361,28 @@ export async function findFirstUnended(db: Queryable, org: string): Promise<Run 
   return row === undefined ? null : fromRow(row);
 }
 
+export interface RunFilter {
+  /** undefined: of all organizations. */
+  org?: string | undefined;
+  /** undefined: in any state. */
+  states?: readonly RunState[] | undefined;
+  /** Only runs that were opened at this time (ms) or later. */
+  since?: number | undefined;
+  limit: number;
+}
+
 /** Newest first. */
 export async function listRuns(db: Queryable, org: string, limit = 50): Promise<Run[]> {
-  return (await db('runs').where({ org_id: org }).orderBy('id', 'desc').limit(limit)).map(fromRow);
+  return searchRuns(db, { org, limit });
+}
+
+/** Newest first. */
+export async function searchRuns(db: Queryable, { org, states, since, limit }: RunFilter): Promise<Run[]> {
+  const runs = db('runs').orderBy('id', 'desc').limit(limit);
+  if (org !== undefined) runs.where({ org_id: org });
+  if (states !== undefined) runs.whereIn('state', states);
+  if (since !== undefined) runs.where('opened_at', '>=', since);
+  return (await runs).map(fromRow);
 }
 
 /** As listRuns, without a person's changes: those that work on files, and undos. */

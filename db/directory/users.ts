@@ -46,6 +46,8 @@ export interface UserPage {
   after: string | null;
   limit: number;
   status?: UserStatus | undefined;
+  /** Only users whose address or one of whose names contains this text, in any case. */
+  search?: string | undefined;
   /** Only users of whom a change was recorded at this time (ms) or later. */
   changedSince?: number | undefined;
 }
@@ -55,14 +57,24 @@ export async function listUsers(db: Queryable, org: string, page: UserPage): Pro
   const query = selectUsers(db, org).orderBy('users.email_key').limit(page.limit);
   if (page.after !== null) query.where('users.email_key', '>', page.after);
   if (page.status !== undefined) query.where('users.status', page.status);
+  if (page.search !== undefined) onlyMatching(query, page.search);
   if (page.changedSince !== undefined) onlyChangedSince(query, 'user', 'users', page.changedSince);
   const rows: UserRow[] = await query;
   if (rows.length === 0) return [];
   // Filtered pages may be far apart: the rows between them are not read.
-  const isSparse = page.status !== undefined || page.changedSince !== undefined;
+  const isSparse = page.status !== undefined || page.search !== undefined || page.changedSince !== undefined;
   const ids = isSparse ? rows.map(({ id }) => id) : null;
   const teams = await teamsBetween(db, org, rows[0]!.email_key, rows.at(-1)!.email_key, ids);
   return rows.map((row) => fromRow(row, teams));
+}
+
+function onlyMatching(query: Knex.QueryBuilder, text: string): void {
+  const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
+  const columns = ['user_name', 'first_name', 'last_name'];
+  query.where((any) => {
+    any.whereRaw("users.email_key LIKE ? ESCAPE '\\'", [pattern]);
+    for (const column of columns) any.orWhereRaw(`LOWER(users.${column}) LIKE ? ESCAPE '\\'`, [pattern]);
+  });
 }
 
 export interface UserCounts {

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
+import { backupAudit } from './backupaudit.js';
 import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
@@ -40,6 +41,7 @@ export const controlMigrations: readonly Migration[] = [
   pool,
   order,
   faults,
+  backupAudit,
   fileNames,
 ];
 

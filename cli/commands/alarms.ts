@@ -1,0 +1,41 @@
+/** `dropslot alarms list`: files that are missing, much smaller than usual, or unchanged for too long. */
+import type { Command } from 'commander';
+import { listAlarmsOf, type ShownAlarm } from '../../operations/alarms.js';
+import { formatTime, isoTime } from '../../operations/format.js';
+import { atWorkplace, examples } from '../command.js';
+import type { ListView } from '../output.js';
+
+export function registerAlarms(program: Command): void {
+  const alarms = program.command('alarms').description('list the alarms about the files of organizations');
+  alarms
+    .command('list')
+    .summary('list the open alarms')
+    .description(
+      'Lists the open alarms of an organization, or of all: files that are missing, much smaller than usual, or unchanged for too long.',
+    )
+    .argument('[org]', 'only the alarms of this organization')
+    .option('--all', 'list also those that are over')
+    .addHelpText('after', examples('dropslot alarms list', 'dropslot alarms list acme --all'))
+    .action((org: string | undefined, { all }: { all?: boolean }, command: Command) =>
+      atWorkplace(command, async (workplace, out) =>
+        out.list(await listAlarmsOf(workplace, { org, resolved: all === true }), alarmList),
+      ),
+    );
+}
+
+const alarmList: ListView<ShownAlarm> = {
+  columns: [
+    { title: 'ORGANIZATION', cell: ({ org }) => org, whole: true },
+    { title: 'FILE', cell: ({ subject }) => subject },
+    { title: 'KIND', cell: ({ kind }) => kind },
+    { title: 'OPENED', cell: ({ openedAt }) => formatTime(openedAt) },
+    { title: 'OVER', cell: ({ resolvedAt }) => formatTime(resolvedAt) },
+    { title: 'MESSAGE', cell: ({ message }) => message },
+  ],
+  empty: 'No open alarm.',
+  toJson: ({ openedAt, resolvedAt, ...alarm }) => ({
+    ...alarm,
+    openedAt: isoTime(openedAt),
+    resolvedAt: isoTime(resolvedAt),
+  }),
+};

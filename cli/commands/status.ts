@@ -1,0 +1,22 @@
+/** `dropslot status`: the state of the installation on one screen. */
+import type { Command } from 'commander';
+import { readStatus } from '../../operations/status.js';
+import { appOf } from '../app.js';
+import { atWorkplace, examples } from '../command.js';
+import { renderStatus, statusToJson } from '../views/status.js';
+
+export function registerStatus(program: Command): void {
+  program
+    .command('status')
+    .summary('show the state of the server on one screen')
+    .description(
+      'Shows the importer, the queue, runs that are held or failed, alarms, the next slots, disk space, the last backup, and keys that expire.',
+    )
+    .addHelpText('after', examples('dropslot status', 'dropslot status --json'))
+    .action((_options, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        const status = await readStatus(workplace, appOf(command).version);
+        await out.show(statusToJson(status), renderStatus(status, workplace.now()));
+      }),
+    );
+}

@@ -1,0 +1,88 @@
+/** The state of the installation, for people and as JSON. */
+import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import type { Status } from '../../operations/status.js';
+import { renderRecord } from '../output.js';
+
+/** Longer ago than an importer that runs ever is silent. */
+const silentMs = 10 * 60_000;
+const oldBackupMs = 7 * 86_400_000;
+
+/** @param now in ms */
+export function renderStatus(status: Status, now: number): string {
+  const { organizations, queue, runs, disk } = status;
+  const oldest = queue.oldestAt === null ? '' : `, the oldest since ${formatTime(queue.oldestAt)}`;
+  return renderRecord([
+    ['Dropslot', `${status.version}, ${status.database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`],
+    ['Organizations', `${organizations.all}, ${organizations.enabled} of them enabled`],
+    ['Importer', describeImporter(status.importerSeenAt, now)],
+    ['Queue', `${count(queue.files, 'file')}${oldest}`],
+    ['Runs', `${runs.running} running, ${runs.open} waiting, ${runs.failedLastDay} failed in the last 24 hours`],
+    [
+      'Held',
+      listOr(
+        'none',
+        status.held.map(({ run, org }) => `run ${run} of ${org}`),
+      ),
+    ],
+    [
+      'Alarms',
+      listOr(
+        'none',
+        status.alarms.map(({ org, kind, subject }) => `${org}: ${subject} file ${kind}`),
+      ),
+    ],
+    [
+      'Next slots',
+      listOr(
+        'none',
+        status.nextSlots.map(({ org, at }) => `${org} ${formatTime(at)}`),
+      ),
+    ],
+    ['Disk', `${formatBytes(disk.freeBytes)} of ${formatBytes(disk.totalBytes)} free${describeLow(disk)}`],
+    ['Backup', describeBackup(status.lastBackupAt, now)],
+    [
+      'Keys',
+      listOr(
+        'none expires within 30 days',
+        status.expiringKeys.map(
+          ({ org, fingerprint, expiresAt }) => `${org} ${fingerprint.slice(0, 15)} expires ${formatTime(expiresAt)}`,
+        ),
+      ),
+    ],
+  ]);
+}
+
+export function statusToJson({ importerSeenAt, queue, nextSlots, lastBackupAt, expiringKeys, ...rest }: Status) {
+  return {
+    ...rest,
+    importerSeenAt: isoTime(importerSeenAt),
+    queue: { files: queue.files, oldestAt: isoTime(queue.oldestAt) },
+    nextSlots: nextSlots.map(({ org, at }) => ({ org, at: isoTime(at) })),
+    lastBackupAt: isoTime(lastBackupAt),
+    expiringKeys: expiringKeys.map((key) => ({ ...key, expiresAt: isoTime(key.expiresAt) })),
+  };
+}
+
+function describeImporter(seenAt: number | null, now: number): string {
+  if (seenAt === null) return 'has not run yet: start "dropslot serve"';
+  const seen = `last active ${formatTime(seenAt)}`;
+  return now - seenAt > silentMs ? `${seen}: does "dropslot serve" run?` : seen;
+}
+
+function describeLow({ freeBytes, minFreeBytes }: Status['disk']): string {
+  return freeBytes < minFreeBytes ? `: less than minFreeBytes (${formatBytes(minFreeBytes)}), no new work begins` : '';
+}
+
+function describeBackup(at: number | null, now: number): string {
+  if (at === null) return 'none was made: dropslot backup DIR';
+  return `${formatTime(at)}${now - at > oldBackupMs ? `, ${Math.floor((now - at) / 86_400_000)} days ago` : ''}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** One line each, below one another. */
+function listOr(none: string, items: readonly string[]): string {
+  return items.length === 0 ? none : items.join(' · ');
+}

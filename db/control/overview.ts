@@ -1,0 +1,47 @@
+/** Numbers about all organizations together, for the operator's status. */
+import type { Queryable } from '../connection.js';
+import type { RunState } from './runs.js';
+
+export interface QueueState {
+  files: number;
+  /** When the oldest of them was queued, in ms; null: none is. */
+  oldestAt: number | null;
+}
+
+export async function measureQueue(db: Queryable): Promise<QueueState> {
+  const [row] = await db('uploads').where({ state: 'queued' }).count({ files: '*' }).min({ oldest: 'queued_at' });
+  return { files: Number(row!.files), oldestAt: row!.oldest === null ? null : Number(row!.oldest) };
+}
+
+/** Runs that have not ended, by state, and those that failed since a time (ms). */
+export async function countRuns(db: Queryable, failedSince: number): Promise<Partial<Record<RunState, number>>> {
+  const rows: { state: RunState; runs: number }[] = await db('runs')
+    .whereIn('state', ['open', 'running', 'held'])
+    .orWhere((failed) => failed.where({ state: 'failed' }).where('finished_at', '>=', failedSince))
+    .groupBy('state')
+    .select('state')
+    .count({ runs: '*' });
+  return Object.fromEntries(rows.map(({ state, runs }) => [state, Number(runs)]));
+}
+
+export interface ExpiringKey {
+  org: string;
+  fingerprint: string;
+  expiresAt: number;
+}
+
+/** Usable keys that expire before a time (ms), the first ones first; at most `limit`. */
+export async function listExpiringKeys(
+  db: Queryable,
+  { now, before, limit }: { now: number; before: number; limit: number },
+): Promise<ExpiringKey[]> {
+  const keys = db('login_keys').whereNull('revoked_at').where('expires_at', '>', now).where('expires_at', '<', before);
+  const rows = await keys.orderBy('expires_at').limit(limit).select('org_id', 'fingerprint', 'expires_at');
+  return rows.map((row) => ({ org: row.org_id, fingerprint: row.fingerprint, expiresAt: Number(row.expires_at) }));
+}
+
+/** When the last backup was made (ms); null: none was. */
+export async function findLastBackup(db: Queryable): Promise<number | null> {
+  const row = await db('audit').where('action', db.raw("'backup.made'")).orderBy('seq', 'desc').first('at');
+  return row === undefined ? null : Number(row.at);
+}

@@ -1,0 +1,30 @@
+/** The alarms about the files of organizations: the open ones, and those that are over. */
+import { type Alarm, listAlarms } from '../db/control/alarms.js';
+import { listOrgs } from '../db/control/orgs.js';
+import { describeAlarm } from '../importer/schedule/expectations.js';
+import type { Workplace } from './workplace.js';
+
+export interface ShownAlarm extends Alarm {
+  /** One sentence for the operator. */
+  message: string;
+}
+
+export interface AlarmFilter {
+  /** undefined: of all organizations. */
+  org?: string | undefined;
+  /** Those that are over, too. */
+  resolved: boolean;
+}
+
+const mostAlarms = 1000;
+
+/** Newest first, at most 1,000. @throws OperationError `not_found` */
+export async function listAlarmsOf(
+  { control, org }: Pick<Workplace, 'control' | 'org'>,
+  filter: AlarmFilter,
+): Promise<ShownAlarm[]> {
+  if (filter.org !== undefined) await org(filter.org);
+  const alarms = await listAlarms(control.read, { ...filter, limit: mostAlarms });
+  const zones = new Map((await listOrgs(control.read)).map(({ id, timeZone }) => [id, timeZone]));
+  return alarms.map((alarm) => ({ ...alarm, message: describeAlarm(alarm, zones.get(alarm.org) ?? 'UTC') }));
+}
