@@ -1,7 +1,8 @@
 /** The functions that `app/` passes to the command line: they start the processes, and open the workplace of a command. */
-import { Command } from 'commander';
+import { Command, CommanderError, type ErrorOptions } from 'commander';
 import type { Settings } from '../operations/settings.js';
 import type { OpenWorkplace } from '../operations/workplace.js';
+import { describeUse } from './help.js';
 
 export interface App {
   /** Of this Dropslot, as package.json has it. */
@@ -25,6 +26,35 @@ export interface SubsystemRequest {
 export class Program extends Command {
   constructor(readonly app: App) {
     super();
+  }
+
+  override createCommand(name: string): Command {
+    return new Subcommand(name);
+  }
+}
+
+/** A command below the root: a wrong call says how to call it. */
+class Subcommand extends Command {
+  override createCommand(name: string): Command {
+    return new Subcommand(name);
+  }
+
+  override error(message: string, options?: ErrorOptions): never {
+    try {
+      super.error(message, options);
+    } catch (error) {
+      throw error instanceof CommanderError ? new UsageError(error, describeUse(this)) : error;
+    }
+  }
+}
+
+/** A wrong call, with the lines that show a right one. */
+export class UsageError extends CommanderError {
+  constructor(
+    { exitCode, code, message }: CommanderError,
+    readonly use: string | null,
+  ) {
+    super(exitCode, code, message);
   }
 }
 

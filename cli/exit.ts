@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import type { OperationErrorCode } from '../operations/error.js';
 import { describeFailure, type Failure, type FailureCode } from '../operations/failure.js';
 import { escapeText, withSchema } from '../operations/format.js';
+import { UsageError } from './app.js';
 
 /** Scripts may rely on these numbers. */
 const exitCodes: Readonly<Record<FailureCode | 'ok', number>> = {
@@ -21,6 +22,8 @@ export const exitCodesText = `Exit codes: 0 done · 1 failed, or a problem was f
 
 export interface Ending extends Failure {
   exitCode: number;
+  /** Lines that show a right call, for people. */
+  use?: string | null;
 }
 
 /** Translates the error of a command; null: nothing failed (help and version end that way too). */
@@ -35,17 +38,26 @@ function describeUsage(error: CommanderError): Ending | null {
   // commander shows the help by itself when a group is called without its command.
   const isHelp = error.code === 'commander.help';
   const message = isHelp ? '' : error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  const isUnknown = error.code === 'commander.unknownCommand' && !message.includes('Did you mean');
+  const advice = isUnknown ? '; "dropslot help" lists the commands' : '';
   const code: OperationErrorCode = 'usage';
-  return { exitCode: exitCodes[code], code, message, stack: null };
+  return {
+    exitCode: exitCodes[code],
+    code,
+    message: `${message}${advice}`,
+    stack: null,
+    use: error instanceof UsageError ? error.use : null,
+  };
 }
 
 /** Prints the failure (one line, or JSON for programs) and gives the exit code. */
 export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.WritableStream): number {
   const found = describeEnding(error);
   if (found === null) return exitCodes.ok;
-  const { exitCode, code, message, stack } = found;
+  const { exitCode, code, message, stack, use = null } = found;
   if (json) stderr.write(`${JSON.stringify(withSchema({ error: { code, message, stack: stack ?? undefined } }))}\n`);
   else if (message !== '') stderr.write(`dropslot: ${escapeText(message)}\n`);
+  if (!json && use !== null) stderr.write(`${use}\n`);
   if (!json && stack !== null) stderr.write(`This is a defect of Dropslot. Please report it with:\n${stack}\n`);
   return exitCode;
 }

@@ -31,6 +31,14 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['config'], load: async () => (await import('./commands/config.js')).registerConfig },
   { commands: ['audit'], load: async () => (await import('./commands/audit.js')).registerAudit },
   { commands: ['doctor'], load: async () => (await import('./commands/doctor.js')).registerDoctor },
+  {
+    commands: ['completion'],
+    load: async () => {
+      const { registerCompletion } = await import('./commands/completion.js');
+      const others = groups.filter(({ commands }) => !commands.includes('completion'));
+      return (program) => registerCompletion(program, () => Promise.all(others.map(({ load }) => load())));
+    },
+  },
   { commands: ['backup'], load: async () => (await import('./commands/backup.js')).registerBackup },
 ];
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { type App, Program } from './app.js';
 import { exitCodesText } from './exit.js';
+import { registerHelp } from './help.js';
 
 /** Adds one group of commands. */
 export type Group = (program: Command) => void;
@@ -13,7 +14,6 @@ export function createProgram(groups: readonly Group[], app: App): Command {
     .description("An SFTP drop box for HR files: every organization's uploads sealed, imported once a day.")
     .version(app.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain a command')
-    .helpCommand('help [command]', 'explain a command')
     .option('--config <file>', 'JSON file of settings (default: dropslot.json in the data folder)')
     .option('--data <dir>', 'data folder (default: $DROPSLOT_DATA, or ./data)')
     .option('--json', 'print JSON for programs')
@@ -32,6 +32,7 @@ Begin with:
 ${exitCodesText}`,
     );
   for (const register of groups) register(program);
+  registerHelp(program);
   return program;
 }
 

@@ -24,6 +24,7 @@ import type { Issue, RunSummary } from '../importer/types.js';
 import { describeShortage, findShortage } from '../storage/freespace.js';
 import { OperationError } from './error.js';
 import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
+import { unknownWord } from './unknownword.js';
 import type { Workplace } from './workplace.js';
 
 export type { UndoneValue };
@@ -42,8 +43,7 @@ export async function listRunsOf({ control, org }: Workplace, filter: Partial<Ru
 export function readRunStates(text: string): RunState[] {
   return text.split(',').map((word) => {
     const state = runStates.find((known) => known === word.trim());
-    if (state === undefined)
-      throw new OperationError('usage', `--state must be one or more of ${runStates.join(', ')}, not "${word}"`);
+    if (state === undefined) throw unknownWord(`unknown state "${word.trim()}"`, word.trim(), runStates);
     return state;
   });
 }

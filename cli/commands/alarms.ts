@@ -6,7 +6,10 @@ import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerAlarms(program: Command): void {
-  const alarms = program.command('alarms').description('list the alarms about the files of organizations');
+  const alarms = program
+    .command('alarms')
+    .summary('missing, small or unchanged files')
+    .description('list the alarms about the files of organizations');
   alarms
     .command('list')
     .summary('list the open alarms')

@@ -23,7 +23,10 @@ import { recordList, renderProof } from '../views/audit.js';
 const lastRecords = 50;
 
 export function registerAudit(program: Command): void {
-  const group = program.command('audit').description('show, export and prove the audit trail');
+  const group = program
+    .command('audit')
+    .summary('the audit trail')
+    .description('show, export and prove the audit trail');
   withFilter(group.command('show'))
     .summary('list records')
     .description(`Lists records of the audit trail, oldest first; without options the last ${lastRecords}.`)

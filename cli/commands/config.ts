@@ -5,7 +5,10 @@ import { choiceOf, examples, outputOf } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerConfig(program: Command): void {
-  const config = program.command('config').description('show and check the settings of the server');
+  const config = program
+    .command('config')
+    .summary('settings of the server')
+    .description('show and check the settings of the server');
   config
     .command('show')
     .summary('show the settings that differ from their default')
@@ -25,7 +28,10 @@ export function registerConfig(program: Command): void {
     .description(
       'Checks the settings file, the environment and the options as "serve" would. Starts and changes nothing.',
     )
-    .addHelpText('after', examples('dropslot --config dropslot.json config check'))
+    .addHelpText(
+      'after',
+      examples('dropslot config check', 'dropslot config check --config /etc/dropslot/dropslot.json'),
+    )
     .action((_options, command: Command) => {
       const given = listServerSettings(choiceOf(command)).filter(({ origin }) => origin !== 'default');
       const settings = given.length === 1 ? '1 setting differs' : `${given.length} settings differ`;

@@ -38,7 +38,10 @@ const valueList: ListView<FieldValue> = {
 };
 
 export function registerCustomFields(program: Command): void {
-  const fields = program.command('fields').description("list and change an organization's custom fields");
+  const fields = program
+    .command('fields')
+    .summary('custom fields of an organization')
+    .description("list and change an organization's custom fields");
   registerReadAndHide(fields);
   registerEdit(fields);
 }

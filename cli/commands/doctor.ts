@@ -19,7 +19,7 @@ interface DoctorOptions {
 export function registerDoctor(program: Command): void {
   program
     .command('doctor')
-    .summary('check the installation, and report what expires soon')
+    .summary('check the installation')
     .description(
       `Checks databases, keys, sealed files, organizations, runs and disk. Works while the server runs.
 Exits with 1 when it finds an error; warnings alone exit with 0, or with --strict with 1.`,

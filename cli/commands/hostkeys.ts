@@ -21,7 +21,10 @@ interface ListOptions {
 }
 
 export function registerHostKeys(program: Command): void {
-  const group = program.command('hostkeys').description('list and rotate the keys that prove this server to clients');
+  const group = program
+    .command('hostkeys')
+    .summary("the server's own SSH keys")
+    .description('list and rotate the keys that prove this server to clients');
   group
     .command('list')
     .summary('list host keys, in the forms that clients show')

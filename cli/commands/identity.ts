@@ -13,6 +13,7 @@ import { describeDestroyed, describeMaster, describeRotation, unfinishedReason }
 export function registerIdentity(program: Command): void {
   const identity = program
     .command('identity')
+    .summary('age identities that open stored files')
     .description("show, export, rotate and destroy the age identities that open organizations' files");
   registerShow(identity);
   registerExport(identity);

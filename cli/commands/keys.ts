@@ -18,6 +18,7 @@ const fingerprintText = 'SHA256:…, or its beginning of four characters or more
 export function registerKeys(program: Command): void {
   const keys = program
     .command('keys')
+    .summary('login keys of organizations')
     .description('add, list, change, rotate and revoke the keys that organizations log in with');
   registerAdd(keys);
   registerAuthority(keys);

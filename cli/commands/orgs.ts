@@ -39,7 +39,10 @@ interface AddOptions {
 }
 
 export function registerOrgs(program: Command): void {
-  const orgs = program.command('orgs').description('add, show, change, enable and remove organizations');
+  const orgs = program
+    .command('orgs')
+    .summary('organizations and their settings')
+    .description('add, show, change, enable and remove organizations');
   registerAdd(orgs);
   registerRead(orgs);
   registerChange(orgs);

@@ -7,7 +7,10 @@ import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerPenalties(program: Command): void {
-  const penalties = program.command('penalties').description('list and end the penalties of addresses');
+  const penalties = program
+    .command('penalties')
+    .summary('penalties of addresses')
+    .description('list and end the penalties of addresses');
   penalties
     .command('list')
     .summary('list the addresses that may not connect for now')

@@ -8,7 +8,7 @@ import type { ListView } from '../output.js';
 export function registerQueue(program: Command): void {
   program
     .command('queue')
-    .summary("list the files that wait for an organization's next slot")
+    .summary('files that wait for the next slot')
     .description(
       `Lists the files that wait for an organization's next slot, oldest first. After them it lists the files that are stored and not
 imported because of their names: those that wait for a rename, and those that do not look like data files.`,

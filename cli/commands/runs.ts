@@ -41,7 +41,7 @@ const shownValues = 200;
 export function registerRuns(program: Command): void {
   program
     .command('check')
-    .summary('check a file: what an import would do, and what is wrong')
+    .summary('check a file, and apply nothing')
     .description('Plans the import of a file of this machine and prints its errors and counts. Applies nothing.')
     .argument('<org>')
     .argument('<file>')
@@ -63,7 +63,7 @@ export function registerRuns(program: Command): void {
     );
   program
     .command('import')
-    .summary("import an organization's queued files now, and wait")
+    .summary('import the queued files now, and wait')
     .description('Opens a run now instead of at the next slot, waits for its end, and prints its summary.')
     .argument('<org>')
     .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
@@ -73,7 +73,10 @@ export function registerRuns(program: Command): void {
         await showEnd(run, out);
       }),
     );
-  const runs = program.command('runs').description('list, show, approve, reject, retry and undo runs');
+  const runs = program
+    .command('runs')
+    .summary('imports: list, approve, reject, undo')
+    .description('list, show, approve, reject, retry and undo runs');
   runs
     .command('list')
     .summary('list runs, newest first')

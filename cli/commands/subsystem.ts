@@ -20,7 +20,7 @@ export function registerSubsystem(program: Command): void {
 function registerServer(program: Command): void {
   program
     .command('sftp-server')
-    .summary("serve one SFTP session on standard input and output, behind OpenSSH's sshd")
+    .summary("serve one session behind OpenSSH's sshd")
     .description(
       `Serves one SFTP session of an organization on standard input and output: as the sftp subsystem or the forced command
 of an OpenSSH sshd, which then decides who may log in ("dropslot authorized-keys" gives it the login keys). Works while "dropslot serve"

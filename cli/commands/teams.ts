@@ -11,6 +11,7 @@ import { registerTeamEdits } from './teamedits.js';
 export function registerTeams(program: Command): void {
   const teams = program
     .command('teams')
+    .summary('teams of an organization')
     .description('list, show, change, rename and export the teams of an organization');
   teams
     .command('list')

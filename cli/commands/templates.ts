@@ -9,7 +9,7 @@ import { writePrivateFile } from '../localfiles.js';
 export function registerTemplates(program: Command): void {
   program
     .command('templates')
-    .summary('write users.csv and teams.csv with the exact labels, and an example')
+    .summary('write users.csv and teams.csv to fill in')
     .description(
       `Writes the template files that an organization also finds in /templates: users.csv and teams.csv with the exact labels
 and its own fields, and example.txt, which explains each column. Without --out they are printed.`,

@@ -16,7 +16,10 @@ interface ListOptions {
 }
 
 export function registerUsers(program: Command): void {
-  const users = program.command('users').description('list, show, change and export the users of an organization');
+  const users = program
+    .command('users')
+    .summary('users of an organization')
+    .description('list, show, change and export the users of an organization');
   users
     .command('list')
     .summary('list the users of an organization')
