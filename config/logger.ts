@@ -13,10 +13,10 @@ export type Logger = winston.Logger;
 export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>, target?: Writable): Logger {
   const onTerminal = target === undefined && process.stderr.isTTY === true;
   const asText = settings.logFormat === 'text' || (settings.logFormat === 'auto' && onTerminal);
-  const { combine, timestamp, json, errors, printf } = winston.format;
+  const { combine, timestamp, errors, printf } = winston.format;
   return winston.createLogger({
     level: settings.logLevel,
-    format: asText ? combine(timestamp(), printf(asLine)) : combine(errors({ stack: true }), timestamp(), json()),
+    format: asText ? combine(timestamp(), printf(asLine)) : combine(errors({ stack: true }), timestamp(), printf(asJson)),
     transports: [
       target === undefined
         ? new winston.transports.Console({ stderrLevels: Object.keys(winston.config.npm.levels) })
@@ -28,6 +28,11 @@ export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>,
 /** A logger that writes nothing: for commands that print their own results, and for tests. */
 export function createSilentLogger(): Logger {
   return winston.createLogger({ silent: true, transports: [new winston.transports.Console()] });
+}
+
+/** Time, level and message first, for whoever reads the lines without a program. */
+function asJson({ timestamp, level, message, ...rest }: winston.Logform.TransformableInfo): string {
+  return JSON.stringify({ timestamp, level, message, ...rest });
 }
 
 function asLine(info: winston.Logform.TransformableInfo): string {

@@ -405,6 +405,16 @@ class SenderIntake implements Intake {
       commit: () => commits.run((tx) => publishUpload(tx, upload)),
     });
     this.#deps.onStep?.('committed');
+    const { path, size: bytes, sha256, queued } = published.receipt;
+    logger.info('upload closed', {
+      org: this.#org.id,
+      path,
+      bytes,
+      sha256,
+      ms: upload.closedAt - upload.begunAt,
+      upload: published.receipt.uploadId,
+      queued,
+    });
     await this.#release(published.freed);
     return published.receipt;
   }

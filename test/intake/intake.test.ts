@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { createLogger } from '../../config/logger.js';
 import { listAudit } from '../../db/control/audit.js';
 import { findEntry } from '../../db/control/entries.js';
 import { claimUploads, findUpload, listQueue } from '../../db/control/uploads.js';
 import type { BeginOptions } from '../../intake/types.js';
 import { KeyError } from '../../keys/error.js';
 import { blobPath } from '../../storage/blobs.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onBothDatabases, openFresh } from '../support/databases.js';
 import { keeping, openIntake, replacing, sender, type TestIntake } from '../support/intake.js';
 import { randomContent } from '../support/sealing.js';
 
@@ -25,6 +27,17 @@ function blobFiles({ paths }: TestIntake): number {
 async function actionsOf({ control, org }: TestIntake): Promise<string[]> {
   return (await listAudit(control.read, org.id)).map((event) => event.action);
 }
+
+test('each closed upload has a line in the log', async (t) => {
+  const target = new PassThrough();
+  const logger = createLogger({ logLevel: 'info', logFormat: 'json' }, target);
+  const place = await openIntake(t, await openFresh(t, 'sqlite'), { logger });
+  const { uploadId, sha256 } = await place.put('/users.csv', 'User Email\n');
+  const { timestamp, ...line } = JSON.parse(target.read().toString());
+  const closed = { level: 'info', message: 'upload closed', org: 'acme', path: '/users.csv' };
+  assert.deepEqual(line, { ...closed, bytes: 11, sha256, ms: 0, upload: uploadId, queued: true });
+  assert.match(timestamp, /^\d{4}-/);
+});
 
 onBothDatabases('intake', (open) => {
   test('a closed upload is there, readable and queued; before that nothing is', async (t) => {
