@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { benchAttack } from './attack.js';
+import { benchCheck } from './check.js';
 import { benchDaily } from './daily.js';
 import { benchFiles } from './files.js';
 import { benchImport } from './import.js';
@@ -17,6 +18,7 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   files: benchFiles,
   import: benchImport,
   daily: benchDaily,
+  check: benchCheck,
   attack: benchAttack,
 };
 

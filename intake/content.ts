@@ -215,7 +215,7 @@ export class Content {
 
   async #readBase(offset: number, length: number): Promise<Buffer> {
     const reader = this.#base?.reader;
-    if (!reader) throw new SpaceError('unsupported', 'this server holds no key that opens the existing version');
+    if (!reader) throw new SpaceError('keyless', 'this server holds no key that opens the existing version');
     const bytes = await reader.read(offset, length);
     if (bytes.length < length) throw new SpaceError('damaged', 'the stored version is shorter than its recorded size');
     return bytes;

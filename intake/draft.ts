@@ -365,7 +365,7 @@ export class Draft {
     if (source !== 'base')
       return source.sealed === null ? source.content.read(from, length) : source.sealed.read(from, length);
     if (this.#base.reader === null)
-      throw new SpaceError('unsupported', 'this server holds no key that opens the existing version');
+      throw new SpaceError('keyless', 'this server holds no key that opens the existing version');
     return this.#base.reader.read(from, length);
   }
 

@@ -304,6 +304,9 @@ class SenderIntake implements Intake {
     const { existing, partial } = state;
     const published = { blobId: existing?.blobId ?? null, size: existing?.size ?? 0, reader: null };
     const found = options.truncate ? null : await this.#openBase(state);
+    // Another writer sends the whole file, perhaps (scp): its first write shows that it does not.
+    if (options.append && found?.reader === null)
+      throw new SpaceError('keyless', 'this server holds no key that opens the existing version');
     const [forContent, forDraft] = found?.reader ? lend(found.reader, 2) : [null, null];
     let base: Base = published;
     if (partial !== null) await forDraft?.close();

@@ -49,6 +49,8 @@ export type SpaceErrorCode =
   | 'damaged'
   /** Disk full, I/O error, database gone: the client may try again. */
   | 'failed'
+  /** It needs bytes of an existing version that this server holds no key for. */
+  | 'keyless'
   /** A sequence of writes that sealed files do not support. */
   | 'unsupported';
 

@@ -16,14 +16,18 @@ export interface Unchecked {
   newestAt: number;
   /** Their sizes together. */
   bytes: number;
+  /** When a check of the organization began last, in ms. */
+  turnAt: number | null;
+  /** Queued files that were checked before, and are planned again beside these. */
+  beside: { files: number; bytes: number };
 }
 
 /** A file whose check was begun this often crashes the checker: its import will report the fault. */
 const mostAttempts = 3;
 
-/** Files of one check, and their bytes together: one large file makes a check of its own. */
-const mostFiles = 50;
-const mostBytes = 8 * 1024 ** 2;
+/** Dry runs that are made together, and their bytes: one large file makes one of its own. */
+const mostDryRuns = 50;
+const mostDryRunBytes = 8 * 1024 ** 2;
 /** How much later the turn of a check comes for each byte, and at most. */
 const msPerByte = 1 / 1000;
 const longestDeferralMs = 600_000;
@@ -64,30 +68,51 @@ export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
   const turnOf = (row: (typeof rows)[number]) =>
     Math.max(row.oldest, row.turn ?? 0) + Math.min(Number(row.bytes) * msPerByte, longestDeferralMs);
   rows.sort((a, b) => (a.state === b.state ? turnOf(a) - turnOf(b) : a.state < b.state ? -1 : 1));
+  const hasQueued = rows.some(({ state }) => state === 'queued');
+  const planned = hasQueued ? await findPlannedAgain(db) : new Map<string, Unchecked['beside']>();
   return rows.map((row) => ({
     org: row.org_id,
     kind: row.state,
     oldestAt: row.oldest,
     newestAt: row.newest,
     bytes: Number(row.bytes),
+    turnAt: row.turn,
+    beside: (row.state === 'queued' ? planned.get(row.org_id) : undefined) ?? { files: 0, bytes: 0 },
   }));
 }
 
-/** Ids of the organization's files that one check takes, small ones first; each counted as tried once more. */
-export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind, limit = mostFiles): Promise<number[]> {
-  const rows: { id: number; size: number }[] = await db('uploads')
+/** By organization: its queued files that were checked, but those that are no HR data. */
+async function findPlannedAgain(db: Queryable): Promise<Map<string, Unchecked['beside']>> {
+  const rows: { org_id: string; files: number; bytes: number }[] = await db('uploads')
+    .join('blobs', 'blobs.id', 'uploads.blob_id')
+    .where({ state: 'queued' })
+    .whereNotNull('checked_at')
+    .where((one) => one.whereNull('header_type').orWhereNot('header_type', 'none'))
+    .groupBy('uploads.org_id')
+    .select('uploads.org_id')
+    .count({ files: '*' })
+    .sum({ bytes: 'blobs.size' });
+  return new Map(rows.map(({ org_id: org, files, bytes }) => [org, { files: Number(files), bytes: Number(bytes) }]));
+}
+
+/**
+ * Ids of the organization's files that one check takes, each counted as tried once more. All that are queued are planned at once,
+ * since each plan reads the whole queue again; of dry runs, which are planned by themselves, some, small ones first.
+ */
+export async function takeUnchecked(db: Queryable, org: string, kind: CheckKind): Promise<number[]> {
+  const wanted = db('uploads')
     .join('blobs', 'blobs.id', 'uploads.blob_id')
     .where({ 'uploads.org_id': org, state: kind })
     .whereNull('checked_at')
     .where('check_attempts', '<', mostAttempts)
     .orderBy(['blobs.size', 'uploads.id'])
-    .limit(limit)
     .select('uploads.id', 'blobs.size');
+  const rows: { id: number; size: number }[] = await (kind === 'queued' ? wanted : wanted.limit(mostDryRuns));
   let bytes = 0;
   const ids: number[] = [];
   for (const { id, size } of rows) {
     bytes += size;
-    if (ids.length > 0 && bytes > mostBytes) break;
+    if (kind === 'dry_run' && ids.length > 0 && bytes > mostDryRunBytes) break;
     ids.push(id);
   }
   await db('uploads').whereIn('id', ids).increment('check_attempts');

@@ -13,6 +13,7 @@ import {
   settleCheck,
   takeCheckLease,
   takeUnchecked,
+  type Unchecked,
 } from '../../db/control/checks.js';
 import { listUnendedRuns } from '../../db/control/identityrotation.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
@@ -51,8 +52,8 @@ const waitsMs = 2_000;
 export async function checkNext(deps: CheckWorkerDeps): Promise<'idle' | 'checked' | 'left'> {
   const { control, settings, now, owner, mostBytes = Number.POSITIVE_INFINITY } = deps;
   for (const unchecked of await listUnchecked(control.read)) {
-    if (unchecked.bytes > mostBytes) continue;
-    if (!isSettled(unchecked, now())) continue;
+    if (unchecked.bytes + unchecked.beside.bytes > mostBytes) continue;
+    if (!isSettled(unchecked, now()) || isPaused(unchecked, now())) continue;
     const org = await findOrg(control.read, unchecked.org);
     // This check would be given up for the run: check another organization meanwhile.
     if (org === null || (await listUnendedRuns(control.read, org.id)).length > 0) continue;
@@ -63,13 +64,28 @@ export async function checkNext(deps: CheckWorkerDeps): Promise<'idle' | 'checke
   return 'idle';
 }
 
+/** Of a check for each file and each byte that was checked before and is planned again, and at most. */
+const pauseMsPerFile = 100;
+const pauseMsPerByte = 1 / 100;
+const longestPauseMs = 600_000;
+
+/**
+ * Whether the last check of the organization began too short a time ago: files that arrive one by one at a long queue share checks,
+ * so that planning it again takes a small part of the time.
+ */
+function isPaused({ turnAt, beside }: Unchecked, now: number): boolean {
+  if (turnAt === null || turnAt > now) return false;
+  const pauseMs = beside.files * pauseMsPerFile + beside.bytes * pauseMsPerByte;
+  return now - turnAt < Math.min(pauseMs, longestPauseMs);
+}
+
 async function checkWithLease(
   deps: CheckWorkerDeps,
   org: Org,
   kind: CheckKind,
   leaseMs: number,
 ): Promise<'checked' | 'left'> {
-  const { control, now, owner, logger, settings } = deps;
+  const { control, now, owner, logger } = deps;
   let isLost = false;
   const renew = async () => {
     try {
@@ -92,11 +108,10 @@ async function checkWithLease(
   await noteTurn(control.write, org.id, { checked_at: now() });
   deps.onTake?.();
   const timers = [setInterval(renew, leaseMs / 3), setInterval(look, lookEveryMs)];
-  const most = kind === 'queued' ? settings.earlyCheckFiles : undefined;
   let ids: number[] = [];
   try {
     if (kind === 'queued' && (await skipEarlyChecks(deps, org))) return 'checked';
-    ids = await takeUnchecked(control.write, org.id, kind, most);
+    ids = await takeUnchecked(control.write, org.id, kind);
     await checkFiles(deps, org, kind, ids, () => {
       if (isLost) throw new ImportError('lease_lost', `another importer checks the files of ${org.id}`);
       if (isImported || deps.mustYield()) throw new ImportError('stopping', 'a check gives way');

@@ -54,6 +54,10 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   },
   damaged: { code: failure, sentence: 'The stored file is damaged; ask the operator to restore it from the backup' },
   failed: { code: failure, sentence: 'The server could not do this; try again later' },
+  keyless: {
+    code: unsupported,
+    sentence: 'This server has no key to open the existing file and add to it; send the whole file',
+  },
   unsupported: { code: unsupported, sentence: 'This order of writes is not supported; send the file from its start' },
   malformed: { code: badMessage, sentence: 'Malformed request' },
   not_served: { code: unsupported, sentence: 'Not supported' },

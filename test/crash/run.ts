@@ -1,14 +1,28 @@
-/** `npm run crash -- [--kills N] [--seed S]`: the crash matrix at any length, in stages of a data folder each. */
+/**
+ * `npm run crash -- [--kills N] [--seed S]`: the crash matrix at any length, in stages of a data folder each; with `--writers` all
+ * rounds of two writers of one file.
+ */
 import { parseArgs } from 'node:util';
-import type { Scope } from '../support/temporary.js';
+import { openScope, type Scope } from '../support/temporary.js';
 import { planKills, runMatrix, sequence, type Tally } from './matrix.js';
+import { planRounds, runRounds } from './writers.js';
 
 /** What is checked after each kill grows with what was sent before. */
 const killsOfStage = 36;
 
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '90' }, seed: { type: 'string', default: String(Date.now() % 1e6) } },
+  options: {
+    kills: { type: 'string', default: '90' },
+    seed: { type: 'string', default: String(Date.now() % 1e6) },
+    writers: { type: 'boolean', default: false },
+  },
 });
+if (values.writers) {
+  const scope = openScope();
+  await runRounds(scope, planRounds(), console.log).finally(() => scope.close());
+  console.log('\nEvery CLOSE that was answered is published, and nothing else.');
+  process.exit();
+}
 const kills = Number(values.kills);
 const random = sequence(Number(values.seed));
 console.log(`${kills} kills, seed ${values.seed}`);

@@ -159,7 +159,19 @@ onBothDatabases('writers of one file', (open) => {
     const uploads = [await begin(place.intake, '1'), await begin(otherSession(place), '2')];
     for (const upload of uploads) await upload.finish();
     assert.equal((await place.space.stat('/users.csv')).size, 2);
-    await assert.rejects(begin(place.intake, '3'), { code: 'unsupported' });
+    await assert.rejects(begin(place.intake, ''), { code: 'keyless' }, 'at its OPEN');
+    // Another server publishes the file meanwhile: the CLOSE that needs its bytes fails, and changes nothing.
+    await place.intake.remove('/users.csv');
+    const overtaken = await begin(place.intake, '3');
+    await (await begin(place.secondServer(), 'other', replacing)).finish();
+    await assert.rejects(overtaken.finish(), { code: 'keyless' });
+    assert.equal((await place.space.stat('/users.csv')).size, 'other'.length);
+    // One that has every byte itself needs no key.
+    const whole = await begin(place.intake, 'whole', keeping);
+    await (await begin(place.secondServer(), 'another', replacing)).finish();
+    await whole.setSize(5);
+    await whole.finish();
+    assert.equal((await place.space.stat('/users.csv')).size, 5);
   });
 
   test('a session reads its own upload in progress, and goes on reading the version that came of it', async (t) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
+import { listUnchecked, takeUnchecked } from '../../../db/control/checks.js';
 import { listEntries } from '../../../db/control/entries.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { listQueue } from '../../../db/control/uploads.js';
@@ -184,6 +185,43 @@ onBothDatabases('stored names', (open) => {
     );
     assert.deepEqual(logged, []);
     assert.equal(await checkNext(deps), 'idle');
+  });
+
+  test('a queue of any size is planned once; a file that comes later waits before the queue is planned again', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    const { deps } = noting(acme);
+    const resize = (path: string, size: number) =>
+      control.write('blobs').whereIn('id', control.write('uploads').where({ path }).select('blob_id')).update({ size });
+    const names = ['a', 'b', 'c'];
+    for (const folder of ['', '/dry-run'])
+      for (const name of names) {
+        await acme.drop(`${folder}/${name}.csv`, users);
+        await resize(`${folder}/${name}.csv`, 9 * 1024 ** 2);
+      }
+    assert.equal((await takeUnchecked(control.write, 'acme', 'queued')).length, 3);
+    assert.equal((await takeUnchecked(control.write, 'acme', 'dry_run')).length, 1, 'each is planned by itself');
+    for (const name of names) await acme.remove(`/dry-run/${name}.csv`);
+    for (const name of names) await resize(`/${name}.csv`, users.length);
+    acme.clock += 2_000;
+    assert.equal(await checkNext(deps), 'checked');
+
+    // As if it were large: planning it again takes time.
+    await resize('/a.csv', 6_000_000);
+    await acme.drop('/d.csv', users);
+    acme.clock += 59_000;
+    assert.equal(await checkNext(deps), 'idle');
+    acme.clock += 2_000;
+    await resize('/a.csv', users.length);
+    await resize('/b.csv', 6_000_000);
+    assert.deepEqual(
+      (await listUnchecked(control.read)).map(({ beside }) => beside),
+      [{ files: 3, bytes: 6_000_000 + 2 * users.length }],
+    );
+    assert.equal(await checkNext({ ...deps, mostBytes: 4_000_000 }), 'idle', 'the whole queue counts');
+    await resize('/b.csv', users.length);
+    assert.equal(await checkNext({ ...deps, mostBytes: 4_000_000 }), 'checked');
+    assert.ok((await reportsOf(acme)).includes('d.check.txt'));
   });
 
   test('above a number of queued files the early check says that it skips them', async (t) => {
