@@ -65,7 +65,7 @@ export async function checkNext(deps: CheckWorkerDeps): Promise<'idle' | 'checke
 }
 
 /** Of a check for each file and each byte that was checked before and is planned again, and at most. */
-const pauseMsPerFile = 100;
+const pauseMsPerFile = 500;
 const pauseMsPerByte = 1 / 100;
 const longestPauseMs = 600_000;
 

@@ -211,7 +211,7 @@ onBothDatabases('stored names', (open) => {
     await acme.drop('/d.csv', users);
     acme.clock += 59_000;
     assert.equal(await checkNext(deps), 'idle');
-    acme.clock += 2_000;
+    acme.clock += 3_000;
     await resize('/a.csv', users.length);
     await resize('/b.csv', 6_000_000);
     assert.deepEqual(
