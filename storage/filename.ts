@@ -22,21 +22,23 @@ const besideNames: readonly RegExp[] = [
  * A prefix that is a word marks only a name with an extension of its own: `temp.csv` is data.
  */
 const unfinishedNames: readonly RegExp[] = [
-  /^(?:[.~]|tmp\.)/i,
+  /^(?:[.~]|tmp[._-])/i,
   /^(?:temp|partial|filepart|in[-_]?progress|incomplete|uploading|writing)\.(?=.*\.)/i,
   /~$/,
   /\.(?:part|filepart|partial|tmp|temp|writing|in[-_]?progress|in[-_]?work|wip|pending|incomplete|uploading|upload|transferring)$/i,
   /\.(?:filetransfer|new|download|crdownload|swp|_copying_)$/i,
+  // Before the extension, as in `users.tmp.csv`; but `part` and `temp` may be about employees.
+  /(?:[._-]tmp|\.(?:filepart|partial|writing|in[-_]?progress|incomplete|uploading|transferring))\.[^.]+$/i,
   /\.[0-9a-f]{32}$/i,
   /\.(?:csv|tsv|txt)(?:\.(?:pgp|gpg|asc|gz))?-[0-9a-z]+$/i,
 ];
 
-/** Folders in which clients keep files that are not finished: Mule, Hadoop, rsync; and the trash of desktops. */
+/** Folders in which clients keep files that are not finished: Mule, Hadoop, rsync; hidden ones, also the trash of desktops. */
 const unfinishedFolders =
-  /^(?:_?te?mp|_temporary|partials?|filepart|in[-_]?progress|incomplete|uploading|writing|\.(?:te?mp|~tmp~|rsync-partial|partial|incomplete|uploading|trash.*))$/i;
+  /^(?:\..*|_?te?mp|_temporary|partials?|filepart|in[-_]?progress|incomplete|uploading|writing|.*\.(?:te?mp|part|partial|filepart|incomplete|uploading|writing))$/i;
 
 /** Encrypted and compressed forms: their sender is told if they can't be read. */
-const wrapper = /\.(?:pgp|gpg|asc|age|gz|bz2|xz|zst|7z|rar)$/i;
+const wrapper = /\.(?:pgp|gpg|asc|age|gz|z|bz2|xz|zst|7z|rar)$/i;
 /** Data, and data in a form whose refusal says how to export it. */
 const dataExtension = /.\.(?:csv|tsv|txt|xlsx|xlsm|xlsb|xls|ods|zip|json|xml|html?|pdf)$/i;
 /** A date or a number behind a dot is no extension. */

@@ -15,18 +15,10 @@ function each(names: readonly string[], kind: string): Record<string, string> {
 
 test('F0 data is data in any case, encrypted, compressed, and in a form that its refusal explains', () => {
   const data = [
-    ...[
-      'users.csv',
-      'USERS.CSV',
-      'users.txt',
-      'teams.tsv',
-      'Users.Txt',
-      'a~b.csv',
-      'tmp-users.csv',
-      'Benutzer (1).csv',
-    ],
+    ...['users.csv', 'USERS.CSV', 'users.txt', 'teams.tsv', 'Users.Txt', 'a~b.csv', 'tmpusers.csv', 'Benutzer (1).csv'],
     ...[
       'users.part.csv',
+      'users.temp.csv',
       'users-new.csv',
       'new.csv',
       'temp.csv',
@@ -47,7 +39,7 @@ test('F0 data is data in any case, encrypted, compressed, and in a form that its
       'users.htm',
       'users.pdf',
     ],
-    ...['users.0123456789abcdef0123456789abcdef.csv', 'users-2026-03.csv', '/.hidden/users.csv', '/templates.csv'],
+    ...['users.0123456789abcdef0123456789abcdef.csv', 'users-2026-03.csv', '/hr.new/users.csv', '/templates.csv'],
     ...['users.csv.', 'users.csv. ', 'users.csv ', 'users.csv...  .'], // Windows drops the end
   ];
   assert.deepEqual(kindsOf(data), each(data, 'data'));
@@ -77,7 +69,18 @@ test('a mark of a file that is not finished is in its name, or in that of a fold
       'users.csv~',
       'tmp.users.csv',
       'temp.users.csv',
+      'tmp-users.csv',
+      'TMP_users.csv',
     ],
+    ...[
+      'users.tmp.csv',
+      'users_tmp.csv',
+      'users-TMP.txt',
+      'users.filepart.csv',
+      'users.partial.csv',
+      'users.writing.csv',
+    ],
+    ...['/.hidden/users.csv', '/in/.sftp-staging/users.csv', '/users.csv.tmp/part-1.csv', '/in/x.filepart/users.csv'],
     ...['users.csv.part ', 'users.tmp.'],
     ...['users.csv.0123456789abcdef0123456789ABCDEF', 'users.csv-Ab12Cd', 'users.csv.pgp-Ab12Cd', 'a.csv.1a2b.partial'],
     ...[
