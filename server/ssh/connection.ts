@@ -314,9 +314,10 @@ export class Connection {
       this.#forgetChannel(channel);
       closeUnusedSession(client, channel);
     });
-    channel.on('subsystem', (accept, reject, { name }) => {
+    channel.on('subsystem', (accept, reject: (() => void) | undefined, { name }) => {
       const [login, limits] = [this.#login, this.#limits];
-      if (name !== 'sftp' || login === null || limits === null || this.#isClosing) reject();
+      // ssh2 gives none for a request that wants no reply.
+      if (name !== 'sftp' || login === null || limits === null || this.#isClosing) reject?.();
       else this.#serveSftp(channel, accept, login, limits);
     });
   }

@@ -86,6 +86,17 @@ for (const name of Object.keys(requests))
     assert.deepEqual(peer.answers, { accepted: [], refused: [0] });
   });
 
+test('another subsystem, on a channel that serves nothing, is refused with and without a reply', async (t) => {
+  const peer = await startPeer(t);
+  sendPayload(peer.client, new WireWriter().u8(90).string('session').u32(1).u32(65_536).u32(32_768).finish());
+  const head = (wantsReply: number) => new WireWriter().u8(98).u32(1).string('subsystem').u8(wantsReply);
+  for (const name of ['netconf', 'SFTP', 'sftp ', ''])
+    for (const wantsReply of [0, 1]) sendPayload(peer.client, head(wantsReply).string(name).finish());
+  await until(() => peer.answers.refused.length === 4, 'the answers');
+  await finishUpload(peer);
+  assert.deepEqual(peer.answers, { accepted: [], refused: [1, 1, 1, 1] });
+});
+
 test('any order of requests on any channel gets one refusal for each that wants a reply', async (t) => {
   const random = new Random(20261128);
   const peer = await startPeer(t);
