@@ -13,7 +13,7 @@ import {
   lockEntry,
   updateEntry,
 } from '../db/control/entries.js';
-import { findMoved, type MovedName, updateMoved } from '../db/control/movednames.js';
+import { findMoved, forgetMoved, forgetMovedIn, type MovedName, updateMoved } from '../db/control/movednames.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { listPartials, type PartialRow, updatePartial } from '../db/control/partials.js';
 import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
@@ -158,6 +158,7 @@ class OrgSpace implements Space {
         await checkCount(tx, this.#deps.org, limits);
         const folder = { kind: 'dir' as const, blobId: null, uploadId: null, size: 0, mode, ...times };
         await insertEntry(tx, { org: this.org, ...splitPath(path), ...folder });
+        await forgetMoved(tx, this.org, path);
       });
     });
   }
@@ -174,6 +175,7 @@ class OrgSpace implements Space {
           !(await hasEntries(tx, this.org, path)) && (await listPartials(tx, this.org, path, null, 1)).length === 0;
         if (!isEmpty) throw new SpaceError('not_empty', `${path} is not empty`);
         await deleteEntry(tx, row.id);
+        await forgetMovedIn(tx, this.org, path);
       });
     });
   }

@@ -52,6 +52,11 @@ export async function forgetMoved(tx: Queryable, org: string, path: string): Pro
   await tx('moved_names').where(keyOf(org, path)).delete();
 }
 
+/** The folder is removed: no name in it is left. */
+export async function forgetMovedIn(tx: Queryable, org: string, dir: string): Promise<void> {
+  await tx('moved_names').where({ org_id: org, dir }).delete();
+}
+
 export async function updateMoved(db: Queryable, id: number, change: MovedChange): Promise<void> {
   const { dir, name, mode, mtimeMs, atimeMs } = change;
   const row = Object.entries({ dir, name, mode, mtime_ms: mtimeMs, atime_ms: atimeMs });

@@ -121,6 +121,21 @@ onBothDatabases('moved names', (open) => {
     assert.equal((await space.stat('/out/users.csv')).size, 5);
   });
 
+  test('a folder in its place, and the removal of its folder, end it', async (t) => {
+    const { put, space, control, clock } = await openIntake(t, await open(t));
+    await space.mkdir('/in', {});
+    for (const path of ['/in/users.csv', '/teams.csv']) await put(path, 'content');
+    await archiveQueue(control, clock.now);
+    await space.mkdir('/teams.csv', {});
+    await space.rmdir('/teams.csv');
+    await assert.rejects(space.stat('/teams.csv'), { code: 'not_found' });
+    assert.equal((await space.stat('/in/users.csv')).size, 7);
+    await space.rmdir('/in');
+    await assert.rejects(space.stat('/in/users.csv'), { code: 'not_found' });
+    await space.mkdir('/in', {});
+    await assert.rejects(space.stat('/in/users.csv'), { code: 'not_found' });
+  });
+
   test('so many are remembered, and the oldest forgotten', async (t) => {
     const { put, control, clock, org } = await openIntake(t, await open(t));
     const { uploadId } = await put('/users.csv', 'content');
