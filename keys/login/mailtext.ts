@@ -13,7 +13,24 @@ export function readingsOf(text: string): string[] {
   const bases = /=3D/i.test(plain)
     ? [unquote(decoded), decodeQuotedPrintable(unquoted), unquoted]
     : [plain, unquoted, unquote(decoded), decodeQuotedPrintable(unquoted)];
-  return [...new Set(bases.flatMap((base) => [base, unwrap(base)]))];
+  const blocks = bases.flatMap((base) => blocksOf(base) ?? []);
+  return [...new Set([...bases.flatMap((base) => [base, unwrap(base)]), ...blocks])];
+}
+
+/**
+ * The PEM and RFC 4716 blocks alone, which have no options: programs print a description before a certificate (`openssl x509 -text`), and
+ * people write sentences around a key. null: there is none, or a key in OpenSSH
+ * format or an option beside them.
+ */
+function blocksOf(text: string): string | null {
+  const block =
+    /^[ \t]*-----BEGIN (RSA PUBLIC KEY|PUBLIC KEY|CERTIFICATE)-----[^-]+-----END \1-----|^[ \t]*---- BEGIN SSH2 PUBLIC KEY ----[\s\S]+?---- END SSH2 PUBLIC KEY ----/gm;
+  const blocks = text.match(block);
+  const rest = text.replace(block, '');
+  if (blocks === null || rest.includes('-----') || rest.split(/\s+/).some((word) => keyType.test(word))) return null;
+  // Who writes options above a block means them to count.
+  if (rest.split(/[\r\n]+/).some((line) => beginsOptions.test(line.trim()))) return null;
+  return blocks.join('\n');
 }
 
 /** Blanks of a fixed width, invisible characters and curly quotes, as they come from word processors and web pages. */
@@ -21,7 +38,8 @@ function plainCharacters(text: string): string {
   return text
     .replace(/[\u00a0\u2007\u202f]/g, ' ')
     .replace(/[\u200b-\u200d\u2060\ufeff\u00ad]/g, '')
-    .replace(/[“”„‟]/g, '"');
+    .replace(/[“”„‟]/g, '"')
+    .replace(/^([ \t]*)(["'`])((?:ssh-|ecdsa-|sk-)[^"'`]+)\2[ \t]*\r?$/gm, '$1$3'); // a whole key in quotes
 }
 
 /** `> ` before each line of a quoted mail; several, if it was quoted several times. */

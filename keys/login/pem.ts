@@ -1,5 +1,5 @@
 /** Reads a public key in PEM (PKCS#1, SubjectPublicKeyInfo) or an X.509 certificate as SSH's wire format. */
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, X509Certificate } from 'node:crypto';
 import { KeyError } from '../error.js';
 import { WireWriter } from '../wire.js';
 
@@ -25,6 +25,11 @@ export function readPublicPem(block: string): { algorithm: string; wire: Buffer 
   const algorithm = `ecdsa-sha2-${curve}`;
   const point = Buffer.concat([Buffer.from([4]), bytes(jwk.x), bytes(jwk.y)]);
   return { algorithm, wire: new WireWriter().string(algorithm).string(curve).string(point).finish() };
+}
+
+/** Whether the block is the certificate of an authority, which signs others. */
+export function isAuthority(block: string): boolean {
+  return block.startsWith('-----BEGIN CERTIFICATE-----') && new X509Certificate(block).ca;
 }
 
 function exportJwk(block: string) {

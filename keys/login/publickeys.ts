@@ -5,7 +5,7 @@ import { fingerprintOf } from './fingerprint.js';
 import { decodeKeyFile } from './keyfile.js';
 import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
 import { readingsOf } from './mailtext.js';
-import { beginsPublicPem, readPublicPem } from './pem.js';
+import { beginsPublicPem, isAuthority, readPublicPem } from './pem.js';
 import { findPrivateKey } from './privatekey.js';
 import { isPuttyFile, readPublicPart } from './putty.js';
 import { leastRsaBits } from './verify.js';
@@ -92,6 +92,7 @@ export function parsePublicKeys(
 function parseText(text: string, timeZone: string): ParsedKey[] {
   const lines = text.split(/\r\n|\n|\r/);
   const keys: ParsedKey[] = [];
+  const authorities: number[] = [];
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index]!.trim();
     if (line === '' || line.startsWith('#')) continue;
@@ -106,6 +107,7 @@ function parseText(text: string, timeZone: string): ParsedKey[] {
       if (end === -1) throw new KeyError('malformed', `line ${number}: the key begins here and never ends`);
       const block = lines.slice(index, end + 1).map((one) => one.trim());
       const { algorithm, wire } = at(number, () => readPublicPem(block.join('\n')));
+      if (isAuthority(block.join('\n'))) authorities.push(number);
       keys.push({ ...parseWire(algorithm, wire.toString('base64'), '', number), terms: noTerms });
       index = end;
     } else {
@@ -113,6 +115,12 @@ function parseText(text: string, timeZone: string): ParsedKey[] {
     }
   }
   if (keys.length === 0) throw new KeyError('malformed', 'there is no public key in it');
+  // The key of an authority that signed the certificate must not log in. A certificate alone may be signed by itself.
+  if (keys.length > 1 && authorities.length > 0)
+    throw new KeyError(
+      'refused',
+      `line ${authorities[0]}: this is the certificate of an authority, beside others; send the certificate of the login key alone`,
+    );
   const twin = keys.find((key, at) => keys.findIndex(({ fingerprint }) => fingerprint === key.fingerprint) < at);
   if (twin !== undefined)
     throw new KeyError('malformed', `the key ${twin.fingerprint} occurs twice: remove one of the two lines`);
@@ -123,7 +131,10 @@ function parseLine(line: string, number: number, timeZone: string): ParsedKey {
   const mistake = mistakes.find(({ pattern }) => pattern.test(line));
   if (mistake !== undefined) throw new KeyError(mistake.code, `line ${number}: ${mistake.reason}`);
   const { terms, key } = at(number, () => readLineTerms(line, timeZone));
-  const [algorithm = '', base64 = '', ...comment] = key.split(/[ \t]+/);
+  const words = key.split(/[ \t]+/);
+  // The base64 alone, which begins with its type.
+  if (/^AAAA[A-Za-z0-9+/]{20,}={0,2}$/.test(words[0]!)) words.unshift(typeOf(Buffer.from(words[0]!, 'base64')));
+  const [algorithm = '', base64 = '', ...comment] = words;
   return { ...parseWire(algorithm, base64, comment.join(' '), number), terms };
 }
 

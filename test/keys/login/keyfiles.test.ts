@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import ssh2 from 'ssh2';
 import { generatePair } from '../../../keys/host/pair.js';
-import { parsePublicKeys } from '../../../keys/login/publickeys.js';
+import { type ParsedKey, parsePublicKeys } from '../../../keys/login/publickeys.js';
 import { missingModern, modernClient } from '../../support/modern.js';
 import { temporaryFolder } from '../../support/temporary.js';
 
@@ -123,6 +123,65 @@ test('a mangled key has the terms of its original, or is refused: never others',
     }
   }
   assert.ok(read > 150, `${read} read`);
+});
+
+test('a block in other text, a key in quotes, and base64 without its type', () => {
+  const { publicKey: generated } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const pem = generated.export({ type: 'spki', format: 'pem' }).toString();
+  const [key] = parsePublicKeys(pem) as [ParsedKey];
+  const line = `ssh-rsa ${key.publicKey}`;
+  const block = `---- BEGIN SSH2 PUBLIC KEY ----\nComment: x\n${wrapAt(key.publicKey, 70)}\n---- END SSH2 PUBLIC KEY ----`;
+  const read = [
+    `Certificate:\n    Data:\n        Version: 3 (0x2)\n${pem}`,
+    `Bag Attributes\n    localKeyID: 01 00\nKey Attributes: <No Attributes>\n${pem}`,
+    `> Hello,\n> this is our key:\n>\n${quote(pem, '> ')}\n> Regards, Ann`,
+    `Our key:\n${block}\nRegards`,
+    `"${line}"`,
+    `'${line} comment of it'\r\n`,
+    key.publicKey,
+    `${key.publicKey} comment`,
+  ];
+  for (const text of read) assert.equal(parsePublicKeys(text)[0]!.publicKey, key.publicKey, text);
+  const refused = [
+    `from="192.0.2.0/24"\n${pem}`,
+    `permission="upload"\n\n${block}`,
+    `Hello\n${line}`,
+    `Hello\n${pem}\n${line}`,
+    `Hello\n${pem.slice(0, -40)}`,
+    `from="192.0.2.0/24"\n${key.publicKey}`,
+    `AAAA${'x'.repeat(80)}`,
+  ];
+  for (const text of refused) assert.throws(() => parsePublicKeys(text), { name: 'KeyError' }, text);
+});
+
+test('the certificate of an authority beside another one is no login key', (t) => {
+  const folder = temporaryFolder(t);
+  const run = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  const make = (name: string, ...more: string[]) =>
+    run(
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      'key',
+      '-out',
+      name,
+      '-subj',
+      `/CN=${name}`,
+      '-days',
+      '9',
+      ...more,
+    );
+  make('authority');
+  make('leaf', '-addext', 'basicConstraints=critical,CA:FALSE');
+  const [authority, leaf] = ['authority', 'leaf'].map((name) => readFileSync(join(folder, name), 'utf8'));
+  for (const text of [authority!, leaf!]) assert.equal(parsePublicKeys(text).length, 1);
+  assert.throws(() => parsePublicKeys(`${leaf}${authority}`), {
+    code: 'refused',
+    message: /certificate of an authority/,
+  });
 });
 
 test('a commented key stays commented, also when it was wrapped', () => {
