@@ -49,7 +49,12 @@ export function parseSource(part: string): string {
   if (range === null) throw refuse('is no address range; write it as 192.0.2.0/24 or 2001:db8::/32');
   const [address = '', prefix] = range.split('/');
   const plain = plainAddress(address);
-  if (plain.includes('.') && address.includes(':')) throw refuse(`is an IPv4 address in IPv6 form: write ${plain}`);
+  if (plain.includes('.') && address.includes(':')) {
+    const bits = Number(prefix) - 96;
+    throw refuse(
+      `is an IPv4 address in IPv6 form: write ${bits < 0 || bits === 32 ? plain : `${networkOf(plain, bits)}/${bits}`}`,
+    );
+  }
   const network = networkOf(plain, Number(prefix));
   if (network !== plain)
     throw refuse(

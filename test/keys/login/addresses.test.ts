@@ -42,7 +42,8 @@ test('a range that hides a mistake is refused, with the two ways to write it', (
     'fe80::1%eth0': 'names a network interface, which says nothing about the client: write fe80::1',
     'fe80::%eth0/10': 'names a network interface, which says nothing about the client: write fe80::/10',
     '::ffff:192.0.2.7': 'is an IPv4 address in IPv6 form: write 192.0.2.7',
-    '::ffff:c000:207/120': 'is an IPv4 address in IPv6 form: write 192.0.2.7',
+    '::ffff:c000:207/120': 'is an IPv4 address in IPv6 form: write 192.0.2.0/24',
+    '::ffff:10.0.0.0/104': 'is an IPv4 address in IPv6 form: write 10.0.0.0/8',
   };
   for (const [text, sentence] of Object.entries(mistakes))
     assert.throws(
