@@ -96,6 +96,8 @@ interface OpenPair {
   mount: FileHandle;
   local: FileHandle;
   isRemoved: boolean;
+  /** Opened for reading alone, and changed by others since: it reads the version that it was opened on, unless the kernel has the new bytes. */
+  isBehind: boolean;
 }
 
 class Case {
@@ -149,12 +151,14 @@ class Case {
     const both = await this.#both(`opens ${name} with ${mode} as ${number}`, (folder) =>
       open(join(folder, name), mode),
     );
-    if (both !== null) this.#open.push({ name, mode, number, mount: both.mount, local: both.local, isRemoved: false });
+    if (both !== null)
+      this.#open.push({ name, mode, number, mount: both.mount, local: both.local, isRemoved: false, isBehind: false });
   }
 
   /** As `echo line >> name`: the next step may come before sshfs has sent the CLOSE. */
   async #addLine(): Promise<void> {
     const [name, line] = [this.#random.pick(names), `line ${this.#opened++}\n`];
+    this.#noteChange(name);
     await this.#both(`adds ${JSON.stringify(line)} to ${name}`, async (folder) => {
       const file = await open(join(folder, name), 'a');
       await file.write(line);
@@ -164,6 +168,7 @@ class Case {
 
   async #write(): Promise<void> {
     const pair = this.#pick();
+    this.#noteChange(pair.name);
     const { size } = await pair.local.stat();
     const offset = this.#random.oneIn(2) ? size : this.#random.below(size + 10);
     const length = this.#random.oneIn(10) ? 40_000 + this.#random.below(100_000) : 1 + this.#random.below(20);
@@ -175,6 +180,7 @@ class Case {
 
   async #read(): Promise<void> {
     const pair = this.#pick();
+    if (pair.isBehind) return;
     const { size } = await pair.local.stat();
     const [offset, length] = [this.#random.below(size + 5), 1 + this.#random.below(30_000)];
     const found = await this.#both(`${pair.number} reads ${length} bytes from ${offset}`, async (_, side) => {
@@ -187,6 +193,7 @@ class Case {
 
   async #resize(): Promise<void> {
     const pair = this.#pick();
+    this.#noteChange(pair.name);
     const size = this.#random.below((await pair.local.stat()).size + 20);
     await this.#both(`${pair.number} sets the size ${size}`, (_, side) => pair[side].truncate(size));
   }
@@ -199,6 +206,7 @@ class Case {
 
   async #cut(): Promise<void> {
     const [name, size] = [this.#random.pick(names), this.#random.below(60)];
+    this.#noteChange(name);
     await this.#both(`sets the size ${size} of ${name}`, (folder) => truncate(join(folder, name), size));
   }
 
@@ -245,6 +253,10 @@ class Case {
       throw new Unexpected('error' in mount ? `failed: ${mount.error}` : 'was done, but must fail');
     }
     return { mount: mount.result, local: local.result };
+  }
+
+  #noteChange(name: string): void {
+    for (const pair of this.#open) if (pair.name === name && pair.mode === 'r') pair.isBehind = true;
   }
 
   #isOpen(name: string): boolean {
