@@ -16,6 +16,7 @@ import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
 import { order } from './order.js';
+import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
@@ -43,6 +44,7 @@ export const controlMigrations: readonly Migration[] = [
   faults,
   backupAudit,
   fileNames,
+  controlPair,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

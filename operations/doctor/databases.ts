@@ -3,6 +3,7 @@ import { findStates, listImported } from '../../db/control/imported.js';
 import { filterApplied, listApplied } from '../../db/directory/applied.js';
 import { checkIntegrity } from '../../db/integrity.js';
 import { proveAudit } from '../audit.js';
+import { describeMisfits } from '../databases.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
 
@@ -14,6 +15,16 @@ export async function examineDatabases(workplace: Workplace): Promise<Finding[]>
   const findings = await examinePages(workplace, 'full');
   await compareImports(workplace, findings);
   await examineAudit(workplace, findings);
+  return findings;
+}
+
+/** Whether the databases belong together as they are, and the control database has all that it committed. */
+export async function examinePair(workplace: Workplace): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const { paths, settings } = workplace;
+  const report = reporter(findings, 'databases', settings.database === 'sqlite' ? paths.data : 'PostgreSQL');
+  for (const sentence of await describeMisfits(workplace)) report('wrong', sentence);
+  if (findings.length === 0) report('ok', 'both databases belong together');
   return findings;
 }
 
