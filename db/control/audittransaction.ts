@@ -48,10 +48,15 @@ export async function appendRecords(tx: Knex, events: readonly AuditEvent[]): Pr
     seq += 1;
     const detail = JSON.stringify(event.detail);
     hash = hashRecord(hash, { seq, at, org, actor, action, subject, detail });
-    return { seq, at, org_id: org, actor, action, subject, detail, hash };
+    return { seq, at, org_id: org, actor, action, subject, detail, hash, upload_id: uploadOf(event) };
   });
   // SQLite takes a bounded number of values in one statement.
   for (let from = 0; from < rows.length; from += 500) await tx('audit').insert(rows.slice(from, from + 500));
   await tx('audit_head').where({ id: 1 }).update({ hash });
   return { seq, hash };
+}
+
+/** The upload whose digest the event has; null: it has none. */
+function uploadOf({ detail: { upload, sha256 } }: AuditEvent): number | null {
+  return typeof upload === 'number' && typeof sha256 === 'string' ? upload : null;
 }

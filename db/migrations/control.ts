@@ -20,6 +20,7 @@ import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
+import { uploadRecords } from './uploadrecords.js';
 
 export const controlMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },
@@ -45,6 +46,7 @@ export const controlMigrations: readonly Migration[] = [
   backupAudit,
   fileNames,
   controlPair,
+  uploadRecords,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -1,5 +1,6 @@
 /** Checks the databases in depth: every page, every reference, and that both have the same imported uploads. */
 import { findStates, listImported } from '../../db/control/imported.js';
+import { walkUnrecorded } from '../../db/control/uploadrecords.js';
 import { filterApplied, listApplied } from '../../db/directory/applied.js';
 import { checkIntegrity } from '../../db/integrity.js';
 import { proveAudit } from '../audit.js';
@@ -43,6 +44,26 @@ export async function examinePages(
     const complaints = await checkIntegrity(db, kind);
     if (complaints.length === 0 && kind === 'full') report('ok', 'every page is intact');
     for (const complaint of complaints) report('wrong', `damaged: ${complaint}; restore it from the backup`);
+  }
+  return findings;
+}
+
+/** Each upload that may be imported later must have its record in the audit trail. */
+export async function examineUploadRecords({ control }: Pick<Workplace, 'control'>): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for await (const { id, org, path } of walkUnrecorded(control.read)) {
+    if (findings.length === listedUploads) {
+      reporter(findings, 'audit', 'audit trail')('wrong', 'more uploads have no record: see "dropslot audit verify"');
+      break;
+    }
+    reporter(
+      findings,
+      'audit',
+      `${org} ${path}`,
+    )(
+      'wrong',
+      `upload ${id} has no record in the audit trail with its content, and is not imported: find out who wrote to the database; if the file is right, "dropslot files requeue ${org} ${path}" gives it a record`,
+    );
   }
   return findings;
 }

@@ -9,7 +9,7 @@ import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
 import { examineBlobs } from './blobs.js';
 import { examineClock } from './clock.js';
-import { examineDatabases, examinePages, examinePair } from './databases.js';
+import { examineDatabases, examinePages, examinePair, examineUploadRecords } from './databases.js';
 import { type Finding, reporter } from './finding.js';
 import { examineImporters } from './importers.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
@@ -80,6 +80,7 @@ async function examineOpened(workplace: Workplace, where: string, options: Exami
   const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
   await gather(() => (options.deep === true ? examineDatabases(workplace) : examinePages(workplace, 'quick')));
   await gather(() => examinePair(workplace));
+  await gather(() => examineUploadRecords(workplace));
   await gather(() => examineMachine(workplace));
   const orgs = (await attempt(() => listOrgs(workplace.control.read))) ?? [];
   const { findings: ofMaster, master } = await examineMasterKey(workplace);
