@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
 import { test } from 'node:test';
+import { openControl } from '../../db/connection.js';
 import { readHead, recordAudit } from '../../db/control/audit.js';
 import { hashRecord } from '../../db/control/auditchain.js';
 import { proveAudit } from '../../operations/audit.js';
@@ -111,6 +112,29 @@ onBothDatabases('a forged upload', (open) => {
       assert.ok(forged.length > 0);
       assert.ok(!('eve@acme.test' in (await acme.users())));
     });
+
+  test('uploads of an older version: an update finds their records, and records those that have none', async (t) => {
+    const acme = await begin(open, t);
+    const { control, settings } = acme.deps;
+    const { upload } = await insertForged(acme);
+    await control.write('knex_migrations').where({ name: '036_upload_records' }).delete();
+    await control.write.raw('DROP INDEX audit_uploads');
+    await control.write.schema.alterTable('audit', (table) => table.dropColumn('upload_id'));
+    const migrated = await openControl(settings);
+    t.after(() => migrated.close());
+    assert.deepEqual(await examineUploadRecords({ control: migrated }), []);
+    const adopted = await migrated.read('audit').where({ action: 'upload.adopted' });
+    assert.deepEqual(
+      adopted.map(({ upload_id, org_id, subject }) => [upload_id, org_id, subject]),
+      [[upload, 'acme', '/forged.csv']],
+    );
+    assert.deepEqual((await proveAudit({ control: migrated }, null)).flaws, []);
+    const { files } = await acme.import();
+    assert.deepEqual(
+      files.map(({ state }) => state),
+      ['imported', 'imported'],
+    );
+  });
 
   test('a file of the disk that is exchanged has another content than its record', async (t) => {
     const acme = await begin(open, t);

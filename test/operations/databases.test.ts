@@ -12,6 +12,7 @@ import { workNext } from '../../importer/run/worker.js';
 import { createIntake } from '../../intake/intake.js';
 import { proveAudit } from '../../operations/audit.js';
 import { acceptDatabases } from '../../operations/databases.js';
+import { eraseUser } from '../../operations/people/erase.js';
 import { requeueStoredFile } from '../../operations/retry.js';
 import { importNow } from '../../operations/runs.js';
 import type { Workplace } from '../../operations/workplace.js';
@@ -158,6 +159,17 @@ describe('restored databases', () => {
     await place.close();
     await old.control.restore();
     assert.equal(await misfitOf(await workplaceOn(t, databases.settings)), 'control_older');
+  });
+
+  test('a directory from before an erasure, which has the person again', async (t) => {
+    const { databases, now } = await twoBackups(open, t);
+    await restore(now, now);
+    const place = await workplaceOn(t, databases.settings);
+    await eraseUser(place, 'acme', 'ann@acme.test', { waitMs: 0, removesUnsearched: false });
+    assert.equal(await misfitOf(place), null);
+    await place.close();
+    await now.directory.restore();
+    assert.equal(await misfitOf(await workplaceOn(t, databases.settings)), 'directory_older');
   });
 
   test('both of one backup fit; databases of two installations never do', async (t) => {
