@@ -76,14 +76,16 @@ interface Marks {
   directory: DirectoryMarks;
 }
 
-/** The control database first: the directory only gains what the control database knew before. */
+/**
+ * Beside a running importer the directory is read before the control database, which knows every run that the directory has;
+ * and once more after it where the control database knows of more writes.
+ */
 async function readMarks({ control, directory }: Pair): Promise<Marks> {
   const before = await readDirectoryMarks(directory.read);
   const own = await readControlMarks(control.read);
-  const after = await readDirectoryMarks(directory.read);
-  // Beside a running importer: runs that were applied are known to a control database that is read later, and writes that it
-  // knows are in a directory that is read later.
-  return { control: own, directory: { ...before, writes: after.writes } };
+  const isBehind = own.directoryWrites > before.writes;
+  const { writes } = isBehind ? await readDirectoryMarks(directory.read) : before;
+  return { control: own, directory: { ...before, writes } };
 }
 
 function compare(marks: Marks): Misfit | null {

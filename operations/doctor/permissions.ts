@@ -43,7 +43,7 @@ export function examinePrivateFiles(
   const files = new Set([
     ...listDatabaseFiles(paths, settings),
     ...(auditLog === undefined || auditLog === 'log' ? [] : [auditLog]),
-    ...[settingsFile ?? join(paths.data, 'dropslot.json'), paths.nodeKey],
+    ...[settingsFile ?? join(paths.data, 'dropslot.json'), paths.nodeKey, paths.controlMark],
     ...listFolder(paths.partials).map((name) => join(paths.partials, name)),
   ]);
   const owner = statFile(paths.data)?.uid;
