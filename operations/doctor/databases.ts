@@ -12,13 +12,6 @@ const pageSize = 500;
 /** More of one kind are counted, not listed. */
 const listedUploads = 20;
 
-export async function examineDatabases(workplace: Workplace): Promise<Finding[]> {
-  const findings = await examinePages(workplace, 'full');
-  await compareImports(workplace, findings);
-  await examineAudit(workplace, findings);
-  return findings;
-}
-
 /** Whether the databases belong together as they are, and the control database has all that it committed. */
 export async function examinePair(workplace: Workplace): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -68,21 +61,28 @@ export async function examineUploadRecords({ control }: Pick<Workplace, 'control
   return findings;
 }
 
-async function examineAudit(workplace: Workplace, findings: Finding[]): Promise<void> {
+/** The chain of the audit trail. */
+export async function examineAudit(workplace: Workplace): Promise<Finding[]> {
+  const findings: Finding[] = [];
   const report = reporter(findings, 'audit', 'audit trail');
   const { head, flaws, flawCount } = await proveAudit(workplace, null);
   const [first] = flaws;
-  if (first === undefined) return report('ok', `${head.count} records, chained without a gap`);
+  if (first === undefined) {
+    report('ok', `${head.count} records, chained without a gap`);
+    return findings;
+  }
   const where = first.seq === null ? '' : `record ${first.seq}: `;
   const more = flawCount > 1 ? `, and ${flawCount - 1} more` : '';
   report('wrong', `${where}${first.what}${more}; see "dropslot audit verify"`);
+  return findings;
 }
 
 /**
  * An upload is imported exactly when the directory has applied it. Where that is not so, one database was restored
  * without the other. Beside a running importer the side is read first that is written last.
  */
-async function compareImports({ control, directory }: Workplace, findings: Finding[]): Promise<void> {
+export async function compareImports({ control, directory }: Workplace): Promise<Finding[]> {
+  const findings: Finding[] = [];
   const lost: number[] = [];
   for (let after = 0; ; ) {
     const ids = await listImported(control.read, after, pageSize);
@@ -112,6 +112,7 @@ async function compareImports({ control, directory }: Workplace, findings: Findi
     report('wrong', `${describe(lost)}: imported, and not in the directory: was one database restored alone?`);
   if (ahead.length > 0)
     report('wrong', `${describe(ahead)}: in the directory, and not imported: was one database restored alone?`);
+  return findings;
 }
 
 function describe(ids: readonly number[]): string {

@@ -9,7 +9,7 @@ import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
 import { examineBlobs } from './blobs.js';
 import { examineClock } from './clock.js';
-import { examineDatabases, examinePages, examinePair, examineUploadRecords } from './databases.js';
+import { compareImports, examineAudit, examinePages, examinePair, examineUploadRecords } from './databases.js';
 import { type Finding, reporter } from './finding.js';
 import { examineImporters } from './importers.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
@@ -87,7 +87,11 @@ async function examineOpened(
     }
   };
   const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
-  await gather(() => (options.deep === true ? examineDatabases(workplace) : examinePages(workplace, 'quick')));
+  await gather(() => examinePages(workplace, options.deep === true ? 'full' : 'quick'));
+  if (options.deep === true) {
+    await gather(() => compareImports(workplace));
+    await gather(() => examineAudit(workplace));
+  }
   await gather(() => examinePair(workplace));
   await gather(() => examineUploadRecords(workplace));
   await gather(() => examineMachine(workplace));
