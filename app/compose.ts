@@ -9,6 +9,7 @@ import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openControl, openDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
+import { joinPair } from '../db/pair.js';
 import type { RunDeps } from '../importer/run/deps.js';
 import { GroupCommit } from '../intake/groupcommit.js';
 import { createIntake, type IntakeDeps, type IntakeService, type IntakeStep } from '../intake/intake.js';
@@ -205,6 +206,12 @@ async function openDatabases(settings: Settings): Promise<{ control: Db; directo
     await control.close();
     throw cause;
   });
+  try {
+    await joinPair({ control, directory });
+  } catch (cause) {
+    await closeDatabases(control, directory);
+    throw cause;
+  }
   return { control, directory };
 }
 

@@ -7,6 +7,7 @@ import type { IntakeStep } from '../intake/intake.js';
 import { watchKeyFolder } from '../keys/folder/watch.js';
 import type { HostKey } from '../keys/host/hostkeys.js';
 import { watchHostKeys } from '../keys/host/watch.js';
+import { describeMisfits } from '../operations/databases.js';
 import { OperationError } from '../operations/error.js';
 import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
@@ -91,6 +92,7 @@ async function start(
   opened.push(workplace.close);
   opened.push(followAudit(workplace, logger));
   opened.push(await recordStartAndStop(workplace, logger));
+  for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
   const { hostKeys } = await provision(workplace, logger);
   if (settings.role !== 'import') await recover(workplace, lock !== null, logger);
   if (settings.role !== 'import') {

@@ -39,6 +39,7 @@ export const groups: readonly GroupEntry[] = [
       return (program) => registerCompletion(program, () => Promise.all(others.map(({ load }) => load())));
     },
   },
+  { commands: ['databases'], load: async () => (await import('./commands/databases.js')).registerDatabases },
   { commands: ['backup'], load: async () => (await import('./commands/backup.js')).registerBackup },
 ];
 

@@ -28,6 +28,8 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
 
 export interface LocatedSettings {
   settings: Settings;
+  /** The file that was read; null: there is none. */
+  file: string | null;
   /** `default`, `command line`, the environment variable, or `settings file` with its path. */
   originOf(name: keyof Settings): string;
 }
@@ -58,7 +60,7 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
     if (isGiven(name)) return sourceOf(name);
     return name in fromSystemd ? 'systemd' : 'default';
   };
-  return { settings, originOf };
+  return { settings, file: path ?? null, originOf };
 }
 
 /** The environment variable of a setting: `idleMinutes` is `DROPSLOT_IDLE_MINUTES`. */

@@ -6,6 +6,8 @@ export interface Paths {
   data: string;
   control: string;
   directory: string;
+  /** The last record that the control database committed: shows that commits of it were lost. */
+  controlMark: string;
   /** Sealed files, `<two letters>/<random id>`. */
   blobs: string;
   /** Uploads in progress; same file system as the blobs, so that publishing is a rename. */
@@ -41,6 +43,7 @@ export function pathsOf(settings: PathSettings): Paths {
     data,
     control: join(data, 'control.db'),
     directory: join(data, 'directory.db'),
+    controlMark: join(data, 'control.mark'),
     blobs: join(data, 'blobs'),
     partials: join(data, 'partials'),
     stage: join(data, 'stage'),

@@ -2,8 +2,10 @@
 import type { Knex } from 'knex';
 import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
+import type { AuditEvent } from './control/auditchain.js';
 import { AuditRate, foldedEveryMs } from './control/auditrate.js';
-import { chainAudit } from './control/audittransaction.js';
+import { type ChainHead, chainAudit } from './control/audittransaction.js';
+import { ControlMark } from './control/mark.js';
 import { DatabaseError } from './error.js';
 import { beginMoment, type Moment } from './knex.js';
 import { takeLock } from './lock.js';
@@ -33,6 +35,8 @@ export interface Db {
   transact<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
   /** Of the control database: how fast its clients cause audit records. */
   readonly auditRate?: AuditRate;
+  /** Of the control database: shows whether commits of it were lost. */
+  readonly mark?: ControlMark;
   /** The database as it is now, until it is closed: it does not see later writes, and delays none. */
   openMoment(): Promise<Moment>;
   close(): Promise<void>;
@@ -53,22 +57,33 @@ const defaultAuditRecords = 600;
  */
 export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
   const db = await open(settings, (paths) => paths.control, controlSchema, controlMigrations, waitMs);
-  return rateAudit(db, new AuditRate(settings.auditRecordsPerMinute ?? defaultAuditRecords));
+  const mark = new ControlMark(pathsOf(settings).controlMark);
+  const control = rateAudit(db, new AuditRate(settings.auditRecordsPerMinute ?? defaultAuditRecords), mark);
+  try {
+    await mark.examine(control, Date.now());
+    return control;
+  } catch (cause) {
+    await control.close();
+    throw cause;
+  }
 }
 
-/** The control database with a bound on the audit records that clients cause. */
-function rateAudit(db: Db, auditRate: AuditRate): Db {
+/** The control database with a bound on the audit records that clients cause, and with a mark of the last one. */
+function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
   let timer: NodeJS.Timeout | null = null;
   const transact = async <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast = false): Promise<T> => {
     let undo = () => {};
+    const chained: { head: ChainHead; events: readonly AuditEvent[] }[] = [];
     try {
-      return await db.write.transaction((tx) =>
-        chainAudit(tx, work, (events) => {
-          const admitted = auditRate.admit(events, isLast);
-          undo = admitted.undo;
-          return admitted.events;
-        }),
-      );
+      const admit = (events: readonly AuditEvent[]) => {
+        const admitted = auditRate.admit(events, isLast);
+        undo = admitted.undo;
+        return admitted.events;
+      };
+      const note = (head: ChainHead, events: readonly AuditEvent[]) => chained.push({ head, events });
+      const result = await db.write.transaction((tx) => chainAudit(tx, work, admit, note));
+      for (const { head, events } of chained) mark.note(head, events);
+      return result;
     } catch (error) {
       undo();
       throw error;
@@ -85,9 +100,10 @@ function rateAudit(db: Db, auditRate: AuditRate): Db {
     if (timer !== null) clearTimeout(timer);
     // Of a database that is gone, the server has logged it.
     if (auditRate.hasFolded) await transact(async () => {}, true).catch(() => {});
+    mark.close();
     await db.close();
   };
-  return { ...db, auditRate, transact: (work) => transact(work), close };
+  return { ...db, auditRate, mark, transact: (work) => transact(work), close };
 }
 
 /** Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database. */

@@ -9,7 +9,9 @@ export type DatabaseErrorCode =
   /** Another writer came first: the rows that were read have changed. */
   | 'conflict'
   /** A reader took so long that its transaction was ended. */
-  | 'stalled';
+  | 'stalled'
+  /** The control and the directory database do not belong together as they are: one was restored without the other. */
+  | 'mismatch';
 
 export class DatabaseError extends Error {
   override name = 'DatabaseError';

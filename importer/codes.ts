@@ -36,6 +36,12 @@ export const codes = {
     rule: 'F2',
     message: 'The stored file is damaged and cannot be read. Send it again, and tell your operator.',
   },
+  unrecorded: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The audit trail has no record that this file was uploaded with this content, so it is not imported. Send it again, and tell your operator.',
+  },
   too_costly: {
     severity: 'refusal',
     rule: 'F9',

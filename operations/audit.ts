@@ -8,6 +8,7 @@ import {
   readRecords,
 } from '../db/control/audit.js';
 import { beginning, hashRecord } from '../db/control/auditchain.js';
+import { walkUnrecorded } from '../db/control/uploadrecords.js';
 import { OperationError } from './error.js';
 import { isoTime } from './format.js';
 import type { Workplace } from './workplace.js';
@@ -86,7 +87,7 @@ export function readKeptHead(text: string): KeptHead {
 
 /**
  * Recomputes the chain of hashes over the whole trail, page by page, and compares it with the kept head. Records that are
- * added after the start are not read. `onProgress` gets the number of records read.
+ * added after the start are not read. Each upload that waits must have its record. `onProgress` gets the number of records read.
  */
 export async function proveAudit(
   { control }: Control,
@@ -116,6 +117,8 @@ export async function proveAudit(
   else if (previous !== head.hash) find(seq, 'the last record is not the one that was written last');
   const strays = await countStrays(control.read);
   if (strays > 0) find(null, `${strays} rows have no place in the chain`);
+  for await (const { id, org } of walkUnrecorded(control.read))
+    find(null, `upload ${id} of ${org} has no record with its content, and is not imported; see "dropslot doctor"`);
   if (proof.expected === 'missing') {
     const isCut = kept?.seq != null && kept.seq > head.count;
     const end = `the trail ends with record ${head.count}: the kept head and the records before it are missing`;

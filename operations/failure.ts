@@ -24,6 +24,7 @@ const databaseCodes: Readonly<Record<DatabaseErrorCode, OperationErrorCode>> = {
   duplicate: 'refused',
   conflict: 'refused',
   stalled: 'failed',
+  mismatch: 'refused',
 };
 
 /** The code and the sentence of an operation's error; never a statement of the database, which has personal data. */

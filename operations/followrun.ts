@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../config/logger.js';
 import { endedStates, findFirstUnended, findHeldRun, findRun, type Run } from '../db/control/runs.js';
+import { requireFit } from '../db/pair.js';
 import { workNext } from '../importer/run/worker.js';
 import type { Progress } from '../importer/types.js';
 import { KeyError } from '../keys/error.js';
@@ -105,6 +106,7 @@ async function workHere(
     if (error instanceof KeyError && workplace.settings.database !== 'sqlite') return;
     throw error;
   }
+  await requireFit(workplace);
   const { settings, paths, control, directory, now, identity } = workplace;
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;

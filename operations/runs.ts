@@ -11,6 +11,7 @@ import {
   searchRuns,
 } from '../db/control/runs.js';
 import { listHeld } from '../db/control/uploads.js';
+import { requireFit } from '../db/pair.js';
 import { checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
 import { describeVerdict } from '../importer/check/verdict.js';
@@ -97,6 +98,7 @@ export async function importNow(
   const org = await workplace.org(orgId);
   const { control, actor, now } = workplace;
   await refuseWhileHeld(workplace, org.id);
+  await requireFit(workplace);
   const shortage = findShortage(workplace.settings);
   if (shortage !== null) throw new OperationError('unavailable', describeShortage(shortage));
   const id = await openManualRun(control.write, org.id, now());
@@ -157,6 +159,7 @@ export async function undoRunNow(
   const { control, actor, now } = workplace;
   const run = await getAppliedRun(workplace, id);
   await refuseWhileHeld(workplace, run.org);
+  await requireFit(workplace);
   const undo = await openUndoRun(control.write, run.org, run.id, now());
   const event = { at: now(), org: run.org, actor, action: 'run.undone', subject: `run ${run.id}` };
   await recordAudit(control.write, { ...event, detail: { undo } });

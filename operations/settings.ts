@@ -17,6 +17,11 @@ export function readSettings(choice: SettingsChoice): Settings {
   return locate(choice).settings;
 }
 
+/** The file of settings that is read; null: there is none. @throws OperationError `usage` on a wrong setting */
+export function findSettingsFile(choice: SettingsChoice): string | null {
+  return locate(choice).file;
+}
+
 export interface ShownSetting {
   name: string;
   /** As the settings file would have it; null: it has no value. A secret is replaced by `(secret)`. */

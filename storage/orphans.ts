@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
 import { isBlobLive, listLiveBlobs } from '../db/control/blobs.js';
+import { hasLostCommits } from '../db/control/pair.js';
 import { removeBlob } from './blobs.js';
 import { type Disk, systemDisk } from './disk.js';
 
@@ -23,6 +24,8 @@ export interface Sweep {
 
 /** Removes the blobs that no name, no waiting upload and no unsettled run needs; how many. */
 export async function sweepOrphans({ control, paths, kept, before, disk = systemDisk }: Sweep): Promise<number> {
+  // The rows of these blobs may be in the part of the database that was lost, and come back with a backup.
+  if (await hasLostCommits(control)) return 0;
   // The files first: one that is published after they were listed is not among them.
   const ids = await listBlobFiles(paths, disk);
   const live = await readLiveIds(control);

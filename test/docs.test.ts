@@ -93,6 +93,37 @@ test('every file of the project that a document names exists', () => {
   assert.deepEqual(missing, []);
 });
 
+/** The paragraphs, list items and rows of a page between two headings; a sentence may end in any of its lines. */
+function blocksOf(text: string): string[] {
+  return text
+    .split(/\n(?=\s*\n|- |\| |#)/)
+    .map((block) => block.trim().replace(/\s*\n\s*/g, ' '))
+    .filter((block) => block !== '' && !block.startsWith('#'));
+}
+
+/** A claim without a test, where a block ends; null: there is none. A list's introduction ends with a colon. */
+function findUnproven(block: string): string | null {
+  if (/^\|[\s|-]*\|$/.test(block) || /^\| (?:the attacker (?:has|tries) )\|/.test(block)) return null;
+  if (block.startsWith('|')) return /`test\/[^`]*`[^|]*\|$/.test(block) ? null : block;
+  return /(?:\[\^said\]|\([^()]*`test\/[^()]*(?:\([^()]*\)[^()]*)*\)[.;:]?)$/.test(block) ? null : block;
+}
+
+test('every claim of docs/security.md names the test that shows it, or says that none can', () => {
+  const text = read('docs/security.md');
+  const claims = text.slice(text.indexOf('## A stolen disk'), text.indexOf('## Dependencies'));
+  const blocks = blocksOf(claims);
+  assert.ok(blocks.length > 50, `${blocks.length} blocks`);
+  assert.deepEqual(
+    blocks.filter((block) => findUnproven(block) !== null),
+    [],
+  );
+  // Files, so that a renamed one is missed: a folder is no test.
+  const named = [...claims.matchAll(/`(test\/[^`]*)`/g)].map(([, path]) => path!);
+  const missing = named.filter((path) => !/\.ts$/.test(path) || !existsSync(path));
+  assert.deepEqual(missing, []);
+  assert.match(findUnproven('- It can do anything.') ?? '', /anything/, 'a claim without a test is found');
+});
+
 test('docs/architecture.md says where at least 30 behaviours are decided, each in files that exist', () => {
   const rows = [...read('docs/architecture.md').matchAll(/^\| (Where .+\?) \| (.+) \|$/gm)];
   assert.ok(rows.length >= 30, `${rows.length} rows`);

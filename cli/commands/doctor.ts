@@ -4,8 +4,9 @@ import { type ExamineOptions, examine } from '../../operations/doctor/examine.js
 import type { Finding } from '../../operations/doctor/finding.js';
 import { OperationError } from '../../operations/error.js';
 import { escapeControl } from '../../operations/format.js';
+import { findSettingsFile } from '../../operations/settings.js';
 import { appOf } from '../app.js';
-import { examples, outputOf, settingsOf } from '../command.js';
+import { choiceOf, examples, outputOf, settingsOf } from '../command.js';
 import type { Output } from '../output.js';
 import { askYes } from '../prompt.js';
 
@@ -31,7 +32,8 @@ Exits with 1 when it finds an error; warnings alone exit with 0, or with --stric
     .addHelpText('after', examples('dropslot doctor', 'dropslot doctor --deep --json', 'dropslot doctor --mend --yes'))
     .action(async ({ deep, mend, yes, strict }: DoctorOptions, command: Command) => {
       const out = outputOf(command);
-      const options: ExamineOptions = { deep: deep === true, onProgress: out.note };
+      const settingsFile = findSettingsFile(choiceOf(command));
+      const options: ExamineOptions = { deep: deep === true, onProgress: out.note, settingsFile };
       if (mend === true) options.mayMend = yes === true ? async () => true : (mendable) => ask(mendable, out);
       const findings = await examine(settingsOf(command), appOf(command).openWorkplace, options);
       const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;

@@ -44,6 +44,11 @@ export async function readHead(db: Queryable): Promise<AuditHead> {
   return head ?? { count: 0, hash: '' };
 }
 
+/** The time of a record, in ms; null: there is no such record. */
+export async function findRecordTime(db: Queryable, seq: number): Promise<number | null> {
+  return (await db('audit').where({ seq }).first('at'))?.at ?? null;
+}
+
 /** Rows that claim a place before the trail's beginning or behind its end, or none at all. */
 export async function countStrays(db: Queryable): Promise<number> {
   const row = await db('audit')

@@ -45,6 +45,12 @@ export async function findBlob(db: Queryable, id: string): Promise<BlobRow | nul
   return row === undefined ? null : fromStored(row);
 }
 
+/** When the last blob got its row, in ms; 0: there is none. */
+export async function findNewestBlob(db: Queryable): Promise<number> {
+  const row = await db('blobs').max({ at: 'created_at' }).first();
+  return Number(row?.at ?? 0);
+}
+
 /** Every blob of the organization, oldest first, whether or not its bytes are still there. */
 export async function listBlobs(db: Queryable, org: string): Promise<BlobRow[]> {
   return (await db<Stored>('blobs').where({ org_id: org }).orderBy('created_at').orderBy('id')).map(fromStored);

@@ -25,7 +25,7 @@ export interface EntryRow extends NewEntry {
   id: number;
 }
 
-export type EntryChange = Partial<Pick<NewEntry, 'dir' | 'name' | 'mode' | 'mtimeMs' | 'atimeMs'>>;
+export type EntryChange = Partial<Pick<NewEntry, 'dir' | 'name' | 'uploadId' | 'mode' | 'mtimeMs' | 'atimeMs'>>;
 
 /** The entry at an absolute path; null: nothing there, or the root. */
 export async function findEntry(db: Queryable, org: string, path: string): Promise<EntryRow | null> {

@@ -9,16 +9,17 @@ export async function listNamesOf(db: Queryable, org: string, blobId: string): P
   return db('uploads').where({ org_id: org, blob_id: blobId }).pluck('path');
 }
 
-/** Names and uploads of `old` are of the new blob; the old one has no row any more. false: a run is at work on it. */
-export async function replaceBlob(tx: Queryable, blob: BlobRow, old: string): Promise<boolean> {
+/** Names and uploads of `old` are of the new blob; the old one has no row any more. The uploads' ids; null: a run is at work on one. */
+export async function replaceBlob(tx: Queryable, blob: BlobRow, old: string): Promise<number[] | null> {
   const { org, size } = blob;
   const uploads = () => tx('uploads').where({ org_id: org, blob_id: old });
-  if ((await uploads().where({ state: 'running' }).first('id')) !== undefined) return false;
+  if ((await uploads().where({ state: 'running' }).first('id')) !== undefined) return null;
   await insertBlob(tx, blob);
+  const ids: number[] = await uploads().orderBy('id').pluck('id');
   await uploads().update({ blob_id: blob.id });
   await tx('entries').where({ org_id: org, blob_id: old }).update({ blob_id: blob.id, size });
   await tx('blobs').where({ id: old }).delete();
-  return true;
+  return ids;
 }
 
 /** Removes the names of a blob that no import waits for; false: one does. */

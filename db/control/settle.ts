@@ -6,6 +6,7 @@ import { removeCheckReports } from './checks.js';
 import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
 import { rememberMoved } from './movednames.js';
+import { noteDirectoryWrites } from './pair.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
 import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
@@ -20,8 +21,15 @@ export interface Settlement {
 /**
  * Returns the blobs that nothing refers to any more; null: the run had been settled, or belongs to another importer now, and nothing
  * was done.
+ * @param directoryWrites how often the directory has been written to, the run included.
  */
-export async function settleRun(control: Db, run: Run, settlement: Settlement, now: number): Promise<string[] | null> {
+export async function settleRun(
+  control: Db,
+  run: Run,
+  settlement: Settlement,
+  now: number,
+  directoryWrites = 0,
+): Promise<string[] | null> {
   return control.transact(async (tx) => {
     if (!(await finishRun(tx, run, settlement.summary, now))) return null;
     const moved = await placeReports(tx, run.org, settlement.reports, now);
@@ -45,6 +53,7 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
       subject: `run ${run.id}`,
       detail,
     });
+    await noteDirectoryWrites(tx, directoryWrites);
     return freed;
   });
 }

@@ -22,3 +22,16 @@ export async function filterApplied(db: Queryable, ids: readonly number[]): Prom
 export async function findAppliedAt(db: Queryable, org: string, runId: number): Promise<number | null> {
   return (await db('applied_runs').where({ org_id: org, run_id: runId }).first('at'))?.at ?? null;
 }
+
+/** Those of the uploads that were applied, with the run and its time in ms. */
+export async function findApplications(
+  db: Queryable,
+  ids: readonly number[],
+): Promise<(AppliedUpload & { at: number })[]> {
+  const rows = await db('applied_uploads as u')
+    .join('applied_runs as r', 'r.run_id', 'u.run_id')
+    .whereIn('u.upload_id', ids)
+    .orderBy('u.upload_id')
+    .select('u.upload_id', 'u.run_id', 'r.at');
+  return rows.map((row) => ({ uploadId: row.upload_id, runId: row.run_id, at: row.at }));
+}

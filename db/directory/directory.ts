@@ -1,6 +1,7 @@
 /** An organization's directory as a whole: its version, and its deletion. */
 import type { Queryable } from '../connection.js';
 import { replaceKnownRows } from './knownrows.js';
+import { countWrite, keepHighest } from './pair.js';
 
 /** Rises with every write; 0: nothing was written yet. Two equal readings enclose an unchanged directory. */
 export async function readVersion(db: Queryable, org: string): Promise<number> {
@@ -35,6 +36,7 @@ export async function listDirectories(db: Queryable): Promise<string[]> {
 /** Removes all that the directory holds of an organization; how many users and teams that were. */
 export async function deleteDirectory(db: Queryable, org: string): Promise<{ users: number; teams: number }> {
   return db.transaction(async (tx) => {
+    await keepHighest(tx);
     const runs = tx('applied_runs').where({ org_id: org }).select('run_id');
     await tx('applied_uploads').whereIn('run_id', runs).delete();
     await tx('applied_runs').where({ org_id: org }).delete();
@@ -56,6 +58,7 @@ export async function deleteDirectory(db: Queryable, org: string): Promise<{ use
     const teams = await tx('teams').where({ org_id: org }).delete();
     await tx('fields').where({ org_id: org }).delete();
     await tx('org_versions').where({ org_id: org }).delete();
+    await countWrite(tx);
     return { users, teams };
   });
 }

@@ -1,6 +1,7 @@
 /** Writes the change that a person makes to one user or team. All functions join the caller's transaction. */
 import type { Queryable } from '../connection.js';
 import { knownRowBytes, readKnownRows, replaceKnownRows } from './knownrows.js';
+import { countWrite } from './pair.js';
 
 /** A user as the table has it. */
 export interface EditableUser {
@@ -49,6 +50,7 @@ export async function readEditableTeam(tx: Queryable, org: string, nameKey: stri
 export async function recordEdit(tx: Queryable, org: string, runId: number, at: number): Promise<void> {
   const outcome = JSON.stringify({ reports: [], uploads: [], summary: null });
   await tx('applied_runs').insert({ run_id: runId, org_id: org, at, outcome });
+  await countWrite(tx);
 }
 
 const scheduleColumns = ['status', 'deactivation_date', 'deactivate_at'] as const;

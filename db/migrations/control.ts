@@ -16,9 +16,11 @@ import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
 import { order } from './order.js';
+import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
+import { uploadRecords } from './uploadrecords.js';
 
 export const controlMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },
@@ -43,6 +45,8 @@ export const controlMigrations: readonly Migration[] = [
   faults,
   backupAudit,
   fileNames,
+  controlPair,
+  uploadRecords,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

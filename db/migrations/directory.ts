@@ -9,6 +9,7 @@ import { addGuardCounts } from './guardcounts.js';
 import { knownRows } from './known.js';
 import type { Migration } from './migrate.js';
 import { omission } from './omission.js';
+import { directoryPair } from './pair.js';
 import { addRules } from './rules.js';
 
 export const directoryMigrations: readonly Migration[] = [
@@ -27,6 +28,7 @@ export const directoryMigrations: readonly Migration[] = [
 
   omission,
   erasedPeople,
+  directoryPair,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */

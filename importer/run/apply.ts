@@ -2,6 +2,7 @@
 import type { Queryable } from '../../db/connection.js';
 import { addCounted, type Counted } from '../../db/directory/guardcounts.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
+import { countWrite } from '../../db/directory/pair.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
 import type { Stage } from '../../db/stage.js';
 
@@ -52,6 +53,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     if (moved!.n > 0) await showAddresses(stage, step);
     await recordChanges(stage, application, tx, moved!.n > 0);
     await dropOrigins(stage, application, tx);
+    await countWrite(tx);
   });
 }
 

@@ -31,7 +31,7 @@ const systemCodes: ReadonlySet<string> = new Set([
 ]);
 
 /** Codes of DatabaseError that report the state of the machine. */
-const databaseCodes: readonly string[] = ['unavailable', 'conflict', 'stalled'];
+const databaseCodes: readonly string[] = ['unavailable', 'conflict', 'stalled', 'mismatch'];
 
 /** Looks at the error and its causes: the outer ones say who failed, the inner ones why. */
 export function classifyFailure(error: unknown): FailureClass {

@@ -2,12 +2,14 @@
  * The order of a run's files: teams before users, and within a type the oldest upload first (rule F10). The type in the header of a
  * file is read once, and kept.
  */
+import { createHash } from 'node:crypto';
 import type { Logger } from '../../config/logger.js';
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import { type Cause, findQuarantined } from '../../db/control/quarantine.js';
+import { findUnrecorded } from '../../db/control/uploadrecords.js';
 import { findUpload, isWaiting, recordHeaderType, type UploadRow } from '../../db/control/uploads.js';
 import { openBlobOf } from '../../storage/blobs.js';
 import { SpaceError } from '../../storage/types.js';
@@ -36,7 +38,8 @@ export interface SourceDeps {
 }
 
 /**
- * A file that stopped an importer before is refused unread; one that its owner has removed is left out.
+ * A file that stopped an importer before, or has no record in the audit trail, is refused unread; one that its owner has removed is
+ * left out.
  * @param uploads oldest first.
  */
 export async function orderSources(
@@ -46,17 +49,36 @@ export async function orderSources(
   uploads: readonly UploadRow[],
   purpose: 'import' | 'check' = 'import',
 ): Promise<UploadSource[]> {
-  const ids = uploads.map(({ id }) => id);
-  const quarantined = await findQuarantined(deps.control.read, ids, purpose);
+  const refusals = await findRefusals(deps, uploads, purpose);
   const typed: UploadSource[] = [];
   for (const upload of uploads) {
-    const cause = quarantined.get(upload.id) ?? null;
-    const source = await readAs(openUploadSource(deps, identity, upload, cause), org.options.encoding);
-    const type = cause === null ? await typeOf(deps, org, upload, source) : null;
+    const refusal = refusals.get(upload.id) ?? null;
+    const source = await readAs(openUploadSource(deps, identity, upload, refusal), org.options.encoding);
+    const type = refusal === null ? await typeOf(deps, org, upload, source) : null;
     if (type !== 'removed') typed.push({ upload, source, type });
   }
   const rank = ({ type }: UploadSource) => (type === 'teams' ? 0 : 1);
   return typed.sort((a, b) => rank(a) - rank(b));
+}
+
+/** By the id of the upload. */
+async function findRefusals(
+  { control, settings, logger }: SourceDeps,
+  uploads: readonly UploadRow[],
+  purpose: 'import' | 'check',
+): Promise<Map<number, Refusal>> {
+  const ids = uploads.map(({ id }) => id);
+  const refusals = new Map<number, Refusal>();
+  for (const [id, cause] of await findQuarantined(control.read, ids, purpose))
+    refusals.set(id, refuseFor(cause, settings));
+  for (const id of await findUnrecorded(control.read, uploads)) {
+    refusals.set(id, refuse('unrecorded'));
+    logger.error(
+      'an upload has no record in the audit trail, as if a program other than Dropslot had written it to the database; will refuse it',
+      { org: uploads.find((upload) => upload.id === id)!.org, upload: id },
+    );
+  }
+  return refusals;
 }
 
 async function typeOf(
@@ -78,10 +100,10 @@ async function isRemoved({ read }: Db, { id }: UploadRow): Promise<boolean> {
 }
 
 function openUploadSource(
-  { settings, paths, logger, control, onFile }: SourceDeps,
+  { paths, logger, control, onFile }: SourceDeps,
   identity: () => Promise<string>,
   upload: UploadRow,
-  cause: Cause | null,
+  refusal: Refusal | null,
 ): Source {
   return {
     name: upload.path.slice(upload.path.lastIndexOf('/') + 1),
@@ -89,15 +111,22 @@ function openUploadSource(
     sha256: upload.sha256,
     isFull: isFullFile(upload.path),
     open: async function* () {
-      if (cause !== null) throw new RefusalError(refuseFor(cause, settings));
+      if (refusal !== null) throw new RefusalError(refusal);
       onFile?.(upload.id);
       try {
         const reader = await openBlobOf(paths, upload.blobId, identity);
+        const hash = createHash('sha256');
         try {
-          yield* reader.stream();
+          for await (const piece of reader.stream()) {
+            hash.update(piece);
+            yield piece;
+          }
         } finally {
           await reader.close();
         }
+        // Whoever can write to the disk can seal any content: it must be the content that was uploaded.
+        if (hash.digest('hex') !== upload.sha256)
+          throw new SpaceError('damaged', `blob ${upload.blobId} has another content than the one that was uploaded`);
       } catch (error) {
         if (!(error instanceof SpaceError) || error.code !== 'damaged') throw error;
         // Its owner may remove a file while it is checked: nothing is damaged then, and no report on it is published.

@@ -3,6 +3,7 @@ import { findOrg, type Org } from '../../db/control/orgs.js';
 import { dropRun, type Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../../db/control/uploads.js';
+import { readWrites } from '../../db/directory/pair.js';
 import { DatabaseError } from '../../db/error.js';
 import { dropStages, type Stage } from '../../db/stage.js';
 import { removeBlob } from '../../storage/blobs.js';
@@ -51,7 +52,7 @@ export async function workRun(
       : await openSettlement(applied, () => deps.identity(org));
   if ('held' in settlement) return settlement.held;
   reportProgress({ phase: 'archiving', file: null, rows: 0 });
-  const freed = await settleRun(control, run, settlement, now());
+  const freed = await settleRun(control, run, settlement, now(), await readWrites(directory.read));
   await onStep?.('settled');
   if (freed === null) return null;
   for (const id of freed) await removeBlob(deps.paths, id);

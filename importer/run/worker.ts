@@ -3,6 +3,7 @@ import { findOrg } from '../../db/control/orgs.js';
 import { giveUpRun } from '../../db/control/requeue.js';
 import { claimRun, type Run, releaseRun } from '../../db/control/runs.js';
 import { recordRead } from '../../db/control/uploads.js';
+import { requireFit } from '../../db/pair.js';
 import { ImportError } from '../error.js';
 import { dateIn } from '../schedule/calendar.js';
 import { findApplied } from './apply.js';
@@ -38,6 +39,14 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   const run = await claimRun(control.write, owner, now(), leaseMs, id, deps.mostBytes);
   if (run === null) return 'idle';
   deps.onClaim?.();
+  const mismatch = await requireFit(deps).then(
+    () => null,
+    (error: Error) => error,
+  );
+  if (mismatch !== null) {
+    await pauseAfterFault(deps, run, mismatch);
+    return 'left';
+  }
   // A run that was applied must be settled, after any number of attempts: its files must not be queued again.
   if (run.attempts > mostAttempts && (await findApplied(directory.read, run.id)) === null) {
     await giveUpRun(

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BlobRow, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
+import { type BlobRow, findNewestBlob, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
+import { hasLostCommits } from '../../db/control/pair.js';
 import { blobPath, removeBlob } from '../../storage/blobs.js';
 import { fitsPlainSize } from '../../storage/rewrap.js';
 import { formatBytes } from '../format.js';
@@ -21,8 +22,8 @@ interface Tally {
   sealedBytes: number;
   missing: string[];
   damaged: string[];
-  /** Ids. */
-  leftOver: string[];
+  /** Their ids, and when they were written, in ms. */
+  leftOver: { id: string; at: number }[];
   /** Names that no blob has. */
   strange: string[];
 }
@@ -92,7 +93,7 @@ async function examineFolder(
     if (known.has(name)) continue;
     const { mtimeMs } = await stat(join(path, name)).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
     if (workplace.now() - mtimeMs <= settledMs || (await isBlobLive(workplace.control.read, name))) continue;
-    if (/^[0-9a-f]{32}$/.test(name) && name.startsWith(folder)) tally.leftOver.push(name);
+    if (/^[0-9a-f]{32}$/.test(name) && name.startsWith(folder)) tally.leftOver.push({ id: name, at: mtimeMs });
     else tally.strange.push(join(path, name));
   }
 }
@@ -120,10 +121,26 @@ async function describe(workplace: Workplace, tally: Tally): Promise<Finding[]> 
   list('wrong', tally.damaged, 'the sealed file has another size than when it was written: restore it from the backup');
   // Read after the files: a run that is settled meanwhile has rows for its reports then.
   const kept = new Set((await listUnsettledReports(workplace)).map(({ id }) => id));
-  const leftOver = tally.leftOver.filter((id) => !kept.has(id));
-  list('warning', leftOver, 'no entry refers to this sealed file: it may be removed', (ids) => removal(workplace, ids));
+  const leftOver = tally.leftOver.filter(({ id }) => !kept.has(id));
+  const newest = await findEnd(workplace.control);
+  const idsOf = (some: typeof leftOver) => some.map(({ id }) => id);
+  const [newer, old] = [leftOver.filter(({ at }) => at > newest), leftOver.filter(({ at }) => at <= newest)];
+  list(
+    'warning',
+    idsOf(newer),
+    'no entry refers to this sealed file, which is newer than the control database: a crash left it, or the record of its upload was lost (is control.db-wal missing?); it is kept',
+  );
+  list('warning', idsOf(old), 'no entry refers to this sealed file: it may be removed', (ids) =>
+    removal(workplace, ids),
+  );
   list('warning', tally.strange, 'this is no sealed file of Dropslot: it does not belong here');
   return findings;
+}
+
+/** Sealed files from after this time may be of commits that were lost. */
+async function findEnd(control: Workplace['control']): Promise<number> {
+  if (await hasLostCommits(control)) return 0;
+  return control.mark?.isKnown === true ? Number.POSITIVE_INFINITY : findNewestBlob(control.read);
 }
 
 function removal({ control, paths }: Workplace, ids: readonly string[]): Mend {

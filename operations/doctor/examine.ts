@@ -9,14 +9,14 @@ import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
 import { examineBlobs } from './blobs.js';
 import { examineClock } from './clock.js';
-import { examineDatabases, examinePages } from './databases.js';
+import { compareImports, examineAudit, examinePages, examinePair, examineUploadRecords } from './databases.js';
 import { type Finding, reporter } from './finding.js';
 import { examineImporters } from './importers.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
 import { examineKeyFolder } from './loginkeys.js';
 import { examineMachine } from './machine.js';
 import { examineOrg } from './orgs.js';
-import { examinePartials, examinePrivateFiles } from './permissions.js';
+import { examinePartials, examinePrivateFiles, readDatabaseModes } from './permissions.js';
 import { examineSeals } from './seals.js';
 import { examineTransport } from './transport.js';
 
@@ -28,6 +28,8 @@ export interface ExamineOptions {
   /** Asks whether the findings with a repair may be mended; without it none is. */
   mayMend?: (mendable: readonly Finding[]) => Promise<boolean>;
   now?: () => number;
+  /** The file of settings; null: there is none. */
+  settingsFile?: string | null;
 }
 
 /** @throws OperationError `not_found` when there is no data to examine. */
@@ -38,6 +40,8 @@ export async function examine(
 ): Promise<Finding[]> {
   const where = settings.database === 'sqlite' ? settings.data : 'PostgreSQL';
   let workplace: Workplace;
+  // Read before they are opened, which closes them to others.
+  const modes = readDatabaseModes(settings);
   try {
     workplace = await open(settings);
   } catch (error) {
@@ -53,7 +57,7 @@ export async function examine(
     };
     const findings = [
       opened,
-      ...(await examineOpened({ ...workplace, now: options.now ?? workplace.now }, where, options)),
+      ...(await examineOpened({ ...workplace, now: options.now ?? workplace.now }, where, options, modes)),
     ];
     const mendable = findings.filter((finding) => finding.mend !== undefined);
     if (mendable.length > 0 && (await options.mayMend?.(mendable)) === true) await mendAll(workplace, mendable);
@@ -63,7 +67,12 @@ export async function examine(
   }
 }
 
-async function examineOpened(workplace: Workplace, where: string, options: ExamineOptions): Promise<Finding[]> {
+async function examineOpened(
+  workplace: Workplace,
+  where: string,
+  options: ExamineOptions,
+  modes: ReadonlyMap<string, number>,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   // A database with a damaged page still answers some queries: one failed check does not end the others.
   const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
@@ -78,7 +87,13 @@ async function examineOpened(workplace: Workplace, where: string, options: Exami
     }
   };
   const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
-  await gather(() => (options.deep === true ? examineDatabases(workplace) : examinePages(workplace, 'quick')));
+  await gather(() => examinePages(workplace, options.deep === true ? 'full' : 'quick'));
+  if (options.deep === true) {
+    await gather(() => compareImports(workplace));
+    await gather(() => examineAudit(workplace));
+  }
+  await gather(() => examinePair(workplace));
+  await gather(() => examineUploadRecords(workplace));
   await gather(() => examineMachine(workplace));
   const orgs = (await attempt(() => listOrgs(workplace.control.read))) ?? [];
   const { findings: ofMaster, master } = await examineMasterKey(workplace);
@@ -86,7 +101,7 @@ async function examineOpened(workplace: Workplace, where: string, options: Exami
   await gather(() => examineHostKeys(workplace));
   await gather(() => examineTransport(workplace));
   await gather(() => examineKeyFolder(workplace));
-  await gather(() => examinePrivateFiles(workplace));
+  await gather(() => examinePrivateFiles(workplace, modes, options.settingsFile ?? null));
   const extent = await attempt(async () => {
     const { findings: ofBlobs, ...found } = await examineBlobs(workplace);
     findings.push(...ofBlobs);

@@ -1,5 +1,5 @@
 /** Checks login keys: usable and unused keys, expiry dates, and the folder `keys.d`, its permissions and changes not yet applied. */
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { listLoginKeys } from '../../db/control/keys.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
@@ -39,12 +39,10 @@ export async function examineKeyFolder(workplace: Workplace): Promise<Finding[]>
   const { actions, problems } = await planFolder(control.read, reading, null);
   for (const { file, message } of problems)
     reporter(findings, 'login_keys', file === '' ? paths.loginKeys : `${paths.loginKeys}/${file}`)('wrong', message);
-  for (const path of pathsIn(paths.loginKeys, reading).filter(isOpenToAll))
-    reporter(
-      findings,
-      'login_keys',
-      path,
-    )('warning', `any user of this machine can add a login key there: chmod o-w ${path}`);
+  for (const path of pathsIn(paths.loginKeys, reading)) {
+    const others = findWriters(path, paths.data);
+    if (others !== null) reporter(findings, 'login_keys', path)('warning', others);
+  }
   const report = reporter(findings, 'login_keys', paths.loginKeys);
   if (actions.length > 0)
     report('warning', `changes that are not applied: ${actions.length}; is "dropslot serve" running?`);
@@ -55,21 +53,41 @@ export async function examineKeyFolder(workplace: Workplace): Promise<Finding[]>
   return findings;
 }
 
-/** The paths whose content grants logins: the folder, those of organizations, and the files with usable keys. */
+/** The paths whose content grants logins: the folder, those of organizations, and their files, also those that can't be used now. */
 function pathsIn(root: string, { state, orgs }: FolderReading): string[] {
+  if (state === 'empty') return [root];
   if (state !== 'read') return [];
-  const names = [...orgs].flatMap(([org, { keys }]) => [org, ...new Set(keys.map(({ file }) => file))]);
+  const names = [...orgs].flatMap(([org, { keys, broken }]) => [
+    org,
+    ...new Set([...keys.map(({ file }) => file), ...broken]),
+  ]);
   return [root, ...names.map((name) => join(root, name))];
 }
 
+/** Who else can add a login key there, and the command that prevents it; null: only the owner, root and the data folder's owner. */
+export function findWriters(
+  path: string,
+  data: string,
+  statFile: (path: string) => Pick<Stats, 'mode' | 'uid' | 'gid'> | undefined = (one) =>
+    statSync(one, { throwIfNoEntry: false }),
+): string | null {
+  const found = statFile(path);
+  if (found === undefined || isReadOnly(path)) return null;
+  const { mode, uid, gid } = found;
+  if ((mode & 0o002) !== 0) return `any user of this machine can add a login key there: chmod o-w ${path}`;
+  if ((mode & 0o020) !== 0)
+    return `every member of the group ${gid} can add a login key there: chmod g-w ${path}, unless that is intended`;
+  const owner = statFile(data)?.uid;
+  if (uid === 0 || uid === owner) return null;
+  return `it belongs to user ${uid}, who can add a login key there: chown ${owner} ${path}, unless that is intended`;
+}
+
 /** Kubernetes mounts secrets with every right, and read-only. */
-function isOpenToAll(path: string): boolean {
-  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
-  if ((mode & 0o002) === 0) return false;
+function isReadOnly(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);
-    return true;
+    return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EROFS';
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
   }
 }

@@ -10,20 +10,27 @@ import { closing } from './permissions.js';
 const fewInodes = 10_000;
 const tooFewInodes = 1000;
 
-/** @param statOf, inodesOf of a folder; for tests */
+/** @param statOf, inodesOf of a folder, and the user of this process (undefined: the system has none); for tests */
 export async function examineMachine(
   workplace: Workplace,
   statOf: (path: string) => { uid: number; mode: number } = statSync,
   inodesOf: (path: string) => Promise<{ files: number; ffree: number }> = statfs,
+  user: number | undefined = process.getuid?.(),
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const { data } = workplace.paths;
+  const { paths } = workplace;
+  const { data } = paths;
   const { uid, mode } = statOf(data);
   const report = reporter(findings, 'machine', data);
   if (uid === 0)
     report(
       'warning',
       'it belongs to root: run Dropslot as a user of its own, to which the folder and its files belong',
+    );
+  else if (user === 0)
+    report(
+      'warning',
+      `it belongs to user ${uid}, and this command runs as root: run all commands as that user, since the server may be unable to open files that root makes`,
     );
   if ((mode & 0o077) !== 0) {
     const others = (mode & 0o022) !== 0 ? 'write to it' : 'list it';
@@ -34,12 +41,23 @@ export async function examineMachine(
       closing(data, 0o700),
     );
   }
-  const { files, ffree } = await inodesOf(data);
-  // Some file systems have no fixed number.
-  if (files > 0 && ffree < fewInodes)
-    report(ffree < tooFewInodes ? 'wrong' : 'warning', `its disk has room for only ${ffree} more files (inodes)`);
+  for (const [name, folder] of [
+    ['its disk', data],
+    ['the disk of its sealed files', paths.blobs],
+  ] as const) {
+    if (folder !== data && !isOtherDisk(folder, data)) continue;
+    const { files, ffree } = await inodesOf(folder);
+    // Some file systems have no fixed number.
+    if (files > 0 && ffree < fewInodes)
+      report(ffree < tooFewInodes ? 'wrong' : 'warning', `${name} has room for only ${ffree} more files (inodes)`);
+  }
   await examineStages(workplace, findings);
   return findings;
+}
+
+function isOtherDisk(folder: string, data: string): boolean {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  return found !== undefined && found.dev !== statSync(data).dev;
 }
 
 /** They have rows of users. */

@@ -2,6 +2,8 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { chmod, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Paths, pathsOf } from '../../config/paths.js';
+import type { Settings } from '../../config/settings.js';
 import { listPartialIds } from '../../db/control/partials.js';
 import { formatBytes } from '../format.js';
 import type { Workplace } from '../workplace.js';
@@ -10,25 +12,66 @@ import { type Finding, type Mend, reporter } from './finding.js';
 /** An upload in progress has a row; one that is just beginning has it within moments. */
 const stalePartialMs = 24 * 60 * 60 * 1000;
 
-/** Databases, settings, keys and sealed files must be readable only by the user that the server runs as. */
-export function examinePrivateFiles({ paths, settings }: Workplace): Finding[] {
+/** The mode of each file of the databases, before this process opens them. */
+export function readDatabaseModes(settings: Settings): Map<string, number> {
+  const modes = new Map<string, number>();
+  for (const file of listDatabaseFiles(pathsOf(settings), settings)) {
+    const found = statOf(file);
+    if (found !== null) modes.set(file, found.mode & 0o777);
+  }
+  return modes;
+}
+
+function listDatabaseFiles({ control, directory }: Paths, { database }: Pick<Settings, 'database'>): string[] {
+  if (database !== 'sqlite') return [];
+  return [control, directory].flatMap((file) => [file, `${file}-wal`, `${file}-shm`]);
+}
+
+/**
+ * Databases, settings, keys and sealed files must be readable only by the user that the server runs as, and belong to it.
+ * @param modes of the databases, before this process opened them: that closes them to others.
+ * @param settingsFile null: there is none.
+ */
+export function examinePrivateFiles(
+  { paths, settings }: Pick<Workplace, 'paths' | 'settings'>,
+  modes: ReadonlyMap<string, number>,
+  settingsFile: string | null,
+  statFile: (path: string) => Pick<Stats, 'mode' | 'uid'> | null = statOf,
+): Finding[] {
   const findings: Finding[] = [];
-  const databases = settings.database === 'sqlite' ? [paths.control, paths.directory] : [];
-  const files = [
-    ...databases.flatMap((file) => [file, `${file}-wal`, `${file}-shm`]),
-    join(paths.data, 'dropslot.json'),
+  const { auditLog } = settings;
+  const files = new Set([
+    ...listDatabaseFiles(paths, settings),
+    ...(auditLog === undefined || auditLog === 'log' ? [] : [auditLog]),
+    ...[settingsFile ?? join(paths.data, 'dropslot.json'), paths.nodeKey, paths.controlMark],
     ...listFolder(paths.partials).map((name) => join(paths.partials, name)),
-  ];
+  ]);
+  const owner = statFile(paths.data)?.uid;
   for (const [list, wanted] of [
     [files, 0o600],
     [[paths.keys, paths.hostKeys, paths.blobs, paths.partials, paths.stage], 0o700],
   ] as const) {
     for (const path of list) {
-      const found = statOf(path);
-      if (found === null || (found.mode & 0o077) === 0) continue;
-      const mode = (found.mode & 0o777).toString(8);
+      const found = statFile(path);
+      if (found === null) continue;
       const report = reporter(findings, 'private_files', path);
-      report('wrong', `others may read it (mode ${mode}): chmod ${wanted.toString(8)} ${path}`, closing(path, wanted));
+      const mode = found.mode & 0o777;
+      const before = modes.get(path) ?? mode;
+      const others = (before & 0o022) !== 0 ? 'change' : 'read';
+      if ((mode & 0o077) !== 0)
+        report(
+          'wrong',
+          `others may ${others} it (mode ${mode.toString(8)}): chmod ${wanted.toString(8)} ${path}`,
+          closing(path, wanted),
+        );
+      else if ((before & 0o077) !== 0)
+        report('mended', `others could ${others} it until now (mode ${before.toString(8)}): who had access before?`);
+      // Outside of the data folder an administrator may own it.
+      if (found.uid !== owner && path.startsWith(paths.data))
+        report(
+          'wrong',
+          `it belongs to user ${found.uid}, and the data folder to user ${owner}, which may be unable to open it: chown ${owner} ${path}`,
+        );
     }
   }
   return findings;

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordAudit } from '../../db/control/audit.js';
 import { lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
+import { noteDirectoryWrites } from '../../db/control/pair.js';
 import { forgetPartialsBefore } from '../../db/control/partials.js';
 import { findRun } from '../../db/control/runs.js';
 import { bumpVersion } from '../../db/directory/directory.js';
@@ -13,6 +14,7 @@ import { hasOtherAdmin, readEditableUser } from '../../db/directory/edits.js';
 import { findErased, forgetErased, rememberErased } from '../../db/directory/erasedpeople.js';
 import { type ErasedFromDirectory, eraseFromDirectory, findTraces, type Traces } from '../../db/directory/erasure.js';
 import { listFields } from '../../db/directory/fields.js';
+import { countWrite, readWrites } from '../../db/directory/pair.js';
 import { dropStages } from '../../db/stage.js';
 import { digestErased } from '../../importer/read/erased.js';
 import { emailKey, isEmail, labelKey } from '../../importer/read/normalize.js';
@@ -202,6 +204,7 @@ function eraseFromTables(
   return workplace.directory.transact(async (tx) => {
     const erased = await eraseFromDirectory(tx, org.id, { traces, addresses, ownerKey, redact, at });
     await rememberErased(tx, org.id, digests, receipt, at);
+    await countWrite(tx);
     return erased;
   });
 }
@@ -235,6 +238,8 @@ async function recordReceipt(
   { directory, files, partials }: Pick<Erasure, 'directory' | 'files' | 'partials'>,
 ): Promise<void> {
   const { control, actor, now } = workplace;
+  // A directory of a time before the erasure would have the person again.
+  const writes = await readWrites(workplace.directory.read);
   await control.transact(async (tx) => {
     const { options, sftpRequest } = (await lockOrg(tx, org.id, true))!;
     const isErased = (email: string) => addresses.includes(emailKey(email));
@@ -249,5 +254,6 @@ async function recordReceipt(
     const detail = { ...directory, rewritten, removed, unsearched: unsearched.length, partials };
     const event = { at: now(), org: org.id, actor, action: 'user.erased', subject: `erasure ${receipt}` };
     await recordAudit(tx, { ...event, detail });
+    await noteDirectoryWrites(tx, writes);
   });
 }

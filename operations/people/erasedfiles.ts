@@ -1,6 +1,8 @@
 /** Takes a person out of the stored files of an organization: opens each, and seals those with a mention anew without it. */
 import { isUtf8 } from 'node:buffer';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import type { Queryable } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
 import { findBlob, isBlobLive, listBlobs } from '../../db/control/blobs.js';
 import { listNamesOf, removeNames, replaceBlob } from '../../db/control/erasure.js';
 import type { Org } from '../../db/control/orgs.js';
@@ -162,11 +164,27 @@ async function replace(workplace: Workplace, org: Org, id: string, content: Buff
       );
     },
     commit: async (blob) => {
-      const made = await control.transact((tx) => replaceBlob(tx, { ...blob, org: org.id, createdAt: now() }, id));
-      return made ? true : null;
+      const made = await control.transact(async (tx) => {
+        const uploads = await replaceBlob(tx, { ...blob, org: org.id, createdAt: now() }, id);
+        // An upload is imported only with the digest that the audit trail has last.
+        for (const upload of uploads ?? []) await recordRewritten(tx, workplace, org, upload, blob);
+        return uploads;
+      });
+      return made === null ? null : true;
     },
   });
   if (isReplaced !== true) return false;
   if ((await findBlob(control.read, id)) === null || !(await isBlobLive(control.read, id))) await removeBlob(paths, id);
   return true;
+}
+
+function recordRewritten(
+  tx: Queryable,
+  { actor, now }: Workplace,
+  { id: org }: Org,
+  upload: number,
+  { size, sha256 }: SealedBlob,
+): Promise<void> {
+  const detail = { upload, outcome: 'sealed anew without a person', size, sha256 };
+  return recordAudit(tx, { at: now(), org, actor, action: 'upload.rewritten', subject: `upload ${upload}`, detail });
 }

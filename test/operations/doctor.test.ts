@@ -11,7 +11,9 @@ import { workNext } from '../../importer/run/worker.js';
 import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
 import type { ExamineOptions } from '../../operations/doctor/examine.js';
 import type { Finding } from '../../operations/doctor/finding.js';
+import { findWriters } from '../../operations/doctor/loginkeys.js';
 import { examineMachine } from '../../operations/doctor/machine.js';
+import { examinePrivateFiles } from '../../operations/doctor/permissions.js';
 import { activateAnnounced, addHostKey, removeInactive } from '../../operations/hostkeys.js';
 import { listUnsettledReports } from '../../operations/unsettled.js';
 import type { Workplace } from '../../operations/workplace.js';
@@ -20,6 +22,7 @@ import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { until } from '../support/session.js';
+import { temporaryFolder } from '../support/temporary.js';
 import { examine, workplaceOn } from '../support/workplace.js';
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -56,6 +59,7 @@ onBothDatabases('doctor', (open) => {
           place,
           () => ({ ...whole, ...stat }),
           async () => ({ ...many, ...inodes }),
+          1000,
         )
       ).map(({ level, check, message }) => `${level} ${check}: ${message.split(/[:;]/)[0]}`);
     assert.deepEqual(await examineWith({}, {}), []);
@@ -75,6 +79,51 @@ onBothDatabases('doctor', (open) => {
     await examine(place.settings, { mayMend: async () => true });
     assert.deepEqual(await examineWith({}, {}), []);
     await stage.drop();
+  });
+
+  test('files that others may read or change, or that belong to another user; a command that root runs', async (t) => {
+    const { place } = await openWhole(t);
+    const settingsFile = join(temporaryFolder(t), 'settings.json');
+    writeFileSync(settingsFile, '{}', { mode: 0o640 });
+    chmodSync(settingsFile, 0o646);
+    const isFile = place.settings.database === 'sqlite';
+    if (isFile) chmodSync(place.paths.control, 0o644);
+    const found = (await complaints(place, { settingsFile })).filter(({ check }) => check === 'private_files');
+    assert.deepEqual(
+      found.map(({ level, subject, message }) => [level, subject, message.split(/[:]/)[0]]),
+      [
+        ...(isFile ? [['mended', place.paths.control, 'others could read it until now (mode 644)']] : []),
+        ['wrong', settingsFile, 'others may change it (mode 646)'],
+      ],
+    );
+    assert.deepEqual(
+      examinePrivateFiles(place, new Map(), null, (path) => ({
+        uid: path === place.paths.nodeKey ? 0 : 1000,
+        mode: path === place.paths.nodeKey ? 0o600 : 0o700,
+      }))
+        .map(({ message }) => message)
+        .filter((message) => message.startsWith('it belongs')),
+      [
+        `it belongs to user 0, and the data folder to user 1000, which may be unable to open it: chown 1000 ${place.paths.nodeKey}`,
+      ],
+    );
+    const [root] = await examineMachine(place, () => ({ uid: 1000, mode: 0o40700 }), undefined, 0);
+    assert.match(root!.message, /belongs to user 1000, and this command runs as root: run all commands as that user/);
+  });
+
+  test('who can add keys to the folder of keys', () => {
+    const told = (path: object) =>
+      findWriters('/data/keys.d', '/data', (one) => ({
+        ...{ uid: 1000, gid: 1000, mode: 0o40755 },
+        ...(one === '/data' ? {} : path),
+      }))?.split(':')[0] ?? null;
+    assert.deepEqual([{}, { uid: 0 }, { mode: 0o40757 }, { mode: 0o40775 }, { uid: 1001 }].map(told), [
+      null,
+      null,
+      'any user of this machine can add a login key there',
+      'every member of the group 1000 can add a login key there',
+      'it belongs to user 1001, who can add a login key there',
+    ]);
   });
 
   test('a run that was interrupted a moment ago', async (t) => {

@@ -1,0 +1,139 @@
+/**
+ * A small file beside the control database that has its last committed audit record and the highest numbers of uploads and runs.
+ * A database that lacks that record has lost commits: its write-ahead log is missing, or an older copy took its place.
+ */
+import { closeSync, constants, fdatasync, fdatasyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import type { Knex } from 'knex';
+import type { AuditEvent } from './auditchain.js';
+import { raiseNumbers, readControlMarks } from './pair.js';
+
+/** Committed records that the control database does not have. */
+export interface Loss {
+  /** How many audit records at least, and how many acknowledged uploads at most. */
+  records: number;
+  uploads: number;
+  /** The last record that it still has. */
+  found: number;
+  /** When it was noticed, in ms. */
+  at: number;
+}
+
+interface State {
+  /** The number and the hash of the last record that was committed. */
+  seq: number;
+  hash: string;
+  upload: number;
+  run: number;
+  /** null: nothing is lost, or an operator has accepted it. */
+  lost: Loss | null;
+}
+
+/** A place on the disk that never grows: it can be written while the disk is full. */
+const bytes = 1024;
+const syncEveryMs = 5_000;
+
+export class ControlMark {
+  readonly #file: string;
+  #handle: number | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** What the database has lost, until an operator accepts it; null: nothing. */
+  get lost(): Loss | null {
+    return this.#read()?.lost ?? null;
+  }
+
+  /** Whether the file shows what was committed last: without it nothing is known about losses. */
+  get isKnown(): boolean {
+    return this.#read() !== null;
+  }
+
+  /** Compares the database with the file; numbers that were given out before a loss are not given out again. */
+  async examine({ read, write }: Record<'read' | 'write', Knex>, now: number): Promise<void> {
+    const state = this.#read();
+    if (state === null) return;
+    const record = await read('audit').where({ seq: state.seq }).first('hash');
+    if (record?.hash === state.hash) return;
+    const head = await read('audit_head').where({ id: 1 }).first('count', 'hash');
+    const { issued } = await readControlMarks(read);
+    if (state.run > issued.run || state.upload > issued.upload) await raiseNumbers(write, state);
+    const lost: Loss = {
+      records: (state.lost?.records ?? 0) + Math.max(1, state.seq - head.count),
+      uploads: (state.lost?.uploads ?? 0) + Math.max(0, state.upload - issued.upload),
+      found: Math.min(state.lost?.found ?? head.count, head.count),
+      at: now,
+    };
+    this.#write({ ...state, seq: head.count, hash: head.hash, lost });
+  }
+
+  /** Right after a commit. A file that can't be written makes no commit fail: the next one writes it. */
+  note(head: { seq: number; hash: string }, events: readonly AuditEvent[]): void {
+    const state = this.#read();
+    // Another process may have committed later, and noted that before.
+    if (state !== null && state.seq >= head.seq) return;
+    const highest = (of: 'upload' | 'run') =>
+      Math.max(state?.[of] ?? 0, ...events.map(({ detail }) => (typeof detail[of] === 'number' ? detail[of] : 0)));
+    this.#write({ ...head, upload: highest('upload'), run: highest('run'), lost: state?.lost ?? null });
+  }
+
+  acceptLoss(): void {
+    const state = this.#read();
+    if (state !== null) this.#write({ ...state, lost: null });
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#handle === null) return;
+    try {
+      fdatasyncSync(this.#handle);
+    } catch {
+      // As for a file that can't be written.
+    }
+    closeSync(this.#handle);
+    this.#handle = null;
+  }
+
+  /** null: there is none yet, or it can't be read. */
+  #read(): State | null {
+    try {
+      if (this.#handle === null) return parse(readFileSync(this.#file));
+      const buffer = Buffer.alloc(bytes);
+      readSync(this.#handle, buffer, 0, bytes, 0);
+      return parse(buffer);
+    } catch {
+      return null;
+    }
+  }
+
+  #write(state: State): void {
+    try {
+      this.#handle ??= openSync(this.#file, constants.O_RDWR | constants.O_CREAT, 0o600);
+      writeSync(
+        this.#handle,
+        JSON.stringify(state)
+          .padEnd(bytes - 1)
+          .concat('\n'),
+        0,
+      );
+      this.#timer ??= setTimeout(() => this.#sync(), syncEveryMs).unref();
+    } catch {
+      // The disk is full, or the folder is gone: the database itself says so.
+    }
+  }
+
+  #sync(): void {
+    this.#timer = null;
+    if (this.#handle !== null) fdatasync(this.#handle, () => {});
+  }
+}
+
+/** null: it is damaged, as of a power cut while it was written. */
+function parse(content: Buffer): State | null {
+  const state = JSON.parse(content.toString()) as Partial<State>;
+  const isWhole = [state.seq, state.upload, state.run].every(Number.isSafeInteger) && typeof state.hash === 'string';
+  return isWhole ? (state as State) : null;
+}
