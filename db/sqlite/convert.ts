@@ -27,10 +27,11 @@ export async function convertFile(
   key: string | null,
   newKey: string | null,
   onStep: (step: ConversionStep) => void | Promise<void> = () => {},
+  waitMs = closingMs,
 ): Promise<void> {
   await sweepConversion(file);
   const { made, old, oldLog } = namesBeside(file);
-  const source = await openSqlite(sealingDriver, file, { waitMs: closingMs, mustExist: true, key });
+  const source = await openSqlite(sealingDriver, file, { waitMs, mustExist: true, key });
   try {
     // SQLite removes the log of a server that was killed without overwriting it.
     if (existsSync(logOf(file))) linkSync(logOf(file), oldLog);
