@@ -1,15 +1,15 @@
 /** One process of the importer, forked by the server: starts it again when it ends, and ends it when it hangs or exceeds a budget. */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
-import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { driverOfDirectory } from '../db/sqlite/sealstate.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 import { type Verdict, watchProcess } from './importerwatch.js';
 
 export interface ProcessDeps {
   settings: Settings;
+  /** Of directory.db: that of sealed files where it is sealed. */
+  directoryDriver: Settings['sqliteDriver'];
   secrets: KnownSecrets;
   logger: Logger;
   /** The module to fork. */
@@ -53,8 +53,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
   const start = () => {
     const role = deps.role();
     const startedAt = performance.now();
-    const sqliteDriver = driverOfDirectory(pathsOf(settings), settings.sqliteDriver);
-    const watch = watchProcess({ ...settings, sqliteDriver }, () => performance.now());
+    const watch = watchProcess({ ...settings, sqliteDriver: deps.directoryDriver }, () => performance.now());
     let verdict: Verdict | null = null;
     // Standard error is shared: all processes log there, in the same format.
     const child = fork(module, [], {

@@ -27,9 +27,13 @@ export interface SealView {
 
 type OnStep = (step: ConversionStep) => void | Promise<void>;
 
-export function viewSeal({ control, paths }: Pick<Workplace, 'control' | 'paths'>): SealView {
+export function viewSeal({
+  control,
+  directory: { source },
+  paths,
+}: Pick<Workplace, 'control' | 'directory' | 'paths'>): SealView {
   if (control.dialect !== 'sqlite') return { state: 'none', leftovers: [] };
-  const isSealed = readSealState(paths.directory) === 'sealed';
+  const isSealed = source === null ? readSealState(paths.directory) === 'sealed' : source.key !== null;
   return { state: isSealed ? 'sealed' : 'plain', leftovers: leftovers(paths.directory) };
 }
 

@@ -30,29 +30,39 @@ export async function convertFile(
   waitMs = closingMs,
 ): Promise<void> {
   await sweepConversion(file);
-  const { made, old, oldLog } = namesBeside(file);
   const source = await openSqlite(sealingDriver, file, { waitMs, mustExist: true, key });
   try {
-    // SQLite removes the log of a server that was killed without overwriting it.
-    if (existsSync(logOf(file))) linkSync(logOf(file), oldLog);
-    // Leaving WAL mode takes a file that is open here only; the lock is then kept until it is closed.
-    await own(source, file);
-    // ATTACH makes no file on a connection that must not make its own.
-    closeSync(openSync(made, 'wx', 0o600));
-    await source.execute(`ATTACH DATABASE '${made.replaceAll("'", "''")}' AS made ${keyClause(newKey)}`);
-    await fill(source, file);
-    await source.execute('DETACH DATABASE made');
-    await syncFile(made, statSync(file).mode & 0o777);
-    await onStep('copied');
-    linkSync(file, old);
-    await onStep('linked');
-    renameSync(made, file);
-    await syncFolderOf(file);
-    await onStep('renamed');
+    await replace(source, file, newKey, onStep);
   } finally {
     await source.close();
+    // Of the old file, or, after a failure, of the new one.
+    await sweepConversion(file);
   }
-  await sweepConversion(file);
+}
+
+async function replace(
+  source: SqliteConnection,
+  file: string,
+  newKey: string | null,
+  onStep: (step: ConversionStep) => void | Promise<void>,
+): Promise<void> {
+  const { made, old, oldLog } = namesBeside(file);
+  // SQLite removes the log of a server that was killed without overwriting it.
+  if (existsSync(logOf(file))) linkSync(logOf(file), oldLog);
+  // Leaving WAL mode takes a file that is open here only; the lock is then kept until it is closed.
+  await own(source, file);
+  // ATTACH makes no file on a connection that must not make its own.
+  closeSync(openSync(made, 'wx', 0o600));
+  await source.execute(`ATTACH DATABASE '${made.replaceAll("'", "''")}' AS made ${keyClause(newKey)}`);
+  await fill(source, file);
+  await source.execute('DETACH DATABASE made');
+  await syncFile(made, statSync(file).mode & 0o777);
+  await onStep('copied');
+  linkSync(file, old);
+  await onStep('linked');
+  renameSync(made, file);
+  await syncFolderOf(file);
+  await onStep('renamed');
 }
 
 /** Overwrites and removes what a conversion left beside the file: its old content, or a new file that is incomplete. */

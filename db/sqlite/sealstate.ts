@@ -1,21 +1,17 @@
 /** Says from its first bytes whether an SQLite file is sealed. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import type { Paths } from '../../config/paths.js';
 import { plainHeader } from './cipher.js';
-import { type DriverName, sealingDriver } from './drivers.js';
 
 /** `none`: there is no such file, or nothing in it yet. */
 export type SealState = 'none' | 'plain' | 'sealed';
 
+/**
+ * For a process that does not have the file open: on POSIX, closing it here ends the locks that SQLite has on it in this process.
+ */
 export function readSealState(file: string): SealState {
   const start = readStart(file);
   if (start === null || start.length === 0) return 'none';
   return start.toString('latin1') === plainHeader ? 'plain' : 'sealed';
-}
-
-/** The driver that directory.db is opened by. @param driver of files that are not sealed */
-export function driverOfDirectory({ directory }: Pick<Paths, 'directory'>, driver: DriverName): DriverName {
-  return readSealState(directory) === 'sealed' ? sealingDriver : driver;
 }
 
 /** null: no such file. */
