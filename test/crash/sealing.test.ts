@@ -7,11 +7,12 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openWorkplace } from '../../app/compose.js';
 import type { Settings } from '../../config/settings.js';
+import { readSealState } from '../../db/sqlite/sealstate.js';
 import { sealDirectory, unsealDirectory } from '../../operations/directoryseal.js';
 import { searchBytes } from '../support/bytes.js';
 import { Company, csv } from '../support/company.js';
 import { openFresh } from '../support/databases.js';
-import { moduleArguments } from '../support/program.js';
+import { moduleArguments, runDropslot } from '../support/program.js';
 import { examine } from '../support/workplace.js';
 
 const needle = 'n33dle';
@@ -96,4 +97,27 @@ test('the log and the stage that a killed process left are wiped, and no process
   const again = await openWorkplace(settings);
   t.after(() => again.close());
   assert.equal((await again.directory.read('users').first('user_name')).user_name, `${needle} in the log`);
+});
+
+/** `SEAL_KILLS=200 node scripts/test.mjs test/crash/sealing.test.ts` for the long run. */
+const rounds = Number(process.env.SEAL_KILLS ?? 1);
+
+test(`the built command, killed at ${rounds} random moments: the directory opens, with every user`, async (t) => {
+  const settings = await openImported(t);
+  let delayMs = 400;
+  for (let round = 0; round < rounds; round++) {
+    const what = readSealState(join(settings.data, 'directory.db')) === 'plain' ? 'seal' : 'unseal';
+    const begun = performance.now();
+    const { code } = await runDropslot(['directory', what], {
+      data: settings.data,
+      timeoutMs: Math.random() * delayMs,
+    });
+    assert.ok(code === null || code === 0, String(code));
+    // Aims at what one command takes on this machine.
+    delayMs = code === 0 ? performance.now() - begun : Math.min(delayMs * 1.1, 20_000);
+    assert.equal(await countUsers(settings), 61);
+  }
+  assert.equal((await convert(settings, sealDirectory)).isSealed, true);
+  assert.deepEqual(searchBytes(settings.data, needle).found, []);
+  assert.equal(await countUsers(settings), 61);
 });
