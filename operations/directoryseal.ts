@@ -6,6 +6,7 @@ import { deleteDirectoryKey } from '../db/control/directorykey.js';
 import { eraseDeleted } from '../db/erase.js';
 import { type Lock, takeLock } from '../db/lock.js';
 import { type ConversionStep, convertFile, leftovers, sweepConversion, wipe } from '../db/sqlite/convert.js';
+import { requireSealingDriver } from '../db/sqlite/drivers.js';
 import { readSealState } from '../db/sqlite/sealstate.js';
 import { makeDirectoryKey, openDirectoryKey } from '../keys/master/directorykey.js';
 import { OperationError } from './error.js';
@@ -47,6 +48,7 @@ export function sealDirectory(workplace: Workplace, onStep?: OnStep): Promise<Se
     const master = await workplace.master();
     const isChanged = readSealState(paths.directory) === 'plain';
     if (isChanged) {
+      await requireSealingDriver();
       const key = await makeDirectoryKey(control.write, master, workplace.now());
       await convertFile(paths.directory, null, key, onStep);
       await record(workplace, 'directory.sealed');

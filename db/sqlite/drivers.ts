@@ -28,6 +28,11 @@ export async function openSqlite(name: DriverName, file: string, options: OpenOp
   return open(file, options);
 }
 
+/** Before a key is made for it. @throws DatabaseError `unavailable` when the package of the driver of sealed files is not installed */
+export async function requireSealingDriver(): Promise<void> {
+  await loadDriver(sealingDriver);
+}
+
 async function loadDriver(name: DriverName): Promise<OpenSqlite> {
   const driver = drivers[name];
   try {

@@ -5,6 +5,7 @@ import { type Db, openDirectory, type Queryable, withholdDirectory } from '../..
 import { findDirectoryKey } from '../../db/control/directorykey.js';
 import { DatabaseError } from '../../db/error.js';
 import { type Lock, shareLock } from '../../db/lock.js';
+import { requireSealingDriver } from '../../db/sqlite/drivers.js';
 import { readSealState } from '../../db/sqlite/sealstate.js';
 import { KeyError } from '../error.js';
 import { makeDirectoryKey, openDirectoryKey } from './directorykey.js';
@@ -52,6 +53,8 @@ async function openShared(settings: Settings, keys: DirectoryKeys): Promise<Db> 
       'sealDirectory is on, but directory.db is not sealed: stop Dropslot and run "dropslot directory seal"',
     );
   if (state === 'plain' || (state === 'none' && !(await wantsSealed(settings, keys)))) return openDirectory(settings);
+  // Before a key is made that the missing driver leaves unused.
+  if (state === 'none') await requireSealingDriver();
   try {
     const key =
       state === 'sealed'

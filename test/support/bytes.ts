@@ -29,9 +29,11 @@ function listFiles(folder: string): string[] {
   });
 }
 
-/** SQLite removes a temporary file as soon as it is open; Linux shows it beside its process. */
+/** SQLite removes a temporary file as soon as it is open; Linux shows it beside its process, which has the folder in its environment. */
 function listRemoved(folder: string): string[] {
-  const processes = (attempt(() => readdirSync('/proc')) ?? []).filter((name) => /^\d+$/.test(name));
+  const processes = (attempt(() => readdirSync('/proc')) ?? [])
+    .filter((name) => /^\d+$/.test(name))
+    .filter((id) => attempt(() => readFileSync(`/proc/${id}/environ`))?.includes(folder) === true);
   return processes.flatMap((id) => {
     const descriptors = attempt(() => readdirSync(`/proc/${id}/fd`)) ?? [];
     return descriptors
