@@ -7,8 +7,9 @@ import { systemUser } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
 import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { type Db, openControl, openDirectory } from '../db/connection.js';
+import { type Db, openControl, withholdDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
+import { DatabaseError } from '../db/error.js';
 import { joinPair } from '../db/pair.js';
 import type { RunDeps } from '../importer/run/deps.js';
 import { GroupCommit } from '../intake/groupcommit.js';
@@ -18,6 +19,7 @@ import type { Intake, Sender } from '../intake/types.js';
 import type { HostKey } from '../keys/host/hostkeys.js';
 import { type AccessWatch, createAccessWatch } from '../keys/login/accesswatch.js';
 import { createSshdLogins, type SshdLogins } from '../keys/login/sshdlogin.js';
+import { openDirectoryByKey } from '../keys/master/directory.js';
 import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/master/keyring.js';
 import { loadMaster, loadOrCreateMaster } from '../keys/master/master.js';
 import { createMasterSecrets, type KnownSecrets, type MasterSecrets } from '../keys/master/secrets.js';
@@ -41,10 +43,23 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       'not_found',
       `no Dropslot data in ${paths.data}: name its folder with --data, or begin with "dropslot orgs add"`,
     );
-  const { control, directory } = await openDatabases(settings);
+  const control = await openControl(settings);
   const { askPassphrase, canAsk } = await import('../cli/prompt.js');
   const secrets = createMasterSecrets(paths, { ask: canAsk() ? () => askPassphrase(paths.masterKey) : undefined });
   const { master, open: identity } = composeKeyring(settings, paths, secrets, control);
+  let isMasterNew = false;
+  const makeMaster = async () => {
+    // A new key can't open existing files: a lost master key must be restored from the backup.
+    if (settings.role === 'intake' || (await listOrgs(control.read)).length > 0)
+      return { master: await master(), created: false };
+    const made = await loadOrCreateMaster(paths, secrets, settings.recipientType);
+    isMasterNew ||= made.created;
+    return { master: made.master, created: isMasterNew };
+  };
+  const directory =
+    options.withoutDirectory === true
+      ? withholdDirectory(new DatabaseError('withheld', 'this command does not open directory.db'))
+      : await openDirectoryOf(settings, control, { master, makeMaster: async () => (await makeMaster()).master });
   return {
     settings,
     paths,
@@ -55,12 +70,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     now,
     secrets,
     master,
-    makeMaster: async () => {
-      // A new key can't open existing files: a lost master key must be restored from the backup.
-      if (settings.role === 'intake' || (await listOrgs(control.read)).length > 0)
-        return { master: await master(), created: false };
-      return loadOrCreateMaster(paths, secrets, settings.recipientType);
-    },
+    makeMaster,
     org: async (id) => {
       const org = await findOrg(control.read, id);
       if (org === null) throw new OperationError('not_found', `no organization "${id}"; see "dropslot orgs list"`);
@@ -154,9 +164,11 @@ export interface ImporterParts {
  */
 export async function composeImporter(settings: Settings, known: KnownSecrets, logger: Logger): Promise<ImporterParts> {
   const paths = pathsOf(settings);
-  const { control, directory } = await openDatabases(settings);
+  const control = await openControl(settings);
   const keyring = composeKeyring(settings, paths, createMasterSecrets(paths, { known }), control);
-  await keyring.master();
+  const { master } = keyring;
+  const directory = await openDirectoryOf(settings, control, { master, makeMaster: master });
+  await master();
   const deps: RunDeps = { settings, paths, control, directory, logger, identity: keyring.open, now };
   return { deps, close: () => closeDatabases(control, directory) };
 }
@@ -200,19 +212,23 @@ function hasData({ database }: Pick<Settings, 'database'>, { control }: Pick<Pat
   return database !== 'sqlite' || existsSync(control);
 }
 
-async function openDatabases(settings: Settings): Promise<{ control: Db; directory: Db }> {
-  const control = await openControl(settings);
-  const directory = await openDirectory(settings).catch(async (cause) => {
+/** Closes `control` when it fails. */
+async function openDirectoryOf(
+  settings: Settings,
+  control: Db,
+  keys: Pick<Parameters<typeof openDirectoryByKey>[1], 'master' | 'makeMaster'>,
+): Promise<Db> {
+  let directory: Db | null = null;
+  try {
+    directory = await openDirectoryByKey(settings, { ...keys, control: control.write, now });
+    // A node without the key can't look into a sealed directory: those that can compare the two.
+    if (directory.withheld === undefined) await joinPair({ control, directory });
+    return directory;
+  } catch (cause) {
+    await directory?.close();
     await control.close();
     throw cause;
-  });
-  try {
-    await joinPair({ control, directory });
-  } catch (cause) {
-    await closeDatabases(control, directory);
-    throw cause;
   }
-  return { control, directory };
 }
 
 async function closeDatabases(control: Db, directory: Db): Promise<void> {

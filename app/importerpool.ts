@@ -14,6 +14,8 @@ import { type Ending, type ImporterProcess, superviseProcess } from './importerp
 
 export interface PoolDeps {
   settings: Settings;
+  /** Of directory.db. */
+  directoryDriver: Settings['sqliteDriver'];
   secrets: KnownSecrets;
   control: Db;
   logger: Logger;

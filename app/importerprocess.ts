@@ -8,6 +8,8 @@ import { type Verdict, watchProcess } from './importerwatch.js';
 
 export interface ProcessDeps {
   settings: Settings;
+  /** Of directory.db: that of sealed files where it is sealed. */
+  directoryDriver: Settings['sqliteDriver'];
   secrets: KnownSecrets;
   logger: Logger;
   /** The module to fork. */
@@ -51,7 +53,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
   const start = () => {
     const role = deps.role();
     const startedAt = performance.now();
-    const watch = watchProcess(settings, () => performance.now());
+    const watch = watchProcess({ ...settings, sqliteDriver: deps.directoryDriver }, () => performance.now());
     let verdict: Verdict | null = null;
     // Standard error is shared: all processes log there, in the same format.
     const child = fork(module, [], {

@@ -24,7 +24,7 @@ type Budgets = Pick<
 
 /** The shortest silence that counts as a hang. */
 const leastSilentTicks = 5;
-/** The driver better-sqlite3 runs statements on the thread that answers: one of a large file takes minutes. */
+/** All drivers but sqlite3 run statements on the thread that answers: one of a large file takes minutes. */
 const synchronousTicks = 300;
 /** A process that starts loads the program, and may wait for a migration. */
 const startTicks = 120;
@@ -37,7 +37,7 @@ const mostTickMs = 3 * beatMs;
  * @param now a monotonic clock, in ms.
  */
 export function watchProcess(budgets: Budgets, now: () => number): Watch {
-  const leastTicks = budgets.sqliteDriver === 'better-sqlite3' ? synchronousTicks : leastSilentTicks;
+  const leastTicks = budgets.sqliteDriver === 'sqlite3' ? leastSilentTicks : synchronousTicks;
   const silentTicks = Math.max(leastTicks, Math.floor((budgets.leaseSeconds * 1000 * 2) / 3 / beatMs));
   let state: ChildState = { work: null, upload: null, memoryBytes: 0 };
   let allowed = startTicks;

@@ -106,10 +106,11 @@ async function start(
       logger.info('listening', { host, port, policy, role: settings.role });
   }
   if (settings.role !== 'intake') {
-    const { control, now } = workplace;
+    const { control, directory, now } = workplace;
     const secrets = workplace.secrets.known();
     const pool = startImporterPool({
       ...{ settings, secrets, control, logger, now },
+      directoryDriver: directory.source?.driver ?? settings.sqliteDriver,
       ...(probes.importer && { module: probes.importer }),
     });
     running.push(pool.stop);

@@ -25,6 +25,7 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['fields'], load: async () => (await import('./commands/customfields.js')).registerCustomFields },
   { commands: ['templates'], load: async () => (await import('./commands/templates.js')).registerTemplates },
   { commands: ['identity'], load: async () => (await import('./commands/identity.js')).registerIdentity },
+  { commands: ['directory'], load: async () => (await import('./commands/directory.js')).registerDirectory },
   { commands: ['hostkeys'], load: async () => (await import('./commands/hostkeys.js')).registerHostKeys },
   { commands: ['penalties'], load: async () => (await import('./commands/penalties.js')).registerPenalties },
   { commands: ['alarms'], load: async () => (await import('./commands/alarms.js')).registerAlarms },

@@ -54,6 +54,10 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
     return path === undefined ? 'default' : `settings file ${path}`;
   };
   if (!result.success) throw new SettingsError(explain(result.error, sourceOf));
+  if (result.data.sealDirectory === 'on' && result.data.database !== 'sqlite')
+    throw new SettingsError(
+      `sealDirectory (${sourceOf('sealDirectory')}): Dropslot can't seal users and teams on PostgreSQL; encrypt the volume of PostgreSQL and set sealDirectory to volume`,
+    );
   const settings = { ...result.data, data: resolve(result.data.data) };
   const isGiven = (name: string) => name in overrides || name in env || name in fromFile;
   const originOf = (name: string) => {

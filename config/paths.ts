@@ -30,6 +30,8 @@ export interface Paths {
   sessionsLock: string;
   /** Lock file of the process that brings a database to the schema of this version. */
   migrationLock: string;
+  /** Lock file that every process with directory.db open shares: while it is held, the file is not sealed or unsealed. */
+  directoryLock: string;
   /** Lock file of the commands that change keys: one runs at a time. */
   keysLock: string;
 }
@@ -56,6 +58,7 @@ export function pathsOf(settings: PathSettings): Paths {
     lock: join(data, 'serve.lock'),
     sessionsLock: join(data, 'sessions.lock'),
     migrationLock: join(data, 'migration.lock'),
+    directoryLock: join(data, 'directory.lock'),
     keysLock: join(data, 'keys.lock'),
   };
 }

@@ -53,10 +53,15 @@ export const settingsSchema = z.strictObject({
     .describe(
       '`sqlite` (two files in the data folder), or the URL of a PostgreSQL database, in which Dropslot uses two schemas.',
     ),
-  sqliteDriver: choice('sqlite3', 'better-sqlite3')
+  sqliteDriver: choice('sqlite3', 'better-sqlite3', 'better-sqlite3-multiple-ciphers')
     .default('sqlite3')
     .describe(
-      'Package that opens SQLite files: `sqlite3`, or `better-sqlite3`, which is installed separately (`npm install better-sqlite3@12`).',
+      'Package that opens SQLite files: `sqlite3`, or `better-sqlite3` or `better-sqlite3-multiple-ciphers`, which are installed separately (`npm install better-sqlite3@12`). A sealed `directory.db` is always opened by the last one.',
+    ),
+  sealDirectory: choice('off', 'on', 'volume')
+    .default('off')
+    .describe(
+      'Encryption of users and teams at rest. `on`: `directory.db` is sealed, and Dropslot does not start with one that is not (needs `npm install better-sqlite3-multiple-ciphers@12`; SQLite only). `volume`: the operator has encrypted the volume; also for PostgreSQL. `off`: neither. `dropslot directory seal` seals an existing one. See [at-rest.md](at-rest.md).',
     ),
   databasePool: count().default(8).describe('Most PostgreSQL connections of one process.'),
   masterKey: secretSource

@@ -7,13 +7,15 @@ import { AuditRate, foldedEveryMs } from './control/auditrate.js';
 import { type ChainHead, chainAudit } from './control/audittransaction.js';
 import { ControlMark } from './control/mark.js';
 import { DatabaseError } from './error.js';
-import { beginMoment, type Moment } from './knex.js';
+import { beginMoment, type Moment, openKnex } from './knex.js';
 import { takeLock } from './lock.js';
 import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
 import { migrate } from './migrations/migrate.js';
 import { openSchema } from './postgres.js';
-import { attachFile, busyTimeoutMs, openFile, openFileMoment } from './sqlite/open.js';
+import { createClient } from './sqlite/client.js';
+import { sealingDriver } from './sqlite/drivers.js';
+import { attachFile, busyTimeoutMs, openFile, openFileMoment, type SqliteFile } from './sqlite/open.js';
 
 export type Dialect = 'sqlite' | 'postgres';
 
@@ -26,6 +28,10 @@ export type Queryable = Knex;
  */
 export interface Db {
   readonly dialect: Dialect;
+  /** How its file is opened; null on PostgreSQL, and of a database that this process has no key for. */
+  readonly source: SqliteFile | null;
+  /** Why this process can't open it, and has no source of it. */
+  readonly withheld?: DatabaseError;
   readonly write: Knex;
   readonly read: Knex;
   /**
@@ -106,14 +112,32 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
   return { ...db, auditRate, mark, transact: (work) => transact(work), close };
 }
 
-/** Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database. */
-export function openDirectory(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
-  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations, waitMs);
+/**
+ * Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database.
+ * @param key of a sealed file on SQLite, which is made sealed where it does not exist; null: it is not sealed.
+ */
+export function openDirectory(settings: DbSettings, waitMs = busyTimeoutMs, key: string | null = null): Promise<Db> {
+  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations, waitMs, key);
+}
+
+/** Stands for a directory that this process has no key for: each use of it fails with `withheld`. */
+export function withholdDirectory(withheld: DatabaseError): Db {
+  const refuse = () => Promise.reject(withheld);
+  const instance = openKnex({ client: createClient(refuse, 'immediate'), connection: {}, useNullAsDefault: true });
+  const close = () => instance.destroy();
+  const db = { dialect: 'sqlite', source: null, withheld, write: instance, read: instance, transact: refuse } as const;
+  return { ...db, openMoment: refuse, close };
+}
+
+/** How the file of an SQLite database is opened. @throws DatabaseError `withheld` when this process has no key for it */
+export function sourceOf({ source, withheld }: Db): SqliteFile {
+  if (source !== null) return source;
+  throw withheld ?? new Error('a database on PostgreSQL has no file');
 }
 
 /** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
-export function attachSqlite(file: string, attached: string, name: string, driver: Settings['sqliteDriver']): Knex {
-  return attachFile(driver, file, attached, name);
+export function attachSqlite(db: Db, attached: string, name: string): Knex {
+  return attachFile({ ...sourceOf(db), waitMs: busyTimeoutMs }, attached, name);
 }
 
 async function open(
@@ -122,12 +146,16 @@ async function open(
   schema: string,
   migrations: Parameters<typeof migrate>[1],
   waitMs: number,
+  key: string | null = null,
 ): Promise<Db> {
   let db: Db | null = null;
   try {
     db =
       settings.database === 'sqlite'
-        ? sqliteDb({ driver: settings.sqliteDriver, file: fileOf(pathsOf(settings)), waitMs })
+        ? sqliteDb({
+            driver: key === null ? settings.sqliteDriver : sealingDriver,
+            ...{ file: fileOf(pathsOf(settings)), waitMs, key },
+          })
         : postgresDb(await openSchema(settings.database, schema, settings.databasePool));
     await migrate(db.write, migrations, () => takeLock(pathsOf(settings).migrationLock, settings.sqliteDriver));
     return db;
@@ -135,14 +163,15 @@ async function open(
     await db?.close();
     throw cause instanceof DatabaseError
       ? cause
-      : new DatabaseError('unavailable', describeFailure(settings, cause), { cause });
+      : new DatabaseError('unavailable', describeFailure(settings, cause, key !== null), { cause });
   }
 }
 
-function sqliteDb(source: Parameters<typeof openFile>[0]): Db {
+function sqliteDb(source: SqliteFile): Db {
   const { write, read } = openFile(source);
   return {
     dialect: 'sqlite',
+    source,
     write,
     read,
     transact: (work) => write.transaction(work),
@@ -158,6 +187,7 @@ function postgresDb(instance: Knex): Db {
   const once = { isolationLevel: 'repeatable read', readOnly: true } as const;
   return {
     dialect: 'postgres',
+    source: null,
     write: instance,
     read: instance,
     transact: (work) => instance.transaction(work),
@@ -166,7 +196,9 @@ function postgresDb(instance: Knex): Db {
   };
 }
 
-function describeFailure(settings: DbSettings, cause: unknown): string {
+function describeFailure(settings: DbSettings, cause: unknown, isSealed: boolean): string {
+  if (isSealed && (cause as { code?: unknown }).code === 'SQLITE_NOTADB')
+    return `directory.db in ${settings.data} is damaged, or sealed by another key than control.db has: restore both from the same backup`;
   const which = settings.database === 'sqlite' ? `the SQLite files in ${settings.data}` : 'the PostgreSQL database';
   return `${which} can't be opened: ${(cause as Error).message}`;
 }

@@ -18,9 +18,10 @@ export async function eraseDeleted({ dialect, write }: Db, tables: readonly stri
       return true;
     }
     // VACUUM writes a whole copy, which must not lie in the system's folder for temporary files.
+    const [before] = (await write.raw('PRAGMA temp_store')) as { temp_store: number }[];
     await write.raw('PRAGMA temp_store = MEMORY');
     await write.raw('VACUUM');
-    await write.raw('PRAGMA temp_store = DEFAULT');
+    await write.raw(`PRAGMA temp_store = ${before!.temp_store}`);
     for (let attempt = 1; ; attempt++) {
       const [checkpoint] = (await write.raw('PRAGMA wal_checkpoint(TRUNCATE)')) as { busy: number }[];
       if (checkpoint?.busy === 0) return true;

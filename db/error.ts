@@ -8,6 +8,8 @@ export type DatabaseErrorCode =
   | 'duplicate'
   /** Another writer came first: the rows that were read have changed. */
   | 'conflict'
+  /** A sealed directory.db, and no key for it in this process. */
+  | 'withheld'
   /** A reader took so long that its transaction was ended. */
   | 'stalled'
   /** The control and the directory database do not belong together as they are: one was restored without the other. */

@@ -8,7 +8,7 @@ import type { Settings } from '../config/settings.js';
 import { type Db, openControl, openDirectory, type Queryable } from './connection.js';
 import { DatabaseError } from './error.js';
 import type { SqliteConnection } from './sqlite/driver.js';
-import { type DriverName, openSqlite } from './sqlite/drivers.js';
+import { type DriverName, openSqlite, sealingDriver } from './sqlite/drivers.js';
 import { busyTimeoutMs } from './sqlite/open.js';
 
 export interface Snapshot {
@@ -19,17 +19,18 @@ export interface Snapshot {
   close(): Promise<void>;
 }
 
-/** Copies SQLite's files of `paths` into `folder`, under their own names, synced, and opens the copies. */
+/** Copies SQLite's files of `paths` into `folder`, under their own names, synced, and opens the copies. `key`: of a sealed directory. */
 export async function copySqlite(
   settings: Settings,
   paths: Pick<Paths, 'control' | 'directory'>,
   folder: string,
   copies: Pick<Paths, 'control' | 'directory'>,
+  key: string | null = null,
 ): Promise<Snapshot> {
   const { sqliteDriver: driver } = settings;
   const control = await connect(driver, paths.control);
-  const directory = await connect(driver, paths.directory);
-  const gate = await connect(driver, paths.directory);
+  const directory = await connect(key === null ? driver : sealingDriver, paths.directory, key);
+  const gate = await connect(key === null ? driver : sealingDriver, paths.directory, key);
   try {
     // While the directory can't change, a reader of the control database sees the state that belongs to it.
     await gate.execute('BEGIN IMMEDIATE');
@@ -44,7 +45,7 @@ export async function copySqlite(
     for (const database of [gate, directory, control]) await database.close();
   }
   const inCopies = { ...settings, data: folder };
-  const opened: Db[] = [await openControl(inCopies), await openDirectory(inCopies)];
+  const opened: Db[] = [await openControl(inCopies), await openDirectory(inCopies, undefined, key)];
   return {
     control: opened[0]!.read,
     directory: opened[1]!.read,
@@ -75,9 +76,9 @@ export async function openPostgresSnapshot(control: Db, directory: Db): Promise<
   };
 }
 
-async function connect(driver: DriverName, file: string): Promise<SqliteConnection> {
+async function connect(driver: DriverName, file: string, key: string | null = null): Promise<SqliteConnection> {
   try {
-    return await openSqlite(driver, file, { waitMs: busyTimeoutMs, mustExist: true });
+    return await openSqlite(driver, file, { waitMs: busyTimeoutMs, mustExist: true, key });
   } catch (cause) {
     if (cause instanceof DatabaseError) throw cause;
     throw new DatabaseError('unavailable', `${file} can't be opened: ${(cause as Error).message}`, { cause });

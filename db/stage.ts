@@ -27,7 +27,7 @@ export interface Stage {
  * @param label unique among the stages that are open: letters, digits and `_` only.
  */
 export function openStage(settings: Settings, directory: Db, label: string): Promise<Stage> {
-  return directory.dialect === 'sqlite' ? openFile(settings, label) : openSchema(directory, label);
+  return directory.dialect === 'sqlite' ? openFile(settings, directory, label) : openSchema(directory, label);
 }
 
 /** The labels of all stages that exist. */
@@ -89,12 +89,12 @@ export async function measureStage({ dialect, db, prefix }: Stage): Promise<numb
   return Number(rows[0].bytes);
 }
 
-async function openFile(settings: Settings, label: string): Promise<Stage> {
+async function openFile(settings: Settings, directory: Db, label: string): Promise<Stage> {
   const paths = pathsOf(settings);
   mkdirSync(paths.stage, { recursive: true, mode: 0o700 });
   const file = join(paths.stage, `${label}.db`);
   rmSync(file, { force: true });
-  const db = attachSqlite(paths.directory, file, 'stage', settings.sqliteDriver);
+  const db = attachSqlite(directory, file, 'stage');
   const drop = async () => {
     await db.destroy();
     rmSync(file, { force: true });

@@ -23,6 +23,7 @@ const databaseCodes: Readonly<Record<DatabaseErrorCode, OperationErrorCode>> = {
   newer_schema: 'unavailable',
   duplicate: 'refused',
   conflict: 'refused',
+  withheld: 'unavailable',
   stalled: 'failed',
   mismatch: 'refused',
 };

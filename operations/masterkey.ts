@@ -3,6 +3,7 @@ import { recordAudit } from '../db/control/audit.js';
 import { listOrgs, lockOrg, type SealedIdentity, updateOrg } from '../db/control/orgs.js';
 import { eraseDeleted } from '../db/erase.js';
 import { KeyError } from '../keys/error.js';
+import { openDirectoryKey, resealDirectoryKey } from '../keys/master/directorykey.js';
 import {
   generateMaster,
   keepMaster,
@@ -58,7 +59,7 @@ export async function rotateMaster(
       await replaceMaster(workplace.secrets, [newest!]);
     }
     await onStep('replaced');
-    const isErased = await eraseDeleted(workplace.control, ['orgs']);
+    const isErased = await eraseDeleted(workplace.control, ['orgs', 'directory_key']);
     const isOldKeyPresent = older.length > 0 && !isReplaceable(workplace);
     return { recipient: newest!.recipient, resealed, oldKeyFiles, isOldKeyPresent, isErased };
   });
@@ -71,6 +72,7 @@ async function beginMaster({ settings, paths, secrets, ...workplace }: Workplace
   // Nothing is begun that can't be finished.
   for (const org of await listOrgs(workplace.control.read))
     if (org.sealedIdentity !== null) await openOrgIdentity(masters[0]!, org);
+  await openDirectoryKey(workplace.control.read, masters[0]!);
   if (!isReplaceable({ settings, secrets }))
     throw new OperationError(
       'refused',
@@ -90,9 +92,19 @@ async function resealAll(workplace: Workplace, newest: MasterKey, older: readonl
   let resealed = 0;
   for (const { id } of await listOrgs(workplace.control.read))
     if (await resealOrg(workplace, id, newest, older)) resealed++;
+  await resealKey(workplace, newest, older);
   for (const org of await listOrgs(workplace.control.read))
     if (org.sealedIdentity !== null) await openOrgIdentity(newest, org);
   return resealed;
+}
+
+/** Of a sealed directory.db. */
+async function resealKey(workplace: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<void> {
+  await workplace.control.transact(async (tx) => {
+    if (!(await resealDirectoryKey(tx, newest, older))) return;
+    const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'directory.key_resealed' };
+    await recordAudit(tx, { ...event, subject: 'directory.db', detail: { master: keyIdOf(newest.recipient) } });
+  });
 }
 
 /** One transaction: whether anything of it was sealed to an older master key. */

@@ -34,6 +34,8 @@ export interface Workplace {
 export interface WorkplaceOptions {
   /** Make the data folder and its databases where there are none; without it that is a refusal. */
   create?: boolean;
+  /** Leave the directory database closed: each use of it fails. */
+  withoutDirectory?: boolean;
 }
 
 /** Opens a workplace; `app/` has the one that opens it. @throws OperationError `not_found` when there is no data; DatabaseError */

@@ -6,6 +6,7 @@ import { backupAudit } from './backupaudit.js';
 import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
+import { directoryKey } from './directorykey.js';
 import { erasureKey } from './erasures.js';
 import { expectations } from './expectations.js';
 import { faults } from './faults.js';
@@ -47,6 +48,7 @@ export const controlMigrations: readonly Migration[] = [
   fileNames,
   controlPair,
   uploadRecords,
+  directoryKey,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -1,8 +1,11 @@
 /**
- * The driver `better-sqlite3`: statements run on the event loop. The wait for another connection's lock does not: SQLite's
+ * The drivers `better-sqlite3` and `better-sqlite3-multiple-ciphers`, which is the same with encryption: statements run on the event loop. The wait for another connection's lock does not: SQLite's
  * own busy timeout would stop the whole process, so a statement that finds a lock is run again after a pause.
  */
+import { closeSync, openSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { cipherPragmas, keyClause } from './cipher.js';
+import { copyContent } from './content.js';
 import type { OpenOptions, OpenSqlite, SqliteConnection } from './driver.js';
 
 /** The part of the library that is used here: it is an optional package, and brings no types. */
@@ -29,16 +32,22 @@ const waitingCodes = ['SQLITE_BUSY', 'SQLITE_BUSY_RECOVERY'];
 const allPages = 0x7fffffff;
 
 /** @throws ERR_MODULE_NOT_FOUND when the package is not installed. */
-export async function loadBetterSqlite3(): Promise<OpenSqlite> {
-  const name: string = 'better-sqlite3'; // a string, because the package has no types
+export async function loadBetterSqlite3(name: string): Promise<OpenSqlite> {
   const { default: Library } = (await import(name)) as { default: Library };
   return (file, options) => open(Library, file, options);
 }
 
-async function open(Library: Library, file: string, { waitMs, mustExist }: OpenOptions): Promise<SqliteConnection> {
+async function open(
+  Library: Library,
+  file: string,
+  { waitMs, mustExist, key = null }: OpenOptions,
+): Promise<SqliteConnection> {
   const attempt = <T>(work: () => T) => waitForLock(waitMs, work);
   const database = await attempt(() => new Library(file, { timeout: 0, fileMustExist: mustExist === true }));
-  return {
+  // This library is compiled with the opposite of SQLite's default.
+  database.exec('PRAGMA foreign_keys = OFF');
+  if (key !== null) for (const pragma of cipherPragmas(key)) database.exec(pragma);
+  const connection: SqliteConnection = {
     execute: (sql) => attempt(() => void database.exec(sql)),
     run: (sql, values) =>
       attempt(() => {
@@ -52,12 +61,23 @@ async function open(Library: Library, file: string, { waitMs, mustExist }: OpenO
         return { rows: [], changes, lastId: lastInsertRowid };
       }),
     copyTo: async (to) => {
+      // SQLite copies pages only between files that are sealed alike, and the library opens the new one without a key.
+      if (key !== null) return copySealed(connection, to, key);
       await database.backup(to, { progress: () => allPages }).catch((error) => {
         throw asPlainError(error);
       });
     },
     close: async () => database.close(),
   };
+  return connection;
+}
+
+/** Ends the transaction that is open. */
+async function copySealed(connection: SqliteConnection, to: string, key: string): Promise<void> {
+  closeSync(openSync(to, 'wx', 0o600)); // ATTACH makes no file on a connection that must not make its own
+  await connection.execute(`ATTACH DATABASE '${to.replaceAll("'", "''")}' AS copy ${keyClause(key)}`);
+  await copyContent(connection, 'main', 'copy');
+  await connection.execute('COMMIT');
 }
 
 /**

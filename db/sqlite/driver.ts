@@ -6,7 +6,7 @@ export interface SqliteConnection {
   execute(sql: string): Promise<void>;
   /** Runs one statement. `wantsRows` false: `rows` may be empty although the statement returns some. */
   run(sql: string, values: readonly unknown[], wantsRows: boolean): Promise<SqliteResult>;
-  /** Copies the database into a new file, as the open transaction sees it. */
+  /** Copies the database into a new file, as the open transaction sees it; a sealed one under its key. It may end the transaction. */
   copyTo(file: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -23,6 +23,8 @@ export interface OpenOptions {
   waitMs: number;
   /** Fail when the file is missing, in place of creating it. */
   mustExist?: boolean;
+  /** The key of a sealed file, 64 hexadecimal digits; only the driver of sealed files takes one. */
+  key?: string | null;
 }
 
 export type OpenSqlite = (file: string, options: OpenOptions) => Promise<SqliteConnection>;

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { keepTemporaryFiles } from '../../config/environment.js';
 import { beginMoment, type Moment, openKnex } from '../knex.js';
+import { keyClause } from './cipher.js';
 import { createClient, type TransactionKind } from './client.js';
 import type { SqliteConnection } from './driver.js';
 import { type DriverName, openSqlite } from './drivers.js';
@@ -17,6 +18,8 @@ export interface SqliteFile {
   file: string;
   /** Milliseconds that a statement waits for another connection's lock. */
   waitMs: number;
+  /** The key of a sealed file; null: it is not sealed. */
+  key: string | null;
 }
 
 /** The pause before a statement that found a lock is tried again. */
@@ -51,17 +54,17 @@ export async function openFileMoment(source: SqliteFile): Promise<Moment> {
   }
 }
 
-/** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
-export function attachFile(driver: DriverName, file: string, attached: string, name: string): Knex {
+/** A connection of its own to an SQLite database, with a second, scratch file attached under a name; sealed where it is. */
+export function attachFile(source: SqliteFile, attached: string, name: string): Knex {
   // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
   const more = [
-    `ATTACH DATABASE '${attached.replaceAll("'", "''")}' AS ${name}`,
+    `ATTACH DATABASE '${attached.replaceAll("'", "''")}' AS ${name}${source.key === null ? '' : ` ${keyClause(source.key)}`}`,
     `PRAGMA ${name}.journal_mode = OFF`,
     `PRAGMA ${name}.synchronous = OFF`,
     `PRAGMA ${name}.cache_size = -32768`,
     'PRAGMA main.cache_size = -32768',
   ];
-  return openInstance({ driver, file, waitMs: busyTimeoutMs }, { connections: 1, kind: 'immediate', more, attached });
+  return openInstance(source, { connections: 1, kind: 'immediate', more, attached });
 }
 
 interface InstanceOptions {
@@ -76,7 +79,7 @@ interface InstanceOptions {
 function openInstance(source: SqliteFile, { connections, kind, more = [], attached }: InstanceOptions): Knex {
   const connect = async () => {
     keepTemporaryFiles(dirname(source.file));
-    const connection = await openSqlite(source.driver, source.file, { waitMs: source.waitMs });
+    const connection = await openSqlite(source.driver, source.file, { waitMs: source.waitMs, key: source.key });
     try {
       hide(source.file);
       await prepare(connection, [...pragmas, ...more], source.waitMs);

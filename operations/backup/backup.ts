@@ -5,6 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sourceOf } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isBlobLive } from '../../db/control/blobs.js';
 import { findOrg } from '../../db/control/orgs.js';
@@ -101,7 +102,8 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
 
 async function takeSnapshot(workplace: Workplace, target: Target, { pgDump }: BackupOptions): Promise<Snapshot> {
   const { settings, paths, control, directory } = workplace;
-  if (control.dialect === 'sqlite') return copySqlite(settings, paths, target.incoming.data, target.incoming);
+  if (control.dialect === 'sqlite')
+    return copySqlite(settings, paths, target.incoming.data, target.incoming, sourceOf(directory).key);
   const snapshot = await openPostgresSnapshot(control, directory);
   try {
     await dumpPostgres(pgDump, settings.database, snapshot.name!, join(target.incoming.data, target.dump));

@@ -32,7 +32,7 @@ export async function examinePages(
     [control, paths.control],
     [directory, paths.directory],
   ] as const) {
-    if (db.dialect !== 'sqlite') continue;
+    if (db.dialect !== 'sqlite' || db.withheld !== undefined) continue;
     const report = reporter(findings, 'databases', file);
     const complaints = await checkIntegrity(db, kind);
     if (complaints.length === 0 && kind === 'full') report('ok', 'every page is intact');

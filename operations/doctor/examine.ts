@@ -10,6 +10,7 @@ import type { OpenWorkplace, Workplace } from '../workplace.js';
 import { examineBlobs } from './blobs.js';
 import { examineClock } from './clock.js';
 import { compareImports, examineAudit, examinePages, examinePair, examineUploadRecords } from './databases.js';
+import { examineDirectorySeal } from './directoryseal.js';
 import { type Finding, reporter } from './finding.js';
 import { examineImporters } from './importers.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
@@ -53,7 +54,10 @@ export async function examine(
       level: 'ok',
       check: 'databases',
       subject: where,
-      message: 'both databases open, with the schema of this version',
+      message:
+        workplace.directory.withheld === undefined
+          ? 'both databases open, with the schema of this version'
+          : 'the control database opens, with the schema of this version',
     };
     const findings = [
       opened,
@@ -79,6 +83,8 @@ async function examineOpened(
     try {
       return await work();
     } catch (error) {
+      // examineDirectorySeal reports it.
+      if (error instanceof DatabaseError && error.code === 'withheld') return null;
       const message = describeDatabaseFailure(error);
       if (message === null) throw error;
       const isNew = findings.every((finding) => finding.message !== message);
@@ -94,6 +100,7 @@ async function examineOpened(
   }
   await gather(() => examinePair(workplace));
   await gather(() => examineUploadRecords(workplace));
+  await gather(() => examineDirectorySeal(workplace));
   await gather(() => examineMachine(workplace));
   const orgs = (await attempt(() => listOrgs(workplace.control.read))) ?? [];
   const { findings: ofMaster, master } = await examineMasterKey(workplace);

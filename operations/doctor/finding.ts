@@ -13,6 +13,7 @@ export interface Finding {
 
 export type Check =
   | 'databases'
+  | 'directory'
   | 'audit'
   | 'master_key'
   | 'host_keys'

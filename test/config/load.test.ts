@@ -31,6 +31,12 @@ test('sizes and durations have units in the file, in variables and on the comman
   assert.equal(load({ maxFaultShare: '25%' }).maxFaultShare, 0.25);
 });
 
+test('PostgreSQL is not sealed, and the setting that would promise it is refused', () => {
+  const given = { sealDirectory: 'on', database: 'postgres://db/x' };
+  assert.throws(() => load(given), /^SettingsError: sealDirectory \(DROPSLOT_SEAL_DIRECTORY\): .* encrypt the volume/);
+  assert.equal(load({ ...given, sealDirectory: 'volume' }).sealDirectory, 'volume');
+});
+
 const wrong: [Partial<Record<keyof Settings, string>>, RegExp][] = [
   [
     { idleMinutes: '90s' },

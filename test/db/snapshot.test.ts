@@ -31,7 +31,7 @@ function takeSnapshot({ settings, control, directory }: TestDatabases, n: number
   if (control.dialect === 'postgres') return openPostgresSnapshot(control, directory);
   const folder = join(settings.data, `copy-${n}`);
   mkdirSync(folder);
-  return copySqlite(settings, pathsOf(settings), folder, pathsOf({ data: folder }));
+  return copySqlite(settings, pathsOf(settings), folder, pathsOf({ data: folder }), directory.source?.key);
 }
 
 onEveryDatabase('a snapshot', (open) => {

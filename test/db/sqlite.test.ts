@@ -1,6 +1,6 @@
 /** What differs between SQLite drivers is hidden behind db/sqlite/: errors, numbers, waiting for locks, a missing package. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -98,14 +98,20 @@ test('a driver that is not installed: the error says what to do', async (t) => {
   const modules = join(folder, 'node_modules');
   mkdirSync(modules);
   for (const name of readdirSync(join(root, 'node_modules')))
-    if (name !== 'better-sqlite3') symlinkSync(join(root, 'node_modules', name), join(modules, name));
+    if (!name.startsWith('better-sqlite3')) symlinkSync(join(root, 'node_modules', name), join(modules, name));
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true, dereference: true });
   cpSync(join(root, 'package.json'), join(folder, 'package.json'), { dereference: true });
-  const { code, stderr } = await runDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test'], {
-    data: join(folder, 'data'),
-    env: { DROPSLOT_SQLITE_DRIVER: 'better-sqlite3' },
-    entry: join(folder, 'dist', 'app', 'main.js'),
-  });
+  const data = join(folder, 'data');
+  const add = (env: Record<string, string>) =>
+    runDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test'], {
+      ...{ data, env },
+      entry: join(folder, 'dist', 'app', 'main.js'),
+    });
+  const sealed = await add({ DROPSLOT_SEAL_DIRECTORY: 'on' });
+  assert.equal(sealed.code, 5);
+  assert.match(sealed.stderr, /run "npm install better-sqlite3-multiple-ciphers@12" in Dropslot's folder/);
+  assert.equal(existsSync(join(data, 'keys', 'master.key')), false);
+  const { code, stderr } = await add({ DROPSLOT_SQLITE_DRIVER: 'better-sqlite3' });
   assert.equal(code, 5);
   assert.match(stderr, /better-sqlite3 is not installed: run "npm install better-sqlite3@12" in Dropslot's folder/);
 });
@@ -117,7 +123,7 @@ test('only db/sqlite/ names a driver', () => {
     { cwd: root },
   );
   const naming = files.filter((file) =>
-    /(from|import\(|const name: string =) ?'(better-)?sqlite3'/.test(readFileSync(join(root, file), 'utf8')),
+    /(from|import\(|load\w+\() ?'(better-)?sqlite3[-'\w]/.test(readFileSync(join(root, file), 'utf8')),
   );
-  assert.deepEqual(naming.sort(), ['db/sqlite/bettersqlite3.ts', 'db/sqlite/sqlite3.ts']);
+  assert.deepEqual(naming.sort(), ['db/sqlite/drivers.ts', 'db/sqlite/sqlite3.ts']);
 });

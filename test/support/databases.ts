@@ -1,8 +1,11 @@
 /** The databases that a suite runs on: SQLite files by each driver, and a real PostgreSQL. */
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { after, before, describe } from 'node:test';
+import { pathsOf } from '../../config/paths.js';
 import { type Settings, settingsSchema } from '../../config/settings.js';
 import { type Db, type Dialect, openControl, openDirectory } from '../../db/connection.js';
+import { sealingDriver } from '../../db/sqlite/drivers.js';
 import { giveIdle, restoreContents, takeIdle } from './postgrespool.js';
 import { connected, copySqliteTemplate, postgresTemplate, withDatabase } from './template.js';
 import { openScope, type Scope, temporaryFolder } from './temporary.js';
@@ -24,14 +27,18 @@ export function onBothDatabases(title: string, suite: Suite): void {
   describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
 }
 
-/** As onBothDatabases, and on SQLite once with each driver: the contract that a new driver has to fulfil. */
+/** As onBothDatabases, and on SQLite once with each driver, the last one with a sealed directory: the contract that a new driver has to fulfil. */
 export function onEveryDatabase(title: string, suite: Suite): void {
   for (const driver of sqliteDrivers)
-    describe(`${title} (${driver})`, () => suite((context) => openFresh(context, 'sqlite', driver)));
+    describe(`${title} (${driver})`, () =>
+      suite((context) => openFresh(context, 'sqlite', driver, driver === sealingDriver ? testDirectoryKey : null)));
   describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
 }
 
-export const sqliteDrivers = ['sqlite3', 'better-sqlite3'] as const;
+export const sqliteDrivers = ['sqlite3', 'better-sqlite3', 'better-sqlite3-multiple-ciphers'] as const;
+
+/** Of the sealed directory of a test, which no control database has. */
+export const testDirectoryKey = '0123456789abcdef'.repeat(4);
 
 /** One pair of databases for all tests of a suite; asked for in a test. */
 export function shareDatabases(open: (scope: Scope) => Promise<TestDatabases>): () => TestDatabases {
@@ -44,11 +51,12 @@ export function shareDatabases(open: (scope: Scope) => Promise<TestDatabases>): 
   return () => databases;
 }
 
-/** Both databases, migrated and empty. `TEST_SQLITE_DRIVER=better-sqlite3` runs any test on that driver. */
+/** Both databases, migrated and empty. `TEST_SQLITE_DRIVER=better-sqlite3` runs any test on that driver. `key`: of a sealed directory. */
 export async function openFresh(
   scope: Scope,
   dialect: Dialect,
   sqliteDriver: string | undefined = process.env.TEST_SQLITE_DRIVER,
+  key: string | null = null,
 ): Promise<TestDatabases> {
   const data = temporaryFolder(scope);
   const made = dialect === 'postgres' ? await takeMigrated() : null;
@@ -61,7 +69,8 @@ export async function openFresh(
   const settings = settingsSchema.parse({ data, database: made?.url ?? 'sqlite', databasePool: 4, sqliteDriver });
   const control = await openControl(settings);
   opened.push(control);
-  const directory = await openDirectory(settings);
+  if (key !== null) rmSync(pathsOf(settings).directory, { force: true }); // the template is not sealed
+  const directory = await openDirectory(settings, undefined, key);
   opened.push(directory);
   return { settings, control, directory };
 }
