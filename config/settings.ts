@@ -346,6 +346,14 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Audit records per minute that the clients of one organization may cause over a long time (ten times as many at once). Above it, reads, logins, renames and failed uploads are summed up in one record each minute, and uploads that finish are slowed.',
     ),
+  eventDays: duration('days', { min: 4 })
+    .default(30)
+    .describe(
+      'Keep events (`dropslot events`) for this time, so that a subscriber that was away gets them, and that they can be replayed. Events that an enabled subscriber has not had are kept for up to twice this time.',
+    ),
+  backupOverdueDays: duration('days', { min: 0 })
+    .default(7)
+    .describe('Record an event `backup.overdue` if `dropslot backup` has made no backup for this time. 0: never.'),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')
     .describe('Lowest severity of the messages that are logged.'),

@@ -6,6 +6,7 @@ import { removeCheckReports } from './checks.js';
 import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
 import { rememberMoved } from './movednames.js';
+import { noteCompleted } from './runevents.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
 import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
@@ -45,6 +46,7 @@ export async function settleRun(control: Db, run: Run, settlement: Settlement, n
       subject: `run ${run.id}`,
       detail,
     });
+    await noteCompleted(tx, run, settlement.summary, now);
     return freed;
   });
 }

@@ -7,6 +7,7 @@ import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { erasureKey } from './erasures.js';
+import { controlEvents } from './events.js';
 import { expectations } from './expectations.js';
 import { faults } from './faults.js';
 import { fileNames } from './filenames.js';
@@ -43,6 +44,7 @@ export const controlMigrations: readonly Migration[] = [
   faults,
   backupAudit,
   fileNames,
+  controlEvents,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -1,5 +1,6 @@
 /** Applies a plan in one transaction of the directory, which also records the run and its uploads as applied. */
 import type { Queryable } from '../../db/connection.js';
+import { changesMark, recordDirectoryEvents } from '../../db/directory/events.js';
 import { addCounted, type Counted } from '../../db/directory/guardcounts.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
@@ -39,6 +40,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     await recordApplication(tx, application);
     await recordKnown(tx, application);
     const { org, runId, now, counted } = application;
+    const mark = await changesMark(tx);
     if (counted !== null) await addCounted(tx, org, runId, now, counted);
     const step = (sql: string) =>
       tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
@@ -52,6 +54,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     if (moved!.n > 0) await showAddresses(stage, step);
     await recordChanges(stage, application, tx, moved!.n > 0);
     await dropOrigins(stage, application, tx);
+    await recordDirectoryEvents(tx, org, mark, now);
   });
 }
 
