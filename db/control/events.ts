@@ -51,6 +51,11 @@ export async function readEvents(
   return (await query).map(toEvent);
 }
 
+/** The last `count`, the newest first. */
+export async function readLastEvents(db: Queryable, count: number): Promise<StoredEvent[]> {
+  return (await db('events').orderBy('seq', 'desc').limit(count)).map(toEvent);
+}
+
 /** null: there is no such event, or not any more. */
 export async function findEvent(db: Queryable, id: string): Promise<StoredEvent | null> {
   const row = await db('events').where({ id }).first();

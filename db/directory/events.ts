@@ -88,6 +88,11 @@ export async function readDirectoryEvents(
   return (await query).map(toEvent);
 }
 
+/** The last `count`, the newest first. */
+export async function readLastDirectoryEvents(db: Queryable, count: number): Promise<DirectoryEvent[]> {
+  return (await db('events').orderBy('seq', 'desc').limit(count)).map(toEvent);
+}
+
 /** null: there is no such event, or not any more. */
 export async function findDirectoryEvent(db: Queryable, id: string): Promise<DirectoryEvent | null> {
   const row = await db('events').where({ id }).first();
