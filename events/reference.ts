@@ -17,8 +17,19 @@ export function schemaOf({ name, meaning, data }: EventType): Record<string, unk
   return { ...z.toJSONSchema(envelope), title: name, description: meaning };
 }
 
+/** docs/events.md with the table of this version. @throws Error when its marks are missing */
+export function replaceEventsTable(page: string): string {
+  const [before, rest] = page.split(begin);
+  const after = rest?.split(end)[1];
+  if (after === undefined) throw new Error('docs/events.md has no place for the table of types');
+  return `${before}${begin}\n\n${renderEventsReference()}\n\n${end}${after}`;
+}
+
+const begin = '<!-- Written by `npm run docs`, from here -->';
+const end = '<!-- to here -->';
+
 /** Markdown: each type with its meaning, the keys of its data, and an example. */
-export function renderEventsReference(): string {
+function renderEventsReference(): string {
   const rows = eventTypes.map(({ name, meaning, data, personal, example }) => {
     const keys = Object.keys(data.shape).map((key) => (personal.includes(key) ? `${key} (personal)` : key));
     const cells = [`\`${name}\``, meaning, keys.join(', '), `\`${JSON.stringify(example)}\``];
