@@ -11,5 +11,8 @@ export function startEventDeliveries(
   loadMaster: () => Promise<MasterKey>,
 ): Deliveries {
   const owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
-  return startDeliveries({ control, directory, logger, now, owner, deliverers: makeDeliverers(loadMaster, now) });
+  const deliverers = makeDeliverers(loadMaster, now);
+  // On SQLite one server locks the data folder.
+  const isAlone = control.dialect === 'sqlite';
+  return startDeliveries({ control, directory, logger, now, owner, deliverers, isAlone });
 }

@@ -12,6 +12,7 @@ import {
 import {
   advance,
   endLease,
+  endOtherLeases,
   findSubscriber,
   giveUp,
   listDue,
@@ -34,6 +35,8 @@ export interface DeliveryDeps {
   /** Unique to this process. */
   owner: string;
   deliverers: readonly Deliverer[];
+  /** No other process delivers: leases of processes that were killed end at the start. */
+  isAlone?: boolean;
   /** From 0 to 1. */
   random?: () => number;
   /** How often it looks for new events. */
@@ -87,7 +90,10 @@ export function startDeliveries(deps: DeliveryDeps): Deliveries {
     serving.set(subscriber.id, { kind: subscriber.kind, done });
   };
 
+  let isFirst = true;
   const look = async () => {
+    if (isFirst && deps.isAlone === true) await endOtherLeases(control.write, deps.owner);
+    isFirst = false;
     const due = (await listDue(control.read, now())).filter(({ id }) => !serving.has(id));
     if (due.length === 0) return;
     const bounds = await readBounds(deps);

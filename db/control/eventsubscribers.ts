@@ -133,6 +133,12 @@ export async function takeLease(
   return (await free.update({ lease_owner: owner, lease_until: now + leaseMs })) > 0;
 }
 
+/** Ends the leases of all others: of processes that were killed, where no other one can deliver. */
+export async function endOtherLeases(db: Queryable, owner: string): Promise<void> {
+  const others = db('subscribers').whereNotNull('lease_owner').whereNot({ lease_owner: owner });
+  await others.update({ lease_owner: null, lease_until: null });
+}
+
 export async function endLease(db: Queryable, id: string, owner: string): Promise<void> {
   await db('subscribers').where({ id, lease_owner: owner }).update({ lease_owner: null, lease_until: null });
 }

@@ -112,7 +112,8 @@ function judge(status: number, retryAfter: string | undefined, now: number): Out
 /** Seconds or a date, as in RFC 9110. null: there is none, or it makes no sense. */
 export function readRetryAfter(text: string | undefined, now: number): number | null {
   if (text === undefined) return null;
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  const isDate = /^[A-Z][a-z]{2,8}, /.test(text);
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : isDate ? Date.parse(text) - now : Number.NaN;
   return Number.isFinite(ms) && ms > 0 ? ms : null;
 }
 
