@@ -9,7 +9,7 @@ export const eventList: ListView<ListedEvent> = {
     { title: 'TYPE', cell: ({ type }) => type },
     { title: 'ORG', cell: ({ org }) => org ?? '–' },
     { title: 'SUBJECT', cell: ({ subject }) => subject },
-    { title: 'ID', cell: ({ id }) => id },
+    { title: 'ID', cell: ({ id }) => id, whole: true },
   ],
   empty: 'No such event.',
   toJson: ({ id, type, org, at, run, subject }) => ({ id, type, org, at: isoTime(at), run, subject }),
@@ -18,7 +18,7 @@ export const eventList: ListView<ListedEvent> = {
 export const typeList: ListView<ReturnType<typeof listTypes>[number]> = {
   columns: [
     { title: 'TYPE', cell: ({ name }) => name },
-    { title: 'MEANING', cell: ({ meaning }) => meaning, wraps: true },
+    { title: 'MEANING', cell: ({ meaning }) => meaning },
   ],
   empty: 'No type.',
   toJson: ({ name, meaning, personal, example }) => ({ type: name, meaning, personal, example }),

@@ -6,7 +6,7 @@ import { type ListView, renderRecord } from '../output.js';
 export function subscriberList({ noun, group }: SubscriberKind): ListView<Subscriber> {
   return {
     columns: [
-      { title: 'ID', cell: ({ id }) => id },
+      { title: 'ID', cell: ({ id }) => id, whole: true },
       { title: 'STATE', cell: stateOf },
       { title: 'ORG', cell: ({ org }) => org ?? 'all' },
       { title: 'TYPES', cell: ({ types }) => types.join(',') },
@@ -50,12 +50,12 @@ export function subscriberJson(subscriber: Subscriber) {
 export const deliveryList: ListView<Delivery> = {
   columns: [
     { title: 'TIME', cell: ({ at }) => formatTime(at) },
-    { title: 'EVENT', cell: ({ event }) => event },
+    { title: 'EVENT', cell: ({ event }) => event, whole: true },
     { title: 'TYPE', cell: ({ type }) => type },
     { title: 'EVENTS', cell: ({ events }) => String(events), align: 'right' },
     { title: 'ATTEMPT', cell: ({ attempt }) => String(attempt), align: 'right' },
     { title: 'MS', cell: ({ ms }) => String(ms), align: 'right' },
-    { title: 'RESULT', cell: ({ outcome, detail }) => `${outcome}: ${detail}`, wraps: true },
+    { title: 'RESULT', cell: ({ outcome, detail }) => `${outcome}: ${detail}` },
   ],
   empty: 'No delivery yet.',
   toJson: ({ at, ms, event, type, events, attempt, outcome, detail }) => ({
