@@ -49,16 +49,16 @@ export async function envelopesOf(
   events: readonly DirectoryEvent[],
   personal: boolean,
 ): Promise<Envelope[]> {
-  const changes = groupByEntity(await readEventChanges(directory, events));
+  const recorded = await readEventChanges(directory, events);
   const idsOf = (entity: string) => [
     ...new Set(events.filter((one) => one.entity === entity).map((one) => one.entityId)),
   ];
   const users = personal ? await readUsersById(directory, idsOf('user')) : new Map<string, never>();
   const teams = personal ? await readNamesById(directory, 'teams', idsOf('team')) : new Map<string, string>();
-  const labels = await readNamesById(directory, 'fields', idsOf('field'));
+  const labels = await readNamesById(directory, 'fields', [...idsOf('field'), ...recorded.flatMap(customIdsOf)]);
+  const changes = groupByEntity(recorded.flatMap((change) => expand(change, labels)));
   return events.map((event) => {
-    const own = changes.get(`${event.entity} ${event.entityId}`) ?? [];
-    const told = own.filter(({ field }) => field !== '');
+    const told = changes.get(`${event.entity} ${event.entityId}`) ?? [];
     const fields = [...new Set(told.map(({ field }) => field))];
     const values = personal && told.length > 0 ? { changes: told.map(toValue) } : {};
     const id = Number(event.entityId);
@@ -86,6 +86,25 @@ export function bodyOf(events: readonly Envelope[], batchId: string): Envelope |
 function frame({ id, type, org, at, run }: StoredEvent | DirectoryEvent): Omit<Envelope, 'data'> {
   const time = new Date(at).toISOString();
   return { id, type, org, at: time, version: eventVersion, ...(run !== null && { run }) };
+}
+
+/** The values of a creation, by label; `custom` has those of custom fields by their ids. */
+function valuesOf({ field, after }: EventChange): Record<string, unknown> & { custom?: Record<string, string> } {
+  return field === '' && after !== null ? JSON.parse(after) : {};
+}
+
+function customIdsOf(change: EventChange): string[] {
+  return Object.keys(valuesOf(change).custom ?? {});
+}
+
+/** A creation as one change for each value, from nothing. */
+function expand(change: EventChange, labels: ReadonlyMap<string, string>): EventChange[] {
+  if (change.field !== '') return [change];
+  if (change.entity === 'field') return [];
+  const { custom = {}, ...standard } = valuesOf(change);
+  const ofCustom = Object.entries(custom).map(([id, value]) => [labels.get(id) ?? id, value] as const);
+  const values = [...Object.entries(standard), ...ofCustom];
+  return values.map(([field, after]) => ({ ...change, field, before: null, after: String(after) }));
 }
 
 function toValue({ field, before, after }: EventChange) {

@@ -19,7 +19,9 @@ const ms = z.number().int().describe('milliseconds since 1970');
 const counts = z.record(z.string(), count);
 const path = z.string().describe('path in the tree of the organization');
 const bytes = count.describe('bytes before encryption');
-const fields = z.array(z.string()).describe('labels of the changed columns');
+const fields = z
+  .array(z.string())
+  .describe('labels of the columns that changed, or that a new user or team has values in');
 const changes = z
   .array(z.object({ field: z.string(), before: z.string().nullable(), after: z.string().nullable() }))
   .describe('personal: the changed values');
@@ -168,7 +170,7 @@ const rows: Record<string, Row> = {
     meaning: 'A run or an operator created a user.',
     data: user,
     personal: personalUser,
-    example: { user: 7, fields: [] },
+    example: { user: 7, fields: ['User Email', 'User Name', 'Status'] },
   },
   'user.updated': {
     meaning: 'Values of a user changed.',
@@ -203,7 +205,7 @@ const rows: Record<string, Row> = {
     meaning: 'A run created a team.',
     data: team,
     personal: ['name', 'changes'],
-    example: { team: 3, fields: [] },
+    example: { team: 3, fields: ['Team Name'] },
   },
   'team.updated': {
     meaning: 'The name, owner, parent or type of a team changed.',

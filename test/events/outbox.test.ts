@@ -96,6 +96,12 @@ onBothDatabases('the outbox', (open) => {
     );
     const [plain] = await envelopesOf(directory.read, updated, false);
     assert.deepEqual(plain!.data, { user: Number(updated[0]!.entityId), fields: ['User Name', 'Manager Email'] });
+    const created = await envelopesOf(directory.read, first, true);
+    const ann = created.find(({ type, data }) => type === 'user.created' && data.email === 'ann@acme.test')!;
+    assert.deepEqual((ann.data.fields as string[]).sort(), [
+      ...['Is Org Admin', 'Manager Email', 'Office', 'Status', 'Teams', 'User Account Type', 'User Email', 'User Name'],
+    ]);
+    assert.deepEqual((ann.data.changes as unknown[]).at(-2), { field: 'Office', before: null, after: 'Berlin' });
     const [personal] = await envelopesOf(directory.read, updated, true);
     assert.deepEqual(personal!.data.email, 'ann@acme.test');
     assert.deepEqual((personal!.data.changes as unknown[])[0], { field: 'User Name', before: 'Ann', after: 'Anna' });
