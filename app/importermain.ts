@@ -59,7 +59,7 @@ async function run(
 ): Promise<Running> {
   const pulse = startPulse();
   const { deps, close, loadMaster } = await composeImporter(settings, known, logger);
-  const deliveries = role.name === 'scheduler' ? startEventDeliveries(deps, loadMaster) : null;
+  const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
   const part: Running =
     role.name === 'scheduler'
       ? { nudge: () => {}, ...(await startScheduler({ ...deps, onOpen: () => tell({ type: 'opened' }) })) }

@@ -32,6 +32,7 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['events'], load: async () => (await import('./commands/events.js')).registerEvents },
   { commands: ['webhooks'], load: async () => (await import('./commands/webhooks.js')).registerWebhooks },
   { commands: ['hooks'], load: async () => (await import('./commands/hooks.js')).registerHooks },
+  { commands: ['notify'], load: async () => (await import('./commands/notify.js')).registerNotify },
   { commands: ['audit'], load: async () => (await import('./commands/audit.js')).registerAudit },
   { commands: ['doctor'], load: async () => (await import('./commands/doctor.js')).registerDoctor },
   {

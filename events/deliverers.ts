@@ -3,11 +3,22 @@ import { readVersion } from '../config/environment.js';
 import type { MasterKey } from '../keys/master/master.js';
 import { createCommandDeliverer } from './command/command.js';
 import type { Deliverer } from './deliverer.js';
+import { createMailService, type MailServiceDeps } from './mail/service.js';
 import { createSecretReader } from './secrets.js';
 import { createWebhookDeliverer } from './webhook/webhook.js';
 
-/** One of each kind. @param loadMaster reads the master key as it is now */
-export function makeDeliverers(loadMaster: () => Promise<MasterKey>, now: () => number): Deliverer[] {
+export interface DelivererDeps extends MailServiceDeps {
+  /** Reads the master key as it is now. */
+  loadMaster(): Promise<MasterKey>;
+  now: () => number;
+}
+
+/** One of each kind. */
+export function makeDeliverers({ loadMaster, now, ...mail }: DelivererDeps): Deliverer[] {
   const openSecrets = createSecretReader(loadMaster, now);
-  return [createWebhookDeliverer({ openSecrets, now, version: readVersion() }), createCommandDeliverer()];
+  return [
+    createWebhookDeliverer({ openSecrets, now, version: readVersion() }),
+    createCommandDeliverer(),
+    createMailService(mail),
+  ];
 }

@@ -16,8 +16,10 @@ import {
   findSubscriber,
   giveUp,
   listDue,
+  longestWaitMs,
   noteFailure,
   type Position,
+  postpone,
   type Subscriber,
   takeLease,
 } from '../db/control/eventsubscribers.js';
@@ -183,7 +185,7 @@ async function deliverNext(
 ): Promise<'delivered' | 'failed' | 'idle'> {
   const { control, now, onStep } = deps;
   const replay = await firstReplay(control.read, subscriber.id);
-  const feed = feedOf(subscriber, replay);
+  const feed = feedOf(subscriber, replay, deliverer);
   const bounds = replay?.to ?? (await readBounds(deps));
   const place = replay?.position ?? subscriber.position;
   const part = await readPart(deps, place, bounds, feed);
@@ -198,6 +200,12 @@ async function deliverNext(
     const begun = { ...part.next, directory: place.directory, batchTo: part.batchTo };
     if (!(await control.transact((tx) => moveOn(deps, tx, subscriber, replay, begun, false)))) return 'idle';
   }
+  const gatheredAt = Date.parse(part.events[0]!.at) + (deliverer.gather?.ms ?? 0);
+  const isFull = part.events.length === feed.together;
+  if (replay === null && !isFull && gatheredAt > now() && gatheredAt < now() + longestWaitMs) {
+    await postpone(control.write, { id: subscriber.id, owner: deps.owner }, gatheredAt);
+    return 'idle';
+  }
   await onStep?.('begun');
   const began = now();
   const outcome = await attempt(deps, subscriber, deliverer, part, stopping);
@@ -209,7 +217,7 @@ async function deliverNext(
   return result;
 }
 
-function feedOf({ org, types, options }: Subscriber, replay: Replay | null): FeedOptions {
+function feedOf({ org, types, options }: Subscriber, replay: Replay | null, { gather }: Deliverer): FeedOptions {
   const wanted = typesOf(types);
   const own = replay?.filter.types;
   const filter = {
@@ -217,7 +225,8 @@ function feedOf({ org, types, options }: Subscriber, replay: Replay | null): Fee
     ...(org !== null && { org }),
     types: own === undefined ? wanted : wanted.filter((type) => own.includes(type)),
   };
-  return { filter, batch: Number(options.batch ?? usualBatch), personal: options.personal === true };
+  const { batch = usualBatch, personal } = options;
+  return { filter, batch: Number(batch), together: gather?.most ?? 1, personal: personal === true };
 }
 
 async function attempt(

@@ -25,6 +25,8 @@ export interface FeedOptions {
   filter: EventFilter;
   /** Most events of users, teams and fields in one part. */
   batch: number;
+  /** Most events of the control database in one part; they are then in one part of their own. */
+  together: number;
   /** Whether the subscriber may have personal data. */
   personal: boolean;
 }
@@ -73,9 +75,23 @@ export async function readPart(
       const users = mark > at.directory ? await readUsers(databases, at, mark, options) : null;
       if (users !== null) return users;
     }
+    if (options.together > 1) return readTogether(databases, at, to, options);
     const envelope = envelopeOf(event, options.personal);
     return { events: [envelope], id: event.id, batchTo: null, next: { ...at, control: event.seq } };
   }
+}
+
+/** Several events of the control database. A retry may have more of them. */
+async function readTogether(
+  { control }: Databases,
+  at: Position,
+  to: Bounds,
+  { filter, together, personal }: FeedOptions,
+): Promise<Part> {
+  const events = await readEvents(control.read, { after: at.control, to: to.control, limit: together }, filter);
+  const envelopes = events.map((event) => envelopeOf(event, personal));
+  const next = { ...at, control: events.at(-1)!.seq };
+  return { events: envelopes, id: envelopes.length === 1 ? envelopes[0]!.id : batchId(envelopes), batchTo: null, next };
 }
 
 /** Events of the directory up to `to`; null: there are none, and `at` is behind them. */

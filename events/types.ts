@@ -313,6 +313,24 @@ const rows: Record<string, Row> = {
     data: { checks: z.array(z.string()), wrong: count },
     example: { checks: ['blobs'], wrong: 2 },
   },
+  'report.weekly': {
+    meaning: 'The week of an organization in numbers, on Mondays at 08:00 of its time zone.',
+    data: {
+      since: ms,
+      runs: count,
+      ...{ created: count, updated: count, deactivated: count, faults: count, refused: count, alarms: count },
+    },
+    example: {
+      ...{ since: 1_770_000_000_000, runs: 7, created: 3, updated: 40, deactivated: 1, faults: 2, refused: 0 },
+      alarms: 0,
+    },
+  },
+  'audit.head': {
+    meaning:
+      'Once a day: the number of audit records and the hash of the last one. Kept elsewhere it proves that none was removed.',
+    data: { count, hash: z.string() },
+    example: { count: 4120, hash: 'ab'.repeat(32) },
+  },
   'webhook.disabled': {
     meaning:
       'A webhook or command was disabled because its deliveries failed for three days, or because it said that it is gone.',

@@ -9,6 +9,7 @@ import { startDeactivations } from './schedule/deactivations.js';
 import { startEventRetention } from './schedule/eventretention.js';
 import { startSilence } from './schedule/expectations.js';
 import { startRounds } from './schedule/periodic.js';
+import { startReports } from './schedule/reports.js';
 import { startRetention } from './schedule/retention.js';
 import { openUploadRuns, startSlots } from './schedule/slots.js';
 import { startTemplates } from './schedule/templatefolder.js';
@@ -45,6 +46,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<{ stop(): Pro
     startDeactivations({ ...deps, clock }),
     startSilence({ control, logger, now, clock }),
     startConditions({ control, settings, logger, now, clock }),
+    startReports({ control, settings, logger, now, clock }),
     startEventRetention({ control, directory, settings, logger, now, clock }),
     startTemplates({ control, directory, paths, settings, logger, now }),
     startStoredNames({ control, paths, settings, logger, now }),

@@ -20,6 +20,7 @@ import type { Outcome } from '../events/deliverer.js';
 import { makeDeliverers } from '../events/deliverers.js';
 import { type Envelope, eventVersion } from '../events/envelope.js';
 import { matchTypes, typesOf } from '../events/types.js';
+import { explainCode } from '../importer/codes.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
@@ -36,8 +37,10 @@ export interface SubscriberKind {
 }
 
 export const webhookKind: SubscriberKind = { kind: 'webhook', group: 'webhooks', noun: 'webhook' };
+export const mailKind: SubscriberKind = { kind: 'mail', group: 'notify', noun: 'notification' };
 export const commandKind: SubscriberKind = { kind: 'command', group: 'hooks', noun: 'hook' };
 
+const kinds = [webhookKind, commandKind, mailKind];
 const mostSubscribers = 1_000;
 const mostDescription = 200;
 
@@ -80,11 +83,12 @@ export function readTypes(text: string): string[] {
   return patterns;
 }
 
-/** Adds a subscriber that gets the events from now on; its id. */
+/** Adds a subscriber that gets the events from now on, or once it is enabled; its id. */
 export async function addSubscriber(
   workplace: Workplace,
   { kind, noun }: SubscriberKind,
   subscriber: Omit<NewSubscriber, 'id' | 'kind'>,
+  disabledBecause: string | null = null,
 ): Promise<string> {
   const id = `sub_${randomBytes(8).toString('hex')}`;
   const last = await lastDirectoryEvent(workplace.directory.read);
@@ -92,6 +96,7 @@ export async function addSubscriber(
     if ((await listSubscribers(tx)).length >= mostSubscribers)
       throw new OperationError('refused', `there are ${mostSubscribers} subscribers, the most that are possible`);
     await insertSubscriber(tx, { id, kind, ...subscriber }, last, workplace.now());
+    if (disabledBecause !== null) await disableSubscriber(tx, id, disabledBecause);
     await audit(tx, workplace, `${noun}.added`, { id, org: subscriber.org }, { types: subscriber.types });
   });
   return id;
@@ -109,7 +114,7 @@ export async function getSubscriber(
 ): Promise<Subscriber> {
   const subscriber = await findSubscriber(control.read, id);
   if (subscriber !== null && (of === null || subscriber.kind === of.kind)) return subscriber;
-  const list = (of === null ? [webhookKind, commandKind] : [of]).map(({ group }) => `"dropslot ${group} list"`);
+  const list = (of === null ? kinds : [of]).map(({ group }) => `"dropslot ${group} list"`);
   throw new OperationError('not_found', `there is no ${of?.noun ?? 'subscriber'} ${id}; see ${list.join(' and ')}`);
 }
 
@@ -151,7 +156,10 @@ export async function removeSubscriber(workplace: Workplace, of: SubscriberKind,
 /** Sends a `webhook.test` event from this process, once. @throws OperationError `not_found`; KeyError */
 export async function testSubscriber(workplace: Workplace, of: SubscriberKind, id: string): Promise<Outcome> {
   const subscriber = await getSubscriber(workplace, of, id);
-  const deliverer = makeDeliverers(() => workplace.master(), workplace.now).find(({ kind }) => kind === of.kind)!;
+  const deliverer = makeDeliverers({
+    ...{ control: workplace.control, settings: workplace.settings, now: workplace.now, explainCode },
+    loadMaster: () => workplace.master(),
+  }).find(({ kind }) => kind === of.kind)!;
   const at = new Date(workplace.now()).toISOString();
   const event: Envelope = {
     ...{ id: newEventId(), type: 'webhook.test', org: subscriber.org, at, version: eventVersion, data: {} },
@@ -191,7 +199,7 @@ export async function resend(workplace: Workplace, of: SubscriberKind, id: strin
 /** @throws OperationError `refused` */
 export function requireEnabled({ id, kind, state }: Subscriber): void {
   if (state === 'enabled') return;
-  const group = [webhookKind, commandKind].find((one) => one.kind === kind)?.group ?? 'webhooks';
+  const group = kinds.find((one) => one.kind === kind)?.group ?? 'webhooks';
   throw new OperationError('refused', `${id} is disabled: enable it first, with "dropslot ${group} enable ${id}"`);
 }
 

@@ -45,12 +45,19 @@ export async function lastBackup(db: Queryable, now: number): Promise<number> {
 
 const backupMark = 'backup';
 
-async function listMarks(db: Queryable, prefix: string): Promise<string[]> {
+export async function listMarks(db: Queryable, prefix: string): Promise<string[]> {
   const names: string[] = await db('event_marks').whereLike('name', `${prefix}%`).pluck('name');
   return names.filter((name) => name.startsWith(prefix));
 }
 
-/** false: it was noted before. */
-async function mark(db: Queryable, name: string, at: number): Promise<boolean> {
+export async function forgetMarks(db: Queryable, names: readonly string[]): Promise<void> {
+  for (let from = 0; from < names.length; from += 500)
+    await db('event_marks')
+      .whereIn('name', names.slice(from, from + 500))
+      .delete();
+}
+
+/** Notes that something happened; false: it was noted before. */
+export async function mark(db: Queryable, name: string, at: number): Promise<boolean> {
   return (await db('event_marks').insert({ name, at }).onConflict('name').ignore().returning('name')).length > 0;
 }

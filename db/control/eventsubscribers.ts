@@ -175,6 +175,15 @@ export async function noteFailure(
   return (await tx('subscribers').where({ id, lease_owner: owner }).update(change)) > 0;
 }
 
+/** Waits for more events until a time (ms). */
+export async function postpone(
+  db: Queryable,
+  { id, owner }: { id: string; owner: string },
+  nextAt: number,
+): Promise<void> {
+  await db('subscribers').where({ id, lease_owner: owner }).update({ next_at: nextAt });
+}
+
 /** Disables a subscriber whose receiver does not answer, with an event that says so; false: it was disabled or removed. */
 export async function giveUp(tx: Queryable, { id, org, kind, failures }: Subscriber, reason: string, at: number) {
   if (!(await disableSubscriber(tx, id, reason))) return false;
