@@ -113,8 +113,8 @@ export function registerNotify(program: Command): void {
 
 const notificationList: ListView<Notification> = {
   columns: [
-    { title: 'ORGANIZATION', cell: ({ org }) => org ?? 'all (operator)' },
-    { title: 'ADDRESS', cell: ({ address }) => address },
+    { title: 'ORGANIZATION', cell: ({ org }) => org ?? 'all (operator)', whole: true },
+    { title: 'ADDRESS', cell: ({ address }) => address, whole: true },
     { title: 'STATE', cell: ({ state }) => state },
     { title: 'MAIL', cell: ({ events }) => events.join(', ') },
     { title: 'FAILURES', cell: ({ failures }) => String(failures), align: 'right' },
