@@ -16,7 +16,9 @@ export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>,
   const { combine, timestamp, errors, printf } = winston.format;
   return winston.createLogger({
     level: settings.logLevel,
-    format: asText ? combine(timestamp(), printf(asLine)) : combine(errors({ stack: true }), timestamp(), printf(asJson)),
+    format: asText
+      ? combine(timestamp(), printf(asLine))
+      : combine(errors({ stack: true }), timestamp(), printf(asJson)),
     transports: [
       target === undefined
         ? new winston.transports.Console({ stderrLevels: Object.keys(winston.config.npm.levels) })

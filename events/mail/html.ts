@@ -10,7 +10,7 @@ const style = `
     .text, .title { color: #e7e9ee !important; }
     .quiet { color: #a5abb8 !important; }
     .code { background: #2a2f39 !important; color: #e7e9ee !important; }
-    .mark { border-color: #e0a33a !important; }
+    .mark { border-left-color: #e0a33a !important; }
   }`;
 const font = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif";
 

@@ -184,7 +184,7 @@ const words: Record<string, Word> = {
     paragraphs: [
       `${data.count} records, the last one with the hash ${data.hash}. Keep this mail: with it, "dropslot audit verify" finds records that were removed from the end.`,
     ],
-    command: `dropslot audit verify --head ${data.count}:${data.hash}`,
+    command: `dropslot audit verify --expect ${data.hash}@${data.count}`,
   }),
 };
 
