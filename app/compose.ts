@@ -21,7 +21,7 @@ import { type AccessWatch, createAccessWatch } from '../keys/login/accesswatch.j
 import { createSshdLogins, type SshdLogins } from '../keys/login/sshdlogin.js';
 import { openDirectoryByKey } from '../keys/master/directory.js';
 import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/master/keyring.js';
-import { loadMaster, loadOrCreateMaster } from '../keys/master/master.js';
+import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master/master.js';
 import { createMasterSecrets, type KnownSecrets, type MasterSecrets } from '../keys/master/secrets.js';
 import { OperationError } from '../operations/error.js';
 import type { Workplace, WorkplaceOptions } from '../operations/workplace.js';
@@ -154,6 +154,8 @@ export async function composeSession(settings: Settings, id: string, logger: Log
 
 export interface ImporterParts {
   deps: RunDeps;
+  /** Reads the master key as it is now. @throws KeyError */
+  loadMaster(): Promise<MasterKey>;
   close(): Promise<void>;
 }
 
@@ -165,12 +167,13 @@ export interface ImporterParts {
 export async function composeImporter(settings: Settings, known: KnownSecrets, logger: Logger): Promise<ImporterParts> {
   const paths = pathsOf(settings);
   const control = await openControl(settings);
-  const keyring = composeKeyring(settings, paths, createMasterSecrets(paths, { known }), control);
+  const secrets = createMasterSecrets(paths, { known });
+  const keyring = composeKeyring(settings, paths, secrets, control);
   const { master } = keyring;
   const directory = await openDirectoryOf(settings, control, { master, makeMaster: master });
   await master();
   const deps: RunDeps = { settings, paths, control, directory, logger, identity: keyring.open, now };
-  return { deps, close: () => closeDatabases(control, directory) };
+  return { deps, loadMaster: () => loadMaster(paths, secrets), close: () => closeDatabases(control, directory) };
 }
 
 /** An intake node gets the keyring that opens no file, even if the data folder has a master key. */

@@ -6,6 +6,7 @@ import type { RunDeps } from '../importer/run/deps.js';
 import { startScheduler } from '../importer/scheduler.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { composeImporter } from './compose.js';
+import { startEventDeliveries } from './eventdeliveries.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 
 type OnStep = RunDeps['onStep'];
@@ -57,7 +58,8 @@ async function run(
   onStep: OnStep,
 ): Promise<Running> {
   const pulse = startPulse();
-  const { deps, close } = await composeImporter(settings, known, logger);
+  const { deps, close, loadMaster } = await composeImporter(settings, known, logger);
+  const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
   const part: Running =
     role.name === 'scheduler'
       ? { nudge: () => {}, ...(await startScheduler({ ...deps, onOpen: () => tell({ type: 'opened' }) })) }
@@ -72,7 +74,7 @@ async function run(
   return {
     nudge: part.nudge,
     stop: async () => {
-      await part.stop();
+      await Promise.all([part.stop(), deliveries?.stop()]);
       await close();
     },
   };

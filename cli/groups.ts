@@ -30,6 +30,10 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['penalties'], load: async () => (await import('./commands/penalties.js')).registerPenalties },
   { commands: ['alarms'], load: async () => (await import('./commands/alarms.js')).registerAlarms },
   { commands: ['config'], load: async () => (await import('./commands/config.js')).registerConfig },
+  { commands: ['events'], load: async () => (await import('./commands/events.js')).registerEvents },
+  { commands: ['webhooks'], load: async () => (await import('./commands/webhooks.js')).registerWebhooks },
+  { commands: ['hooks'], load: async () => (await import('./commands/hooks.js')).registerHooks },
+  { commands: ['notify'], load: async () => (await import('./commands/notify.js')).registerNotify },
   { commands: ['audit'], load: async () => (await import('./commands/audit.js')).registerAudit },
   { commands: ['doctor'], load: async () => (await import('./commands/doctor.js')).registerDoctor },
   {

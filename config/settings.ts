@@ -40,6 +40,31 @@ export const usersOrShare = /^\d{1,9}$|^\d{1,3}(\.\d+)?%$/;
 /** The sentence about the key of `orgs set` that overrides a setting. */
 const orOwn = (key: string) => `For one organization: \`orgs set ORG ${key}=…\`.`;
 
+const mostAddressLength = 254;
+
+/** One address that a mail can be sent to. */
+export function isAddress(given: string): boolean {
+  return given.length <= mostAddressLength && /^[^\s@<>,;:"()[\]\\]+@[^\s@<>,;:"()[\]\\]+$/.test(given);
+}
+
+function isMailbox(given: string): boolean {
+  const named = /^[^<>\p{Cc}]{1,100} <([^<>]+)>$/u.exec(given);
+  return isAddress(named?.[1] ?? given);
+}
+
+/** In the words of `notify add --events`; `events/mail/categories.ts` has the events of each. */
+export const mailCategoryNames = [
+  'problems',
+  'held',
+  'refused',
+  'missing',
+  'expiring',
+  'done',
+  'weekly',
+  'server',
+  'audit',
+];
+
 export const settingsSchema = z.strictObject({
   data: text('path')
     .default('./data')
@@ -351,6 +376,59 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Audit records per minute that the clients of one organization may cause over a long time (ten times as many at once). Above it, reads, logins, renames and failed uploads are summed up in one record each minute, and uploads that finish are slowed.',
     ),
+  eventDays: duration('days', { min: 4 })
+    .default(30)
+    .describe(
+      'Keep events (`dropslot events`) for this time, so that a subscriber that was away gets them, and that they can be replayed. Events that an enabled subscriber has not had are kept for up to twice this time.',
+    ),
+  smtp: pattern(
+    /^smtps?:\/\/([^\s/@:]+@)?(\[[0-9a-f:.]+\]|[^\s/@:]+)(:\d{1,5})?\/?$/i,
+    'must be smtp://USER@HOST:PORT or smtps://USER@HOST:PORT, without a password',
+    '`smtp://USER@HOST:PORT` or `smtps://…`',
+  )
+    .optional()
+    .describe(
+      'Mail server for notifications: `smtp://` begins TLS with STARTTLS (port 587), `smtps://` at once (port 465). USER is needed only where the server asks for a login. Default: no mail.',
+    ),
+  smtpPassword: secretSource
+    .optional()
+    .describe('Source of the password of the user in `smtp`: a file, `fd:N` or `credential:NAME`.'),
+  smtpTls: choice('on', 'off')
+    .default('on')
+    .describe(
+      'With `smtp://`: `on` sends nothing before TLS has begun. `off` never begins it: only for a server on this machine.',
+    ),
+  mailFrom: checkedText(isMailbox, 'must be an address, or NAME <ADDRESS>', 'address, or `NAME <ADDRESS>`')
+    .optional()
+    .describe('Sender of mails. Default: `dropslot@` and the host of `smtp`.'),
+  mailReplyTo: checkedText(isMailbox, 'must be an address, or NAME <ADDRESS>', 'address, or `NAME <ADDRESS>`')
+    .optional()
+    .describe('Address for replies, and for those who want to end the mails.'),
+  mailGatherMinutes: duration('minutes', { min: 0, fraction: true })
+    .default(5)
+    .describe('Wait so long after an event for others, and send them in one mail.'),
+  operatorMail: listOf(isAddress, 'must be addresses, separated by commas', 'list of addresses')
+    .default([])
+    .describe('Addresses of operators, who get mail about all organizations and about the server.'),
+  operatorMailEvents: listOf(
+    (item) => mailCategoryNames.includes(item),
+    `must be some of ${mailCategoryNames.join(', ')}`,
+    `list of ${mailCategoryNames.map((name) => `\`${name}\``).join(', ')}`,
+  )
+    .default(mailCategoryNames.filter((name) => name !== 'done'))
+    .describe('Kinds of mail that operators get.'),
+  auditHeads: listOf(
+    (item) => item === 'syslog' || /^file:\/./.test(item),
+    'must be syslog, or file: and an absolute path, or several of them separated by commas',
+    'list of `syslog` and `file:/PATH`',
+  )
+    .default([])
+    .describe(
+      'Where to keep the head of the audit trail once a day, outside the data folder: `file:/PATH` appends a line to a file on another volume, `syslog` writes to the log of the system. Webhooks, hooks and operator mail get it as the event `audit.head` in any case.',
+    ),
+  backupOverdueDays: duration('days', { min: 0 })
+    .default(7)
+    .describe('Record an event `backup.overdue` if `dropslot backup` has made no backup for this time. 0: never.'),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')
     .describe('Lowest severity of the messages that are logged.'),

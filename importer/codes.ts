@@ -639,6 +639,18 @@ export function describe(code: CodeName, details: Details): string {
   });
 }
 
+/** The message of a code with … in the place of each detail; null: no such code. */
+export function explainCode(code: string): string | null {
+  if (!Object.hasOwn(codes, code)) return null;
+  return codes[code as CodeName].message
+    .replace(optional, '')
+    .replace(/\{\w+\}/g, '…')
+    .trim();
+}
+
+/** Details that a message can also do without. */
+const optional = /\{(hint|advice|unseen|reason|more|kept)\}/g;
+
 /** Cuts a label for reports: it may be a megabyte long, and the message of each of a million rows may have it. */
 export function shorten(text: string): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;

@@ -4,9 +4,12 @@ import { startStoredNames } from './check/storednames.js';
 import type { RunDeps } from './run/deps.js';
 import { sweepStages } from './run/stages.js';
 import { createClock } from './schedule/clock.js';
+import { startConditions } from './schedule/conditions.js';
 import { startDeactivations } from './schedule/deactivations.js';
+import { startEventRetention } from './schedule/eventretention.js';
 import { startSilence } from './schedule/expectations.js';
 import { startRounds } from './schedule/periodic.js';
+import { startReports } from './schedule/reports.js';
 import { startRetention } from './schedule/retention.js';
 import { openUploadRuns, startSlots } from './schedule/slots.js';
 import { startTemplates } from './schedule/templatefolder.js';
@@ -42,6 +45,9 @@ export async function startScheduler(deps: SchedulerDeps): Promise<{ stop(): Pro
     repeat('remove checked files below /dry-run', sweepEveryMs, () => removeCheckedDryRuns(deps)),
     startDeactivations({ ...deps, clock }),
     startSilence({ control, logger, now, clock }),
+    startConditions({ control, settings, logger, now, clock }),
+    startReports({ control, settings, logger, now, clock }),
+    startEventRetention({ control, directory, settings, logger, now, clock }),
     startTemplates({ control, directory, paths, settings, logger, now }),
     startStoredNames({ control, paths, settings, logger, now }),
     startRetention({ control, directory, paths, settings, logger, now, clock }),

@@ -4,6 +4,7 @@ import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import type { Org } from '../db/control/orgs.js';
 import { bumpVersion } from '../db/directory/directory.js';
+import { changesMark, recordDirectoryEvents } from '../db/directory/events.js';
 import {
   countValues,
   type Field,
@@ -138,6 +139,7 @@ export async function confirmField(
   const made = collapse(label);
   const field = await workplace.directory.transact(async (tx) => {
     await bumpVersion(tx, org.id);
+    const mark = await changesMark(tx);
     const fields = await listFields(tx, org.id);
     requireFree(made, fields, null);
     requireRoom(workplace, fields);
@@ -146,6 +148,7 @@ export async function confirmField(
     const created: Field = { id, label: made, type, position, createdAt: at, hidden: false, aliases: [] };
     await insertField(tx, org.id, created, labelKey(made));
     await recordChanges(tx, [describe(org, created, '', null, JSON.stringify({ label: made, type }), at)]);
+    await recordDirectoryEvents(tx, org.id, mark, at);
     return created;
   });
   await audit(workplace, org, 'field.confirmed', field, { type });
@@ -179,7 +182,11 @@ async function change(
     const found = findField(fields, label);
     if (found === null)
       throw new OperationError('not_found', `${org.id} has no field "${label}"; see "dropslot fields list ${org.id}"`);
-    return { field: found, detail: await work(tx, org, found, fields, workplace.now()) };
+    const at = workplace.now();
+    const mark = await changesMark(tx);
+    const detail = await work(tx, org, found, fields, at);
+    await recordDirectoryEvents(tx, org.id, mark, at);
+    return { field: found, detail };
   });
   if (detail !== null) await audit(workplace, org, action, field, detail);
   return (await listFields(workplace.directory.read, org.id)).find(({ id }) => id === field.id)!;

@@ -16,6 +16,7 @@ import { keyIdOf, openOrgIdentity, openSealedIdentity } from '../keys/master/org
 import { sealText } from '../keys/master/sealedtext.js';
 import { OperationError } from './error.js';
 import { atKeys } from './keylock.js';
+import { resealSubscribers } from './subscribersecrets.js';
 import type { Workplace } from './workplace.js';
 
 /** The steps of a rotation, any of which a crash can follow: the new key is in the file beside the old one, all is sealed to it, the old one is kept. */
@@ -47,6 +48,7 @@ export async function rotateMaster(
     const [newest, ...older] = await beginMaster(workplace);
     await onStep('added');
     const resealed = await resealAll(workplace, newest!, older);
+    await resealSubscribers(workplace, newest!, older);
     await onStep('resealed');
     const oldKeyFiles: string[] = [];
     if (isReplaceable(workplace)) {
@@ -59,7 +61,7 @@ export async function rotateMaster(
       await replaceMaster(workplace.secrets, [newest!]);
     }
     await onStep('replaced');
-    const isErased = await eraseDeleted(workplace.control, ['orgs', 'directory_key']);
+    const isErased = await eraseDeleted(workplace.control, ['orgs', 'directory_key', 'subscribers']);
     const isOldKeyPresent = older.length > 0 && !isReplaceable(workplace);
     return { recipient: newest!.recipient, resealed, oldKeyFiles, isOldKeyPresent, isErased };
   });

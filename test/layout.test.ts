@@ -13,9 +13,10 @@ const mayImport: Record<string, readonly string[]> = {
   intake: ['config', 'db', 'keys', 'storage'],
   server: ['config', 'db', 'keys', 'storage', 'intake'],
   importer: ['config', 'db', 'keys', 'storage'],
-  operations: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer'],
+  events: ['config', 'db', 'keys'],
+  operations: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'events'],
   cli: ['operations'],
-  app: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'operations', 'cli'],
+  app: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'events', 'operations', 'cli'],
 };
 
 const rooms = Object.keys(mayImport);

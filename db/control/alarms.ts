@@ -38,6 +38,11 @@ export async function listAlarms(
   return (await alarms).map(fromRow);
 }
 
+export async function countOpenAlarms(db: Queryable, org: string): Promise<number> {
+  const [row] = await db('alarms').where({ org_id: org }).whereNull('resolved_at').count({ alarms: '*' });
+  return Number(row!.alarms);
+}
+
 /** The last one that is over; null: there was none. */
 export async function findLastAlarm(
   db: Queryable,

@@ -1,9 +1,12 @@
 /** Chains the audit records of a control transaction to the trail, right before that transaction commits. */
 import type { Knex } from 'knex';
 import { type AuditEvent, hashRecord } from './auditchain.js';
+import { insertEvents, type NewEvent } from './eventrows.js';
+import { eventOfRecord } from './eventsofaudit.js';
 
-/** Under this key a transaction carries the events that were recorded in it. */
+/** Under these keys a transaction carries the audit records, and the events for subscribers, that were recorded in it. */
 const recorded = Symbol('audit events recorded in this transaction');
+const outbox = Symbol('events recorded in this transaction');
 
 /**
  * Runs `work`, then chains those of its recorded events that are admitted, and calls `onChained`; the commit follows. At the end, because on PostgreSQL the writers of all nodes queue
@@ -16,10 +19,14 @@ export async function chainAudit<T>(
   onChained: (head: ChainHead, events: readonly AuditEvent[]) => unknown = () => {},
 ): Promise<T> {
   const events: AuditEvent[] = [];
+  const noted: NewEvent[] = [];
   Reflect.set(tx, recorded, events);
+  Reflect.set(tx, outbox, noted);
   const result = await work(tx);
   const admitted = admit(events);
-  if (admitted.length > 0) onChained(await appendRecords(tx, admitted), admitted);
+  if (admitted.length + noted.length === 0) return result;
+  const head = await appendRecords(tx, admitted, noted);
+  if (admitted.length > 0) onChained(head, admitted);
   return result;
 }
 
@@ -34,8 +41,20 @@ export function eventsOf(db: Knex): AuditEvent[] | null {
   return (Reflect.get(db, recorded) as AuditEvent[] | undefined) ?? null;
 }
 
-/** Chains the events to the trail at once; the last of their records. */
-export async function appendRecords(tx: Knex, events: readonly AuditEvent[]): Promise<ChainHead> {
+/** The events for subscribers that `chainAudit` will write, to be added to; null: `db` is no transaction of `Db.transact`. */
+export function outboxOf(db: Knex): NewEvent[] | null {
+  return (Reflect.get(db, outbox) as NewEvent[] | undefined) ?? null;
+}
+
+/**
+ * Chains the records to the trail at once, and writes the events that follow from them, and `noted`, to the outbox. It locks the
+ * end of the trail also for events alone: so their numbers have the order of the commits. Returns the last record of the trail.
+ */
+export async function appendRecords(
+  tx: Knex,
+  events: readonly AuditEvent[],
+  noted: readonly NewEvent[] = [],
+): Promise<ChainHead> {
   const [head] = await tx('audit_head')
     .where({ id: 1 })
     .update({ count: tx.raw('count + ?', [events.length]) })
@@ -50,6 +69,8 @@ export async function appendRecords(tx: Knex, events: readonly AuditEvent[]): Pr
     hash = hashRecord(hash, { seq, at, org, actor, action, subject, detail });
     return { seq, at, org_id: org, actor, action, subject, detail, hash, upload_id: uploadOf(event) };
   });
+  await insertEvents(tx, [...noted, ...events.map(eventOfRecord).filter((event) => event !== null)]);
+  if (rows.length === 0) return { seq, hash };
   // SQLite takes a bounded number of values in one statement.
   for (let from = 0; from < rows.length; from += 500) await tx('audit').insert(rows.slice(from, from + 500));
   await tx('audit_head').where({ id: 1 }).update({ hash });

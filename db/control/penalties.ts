@@ -1,5 +1,6 @@
 /** Penalties of addresses, shared between nodes: each node stores its own, and reads those and the pardons of the others. */
 import type { Queryable } from '../connection.js';
+import { recordEvent } from './events.js';
 
 export interface Penalty {
   id: number;
@@ -33,6 +34,9 @@ interface PardonRow {
   at: number;
 }
 
+/** Penalties that have an event each of those that are stored together; the others share one. */
+const mostEvents = 20;
+
 /** A newer penalty of a source replaces its older one. */
 export async function putPenalties(db: Queryable, penalties: readonly Omit<Penalty, 'id'>[]): Promise<void> {
   if (penalties.length === 0) return;
@@ -53,6 +57,15 @@ export async function putPenalties(db: Queryable, penalties: readonly Omit<Penal
       )
       .onConflict('source')
       .ignore();
+    const type = 'penalty.started';
+    for (const { source, until, strikes, cause, beganAt: at } of latest.slice(0, mostEvents)) {
+      const event = { at, org: null, type, subject: source };
+      await recordEvent(tx, { ...event, data: { source, until, inARow: strikes, cause } });
+    }
+    if (latest.length <= mostEvents) return;
+    const others = latest.length - mostEvents;
+    const event = { at: latest.at(-1)!.beganAt, org: null, type, subject: `${others} other addresses` };
+    await recordEvent(tx, { ...event, data: { addresses: others } });
   });
 }
 

@@ -385,6 +385,12 @@ export async function searchRuns(db: Queryable, { org, states, since, limit }: R
   return (await runs).map(fromRow);
 }
 
+/** Imports that were applied from `since` on and before `until` (ms). */
+export async function listEnded(db: Queryable, org: string, since: number, until: number): Promise<Run[]> {
+  const runs = db('runs').where({ org_id: org, state: 'done' }).whereNotIn('kind', ['edit', 'undo']);
+  return (await runs.where('finished_at', '>=', since).where('finished_at', '<', until)).map(fromRow);
+}
+
 /** As listRuns, without a person's changes: those that work on files, and undos. */
 export async function listImportRuns(db: Queryable, org: string, limit: number): Promise<Run[]> {
   const runs = db('runs').where({ org_id: org }).whereNot({ kind: 'edit' });

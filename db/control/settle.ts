@@ -7,6 +7,7 @@ import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, upd
 import { retireHeldReports } from './heldreports.js';
 import { rememberMoved } from './movednames.js';
 import { noteDirectoryWrites } from './pair.js';
+import { noteCompleted } from './runevents.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
 import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
 
@@ -54,6 +55,7 @@ export async function settleRun(
       detail,
     });
     await noteDirectoryWrites(tx, directoryWrites);
+    await noteCompleted(tx, run, settlement.summary, now);
     return freed;
   });
 }

@@ -65,9 +65,9 @@ export async function listTold(db: Queryable, org: string, since: number, limit:
 }
 
 /** Notes that they are told. Returns how many this call noted: a file that was renamed meanwhile is not among them. */
-export async function noteTold(tx: Queryable, ids: readonly number[], now: number): Promise<number> {
+export async function noteTold(tx: Queryable, ids: readonly number[], now: number): Promise<number[]> {
   const due = tx('uploads').whereIn('id', ids).where({ state: 'stored' }).where('tell_at', '<=', now);
-  return due.update({ tell_at: null, told_at: now });
+  return (await due.update({ tell_at: null, told_at: now }).returning('id')).map(({ id }) => id);
 }
 
 /** Files below a folder that no run is at work on, in the order of their uploads. */

@@ -1,6 +1,7 @@
 /** Finds users whose scheduled deactivation is due, and deactivates them. */
 import type { Db, Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
+import { changesMark, recordDirectoryEvents } from './events.js';
 import { carryKnownRows } from './knownrows.js';
 
 const batchUsers = 500;
@@ -107,7 +108,9 @@ async function deactivate(
       after: 'deactivated',
       at: now,
     }));
+    const mark = await changesMark(tx);
     if (changes.length > 0) await tx.batchInsert('changes', changes, 90);
+    await recordDirectoryEvents(tx, org, mark, now);
     if (active.length > 0) await audit(org, active);
     return active.length;
   });

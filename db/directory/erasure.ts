@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
+import { changesMark, recordDirectoryEvents, recordErased } from './events.js';
 import { forgetOrigins } from './fieldorigins.js';
 import { recordChanges } from './history.js';
 
@@ -113,6 +114,7 @@ async function deleteUser(
   const teams: number[] = await tx('teams').where({ org_id: org, owner_id: id }).pluck('id');
   const owner = await tx('users').where({ org_id: org, email_key: ownerKey }).first('id');
   const change = { org, before: erasedMark, at };
+  const mark = await changesMark(tx);
   await recordChanges(tx, [
     ...reports.map((report) => ({
       ...{ ...change, entity: 'user' as const, entityId: String(report) },
@@ -135,6 +137,8 @@ async function deleteUser(
     .where({ org_id: org, entity: 'user', entity_id: String(id) })
     .delete();
   await tx('users').where({ id }).delete();
+  await recordDirectoryEvents(tx, org, mark, at);
+  await recordErased(tx, org, id, at);
   Object.assign(erased, { reports: reports.length, teams: teams.length });
 }
 

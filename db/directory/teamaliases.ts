@@ -1,6 +1,7 @@
 /** Renames teams, and keeps their old names: a file that still has one means the team (rules U7, T1). */
 import type { Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
+import { changesMark, recordDirectoryEvents } from './events.js';
 
 export interface TeamAlias {
   /** As the team was called, and the compared form. */
@@ -36,6 +37,7 @@ export async function renameTeam(db: Queryable, { org, fromKey, name, key, at }:
     if (holder !== undefined && holder.id !== team.id) return 'taken';
     const former = await tx('team_aliases').where({ org_id: org, name_key: key }).first();
     if (former !== undefined && former.team_id !== team.id) return 'former';
+    const mark = await changesMark(tx);
     await tx('teams').where({ id: team.id }).update({ name, name_key: key, updated_at: at });
     await tx('team_aliases').where({ org_id: org, name_key: key }).delete();
     if (team.name_key !== key)
@@ -58,6 +60,7 @@ export async function renameTeam(db: Queryable, { org, fromKey, name, key, at }:
       after: name,
       at,
     });
+    await recordDirectoryEvents(tx, org, mark, at);
     return 'renamed';
   });
 }

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { bumpVersion } from './directory.js';
+import { changesMark, recordDirectoryEvents } from './events.js';
 import { onlyChangedSince } from './history.js';
 
 export type UserStatus = 'active' | 'deactivated';
@@ -121,8 +122,10 @@ export async function insertOwner(db: Queryable, owner: Owner): Promise<boolean>
     const found = await tx('users').where({ org_id: owner.org, email_key: owner.emailKey }).first();
     if (found?.is_admin === 1 && found.status === 'active') return false;
     await bumpVersion(tx, owner.org);
+    const mark = await changesMark(tx);
     if (found === undefined) await createOwner(tx, owner);
     else await promoteOwner(tx, owner, found);
+    await recordDirectoryEvents(tx, owner.org, mark, owner.at);
     return true;
   });
 }

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { changesAt } from './changes.js';
 import { erasedPeople } from './erasures.js';
+import { directoryEvents } from './events.js';
 import { fieldOrigins } from './fieldorigins.js';
 import { fieldChoices } from './fields.js';
 import { addFormerEmails } from './former.js';
@@ -29,6 +30,7 @@ export const directoryMigrations: readonly Migration[] = [
   omission,
   erasedPeople,
   directoryPair,
+  directoryEvents,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */

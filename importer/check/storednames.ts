@@ -4,6 +4,7 @@
  */
 import type { Settings } from '../../config/settings.js';
 import { listStaleReports, removeReports } from '../../db/control/checks.js';
+import { recordEvent } from '../../db/control/events.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
 import { listTold, listUntold, listUntoldOrgs, noteTold, type StoredUpload } from '../../db/control/storedfiles.js';
 import { removeBlob } from '../../storage/blobs.js';
@@ -46,11 +47,19 @@ export async function tellStored(deps: StoredNamesDeps): Promise<void> {
     const due = await listUntold(control.read, id, now(), mostFiles);
     const news = due.filter(({ isNews }) => isNews);
     if (news.length > 0) await writeNotice(deps, org, noticeName, await describe(deps, org, news));
-    const noted = await noteTold(
-      control.write,
-      due.map(({ id }) => id),
-      now(),
-    );
+    const noted = await control.transact(async (tx) => {
+      const told = await noteTold(
+        tx,
+        due.map(({ id }) => id),
+        now(),
+      );
+      for (const { id: upload, path, size } of news.filter(({ id }) => told.includes(id)).slice(0, mostNames)) {
+        const reason = kindOfName(path, org.options);
+        const event = { at: now(), org: id, type: 'upload.ignored', subject: path };
+        await recordEvent(tx, { ...event, data: { path, upload, size, reason } });
+      }
+      return told.length;
+    });
     const waiting = news.filter(({ path }) => kindOfName(path, org.options) === 'unfinished').map(({ id }) => id);
     if (waiting.length > 0)
       logger.warn('files have waited for their rename for a day: they are not imported before', {

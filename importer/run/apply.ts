@@ -1,5 +1,6 @@
 /** Applies a plan in one transaction of the directory, which also records the run and its uploads as applied. */
 import type { Queryable } from '../../db/connection.js';
+import { changesMark, recordDirectoryEvents } from '../../db/directory/events.js';
 import { addCounted, type Counted } from '../../db/directory/guardcounts.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
 import { countWrite } from '../../db/directory/pair.js';
@@ -40,6 +41,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     await recordApplication(tx, application);
     await recordKnown(tx, application);
     const { org, runId, now, counted } = application;
+    const mark = await changesMark(tx);
     if (counted !== null) await addCounted(tx, org, runId, now, counted);
     const step = (sql: string) =>
       tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
@@ -54,6 +56,7 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     await recordChanges(stage, application, tx, moved!.n > 0);
     await dropOrigins(stage, application, tx);
     await countWrite(tx);
+    await recordDirectoryEvents(tx, org, mark, now);
   });
 }
 

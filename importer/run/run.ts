@@ -1,5 +1,6 @@
 /** One run from its first step to its last: claim the files, stage, plan, report, apply, archive. May be killed on any line. */
 import { findOrg, type Org } from '../../db/control/orgs.js';
+import { noteStarted } from '../../db/control/runevents.js';
 import { dropRun, type Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
 import { claimHeldUploads, claimUploads } from '../../db/control/uploads.js';
@@ -68,9 +69,11 @@ async function importQueue(
   org: Org,
   reportProgress: (progress: Progress) => void,
 ): Promise<Ending> {
-  const uploads = await deps.control.transact((tx) =>
-    run.hold === null ? claimUploads(tx, org.id, run.id) : claimHeldUploads(tx, run.id),
-  );
+  const uploads = await deps.control.transact(async (tx) => {
+    const taken = await (run.hold === null ? claimUploads(tx, org.id, run.id) : claimHeldUploads(tx, run.id));
+    if (taken.length > 0 || run.kind === 'manual') await noteStarted(tx, run, taken, deps.now());
+    return taken;
+  });
   await deps.onStep?.('claimed');
   if (uploads.length === 0 && (run.kind === 'slot' || run.kind === 'upload')) {
     await dropRun(deps.control.write, run);
@@ -86,7 +89,13 @@ async function importQueue(
   return inStage(deps, run, (stage) => planAndApply(deps, run, org, sources, stage, reportProgress));
 }
 
-function undo(deps: RunDeps, run: Run, org: Org, reportProgress: (progress: Progress) => void): Promise<Settlement> {
+async function undo(
+  deps: RunDeps,
+  run: Run,
+  org: Org,
+  reportProgress: (progress: Progress) => void,
+): Promise<Settlement> {
+  await deps.control.transact((tx) => noteStarted(tx, run, [], deps.now()));
   return inStage(deps, run, (stage) => undoRun(deps, run, org, stage, reportProgress));
 }
 

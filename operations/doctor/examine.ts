@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
 import { recordAudit } from '../../db/control/audit.js';
+import { followConditions } from '../../db/control/eventmarks.js';
 import { listOrgs } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
@@ -63,12 +64,23 @@ export async function examine(
       opened,
       ...(await examineOpened({ ...workplace, now: options.now ?? workplace.now }, where, options, modes)),
     ];
+    await tellWrong(workplace, findings);
     const mendable = findings.filter((finding) => finding.mend !== undefined);
     if (mendable.length > 0 && (await options.mayMend?.(mendable)) === true) await mendAll(workplace, mendable);
     return findings;
   } finally {
     await workplace.close();
   }
+}
+
+/** Subscribers get an event when other checks than before find something wrong; a database that takes no writes is a finding itself. */
+async function tellWrong({ control, now }: Workplace, findings: readonly Finding[]): Promise<void> {
+  const wrong = findings.filter(({ level }) => level === 'wrong');
+  const checks = [...new Set(wrong.map(({ check }) => check))].sort();
+  const conditions =
+    checks.length === 0 ? [] : [{ name: `doctor:${checks.join()}`, data: { checks, wrong: wrong.length } }];
+  const event = { at: now(), org: null, type: 'doctor.wrong', subject: checks.join(', ') };
+  await followConditions(control, 'doctor:', conditions, (data) => ({ ...event, data })).catch(() => {});
 }
 
 async function examineOpened(

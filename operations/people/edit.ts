@@ -5,6 +5,7 @@ import { type Org, type OrgChange, updateOrg } from '../../db/control/orgs.js';
 import { insertEditRun } from '../../db/control/runs.js';
 import { bumpVersion } from '../../db/directory/directory.js';
 import { recordEdit } from '../../db/directory/edits.js';
+import { changesMark, recordDirectoryEvents } from '../../db/directory/events.js';
 import { recordPersonSet } from '../../db/directory/fieldorigins.js';
 import { recordChanges } from '../../db/directory/history.js';
 import { noCounts } from '../../importer/counts.js';
@@ -67,6 +68,7 @@ export async function editDirectory(
   try {
     return await directory.transact(async (tx) => {
       const version = await bumpVersion(tx, org.id);
+      const mark = await changesMark(tx);
       const edit = await prepare(tx, at, version);
       const { entity, id, name, values } = edit;
       if (values.length === 0) throw new Unchanged({ name, run: null, values });
@@ -83,6 +85,7 @@ export async function editDirectory(
         ({ field, customId }) => customId ?? (field === 'Status' ? 'Deactivation Date' : field),
       );
       await recordPersonSet(tx, { org: org.id, entity, entityId: id }, fields, at);
+      await recordDirectoryEvents(tx, org.id, mark, at);
       return { name, run, values };
     });
   } catch (error) {

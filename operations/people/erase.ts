@@ -202,9 +202,10 @@ function eraseFromTables(
   const redact = createRedactor(addresses);
   const ownerKey = emailKey(org.ownerEmail);
   return workplace.directory.transact(async (tx) => {
+    // Before the events, as an import does: two transactions must not wait for each other.
+    await countWrite(tx);
     const erased = await eraseFromDirectory(tx, org.id, { traces, addresses, ownerKey, redact, at });
     await rememberErased(tx, org.id, digests, receipt, at);
-    await countWrite(tx);
     return erased;
   });
 }

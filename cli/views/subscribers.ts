@@ -1,0 +1,73 @@
+/** Webhooks and hooks with their deliveries, for people and as JSON. A secret is never among them. */
+import { formatTime, isoTime } from '../../operations/format.js';
+import type { Delivery, Subscriber, SubscriberKind } from '../../operations/subscribers.js';
+import { type ListView, renderRecord } from '../output.js';
+
+export function subscriberList({ noun, group }: SubscriberKind): ListView<Subscriber> {
+  return {
+    columns: [
+      { title: 'ID', cell: ({ id }) => id, whole: true },
+      { title: 'STATE', cell: stateOf },
+      { title: 'ORG', cell: ({ org }) => org ?? 'all' },
+      { title: 'TYPES', cell: ({ types }) => types.join(',') },
+      { title: 'TO', cell: targetOf },
+      { title: 'DESCRIPTION', cell: ({ description }) => description ?? '–' },
+    ],
+    empty: `No ${noun}; add one with "dropslot ${group} add".`,
+    toJson: subscriberJson,
+  };
+}
+
+export function renderSubscriber(subscriber: Subscriber): string {
+  const { id, org, types, description, state, reason, createdAt, failures, failingSince, nextAt, options } = subscriber;
+  return renderRecord([
+    ['id', id],
+    ['state', state === 'disabled' && reason !== null ? `disabled: ${reason}` : state],
+    ['organization', org ?? 'all, and the server'],
+    ['types', types.join(', ')],
+    ['to', targetOf(subscriber)],
+    ['personal data', options.personal === true ? 'yes' : 'no'],
+    ['batch', options.batch === undefined ? null : String(options.batch)],
+    ['description', description],
+    ['added', formatTime(createdAt)],
+    ['failures in a row', failures === 0 ? null : `${failures}, since ${formatTime(failingSince)}`],
+    ['next attempt', nextAt === null ? null : formatTime(nextAt)],
+  ]);
+}
+
+export function subscriberJson(subscriber: Subscriber) {
+  const { id, kind, org, types, options, description, state, reason, createdAt, failures } = subscriber;
+  const { personal, ...rest } = options;
+  return {
+    ...{ id, kind, org, types, ...rest, include: personal === true ? ['personal'] : [], description, state, reason },
+    createdAt: isoTime(createdAt),
+    failures,
+    failingSince: isoTime(subscriber.failingSince),
+    nextAttemptAt: isoTime(subscriber.nextAt),
+  };
+}
+
+export const deliveryList: ListView<Delivery> = {
+  columns: [
+    { title: 'TIME', cell: ({ at }) => formatTime(at) },
+    { title: 'EVENT', cell: ({ event }) => event, whole: true },
+    { title: 'TYPE', cell: ({ type }) => type },
+    { title: 'EVENTS', cell: ({ events }) => String(events), align: 'right' },
+    { title: 'ATTEMPT', cell: ({ attempt }) => String(attempt), align: 'right' },
+    { title: 'MS', cell: ({ ms }) => String(ms), align: 'right' },
+    { title: 'RESULT', cell: ({ outcome, detail }) => `${outcome}: ${detail}` },
+  ],
+  empty: 'No delivery yet.',
+  toJson: ({ at, ms, event, type, events, attempt, outcome, detail }) => ({
+    ...{ at: isoTime(at), ms, event, type, events, attempt, outcome, detail },
+  }),
+};
+
+function stateOf({ state, failures }: Subscriber): string {
+  return state === 'enabled' && failures > 0 ? 'failing' : state;
+}
+
+function targetOf({ options: { url, program, args } }: Subscriber): string {
+  if (url !== undefined) return String(url);
+  return [program, ...((args as string[] | undefined) ?? [])].join(' ');
+}

@@ -1,0 +1,63 @@
+/** Conditions that last (a full disk, a key that expires): each has one event when it begins, and none while it lasts. */
+import type { Db, Queryable } from '../connection.js';
+import { type NewEvent, recordEvent } from './events.js';
+
+export interface Condition {
+  /** Unique, and beginning with the prefix of its kind. */
+  name: string;
+  data: Record<string, unknown>;
+}
+
+/**
+ * Records an event of each condition that is new, and forgets those that have ended.
+ * @param conditions all that exist now and whose names begin with `prefix`.
+ */
+export async function followConditions(
+  control: Db,
+  prefix: string,
+  conditions: readonly Condition[],
+  eventOf: (data: Condition['data']) => NewEvent,
+): Promise<void> {
+  const known = new Set(await listMarks(control.read, prefix));
+  const isSame = conditions.length === known.size && conditions.every(({ name }) => known.has(name));
+  // A transaction in each round would cost more than the events.
+  if (isSame) return;
+  await control.transact(async (tx) => {
+    for (const { name, data } of conditions) {
+      const event = eventOf(data);
+      if (!known.has(name) && (await mark(tx, name, event.at))) await recordEvent(tx, event);
+      known.delete(name);
+    }
+    for (const name of known) await tx('event_marks').where({ name }).delete();
+  });
+}
+
+/** Notes when the last backup was made. */
+export async function noteBackup(db: Queryable, at: number): Promise<void> {
+  await db('event_marks').insert({ name: backupMark, at }).onConflict('name').merge();
+}
+
+/** When the last backup was made, or, where none was, when this was asked first. */
+export async function lastBackup(db: Queryable, now: number): Promise<number> {
+  await mark(db, backupMark, now);
+  return (await db('event_marks').where({ name: backupMark }).first('at')).at;
+}
+
+const backupMark = 'backup';
+
+export async function listMarks(db: Queryable, prefix: string): Promise<string[]> {
+  const names: string[] = await db('event_marks').whereLike('name', `${prefix}%`).pluck('name');
+  return names.filter((name) => name.startsWith(prefix));
+}
+
+export async function forgetMarks(db: Queryable, names: readonly string[]): Promise<void> {
+  for (let from = 0; from < names.length; from += 500)
+    await db('event_marks')
+      .whereIn('name', names.slice(from, from + 500))
+      .delete();
+}
+
+/** Notes that something happened; false: it was noted before. */
+export async function mark(db: Queryable, name: string, at: number): Promise<boolean> {
+  return (await db('event_marks').insert({ name, at }).onConflict('name').ignore().returning('name')).length > 0;
+}

@@ -1,0 +1,89 @@
+/** The outbox of the control database: records events with the transaction of their cause, and reads them in the order of commits. */
+import type { Queryable } from '../connection.js';
+import { appendRecords, outboxOf } from './audittransaction.js';
+import type { NewEvent } from './eventrows.js';
+
+export type { NewEvent } from './eventrows.js';
+
+/** An event as it is stored. */
+export interface StoredEvent {
+  seq: number;
+  id: string;
+  org: string | null;
+  type: string;
+  at: number;
+  run: number | null;
+  subject: string;
+  data: Record<string, unknown>;
+}
+
+/** Which events; what is left out, is not limited. */
+export interface EventFilter {
+  org?: string | undefined;
+  types?: readonly string[] | undefined;
+  /** In ms: from `since` on, and before `until`. */
+  since?: number | undefined;
+  until?: number | undefined;
+}
+
+/** Records an event exactly if the caller's transaction commits; outside of one, in a transaction of its own. */
+export async function recordEvent(db: Queryable, event: NewEvent): Promise<void> {
+  const noted = outboxOf(db);
+  if (noted !== null) noted.push(event);
+  else if (db.isTransaction === true) await appendRecords(db, [], [event]);
+  else await db.transaction((tx) => appendRecords(tx, [], [event]));
+}
+
+/** The number of the last event; 0: there is none. */
+export async function lastEvent(db: Queryable): Promise<number> {
+  const row = await db('events').max({ last: 'seq' }).first();
+  return Number(row?.last ?? 0);
+}
+
+/** Oldest first: those after `after` up to `to`. */
+export async function readEvents(
+  db: Queryable,
+  { after, to, limit }: { after: number; to: number; limit: number },
+  filter: EventFilter = {},
+): Promise<StoredEvent[]> {
+  const query = db('events').where('seq', '>', after).where('seq', '<=', to).orderBy('seq').limit(limit);
+  limitEvents(query, filter);
+  return (await query).map(toEvent);
+}
+
+/** The last `count`, the newest first. */
+export async function readLastEvents(db: Queryable, count: number): Promise<StoredEvent[]> {
+  return (await db('events').orderBy('seq', 'desc').limit(count)).map(toEvent);
+}
+
+/** null: there is no such event, or not any more. */
+export async function findEvent(db: Queryable, id: string): Promise<StoredEvent | null> {
+  const row = await db('events').where({ id }).first();
+  return row === undefined ? null : toEvent(row);
+}
+
+/** Whether an event of this type is recorded of a run. */
+export async function hasEvent(db: Queryable, run: number, type: string): Promise<boolean> {
+  return (await db('events').where({ run_id: run, type }).first('seq')) !== undefined;
+}
+
+/** Removes events from before `before` (ms), and up to `to`; at most `limit`. Returns how many. */
+export async function removeEvents(db: Queryable, before: number, to: number, limit: number): Promise<number> {
+  const old = db('events').where('at', '<', before).where('seq', '<=', to).orderBy('seq').limit(limit).select('seq');
+  return db('events').whereIn('seq', old).delete();
+}
+
+/** Adds the conditions of a filter to a query on `events`, of either database. */
+// biome-ignore lint/suspicious/noExplicitAny: a query on a table of either database
+export function limitEvents(query: any, { org, types, since, until }: EventFilter): void {
+  if (org !== undefined) query.where({ org_id: org });
+  if (types !== undefined) query.whereIn('type', [...types]);
+  if (since !== undefined) query.where('at', '>=', since);
+  if (until !== undefined) query.where('at', '<', until);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a row of the table
+function toEvent(row: any): StoredEvent {
+  const { seq, id, org_id: org, type, at, run_id: run, subject, data } = row;
+  return { seq, id, org, type, at, run, subject, data: JSON.parse(data) };
+}

@@ -1,0 +1,214 @@
+/** Who gets events: subscribers of every kind, the place that each has reached, and the lease under which one node delivers. */
+import type { Db, Queryable } from '../connection.js';
+import { lastEvent, recordEvent } from './events.js';
+
+/** What it has had: every event of the control and of the directory database up to these numbers. */
+export interface Position {
+  control: number;
+  directory: number;
+  /** The last event of the directory in the batch that is under way: a retry sends the same batch. null: none is. */
+  batchTo: number | null;
+}
+
+export interface Subscriber {
+  /** `sub_…`. */
+  id: string;
+  /** `webhook`, `command`, … */
+  kind: string;
+  /** null: events of all organizations. */
+  org: string | null;
+  /** Patterns: `*`, `run.*`, `run.held`. */
+  types: string[];
+  /** Of the kind. */
+  options: Record<string, unknown>;
+  /** Sealed to the master key; null: the kind has none. */
+  secret: string | null;
+  description: string | null;
+  state: 'enabled' | 'disabled';
+  /** Why it is disabled. */
+  reason: string | null;
+  createdAt: number;
+  position: Position;
+  /** In a row. */
+  failures: number;
+  failingSince: number | null;
+  /** No attempt before, in ms. */
+  nextAt: number | null;
+}
+
+export type NewSubscriber = Pick<Subscriber, 'id' | 'kind' | 'org' | 'types' | 'options' | 'secret' | 'description'>;
+
+/** Adds a subscriber, which gets the events from now on. */
+export async function insertSubscriber(
+  tx: Queryable,
+  subscriber: NewSubscriber,
+  directorySeq: number,
+  now: number,
+): Promise<void> {
+  const { id, kind, org, types, options, secret, description } = subscriber;
+  await tx('subscribers').insert({
+    ...{ id, kind, org_id: org, types: JSON.stringify(types), options: JSON.stringify(options) },
+    ...{ secret, description, state: 'enabled', created_at: now },
+    ...{ control_seq: await lastEvent(tx), directory_seq: directorySeq },
+  });
+}
+
+/** In the order in which they were added; `kind` null: of every kind. */
+export async function listSubscribers(db: Queryable, kind: string | null = null): Promise<Subscriber[]> {
+  const query = db('subscribers').orderBy('created_at').orderBy('id');
+  if (kind !== null) query.where({ kind });
+  return (await query).map(fromRow);
+}
+
+/** null: there is none. */
+export async function findSubscriber(db: Queryable, id: string): Promise<Subscriber | null> {
+  const row = await db('subscribers').where({ id }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** Those that may be tried now. */
+export async function listDue(db: Queryable, now: number): Promise<Subscriber[]> {
+  const rows = await db('subscribers')
+    .where({ state: 'enabled' })
+    .where((due) =>
+      due
+        .whereNull('next_at')
+        .orWhere('next_at', '<=', now)
+        .orWhere('next_at', '>', now + longestWaitMs),
+    )
+    .orderBy('id');
+  return rows.map(fromRow);
+}
+
+/** No pause is longer, so that a clock that was ahead makes no subscriber wait for its time. */
+export const longestWaitMs = 86_400_000;
+
+export type SubscriberChange = Partial<Pick<Subscriber, 'types' | 'options' | 'secret' | 'description'>>;
+
+export async function updateSubscriber(db: Queryable, id: string, change: SubscriberChange): Promise<void> {
+  const { types, options, ...plain } = change;
+  await db('subscribers')
+    .where({ id })
+    .update({
+      ...plain,
+      ...(types !== undefined && { types: JSON.stringify(types) }),
+      ...(options !== undefined && { options: JSON.stringify(options) }),
+    });
+}
+
+/** Enables it, without failures. Returns whether it was disabled. */
+export async function enableSubscriber(tx: Queryable, id: string): Promise<boolean> {
+  const change = { state: 'enabled', reason: null, failures: 0, failing_since: null, next_at: null };
+  return (await tx('subscribers').where({ id, state: 'disabled' }).update(change)) > 0;
+}
+
+/** Returns whether it was enabled. */
+export async function disableSubscriber(tx: Queryable, id: string, reason: string): Promise<boolean> {
+  return (await tx('subscribers').where({ id, state: 'enabled' }).update({ state: 'disabled', reason })) > 0;
+}
+
+/** Its deliveries and replays too. */
+export async function deleteSubscriber(tx: Queryable, id: string): Promise<boolean> {
+  return (await tx('subscribers').where({ id }).delete()) > 0;
+}
+
+/** Lets one node deliver to a subscriber; false: another one does. */
+export async function takeLease(
+  db: Queryable,
+  id: string,
+  owner: string,
+  now: number,
+  leaseMs: number,
+): Promise<boolean> {
+  const free = db('subscribers')
+    .where({ id, state: 'enabled' })
+    .where((lease) =>
+      lease
+        .whereNull('lease_owner')
+        .orWhere({ lease_owner: owner })
+        .orWhere('lease_until', '<', now)
+        // It was taken under a clock that was wrong.
+        .orWhere('lease_until', '>', now + 10 * leaseMs),
+    );
+  return (await free.update({ lease_owner: owner, lease_until: now + leaseMs })) > 0;
+}
+
+/** Ends the leases of all others: of processes that were killed, where no other one can deliver. */
+export async function endOtherLeases(db: Queryable, owner: string): Promise<void> {
+  const others = db('subscribers').whereNotNull('lease_owner').whereNot({ lease_owner: owner });
+  await others.update({ lease_owner: null, lease_until: null });
+}
+
+export async function endLease(db: Queryable, id: string, owner: string): Promise<void> {
+  await db('subscribers').where({ id, lease_owner: owner }).update({ lease_owner: null, lease_until: null });
+}
+
+/** Stores the place that a subscriber has reached; false: this node has lost the lease, or it was disabled or removed. */
+export async function advance(
+  tx: Queryable,
+  { id, owner }: { id: string; owner: string },
+  { control, directory, batchTo }: Position,
+  delivered: boolean,
+): Promise<boolean> {
+  const healthy = delivered ? { failures: 0, failing_since: null, next_at: null } : {};
+  const place = { control_seq: control, directory_seq: directory, batch_to: batchTo };
+  return (
+    (await tx('subscribers')
+      .where({ id, lease_owner: owner })
+      .update({ ...place, ...healthy })) > 0
+  );
+}
+
+export interface Failure {
+  failures: number;
+  since: number;
+  nextAt: number;
+}
+
+/** Notes a failed attempt; false as for `advance`. */
+export async function noteFailure(
+  tx: Queryable,
+  { id, owner }: { id: string; owner: string },
+  { failures, since, nextAt }: Failure,
+): Promise<boolean> {
+  const change = { failures, failing_since: since, next_at: nextAt };
+  return (await tx('subscribers').where({ id, lease_owner: owner }).update(change)) > 0;
+}
+
+/** Waits for more events until a time (ms). */
+export async function postpone(
+  db: Queryable,
+  { id, owner }: { id: string; owner: string },
+  nextAt: number,
+): Promise<void> {
+  await db('subscribers').where({ id, lease_owner: owner }).update({ next_at: nextAt });
+}
+
+/** Disables a subscriber whose receiver does not answer, with an event that says so; false: it was disabled or removed. */
+export async function giveUp(tx: Queryable, { id, org, kind, failures }: Subscriber, reason: string, at: number) {
+  if (!(await disableSubscriber(tx, id, reason))) return false;
+  const data = { subscriber: id, kind, reason, failures: failures + 1 };
+  await recordEvent(tx, { at, org, type: 'webhook.disabled', subject: id, data });
+  return true;
+}
+
+/** The place that every enabled subscriber has passed; null: there is none. */
+export async function slowest(db: Db): Promise<{ control: number; directory: number } | null> {
+  const row = await db
+    .read('subscribers')
+    .where({ state: 'enabled' })
+    .min({ control: 'control_seq', directory: 'directory_seq' })
+    .first();
+  return row?.control == null ? null : { control: Number(row.control), directory: Number(row.directory) };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a row of the table
+function fromRow(row: any): Subscriber {
+  return {
+    ...{ id: row.id, kind: row.kind, org: row.org_id, types: JSON.parse(row.types), options: JSON.parse(row.options) },
+    ...{ secret: row.secret, description: row.description, state: row.state, reason: row.reason },
+    createdAt: row.created_at,
+    position: { control: row.control_seq, directory: row.directory_seq, batchTo: row.batch_to },
+    ...{ failures: row.failures, failingSince: row.failing_since, nextAt: row.next_at },
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * The outbox of the directory: a compact row for each changed user, team or new field, written at the end of the transaction that
+ * changes them. Names and values are read when an event is delivered, so that erasing a person erases them from events too.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Queryable } from '../connection.js';
+import { type EventFilter, limitEvents } from '../control/events.js';
+
+export interface DirectoryEvent {
+  seq: number;
+  id: string;
+  org: string;
+  type: string;
+  entity: 'user' | 'team' | 'field';
+  entityId: string;
+  run: number | null;
+  at: number;
+}
+
+/** Where the changes of a transaction begin: read before its first change. */
+export async function changesMark(tx: Queryable): Promise<number> {
+  const row = await tx('changes').max({ last: 'id' }).first();
+  return Number(row?.last ?? 0);
+}
+
+/**
+ * Writes the events of all changes of the organization since the mark, in one statement. Call it as the last write of the
+ * transaction: on PostgreSQL it locks the outbox until the commit, so that the numbers have the order of the commits. A transaction
+ * changes one organization, and no other one changes it at the same time (`bumpVersion`).
+ */
+export async function recordDirectoryEvents(tx: Queryable, org: string, mark: number, at: number): Promise<void> {
+  const isPostgres = tx.client.config.client === 'pg';
+  if (isPostgres) await tx('event_head').where({ id: 1 }).update({ locked: 1 });
+  // The last ten characters count up within the transaction: an index appends them, where random ids would be spread all over it.
+  const number = 'g.first * 8 + k.n';
+  const suffix = isPostgres ? `lpad(to_hex(${number}), 10, '0')` : `printf('%010x', ${number})`;
+  const is = (condition: string) => `MAX(CASE WHEN ${condition} THEN 1 ELSE 0 END)`;
+  await tx.raw(
+    `INSERT INTO events (id, org_id, type, entity, entity_id, run_id, at)
+     WITH g AS (SELECT entity, entity_id, MIN(id) AS first, MAX(run_id) AS run_id, ${is("field = ''")} AS created,
+         ${is("field = 'Status' AND after = 'deactivated'")} AS deactivated, ${is("field = 'Status' AND after = 'active'")} AS reactivated,
+         ${is("field IN ('', 'Deactivation Date')")} AS dated, ${is("field NOT IN ('', 'Status', 'Deactivation Date')")} AS updated
+       FROM changes WHERE id > :mark AND org_id = :org GROUP BY entity, entity_id),
+     k (n, name) AS (VALUES (0, 'created'), (1, 'updated'), (2, 'reactivated'), (3, 'deactivated'), (4, 'deactivation_scheduled'))
+     SELECT :prefix || ${suffix}, :org, g.entity || '.' || k.name, g.entity, g.entity_id, g.run_id, CAST(:at AS BIGINT)
+     FROM g CROSS JOIN k
+     LEFT JOIN users u ON g.entity = 'user' AND u.id = CASE WHEN g.entity = 'user' THEN CAST(g.entity_id AS BIGINT) END
+     WHERE CASE k.n
+       WHEN 0 THEN g.created = 1
+       WHEN 1 THEN g.created = 0 AND g.entity <> 'field' AND (g.updated = 1 OR (g.dated = 1 AND g.deactivated + g.reactivated = 0
+         AND u.deactivate_at IS NULL))
+       WHEN 2 THEN g.entity = 'user' AND g.reactivated = 1
+       WHEN 3 THEN g.entity = 'user' AND (g.deactivated = 1 OR (g.created = 1 AND u.status = 'deactivated'))
+       ELSE g.entity = 'user' AND g.dated = 1 AND u.deactivate_at IS NOT NULL END
+     ORDER BY g.first, k.n`,
+    { mark, org, at, prefix: `evt_${randomBytes(8).toString('hex')}` } as never,
+  );
+}
+
+/** Writes the event of a person who was erased: by the id alone, the rest of the person is gone. */
+export async function recordErased(tx: Queryable, org: string, userId: number, at: number): Promise<void> {
+  if (tx.client.config.client === 'pg') await tx('event_head').where({ id: 1 }).update({ locked: 1 });
+  const id = `evt_${randomBytes(13).toString('hex')}`;
+  const of = { entity: 'user', entity_id: String(userId), run_id: null };
+  await tx('events').insert({ id, org_id: org, type: 'user.erased', ...of, at });
+}
+
+/** The number of the last event; 0: there is none. */
+export async function lastDirectoryEvent(db: Queryable): Promise<number> {
+  const row = await db('events').max({ last: 'seq' }).first();
+  return Number(row?.last ?? 0);
+}
+
+/** The number of the last event of a run; 0: it has none. */
+export async function lastEventOfRun(db: Queryable, run: number): Promise<number> {
+  const row = await db('events').where({ run_id: run }).max({ last: 'seq' }).first();
+  return Number(row?.last ?? 0);
+}
+
+/** Oldest first: those after `after` up to `to`. */
+export async function readDirectoryEvents(
+  db: Queryable,
+  { after, to, limit }: { after: number; to: number; limit: number },
+  filter: EventFilter = {},
+): Promise<DirectoryEvent[]> {
+  const query = db('events').where('seq', '>', after).where('seq', '<=', to).orderBy('seq').limit(limit);
+  limitEvents(query, filter);
+  return (await query).map(toEvent);
+}
+
+/** The last `count`, the newest first. */
+export async function readLastDirectoryEvents(db: Queryable, count: number): Promise<DirectoryEvent[]> {
+  return (await db('events').orderBy('seq', 'desc').limit(count)).map(toEvent);
+}
+
+/** null: there is no such event, or not any more. */
+export async function findDirectoryEvent(db: Queryable, id: string): Promise<DirectoryEvent | null> {
+  const row = await db('events').where({ id }).first();
+  return row === undefined ? null : toEvent(row);
+}
+
+/** Removes events from before `before` (ms), and up to `to`; at most `limit`. Returns how many. */
+export async function removeDirectoryEvents(db: Queryable, before: number, to: number, limit: number): Promise<number> {
+  const oldest = db('events').orderBy('seq').limit(limit).select('seq', 'at').as('oldest');
+  const old = db(oldest).where('at', '<', before).where('seq', '<=', to).select('seq');
+  return db('events').whereIn('seq', old).delete();
+}
+
+/** A change of an entity, as an event tells it. */
+export interface EventChange {
+  entity: string;
+  entityId: string;
+  /** '': its creation, whose `after` is JSON of the values by label. */
+  field: string;
+  before: string | null;
+  after: string | null;
+}
+
+/** The changes behind these events, in the order that they were recorded in. */
+export async function readEventChanges(db: Queryable, events: readonly DirectoryEvent[]): Promise<EventChange[]> {
+  const keys = [...new Map(events.map((one) => [`${one.entity} ${one.entityId} ${one.at}`, one])).values()];
+  if (keys.length === 0) return [];
+  const rows = await db('changes')
+    .whereIn(
+      ['entity', 'entity_id', 'at'],
+      keys.map(({ entity, entityId, at }) => [entity, entityId, at]),
+    )
+    .orderBy('id')
+    .select('entity', 'entity_id', 'field', 'before', 'after', 'run_id', 'at');
+  const runOf = new Map(keys.map(({ entity, entityId, at, run }) => [`${entity} ${entityId} ${at}`, run]));
+  return rows
+    .filter((row) => runOf.get(`${row.entity} ${row.entity_id} ${row.at}`) === row.run_id)
+    .map(({ entity, entity_id: entityId, field, before, after }) => ({ entity, entityId, field, before, after }));
+}
+
+/** The users of these ids, as they are now. */
+export async function readUsersById(
+  db: Queryable,
+  ids: readonly string[],
+): Promise<Map<string, { email: string; name: string | null; status: string }>> {
+  const rows = await db('users')
+    .whereIn('id', ids)
+    .select('id', 'email', 'user_name', 'first_name', 'last_name', 'status');
+  return new Map(
+    rows.map((row) => [
+      String(row.id),
+      {
+        email: row.email,
+        name: row.user_name ?? ([row.first_name, row.last_name].filter(Boolean).join(' ') || null),
+        status: row.status,
+      },
+    ]),
+  );
+}
+
+/** The names of teams, and the labels of fields, by their ids. */
+export async function readNamesById(
+  db: Queryable,
+  table: 'teams' | 'fields',
+  ids: readonly string[],
+): Promise<Map<string, string>> {
+  const column = table === 'teams' ? 'name' : 'label';
+  const rows = await db(table).whereIn('id', ids).select('id', column);
+  return new Map(rows.map((row) => [String(row.id), row[column]]));
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a row of the table
+function toEvent(row: any): DirectoryEvent {
+  const { seq, id, org_id: org, type, entity, entity_id: entityId, run_id: run, at } = row;
+  return { seq, id, org, type, entity, entityId, run, at };
+}

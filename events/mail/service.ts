@@ -1,0 +1,69 @@
+/** Makes the deliverer of mails from the settings: the mail server, the names of organizations, and whom to ask. */
+import type { Settings } from '../../config/settings.js';
+import type { Db } from '../../db/connection.js';
+import { findOrg } from '../../db/control/orgs.js';
+import { findRun } from '../../db/control/runs.js';
+import type { Deliverer } from '../deliverer.js';
+import { createMailDeliverer, type MailContext } from './mail.js';
+import { readMailPassword } from './password.js';
+import { createMailer, type Mailer } from './transport.js';
+
+export interface MailServiceDeps {
+  control: Db;
+  settings: Settings;
+  /** The sentence of a code of the import rules, without values. */
+  explainCode(code: string): string | null;
+}
+
+/** @throws Error when no mail server is set, or its password can't be read */
+export function openMailer(settings: Settings): Mailer {
+  if (settings.smtp === undefined) throw new Error('no mail server is set: set smtp');
+  return createMailer(settings, readMailPassword(settings));
+}
+
+export function createMailService({ control, settings, explainCode }: MailServiceDeps): Deliverer {
+  let mailer: Mailer | null = null;
+  return createMailDeliverer({
+    openMailer: async () => {
+      // Once: a password from a file descriptor can't be read again.
+      mailer ??= openMailer(settings);
+      return mailer;
+    },
+    contextOf: async (id, isOperator): Promise<MailContext> => {
+      const org = id === null ? null : await findOrg(control.read, id);
+      return {
+        ...{ isOperator, explainCode },
+        about: org === null ? id : isOperator ? `${org.name} (${org.id})` : org.name,
+        timeZone: org?.timeZone ?? 'UTC',
+        contact: org?.options.contact ?? settings.contact ?? null,
+        problemsOf: async (run) => describeProblems((await findRun(control.read, run))?.summary, explainCode),
+      };
+    },
+    replyTo: settings.mailReplyTo ?? settings.contact ?? null,
+    gatherMs: settings.mailGatherMinutes * 60_000,
+  });
+}
+
+interface Summarized {
+  files?: readonly {
+    name: string;
+    problems?: readonly { line: number | null; column: string | null; code: string; severity: string; count: number }[];
+  }[];
+}
+
+const mostProblems = 10;
+
+/** Of several files together, the most frequent first. Messages may quote cells: their form without values stands for them. */
+function describeProblems(summary: unknown, explainCode: (code: string) => string | null): string[] {
+  const { files = [] } = (summary ?? {}) as Summarized;
+  const problems = files.flatMap(({ name, problems = [] }) => problems.map((problem) => ({ ...problem, name })));
+  const counted = problems.filter(({ severity }) => severity === 'fault' || severity === 'warning');
+  counted.sort(
+    (one, other) => Number(other.severity === 'fault') - Number(one.severity === 'fault') || other.count - one.count,
+  );
+  return counted.slice(0, mostProblems).map(({ name, line, column, code, count }) => {
+    const place = [line === null ? null : `line ${line}`, column].filter((part) => part !== null).join(', ');
+    const times = count === 1 ? '' : ` ${count} times, first in`;
+    return `${explainCode(code) ?? code} (${name}${place === '' ? '' : `:${times} ${place}`})`;
+  });
+}

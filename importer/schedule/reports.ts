@@ -1,0 +1,124 @@
+/** Events by the calendar: once a day the head of the audit trail, which leaves the machine, and on Mondays each organization's week. */
+import { appendFileSync } from 'node:fs';
+import { DateTime } from 'luxon';
+import { type Logger, openSyslog } from '../../config/logger.js';
+import type { Settings } from '../../config/settings.js';
+import type { Db } from '../../db/connection.js';
+import { countOpenAlarms } from '../../db/control/alarms.js';
+import { readHead } from '../../db/control/audit.js';
+import { forgetMarks, listMarks, mark } from '../../db/control/eventmarks.js';
+import { recordEvent } from '../../db/control/events.js';
+import { listOrgs, type Org } from '../../db/control/orgs.js';
+import { listEnded } from '../../db/control/runs.js';
+import type { RunSummary } from '../types.js';
+import type { Clock } from './clock.js';
+import { type Rounds, startRounds } from './periodic.js';
+
+export interface ReportDeps {
+  control: Db;
+  settings: Pick<Settings, 'auditHeads'>;
+  logger: Logger;
+  now: () => number;
+  /** Without it the clock is trusted always. */
+  clock?: Pick<Clock, 'mayDecide'>;
+  /** Writes one line; for tests. */
+  writeLine?: (target: string, line: string) => void;
+}
+
+const everyMs = 600_000;
+const weeklyHour = 8;
+
+export function startReports(deps: ReportDeps): Rounds {
+  return startRounds(async () => {
+    if (deps.clock?.mayDecide() === false) return everyMs;
+    await reportByCalendar(deps).catch((error: Error) =>
+      deps.logger.error(`could not record the daily and weekly events; will retry in ${everyMs / 1000} s`, {
+        reason: error.message,
+      }),
+    );
+    return everyMs;
+  });
+}
+
+/** One round. */
+export async function reportByCalendar(deps: ReportDeps): Promise<void> {
+  await reportHead(deps);
+  await reportWeeks(deps);
+}
+
+/** Each target once a day: one that fails is tried again in the next round, and delays no other. */
+async function reportHead({ control, settings, logger, now, writeLine = writeTo }: ReportDeps): Promise<void> {
+  const at = now();
+  const day = new Date(at).toISOString().slice(0, 10);
+  const known = new Set(await listMarks(control.read, 'audit.head:'));
+  const { count, hash } = await readHead(control.read);
+  if (count === 0) return;
+  const nameOf = (target: string) => `audit.head:${target}:${day}`;
+  if (!known.has(nameOf('event')))
+    await control.transact(async (tx) => {
+      if (!(await mark(tx, nameOf('event'), at))) return;
+      await recordEvent(tx, { at, org: null, type: 'audit.head', subject: 'audit', data: { count, hash } });
+    });
+  for (const target of settings.auditHeads) {
+    if (known.has(nameOf(target))) continue;
+    try {
+      writeLine(target, JSON.stringify({ time: new Date(at).toISOString(), count, hash }));
+      await mark(control.write, nameOf(target), at);
+    } catch (error) {
+      logger.error('could not write the head of the audit trail; will retry', {
+        ...{ target, reason: (error as Error).message },
+      });
+    }
+  }
+  await forgetMarks(
+    control.write,
+    [...known].filter((name) => !name.endsWith(day)),
+  );
+}
+
+function writeTo(target: string, line: string): void {
+  if (target === 'syslog') openSyslog('dropslot-audit', () => {}).end(`${line}\n`);
+  else appendFileSync(target.replace(/^file:/, ''), `${line}\n`, { mode: 0o600 });
+}
+
+async function reportWeeks({ control, now }: ReportDeps): Promise<void> {
+  const at = now();
+  const known = new Set(await listMarks(control.read, 'report.weekly:'));
+  const due = (await listOrgs(control.read)).map((org) => ({ org, ...lastWeek(org, at) }));
+  const names = new Set(due.map(({ name }) => name));
+  for (const { org, name, since, until } of due) {
+    if (known.has(name) || org.createdAt >= until) continue;
+    const data = { since, ...(await sumWeek(control, org, since, until)) };
+    await control.transact(async (tx) => {
+      if (await mark(tx, name, at))
+        await recordEvent(tx, { at, org: org.id, type: 'report.weekly', subject: org.id, data });
+    });
+  }
+  await forgetMarks(
+    control.write,
+    [...known].filter((name) => !names.has(name)),
+  );
+}
+
+/** The last whole week: it ended on Monday at 08:00 in the organization's time zone. */
+function lastWeek(org: Org, at: number): { name: string; since: number; until: number } {
+  const local = DateTime.fromMillis(at, { zone: org.timeZone });
+  const monday = local.startOf('week').set({ hour: weeklyHour });
+  const end = monday <= local ? monday : monday.minus({ weeks: 1 });
+  return {
+    name: `report.weekly:${org.id}:${end.toISODate()}`,
+    since: end.minus({ weeks: 1 }).toMillis(),
+    until: end.toMillis(),
+  };
+}
+
+async function sumWeek(control: Db, org: Org, since: number, until: number) {
+  const runs = await listEnded(control.read, org.id, since, until);
+  const summaries = runs.map(({ summary }) => summary as Partial<RunSummary> | null);
+  const sum = (key: 'created' | 'updated' | 'deactivated' | 'faults' | 'refused') =>
+    summaries.reduce((total, summary) => total + (summary?.users?.[key] ?? 0), 0);
+  return {
+    ...{ runs: runs.length, created: sum('created'), updated: sum('updated'), deactivated: sum('deactivated') },
+    ...{ faults: sum('faults'), refused: sum('refused'), alarms: await countOpenAlarms(control.read, org.id) },
+  };
+}

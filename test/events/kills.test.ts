@@ -1,0 +1,133 @@
+/** The sender is killed at each step, the receiver breaks off, the database fails: at least once, in order, none invented. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import type { Db } from '../../db/connection.js';
+import { readEvents, recordEvent } from '../../db/control/events.js';
+import { readDirectoryEvents } from '../../db/directory/events.js';
+import type { BatchEnvelope, Envelope } from '../../events/envelope.js';
+import { Company, csv } from '../support/company.js';
+import { openFresh, type TestDatabases } from '../support/databases.js';
+import { deliverTo, Receiver, subscribe } from '../support/events.js';
+import { moduleArguments } from '../support/program.js';
+
+/** Two runs, with other events between them. */
+async function fill(acme: Company): Promise<string[]> {
+  const { databases } = acme;
+  const rows = (from: number, to: number) =>
+    csv('User Email,User Name', ...Array.from({ length: to - from }, (_, n) => `u${from + n}@acme.test,U${from + n}`));
+  await acme.import({ 'users.csv': rows(0, 7) });
+  await recordEvent(databases.control.write, { at: 1, org: null, type: 'disk.low', subject: 'disk', data: {} });
+  await acme.import({ 'users.csv': rows(5, 12) });
+  return expectedOrder(databases);
+}
+
+/** Ids in the order in which a subscriber must get them. */
+async function expectedOrder({ control, directory }: TestDatabases): Promise<string[]> {
+  const all = { after: 0, to: Number.MAX_SAFE_INTEGER, limit: 1000 };
+  const users = (await readDirectoryEvents(directory.read, all)).filter(({ run }) => run !== null);
+  return (await readEvents(control.read, all)).flatMap(({ id, type, run }) => {
+    if (!type.startsWith('run.completed')) return [id];
+    return [...users.filter((one) => one.run === run).map((one) => one.id), id];
+  });
+}
+
+/** Each for the first time: repetitions are allowed, gaps and other orders are not. */
+function firsts(ids: readonly string[]): string[] {
+  return [...new Set(ids)];
+}
+
+const rounds = Number(process.env.TEST_KILLS ?? 2);
+
+test('a sender that is killed at each step, and a receiver that breaks off, lose and invent nothing', async (t) => {
+  const acme = await Company.open((scope) => openFresh(scope, 'sqlite'), t);
+  const { databases } = acme;
+  const ids: string[] = [];
+  const requests: string[] = [];
+  let breaks = 0;
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const got = JSON.parse(body) as Envelope | BatchEnvelope;
+    requests.push(got.id);
+    // The receiver dies before it has stored the event, or after that and before its answer.
+    breaks++;
+    if (breaks === 3) return request.socket.destroy();
+    ids.push(...(got.type === 'batch' ? (got as BatchEnvelope).data.events : [got as Envelope]).map(({ id }) => id));
+    if (breaks === 5) return request.socket.destroy();
+    response.writeHead(204).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  await subscribe(databases, {
+    ...{ id: 's', kind: 'webhook', secret: 'sealed', options: { url, allowHttp: true, allowPrivate: true, batch: 3 } },
+  });
+  const expected = await fill(acme);
+  const steps = ['begun', 'sent', 'noted'];
+  for (let kill = 0; kill < rounds * steps.length; kill++) {
+    await databases.control.write('subscribers').update({ next_at: null });
+    const step = steps[kill % steps.length]!;
+    const args = moduleArguments('sender.child', import.meta.url);
+    const child = spawn(process.execPath, [...args, databases.settings.data, step, '1'], { stdio: 'inherit' });
+    const [, signal] = await once(child, 'exit');
+    assert.equal(signal, 'SIGKILL', step);
+  }
+  await databases.control.write('subscribers').update({ next_at: null });
+  const last = spawn(
+    process.execPath,
+    [...moduleArguments('sender.child', import.meta.url), databases.settings.data, 'never', '1'],
+    { stdio: 'inherit' },
+  );
+  const exited = once(last, 'exit');
+  const deadline = performance.now() + 20_000;
+  while (!ids.includes(expected.at(-1)!) && performance.now() < deadline) {
+    await databases.control.write('subscribers').update({ next_at: null });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  last.kill('SIGKILL');
+  await exited;
+  assert.deepEqual(firsts(ids), expected);
+  assert.ok(ids.length > expected.length, 'some were repeated');
+  // A repeated batch has the id that it had.
+  const batches = requests.filter((id) => id.startsWith('bat_'));
+  assert.equal(new Set(batches).size, 4, '7 users: 3, 3 and one alone; 5 users: 3 and 2');
+});
+
+test('a database that fails at any moment loses and invents nothing', async (t) => {
+  const acme = await Company.open((scope) => openFresh(scope, 'sqlite'), t);
+  const { databases } = acme;
+  await subscribe(databases, { id: 's', options: { batch: 3 } });
+  const expected = await fill(acme);
+  let calls = 0;
+  const failing: Db = {
+    ...databases.control,
+    transact: async (work) => {
+      // Before the work, after it, or after the commit, by turns: the answer of the database is lost.
+      const turn = calls++ % 7;
+      if (turn === 1) throw Object.assign(new Error('away'), { code: '57P01' });
+      if (turn === 3)
+        return databases.control.transact(async (tx) => {
+          await work(tx);
+          throw new Error('rolled back');
+        });
+      const result = await databases.control.transact(work);
+      if (turn === 5) throw new Error('committed, and the answer was lost');
+      return result;
+    },
+  };
+  const receiver = new Receiver();
+  const deliveries = deliverTo(t, { control: failing, directory: databases.directory }, receiver);
+  await receiver.until(() => receiver.events().some(({ id }) => id === expected.at(-1)));
+  await deliveries.stop();
+  const ids = receiver.events().map(({ id }) => id);
+  assert.deepEqual(firsts(ids), expected);
+  assert.ok(ids.length > expected.length, 'some were repeated');
+});
