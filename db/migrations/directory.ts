@@ -1,7 +1,7 @@
 /** The directory database's schema: users, teams, memberships, custom fields, changes, applied runs. */
 import type { Knex } from 'knex';
 import { changesAt } from './changes.js';
-import { erasedPeople } from './erasures.js';
+import { erasedPeople, pendingErasures } from './erasures.js';
 import { fieldOrigins } from './fieldorigins.js';
 import { fieldChoices } from './fields.js';
 import { addFormerEmails } from './former.js';
@@ -27,6 +27,7 @@ export const directoryMigrations: readonly Migration[] = [
 
   omission,
   erasedPeople,
+  pendingErasures,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */
