@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { type ExportFilter, recordExport } from '../../operations/export.js';
-import { formatBytes } from '../../operations/format.js';
+import { formatBytes, quoteName } from '../../operations/format.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import { writePrivateFile } from '../localfiles.js';
@@ -44,7 +44,7 @@ With --for-spreadsheet a spreadsheet can also save the file again without a chan
           for await (const text of produce(workplace, id, filter)) await out.write(text);
         } else {
           const bytes = await writePrivateFile(file, produce(workplace, id, filter));
-          await out.show({ file, bytes }, `Wrote ${file} (${formatBytes(bytes)}).`);
+          await out.show({ file, bytes }, `Wrote ${quoteName(file)} (${formatBytes(bytes)}).`);
         }
       }),
     );
