@@ -49,6 +49,8 @@ export interface ModelWeight {
   deactivations: number;
   adminChanges: number;
   owners: number;
+  /** U8a: users and teams that only a cell names. */
+  madeUp: number;
 }
 
 export interface ModelOutcome {
@@ -102,6 +104,8 @@ export class Model {
   #stubs = new Map<string, Map<string, Stub>>();
   /** U15: who gave up an email, by it. */
   readonly former = new Map<string, ModelUser>();
+  /** U8a, with `createMissing=no`: keys of users and teams that are not created, so that cells with them are ignored. */
+  #unknown = { users: new Set<string>(), teams: new Set<string>() };
   #codes: string[] = [];
   #counts: { users: ModelCounts; teams: ModelCounts } = { users: noCounts(), teams: noCounts() };
 
@@ -111,6 +115,7 @@ export class Model {
     readonly dateFormat: DateFormat,
     /** U15: the label of the identifier column; null: there is none. */
     readonly identifier: string | null = null,
+    readonly createMissing: 'yes' | 'no' | 'hold' = 'yes',
   ) {
     this.users.set(keyOf(owner), { ...newUser(owner), isAdmin: true });
   }
@@ -118,7 +123,8 @@ export class Model {
   /** As it is now, to try something on. */
   copy(): Model {
     const { users, teams, fields, former } = this;
-    const twin = new Model(this.owner, this.replacesTeams, this.dateFormat, this.identifier);
+    const twin = new Model(this.owner, this.replacesTeams, this.dateFormat, this.identifier, this.createMissing);
+    twin.#unknown = structuredClone(this.#unknown);
     return Object.assign(twin, structuredClone({ users, teams, fields, former }));
   }
 
@@ -137,7 +143,8 @@ export class Model {
     const known = new Map([...after.users.values()].map((user) => [user, { ...user }]));
     const owners = [after.users.get(keyOf(this.owner)), after.former.get(keyOf(this.owner))];
     after.import(files, now);
-    if (known.size < 2) return { deactivations: 0, adminChanges: 0, owners: 0 };
+    const madeUp = after.#counts.users.stubs + after.#counts.teams.stubs;
+    if (known.size < 2) return { deactivations: 0, adminChanges: 0, owners: 0, madeUp };
     const isSooner = (one: number | null, other: number | null) => one !== null && (other === null || one < other);
     const pairs = [...after.users.values()].map((user) => ({ user, was: known.get(user) }));
     const leavers = pairs.filter(
@@ -153,6 +160,7 @@ export class Model {
           (pair.user.isAdmin && (leavers.includes(pair) || returned.includes(pair))),
       ).length,
       owners: leavers.filter(({ user }) => owners.includes(user)).length,
+      madeUp,
     };
   }
 
@@ -161,6 +169,22 @@ export class Model {
    * @param planned when what is approved was counted; dates are read as on that day (G1).
    */
   import(files: readonly ModelFile[], now: number, planned = now) {
+    this.#unknown = { users: new Set(), teams: new Set() };
+    // Without one that was made up, others may be: until no cell makes up anyone.
+    for (let isDone = this.createMissing !== 'no'; !isDone; ) {
+      const trial = this.copy();
+      trial.#importFiles(files, now, planned);
+      isDone = true;
+      for (const kind of ['users', 'teams'] as const)
+        for (const key of trial.#stubs.get(kind)!.keys()) {
+          this.#unknown[kind].add(key);
+          isDone = false;
+        }
+    }
+    return this.#importFiles(files, now, planned);
+  }
+
+  #importFiles(files: readonly ModelFile[], now: number, planned: number) {
     this.#counts = { users: noCounts(), teams: noCounts() };
     this.#stubs = new Map([
       ['users', new Map()],
@@ -187,6 +211,18 @@ export class Model {
     const count = this.#counts.users;
     const read = this.#readUsers(file, count);
     const { rows, renamed } = this.#identify(file, read, this.#dropTwins(count, 'email_twice', read), count);
+
+    for (const row of rows) {
+      const manager = row.values['Manager Email'];
+      if (manager && this.#unknown.users.has(keyOf(manager))) {
+        row.values['Manager Email'] = null;
+        this.#warn(count, 'manager_unknown', row.line);
+      }
+      if (row.teams?.some((name) => this.#unknown.teams.has(nameKeyOf(name)))) {
+        row.teams = null;
+        this.#warn(count, 'teams_unknown', row.line);
+      }
+    }
 
     // U3, U8: who a stub of this run is described is created by the row, under the name the stub had.
     const created = new Set<UserRow>();
@@ -331,6 +367,16 @@ export class Model {
     const rows = this.#dropTwins(count, 'team_twice', this.#readTeams(file, count));
     for (const { values } of rows)
       if (values['Owner Email']) values['Owner Email'] = this.#follow(values['Owner Email']);
+    for (const { line, values } of rows) {
+      if (values['Owner Email'] && this.#unknown.users.has(keyOf(values['Owner Email']))) {
+        values['Owner Email'] = null;
+        this.#warn(count, 'owner_unknown', line);
+      }
+      if (values['Parent Team'] && this.#unknown.teams.has(nameKeyOf(values['Parent Team']))) {
+        values['Parent Team'] = null;
+        this.#warn(count, 'parent_unknown', line);
+      }
+    }
     const created = new Set<string>();
     for (const { key, values } of rows) {
       const isStub = this.#stubs.get('teams')!.delete(key);

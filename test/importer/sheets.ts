@@ -21,6 +21,7 @@ export interface History {
   dateFormat: 'auto' | 'mdy' | 'dmy';
   /** Whether `Staff No` is the identifier column. */
   isIdentified: boolean;
+  createMissing: 'yes' | 'no' | 'hold';
   /** Limits of the guard (G1); null: those that few users never meet. */
   guard: { maxDeactivations: string; maxAdminChanges: number } | null;
   steps: Step[];
@@ -170,6 +171,7 @@ export const history: fc.Arbitrary<History> = fc.record({
   replacesTeams: fc.boolean(),
   dateFormat: fc.constantFrom('auto', 'auto', 'mdy', 'dmy'),
   isIdentified: fc.boolean(),
+  createMissing: fc.constantFrom('yes', 'yes', 'no', 'hold'),
   guard: fc.oneof(
     { weight: 2, arbitrary: fc.constant(null) },
     {
