@@ -68,6 +68,8 @@ interface UserRow {
   teams: string[] | null;
   date: string | null;
   custom: Map<string, string>;
+  /** U4a: labels of the cells with the clear token. */
+  clears: string[];
 }
 
 /** Where a row names a user or a team. */
@@ -116,6 +118,7 @@ export class Model {
     /** U15: the label of the identifier column; null: there is none. */
     readonly identifier: string | null = null,
     readonly createMissing: 'yes' | 'no' | 'hold' = 'yes',
+    readonly clearToken: string | null = null,
   ) {
     this.users.set(keyOf(owner), { ...newUser(owner), isAdmin: true });
   }
@@ -123,7 +126,14 @@ export class Model {
   /** As it is now, to try something on. */
   copy(): Model {
     const { users, teams, fields, former } = this;
-    const twin = new Model(this.owner, this.replacesTeams, this.dateFormat, this.identifier, this.createMissing);
+    const twin = new Model(
+      this.owner,
+      this.replacesTeams,
+      this.dateFormat,
+      this.identifier,
+      this.createMissing,
+      this.clearToken,
+    );
     twin.#unknown = structuredClone(this.#unknown);
     return Object.assign(twin, structuredClone({ users, teams, fields, former }));
   }
@@ -236,6 +246,10 @@ export class Model {
     for (const { line, values } of rows)
       this.#nameUser({ file, line }, values['Manager Email'] ?? null, values.Manager ?? null);
 
+    const before = new Map(rows.map(({ key }) => [key, freeze(this.users.get(key)!)]));
+    const wasOut = new Map(rows.map(({ key }) => [key, this.users.get(key)!.status === 'deactivated']));
+    for (const row of rows) if (!created.has(row)) clearUser(this.users.get(row.key)!, row.clears);
+
     const wishes = new Map(
       rows.flatMap(({ key, line, values }): [string, Edge][] =>
         values['Manager Email'] ? [[key, { line, to: keyOf(values['Manager Email']) }]] : [],
@@ -246,15 +260,13 @@ export class Model {
 
     for (const row of rows) {
       const user = this.users.get(row.key)!;
-      const before = freeze(user);
-      const wasOut = user.status === 'deactivated' && !created.has(row);
       const isNewDate = applyRow(user, row, created.has(row), today, now);
       user.manager = wishes.get(row.key)?.to ?? user.manager;
       if (row.teams !== null) this.#joinTeams(user, row.teams, { file, line: row.line });
       if (created.has(row)) count.created++;
-      else if (freeze(user) !== before || renamed.has(row)) count.updated++;
+      else if (freeze(user) !== before.get(row.key) || renamed.has(row)) count.updated++;
       else count.unchanged++;
-      if (user.status === 'deactivated' && !wasOut && isNewDate) count.deactivated++;
+      if (user.status === 'deactivated' && (created.has(row) || !wasOut.get(row.key)) && isNewDate) count.deactivated++;
       if (user.deactivateAt !== null && isNewDate) count.scheduled++;
       this.#warnOfBlankDate(file, row, created.has(row), user, count);
     }
@@ -263,7 +275,8 @@ export class Model {
   /** U12a. */
   #warnOfBlankDate(file: ModelFile, row: UserRow, isCreated: boolean, user: ModelUser, count: ModelCounts): void {
     const at = file.header.indexOf('Deactivation Date');
-    if (at < 0 || isCreated || (file.rows[row.line - 2]![at] ?? '').trim() !== '') return;
+    const cell = (file.rows[row.line - 2]![at] ?? '').trim();
+    if (at < 0 || isCreated || !(cell === '' || isNull(cell) || yearOf(cell) < 1970)) return;
     if (user.deactivateAt !== null) this.#warn(count, 'date_blank_scheduled', row.line);
     else if (user.status === 'deactivated') this.#warn(count, 'date_blank_deactivated', row.line);
   }
@@ -389,6 +402,14 @@ export class Model {
         type: null,
       });
     }
+    const before = new Map(rows.map(({ key }) => [key, JSON.stringify(this.teams.get(key))]));
+    for (const { key, clears } of rows) {
+      const team = this.teams.get(key)!;
+      if (created.has(key)) continue;
+      if (clears.includes('Owner Email')) team.owner = null;
+      if (clears.includes('Parent Team')) team.parent = null;
+      if (clears.includes('Team Type')) team.type = null;
+    }
     for (const { line, values } of rows) {
       if (values['Parent Team']) this.#nameTeam({ file, line }, values['Parent Team']);
       this.#nameUser({ file, line }, values['Owner Email'] ?? null, null);
@@ -401,12 +422,11 @@ export class Model {
     for (const line of breakRings(this.teams, 'parent', wishes)) this.#warn(count, 'parent_ring', line);
     for (const { key, values } of rows) {
       const team = this.teams.get(key)!;
-      const before = JSON.stringify(team);
       team.owner = values['Owner Email'] ? keyOf(values['Owner Email']) : team.owner;
       team.parent = wishes.get(key)?.to ?? team.parent;
       team.type = values['Team Type'] ?? team.type;
       if (created.has(key)) count.created++;
-      else if (JSON.stringify(team) !== before) count.updated++;
+      else if (JSON.stringify(team) !== before.get(key)) count.updated++;
       else count.unchanged++;
     }
   }
@@ -431,7 +451,9 @@ export class Model {
     // A row that is rejected decides nothing: neither the order of dates nor a field's type.
     const cellsOf = (label: string) =>
       file.rows.flatMap((row, index) =>
-        isValid(row) ? [{ line: index + 2, value: (row[at(label)] ?? '').trim() }] : [],
+        isValid(row)
+          ? [{ line: index + 2, value: this.#isClear(row[at(label)]) ? '' : (row[at(label)] ?? '').trim() }]
+          : [],
       );
     // U6a, U12a: blank cells decide nothing either.
     const valuesOf = (label: string) =>
@@ -453,7 +475,7 @@ export class Model {
     return file.rows.flatMap((cells, index): UserRow[] => {
       const line = index + 2;
       const cell = (label: string) => {
-        const value = collapse(cells[at(label)] ?? '');
+        const value = this.#isClear(cells[at(label)]) ? '' : collapse(cells[at(label)] ?? '');
         const isBlank = !names.includes(label) && isNull(value);
         if (isBlank) note('null_value', label, line);
         return isBlank ? null : value || null;
@@ -470,8 +492,13 @@ export class Model {
         teams: null,
         date: null,
         custom: new Map(),
+        clears: file.header.filter((label) => this.#isClear(cells[at(label)])),
       };
       const { values } = row;
+      for (const label of row.clears)
+        if (['User Account Type', 'Is Org Admin', this.identifier].includes(label))
+          this.#warn(count, 'clear_refused', line);
+      row.clears = row.clears.filter((label) => label !== this.identifier);
       const ignore = (label: string, code: string) => {
         values[label] = null;
         this.#warn(count, code, line);
@@ -513,7 +540,7 @@ export class Model {
         else row.date = read;
       }
       for (const label of custom) {
-        const value = (cells[at(label)] ?? '').trim();
+        const value = this.#isClear(cells[at(label)]) ? '' : (cells[at(label)] ?? '').trim();
         const field = this.fields.get(labelKeyOf(label));
         if (isNull(value) && field?.type !== 'text') note('null_value', label, line);
         if (value === '' || field === undefined || (isNull(value) && field.type !== 'text')) continue;
@@ -528,6 +555,11 @@ export class Model {
       }
       return isNew ? [] : [row];
     });
+  }
+
+  /** U4a. */
+  #isClear(cell = ''): boolean {
+    return this.clearToken !== null && cell.trim().toLowerCase() === this.clearToken.toLowerCase();
   }
 
   /** Adds a notice for each column, on the first line that has it. */
@@ -569,8 +601,10 @@ export class Model {
 
   #readTeams(file: ModelFile, count: ModelCounts) {
     const note = this.#notesOnce();
-    return file.rows.flatMap((cells, index): { line: number; key: string; values: Values }[] => {
+    return file.rows.flatMap((sent, index): { line: number; key: string; values: Values; clears: string[] }[] => {
       const line = index + 2;
+      const clears = file.header.filter((_, place) => this.#isClear(sent[place]));
+      const cells = sent.map((cell) => (this.#isClear(cell) ? '' : cell));
       const name = collapse(cells[file.header.indexOf('Team Name')]!);
       const values: Values = Object.fromEntries(
         file.header.map((label, place) => {
@@ -594,7 +628,7 @@ export class Model {
         values['Parent Team'] = null;
         this.#warn(count, 'parent_self', line);
       }
-      return [{ line, key: nameKeyOf(name), values }];
+      return [{ line, key: nameKeyOf(name), values, clears }];
     });
   }
 
@@ -620,6 +654,20 @@ export class Model {
   #warn(count: ModelCounts, code: string, line: number): void {
     count.warnings++;
     this.#codes.push(`${code}@${line}`);
+  }
+}
+
+/** U4a: what cells with the clear token empty. */
+function clearUser(user: ModelUser, labels: readonly string[]): void {
+  for (const label of labels) {
+    user.custom.delete(label);
+    if (label === 'User Name') user.userName = null;
+    else if (label === 'First Name') user.firstName = null;
+    else if (label === 'Last Name') user.lastName = null;
+    else if (label === 'Manager Email') user.manager = null;
+    else if (label === 'Teams') user.teams.clear();
+    else if (label === 'Deactivation Date' && user.date !== null)
+      Object.assign(user, { date: null, deactivateAt: null, status: 'active' });
   }
 }
 
@@ -698,11 +746,12 @@ function describe(row: {
   teams?: string[] | null;
   date?: string | null;
   custom?: Map<string, string>;
+  clears?: string[];
 }) {
   const { 'User Email': email, 'Team Name': name, 'Deactivation Date': written, Teams: cell, ...values } = row.values;
   for (const label of ['Manager Email', 'Owner Email']) if (values[label]) values[label] = keyOf(values[label]);
   if (values['Parent Team']) values['Parent Team'] = nameKeyOf(values['Parent Team']);
-  return JSON.stringify([values, row.teams, row.date, [...(row.custom ?? [])]]);
+  return JSON.stringify([values, row.teams, row.date, [...(row.custom ?? [])], row.clears]);
 }
 
 function firstOfEach(names: string[]): string[] {

@@ -19,7 +19,7 @@ import type { Workplace } from '../../../operations/workplace.js';
 import { Company } from '../../support/company.js';
 import { onBothDatabases, shareDatabases } from '../../support/databases.js';
 import { keyOf, Model, type ModelCounts, type ModelFile, type ModelWeight, nameKeyOf } from '../model.js';
-import { firstImport, type History, history, mixedSheets, render } from '../sheets.js';
+import { clearToken, firstImport, type History, history, mixedSheets, render } from '../sheets.js';
 
 const numRuns = Number(process.env.MODEL_RUNS ?? 15);
 const fewer = Math.ceil(numRuns / 3);
@@ -34,7 +34,7 @@ const generous = { maxDeactivations: '100%', maxAdminChanges: 1000, maxUpdatedSh
 onBothDatabases('importer and model', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
-  const found = async ({ replacesTeams, dateFormat, isIdentified, createMissing, guard }: History) => {
+  const found = async ({ replacesTeams, dateFormat, isIdentified, createMissing, clears, guard }: History) => {
     const company = await Company.join(databases(), {
       id: `acme-${companies++}`,
       ownerEmail: owner,
@@ -44,6 +44,7 @@ onBothDatabases('importer and model', (open) => {
       options: {
         ...(isIdentified ? { identifier: 'Staff No' } : {}),
         ...(createMissing === 'yes' ? {} : { createMissing }),
+        ...(clears ? { clearToken } : {}),
         ...generous,
         ...guard,
       },
@@ -57,7 +58,14 @@ onBothDatabases('importer and model', (open) => {
     const agree = async (course: History) => {
       const company = await found(course);
       const identifier = course.isIdentified ? 'Staff No' : null;
-      const model = new Model(owner, course.replacesTeams, course.dateFormat, identifier, course.createMissing);
+      const model = new Model(
+        owner,
+        course.replacesTeams,
+        course.dateFormat,
+        identifier,
+        course.createMissing,
+        course.clears ? clearToken : null,
+      );
       const weights: (ModelWeight & { at: number })[] = [];
       for (const { files, days, isPunctual } of course.steps) {
         company.clock += days * dayMs;
@@ -124,6 +132,7 @@ onBothDatabases('importer and model', (open) => {
           dateFormat: 'auto',
           isIdentified: false,
           createMissing: 'yes',
+          clears: false,
           guard: null,
           steps: [],
         },
