@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import type { OperationErrorCode } from '../operations/error.js';
 import { describeFailure, type Failure, type FailureCode } from '../operations/failure.js';
-import { escapeText, withSchema } from '../operations/format.js';
+import { escapeControl, escapeJson, withSchema } from '../operations/format.js';
 import { UsageError } from './app.js';
 
 /** Scripts may rely on these numbers. */
@@ -55,8 +55,10 @@ export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.Writa
   const found = describeEnding(error);
   if (found === null) return exitCodes.ok;
   const { exitCode, code, message, stack, use = null } = found;
-  if (json) stderr.write(`${JSON.stringify(withSchema({ error: { code, message, stack: stack ?? undefined } }))}\n`);
-  else if (message !== '') stderr.write(`dropslot: ${escapeText(message)}\n`);
+  const value = { error: { code, message, stack: stack ?? undefined } };
+  if (json) stderr.write(`${escapeJson(JSON.stringify(withSchema(value)))}\n`);
+  // One line: a name from outside in it can't add another.
+  else if (message !== '') stderr.write(`dropslot: ${escapeControl(message)}\n`);
   if (!json && use !== null) stderr.write(`${use}\n`);
   if (!json && stack !== null) stderr.write(`This is a defect of Dropslot. Please report it with:\n${stack}\n`);
   return exitCode;

@@ -20,11 +20,13 @@ export function readInputBytes(file: string): Buffer {
   }
 }
 
-/** Writes or replaces a file with mode 0600; when `chunks` throws, the old file is unchanged. @returns bytes written */
+/** Writes or replaces a file with mode 0600; when `chunks` throws, the old file is unchanged. @returns bytes written @throws OperationError `failed` */
 export async function writePrivateFile(path: string, chunks: AsyncIterable<string>): Promise<number> {
   const target = resolve(path);
   const temporary = join(dirname(target), `.dropslot-${randomBytes(6).toString('hex')}`);
-  const file = await open(temporary, 'wx', 0o600);
+  const file = await open(temporary, 'wx', 0o600).catch((cause: Error) => {
+    throw new OperationError('failed', `can't write ${path}: ${cause.message}`, { cause });
+  });
   try {
     const bytes = await writeAll(file, chunks);
     await rename(temporary, target);

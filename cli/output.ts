@@ -1,7 +1,7 @@
 /** The output of commands: texts and tables for people, or JSON for programs. */
 import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
-import { escapeControl, escapeText, withSchema } from '../operations/format.js';
+import { escapeControl, escapeJson, escapeText, withSchema } from '../operations/format.js';
 import { type Column, displayWidth, printTable } from './table.js';
 
 export interface ListView<Row> {
@@ -42,7 +42,8 @@ export function createOutput(
   return {
     json,
     note,
-    show: (value, text) => print(json ? `${JSON.stringify(withVersion(value), null, 2)}\n` : `${escapeText(text)}\n`),
+    show: (value, text) =>
+      print(json ? `${escapeJson(JSON.stringify(withVersion(value), null, 2))}\n` : `${escapeText(text)}\n`),
     write: print,
     list: async (rows, view, inside = false) => {
       if (json) return printJson(rows, (row) => (inside ? view.toJson(row) : withVersion(view.toJson(row))), print);
@@ -70,7 +71,7 @@ async function printJson<Row>(
 ): Promise<void> {
   let separator = '[\n  ';
   for await (const row of rows) {
-    await print(`${separator}${JSON.stringify(toJson(row))}`);
+    await print(`${separator}${escapeJson(JSON.stringify(toJson(row)))}`);
     separator = ',\n  ';
   }
   await print(separator.startsWith('[') ? '[]\n' : '\n]\n');

@@ -34,7 +34,7 @@ export function createSilentLogger(): Logger {
 
 /** Time, level and message first, for whoever reads the lines without a program. */
 function asJson({ timestamp, level, message, ...rest }: winston.Logform.TransformableInfo): string {
-  return JSON.stringify({ timestamp, level, message, ...rest });
+  return escapeUnseen(JSON.stringify({ timestamp, level, message, ...rest }));
 }
 
 function asLine(info: winston.Logform.TransformableInfo): string {
@@ -44,21 +44,31 @@ function asLine(info: winston.Logform.TransformableInfo): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${name === 'stack' ? indent(String(value)) : toVisible(value)}`)
     .join(' ');
-  return `${time} ${level.padEnd(5)} ${String(message)}${details === '' ? '' : `  ${details}`}`;
+  return `${time} ${level.padEnd(5)} ${escapeUnseen(String(message))}${details === '' ? '' : `  ${details}`}`;
 }
 
 /** Values contain file names and texts of clients: these must neither begin a new line nor control a terminal. */
 function toVisible(value: unknown): string {
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'object' ? JSON.stringify(value) : quoteWords(String(value));
+  return escapeUnseen(text);
+}
+
+/** A value of several words is in quotes, so that it can't pass for another value. */
+function quoteWords(text: string): string {
+  return /^[^\s"=]*$/u.test(text) ? text : `"${text.replaceAll('"', '\\"')}"`;
+}
+
+/** Also those of a JSON line that JSON does not escape; its value stays the same. */
+function escapeUnseen(text: string): string {
   return text.replace(
-    /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
 /** The lines of a stack trace, indented. */
 function indent(stack: string): string {
-  return stack.split('\n').map(toVisible).join('\n    ');
+  return stack.split('\n').map(escapeUnseen).join('\n    ');
 }
 
 /**

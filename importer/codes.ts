@@ -75,7 +75,7 @@ export const codes = {
     severity: 'refusal',
     rule: 'F4',
     message:
-      'A quote (") opens a cell on this line, and no quote closes it right before a separator or a line end, so that it is not certain where the row ends. Close it there, and double each quote that is part of the text ("").',
+      'A quote opens a cell on this line, and no quote closes it right before a separator or a line end, so that it is not certain where the row ends. Close it there, and double each quote that is part of the text ("").',
   },
   too_many_rows: { severity: 'refusal', rule: 'F9', message: 'The file has more than {limit} rows. Split it.' },
   too_many_columns: {
@@ -176,7 +176,7 @@ export const codes = {
     severity: 'fault',
     rule: 'F4',
     message:
-      'A cell that begins with a quote (") has more text after its closing quote. Double each quote that is part of the text and put quotes around the whole cell, as in """Bob"" Miller", or remove the quotes.',
+      'A cell that begins with a quote has more text after its closing quote. Double each quote that is part of the text and put quotes around the whole cell, as in """Bob"" Miller", or remove the quotes.',
   },
   email_missing: {
     severity: 'fault',

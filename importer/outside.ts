@@ -23,6 +23,15 @@ export function quoteName(name: string): string {
   return plainName.test(name) ? name : quote(name);
 }
 
+/** JSON whose value stays the same, and that a terminal shows as it is: JSON itself escapes the characters below U+0020 only. */
+export function escapeJson(json: string): string {
+  return json.replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escapeCharacter);
+}
+
+export function escapeCharacter(character: string): string {
+  return `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`;
+}
+
 function escapeUnseen(text: string): string {
-  return text.replace(unseen, (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`);
+  return text.replace(unseen, escapeCharacter);
 }

@@ -10,7 +10,7 @@ import {
 import { beginning, hashRecord } from '../db/control/auditchain.js';
 import { walkUnrecorded } from '../db/control/uploadrecords.js';
 import { OperationError } from './error.js';
-import { isoTime } from './format.js';
+import { isoTime, withSchema } from './format.js';
 import type { Workplace } from './workplace.js';
 
 export type { AuditHead, AuditRecord } from '../db/control/audit.js';
@@ -45,9 +45,12 @@ export function readAuditHead({ control }: Control): Promise<AuditHead> {
   return readHead(control.read);
 }
 
-/** A record as one JSON line without its end, for exports and log collectors; `detail` has exactly the hashed text. */
+/**
+ * A record as one JSON line without its end, for exports and log collectors; `detail` has exactly the hashed text. The version
+ * of the format is its first member, and is not hashed.
+ */
 export function formatRecord({ seq, at, org, actor, action, subject, detail, hash }: AuditRecord): string {
-  const front = JSON.stringify({ seq, time: isoTime(at), at, org, actor, action, subject });
+  const front = JSON.stringify(withSchema({ seq, time: isoTime(at), at, org, actor, action, subject }));
   return `${front.slice(0, -1)},"detail":${detail},"hash":"${hash}"}`;
 }
 

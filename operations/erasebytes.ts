@@ -14,9 +14,20 @@ const directoryTables = [
   'known_rows',
   'applied_runs',
   'erased_people',
+  'pending_erasures',
   'field_origins',
 ];
-const controlTables = ['orgs', 'uploads', 'entries', 'blobs', 'partials', 'runs', 'login_keys'];
+const controlTables = [
+  'orgs',
+  'uploads',
+  'entries',
+  'blobs',
+  'partials',
+  'runs',
+  'moved_names',
+  'check_reports',
+  'login_keys',
+];
 
 /** Whether everything was erased; false: an open reader or a full disk kept part of it. Call again, or stop the server. */
 export async function eraseBytes({ control, directory }: Pick<Workplace, 'control' | 'directory'>): Promise<boolean> {

@@ -10,8 +10,8 @@ import { listTeams } from '../db/directory/teams.js';
 import { listUsers, type User } from '../db/directory/users.js';
 import { readMoment } from '../db/moment.js';
 import { formatDate } from '../importer/read/dates.js';
-import { guardFormula } from '../importer/read/formulaguard.js';
-import { markOf } from '../importer/report/csv.js';
+import { guardFormula, keepText } from '../importer/read/formulaguard.js';
+import { byteOrderMark, markOf } from '../importer/report/csv.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
@@ -39,6 +39,8 @@ export interface ExportFilter {
   changedSince?: string | undefined;
   /** Only active users. */
   active?: boolean | undefined;
+  /** Whether a spreadsheet may open and save it without a change of numbers, dates and letters. */
+  forSpreadsheet?: boolean | undefined;
 }
 
 /** Records the export in the audit trail; call it before the first byte is written. @throws OperationError `not_found` */
@@ -46,7 +48,7 @@ export async function recordExport(
   workplace: Workplace,
   orgId: string,
   what: 'users' | 'teams',
-  { changedSince, active }: ExportFilter,
+  { changedSince, active }: Pick<ExportFilter, 'changedSince' | 'active'>,
 ): Promise<void> {
   const { id: org } = await workplace.org(orgId);
   const event = { at: workplace.now(), org, actor: workplace.actor, action: 'directory.exported', subject: what };
@@ -81,7 +83,8 @@ async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): Asy
   const status = filter.active === true ? ('active' as const) : undefined;
   const all = await listFields(db, org.id);
   const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
-  yield markOf(org.options) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
+  const toCsv = csvOf(filter);
+  yield beginningOf(org, filter) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
     const users: User[] = await listUsers(db, org.id, { after, limit: pageSize, status, changedSince });
     // A file that names users whom an undo deactivated would activate them again.
@@ -94,7 +97,8 @@ async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): Asy
 
 async function* listTeamRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
   const since = await readSince(db, org, filter.changedSince);
-  yield markOf(org.options) + toCsv([teamLabels]);
+  const toCsv = csvOf(filter);
+  yield beginningOf(org, filter) + toCsv([teamLabels]);
   for (let after: string | null = null; ; ) {
     const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize, since);
     if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
@@ -103,9 +107,15 @@ async function* listTeamRows(db: Queryable, org: Org, filter: ExportFilter): Asy
   }
 }
 
-/** Guards cells against being run as formulas by a spreadsheet; an import removes the guard. */
-function toCsv(rows: readonly (readonly (string | null)[])[]): string {
-  return stringify(rows.map((cells) => cells.map((cell) => (cell === null ? null : guardFormula(cell)))));
+/** Guards cells against being run as formulas, or changed, by a spreadsheet; an import removes the guard. */
+function csvOf({ forSpreadsheet }: ExportFilter): (rows: readonly (readonly (string | null)[])[]) => string {
+  const guard = forSpreadsheet === true ? keepText : guardFormula;
+  return (rows) => stringify(rows.map((cells) => cells.map((cell) => (cell === null ? null : guard(cell)))));
+}
+
+/** A spreadsheet takes UTF-8 without a byte order mark for something else. */
+function beginningOf({ options }: Org, { forSpreadsheet }: ExportFilter): string {
+  return forSpreadsheet === true ? byteOrderMark : markOf(options);
 }
 
 /** undefined: all. @throws OperationError `usage`, `not_found` */
@@ -143,9 +153,9 @@ function userCells(user: User, fields: readonly Field[], format: DateFormat): (s
   ];
 }
 
-/** The `Teams` cell (rule U6): a name with a comma, a quote or a backslash stands in double quotes, a quote doubled. */
+/** The `Teams` cell (rule U6): a name with a separator, a quote or a backslash stands in double quotes, a quote doubled. */
 export function joinTeams(names: readonly string[]): string {
-  return names.map((name) => (/[",\\]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(',');
+  return names.map((name) => (/[",;|\\]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(',');
 }
 
 function compare(a: string, b: string): number {

@@ -1,15 +1,13 @@
 /** How times, sizes and names from outside are written for people, wherever they are shown. */
+import { escapeCharacter, escapeJson, quote, quoteName } from '../importer/outside.js';
 import { withSchema } from '../importer/report/schema.js';
 
-export { withSchema };
+export { escapeJson, quote, quoteName, withSchema };
 
 /** Names come from clients: a control character must not reach the operator's terminal. */
 export function escapeControl(text: string): string {
-  return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: this pattern matches control characters
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: this pattern matches control characters
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escapeCharacter);
 }
 
 /** As escapeControl, of a text that has lines. */

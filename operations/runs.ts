@@ -12,7 +12,7 @@ import {
 } from '../db/control/runs.js';
 import { listHeld } from '../db/control/uploads.js';
 import { requireFit } from '../db/pair.js';
-import { checkFile } from '../importer/check/check.js';
+import { type CheckListeners, checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
 import { describeVerdict } from '../importer/check/verdict.js';
 import { openDiskSource } from '../importer/read/source.js';
@@ -21,7 +21,7 @@ import { approveRun } from '../importer/run/approval.js';
 import { rejectRun } from '../importer/run/rejection.js';
 import { sweepStages } from '../importer/run/stages.js';
 import type { UndoneValue } from '../importer/run/undo.js';
-import type { Issue, RunSummary } from '../importer/types.js';
+import type { RunSummary } from '../importer/types.js';
 import { describeShortage, findShortage } from '../storage/freespace.js';
 import { OperationError } from './error.js';
 import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
@@ -57,14 +57,13 @@ export interface CheckedFile {
 
 /**
  * Plans a file of this machine as an import would now, and applies nothing.
- * @param onIssues gets the issues of the file page by page, in the order of its lines.
  * @throws OperationError `not_found`, `failed` when the file can't be read
  */
 export async function checkDiskFile(
   workplace: Workplace,
   orgId: string,
   path: string,
-  onIssues: (issues: Issue[]) => void | Promise<void>,
+  listeners: Pick<CheckListeners, 'onIssues' | 'onChanges'>,
   signal?: AbortSignal,
 ): Promise<CheckedFile> {
   const org = await workplace.org(orgId);
@@ -75,10 +74,11 @@ export async function checkDiskFile(
       `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`,
     );
   });
-  const summary = await checkFile(workplace, org, source, onIssues, () => {
+  const onProgress = () => {
     // The error passes through the planner, which removes the stage.
     if (signal?.aborted === true) throw new OperationError('failed', 'the check was interrupted');
-  });
+  };
+  const summary = await checkFile(workplace, org, source, { ...listeners, onProgress });
   return { summary, verdict: describeVerdict({ summary, slotAt: null, beside: [] }) };
 }
 

@@ -12,7 +12,7 @@ import {
   retypeField,
 } from '../../operations/customfields.js';
 import { OperationError } from '../../operations/error.js';
-import { isoTime } from '../../operations/format.js';
+import { isoTime, quote } from '../../operations/format.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
@@ -69,7 +69,7 @@ function registerReadAndHide(fields: Command): void {
       .action((id: string, label: string, _options, command: Command) =>
         atWorkplace(command, async (workplace, out) => {
           const field = await hideField(workplace, id, label, hidden);
-          await out.show(toJson(field), `"${field.label}" is ${hidden ? 'hidden' : 'shown'}.`);
+          await out.show(toJson(field), `${quote(field.label)} is ${hidden ? 'hidden' : 'shown'}.`);
         }),
       );
   }
@@ -86,7 +86,7 @@ function registerEdit(fields: Command): void {
     .action((id: string, label: string, name: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const field = await renameField(workplace, id, label, name);
-        await out.show(toJson(field), `The field is now called "${field.label}".`);
+        await out.show(toJson(field), `The field is now called ${quote(field.label)}.`);
       }),
     );
   fields
@@ -117,7 +117,7 @@ changed: --show lists them, and --force keeps them unchanged as text.`,
           return out.list(unfit, valueList);
         }
         const field = await retypeField(workplace, id, label, readType(type), { force: options.force === true });
-        await out.show(toJson(field), `The type of "${field.label}" is now ${field.type}.`);
+        await out.show(toJson(field), `The type of ${quote(field.label)} is now ${field.type}.`);
       }),
     );
   fields
@@ -130,7 +130,7 @@ changed: --show lists them, and --force keeps them unchanged as text.`,
     .action((id: string, label: string, { type }: { type: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const field = await confirmField(workplace, id, label, readType(type));
-        await out.show(toJson(field), `"${field.label}" is now a custom field; later files can fill it.`);
+        await out.show(toJson(field), `${quote(field.label)} is now a custom field; later files can fill it.`);
       }),
     );
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { type ExportFilter, recordExport } from '../../operations/export.js';
-import { formatBytes } from '../../operations/format.js';
+import { formatBytes, quoteName } from '../../operations/format.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import { writePrivateFile } from '../localfiles.js';
@@ -17,15 +17,18 @@ export function registerExport(
     .summary(`write the ${what} of an organization as CSV`)
     .description(
       `Writes the ${what} of an organization as CSV under the standard labels, dates as the organization writes them.
-The export is a valid import that changes nothing. An apostrophe protects cells that a spreadsheet would run as formulas.`,
+The export is a valid import that changes nothing. An apostrophe protects cells that a spreadsheet would run as formulas.
+With --for-spreadsheet a spreadsheet can also save the file again without a change: 00003 is written as ="00003".`,
     )
     .argument('<org>')
     .option('--changed-since <date|run>', 'only rows changed since a date (2026-01-31), or by this run or a later one')
+    .option('--for-spreadsheet', 'keep numbers, dates and letters as they are when a spreadsheet saves the file again')
     .option('--out <file>', 'write to a private file, complete or not at all, instead of standard output')
     .addHelpText(
       'after',
       examples(
         `dropslot ${what} export acme > ${what}.csv`,
+        `dropslot ${what} export acme --for-spreadsheet --out ${what}.csv`,
         `dropslot ${what} export acme --out ${what}.csv --changed-since 2026-01-31`,
       ),
     )
@@ -41,7 +44,7 @@ The export is a valid import that changes nothing. An apostrophe protects cells 
           for await (const text of produce(workplace, id, filter)) await out.write(text);
         } else {
           const bytes = await writePrivateFile(file, produce(workplace, id, filter));
-          await out.show({ file, bytes }, `Wrote ${file} (${formatBytes(bytes)}).`);
+          await out.show({ file, bytes }, `Wrote ${quoteName(file)} (${formatBytes(bytes)}).`);
         }
       }),
     );

@@ -1,7 +1,7 @@
 /** `dropslot files …`: list the stored files of an organization, print one, and queue one again. */
 import type { Command } from 'commander';
 import { type ListedFile, readFileContent, walkFiles } from '../../operations/files.js';
-import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { formatBytes, formatTime, isoTime, quoteName } from '../../operations/format.js';
 import { requeueStoredFile } from '../../operations/retry.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
@@ -47,7 +47,10 @@ the organization imports on upload.`,
     .action((id: string, path: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const requeued = await requeueStoredFile(workplace, id, path);
-        await out.show(requeued, `${requeued.path} is in the queue; to import it now: dropslot import ${id}`);
+        await out.show(
+          requeued,
+          `${quoteName(requeued.path)} is in the queue; to import it now: dropslot import ${id}`,
+        );
       }),
     );
 }

@@ -1,4 +1,5 @@
 /** `dropslot check`, `dropslot import` and `dropslot runs …`: check a file, import now, and manage runs. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { confirmRun } from '../../operations/confirm.js';
 import { OperationError } from '../../operations/error.js';
@@ -27,6 +28,7 @@ import {
 import { readSince } from '../../operations/since.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
+import { writePrivateFile } from '../localfiles.js';
 import type { Output } from '../output.js';
 import { askYes, canAsk } from '../prompt.js';
 import { IssueKinds } from '../views/issuekinds.js';
@@ -45,18 +47,30 @@ export function registerRuns(program: Command): void {
     .description('Plans the import of a file of this machine and prints its errors and counts. Applies nothing.')
     .argument('<org>')
     .argument('<file>')
-    .addHelpText('after', examples('dropslot check acme users.csv', 'dropslot check acme users.csv --json'))
-    .action((id: string, file: string, _options, command: Command) =>
+    .option('--changes <csv>', 'write the list of changes to this file: who, column, before, after')
+    .addHelpText(
+      'after',
+      examples(
+        'dropslot check acme users.csv',
+        'dropslot check acme users.csv --changes changes.csv',
+        'dropslot check acme users.csv --json',
+      ),
+    )
+    .action((id: string, file: string, { changes }: { changes?: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const issues: Issue[] = [];
         const shown = new IssueKinds(shownIssues);
-        const keep = (page: Issue[]) => (out.json ? void issues.push(...page) : shown.add(page));
-        const { summary, verdict } = await checkDiskFile(workplace, id, file, keep, untilSignal());
+        const onIssues = (page: Issue[]) => (out.json ? void issues.push(...page) : shown.add(page));
+        if (changes !== undefined && resolve(changes) === resolve(file))
+          throw new OperationError('usage', `--changes must name another file than ${file}, which it would replace`);
+        const listeners = changes === undefined ? { onIssues } : { onIssues, onChanges: writeListTo(changes) };
+        const { summary, verdict } = await checkDiskFile(workplace, id, file, listeners, untilSignal());
         if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
         else {
           await out.list(shown.list(), issueList);
           if (shown.left > 0) out.note(`… and ${shown.left} more; --json shows all.`);
-          await out.show(null, `\n${verdict}\nNothing was applied.`);
+          const hint = changes === undefined && changesSomething(summary) ? `\n${howToListChanges}` : '';
+          await out.show(null, `\n${verdict}\nNothing was applied.${hint}`);
         }
         failWhenRefused(summary, 'would be refused');
       }),
@@ -300,6 +314,30 @@ async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
 function failWhenRefused(summary: RunSummary, what: string): void {
   const refused = summary.files.filter(({ refusal }) => refusal !== null).map(nameFile);
   if (refused.length > 0) throw new OperationError('failed', `${what}: ${refused.join(', ')}`);
+}
+
+const howToListChanges = 'For a list of the changes (who, column, before, after) add --changes changes.csv.';
+
+function writeListTo(file: string): (text: string) => Promise<string> {
+  return async (text) => {
+    await writePrivateFile(
+      file,
+      (async function* () {
+        yield text;
+      })(),
+    );
+    return file;
+  };
+}
+
+function changesSomething({ users, teams, files }: RunSummary): boolean {
+  const isCreated = files.some(({ newFields = [] }) => newFields.length > 0);
+  return (
+    isCreated ||
+    [users, teams].some(
+      ({ created, updated, deactivated, scheduled, stubs }) => created + updated + deactivated + scheduled + stubs > 0,
+    )
+  );
 }
 
 /** The values of an option that may be repeated. */

@@ -1,6 +1,7 @@
 /** `dropslot teams …`: list, show, change, rename and export the teams of an organization. */
 import type { Command } from 'commander';
 import { exportTeams } from '../../operations/export.js';
+import { quote } from '../../operations/format.js';
 import { forgetAlias, listAliasesOf, renameTeamOf } from '../../operations/teamrename.js';
 import { growTree, showTeam, walkTeams } from '../../operations/teams.js';
 import { atWorkplace, examples } from '../command.js';
@@ -59,7 +60,7 @@ export function registerTeams(program: Command): void {
     .action((id: string, from: string, to: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await renameTeamOf(workplace, id, from, to);
-        await out.show({ org: id, from, to }, `"${from}" is now called "${to}"; files may use both names.`);
+        await out.show({ org: id, from, to }, `${quote(from)} is now called ${quote(to)}; files may use both names.`);
       }),
     );
   teams
@@ -79,7 +80,7 @@ export function registerTeams(program: Command): void {
     .action((id: string, name: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await forgetAlias(workplace, id, name);
-        await out.show({ org: id, name }, `"${name}" is no longer an alias.`);
+        await out.show({ org: id, name }, `${quote(name)} is no longer an alias.`);
       }),
     );
   registerExport(teams, 'teams', exportTeams);

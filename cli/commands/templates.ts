@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { quoteName } from '../../operations/format.js';
 import { makeTemplates } from '../../operations/templates.js';
 import { atWorkplace, examples } from '../command.js';
 import { writePrivateFile } from '../localfiles.js';
@@ -27,7 +28,7 @@ and its own fields, and example.txt, which explains each column. Without --out t
         await mkdir(folder, { recursive: true });
         const files = templates.map(({ name }) => join(folder, name));
         for (const [index, { text }] of templates.entries()) await writePrivateFile(files[index]!, once(text));
-        await out.show({ files }, `Wrote ${files.join(', ')}.`);
+        await out.show({ files }, `Wrote ${files.map(quoteName).join(', ')}.`);
       }),
     );
 }

@@ -7,6 +7,7 @@ import { ask } from '../prompt.js';
 import { backupsKeep, describeErasure } from '../views/erasures.js';
 
 interface EraseOptions {
+  also?: string[];
   yes?: boolean;
   wait: string;
   unsearched: 'keep' | 'remove';
@@ -18,13 +19,19 @@ export function registerUserErasure(users: Command): void {
     .summary('erase everything about a person')
     .description(
       `Erases a person: the user, the record of changes, and the rows and mentions in every stored file: archives, reports, files
-that wait. Files with a mention are sealed anew without it. This cannot be undone. The receipt in the audit trail names nobody.
-Works while the server runs; if it was interrupted, repeat it. A later file does not create the person again: its sender is told,
+that wait. Files with a mention are sealed anew without it; files whose names have the address get another name. This cannot be
+undone. The receipt in the audit trail names nobody. Works while the server runs; if it was interrupted, repeat it. Free text that
+has only the name is found with --also. A later file does not create the person again: its sender is told,
 and "dropslot users readmit" allows it. ${backupsKeep}`,
     )
     .argument('<org>')
-    .argument('<email>')
+    .argument('<email>', 'an address of the person, or the receipt of an interrupted erasure')
     .option('--yes', 'do not ask')
+    .option(
+      '--also <text>',
+      'a name or another text to remove from free text and from names of files; may be repeated',
+      collect,
+    )
     .option('--wait <seconds>', 'time to wait for an import in progress', '60')
     .addOption(
       new Option('--unsearched <choice>', "files that are no text, or too large, or damaged: they can't be searched")
@@ -35,16 +42,21 @@ and "dropslot users readmit" allows it. ${backupsKeep}`,
       'after',
       examples(
         'dropslot users erase acme ann@acme.test',
+        'dropslot users erase acme ann@acme.test --also "Ann Miller" --also "Annie M."',
         'dropslot users erase acme ann@acme.test --yes --unsearched remove',
       ),
     )
-    .action((id: string, email: string, { yes, wait, unsearched }: EraseOptions, command: Command) =>
+    .action((id: string, email: string, { also = [], yes, wait, unsearched }: EraseOptions, command: Command) =>
       atWorkplace(command, async (place, out) => {
         if (!/^\d{1,6}$/.test(wait))
           throw new OperationError('usage', `--wait must be a number of seconds, not "${wait}"`);
         await place.org(id);
         if (yes !== true) await confirmErasure(id, email.trim());
+        for (const text of also)
+          if (text.replace(/[^\p{L}\p{N}]/gu, '').length < leastLetters)
+            throw new OperationError('usage', `--also "${text}" is too short: it would be found in other words`);
         const options = {
+          texts: also,
           waitMs: Number(wait) * 1000,
           removesUnsearched: unsearched === 'remove',
           onProgress: out.note,
@@ -69,6 +81,14 @@ identifier. Send the file again afterwards.`,
         await out.show({ org: id, receipt }, `Files of ${id} may create this person again. It was erasure ${receipt}.`);
       }),
     );
+}
+
+/** A text for `--also` has at least so many letters and digits. */
+const leastLetters = 3;
+
+/** The values of an option that may be repeated. */
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 /** @throws OperationError `refused` unless the person at the terminal types the address, and where there is no terminal. */

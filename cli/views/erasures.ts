@@ -12,7 +12,7 @@ export const backupsKeep =
 
 const namedFiles = 20;
 
-export function describeErasure({ receipt, wasUser, directory, files, partials, isErased }: Erasure): string {
+export function describeErasure({ receipt, wasUser, directory, files, names, partials, isErased }: Erasure): string {
   const { changes, mentions, reports, teams } = directory;
   const { rewritten, removed, unsearched } = files;
   const left = unsearched.slice(0, namedFiles).map((path) => `  ${escapeControl(path)}`);
@@ -22,6 +22,9 @@ export function describeErasure({ receipt, wasUser, directory, files, partials, 
     `  ${changes} recorded changes deleted; the address replaced in ${mentions} other places`,
     `  ${reports} users without their manager now; ${teams} teams have the organization's owner`,
     `  ${rewritten} stored files sealed anew without the person; ${removed} removed; ${partials} interrupted uploads removed`,
+    ...(names.renamed + names.runs === 0
+      ? []
+      : [`  ${names.renamed} files and folders renamed; the person replaced in the records of ${names.runs} runs`]),
     ...(unsearched.length === 0
       ? []
       : [

@@ -52,6 +52,7 @@ export async function deleteDirectory(db: Queryable, org: string): Promise<{ use
       .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
       .delete();
     await tx('erased_people').where({ org_id: org }).delete();
+    await tx('pending_erasures').where({ org_id: org }).delete();
     await tx('field_origins').where({ org_id: org }).delete();
     await replaceKnownRows(tx, org, 0, null);
     const users = await tx('users').where({ org_id: org }).delete();

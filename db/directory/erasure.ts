@@ -73,7 +73,8 @@ export interface ErasedFromDirectory {
  * transaction, and voids known rows.
  * @param traces null: only the addresses are replaced.
  * @param ownerKey compared address of the organization's owner, who gets the teams.
- * @param redact replaces every mention in a text.
+ * @param texts that the redactor replaces too, in custom fields.
+ * @param redact replaces every mention in a value of a field; '' is the record of a creation.
  */
 export async function eraseFromDirectory(
   tx: Queryable,
@@ -81,14 +82,16 @@ export async function eraseFromDirectory(
   {
     traces,
     addresses,
+    texts,
     ownerKey,
     redact,
     at,
   }: {
     traces: Traces | null;
     addresses: readonly string[];
+    texts: readonly string[];
     ownerKey: string;
-    redact: (text: string) => string;
+    redact: (text: string, label: string) => string;
     at: number;
   },
 ): Promise<ErasedFromDirectory> {
@@ -97,8 +100,9 @@ export async function eraseFromDirectory(
   await tx('known_files').where({ org_id: org }).delete();
   const erased: ErasedFromDirectory = { changes: 0, mentions: 0, reports: 0, teams: 0 };
   if (traces !== null) await deleteUser(tx, org, traces.id, ownerKey, at, erased);
-  erased.mentions += await redactChanges(tx, org, addresses, redact);
-  erased.mentions += await redactCustom(tx, org, addresses, redact);
+  const sought = [...addresses, ...texts];
+  erased.mentions += await redactChanges(tx, org, sought, redact);
+  erased.mentions += await redactCustom(tx, org, sought, redact);
   return erased;
 }
 
@@ -147,8 +151,8 @@ const pageRows = 1000;
 async function redactChanges(
   tx: Queryable,
   org: string,
-  addresses: readonly string[],
-  redact: (text: string) => string,
+  sought: readonly string[],
+  redact: (text: string, label: string) => string,
 ): Promise<number> {
   let redacted = 0;
   for (let after = 0; ; ) {
@@ -156,15 +160,16 @@ async function redactChanges(
       .where({ org_id: org })
       .where('id', '>', after)
       .where((either) => {
-        for (const address of addresses) {
-          mentions(either, 'before', address);
-          mentions(either, 'after', address);
+        for (const text of sought) {
+          mentions(either, 'before', text);
+          mentions(either, 'after', text);
         }
       })
       .orderBy('id')
       .limit(pageRows);
-    for (const { id, before: was, after: became } of page) {
-      const change = { before: was === null ? null : redact(was), after: became === null ? null : redact(became) };
+    for (const { id, field, before: was, after: became } of page) {
+      const left = (value: string | null) => (value === null ? null : redact(value, field));
+      const change = { before: left(was), after: left(became) };
       if (change.before === was && change.after === became) continue;
       await tx('changes').where({ id }).update(change);
       redacted++;
@@ -178,14 +183,14 @@ async function redactChanges(
 async function redactCustom(
   tx: Queryable,
   org: string,
-  addresses: readonly string[],
-  redact: (text: string) => string,
+  sought: readonly string[],
+  redact: (text: string, label: string) => string,
 ): Promise<number> {
   const column = tx.client.config.client === 'pg' ? 'CAST(custom AS TEXT)' : 'custom';
   const found = await tx('users')
     .where({ org_id: org })
     .where((either) => {
-      for (const address of addresses) mentions(either, column, address);
+      for (const text of sought) mentions(either, column, text);
     })
     .select('id', 'custom');
   let redacted = 0;
@@ -193,7 +198,7 @@ async function redactCustom(
     const before: Record<string, string> = typeof custom === 'string' ? JSON.parse(custom) : custom;
     const after = Object.fromEntries(
       Object.entries(before)
-        .map(([field, value]) => [field, redact(value)] as const)
+        .map(([field, value]) => [field, redact(value, `custom ${field}`)] as const)
         .filter(([, value]) => value !== erasedMark),
     );
     if (JSON.stringify(after) === JSON.stringify(before)) continue;
@@ -205,8 +210,8 @@ async function redactCustom(
   return redacted;
 }
 
-/** Rows that may mention the address: `redact` decides. */
-function mentions(query: Knex.QueryBuilder, column: string, address: string): void {
-  const pattern = `%${address.replace(/[\\%_]/g, '\\$&')}%`;
+/** Rows that may mention the text: `redact` decides. SQLite knows the case of ASCII letters only, and JSON escapes others. */
+function mentions(query: Knex.QueryBuilder, column: string, text: string): void {
+  const pattern = `%${text.toLowerCase().replace(/[^a-z0-9@.+-]+/g, '%')}%`;
   query.orWhereRaw(`LOWER(${column}) LIKE ? ESCAPE '\\'`, [pattern]);
 }

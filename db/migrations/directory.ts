@@ -1,7 +1,7 @@
 /** The directory database's schema: users, teams, memberships, custom fields, changes, applied runs. */
 import type { Knex } from 'knex';
 import { changesAt } from './changes.js';
-import { erasedPeople } from './erasures.js';
+import { erasedPeople, pendingErasures } from './erasures.js';
 import { directoryEvents } from './events.js';
 import { fieldOrigins } from './fieldorigins.js';
 import { fieldChoices } from './fields.js';
@@ -31,6 +31,7 @@ export const directoryMigrations: readonly Migration[] = [
   erasedPeople,
   directoryPair,
   directoryEvents,
+  pendingErasures,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */

@@ -8,6 +8,7 @@ import { findHeldRun } from '../../db/control/runs.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { contactOf } from '../contact.js';
+import { escapeJson } from '../outside.js';
 import { writeChanges } from '../report/changesfile.js';
 import { hasRoomForRejected, writeRejected, writeReport, writeText } from '../report/filereport.js';
 import { hasIssues } from '../report/findings.js';
@@ -78,7 +79,9 @@ export async function writeCheckReports(
       { path: pathOf('changes.csv'), blob: changes },
       {
         path: pathOf('json'),
-        blob: await keep(writeText(reportDeps, `${JSON.stringify(withSchema({ ...summary, slotAt }), null, 2)}\n`)),
+        blob: await keep(
+          writeText(reportDeps, `${escapeJson(JSON.stringify(withSchema({ ...summary, slotAt }), null, 2))}\n`),
+        ),
       },
       { path: pathOf('txt'), blob: await keep(writeText(reportDeps, text)) },
     ],

@@ -8,6 +8,7 @@
 import type { Stage } from '../../db/stage.js';
 import { analyze, count, run } from '../../db/stagesql.js';
 import { type CodeName, makeIssue, shorten } from '../codes.js';
+import { quote, quoteName } from '../outside.js';
 import { RaggedError } from '../read/records.js';
 import { type Conflict, findClaims, findConflicts } from './claims.js';
 import { nameLines, type PlanContext } from './context.js';
@@ -50,10 +51,11 @@ export async function identifyUsers(
 
 /** Which users have the identifier and the email of the row. */
 function describeConflict({ value, owner, holder }: Conflict, label: string): string {
-  const whose = holder === null ? `a user without "${label}"` : `the user with ${shorten(holder)}`;
-  const ident = shorten(value ?? '');
-  if (owner === null) return `No user has the "${label}" ${ident}; the email belongs to ${whose}.`;
-  return `The user with the "${label}" ${ident} has the email ${shorten(owner)}; the email of this row belongs to ${whose}.`;
+  const name = quote(label);
+  const whose = holder === null ? `a user without ${name}` : `the user with ${quoteName(shorten(holder))}`;
+  const ident = quoteName(shorten(value ?? ''));
+  if (owner === null) return `No user has the ${name} ${ident}; the email belongs to ${whose}.`;
+  return `The user with the ${name} ${ident} has the email ${shorten(owner)}; the email of this row belongs to ${whose}.`;
 }
 
 function nameOthers(kind: Conflict['kind'], lines: readonly number[]): string {

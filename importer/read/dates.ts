@@ -31,14 +31,26 @@ const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 const month =
   '(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
 
-/** Forms that have one reading, with the places of year, month and day. With dots the day is first, in every country that uses them. */
-const certain: readonly { form: RegExp; year: number; month: number; day: number }[] = [
-  { form: pattern('(\\d{4})([-/])(\\d{1,2})\\2(\\d{1,2})'), year: 1, month: 3, day: 4 },
+const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const weekday = '(?:(sun|mon|tue|wed|thu|fri|sat)[a-z]{0,6}[,.]? )?';
+/** A day as English and German write it. */
+const ordinal = '(\\d{1,2})(?:st|nd|rd|th|\\.)?';
+
+/**
+ * Forms that have one reading, with the places of year, month and day, and of the day of the week. With dots the day is first, in
+ * every country that uses them, unless the year is.
+ */
+const certain: readonly { form: RegExp; year: number; month: number; day: number; weekday?: number }[] = [
+  { form: pattern('(\\d{4})([-/.])(\\d{1,2})\\2(\\d{1,2})'), year: 1, month: 3, day: 4 },
   { form: pattern('(\\d{1,2})\\.(\\d{1,2})\\.(\\d{4})'), year: 3, month: 2, day: 1 },
   { form: /^(\d{4})(\d{2})(\d{2})$/, year: 1, month: 2, day: 3 },
-  { form: pattern(`(\\d{1,2})[- ]${month}[- ](\\d{4})`), year: 3, month: 2, day: 1 },
+  { form: pattern(`(\\d{4})[- ]${month}[- ](\\d{1,2})`), year: 1, month: 2, day: 3 },
+  { form: pattern(`${weekday}${ordinal}[-/ ]${month}[-/, ] ?(\\d{4})`), year: 4, month: 3, day: 2, weekday: 1 },
+  { form: pattern(`${weekday}${month}[-. ]${ordinal}(?:[- ]|, ?)(\\d{4})`), year: 4, month: 2, day: 3, weekday: 1 },
 ];
-const slashed = pattern('(\\d{1,2})/(\\d{1,2})/(\\d{4})');
+const slashed = pattern('(\\d{1,2})([-/])(\\d{1,2})\\2(\\d{4})');
+/** The first letters of all of these that do not begin with a digit. */
+const named = /^(?:sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)/i;
 
 /** Days since the end of 1899, between 1927 and 2173, or 9999-12-31: the form in which Excel stores dates. */
 const serial = /^(?:[1-9]\d{4}|2958465)(?:\.\d+)?$/;
@@ -53,16 +65,17 @@ const firstDay = '1970';
 export function readDate(text: string): DateReadings | null {
   // Most cells are not dates: this finds that out at a tenth of the cost.
   const code = text.charCodeAt(0);
-  if (code < 48 || code > 57 || text.length > longest || text.length < 8) return null;
-  for (const { form, year, month, day } of certain) {
+  if (text.length > longest || text.length < 8 || ((code < 48 || code > 57) && !named.test(text))) return null;
+  for (const { form, year, month, day, weekday } of certain) {
     const found = form.exec(text);
     if (found === null) continue;
     const date = toIso(found[year]!, monthNumber(found[month]!), found[day]!);
-    return { mdy: date, dmy: date };
+    const isRight = weekday === undefined || isOn(date, found[weekday]);
+    return isRight ? { mdy: date, dmy: date } : { mdy: null, dmy: null };
   }
   const found = slashed.exec(text);
   if (found === null) return null;
-  const [, first, second, year] = found;
+  const [, first, , second, year] = found;
   return { mdy: toIso(year!, first!, second!), dmy: toIso(year!, second!, first!) };
 }
 
@@ -144,8 +157,14 @@ export function formatDate(isoDate: string, format: DateFormat): string {
 }
 
 function monthNumber(text: string): string {
-  const named = months.indexOf(text.slice(0, 3).toLowerCase());
-  return named < 0 ? text : String(named + 1);
+  const index = months.indexOf(text.slice(0, 3).toLowerCase());
+  return index < 0 ? text : String(index + 1);
+}
+
+/** Whether the date is a day of the week that is written before it. */
+function isOn(date: string | null, name: string | undefined): boolean {
+  if (name === undefined || date === null) return true;
+  return new Date(`${date}T00:00:00Z`).getUTCDay() === weekdays.indexOf(name.toLowerCase());
 }
 
 function toIso(year: string, month: string, day: string): string | null {

@@ -13,7 +13,11 @@ const sealed =
 const wide: ForeignFormat = { name: 'UTF-16 text', advice: `Export it as UTF-8. ${excel}` };
 const pgp: ForeignFormat = { name: 'a PGP-encrypted file', advice: sealed };
 
-/** First bytes, in hexadecimal digits. */
+function hex(text: string): string {
+  return Buffer.from(text, 'latin1').toString('hex');
+}
+
+/** First bytes, in hexadecimal digits; the longest that fit decide. */
 const byBytes: readonly (ForeignFormat & { magic: string })[] = [
   {
     magic: '504b0304',
@@ -32,12 +36,25 @@ const byBytes: readonly (ForeignFormat & { magic: string })[] = [
   { magic: 'feff', ...wide },
   { magic: '6167652d656e6372797074696f6e2e6f7267', name: 'an age-encrypted file', advice: sealed },
   { magic: '2d2d2d2d2d424547494e20414745', name: 'an age-encrypted file', advice: sealed },
-  { magic: '2d2d2d2d2d424547494e20504750', ...pgp },
+  { magic: hex('-----BEGIN PGP SIGNED'), name: 'a text with a PGP signature', advice: 'Send the CSV file without it.' },
+  { magic: hex('-----BEGIN PGP PUBLIC'), name: 'a PGP key', advice: csv },
+  { magic: hex('-----BEGIN PGP'), ...pgp },
+  { magic: hex('-----BEGIN PKCS7'), name: 'an S/MIME-encrypted file', advice: sealed },
+  { magic: hex('-----BEGIN CMS'), name: 'an S/MIME-encrypted file', advice: sealed },
+  { magic: hex('Salted__'), name: 'a file that OpenSSL encrypted', advice: sealed },
+  { magic: hex('PAR1'), name: 'a Parquet file', advice: csv },
+  { magic: hex('SQLite format 3'), name: 'an SQLite database', advice: csv },
+  { magic: '89504e47', name: 'an image', advice: csv },
+  { magic: 'ffd8ff', name: 'an image', advice: csv },
+  { magic: 'fffe0000', name: 'UTF-32 text', advice: 'Export it as UTF-8.' },
 ];
 
 /** The beginning as Latin-1, without a byte order mark and blanks. */
 const byText: readonly (ForeignFormat & { pattern: RegExp })[] = [
   { pattern: /^\{\\rtf/, name: 'an RTF document', advice: csv },
+  { pattern: /^BEGIN:VCARD\b/i, name: 'a vCard', advice: csv },
+  { pattern: /^(?:version: *\d+\s+)?dn::? /i, name: 'LDIF', advice: csv },
+  { pattern: /^(?:MIME-Version|Content-Type|Received|Return-Path): /i, name: 'an email message', advice: csv },
   { pattern: /^(?:\{\s*["}]|\[\s*[{\]])/, name: 'JSON', advice: csv },
   { pattern: /^<(?:!doctype html|html|head|body|table|script)\b/i, name: 'a web page (HTML)', advice: csv },
   { pattern: /^<(?:\?xml|!--|!doctype|[a-z][\w:.-]*(?:\s+[\w:.-]+=|\s*>\s*<))/i, name: 'XML', advice: csv },
@@ -45,7 +62,9 @@ const byText: readonly (ForeignFormat & { pattern: RegExp })[] = [
 
 /** @param start the first bytes: 64, or all of a shorter file. undefined: it may be CSV. */
 export function findForeign(start: Buffer): ForeignFormat | undefined {
-  const known = byBytes.find(({ magic }) => start.subarray(0, magic.length / 2).toString('hex') === magic);
+  const known = byBytes
+    .filter(({ magic }) => start.subarray(0, magic.length / 2).toString('hex') === magic)
+    .sort((one, other) => other.magic.length - one.magic.length)[0];
   if (known?.magic === 'd0cf11e0' && start.includes(Buffer.from('EncryptedPackage', 'utf16le')))
     return { name: 'an Excel workbook with a password', advice: `Remove the password. ${excel}` };
   if (known !== undefined) return known;

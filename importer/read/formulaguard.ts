@@ -49,6 +49,22 @@ export function keepCell(cell: string, isIdentifier = false): string {
   return isChanged ? `="${text}"` : guardCell(cell);
 }
 
+/** Words that spreadsheets of some languages take for a truth value, and write in capitals. */
+const truthWords =
+  /^(?:true|false|wahr|falsch|vrai|faux|vero|falso|verdadero|verdadeiro|waar|onwaar|sant|falskt|prawda|fałsz)$/i;
+/** A spreadsheet knows no longer text in a formula. */
+const longestKept = 250;
+
+/**
+ * A value, to be written for a spreadsheet that saves the file again: everything that it may take for a number, a date or a truth
+ * value is written as `="00123"`, which shows and saves the text; a formula gets an apostrophe.
+ */
+export function keepText(text: string): string {
+  const isChanged = (/\p{N}/u.test(text) && !plainNumber.test(text) && !text.includes('@')) || truthWords.test(text);
+  const fits = text.length <= longestKept && !/["\r\n]/.test(text) && guardFormula(text) === text;
+  return isChanged && fits ? `="${text}"` : guardFormula(text);
+}
+
 /** The value of a cell: without spaces around it, and without a guard or the `="…"` with which spreadsheets keep a text. */
 export function readCell(cell: string): string {
   const text = trimCell(cell);

@@ -1,6 +1,6 @@
 /** Finds out why a header has no key column, for the refusal: it says nothing where it is not sure (rules F1, F7a). */
 import { shorten } from '../codes.js';
-import { oneLine } from '../outside.js';
+import { oneLine, quote } from '../outside.js';
 import { readCell } from './formulaguard.js';
 import { teamLabels, userLabels, type Wording } from './labels.js';
 import { isEmail, labelKey } from './normalize.js';
@@ -58,7 +58,7 @@ function hintOfAddress({ cells }: Row, rows: readonly Row[], { aliases, org }: W
   const index = findAddresses(cells, rows);
   if (index === null) return '';
   const label = readCell(cells[index]!).trim();
-  const hint = `: the column "${oneLine(shorten(label))}" has the addresses. Rename it to "${userLabels.email}"`;
+  const hint = `: the column ${quote(oneLine(shorten(label)))} has the addresses. Rename it to "${userLabels.email}"`;
   // These characters separate aliases, or end the quotes of a shell.
   if (label.length > 120 || /["'=;$`!\\\p{Cc}\p{Cf}]/u.test(label)) return hint;
   const all = [...aliases, [label, userLabels.email] as const].map(([alias, standard]) => `${alias}=${standard}`);

@@ -1,8 +1,8 @@
-/** Writes `run-7.changes.csv`: who would change, in which column, from what to what, so that the sender can judge a plan. */
+/** Writes `run-7.changes.csv` and its like: who would change, in which column, from what to what, so that the sender can judge a plan. */
 import type { SealedBlob } from '../../storage/sealedwriter.js';
 import { guardFormula } from '../read/formulaguard.js';
 import { describeAfter, nameColumn, type ShownChange } from './changeorder.js';
-import { toCsv } from './csv.js';
+import { byteOrderMark, hasWideLetters, toCsv } from './csv.js';
 import { type ReportDeps, writePieces } from './filereport.js';
 import { listPlanned, rankPlanned } from './plannedchanges.js';
 
@@ -26,6 +26,14 @@ export async function writeChanges(
 ): Promise<SealedBlob | null> {
   const total = await rankPlanned(deps.stage, { file: of.file, most: mostChanges });
   return total === 0 ? null : writePieces(deps, renderChanges(deps, of, total));
+}
+
+/** The same as one text of a few megabytes at most, for a file that is not sealed; without a change only the line of labels. */
+export async function describeChanges(deps: Pick<ReportDeps, 'stage' | 'room'>, of: ChangesOf): Promise<string> {
+  const total = await rankPlanned(deps.stage, { file: of.file, most: mostChanges });
+  let text = '';
+  for await (const piece of renderChanges(deps, of, total)) text += piece;
+  return (hasWideLetters(text) ? byteOrderMark : '') + text;
 }
 
 async function* renderChanges(

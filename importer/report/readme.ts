@@ -1,7 +1,7 @@
 /** Renders `/README.txt`: whose drop this is, when its files are imported, what to put where, and whom to ask. */
 import { DateTime } from 'luxon';
 import type { Org } from '../../db/control/orgs.js';
-import { oneLine } from '../outside.js';
+import { oneLine, quote } from '../outside.js';
 import { filesBeforeOmission } from '../plan/omission.js';
 import { teamLabels, userLabels } from '../read/labels.js';
 import { describeDays, isOnUpload, slotDays } from '../schedule/cadence.js';
@@ -50,7 +50,7 @@ export function renderReadme({ org, nextSlotAt, contact }: ReadmeFacts): string 
     ...table(reportNames(org)),
     '',
     'WHOM TO ASK',
-    ...wrap(contact === null ? 'Ask the people who gave you access to this drop.' : contact),
+    ...wrap(contact === null ? 'Ask the people who gave you access to this drop.' : oneLine(contact)),
   ].join('\n')}\n`;
 }
 
@@ -83,7 +83,9 @@ function describeFiles({ options }: ReadmeFacts['org']): string[] {
     'To deactivate a user, write the day into "Deactivation Date".',
     ...(identifier === undefined
       ? []
-      : [`The column "${oneLine(identifier)}" identifies a user, even if the email changes: put it into every file.`]),
+      : [
+          `The column ${quote(oneLine(identifier))} identifies a user, even if the email changes: put it into every file.`,
+        ]),
     'A newer file with the same name takes the place of one that still waits for its import.',
   ];
 }

@@ -6,6 +6,7 @@ import { foldName } from '../../db/control/names.js';
 import type { Settlement } from '../../db/control/settle.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
+import { escapeJson } from '../outside.js';
 import type { RunSummary } from '../types.js';
 import { writeText } from './filereport.js';
 import { withSchema } from './schema.js';
@@ -57,6 +58,8 @@ export class ReportSet {
     const { paths, org } = this.#deps;
     const deps = { paths, recipient: org.recipient };
     await this.add(folder, `${stem}.txt`, () => writeText(deps, describeRun(summary)));
-    await this.add(folder, `${stem}.json`, () => writeText(deps, `${JSON.stringify(withSchema(summary), null, 2)}\n`));
+    await this.add(folder, `${stem}.json`, () =>
+      writeText(deps, `${escapeJson(JSON.stringify(withSchema(summary), null, 2))}\n`),
+    );
   }
 }

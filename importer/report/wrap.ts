@@ -2,8 +2,8 @@
 
 const width = 80;
 
-/** A word, or a text in quotes that begins like one, with the blanks before it. */
-const words = / *(?:"(?:\\.|[^"\\])*"[^ ]*|[^ ]+)/g;
+/** A word with the blanks before it; texts in quotes belong to the word that they are in: `(column C, "first name")`. */
+const words = / *(?:[^ "]|"(?:\\.|[^"\\])*"|")+/g;
 
 /**
  * The line in pieces of at most 80 columns, unless a word is longer. A text in quotes is not broken: it may be from outside, and can't

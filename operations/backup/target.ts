@@ -5,6 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import { type Paths, pathsOf } from '../../config/paths.js';
 import { syncFolder } from '../../keys/file.js';
 import { OperationError } from '../error.js';
+import { withSchema } from '../format.js';
 
 export interface Target {
   paths: Paths;
@@ -63,7 +64,7 @@ export async function publish(target: Target, manifest: Record<string, unknown>)
     await rename(from, to);
   }
   await rm(incoming.data, { recursive: true });
-  await writeSynced(join(paths.data, description), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeSynced(join(paths.data, description), `${JSON.stringify(withSchema(manifest), null, 2)}\n`);
   await rm(join(paths.data, marker));
   await syncFolder(paths.data);
 }

@@ -5,6 +5,7 @@ import { countSealedTo, countSealedToOthers } from '../../db/control/identityrot
 import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun, listImportRuns } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
+import { listPending } from '../../db/directory/pendingerasures.js';
 import { findUser } from '../../db/directory/users.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import { describeAlarm } from '../../importer/schedule/expectations.js';
@@ -37,6 +38,11 @@ export async function examineOrg(workplace: Workplace, org: Org, master: MasterK
   if (org.enabled) await examineLoginKeys(workplace, org, report);
   if (org.enabled) await examineQueue(workplace, org, report);
   await examineStored(workplace, org, report);
+  for (const { receipt, at } of await listPending(workplace.directory.read, org.id))
+    report(
+      'wrong',
+      `an erasure was interrupted at ${formatTime(at)}, and files may still have the person: dropslot users erase ${org.id} ${receipt} --yes`,
+    );
   for (const alarm of await listOpenAlarms(workplace.control.read, org.id))
     report('warning', describeAlarm(alarm, org.timeZone));
   await examineRuns(workplace, org, report);

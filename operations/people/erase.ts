@@ -1,10 +1,12 @@
 /**
  * Erases everything about a person: directory, history, reports, archives and files that wait. The receipt in the audit trail
- * names nobody. Killed at any line, the next call continues; called twice, it finds nothing the second time.
+ * names nobody. Killed at any line, the next call continues, and knows the person until the end; called twice, it finds nothing
+ * the second time.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordAudit } from '../../db/control/audit.js';
+import { redactRuns, renameMentions } from '../../db/control/erasednames.js';
 import { lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
 import { noteDirectoryWrites } from '../../db/control/pair.js';
 import { forgetPartialsBefore } from '../../db/control/partials.js';
@@ -15,6 +17,7 @@ import { findErased, forgetErased, rememberErased } from '../../db/directory/era
 import { type ErasedFromDirectory, eraseFromDirectory, findTraces, type Traces } from '../../db/directory/erasure.js';
 import { listFields } from '../../db/directory/fields.js';
 import { countWrite, readWrites } from '../../db/directory/pair.js';
+import { dropPending, findPending, keepPending, type PendingErasure } from '../../db/directory/pendingerasures.js';
 import { dropStages } from '../../db/stage.js';
 import { digestErased } from '../../importer/read/erased.js';
 import { emailKey, isEmail, labelKey } from '../../importer/read/normalize.js';
@@ -24,7 +27,7 @@ import { OperationError } from '../error.js';
 import { countBusyRuns } from '../identityrotation.js';
 import type { Workplace } from '../workplace.js';
 import { type ErasedFromFiles, eraseFromFiles } from './erasedfiles.js';
-import { createRedactor, type Person } from './redact.js';
+import { createPathRedactor, createRecordRedactor, createValueRedactor, type Person } from './redact.js';
 
 export interface Erasure {
   org: string;
@@ -34,6 +37,8 @@ export interface Erasure {
   wasUser: boolean;
   directory: ErasedFromDirectory;
   files: ErasedFromFiles;
+  /** Names of files and folders, and records of runs, that had the person. */
+  names: ErasedNames;
   /** Interrupted uploads that were removed: they can't be searched. */
   partials: number;
   /** Whether the databases' own files no longer have the deleted values; false: they do until the server has stopped. */
@@ -43,7 +48,14 @@ export interface Erasure {
 /** The steps that a crash can separate. */
 export type ErasureStep = 'searched' | 'deleted' | 'searched again' | 'recorded';
 
+export interface ErasedNames {
+  renamed: number;
+  runs: number;
+}
+
 export interface ErasureOptions {
+  /** Texts that mean the person, beside the addresses and the identifier: removed from free text and from names of files. */
+  texts?: readonly string[];
   /** The longest wait for an import in progress. */
   waitMs: number;
   removesUnsearched: boolean;
@@ -56,34 +68,39 @@ const lookEveryMs = 250;
 const idlePartialMs = 15 * 60_000;
 
 /**
+ * @param who an address of the person, or the receipt of an erasure that was interrupted
  * @throws OperationError `not_found` when neither a user nor a file has the address; `refused` for the owner, the last active
  *   admin, and while an import is in progress
  */
 export async function eraseUser(
   workplace: Workplace,
   orgId: string,
-  email: string,
+  who: string,
   options: ErasureOptions,
 ): Promise<Erasure> {
-  const address = emailKey(email.trim());
-  if (!isEmail(address)) throw new OperationError('usage', `"${email}" is not an email address`);
+  const address = await readWho(workplace, orgId, who.trim());
   const org = await keyedOrg(workplace, orgId);
   await requireErasable(workplace, org, address);
   const traces = await findTraces(workplace.directory.read, org.id, address, emailKey);
-  const person = await describePerson(workplace, org, address, traces);
   const receipt = await receiptOf(workplace, org, address);
+  const pending = await findPending(workplace.directory.read, org.id, receipt.id);
+  const person = joinPeople(
+    await describePerson(workplace, org, address, traces, options.texts ?? [], receipt.id),
+    pending,
+  );
 
   const seen = new Set<string>();
   const search = async () => {
     await waitForRuns(workplace, org.id, options.waitMs);
     const fileOptions = { removesUnsearched: options.removesUnsearched, onProgress: tellSearched(options) };
-    return eraseFromFiles(workplace, await workplace.org(org.id), person, fileOptions, seen);
+    const files = await eraseFromFiles(workplace, await workplace.org(org.id), person, fileOptions, seen);
+    return { ...files, ...(await eraseNames(workplace, org.id, person)) };
   };
   const first = await search();
   await options.onStep?.('searched');
   const isKnown = traces !== null || receipt.isOld;
-  if (!isKnown && first.rewritten === 0)
-    throw new OperationError('not_found', `neither a user nor a file of ${org.id} has the address ${email.trim()}`);
+  if (!isKnown && first.rewritten + first.renamed + first.runs === 0)
+    throw new OperationError('not_found', `neither a user nor a file of ${org.id} has the address ${who.trim()}`);
   const directory = await eraseFromTables(workplace, org, person, traces, receipt.id);
   await options.onStep?.('deleted');
   // Files and reports that came while the first search was made.
@@ -95,10 +112,37 @@ export async function eraseUser(
     removed: first.removed + second.removed,
     unsearched: [...first.unsearched, ...second.unsearched],
   };
-  await recordReceipt(workplace, org, person, receipt.id, { directory, files, partials });
+  const names = { renamed: first.renamed + second.renamed, runs: first.runs + second.runs };
+  await recordReceipt(workplace, org, person, receipt.id, { directory, files, names, partials });
   await options.onStep?.('recorded');
+  await dropPending(workplace.directory.write, org.id, receipt.id);
   const isErased = await eraseBytes(workplace);
-  return { org: org.id, receipt: receipt.id, wasUser: traces !== null, directory, files, partials, isErased };
+  return { org: org.id, receipt: receipt.id, wasUser: traces !== null, directory, files, names, partials, isErased };
+}
+
+/** The address that the operator gave, or that the interrupted erasure with this receipt has. @throws OperationError */
+async function readWho(workplace: Workplace, orgId: string, who: string): Promise<string> {
+  if (/^[0-9a-f]{16}$/.test(who)) {
+    const pending = await findPending(workplace.directory.read, (await workplace.org(orgId)).id, who);
+    if (pending === null) throw new OperationError('not_found', `${orgId} has no interrupted erasure ${who}`);
+    return readPerson(pending).addresses[0]!;
+  }
+  const address = emailKey(who);
+  if (!isEmail(address)) throw new OperationError('usage', `"${who}" is not an email address`);
+  return address;
+}
+
+function readPerson({ person }: PendingErasure): Person {
+  return JSON.parse(person);
+}
+
+/** The person with all that an earlier, interrupted call knew of them. */
+function joinPeople(person: Person, pending: PendingErasure | null): Person {
+  if (pending === null) return person;
+  const before = readPerson(pending);
+  const join = (key: 'addresses' | 'names' | 'texts') => [...new Set([...person[key], ...before[key]])];
+  const lists = { addresses: join('addresses'), names: join('names'), texts: join('texts') };
+  return { ...lists, identifier: person.identifier ?? before.identifier, mark: person.mark };
 }
 
 /**
@@ -115,6 +159,11 @@ export async function readmitUser(workplace: Workplace, orgId: string, who: stri
     throw new OperationError(
       'not_found',
       `${org.id} has erased nobody with this ${isAddress ? 'address' : 'identifier'}`,
+    );
+  if ((await findPending(workplace.directory.read, org.id, receipt)) !== null)
+    throw new OperationError(
+      'refused',
+      `erasure ${receipt} was interrupted: finish it first: dropslot users erase ${org.id} ${receipt} --yes`,
     );
   await workplace.directory.transact(async (tx) => {
     await bumpVersion(tx, org.id);
@@ -151,7 +200,14 @@ async function requireErasable(workplace: Workplace, org: Org, address: string):
     throw new OperationError('refused', `this is the last active admin of ${org.id}: name another one first`);
 }
 
-async function describePerson(workplace: Workplace, org: Org, address: string, traces: Traces | null): Promise<Person> {
+async function describePerson(
+  workplace: Workplace,
+  org: Org,
+  address: string,
+  traces: Traces | null,
+  texts: readonly string[],
+  receipt: string,
+): Promise<Person> {
   const label = org.options.identifier;
   const fields = await listFields(workplace.directory.read, org.id);
   const field = fields.find((one) => label !== undefined && labelKey(one.label) === labelKey(label));
@@ -160,6 +216,9 @@ async function describePerson(workplace: Workplace, org: Org, address: string, t
     addresses: traces?.addresses ?? [address],
     identifier: field === undefined ? null : (user?.custom[field.id] ?? null),
     names: traces?.names ?? [],
+    texts,
+    // With the receipt two erasures do not meet in one name.
+    mark: `erased-${receipt}`,
   };
 }
 
@@ -189,23 +248,34 @@ function tellSearched({ onProgress }: ErasureOptions): (searched: number) => voi
   };
 }
 
+function eraseNames({ control }: Workplace, org: string, person: Person): Promise<ErasedNames> {
+  const ofPath = createPathRedactor(person);
+  const ofText = createRecordRedactor(person);
+  return control.transact(async (tx) => ({
+    renamed: await renameMentions(tx, org, ofPath),
+    runs: await redactRuns(tx, org, { ofPath, ofText }),
+  }));
+}
+
 function eraseFromTables(
   workplace: Workplace,
   org: Org,
-  { addresses, identifier }: Person,
+  person: Person,
   traces: Traces | null,
   receipt: string,
 ): Promise<ErasedFromDirectory> {
+  const { addresses, identifier, texts } = person;
   const at = workplace.now();
   const digests = addresses.map((address) => digestErased(org.erasureKey!, org.id, 'address', address));
   if (identifier !== null) digests.push(digestErased(org.erasureKey!, org.id, 'identifier', identifier));
-  const redact = createRedactor(addresses);
+  const redact = createValueRedactor(person);
   const ownerKey = emailKey(org.ownerEmail);
   return workplace.directory.transact(async (tx) => {
     // Before the events, as an import does: two transactions must not wait for each other.
     await countWrite(tx);
-    const erased = await eraseFromDirectory(tx, org.id, { traces, addresses, ownerKey, redact, at });
+    const erased = await eraseFromDirectory(tx, org.id, { traces, addresses, texts, ownerKey, redact, at });
     await rememberErased(tx, org.id, digests, receipt, at);
+    await keepPending(tx, org.id, { receipt, person: JSON.stringify(person), at });
     return erased;
   });
 }
@@ -236,7 +306,7 @@ async function recordReceipt(
   org: Org,
   { addresses }: Person,
   receipt: string,
-  { directory, files, partials }: Pick<Erasure, 'directory' | 'files' | 'partials'>,
+  { directory, files, names, partials }: Pick<Erasure, 'directory' | 'files' | 'names' | 'partials'>,
 ): Promise<void> {
   const { control, actor, now } = workplace;
   // A directory of a time before the erasure would have the person again.
@@ -252,7 +322,7 @@ async function recordReceipt(
     if (sftpRequest !== null && isErased(sftpRequest.by))
       await updateOrg(tx, org.id, { sftpRequest: { at: sftpRequest.at, by: '(erased)' } });
     const { rewritten, removed, unsearched } = files;
-    const detail = { ...directory, rewritten, removed, unsearched: unsearched.length, partials };
+    const detail = { ...directory, rewritten, removed, unsearched: unsearched.length, ...names, partials };
     const event = { at: now(), org: org.id, actor, action: 'user.erased', subject: `erasure ${receipt}` };
     await recordAudit(tx, { ...event, detail });
     await noteDirectoryWrites(tx, writes);

@@ -1,6 +1,6 @@
 /** Finds the addresses of a person in texts, and takes the person out of them: rows of CSV files, and mentions elsewhere. */
 import { erasedMark } from '../../db/directory/erasure.js';
-import { teamLabels, userLabels, type Wording } from '../../importer/read/labels.js';
+import { exportOnly, teamLabels, userLabels, type Wording } from '../../importer/read/labels.js';
 import { dropInvisible, emailKey, isEmail, labelKey } from '../../importer/read/normalize.js';
 
 export interface Person {
@@ -10,13 +10,81 @@ export interface Person {
   identifier: string | null;
   /** Names that lines of reports may have. */
   names: readonly string[];
+  /** Stands in place of the person in names of files: `erased-` and the receipt. */
+  mark: string;
+  /** Other texts that mean the person, as an operator gave them: they are looked for in free text too. */
+  texts: readonly string[];
 }
 
 /** Matches each address of the person where it is whole, in any case: `joann@x.test` does not mention `ann@x.test`. */
 export function addressPattern(addresses: readonly string[], flags = 'giu'): RegExp {
-  const escaped = addresses.map((address) => address.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
+  const escaped = addresses.map(escapePattern);
   const isBegun = "(?<![\\p{L}\\p{N}.+_~@-])(?<![\\p{L}\\p{N}]['`])";
   return new RegExp(`${isBegun}(?:${escaped.join('|')})(?![\\p{L}\\p{N}@_-]|\\.[\\p{L}\\p{N}])`, flags);
+}
+
+/** Matches each of the texts where it is whole, in any case, with any spaces between its words. */
+export function textPattern(texts: readonly string[], between = '\\s+', flags = 'giu'): RegExp {
+  const escaped = texts.map((text) => text.trim().split(/\s+/).map(escapePattern).join(between));
+  // Without a text it matches nothing.
+  return new RegExp(
+    `(?<![\\p{L}\\p{N}])(?:${escaped.length === 0 ? '(?!)' : escaped.join('|')})(?![\\p{L}\\p{N}])`,
+    flags,
+  );
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
+
+/** Ends of file names behind an address: `ann@acme.test.csv` has the address, `ann@acme.test.org` another one. */
+const endings =
+  'csv|tsv|txt|gz|zip|xlsx?|ods|pdf|json|xml|pgp|gpg|asc|age|report|rejected|check|dry-run|held|was-held|superseded|changes|summary|part';
+
+/** Replaces each mention in names of files and folders, where words may be joined: `ann-miller.csv`. */
+export function createPathRedactor({ addresses, texts, mark }: Person): (path: string) => string {
+  const address = new RegExp(
+    `(?<![\\p{L}\\p{N}.+])(?:${addresses.map(escapePattern).join('|')})(?![\\p{L}\\p{N}@]|\\.(?!(?:${endings})(?![\\p{L}\\p{N}]))[\\p{L}\\p{N}])`,
+    'giu',
+  );
+  const words = textPattern(texts, '[\\s._+-]*');
+  return (path) => path.replace(address, mark).replace(words, mark);
+}
+
+/** Matches the addresses where a text has the name of a file or a folder with them. */
+function fileMention(addresses: readonly string[]): RegExp {
+  const escaped = addresses.map(escapePattern).join('|');
+  return new RegExp(`(?<![\\p{L}\\p{N}.+])(?:${escaped})(?=/|\\.(?:${endings})(?![\\p{L}\\p{N}]))`, 'giu');
+}
+
+/** Replaces each mention in records of runs. */
+export function createRecordRedactor({ addresses, identifier, names, texts }: Person): (text: string) => string {
+  const words = textPattern([...names, ...texts, ...(identifier === null ? [] : [identifier])]);
+  const redact = createRedactor(addresses);
+  return (text) => redact(text).replace(words, erasedMark);
+}
+
+/** Labels of columns that have no free text, by their compared forms. */
+const standardKeys = new Set([...Object.values(userLabels), ...Object.values(teamLabels), exportOnly].map(labelKey));
+
+/** Replaces mentions in a value of the directory or its history: the addresses in all, the texts in custom fields. */
+export function createValueRedactor({ addresses, texts }: Person): (text: string, label: string) => string {
+  const redact = createRedactor(addresses);
+  const words = textPattern(texts);
+  return (text, label) => {
+    const left = redact(text);
+    if (label === '') return redactCreation(left, words);
+    return standardKeys.has(labelKey(label)) ? left : left.replace(words, erasedMark);
+  };
+}
+
+/** The record of a creation: JSON of the values by label, those of custom fields in `custom`. */
+function redactCreation(text: string, words: RegExp): string {
+  if (text.search(words) < 0) return text;
+  const values = JSON.parse(text) as { custom?: Record<string, string> };
+  if (values.custom === undefined) return text;
+  const custom = Object.entries(values.custom).map(([label, value]) => [label, value.replace(words, erasedMark)]);
+  return JSON.stringify({ ...values, custom: Object.fromEntries(custom) });
 }
 
 /** Replaces each mention of the addresses. */
@@ -28,18 +96,23 @@ export function createRedactor(addresses: readonly string[]): (text: string) => 
 /**
  * The text without the person: rows of the person are left out, and so are lines of reports that name the person; other
  * mentions are replaced. null: it has no mention.
- * @param text as it is written, a byte order mark included.
+ * @param sent as it is written, a byte order mark included.
  * @param isCsv whether its name is that of a CSV file: without a column of users or teams it is a report then.
  */
-export function redactText(text: string, person: Person, wording: Wording, isCsv: boolean): string | null {
+export function redactText(sent: string, person: Person, wording: Wording, isCsv: boolean): string | null {
+  const text = sent.replace(fileMention(person.addresses), person.mark);
   const isThere =
+    text !== sent ||
     addressPattern(person.addresses, 'iu').test(text) ||
     (person.identifier !== null && text.includes(person.identifier)) ||
-    person.names.some((name) => text.includes(name));
+    person.names.some((name) => text.includes(name)) ||
+    textPattern(person.texts, undefined, 'iu').test(text);
   if (!isThere) return null;
   const redacted = redactTable(text, person, wording, isCsv);
-  const result = redacted ?? text.replace(addressPattern(person.addresses), erasedMark);
-  return result === text ? null : result;
+  const result =
+    redacted ??
+    text.replace(addressPattern(person.addresses), erasedMark).replace(textPattern(person.texts), erasedMark);
+  return result === sent ? null : result;
 }
 
 interface Columns {
@@ -48,6 +121,8 @@ interface Columns {
   manager: number;
   managerEmail: number;
   identifier: number;
+  /** Columns that may have free text: those of custom fields. */
+  free: ReadonlySet<number>;
   /** false: a report. */
   isData: boolean;
 }
@@ -64,9 +139,12 @@ function redactTable(text: string, person: Person, wording: Wording, isCsv: bool
   const columns = findColumns(splitCells(header, delimiter), wording);
   if (!columns.isData && !isCsv) return null;
   const kept = records.slice(0, at + 1);
-  const pattern = addressPattern(person.addresses, 'iu');
+  const patterns = {
+    address: addressPattern(person.addresses, 'iu'),
+    text: textPattern(person.texts, undefined, 'iu'),
+  };
   for (const record of records.slice(at + 1)) {
-    const left = redactRecord(record, splitCells(record, delimiter), delimiter, columns, person, pattern);
+    const left = redactRecord(record, splitCells(record, delimiter), delimiter, columns, person, patterns);
     if (left !== null) kept.push(left);
   }
   return mark + kept.join('');
@@ -79,25 +157,28 @@ function redactRecord(
   delimiter: string,
   columns: Columns,
   person: Person,
-  pattern: RegExp,
+  { address, text }: { address: RegExp; text: RegExp },
 ): string | null {
-  const at = (column: keyof Columns) => readGuarded(cells[columns[column] as number]);
+  const at = (column: Exclude<keyof Columns, 'free' | 'isData'>) => readGuarded(cells[columns[column]]);
   const isAddress = (cell: string) => person.addresses.includes(emailKey(dropInvisible(cell)));
   const isName = (cell: string) => cell !== '' && person.names.includes(cell);
   const isIdentifier = person.identifier !== null && at('identifier') === person.identifier;
   // A row with a faulty address may be of anyone: the name decides.
   const isNamed = isName(at('userName')) && !isEmail(at('email'));
   if (isAddress(at('email')) || isIdentifier || (columns.isData && isNamed)) return null;
-  const isMentioned = pattern.test(record);
+  const isMentioned = address.test(record);
   if (!columns.isData) {
     const terms = person.identifier === null ? person.names : [...person.names, person.identifier];
-    return isMentioned || cells.some((cell) => terms.includes(readGuarded(cell))) ? null : record;
+    return isMentioned || text.test(record) || cells.some((cell) => terms.includes(readGuarded(cell))) ? null : record;
   }
   const isManager = isAddress(at('managerEmail')) || (isName(at('manager')) && !isEmail(at('managerEmail')));
-  if (!isMentioned && !isManager) return record;
-  const left = cells.map((cell, index) =>
-    isManager && index === columns.manager ? '' : cell.replace(addressPattern(person.addresses), ''),
-  );
+  const hasText = cells.some((cell, index) => columns.free.has(index) && text.test(cell));
+  if (!isMentioned && !isManager && !hasText) return record;
+  const left = cells.map((cell, index) => {
+    if (isManager && index === columns.manager) return '';
+    const kept = cell.replace(addressPattern(person.addresses), '');
+    return columns.free.has(index) ? kept.replace(textPattern(person.texts), erasedMark) : kept;
+  });
   return left.map((cell) => quote(cell, delimiter)).join(delimiter) + /\r?\n?$/.exec(record)![0];
 }
 
@@ -116,6 +197,7 @@ function findColumns(cells: readonly string[], { aliases }: Wording): Columns {
     manager: at(userLabels.managerName),
     managerEmail: at(userLabels.managerEmail),
     identifier: keys.indexOf(identifierKey),
+    free: new Set(keys.flatMap((key, index) => (standardKeys.has(key) || key === identifierKey ? [] : [index]))),
     isData: at(userLabels.email) >= 0 || at(teamLabels.name) >= 0,
   };
 }

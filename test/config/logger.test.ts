@@ -9,7 +9,10 @@ test('what a client calls a file is one line of text, and steers no terminal', a
   const logger = createLogger({ logLevel: 'info', logFormat: 'text' }, target);
   const lines = new Promise<string>((resolve) => target.once('data', (chunk: Buffer) => resolve(chunk.toString())));
   logger.info('queued', { path: '/a\n12:00:00 info logged in\u001b[2J\u202e', list: ['\u009b'], none: undefined });
-  assert.match(await lines, /queued {2}path=\/a\\u000a12:00:00 info logged in\\u001b\[2J\\u202e list=\["\\u009b"\]\n$/);
+  assert.match(
+    await lines,
+    /queued {2}path="\/a\\u000a12:00:00 info logged in\\u001b\[2J\\u202e" list=\["\\u009b"\]\n$/,
+  );
 });
 
 test('a JSON line begins with time, level and message', async () => {

@@ -49,6 +49,8 @@ export interface ModelWeight {
   deactivations: number;
   adminChanges: number;
   owners: number;
+  /** U8a: users and teams that only a cell names. */
+  madeUp: number;
 }
 
 export interface ModelOutcome {
@@ -66,6 +68,8 @@ interface UserRow {
   teams: string[] | null;
   date: string | null;
   custom: Map<string, string>;
+  /** U4a: labels of the cells with the clear token. */
+  clears: string[];
 }
 
 /** Where a row names a user or a team. */
@@ -102,6 +106,8 @@ export class Model {
   #stubs = new Map<string, Map<string, Stub>>();
   /** U15: who gave up an email, by it. */
   readonly former = new Map<string, ModelUser>();
+  /** U8a, with `createMissing=no`: keys of users and teams that are not created, so that cells with them are ignored. */
+  #unknown = { users: new Set<string>(), teams: new Set<string>() };
   #codes: string[] = [];
   #counts: { users: ModelCounts; teams: ModelCounts } = { users: noCounts(), teams: noCounts() };
 
@@ -111,6 +117,8 @@ export class Model {
     readonly dateFormat: DateFormat,
     /** U15: the label of the identifier column; null: there is none. */
     readonly identifier: string | null = null,
+    readonly createMissing: 'yes' | 'no' | 'hold' = 'yes',
+    readonly clearToken: string | null = null,
   ) {
     this.users.set(keyOf(owner), { ...newUser(owner), isAdmin: true });
   }
@@ -118,7 +126,15 @@ export class Model {
   /** As it is now, to try something on. */
   copy(): Model {
     const { users, teams, fields, former } = this;
-    const twin = new Model(this.owner, this.replacesTeams, this.dateFormat, this.identifier);
+    const twin = new Model(
+      this.owner,
+      this.replacesTeams,
+      this.dateFormat,
+      this.identifier,
+      this.createMissing,
+      this.clearToken,
+    );
+    twin.#unknown = structuredClone(this.#unknown);
     return Object.assign(twin, structuredClone({ users, teams, fields, former }));
   }
 
@@ -137,7 +153,8 @@ export class Model {
     const known = new Map([...after.users.values()].map((user) => [user, { ...user }]));
     const owners = [after.users.get(keyOf(this.owner)), after.former.get(keyOf(this.owner))];
     after.import(files, now);
-    if (known.size < 2) return { deactivations: 0, adminChanges: 0, owners: 0 };
+    const madeUp = after.#counts.users.stubs + after.#counts.teams.stubs;
+    if (known.size < 2) return { deactivations: 0, adminChanges: 0, owners: 0, madeUp };
     const isSooner = (one: number | null, other: number | null) => one !== null && (other === null || one < other);
     const pairs = [...after.users.values()].map((user) => ({ user, was: known.get(user) }));
     const leavers = pairs.filter(
@@ -153,6 +170,7 @@ export class Model {
           (pair.user.isAdmin && (leavers.includes(pair) || returned.includes(pair))),
       ).length,
       owners: leavers.filter(({ user }) => owners.includes(user)).length,
+      madeUp,
     };
   }
 
@@ -161,6 +179,22 @@ export class Model {
    * @param planned when what is approved was counted; dates are read as on that day (G1).
    */
   import(files: readonly ModelFile[], now: number, planned = now) {
+    this.#unknown = { users: new Set(), teams: new Set() };
+    // Without one that was made up, others may be: until no cell makes up anyone.
+    for (let isDone = this.createMissing !== 'no'; !isDone; ) {
+      const trial = this.copy();
+      trial.#importFiles(files, now, planned);
+      isDone = true;
+      for (const kind of ['users', 'teams'] as const)
+        for (const key of trial.#stubs.get(kind)!.keys()) {
+          this.#unknown[kind].add(key);
+          isDone = false;
+        }
+    }
+    return this.#importFiles(files, now, planned);
+  }
+
+  #importFiles(files: readonly ModelFile[], now: number, planned: number) {
     this.#counts = { users: noCounts(), teams: noCounts() };
     this.#stubs = new Map([
       ['users', new Map()],
@@ -188,6 +222,18 @@ export class Model {
     const read = this.#readUsers(file, count);
     const { rows, renamed } = this.#identify(file, read, this.#dropTwins(count, 'email_twice', read), count);
 
+    for (const row of rows) {
+      const manager = row.values['Manager Email'];
+      if (manager && this.#unknown.users.has(keyOf(manager))) {
+        row.values['Manager Email'] = null;
+        this.#warn(count, 'manager_unknown', row.line);
+      }
+      if (row.teams?.some((name) => this.#unknown.teams.has(nameKeyOf(name)))) {
+        row.teams = null;
+        this.#warn(count, 'teams_unknown', row.line);
+      }
+    }
+
     // U3, U8: who a stub of this run is described is created by the row, under the name the stub had.
     const created = new Set<UserRow>();
     for (const row of rows) {
@@ -200,6 +246,10 @@ export class Model {
     for (const { line, values } of rows)
       this.#nameUser({ file, line }, values['Manager Email'] ?? null, values.Manager ?? null);
 
+    const before = new Map(rows.map(({ key }) => [key, freeze(this.users.get(key)!)]));
+    const wasOut = new Map(rows.map(({ key }) => [key, this.users.get(key)!.status === 'deactivated']));
+    for (const row of rows) if (!created.has(row)) clearUser(this.users.get(row.key)!, row.clears);
+
     const wishes = new Map(
       rows.flatMap(({ key, line, values }): [string, Edge][] =>
         values['Manager Email'] ? [[key, { line, to: keyOf(values['Manager Email']) }]] : [],
@@ -210,15 +260,13 @@ export class Model {
 
     for (const row of rows) {
       const user = this.users.get(row.key)!;
-      const before = freeze(user);
-      const wasOut = user.status === 'deactivated' && !created.has(row);
       const isNewDate = applyRow(user, row, created.has(row), today, now);
       user.manager = wishes.get(row.key)?.to ?? user.manager;
       if (row.teams !== null) this.#joinTeams(user, row.teams, { file, line: row.line });
       if (created.has(row)) count.created++;
-      else if (freeze(user) !== before || renamed.has(row)) count.updated++;
+      else if (freeze(user) !== before.get(row.key) || renamed.has(row)) count.updated++;
       else count.unchanged++;
-      if (user.status === 'deactivated' && !wasOut && isNewDate) count.deactivated++;
+      if (user.status === 'deactivated' && (created.has(row) || !wasOut.get(row.key)) && isNewDate) count.deactivated++;
       if (user.deactivateAt !== null && isNewDate) count.scheduled++;
       this.#warnOfBlankDate(file, row, created.has(row), user, count);
     }
@@ -227,7 +275,8 @@ export class Model {
   /** U12a. */
   #warnOfBlankDate(file: ModelFile, row: UserRow, isCreated: boolean, user: ModelUser, count: ModelCounts): void {
     const at = file.header.indexOf('Deactivation Date');
-    if (at < 0 || isCreated || (file.rows[row.line - 2]![at] ?? '').trim() !== '') return;
+    const cell = (file.rows[row.line - 2]![at] ?? '').trim();
+    if (at < 0 || isCreated || !(cell === '' || isNull(cell) || yearOf(cell) < 1970)) return;
     if (user.deactivateAt !== null) this.#warn(count, 'date_blank_scheduled', row.line);
     else if (user.status === 'deactivated') this.#warn(count, 'date_blank_deactivated', row.line);
   }
@@ -331,6 +380,16 @@ export class Model {
     const rows = this.#dropTwins(count, 'team_twice', this.#readTeams(file, count));
     for (const { values } of rows)
       if (values['Owner Email']) values['Owner Email'] = this.#follow(values['Owner Email']);
+    for (const { line, values } of rows) {
+      if (values['Owner Email'] && this.#unknown.users.has(keyOf(values['Owner Email']))) {
+        values['Owner Email'] = null;
+        this.#warn(count, 'owner_unknown', line);
+      }
+      if (values['Parent Team'] && this.#unknown.teams.has(nameKeyOf(values['Parent Team']))) {
+        values['Parent Team'] = null;
+        this.#warn(count, 'parent_unknown', line);
+      }
+    }
     const created = new Set<string>();
     for (const { key, values } of rows) {
       const isStub = this.#stubs.get('teams')!.delete(key);
@@ -342,6 +401,14 @@ export class Model {
         parent: null,
         type: null,
       });
+    }
+    const before = new Map(rows.map(({ key }) => [key, JSON.stringify(this.teams.get(key))]));
+    for (const { key, clears } of rows) {
+      const team = this.teams.get(key)!;
+      if (created.has(key)) continue;
+      if (clears.includes('Owner Email')) team.owner = null;
+      if (clears.includes('Parent Team')) team.parent = null;
+      if (clears.includes('Team Type')) team.type = null;
     }
     for (const { line, values } of rows) {
       if (values['Parent Team']) this.#nameTeam({ file, line }, values['Parent Team']);
@@ -355,12 +422,11 @@ export class Model {
     for (const line of breakRings(this.teams, 'parent', wishes)) this.#warn(count, 'parent_ring', line);
     for (const { key, values } of rows) {
       const team = this.teams.get(key)!;
-      const before = JSON.stringify(team);
       team.owner = values['Owner Email'] ? keyOf(values['Owner Email']) : team.owner;
       team.parent = wishes.get(key)?.to ?? team.parent;
       team.type = values['Team Type'] ?? team.type;
       if (created.has(key)) count.created++;
-      else if (JSON.stringify(team) !== before) count.updated++;
+      else if (JSON.stringify(team) !== before.get(key)) count.updated++;
       else count.unchanged++;
     }
   }
@@ -385,7 +451,9 @@ export class Model {
     // A row that is rejected decides nothing: neither the order of dates nor a field's type.
     const cellsOf = (label: string) =>
       file.rows.flatMap((row, index) =>
-        isValid(row) ? [{ line: index + 2, value: (row[at(label)] ?? '').trim() }] : [],
+        isValid(row)
+          ? [{ line: index + 2, value: this.#isClear(row[at(label)]) ? '' : (row[at(label)] ?? '').trim() }]
+          : [],
       );
     // U6a, U12a: blank cells decide nothing either.
     const valuesOf = (label: string) =>
@@ -407,7 +475,7 @@ export class Model {
     return file.rows.flatMap((cells, index): UserRow[] => {
       const line = index + 2;
       const cell = (label: string) => {
-        const value = collapse(cells[at(label)] ?? '');
+        const value = this.#isClear(cells[at(label)]) ? '' : collapse(cells[at(label)] ?? '');
         const isBlank = !names.includes(label) && isNull(value);
         if (isBlank) note('null_value', label, line);
         return isBlank ? null : value || null;
@@ -424,8 +492,13 @@ export class Model {
         teams: null,
         date: null,
         custom: new Map(),
+        clears: file.header.filter((label) => this.#isClear(cells[at(label)])),
       };
       const { values } = row;
+      for (const label of row.clears)
+        if (['User Account Type', 'Is Org Admin', this.identifier].includes(label))
+          this.#warn(count, 'clear_refused', line);
+      row.clears = row.clears.filter((label) => label !== this.identifier);
       const ignore = (label: string, code: string) => {
         values[label] = null;
         this.#warn(count, code, line);
@@ -467,7 +540,7 @@ export class Model {
         else row.date = read;
       }
       for (const label of custom) {
-        const value = (cells[at(label)] ?? '').trim();
+        const value = this.#isClear(cells[at(label)]) ? '' : (cells[at(label)] ?? '').trim();
         const field = this.fields.get(labelKeyOf(label));
         if (isNull(value) && field?.type !== 'text') note('null_value', label, line);
         if (value === '' || field === undefined || (isNull(value) && field.type !== 'text')) continue;
@@ -482,6 +555,11 @@ export class Model {
       }
       return isNew ? [] : [row];
     });
+  }
+
+  /** U4a. */
+  #isClear(cell = ''): boolean {
+    return this.clearToken !== null && cell.trim().toLowerCase() === this.clearToken.toLowerCase();
   }
 
   /** Adds a notice for each column, on the first line that has it. */
@@ -523,8 +601,10 @@ export class Model {
 
   #readTeams(file: ModelFile, count: ModelCounts) {
     const note = this.#notesOnce();
-    return file.rows.flatMap((cells, index): { line: number; key: string; values: Values }[] => {
+    return file.rows.flatMap((sent, index): { line: number; key: string; values: Values; clears: string[] }[] => {
       const line = index + 2;
+      const clears = file.header.filter((_, place) => this.#isClear(sent[place]));
+      const cells = sent.map((cell) => (this.#isClear(cell) ? '' : cell));
       const name = collapse(cells[file.header.indexOf('Team Name')]!);
       const values: Values = Object.fromEntries(
         file.header.map((label, place) => {
@@ -548,7 +628,7 @@ export class Model {
         values['Parent Team'] = null;
         this.#warn(count, 'parent_self', line);
       }
-      return [{ line, key: nameKeyOf(name), values }];
+      return [{ line, key: nameKeyOf(name), values, clears }];
     });
   }
 
@@ -574,6 +654,20 @@ export class Model {
   #warn(count: ModelCounts, code: string, line: number): void {
     count.warnings++;
     this.#codes.push(`${code}@${line}`);
+  }
+}
+
+/** U4a: what cells with the clear token empty. */
+function clearUser(user: ModelUser, labels: readonly string[]): void {
+  for (const label of labels) {
+    user.custom.delete(label);
+    if (label === 'User Name') user.userName = null;
+    else if (label === 'First Name') user.firstName = null;
+    else if (label === 'Last Name') user.lastName = null;
+    else if (label === 'Manager Email') user.manager = null;
+    else if (label === 'Teams') user.teams.clear();
+    else if (label === 'Deactivation Date' && user.date !== null)
+      Object.assign(user, { date: null, deactivateAt: null, status: 'active' });
   }
 }
 
@@ -652,11 +746,12 @@ function describe(row: {
   teams?: string[] | null;
   date?: string | null;
   custom?: Map<string, string>;
+  clears?: string[];
 }) {
   const { 'User Email': email, 'Team Name': name, 'Deactivation Date': written, Teams: cell, ...values } = row.values;
   for (const label of ['Manager Email', 'Owner Email']) if (values[label]) values[label] = keyOf(values[label]);
   if (values['Parent Team']) values['Parent Team'] = nameKeyOf(values['Parent Team']);
-  return JSON.stringify([values, row.teams, row.date, [...(row.custom ?? [])]]);
+  return JSON.stringify([values, row.teams, row.date, [...(row.custom ?? [])], row.clears]);
 }
 
 function firstOfEach(names: string[]): string[] {

@@ -21,6 +21,9 @@ export interface History {
   dateFormat: 'auto' | 'mdy' | 'dmy';
   /** Whether `Staff No` is the identifier column. */
   isIdentified: boolean;
+  createMissing: 'yes' | 'no' | 'hold';
+  /** Whether there is a clear token. */
+  clears: boolean;
   /** Limits of the guard (G1); null: those that few users never meet. */
   guard: { maxDeactivations: string; maxAdminChanges: number } | null;
   steps: Step[];
@@ -31,8 +34,14 @@ export const firstImport = Date.UTC(2026, 2, 10, 20);
 
 const mostly = (often: fc.Arbitrary<string>, rarely: fc.Arbitrary<string>) =>
   fc.oneof({ weight: 6, arbitrary: often }, { weight: 1, arbitrary: rarely });
+/** U4a: empties a value in organizations that have the token; in others the cell is blank. */
+export const clearToken = '<clear>';
 const blankOr = (value: fc.Arbitrary<string>) =>
-  fc.oneof({ weight: 1, arbitrary: fc.constant('') }, { weight: 2, arbitrary: value });
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constant('') },
+    { weight: 6, arbitrary: value },
+    { weight: 1, arbitrary: fc.constantFrom(clearToken, ' <CLEAR>') },
+  );
 
 const address = fc.constantFrom('owner@x.test', 'a@x.test', 'b@x.test', 'c@x.test', 'd@x.test', 'B@x.test', 'C@X.test');
 export const email = mostly(
@@ -166,22 +175,38 @@ const firstSheet: Rows = {
   ],
 };
 
-export const history: fc.Arbitrary<History> = fc.record({
-  replacesTeams: fc.boolean(),
-  dateFormat: fc.constantFrom('auto', 'auto', 'mdy', 'dmy'),
-  isIdentified: fc.boolean(),
-  guard: fc.oneof(
-    { weight: 2, arbitrary: fc.constant(null) },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        maxDeactivations: fc.constantFrom('0', '1', '2'),
-        maxAdminChanges: fc.constantFrom(0, 1, 2),
-      }),
-    },
-  ),
-  steps,
-});
+export const history: fc.Arbitrary<History> = fc
+  .record({
+    replacesTeams: fc.boolean(),
+    dateFormat: fc.constantFrom('auto', 'auto', 'mdy', 'dmy'),
+    isIdentified: fc.boolean(),
+    createMissing: fc.constantFrom('yes', 'yes', 'no', 'hold'),
+    guard: fc.oneof(
+      { weight: 2, arbitrary: fc.constant(null) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          maxDeactivations: fc.constantFrom('0', '1', '2'),
+          maxAdminChanges: fc.constantFrom(0, 1, 2),
+        }),
+      },
+    ),
+    clears: fc.boolean(),
+    steps,
+  })
+  .map((course) => (course.clears ? course : { ...course, steps: course.steps.map(dropTokens) }));
+
+function dropTokens({ files, ...when }: Step): Step {
+  return { ...when, files: files.map(({ rows, ...file }) => ({ ...file, rows: blankTokens(rows) })) };
+}
+
+/** A row of tokens only is left as it is: it would be none. */
+function blankTokens(rows: readonly string[][]): string[][] {
+  return rows.map((row) => {
+    const blank = row.map((cell) => (/<clear>/i.test(cell) ? '' : cell));
+    return isBlank(blank) ? row.map((cell, place) => (place === 0 && cell === '' ? 'nobody' : '')) : blank;
+  });
+}
 
 /** A users file, and the same rows in another order among rows that are rejected. No line of it speaks of another. */
 export const mixedSheets: fc.Arbitrary<[Rows, Rows]> = fc
@@ -197,8 +222,8 @@ export const mixedSheets: fc.Arbitrary<[Rows, Rows]> = fc
     return fc.tuple(rows, rejected).chain(([good, bad]) => {
       const all: string[][] = [...good, ...bad];
       return fc.shuffledSubarray(all, { minLength: all.length }).map((mixed): [Rows, Rows] => [
-        { header, rows: good },
-        { header, rows: mixed },
+        { header, rows: blankTokens(good) },
+        { header, rows: blankTokens(mixed) },
       ]);
     });
   });

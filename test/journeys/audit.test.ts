@@ -83,9 +83,17 @@ test('a day in the audit trail', async (t) => {
   const verified = await runDropslot(['audit', 'verify', '--expect', head], { data });
   assert.equal(verified.code, 0, verified.stderr);
   const now = (await runDropslot(['audit', 'head'], { data })).stdout.trim();
-  const outsider = spawnSync('python3', ['-c', outsidersProgram(), exported], { encoding: 'utf8' });
-  if (outsider.error !== undefined) t.diagnostic('SKIPPED: no python3 here for the program of the manual');
-  else assert.equal(outsider.stdout.trim(), now, outsider.stderr);
+  const whole = records.slice(0, -1);
+  assert.ok(whole.every((line) => line.startsWith('{"schema":1,"seq":')));
+  // The first lines as a version without `schema` wrote them.
+  const mixed = join(elsewhere, 'mixed.jsonl');
+  const older = whole.map((line, index) => (index < 5 ? line.replace('"schema":1,', '') : line));
+  writeFileSync(mixed, `${older.join('\n')}\n`);
+  for (const file of [exported, mixed]) {
+    const outsider = spawnSync('python3', ['-c', outsidersProgram(), file], { encoding: 'utf8' });
+    if (outsider.error !== undefined) t.diagnostic('SKIPPED: no python3 here for the program of the manual');
+    else assert.equal(outsider.stdout.trim(), now, outsider.stderr);
+  }
 
   await execute(join(data, 'control.db'), "UPDATE audit SET subject = '/other.csv' WHERE action = 'file.read'");
   const broken = await runDropslot(['audit', 'verify'], { data });

@@ -1,6 +1,6 @@
 /** An HR system whose export went wrong, and the operator who sees to it: mended rows, a held run, its rejection, an undo. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import SftpClient from 'ssh2-sftp-client';
@@ -35,6 +35,15 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.equal((await run('orgs', 'set', 'acme', 'aliases=Boss=Manager; boss=User Name')).code, 2);
   const nowhere = await run('check', 'acme', join(data, 'no.csv'));
   assert.deepEqual([nowhere.code, /does not exist/.test(nowhere.stderr)], [3, true]);
+  const [mine, list] = [join(data, 'mine.csv'), join(data, 'list.csv')];
+  writeFileSync(mine, 'Work Email,User Name\nzoe@acme.test,Zoë\n', 'latin1');
+  assert.match((await run('check', 'acme', mine)).stdout, /For a list of the changes .* add --changes changes\.csv/);
+  assert.match((await run('check', 'acme', mine, '--changes', list)).stdout, /Changes, one by one: .*list\.csv/);
+  assert.match(
+    readFileSync(list, 'utf8'),
+    /^\ufeffwho,.*\r\nzoe@acme\.test,\(created\),,User Name: Zoë,user,mine\.csv,2\r\n$/,
+  );
+  assert.equal((await run('check', 'acme', mine, '--changes', mine)).code, 2);
   const shown = (await run('orgs', 'show', 'acme')).stdout;
   assert.match(shown, /Work Email=User Email; Boss=Manager Email[\s\S]*windows-1252/);
   const server = await startServe(t, { data });

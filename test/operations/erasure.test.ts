@@ -126,6 +126,46 @@ onBothDatabases('the erasure of a person', (open) => {
   });
 });
 
+test('names of files, records of runs and free text have the person no longer; others of the same name are kept', async (t) => {
+  const { acme, place } = await begin(sqlite, t);
+  await acme.import({
+    'ann@acme.test.csv': csv(
+      'User Email,User Name,Manager Email,Employee ID,Note',
+      'ann@acme.test,,joann@acme.test,E-77001,',
+      'eve@acme.test,Ann Leeuwenhoek,,E-8,"as ann  leeuwenhoek, and Joann Leeuwenhoek"',
+    ),
+  });
+  await acme.drop('/from ann@acme.test/joann@acme.test.csv', 'x');
+  await acme.drop('/from ann@acme.test/Ann_Leeuwenhoek (ANN@acme.test).csv', 'x');
+  await acme.drop('/ann@acme.test.org.csv', 'x');
+  const records = async () =>
+    JSON.stringify([
+      await place.control.read('runs').select('summary'),
+      await place.control.read('uploads').select('path', 'archived_as'),
+      await place.control.read('entries').select('dir', 'name'),
+    ]);
+  assert.match(await records(), /ring.*ann@acme\.test/, 'the warning about a ring names the person');
+  const erasure = await eraseUser(place, 'acme', 'ann@acme.test', { ...options, texts: ['Ann Leeuwenhoek'] });
+  assert.doesNotMatch((await records()).replaceAll('ann@acme.test.org', ''), /(?<!jo)ann@acme\.test|E-77001/i);
+  const mark = `erased-${erasure.receipt}`;
+  const summary = await acme.read('/reports/2026-03-10/run-4.summary.txt');
+  assert.match(summary, new RegExp(`"?/${mark}\\.csv`));
+  assert.doesNotMatch(summary, /(?<!jo)ann@acme\.test/);
+  assert.equal(await acme.read(`/from ${mark}/joann@acme.test.csv`), 'x');
+  assert.equal(await acme.read(`/from ${mark}/${mark} (${mark}).csv`), 'x');
+  assert.equal(await acme.read('/ann@acme.test.org.csv'), 'x');
+  assert.match(
+    await acme.read(`/archive/2026-03-10/${mark}.csv`),
+    /^eve@acme\.test,Ann Leeuwenhoek,,E-8,"as \(erased\), and Joann Leeuwenhoek"$/m,
+  );
+  const eve = (await acme.users())['eve@acme.test']!;
+  assert.deepEqual(
+    [eve.user_name, (eve.custom as Record<string, string>).Note],
+    ['Ann Leeuwenhoek', 'as (erased), and Joann Leeuwenhoek'],
+  );
+  assert.ok(erasure.names.renamed >= 3 && erasure.names.runs >= 1, JSON.stringify(erasure.names));
+});
+
 const sqlite: Parameters<typeof Company.open>[0] = (scope) => openFresh(scope, 'sqlite');
 
 test('no byte of the data folder has a value of the person, while a server has the databases open', async (t) => {

@@ -15,7 +15,7 @@ import { splitTeams } from '../../importer/read/teamlist.js';
 import type { Counts } from '../../importer/types.js';
 import { exportTeams, exportUsers, joinTeams } from '../../operations/export.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onBothDatabases, openFresh } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';
 
 async function gather(chunks: AsyncIterable<string>): Promise<string> {
@@ -36,12 +36,13 @@ const teamsFile = csv(
   '"Research, Dev",ann@acme.test,,department',
   '"The ""A"" Team",,"Research, Dev",',
   'C:\\Sales,bob@acme.test,,',
+  'R&D; Labs | West,,,',
 );
 
 const usersFile = csv(
   'User Email,User Name,First Name,Last Name,Manager Email,Teams,User Account Type,Is Org Admin,Deactivation Date,Office,Remote,Started',
   'Ann@acme.test,,Ann,Archer,,"""Research, Dev"",Sales",,yes,,007,Yes,2020-01-31',
-  'bob@acme.test,"Bob ""B"" Baker",,,ann@acme.test,"""The """"A"""" Team"",C:\\\\Sales",Observer,No,2026-12-31,"Berlin\nMitte",no,2021-02-28',
+  'bob@acme.test,"Bob ""B"" Baker",,,ann@acme.test,"""The """"A"""" Team"",C:\\\\Sales,""R&D; Labs | West""",Observer,No,2026-12-31,"Berlin\nMitte",no,2021-02-28',
   'eve@acme.test,Zoë 王,,,bob@acme.test,,,,2026-01-31,,,',
 );
 
@@ -51,7 +52,7 @@ test('every list of team names survives its cell', () => {
     .map(collapse)
     .filter((text) => text !== '');
   const tricky = fc
-    .stringMatching(/^[a",\\ ]{1,8}$/)
+    .stringMatching(/^[a",;|\\ ]{1,8}$/)
     .map(collapse)
     .filter((text) => text !== '');
   fc.assert(
@@ -65,6 +66,57 @@ test('every list of team names survives its cell', () => {
       },
     ),
   );
+});
+
+/** As a spreadsheet opens and saves a CSV file: it shows `="…"` as a text, and changes numbers, dates and truth values. */
+function saveInSpreadsheet(text: string): string {
+  // Without a byte order mark it takes UTF-8 for Windows-1252.
+  const shown = text.startsWith('\ufeff') ? text.slice(1) : Buffer.from(text).toString('latin1');
+  const save = (cell: string): string => {
+    const kept = /^="((?:[^"]|"")*)"$/.exec(cell)?.[1];
+    if (kept !== undefined) return kept.replaceAll('""', '"');
+    if (/^(?:true|false)$/i.test(cell)) return cell.toUpperCase();
+    const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(cell) ?? [];
+    if (year !== undefined) return `${Number(day)}.${Number(month)}.${year.slice(2)}`;
+    const [, first, second] = /^(\d{1,2})[-/.](\d{1,2})$/.exec(cell) ?? [];
+    if (first !== undefined) return `${first}. Month ${second}`;
+    if (!/^\d+(?:\.\d+)?(?:[eE]\d+)?$/.test(cell)) return cell;
+    const value = Number(cell);
+    return value >= 1e11 ? value.toExponential(2).toUpperCase() : String(value);
+  };
+  const rows = parse(shown) as string[][];
+  return `\ufeff${stringify(
+    rows.map((cells) => cells.map(save)),
+    { delimiter: ';', record_delimiter: '\r\n', quoted_match: /[\r\n]/ },
+  )}`;
+}
+
+test('an export for a spreadsheet, saved there, is an import that changes nothing; a plain one is changed', async (t) => {
+  const acme = await Company.open((scope) => openFresh(scope, 'sqlite'), t, {
+    options: { identifier: 'Employee ID' },
+    dateFormat: 'mdy',
+  });
+  const place = await workplaceOn(t, acme.databases.settings);
+  const header = 'User Email,User Name,Manager Email,Teams,Deactivation Date,Employee ID,007,Since,Remote,Note';
+  await acme.import({
+    'teams.csv': csv('Team Name,Parent Team,Team Type', '007,1.10,1E5', '1.10,,="00010"'),
+    'users.csv': csv(
+      header,
+      'ann@acme.test,Änn 5,bob@acme.test,"007,3-4",2026-12-31,00003,0.50,2020-01-31,Yes,true',
+      'bob@acme.test,"Bob ""B"" 7",,1.10,,1-2,7E3,2021-02-28,No,\'=1+1',
+      'eve@acme.test,,,,,123456789012,12:30,,,"3\n4"',
+      'zoe@acme.test,,,,,7,+49 30,,,falsch',
+    ),
+  });
+  const users = await gather(exportUsers(place, 'acme', { forSpreadsheet: true }));
+  const teams = await gather(exportTeams(place, 'acme', { forSpreadsheet: true }));
+  assert.match(users, /^\ufeffUser Email,.*"=""007""",/);
+  for (const save of [saveInSpreadsheet, (text: string) => text]) {
+    const again = await acme.import({ 'users.csv': save(users), 'teams.csv': save(teams) });
+    assert.deepEqual([changesOf(again.users), changesOf(again.teams)], [nothing, nothing]);
+  }
+  assert.equal(await gather(exportUsers(place, 'acme', { forSpreadsheet: true })), users);
+  assert.notEqual(saveInSpreadsheet(`\ufeff${await gather(exportUsers(place, 'acme'))}`), saveInSpreadsheet(users));
 });
 
 onBothDatabases('exports', (open) => {
@@ -106,7 +158,7 @@ onBothDatabases('exports', (open) => {
   test('whatever people write survives an export, in a form that no spreadsheet runs', async (t) => {
     const acme = await Company.open(open, t, { dateFormat: 'dmy' });
     const place = await workplaceOn(t, acme.databases.settings);
-    const tricky = fc.stringMatching(/^[-'=+@",;\t\\ a0]{0,6}$/);
+    const tricky = fc.stringMatching(/^[-'=+@",;|\t\\ a0]{0,6}$/);
     const text = fc.oneof(tricky, fc.string({ unit: 'grapheme', maxLength: 8 }), fc.constant('13/02/2020'));
     const teams = fc.array(
       text.filter((name) => !/^[,"\\\s]*$/.test(name)),

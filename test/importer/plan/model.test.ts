@@ -19,7 +19,7 @@ import type { Workplace } from '../../../operations/workplace.js';
 import { Company } from '../../support/company.js';
 import { onBothDatabases, shareDatabases } from '../../support/databases.js';
 import { keyOf, Model, type ModelCounts, type ModelFile, type ModelWeight, nameKeyOf } from '../model.js';
-import { firstImport, type History, history, mixedSheets, render } from '../sheets.js';
+import { clearToken, firstImport, type History, history, mixedSheets, render } from '../sheets.js';
 
 const numRuns = Number(process.env.MODEL_RUNS ?? 15);
 const fewer = Math.ceil(numRuns / 3);
@@ -34,14 +34,20 @@ const generous = { maxDeactivations: '100%', maxAdminChanges: 1000, maxUpdatedSh
 onBothDatabases('importer and model', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
-  const found = async ({ replacesTeams, dateFormat, isIdentified, guard }: History) => {
+  const found = async ({ replacesTeams, dateFormat, isIdentified, createMissing, clears, guard }: History) => {
     const company = await Company.join(databases(), {
       id: `acme-${companies++}`,
       ownerEmail: owner,
       timeZone: 'Asia/Kolkata',
       teamsMode: replacesTeams ? 'replace' : 'add',
       dateFormat,
-      options: { ...(isIdentified ? { identifier: 'Staff No' } : {}), ...generous, ...guard },
+      options: {
+        ...(isIdentified ? { identifier: 'Staff No' } : {}),
+        ...(createMissing === 'yes' ? {} : { createMissing }),
+        ...(clears ? { clearToken } : {}),
+        ...generous,
+        ...guard,
+      },
     });
     company.clock = firstImport;
     return company;
@@ -51,7 +57,15 @@ onBothDatabases('importer and model', (open) => {
     t.diagnostic(`MODEL_SEED=${seed} MODEL_RUNS=${numRuns}`);
     const agree = async (course: History) => {
       const company = await found(course);
-      const model = new Model(owner, course.replacesTeams, course.dateFormat, course.isIdentified ? 'Staff No' : null);
+      const identifier = course.isIdentified ? 'Staff No' : null;
+      const model = new Model(
+        owner,
+        course.replacesTeams,
+        course.dateFormat,
+        identifier,
+        course.createMissing,
+        course.clears ? clearToken : null,
+      );
       const weights: (ModelWeight & { at: number })[] = [];
       for (const { files, days, isPunctual } of course.steps) {
         company.clock += days * dayMs;
@@ -87,7 +101,8 @@ onBothDatabases('importer and model', (open) => {
 
   test('R2: the last file of a history again, and what exports say, plan nothing', async () => {
     const repeat = async (course: History) => {
-      const company = await found({ ...course, guard: null });
+      const createMissing = course.createMissing === 'hold' ? 'yes' : course.createMissing;
+      const company = await found({ ...course, createMissing, guard: null });
       const last = course.steps.at(-1)!.files[0]!;
       for (const { files } of course.steps.slice(0, -1)) await send(company, files);
       await send(company, [last]);
@@ -112,7 +127,15 @@ onBothDatabases('importer and model', (open) => {
   test('the order of rows, and rejected rows among them, change nothing', async () => {
     const shuffle = async ([rows, mixed]: [Pair, Pair]) => {
       const course: History = {
-        ...{ replacesTeams: false, dateFormat: 'auto', isIdentified: false, guard: null, steps: [] },
+        ...{
+          replacesTeams: false,
+          dateFormat: 'auto',
+          isIdentified: false,
+          createMissing: 'yes',
+          clears: false,
+          guard: null,
+          steps: [],
+        },
       };
       const [plain, shuffled] = [await found(course), await found(course)];
       await send(plain, [{ name: 'users.csv', ...rows }]);
@@ -128,8 +151,8 @@ onBothDatabases('importer and model', (open) => {
 });
 
 /** @param recent the runs of the last 20 hours that were applied without an approval. */
-function isTooMuch(weight: ModelWeight, recent: readonly ModelWeight[], { guard }: History): boolean {
-  if (weight.owners > 0) return true;
+function isTooMuch(weight: ModelWeight, recent: readonly ModelWeight[], { guard, createMissing }: History): boolean {
+  if (weight.owners > 0 || (createMissing === 'hold' && weight.madeUp > 0)) return true;
   if (guard === null) return false;
   const isOver = (what: 'deactivations' | 'adminChanges', limit: number) =>
     weight[what] > 0 && recent.reduce((sum, one) => sum + one[what], weight[what]) > limit;

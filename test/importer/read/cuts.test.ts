@@ -164,7 +164,7 @@ test('F2 the plan of a file is the same, however its bytes are cut', async (t) =
       issues.push(...page.map((issue) => ({ ...issue, n: null })));
     };
     const org = { ...acme.org, options: { encoding: sent.encoding } };
-    const { users, teams, state } = await checkFile(acme.deps, org, cut(sent, sizes), collect, () => {});
+    const { users, teams, state } = await checkFile(acme.deps, org, cut(sent, sizes), { onIssues: collect });
     return { users, teams, state, issues };
   };
   const forms = [

@@ -36,15 +36,35 @@ describe('dates', () => {
             `${date_}.${month}.${year} 00:00:00`,
             `${date_}-${name}-${year}`,
             `${Number(date_)} ${long.toUpperCase()} ${year}`,
+            `${year}.${month}.${date_}`,
+            `${year}-${name}-${date_}`,
+            `${long} ${Number(date_)}, ${year}`,
+            `${name} ${date_} ${year}`,
+            `${name}-${date_}-${year}`,
+            `${Number(date_)}. ${name} ${year}`,
+            `${date.toLocaleString('en', { weekday: 'long', timeZone: 'UTC' })}, ${long} ${Number(date_)}, ${year}`,
+            `${date.toLocaleString('en', { weekday: 'short', timeZone: 'UTC' })} ${name} ${date_} ${year} 00:00:00`,
           ])
             assert.deepEqual(resolveDate(text, order), { iso }, text);
         assert.deepEqual(resolveDate(`${month}/${date_}/${year} 12:00:00 AM`, 'mdy'), { iso });
+        assert.deepEqual(resolveDate(`${month}-${date_}-${year}`, 'mdy'), { iso });
+        assert.deepEqual(resolveDate(`${date_}-${month}-${year}`, 'dmy'), { iso });
         assert.deepEqual(resolveDate(`${date_}/${month}/${year} 00:00:00`, 'dmy'), { iso });
       }),
     );
   });
 
-  for (const text of ['30/02/2026', '2026-02-30', '31/04/2026', '0/1/2026', '1/0/2026', '29/02/2025', '2026-13-01']) {
+  for (const text of [
+    '30/02/2026',
+    '2026-02-30',
+    '31/04/2026',
+    '0/1/2026',
+    '1/0/2026',
+    '29/02/2025',
+    '2026-13-01',
+    'Feb 30, 2026',
+    'Friday, December 31, 2026',
+  ]) {
     test(`${text} is on no calendar`, () => {
       for (const order of ['mdy', 'dmy', 'ambiguous'] as const)
         assert.deepEqual(resolveDate(text, order), { problem: 'date_invalid' });
@@ -59,7 +79,18 @@ describe('dates', () => {
 
   test('what is not written like a date', () => {
     for (const text of [
-      ...['', 'tomorrow', '01/02/26', '1-2-2026', '2026-01/02', '2026.01.02', '31-Dec-26', '31-Dez-2026', '2026-12'],
+      ...[
+        '',
+        'tomorrow',
+        '01/02/26',
+        '1-2/2026',
+        '2026-01/02',
+        'Dec 2026',
+        'December',
+        '31-Dec-26',
+        '31-Dez-2026',
+        '2026-12',
+      ],
       ...['2026-01-02T25:00', '2026-01-02 10', '2026-01-02x', '2026-01-02+99:00', '1/2/2026 00:61', '202601021'],
     ])
       assert.equal(readDate(text), null, text);

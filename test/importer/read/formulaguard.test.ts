@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { guardCell, guardFormula, readCell, unguardFormula } from '../../../importer/read/formulaguard.js';
+import { guardCell, guardFormula, keepText, readCell, unguardFormula } from '../../../importer/read/formulaguard.js';
 import { trimCell } from '../../../importer/read/normalize.js';
 
 test('whatever is guarded begins like no formula and reads back as it was', () => {
@@ -80,6 +80,38 @@ test('R1 what a spreadsheet runs gets an apostrophe; what it shows as a text sta
     'a=1',
   ];
   for (const cell of harmless) assert.equal(guardCell(cell), cell);
+});
+
+test('a value for a spreadsheet reads back as it was, and is a text for it where it may be a number, a date or a truth value', () => {
+  const tricky = fc.stringMatching(/^[-'="@.,:/%eE0-9a ]{0,8}$/).map(trimCell);
+  const any = fc.oneof(
+    tricky,
+    fc.constantFrom('true', 'FALSCH', '1e400', '٣'),
+    fc.string({ unit: 'grapheme' }).map(trimCell),
+  );
+  fc.assert(
+    fc.property(any, (text) => {
+      const written = keepText(text);
+      assert.equal(readCell(written), text);
+      assert.doesNotMatch(written, /^=(?!"[^"]*"$)|^[+\-@\t\r]/);
+    }),
+    { numRuns: 2000 },
+  );
+  for (const text of [
+    '00003',
+    '1-2',
+    '3/4',
+    '12:30',
+    '1E5',
+    '123456789012',
+    '2026-01-31',
+    '31.12.2026',
+    'MAR1',
+    '5 %',
+    'TRUE',
+  ])
+    assert.equal(keepText(text), `="${text}"`);
+  for (const text of ['42', 'Ann', 'u1@acme.test', '"1", 2', 'Yes', "'t Hooft"]) assert.equal(keepText(text), text);
 });
 
 test('apostrophes that guard nothing stay', () => {

@@ -156,3 +156,16 @@ test('lines have at most 80 columns, unless one word is longer; nothing is lost'
     ),
   );
 });
+
+test('the message of every code wraps: its quotes are in pairs', () => {
+  const details = new Proxy({}, { get: () => 'Label' });
+  for (const code of Object.keys(codes) as (keyof typeof codes)[])
+    for (const line of wrapLine(`  ${describe(code, details)}`)) assert.ok(line.length <= 80, `${code}: ${line}`);
+  const quoted = wrapLine(
+    `  The columns A ("${'x '.repeat(40)}y") and B ("z") have other values in line 7, and so on.`,
+  );
+  assert.ok(
+    quoted.every((line) => !/^ *(?:x|y"|z)/.test(line)),
+    quoted.join('\n'),
+  );
+});

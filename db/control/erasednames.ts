@@ -1,0 +1,104 @@
+/** Takes a person out of names of files, and out of the records of runs. All functions join a transaction. */
+import type { Queryable } from '../connection.js';
+import { freeName } from './entries.js';
+import { foldName } from './names.js';
+
+const pageRows = 1000;
+
+/** The name of a file or folder, or a whole path, without the person; unchanged if it has no mention. */
+export type RedactPath = (path: string) => string;
+
+/**
+ * Renames files and folders whose names mention the person; a name that is taken then gets a number.
+ * @returns how many were renamed.
+ */
+export async function renameMentions(tx: Queryable, org: string, redact: RedactPath): Promise<number> {
+  let renamed = 0;
+  for await (const { id, dir, name, kind } of pages(tx, 'entries', org, ['dir', 'name', 'kind'])) {
+    const [newDir, plain] = [redact(dir!), redact(name!)];
+    if (newDir === dir && plain === name) continue;
+    const taken = await tx('entries').where({ org_id: org, dir: newDir, name: plain }).whereNot({ id }).first('id');
+    // Two folders that differed by the mention only become one: the files in both already name it as theirs.
+    if (taken !== undefined && kind === 'dir') await tx('entries').where({ id }).delete();
+    else {
+      const newName = taken === undefined ? plain : await freeName(tx, org, newDir, plain);
+      await tx('entries')
+        .where({ id })
+        .update({ dir: newDir, name: newName, folded_name: foldName(newName) });
+    }
+    if (plain !== name) renamed++;
+  }
+  for await (const { id, path, archived_as } of pages(tx, 'uploads', org, ['path', 'archived_as'])) {
+    const change = { path: redact(path!), archived_as: archived_as === null ? null : redact(archived_as!) };
+    if (change.path !== path || change.archived_as !== archived_as) await tx('uploads').where({ id }).update(change);
+  }
+  for await (const { id, dir, name } of pages(tx, 'moved_names', org, ['dir', 'name']))
+    if (redact(dir!) !== dir || redact(name!) !== name) await tx('moved_names').where({ id }).delete();
+  for (const path of await tx('check_reports').where({ org_id: org }).pluck('path'))
+    if (redact(path) !== path)
+      await tx('check_reports')
+        .where({ org_id: org, path })
+        .update({ path: redact(path) });
+  return renamed;
+}
+
+const recordColumns = ['summary', 'progress', 'hold', 'approval', 'failure', 'fault'];
+
+/** Members of those records that are names or paths of files. */
+const pathMembers = new Set(['name', 'path', 'file', 'archivedAs', 'report', 'rejected', 'changes']);
+
+export interface RunRedactors {
+  ofText: (text: string) => string;
+  ofPath: RedactPath;
+}
+
+/** Replaces the mentions in each text of the summaries, notes and failures of runs. @returns how many runs had one. */
+export async function redactRuns(tx: Queryable, org: string, redact: RunRedactors): Promise<number> {
+  let redacted = 0;
+  for await (const { id, ...texts } of pages(tx, 'runs', org, recordColumns)) {
+    const change = Object.fromEntries(
+      Object.entries(texts)
+        .filter((pair): pair is [string, string] => typeof pair[1] === 'string')
+        .map(([column, text]) => [column, text, redactRecord(text, redact)] as const)
+        .filter(([, before, after]) => before !== after)
+        .map(([column, , after]) => [column, after]),
+    );
+    if (Object.keys(change).length === 0) continue;
+    await tx('runs').where({ id }).update(change);
+    redacted++;
+  }
+  return redacted;
+}
+
+/** JSON or a sentence. */
+function redactRecord(text: string, { ofText, ofPath }: RunRedactors): string {
+  if (!/^[[{]/.test(text)) return ofText(text);
+  let isChanged = false;
+  const walk = (value: unknown, key: string): unknown => {
+    if (Array.isArray(value)) return value.map((one) => walk(one, key));
+    if (typeof value === 'object' && value !== null)
+      return Object.fromEntries(Object.entries(value).map(([member, one]) => [member, walk(one, member)]));
+    if (typeof value !== 'string') return value;
+    const left = pathMembers.has(key) ? ofPath(value) : ofText(value);
+    isChanged ||= left !== value;
+    return left;
+  };
+  const left = walk(JSON.parse(text), '');
+  return isChanged ? JSON.stringify(left) : text;
+}
+
+type Texts = { id: number } & Record<string, string | null>;
+
+async function* pages(tx: Queryable, table: string, org: string, columns: readonly string[]): AsyncGenerator<Texts> {
+  for (let after = 0; ; ) {
+    const page: Texts[] = await tx(table)
+      .where({ org_id: org })
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(pageRows)
+      .select('id', ...columns);
+    yield* page;
+    if (page.length < pageRows) return;
+    after = page.at(-1)!.id;
+  }
+}

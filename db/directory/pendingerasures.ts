@@ -1,0 +1,32 @@
+/**
+ * Erasures that have begun and not ended: by whom the rest of the files is found once the user is deleted. The row is removed at
+ * the end, so that nothing of the person is left.
+ */
+import type { Queryable } from '../connection.js';
+
+export interface PendingErasure {
+  receipt: string;
+  /** The caller's. */
+  person: string;
+  /** When the user was deleted, in ms. */
+  at: number;
+}
+
+/** Joins the caller's transaction. Replaces the row of an earlier call. */
+export async function keepPending(tx: Queryable, org: string, { receipt, person, at }: PendingErasure): Promise<void> {
+  await tx('pending_erasures').insert({ org_id: org, receipt, person, at }).onConflict(['org_id', 'receipt']).merge();
+}
+
+/** null: the erasure has ended, or there was none. */
+export async function findPending(db: Queryable, org: string, receipt: string): Promise<PendingErasure | null> {
+  return (await db('pending_erasures').where({ org_id: org, receipt }).first('receipt', 'person', 'at')) ?? null;
+}
+
+/** Oldest first. */
+export async function listPending(db: Queryable, org: string): Promise<PendingErasure[]> {
+  return db('pending_erasures').where({ org_id: org }).orderBy('at').select('receipt', 'person', 'at');
+}
+
+export async function dropPending(db: Queryable, org: string, receipt: string): Promise<void> {
+  await db('pending_erasures').where({ org_id: org, receipt }).delete();
+}
