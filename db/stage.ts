@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { attachSqlite, type Db, type Dialect, type Queryable } from './connection.js';
+import { openScript, type Script } from './script.js';
 
 const schemaPrefix = 'dropslot_stage_';
 /** How long a removal waits for the locks of an importer that hangs (ms). */
@@ -18,6 +19,8 @@ export interface Stage {
   /** Finds the directory's tables by their names, and the stage's tables by `prefix.name`. */
   readonly db: Queryable;
   readonly prefix: string;
+  /** Statements over `db`. What reads or writes the stage's tables in another way calls its `flush` before. */
+  readonly script: Script;
   /** Removes the stage with all its tables. */
   drop(): Promise<void>;
 }
@@ -76,17 +79,19 @@ function labelOf(file: string): string {
 }
 
 /** The bytes of the stage's tables. */
-export async function measureStage({ dialect, db, prefix }: Stage): Promise<number> {
+export async function measureStage({ dialect, prefix, script }: Stage): Promise<number> {
   if (dialect === 'sqlite') {
-    const read = async (pragma: string) => Number(Object.values((await db.raw(`PRAGMA ${prefix}.${pragma}`))[0])[0]);
-    return ((await read('page_count')) - (await read('freelist_count'))) * (await read('page_size'));
+    const query = 'SELECT page_count, page_size FROM pragma_page_count(:prefix), pragma_page_size(:prefix)';
+    const [file] = await script.rows<{ page_count: number; page_size: number }>(query, { prefix });
+    const [free] = await script.rows<{ freelist_count: number }>(`PRAGMA ${prefix}.freelist_count`);
+    return (file!.page_count - free!.freelist_count) * file!.page_size;
   }
-  const { rows } = await db.raw(
+  const [size] = await script.rows<{ bytes: number }>(
     `SELECT COALESCE(SUM(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_catalog.pg_class c
-     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relkind = 'r'`,
-    [prefix],
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = :prefix AND c.relkind = 'r'`,
+    { prefix },
   );
-  return Number(rows[0].bytes);
+  return Number(size!.bytes);
 }
 
 async function openFile(settings: Settings, directory: Db, label: string): Promise<Stage> {
@@ -99,7 +104,7 @@ async function openFile(settings: Settings, directory: Db, label: string): Promi
     await db.destroy();
     rmSync(file, { force: true });
   };
-  return { dialect: 'sqlite', db, prefix: 'stage', drop };
+  return { dialect: 'sqlite', db, prefix: 'stage', script: openScript(db, 'sqlite'), drop };
 }
 
 async function openSchema({ write: db }: Db, label: string): Promise<Stage> {
@@ -109,5 +114,5 @@ async function openSchema({ write: db }: Db, label: string): Promise<Stage> {
   const drop = async () => {
     await db.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [prefix]);
   };
-  return { dialect: 'postgres', db, prefix, drop };
+  return { dialect: 'postgres', db, prefix, script: openScript(db, 'postgres'), drop };
 }

@@ -1,23 +1,23 @@
 /** Statements over a stage, in the dialect of its database: run one, read rows, create and fill tables. */
 import type { Dialect } from './connection.js';
+import type { Bindings } from './script.js';
 import type { Stage } from './stage.js';
 
 /** Rows that pagesByLine reads at once. */
 const pageRows = 2000;
 
-/** Runs a statement on the stage's connection; `:name` bindings. */
-export async function run(stage: Stage, sql: string, bindings: Record<string, unknown> = {}): Promise<void> {
-  await stage.db.raw(sql, bindings as never);
+/** Runs a statement on the stage's connection, at the latest with the next query; `:name` bindings. */
+export function run({ script }: Stage, sql: string, bindings: Bindings = {}): Promise<void> {
+  return script.run(sql, bindings);
 }
 
 /** The rows of a query. */
-export async function rows<T>(stage: Stage, sql: string, bindings: Record<string, unknown> = {}): Promise<T[]> {
-  const result = await stage.db.raw(sql, bindings as never);
-  return (stage.dialect === 'sqlite' ? result : result.rows) as T[];
+export function rows<T>({ script }: Stage, sql: string, bindings: Bindings = {}): Promise<T[]> {
+  return script.rows<T>(sql, bindings);
 }
 
 /** The number that a query counts, in its column `n`. */
-export async function count(stage: Stage, sql: string, bindings: Record<string, unknown> = {}): Promise<number> {
+export async function count(stage: Stage, sql: string, bindings: Bindings = {}): Promise<number> {
   const [row] = await rows<{ n: number | null }>(stage, sql, bindings);
   return row?.n ?? 0;
 }
@@ -26,7 +26,7 @@ export async function count(stage: Stage, sql: string, bindings: Record<string, 
 export async function* pagesByLine<T extends { line: number }>(
   stage: Stage,
   sql: string,
-  bindings: Record<string, unknown> = {},
+  bindings: Bindings = {},
 ): AsyncGenerator<T[]> {
   for (let after = -1; ; ) {
     const page = await rows<T>(stage, sql, { ...bindings, after, limit: pageRows });
@@ -44,41 +44,38 @@ export function eachOf(dialect: Dialect, expression: string): string {
 }
 
 /** Creates an empty table; on PostgreSQL an unlogged one. */
-export async function createTable({ db, dialect, prefix }: Stage, table: string, columns: string): Promise<void> {
-  await db.raw(`CREATE ${dialect === 'sqlite' ? '' : 'UNLOGGED'} TABLE ${prefix}.${table} (${columns})`);
+export async function createTable({ script, dialect, prefix }: Stage, table: string, columns: string): Promise<void> {
+  await script.run(`CREATE ${dialect === 'sqlite' ? '' : 'UNLOGGED'} TABLE ${prefix}.${table} (${columns})`);
 }
 
 /** Creates a table of the stage from a query, in place of one of the same name. */
 export async function createAs(
-  { dialect, prefix, db }: Stage,
+  { dialect, prefix, script }: Stage,
   table: string,
   query: string,
-  bindings: Record<string, unknown>,
+  bindings: Bindings,
 ): Promise<void> {
-  await db.raw(`DROP TABLE IF EXISTS ${prefix}.${table}`);
-  await db.raw(
-    `CREATE ${dialect === 'sqlite' ? '' : 'UNLOGGED'} TABLE ${prefix}.${table} AS ${query}`,
-    bindings as never,
-  );
-  if (dialect === 'postgres') await db.raw(`ANALYZE ${prefix}.${table}`);
+  await script.run(`DROP TABLE IF EXISTS ${prefix}.${table}`);
+  await script.run(`CREATE ${dialect === 'sqlite' ? '' : 'UNLOGGED'} TABLE ${prefix}.${table} AS ${query}`, bindings);
+  if (dialect === 'postgres') await script.run(`ANALYZE ${prefix}.${table}`);
 }
 
 /** Creates an index. @param name of it within the table; needed where it has several columns. */
 export async function createIndex(
-  { dialect, prefix, db }: Stage,
+  { dialect, prefix, script }: Stage,
   table: string,
   columns: string,
   name = columns,
 ): Promise<void> {
   const [index, on] =
     dialect === 'sqlite' ? [`${prefix}.${table}_${name}`, table] : [`${table}_${name}`, `${prefix}.${table}`];
-  await db.raw(`CREATE INDEX ${index} ON ${on} (${columns})`);
+  await script.run(`CREATE INDEX ${index} ON ${on} (${columns})`);
 }
 
 /** Updates PostgreSQL's statistics of tables, once many rows were written. */
-export async function analyze({ dialect, prefix, db }: Stage, ...tables: string[]): Promise<void> {
+export async function analyze({ dialect, prefix, script }: Stage, ...tables: string[]): Promise<void> {
   if (dialect !== 'postgres') return;
-  for (const table of tables) await db.raw(`ANALYZE ${prefix}.${table}`);
+  for (const table of tables) await script.run(`ANALYZE ${prefix}.${table}`);
 }
 
 /**
@@ -97,7 +94,7 @@ export async function insertRows(
   const values = columns.map((column, index) => readValue(stage.dialect, index, column.split(' ')[1]!));
   const source =
     stage.dialect === 'sqlite' ? 'json_each(:rows)' : 'json_array_elements(CAST(:rows AS json)) AS t(value)';
-  await stage.db.raw(
+  await stage.script.run(
     `INSERT INTO ${stage.prefix}.${table} (${names.join(', ')}) SELECT ${values.join(', ')} FROM ${source}`,
     {
       rows: JSON.stringify(rows),

@@ -5,7 +5,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { keyIdOf, typeOfRecipient } from '../keys/master/orgidentity.js';
-import { parseIdentity, parseRecipient } from './x25519.js';
+import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
 
 const nonceBytes = 16;
 const sealedNothingBytes = 16; // the tag of an empty last chunk

@@ -11,7 +11,7 @@ import { loadNodeKey, type NodeKey } from '../keys/master/nodekey.js';
 import { type Disk, systemDisk } from './disk.js';
 import { BlobReader } from './sealedreader.js';
 import { SpaceError } from './types.js';
-import { parseIdentity, parseRecipient } from './x25519.js';
+import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
 
 export interface PartialPlace {
   control: Db;

@@ -26,12 +26,11 @@ export type MovedChange = Partial<Pick<MovedName, 'dir' | 'name' | 'mode' | 'mti
 
 /** Call it before the entry moves. A file that was sent long ago is not remembered: its client no longer looks for it. */
 export async function rememberMoved(tx: Queryable, entry: EntryRow, upload: UploadRow, now: number): Promise<void> {
-  await tx('moved_names').where('until_at', '<=', now).delete();
+  const { org, dir, name, size, mode, mtimeMs, atimeMs } = entry;
+  await tx('moved_names').where('until_at', '<=', now).orWhere({ org_id: org, dir, name }).delete();
   const until = Math.max(upload.closedAt, upload.queuedAt ?? 0) + rememberMs;
   if (until <= now) return;
-  const { org, dir, name, size, mode, mtimeMs, atimeMs } = entry;
   const row = { upload_id: upload.id, size, mode, mtime_ms: mtimeMs, atime_ms: atimeMs, until_at: until };
-  await tx('moved_names').where({ org_id: org, dir, name }).delete();
   await tx('moved_names').insert({ org_id: org, dir, name, ...row });
   const oldest = tx('moved_names').where({ org_id: org }).orderBy('id', 'desc').offset(mostMovedNames).select('id');
   // SQLite takes no OFFSET without a LIMIT.

@@ -3,6 +3,7 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { isUniqueViolation } from '../error.js';
+import { giveHeld, giveQueued, unclaimUploads } from './uploads.js';
 
 export const runStates = [
   /** Waits for an importer. */
@@ -132,7 +133,7 @@ const longestDeferralMs = 600_000;
  * Claims a run that waits, or whose importer no longer answers; null when there is none. Of one organization the oldest
  * run goes first, and none while one is held or worked on. Among organizations: first the run that was tried least, so that
  * one that fails delays no other; then by turns, each from when it was opened or its organization had its last turn; a large
- * run is deferred by up to ten minutes.
+ * run is deferred by up to ten minutes. The run has the organization's queued files then.
  * @param id claims that run only.
  * @param mostBytes only runs with files of at most so many bytes together.
  */
@@ -167,20 +168,29 @@ export async function claimRun(
     };
     try {
       const claimed = await db.transaction(async (tx) => {
-        const count = await tx('runs')
+        const [row] = await tx('runs')
           .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
           .modify((query) => candidate.state === 'running' && isStale(query))
-          .update(claim);
-        if (count > 0) await noteTurn(tx, candidate.org_id, { ran_at: now });
-        return count > 0;
+          .update(claim)
+          .returning('*');
+        if (row === undefined) return null;
+        await noteTurn(tx, candidate.org_id, { ran_at: now });
+        const run = fromRow(row);
+        if (run.kind !== 'undo') await claimFiles(tx, run);
+        return run;
       });
-      if (claimed) return (await findRun(db, candidate.id))!;
+      if (claimed !== null) return claimed;
     } catch (error) {
       // Another run of the same organization is being worked on: this one waits for it.
       if (!isUniqueViolation(error)) throw error;
     }
   }
   return null;
+}
+
+/** One transaction with the claim: each costs a sync of the disk. A run that was held gets the files of its plan alone. */
+async function claimFiles(tx: Queryable, run: Run): Promise<void> {
+  await (run.hold === null ? giveQueued(tx, run.org, run.id) : giveHeld(tx, run.id));
 }
 
 /** No pause is longer, so that a clock that was ahead makes no run wait for its time. */
@@ -292,8 +302,9 @@ export async function finishRun(db: Queryable, run: Run, summary: unknown, now: 
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
 }
 
-/** Removes a run that found no file to work on: it would say nothing. */
+/** Removes a run that found no file to work on: it would say nothing. A file that it was given after all is queued again. */
 export async function dropRun(db: Queryable, run: Run): Promise<void> {
+  await unclaimUploads(db, run.id);
   await owned(db, run).delete();
 }
 

@@ -9,7 +9,7 @@ import { rememberMoved } from './movednames.js';
 import { noteDirectoryWrites } from './pair.js';
 import { noteCompleted } from './runevents.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
-import { findUpload, settleUpload, unclaimUploads } from './uploads.js';
+import { findUpload, settleUpload, type UploadRow, unclaimUploads } from './uploads.js';
 
 export interface Settlement {
   /** `alsoAs`: a second name. */
@@ -23,6 +23,7 @@ export interface Settlement {
  * Returns the blobs that nothing refers to any more; null: the run had been settled, or belongs to another importer now, and nothing
  * was done.
  * @param directoryWrites how often the directory has been written to, the run included.
+ * @param reads by upload: the facts that reading it gave.
  */
 export async function settleRun(
   control: Db,
@@ -30,13 +31,15 @@ export async function settleRun(
   settlement: Settlement,
   now: number,
   directoryWrites = 0,
+  reads?: ReadonlyMap<number, Pick<UploadRow, 'type' | 'rows'>>,
 ): Promise<string[] | null> {
   return control.transact(async (tx) => {
     if (!(await finishRun(tx, run, settlement.summary, now))) return null;
-    const moved = await placeReports(tx, run.org, settlement.reports, now);
+    const folders: KnownFolders = new Set();
+    const moved = await placeReports(tx, run.org, settlement.reports, now, folders);
     for (const { id, state, archivedAs: path } of settlement.uploads) {
-      const archivedAs = await archiveUpload(tx, run.org, id, path, now);
-      await settleUpload(tx, id, { state, archivedAs, at: now });
+      const archivedAs = await archiveUpload(tx, run.org, id, path, now, folders);
+      await settleUpload(tx, id, { state, archivedAs, at: now, read: reads?.get(id) });
       moved.set(path, archivedAs);
     }
     const ids = settlement.uploads.map(({ id }) => id);
@@ -60,19 +63,23 @@ export async function settleRun(
   });
 }
 
+/** Folders of the organization that the transaction holds already: it looks for each once. */
+type KnownFolders = Set<string>;
+
 /** Gives reports their names; where each was planned to be, and where it is. */
 export async function placeReports(
   tx: Queryable,
   org: string,
   reports: Settlement['reports'],
   now: number,
+  folders: KnownFolders = new Set(),
 ): Promise<Map<string, string>> {
   const moved = new Map<string, string>();
   for (const { path, alsoAs, blob } of reports) {
     await insertBlob(tx, { ...blob, org, createdAt: now });
     const file = { blobId: blob.id, uploadId: null, size: blob.size, mtimeMs: now };
-    moved.set(path, await placeFile(tx, org, path, file, now));
-    if (alsoAs !== undefined) await placeFile(tx, org, alsoAs, file, now);
+    moved.set(path, await placeFile(tx, org, path, file, now, folders));
+    if (alsoAs !== undefined) await placeFile(tx, org, alsoAs, file, now, folders);
   }
   return moved;
 }
@@ -112,21 +119,23 @@ export async function archiveUpload(
   uploadId: number,
   path: string,
   now: number,
+  folders: KnownFolders = new Set(),
 ): Promise<string> {
   const entry = await findEntryOfUpload(tx, org, uploadId);
+  const upload = (await findUpload(tx, uploadId))!;
   if (entry !== null) {
-    await rememberMoved(tx, entry, (await findUpload(tx, uploadId))!, now);
-    const { dir, name } = await makePlace(tx, org, path, now);
+    await rememberMoved(tx, entry, upload, now);
+    const { dir, name } = await makePlace(tx, org, path, now, folders);
     await updateEntry(tx, entry.id, { dir, name });
     return `${dir}/${name}`;
   }
-  const upload = (await findUpload(tx, uploadId))!;
   return placeFile(
     tx,
     org,
     path,
     { blobId: upload.blobId, uploadId, size: upload.size, mtimeMs: upload.closedAt },
     now,
+    folders,
   );
 }
 
@@ -136,8 +145,9 @@ async function placeFile(
   path: string,
   file: { blobId: string; uploadId: number | null; size: number; mtimeMs: number },
   now: number,
+  folders: KnownFolders = new Set(),
 ): Promise<string> {
-  const { dir, name } = await makePlace(tx, org, path, now);
+  const { dir, name } = await makePlace(tx, org, path, now, folders);
   await insertEntry(tx, { org, dir, name, kind: 'file', mode: 0o644, atimeMs: file.mtimeMs, createdAt: now, ...file });
   return `${dir}/${name}`;
 }
@@ -148,9 +158,11 @@ async function makePlace(
   org: string,
   path: string,
   now: number,
+  folders: KnownFolders,
 ): Promise<{ dir: string; name: string }> {
   const slash = path.lastIndexOf('/');
   const dir = path.slice(0, slash);
-  await ensureFolders(tx, org, dir, now);
+  if (!folders.has(dir)) await ensureFolders(tx, org, dir, now);
+  folders.add(dir);
   return { dir, name: await freeName(tx, org, dir, path.slice(slash + 1)) };
 }

@@ -116,18 +116,24 @@ export async function listStoredUploads(db: Queryable, org: string): Promise<Upl
   );
 }
 
-/**
- * Gives every queued upload of the organization to a run. Returns all that the run has to work on, oldest first: also
- * those that it claimed before it was interrupted.
- */
-export async function claimUploads(db: Queryable, org: string, runId: number): Promise<UploadRow[]> {
+/** Gives every queued upload of the organization to a run. */
+export async function giveQueued(db: Queryable, org: string, runId: number): Promise<void> {
   await db('uploads').where({ org_id: org, state: 'queued' }).update({ state: 'running', run_id: runId });
-  return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
 }
 
-/** As claimUploads, for a run that was held: the files of its plan, and none that arrived since. */
-export async function claimHeldUploads(db: Queryable, runId: number): Promise<UploadRow[]> {
+/** As giveQueued, to a run that was held: the files of its plan, and none that arrived since. */
+export async function giveHeld(db: Queryable, runId: number): Promise<void> {
   await db('uploads').where({ run_id: runId, state: 'held' }).update({ state: 'running' });
+}
+
+/** As giveQueued; all that the run has to work on. */
+export async function claimUploads(db: Queryable, org: string, runId: number): Promise<UploadRow[]> {
+  await giveQueued(db, org, runId);
+  return listClaimed(db, runId);
+}
+
+/** All files that a run has to work on, oldest first: also those that it claimed before it was interrupted. */
+export async function listClaimed(db: Queryable, runId: number): Promise<UploadRow[]> {
   return (await oldestFirst(selectUploads(db).where({ run_id: runId, state: 'running' }))).map(fromStored);
 }
 
@@ -171,13 +177,20 @@ export async function listFailed(db: Queryable, runId: number): Promise<UploadRo
 export async function settleUpload(
   db: Queryable,
   id: number,
-  outcome: { state: 'imported' | 'refused'; archivedAs: string | null; at: number },
+  outcome: {
+    state: 'imported' | 'refused';
+    archivedAs: string | null;
+    at: number;
+    /** As recordRead takes it. */
+    read?: Pick<UploadRow, 'type' | 'rows'> | undefined;
+  },
 ): Promise<boolean> {
+  const { state, archivedAs, at, read } = outcome;
   return isChanged(
     db('uploads')
       .where({ id })
       .whereIn('state', ['running', 'held'])
-      .update({ state: outcome.state, archived_as: outcome.archivedAs, settled_at: outcome.at }),
+      .update({ state, archived_as: archivedAs, settled_at: at, ...(read && { type: read.type, rows: read.rows }) }),
   );
 }
 

@@ -8,7 +8,7 @@ import { count } from '../../db/stagesql.js';
 import { type CodeName, describe } from '../codes.js';
 import type { HoldReason } from '../types.js';
 import { countMadeUp } from './madeup.js';
-import { countOmitted } from './omission.js';
+import { countOmitted, filesBeforeOmission } from './omission.js';
 import { type Weight, weighPlan } from './weight.js';
 
 export type GuardLimits = Pick<
@@ -43,6 +43,7 @@ export async function guardPlan(
 
 /** Full files that lack most of the users are more likely cut off than right, however small the organization is. */
 async function judgeOmitted(stage: Stage, org: Org): Promise<HoldReason[]> {
+  if (filesBeforeOmission(org) === null) return [];
   const { omitted, described } = await countOmitted(stage, org.id);
   if (omitted < fewestOmitted || omitted * 2 <= described) return [];
   const message = describe('too_many_omitted', { count: omitted, active: described });

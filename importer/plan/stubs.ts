@@ -1,6 +1,6 @@
 /** Stubs: users whom rows only name as a manager or an owner, created with default values (rules U8, T2); and their counts. */
 import type { Stage } from '../../db/stage.js';
-import { count, run } from '../../db/stagesql.js';
+import { rows, run } from '../../db/stagesql.js';
 import { bindingsOf, type PlanContext, type RowTable } from './context.js';
 
 /** The columns of a row that name a user. */
@@ -31,10 +31,8 @@ export async function addStubs(stage: Stage, context: PlanContext, { table, key,
 /** Counts the stubs of a file, teams included. Call once all files of the run are planned: a later file may describe them. */
 export async function countStubs(stage: Stage, file: number): Promise<{ users: number; teams: number }> {
   const stubs = (table: string) =>
-    count(
-      stage,
-      `SELECT COUNT(*) AS n FROM ${stage.prefix}.${table} WHERE file = :file AND is_new = 1 AND is_stub = 1`,
-      { file },
-    );
-  return { users: await stubs('people'), teams: await stubs('groups') };
+    `(SELECT COUNT(*) FROM ${stage.prefix}.${table} WHERE file = :file AND is_new = 1 AND is_stub = 1)`;
+  const sql = `SELECT ${stubs('people')} AS users, ${stubs('groups')} AS teams`;
+  const [found] = await rows<{ users: number; teams: number }>(stage, sql, { file });
+  return { users: Number(found!.users), teams: Number(found!.teams) };
 }

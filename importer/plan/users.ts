@@ -1,6 +1,6 @@
 /** Plans the users whom a file creates and the values that it changes: from `user_rows` into `people` and `changes` (U1–U13). */
 import type { Stage } from '../../db/stage.js';
-import { analyze, count, pagesByLine, run } from '../../db/stagesql.js';
+import { analyze, count, pagesByLine, rows, run } from '../../db/stagesql.js';
 import type { ColumnPlan } from '../read/columns.js';
 import { LineSet } from '../read/lineset.js';
 import { warnOfBlankDates } from './blankdates.js';
@@ -158,22 +158,27 @@ async function changeKnown(stage: Stage, context: PlanContext): Promise<void> {
 /** Counts the users whom the file creates and changes. */
 export async function countUsers(stage: Stage, context: PlanContext): Promise<RowCounts> {
   const s = stage.prefix;
-  const n = (sql: string) => count(stage, `SELECT COUNT(*) AS n FROM ${sql}`, bindingsOf(context));
-  const created = await n(`${s}.people p WHERE ${isOwn}`);
-  const updated = await n(
-    `(SELECT c.key FROM ${s}.changes c WHERE c.file = :file AND c.entity = 'user'
-       AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = c.key AND ${isOwn}) GROUP BY c.key) changed`,
-  );
-  const effective = await n(`${s}.user_rows WHERE state = 0`);
-  const deactivated =
-    (await n(`${s}.people p WHERE ${isOwn} AND p.status = 'deactivated'`)) +
-    (await n(`${s}.changes WHERE file = :file AND field = 'Status' AND after = 'deactivated'`));
-  const scheduled =
-    (await n(`${s}.people p WHERE ${isOwn} AND p.deactivate_at IS NOT NULL`)) +
-    (await n(
+  const n = (sql: string) => `(SELECT COUNT(*) FROM ${sql})`;
+  const counts = {
+    created: n(`${s}.people p WHERE ${isOwn}`),
+    updated: n(
+      `(SELECT c.key FROM ${s}.changes c WHERE c.file = :file AND c.entity = 'user'
+         AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = c.key AND ${isOwn}) GROUP BY c.key) changed`,
+    ),
+    effective: n(`${s}.user_rows WHERE state = 0`),
+    deactivated: `${n(`${s}.people p WHERE ${isOwn} AND p.status = 'deactivated'`)}
+      + ${n(`${s}.changes WHERE file = :file AND field = 'Status' AND after = 'deactivated'`)}`,
+    scheduled: `${n(`${s}.people p WHERE ${isOwn} AND p.deactivate_at IS NOT NULL`)} + ${n(
       `${s}.changes c CROSS JOIN ${s}.people p WHERE p.key = c.key AND c.file = :file AND c.field = 'Deactivation Date'
          AND c.entity = 'user' AND p.deactivate_at IS NOT NULL`,
-    ));
+    )}`,
+  };
+  const columns = Object.entries(counts).map(([name, sql]) => `${sql} AS ${name}`);
+  type Counted = Record<keyof typeof counts, number>;
+  const [found] = await rows<Counted>(stage, `SELECT ${columns.join(', ')}`, bindingsOf(context));
+  const [created, updated, effective, deactivated, scheduled] = Object.keys(counts).map((name) =>
+    Number(found![name as keyof Counted]),
+  ) as [number, number, number, number, number];
   return { created, updated, unchanged: effective - created - updated, deactivated, scheduled };
 }
 

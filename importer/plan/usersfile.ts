@@ -1,4 +1,6 @@
 /** Plans the staged rows of a users file: the rules in the order in which they apply (rules U1–U15, C1, C3, G2). */
+
+import type { UserColumn } from '../read/labels.js';
 import { faultDuplicates } from './duplicates.js';
 import { identifyUsers } from './identifier.js';
 import type { PlanInput, RowCounts, StagedFile } from './input.js';
@@ -28,15 +30,19 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   if (hasIdentifier) await nameManagers(input, file, issues);
   await withholdCells(input, file, 'users', issues);
   await gatherUsers(stage, context, columns);
-  await breakManagerRings(stage, context, columns, issues);
-  await keepLastAdmin(stage, context, columns, reading.open, issues);
+  const { standard } = columns;
+  const names = (...some: readonly UserColumn[]) => some.some((column) => standard.has(column));
+  // Steps over cells that the file does not have: most files have few columns.
+  if (names('managerEmail') || hasIdentifier) await breakManagerRings(stage, context, columns, issues);
+  if (names('isAdmin', 'deactivationDate') || columns.status !== null)
+    await keepLastAdmin(stage, context, columns, reading.open, issues);
   await changeUsers(stage, context, columns, issues);
-  await planMemberships(stage, context, hasIdentifier);
+  if (names('teams')) await planMemberships(stage, context, hasIdentifier);
 
   const counts = await countUsers(stage, context);
   counts.unchanged += reading.recognized;
   if (isPassed) known.forgetOthers();
-  const waiting = await listWaiting(stage, context);
-  known.settle((line) => file.mayKeep(line) && !issues.lines.has(line) && !waiting.has(line));
+  const waiting = columns.status === null ? null : await listWaiting(stage, context);
+  known.settle((line) => file.mayKeep(line) && !issues.lines.has(line) && waiting?.has(line) !== true);
   return counts;
 }

@@ -8,11 +8,13 @@ import type { Problem } from '../types.js';
 
 const pageRows = 2000;
 
-/** Call once, when every file of the run is planned. */
-export async function indexIssues(stage: Stage): Promise<void> {
+/** Call once, when every file of the run is planned. false: no file has any. */
+export async function indexIssues(stage: Stage): Promise<boolean> {
+  if (!(await hasIssues(stage))) return false;
   await stageOmitted(stage);
   await createIndex(stage, 'issues', 'file, line, n', 'order');
   await analyze(stage, 'issues');
+  return true;
 }
 
 /** Adds, at the top of the report, how many issues of each code it does not have. */
@@ -81,11 +83,10 @@ export async function listProblems(stage: Stage, file: number, most: number): Pr
   }));
 }
 
-/** Whether the report on a file has a line. */
-export async function hasIssues(stage: Stage, file: number): Promise<boolean> {
-  return (
-    (await rows(stage, `SELECT 1 AS n FROM ${stage.prefix}.issues WHERE file = :file LIMIT 1`, { file })).length > 0
-  );
+/** Whether the report on a file has a line; `file` left out: on any file. */
+export async function hasIssues(stage: Stage, file?: number): Promise<boolean> {
+  const some = file === undefined ? '' : 'WHERE file = :file';
+  return (await rows(stage, `SELECT 1 AS n FROM ${stage.prefix}.issues ${some} LIMIT 1`, { file })).length > 0;
 }
 
 /** Custom fields that a file brings, in the order of its columns (rule C1). */

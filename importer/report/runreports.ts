@@ -50,7 +50,9 @@ export interface PlannedRun {
  */
 export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, keep: Keep): Promise<Settlement> {
   const { run, org, sources, planned, stage, reportProgress } = plan;
-  const room = await measureRoom(deps, org, sources.length);
+  const hasAnyIssue = await indexIssues(stage);
+  // Without issues there is no report but the summary: the storage need not be measured.
+  const room = hasAnyIssue ? await measureRoom(deps, org, sources.length) : { leftBytes: 0 };
   const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options, room };
   const set = new ReportSet({ ...deps, org, keep });
   const contact = contactOf(org, deps.settings);
@@ -58,14 +60,13 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   const [archive, folder] = [archiveFolder(date), reportsFolder(date)];
   const uploads: Settlement['uploads'][number][] = [];
   const files: FileOutcome[] = [];
-  await indexIssues(stage);
   for (const [file, { source, upload }] of sources.entries()) {
     const filePlan = planned[file]!;
     reportProgress({ phase: 'reporting', file: source.name, rows: filePlan.rows });
     const archivedAs = await set.reserve(archive, source.name);
     const stem = stemOf(splitPath(archivedAs).name);
     const reportOn = () => writeReport(fileDeps, file, source);
-    const isTold = await hasIssues(stage, file);
+    const isTold = hasAnyIssue && (await hasIssues(stage, file));
     const report = isTold ? await set.add(folder, `${stem}.report.csv`, reportOn, archive) : null;
     const hasFaults = filePlan.users.faults + filePlan.teams.faults > 0 && hasRoomForRejected(fileDeps, source);
     const write = () => writeRejected(fileDeps, file, source, filePlan);

@@ -5,6 +5,7 @@ import { addCounted, type Counted } from '../../db/directory/guardcounts.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
 import { countWrite } from '../../db/directory/pair.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
+import { openScript, type Script } from '../../db/script.js';
 import type { Stage } from '../../db/stage.js';
 
 export interface Application {
@@ -36,36 +37,45 @@ export async function findApplied(db: Queryable, runId: number): Promise<unknown
  *   `duplicate` when this run, or an upload of it, was applied before.
  */
 export async function applyPlan(stage: Stage, application: Application): Promise<void> {
+  await stage.script.flush();
   await stage.db.transaction(async (tx) => {
-    await claimVersion(tx, application);
-    await recordApplication(tx, application);
-    await recordKnown(tx, application);
+    const script = openScript(tx, stage.dialect);
     const { org, runId, now, counted } = application;
+    await claimVersion(script, application);
+    await recordApplication(script, application);
+    await recordKnown(tx, application);
     const mark = await changesMark(tx);
     if (counted !== null) await addCounted(tx, org, runId, now, counted);
-    const step = (sql: string) =>
-      tx.raw(sql, { org: application.org, runId: application.runId, now: application.now } as never);
+    const step = (sql: string) => script.run(sql, { org, runId, now });
     await numberNew(stage, step);
     for (const sql of statements(stage)) await step(sql);
-    const [moved] = await readRows<{ n: number }>(
-      tx,
-      stage,
-      `SELECT COUNT(*) AS n FROM ${stage.prefix}.people WHERE address IS NOT NULL`,
+    const [found] = await script.rows<{ moved: number; origins: number }>(
+      `SELECT (SELECT COUNT(*) FROM ${stage.prefix}.people WHERE address IS NOT NULL) AS moved,
+         (SELECT COUNT(*) FROM (SELECT 1 AS one FROM field_origins WHERE org_id = :org LIMIT 1) few) AS origins`,
+      { org },
     );
-    if (moved!.n > 0) await showAddresses(stage, step);
-    await recordChanges(stage, application, tx, moved!.n > 0);
-    await dropOrigins(stage, application, tx);
+    const hasMoved = Number(found!.moved) > 0;
+    if (hasMoved) await showAddresses(stage, step);
+    await recordChanges(stage, application, script, hasMoved);
+    if (Number(found!.origins) > 0) await dropOrigins(stage, step);
+    await script.flush();
     await countWrite(tx);
     await recordDirectoryEvents(tx, org, mark, now);
   });
 }
 
-async function claimVersion(tx: Queryable, { org, version }: Application): Promise<void> {
-  await tx('org_versions').insert({ org_id: org, version: 0 }).onConflict('org_id').ignore();
-  const claimed = await tx('org_versions')
-    .where({ org_id: org, version })
-    .update({ version: version + 1 });
-  if (claimed === 0) throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
+async function claimVersion(script: Script, { org, version }: Application): Promise<void> {
+  const known = { org, version };
+  await script.run(
+    'INSERT INTO org_versions (org_id, version) VALUES (:org, 0) ON CONFLICT (org_id) DO NOTHING',
+    known,
+  );
+  const claimed = await script.rows(
+    'UPDATE org_versions SET version = version + 1 WHERE org_id = :org AND version = :version RETURNING version',
+    known,
+  );
+  if (claimed.length === 0)
+    throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
 }
 
 async function recordKnown(tx: Queryable, { org, version, known }: Application): Promise<void> {
@@ -73,11 +83,18 @@ async function recordKnown(tx: Queryable, { org, version, known }: Application):
   else await replaceKnownRows(tx, org, version + 1, known);
 }
 
-async function recordApplication(tx: Queryable, { org, runId, uploads, now, outcome }: Application): Promise<void> {
+async function recordApplication(script: Script, { org, runId, uploads, now, outcome }: Application): Promise<void> {
   try {
-    await tx('applied_runs').insert({ run_id: runId, org_id: org, at: now, outcome: JSON.stringify(outcome) });
+    await script.run('INSERT INTO applied_runs (run_id, org_id, at, outcome) VALUES (:runId, :org, :now, :outcome)', {
+      ...{ runId, org, now, outcome: JSON.stringify(outcome) },
+    });
     for (const { uploadId } of uploads)
-      if (uploadId !== null) await tx('applied_uploads').insert({ upload_id: uploadId, run_id: runId });
+      if (uploadId !== null)
+        await script.run('INSERT INTO applied_uploads (upload_id, run_id) VALUES (:uploadId, :runId)', {
+          uploadId,
+          runId,
+        });
+    await script.flush();
   } catch (cause) {
     if (isUniqueViolation(cause))
       throw new DatabaseError('duplicate', `run ${runId} or one of its files was applied before`, { cause });
@@ -148,9 +165,8 @@ function statements({ prefix: s }: Stage): string[] {
 }
 
 /** A value that a file changes, or an undo restores, is no longer one that a person set. */
-async function dropOrigins({ prefix: s }: Stage, { org }: Application, tx: Queryable): Promise<void> {
-  if ((await tx('field_origins').where({ org_id: org }).first()) === undefined) return;
-  await tx.raw(
+async function dropOrigins({ prefix: s }: Stage, step: (sql: string) => Promise<unknown>): Promise<void> {
+  await step(
     `DELETE FROM field_origins WHERE org_id = :org AND (entity, entity_id, field) IN
        (SELECT c.entity, COALESCE(p.id, g.id, u.id, k.id), CASE WHEN c.field = 'Status' THEN 'Deactivation Date' ELSE
           COALESCE((SELECT f.id FROM fields f WHERE c.entity = 'user' AND f.org_id = :org AND f.label = c.field), c.field) END
@@ -158,7 +174,6 @@ async function dropOrigins({ prefix: s }: Stage, { org }: Application, tx: Query
         LEFT JOIN ${s}.groups g ON c.entity = 'team' AND g.key = c.key
         LEFT JOIN users u ON p.id IS NULL AND c.entity = 'user' AND u.org_id = :org AND u.email_key = c.key
         LEFT JOIN teams k ON g.id IS NULL AND c.entity = 'team' AND k.org_id = :org AND k.name_key = c.key)`,
-    { org } as never,
   );
 }
 
@@ -173,11 +188,6 @@ function countAbsences(s: string): string[] {
   ];
 }
 
-async function readRows<T>(tx: Queryable, { dialect }: Stage, sql: string): Promise<T[]> {
-  const result = await tx.raw(sql);
-  return (dialect === 'sqlite' ? result : result.rows) as T[];
-}
-
 /** Puts emails into the recorded changes, where the plan has keys. */
 async function showAddresses({ prefix: s }: Stage, step: (sql: string) => Promise<unknown>): Promise<void> {
   await step(
@@ -190,7 +200,7 @@ async function showAddresses({ prefix: s }: Stage, step: (sql: string) => Promis
 async function recordChanges(
   { dialect, prefix: s }: Stage,
   { org, runId, uploads, now }: Application,
-  tx: Queryable,
+  script: Script,
   hasMoved: boolean,
 ): Promise<void> {
   const emailOf = (key: string) =>
@@ -213,11 +223,11 @@ async function recordChanges(
     `INSERT INTO changes (${columns}) ${head}, ${plan === 'fields' ? '1' : 'x.line'}, '${entity}', CAST(x.id AS TEXT), '', NULL, ${after},
      CAST(:now AS BIGINT) FROM ${s}.${plan} x WHERE x.file = :file ${plan === 'fields' ? '' : 'AND x.is_new = 1 ORDER BY x.n'}`;
   for (const { file, uploadId } of uploads) {
-    const bindings = { org, runId, uploadId, now, file } as never;
-    await tx.raw(created('field', 'fields', field), bindings);
-    await tx.raw(created('user', 'people', person), bindings);
-    await tx.raw(created('team', 'groups', group), bindings);
-    await tx.raw(
+    const bindings = { org, runId, uploadId, now, file };
+    await script.run(created('field', 'fields', field), bindings);
+    await script.run(created('user', 'people', person), bindings);
+    await script.run(created('team', 'groups', group), bindings);
+    await script.run(
       `INSERT INTO changes (${columns}) ${head}, c.line, c.entity, CAST(COALESCE(p.id, g.id, u.id, k.id) AS TEXT), c.field, c.before,
          c.after, CAST(:now AS BIGINT) FROM ${s}.changes c
        LEFT JOIN ${s}.people p ON c.entity = 'user' AND p.key = c.key

@@ -22,11 +22,12 @@ type Known = Pick<PlanInput, 'fields' | 'teamAliases' | 'known' | 'erased'>;
  */
 export async function readKnown(db: Queryable, org: Org, settings: Settings): Promise<Known & { version: number }> {
   const version = await readVersion(db, org.id);
-  const aliases = await listTeamAliases(db, org.id);
-  const fields = await listFields(db, org.id);
+  const has = await findParts(db, org.id);
+  const aliases = has.team_aliases ? await listTeamAliases(db, org.id) : [];
+  const fields = has.fields ? await listFields(db, org.id) : [];
   const teamAliases = new Map(aliases.map(({ key, teamKey, teamName }) => [key, { key: teamKey, name: teamName }]));
-  const stored = await readKnownRows(db, org.id, version);
-  const erased = await listErased(db, org.id);
+  const stored = has.known_files ? await readKnownRows(db, org.id, version) : null;
+  const erased = has.erased_people ? await listErased(db, org.id) : [];
   const key = org.erasureKey ?? null;
   if (erased.length > 0 && key === null)
     throw new DatabaseError('conflict', `${org.id} erased its first user while its run was planned`);
@@ -38,6 +39,18 @@ export async function readKnown(db: Queryable, org: Org, settings: Settings): Pr
     erased: key === null || erased.length === 0 ? undefined : new ErasedPeople(org.id, key, erased),
     known: isSame ? new KnownRows(stored.form, stored.pieces) : new KnownRows(null, []),
   };
+}
+
+const parts = ['team_aliases', 'fields', 'known_files', 'erased_people'] as const;
+
+/** Which of these tables have rows of the organization: most have none, and one statement says so of all. */
+async function findParts(db: Queryable, org: string): Promise<Record<(typeof parts)[number], boolean>> {
+  const has = parts.map((table) => db.raw(`EXISTS (SELECT 1 FROM ${table} WHERE org_id = ?) AS ${table}`, [org]));
+  const row = await db.first<Record<string, unknown>>(has);
+  return Object.fromEntries(parts.map((table) => [table, Boolean(row![table])])) as Record<
+    (typeof parts)[number],
+    boolean
+  >;
 }
 
 /** The known rows once the plan is applied. */

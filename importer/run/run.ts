@@ -3,7 +3,7 @@ import { findOrg, type Org } from '../../db/control/orgs.js';
 import { noteStarted } from '../../db/control/runevents.js';
 import { dropRun, type Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
-import { claimHeldUploads, claimUploads } from '../../db/control/uploads.js';
+import { listClaimed, type UploadRow } from '../../db/control/uploads.js';
 import { readWrites } from '../../db/directory/pair.js';
 import { DatabaseError } from '../../db/error.js';
 import { dropStages, type Stage } from '../../db/stage.js';
@@ -53,7 +53,11 @@ export async function workRun(
       : await openSettlement(applied, () => deps.identity(org));
   if ('held' in settlement) return settlement.held;
   reportProgress({ phase: 'archiving', file: null, rows: 0 });
-  const freed = await settleRun(control, run, settlement, now(), await readWrites(directory.read));
+  const { files } = settlement.summary as RunSummary;
+  const reads = new Map(
+    files.flatMap(({ uploadId, type, rows }) => (uploadId === null ? [] : [[uploadId, { type, rows }]])),
+  );
+  const freed = await settleRun(control, run, settlement, now(), await readWrites(directory.read), reads);
   await onStep?.('settled');
   if (freed === null) return null;
   for (const id of freed) await removeBlob(deps.paths, id);
@@ -69,11 +73,9 @@ async function importQueue(
   org: Org,
   reportProgress: (progress: Progress) => void,
 ): Promise<Ending> {
-  const uploads = await deps.control.transact(async (tx) => {
-    const taken = await (run.hold === null ? claimUploads(tx, org.id, run.id) : claimHeldUploads(tx, run.id));
-    if (taken.length > 0 || run.kind === 'manual') await noteStarted(tx, run, taken, deps.now());
-    return taken;
-  });
+  const uploads = await listClaimed(deps.control.read, run.id);
+  if (uploads.length > 0 || run.kind === 'manual')
+    await deps.control.transact((tx) => noteStarted(tx, run, uploads, deps.now()));
   await deps.onStep?.('claimed');
   if (uploads.length === 0 && (run.kind === 'slot' || run.kind === 'upload')) {
     await dropRun(deps.control.write, run);
@@ -85,8 +87,13 @@ async function importQueue(
     const summary = { ...summarizeRun(plan, [], contactOf(org, deps.settings)), appliedAt: moment };
     return { reports: [], uploads: [], summary };
   }
-  const sources = await orderSources(deps, () => deps.identity(org), org, uploads);
+  const sources = await orderSources(deps, () => deps.identity(org), org, withoutNeed(uploads));
   return inStage(deps, run, (stage) => planAndApply(deps, run, org, sources, stage, reportProgress));
+}
+
+/** The order of files depends on their types: that of a single one need not be looked for in its header. */
+function withoutNeed(uploads: readonly UploadRow[]): readonly UploadRow[] {
+  return uploads.length > 1 ? uploads : uploads.map((upload) => ({ ...upload, headerType: 'none' }));
 }
 
 async function undo(

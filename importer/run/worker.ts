@@ -67,7 +67,9 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   try {
     const summary = await workRun(deps, run, lease.reportProgress);
     if (summary !== null) {
-      for (const { uploadId, type, rows } of summary.files)
+      // Those of a run that is done were recorded with its end.
+      const read = summary.state === 'held' ? summary.files : [];
+      for (const { uploadId, type, rows } of read)
         if (uploadId !== null) await recordRead(control.write, uploadId, { type, rows });
       const files = summary.files.map(({ uploadId, type, state, rows }) => ({ uploadId, type, state, rows }));
       // A run that an older version applied has no `hold`.

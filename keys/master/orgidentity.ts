@@ -4,7 +4,8 @@ import { armor, Decrypter, identityToRecipient } from 'age-encryption';
 import type { Org, SealedIdentity } from '../../db/control/orgs.js';
 import { KeyError } from '../error.js';
 import { generateIdentityOf, type IdentityType, type MasterKey } from './master.js';
-import { sealText } from './sealedtext.js';
+import { asIdentity, sealText } from './sealedtext.js';
+import { recipientOf } from './x25519.js';
 
 /** Creates an identity; `sealedIdentity` is an armored age file that only the master key opens. */
 export async function createOrgIdentity(
@@ -41,9 +42,18 @@ export async function openSealedIdentity(
   { recipient, sealedIdentity }: Pick<SealedIdentity, 'recipient' | 'sealedIdentity'>,
 ): Promise<string> {
   const identity = await unseal(master, org, sealedIdentity);
-  if ((await identityToRecipient(identity).catch(() => null)) !== recipient)
+  if ((await nameRecipient(identity)) !== recipient)
     throw new KeyError('malformed', `the identity of organization ${org} does not belong to its recipient`);
   return identity;
+}
+
+/** null: it is no identity. */
+async function nameRecipient(identity: string): Promise<string | null> {
+  try {
+    return typeof asIdentity(identity) === 'string' ? await identityToRecipient(identity) : recipientOf(identity);
+  } catch {
+    return null;
+  }
 }
 
 export function typeOfRecipient(recipient: string): IdentityType {
@@ -62,7 +72,7 @@ export function keyIdsOf({ recipient, sealedIdentity, oldIdentities }: Org): str
 
 async function unseal(master: MasterKey, org: string, sealedIdentity: string): Promise<string> {
   const decrypter = new Decrypter();
-  for (const identity of master.identity.split('\n')) decrypter.addIdentity(identity);
+  for (const identity of master.identity.split('\n')) decrypter.addIdentity(asIdentity(identity));
   const sealed = decodeArmor(org, sealedIdentity);
   try {
     return await decrypter.decrypt(sealed, 'text');
