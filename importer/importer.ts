@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchFreeSpace } from '../storage/freespace.js';
 import { checkNext } from './check/checkworker.js';
+import { createOutage, type Outage } from './outage.js';
 import type { RunDeps } from './run/deps.js';
 import { workNext } from './run/worker.js';
 
@@ -37,14 +38,20 @@ export function startImporter(deps: ImporterDeps): RunningImporter {
     await sleep(ms, undefined, { signal: waking.signal }).catch(() => {});
     if (!isStopping) waking = new AbortController();
   };
-  const attempt = (operation: string, work: () => Promise<'idle' | 'done' | 'left'>) =>
-    work()
-      .catch((error: Error) => {
-        const retryS = pauseAfterFailureMs / 1000;
-        deps.logger.error(`could not ${operation}; will retry in ${retryS} s`, { reason: error.message });
-        return 'left' as const;
-      })
-      .finally(() => deps.onWork?.(null));
+  /** The outcome of the work, or how long to wait before it is tried again, in ms. */
+  const attempt = async (outage: Outage, work: () => Promise<'idle' | 'done' | 'left'>) => {
+    try {
+      const result = await work();
+      outage.end();
+      return result;
+    } catch (error) {
+      return outage.begin(error as Error);
+    } finally {
+      deps.onWork?.(null);
+    }
+  };
+  const runs = createOutage('work on the next open run', deps.logger);
+  const checks = createOutage('work on the next queued check', deps.logger);
   const run = async () => {
     const worked = await workNext({ ...deps, isStopping: () => isStopping, onClaim: () => deps.onWork?.('run') });
     return worked === 'ended' ? 'done' : worked;
@@ -60,9 +67,10 @@ export function startImporter(deps: ImporterDeps): RunningImporter {
         await rest(pauseAfterFailureMs);
         continue;
       }
-      let result = await attempt('work on the next open run', run);
-      if (result === 'idle' && !isStopping) result = await attempt('work on the next queued check', check);
-      if (result !== 'done') await rest(result === 'idle' ? lookEveryMs : pauseAfterFailureMs);
+      let result = await attempt(runs, run);
+      if (result === 'idle' && !isStopping) result = await attempt(checks, check);
+      if (typeof result === 'number') await rest(result);
+      else if (result !== 'done') await rest(result === 'idle' ? lookEveryMs : pauseAfterFailureMs);
     }
   };
   const working = work();

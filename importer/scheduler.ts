@@ -1,6 +1,7 @@
 /** Starts and stops the timed work: slots, runs for new uploads, deactivations, alarms, templates and retention. */
 import { removeCheckedDryRuns } from './check/dryrunfiles.js';
 import { startStoredNames } from './check/storednames.js';
+import { createOutage } from './outage.js';
 import type { RunDeps } from './run/deps.js';
 import { sweepStages } from './run/stages.js';
 import { createClock } from './schedule/clock.js';
@@ -27,13 +28,18 @@ const sweepEveryMs = 60_000;
 /** Opens runs for the importers to work on. */
 export async function startScheduler(deps: SchedulerDeps): Promise<{ stop(): Promise<void> }> {
   const { control, directory, paths, settings, logger, now, onOpen } = deps;
-  const repeat = (operation: string, everyMs: number, work: () => Promise<unknown>) =>
-    startRounds(async () => {
-      await work().catch((error: Error) => {
-        logger.error(`could not ${operation}; will retry in ${everyMs / 1000} s`, { reason: error.message });
-      });
-      return everyMs;
+  const repeat = (operation: string, everyMs: number, work: () => Promise<unknown>) => {
+    const outage = createOutage(operation, logger);
+    return startRounds(async () => {
+      try {
+        await work();
+        outage.end();
+        return everyMs;
+      } catch (error) {
+        return Math.max(everyMs, outage.begin(error as Error));
+      }
     });
+  };
   const swept = await sweepStages(deps);
   if (swept.length > 0)
     logger.info('removed the stages of runs and checks that were interrupted', { stages: swept.length });

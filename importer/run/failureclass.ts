@@ -27,8 +27,14 @@ const systemCodes: ReadonlySet<string> = new Set([
     'ENOTDIR',
   ],
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
-  ...['ESTALE', 'ENODEV', 'ENXIO'],
+  ...['ESTALE', 'ENODEV', 'ENXIO', 'ENOLCK', 'EREMOTEIO', 'EDEADLK', 'EINTR', 'ENOBUFS', 'ENETDOWN', 'EHOSTDOWN'],
 ]);
+
+/**
+ * Another transaction was in the way: serialization_failure, deadlock_detected, lock_not_available and query_canceled of
+ * PostgreSQL, and SQLite's own trouble with locks and memory that db/error.ts does not name.
+ */
+const contentions: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '57014', 'SQLITE_PROTOCOL']);
 
 /** Codes of DatabaseError that report the state of the machine. */
 const databaseCodes: readonly string[] = ['unavailable', 'conflict', 'stalled', 'mismatch'];
@@ -61,7 +67,7 @@ function isFault(error: Error): boolean {
   if (error instanceof KeyError) return error.code !== 'destroyed';
   if (error instanceof ImportError) return error.code === 'contended';
   const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && systemCodes.has(code)) return true;
+  if (typeof code === 'string' && (systemCodes.has(code) || contentions.has(code))) return true;
   return describeDatabaseFailure(error) !== null || isEndedConnection(error.message);
 }
 

@@ -10,21 +10,27 @@ import { workNext } from '../../../importer/run/worker.js';
 import { KeyError } from '../../../keys/error.js';
 import { SpaceError } from '../../../storage/types.js';
 import { Company, csv } from '../../support/company.js';
-import { onBothDatabases } from '../../support/databases.js';
+import { onBothDatabases, openFresh } from '../../support/databases.js';
 import { keepingLogger } from '../../support/session.js';
 
 const coded = (code: string, message = `${code}: as the system says it`) => Object.assign(new Error(message), { code });
 const inside = (cause: unknown) => new SpaceError('failed', "blob 12 can't be written", { cause });
 
 const machine: [string, unknown][] = [
-  ...['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'ECONNREFUSED', 'EAI_AGAIN'].map(
-    (code): [string, unknown] => [code, coded(code)],
-  ),
-  ...['SQLITE_BUSY', 'SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_IOERR_FSYNC', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].map(
-    (code): [string, unknown] => [code, coded(code)],
-  ),
-  // too_many_connections, admin_shutdown, disk_full, io_error, connection_failure, read_only_sql_transaction
-  ...['53300', '57P01', '53100', '58030', '08006', '25006'].map((code): [string, unknown] => [code, coded(code)]),
+  ...[
+    ...['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'ECONNREFUSED', 'EAI_AGAIN'],
+    ...['ENOLCK', 'ESTALE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOBUFS', 'EPIPE', 'ECONNRESET'],
+    ...['SQLITE_BUSY', 'SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_IOERR_FSYNC', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'],
+    ...['SQLITE_LOCKED', 'SQLITE_NOMEM', 'SQLITE_PROTOCOL', 'SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_PERM'],
+    // insufficient_resources: disk_full, out_of_memory, too_many_connections, configuration_limit_exceeded
+    ...['53000', '53100', '53200', '53300', '53400'],
+    // operator_intervention: query_canceled, admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped
+    ...['57000', '57014', '57P01', '57P02', '57P03', '57P04'],
+    // connection_exception: does_not_exist, failure, unable_to_establish, server_rejected
+    ...['08000', '08003', '08006', '08001', '08004'],
+    // serialization_failure, deadlock_detected, lock_not_available, read_only_sql_transaction, io_error, data_corrupted
+    ...['40001', '40P01', '55P03', '25006', '58030', 'XX001'],
+  ].map((code): [string, unknown] => [code, coded(code)]),
   ['a cause of a cause', inside(inside(coded('ENOSPC')))],
   ['a connection that PostgreSQL ended', new Error('Connection terminated unexpectedly')],
   ['a pool without a free connection', Object.assign(new Error('Timeout'), { name: 'KnexTimeoutError' })],
@@ -62,6 +68,25 @@ test('a statement of the database, which holds personal data, is in no descripti
     'insert into `users` values (ann@acme.test) - SQLITE_FULL: database or disk is full',
   );
   assert.equal(describeFault(inside(error)), 'the database failed: SQLITE_FULL: database or disk is full');
+});
+
+test('no fault of the machine uses an attempt, whichever it is and at whatever step', async (t) => {
+  const acme = await Company.open((scope) => openFresh(scope, 'sqlite'), t);
+  const { control } = acme.deps;
+  await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+  const id = await openManualRun(control.write, 'acme', acme.clock);
+  const steps = ['claimed', 'planned', 'reported'];
+  for (const [turn, [name, error]] of machine.entries()) {
+    const failing = async (step: string) => {
+      if (step === steps[turn % steps.length]) throw error;
+    };
+    assert.equal(await workNext({ ...acme.deps, onStep: failing as never }), 'left', name);
+    const run = (await findRun(control.read, id))!;
+    assert.deepEqual([run.state, run.attempts, run.faults], ['open', 0, turn + 1], name);
+    acme.clock = run.retryAt!;
+  }
+  assert.equal(await workNext(acme.deps), 'ended');
+  assert.equal((await findRun(control.read, id))!.state, 'done');
 });
 
 onBothDatabases('failures of runs', (open) => {
