@@ -8,6 +8,7 @@ import { isBlobLive } from '../db/control/blobs.js';
 import { type EntryRow, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial, type PartialRow } from '../db/control/partials.js';
+import { isConnectionLost } from '../db/error.js';
 import { KeyError } from '../keys/error.js';
 import { loadOrCreateNodeKey } from '../keys/master/nodekey.js';
 import { isInControl, sealAndCommit } from '../storage/blobcommit.js';
@@ -28,7 +29,7 @@ import { Content, type VersionReader } from './content.js';
 import { type Base, Draft, type DraftContext, lend, type Member, Overtaken, type SealedVersion } from './draft.js';
 import { GroupCommit, type Work } from './groupcommit.js';
 import { Memory, type MemoryShare } from './memory.js';
-import { audit, type ClosedUpload, type Freed, publishUpload } from './publish.js';
+import { audit, type ClosedUpload, type Freed, type Published, publishOnce, publishUpload } from './publish.js';
 import { ResumeRecord } from './resume.js';
 import { removeFile, renamePath, requireFree } from './treechanges.js';
 import type { BeginOptions, Intake, Receipt, Sender, Upload } from './types.js';
@@ -131,6 +132,9 @@ interface Joined {
   draft: Draft;
   member: Member;
 }
+
+/** The pauses before a CLOSE asks the database again whether its lost COMMIT took place. */
+const retryPausesMs = [200, 500, 1_000, 2_000, 4_000];
 
 /** Versions of a path that follow one another this fast are rare. */
 const mostAttempts = 10;
@@ -405,7 +409,7 @@ class SenderIntake implements Intake {
       ...{ paths, disk, logger },
       isNamed: isInControl(control),
       seal: (keep) => keep(upload.blob),
-      commit: () => commits.run((tx) => publishUpload(tx, upload)),
+      commit: () => commits.run((tx) => publishUpload(tx, upload)).catch((error) => this.#publishAgain(upload, error)),
     });
     this.#deps.onStep?.('committed');
     const { path, size: bytes, sha256, queued } = published.receipt;
@@ -420,6 +424,23 @@ class SenderIntake implements Intake {
     });
     await this.#release(published.freed);
     return published.receipt;
+  }
+
+  /**
+   * Where the connection ended before the answer to a COMMIT, the file may have been published: its client must not be told a
+   * failure of a file that is imported. Asks again for some seconds.
+   */
+  async #publishAgain(upload: ClosedUpload, error: unknown): Promise<Published> {
+    for (const pauseMs of retryPausesMs) {
+      if (!isConnectionLost(error)) throw error;
+      await sleep(pauseMs);
+      try {
+        return await this.#deps.commits.run((tx) => publishOnce(tx, upload));
+      } catch (again) {
+        if (!isConnectionLost(again)) throw again;
+      }
+    }
+    throw error;
   }
 
   /** Records the end of an unpublished upload: keeps or deletes its partial, and adds the audit record. */

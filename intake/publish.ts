@@ -17,7 +17,7 @@ import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { deletePartial } from '../db/control/partials.js';
 import { supersededFolder } from '../db/control/treelayout.js';
-import { findUpload, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
+import { findUpload, findUploadOfBlob, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
 import { destinationOf, tellAtOf } from '../storage/filename.js';
 import { joinPath, splitPath } from '../storage/path.js';
 import { requireOpenable } from '../storage/recipient.js';
@@ -40,6 +40,8 @@ export interface ClosedUpload {
   knows: string | null;
   /** The id of its partial, noted for the case of a crash; null: none. */
   noted: string | null;
+  /** false: the server itself has ended the session, whose client gets no answer: nothing is committed. */
+  isWanted: () => boolean;
 }
 
 /** Blobs that may have lost their last name: the caller removes them after the commit, if so. */
@@ -61,6 +63,8 @@ export interface Published {
  */
 export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promise<Published> {
   const { org, sender, path, blob, closedAt } = upload;
+  // The transaction may have waited for minutes for its turn.
+  requireWanted(upload);
   const { dir, name } = splitPath(path);
   const { options } = await requireOpenable(tx, org.id, [blob]);
   if (!(await ensureFolders(tx, org.id, dir, closedAt))) throw new SpaceError('not_a_folder', `${dir} is a file`);
@@ -106,7 +110,26 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
       replaced: existing.uploadId,
     });
   const receipt = { uploadId, path, size, sha256, queued };
+  requireWanted(upload);
   return { receipt, freed: { blob: existing?.blobId ?? null, partials } };
+}
+
+/**
+ * As publishUpload, after the answer to a first COMMIT was lost, which may still take place: both insert the row of the same
+ * blob, so that only one of them succeeds. Where the first one did, its receipt is returned.
+ */
+export async function publishOnce(tx: Queryable, upload: ClosedUpload): Promise<Published> {
+  const committed = await findUploadOfBlob(tx, upload.blob.id);
+  if (committed === null) return publishUpload(tx, upload);
+  const { id: uploadId, path, state } = committed;
+  const { size, sha256 } = upload.blob;
+  const receipt = { uploadId, path, size, sha256, queued: state !== 'stored' && state !== 'dry_run' };
+  // The bytes of the version before are removed by the daily sweep.
+  return { receipt, freed: { blob: null, partials: [] } };
+}
+
+function requireWanted({ isWanted, path }: ClosedUpload): void {
+  if (!isWanted()) throw new SpaceError('failed', `the session ended before ${path} was published`);
 }
 
 /**

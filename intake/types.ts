@@ -55,7 +55,8 @@ export interface Upload {
   setAttributes(attributes: Partial<Attributes>): void;
   /** Syncs the written bytes to the disk (fsync@openssh.com). */
   sync(): Promise<void>;
-  finish(): Promise<Receipt>;
+  /** `isWanted` false, asked until the last moment: the server ended the session, and nothing is published. */
+  finish(isWanted?: () => boolean): Promise<Receipt>;
   /** The connection died or the client gave up: publishes and queues nothing. Never throws. */
   abort(): Promise<void>;
 }

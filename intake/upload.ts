@@ -66,6 +66,8 @@ export class OpenUpload implements Upload {
   #hasEnded = false;
   /** Why it may no longer be published: a call that failed left it in an unknown state. */
   #failure: SpaceError | null = null;
+  /** false: the server has ended the session. */
+  #isWanted: () => boolean = () => true;
   /** The call under way: an abort from outside waits for it. */
   #call: Promise<unknown> = Promise.resolve();
 
@@ -159,7 +161,8 @@ export class OpenUpload implements Upload {
     return this.#change(() => this.#member.content.sync());
   }
 
-  finish(): Promise<Receipt> {
+  finish(isWanted: () => boolean = () => true): Promise<Receipt> {
+    this.#isWanted = isWanted;
     return this.#run(async () => {
       this.#hasEnded = true;
       let storedBytes = 0;
@@ -204,7 +207,8 @@ export class OpenUpload implements Upload {
     const { org, sender, now } = this.#context;
     const noted = await this.#resumeRecord.settle();
     const times = { begunAt: this.#begunAt, closedAt: now() };
-    return { org, sender, path: this.path, ...version, attributes: this.#shownAttributes(), noted, ...times };
+    const isWanted = () => this.#isWanted();
+    return { org, sender, path: this.path, ...version, attributes: this.#shownAttributes(), noted, ...times, isWanted };
   }
 
   /** Keeps a partial, but not after a failure, nor of changes over those of others: the content is not known then. */

@@ -99,6 +99,12 @@ export async function findUpload(db: Queryable, id: number): Promise<UploadRow |
   return row === undefined ? null : fromStored(row);
 }
 
+/** The upload that brought a blob; null: none did. */
+export async function findUploadOfBlob(db: Queryable, blobId: string): Promise<UploadRow | null> {
+  const row = await selectUploads(db).where({ blob_id: blobId }).first();
+  return row === undefined ? null : fromStored(row);
+}
+
 /** Whether a complete version of a path came after a time. */
 export async function hasNewerUpload(db: Queryable, org: string, path: string, since: number): Promise<boolean> {
   return (await db('uploads').where({ org_id: org, path }).where('closed_at', '>', since).first('id')) !== undefined;

@@ -37,7 +37,8 @@ export function createClient(connect: () => Promise<SqliteConnection>, kind: Tra
     }
 
     async _query(connection: SqliteConnection, query: Query): Promise<Query> {
-      const { rows, changes, lastId } = await connection.run(query.sql, query.bindings ?? [], wantsRows(query));
+      const running = connection.run(query.sql, query.bindings ?? [], wantsRows(query));
+      const { rows, changes, lastId } = await running.catch((error) => abandon(connection, query, error));
       query.response = rows;
       query.context = { lastID: lastId, changes };
       return query;
@@ -51,6 +52,16 @@ export function createClient(connect: () => Promise<SqliteConnection>, kind: Tra
     }
   }
   return SqliteClient;
+}
+
+/**
+ * After a COMMIT that failed (the disk was full) SQLite may leave the transaction open, and knex does: the next COMMIT on this
+ * connection would then write what its caller was told had failed.
+ */
+async function abandon(connection: SqliteConnection, { sql }: Query, error: unknown): Promise<never> {
+  // It fails where SQLite has rolled back itself.
+  if (/^COMMIT/i.test(sql)) await connection.run('ROLLBACK', [], false).catch(() => {});
+  throw error;
 }
 
 interface Beginning {

@@ -125,13 +125,15 @@ export const writeFile: Handler<{ handle: Handle; offset: number; content: Buffe
 
 export const closeFile: Handler<{ handle: Handle }> = {
   read: (packet, { handles }) => ({ handle: handles.take(packet.string()) }),
-  async run({ tally, handles }, { handle }, id) {
+  async run({ tally, handles, isAborted }, { handle }, id) {
     if (handle.kind === 'reader') {
       await handle.reader.close();
       if (handle.bytesRead > 0) tally.filesSent++;
     } else if (handle.kind === 'upload') {
       const { upload } = handle;
-      await (upload.isRemoved ? upload.abort() : upload.finish()).finally(() => handles.forget(handle));
+      await (upload.isRemoved ? upload.abort() : upload.finish(() => !isAborted())).finally(() =>
+        handles.forget(handle),
+      );
       if (!upload.isRemoved) tally.filesReceived++;
     }
     return replyStatus(id, okStatus);
