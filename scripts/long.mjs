@@ -26,6 +26,7 @@ const stages = [
     args: [...tsx, 'test/crash/run.ts', '--kills', `${Math.ceil(killSeconds / secondsOfKill)}`],
     seconds: killSeconds,
   },
+  { name: 'every command beside a fault', args: ['scripts/test.mjs', 'test/journeys/faults.test.ts'], seconds: 60 },
   { name: 'node versions', args: ['scripts/node-versions.mjs'], seconds: 100 },
 ];
 const shownLines = 8;

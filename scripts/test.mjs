@@ -89,6 +89,8 @@ async function startPostgres() {
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
     postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200'],
+    // Whatever the environment names: a locale that is not installed here ends initdb.
+    initdbFlags: ['--locale=C', '--encoding=UTF8'],
     onLog: () => {},
     onError: () => {},
   });
