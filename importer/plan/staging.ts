@@ -38,6 +38,8 @@ export async function stageFile(input: PlanInput, file: FileInput, issues: Issue
     writing.catch(() => {});
     staged += batch.length;
     if (performance.now() >= checkAt) {
+      // After a write that failed, measuring fails too, and for another reason.
+      await writing;
       await checkStageBudget(stage, input.settings);
       checkAt = performance.now() + checkEveryMs;
     }
