@@ -8,10 +8,10 @@ import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
 import { findPartial, listPartials, type PartialRow } from '../db/control/partials.js';
 import { loadNodeKey, type NodeKey } from '../keys/master/nodekey.js';
+import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
 import { type Disk, systemDisk } from './disk.js';
 import { BlobReader } from './sealedreader.js';
 import { SpaceError } from './types.js';
-import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
 
 export interface PartialPlace {
   control: Db;

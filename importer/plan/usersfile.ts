@@ -1,6 +1,5 @@
 /** Plans the staged rows of a users file: the rules in the order in which they apply (rules U1–U15, C1, C3, G2). */
 
-import type { UserColumn } from '../read/labels.js';
 import { faultDuplicates } from './duplicates.js';
 import { identifyUsers } from './identifier.js';
 import type { PlanInput, RowCounts, StagedFile } from './input.js';
@@ -31,13 +30,12 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   await withholdCells(input, file, 'users', issues);
   await gatherUsers(stage, context, columns);
   const { standard } = columns;
-  const names = (...some: readonly UserColumn[]) => some.some((column) => standard.has(column));
   // Steps over cells that the file does not have: most files have few columns.
-  if (names('managerEmail') || hasIdentifier) await breakManagerRings(stage, context, columns, issues);
-  if (names('isAdmin', 'deactivationDate') || columns.status !== null)
+  if (standard.has('managerEmail') || hasIdentifier) await breakManagerRings(stage, context, columns, issues);
+  if (standard.has('isAdmin') || standard.has('deactivationDate') || columns.status !== null)
     await keepLastAdmin(stage, context, columns, reading.open, issues);
   await changeUsers(stage, context, columns, issues);
-  if (names('teams')) await planMemberships(stage, context, hasIdentifier);
+  if (standard.has('teams')) await planMemberships(stage, context, hasIdentifier);
 
   const counts = await countUsers(stage, context);
   counts.unchanged += reading.recognized;
