@@ -9,6 +9,8 @@ export async function openRunStage(settings: Settings, directory: Db, label: str
   const stage = await openStage(settings, directory, label);
   try {
     for (const { name, columns } of runTables(stage.dialect)) await createTable(stage, name, columns);
+    // From here on a sweep finds it.
+    await stage.script.flush();
     return stage;
   } catch (error) {
     await stage.drop();
