@@ -39,7 +39,13 @@ async function lock(
     if ((cause as { code?: string }).code === 'SQLITE_BUSY') return null;
     throw new DatabaseError('unavailable', `${file} can't be locked: ${(cause as Error).message}`, { cause });
   }
-  return { release: () => connection.close() };
+  let closed: Promise<void> | null = null;
+  return {
+    release: () => {
+      closed ??= connection.close();
+      return closed;
+    },
+  };
 }
 
 async function openFile(file: string, driver: DriverName, waitMs: number): Promise<SqliteConnection> {

@@ -1,4 +1,4 @@
-/** Writes rows of the outbox in the control database. `events.ts` records events; this only inserts what was recorded. */
+/** Writes rows of the outbox in the control database. `events.ts` records events; this only inserts them. */
 import { randomBytes } from 'node:crypto';
 import type { Knex } from 'knex';
 

@@ -17,7 +17,7 @@ export interface StoredEvent {
   data: Record<string, unknown>;
 }
 
-/** Which events; what is left out, is not limited. */
+/** Which events. A member that is left out limits nothing. */
 export interface EventFilter {
   org?: string | undefined;
   types?: readonly string[] | undefined;

@@ -46,7 +46,7 @@ export class ControlMark {
     return this.#read()?.lost ?? null;
   }
 
-  /** Whether the file shows what was committed last: without it nothing is known about losses. */
+  /** Whether the file shows the last commit: without it nothing is known about losses. */
   get isKnown(): boolean {
     return this.#read() !== null;
   }

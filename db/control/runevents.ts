@@ -16,7 +16,7 @@ export async function noteStarted(
   await recordEvent(tx, { ...of, type: 'run.started', data });
 }
 
-/** Of a summary, what the events have: the importer's own type has more. */
+/** The part of a summary that events have; the type of the importer has more. */
 interface Summarized {
   users?: Record<string, number>;
   teams?: Record<string, number>;
