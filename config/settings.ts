@@ -270,6 +270,16 @@ export const settingsSchema = z.strictObject({
       'Keep a file in `/archive` for this time if a newer version replaced it before it was imported. 0: keep it forever.',
     ),
   maxRows: count().default(5_000_000).describe('Most rows of one file. A file with more rows is refused.'),
+  maxUnpackedBytes: size()
+    .default(4 * 1024 ** 3)
+    .describe(
+      'Largest size of a packed file (gzip, zip, PGP) once it is unpacked. A larger one is refused at this size.',
+    ),
+  maxUnpackRatio: count()
+    .default(200)
+    .describe(
+      'Most times its own size to which a packed file may unpack; it is refused at this point, once it has 16 MiB.',
+    ),
   maxColumns: count()
     .default(150)
     .describe(

@@ -31,6 +31,28 @@ export const codes = {
     message:
       'The text is not whole UTF-16: the character at offset {offset} is broken off. Export the file again, as "CSV UTF-8".',
   },
+  packed_damaged: {
+    severity: 'refusal',
+    rule: 'F2',
+    message: 'The {what} is damaged: {reason}. Pack the file again, and send it again.',
+  },
+  zip_content: { severity: 'refusal', rule: 'F2', message: 'The zip archive {reason}. {advice}' },
+  wrapped_twice: {
+    severity: 'refusal',
+    rule: 'F2',
+    message: 'The file is a {outer} with a {inner} in it. Pack it once, encrypt it once, or send the CSV file itself.',
+  },
+  unpacks_too_large: {
+    severity: 'refusal',
+    rule: 'F9',
+    message: 'The {what} unpacks to more than {limit} bytes, which is the limit. Split the file.',
+  },
+  unpacks_too_much: {
+    severity: 'refusal',
+    rule: 'F9',
+    message:
+      'The {what} unpacks to more than {limit} times its size, which is the limit. If this is your export, send the CSV file unpacked.',
+  },
   damaged: {
     severity: 'refusal',
     rule: 'F2',

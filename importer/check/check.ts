@@ -4,6 +4,7 @@ import { contactOf, nameContact } from '../contact.js';
 import { readAs } from '../read/encoding.js';
 import type { Source } from '../read/source.js';
 import { describeChanges } from '../report/changesfile.js';
+import { unwrap } from '../read/unwrap.js';
 import { listIssues } from '../report/findings.js';
 import { summarizeFile } from '../report/summary.js';
 import type { Issue, Progress, RunSummary } from '../types.js';
@@ -24,7 +25,7 @@ export async function checkFile(
   file: Source,
   { onIssues, onProgress = () => {}, onChanges }: CheckListeners,
 ): Promise<RunSummary> {
-  const source = await readAs(file, org.options.encoding);
+  const source = await readAs(unwrap(file, deps.settings), org.options.encoding);
   return planTrial(deps, org, [source], onProgress, async (plan) => {
     const contact = contactOf(org, deps.settings);
     for await (const page of listIssues(plan.stage, 0))

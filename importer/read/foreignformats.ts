@@ -5,12 +5,12 @@ export interface ForeignFormat {
   advice: string;
 }
 
-const excel = 'In Excel choose File, Save As, and the type "CSV UTF-8 (Comma delimited) (*.csv)".';
+export const excelAdvice = 'In Excel choose File, Save As, and the type "CSV UTF-8 (Comma delimited) (*.csv)".';
 const csv = 'Export the data as CSV (UTF-8) instead.';
 const unpack = 'Unpack it, and send the CSV file that is in it.';
 const sealed =
   'Dropslot has no key that opens it. Ask your operator how to send it: the upload and the storage of Dropslot are encrypted, also without this step.';
-const wide: ForeignFormat = { name: 'UTF-16 text', advice: `Export it as UTF-8. ${excel}` };
+const wide: ForeignFormat = { name: 'UTF-16 text', advice: `Export it as UTF-8. ${excelAdvice}` };
 const pgp: ForeignFormat = { name: 'a PGP-encrypted file', advice: sealed };
 
 function hex(text: string): string {
@@ -22,9 +22,9 @@ const byBytes: readonly (ForeignFormat & { magic: string })[] = [
   {
     magic: '504b0304',
     name: 'a zip archive or an Excel workbook (.xlsx)',
-    advice: `${excel} A zipped CSV has to be unpacked before it is sent.`,
+    advice: excelAdvice,
   },
-  { magic: 'd0cf11e0', name: 'an old Excel workbook (.xls), or a workbook with a password', advice: excel },
+  { magic: 'd0cf11e0', name: 'an old Excel workbook (.xls), or a workbook with a password', advice: excelAdvice },
   { magic: '25504446', name: 'a PDF document', advice: csv },
   { magic: '1f8b', name: 'a gzip archive', advice: unpack },
   { magic: '377abcaf271c', name: 'a 7z archive', advice: unpack },
@@ -66,7 +66,7 @@ export function findForeign(start: Buffer): ForeignFormat | undefined {
     .filter(({ magic }) => start.subarray(0, magic.length / 2).toString('hex') === magic)
     .sort((one, other) => other.magic.length - one.magic.length)[0];
   if (known?.magic === 'd0cf11e0' && start.includes(Buffer.from('EncryptedPackage', 'utf16le')))
-    return { name: 'an Excel workbook with a password', advice: `Remove the password. ${excel}` };
+    return { name: 'an Excel workbook with a password', advice: `Remove the password. ${excelAdvice}` };
   if (known !== undefined) return known;
   if (isPgp(start)) return pgp;
   const text = start.toString('latin1', 0, 64);

@@ -11,6 +11,8 @@ export interface Source {
   sha256: string;
   /** Set when the file is not UTF-8 and the encoding was guessed. */
   isGuessed?: boolean;
+  /** The size without packing and encryption as far as it was read; absent: `bytes`. */
+  plainBytes?: () => number;
   /** Whether it has all users of the organization; absent: no (rule U3a). */
   isFull?: boolean;
   /** Reads the plaintext from its beginning. */

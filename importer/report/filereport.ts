@@ -64,8 +64,9 @@ export async function writeReport(deps: ReportDeps, file: number, source: Source
 
 /** Whether the organization has storage for the file of rejected rows, which is at most a little longer than the file. */
 export function hasRoomForRejected({ room }: Pick<ReportDeps, 'room'>, source: Source): boolean {
-  if (room.leftBytes < names * source.bytes) return false;
-  room.leftBytes -= names * source.bytes;
+  const bytes = source.plainBytes?.() ?? source.bytes;
+  if (room.leftBytes < names * bytes) return false;
+  room.leftBytes -= names * bytes;
   return true;
 }
 

@@ -19,6 +19,7 @@ import { readHeader } from '../read/header.js';
 import { wordingOf } from '../read/labels.js';
 import { openRows } from '../read/rowstream.js';
 import { isFullFile, type Source } from '../read/source.js';
+import { unwrap } from '../read/unwrap.js';
 import type { FileType, Refusal } from '../types.js';
 
 export interface UploadSource {
@@ -53,7 +54,8 @@ export async function orderSources(
   const typed: UploadSource[] = [];
   for (const upload of uploads) {
     const refusal = refusals.get(upload.id) ?? null;
-    const source = await readAs(openUploadSource(deps, identity, upload, refusal), org.options.encoding);
+    const sent = openUploadSource(deps, identity, upload, refusal);
+    const source = await readAs(unwrap(sent, deps.settings), org.options.encoding);
     const type = refusal === null ? await typeOf(deps, org, upload, source) : null;
     if (type !== 'removed') typed.push({ upload, source, type });
   }

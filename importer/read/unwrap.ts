@@ -1,0 +1,98 @@
+/** Reads files that were packed or encrypted before they were sent: gzip, a zip archive of one file, PGP (rule F2). */
+import type { Settings } from '../../config/settings.js';
+import { RefusalError, refuse } from '../codes.js';
+import { ByteReader } from './bytereader.js';
+import { gunzip, InflateError } from './inflate.js';
+import type { Source } from './source.js';
+import { readZip } from './zip.js';
+
+export type UnwrapLimits = Pick<Settings, 'maxUnpackedBytes' | 'maxUnpackRatio'>;
+
+interface Layer {
+  /** In a message: `The gzip file …`. */
+  name: string;
+  /** One layer of each kind may be around a file. */
+  kind: 'packed' | 'encrypted';
+  starts(begin: Buffer): boolean;
+  read(reader: ByteReader): AsyncIterable<Buffer>;
+}
+
+const layers: readonly Layer[] = [
+  { name: 'gzip file', kind: 'packed', starts: (begin) => hasMagic(begin, '1f8b08'), read: readGzip },
+  {
+    name: 'zip archive',
+    kind: 'packed',
+    starts: (begin) => ['504b0304', '504b0506', '504b0708'].some((magic) => hasMagic(begin, magic)),
+    read: readZip,
+  },
+];
+
+/** Below this size nothing is refused for its ratio: a file of one repeated row is small in any case. */
+const freeBytes = 16 * 1024 * 1024;
+const beginBytes = 64;
+
+/** The source without the layers around it; a file without any is passed on as it is. */
+export function unwrap(source: Source, limits: UnwrapLimits): Source {
+  let plainBytes = source.bytes;
+  return {
+    ...source,
+    plainBytes: () => plainBytes,
+    open: async function* () {
+      const readers = [new ByteReader(source.open())];
+      const met: Layer[] = [];
+      try {
+        for (;;) {
+          const reader = readers.at(-1)!;
+          const begin = await reader.peek(beginBytes);
+          const layer = layers.find(({ starts }) => starts(begin));
+          if (layer === undefined) break;
+          refuseSecond(met, layer);
+          met.push(layer);
+          readers.push(new ByteReader(bound(layer, reader, limits)));
+        }
+        const reader = readers.at(-1)!;
+        for await (const chunk of reader.rest()) {
+          plainBytes = Math.max(plainBytes, reader.consumed);
+          yield chunk;
+        }
+      } finally {
+        for (const reader of readers.reverse()) await reader.close();
+      }
+    },
+  };
+}
+
+function refuseSecond(met: readonly Layer[], layer: Layer): void {
+  const outer = met.find(({ kind }) => kind === layer.kind);
+  if (outer !== undefined) throw new RefusalError(refuse('wrapped_twice', { outer: outer.name, inner: layer.name }));
+}
+
+/** Ends a layer that grows past the limits before more of it is read. */
+async function* bound({ name, read }: Layer, reader: ByteReader, limits: UnwrapLimits): AsyncGenerator<Buffer> {
+  const { maxUnpackedBytes, maxUnpackRatio } = limits;
+  let bytes = 0;
+  const begin = reader.consumed;
+  for await (const chunk of read(reader)) {
+    bytes += chunk.length;
+    if (bytes > maxUnpackedBytes)
+      throw new RefusalError(refuse('unpacks_too_large', { what: name, limit: maxUnpackedBytes }));
+    if (bytes > freeBytes && bytes > maxUnpackRatio * (reader.consumed - begin))
+      throw new RefusalError(refuse('unpacks_too_much', { what: name, limit: maxUnpackRatio }));
+    yield chunk;
+  }
+}
+
+async function* readGzip(reader: ByteReader): AsyncGenerator<Buffer> {
+  try {
+    yield* gunzip(reader);
+  } catch (error) {
+    if (!(error instanceof InflateError)) throw error;
+    throw new RefusalError(refuse('packed_damaged', { what: 'gzip file', reason: error.message }));
+  }
+  if ((await reader.peek(1)).length > 0)
+    throw new RefusalError(refuse('packed_damaged', { what: 'gzip file', reason: 'there are bytes after its end' }));
+}
+
+function hasMagic(begin: Buffer, magic: string): boolean {
+  return begin.subarray(0, magic.length / 2).toString('hex') === magic;
+}
