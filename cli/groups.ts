@@ -24,6 +24,7 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['teams'], load: async () => (await import('./commands/teams.js')).registerTeams },
   { commands: ['fields'], load: async () => (await import('./commands/customfields.js')).registerCustomFields },
   { commands: ['templates'], load: async () => (await import('./commands/templates.js')).registerTemplates },
+  { commands: ['pgp'], load: async () => (await import('./commands/pgp.js')).registerPgp },
   { commands: ['identity'], load: async () => (await import('./commands/identity.js')).registerIdentity },
   { commands: ['directory'], load: async () => (await import('./commands/directory.js')).registerDirectory },
   { commands: ['hostkeys'], load: async () => (await import('./commands/hostkeys.js')).registerHostKeys },

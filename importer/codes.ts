@@ -53,6 +53,65 @@ export const codes = {
     message:
       'The {what} unpacks to more than {limit} times its size, which is the limit. If this is your export, send the CSV file unpacked.',
   },
+  must_encrypt: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'Files of this organization must be encrypted with PGP, and this one is not. Encrypt it for the key pgp-public-key.asc in /templates, and send it again.',
+  },
+  must_sign: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'Files of this organization must be signed with the PGP key {keys}; {found}. Sign the file with this key when you encrypt it, and send it again.',
+  },
+  pgp_no_key: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The file is encrypted with PGP for the key {ids}, and this drop has no PGP key that can be used. Ask your operator for one, or send the file without PGP: the upload and the storage of Dropslot are encrypted.',
+  },
+  pgp_other_key: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The file is encrypted with PGP for the key {ids}, and not for the key of this drop ({own}). Encrypt it for the key pgp-public-key.asc in /templates, and send it again.',
+  },
+  pgp_old_key: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The file is encrypted with PGP for the key {id}, which {state}. Encrypt it for the key pgp-public-key.asc in /templates, and send it again.',
+  },
+  pgp_password: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The file is encrypted with PGP with a password and for no key. Encrypt it for the key pgp-public-key.asc in /templates, and send it again.',
+  },
+  pgp_unprotected: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The PGP encryption of this file has no protection of its integrity: a change on its way is not noticed. Switch on integrity protection (MDC) in your program, or ask your operator to allow such files.',
+  },
+  pgp_damaged: {
+    severity: 'refusal',
+    rule: 'F2',
+    message: 'The PGP file is damaged: {reason}. Encrypt it again, and send it again, as a binary file.',
+  },
+  pgp_unsupported: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'Dropslot cannot read this form of PGP: {reason}. Encrypt the file with AES-256 and integrity protection, and send it again.',
+  },
+  pgp_bad_signature: {
+    severity: 'refusal',
+    rule: 'F2',
+    message:
+      'The PGP signature of this file with the key {id} does not count: {reason}. Sign it again, and send it again.',
+  },
   damaged: {
     severity: 'refusal',
     rule: 'F2',

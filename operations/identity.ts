@@ -4,6 +4,7 @@ import { overtakeAll } from '../db/control/holds.js';
 import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../db/control/identityrotation.js';
 import { listOrgs, lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
+import { dropOwnPgpKeys } from '../db/control/pgpkeys.js';
 import { withdrawUploads } from '../db/control/uploads.js';
 import { eraseDeleted } from '../db/erase.js';
 import { sweepStages } from '../importer/run/stages.js';
@@ -101,6 +102,7 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
       // A node's key opens these, with or without the organization's identity.
       const forgotten = await forgetAllPartials(tx, orgId);
       await updateOrg(tx, orgId, { sealedIdentity: null, oldIdentities: [] });
+      await dropOwnPgpKeys(tx, orgId);
       const { actor } = workplace;
       const subject = keyIdOf(org.recipient);
       await recordAudit(tx, {
@@ -116,7 +118,7 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
     await removePartials(workplace.paths, partials);
     await sweepStages(workplace);
     const { filesLost } = await viewIdentity(workplace, await workplace.org(orgId));
-    const isErased = await eraseDeleted(control, ['orgs', 'partials']);
+    const isErased = await eraseDeleted(control, ['orgs', 'partials', 'pgp_keys']);
     return { org: orgId, recipient, filesLost, withdrawn, isErased };
   });
 }

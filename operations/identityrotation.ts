@@ -16,8 +16,10 @@ import {
 } from '../db/control/identityrotation.js';
 import { lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
 import { listAllPartials } from '../db/control/partials.js';
+import { changePgpKey, listPgpKeysToReseal } from '../db/control/pgpkeys.js';
 import { findApplied } from '../importer/run/apply.js';
 import { createOrgIdentity, keyIdOf } from '../keys/master/orgidentity.js';
+import { openText, sealText } from '../keys/master/sealedtext.js';
 import { removeBlob } from '../storage/blobs.js';
 import { SealError } from '../storage/chunk.js';
 import { systemDisk } from '../storage/disk.js';
@@ -68,6 +70,7 @@ export async function rotateIdentity(workplace: Workplace, orgId: string, option
       isFinished: org.oldIdentities.length === 0,
       left: { uploads: 0, runs: 0, missing: [], damaged: [] },
     };
+    await resealPgpKeys(workplace, org);
     for (const deadline = performance.now() + options.waitMs; !rotation.isFinished; await sleep(lookEveryMs)) {
       await rewrapFiles(workplace, org, rotation, options);
       const { missing, damaged } = rotation.left;
@@ -102,6 +105,22 @@ async function beginRotation(workplace: Workplace, orgId: string): Promise<Org> 
     );
   });
   return workplace.org(orgId);
+}
+
+/** PGP keys are sealed to the identity too. */
+async function resealPgpKeys(workplace: Workplace, org: Org): Promise<void> {
+  const sealedTo = keyIdOf(org.recipient);
+  for (const { fingerprint } of await listPgpKeysToReseal(workplace.control.read, org.id, sealedTo)) {
+    const identities = await workplace.identity(org);
+    await workplace.control.transact(async (tx) => {
+      await lockOrg(tx, org.id, true);
+      const keys = await listPgpKeysToReseal(tx, org.id, sealedTo);
+      for (const { id, sealedPrivateKey } of keys.filter((key) => key.fingerprint === fingerprint)) {
+        const sealed = await sealText(org.recipient, await openText(identities, sealedPrivateKey ?? ''));
+        await changePgpKey(tx, id, { sealedPrivateKey: sealed, sealedTo });
+      }
+    });
+  }
 }
 
 async function rewrapFiles(
@@ -153,6 +172,7 @@ async function finishRotation(
     // Files that were closed since the last pass are rewrapped first, and a run that reads the old files ends first.
     if ((await countSealedTo(tx, org.id, oldKeyIds(org))) > 0) return false;
     if ((await listUnendedRuns(tx, org.id)).some(({ state }) => state === 'running')) return false;
+    if ((await listPgpKeysToReseal(tx, org.id, keyIdOf(org.recipient))).length > 0) return false;
     await updateOrg(tx, org.id, { oldIdentities: [] });
     await audit(tx, workplace, now, 'identity.rotated', org.recipient);
     return true;

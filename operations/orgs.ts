@@ -25,6 +25,7 @@ import { OperationError } from './error.js';
 import { mergeLimits } from './orgsettings/limitrows.js';
 import { mergeOptions } from './orgsettings/optionrows.js';
 import { checkOrgId, describeChange, fieldDefaults, type OrgFields } from './orgsettings/orgsettings.js';
+import { refuseUnknownPgpKeys } from './pgp.js';
 import { requestSftp, requirePlan, requireRequest } from './sftpaccess.js';
 import type { Workplace } from './workplace.js';
 
@@ -141,6 +142,8 @@ export async function setOrganization(
   if (limits !== undefined) change.limits = mergeLimits(before.limits, limits);
   if (options !== undefined) change.options = mergeOptions(before.options, options);
   const then = { ...before, ...change };
+  if (options?.requireSignature !== undefined || options?.reportsTo !== undefined)
+    await refuseUnknownPgpKeys(place, then);
   const { cadence, expectFiles, expectBy, expectDays } = then.options;
   const { options: past } = before;
   const isRescheduled = then.slot !== before.slot || then.timeZone !== before.timeZone || cadence !== past.cadence;

@@ -33,9 +33,10 @@ export async function retireHeldReports(
  * does not say that its run is held.
  */
 export function retiredName(name: string, word: 'superseded' | 'was-held', table: 'report' | undefined): string | null {
-  if (/^run-\d+(?:-\d+)?\.changes(?:-\d+)?\.csv$/.test(name)) return name.replace(/\.changes/, `.${word}$&`);
+  if (/^run-\d+(?:-\d+)?\.changes(?:-\d+)?\.csv(?:\.pgp)?(?:-\d+)?$/.test(name))
+    return name.replace(/\.changes/, `.${word}$&`);
   const at = name.lastIndexOf(heldWord);
   if (at < 0) return null;
-  const said = name.endsWith('.csv') ? (table ?? word) : word;
+  const said = /\.csv(?:\.pgp)?$/.test(name) ? (table ?? word) : word;
   return `${name.slice(0, at)}.${said}${name.slice(at + heldWord.length)}`;
 }

@@ -75,6 +75,14 @@ export interface OrgOptions {
   clearToken?: string;
   /** `deactivate-after:3`: users who are missing from this many full files in a row are deactivated (rule U3a); without it `keep`. */
   omission?: string;
+  /** Whether files that are not encrypted with PGP are refused; without it false. */
+  requireEncryption?: boolean;
+  /** Fingerprints of the customer's keys, one of which must have signed each file; without it signatures are not required. */
+  requireSignature?: string[];
+  /** Whether PGP files without protection of their integrity are read; without it false. */
+  allowUnprotectedPgp?: boolean;
+  /** The fingerprint of the customer's key to which reports are encrypted; without it they are not. */
+  reportsTo?: string;
   /** Without it `utf-8`. */
   encoding?: Encoding;
 }

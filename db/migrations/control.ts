@@ -20,6 +20,7 @@ import { movedNames } from './movednames.js';
 import { order } from './order.js';
 import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
+import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
 import { uploadRecords } from './uploadrecords.js';
@@ -51,6 +52,7 @@ export const controlMigrations: readonly Migration[] = [
   uploadRecords,
   directoryKey,
   controlEvents,
+  pgpKeys,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

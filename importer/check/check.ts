@@ -1,4 +1,5 @@
 /** Plans one file that is not in the queue, for `dropslot check`; applies nothing. */
+import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import { contactOf, nameContact } from '../contact.js';
 import { readAs } from '../read/encoding.js';
@@ -7,8 +8,15 @@ import { describeChanges } from '../report/changesfile.js';
 import { unwrap } from '../read/unwrap.js';
 import { listIssues } from '../report/findings.js';
 import { summarizeFile } from '../report/summary.js';
+import { pgpContext } from '../run/order.js';
 import type { Issue, Progress, RunSummary } from '../types.js';
 import { planTrial, summarizeTrial, type TrialDeps } from './trialplan.js';
+
+export interface CheckDeps extends TrialDeps {
+  control: Db;
+  /** The organization's age identities, one a line: for a PGP file. @throws KeyError */
+  identity: (org: Org) => Promise<string>;
+}
 
 export interface CheckListeners {
   /** Gets the refusals, faults and warnings in the order of the lines. */
@@ -20,12 +28,19 @@ export interface CheckListeners {
 
 /** The summary of a run that would import the file now. */
 export async function checkFile(
-  deps: TrialDeps,
+  deps: CheckDeps,
   org: Org,
   file: Source,
   { onIssues, onProgress = () => {}, onChanges }: CheckListeners,
 ): Promise<RunSummary> {
-  const source = await readAs(unwrap(file, deps.settings), org.options.encoding);
+  const source = await readAs(
+    unwrap(
+      file,
+      deps.settings,
+      pgpContext(deps, org, () => deps.identity(org)),
+    ),
+    org.options.encoding,
+  );
   return planTrial(deps, org, [source], onProgress, async (plan) => {
     const contact = contactOf(org, deps.settings);
     for await (const page of listIssues(plan.stage, 0))

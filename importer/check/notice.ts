@@ -1,7 +1,7 @@
 /** Writes a text of the server's own into `/reports` of an organization, in place of an older one of the same name. */
 import type { Org } from '../../db/control/orgs.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
-import { type OwnFileDeps, writeOwnFile } from '../report/ownfile.js';
+import { type OwnFileDeps, writeOwnReport } from '../report/ownfile.js';
 import { wrapLine } from '../report/wrap.js';
 import { dateIn } from '../schedule/calendar.js';
 
@@ -11,5 +11,5 @@ export type NoticeDeps = OwnFileDeps;
 export async function writeNotice(deps: NoticeDeps, org: Org, name: string, lines: readonly string[]): Promise<void> {
   const path = `${reportsFolder(dateIn(org.timeZone, deps.now()))}/${name}`;
   const text = `${lines.flatMap((line) => wrapLine(line, line.startsWith(' ') ? 4 : 0)).join('\n')}\n`;
-  await writeOwnFile(deps, org, path, text);
+  await writeOwnReport(deps, org, path, text);
 }

@@ -11,6 +11,11 @@ const unpack = 'Unpack it, and send the CSV file that is in it.';
 const sealed =
   'Dropslot has no key that opens it. Ask your operator how to send it: the upload and the storage of Dropslot are encrypted, also without this step.';
 const wide: ForeignFormat = { name: 'UTF-16 text', advice: `Export it as UTF-8. ${excelAdvice}` };
+const pgpKey: ForeignFormat = {
+  name: 'a PGP key',
+  advice: 'Hand it to your operator instead, and never send a private key.',
+};
+const pgpSignature = 'Encrypt and sign the file in one step, or sign it in binary form (gpg --sign).';
 const pgp: ForeignFormat = { name: 'a PGP-encrypted file', advice: sealed };
 
 function hex(text: string): string {
@@ -36,9 +41,6 @@ const byBytes: readonly (ForeignFormat & { magic: string })[] = [
   { magic: 'feff', ...wide },
   { magic: '6167652d656e6372797074696f6e2e6f7267', name: 'an age-encrypted file', advice: sealed },
   { magic: '2d2d2d2d2d424547494e20414745', name: 'an age-encrypted file', advice: sealed },
-  { magic: hex('-----BEGIN PGP SIGNED'), name: 'a text with a PGP signature', advice: 'Send the CSV file without it.' },
-  { magic: hex('-----BEGIN PGP PUBLIC'), name: 'a PGP key', advice: csv },
-  { magic: hex('-----BEGIN PGP'), ...pgp },
   { magic: hex('-----BEGIN PKCS7'), name: 'an S/MIME-encrypted file', advice: sealed },
   { magic: hex('-----BEGIN CMS'), name: 'an S/MIME-encrypted file', advice: sealed },
   { magic: hex('Salted__'), name: 'a file that OpenSSL encrypted', advice: sealed },
@@ -51,6 +53,10 @@ const byBytes: readonly (ForeignFormat & { magic: string })[] = [
 
 /** The beginning as Latin-1, without a byte order mark and blanks. */
 const byText: readonly (ForeignFormat & { pattern: RegExp })[] = [
+  { pattern: /^-----BEGIN PGP (?:PUBLIC|PRIVATE) KEY/, ...pgpKey },
+  { pattern: /^-----BEGIN PGP SIGNED/, name: 'a text with a PGP signature', advice: pgpSignature },
+  { pattern: /^-----BEGIN PGP SIGNATURE/, name: 'a PGP signature without its file', advice: pgpSignature },
+  { pattern: /^-----BEGIN PGP/, ...pgp },
   { pattern: /^\{\\rtf/, name: 'an RTF document', advice: csv },
   { pattern: /^BEGIN:VCARD\b/i, name: 'a vCard', advice: csv },
   { pattern: /^(?:version: *\d+\s+)?dn::? /i, name: 'LDIF', advice: csv },

@@ -21,7 +21,7 @@ export interface ChangesOf {
 
 /** The most severe changes first; null: there is none. */
 export async function writeChanges(
-  deps: Pick<ReportDeps, 'paths' | 'recipient' | 'stage' | 'room'>,
+  deps: Pick<ReportDeps, 'paths' | 'recipient' | 'encryptTo' | 'stage' | 'room'>,
   of: ChangesOf,
 ): Promise<SealedBlob | null> {
   const total = await rankPlanned(deps.stage, { file: of.file, most: mostChanges });

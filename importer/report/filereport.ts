@@ -3,8 +3,9 @@ import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { OrgOptions } from '../../db/control/orgoptions.js';
 import type { Stage } from '../../db/stage.js';
+import { type ByteSink, encryptTo } from '../../keys/pgp/encrypt.js';
 import { createBlob } from '../../storage/blobs.js';
-import type { BlobWriter, SealedBlob } from '../../storage/sealedwriter.js';
+import type { SealedBlob } from '../../storage/sealedwriter.js';
 import { makeIssue, RefusalError } from '../codes.js';
 import { contactOf, nameContact } from '../contact.js';
 import type { StagedIssue } from '../plan/issuelog.js';
@@ -26,12 +27,17 @@ import type { ReportRoom } from './room.js';
 /** In the archive a report has a second name, which counts as much. */
 const names = 2;
 
+/** To whom a report is sealed. */
+export type SealDeps = Pick<ReportDeps, 'paths' | 'recipient' | 'encryptTo'>;
+
 export interface ReportDeps {
   settings: Settings;
   paths: Paths;
   stage: Stage;
   /** `age1…` of the organization. */
   recipient: string;
+  /** The customer's PGP key in armor, to which the report is encrypted inside the seal; null or absent: none. */
+  encryptTo?: string | null;
   options: OrgOptions;
   /** Shared by the reports that are written together. */
   room: ReportRoom;
@@ -163,16 +169,13 @@ function guardLine(line: string, delimiter: string): string {
 }
 
 /** A CSV of any length, in pieces. */
-export async function writePieces(
-  deps: Pick<ReportDeps, 'paths' | 'recipient'>,
-  pieces: AsyncIterable<string>,
-): Promise<SealedBlob> {
+export async function writePieces(deps: SealDeps, pieces: AsyncIterable<string>): Promise<SealedBlob> {
   return writeMarked(deps, false, async (text) => {
     for await (const piece of pieces) await text.write(piece);
   });
 }
 
-export async function writeText(deps: Pick<ReportDeps, 'paths' | 'recipient'>, text: string): Promise<SealedBlob> {
+export async function writeText(deps: SealDeps, text: string): Promise<SealedBlob> {
   return writeBlob(deps, (writer) => writer.write(Buffer.from(text)));
 }
 
@@ -188,7 +191,7 @@ async function readForm(source: Source, options: OrgOptions): Promise<Form & { i
 
 /** A CSV: it has a byte order mark where it needs one. */
 function writeMarked(
-  deps: Pick<ReportDeps, 'paths' | 'recipient'>,
+  deps: SealDeps,
   isMarked: boolean,
   fill: (text: MarkedText) => Promise<void>,
 ): Promise<SealedBlob> {
@@ -200,15 +203,25 @@ function writeMarked(
 }
 
 async function writeBlob(
-  { paths, recipient }: Pick<ReportDeps, 'paths' | 'recipient'>,
-  fill: (writer: BlobWriter) => Promise<void>,
+  { paths, recipient, encryptTo: key = null }: SealDeps,
+  fill: (writer: ByteSink) => Promise<void>,
 ): Promise<SealedBlob> {
   const writer = await createBlob(paths, recipient);
   try {
-    await fill(writer);
+    if (key === null) await fill(writer);
+    else {
+      const encrypted = await encryptTo(key, writer);
+      await fill(encrypted);
+      await encrypted.end();
+    }
     return await writer.finish();
   } catch (error) {
     await writer.discard();
     throw error;
   }
+}
+
+/** The name of a report says that it is encrypted. */
+export function nameSealed(name: string, { encryptTo: key = null }: Pick<SealDeps, 'encryptTo'>): string {
+  return key === null ? name : `${name}.pgp`;
 }

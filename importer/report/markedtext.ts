@@ -1,17 +1,17 @@
 /** Writes a text into a sealed blob, with a byte order mark before it where it has letters outside ASCII. */
-import type { BlobWriter } from '../../storage/sealedwriter.js';
+import type { ByteSink } from '../../keys/pgp/encrypt.js';
 import { byteOrderMark, hasWideLetters } from './csv.js';
 
 /** As much text waits until its first such letter; a longer text gets the mark in any case. */
 const mostWaiting = 1024 * 1024;
 
 export class MarkedText {
-  readonly #writer: BlobWriter;
+  readonly #writer: ByteSink;
   #waiting: string[] | null = [];
   #length = 0;
 
   /** @param isMarked whether it has the mark in any case. */
-  constructor(writer: BlobWriter, isMarked: boolean) {
+  constructor(writer: ByteSink, isMarked: boolean) {
     this.#writer = writer;
     if (isMarked) this.#length = mostWaiting;
   }

@@ -4,10 +4,11 @@ import type { Paths } from '../../config/paths.js';
 import type { Db, Queryable } from '../../db/connection.js';
 import { replaceFile } from '../../db/control/checks.js';
 import type { Org } from '../../db/control/orgs.js';
+import { findReportKey } from '../../keys/pgp/keyset.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { requireOpenable } from '../../storage/recipient.js';
-import { writeText } from './filereport.js';
+import { nameSealed, writeText } from './filereport.js';
 
 export interface OwnFileDeps {
   control: Db;
@@ -16,18 +17,25 @@ export interface OwnFileDeps {
   now: () => number;
 }
 
-/** @param prepare makes the path free, in the same transaction. */
+/** The same for a report: encrypted to the customer's PGP key, where one is chosen. */
+export async function writeOwnReport(deps: OwnFileDeps, org: Org, path: string, text: string): Promise<void> {
+  const encryptTo = await findReportKey(deps.control.read, org.id, org.options.reportsTo);
+  await writeOwnFile(deps, org, nameSealed(path, { encryptTo }), text, async () => {}, encryptTo);
+}
+
+/** @param prepare makes the path free, in the same transaction. @param encryptTo a PGP key in armor; null: none. */
 export async function writeOwnFile(
   { control, paths, logger, now }: OwnFileDeps,
   org: Org,
   path: string,
   text: string,
   prepare: (tx: Queryable) => Promise<void> = async () => {},
+  encryptTo: string | null = null,
 ): Promise<void> {
   const freed = await sealAndCommit({
     ...{ paths, logger },
     isNamed: isInControl(control),
-    seal: (keep) => keep(writeText({ paths, recipient: org.recipient }, text)),
+    seal: (keep) => keep(writeText({ paths, recipient: org.recipient, encryptTo }, text)),
     commit: (blob, blobs) =>
       control.transact(async (tx) => {
         await requireOpenable(tx, org.id, blobs);

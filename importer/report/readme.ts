@@ -86,6 +86,13 @@ function describeFiles({ options }: ReadmeFacts['org']): string[] {
       : [
           `The column ${quote(oneLine(identifier))} identifies a user, even if the email changes: put it into every file.`,
         ]),
+    'A file may be packed as .gz, or as .zip with nothing else in it.',
+    ...(options.requireEncryption === true
+      ? ['Encrypt each file with PGP for the key /templates/pgp-public-key.asc. Other files are refused.']
+      : []),
+    ...(options.requireSignature === undefined
+      ? []
+      : [`Sign each file with your PGP key ${options.requireSignature.join(' or ')}. Other files are refused.`]),
     'A newer file with the same name takes the place of one that still waits for its import.',
   ];
 }

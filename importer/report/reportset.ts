@@ -8,7 +8,7 @@ import type { Keep } from '../../storage/blobcommit.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
 import { escapeJson } from '../outside.js';
 import type { RunSummary } from '../types.js';
-import { writeText } from './filereport.js';
+import { nameSealed, writeText } from './filereport.js';
 import { withSchema } from './schema.js';
 import { describeRun } from './summarytext.js';
 
@@ -20,6 +20,8 @@ export interface ReportSetDeps {
   org: { id: string; recipient: string };
   /** Takes note of each blob that was sealed. */
   keep: Keep;
+  /** The customer's PGP key in armor, to which all reports are encrypted; null: none. */
+  encryptTo: string | null;
 }
 
 export class ReportSet {
@@ -45,18 +47,24 @@ export class ReportSet {
     return `${folder}/${free}`;
   }
 
+  /** The name that says whether a report is encrypted to the customer. */
+  nameOf(name: string): string {
+    return nameSealed(name, this.#deps);
+  }
+
   /** Seals a report for the folder; its path. `alsoIn`: a folder in which it has a second name. */
   async add(folder: string, name: string, write: () => Promise<SealedBlob>, alsoIn?: string): Promise<string> {
-    const path = await this.reserve(folder, name);
-    const alsoAs = alsoIn === undefined ? {} : { alsoAs: await this.reserve(alsoIn, name) };
+    const sealed = this.nameOf(name);
+    const path = await this.reserve(folder, sealed);
+    const alsoAs = alsoIn === undefined ? {} : { alsoAs: await this.reserve(alsoIn, sealed) };
     this.#reports.push({ path, ...alsoAs, blob: await this.#deps.keep(write()) });
     return path;
   }
 
   /** Seals the summary for people (`.txt`) and for programs (`.json`). */
   async addSummary(folder: string, stem: string, summary: RunSummary): Promise<void> {
-    const { paths, org } = this.#deps;
-    const deps = { paths, recipient: org.recipient };
+    const { paths, org, encryptTo } = this.#deps;
+    const deps = { paths, recipient: org.recipient, encryptTo };
     await this.add(folder, `${stem}.txt`, () => writeText(deps, describeRun(summary)));
     await this.add(folder, `${stem}.json`, () =>
       writeText(deps, `${escapeJson(JSON.stringify(withSchema(summary), null, 2))}\n`),

@@ -9,6 +9,7 @@ import type { Settlement } from '../../db/control/settle.js';
 import { archiveFolder, reportsFolder } from '../../db/control/treelayout.js';
 import type { UploadRow } from '../../db/control/uploads.js';
 import type { Stage } from '../../db/stage.js';
+import { findReportKey } from '../../keys/pgp/keyset.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { splitPath } from '../../storage/path.js';
 import { contactOf } from '../contact.js';
@@ -53,8 +54,9 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   const hasAnyIssue = await indexIssues(stage);
   // Without issues there is no report but the summary: the storage need not be measured.
   const room = hasAnyIssue ? await measureRoom(deps, org, sources.length) : { leftBytes: 0 };
-  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options, room };
-  const set = new ReportSet({ ...deps, org, keep });
+  const encryptTo = await findReportKey(deps.control.read, org.id, org.options.reportsTo);
+  const fileDeps = { ...deps, stage, recipient: org.recipient, encryptTo, options: org.options, room };
+  const set = new ReportSet({ ...deps, org, keep, encryptTo });
   const contact = contactOf(org, deps.settings);
   const date = dateIn(org.timeZone, deps.now());
   const [archive, folder] = [archiveFolder(date), reportsFolder(date)];
@@ -91,8 +93,9 @@ export async function writeHeldReports(
 ): Promise<Pick<Settlement, 'reports'> & { summary: RunSummary }> {
   const { run, org, sources, planned, stage } = plan;
   const room = await measureRoom(deps, org, sources.length);
-  const fileDeps = { ...deps, stage, recipient: org.recipient, options: org.options, room };
-  const set = new ReportSet({ ...deps, org, keep });
+  const encryptTo = await findReportKey(deps.control.read, org.id, org.options.reportsTo);
+  const fileDeps = { ...deps, stage, recipient: org.recipient, encryptTo, options: org.options, room };
+  const set = new ReportSet({ ...deps, org, keep, encryptTo });
   const contact = contactOf(org, deps.settings);
   const folder = reportsFolder(dateIn(org.timeZone, deps.now()));
   const files: FileOutcome[] = [];

@@ -11,12 +11,14 @@ import type { Org } from '../../db/control/orgs.js';
 import { type Cause, findQuarantined } from '../../db/control/quarantine.js';
 import { findUnrecorded } from '../../db/control/uploadrecords.js';
 import { findUpload, isWaiting, recordHeaderType, type UploadRow } from '../../db/control/uploads.js';
+import { readPgpKeys } from '../../keys/pgp/keyset.js';
 import { openBlobOf } from '../../storage/blobs.js';
 import { SpaceError } from '../../storage/types.js';
 import { RefusalError, refuse } from '../codes.js';
 import { readAs } from '../read/encoding.js';
 import { readHeader } from '../read/header.js';
 import { wordingOf } from '../read/labels.js';
+import type { PgpContext } from '../read/pgp.js';
 import { openRows } from '../read/rowstream.js';
 import { isFullFile, type Source } from '../read/source.js';
 import { unwrap } from '../read/unwrap.js';
@@ -34,6 +36,8 @@ export interface SourceDeps {
   paths: Paths;
   control: Db;
   logger: Logger;
+  /** Milliseconds since 1970; absent: the clock of the machine. */
+  now?: () => number;
   /** Gets the id of each upload when the process begins to read it. */
   onFile?: (uploadId: number) => void;
 }
@@ -52,10 +56,11 @@ export async function orderSources(
 ): Promise<UploadSource[]> {
   const refusals = await findRefusals(deps, uploads, purpose);
   const typed: UploadSource[] = [];
+  const pgp = pgpContext(deps, org, identity);
   for (const upload of uploads) {
     const refusal = refusals.get(upload.id) ?? null;
     const sent = openUploadSource(deps, identity, upload, refusal);
-    const source = await readAs(unwrap(sent, deps.settings), org.options.encoding);
+    const source = await readAs(unwrap(sent, deps.settings, pgp), org.options.encoding);
     const type = refusal === null ? await typeOf(deps, org, upload, source) : null;
     if (type !== 'removed') typed.push({ upload, source, type });
   }
@@ -81,6 +86,15 @@ async function findRefusals(
     );
   }
   return refusals;
+}
+
+/** By which keys PGP files of an organization are read. */
+export function pgpContext(
+  { control, now = Date.now }: Pick<SourceDeps, 'control' | 'now'>,
+  org: Org,
+  identity: () => Promise<string>,
+): PgpContext {
+  return { options: org.options, readKeys: () => readPgpKeys(control.read, org.id, identity), now };
 }
 
 async function typeOf(

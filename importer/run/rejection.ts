@@ -5,6 +5,7 @@ import { findOrg } from '../../db/control/orgs.js';
 import type { Run } from '../../db/control/runs.js';
 import { archiveFolder, reportsFolder } from '../../db/control/treelayout.js';
 import { listHeld } from '../../db/control/uploads.js';
+import { findReportKey } from '../../keys/pgp/keyset.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { splitPath } from '../../storage/path.js';
@@ -33,7 +34,8 @@ export async function rejectRun(
     ...{ paths, logger },
     isNamed: isInControl(control),
     seal: async (keep) => {
-      const set = new ReportSet({ control, paths, org, keep });
+      const encryptTo = await findReportKey(control.read, org.id, org.options.reportsTo);
+      const set = new ReportSet({ control, paths, org, keep, encryptTo });
       const folder = archiveFolder(date);
       const archivedAs = new Map<number, string>();
       for (const { id, path } of await listHeld(control.read, run.id))
@@ -75,7 +77,7 @@ async function nameBeside(
   for (const { uploadId, report } of files) {
     const archived = archivedAs.get(uploadId ?? -1);
     if (report === null || archived === undefined) continue;
-    beside.set(report, await set.reserve(folder, `${stemOf(splitPath(archived).name)}.report.csv`));
+    beside.set(report, await set.reserve(folder, set.nameOf(`${stemOf(splitPath(archived).name)}.report.csv`)));
   }
   return beside;
 }

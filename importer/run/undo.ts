@@ -5,6 +5,7 @@ import type { Settlement } from '../../db/control/settle.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
 import { readVersion } from '../../db/directory/directory.js';
 import type { Stage } from '../../db/stage.js';
+import { findReportKey } from '../../keys/pgp/keyset.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { contactOf } from '../contact.js';
 import { noCounts } from '../counts.js';
@@ -80,9 +81,10 @@ async function writeUndoReports(
 ): Promise<Settlement> {
   const { run, org, today } = plan;
   const { kept } = outcome;
-  const set = new ReportSet({ ...deps, org, keep });
+  const encryptTo = await findReportKey(deps.control.read, org.id, org.options.reportsTo);
+  const set = new ReportSet({ ...deps, org, keep, encryptTo });
   const folder = reportsFolder(today);
-  const write = () => writePieces({ paths: deps.paths, recipient: org.recipient }, describeKept(stage));
+  const write = () => writePieces({ paths: deps.paths, recipient: org.recipient, encryptTo }, describeKept(stage));
   const report = kept > 0 ? await set.add(folder, `run-${run.id}.undo.csv`, write) : null;
   const summary: RunSummary = {
     ...summarizeRun(plan, [], contactOf(org, deps.settings)),

@@ -7,7 +7,7 @@ import { reportsFolder } from '../../db/control/treelayout.js';
 import { listDeactivated } from '../../db/directory/deactivations.js';
 import { guardFormula } from '../read/formulaguard.js';
 import { markOf, toCsv } from '../report/csv.js';
-import { type OwnFileDeps, writeOwnFile } from '../report/ownfile.js';
+import { type OwnFileDeps, writeOwnReport } from '../report/ownfile.js';
 import { dateIn, formatLocal, startOfDay } from './calendar.js';
 
 export interface DeactivationReportDeps extends OwnFileDeps {
@@ -31,9 +31,10 @@ export async function reportDeactivations(
   if (org === null || org.sealedIdentity === null) return;
   const day = dateIn(org.timeZone, at);
   const path = `${reportsFolder(day)}/${fileName}`;
-  if (isMissing && (await findEntry(deps.control.read, org.id, path)) !== null) return;
+  const written = org.options.reportsTo === undefined ? path : `${path}.pgp`;
+  if (isMissing && (await findEntry(deps.control.read, org.id, written)) !== null) return;
   const text = await describeDay(deps.directory, org, day);
-  if (text !== null) await writeOwnFile(deps, org, path, text);
+  if (text !== null) await writeOwnReport(deps, org, path, text);
 }
 
 /** null: no one was deactivated. */

@@ -6,6 +6,7 @@ import { recordAudit } from '../../db/control/audit.js';
 import { findBlob } from '../../db/control/blobs.js';
 import { findEntry, freeName, lockEntry, updateEntry } from '../../db/control/entries.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
+import { listPgpKeys, listPublishedPgpKeys } from '../../db/control/pgpkeys.js';
 import { hasWaitingRun } from '../../db/control/runs.js';
 import { readmePath, templatePath } from '../../db/control/treelayout.js';
 import { listVersions } from '../../db/directory/directory.js';
@@ -54,6 +55,7 @@ export async function updateTemplates(
 ): Promise<void> {
   let written = 0;
   const versions = await listVersions(deps.directory.read);
+  const pgpKeys = await listPublishedPgpKeys(deps.control.read, deps.now());
   const slotOf = shareSlots(({ timeZone, slot, options }) => nextSlot(timeZone, slot, deps.now(), slotDays(options)));
   for (const org of await listOrgs(deps.control.read)) {
     if (org.sealedIdentity === null) continue;
@@ -61,12 +63,13 @@ export async function updateTemplates(
     const contact = contactOf(org, deps.settings);
     const nextSlotAt = slotOf(org).at;
     const settings = [name, enabled, slot, timeZone, dateFormat, teamsMode, recipient, options];
-    const key = JSON.stringify([versions.get(org.id) ?? 0, contact, nextSlotAt, settings]);
+    const key = JSON.stringify([versions.get(org.id) ?? 0, contact, nextSlotAt, settings, pgpKeys.get(org.id)]);
     if (seen.get(org.id) === key) continue;
     if (await mustPause(written++)) return;
     try {
       for (const { name: file, text } of renderTemplates(org, await listFields(deps.directory.read, org.id)))
         await writeOwn(deps, org, templatePath(file), text);
+      await writePgpKey(deps, org, pgpKeys.get(org.id));
       await writeOwn(deps, org, readmePath, renderReadme({ org, nextSlotAt, contact }));
       seen.set(org.id, key);
     } catch (error) {
@@ -74,6 +77,16 @@ export async function updateTemplates(
       deps.logger.error(message, { org: org.id, reason: (error as Error).message });
     }
   }
+}
+
+const noPgpKey = 'This drop has no PGP key that can be used. Ask the people who gave you access to it.\n';
+
+/** The public key to which files are encrypted. A file whose key ended says so: it is not left with a key that is refused. */
+async function writePgpKey(deps: TemplateDeps, org: Org, fingerprint: string | undefined): Promise<void> {
+  const path = templatePath('pgp-public-key.asc');
+  if (fingerprint === undefined && (await findEntry(deps.control.read, org.id, path)) === null) return;
+  const keys = await listPgpKeys(deps.control.read, org.id, 'own');
+  await writeOwn(deps, org, path, keys.find((key) => key.fingerprint === fingerprint)?.publicKey ?? noPgpKey);
 }
 
 /** Writes a file of the server's own, unless its text is the same. */

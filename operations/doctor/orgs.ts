@@ -17,6 +17,7 @@ import { sortStored } from '../storedfiles.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
 import { examineLoginKeys } from './loginkeys.js';
+import { examinePgpKeys } from './pgp.js';
 
 type Report = ReturnType<typeof reporter>;
 
@@ -37,6 +38,7 @@ export async function examineOrg(workplace: Workplace, org: Org, master: MasterK
     report('warning', `it is enabled, but its plan "${org.plan}" does not include SFTP access: all logins are refused`);
   if (org.enabled) await examineLoginKeys(workplace, org, report);
   if (org.enabled) await examineQueue(workplace, org, report);
+  await examinePgpKeys(workplace, org, report);
   await examineStored(workplace, org, report);
   for (const { receipt, at } of await listPending(workplace.directory.read, org.id))
     report(

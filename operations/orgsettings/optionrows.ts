@@ -39,6 +39,20 @@ const rate: Pick<SettingRow<number>, 'group' | 'takes' | 'unit' | 'default' | 'r
   write: writeSize,
 };
 
+const yesOrNo: Pick<SettingRow<boolean>, 'takes' | 'example' | 'default' | 'read' | 'write'> = {
+  ...oneOf('yes', 'no'),
+  example: 'yes',
+  default: 'no',
+  read: (text) => (/^(yes|no)$/i.test(text) ? text.toLowerCase() === 'yes' : null),
+  write: (value) => (value ? 'yes' : 'no'),
+};
+
+/** Of version 4 or 6, as programs print it: with blanks, in small letters, with 0x. */
+function readFingerprint(text: string): string | null {
+  const digits = text.replace(/\s|^0x/g, '').toUpperCase();
+  return /^(?:[0-9A-F]{40}|[0-9A-F]{64})$/.test(digits) ? digits : null;
+}
+
 const days = ['daily', 'weekdays', 'days such as mon,wed,fri'];
 
 export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Required<OrgOptions>[name]> } = {
@@ -147,6 +161,40 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     ...oneOf('utf-8', 'utf-16', 'windows-1252', 'auto'),
     example: 'windows-1252',
     default: 'utf-8',
+  },
+  requireEncryption: {
+    group: 'Encryption',
+    meaning: 'Refuse files that are not encrypted with PGP to a key of the organization.',
+    ...yesOrNo,
+  },
+  requireSignature: {
+    group: 'Encryption',
+    meaning:
+      'Refuse files without a valid PGP signature by one of these keys. "dropslot pgp import" adds the public keys of the customer.',
+    takes: ['fingerprints of PGP keys, separated by commas'],
+    example: '0123456789ABCDEF0123456789ABCDEF01234567',
+    default: 'signatures are not required',
+    read: (text) => {
+      const all = text.split(',').map(readFingerprint);
+      return all.every((one) => one !== null) ? [...new Set(all)] : null;
+    },
+    write: (all) => all.join(','),
+  },
+  allowUnprotectedPgp: {
+    group: 'Encryption',
+    meaning:
+      'Read PGP files of old programs that have no protection of their integrity: a change of such a file on its way is not noticed.',
+    ...yesOrNo,
+  },
+  reportsTo: {
+    group: 'Encryption',
+    meaning:
+      'Encrypt all reports with PGP to this key. "dropslot pgp import" adds the public keys of the customer. Reports are then named like users.report.csv.pgp.',
+    takes: ['a fingerprint of a PGP key'],
+    example: '0123456789ABCDEF0123456789ABCDEF01234567',
+    default: 'reports are not encrypted with PGP',
+    read: readFingerprint,
+    write: String,
   },
   createMissing: {
     group: 'Reading files',

@@ -7,6 +7,7 @@ export const settingGroups = [
   'Organization',
   'Import schedule',
   'Reading files',
+  'Encryption',
   'Approval limits',
   'Alarms',
   'SFTP access',
