@@ -126,16 +126,19 @@ async function encrypt({
   return Buffer.from(made as unknown as Uint8Array);
 }
 
-/** A message of old programs: without protection of its integrity (RFC 4880, 5.7). */
-async function encryptUnprotected(to: Made): Promise<Buffer> {
+/** Packets that the library reads and no longer writes by itself. */
+interface OldPacket {
+  packets: unknown;
+  aeadAlgorithm?: number;
+  encrypt(algorithm: number, key: Uint8Array, config: unknown): Promise<void>;
+}
+
+/** A message of old programs: without protection of its integrity (RFC 4880, 5.7), or the AEAD of GnuPG 2.3 and later. */
+async function encryptOld(to: Made, encrypted: OldPacket): Promise<Buffer> {
   const literal = new openpgp.LiteralDataPacket() as unknown as { setBytes(bytes: Uint8Array, format: number): void };
   literal.setBytes(new Uint8Array(Buffer.from(csv)), openpgp.enums.literal.binary);
   const list = new openpgp.PacketList<openpgp.AnyPacket>();
   list.push(literal as unknown as openpgp.AnyPacket);
-  const encrypted = new openpgp.SymmetricallyEncryptedDataPacket() as unknown as {
-    packets: unknown;
-    encrypt(algorithm: number, key: Uint8Array, config: unknown): Promise<void>;
-  };
   encrypted.packets = list;
   const keys = [await openpgp.readKey({ armoredKey: to.publicKey })];
   const sessionKey = await openpgp.generateSessionKey({ encryptionKeys: keys });
@@ -143,7 +146,9 @@ async function encryptUnprotected(to: Made): Promise<Buffer> {
   const head = await openpgp.encryptSessionKey({ ...sessionKey, encryptionKeys: keys, format: 'binary' });
   const body = new openpgp.PacketList<openpgp.AnyPacket>();
   body.push(encrypted as unknown as openpgp.AnyPacket);
-  return Buffer.concat([head as unknown as Uint8Array, body.write() as Uint8Array]);
+  const written = body.write() as Uint8Array | { readToEnd(join: (parts: Uint8Array[]) => Buffer): Promise<Buffer> };
+  const bytes = 'readToEnd' in written ? await written.readToEnd((parts) => Buffer.concat(parts)) : written;
+  return Buffer.concat([head as unknown as Uint8Array, bytes]);
 }
 
 const zip = { preferredCompressionAlgorithm: openpgp.enums.compression.zip };
@@ -250,9 +255,15 @@ test('F2 a message that was cut off or changed anywhere is refused, and none of 
 });
 
 test('F2 without protection of its integrity a message is read only where a setting allows it', async () => {
-  const old = await encryptUnprotected(curve);
+  const old = await encryptOld(curve, new openpgp.SymmetricallyEncryptedDataPacket() as unknown as OldPacket);
   assert.match(await read(old), /^pgp_unprotected: .*integrity/);
   assert.equal(await read(old, { options: { allowUnprotectedPgp: true } }), csv);
+});
+
+test('F2 the OCB packets of GnuPG are read', async () => {
+  const packet = new openpgp.AEADEncryptedDataPacket() as unknown as OldPacket;
+  packet.aeadAlgorithm = openpgp.enums.aead.ocb;
+  assert.equal(await read(await encryptOld(curve, packet)), csv);
 });
 
 test('F2 requireEncryption and requireSignature refuse all other files', async () => {
