@@ -22,6 +22,7 @@ import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
+import { sources } from './sources.js';
 import { uploadRecords } from './uploadrecords.js';
 
 export const controlMigrations: readonly Migration[] = [
@@ -51,6 +52,7 @@ export const controlMigrations: readonly Migration[] = [
   uploadRecords,
   directoryKey,
   controlEvents,
+  sources,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -1,0 +1,185 @@
+/** A watched folder of this machine: its names are used relative to the folder that was opened, and no link is followed. */
+import type { Stats } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, opendir, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { FolderConfig } from '../../db/control/sources.js';
+import { SourceError } from '../error.js';
+import { freeName } from '../names.js';
+import type { Listed, OpenFile, Place } from '../place.js';
+import { findHolders } from './holders.js';
+
+/** Names of one folder. */
+export const mostNames = 100_000;
+const readBytes = 256 * 1024;
+const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
+
+/** @throws SourceError `folder` */
+export async function openFolderPlace(config: FolderConfig): Promise<Place> {
+  const folder = await openFolder(config.dir);
+  try {
+    await requireSame(config);
+    return new FolderPlace(config, folder);
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+}
+
+/** Its path without links, and whether it is on another file system than the root. @throws SourceError `folder` */
+export async function examineFolder(dir: string): Promise<{ dir: string; isMount: boolean }> {
+  try {
+    const real = await realpath(dir);
+    const found = await stat(real);
+    if (!found.isDirectory()) throw new Error('it is not a folder');
+    return { dir: real, isMount: found.dev !== (await stat('/')).dev };
+  } catch (cause) {
+    throw new SourceError('folder', `the folder ${dir} can't be used: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function openFolder(dir: string): Promise<FileHandle> {
+  try {
+    return await open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' ? 'it does not exist (is the share mounted?)' : message;
+    throw new SourceError('folder', `the folder ${dir} can't be opened: ${reason}`, { cause });
+  }
+}
+
+/** A folder above it may have become a link, or the share that it is on may not be mounted. */
+async function requireSame({ dir, isMount }: FolderConfig): Promise<void> {
+  const now = await examineFolder(dir);
+  if (now.dir !== dir) throw new SourceError('folder', `the folder ${dir} is behind a link to ${now.dir} now`);
+  if (isMount && !now.isMount)
+    throw new SourceError('folder', `the folder ${dir} was on a file system of its own, which is not mounted now`);
+}
+
+class FolderPlace implements Place {
+  readonly address = null;
+  readonly #config: FolderConfig;
+  readonly #folder: FileHandle;
+  /** Linux resolves names below it in the folder that was opened, even if another one has taken its path. */
+  readonly #root: string;
+
+  constructor(config: FolderConfig, folder: FileHandle) {
+    this.#config = config;
+    this.#folder = folder;
+    this.#root = rootOf(folder, config.dir);
+  }
+
+  async list(): Promise<Listed[]> {
+    const found: Listed[] = [];
+    let names = 0;
+    for await (const entry of await opendir(this.#root)) {
+      if (++names > mostNames)
+        throw new SourceError('too_many', `the folder ${this.#config.dir} has more than ${mostNames} names`);
+      if (!entry.isFile() && entry.isDirectory()) continue;
+      const listed = await this.look(entry.name);
+      if (listed !== null) found.push(listed);
+    }
+    return found;
+  }
+
+  async open(file: Listed): Promise<OpenFile> {
+    // Without O_NONBLOCK a pipe that has taken the file's place would block.
+    const opened = await open(join(this.#root, file.name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(
+      (cause: unknown) => {
+        throw asPlaceError(cause, file.name);
+      },
+    );
+    const describe = async () => {
+      const found = await opened.stat();
+      if (!found.isFile()) throw new SourceError('changing', `${file.name} is no longer a file`);
+      return { size: found.size, mtimeMs: Math.floor(found.mtimeMs) };
+    };
+    return { stat: describe, read: () => readAll(opened), close: () => opened.close() };
+  }
+
+  async look(name: string): Promise<Listed | null> {
+    try {
+      return describe(name, await lstat(join(this.#root, name)));
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw asPlaceError(cause, name);
+    }
+  }
+
+  findHeld(files: readonly Listed[]): Promise<Set<string>> {
+    return findHolders(
+      this.#config.dir,
+      files.map(({ name }) => name),
+    );
+  }
+
+  async remove(name: string): Promise<void> {
+    await unlink(join(this.#root, name)).catch((cause: unknown) => {
+      throw asPlaceError(cause, name);
+    });
+  }
+
+  async move(name: string, to: string): Promise<void> {
+    const path = join(this.#root, to);
+    await mkdir(path, { mode: 0o770 }).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw asPlaceError(cause, to);
+    });
+    const target = await openFolder(path);
+    try {
+      const root = rootOf(target, path);
+      const free = await freeName(name, async (one) => exists(join(root, one)));
+      await rename(join(this.#root, name), join(root, free));
+    } catch (cause) {
+      throw asPlaceError(cause, name);
+    } finally {
+      await target.close();
+    }
+  }
+
+  /** Its requests are short; and its descriptor's number must not name another folder while they end. */
+  interrupt(): void {}
+
+  close(): Promise<void> {
+    return this.#folder.close();
+  }
+}
+
+/** Of macOS and others the path: a folder above could be replaced meanwhile. */
+function rootOf({ fd }: FileHandle, dir: string): string {
+  const path = `/proc/self/fd/${fd}`;
+  return existsSync(dirname(path)) ? path : dir;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
+}
+
+/** null: a link, a folder, a pipe. */
+function describe(name: string, found: Stats): Listed | null {
+  return found.isFile() ? { name, size: found.size, mtimeMs: Math.floor(found.mtimeMs) } : null;
+}
+
+async function* readAll(file: FileHandle): AsyncGenerator<Buffer> {
+  for (let offset = 0; ; ) {
+    const buffer = Buffer.allocUnsafeSlow(readBytes);
+    const { bytesRead } = await file.read(buffer, 0, readBytes, offset);
+    if (bytesRead === 0) return;
+    offset += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+function asPlaceError(cause: unknown, name: string): SourceError {
+  if (cause instanceof SourceError) return cause;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  // ELOOP: a link has taken the file's place.
+  if (code === 'ENOENT' || code === 'ELOOP')
+    return new SourceError('changing', `${name} has changed since it was listed`, { cause });
+  return new SourceError('refused', `${name} can't be used (${code ?? message})`, { cause });
+}
