@@ -15,7 +15,8 @@ export interface Watching {
   stop(): Promise<void>;
 }
 
-export function watchSources(deps: WorkDeps): Watching {
+/** @param everyMs between two looks for sources that are due */
+export function watchSources(deps: WorkDeps, everyMs = lookEveryMs): Watching {
   const stopping = new AbortController();
   const running = new Map<number, Promise<void>>();
   const watchers = createWatchers(deps);
@@ -47,7 +48,7 @@ export function watchSources(deps: WorkDeps): Watching {
         deps.logger.error('could not look for sources that are due; will retry', { reason: error.message });
       })
       .finally(() => {
-        if (!stopping.signal.aborted) timer = setTimeout(round, lookEveryMs);
+        if (!stopping.signal.aborted) timer = setTimeout(round, everyMs);
       });
   };
   round();
