@@ -1,4 +1,4 @@
-/** What sources and watched folders have in common: finding, running, enabling, disabling and removing one. */
+/** The common operations of sources and watched folders: finding, running, enabling, disabling and removing one. */
 import { createSilentLogger, type Logger } from '../config/logger.js';
 import type { Queryable } from '../db/connection.js';
 import { setDoorAlarm } from '../db/control/alarms.js';

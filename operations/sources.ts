@@ -185,7 +185,7 @@ async function confirmHostKey(
   });
 }
 
-/** What the operator can do about a failure of a source. */
+/** The advice about a failure of a source; null: there is none. */
 export function adviceFor(code: string, id: number): string | null {
   if (code === 'host_key')
     return `ask the customer whether the server has a new key; only if so: dropslot sources set ${id} --host-key SHA256:…`;

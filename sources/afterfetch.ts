@@ -1,10 +1,10 @@
 /** Deletes or moves a file at its source, once it is durable here (SFTP servers) or imported (watched folders). */
 import { forgetTaken, settleTaken, type TakenFile } from '../db/control/sourcefiles.js';
 import type { Source } from '../db/control/sources.js';
+import type { RoundDeps } from './deps.js';
 import { SourceError } from './error.js';
 import { markersOf } from './marker.js';
 import type { Place } from './place.js';
-import type { RoundDeps } from './round.js';
 
 /** States of an upload whose import is over; a copy of it is in `/archive` then. */
 const settled: readonly string[] = ['imported', 'refused', 'superseded'];

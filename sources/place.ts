@@ -20,7 +20,7 @@ export interface OpenFile {
 export interface Place {
   /** Its address, for receipts; null: this machine. */
   readonly address: string | null;
-  /** Regular files, in any order; not links, nor what is in subfolders. */
+  /** Regular files, in any order; not links, nor files in subfolders. */
   list(): Promise<Listed[]>;
   /** @throws SourceError `changing` when the file is another one than the listed one */
   open(file: Listed): Promise<OpenFile>;

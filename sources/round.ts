@@ -1,38 +1,16 @@
-/** One round of a source or a watched folder: finishes what a crash left, lists, waits until files no longer change, takes the new ones. */
+/** One round of a source or a watched folder: finishes the deletions that a crash prevented, lists, waits until files no longer change, takes the new ones. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '../config/logger.js';
-import type { Settings } from '../config/settings.js';
-import type { Db } from '../db/connection.js';
 import type { Org } from '../db/control/orgs.js';
 import { followAbsent, listTaken, listUploadStates, type TakenFile } from '../db/control/sourcefiles.js';
 import type { RoundResult, Source } from '../db/control/sources.js';
-import type { IntakeService } from '../intake/intake.js';
 import { SpaceError } from '../storage/types.js';
 import { finishFile, isOver } from './afterfetch.js';
+import type { RoundDeps } from './deps.js';
 import { SourceError } from './error.js';
 import { findMarker, isMarker } from './marker.js';
 import { isWanted, pathOf } from './names.js';
 import type { Listed, Place } from './place.js';
 import { takeFile } from './take.js';
-
-/** The steps between which a crash can interrupt a round. */
-export type RoundStep = 'connected' | 'listed' | 'opened' | 'read' | 'sealed' | 'taken' | 'finished';
-
-export interface RoundDeps {
-  control: Db;
-  intake: IntakeService;
-  settings: Pick<Settings, 'sourceSettleSeconds' | 'maxFileBytes'> & Settings;
-  logger: Logger;
-  now: () => number;
-  /** The holder of the source's lease. */
-  owner: string;
-  leaseMs: number;
-  openPlace(source: Source): Promise<Place>;
-  /** Ends the round: the process stops, the lease was lost, or the time is over. */
-  signal: AbortSignal;
-  /** For tests. */
-  onStep?: (step: RoundStep) => void | Promise<void>;
-}
 
 /** More matching files than this can't be remembered. */
 export const mostFiles = 20_000;
@@ -40,7 +18,7 @@ const mostProblems = 20;
 /** A file that was gone for so long is new when it comes again. */
 const forgetAfterMs = 90 * 86_400_000;
 
-/** What one round would do. */
+/** The files that one round would take. */
 export interface Preview {
   /** Files that match and are new, the oldest first. */
   wanted: Listed[];

@@ -8,10 +8,10 @@ import type { Intake, Upload } from '../intake/types.js';
 import { isFixed, splitPath } from '../storage/path.js';
 import { limitsOf } from '../storage/storagelimits.js';
 import { SpaceError } from '../storage/types.js';
+import type { RoundDeps } from './deps.js';
 import { SourceError } from './error.js';
 import { pathOf } from './names.js';
 import type { Listed, OpenFile, Place } from './place.js';
-import type { RoundDeps } from './round.js';
 
 export interface Task {
   source: Source;

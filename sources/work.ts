@@ -15,10 +15,11 @@ import {
 } from '../db/control/sources.js';
 import type { MasterKey } from '../keys/master/master.js';
 import { SpaceError } from '../storage/types.js';
+import type { RoundDeps } from './deps.js';
 import { SourceError } from './error.js';
 import { openFolderPlace } from './folder/place.js';
 import type { Place } from './place.js';
-import { type RoundDeps, runRound } from './round.js';
+import { runRound } from './round.js';
 import { nextRound, type ScheduleDeps } from './schedule.js';
 import { openSecret } from './secret.js';
 import type { Resolve } from './sftp/address.js';

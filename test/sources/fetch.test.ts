@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listArrivals } from '../../db/control/alarms.js';
-import type { RoundStep } from '../../sources/round.js';
+import type { RoundStep } from '../../sources/deps.js';
 import { openDoor, sftpConfig } from '../support/doors.js';
 import { startMemoryServer } from '../support/memoryserver.js';
 import type { Scope } from '../support/temporary.js';

@@ -18,7 +18,7 @@ import { test } from 'node:test';
 import type { FolderConfig } from '../../db/control/sources.js';
 import { findSource } from '../../db/control/sources.js';
 import { addFolder } from '../../operations/folders.js';
-import type { RoundStep } from '../../sources/round.js';
+import type { RoundStep } from '../../sources/deps.js';
 import { watchSources } from '../../sources/watch.js';
 import { openDoor } from '../support/doors.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import type { SftpConfig } from '../../db/control/sources.js';
 import { generatePair } from '../../keys/host/pair.js';
 import { parsePublicKeys } from '../../keys/login/publickeys.js';
-import type { RoundStep } from '../../sources/round.js';
+import type { RoundStep } from '../../sources/deps.js';
 import { readHostKey } from '../../sources/sftp/connection.js';
 import { type Door, openDoor } from '../support/doors.js';
 import { allowKey } from '../support/keys.js';
