@@ -145,3 +145,39 @@ for (const step of killedAt)
     assert.equal(await company.read('/users.csv'), content);
     assert.ok(existsSync(company.databases.settings.data));
   });
+
+test('an old server is reached only with --legacy-algorithms', { skip: missingSshd() }, async (t) => {
+  const folder = temporaryFolder(t);
+  const pair = generatePair('rsa');
+  const old = [
+    'Subsystem sftp internal-sftp',
+    ...['KexAlgorithms diffie-hellman-group14-sha1', 'Ciphers aes128-cbc', 'MACs hmac-sha1'],
+    'PubkeyAcceptedAlgorithms +ssh-rsa',
+  ];
+  const { port, user } = await startSshd(t, folder, [pair.public], old);
+  const config = { ...base, port, user, path: folder };
+  await assert.rejects(readHostKey(config, { idleMs: 10_000 }), { code: 'incompatible' });
+  const { fingerprint } = await readHostKey({ ...config, legacyAlgorithms: true }, { idleMs: 10_000 });
+  const door = await openDoor(t, { ...config, hostKeys: [fingerprint] }, { privateKey: pair.private });
+  assert.match((await door.round()).failure!.message, /--legacy-algorithms/);
+  await door.change({ legacyAlgorithms: true });
+  assert.equal((await door.round()).failure, null);
+});
+
+test('any confirmed host key of a server that has several is found', { skip: missingSshd() }, async (t) => {
+  const folder = temporaryFolder(t);
+  const pair = generatePair('ed25519');
+  const second = join(folder, 'rsa_host');
+  const rsa = generatePair('rsa');
+  writeFileSync(second, rsa.private, { mode: 0o600 });
+  const { port, user } = await startSshd(
+    t,
+    folder,
+    [pair.public],
+    ['Subsystem sftp internal-sftp', `HostKey ${second}`],
+  );
+  const [key] = parsePublicKeys(rsa.public);
+  const config = { ...base, port, user, path: folder, patterns: ['*.csv'], hostKeys: [key!.fingerprint] };
+  const door = await openDoor(t, config, { privateKey: pair.private });
+  assert.equal((await door.round()).failure, null);
+});
