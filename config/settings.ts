@@ -369,7 +369,7 @@ export const settingsSchema = z.strictObject({
   sourceLeadMinutes: duration('minutes')
     .default(30)
     .describe(
-      'A source with `--when before-slot` is fetched this long before each slot of its organization, so that the import finds the files.',
+      'A source with `--when before-slot` is fetched this long before each slot of its organization, and again at two thirds and a third of this time, so that the import finds the files.',
     ),
   sourceSettleSeconds: duration('seconds', { min: 0, fraction: true })
     .default(10)

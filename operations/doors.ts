@@ -14,6 +14,7 @@ import {
   type SourceKind,
   updateSource,
 } from '../db/control/sources.js';
+import { shareLock } from '../db/lock.js';
 import { slotDays } from '../importer/schedule/cadence.js';
 import { nextSlot } from '../importer/schedule/calendar.js';
 import { makeWorkDeps } from '../sources/parts.js';
@@ -29,6 +30,8 @@ export type { Ended } from '../sources/work.js';
 /** More of them of one organization would keep the others waiting. */
 const mostOfOrg = 50;
 const mostPatterns = 20;
+/** Longer than a server recovers interrupted uploads at its start. */
+const lockWaitMs = 10_000;
 
 /** @throws OperationError `usage` when it is no number, `not_found` */
 export async function findDoor(place: Workplace, kind: SourceKind, id: string): Promise<Source> {
@@ -58,7 +61,13 @@ export async function requireRoom(place: Workplace, org: Org): Promise<void> {
 export async function runDoor(place: Workplace, source: Source, logger: Logger = createSilentLogger()): Promise<Ended> {
   if (source.state === 'unconfirmed' || source.state === 'host_key_changed')
     throw new OperationError('refused', `the host key is not confirmed: dropslot sources test ${source.id}`);
-  const ended = await workOn(workDepsOf(place, logger), source.id, new AbortController().signal);
+  const { settings, paths } = place;
+  // A server that starts now leaves the bytes that arrive here.
+  const lock =
+    settings.database === 'sqlite' ? await shareLock(paths.sessionsLock, settings.sqliteDriver, lockWaitMs) : null;
+  const ended = await workOn(workDepsOf(place, logger), source.id, new AbortController().signal).finally(() =>
+    lock?.release(),
+  );
   if (ended === null)
     throw new OperationError('unavailable', 'a round of it runs already: see its result when that has ended');
   await auditDoor(place.control.write, place, source, 'run', {

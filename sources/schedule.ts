@@ -19,6 +19,12 @@ const afterLoginMs = 15 * minuteMs;
 /** After a round that left files, because they may still be growing. */
 const waitingMs: Record<SourceConfig['kind'], number> = { sftp: minuteMs, folder: 10_000 };
 
+/** A file that is never finished must not make a round each minute. */
+const longestWaitingMs = 30 * minuteMs;
+
+/** The rounds before a slot, in shares of the lead time: a file that comes late is found by the second or the third one. */
+const shares = [1, 2 / 3, 1 / 3];
+
 /** The time of the organization's next slot after a moment, in ms: the importer's calendar knows it. */
 export type NextSlot = (org: Org, after: number) => number;
 
@@ -41,19 +47,24 @@ export function regularRound(config: SourceConfig, org: Org, now: number, { next
   const every = readEvery(config.when);
   if (every !== null) return now + every * minuteMs;
   const slot = nextSlot(org, now);
-  return slot - leadMs > now ? slot - leadMs : nextSlot(org, slot) - leadMs;
+  const rounds = [...shares.map((share) => slot - share * leadMs), nextSlot(org, slot) - leadMs];
+  return rounds.find((at) => at > now)!;
 }
 
-/** @param failures rounds in a row that failed, the last one included */
+/** `failures`, `waitingRounds`: rounds in a row that failed, or left files that were not finished, the last one included. */
 export function nextRound(
   config: SourceConfig,
   org: Org,
   now: number,
-  { failures, failureCode, waiting }: { failures: number; failureCode: string | null; waiting: number },
+  { failures, failureCode, waitingRounds }: { failures: number; failureCode: string | null; waitingRounds: number },
   deps: ScheduleDeps,
 ): number {
   const regular = regularRound(config, org, now, deps);
-  if (failures === 0) return waiting > 0 ? Math.min(regular, now + waitingMs[config.kind]) : regular;
+  if (failures === 0) {
+    if (waitingRounds === 0) return regular;
+    const pause = Math.min(longestWaitingMs, waitingMs[config.kind] * 2 ** Math.min(waitingRounds - 1, 20));
+    return Math.min(regular, now + pause);
+  }
   const longest = config.kind === 'folder' ? longestFolderPauseMs : longestPauseMs;
   const least = failureCode === 'login' ? afterLoginMs : minuteMs;
   const pause = Math.min(longest, least * 2 ** Math.min(failures - 1, 20));

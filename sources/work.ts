@@ -121,7 +121,7 @@ async function record(deps: WorkDeps, source: Source, org: Org, { result, failur
   const failureCode = failure?.code ?? null;
   const isChanged = failureCode === 'host_key' && source.state === 'active';
   const schedule = { nextSlot, leadMs: settings.sourceLeadMinutes * 60_000 };
-  const waiting = result?.waiting ?? 0;
+  const waitingRounds = (result?.waiting ?? 0) > 0 ? (source.result?.waitingRounds ?? 0) + 1 : 0;
   const failedAt = failure === null ? null : (source.failedAt ?? at);
   const change: SourceChange = {
     failures,
@@ -129,8 +129,8 @@ async function record(deps: WorkDeps, source: Source, org: Org, { result, failur
     failureCode,
     failedAt,
     lastAt: at,
-    nextAt: nextRound(source.config, org, at, { failures, failureCode, waiting }, schedule),
-    ...(result !== null && { result, lastOkAt: at }),
+    nextAt: nextRound(source.config, org, at, { failures, failureCode, waitingRounds }, schedule),
+    ...(result !== null && { result: { ...result, waitingRounds }, lastOkAt: at }),
     ...(isChanged && { state: 'host_key_changed' }),
   };
   const isFailing =

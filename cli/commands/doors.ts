@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { disableDoor, enableDoor, findDoor, listDoors, removeDoor, runDoor } from '../../operations/doors.js';
 import { OperationError } from '../../operations/error.js';
+import { adviceFor } from '../../operations/sources.js';
 import { atWorkplace, examples } from '../command.js';
 import { describeResult, doorList, doorToJson, renderDoor } from '../views/doors.js';
 
@@ -35,7 +36,10 @@ export function addDoorCommands(group: Command, word: 'source' | 'folder'): void
     (id: string, _options, command: Command) =>
       atWorkplace(command, async (place, out) => {
         const { result, failure } = await runDoor(place, await findDoor(place, kind, id));
-        if (failure !== null) throw new OperationError('failed', failure.message);
+        if (failure !== null) {
+          const advice = adviceFor(failure.code, Number(id));
+          throw new OperationError('failed', advice === null ? failure.message : `${failure.message}: ${advice}`);
+        }
         for (const problem of result!.problems) out.note(problem);
         await out.show({ [word]: Number(id), ...result }, `${describeResult({ result })}.`);
       }),

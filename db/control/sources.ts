@@ -56,6 +56,8 @@ export interface RoundResult {
   unchanged: number;
   /** Files that may still be growing, or that are open. */
   waiting: number;
+  /** Rounds in a row with such files; undefined: none is recorded. */
+  waitingRounds?: number;
   /** Sentences about single files; bounded. */
   problems: readonly string[];
 }

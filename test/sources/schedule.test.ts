@@ -16,19 +16,22 @@ const folder = (poll: boolean) => ({ kind: 'folder', poll }) as FolderConfig;
 const next = (
   config: SftpConfig | FolderConfig,
   failures = 0,
-  waiting = 0,
+  waitingRounds = 0,
   failureCode: string | null = null,
   at = now,
-) => nextRound(config, org, at, { failures, failureCode, waiting }, deps);
+) => nextRound(config, org, at, { failures, failureCode, waitingRounds }, deps);
 
-test('a source is fetched before the next slot, and in its lead time before the one after it', () => {
-  assert.equal(next(sftp('before-slot')), slot - 30 * minute);
-  assert.equal(next(sftp('before-slot'), 0, 0, null, slot - 30 * minute), slot + 24 * 60 * minute - 30 * minute);
+test('a source is fetched three times before the next slot, and then before the one after it', () => {
+  const rounds = [now];
+  for (let count = 0; count < 4; count++) rounds.push(next(sftp('before-slot'), 0, 0, null, rounds.at(-1)!));
+  const before = rounds.slice(1).map((at) => (slot - at) / minute);
+  assert.deepEqual(before, [30, 20, 10, 30 - 24 * 60]);
   assert.equal(next(sftp('every:30m')), now + 30 * minute);
 });
 
 test('a file that was not finished is looked at again soon', () => {
   assert.equal(next(sftp('before-slot'), 0, 1), now + minute);
+  assert.equal(next(sftp('before-slot'), 0, 9), now + 30 * minute, 'more rarely, while it is not finished');
   assert.equal(next(folder(true), 0, 1), now + minute / 6);
 });
 
