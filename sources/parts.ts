@@ -4,9 +4,10 @@ import { hostname } from 'node:os';
 import type { Paths } from '../config/paths.js';
 import type { Org } from '../db/control/orgs.js';
 import { createIntake } from '../intake/intake.js';
+import { createPatience } from './folder/patience.js';
 import type { WorkDeps } from './work.js';
 
-export interface PartSources extends Omit<WorkDeps, 'intake' | 'owner'> {
+export interface PartSources extends Omit<WorkDeps, 'intake' | 'owner' | 'patience'> {
   paths: Paths;
   identity: (org: Org) => Promise<string>;
 }
@@ -19,5 +20,5 @@ export function makeWorkDeps({ paths, identity, ...deps }: PartSources): WorkDep
     ...{ control, paths, logger, now, identity },
     settings: { ...settings, keepPartialHours: 0 },
   });
-  return { ...deps, intake, owner };
+  return { ...deps, intake, owner, patience: createPatience(settings.sourceIdleSeconds * 1000) };
 }

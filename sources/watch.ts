@@ -7,6 +7,8 @@ import { type WorkDeps, workOn } from './work.js';
 const lookEveryMs = 2_000;
 const followEveryMs = 15_000;
 const mostAtOnce = 4;
+/** A folder that does not answer must not delay the other sources. */
+const shortMs = 3_000;
 /** A burst of notifications about one folder causes one round. */
 const quietMs = 300;
 
@@ -65,7 +67,7 @@ export function watchSources(deps: WorkDeps, everyMs = lookEveryMs): Watching {
 }
 
 /** Notifications of the system begin the round of a folder early. Where they fail, the regular rounds find the files. */
-function createWatchers({ control, logger, now }: WorkDeps) {
+function createWatchers({ control, logger, now, patience }: WorkDeps) {
   const open = new Map<number, { watcher: FSWatcher; identity: string; timer?: NodeJS.Timeout }>();
   const end = async (id: number) => {
     const one = open.get(id);
@@ -101,7 +103,7 @@ function createWatchers({ control, logger, now }: WorkDeps) {
       );
       for (const id of open.keys()) if (!wanted.some((one) => one.id === id)) await end(id);
       for (const { id, config } of wanted) {
-        const found = await stat(config.dir).catch(() => null);
+        const found = await patience.ask(config.dir, () => stat(config.dir), shortMs).catch(() => null);
         const identity = found === null ? null : `${found.dev}:${found.ino}`;
         if (open.get(id)?.identity === identity) continue;
         await end(id);

@@ -17,6 +17,7 @@ import type { MasterKey } from '../keys/master/master.js';
 import { SpaceError } from '../storage/types.js';
 import type { RoundDeps } from './deps.js';
 import { SourceError } from './error.js';
+import type { Patience } from './folder/patience.js';
 import { openFolderPlace } from './folder/place.js';
 import type { Place } from './place.js';
 import { runRound } from './round.js';
@@ -29,6 +30,7 @@ export interface WorkDeps extends Omit<RoundDeps, 'openPlace' | 'signal' | 'leas
   /** Reads the master key as it is now. @throws KeyError */
   loadMaster(): Promise<MasterKey>;
   nextSlot: ScheduleDeps['nextSlot'];
+  patience: Patience;
   /** For tests. */
   resolve?: Resolve;
 }
@@ -47,10 +49,10 @@ export interface Ended {
 
 /** Opens the place of a source. @throws SourceError, KeyError */
 export async function openPlace(
-  { settings, loadMaster, resolve }: Pick<WorkDeps, 'settings' | 'loadMaster' | 'resolve'>,
+  { settings, loadMaster, resolve, patience }: Pick<WorkDeps, 'settings' | 'loadMaster' | 'resolve' | 'patience'>,
   { config, secret }: Source,
 ): Promise<Place> {
-  if (config.kind === 'folder') return openFolderPlace(config);
+  if (config.kind === 'folder') return openFolderPlace(config, patience);
   const opened = await openSecret(await loadMaster(), secret!);
   const idleMs = settings.sourceIdleSeconds * 1000;
   return openSftpPlace(config, opened, { idleMs, ...(resolve && { resolve }) });

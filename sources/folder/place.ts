@@ -8,18 +8,19 @@ import { SourceError } from '../error.js';
 import { freeName } from '../names.js';
 import type { Listed, OpenFile, Place } from '../place.js';
 import { findHolders } from './holders.js';
+import type { Patience } from './patience.js';
 
 /** Names of one folder. */
-export const mostNames = 100_000;
+const mostNames = 100_000;
 const readBytes = 256 * 1024;
 const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
 
-/** @throws SourceError `folder` */
-export async function openFolderPlace(config: FolderConfig): Promise<Place> {
-  const folder = await openFolder(config.dir);
+/** @throws SourceError `folder`, `timeout` */
+export async function openFolderPlace(config: FolderConfig, patience: Patience): Promise<Place> {
+  const folder = await patience.ask(config.dir, () => openFolder(config.dir));
   try {
-    await requireSame(config);
-    return new FolderPlace(config, folder);
+    await patience.ask(config.dir, () => requireSame(config));
+    return new FolderPlace(config, folder, patience);
   } catch (error) {
     await folder.close();
     throw error;
@@ -60,50 +61,60 @@ class FolderPlace implements Place {
   readonly address = null;
   readonly #config: FolderConfig;
   readonly #folder: FileHandle;
+  readonly #patience: Patience;
   /** Linux resolves names below it in the folder that was opened, even if another one has taken its path. */
   readonly #root: string;
 
-  constructor(config: FolderConfig, folder: FileHandle) {
+  constructor(config: FolderConfig, folder: FileHandle, patience: Patience) {
     this.#config = config;
     this.#folder = folder;
+    this.#patience = patience;
     this.#root = rootOf(folder, config.dir);
   }
 
   async list(): Promise<Listed[]> {
+    const { dir } = this.#config;
+    const entries = await this.#ask('', () => opendir(this.#root));
     const found: Listed[] = [];
-    let names = 0;
-    for await (const entry of await opendir(this.#root)) {
-      if (++names > mostNames)
-        throw new SourceError('too_many', `the folder ${this.#config.dir} has more than ${mostNames} names`);
-      if (!entry.isFile() && entry.isDirectory()) continue;
-      const listed = await this.look(entry.name);
-      if (listed !== null) found.push(listed);
+    try {
+      for (let names = 0; ; ) {
+        const entry = await this.#ask('', () => entries.read());
+        if (entry === null) return found;
+        if (++names > mostNames)
+          throw new SourceError('too_many', `the folder ${dir} has more than ${mostNames} names`);
+        if (entry.isDirectory() || entry.isSymbolicLink()) continue;
+        const listed = await this.look(entry.name);
+        if (listed !== null) found.push(listed);
+      }
+    } catch (cause) {
+      if (!(cause instanceof SourceError) || cause.code !== 'refused') throw cause;
+      throw new SourceError('folder', `the folder ${dir} can't be read (${cause.message.trim()})`, { cause });
+    } finally {
+      await entries.close().catch(() => {});
     }
-    return found;
   }
 
-  async open(file: Listed): Promise<OpenFile> {
+  async open({ name }: Listed): Promise<OpenFile> {
     // Without O_NONBLOCK a pipe that has taken the file's place would block.
-    const opened = await open(join(this.#root, file.name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(
-      (cause: unknown) => {
-        throw asPlaceError(cause, file.name);
-      },
-    );
-    const describe = async () => {
-      const found = await opened.stat();
-      if (!found.isFile()) throw new SourceError('changing', `${file.name} is no longer a file`);
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+    const opened = await this.#ask(name, () => open(join(this.#root, name), flags));
+    const describeOpen = async () => {
+      const found = await this.#ask(name, () => opened.stat());
+      if (!found.isFile()) throw new SourceError('changing', `${name} is no longer a file`);
       return { size: found.size, mtimeMs: Math.floor(found.mtimeMs) };
     };
-    return { stat: describe, read: () => readAll(opened), close: () => opened.close() };
+    return { stat: describeOpen, read: () => this.#readAll(name, opened), close: () => opened.close() };
   }
 
   async look(name: string): Promise<Listed | null> {
-    try {
-      return describe(name, await lstat(join(this.#root, name)));
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw asPlaceError(cause, name);
-    }
+    return this.#ask(name, async () => {
+      try {
+        return describe(name, await lstat(join(this.#root, name)));
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+        throw cause;
+      }
+    });
   }
 
   findHeld(files: readonly Listed[]): Promise<Set<string>> {
@@ -113,27 +124,25 @@ class FolderPlace implements Place {
     );
   }
 
-  async remove(name: string): Promise<void> {
-    await unlink(join(this.#root, name)).catch((cause: unknown) => {
-      throw asPlaceError(cause, name);
-    });
+  remove(name: string): Promise<void> {
+    return this.#ask(name, () => unlink(join(this.#root, name)));
   }
 
-  async move(name: string, to: string): Promise<void> {
+  move(name: string, to: string): Promise<void> {
     const path = join(this.#root, to);
-    await mkdir(path, { mode: 0o770 }).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'EEXIST') throw asPlaceError(cause, to);
+    return this.#ask(name, async () => {
+      await mkdir(path, { mode: 0o770 }).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code !== 'EEXIST') throw cause;
+      });
+      const target = await openFolder(path);
+      try {
+        const root = rootOf(target, path);
+        const free = await freeName(name, async (one) => exists(join(root, one)));
+        await rename(join(this.#root, name), join(root, free));
+      } finally {
+        await target.close();
+      }
     });
-    const target = await openFolder(path);
-    try {
-      const root = rootOf(target, path);
-      const free = await freeName(name, async (one) => exists(join(root, one)));
-      await rename(join(this.#root, name), join(root, free));
-    } catch (cause) {
-      throw asPlaceError(cause, name);
-    } finally {
-      await target.close();
-    }
   }
 
   /** Its requests are short; and its descriptor's number must not name another folder while they end. */
@@ -141,6 +150,24 @@ class FolderPlace implements Place {
 
   close(): Promise<void> {
     return this.#folder.close();
+  }
+
+  async *#readAll(name: string, file: FileHandle): AsyncGenerator<Buffer> {
+    for (let offset = 0; ; ) {
+      const buffer = Buffer.allocUnsafeSlow(readBytes);
+      const { bytesRead } = await this.#ask(name, () => file.read(buffer, 0, readBytes, offset));
+      if (bytesRead === 0) return;
+      offset += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  async #ask<T>(name: string, request: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#patience.ask(this.#config.dir, request);
+    } catch (cause) {
+      throw asPlaceError(cause, name);
+    }
   }
 }
 
@@ -165,21 +192,11 @@ function describe(name: string, found: Stats): Listed | null {
   return found.isFile() ? { name, size: found.size, mtimeMs: Math.floor(found.mtimeMs) } : null;
 }
 
-async function* readAll(file: FileHandle): AsyncGenerator<Buffer> {
-  for (let offset = 0; ; ) {
-    const buffer = Buffer.allocUnsafeSlow(readBytes);
-    const { bytesRead } = await file.read(buffer, 0, readBytes, offset);
-    if (bytesRead === 0) return;
-    offset += bytesRead;
-    yield buffer.subarray(0, bytesRead);
-  }
-}
-
 function asPlaceError(cause: unknown, name: string): SourceError {
   if (cause instanceof SourceError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
   // ELOOP: a link has taken the file's place.
   if (code === 'ENOENT' || code === 'ELOOP')
     return new SourceError('changing', `${name} has changed since it was listed`, { cause });
-  return new SourceError('refused', `${name} can't be used (${code ?? message})`, { cause });
+  return new SourceError('refused', `${name} can't be used (${code ?? message})`.trim(), { cause });
 }

@@ -19,6 +19,7 @@ import type { FolderConfig } from '../../db/control/sources.js';
 import { findSource } from '../../db/control/sources.js';
 import { addFolder } from '../../operations/folders.js';
 import type { RoundStep } from '../../sources/deps.js';
+import { createPatience } from '../../sources/folder/patience.js';
 import { watchSources } from '../../sources/watch.js';
 import { openDoor } from '../support/doors.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
@@ -192,6 +193,25 @@ test('a folder whose file system is not mounted is not read', async (t) => {
   const { failure } = await round();
   // Where the system's folder for temporary files is a file system of its own, it counts as mounted.
   assert.ok(failure === null || /not mounted/.test(failure.message));
+});
+
+test('a folder that does not answer fails its round, and is asked again only when it has answered', async () => {
+  const patience = createPatience(5);
+  let answer = () => {};
+  const silent = () =>
+    new Promise<void>((done) => {
+      answer = done;
+    });
+  let asked = 0;
+  const count = async () => void asked++;
+  await assert.rejects(patience.ask('/nfs', silent), { code: 'timeout' });
+  await assert.rejects(patience.ask('/nfs', count), { code: 'timeout' });
+  await patience.ask('/other', count);
+  assert.equal(asked, 1);
+  answer();
+  await Promise.resolve();
+  await patience.ask('/nfs', count);
+  assert.equal(asked, 2);
 });
 
 test('many files enter in the order of their times', async (t) => {

@@ -91,6 +91,20 @@ test('a server that stops answering is left after the idle time, and one that dr
   assert.deepEqual([await queue(), deps.intake.openUploads()], [[], 0]);
 });
 
+test('a fetch that is interrupted begins again in the next round', async (t) => {
+  const { server, company, round, queue, deps } = await open(t);
+  server.put('users.csv', content.repeat(30_000));
+  let reads = 0;
+  server.lies.onRead = () => {
+    if (++reads === 5) server.dropClients();
+  };
+  assert.equal((await round()).failure?.code, 'unreachable');
+  assert.deepEqual([await queue(), deps.intake.openUploads()], [[], 0]);
+  assert.deepEqual(await company.deps.control.read('partials').select(), []);
+  assert.equal((await round()).result?.taken, 1);
+  assert.equal((await queue())[0]!.size, content.length * 30_000);
+});
+
 test('another host key stops the source and raises an alarm until an operator accepts it', async (t) => {
   const { server, company, id, round, source, change } = await open(t);
   server.put('users.csv', content);

@@ -38,6 +38,8 @@ export interface MemoryServer {
     refuses: Set<string>;
     omitsModes: boolean;
   };
+  /** Ends all connections. */
+  dropClients(): void;
   /** Another server takes its place, with another host key. */
   changeHostKey(): Promise<void>;
 }
@@ -53,6 +55,9 @@ export async function startMemoryServer(scope: Scope): Promise<MemoryServer> {
     lies: {
       ...{ listing: null, mostBytes: 1 << 20, readDelayMs: 0, onRead: () => {} },
       ...{ refuses: new Set<string>(), omitsModes: false },
+    },
+    dropClients: () => {
+      for (const client of clients) client.end();
     },
     changeHostKey: async () => {
       await close();
