@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listOpenAlarms } from '../../db/control/alarms.js';
+import { eventOfRecord } from '../../db/control/eventsofaudit.js';
+import { findType } from '../../events/types.js';
 import { isPrivateAddress, resolveHost } from '../../sources/sftp/address.js';
 import { openDoor, sftpConfig } from '../support/doors.js';
 import { startMemoryServer } from '../support/memoryserver.js';
@@ -174,4 +176,23 @@ test('private addresses are refused, also behind a public name', async (t) => {
     assert.ok(isPrivateAddress(address), address);
   for (const address of ['8.8.8.8', '2606:4700::1111']) assert.ok(!isPrivateAddress(address), address);
   assert.deepEqual(await resolveHost('x', false, async () => ['10.0.0.1', '8.8.8.8']), ['8.8.8.8']);
+});
+
+test('an alarm of a source is an event, with the number of the source', async (t) => {
+  const { company, id, round, change } = await open(t, { allowPrivate: false });
+  await round();
+  await change({ allowPrivate: true });
+  await round();
+  const records = await company.deps.control.read('audit').whereLike('action', 'alarm.%').orderBy('id');
+  const events = records.map(({ at, org_id: org, actor, action, subject, detail }) =>
+    eventOfRecord({ at, org, actor, action, subject, detail: JSON.parse(detail) }),
+  );
+  assert.deepEqual(
+    events.map((event) => event?.type),
+    ['alarm.opened', 'alarm.resolved'],
+  );
+  for (const event of events) {
+    findType(event!.type)!.data.parse(event!.data);
+    assert.deepEqual([event!.data.kind, event!.data.source, event!.data.files], ['source_failing', id, undefined]);
+  }
 });
