@@ -242,8 +242,7 @@ test('a notification of the system begins a round', async (t) => {
   await until(async () => (await nextAt()) > company.clock);
   // The clock of the test stands still: only a notification makes it due.
   const write = setInterval(() => put('users.csv'), 1000);
-  t.after(() => clearInterval(write));
-  await until(async () => (await queue()).length === 1);
+  await until(async () => (await queue()).length === 1).finally(() => clearInterval(write));
   assert.ok(existsSync(join(dir, 'users.csv')));
 });
 
