@@ -6,6 +6,7 @@ import type { RunDeps } from '../importer/run/deps.js';
 import { startScheduler } from '../importer/scheduler.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { composeImporter } from './compose.js';
+import { startDoors } from './doors.js';
 import { startEventDeliveries } from './eventdeliveries.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 
@@ -60,6 +61,7 @@ async function run(
   const pulse = startPulse();
   const { deps, close, loadMaster } = await composeImporter(settings, known, logger);
   const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
+  const doors = role.name === 'scheduler' ? startDoors(deps, loadMaster) : null;
   const part: Running =
     role.name === 'scheduler'
       ? { nudge: () => {}, ...(await startScheduler({ ...deps, onOpen: () => tell({ type: 'opened' }) })) }
@@ -74,7 +76,7 @@ async function run(
   return {
     nudge: part.nudge,
     stop: async () => {
-      await Promise.all([part.stop(), deliveries?.stop()]);
+      await Promise.all([part.stop(), deliveries?.stop(), doors?.stop()]);
       await close();
     },
   };

@@ -36,6 +36,8 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['hooks'], load: async () => (await import('./commands/hooks.js')).registerHooks },
   { commands: ['notify'], load: async () => (await import('./commands/notify.js')).registerNotify },
   { commands: ['audit'], load: async () => (await import('./commands/audit.js')).registerAudit },
+  { commands: ['sources'], load: async () => (await import('./commands/sources.js')).registerSources },
+  { commands: ['folders'], load: async () => (await import('./commands/watchedfolders.js')).registerFolders },
   { commands: ['doctor'], load: async () => (await import('./commands/doctor.js')).registerDoctor },
   {
     commands: ['completion'],

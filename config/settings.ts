@@ -376,6 +376,25 @@ export const settingsSchema = z.strictObject({
       'When the server stops, it waits this long for its importers to reach a safe point. Then it ends them, and the next start continues their runs.',
     ),
 
+  sourceLeadMinutes: duration('minutes')
+    .default(30)
+    .describe(
+      'A source with `--when before-slot` is fetched this long before each slot of its organization, and again at two thirds and a third of this time, so that the import finds the files.',
+    ),
+  sourceSettleSeconds: duration('seconds', { min: 0, fraction: true })
+    .default(10)
+    .describe(
+      'A file of a source or a watched folder is taken only if its size and time were the same for this long. A file that still grows is taken in a later round.',
+    ),
+  sourceIdleSeconds: duration('seconds', { fraction: true, timer: true })
+    .default(60)
+    .describe('A source fails, and is tried again later, if its server does not answer for this time.'),
+  sourceRoundMinutes: duration('minutes', { fraction: true })
+    .default(120)
+    .describe(
+      'Most time of one round of a source: to list its files and to fetch the new ones. The next round fetches the others.',
+    ),
+
   auditLog: text('path or `log`')
     .optional()
     .describe(

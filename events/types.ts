@@ -48,7 +48,12 @@ const completed = {
   files: count,
   refused: count.describe('files'),
 };
-const alarm = { kind: z.enum(['missing', 'shrunk', 'unchanged']), files: z.enum(['users', 'teams']) };
+const alarm = {
+  kind: z.enum(['missing', 'shrunk', 'unchanged', 'source_failing', 'host_key_changed']),
+  files: z.enum(['users', 'teams']).optional().describe('of the first three kinds'),
+  source: id.optional().describe('of the last two kinds: a source'),
+  folder: id.optional().describe('of source_failing: a watched folder'),
+};
 const key = { key: z.string().describe('fingerprint') };
 const hostKey = { fingerprint: z.string(), type: z.string() };
 const fingerprint = 'SHA256:Zb0pJ8q0uXv7k3mJ0m1mD1o0nXxC7o2Jb0x2n3w4c5A';
@@ -155,7 +160,8 @@ const rows: Record<string, Row> = {
     example: { upload: 41, cause: 'memory', strikes: 2 },
   },
   'alarm.opened': {
-    meaning: 'An expected file is missing, much smaller than usual, or never changes. More keys have times and sizes.',
+    meaning:
+      'An expected file is missing, much smaller than usual, or never changes; or files can not be taken from a source or a watched folder. More keys have times and sizes.',
     data: alarm,
     isOpen: true,
     example: { kind: 'missing', files: 'users', deadline: 1_770_000_000_000 },

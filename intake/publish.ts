@@ -42,6 +42,8 @@ export interface ClosedUpload {
   noted: string | null;
   /** false: the server itself has ended the session, whose client gets no answer: nothing is committed. */
   isWanted: () => boolean;
+  /** Records more in the transaction that publishes it. */
+  onCommit?: (tx: Queryable, receipt: Receipt) => Promise<void>;
 }
 
 /** Blobs that may have lost their last name: the caller removes them after the commit, if so. */
@@ -110,6 +112,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
       replaced: existing.uploadId,
     });
   const receipt = { uploadId, path, size, sha256, queued };
+  await upload.onCommit?.(tx, receipt);
   requireWanted(upload);
   return { receipt, freed: { blob: existing?.blobId ?? null, partials } };
 }
@@ -184,6 +187,6 @@ export function audit(
 }
 
 /** The sender's name in the audit trail. */
-export function actorOf({ keyFingerprint }: Sender): string {
-  return keyFingerprint === null ? 'system' : `key:${keyFingerprint}`;
+export function actorOf({ keyFingerprint, door }: Sender): string {
+  return door ?? (keyFingerprint === null ? 'system' : `key:${keyFingerprint}`);
 }

@@ -1,4 +1,5 @@
 /** Declares how a file enters: begin, write, finish or abort an upload; and the removals and renames that affect the queue. */
+import type { Queryable } from '../db/connection.js';
 import type { Attributes, Entry, Reader } from '../storage/types.js';
 import type { MemoryShare } from './memory.js';
 
@@ -8,6 +9,8 @@ export interface Sender {
   address: string | null;
   /** The client program's identification, `OpenSSH_9.2p1`. */
   client: string | null;
+  /** `source:3`, `folder:3`: it came by another door than an SFTP session. */
+  door?: string;
 }
 
 export interface BeginOptions {
@@ -55,8 +58,11 @@ export interface Upload {
   setAttributes(attributes: Partial<Attributes>): void;
   /** Syncs the written bytes to the disk (fsync@openssh.com). */
   sync(): Promise<void>;
-  /** `isWanted` false, asked until the last moment: the server ended the session, and nothing is published. */
-  finish(isWanted?: () => boolean): Promise<Receipt>;
+  /**
+   * `isWanted` false, asked until the last moment: the server ended the session, and nothing is published. `onCommit` runs in the
+   * transaction that publishes it, perhaps a second time in another one; nothing is published when it rejects.
+   */
+  finish(isWanted?: () => boolean, onCommit?: (tx: Queryable, receipt: Receipt) => Promise<void>): Promise<Receipt>;
   /** The connection died or the client gave up: publishes and queues nothing. Never throws. */
   abort(): Promise<void>;
 }

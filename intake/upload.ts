@@ -161,7 +161,7 @@ export class OpenUpload implements Upload {
     return this.#change(() => this.#member.content.sync());
   }
 
-  finish(isWanted: () => boolean = () => true): Promise<Receipt> {
+  finish(isWanted: () => boolean = () => true, onCommit?: ClosedUpload['onCommit']): Promise<Receipt> {
     this.#isWanted = isWanted;
     return this.#run(async () => {
       this.#hasEnded = true;
@@ -171,7 +171,7 @@ export class OpenUpload implements Upload {
         await this.#grow(this.draft.size, this.draft.size);
         const { onStep, publish } = this.#context;
         const { result, blob } = await this.draft.publish(this.#member, this.path, onStep, async (version) =>
-          publish(await this.#close(version)),
+          publish({ ...(await this.#close(version)), ...(onCommit && { onCommit }) }),
         );
         storedBytes = this.#publishedBytes = blob.size;
         return result;

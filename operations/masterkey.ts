@@ -1,6 +1,7 @@
 /** Changing the master key: every organization's identity is sealed anew, while both keys open. */
 import { recordAudit } from '../db/control/audit.js';
 import { listOrgs, lockOrg, type SealedIdentity, updateOrg } from '../db/control/orgs.js';
+import { listSources, updateSource } from '../db/control/sources.js';
 import { eraseDeleted } from '../db/erase.js';
 import { KeyError } from '../keys/error.js';
 import { openDirectoryKey, resealDirectoryKey } from '../keys/master/directorykey.js';
@@ -13,7 +14,7 @@ import {
   splitMaster,
 } from '../keys/master/master.js';
 import { keyIdOf, openOrgIdentity, openSealedIdentity } from '../keys/master/orgidentity.js';
-import { sealText } from '../keys/master/sealedtext.js';
+import { openText, sealText } from '../keys/master/sealedtext.js';
 import { OperationError } from './error.js';
 import { atKeys } from './keylock.js';
 import { resealSubscribers } from './subscribersecrets.js';
@@ -61,7 +62,7 @@ export async function rotateMaster(
       await replaceMaster(workplace.secrets, [newest!]);
     }
     await onStep('replaced');
-    const isErased = await eraseDeleted(workplace.control, ['orgs', 'directory_key', 'subscribers']);
+    const isErased = await eraseDeleted(workplace.control, ['orgs', 'directory_key', 'subscribers', 'sources']);
     const isOldKeyPresent = older.length > 0 && !isReplaceable(workplace);
     return { recipient: newest!.recipient, resealed, oldKeyFiles, isOldKeyPresent, isErased };
   });
@@ -95,6 +96,7 @@ async function resealAll(workplace: Workplace, newest: MasterKey, older: readonl
   for (const { id } of await listOrgs(workplace.control.read))
     if (await resealOrg(workplace, id, newest, older)) resealed++;
   await resealKey(workplace, newest, older);
+  await resealSources(workplace, newest, older);
   for (const org of await listOrgs(workplace.control.read))
     if (org.sealedIdentity !== null) await openOrgIdentity(newest, org);
   return resealed;
@@ -107,6 +109,23 @@ async function resealKey(workplace: Workplace, newest: MasterKey, older: readonl
     const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'directory.key_resealed' };
     await recordAudit(tx, { ...event, subject: 'directory.db', detail: { master: keyIdOf(newest.recipient) } });
   });
+}
+
+/** The keys and passwords by which files are fetched from customers' servers. */
+async function resealSources({ control }: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<void> {
+  const former = older.map(({ identity }) => identity).join('\n');
+  for (const { id, secret } of await listSources(control.read, { kind: 'sftp' })) {
+    const isNew = secret === null || (await openText(newest.identity, secret).catch(() => null)) !== null;
+    const opened = isNew || former === '' ? null : await openText(former, secret).catch(() => null);
+    // One that no key opens was lost before; the doctor reports it.
+    if (opened === null) continue;
+    const sealed = await sealText(newest.recipient, opened);
+    // Unless it was given a new secret meanwhile.
+    await control.transact(async (tx) => {
+      const now = (await listSources(tx, { kind: 'sftp' })).find((one) => one.id === id);
+      if (now?.secret === secret) await updateSource(tx, id, { secret: sealed });
+    });
+  }
 }
 
 /** One transaction: whether anything of it was sealed to an older master key. */

@@ -4,6 +4,7 @@ import { listOpenAlarms } from '../db/control/alarms.js';
 import { listLoginKeys } from '../db/control/keys.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
 import { findHeldRun } from '../db/control/runs.js';
+import { listSources, type Source } from '../db/control/sources.js';
 import { listQueue } from '../db/control/uploads.js';
 import { countTeams } from '../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../db/directory/users.js';
@@ -43,6 +44,23 @@ export interface OpenAlarm {
   message: string;
 }
 
+export interface SourceSummary {
+  kind: 'source' | 'folder';
+  id: number;
+  /** Where its files come from. */
+  place: string;
+  state: string;
+  lastOkAt: number | null;
+  failure: string | null;
+  problems: number;
+}
+
+function summarizeSource({ id, config, state, lastOkAt, failure, result }: Source): SourceSummary {
+  const kind = config.kind === 'sftp' ? 'source' : 'folder';
+  const place = config.kind === 'sftp' ? `${config.user}@${config.host} ${config.path}` : config.dir;
+  return { kind, id, place, state, lastOkAt, failure, problems: result?.problems.length ?? 0 };
+}
+
 export interface OrgDetails extends OrgSummary {
   users: UserCounts;
   teams: number;
@@ -57,6 +75,8 @@ export interface OrgDetails extends OrgSummary {
   imports: string;
   nextSlotAt: number;
   alarms: OpenAlarm[];
+  /** Of sources and watched folders. */
+  sources: SourceSummary[];
   settings: SettingValue[];
 }
 
@@ -78,6 +98,7 @@ export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDeta
     imports: describeImports(org),
     nextSlotAt: nextSlot(org.timeZone, org.slot, now(), days).at,
     alarms,
+    sources: (await listSources(control.read, { org: org.id })).map(summarizeSource),
     settings: listSettings(org, settings),
   };
 }

@@ -12,7 +12,19 @@ import { codes } from '../importer/codes.js';
 import { replaceCodeTable } from '../importer/codetable.js';
 
 const pages = globSync(['*.md', 'docs/**/*.md', 'bench/*.md']).sort();
-const rooms = ['app', 'cli', 'config', 'db', 'importer', 'intake', 'keys', 'operations', 'server', 'storage'];
+const rooms = [
+  'app',
+  'cli',
+  'config',
+  'db',
+  'importer',
+  'intake',
+  'keys',
+  'operations',
+  'server',
+  'sources',
+  'storage',
+];
 const read = (file: string) => readFileSync(file, 'utf8');
 
 test('docs/import-rules.md lists every code with its severity, rule and message (else: npm run docs)', () => {

@@ -12,11 +12,12 @@ const mayImport: Record<string, readonly string[]> = {
   storage: ['config', 'db', 'keys'],
   intake: ['config', 'db', 'keys', 'storage'],
   server: ['config', 'db', 'keys', 'storage', 'intake'],
+  sources: ['config', 'db', 'keys', 'storage', 'intake'],
   importer: ['config', 'db', 'keys', 'storage'],
   events: ['config', 'db', 'keys'],
-  operations: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'events'],
+  operations: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'sources', 'importer', 'events'],
   cli: ['operations'],
-  app: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'importer', 'events', 'operations', 'cli'],
+  app: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'sources', 'importer', 'events', 'operations', 'cli'],
 };
 
 const rooms = Object.keys(mayImport);

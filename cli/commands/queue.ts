@@ -20,6 +20,11 @@ imported because of their names: those that wait for a rename, and those that do
     );
 }
 
+/** Of a file that was fetched from a source or found in a watched folder; null: of an SFTP session. */
+function doorOf(client: string | null): string | null {
+  return client !== null && /^(source|folder):\d+$/.test(client) ? client : null;
+}
+
 function queueList(org: string): ListView<QueuedFile> {
   return {
     columns: [
@@ -28,7 +33,7 @@ function queueList(org: string): ListView<QueuedFile> {
       { title: 'SIZE', cell: (upload) => formatBytes(upload.size), align: 'right' },
       { title: 'QUEUED', cell: (upload) => formatTime(upload.queuedAt) },
       { title: 'FROM', cell: (upload) => upload.address ?? '–' },
-      { title: 'KEY', cell: (upload) => upload.keyFingerprint ?? '–', shortensTo: 15 },
+      { title: 'KEY', cell: (upload) => upload.keyFingerprint ?? doorOf(upload.client) ?? '–', shortensTo: 15 },
       { title: 'NOTE', cell: (upload) => upload.note ?? '' },
     ],
     empty: `No file of ${org} waits for its next slot.`,

@@ -27,6 +27,7 @@ export function renderOrg(details: OrgDetails, all = false): string {
 function renderState({
   org,
   alarms,
+  sources,
   hasDoor,
   imports,
   nextSlotAt,
@@ -65,9 +66,20 @@ function renderState({
     ],
     ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun} --changes"`],
     ...alarms.map(({ message }): [string, string] => ['Alarm', message]),
+    ...sources.map((source): [string, string] => [
+      `${source.kind === 'source' ? 'Source' : 'Folder'} ${source.id}`,
+      describeSource(source),
+    ]),
     ['Users', `${users.active} active (admins: ${users.admins}), ${users.deactivated} deactivated`],
     ['Teams', String(teams)],
   ]);
+}
+
+function describeSource({ place, state, lastOkAt, failure, problems }: OrgDetails['sources'][number]): string {
+  const last = lastOkAt === null ? 'no round has succeeded yet' : `last success ${formatTime(lastOkAt)}`;
+  const parts = [place, state === 'active' ? last : `${state.replaceAll('_', ' ')}, ${last}`];
+  if (problems > 0) parts.push(`${problems} ${problems === 1 ? 'problem' : 'problems'} with single files`);
+  return `${parts.join('; ')}${failure === null ? '' : `; ${failure}`}`;
 }
 
 function countFiles(count: number): string {
@@ -75,7 +87,7 @@ function countFiles(count: number): string {
 }
 
 export function orgDetailsToJson(
-  { org, imports: _imports, nextSlotAt, alarms, settings, ...counts }: OrgDetails,
+  { org, imports: _imports, nextSlotAt, alarms, sources, settings, ...counts }: OrgDetails,
   all = false,
 ): Record<string, unknown> {
   const shown = alarms.map(({ kind, subject, openedAt, message }) => ({
@@ -84,8 +96,9 @@ export function orgDetailsToJson(
     openedAt: isoTime(openedAt),
     message,
   }));
+  const doors = sources.map(({ lastOkAt, ...source }) => ({ ...source, lastOkAt: isoTime(lastOkAt) }));
   const values = all ? { settings: settingValuesToJson(settings) } : {};
-  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt), alarms: shown, ...values };
+  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt), alarms: shown, sources: doors, ...values };
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {

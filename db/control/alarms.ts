@@ -5,15 +5,19 @@ import { recordAudit } from './audit.js';
 export type AlarmKind = 'missing' | 'shrunk' | 'unchanged';
 export type AlarmSubject = 'users' | 'teams';
 
+/** Of a source or a watched folder: it fails, or its server shows another host key. Its subject is `source 3` or `folder 3`. */
+export const doorAlarmKinds = ['source_failing', 'host_key_changed'] as const;
+export type DoorAlarmKind = (typeof doorAlarmKinds)[number];
+
 /** A problem that exists now. */
-export interface Trouble {
-  kind: AlarmKind;
-  subject: AlarmSubject;
+export interface Trouble<Kind = AlarmKind, Subject = AlarmSubject> {
+  kind: Kind;
+  subject: Subject;
   /** Times in ms, sizes; no personal data. */
   detail: Record<string, number>;
 }
 
-export interface Alarm extends Trouble {
+export interface Alarm extends Trouble<AlarmKind | DoorAlarmKind, string> {
   id: number;
   org: string;
   openedAt: number;
@@ -57,7 +61,36 @@ export async function findLastAlarm(
 
 /** Ids of organizations that have open alarms. */
 export async function listAlarmed(db: Queryable): Promise<string[]> {
-  return db('alarms').whereNull('resolved_at').distinct().pluck('org_id');
+  return db('alarms')
+    .whereNull('resolved_at')
+    .whereNotIn('kind', [...doorAlarmKinds])
+    .distinct()
+    .pluck('org_id');
+}
+
+/** Whether it is about files that an organization expects, and not about a source. */
+export function isFileAlarm(alarm: Alarm): alarm is Alarm & Trouble {
+  return !(doorAlarmKinds as readonly string[]).includes(alarm.kind);
+}
+
+/** Opens or resolves the alarm of a source, once, in a transaction that records it. @returns whether it changed */
+export async function setDoorAlarm(
+  tx: Queryable,
+  org: string,
+  { kind, subject, detail }: Trouble<DoorAlarmKind, string>,
+  isOn: boolean,
+  now: number,
+): Promise<boolean> {
+  const row = { org_id: org, kind, subject, detail: JSON.stringify(detail), opened_at: now };
+  const isChanged = isOn
+    ? (await tx('alarms').insert(row).onConflict().ignore().returning('id')).length > 0
+    : (await tx('alarms').where({ org_id: org, kind, subject }).whereNull('resolved_at').update({ resolved_at: now })) >
+      0;
+  if (isChanged) {
+    const action = isOn ? 'alarm.opened' : 'alarm.resolved';
+    await recordAudit(tx, { at: now, org, actor: 'system', action, subject: `${kind} ${subject}`, detail });
+  }
+  return isChanged;
 }
 
 /**
@@ -73,7 +106,7 @@ export async function followAlarms(
 ): Promise<{ opened: Trouble[]; resolved: Trouble[] }> {
   const opened: Trouble[] = [];
   const resolved: Trouble[] = [];
-  const open = await listOpenAlarms(tx, org);
+  const open = (await listOpenAlarms(tx, org)).filter(isFileAlarm);
   const isSame = (one: Trouble) => (other: Trouble) => one.kind === other.kind && one.subject === other.subject;
   for (const trouble of troubles) {
     if (open.some(isSame(trouble))) continue;
@@ -120,7 +153,26 @@ export async function listArrivals(db: Queryable, org: string, limit: number): P
     .orderBy('uploads.id', 'desc')
     .limit(limit)
     .select('uploads.id', 'closed_at', 'type', 'rows', 'size', 'sha256', 'state');
-  return rows.map(({ closed_at: at, size: bytes, ...row }) => ({ ...row, at, bytes }));
+  const arrivals: Arrival[] = rows.map(({ closed_at: at, size: bytes, ...row }) => ({ ...row, at, bytes }));
+  const again = await listSeenAgain(db, org);
+  if (again.size === 0) return arrivals;
+  // The content that a source's sender wrote again is not queued again; for the alarms it arrived.
+  const repeated = arrivals
+    .filter(({ id }) => again.has(id))
+    .map((arrival) => ({ ...arrival, at: again.get(arrival.id)! }));
+  return [...repeated, ...arrivals].sort((one, other) => other.at - one.at);
+}
+
+/** When the content of an upload came once more from the source of it, by the upload's id. */
+async function listSeenAgain(db: Queryable, org: string): Promise<Map<number, number>> {
+  const rows = await db('source_files')
+    .join('sources', 'sources.id', 'source_files.source_id')
+    .where('sources.org_id', org)
+    .whereRaw('seen_at > taken_at')
+    .orderBy('seen_at', 'desc')
+    .limit(100)
+    .select('upload_id', 'seen_at');
+  return new Map(rows.map((row) => [row.upload_id, row.seen_at]));
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a row of the table

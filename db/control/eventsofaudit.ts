@@ -29,8 +29,9 @@ const check: Derive = ({ action, detail }) => ({
 const alarm =
   (type: string): Derive =>
   ({ subject, detail }) => {
-    const [kind, files] = subject.split(' ');
-    return { type, data: { kind, files, ...detail } };
+    // `missing users`, `source_failing source 3`
+    const [kind, files, id] = subject.split(' ') as [string, string, string | undefined];
+    return { type, data: { kind, ...(id === undefined ? { files } : { [files]: Number(id) }), ...detail } };
   };
 
 const key =

@@ -23,6 +23,7 @@ import { addDoors } from './penalties.js';
 import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
+import { sources } from './sources.js';
 import { uploadRecords } from './uploadrecords.js';
 
 export const controlMigrations: readonly Migration[] = [
@@ -53,6 +54,7 @@ export const controlMigrations: readonly Migration[] = [
   directoryKey,
   controlEvents,
   pgpKeys,
+  sources,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

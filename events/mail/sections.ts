@@ -188,7 +188,25 @@ const words: Record<string, Word> = {
   }),
 };
 
+/** Files can't be taken from the organization's SFTP server, or from a folder that it writes to. */
+function doorAlarm({ kind, source, folder }: Data, context: SectionContext): Section {
+  const place = source === undefined ? `the folder ${folder}` : `the SFTP server of source ${source}`;
+  const sentence =
+    kind === 'host_key_changed'
+      ? 'The server shows another host key than before, so that nothing is fetched from it. Was its host key changed? The operator must confirm the new key.'
+      : `Check whether ${source === undefined ? 'the folder is there and can be read' : 'the server can be reached, and whether the user name and the key or password are still valid'}.`;
+  const command = source === undefined ? `dropslot folders show ${folder}` : `dropslot sources show ${source}`;
+  const help = context.isOperator || context.contact === null ? [] : [askContact(context, 'for details')];
+  return {
+    heading: `No files can be taken from ${place}`,
+    needsAction: true,
+    paragraphs: [sentence, ...help],
+    ...(context.isOperator && { command }),
+  };
+}
+
 function alarm(data: Data, context: SectionContext): Section {
+  if (data.files === undefined) return doorAlarm(data, context);
   const { timeZone, contact } = context;
   const files = `${data.files} file`;
   const sentences: Record<string, [heading: string, sentence: string]> = {

@@ -5,8 +5,10 @@ import {
   type Alarm,
   type AlarmSubject,
   type Arrival,
+  type DoorAlarmKind,
   findLastAlarm,
   followAlarms,
+  isFileAlarm,
   listAlarmed,
   listArrivals,
   listOpenAlarms,
@@ -60,7 +62,7 @@ export async function watchSilence({ control, logger, now }: SilenceDeps): Promi
     );
     const troubles = expects ? judgeSilence(org, arrivals, past, at) : [];
     // A transaction each minute for every organization would cost more than the alarms.
-    if (!isChange(troubles, await listOpenAlarms(control.read, org.id))) continue;
+    if (!isChange(troubles, (await listOpenAlarms(control.read, org.id)).filter(isFileAlarm))) continue;
     const newest = (subject: AlarmSubject) => arrivals.find((arrival) => isOf(arrival, subject))?.id;
     const resolvers = Object.fromEntries(
       (['users', 'teams'] as const).flatMap((subject) => {
@@ -169,11 +171,29 @@ function median(values: readonly number[]): number {
 }
 
 /** A sentence for operators. */
-export function describeAlarm({ kind, subject, detail }: Trouble, timeZone: string): string {
+export function describeAlarm(
+  { kind, subject, detail }: Trouble<Trouble['kind'] | DoorAlarmKind, string>,
+  timeZone: string,
+): string {
+  if (kind === 'source_failing' || kind === 'host_key_changed')
+    return describeDoorAlarm(kind, subject, detail, timeZone);
   const number = (value: number | undefined) => String(Math.round(value ?? 0));
   if (kind === 'missing') return `no ${subject} file came by ${formatLocal(detail.deadline!, timeZone)}`;
   if (kind === 'unchanged')
     return `the ${subject} file has been the same since ${dateIn(timeZone, detail.since!)}: does its export still run?`;
   const { rows, usualRows, bytes, usualBytes } = detail;
   return `the last ${subject} file is much smaller than usual: ${number(rows)} rows of ${number(usualRows)}, ${number(bytes)} bytes of ${number(usualBytes)}`;
+}
+
+/** @param subject `source 3` or `folder 3` */
+function describeDoorAlarm(
+  kind: DoorAlarmKind,
+  subject: string,
+  { since }: Record<string, number>,
+  timeZone: string,
+): string {
+  const see = `see "dropslot ${subject.replace(' ', 's show ')}"`;
+  if (kind === 'host_key_changed')
+    return `the server of ${subject} shows another host key than the confirmed one, and nothing is fetched from it: ${see}`;
+  return `no file can be taken from ${subject} since ${formatLocal(since!, timeZone)}: ${see}`;
 }

@@ -18,6 +18,7 @@ import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
 import { examineLoginKeys } from './loginkeys.js';
 import { examinePgpKeys } from './pgp.js';
+import { examineSources } from './sources.js';
 
 type Report = ReturnType<typeof reporter>;
 
@@ -47,6 +48,7 @@ export async function examineOrg(workplace: Workplace, org: Org, master: MasterK
     );
   for (const alarm of await listOpenAlarms(workplace.control.read, org.id))
     report('warning', describeAlarm(alarm, org.timeZone));
+  await examineSources(workplace, org, master, report);
   await examineRuns(workplace, org, report);
   if (findings.every(({ level }) => level === 'ok')) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
   return findings;

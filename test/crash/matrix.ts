@@ -54,7 +54,7 @@ export interface Tally {
 const clients = 4;
 const entry = fileURLToPath(new URL('./server.mjs', import.meta.url));
 /** Runs are taken over from a dead importer after this long. */
-const leaseSeconds = 1;
+const leaseSeconds = 2;
 const openEveryMs = 40;
 const noticeMs = 5000;
 /** Long enough for every answer that a server sent before its death. */

@@ -1,0 +1,100 @@
+/** The files that were taken from sources and watched folders, so that each is taken once: the latest version of each name. */
+import type { Queryable } from '../connection.js';
+
+export interface TakenFile {
+  name: string;
+  size: number;
+  mtimeMs: number;
+  sha256: string;
+  uploadId: number;
+  /** It is still to be deleted or moved at its source. */
+  isPending: boolean;
+  /** Since when its source no longer has it; null: it has it. */
+  goneAt: number | null;
+}
+
+export async function listTaken(db: Queryable, source: number): Promise<TakenFile[]> {
+  const rows = await db('source_files').where({ source_id: source }).orderBy('id');
+  return rows.map((row) => ({
+    name: row.name,
+    size: row.size,
+    mtimeMs: row.mtime_ms,
+    sha256: row.sha256,
+    uploadId: row.upload_id,
+    isPending: row.is_pending === 1,
+    goneAt: row.gone_at,
+  }));
+}
+
+/** In the transaction that publishes the file. A newer version of a name replaces the older one. */
+export async function recordTaken(
+  tx: Queryable,
+  source: number,
+  file: Omit<TakenFile, 'goneAt'>,
+  at: number,
+): Promise<void> {
+  await tx('source_files').where({ source_id: source, name: file.name }).delete();
+  await tx('source_files').insert({
+    source_id: source,
+    name: file.name,
+    size: file.size,
+    mtime_ms: file.mtimeMs,
+    sha256: file.sha256,
+    upload_id: file.uploadId,
+    taken_at: at,
+    seen_at: at,
+    is_pending: file.isPending ? 1 : 0,
+  });
+}
+
+/** The name has another time, and the content that was taken before. */
+export async function recordSeen(
+  db: Queryable,
+  source: number,
+  { name, size, mtimeMs, isPending }: Pick<TakenFile, 'name' | 'size' | 'mtimeMs' | 'isPending'>,
+  at: number,
+): Promise<void> {
+  await db('source_files')
+    .where({ source_id: source, name })
+    .update({ size, mtime_ms: mtimeMs, seen_at: at, is_pending: isPending ? 1 : 0, gone_at: null });
+}
+
+/** It was deleted or moved at its source: a file that comes under its name is new. */
+export async function forgetTaken(db: Queryable, source: number, name: string): Promise<void> {
+  await db('source_files').where({ source_id: source, name }).delete();
+}
+
+/** Its sender keeps it: nothing is done to it any more. */
+export async function settleTaken(db: Queryable, source: number, name: string): Promise<void> {
+  await db('source_files').where({ source_id: source, name }).update({ is_pending: 0 });
+}
+
+const bulk = 400;
+
+/** Notes which of them are no longer there, and which are there again; forgets those that were gone `before` a time. */
+export async function followAbsent(
+  tx: Queryable,
+  source: number,
+  change: { gone: readonly string[]; back: readonly string[] },
+  now: number,
+  before: number,
+): Promise<void> {
+  for (const [names, goneAt] of [[change.gone, now] as const, [change.back, null] as const])
+    for (let from = 0; from < names.length; from += bulk)
+      await tx('source_files')
+        .where({ source_id: source })
+        .whereIn('name', names.slice(from, from + bulk))
+        .update({ gone_at: goneAt });
+  await tx('source_files').where({ source_id: source }).where('gone_at', '<', before).delete();
+}
+
+/** The states of uploads, by id. */
+export async function listUploadStates(db: Queryable, ids: readonly number[]): Promise<Map<number, string>> {
+  const states = new Map<number, string>();
+  for (let from = 0; from < ids.length; from += bulk)
+    for (const row of await db('uploads')
+      .whereIn('id', ids.slice(from, from + bulk))
+      .select('id', 'state'))
+      states.set(row.id, row.state);
+  return states;
+}

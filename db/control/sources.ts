@@ -1,0 +1,218 @@
+/** The other doors of an organization: SFTP servers that its files are fetched from, and watched folders. */
+import type { Queryable } from '../connection.js';
+
+export type AfterFetch = { kind: 'keep' } | { kind: 'delete' } | { kind: 'move'; to: string };
+
+export interface SftpConfig {
+  kind: 'sftp';
+  host: string;
+  port: number;
+  user: string;
+  auth: 'key' | 'password';
+  /** The line of authorized_keys that the customer was given; null: a password. */
+  publicKey: string | null;
+  /** SHA256:…; none: the host key has not been confirmed. */
+  hostKeys: readonly string[];
+  path: string;
+  /** None: every name that the organization imports. */
+  patterns: readonly string[];
+  after: AfterFetch;
+  /** before-slot, or `every:` and minutes. */
+  when: string;
+  /** The folder of the organization's tree that the files enter. */
+  into: string;
+  allowPrivate: boolean;
+  legacyAlgorithms: boolean;
+}
+
+export interface FolderConfig {
+  kind: 'folder';
+  /** Without links. */
+  dir: string;
+  patterns: readonly string[];
+  after: AfterFetch;
+  into: string;
+  /** Look at it regularly, and ask the system for no notifications. */
+  poll: boolean;
+  /** A file enters when the file with this ending beside it appears; null: when it stopped growing. */
+  marker: string | null;
+  /** Whether it was on another file system than the root when it was added. */
+  isMount: boolean;
+}
+
+export type SourceConfig = SftpConfig | FolderConfig;
+export type SourceKind = SourceConfig['kind'];
+
+/** `unconfirmed`: the host key is not known yet. `host_key_changed`: the server shows another one than the confirmed one. */
+export type SourceState = 'active' | 'disabled' | 'unconfirmed' | 'host_key_changed';
+
+/** The last round. */
+export interface RoundResult {
+  /** Names that match. */
+  listed: number;
+  taken: number;
+  bytes: number;
+  /** Names with the content that was taken before. */
+  unchanged: number;
+  /** Files that may still be growing, or that are open. */
+  waiting: number;
+  /** Rounds in a row with such files; undefined: none is recorded. */
+  waitingRounds?: number;
+  /** Sentences about single files; bounded. */
+  problems: readonly string[];
+}
+
+export interface Source<Config extends SourceConfig = SourceConfig> {
+  id: number;
+  org: string;
+  config: Config;
+  /** Sealed to the master key. */
+  secret: string | null;
+  state: SourceState;
+  /** Rounds in a row that failed. */
+  failures: number;
+  failure: string | null;
+  failureCode: string | null;
+  failedAt: number | null;
+  result: RoundResult | null;
+  lastAt: number | null;
+  lastOkAt: number | null;
+  nextAt: number;
+  leaseOwner: string | null;
+  leaseUntil: number;
+  createdAt: number;
+}
+
+export type NewSource = Pick<Source, 'org' | 'config' | 'secret' | 'state' | 'nextAt' | 'createdAt'>;
+
+export async function insertSource(db: Queryable, source: NewSource): Promise<number> {
+  const [row] = await db('sources')
+    .insert({
+      org_id: source.org,
+      kind: source.config.kind,
+      config: JSON.stringify(source.config),
+      secret: source.secret,
+      state: source.state,
+      next_at: source.nextAt,
+      created_at: source.createdAt,
+    })
+    .returning<{ id: number }[]>('id');
+  return row!.id;
+}
+
+/** null: none. */
+export async function findSource(db: Queryable, id: number): Promise<Source | null> {
+  const row = await db('sources').where({ id }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** In the order of their ids. */
+export async function listSources(db: Queryable, where: { org?: string; kind?: SourceKind } = {}): Promise<Source[]> {
+  const { org, kind } = where;
+  const rows = db('sources').orderBy('id');
+  if (org !== undefined) rows.where({ org_id: org });
+  if (kind !== undefined) rows.where({ kind });
+  return (await rows).map(fromRow);
+}
+
+export type SourceChange = Partial<
+  Pick<
+    Source,
+    | 'config'
+    | 'secret'
+    | 'state'
+    | 'failures'
+    | 'failure'
+    | 'failureCode'
+    | 'failedAt'
+    | 'result'
+    | 'lastAt'
+    | 'lastOkAt'
+    | 'nextAt'
+  >
+>;
+
+const columns: Record<keyof SourceChange, string> = {
+  config: 'config',
+  secret: 'secret',
+  state: 'state',
+  failures: 'failures',
+  failure: 'failure',
+  failureCode: 'failure_code',
+  failedAt: 'failed_at',
+  result: 'result',
+  lastAt: 'last_at',
+  lastOkAt: 'last_ok_at',
+  nextAt: 'next_at',
+};
+
+export async function updateSource(db: Queryable, id: number, change: SourceChange): Promise<void> {
+  const isJson = (name: string) => name === 'config' || name === 'result';
+  const row = Object.fromEntries(
+    Object.entries(change).map(([name, value]) => [
+      columns[name as keyof SourceChange],
+      isJson(name) && value !== null ? JSON.stringify(value) : value,
+    ]),
+  );
+  await db('sources').where({ id }).update(row);
+}
+
+export async function deleteSource(db: Queryable, id: number): Promise<void> {
+  await db('source_files').where({ source_id: id }).delete();
+  await db('sources').where({ id }).delete();
+}
+
+/** Ids of active sources of enabled organizations whose time has come, the one that waits longest first. */
+export async function listDueSources(db: Queryable, now: number, most: number): Promise<number[]> {
+  return db('sources')
+    .join('orgs', 'orgs.id', 'sources.org_id')
+    .where({ 'sources.state': 'active', 'orgs.enabled': 1 })
+    .where('next_at', '<=', now)
+    .where('lease_until', '<', now)
+    .orderBy('next_at')
+    .limit(most)
+    .pluck('sources.id');
+}
+
+/** Of several nodes one gets it. @returns whether this one has it, until `until` */
+export async function claimSource(
+  db: Queryable,
+  id: number,
+  owner: string,
+  now: number,
+  until: number,
+): Promise<boolean> {
+  const lease = { lease_owner: owner, lease_until: until };
+  return (await db('sources').where({ id }).where('lease_until', '<', now).update(lease)) > 0;
+}
+
+/** Renews it. @returns false: it has expired, and another node may have the source */
+export async function holdSource(db: Queryable, id: number, owner: string, until: number): Promise<boolean> {
+  return (await db('sources').where({ id, lease_owner: owner }).update({ lease_until: until })) > 0;
+}
+
+export async function releaseSource(db: Queryable, id: number, owner: string): Promise<void> {
+  await db('sources').where({ id, lease_owner: owner }).update({ lease_owner: null, lease_until: 0 });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a row of the table
+function fromRow(row: any): Source {
+  return {
+    id: row.id,
+    org: row.org_id,
+    config: JSON.parse(row.config),
+    secret: row.secret,
+    state: row.state,
+    failures: row.failures,
+    failure: row.failure,
+    failureCode: row.failure_code,
+    failedAt: row.failed_at,
+    result: row.result === null ? null : JSON.parse(row.result),
+    lastAt: row.last_at,
+    lastOkAt: row.last_ok_at,
+    nextAt: row.next_at,
+    leaseOwner: row.lease_owner,
+    leaseUntil: row.lease_until,
+    createdAt: row.created_at,
+  };
+}
