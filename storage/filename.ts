@@ -35,7 +35,7 @@ const unfinishedNames: readonly RegExp[] = [
 
 /** Folders in which clients keep files that are not finished: Mule, Hadoop, rsync; hidden ones, also the trash of desktops. */
 const unfinishedFolders =
-  /^(?:\..*|_?te?mp|_temporary|partials?|filepart|in[-_]?progress|incomplete|uploading|writing|.*\.(?:te?mp|part|partial|filepart|incomplete|uploading|writing))$/i;
+  /^(?:\..*|_?te?mp|_temporary|partials?|filepart|in[-_]?progress|incomplete|uploading|writing|.*\.(?:te?mp|partial|filepart|incomplete|uploading|writing))$/i;
 
 /** Encrypted and compressed forms: their sender is told if they can't be read. */
 const wrapper = /\.(?:pgp|gpg|asc|age|gz|z|bz2|xz|zst|7z|rar)$/i;
