@@ -6,6 +6,7 @@ import { DateTime } from 'luxon';
 import { type Company, createCompany, ownerEmail } from './company.js';
 import { renewFolder, writeLoginKey } from './folder.js';
 import { closeOffice } from './guard.js';
+import { fetchFromPartner } from './partner.js';
 import { askDropslot, runDropslot, startDropslot } from './program.js';
 import { alignColumns, drawTree, type Stage, type TeamLine } from './show.js';
 import { type Client, chooseClient } from './transfer.js';
@@ -62,6 +63,8 @@ export async function tellStory(folder: string, stage: Stage): Promise<void> {
     say(...drawTree(await readTeams(data)));
 
     await closeOffice({ data, folder, org, client }, company, today, stage);
+
+    await fetchFromPartner(data, folder, stage);
   } finally {
     await server.stop();
   }

@@ -1,5 +1,6 @@
 /** The demo of the README: it ends by itself, tells the essential facts, and can be run again. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -37,6 +38,7 @@ test('the demo takes a company from sftp to users and teams, twice', async (cont
     near(/^HELD: nothing is applied until an operator approves it\.$/);
     near(/would deactivate \d+ of \d+ active users; more than 10%/);
     near(/^Users: \d+ updated \(\d+ of them to be deactivated\)$/);
+    if (existsSync('/usr/sbin/sshd')) near(/^on the server of globex the file is now in done: users\.csv\.pgp$/);
     near(/^npx dropslot .* users list acme$/);
   }
 });
