@@ -1,4 +1,5 @@
 /** Runs `dropslot serve`: makes missing keys and databases, listens, imports, and stops without losing an upload. */
+import { readVersion } from '../config/environment.js';
 import { createLogger, type Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -94,12 +95,20 @@ async function start(
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
   const { hostKeys } = await provision(workplace, logger);
+  let countConnections = () => 0;
+  if (settings.monitor !== undefined) {
+    const { startMonitor } = await import('./monitor/monitor.js');
+    const deps = { endpoint: settings.monitor, workplace, version: readVersion(), logger };
+    const monitor = await startMonitor({ ...deps, countConnections: () => countConnections() });
+    opened.push(monitor.stop);
+  }
   if (settings.role !== 'import') await recover(workplace, lock !== null, logger);
   if (settings.role !== 'import') {
     const { deps, close } = await composeServer(workplace, hostKeys, logger, probes.onStep);
     opened.push(close);
     opened.push(await followLoginKeys(workplace, logger));
     const server = await startServer(deps);
+    countConnections = server.countConnections;
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
     opened.push(followHostKeys(workplace, hostKeys, server, logger));
     for (const { host, port, policy } of server.listeners)

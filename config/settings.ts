@@ -458,6 +458,15 @@ export const settingsSchema = z.strictObject({
   backupOverdueDays: duration('days', { min: 0 })
     .default(7)
     .describe('Record an event `backup.overdue` if `dropslot backup` has made no backup for this time. 0: never.'),
+  monitor: checkedText(
+    (given) => readEndpoint(given) !== null && !given.includes('/'),
+    'must be ADDRESS:PORT, [IPv6]:PORT or *:PORT',
+    '`ADDRESS:PORT`',
+  )
+    .optional()
+    .describe(
+      'Address and port for monitors, by HTTP: `/healthz` (the process answers), `/readyz` (the database answers, and the disk has space) and `/metrics` (Prometheus). Anyone who reaches it can read them: use a loopback or management address. Default: none.',
+    ),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')
     .describe('Lowest severity of the messages that are logged.'),

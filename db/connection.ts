@@ -41,6 +41,8 @@ export interface Db {
   transact<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
   /** Of the control database: how fast its clients cause audit records. */
   readonly auditRate?: AuditRate;
+  /** Of the control database: calls `listener` after each commit with its audit records. Returns a function that ends that. */
+  onAudit?(listener: (events: readonly AuditEvent[]) => void): () => void;
   /** Of the control database: shows whether commits of it were lost. */
   readonly mark?: ControlMark;
   /** The database as it is now, until it is closed: it does not see later writes, and delays none. */
@@ -77,11 +79,14 @@ export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs):
 /** The control database with a bound on the audit records that clients cause, and with a mark of the last one. */
 function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
   let timer: NodeJS.Timeout | null = null;
+  const listeners = new Set<(events: readonly AuditEvent[]) => void>();
   const transact = async <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast = false): Promise<T> => {
     let undo = () => {};
+    let recorded: readonly AuditEvent[] = [];
     const chained: { head: ChainHead; events: readonly AuditEvent[] }[] = [];
     try {
       const admit = (events: readonly AuditEvent[]) => {
+        recorded = events;
         const admitted = auditRate.admit(events, isLast);
         undo = admitted.undo;
         return admitted.events;
@@ -89,6 +94,7 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
       const note = (head: ChainHead, events: readonly AuditEvent[]) => chained.push({ head, events });
       const result = await db.write.transaction((tx) => chainAudit(tx, work, admit, note));
       for (const { head, events } of chained) mark.note(head, events);
+      for (const listener of listeners) listener(recorded);
       return result;
     } catch (error) {
       undo();
@@ -109,7 +115,11 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
     mark.close();
     await db.close();
   };
-  return { ...db, auditRate, mark, transact: (work) => transact(work), close };
+  const onAudit = (listener: (events: readonly AuditEvent[]) => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
+  return { ...db, auditRate, mark, onAudit, transact: (work) => transact(work), close };
 }
 
 /**

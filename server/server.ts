@@ -91,6 +91,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
     host: listeners[0]!.host,
     port: listeners[0]!.port,
     listeners: listeners.map(({ host, port, policy }) => ({ host, port, policy })),
+    countConnections: () => connections.size,
     replaceHostKeys(hostKeys) {
       // Open connections keep the host keys with which they began.
       sshServers = createServersWith(hostKeys);

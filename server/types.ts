@@ -61,6 +61,8 @@ export interface RunningServer {
   port: number;
   listeners: readonly { host: string; port: number; policy: PolicyName }[];
   /** From the next connection on. @throws ServerError `bad_host_key`, and keeps the keys in use */
+  /** Open connections. */
+  countConnections(): number;
   replaceHostKeys(keys: readonly HostKey[]): void;
   /** No new connections; uploads in progress get `graceMs` to finish, then abort. Resolves when every connection is closed. */
   stop(graceMs: number): Promise<void>;

@@ -24,6 +24,54 @@ export async function countRuns(db: Queryable, failedSince: number): Promise<Par
   return Object.fromEntries(rows.map(({ state, runs }) => [state, Number(runs)]));
 }
 
+/** The longest time (ms) from the opening of a slot's run to its start, of those that started since a time (ms). */
+export async function longestSlotDelay(db: Queryable, since: number): Promise<number> {
+  const [row] = await db('runs')
+    .where({ kind: 'slot' })
+    .where('started_at', '>=', since)
+    .max({ delay: db.raw('started_at - opened_at') });
+  return Number(row?.delay ?? 0);
+}
+
+/** Addresses that have a penalty now. */
+export async function measurePenalties(db: Queryable, now: number): Promise<number> {
+  const [row] = await db('penalties').where('until_at', '>', now).countDistinct({ sources: 'source' });
+  return Number(row?.sources ?? 0);
+}
+
+export interface SubscriberCount {
+  kind: string;
+  state: string;
+  count: number;
+  /** Those of them whose last delivery failed. */
+  failures: number;
+}
+
+export async function measureSubscribers(db: Queryable): Promise<SubscriberCount[]> {
+  const rows: Record<string, string>[] = await db('subscribers')
+    .groupBy('kind', 'state')
+    .select('kind', 'state')
+    .count({ count: '*' })
+    .sum({ failures: db.raw("CASE WHEN state = 'enabled' AND failures > 0 THEN 1 ELSE 0 END") });
+  return rows.map(({ kind, state, count, failures }) => ({
+    kind: kind!,
+    state: state!,
+    count: Number(count),
+    failures: Number(failures),
+  }));
+}
+
+/** How many alarms are open, and how many usable keys expire before a time (ms). */
+export async function countWarnings(
+  db: Queryable,
+  { now, before }: { now: number; before: number },
+): Promise<{ alarms: number; keys: number }> {
+  const [alarms] = await db('alarms').whereNull('resolved_at').count({ count: '*' });
+  const expiring = db('login_keys').whereNull('revoked_at').where('expires_at', '>', now);
+  const [keys] = await expiring.where('expires_at', '<', before).count({ count: '*' });
+  return { alarms: Number(alarms!.count), keys: Number(keys!.count) };
+}
+
 export interface ExpiringKey {
   org: string;
   fingerprint: string;
