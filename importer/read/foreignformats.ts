@@ -27,7 +27,7 @@ const byBytes: readonly (ForeignFormat & { magic: string })[] = [
   {
     magic: '504b0304',
     name: 'a zip archive or an Excel workbook (.xlsx)',
-    advice: excelAdvice,
+    advice: `${excelAdvice} A zipped CSV that is not read must be unpacked before it is sent.`,
   },
   { magic: 'd0cf11e0', name: 'an old Excel workbook (.xls), or a workbook with a password', advice: excelAdvice },
   { magic: '25504446', name: 'a PDF document', advice: csv },

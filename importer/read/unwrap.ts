@@ -23,11 +23,21 @@ const layers: readonly Layer[] = [
   {
     name: 'zip archive',
     kind: 'packed',
-    starts: (begin) => ['504b0304', '504b0506', '504b0708'].some((magic) => hasMagic(begin, magic)),
+    starts: isZip,
     read: readZip,
   },
   { name: 'PGP file', kind: 'encrypted', starts: isPgpFile, read: readPgp },
 ];
+
+/** With the version of the format behind the mark, as every zip program writes it: else it is not CSV, and no zip either. */
+function isZip(begin: Buffer): boolean {
+  if (hasMagic(begin, '504b0506') || hasMagic(begin, '504b0708')) return true;
+  return hasMagic(begin, '504b0304') && (begin[4] ?? 0) <= newestVersion && (begin[5] ?? 0) <= mostSystems;
+}
+
+/** 6.3 is 63. */
+const newestVersion = 100;
+const mostSystems = 30;
 
 /** Below this size nothing is refused for its ratio: a file of one repeated row is small in any case. */
 const freeBytes = 16 * 1024 * 1024;
