@@ -45,7 +45,7 @@ const options = [
   '--test',
   '--test-reporter=spec',
   `--test-concurrency=${atOnce}`,
-  `--test-timeout=${process.env.TEST_TIMEOUT_MS ?? 300_000}`,
+  `--test-timeout=${process.env.TEST_TIMEOUT_MS ?? 600_000}`,
 ];
 const how =
   files.length < manyFiles

@@ -48,7 +48,7 @@ const byBytes: readonly (ForeignFormat & { magic: string })[] = [
   { magic: hex('SQLite format 3'), name: 'an SQLite database', advice: csv },
   { magic: '89504e47', name: 'an image', advice: csv },
   { magic: 'ffd8ff', name: 'an image', advice: csv },
-  { magic: 'fffe0000', name: 'UTF-32 text', advice: 'Export it as UTF-8.' },
+  { magic: 'fffe0000', name: 'UTF-16 or UTF-32 text', advice: 'Export it as UTF-8.' },
 ];
 
 /** The beginning as Latin-1, without a byte order mark and blanks. */

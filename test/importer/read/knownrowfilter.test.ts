@@ -9,6 +9,7 @@ import { deactivateDue } from '../../../db/directory/deactivations.js';
 import { bumpVersion, readVersion } from '../../../db/directory/directory.js';
 import { readKnownRows } from '../../../db/directory/knownrows.js';
 import { digestOf, KnownRows } from '../../../importer/read/knownrowfilter.js';
+import { RaggedError } from '../../../importer/read/records.js';
 import { readChanged, readWhole } from '../../../importer/read/rowstream.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
@@ -369,8 +370,14 @@ describe('reading', () => {
         const reading = await readChanged(sourceOf(text, size), limits, stored, () => {});
         if (reading === null) return;
         const left = [];
-        for await (const batch of reading.open())
-          left.push(...batch.map(({ line: at, cells }) => ({ line: at, cells })));
+        try {
+          for await (const batch of reading.open())
+            left.push(...batch.map(({ line: at, cells }) => ({ line: at, cells })));
+        } catch (error) {
+          // A row that was left out decides about another one: the plan reads the whole file.
+          if (error instanceof RaggedError) return;
+          throw error;
+        }
         const expected = rows
           .filter(({ digest }, place) => place === 0 || stored.find(digest!) < 0)
           .map(({ line: at, cells }) => ({ line: at, cells }));
