@@ -1,21 +1,47 @@
 /** Starts the deliveries of events in the process of the scheduler, on nodes that hold the master key. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { findOrg } from '../db/control/orgs.js';
 import { makeDeliverers } from '../events/deliverers.js';
 import { type Deliveries, startDeliveries } from '../events/delivery.js';
 import { syncOperatorMail } from '../events/mail/operators.js';
 import { explainCode } from '../importer/codes.js';
 import type { RunDeps } from '../importer/run/deps.js';
 import type { MasterKey } from '../keys/master/master.js';
+import { startDailyExports } from '../operations/exports/daily.js';
+import { createExportDeliverer } from '../operations/exports/deliverer.js';
 
 export async function startEventDeliveries(
-  { control, directory, settings, logger, now }: Pick<RunDeps, 'control' | 'directory' | 'settings' | 'logger' | 'now'>,
+  {
+    control,
+    directory,
+    paths,
+    settings,
+    logger,
+    now,
+  }: Pick<RunDeps, 'control' | 'directory' | 'paths' | 'settings' | 'logger' | 'now'>,
   loadMaster: () => Promise<MasterKey>,
 ): Promise<Deliveries> {
   await syncOperatorMail({ control, directory, settings, now });
   const owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
-  const deliverers = makeDeliverers({ control, settings, now, loadMaster, explainCode });
+  const org = async (id: string) => {
+    const found = await findOrg(control.read, id);
+    if (found === null) throw new Error(`the organization ${id} was removed`);
+    return found;
+  };
+  const exporting = { control, directory, paths, settings, logger, now, org, loadMaster, actor: 'system' };
+  const deliverers = [
+    ...makeDeliverers({ control, settings, now, loadMaster, explainCode }),
+    createExportDeliverer(exporting),
+  ];
   // On SQLite one server locks the data folder.
   const isAlone = control.dialect === 'sqlite';
-  return startDeliveries({ control, directory, logger, now, owner, deliverers, isAlone });
+  const deliveries = startDeliveries({ control, directory, logger, now, owner, deliverers, isAlone });
+  const daily = startDailyExports({ control, logger, now });
+  return {
+    wake: deliveries.wake,
+    stop: async () => {
+      await Promise.all([deliveries.stop(), daily.stop()]);
+    },
+  };
 }

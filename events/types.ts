@@ -337,9 +337,14 @@ const rows: Record<string, Row> = {
     data: { count, hash: z.string() },
     example: { count: 4120, hash: 'ab'.repeat(32) },
   },
+  'export.due': {
+    meaning: 'The time of a daily export has come (`exports add --when daily@04:00`).',
+    data: { export: z.string() },
+    example: { export: 'sub_1a2b3c4d5e6f7081' },
+  },
   'webhook.disabled': {
     meaning:
-      'A webhook or command was disabled because its deliveries failed for three days, or because it said that it is gone.',
+      'A webhook, command, mail address or export was disabled because its deliveries failed for three days, or because it said that it is gone. Of an export: or because its server has another host key.',
     data: { subscriber: z.string(), kind: z.string(), reason: z.string(), failures: count },
     example: { subscriber: 'sub_1a2b3c4d5e6f7081', kind: 'webhook', reason: 'HTTP 410', failures: 1 },
   },

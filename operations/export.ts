@@ -39,20 +39,32 @@ export interface ExportFilter {
   changedSince?: string | undefined;
   /** Only active users. */
   active?: boolean | undefined;
+  /** Only users whom events of the directory with higher numbers tell. */
+  changedAfterEvent?: number | undefined;
   /** Whether a spreadsheet may open and save it without a change of numbers, dates and letters. */
   forSpreadsheet?: boolean | undefined;
 }
 
+export interface RecordedExport extends Pick<ExportFilter, 'changedSince' | 'active'> {
+  /** Where it is written to; left out: to the operator. */
+  to?: string;
+  /** Id of an export that is made by itself. */
+  export?: string;
+}
+
+/** The parts of a workplace that an export reads. */
+export type ExportPlace = Pick<Workplace, 'org' | 'directory'>;
+
 /** Records the export in the audit trail; call it before the first byte is written. @throws OperationError `not_found` */
 export async function recordExport(
-  workplace: Workplace,
+  workplace: Pick<Workplace, 'org' | 'control' | 'now' | 'actor'>,
   orgId: string,
   what: 'users' | 'teams',
-  { changedSince, active }: Pick<ExportFilter, 'changedSince' | 'active'>,
+  { changedSince, active, to, export: id }: RecordedExport,
 ): Promise<void> {
   const { id: org } = await workplace.org(orgId);
   const event = { at: workplace.now(), org, actor: workplace.actor, action: 'directory.exported', subject: what };
-  await recordAudit(workplace.control.write, { ...event, detail: { changedSince, active } });
+  await recordAudit(workplace.control.write, { ...event, detail: { changedSince, active, to, export: id } });
 }
 
 /**
@@ -60,7 +72,7 @@ export async function recordExport(
  * @throws OperationError; DatabaseError `stalled`
  */
 export async function* exportUsers(
-  workplace: Workplace,
+  workplace: ExportPlace,
   orgId: string,
   filter: ExportFilter = {},
 ): AsyncGenerator<string> {
@@ -70,7 +82,7 @@ export async function* exportUsers(
 
 /** The teams, as exportUsers. */
 export async function* exportTeams(
-  workplace: Workplace,
+  workplace: ExportPlace,
   orgId: string,
   filter: ExportFilter = {},
 ): AsyncGenerator<string> {
@@ -80,13 +92,20 @@ export async function* exportTeams(
 
 async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
   const changedSince = await readSince(db, org, filter.changedSince);
+  const { changedAfterEvent } = filter;
   const status = filter.active === true ? ('active' as const) : undefined;
   const all = await listFields(db, org.id);
   const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
   const toCsv = csvOf(filter);
   yield beginningOf(org, filter) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
-    const users: User[] = await listUsers(db, org.id, { after, limit: pageSize, status, changedSince });
+    const users: User[] = await listUsers(db, org.id, {
+      after,
+      limit: pageSize,
+      status,
+      changedSince,
+      changedAfterEvent,
+    });
     // A file that names users whom an undo deactivated would activate them again.
     const shown = users.filter((user) => user.deactivatedBy !== 'undo');
     if (shown.length > 0) yield toCsv(shown.map((user) => userCells(user, fields, org.dateFormat)));

@@ -39,8 +39,9 @@ export interface SubscriberKind {
 export const webhookKind: SubscriberKind = { kind: 'webhook', group: 'webhooks', noun: 'webhook' };
 export const mailKind: SubscriberKind = { kind: 'mail', group: 'notify', noun: 'notification' };
 export const commandKind: SubscriberKind = { kind: 'command', group: 'hooks', noun: 'hook' };
+export const exportKind: SubscriberKind = { kind: 'export', group: 'exports', noun: 'export' };
 
-const kinds = [webhookKind, commandKind, mailKind];
+const kinds = [webhookKind, commandKind, mailKind, exportKind];
 const mostSubscribers = 1_000;
 const mostDescription = 200;
 

@@ -2,10 +2,16 @@
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { type ExportFilter, recordExport } from '../../operations/export.js';
-import { formatBytes, quoteName } from '../../operations/format.js';
+import { mailExport } from '../../operations/exports/mailed.js';
+import { formatBytes, formatTime, isoTime, quoteName } from '../../operations/format.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import { writePrivateFile } from '../localfiles.js';
+
+interface ExportOptions extends ExportFilter {
+  out?: string;
+  mailTo?: string;
+}
 
 export function registerExport(
   group: Command,
@@ -32,8 +38,14 @@ With --for-spreadsheet a spreadsheet can also save the file again without a chan
         `dropslot ${what} export acme --out ${what}.csv --changed-since 2026-01-31`,
       ),
     )
-    .action((id: string, { out: file, ...filter }: ExportFilter & { out?: string }, command: Command) =>
+    .action((id: string, { out: file, mailTo, ...filter }: ExportOptions, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
+        if (mailTo !== undefined) {
+          if (file !== undefined) throw new OperationError('usage', 'give either --mail-to or --out');
+          const { to, path, until } = await mailExport(workplace, id, mailTo, filter);
+          const text = `Wrote ${path}, and sent ${to} a mail about it. The file is removed after ${formatTime(until)}.`;
+          return out.show({ to, path, until: isoTime(until) }, text);
+        }
         if (out.json && file === undefined)
           throw new OperationError(
             'usage',
@@ -48,5 +60,11 @@ With --for-spreadsheet a spreadsheet can also save the file again without a chan
         }
       }),
     );
-  if (what === 'users') exporting.option('--active', 'only active users');
+  if (what === 'users')
+    exporting
+      .option('--active', 'only active users')
+      .option(
+        '--mail-to <address>',
+        'put the file into /exports for a day, and tell this active admin of the organization by mail',
+      );
 }

@@ -33,13 +33,14 @@ export function withCommonOptions(command: Command): Command {
 }
 
 export function registerCommon(group: Command, of: SubscriberKind): void {
+  registerState(group, of);
+  registerDelivery(group, of);
+}
+
+/** list, show, disable, enable, remove, deliveries */
+export function registerState(group: Command, of: SubscriberKind): void {
   const { noun, group: name } = of;
-  const one = (word: string, summary: string, description: string) =>
-    group
-      .command(word)
-      .summary(summary)
-      .description(description)
-      .argument('<id>', `id of the ${noun}, as "dropslot ${name} list" shows it`);
+  const one = commandOfOne(group, of);
   group
     .command('list')
     .summary(`list the ${noun}s`)
@@ -48,7 +49,7 @@ export function registerCommon(group: Command, of: SubscriberKind): void {
     .action((_options, command: Command) =>
       atWorkplace(command, async (workplace, out) => out.list(await listOfKind(workplace, of), subscriberList(of))),
     );
-  one('show', `show a ${noun}`, `Shows a ${noun}, its state and its failures.`)
+  one('show', `show ${aNoun(noun)}`, `Shows ${aNoun(noun)}, its state and its failures.`)
     .addHelpText('after', examples(`dropslot ${name} show sub_1a2b3c4d5e6f7081`))
     .action((id: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
@@ -57,8 +58,56 @@ export function registerCommon(group: Command, of: SubscriberKind): void {
       }),
     );
   one(
+    'disable',
+    `stop the deliveries to ${aNoun(noun)}`,
+    `Stops the deliveries to ${aNoun(noun)}. Its events are kept as long as the setting eventDays says.`,
+  )
+    .addHelpText('after', examples(`dropslot ${name} disable sub_1a2b3c4d5e6f7081`))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        await disable(workplace, of, id);
+        await out.show({ id, state: 'disabled' }, `Disabled ${id}.`);
+      }),
+    );
+  one(
+    'enable',
+    `begin the deliveries to ${aNoun(noun)} again`,
+    `Begins the deliveries to ${aNoun(noun)} again, with the events that it has not had and that are still kept.`,
+  )
+    .option('--from-now', 'leave out the events that it has not had')
+    .addHelpText('after', examples(`dropslot ${name} enable sub_1a2b3c4d5e6f7081`))
+    .action((id: string, { fromNow = false }: { fromNow?: boolean }, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        await enable(workplace, of, id, fromNow);
+        await out.show({ id, state: 'enabled' }, `Enabled ${id}.`);
+      }),
+    );
+  one('remove', `remove ${aNoun(noun)}`, `Removes ${aNoun(noun)} and its log of deliveries.`)
+    .addHelpText('after', examples(`dropslot ${name} remove sub_1a2b3c4d5e6f7081`))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        await removeSubscriber(workplace, of, id);
+        await out.show({ id, removed: true }, `Removed ${id}.`);
+      }),
+    );
+  one(
+    'deliveries',
+    'list the last deliveries',
+    `Lists the last attempts of deliveries to ${aNoun(noun)}, the newest first. Answers and outputs are not kept.`,
+  )
+    .addHelpText('after', examples(`dropslot ${name} deliveries sub_1a2b3c4d5e6f7081`))
+    .action((id: string, _options, command: Command) =>
+      atWorkplace(command, async (workplace, out) => out.list(await listAttempts(workplace, of, id), deliveryList)),
+    );
+}
+
+/** test, resend */
+function registerDelivery(group: Command, of: SubscriberKind): void {
+  const { noun, group: name } = of;
+  const one = commandOfOne(group, of);
+  one(
     'test',
-    `send a test event to a ${noun}`,
+    `send a test event to ${aNoun(noun)}`,
     `Sends one event of the type webhook.test to the ${noun} from this machine, now and once, also if it is disabled.`,
   )
     .addHelpText('after', examples(`dropslot ${name} test sub_1a2b3c4d5e6f7081`))
@@ -74,48 +123,6 @@ export function registerCommon(group: Command, of: SubscriberKind): void {
       }),
     );
   one(
-    'disable',
-    `stop the deliveries to a ${noun}`,
-    `Stops the deliveries to a ${noun}. Its events are kept as long as the setting eventDays says.`,
-  )
-    .addHelpText('after', examples(`dropslot ${name} disable sub_1a2b3c4d5e6f7081`))
-    .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
-        await disable(workplace, of, id);
-        await out.show({ id, state: 'disabled' }, `Disabled ${id}.`);
-      }),
-    );
-  one(
-    'enable',
-    `begin the deliveries to a ${noun} again`,
-    `Begins the deliveries to a ${noun} again, with the events that it has not had and that are still kept.`,
-  )
-    .option('--from-now', 'leave out the events that it has not had')
-    .addHelpText('after', examples(`dropslot ${name} enable sub_1a2b3c4d5e6f7081`))
-    .action((id: string, { fromNow = false }: { fromNow?: boolean }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
-        await enable(workplace, of, id, fromNow);
-        await out.show({ id, state: 'enabled' }, `Enabled ${id}.`);
-      }),
-    );
-  one('remove', `remove a ${noun}`, `Removes a ${noun} and its log of deliveries.`)
-    .addHelpText('after', examples(`dropslot ${name} remove sub_1a2b3c4d5e6f7081`))
-    .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
-        await removeSubscriber(workplace, of, id);
-        await out.show({ id, removed: true }, `Removed ${id}.`);
-      }),
-    );
-  one(
-    'deliveries',
-    'list the last deliveries',
-    `Lists the last attempts of deliveries to a ${noun}, the newest first. Answers and outputs are not kept.`,
-  )
-    .addHelpText('after', examples(`dropslot ${name} deliveries sub_1a2b3c4d5e6f7081`))
-    .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => out.list(await listAttempts(workplace, of, id), deliveryList)),
-    );
-  one(
     'resend',
     'deliver an event again',
     'Delivers one event again, with the same id. The running server does it within seconds, before newer events.',
@@ -128,4 +135,18 @@ export function registerCommon(group: Command, of: SubscriberKind): void {
         await out.show({ id, event, resent: true }, `The server delivers ${event} to ${id} again.`);
       }),
     );
+}
+
+/** Begins a command that takes the id of one. */
+export function commandOfOne(group: Command, { noun, group: name }: SubscriberKind) {
+  return (word: string, summary: string, description: string): Command =>
+    group
+      .command(word)
+      .summary(summary)
+      .description(description)
+      .argument('<id>', `id of the ${noun}, as "dropslot ${name} list" shows it`);
+}
+
+function aNoun(noun: string): string {
+  return /^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`;
 }

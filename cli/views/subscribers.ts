@@ -1,4 +1,5 @@
 /** Webhooks and hooks with their deliveries, for people and as JSON. A secret is never among them. */
+import { describeTarget, type ExportOptions } from '../../operations/exports/options.js';
 import { formatTime, isoTime } from '../../operations/format.js';
 import type { Delivery, Subscriber, SubscriberKind } from '../../operations/subscribers.js';
 import { type ListView, renderRecord } from '../output.js';
@@ -19,6 +20,7 @@ export function subscriberList({ noun, group }: SubscriberKind): ListView<Subscr
 }
 
 export function renderSubscriber(subscriber: Subscriber): string {
+  const { target } = subscriber.options;
   const { id, org, types, description, state, reason, createdAt, failures, failingSince, nextAt, options } = subscriber;
   return renderRecord([
     ['id', id],
@@ -26,7 +28,8 @@ export function renderSubscriber(subscriber: Subscriber): string {
     ['organization', org ?? 'all, and the server'],
     ['types', types.join(', ')],
     ['to', targetOf(subscriber)],
-    ['personal data', options.personal === true ? 'yes' : 'no'],
+    ...(target === undefined ? [] : describeExport(options as unknown as ExportOptions)),
+    ['personal data', target !== undefined || options.personal === true ? 'yes' : 'no'],
     ['batch', options.batch === undefined ? null : String(options.batch)],
     ['description', description],
     ['added', formatTime(createdAt)],
@@ -63,11 +66,23 @@ export const deliveryList: ListView<Delivery> = {
   }),
 };
 
+function describeExport({ target, when, changedOnly, keep, last }: ExportOptions): [string, string | null][] {
+  return [
+    ['host key', target.kind === 'sftp' ? target.hostKey : null],
+    ['private addresses', target.kind === 'sftp' ? (target.allowPrivate ? 'accepted' : 'refused') : null],
+    ['when', when === 'after-run' ? 'after each run' : when],
+    ['users', changedOnly ? 'changed since the last export' : 'all'],
+    ['kept', `${keep} exports`],
+    ['last export', last === undefined ? 'none' : formatTime(last.at)],
+  ];
+}
+
 function stateOf({ state, failures }: Subscriber): string {
   return state === 'enabled' && failures > 0 ? 'failing' : state;
 }
 
-function targetOf({ options: { url, program, args } }: Subscriber): string {
+function targetOf({ options: { url, program, args, target } }: Subscriber): string {
   if (url !== undefined) return String(url);
+  if (target !== undefined) return describeTarget(target as ExportOptions['target']);
   return [program, ...((args as string[] | undefined) ?? [])].join(' ');
 }

@@ -272,6 +272,11 @@ export async function removeReports(
   return freed;
 }
 
+/** Names of the server's own files in a folder. */
+export function listOwnFiles(db: Queryable, org: string, dir: string): Promise<string[]> {
+  return db('entries').where({ org_id: org, dir, kind: 'file' }).whereNull('upload_id').orderBy('name').pluck('name');
+}
+
 /**
  * Puts a file of the server's at a path in place of an older one; null only takes that away. Returns the blobs that nothing
  * refers to any more: their bytes go once this is committed.

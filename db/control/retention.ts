@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { deleteEntry, hasEntries, lockEntry } from './entries.js';
 import { isBelow } from './folders.js';
-import { archiveRoot, expiringRoots, reportsRoot } from './treelayout.js';
+import { archiveRoot, expiringRoots, mailedExportsRoot, reportsRoot } from './treelayout.js';
 
 export interface ExpiredFile {
   entryId: number;
@@ -19,15 +19,18 @@ export interface Cutoffs {
   superseded: number | null;
   /** By the time when they were written. */
   reports: number | null;
+  /** Exports that a mail announced, by the time when they were written; left out: none. */
+  mailed?: number;
 }
 
 /** Files below `/archive` and `/reports` that are past their time; at most `limit`, of one organization at a time. */
 export async function listExpiredFiles(db: Queryable, cutoffs: Cutoffs, limit: number): Promise<ExpiredFile[]> {
-  const { archived, superseded, reports } = cutoffs;
+  const { archived, superseded, reports, mailed } = cutoffs;
   const found = [
     ...(archived === null ? [] : await settledBefore(db, ['imported', 'refused'], archived, limit)),
     ...(superseded === null ? [] : await settledBefore(db, ['superseded'], superseded, limit)),
     ...(reports === null ? [] : await writtenBefore(db, reportsRoot, reports, limit)),
+    ...(mailed === undefined ? [] : await writtenIn(db, mailedExportsRoot, mailed, limit)),
     // Reports that lie beside their files.
     ...(archived === null ? [] : await writtenBefore(db, archiveRoot, archived, limit)),
   ].slice(0, limit);
@@ -108,6 +111,16 @@ function writtenBefore(db: Queryable, root: string, before: number, limit: numbe
     .whereNull('upload_id')
     .where('created_at', '<', before)
     .where(isBelow(root, 'entries.dir'))
+    .orderBy(['org_id', 'id'])
+    .limit(limit)
+    .select<Found[]>('id', 'org_id', 'blob_id');
+}
+
+function writtenIn(db: Queryable, dir: string, before: number, limit: number): Promise<Found[]> {
+  return db('entries')
+    .where({ kind: 'file', dir })
+    .whereNull('upload_id')
+    .where('created_at', '<=', before)
     .orderBy(['org_id', 'id'])
     .limit(limit)
     .select<Found[]>('id', 'org_id', 'blob_id');

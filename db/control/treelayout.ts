@@ -3,6 +3,11 @@
 export const archiveRoot = '/archive';
 export const reportsRoot = '/reports';
 export const templatesRoot = '/templates';
+/** Users and teams as CSV, for clients that fetch them. */
+export const exportsRoot = '/exports';
+
+/** Exports that were announced by mail; they are removed after a day. */
+export const mailedExportsRoot = `${exportsRoot}/by-mail`;
 
 /** The text that says whose drop this is and how to use it; only the server writes it. */
 export const readmePath = '/README.txt';
@@ -11,7 +16,7 @@ export const readmePath = '/README.txt';
 export const dryRunRoot = '/dry-run';
 
 /** Folders that only the server writes to. They and `dryRunRoot` always exist, even without a row in `entries`. */
-export const readOnlyRoots: readonly string[] = [archiveRoot, reportsRoot, templatesRoot];
+export const readOnlyRoots: readonly string[] = [archiveRoot, exportsRoot, reportsRoot, templatesRoot];
 
 /** Roots whose files retention removes after a time, with the folders in them that are empty then. */
 export const expiringRoots: readonly string[] = [archiveRoot, reportsRoot];

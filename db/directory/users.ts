@@ -51,6 +51,8 @@ export interface UserPage {
   search?: string | undefined;
   /** Only users of whom a change was recorded at this time (ms) or later. */
   changedSince?: number | undefined;
+  /** Only users whom events with higher numbers tell. */
+  changedAfterEvent?: number | undefined;
 }
 
 /** Users in the order of their compared addresses. */
@@ -60,13 +62,23 @@ export async function listUsers(db: Queryable, org: string, page: UserPage): Pro
   if (page.status !== undefined) query.where('users.status', page.status);
   if (page.search !== undefined) onlyMatching(query, page.search);
   if (page.changedSince !== undefined) onlyChangedSince(query, 'user', 'users', page.changedSince);
+  if (page.changedAfterEvent !== undefined) onlyInEvents(query, org, page.changedAfterEvent);
   const rows: UserRow[] = await query;
   if (rows.length === 0) return [];
   // Filtered pages may be far apart: the rows between them are not read.
-  const isSparse = page.status !== undefined || page.search !== undefined || page.changedSince !== undefined;
+  const { status, search, changedSince, changedAfterEvent } = page;
+  const isSparse = [status, search, changedSince, changedAfterEvent].some((one) => one !== undefined);
   const ids = isSparse ? rows.map(({ id }) => id) : null;
   const teams = await teamsBetween(db, org, rows[0]!.email_key, rows.at(-1)!.email_key, ids);
   return rows.map((row) => fromRow(row, teams));
+}
+
+/** Numbers of events have the order of the commits: no change is between two of them. */
+function onlyInEvents(query: Knex.QueryBuilder, org: string, after: number): void {
+  query.whereRaw(
+    "users.id IN (SELECT CAST(e.entity_id AS BIGINT) FROM events e WHERE e.seq > ? AND e.org_id = ? AND e.entity = 'user')",
+    [after, org],
+  );
 }
 
 function onlyMatching(query: Knex.QueryBuilder, text: string): void {

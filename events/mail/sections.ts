@@ -37,6 +37,9 @@ export async function wordEvent(event: Envelope, context: SectionContext): Promi
   return word === undefined ? null : word(event.data as Data, context);
 }
 
+/** The commands of each kind of subscriber; `webhooks` for any other. */
+const groups: Record<string, string> = { command: 'hooks', mail: 'notify', export: 'exports' };
+
 const words: Record<string, Word> = {
   'run.completed': (data, context) => ({
     heading: `The import of ${count(data.files, 'file')} is done`,
@@ -163,7 +166,7 @@ const words: Record<string, Word> = {
     paragraphs: [
       `Its deliveries failed ${data.failures} times, the last time with: ${data.reason}. Its events are kept as long as the setting eventDays says.`,
     ],
-    command: `dropslot ${data.kind === 'command' ? 'hooks' : data.kind === 'mail' ? 'notify' : 'webhooks'} enable ${data.subscriber}`,
+    command: `dropslot ${groups[String(data.kind)] ?? 'webhooks'} enable ${data.subscriber}`,
   }),
   'webhook.test': () => ({
     heading: 'A test mail',

@@ -8,7 +8,7 @@ import { findReportKey } from '../../keys/pgp/keyset.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { requireOpenable } from '../../storage/recipient.js';
-import { nameSealed, writeText } from './filereport.js';
+import { nameSealed, writePieces, writeText } from './filereport.js';
 
 export interface OwnFileDeps {
   control: Db;
@@ -23,19 +23,22 @@ export async function writeOwnReport(deps: OwnFileDeps, org: Org, path: string, 
   await writeOwnFile(deps, org, nameSealed(path, { encryptTo }), text, async () => {}, encryptTo);
 }
 
-/** @param prepare makes the path free, in the same transaction. @param encryptTo a PGP key in armor; null: none. */
+/** @param content a text, or its pieces. @param prepare makes the path free, in the same transaction. @param encryptTo a PGP key in armor; null: none. */
 export async function writeOwnFile(
   { control, paths, logger, now }: OwnFileDeps,
   org: Org,
   path: string,
-  text: string,
+  content: string | AsyncIterable<string>,
   prepare: (tx: Queryable) => Promise<void> = async () => {},
   encryptTo: string | null = null,
 ): Promise<void> {
   const freed = await sealAndCommit({
     ...{ paths, logger },
     isNamed: isInControl(control),
-    seal: (keep) => keep(writeText({ paths, recipient: org.recipient, encryptTo }, text)),
+    seal: (keep) => {
+      const to = { paths, recipient: org.recipient, encryptTo };
+      return keep(typeof content === 'string' ? writeText(to, content) : writePieces(to, content));
+    },
     commit: (blob, blobs) =>
       control.transact(async (tx) => {
         await requireOpenable(tx, org.id, blobs);

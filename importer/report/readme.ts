@@ -35,6 +35,7 @@ export function renderReadme({ org, nextSlotAt, contact }: ReadmeFacts): string 
       ['/dry-run', 'A file to try first: nothing of it is imported, and the report says what an import would do.'],
       ['/templates', 'Empty files with the right column names, and an example.'],
       ['/reports', 'The reports, in one folder for each day.'],
+      ['/exports', 'Users and teams as CSV, where the operator has set up exports.'],
       ['/archive', 'The files that were imported or refused.'],
     ]),
     '',

@@ -51,6 +51,8 @@ const hourMs = 60 * 60 * 1000;
 /** How often it looks whether the clock can be trusted again. */
 const untrustedMs = 60_000;
 const dayMs = 24 * hourMs;
+/** An export that a mail announced is kept for this time. */
+export const mailedExportMs = dayMs;
 /** Rows of one transaction: so few that no CLOSE waits for it noticeably. */
 const batchRows = 100;
 /** A blob without a row is an orphan after this time: its commit follows its move within seconds. */
@@ -58,15 +60,16 @@ const orphanMs = dayMs;
 /** An upload in progress counts as cut off after this time, whatever the settings: its server would have ended it. */
 const openMs = 2 * dayMs;
 
-/** Removes expired partials every hour, and all other expired files at the start and once a day. */
+/** Removes expired partials and mailed exports every hour, and all other expired files at the start and once a day. */
 export function startRetention(deps: RetentionDeps): Rounds {
   let turn = 0;
   return startRounds(async (isStopping) => {
     if (deps.clock?.mayDecide() === false) return untrustedMs;
     try {
       const partials = await removeExpiredPartials(deps);
+      const exports = await removeMailedExports(deps, isStopping);
       const rest = turn % 24 === 0 ? await removeExpired(deps, isStopping) : {};
-      const removed = { partials, ...rest };
+      const removed = { partials, exports, ...rest };
       if (Object.values(removed).some((count) => count > 0)) deps.logger.info('removed expired files', removed);
     } catch (error) {
       deps.logger.error('could not remove expired files; will retry in 1 h', { reason: (error as Error).message });
@@ -104,14 +107,25 @@ export async function removeExpiredPartials({ control, paths, settings, now, onS
   }
 }
 
-async function removeExpiredFiles(deps: RetentionDeps, isStopping: () => boolean): Promise<number> {
-  const { control, paths, settings, now, onStep } = deps;
+/** Exports that a mail announced a day ago. */
+export function removeMailedExports(deps: RetentionDeps, isStopping: () => boolean = () => false): Promise<number> {
+  const mailed = deps.now() - mailedExportMs;
+  return removeFiles(deps, { archived: null, superseded: null, reports: null, mailed }, isStopping);
+}
+
+function removeExpiredFiles(deps: RetentionDeps, isStopping: () => boolean): Promise<number> {
+  const { settings, now } = deps;
   const cutoffOf = (days: number) => (days === 0 ? null : now() - days * dayMs);
   const cutoffs: Cutoffs = {
     archived: cutoffOf(settings.keepArchiveDays),
     superseded: cutoffOf(settings.keepSupersededDays),
     reports: cutoffOf(settings.keepReportDays),
   };
+  return removeFiles(deps, cutoffs, isStopping);
+}
+
+async function removeFiles(deps: RetentionDeps, cutoffs: Cutoffs, isStopping: () => boolean): Promise<number> {
+  const { control, paths, now, onStep } = deps;
   for (let removed = 0; ; ) {
     const expired = isStopping() ? [] : await listExpiredFiles(control.read, cutoffs, batchRows);
     if (expired.length === 0) return removed;

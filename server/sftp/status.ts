@@ -31,7 +31,7 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
   not_empty: { code: failure, sentence: 'The folder is not empty' },
   read_only: {
     code: permissionDenied,
-    sentence: '/archive, /reports and /templates are read-only; files are dropped in /',
+    sentence: '/archive, /exports, /reports and /templates are read-only; files are dropped in /',
   },
   bad_name: { code: failure, sentence: 'This name is not allowed: too long, too deep, not UTF-8, or with a NUL' },
   control_character: {

@@ -11,7 +11,7 @@ export interface World {
 }
 
 const names = ['a.csv', 'b.csv', 'users.csv.part', '.tmp', 'sub', 'deep', 'Zürich.csv'];
-const roots = ['/archive', '/reports', '/templates', '/'];
+const roots = ['/archive', '/exports', '/reports', '/templates', '/'];
 
 export function text(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value as string);

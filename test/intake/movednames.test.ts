@@ -20,7 +20,7 @@ onBothDatabases('moved names', (open) => {
     assert.equal(await get('/users.csv'), 'content');
     assert.deepEqual(
       (await space.list('/', null, 100)).map(({ name }) => name),
-      ['archive', 'dry-run', 'reports', 'templates'],
+      ['archive', 'dry-run', 'exports', 'reports', 'templates'],
     );
     clock.now += rememberMs;
     await assert.rejects(space.stat('/users.csv'), { code: 'not_found' });

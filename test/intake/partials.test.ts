@@ -57,7 +57,7 @@ onBothDatabases('partials', (open) => {
     assert.ok(content.subarray(0, -1).equals(await reader.read(0, 400_000)));
     await reader.close();
     const names = (await place.space.list('/', null, 10)).map(({ name }) => name);
-    assert.deepEqual(names, ['archive', 'dry-run', 'reports', 'templates', 'users.csv']);
+    assert.deepEqual(names, ['archive', 'dry-run', 'exports', 'reports', 'templates', 'users.csv']);
     assert.deepEqual(await listQueue(place.control.read, 'acme'), []);
     assert.deepEqual(await claimUploads(place.control.write, 'acme', 1), []);
     const shown = [];
@@ -124,7 +124,7 @@ onBothDatabases('partials', (open) => {
     place.clock.now += 1000;
     await cutOff(place, '/users.csv', randomContent(300_000));
     assert.equal(await place.get('/users.csv'), 'complete');
-    assert.equal((await place.space.list('/', null, 10)).length, 5);
+    assert.equal((await place.space.list('/', null, 10)).length, 6);
     assert.deepEqual(
       (await listQueue(place.control.read, 'acme')).map(({ path }) => path),
       ['/users.csv'],
@@ -250,7 +250,7 @@ onBothDatabases('partials', (open) => {
     await cutOff(place, '/users.csv', randomContent(1000));
     await place.control.write('partials').update({ node: 'age1other' });
     await assert.rejects(place.space.stat('/users.csv'), { code: 'not_found' });
-    assert.equal((await place.space.list('/', null, 10)).length, 4);
+    assert.equal((await place.space.list('/', null, 10)).length, 5);
     await place.put('/users.csv', 'complete');
     assert.deepEqual(await listAllPartials(place.control.read, { org: 'acme' }), []);
   });

@@ -74,8 +74,16 @@ test('names that can not be kept are refused', () => {
   assert.equal(decodePath(Buffer.from('\ufeff/é')), '\ufeff/é');
 });
 
-test('the three read-only folders and all below them are told apart from names that begin alike', () => {
-  for (const path of ['/archive', '/archive/2026', '/reports/a/b', '/templates', '/README.txt']) {
+test('the read-only folders and all below them are told apart from names that begin alike', () => {
+  for (const path of [
+    '/archive',
+    '/archive/2026',
+    '/exports',
+    '/exports/a.csv',
+    '/reports/a/b',
+    '/templates',
+    '/README.txt',
+  ]) {
     assert.ok(isReadOnly(path));
     assert.throws(() => requireWritable(path), { code: 'read_only' });
   }

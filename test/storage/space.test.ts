@@ -23,7 +23,7 @@ async function placeReport({ control, org, clock }: TestIntake, dir: string, nam
 }
 
 onBothDatabases('space', (open) => {
-  test('a new tree has its root, three read-only folders and the one for dry runs', async (t) => {
+  test('a new tree has its root, its read-only folders and the one for dry runs', async (t) => {
     const { space, org } = await openIntake(t, await open(t));
     const root = await space.stat('/');
     assert.deepEqual([root.kind, root.path, root.writable, root.mtimeMs], ['dir', '/', true, org.createdAt]);
@@ -33,6 +33,7 @@ onBothDatabases('space', (open) => {
       [
         ['archive', 'dir', 0o555, false],
         ['dry-run', 'dir', 0o755, true],
+        ['exports', 'dir', 0o555, false],
         ['reports', 'dir', 0o555, false],
         ['templates', 'dir', 0o555, false],
       ],
@@ -56,6 +57,7 @@ onBothDatabases('space', (open) => {
       'archive',
       'b.csv',
       'dry-run',
+      'exports',
       'report.csv',
       'reports',
       'templates',
@@ -200,6 +202,6 @@ onBothDatabases('space', (open) => {
       now: () => 0,
     });
     await assert.rejects(space.stat('/users.csv'), { code: 'not_found' });
-    assert.equal((await space.list('/', null, 10)).length, 4);
+    assert.equal((await space.list('/', null, 10)).length, 5);
   });
 });
