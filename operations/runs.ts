@@ -95,6 +95,11 @@ export async function importNow(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
+  return followRun(workplace, await openImport(workplace, orgId), onProgress, signal);
+}
+
+/** Opens a run for the importers of the server, and does not wait; its number. @throws OperationError as importNow */
+export async function openImport(workplace: Workplace, orgId: string): Promise<number> {
   const org = await workplace.org(orgId);
   const { control, actor, now } = workplace;
   await refuseWhileHeld(workplace, org.id);
@@ -110,7 +115,7 @@ export async function importNow(
     subject: `run ${id}`,
     detail: {},
   });
-  return followRun(workplace, id, onProgress, signal);
+  return id;
 }
 
 /**
@@ -124,9 +129,29 @@ export async function approveHeldRun(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const run = await getHeldRun(workplace, id);
-  if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  const run = await approveCounted(workplace, id, note);
   return followRun(workplace, run.id, onProgress, signal);
+}
+
+/**
+ * Approves a held run for the importers of the server, and does not wait.
+ * @param digest of the plan that was counted and shown; undefined: of the one that is held now.
+ * @throws OperationError `not_found`, `refused` when it is not held, or another plan is held by now.
+ */
+export async function approveCounted(
+  workplace: Workplace,
+  id: string,
+  note: string | null,
+  digest?: string,
+): Promise<Run> {
+  const run = await getHeldRun(workplace, id);
+  if (digest !== undefined && digest !== run.hold?.digest)
+    throw new OperationError(
+      'refused',
+      `run ${run.id} is held with other changes than those of the digest: look at its changes again, and approve their digest`,
+    );
+  if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  return getRun(workplace, id);
 }
 
 /**
@@ -156,6 +181,11 @@ export async function undoRunNow(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
+  return followRun(workplace, await openUndo(workplace, id), onProgress, signal);
+}
+
+/** Opens the undo for the importers of the server, and does not wait; its number. @throws OperationError as undoRunNow */
+export async function openUndo(workplace: Workplace, id: string): Promise<number> {
   const { control, actor, now } = workplace;
   const run = await getAppliedRun(workplace, id);
   await refuseWhileHeld(workplace, run.org);
@@ -163,7 +193,7 @@ export async function undoRunNow(
   const undo = await openUndoRun(control.write, run.org, run.id, now());
   const event = { at: now(), org: run.org, actor, action: 'run.undone', subject: `run ${run.id}` };
   await recordAudit(control.write, { ...event, detail: { undo } });
-  return followRun(workplace, undo, onProgress, signal);
+  return undo;
 }
 
 /**
