@@ -1,4 +1,4 @@
-/** Access tokens of the HTTP API; of each, only the hash is stored. */
+/** Access tokens of the HTTP API, of which only the hash is stored; and the answers to requests that may be repeated. */
 import type { Knex } from 'knex';
 import type { Migration } from './migrate.js';
 
@@ -18,5 +18,15 @@ async function addTokens(knex: Knex): Promise<void> {
     table.bigInteger('last_used_at');
     table.text('last_used_from');
     table.index(['org_id']);
+  });
+  // Requests that were sent with an Idempotency-Key, and their answers.
+  await knex.schema.createTable('api_requests', (table) => {
+    table.text('token_id').notNullable().references('api_tokens.id').onDelete('CASCADE');
+    table.text('key').notNullable();
+    table.text('digest').notNullable(); // of the request, hex
+    table.bigInteger('at').notNullable();
+    table.text('answer'); // JSON; null: not answered yet
+    table.primary(['token_id', 'key']);
+    table.index(['at']);
   });
 }

@@ -6,7 +6,8 @@ import { addOrganization } from '../../operations/orgs.js';
 import { addToken } from '../../operations/tokens.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { createApi } from '../../web/api/api.js';
-import { openFresh } from './databases.js';
+import { openFresh, type TestDatabases } from './databases.js';
+import type { Scope } from './temporary.js';
 import { workplaceOn } from './workplace.js';
 
 export interface Asked {
@@ -36,8 +37,11 @@ export interface TestApi {
 }
 
 /** With the organizations `acme` and `other`. */
-export async function openApi(t: TestContext, dialect: 'sqlite' | 'postgres' = 'sqlite'): Promise<TestApi> {
-  const { settings } = await openFresh(t, dialect);
+export async function openApi(
+  t: TestContext,
+  open: (scope: Scope) => Promise<TestDatabases> = (scope) => openFresh(scope, 'sqlite'),
+): Promise<TestApi> {
+  const { settings } = await open(t);
   const place = await workplaceOn(t, settings);
   for (const id of ['acme', 'other'])
     await addOrganization(place, id, { ownerEmail: `owner@${id}.test`, plan: 'enterprise' }, true);

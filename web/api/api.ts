@@ -7,6 +7,7 @@ import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 import { readBearer, requireRight, workplaceFor } from './access.js';
 import { answerContent, answerJson, answerProblem, etagOf, hasTag } from './answer.js';
 import { Limiter } from './limiter.js';
+import { answerOnce } from './once.js';
 import { describeApi } from './openapi.js';
 import { renderDocs } from './page.js';
 import { ApiError, describeTrouble } from './problem.js';
@@ -136,8 +137,13 @@ async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps): Promis
   const inputs = await readInputs(c, route);
   const workplace = workplaceFor(deps.workplace, token);
   const call = { ...inputs, workplace, token, open: deps.open, version: deps.version } as Call<never, never, never>;
-  await requireMatch(c.req.header('if-match'), route, call);
-  const value = await inTime(route.handle(call));
+  const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs] };
+  const value = await inTime(
+    answerOnce(workplace, token, route, once, async () => {
+      await requireMatch(c.req.header('if-match'), route, call);
+      return route.handle(call);
+    }),
+  );
   if (typeof route.answer === 'string') return inTime(answerContent(value as Content, route.answer));
   return answerJson(value, route, c.req.header('if-none-match'));
 }

@@ -53,7 +53,8 @@ const problem: Json = {
 
 function describeRoute(route: Route): Json {
   const { method, path, summary, params, query, body, answer, status, current } = route;
-  const headers = current === null ? [] : [{ name: 'If-Match', in: 'header', schema: { type: 'string' } }];
+  const names = [...(current === null ? [] : ['If-Match']), ...(method === 'POST' ? ['Idempotency-Key'] : [])];
+  const headers = names.map((name) => ({ name, in: 'header', schema: { type: 'string' } }));
   const content =
     typeof answer === 'string'
       ? { [answer]: { schema: { type: 'string' } } }
