@@ -103,7 +103,8 @@ export async function recognizeToken(
   const { hash: _hash, ...token } = found;
   const at = now();
   if (stateOfToken(token, at) !== 'usable') return null;
-  if (at - (token.lastUsedAt ?? 0) >= useEveryMs) await noteTokenUse(control.write, token.id, at, from);
+  // On a full disk the state can still be read, which is when it is needed.
+  if (at - (token.lastUsedAt ?? 0) >= useEveryMs) await noteTokenUse(control.write, token.id, at, from).catch(() => {});
   return token;
 }
 

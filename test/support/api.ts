@@ -65,7 +65,7 @@ export async function openApi(
       const init = { method, headers: sent, ...(text !== undefined && { body: text }) };
       const answer = await app.request(`/api/v1${path}`, init, { incoming: { socket: { remoteAddress: address } } });
       const got = await answer.text();
-      const isJson = answer.headers.get('content-type')?.includes('json') === true;
+      const isJson = got !== '' && answer.headers.get('content-type')?.includes('json') === true;
       return { status: answer.status, headers: answer.headers, text: got, json: isJson ? JSON.parse(got) : null };
     },
     token: (scope, org, expires) => addToken(place, { name: 'test', scope, org, expires }),

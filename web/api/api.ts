@@ -65,7 +65,11 @@ export function createApi(deps: ApiDeps): Hono<Env> {
     const path = c.req.routePath;
     const { method } = c.req;
     const ms = Math.round(clock() - startedAt);
-    logger.info('HTTP request', { requestId, method, path, status: c.res.status, ms, token: c.get('token') });
+    const { status } = c.res;
+    const token = c.get('token');
+    // Strangers can't fill the log: their 401 answers are limited by rate.
+    const level = token !== null || status === 401 || status >= 500 ? 'info' : 'debug';
+    logger.log(level, 'HTTP request', { requestId, method, path, status, ms, token });
   });
   app.onError((error, c) => {
     const { problem, stack } = describeTrouble(error, c.get('requestId'));
@@ -134,6 +138,9 @@ async function admit(
 }
 
 async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps): Promise<Response> {
+  // Its content would be opened, recorded as read, and never sent.
+  if (c.req.method === 'HEAD' && typeof route.answer === 'string')
+    throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
   const inputs = await readInputs(c, route);
   const workplace = workplaceFor(deps.workplace, token);
   const call = { ...inputs, workplace, token, open: deps.open, version: deps.version } as Call<never, never, never>;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
 import { revokeTokenById } from '../../../operations/tokens.js';
+import { answerContent } from '../../../web/api/answer.js';
 import { openApi } from '../../support/api.js';
 
 test('a request needs a usable token, and a revoked one ends at once', async (t) => {
@@ -92,6 +93,29 @@ test('a wrong request is refused with the reason, and a body has a bound', async
     assert.equal(got.status, status, JSON.stringify(got.json));
     assert.match(got.json.detail, detail);
   }
+});
+
+test('a download can be read in pieces and cut off, and has no HEAD', async (t) => {
+  const { ask, token } = await openApi(t);
+  const { secret } = await token('read', 'acme');
+  const { status, headers } = await ask('/orgs/acme/exports/users', { method: 'HEAD', token: secret });
+  assert.deepEqual([status, headers.get('content-type')], [405, 'application/problem+json; charset=utf-8']);
+  assert.equal((await ask('/orgs/acme', { method: 'HEAD', token: secret })).status, 200);
+  const ended: string[] = [];
+  const pieces = (async function* () {
+    try {
+      for (let n = 0; ; n++) yield `${n};`;
+    } finally {
+      ended.push('closed');
+    }
+  })();
+  const answer = await answerContent({ content: pieces, fileName: 'a b.csv' }, 'text/csv');
+  assert.match(answer.headers.get('content-disposition')!, /filename\*=UTF-8''a%20b\.csv$/);
+  const reader = answer.body!.getReader();
+  const read = async () => Buffer.from((await reader.read()).value!).toString('utf8');
+  assert.deepEqual([await read(), await read()], ['0;', '1;']);
+  await reader.cancel();
+  assert.deepEqual(ended, ['closed']);
 });
 
 test('answers have headers that protect them, and no other origin may read them', async (t) => {
