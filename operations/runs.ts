@@ -1,5 +1,6 @@
 /** The runs of an organization: list them, open one now, approve, reject and undo them; check a file without importing it. */
 import { recordAudit } from '../db/control/audit.js';
+import type { Org } from '../db/control/orgs.js';
 import {
   findRun,
   openManualRun,
@@ -15,7 +16,7 @@ import { requireFit } from '../db/pair.js';
 import { type CheckListeners, checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
 import { describeVerdict } from '../importer/check/verdict.js';
-import { openDiskSource } from '../importer/read/source.js';
+import { openDiskSource, type Source, sourceOfBytes } from '../importer/read/source.js';
 import { findApplied } from '../importer/run/apply.js';
 import { approveRun } from '../importer/run/approval.js';
 import { rejectRun } from '../importer/run/rejection.js';
@@ -74,6 +75,31 @@ export async function checkDiskFile(
       `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`,
     );
   });
+  return checkSource(workplace, org, source, listeners, signal);
+}
+
+/**
+ * As checkDiskFile, of bytes in memory.
+ * @param name of the file: some rules depend on it
+ * @throws OperationError `not_found`, `failed`
+ */
+export async function checkBytes(
+  workplace: Workplace,
+  orgId: string,
+  { name, bytes }: { name: string; bytes: Buffer },
+  listeners: Pick<CheckListeners, 'onIssues'>,
+  signal: AbortSignal,
+): Promise<CheckedFile> {
+  return checkSource(workplace, await workplace.org(orgId), sourceOfBytes(name, bytes), listeners, signal);
+}
+
+async function checkSource(
+  workplace: Workplace,
+  org: Org,
+  source: Source,
+  listeners: Pick<CheckListeners, 'onIssues' | 'onChanges'>,
+  signal?: AbortSignal,
+): Promise<CheckedFile> {
   const onProgress = () => {
     // The error passes through the planner, which removes the stage.
     if (signal?.aborted === true) throw new OperationError('failed', 'the check was interrupted');

@@ -48,6 +48,7 @@ class Wait extends ApiError {
 export function createApi(deps: ApiDeps): Hono<Env> {
   const { logger, clock, version } = deps;
   const app = new Hono<Env>();
+  const busy = new Set<string>();
   const limits = {
     tokens: new Limiter(deps.workplace.settings.apiRequestsPerMinute, clock),
     addresses: new Limiter(strangersPerMinute, clock),
@@ -90,7 +91,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
   for (const route of routes)
     app.on(route.method, patternOf(route), async (c) => {
       const token = await admit(c, route, deps, limits);
-      return answer(c, route, token, deps);
+      return answer(c, route, token, deps, busy);
     });
   for (const [pattern, methods] of methodsOf(routes))
     app.all(pattern, (c) => {
@@ -137,13 +138,17 @@ async function admit(
   return token;
 }
 
-async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps): Promise<Response> {
+async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: Set<string>): Promise<Response> {
   // Its content would be opened, recorded as read, and never sent.
   if (c.req.method === 'HEAD' && typeof route.answer === 'string')
     throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
   const inputs = await readInputs(c, route);
   const workplace = workplaceFor(deps.workplace, token);
-  const call = { ...inputs, workplace, token, open: deps.open, version: deps.version } as Call<never, never, never>;
+  const call = { ...inputs, workplace, token, open: deps.open, version: deps.version, busy } as Call<
+    never,
+    never,
+    never
+  >;
   const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs] };
   const value = await inTime(
     answerOnce(workplace, token, route, once, async () => {

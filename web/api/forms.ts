@@ -6,6 +6,9 @@ export const time = z.iso.datetime();
 export const maybeTime = time.nullable();
 export const count = z.int().min(0);
 
+/** The body of a request that is a file, and no JSON. */
+export const fileBody = z.instanceof(Buffer);
+
 const mostIdLength = 64;
 const mostPage = 500;
 

@@ -25,7 +25,13 @@ export async function answerOnce(
   if (!/^[\w-]{1,100}$/.test(header))
     throw new ApiError('usage', 'Idempotency-Key has at most 100 letters, digits, - and _');
   const digest = createHash('sha256')
-    .update(JSON.stringify([path, request]))
+    .update(JSON.stringify([path, request], hashBytes))
     .digest('hex');
   return carryOutOnce(workplace, { token: id, key: header, digest }, work);
+}
+
+/** A file has its digest in place of its bytes. */
+function hashBytes(this: Record<string, unknown>, name: string, value: unknown): unknown {
+  const own = this[name];
+  return Buffer.isBuffer(own) ? createHash('sha256').update(own).digest('hex') : value;
 }

@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document of the API, made from the table of routes and its schemas. */
 import { z } from 'zod';
 import { rights } from './access.js';
+import { fileBody } from './forms.js';
 import { problemCodes } from './problem.js';
 import type { Route } from './route.js';
 
@@ -65,7 +66,13 @@ function describeRoute(route: Route): Json {
     description: describeAccess(route),
     parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query'), ...headers],
     ...(body !== null && {
-      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } },
+      requestBody: {
+        required: true,
+        content:
+          body === fileBody
+            ? { 'text/csv': { schema: { type: 'string' } } }
+            : { 'application/json': { schema: schemaOf(body, 'input') } },
+      },
     }),
     responses: {
       [status]: { description: 'Done', content },

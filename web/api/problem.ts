@@ -26,7 +26,7 @@ const problems: Readonly<Record<ProblemCode, readonly [status: number, title: st
   refused: [409, 'Refused in the present state'],
   changed: [412, 'Changed meanwhile'],
   too_large: [413, 'The body is too large'],
-  unsupported: [415, 'The body must be JSON'],
+  unsupported: [415, 'The body has another type'],
   failed: [422, 'The operation failed'],
   too_many: [429, 'Too many requests'],
   internal: [500, 'A defect of Dropslot'],

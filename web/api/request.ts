@@ -1,10 +1,12 @@
 /** Reads a request against the schemas of its route: path, query and body, each with a bound. */
 import type { Context } from 'hono';
 import type { z } from 'zod';
+import { fileBody } from './forms.js';
 import { ApiError, misfit } from './problem.js';
 import type { Route } from './route.js';
 
 const mostBodyBytes = 256 * 1024;
+const mostFileBytes = 10 * 1024 * 1024;
 
 export interface Inputs {
   params: unknown;
@@ -17,7 +19,7 @@ export async function readInputs(c: Context, { params, query, body }: Route): Pr
   return {
     params: check('path', params, c.req.param()),
     query: check('query', query, readQuery(c.req.url)),
-    body: body === null ? null : check('body', body, await readJson(c)),
+    body: body === null ? null : body === fileBody ? await readFile(c) : check('body', body, await readJson(c)),
   };
 }
 
@@ -55,19 +57,30 @@ async function readJson(c: Context): Promise<unknown> {
   }
 }
 
+function readFile(c: Context): Promise<Buffer> {
+  if (!/^(text\/csv|application\/octet-stream)\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
+    throw new ApiError('unsupported', 'send the file as the body, with "Content-Type: text/csv"');
+  return readBytes(c, mostFileBytes);
+}
+
 async function readText(c: Context): Promise<string> {
-  const tooLarge = () => new ApiError('too_large', `the body may have ${mostBodyBytes} bytes at most`);
-  if (Number(c.req.header('content-length') ?? 0) > mostBodyBytes) throw tooLarge();
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(c, mostBodyBytes));
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError('usage', 'body: is not valid UTF-8');
+  }
+}
+
+async function readBytes(c: Context, most: number): Promise<Buffer> {
+  const tooLarge = () => new ApiError('too_large', `the body may have ${most} bytes at most`);
+  if (Number(c.req.header('content-length') ?? 0) > most) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of c.req.raw.body ?? []) {
     bytes += chunk.length;
-    if (bytes > mostBodyBytes) throw tooLarge();
+    if (bytes > most) throw tooLarge();
     chunks.push(chunk);
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
-  } catch {
-    throw new ApiError('usage', 'body: is not valid UTF-8');
-  }
+  return Buffer.concat(chunks);
 }

@@ -13,6 +13,8 @@ export interface Call<Params, Query, Body> {
   open: OpenWorkplace;
   token: Token;
   version: string;
+  /** Names of the work that this process does one at a time. */
+  busy: Set<string>;
   params: Params;
   query: Query;
   body: Body;

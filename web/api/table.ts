@@ -1,5 +1,6 @@
 /** The table of all routes. */
 import type { Route } from './route.js';
+import { checkRoutes } from './routes/checks.js';
 import { directoryRoutes } from './routes/directory.js';
 import { fileRoutes } from './routes/files.js';
 import { keyRoutes } from './routes/keys.js';
@@ -14,6 +15,7 @@ export const routes: readonly Route[] = [
   ...keyRoutes,
   ...fileRoutes,
   ...runRoutes,
+  ...checkRoutes,
   ...directoryRoutes,
   ...recordRoutes,
 ];

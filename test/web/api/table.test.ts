@@ -38,9 +38,16 @@ test('every answer fits the schema of its route', async (t) => {
   };
   const done = new Set<string>();
   /** Asks a route, and checks its answer; a status from 400 on is an answer that the state explains. */
-  const good = async (method: string, template: string, path = template, body?: unknown, status?: number) => {
+  const good = async (
+    method: string,
+    template: string,
+    path = template,
+    body?: unknown,
+    status?: number,
+    headers = {},
+  ) => {
     const route = routes.find((one) => one.method === method && one.path === template)!;
-    const answered = await ask(path.replace('{org}', 'acme'), { method, token: secret, body });
+    const answered = await ask(path.replace('{org}', 'acme'), { method, token: secret, body, headers });
     assert.equal(answered.status, status ?? route.status, `${method} ${path}: ${answered.text}`);
     if (answered.status < 400 && typeof route.answer !== 'string') {
       const read = (route.answer as ZodType).safeParse(answered.json);
@@ -75,6 +82,14 @@ test('every answer fits the schema of its route', async (t) => {
   await good('GET', '/orgs/{org}/files');
   await good('GET', '/orgs/{org}/files/content', '/orgs/{org}/files/content?path=/none', undefined, 404);
   await good('POST', '/orgs/{org}/files/requeue', '/orgs/{org}/files/requeue', { path: '/none' }, 404);
+
+  const csv2 = 'User Email,Manager Email\nli@acme.test,owner@acme.test\nnobody,\n';
+  const checked = await good('POST', '/orgs/{org}/checks', '/orgs/{org}/checks', csv2, 200, {
+    'content-type': 'text/csv',
+  });
+  assert.deepEqual([checked.json.state, checked.json.users.created], ['would_import', 1]);
+  assert.deepEqual([checked.json.issues[0].line, checked.json.issueCount], [3, 1]);
+  assert.equal((await good('GET', '/orgs/{org}/users')).json.items.length, 1);
 
   const held = await insert('held');
   const run = `/orgs/{org}/runs/${held}`;
