@@ -24,7 +24,7 @@ import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/mast
 import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master/master.js';
 import { createMasterSecrets, type KnownSecrets, type MasterSecrets } from '../keys/master/secrets.js';
 import { OperationError } from '../operations/error.js';
-import type { Workplace, WorkplaceOptions } from '../operations/workplace.js';
+import { noOrganization, type Workplace, type WorkplaceOptions } from '../operations/workplace.js';
 import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
@@ -45,7 +45,10 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     );
   const control = await openControl(settings);
   const { askPassphrase, canAsk } = await import('../cli/prompt.js');
-  const secrets = createMasterSecrets(paths, { ask: canAsk() ? () => askPassphrase(paths.masterKey) : undefined });
+  const secrets = createMasterSecrets(paths, {
+    ask: canAsk() ? () => askPassphrase(paths.masterKey) : undefined,
+    ...(options.known && { known: options.known }),
+  });
   const { master, open: identity } = composeKeyring(settings, paths, secrets, control);
   let isMasterNew = false;
   const makeMaster = async () => {
@@ -73,7 +76,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     makeMaster,
     org: async (id) => {
       const org = await findOrg(control.read, id);
-      if (org === null) throw new OperationError('not_found', `no organization "${id}"; see "dropslot orgs list"`);
+      if (org === null) throw noOrganization(id);
       return org;
     },
     identity,

@@ -14,6 +14,8 @@ import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
 import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
+import { endpointOf } from '../web/api/listen.js';
+import { startApiProcess } from './apiprocess.js';
 import { startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
 import { startImporterPool } from './importerpool.js';
@@ -87,6 +89,7 @@ async function start(
   running: Stop[],
   probes: ServeProbes,
 ): Promise<void> {
+  const isApiOn = endpointOf(settings) !== null;
   const lock = await lockFolder(settings);
   if (lock !== null) opened.push(lock.release);
   const workplace = await openWorkplace(settings, { create: true });
@@ -123,6 +126,7 @@ async function start(
       ...(probes.importer && { module: probes.importer }),
     });
     running.push(pool.stop);
+    if (isApiOn) running.push(startApiProcess({ settings, secrets, logger }));
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
 }

@@ -36,6 +36,7 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['hooks'], load: async () => (await import('./commands/hooks.js')).registerHooks },
   { commands: ['notify'], load: async () => (await import('./commands/notify.js')).registerNotify },
   { commands: ['exports'], load: async () => (await import('./commands/exports.js')).registerExports },
+  { commands: ['tokens'], load: async () => (await import('./commands/tokens.js')).registerTokens },
   { commands: ['audit'], load: async () => (await import('./commands/audit.js')).registerAudit },
   { commands: ['sources'], load: async () => (await import('./commands/sources.js')).registerSources },
   { commands: ['folders'], load: async () => (await import('./commands/watchedfolders.js')).registerFolders },

@@ -27,6 +27,12 @@ const endpoints = listOf(
   'list of `ADDRESS:PORT`',
 );
 
+const apiEndpoint = checkedText(
+  (given) => readEndpoint(given)?.policy === undefined && readEndpoint(given) !== null,
+  'must be HOST:PORT, [IPv6]:PORT or *:PORT',
+  '`ADDRESS:PORT`',
+);
+
 const mostContactLength = 200;
 
 /** A text of one line, such as `People IT, it@acme.example, +49 30 1234`, that senders of files get to read. */
@@ -466,6 +472,27 @@ export const settingsSchema = z.strictObject({
     .optional()
     .describe(
       'Address and port for monitors, by HTTP: `/healthz` (the process answers), `/readyz` (the database answers, and the disk has space) and `/metrics` (Prometheus). Anyone who reaches it can read them: use a loopback or management address. Default: none.',
+    ),
+  api: apiEndpoint
+    .optional()
+    .describe(
+      'Address and port of the HTTP API, such as `127.0.0.1:8022`. Any address but a loopback one needs `apiTlsCert` and `apiTlsKey`, or `apiAllowHttp=on`. Default: no HTTP API. See [api.md](api.md).',
+    ),
+  apiTlsCert: text('path')
+    .optional()
+    .describe(
+      'Certificate of the HTTP API with its chain (PEM). A changed file is used within seconds, without a restart.',
+    ),
+  apiTlsKey: text('path').optional().describe('Private key of `apiTlsCert` (PEM).'),
+  apiAllowHttp: choice('on', 'off')
+    .default('off')
+    .describe(
+      '`on`: the HTTP API may listen without TLS on an address that is not loopback. Only for a network in which a proxy in front of it ends TLS: tokens and personal data cross it in plaintext.',
+    ),
+  apiRequestsPerMinute: count()
+    .default(600)
+    .describe(
+      'Requests per minute that one token of the HTTP API may make over a long time (and up to this many at once). Above it they are answered with status 429.',
     ),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')

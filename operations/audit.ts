@@ -20,16 +20,22 @@ export interface RecordFilter {
   /** Milliseconds since 1970: from `since` on, and before `until`. */
   since?: number | undefined;
   until?: number | undefined;
+  /** Only records after this one. */
+  after?: number | undefined;
 }
 
 type Control = Pick<Workplace, 'control'>;
 
 /** Oldest first, page by page. */
-export function walkRecords({ control }: Control, { org, since, until }: RecordFilter): AsyncGenerator<AuditRecord> {
+export function walkRecords(
+  { control }: Control,
+  { org, since, until, after }: RecordFilter,
+): AsyncGenerator<AuditRecord> {
   const filter: AuditFilter = {
     ...(org !== undefined && { org }),
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),
+    ...(after !== undefined && { after }),
   };
   return readRecords(control.read, filter);
 }

@@ -22,6 +22,11 @@ export async function retryRunNow(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
+  return followRun(workplace, await reopenRun(workplace, id), onProgress, signal);
+}
+
+/** As retryRunNow, for the importers of the server: does not wait; the number of the run that works on the files. */
+export async function reopenRun(workplace: Workplace, id: string): Promise<number> {
   const { control, actor, now } = workplace;
   const run = await getRun(workplace, id);
   const next = await control.transact(async (tx) => {
@@ -37,8 +42,7 @@ export async function retryRunNow(
       });
     return opened;
   });
-  if (next === null) await refuseRetry(workplace, run);
-  return followRun(workplace, next!, onProgress, signal);
+  return next ?? refuseRetry(workplace, run);
 }
 
 /** The run to follow; null: there is nothing to try again. */

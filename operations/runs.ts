@@ -1,5 +1,6 @@
 /** The runs of an organization: list them, open one now, approve, reject and undo them; check a file without importing it. */
 import { recordAudit } from '../db/control/audit.js';
+import type { Org } from '../db/control/orgs.js';
 import {
   findRun,
   openManualRun,
@@ -15,7 +16,7 @@ import { requireFit } from '../db/pair.js';
 import { type CheckListeners, checkFile } from '../importer/check/check.js';
 import { previewUndo } from '../importer/check/undopreview.js';
 import { describeVerdict } from '../importer/check/verdict.js';
-import { openDiskSource } from '../importer/read/source.js';
+import { openDiskSource, type Source, sourceOfBytes } from '../importer/read/source.js';
 import { findApplied } from '../importer/run/apply.js';
 import { approveRun } from '../importer/run/approval.js';
 import { rejectRun } from '../importer/run/rejection.js';
@@ -74,6 +75,31 @@ export async function checkDiskFile(
       `${path} can't be read: ${error.code === 'EISDIR' ? 'it is a folder' : error.code}`,
     );
   });
+  return checkSource(workplace, org, source, listeners, signal);
+}
+
+/**
+ * As checkDiskFile, of bytes in memory.
+ * @param name of the file: some rules depend on it
+ * @throws OperationError `not_found`, `failed`
+ */
+export async function checkBytes(
+  workplace: Workplace,
+  orgId: string,
+  { name, bytes }: { name: string; bytes: Buffer },
+  listeners: Pick<CheckListeners, 'onIssues'>,
+  signal: AbortSignal,
+): Promise<CheckedFile> {
+  return checkSource(workplace, await workplace.org(orgId), sourceOfBytes(name, bytes), listeners, signal);
+}
+
+async function checkSource(
+  workplace: Workplace,
+  org: Org,
+  source: Source,
+  listeners: Pick<CheckListeners, 'onIssues' | 'onChanges'>,
+  signal?: AbortSignal,
+): Promise<CheckedFile> {
   const onProgress = () => {
     // The error passes through the planner, which removes the stage.
     if (signal?.aborted === true) throw new OperationError('failed', 'the check was interrupted');
@@ -95,6 +121,11 @@ export async function importNow(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
+  return followRun(workplace, await openImport(workplace, orgId), onProgress, signal);
+}
+
+/** Opens a run for the importers of the server, and does not wait; its number. @throws OperationError as importNow */
+export async function openImport(workplace: Workplace, orgId: string): Promise<number> {
   const org = await workplace.org(orgId);
   const { control, actor, now } = workplace;
   await refuseWhileHeld(workplace, org.id);
@@ -110,7 +141,7 @@ export async function importNow(
     subject: `run ${id}`,
     detail: {},
   });
-  return followRun(workplace, id, onProgress, signal);
+  return id;
 }
 
 /**
@@ -124,9 +155,29 @@ export async function approveHeldRun(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
-  const run = await getHeldRun(workplace, id);
-  if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  const run = await approveCounted(workplace, id, note);
   return followRun(workplace, run.id, onProgress, signal);
+}
+
+/**
+ * Approves a held run for the importers of the server, and does not wait.
+ * @param digest of the plan that was counted and shown; undefined: of the one that is held now.
+ * @throws OperationError `not_found`, `refused` when it is not held, or another plan is held by now.
+ */
+export async function approveCounted(
+  workplace: Workplace,
+  id: string,
+  note: string | null,
+  digest?: string,
+): Promise<Run> {
+  const run = await getHeldRun(workplace, id);
+  if (digest !== undefined && digest !== run.hold?.digest)
+    throw new OperationError(
+      'refused',
+      `run ${run.id} is held with other changes than those of the digest: look at its changes again, and approve their digest`,
+    );
+  if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
+  return getRun(workplace, id);
 }
 
 /**
@@ -156,6 +207,11 @@ export async function undoRunNow(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Run> {
+  return followRun(workplace, await openUndo(workplace, id), onProgress, signal);
+}
+
+/** Opens the undo for the importers of the server, and does not wait; its number. @throws OperationError as undoRunNow */
+export async function openUndo(workplace: Workplace, id: string): Promise<number> {
   const { control, actor, now } = workplace;
   const run = await getAppliedRun(workplace, id);
   await refuseWhileHeld(workplace, run.org);
@@ -163,7 +219,7 @@ export async function undoRunNow(
   const undo = await openUndoRun(control.write, run.org, run.id, now());
   const event = { at: now(), org: run.org, actor, action: 'run.undone', subject: `run ${run.id}` };
   await recordAudit(control.write, { ...event, detail: { undo } });
-  return followRun(workplace, undo, onProgress, signal);
+  return undo;
 }
 
 /**

@@ -10,10 +10,14 @@ export type { Team } from '../db/directory/teams.js';
 
 const pageSize = 1000;
 
-/** In the order of their names, page by page. */
-export async function* walkTeams(workplace: Workplace, orgId: string): AsyncGenerator<Team> {
+/** In the order of their names, page by page. @param from only teams after this compared name; null: all */
+export async function* walkTeams(
+  workplace: Workplace,
+  orgId: string,
+  from: string | null = null,
+): AsyncGenerator<Team> {
   const org = await workplace.org(orgId);
-  for (let after: string | null = null; ; ) {
+  for (let after = from; ; ) {
     const teams: Team[] = await listTeams(workplace.directory.read, org.id, after, pageSize);
     yield* teams;
     if (teams.length < pageSize) return;

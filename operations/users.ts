@@ -25,6 +25,8 @@ export interface UserFilter {
   search?: string | undefined;
   /** null: all. */
   limit: number | null;
+  /** Only users after this compared address. */
+  after?: string | undefined;
 }
 
 /** In the order of their addresses, page by page. */
@@ -36,7 +38,7 @@ export async function* walkUsers(
   const org = await workplace.org(orgId);
   const label = await createLabeller(workplace, org.id);
   let left = filter.limit ?? Number.POSITIVE_INFINITY;
-  for (let after: string | null = null; left > 0; ) {
+  for (let after: string | null = filter.after ?? null; left > 0; ) {
     const limit = Math.min(pageSize, left);
     const { status, search } = filter;
     const users: User[] = await listUsers(workplace.directory.read, org.id, { after, limit, status, search });

@@ -4,8 +4,9 @@ import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import type { Org } from '../db/control/orgs.js';
 import type { MasterKey } from '../keys/master/master.js';
-import type { MasterSecrets } from '../keys/master/secrets.js';
+import type { KnownSecrets, MasterSecrets } from '../keys/master/secrets.js';
 import type { Space } from '../storage/types.js';
+import { OperationError } from './error.js';
 
 export interface Workplace {
   settings: Settings;
@@ -36,6 +37,13 @@ export interface WorkplaceOptions {
   create?: boolean;
   /** Leave the directory database closed: each use of it fails. */
   withoutDirectory?: boolean;
+  /** Secrets that the process which started this one has read: a descriptor or a person gives a secret only once. */
+  known?: KnownSecrets;
+}
+
+/** Also for an organization that exists, and that a caller must not know of. */
+export function noOrganization(id: string): OperationError {
+  return new OperationError('not_found', `no organization "${id}"; see "dropslot orgs list"`);
 }
 
 /** Opens a workplace; `app/` has the one that opens it. @throws OperationError `not_found` when there is no data; DatabaseError */

@@ -24,6 +24,7 @@ const rooms = [
   'server',
   'sources',
   'storage',
+  'web',
 ];
 const read = (file: string) => readFileSync(file, 'utf8');
 

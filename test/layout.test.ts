@@ -17,7 +17,21 @@ const mayImport: Record<string, readonly string[]> = {
   events: ['config', 'db', 'keys'],
   operations: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'sources', 'importer', 'events'],
   cli: ['operations'],
-  app: ['config', 'db', 'keys', 'storage', 'intake', 'server', 'sources', 'importer', 'events', 'operations', 'cli'],
+  web: ['config', 'operations'],
+  app: [
+    'config',
+    'db',
+    'keys',
+    'storage',
+    'intake',
+    'server',
+    'sources',
+    'importer',
+    'events',
+    'operations',
+    'cli',
+    'web',
+  ],
 };
 
 const rooms = Object.keys(mayImport);

@@ -379,6 +379,8 @@ export interface RunFilter {
   states?: readonly RunState[] | undefined;
   /** Only runs that were opened at this time (ms) or later. */
   since?: number | undefined;
+  /** Only runs with a smaller number. */
+  before?: number | undefined;
   limit: number;
 }
 
@@ -388,11 +390,12 @@ export async function listRuns(db: Queryable, org: string, limit = 50): Promise<
 }
 
 /** Newest first. */
-export async function searchRuns(db: Queryable, { org, states, since, limit }: RunFilter): Promise<Run[]> {
+export async function searchRuns(db: Queryable, { org, states, since, before, limit }: RunFilter): Promise<Run[]> {
   const runs = db('runs').orderBy('id', 'desc').limit(limit);
   if (org !== undefined) runs.where({ org_id: org });
   if (states !== undefined) runs.whereIn('state', states);
   if (since !== undefined) runs.where('opened_at', '>=', since);
+  if (before !== undefined) runs.where('id', '<', before);
   return (await runs).map(fromRow);
 }
 

@@ -24,6 +24,7 @@ import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
 import { requests } from './sftpaccess.js';
 import { sources } from './sources.js';
+import { tokens } from './tokens.js';
 import { uploadRecords } from './uploadrecords.js';
 
 export const controlMigrations: readonly Migration[] = [
@@ -55,6 +56,7 @@ export const controlMigrations: readonly Migration[] = [
   controlEvents,
   pgpKeys,
   sources,
+  tokens,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -32,3 +32,11 @@ export async function openDiskSource(path: string): Promise<Source> {
   for await (const chunk of open()) digest.update(chunk as Buffer);
   return { name: basename(path), bytes: size, sha256: digest.digest('hex'), isFull: isFullFile(basename(path)), open };
 }
+
+export function sourceOfBytes(name: string, bytes: Buffer): Source {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const open = async function* () {
+    yield bytes;
+  };
+  return { name, bytes: bytes.length, sha256, isFull: isFullFile(name), open };
+}

@@ -1,0 +1,69 @@
+/** Runs the HTTP API in a process of its own, so that no HTTP client delays SFTP; starts it again when it ends. */
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Logger } from '../config/logger.js';
+import type { Settings } from '../config/settings.js';
+import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { ApiMessage } from './apimain.js';
+
+export interface ApiProcessDeps {
+  settings: Settings;
+  secrets: KnownSecrets;
+  logger: Logger;
+}
+
+const entry = new URL(`./apientry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const heapMebibytes = 512;
+const firstDelayMs = 500;
+const longestDelayMs = 30_000;
+/** After a process that ran this long, the next one starts after the shortest delay. */
+const settledMs = 60_000;
+const stopMs = 10_000;
+
+/** @returns a function that stops it */
+export function startApiProcess({ settings, secrets, logger }: ApiProcessDeps): () => Promise<void> {
+  let current: ChildProcess | null = null;
+  let restart: NodeJS.Timeout | null = null;
+  let isStopping = false;
+  let delayMs = firstDelayMs;
+  const start = () => {
+    const startedAt = performance.now();
+    // Standard error is shared: all processes log there, in the same format.
+    const child = fork(entry, [], {
+      execArgv: [...process.execArgv, `--max-old-space-size=${heapMebibytes}`],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    current = child;
+    logger.info('the process of the HTTP API started', { pid: child.pid });
+    const end = (how: { code?: number | null; signal?: NodeJS.Signals | null; reason?: string }) => {
+      if (current !== child) return;
+      current = null;
+      if (isStopping) return;
+      delayMs = performance.now() - startedAt < settledMs ? Math.min(delayMs * 2, longestDelayMs) : firstDelayMs;
+      logger.error('the process of the HTTP API ended; the server starts it again', { ...how, delayMs });
+      restart = setTimeout(start, delayMs);
+    };
+    child.once('exit', (code, signal) => end({ code, signal }));
+    // A process that could not be started emits no exit.
+    child.on('error', ({ message: reason }) => child.pid === undefined && end({ reason }));
+    send(child, { type: 'start', settings, secrets });
+  };
+  start();
+  return async () => {
+    isStopping = true;
+    if (restart !== null) clearTimeout(restart);
+    if (current !== null) await stopChild(current);
+  };
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  send(child, { type: 'stop' });
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
+  await exited;
+  clearTimeout(timer);
+}
+
+function send(child: ChildProcess, message: ApiMessage): void {
+  // A process that has just ended has no channel; its `exit` follows.
+  if (child.connected) child.send(message, () => {});
+}

@@ -1,0 +1,50 @@
+/** Carries out a request that has a key of its client once: a repetition gets the answer of the first one. */
+import { claimRequest, forgetOldRequests, forgetRequest, storeAnswer } from '../db/control/apirequests.js';
+import { OperationError } from './error.js';
+import type { Workplace } from './workplace.js';
+
+const keptMs = 86_400_000;
+const mostKept = 1_000;
+/** Larger answers are not kept: their keys are refused from then on. */
+const mostAnswerLength = 1_000_000;
+
+export interface KeyedRequest {
+  token: string;
+  key: string;
+  digest: string;
+}
+
+/**
+ * @param work its result must be a value of JSON.
+ * @throws OperationError `refused` when another request has the key, or the first one has not ended: then it may have been
+ * carried out, for example before a crash. The errors of `work`, whose key is free again.
+ */
+export async function carryOutOnce(
+  { control, now }: Pick<Workplace, 'control' | 'now'>,
+  { token, key, digest }: KeyedRequest,
+  work: () => Promise<unknown>,
+): Promise<unknown> {
+  const at = now();
+  await forgetOldRequests(control.write, token, at - keptMs, mostKept);
+  const earlier = await claimRequest(control.write, { token, key, digest, at });
+  if (earlier !== null) {
+    if (earlier.digest !== digest)
+      throw new OperationError('refused', 'another request was sent with this Idempotency-Key: use a new key');
+    if (earlier.answer === null)
+      throw new OperationError(
+        'refused',
+        'the first request with this Idempotency-Key has not ended: look whether its change was made before you use a new key',
+      );
+    return JSON.parse(earlier.answer);
+  }
+  let result: unknown;
+  try {
+    result = await work();
+  } catch (error) {
+    await forgetRequest(control.write, token, key);
+    throw error;
+  }
+  const answer = JSON.stringify(result);
+  if (answer.length <= mostAnswerLength) await storeAnswer(control.write, token, key, answer);
+  return result;
+}

@@ -1,0 +1,126 @@
+/** Access tokens of the HTTP API: made, listed, revoked, and recognized in a request. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { DateTime } from 'luxon';
+import { recordAudit } from '../db/control/audit.js';
+import {
+  findToken,
+  findTokenByHash,
+  insertToken,
+  listTokens,
+  noteTokenUse,
+  revokeToken,
+  type Token,
+  type TokenScope,
+  tokenScopes,
+} from '../db/control/tokens.js';
+import { OperationError } from './error.js';
+import { unknownWord } from './unknownword.js';
+import type { Workplace } from './workplace.js';
+
+export { type Token, type TokenScope, tokenScopes };
+
+export type TokenState = 'usable' | 'expired' | 'revoked';
+
+export interface WantedToken {
+  name: string;
+  /** undefined: all organizations. */
+  org?: string | undefined;
+  scope: string;
+  /** A date or a time; undefined: never. */
+  expires?: string | undefined;
+}
+
+export interface AddedToken extends Token {
+  /** `dst_…`; it can't be shown again. */
+  secret: string;
+}
+
+const mostTokens = 1_000;
+const mostName = 100;
+/** The last use is written at most once in this time, so that requests do not cause writes. */
+const useEveryMs = 60_000;
+
+/** @throws OperationError `usage`, `not_found`, `refused` */
+export async function addToken(workplace: Workplace, wanted: WantedToken): Promise<AddedToken> {
+  const { control, actor, now } = workplace;
+  const name = wanted.name.trim();
+  if (name === '' || name.length > mostName || /\p{C}/u.test(name))
+    throw new OperationError('usage', `--name takes 1 to ${mostName} characters without control characters`);
+  const scope = tokenScopes.find((one) => one === wanted.scope);
+  if (scope === undefined) throw unknownWord(`unknown scope "${wanted.scope}"`, wanted.scope, tokenScopes);
+  const org = wanted.org === undefined ? null : (await workplace.org(wanted.org)).id;
+  const at = now();
+  const expiresAt = wanted.expires === undefined ? null : readExpiry(wanted.expires, at);
+  const secret = `dst_${randomBytes(32).toString('base64url')}`;
+  const id = `tok_${randomBytes(8).toString('hex')}`;
+  const token = { id, name, org, scope, createdBy: actor, createdAt: at, expiresAt };
+  await control.transact(async (tx) => {
+    const usable = (await listTokens(tx)).filter((one) => stateOfToken(one, at) === 'usable');
+    if (usable.length >= mostTokens)
+      throw new OperationError('refused', `there are ${mostTokens} usable tokens: revoke those that nothing uses`);
+    await insertToken(tx, { ...token, hash: hashOf(secret) });
+    const detail = { name, scope, expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString() };
+    await recordAudit(tx, { at, org, actor, action: 'token.added', subject: id, detail });
+  });
+  return { ...token, revokedAt: null, lastUsedAt: null, lastUsedFrom: null, secret };
+}
+
+export function listAllTokens({ control }: Pick<Workplace, 'control'>): Promise<Token[]> {
+  return listTokens(control.read);
+}
+
+/** From now on no request with it is answered. @throws OperationError `not_found`; `refused` when it is revoked already */
+export async function revokeTokenById({ control, actor, now }: Workplace, id: string): Promise<Token> {
+  const token = await findToken(control.read, id);
+  if (token === null) throw new OperationError('not_found', `no token "${id}"; see "dropslot tokens list"`);
+  const at = now();
+  await control.transact(async (tx) => {
+    if (!(await revokeToken(tx, id, at))) throw new OperationError('refused', `the token ${id} is revoked already`);
+    const event = { at, org: token.org, actor, action: 'token.revoked', subject: id };
+    await recordAudit(tx, { ...event, detail: { name: token.name } });
+  });
+  return { ...token, revokedAt: at };
+}
+
+export function stateOfToken({ revokedAt, expiresAt }: Token, now: number): TokenState {
+  if (revokedAt !== null) return 'revoked';
+  return expiresAt !== null && expiresAt <= now ? 'expired' : 'usable';
+}
+
+/**
+ * The token that a request carries, read anew each time, so that a revoked one ends at once. null: it is not a usable token.
+ * Found by its hash, and the hashes are compared in constant time: no answer's time depends on how much of a guess is right.
+ */
+export async function recognizeToken(
+  { control, now }: Pick<Workplace, 'control' | 'now'>,
+  secret: string,
+  from: string | null,
+): Promise<Token | null> {
+  if (!/^dst_[\w-]{43}$/.test(secret)) return null;
+  const hash = hashOf(secret);
+  const found = await findTokenByHash(control.read, hash);
+  if (found === null || !timingSafeEqual(Buffer.from(found.hash), Buffer.from(hash))) return null;
+  const { hash: _hash, ...token } = found;
+  const at = now();
+  if (stateOfToken(token, at) !== 'usable') return null;
+  // On a full disk the state can still be read, which is when it is needed.
+  if (at - (token.lastUsedAt ?? 0) >= useEveryMs) await noteTokenUse(control.write, token.id, at, from).catch(() => {});
+  return token;
+}
+
+/** The token has 256 random bits: a plain hash can't be guessed back, and needs no salt. */
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}
+
+/** A date ends at its first moment in UTC. @throws OperationError `usage` */
+function readExpiry(text: string, now: number): number {
+  const time = DateTime.fromISO(text.trim(), { zone: 'utc' });
+  if (!time.isValid || !/^\d{4}-\d{2}-\d{2}/.test(text.trim()))
+    throw new OperationError(
+      'usage',
+      `--expires must be a date (2027-01-31) or a time (2027-01-31T12:00Z), not "${text}"`,
+    );
+  if (time.toMillis() <= now) throw new OperationError('usage', `--expires must be in the future, not "${text}"`);
+  return time.toMillis();
+}

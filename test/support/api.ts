@@ -1,0 +1,73 @@
+/** The HTTP API over a test's databases, asked without a network. */
+import type { TestContext } from 'node:test';
+import { openWorkplace } from '../../app/compose.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { addOrganization } from '../../operations/orgs.js';
+import { addToken } from '../../operations/tokens.js';
+import type { Workplace } from '../../operations/workplace.js';
+import { createApi } from '../../web/api/api.js';
+import { openFresh, type TestDatabases } from './databases.js';
+import type { Scope } from './temporary.js';
+import { workplaceOn } from './workplace.js';
+
+export interface Asked {
+  method?: string;
+  token?: string | null;
+  headers?: Record<string, string>;
+  /** Sent as JSON; a string as it is. */
+  body?: unknown;
+  address?: string;
+}
+
+export interface Answered {
+  status: number;
+  headers: Headers;
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: the tests check the schemas
+  json: any;
+}
+
+export interface TestApi {
+  place: Workplace;
+  /** The time of its limits, in ms. */
+  clock: { ms: number };
+  ask(path: string, asked?: Asked): Promise<Answered>;
+  /** A new token. */
+  token(scope: string, org?: string, expires?: string): Promise<{ id: string; secret: string }>;
+}
+
+/** With the organizations `acme` and `other`. */
+export async function openApi(
+  t: TestContext,
+  open: (scope: Scope) => Promise<TestDatabases> = (scope) => openFresh(scope, 'sqlite'),
+): Promise<TestApi> {
+  const { settings } = await open(t);
+  const place = await workplaceOn(t, settings);
+  for (const id of ['acme', 'other'])
+    await addOrganization(place, id, { ownerEmail: `owner@${id}.test`, plan: 'enterprise' }, true);
+  const clock = { ms: 0 };
+  const app = createApi({
+    workplace: place,
+    open: openWorkplace,
+    version: '0.0.0',
+    logger: createSilentLogger(),
+    isSecure: false,
+    clock: () => clock.ms,
+  });
+  return {
+    place,
+    clock,
+    ask: async (path, { method = 'GET', token = null, headers = {}, body, address = '192.0.2.1' } = {}) => {
+      const sent: Record<string, string> = { ...headers };
+      if (token !== null) sent.authorization = `Bearer ${token}`;
+      if (body !== undefined) sent['content-type'] ??= 'application/json';
+      const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+      const init = { method, headers: sent, ...(text !== undefined && { body: text }) };
+      const answer = await app.request(`/api/v1${path}`, init, { incoming: { socket: { remoteAddress: address } } });
+      const got = await answer.text();
+      const isJson = got !== '' && answer.headers.get('content-type')?.includes('json') === true;
+      return { status: answer.status, headers: answer.headers, text: got, json: isJson ? JSON.parse(got) : null };
+    },
+    token: (scope, org, expires) => addToken(place, { name: 'test', scope, org, expires }),
+  };
+}

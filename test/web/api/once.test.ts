@@ -1,0 +1,49 @@
+/** POST requests with an Idempotency-Key: carried out once, answered as often as they are sent. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { listAudit } from '../../../db/control/audit.js';
+import { openApi } from '../../support/api.js';
+import { onBothDatabases } from '../../support/databases.js';
+
+onBothDatabases('Idempotency-Key', (openDatabases) => {
+  test('a repeated POST gets the answer of the first one', async (t) => {
+    const { place, ask, token } = await openApi(t, openDatabases);
+    const { id, secret } = await token('operate');
+    const stranger = await token('operate');
+    const open = (key: string, path = '/orgs/acme/imports', by = secret) =>
+      ask(path, { method: 'POST', token: by, headers: { 'idempotency-key': key } });
+    const first = await open('one');
+    assert.equal(first.status, 202);
+    const again = await open('one');
+    assert.deepEqual([again.status, again.json], [202, first.json]);
+    const opened = async () =>
+      (await listAudit(place.control.read, 'acme')).filter(({ action }) => action === 'run.opened').length;
+    assert.equal(await opened(), 1);
+    assert.equal((await open('one', '/orgs/acme/imports', stranger.secret)).status, 202);
+    assert.equal((await open('two')).status, 202);
+    assert.equal(await opened(), 3);
+
+    assert.match((await open('one', '/orgs/other/imports')).json.detail, /another request/);
+    assert.match((await open('a b')).json.detail, /at most 100/);
+
+    // A request that was refused may be sent again.
+    const refused = () => open('three', `/orgs/acme/runs/${first.json.id}/undo`);
+    for (const answer of [await refused(), await refused()]) assert.match(answer.json.detail, /applied nothing/);
+
+    // One that was cut off by a crash is not carried out again.
+    const requests = () => place.control.write('api_requests').where({ token_id: id });
+    await requests().where({ key: 'two' }).update({ answer: null });
+    assert.match((await open('two')).json.detail, /has not ended/);
+
+    const many = Array.from({ length: 1_005 }, (_, n) => ({
+      ...{ token_id: id, key: `k${n}`, digest: '', at: place.now() + n },
+    }));
+    for (let from = 0; from < many.length; from += 200)
+      await place.control.write('api_requests').insert(many.slice(from, from + 200));
+    await open('four');
+    assert.equal((await requests().select('key')).length, 1_001);
+    await requests().update({ at: place.now() - 86_400_001 });
+    await open('five');
+    assert.deepEqual(await requests().pluck('key'), ['five']);
+  });
+});

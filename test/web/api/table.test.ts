@@ -1,0 +1,225 @@
+/** Every row of the table of routes: its answer fits its schema, each scope may use it or not, hostile requests are no defects. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ZodType } from 'zod';
+import { noCounts } from '../../../importer/counts.js';
+import { tokenScopes } from '../../../operations/tokens.js';
+import { rights } from '../../../web/api/access.js';
+import type { Route } from '../../../web/api/route.js';
+import { routes } from '../../../web/api/table.js';
+import { openApi } from '../../support/api.js';
+import { newKeyPair } from '../../support/keys.js';
+
+const rightOf = (route: Route) => `${route.method} ${route.path}`;
+
+const hold = JSON.stringify({ at: 1, today: '2026-01-01', digest: 'counted' });
+const summary = {
+  ...{ run: 1, org: 'acme', kind: 'manual', state: 'held', hold: [], note: null, date: '2026-01-01', startedAt: 1 },
+  ...{ timeZone: 'Europe/Berlin', users: noCounts(), teams: noCounts(), files: [] },
+};
+const runRow = { org_id: 'acme', kind: 'manual', slot_date: null, opened_at: 1 };
+
+test('every answer fits the schema of its route', async (t) => {
+  const { place, ask, token } = await openApi(t);
+  const { secret } = await token('admin');
+  const { algorithm, publicKey, fingerprint } = newKeyPair().public;
+  const line = `${algorithm} ${publicKey}`;
+  const key = encodeURIComponent(fingerprint);
+  const write = place.control.write;
+  const insert = async (state: string, org = 'acme') => {
+    const row = {
+      ...runRow,
+      org_id: org,
+      state,
+      hold: state === 'held' ? hold : null,
+      summary: JSON.stringify(summary),
+    };
+    return (await write('runs').insert(row).returning('id'))[0].id as number;
+  };
+  const done = new Set<string>();
+  /** Asks a route, and checks its answer; a status from 400 on is an answer that the state explains. */
+  const good = async (
+    method: string,
+    template: string,
+    path = template,
+    body?: unknown,
+    status?: number,
+    headers = {},
+  ) => {
+    const route = routes.find((one) => one.method === method && one.path === template)!;
+    const answered = await ask(path.replace('{org}', 'acme'), { method, token: secret, body, headers });
+    assert.equal(answered.status, status ?? route.status, `${method} ${path}: ${answered.text}`);
+    if (answered.status < 400 && typeof route.answer !== 'string') {
+      const read = (route.answer as ZodType).safeParse(answered.json);
+      assert.ok(read.success, `${method} ${path}: ${read.error}`);
+    }
+    done.add(rightOf(route));
+    return answered;
+  };
+  await good('GET', '/status');
+  await good('GET', '/orgs');
+  await good('POST', '/orgs', '/orgs', { id: 'new', owner: 'o@new.test', settings: { slot: '04:00' } });
+  await good('GET', '/orgs/{org}');
+  await good('PATCH', '/orgs/{org}', '/orgs/{org}', { settings: { name: 'Acme' } });
+  await good('POST', '/orgs/{org}/disable');
+  await good('POST', '/orgs/{org}/enable');
+  const added = await good('POST', '/orgs/{org}/keys', '/orgs/{org}/keys', { keys: line, label: 'HR' });
+  assert.equal(added.json.keys[0].fingerprint, fingerprint);
+  assert.equal((await good('GET', '/orgs/{org}/keys')).json.items.length, 1);
+  await good('GET', '/orgs/{org}/keys/{key}', `/orgs/{org}/keys/${key}`);
+  assert.equal((await good('DELETE', '/orgs/{org}/keys/{key}', `/orgs/{org}/keys/${key}`)).json.state, 'revoked');
+  const users = await good('GET', '/orgs/{org}/users');
+  assert.deepEqual([users.json.items[0].email, users.json.next], ['owner@acme.test', null]);
+  await good('GET', '/orgs/{org}/users/{email}', '/orgs/{org}/users/owner@acme.test');
+  await good('GET', '/orgs/{org}/teams');
+  await good('GET', '/orgs/{org}/teams/{team}', '/orgs/{org}/teams/none', undefined, 404);
+  await good('GET', '/orgs/{org}/fields');
+  const csv = await good('GET', '/orgs/{org}/exports/users');
+  assert.match(csv.text, /^User Email,.*\nowner@acme\.test,/);
+  assert.match(csv.headers.get('content-type')!, /^text\/csv/);
+  assert.match((await good('GET', '/orgs/{org}/exports/teams')).text, /^Team Name,/);
+  await good('GET', '/orgs/{org}/queue');
+  await good('GET', '/orgs/{org}/files');
+  await good('GET', '/orgs/{org}/files/content', '/orgs/{org}/files/content?path=/none', undefined, 404);
+  await good('POST', '/orgs/{org}/files/requeue', '/orgs/{org}/files/requeue', { path: '/none' }, 404);
+
+  const csv2 = 'User Email,Manager Email\nli@acme.test,owner@acme.test\nnobody,\n';
+  const checked = await good('POST', '/orgs/{org}/checks', '/orgs/{org}/checks', csv2, 200, {
+    'content-type': 'text/csv',
+  });
+  assert.deepEqual([checked.json.state, checked.json.users.created], ['would_import', 1]);
+  assert.deepEqual([checked.json.issues[0].line, checked.json.issueCount], [3, 1]);
+  assert.equal((await good('GET', '/orgs/{org}/users')).json.items.length, 1);
+
+  const held = await insert('held');
+  const run = `/orgs/{org}/runs/${held}`;
+  await good('GET', '/runs');
+  await good('GET', '/orgs/{org}/runs');
+  assert.equal((await good('GET', '/orgs/{org}/runs/{run}', run)).json.digest, 'counted');
+  await good('POST', '/orgs/{org}/imports', '/orgs/{org}/imports', undefined, 409);
+  const approve = '/orgs/{org}/runs/{run}/approve';
+  await good('POST', approve, `${run}/approve`, { digest: 'another' }, 409);
+  const approved = await good('POST', approve, `${run}/approve`, { digest: 'counted', note: 'phoned' });
+  assert.deepEqual([approved.json.state, approved.json.approvedBy.slice(0, 10)], ['open', 'token:tok_']);
+  await write('runs').where({ id: held }).update({ state: 'rejected' });
+  const other = await insert('held');
+  const rejected = await good('POST', '/orgs/{org}/runs/{run}/reject', `/orgs/{org}/runs/${other}/reject`, {});
+  assert.equal(rejected.json.state, 'rejected');
+  const failed = await insert('failed');
+  const retry = '/orgs/{org}/runs/{run}/retry';
+  await good('POST', retry, `/orgs/{org}/runs/${failed}/retry`, undefined, 409);
+  await good('POST', '/orgs/{org}/runs/{run}/undo', `/orgs/{org}/runs/${failed}/undo`, undefined, 409);
+  await good('GET', '/orgs/{org}/runs/{run}/changes', `/orgs/{org}/runs/${failed}/changes`, undefined, 409);
+  const opened = await good('POST', '/orgs/{org}/imports');
+  assert.equal(opened.json.state, 'open');
+  const again = await good('POST', retry, `/orgs/{org}/runs/${opened.json.id}/retry`);
+  assert.equal(again.json.id, opened.json.id);
+
+  await good('GET', '/alarms');
+  await good('GET', '/orgs/{org}/alarms');
+  await good('GET', '/events');
+  assert.ok((await good('GET', '/orgs/{org}/events')).json.items.length > 0);
+  await good('GET', '/audit');
+  await good('GET', '/orgs/{org}/audit');
+  assert.deepEqual((await good('GET', '/audit/proof')).json.flaws, []);
+  await good('GET', '/doctor');
+  assert.deepEqual(
+    routes.map(rightOf).filter((name) => !done.has(name)),
+    [],
+  );
+});
+
+test('lists come in pages, which together have each row once', async (t) => {
+  const { place, ask, token } = await openApi(t);
+  const { secret } = await token('admin');
+  await place.control.write('runs').insert([1, 2, 3, 4, 5].map(() => ({ ...runRow, state: 'done' })));
+  const walk = async (path: string) => {
+    const all: unknown[] = [];
+    for (let cursor = ''; ; ) {
+      const { json } = await ask(`${path}?limit=2${cursor}`, { token: secret });
+      assert.ok(json.items.length <= 2);
+      all.push(...json.items);
+      if (json.next === null) return all;
+      cursor = `&cursor=${json.next}`;
+    }
+  };
+  for (const path of ['/orgs/acme/runs', '/audit', '/events', '/orgs']) {
+    const whole = (await ask(path, { token: secret })).json.items;
+    assert.ok(whole.length >= 2, path);
+    // Each request leaves no record of its own here: the trail is the same for both walks.
+    assert.deepEqual(await walk(path), whole);
+  }
+});
+
+/** A path for a route, with these values in the places of its parameters. */
+function fill({ path }: Route, value: (name: string) => string): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(value(name)));
+}
+
+test('each scope may use the routes of its rights, and no others', async (t) => {
+  const { clock, ask, token } = await openApi(t);
+  for (const scope of tokenScopes)
+    for (const org of [undefined, 'acme']) {
+      const { secret } = await token(scope, org);
+      for (const route of routes) {
+        clock.ms += 60_000;
+        // Values that no route accepts or finds: the route is reached, and changes nothing.
+        const path = fill(route, (name) => (name === 'org' ? 'nobody' : '1'));
+        const { status } = await ask(`${path}?no=such`, { method: route.method, token: secret });
+        const may = rights[scope].includes(route.right) && !(route.isOfServer && org !== undefined);
+        assert.equal(status, may ? 400 : 403, `${scope} of ${org}: ${rightOf(route)}`);
+      }
+    }
+});
+
+test('hostile requests to every route are refused, and none is a defect of the server', async (t) => {
+  const { clock, ask, token } = await openApi(t);
+  const tokens = [await token('admin'), await token('admin', 'other')];
+  const values = ['', ' ', '..', '%', '%00', '\0', '/', "'; DROP TABLE orgs; --", 'é\u202e', '9'.repeat(14), '-1'];
+  const texts = [...values, 'x'.repeat(5_000), 'acme', 'null', '[]'];
+  const bodies: unknown[] = ['', '{', '[]', 'null', '{"__proto__":1}', `${'['.repeat(5_000)}`, 'x'.repeat(300_000)];
+  const deep = {
+    settings: { slot: '\ud800' },
+    keys: '\0',
+    id: '\0',
+    path: '\ud800',
+    digest: '',
+    note: {},
+    files: [''],
+  };
+  let count = 0;
+  for (const route of routes)
+    for (const [index, text] of texts.entries()) {
+      clock.ms += 60_000;
+      const { secret } = tokens[index % 2]!;
+      const path = fill(route, (name) => (name === 'org' && index % 3 > 0 ? 'acme' : text));
+      const query = `?limit=${encodeURIComponent(text)}&cursor=${encodeURIComponent(text)}&path=${encodeURIComponent(text)}`;
+      const body = route.method === 'GET' ? undefined : index % 2 === 0 ? bodies[(index / 2) % bodies.length] : deep;
+      for (const more of index % 4 === 0 ? ['', query] : [query]) {
+        // Of all organizations and with nothing wrong in it, it would be a good request.
+        if (more === '' && route.isOfServer) continue;
+        const { status, text: got } = await ask(path + more, { method: route.method, token: secret, body });
+        assert.ok(status < 500, `${rightOf(route)} ${JSON.stringify(text)}: ${got}`);
+        count++;
+      }
+    }
+  assert.ok(count > routes.length * texts.length);
+});
+
+test('the OpenAPI document describes every route, and both pages need no token', async (t) => {
+  const { ask } = await openApi(t);
+  const { json, status } = await ask('/openapi.json');
+  assert.deepEqual([status, json.openapi], [200, '3.1.0']);
+  const described = Object.entries(json.paths as Record<string, object>).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  assert.deepEqual(described.sort(), routes.map(rightOf).sort());
+  const ids = Object.values(json.paths as Record<string, Record<string, { operationId: string }>>).flatMap((methods) =>
+    Object.values(methods).map(({ operationId }) => operationId),
+  );
+  assert.equal(new Set(ids).size, ids.length);
+  const page = await ask('/docs');
+  assert.match(page.headers.get('content-security-policy')!, /style-src 'sha256-/);
+  for (const { path } of routes) assert.ok(page.text.includes(path));
+  assert.doesNotMatch(page.text, /https?:\/\//);
+});

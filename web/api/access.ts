@@ -1,0 +1,35 @@
+/** Who asks: recognizes the token of a request, and gives the workplace that it may work at. */
+import type { Token, TokenScope } from '../../operations/tokens.js';
+import { noOrganization, type Workplace } from '../../operations/workplace.js';
+import { ApiError } from './problem.js';
+import type { Right, Route } from './route.js';
+
+/** The rights of each scope. */
+export const rights: Readonly<Record<TokenScope, readonly Right[]>> = {
+  read: ['read'],
+  operate: ['read', 'operate'],
+  admin: ['read', 'operate', 'admin', 'audit'],
+  audit: ['audit'],
+};
+
+/** The token of `Authorization: Bearer dst_…`; null: there is none. */
+export function readBearer(header: string | undefined): string | null {
+  return /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? null;
+}
+
+/** @throws ApiError `forbidden` */
+export function requireRight({ scope, org }: Token, { right, isOfServer }: Route): void {
+  if (!rights[scope].includes(right))
+    throw new ApiError('forbidden', `this needs the right "${right}", which the scope "${scope}" does not have`);
+  if (isOfServer && org !== null)
+    throw new ApiError('forbidden', 'this is for tokens of all organizations, and the token is for one');
+}
+
+/** Each operation asks it for the organization: so a token of one can't reach another, nor see whether it exists. */
+export function workplaceFor(workplace: Workplace, { id, org: own }: Token): Workplace {
+  const org: Workplace['org'] = async (wanted) => {
+    if (own !== null && wanted !== own) throw noOrganization(wanted);
+    return workplace.org(wanted);
+  };
+  return { ...workplace, actor: `token:${id}`, org };
+}

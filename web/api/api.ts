@@ -1,0 +1,193 @@
+/** The HTTP API: finds the route of a request, checks its token and its values, and answers. */
+import { randomBytes } from 'node:crypto';
+import { type Context, Hono } from 'hono';
+import type { Logger } from '../../config/logger.js';
+import { recognizeToken, type Token } from '../../operations/tokens.js';
+import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
+import { readBearer, requireRight, workplaceFor } from './access.js';
+import { answerContent, answerJson, answerProblem, etagOf, hasTag } from './answer.js';
+import { Limiter } from './limiter.js';
+import { answerOnce } from './once.js';
+import { describeApi } from './openapi.js';
+import { renderDocs } from './page.js';
+import { ApiError, describeTrouble } from './problem.js';
+import { readInputs } from './request.js';
+import type { Call, Content, Route } from './route.js';
+import { routes } from './table.js';
+
+export interface ApiDeps {
+  workplace: Workplace;
+  open: OpenWorkplace;
+  version: string;
+  logger: Logger;
+  /** Whether clients come by TLS. */
+  isSecure: boolean;
+  /** In ms, and never going back: for limits. */
+  clock: () => number;
+}
+
+export const base = '/api/v1';
+
+/** Requests without a usable token that one address may make in a minute. */
+const strangersPerMinute = 60;
+const longestMs = 60_000;
+
+interface Env {
+  Bindings: { incoming?: { socket: { remoteAddress?: string } } };
+  Variables: { requestId: string; token: string | null };
+}
+
+type Ctx = Context<Env>;
+
+class Wait extends ApiError {
+  constructor(readonly seconds: number) {
+    super('too_many', `too many requests: wait for ${seconds} s`);
+  }
+}
+
+export function createApi(deps: ApiDeps): Hono<Env> {
+  const { logger, clock, version } = deps;
+  const app = new Hono<Env>();
+  const busy = new Set<string>();
+  const limits = {
+    tokens: new Limiter(deps.workplace.settings.apiRequestsPerMinute, clock),
+    addresses: new Limiter(strangersPerMinute, clock),
+  };
+  app.use(async (c, next) => {
+    const startedAt = clock();
+    const requestId = `req_${randomBytes(8).toString('hex')}`;
+    c.set('requestId', requestId);
+    c.set('token', null);
+    await next();
+    for (const [name, value] of Object.entries(securityHeaders(deps.isSecure)))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    c.res.headers.set('x-request-id', requestId);
+    // The path of the route, since that of the request may have an address of a person.
+    const path = c.req.routePath;
+    const { method } = c.req;
+    const ms = Math.round(clock() - startedAt);
+    const { status } = c.res;
+    const token = c.get('token');
+    // Strangers can't fill the log: their 401 answers are limited by rate.
+    const level = token !== null || status === 401 || status >= 500 ? 'info' : 'debug';
+    logger.log(level, 'HTTP request', { requestId, method, path, status, ms, token });
+  });
+  app.onError((error, c) => {
+    const { problem, stack } = describeTrouble(error, c.get('requestId'));
+    if (stack !== null)
+      logger.error('a request failed by a defect', { requestId: problem.requestId, reason: error.message, stack });
+    const more: Record<string, string> = {};
+    if (error instanceof Wait) more['retry-after'] = String(error.seconds);
+    if (problem.status === 401) more['www-authenticate'] = 'Bearer realm="dropslot"';
+    return answerProblem(problem, more);
+  });
+  app.notFound(() => {
+    throw new ApiError('not_found', `there is no such path; see ${base}/docs`);
+  });
+  const description = describeApi(routes, version);
+  const page = renderDocs(routes, version);
+  app.get(`${base}/openapi.json`, (c) => c.json(description));
+  app.get(`${base}/docs`, (c) => c.html(page.html, 200, { 'content-security-policy': page.policy }));
+  for (const route of routes)
+    app.on(route.method, patternOf(route), async (c) => {
+      const token = await admit(c, route, deps, limits);
+      return answer(c, route, token, deps, busy);
+    });
+  for (const [pattern, methods] of methodsOf(routes))
+    app.all(pattern, (c) => {
+      const { problem } = describeTrouble(
+        new ApiError('method_not_allowed', `this path has the methods ${methods.join(', ')}`),
+        c.get('requestId'),
+      );
+      return answerProblem(problem, { allow: methods.join(', ') });
+    });
+  return app;
+}
+
+/** `/orgs/{org}` is `/api/v1/orgs/:org` to Hono. */
+function patternOf({ path }: Route): string {
+  return base + path.replace(/\{(\w+)\}/g, ':$1');
+}
+
+function methodsOf(table: readonly Route[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const route of table) found.set(patternOf(route), [...(found.get(patternOf(route)) ?? []), route.method]);
+  return found;
+}
+
+/** @throws ApiError `unauthorized`, `too_many`, `forbidden` */
+async function admit(
+  c: Ctx,
+  route: Route,
+  { workplace }: ApiDeps,
+  limits: { tokens: Limiter; addresses: Limiter },
+): Promise<Token> {
+  const address = c.env?.incoming?.socket.remoteAddress ?? null;
+  const secret = readBearer(c.req.header('authorization'));
+  const token = secret === null ? null : await recognizeToken(workplace, secret, address);
+  // A usable token is not bound by its address, which many may share behind a proxy.
+  const wait = token === null ? limits.addresses.take(address ?? '') : limits.tokens.take(token.id);
+  if (wait > 0) throw new Wait(wait);
+  if (token === null)
+    throw new ApiError(
+      'unauthorized',
+      'send "Authorization: Bearer dst_…" with a token of "dropslot tokens add" that is neither revoked nor expired',
+    );
+  c.set('token', token.id);
+  requireRight(token, route);
+  return token;
+}
+
+async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: Set<string>): Promise<Response> {
+  // Its content would be opened, recorded as read, and never sent.
+  if (c.req.method === 'HEAD' && typeof route.answer === 'string')
+    throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
+  const inputs = await readInputs(c, route);
+  const workplace = workplaceFor(deps.workplace, token);
+  const call = { ...inputs, workplace, token, open: deps.open, version: deps.version, busy } as Call<
+    never,
+    never,
+    never
+  >;
+  const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs] };
+  const value = await inTime(
+    answerOnce(workplace, token, route, once, async () => {
+      await requireMatch(c.req.header('if-match'), route, call);
+      return route.handle(call);
+    }),
+  );
+  if (typeof route.answer === 'string') return inTime(answerContent(value as Content, route.answer));
+  return answerJson(value, route, c.req.header('if-none-match'));
+}
+
+/** @throws ApiError `changed`; `usage` where a change has no state to compare with */
+async function requireMatch(header: string | undefined, { method, current }: Route, call: Call<never, never, never>) {
+  if (header === undefined || method === 'GET') return;
+  if (current === null) throw new ApiError('usage', 'this request takes no If-Match');
+  if (!hasTag(header, etagOf(await current(call))))
+    throw new ApiError('changed', 'it has changed since the ETag of If-Match: get it again');
+}
+
+/** An operation that takes longer goes on; its client is told. @throws ApiError `too_slow` */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new ApiError('too_slow', `no answer within ${longestMs / 1000} s; the operation may still end`)),
+      longestMs,
+    );
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+function securityHeaders(isSecure: boolean): Record<string, string> {
+  return {
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'cross-origin-resource-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    ...(isSecure && { 'strict-transport-security': 'max-age=31536000' }),
+  };
+}

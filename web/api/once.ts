@@ -1,0 +1,37 @@
+/** The header Idempotency-Key: a POST that is repeated with it is not carried out again. */
+import { createHash } from 'node:crypto';
+import { carryOutOnce } from '../../operations/apirequests.js';
+import type { Token } from '../../operations/tokens.js';
+import type { Workplace } from '../../operations/workplace.js';
+import { ApiError } from './problem.js';
+import type { Route } from './route.js';
+
+export interface Once {
+  /** undefined: the request has no key. */
+  header: string | undefined;
+  /** The path and the values of the request: a repetition has the same. */
+  request: unknown;
+}
+
+/** @throws ApiError `usage`; OperationError `refused`; the errors of `work` */
+export async function answerOnce(
+  workplace: Workplace,
+  { id }: Token,
+  { method, path }: Route,
+  { header, request }: Once,
+  work: () => Promise<unknown>,
+): Promise<unknown> {
+  if (header === undefined || method !== 'POST') return work();
+  if (!/^[\w-]{1,100}$/.test(header))
+    throw new ApiError('usage', 'Idempotency-Key has at most 100 letters, digits, - and _');
+  const digest = createHash('sha256')
+    .update(JSON.stringify([path, request], hashBytes))
+    .digest('hex');
+  return carryOutOnce(workplace, { token: id, key: header, digest }, work);
+}
+
+/** A file has its digest in place of its bytes. */
+function hashBytes(this: Record<string, unknown>, name: string, value: unknown): unknown {
+  const own = this[name];
+  return Buffer.isBuffer(own) ? createHash('sha256').update(own).digest('hex') : value;
+}

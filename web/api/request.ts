@@ -1,0 +1,86 @@
+/** Reads a request against the schemas of its route: path, query and body, each with a bound. */
+import type { Context } from 'hono';
+import type { z } from 'zod';
+import { fileBody } from './forms.js';
+import { ApiError, misfit } from './problem.js';
+import type { Route } from './route.js';
+
+const mostBodyBytes = 256 * 1024;
+const mostFileBytes = 10 * 1024 * 1024;
+
+export interface Inputs {
+  params: unknown;
+  query: unknown;
+  body: unknown;
+}
+
+/** @throws ApiError `usage`, `too_large`, `unsupported` */
+export async function readInputs(c: Context, { params, query, body }: Route): Promise<Inputs> {
+  return {
+    params: check('path', params, c.req.param()),
+    query: check('query', query, readQuery(c.req.url)),
+    body: body === null ? null : body === fileBody ? await readFile(c) : check('body', body, await readJson(c)),
+  };
+}
+
+/** @throws ApiError `usage` when a parameter is given twice: one of the two would be ignored */
+function readQuery(url: string): Record<string, string> {
+  const given = [...new URL(url).searchParams];
+  const names = given.map(([name]) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new ApiError('usage', `query.${twice.slice(0, 100)}: is given twice`);
+  return Object.fromEntries(given);
+}
+
+function check(part: string, schema: z.ZodType, given: unknown): unknown {
+  const read = schema.safeParse(given);
+  if (!read.success) throw misfit(part, read.error);
+  // PostgreSQL takes no such character in a text.
+  if (hasNull(read.data)) throw new ApiError('usage', `${part}: the character U+0000 is not accepted`);
+  return read.data;
+}
+
+function hasNull(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([name, one]) => name.includes('\0') || hasNull(one));
+}
+
+async function readJson(c: Context): Promise<unknown> {
+  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
+    throw new ApiError('unsupported', 'send the body as JSON, with "Content-Type: application/json"');
+  const text = await readText(c);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError('usage', 'body: is not valid JSON');
+  }
+}
+
+function readFile(c: Context): Promise<Buffer> {
+  if (!/^(text\/csv|application\/octet-stream)\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
+    throw new ApiError('unsupported', 'send the file as the body, with "Content-Type: text/csv"');
+  return readBytes(c, mostFileBytes);
+}
+
+async function readText(c: Context): Promise<string> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(c, mostBodyBytes));
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError('usage', 'body: is not valid UTF-8');
+  }
+}
+
+async function readBytes(c: Context, most: number): Promise<Buffer> {
+  const tooLarge = () => new ApiError('too_large', `the body may have ${most} bytes at most`);
+  if (Number(c.req.header('content-length') ?? 0) > most) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > most) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,154 @@
+/** Routes of the directory: users, teams, custom fields, and exports as CSV. */
+import { z } from 'zod';
+import { listCustomFields } from '../../../operations/customfields.js';
+import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
+import { isoTime } from '../../../operations/format.js';
+import { showTeam, type Team, walkTeams } from '../../../operations/teams.js';
+import { type LabelledUser, showUser, walkUsers } from '../../../operations/users.js';
+import { count, maybeTime, orgParams, pageByKey, pageByPlace, pageOf, pageQuery, readText, time } from '../forms.js';
+import { type Route, route } from '../route.js';
+
+const maybeText = z.string().nullable();
+
+const user = z.strictObject({
+  id: count,
+  email: z.string(),
+  userName: maybeText,
+  firstName: maybeText,
+  lastName: maybeText,
+  managerEmail: maybeText,
+  accountType: z.string(),
+  isAdmin: z.boolean(),
+  status: z.string(),
+  deactivationDate: maybeText,
+  deactivateAt: maybeTime,
+  deactivatedAt: maybeTime,
+  teams: z.array(z.string()),
+  custom: z.record(z.string(), z.string()),
+  createdAt: time,
+  updatedAt: time,
+});
+
+const team = z.strictObject({
+  id: count,
+  name: z.string(),
+  owner: maybeText,
+  parent: maybeText,
+  type: maybeText,
+  members: count,
+  createdAt: time,
+  updatedAt: time,
+});
+
+const field = z.strictObject({
+  label: z.string(),
+  type: z.string(),
+  hidden: z.boolean(),
+  users: count,
+  createdAt: time,
+});
+
+const name = z.string().min(1).max(1_000);
+
+function userToJson(one: LabelledUser): unknown {
+  const { id, email, userName, firstName, lastName, managerEmail, accountType, isAdmin, status } = one;
+  return {
+    ...{ id, email, userName, firstName, lastName, managerEmail, accountType, isAdmin, status },
+    deactivationDate: one.deactivationDate,
+    deactivateAt: isoTime(one.deactivateAt),
+    deactivatedAt: isoTime(one.deactivatedAt),
+    teams: one.teams,
+    custom: Object.fromEntries(one.custom),
+    createdAt: isoTime(one.createdAt),
+    updatedAt: isoTime(one.updatedAt),
+  };
+}
+
+function teamToJson({ id, name: called, ownerEmail, parentName, type, members, createdAt, updatedAt }: Team): unknown {
+  return {
+    ...{ id, name: called, owner: ownerEmail, parent: parentName, type, members },
+    createdAt: isoTime(createdAt),
+    updatedAt: isoTime(updatedAt),
+  };
+}
+
+const exports = { users: exportUsers, teams: exportTeams };
+
+export const directoryRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/users',
+    summary: 'Users in the order of their addresses',
+    right: 'read',
+    params: orgParams,
+    query: pageQuery.extend({
+      status: z.enum(['active', 'deactivated']).optional(),
+      search: z.string().min(1).max(200).optional(),
+    }),
+    answer: pageOf(user),
+    handle: ({ workplace, params, query }) => {
+      const { status, search, limit } = query;
+      const filter = { status, search, limit: limit + 1, after: readText(query) };
+      return pageByKey(walkUsers(workplace, params.org, filter), query, ({ emailKey }) => emailKey, userToJson);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/users/{email}',
+    summary: 'A user',
+    right: 'read',
+    params: orgParams.extend({ email: name }),
+    answer: user,
+    handle: async ({ workplace, params }) => userToJson((await showUser(workplace, params.org, params.email)).user),
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/teams',
+    summary: 'Teams in the order of their names',
+    right: 'read',
+    params: orgParams,
+    query: pageQuery,
+    answer: pageOf(team),
+    handle: ({ workplace, params, query }) =>
+      pageByKey(walkTeams(workplace, params.org, readText(query) ?? null), query, ({ nameKey }) => nameKey, teamToJson),
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/teams/{team}',
+    summary: 'A team, by its name or one that it had before',
+    right: 'read',
+    params: orgParams.extend({ team: name }),
+    answer: team,
+    handle: async ({ workplace, params }) => teamToJson((await showTeam(workplace, params.org, params.team)).team),
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/fields',
+    summary: 'Custom fields of users',
+    right: 'read',
+    params: orgParams,
+    query: pageQuery,
+    answer: pageOf(field),
+    handle: async ({ workplace, params, query }) =>
+      pageByPlace(
+        await listCustomFields(workplace, params.org),
+        query,
+        ({ label, type, hidden, users, createdAt }) => ({ label, type, hidden, users, createdAt: isoTime(createdAt) }),
+      ),
+  }),
+  ...(['users', 'teams'] as const).map((what) =>
+    route({
+      method: 'GET',
+      path: `/orgs/{org}/exports/${what}`,
+      summary: `The ${what} as CSV, which imports again and then changes nothing; recorded in the audit trail`,
+      right: 'read',
+      params: orgParams,
+      query: z.strictObject({ changedSince: z.string().max(40).optional() }),
+      answer: 'text/csv',
+      handle: async ({ workplace, params: { org }, query }) => {
+        await recordExport(workplace, org, what, query);
+        return { content: exports[what](workplace, org, query), fileName: `${what}.csv` };
+      },
+    }),
+  ),
+];

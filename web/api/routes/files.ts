@@ -1,0 +1,96 @@
+/** Routes of the queue and of stored files. */
+import { z } from 'zod';
+import { readFileContent, walkFiles } from '../../../operations/files.js';
+import { isoTime } from '../../../operations/format.js';
+import { listQueued } from '../../../operations/queue.js';
+import { requeueStoredFile } from '../../../operations/retry.js';
+import { count, maybeTime, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { type Route, route } from '../route.js';
+
+const path = z.string().min(1).max(8_000);
+
+const queued = z.strictObject({
+  upload: count,
+  path: z.string(),
+  size: count,
+  sha256: z.string(),
+  state: z.string(),
+  note: z.string().nullable(),
+  queuedAt: maybeTime,
+  closedAt: time,
+});
+
+const file = z.strictObject({
+  path: z.string(),
+  kind: z.enum(['file', 'dir']),
+  size: count,
+  state: z.string().nullable(),
+  note: z.string().nullable(),
+  modifiedAt: time,
+  createdAt: time,
+});
+
+export const fileRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/queue',
+    summary: 'Files that wait for the next import, and stored files that are not imported',
+    right: 'read',
+    params: orgParams,
+    query: pageQuery,
+    answer: pageOf(queued),
+    handle: async ({ workplace, params, query }) =>
+      pageByPlace(await listQueued(workplace, params.org), query, (upload) => ({
+        upload: upload.id,
+        path: upload.path,
+        size: upload.size,
+        sha256: upload.sha256,
+        state: upload.state,
+        note: upload.note,
+        queuedAt: isoTime(upload.queuedAt),
+        closedAt: isoTime(upload.closedAt),
+      })),
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/files',
+    summary: 'Files and folders below a path: uploads, archive, reports, templates',
+    right: 'read',
+    params: orgParams,
+    query: pageQuery.extend({ path: path.default('/') }),
+    answer: pageOf(file),
+    handle: ({ workplace, params, query }) =>
+      pageByPlace(
+        walkFiles(workplace, params.org, query.path),
+        query,
+        ({ path: name, kind, size, state, note, mtimeMs, createdAt }) => ({
+          ...{ path: name, kind, size, state, note },
+          modifiedAt: isoTime(mtimeMs),
+          createdAt: isoTime(createdAt),
+        }),
+      ),
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/files/content',
+    summary: 'The content of a stored file; recorded in the audit trail',
+    right: 'read',
+    params: orgParams,
+    query: z.strictObject({ path }),
+    answer: 'application/octet-stream',
+    handle: async ({ workplace, params, query }) => ({
+      content: readFileContent(workplace, params.org, query.path),
+      fileName: query.path.slice(query.path.lastIndexOf('/') + 1),
+    }),
+  }),
+  route({
+    method: 'POST',
+    path: '/orgs/{org}/files/requeue',
+    summary: 'Import a stored file again',
+    right: 'operate',
+    params: orgParams,
+    body: z.strictObject({ path }),
+    answer: z.strictObject({ upload: count, path: z.string(), repeats: count.nullable() }),
+    handle: ({ workplace, params, body }) => requeueStoredFile(workplace, params.org, body.path),
+  }),
+];

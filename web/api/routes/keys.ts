@@ -1,0 +1,107 @@
+/** Routes of login keys: list, show, add, revoke. */
+import { z } from 'zod';
+import { isoTime } from '../../../operations/format.js';
+import { addKeys, type LoginKeyView, listKeys, revokeKey, showKey } from '../../../operations/loginkeys.js';
+import type { Workplace } from '../../../operations/workplace.js';
+import { maybeTime, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { type Route, route } from '../route.js';
+
+const key = z.strictObject({
+  fingerprint: z.string(),
+  kind: z.string(),
+  algorithm: z.string(),
+  publicKey: z.string(),
+  label: z.string(),
+  note: z.string(),
+  state: z.string(),
+  permission: z.string(),
+  sources: z.array(z.string()),
+  managedBy: z.string().nullable(),
+  replacedBy: z.string().nullable(),
+  createdAt: time,
+  notBefore: maybeTime,
+  expiresAt: maybeTime,
+  revokedAt: maybeTime,
+  lastUsedAt: maybeTime,
+  lastUsedFrom: z.string().nullable(),
+  lastUsedClient: z.string().nullable(),
+});
+
+/** A fingerprint, `SHA256:…`, or its beginning. */
+const keyParams = orgParams.extend({ key: z.string().min(1).max(100) });
+
+function keyToJson(one: LoginKeyView): unknown {
+  const { fingerprint, kind, algorithm, publicKey, label, note, state, permission, sources } = one;
+  const { managedBy, replacedBy, lastUsedFrom, lastUsedClient } = one;
+  return {
+    ...{ fingerprint, kind, algorithm, publicKey, label, note, state, permission, sources },
+    ...{ managedBy, replacedBy, lastUsedFrom, lastUsedClient },
+    createdAt: isoTime(one.createdAt),
+    notBefore: isoTime(one.notBefore),
+    expiresAt: isoTime(one.expiresAt),
+    revokedAt: isoTime(one.revokedAt),
+    lastUsedAt: isoTime(one.lastUsedAt),
+  };
+}
+
+async function show(workplace: Workplace, org: string, prefix: string): Promise<unknown> {
+  return keyToJson(await showKey(workplace, org, prefix));
+}
+
+export const keyRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/keys',
+    summary: 'Login keys of an organization',
+    right: 'read',
+    params: orgParams,
+    query: pageQuery,
+    answer: pageOf(key),
+    handle: async ({ workplace, params, query }) =>
+      pageByPlace((await listKeys(workplace, params.org)).keys, query, keyToJson),
+  }),
+  route({
+    method: 'POST',
+    path: '/orgs/{org}/keys',
+    summary: 'Add the public keys of a text, all or none',
+    right: 'admin',
+    params: orgParams,
+    body: z.strictObject({
+      keys: z.string().min(1).max(64_000),
+      label: z.string().max(200).optional(),
+      expiresAt: time.optional(),
+    }),
+    answer: z.strictObject({ keys: z.array(key) }),
+    status: 201,
+    handle: async ({ workplace, params: { org }, body }) => {
+      const terms = {
+        ...(body.label !== undefined && { label: body.label }),
+        ...(body.expiresAt !== undefined && { expiresAt: Date.parse(body.expiresAt) }),
+      };
+      const added = await addKeys(workplace, org, body.keys, terms);
+      return { keys: await Promise.all(added.map(({ fingerprint }) => show(workplace, org, fingerprint))) };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/keys/{key}',
+    summary: 'A login key',
+    right: 'read',
+    params: keyParams,
+    answer: key,
+    handle: ({ workplace, params }) => show(workplace, params.org, params.key),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/orgs/{org}/keys/{key}',
+    summary: 'Revoke a login key, and end its sessions',
+    right: 'admin',
+    params: keyParams,
+    answer: key,
+    current: ({ workplace, params }) => show(workplace, params.org, params.key),
+    handle: async ({ workplace, params: { org, key: prefix } }) => {
+      await workplace.org(org);
+      return keyToJson(await revokeKey(workplace, org, prefix));
+    },
+  }),
+];

@@ -1,0 +1,135 @@
+/** Routes of organizations: list, show, add, change, enable, disable. */
+import { z } from 'zod';
+import { isoTime } from '../../../operations/format.js';
+import { detailOrg, type Org, summarizeOrg, summarizeOrgs } from '../../../operations/orgdetails.js';
+import { addOrganization, disableOrganization, enableOrganization, setOrganization } from '../../../operations/orgs.js';
+import { readOrgFields } from '../../../operations/orgsettings/orgsettings.js';
+import type { Workplace } from '../../../operations/workplace.js';
+import { count, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { type Route, route } from '../route.js';
+
+const shape = {
+  id: z.string(),
+  name: z.string(),
+  owner: z.string(),
+  plan: z.string(),
+  enabled: z.boolean(),
+  slot: z.string(),
+  timeZone: z.string(),
+  recipient: z.string(),
+  createdAt: time,
+};
+
+const org = z.strictObject(shape);
+
+const details = z.strictObject({
+  ...shape,
+  usableKeys: count,
+  queued: count,
+  waitingForRename: count,
+  notImported: count,
+  users: z.strictObject({ active: count, deactivated: count, admins: count }),
+  teams: count,
+  heldRun: count.nullable(),
+  hasSftp: z.boolean(),
+  imports: z.string(),
+  nextSlotAt: time,
+  settings: z.record(z.string(), z.string()),
+});
+
+/** By the names of `dropslot orgs set`, each as it takes it. */
+const settings = z.record(z.string().max(64), z.string().max(4_000));
+
+const maySettings = z.strictObject({ settings });
+
+function orgToJson({ id, name, ownerEmail, plan, enabled, slot, timeZone, recipient, createdAt }: Org) {
+  return { id, name, owner: ownerEmail, plan, enabled, slot, timeZone, recipient, createdAt: isoTime(createdAt) };
+}
+
+async function show(workplace: Workplace, id: string): Promise<unknown> {
+  const found = await detailOrg(workplace, await workplace.org(id));
+  const { usableKeys, queued, waitingForRename, notImported, users, teams, heldRun, imports } = found;
+  return {
+    ...orgToJson(found.org),
+    ...{ usableKeys, queued, waitingForRename, notImported, users, teams, heldRun, imports },
+    hasSftp: found.hasDoor,
+    nextSlotAt: isoTime(found.nextSlotAt),
+    settings: Object.fromEntries(found.settings.map(({ setting, text }) => [setting.name, text])),
+  };
+}
+
+export const orgRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/orgs',
+    summary: 'Organizations; for a token of one organization, that one',
+    right: 'read',
+    query: pageQuery,
+    answer: pageOf(z.strictObject({ ...shape, usableKeys: count, queued: count })),
+    handle: async ({ workplace, token, query }) => {
+      const found =
+        token.org === null
+          ? await summarizeOrgs(workplace)
+          : [await summarizeOrg(workplace, await workplace.org(token.org))];
+      return pageByPlace(found, query, ({ org: one, ...counts }) => ({ ...orgToJson(one), ...counts }));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/orgs',
+    summary: 'Add an organization',
+    right: 'admin',
+    isOfServer: true,
+    body: maySettings.extend({
+      id: z.string().max(64),
+      owner: z.string().max(254),
+      enable: z.boolean().default(false),
+    }),
+    answer: org,
+    status: 201,
+    handle: async ({ workplace, body: { id, owner, enable, settings: given } }) => {
+      const fields = { ...readOrgFields({ ...given, owner }), ownerEmail: owner.trim() };
+      return orgToJson((await addOrganization(workplace, id, fields, enable)).org);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}',
+    summary: 'An organization with its counts and settings',
+    right: 'read',
+    params: orgParams,
+    answer: details,
+    handle: ({ workplace, params }) => show(workplace, params.org),
+  }),
+  route({
+    method: 'PATCH',
+    path: '/orgs/{org}',
+    summary: 'Change settings of an organization, as "dropslot orgs set"',
+    right: 'admin',
+    isOfServer: true,
+    params: orgParams,
+    body: maySettings.extend({ createOwner: z.boolean().default(false) }),
+    answer: details,
+    current: ({ workplace, params }) => show(workplace, params.org),
+    handle: async ({ workplace, params, body }) => {
+      await setOrganization(workplace, params.org, readOrgFields(body.settings), { createOwner: body.createOwner });
+      return show(workplace, params.org);
+    },
+  }),
+  ...(['enable', 'disable'] as const).map((verb) =>
+    route({
+      method: 'POST',
+      path: `/orgs/{org}/${verb}`,
+      summary: `${verb === 'enable' ? 'Enable' : 'Disable'} an organization's SFTP access and imports`,
+      right: 'admin',
+      isOfServer: true,
+      params: orgParams,
+      answer: org,
+      current: ({ workplace, params }) => show(workplace, params.org),
+      handle: async ({ workplace, params }) => {
+        const change = verb === 'enable' ? enableOrganization : disableOrganization;
+        return orgToJson(await change(workplace, params.org));
+      },
+    }),
+  ),
+];
