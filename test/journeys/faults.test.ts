@@ -65,7 +65,7 @@ function requireSentences(outcomes: readonly Outcome[], isRead: boolean): void {
     assert.doesNotMatch(text, /unhandled|^\s+at .*:\d+:\d+|This is a defect of Dropslot|TypeError/im, words);
     if (code !== 0) assert.match(text, /\w/, `${words} ended with ${code} and said nothing`);
     if (!isRead && code === 0)
-      assert.match(words, /^(config|hostkeys|completion|templates|doctor)/, `${words}: ${text}`);
+      assert.match(words, /^(config|hostkeys|completion|templates|doctor|events (types|schemas))/, `${words}: ${text}`);
   }
 }
 
