@@ -64,6 +64,8 @@ export async function orderSources(
   const pgp = pgpContext(deps, org, identity);
   const hooks = await loadHooks(deps.settings);
   for (const upload of uploads) {
+    // A hook that never gives the processor back counts against the file, as reading it would.
+    if (hooks?.beforeImport !== undefined) deps.onFile?.(upload.id);
     const refusal =
       refusals.get(upload.id) ?? (await askBeforeImport(hooks, deps.settings, toHookFile(upload, purpose)));
     const sent = openUploadSource(deps, identity, upload, refusal);

@@ -96,6 +96,16 @@ test('beforeImport refuses a file with its reason, at the import and at a check'
   assert.match(checked.files[0]!.refusal!.message, /acme sends no tests, check\./);
 });
 
+test('the file is announced before beforeImport is called, so that a hook that hangs counts against it', async (t) => {
+  const { acme } = await openHooked(t, "export const beforeImport = () => { throw new Error('no'); }");
+  await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+  const { id } = await acme.deps.control.read('uploads').first('id');
+  const run = await openManualRun(acme.deps.control.write, 'acme', acme.clock);
+  const read: (number | null)[] = [];
+  await workNext({ ...acme.deps, onFile: (upload) => read.push(upload) }, run);
+  assert.deepEqual(read, [id, null]);
+});
+
 test('beforeApply holds a run; approved, it is applied, and afterApply hears of it', async (t) => {
   const code = `export const beforeApply = ({ users, files }) =>
     users.created > 1 ? { hold: users.created + ' users in ' + files[0].name } : null;
