@@ -4,6 +4,7 @@ import { createLogger, type Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { type Lock, takeLock } from '../db/lock.js';
+import { loadHooks } from '../importer/hooks/load.js';
 import type { IntakeStep } from '../intake/intake.js';
 import { watchKeyFolder } from '../keys/folder/watch.js';
 import type { HostKey } from '../keys/host/hostkeys.js';
@@ -49,6 +50,8 @@ export async function serve(settings: Settings, probes: ServeProbes = {}): Promi
     isStopping = true;
   });
   try {
+    // A wrong file of hooks ends the start, and not each run.
+    await loadHooks(settings);
     await startOnFullDisk(
       settings.data,
       logger,

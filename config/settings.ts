@@ -376,6 +376,14 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Most time that a check before the import, or a dry run, may work on one file. A check that takes longer ends, and its report says so; the file is imported all the same.',
     ),
+  importHooks: text('path')
+    .optional()
+    .describe(
+      'JavaScript module (`.mjs`) with functions that Dropslot calls at fixed points of each import: to refuse a file, to change rows, to hold a run, and after a run (see import-hooks.md). A path that is not absolute begins at the working folder of the server. Default: none.',
+    ),
+  importHookSeconds: duration('seconds', { min: 1, fraction: true, timer: true })
+    .default(30)
+    .describe('Most time of one call of an import hook. After it the run is tried again later.'),
   importGraceSeconds: duration('seconds', { min: 0, fraction: true, timer: true })
     .default(20)
     .describe(

@@ -123,6 +123,16 @@ export const codes = {
     message:
       'The audit trail has no record that this file was uploaded with this content, so it is not imported. Send it again, and tell your operator.',
   },
+  hook_refused: {
+    severity: 'refusal',
+    rule: 'F2',
+    message: 'A rule of your operator refuses this file: {reason}',
+  },
+  hook_labels: {
+    severity: 'refusal',
+    rule: 'F6',
+    message: 'Two columns have the label "{label}". Rename one of them or remove it, and send the file again.',
+  },
   too_costly: {
     severity: 'refusal',
     rule: 'F9',
@@ -229,6 +239,11 @@ export const codes = {
     message:
       'The import would deactivate {count} of {active} active users who came from files, because they are missing from full files; more than half needs an approval. Nothing was changed.',
   },
+  hook_hold: {
+    severity: 'hold',
+    rule: 'G1',
+    message: 'A rule of your operator holds this import until the operator approves it: {reason} Nothing was changed.',
+  },
   made_up: {
     severity: 'hold',
     rule: 'G1',
@@ -252,6 +267,11 @@ export const codes = {
     severity: 'fault',
     rule: 'F4',
     message: 'The header has {expected} cells, this row {count}. Look for a missing or an extra separator or quote.',
+  },
+  hook_fault: {
+    severity: 'fault',
+    rule: 'F4',
+    message: 'A rule of your operator could not convert this row: {reason}. Correct the row, or ask your operator.',
   },
   quote_inside: {
     severity: 'fault',

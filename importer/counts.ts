@@ -23,7 +23,7 @@ function addCounts(left: Counts, right: Counts): Counts {
 }
 
 /** The sums of all files. */
-export function sumFiles(files: readonly FileOutcome[]): { users: Counts; teams: Counts } {
+export function sumFiles(files: readonly Pick<FileOutcome, 'users' | 'teams'>[]): { users: Counts; teams: Counts } {
   return {
     users: files.map((file) => file.users).reduce(addCounts, noCounts()),
     teams: files.map((file) => file.teams).reduce(addCounts, noCounts()),

@@ -8,6 +8,8 @@ export type ImportErrorCode =
   | 'lease_lost'
   /** The undo would leave the organization without an admin. */
   | 'unsafe'
+  /** The import hooks can't be loaded, or failed: the run is tried again until they are corrected. */
+  | 'hooks'
   /** The directory kept changing while the run was planned. */
   | 'contended';
 

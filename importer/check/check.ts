@@ -1,7 +1,12 @@
 /** Plans one file that is not in the queue, for `dropslot check`; applies nothing. */
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
+import { RefusalError } from '../codes.js';
 import { contactOf, nameContact } from '../contact.js';
+import { askBeforeImport } from '../hooks/call.js';
+import type { HookFile } from '../hooks/hooks.js';
+import { loadHooks } from '../hooks/load.js';
+import { withMapper } from '../hooks/mapper.js';
 import { readAs } from '../read/encoding.js';
 import type { Source } from '../read/source.js';
 import { unwrap } from '../read/unwrap.js';
@@ -9,7 +14,7 @@ import { describeChanges } from '../report/changesfile.js';
 import { listIssues } from '../report/findings.js';
 import { summarizeFile } from '../report/summary.js';
 import { pgpContext } from '../run/order.js';
-import type { Issue, Progress, RunSummary } from '../types.js';
+import type { Issue, Progress, Refusal, RunSummary } from '../types.js';
 import { planTrial, summarizeTrial, type TrialDeps } from './trialplan.js';
 
 export interface CheckDeps extends TrialDeps {
@@ -33,7 +38,11 @@ export async function checkFile(
   file: Source,
   { onIssues, onProgress = () => {}, onChanges }: CheckListeners,
 ): Promise<RunSummary> {
-  const source = await readAs(
+  const hooks = await loadHooks(deps.settings);
+  const { name, bytes, sha256 } = file;
+  const asked: HookFile = { org: org.id, path: name, name, bytes, sha256, purpose: 'check' };
+  const refusal = await askBeforeImport(hooks, deps.settings, asked);
+  const read = await readAs(
     unwrap(
       file,
       deps.settings,
@@ -41,6 +50,7 @@ export async function checkFile(
     ),
     org.options.encoding,
   );
+  const source = refusal === null ? withMapper(read, hooks) : { ...read, open: () => refuseAll(refusal) };
   return planTrial(deps, org, [source], onProgress, async (plan) => {
     const contact = contactOf(org, deps.settings);
     for await (const page of listIssues(plan.stage, 0))
@@ -53,4 +63,9 @@ export async function checkFile(
     }
     return summarizeTrial('check', org, plan, [outcome], contact);
   });
+}
+
+// biome-ignore lint/correctness/useYield: it refuses before the first byte.
+async function* refuseAll(refusal: Refusal): AsyncGenerator<Buffer> {
+  throw new RefusalError(refusal);
 }

@@ -49,7 +49,7 @@ export async function planTrial<T>(
   return withTrialStage(deps, async (stage) => {
     const moment = now();
     const today = date ?? dateIn(org.timeZone, moment);
-    const known = await readKnown(directory.read, org, settings);
+    const known = await readKnown(directory.read, org, settings, sources[0]?.mapper?.digest);
     const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, reportProgress }, sources);
     const { reasons: hold } = await guardPlan(stage, org, settings, moment);
     await indexIssues(stage);

@@ -36,7 +36,8 @@ export class NotedRows {
 
   /** @param header the first row of the file. */
   begin({ line, digest }: DigestedRow): void {
-    if (digest !== null && line === 1) this.#known?.begin(formOf(digest, this.#file.columns), this.#file.rows);
+    if (digest !== null && line === 1)
+      this.#known?.begin(formOf(digest, this.#file.header, this.#file.columns), this.#file.rows);
   }
 
   note(row: DigestedRow, user: UserRow): void {

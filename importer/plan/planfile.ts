@@ -45,7 +45,7 @@ export async function planFile(
     labels: new Map(),
     header: [],
     rows: 0,
-    open: () => openRows(source, input.settings),
+    open: () => openSent(source, input.settings),
     users: noCounts(),
     teams: noCounts(),
   };
@@ -69,6 +69,16 @@ export async function planFile(
   return planned;
 }
 
+/** The rows as they were sent: a rejected row goes back to its sender without the changes of the import hook. */
+function openSent({ mapper: _none, ...source }: Source, settings: PlanInput['settings']): ReturnType<Reading['open']> {
+  return openRows(source, settings);
+}
+
+async function readSentHeader({ open }: PlannedFile): Promise<string[]> {
+  for await (const [header] of open()) return header!.cells;
+  return [];
+}
+
 /** @throws RefusalError; RaggedError where the whole file has to be read. */
 async function planRows(
   input: PlanInput,
@@ -83,14 +93,15 @@ async function planRows(
   const { reading, survey, columns } = await openFile(input, source, mayLeaveOut);
   const { header, rows } = survey;
   planned.rows = rows;
-  planned.open = reading.open;
+  const isMapped = source.mapper !== undefined;
+  if (!isMapped) planned.open = reading.open;
   if (header === null) {
     issues.add([makeIssue('file_empty', { line: null })]);
     return;
   }
   if (source.isGuessed === true) issues.add([makeIssue('encoding_guessed', { line: null })]);
   planned.type = header.type;
-  planned.header = header.cells;
+  planned.header = isMapped ? await readSentHeader(planned) : header.cells;
   issues.add(header.warnings);
   if (columns === null) {
     issues.add([makeIssue('no_rows', { line: null })]);

@@ -71,6 +71,10 @@ function dropMiscounted(rows: readonly DigestedRow[], header: Header, found: Iss
       found.push(makeIssue('quote_inside', { line: row.line }));
       return false;
     }
+    if (row.problem !== undefined) {
+      found.push(makeIssue(row.problem.code, { line: row.line }, row.problem.details));
+      return false;
+    }
     const details = { count: countCells(row, header), expected: header.own };
     found.push(makeIssue('cell_count', { line: row.line }, details));
     return false;

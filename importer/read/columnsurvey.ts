@@ -79,7 +79,7 @@ export async function surveyRows(
 
 /** Whether the row has sound quotes, and as many cells as the header; more blank ones at the end are allowed. */
 export function fitsHeader(row: Row, header: Header): boolean {
-  if (row.faulty !== undefined) return false;
+  if (row.faulty !== undefined || row.problem !== undefined) return false;
   if (row.cells.length < header.named) return false;
   if (header.own < header.cells.length && findCount(row.cells, header.own) !== null) return false;
   return (

@@ -35,6 +35,8 @@ export interface ReadInput {
   fields: Field[];
   /** Old names of renamed teams, by their compared forms. */
   teamAliases: ReadonlyMap<string, TeamName>;
+  /** The digest of the import hooks that map rows; absent: none do. */
+  hooksDigest?: string | undefined;
   /** Rows whose values the directory has already. */
   known: KnownRows;
   /** Absent: the organization has erased nobody. */
@@ -93,7 +95,7 @@ async function tryChanged(input: ReadInput, reading: Reading, limits: Limits): P
   try {
     const opened = await survey(input, reading, limits, () => {});
     const { columns } = opened;
-    if (columns === null || ordersOf(columns) !== input.known.form!.orders) return null;
+    if (columns === null || formOrders(columns, opened.survey.header!) !== input.known.form!.orders) return null;
     return (await repeatsUser(input.known, reading, opened.survey.header!)) ? null : opened;
   } catch (error) {
     // Reading the whole file gives the refusal its right line.
@@ -112,9 +114,15 @@ async function repeatsUser(known: KnownRows, { open, met }: Reading, { key }: He
   return false;
 }
 
-/** The form of the file, with which its rows are stored as known. @param header the digest of the header's line. */
-export function formOf(header: Buffer, columns: ColumnPlan): KnownForm {
-  return { header: header.toString('hex'), orders: ordersOf(columns) };
+/** The form of the file, with which its rows are stored as known. @param line the digest of the header's line. */
+export function formOf(line: Buffer, header: Header, columns: ColumnPlan): KnownForm {
+  return { header: line.toString('hex'), orders: formOrders(columns, header) };
+}
+
+/** The import hook may give a file other columns than its header has: those of the rows left out must be the same. */
+function formOrders(columns: ColumnPlan, { cells }: Header): string {
+  const labels = digestOf(JSON.stringify(cells)).toString('hex', 0, 16);
+  return `${labels} ${ordersOf(columns)}`;
 }
 
 /** All rows of a file decide the order of its dates together (rule U14): the rows left out must have the same. */

@@ -12,6 +12,8 @@ export interface Row {
   cells: string[];
   /** The line as it is written, of a row whose quotes are faulty: its only cell is that line. */
   faulty?: string;
+  /** Why the import hook `mapRow` could not map the row; `cells` are those that were sent. */
+  problem?: { code: 'cell_count' | 'hook_fault'; details: Record<string, string | number> };
 }
 
 export type Limits = Pick<Settings, 'maxRows' | 'maxColumns' | 'maxCellBytes'>;

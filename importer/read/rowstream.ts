@@ -4,6 +4,7 @@
  */
 import { RefusalError } from '../codes.js';
 import { digestOf, type KnownRows } from './knownrowfilter.js';
+import { mapRows } from './maprows.js';
 import { type Limits, type Row, readRows } from './parse.js';
 import { countLines, isBlank, RaggedError, type RawRecord, RecordCutter, trimRecord } from './records.js';
 import type { Source } from './source.js';
@@ -38,8 +39,8 @@ export function readWhole(source: Source, limits: Limits): Reading {
   async function* openDigested(): AsyncGenerator<DigestedRow[]> {
     pairing = new Pairing();
     const text = cutBeside(decodeText(source.open()), limits, pairing);
-    for await (const batch of readRows(text, () => decodeText(source.open()), limits))
-      yield batch.map((row) => ({ ...row, digest: pairing.take(row.line)?.digest ?? null }));
+    const rows = readRows(text, () => decodeText(source.open()), limits);
+    yield* mapRows(withDigests(rows, pairing), source.mapper, limits);
   }
   const open = () => openRows(source, limits);
   return { recognized: 0, met: null, open, openDigested, isSure: () => pairing.isWhole() };
@@ -48,7 +49,12 @@ export function readWhole(source: Source, limits: Limits): Reading {
 /** The rows of a file, header first. @throws RefusalError */
 export function openRows(source: Source, limits: Limits): AsyncGenerator<Row[]> {
   const reopen = () => decodeText(source.open());
-  return readRows(reopen(), reopen, limits);
+  return mapRows(readRows(reopen(), reopen, limits), source.mapper, limits);
+}
+
+async function* withDigests(batches: AsyncIterable<Row[]>, pairing: Pairing): AsyncGenerator<DigestedRow[]> {
+  for await (const batch of batches)
+    yield batch.map((row) => ({ ...row, digest: pairing.take(row.line)?.digest ?? null }));
 }
 
 /** Reads a file again for one row; null: no row begins on that line. */
@@ -104,7 +110,7 @@ export async function readChanged(
     throw error;
   }
   const { recognized, met, records } = changed;
-  const open = () => openChanged(records, limits);
+  const open = () => mapRows(openChanged(records, limits), source.mapper, limits);
   return { recognized, met, open, openDigested: open, isSure: () => true };
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { RowMapper } from './maprows.js';
 
 export interface Source {
   /** The file's name without folders. */
@@ -15,6 +16,8 @@ export interface Source {
   plainBytes?: () => number;
   /** Whether it has all users of the organization; absent: no (rule U3a). */
   isFull?: boolean;
+  /** Maps each row; absent: rows are taken as they are. */
+  mapper?: RowMapper;
   /** Reads the plaintext from its beginning. */
   open(): AsyncIterable<Buffer>;
 }

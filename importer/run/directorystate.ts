@@ -14,13 +14,18 @@ import { ErasedPeople } from '../read/erased.js';
 import { digestOf, KnownRows } from '../read/knownrowfilter.js';
 import type { Application } from './apply.js';
 
-type Known = Pick<PlanInput, 'fields' | 'teamAliases' | 'known' | 'erased'>;
+type Known = Pick<PlanInput, 'hooksDigest' | 'fields' | 'teamAliases' | 'known' | 'erased'>;
 
 /**
  * `version`: the directory's version that these parts belong to.
  * @throws DatabaseError `conflict` where `org` is older than its first erasure: read it again.
  */
-export async function readKnown(db: Queryable, org: Org, settings: Settings): Promise<Known & { version: number }> {
+export async function readKnown(
+  db: Queryable,
+  org: Org,
+  settings: Settings,
+  hooksDigest: string | undefined,
+): Promise<Known & { version: number }> {
   const version = await readVersion(db, org.id);
   const has = await findParts(db, org.id);
   const aliases = has.team_aliases ? await listTeamAliases(db, org.id) : [];
@@ -31,11 +36,12 @@ export async function readKnown(db: Queryable, org: Org, settings: Settings): Pr
   const key = org.erasureKey ?? null;
   if (erased.length > 0 && key === null)
     throw new DatabaseError('conflict', `${org.id} erased its first user while its run was planned`);
-  const isSame = stored?.rules === digestRules({ org, settings, fields, teamAliases });
+  const isSame = stored?.rules === digestRules({ org, settings, fields, teamAliases, hooksDigest });
   return {
     version,
     fields,
     teamAliases,
+    hooksDigest,
     erased: key === null || erased.length === 0 ? undefined : new ErasedPeople(org.id, key, erased),
     known: isSame ? new KnownRows(stored.form, stored.pieces) : new KnownRows(null, []),
   };
@@ -66,7 +72,8 @@ function digestRules({
   settings,
   fields,
   teamAliases,
-}: Pick<PlanInput, 'org' | 'settings' | 'fields' | 'teamAliases'>): string {
+  hooksDigest,
+}: Pick<PlanInput, 'hooksDigest' | 'org' | 'settings' | 'fields' | 'teamAliases'>): string {
   const rules = [
     readProgramVersion(),
     [settings.maxCellBytes, settings.maxColumns],
@@ -75,6 +82,7 @@ function digestRules({
     [org.options.createMissing, org.options.fieldOwners, org.options.clearToken, org.options.omission],
     fields.map(({ id, label, type, aliases }) => [id, label, type, aliases]),
     [...teamAliases].sort(([a], [b]) => (a < b ? -1 : 1)),
+    ...(hooksDigest === undefined ? [] : [hooksDigest]),
   ];
   return digestOf(JSON.stringify(rules)).toString('hex');
 }

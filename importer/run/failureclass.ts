@@ -65,7 +65,7 @@ function findFault(error: unknown): Error | null {
 function isFault(error: Error): boolean {
   if (error instanceof DatabaseError) return databaseCodes.includes(error.code);
   if (error instanceof KeyError) return error.code !== 'destroyed';
-  if (error instanceof ImportError) return error.code === 'contended';
+  if (error instanceof ImportError) return error.code === 'contended' || error.code === 'hooks';
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (systemCodes.has(code) || contentions.has(code))) return true;
   return describeDatabaseFailure(error) !== null || isEndedConnection(error.message);

@@ -2,6 +2,10 @@
 import { putAside } from '../../db/control/holds.js';
 import type { Counted } from '../../db/directory/guardcounts.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
+import { sumFiles } from '../counts.js';
+import { askBeforeApply } from '../hooks/call.js';
+import type { HookPlan } from '../hooks/hooks.js';
+import { loadHooks } from '../hooks/load.js';
 import { digestPlan } from '../plan/digest.js';
 import { guardPlan } from '../plan/guard.js';
 import { stageIssues } from '../plan/issuelog.js';
@@ -19,6 +23,8 @@ interface Passed {
 export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ held: RunSummary | null } | Passed> {
   const { paths, control, settings, logger, now } = deps;
   const { reasons, weight } = await guardPlan(plan.stage, plan.org, settings, now());
+  const hooks = await loadHooks(settings);
+  reasons.push(...(await askBeforeApply(hooks, settings, toHookPlan(plan))));
   if (reasons.length === 0) return { counted: weight };
   plan.reportProgress({ phase: 'planning', file: null, rows: 0 });
   const digest = await digestPlan(plan.stage, plan.org, settings, plan.moment);
@@ -36,6 +42,14 @@ export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ held:
     },
   });
   return { held };
+}
+
+function toHookPlan({ run, org, today, sources, planned }: PlannedRun): HookPlan {
+  const files = planned.map(({ type, rows, refusal }, file) => ({
+    ...{ name: sources[file]!.source.name, type, rows },
+    isRefused: refusal !== null,
+  }));
+  return { org: org.id, run: run.id, date: today, files, ...sumFiles(planned) };
 }
 
 /** Puts the reasons at the top of each file's report. */

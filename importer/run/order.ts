@@ -13,8 +13,13 @@ import { findUnrecorded } from '../../db/control/uploadrecords.js';
 import { findUpload, isWaiting, recordHeaderType, type UploadRow } from '../../db/control/uploads.js';
 import { readPgpKeys } from '../../keys/pgp/keyset.js';
 import { openBlobOf } from '../../storage/blobs.js';
+import { splitPath } from '../../storage/path.js';
 import { SpaceError } from '../../storage/types.js';
 import { RefusalError, refuse } from '../codes.js';
+import { askBeforeImport } from '../hooks/call.js';
+import type { HookFile } from '../hooks/hooks.js';
+import { loadHooks } from '../hooks/load.js';
+import { withMapper } from '../hooks/mapper.js';
 import { readAs } from '../read/encoding.js';
 import { readHeader } from '../read/header.js';
 import { wordingOf } from '../read/labels.js';
@@ -57,15 +62,23 @@ export async function orderSources(
   const refusals = await findRefusals(deps, uploads, purpose);
   const typed: UploadSource[] = [];
   const pgp = pgpContext(deps, org, identity);
+  const hooks = await loadHooks(deps.settings);
   for (const upload of uploads) {
-    const refusal = refusals.get(upload.id) ?? null;
+    // A hook that never gives the processor back counts against the file, as reading it would.
+    if (hooks?.beforeImport !== undefined) deps.onFile?.(upload.id);
+    const refusal =
+      refusals.get(upload.id) ?? (await askBeforeImport(hooks, deps.settings, toHookFile(upload, purpose)));
     const sent = openUploadSource(deps, identity, upload, refusal);
-    const source = await readAs(unwrap(sent, deps.settings, pgp), org.options.encoding);
+    const source = withMapper(await readAs(unwrap(sent, deps.settings, pgp), org.options.encoding), hooks);
     const type = refusal === null ? await typeOf(deps, org, upload, source) : null;
     if (type !== 'removed') typed.push({ upload, source, type });
   }
   const rank = ({ type }: UploadSource) => (type === 'teams' ? 0 : 1);
   return typed.sort((a, b) => rank(a) - rank(b));
+}
+
+function toHookFile({ org, path, size, sha256 }: UploadRow, purpose: HookFile['purpose']): HookFile {
+  return { org, path, name: splitPath(path).name, bytes: size, sha256, purpose };
 }
 
 /** By the id of the upload. */
@@ -103,7 +116,9 @@ async function typeOf(
   upload: UploadRow,
   source: Source,
 ): Promise<FileType | null | 'removed'> {
-  if (upload.headerType !== null) return upload.headerType === 'none' ? null : upload.headerType;
+  // The hooks may have been others when it was recorded.
+  if (upload.headerType !== null && source.mapper === undefined)
+    return upload.headerType === 'none' ? null : upload.headerType;
   const { type, isDamaged } = await peekType(source, settings, org);
   if (isDamaged) return (await isRemoved(control, upload)) ? 'removed' : null;
   await recordHeaderType(control.write, upload.id, type ?? 'none');

@@ -10,6 +10,7 @@ import { dropStages, type Stage } from '../../db/stage.js';
 import { removeBlob } from '../../storage/blobs.js';
 import { contactOf } from '../contact.js';
 import { ImportError } from '../error.js';
+import { tellAfterApply } from '../hooks/call.js';
 import type { PlanInput } from '../plan/input.js';
 import { planFiles } from '../plan/plan.js';
 import { openRunStage } from '../plan/tables.js';
@@ -61,7 +62,15 @@ export async function workRun(
   await onStep?.('settled');
   if (freed === null) return null;
   for (const id of freed) await removeBlob(deps.paths, id);
+  await afterApply(deps, run, settlement.summary as RunSummary);
   return settlement.summary as RunSummary;
+}
+
+async function afterApply({ settings, logger }: RunDeps, { id, kind }: Run, summary: RunSummary): Promise<void> {
+  if (settings.importHooks === undefined) return;
+  const { org, date, users, teams } = summary;
+  const files = summary.files.map(({ name, type, state, rows }) => ({ name, type, state, rows }));
+  await tellAfterApply(settings, logger, { org, run: id, kind, date, files, users, teams });
 }
 
 /** The settlement of an applied run; or the summary of a held one, null if another importer took the run over. */
@@ -133,7 +142,12 @@ async function planAndApply(
   const { directory, settings, now, onStep } = deps;
   // The first erasure of the organization may have been since the run began.
   const erasureKey = (await findOrg(deps.control.read, org.id))?.erasureKey;
-  const { version, ...known } = await readKnown(directory.read, { ...org, erasureKey }, settings);
+  const { version, ...known } = await readKnown(
+    directory.read,
+    { ...org, erasureKey },
+    settings,
+    sources[0]?.source.mapper?.digest,
+  );
   const moment = now();
   const input: PlanInput = {
     settings,
