@@ -33,6 +33,14 @@ export class Program extends Command {
   }
 }
 
+/** Errors after which a right call helps; the nearest option or command helps after others. */
+const callErrors: ReadonlySet<string> = new Set([
+  'commander.missingArgument',
+  'commander.missingMandatoryOptionValue',
+  'commander.optionMissingArgument',
+  'commander.excessArguments',
+]);
+
 /** A command below the root: a wrong call says how to call it. */
 class Subcommand extends Command {
   override createCommand(name: string): Command {
@@ -43,12 +51,13 @@ class Subcommand extends Command {
     try {
       super.error(message, options);
     } catch (error) {
-      throw error instanceof CommanderError ? new UsageError(error, describeUse(this)) : error;
+      const isCall = error instanceof CommanderError && callErrors.has(error.code);
+      throw isCall ? new UsageError(error, describeUse(this)) : error;
     }
   }
 }
 
-/** A wrong call, with the lines that show a right one. */
+/** A wrong call, with the usage and an example of a right one. */
 export class UsageError extends CommanderError {
   constructor(
     { exitCode, code, message }: CommanderError,

@@ -22,7 +22,7 @@ export const exitCodesText = `Exit codes: 0 done · 1 failed, or a problem was f
 
 export interface Ending extends Failure {
   exitCode: number;
-  /** Lines that show a right call, for people. */
+  /** The usage and an example, for people. */
   use?: string | null;
 }
 
@@ -58,8 +58,7 @@ export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.Writa
   const value = { error: { code, message, stack: stack ?? undefined } };
   if (json) stderr.write(`${escapeJson(JSON.stringify(withSchema(value)))}\n`);
   // One line: a name from outside in it can't add another.
-  else if (message !== '') stderr.write(`dropslot: ${escapeControl(message)}\n`);
-  if (!json && use !== null) stderr.write(`${use}\n`);
+  else if (message !== '') stderr.write(`dropslot: ${escapeControl(use === null ? message : `${message}; ${use}`)}\n`);
   if (!json && stack !== null) stderr.write(`This is a defect of Dropslot. Please report it with:\n${stack}\n`);
   return exitCode;
 }

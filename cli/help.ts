@@ -34,8 +34,8 @@ export function describeUse(command: Command): string | null {
   if (command.commands.length > 0) return null;
   const [, examples] = renderHelp(command).split('\nExamples:\n');
   const example = examples?.split('\n')[0]?.trim();
-  const usage = `Usage:    ${[...pathOf(command), command.usage()].join(' ')}`;
-  return example === undefined ? usage : `${usage}\nExample:  ${example}`;
+  const usage = `usage: ${[...pathOf(command), command.usage()].join(' ')}`;
+  return example === undefined ? usage : `${usage}; example: ${example}`;
 }
 
 export function renderHelp(command: Command): string {

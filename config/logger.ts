@@ -32,9 +32,10 @@ export function createSilentLogger(): Logger {
   return winston.createLogger({ silent: true, transports: [new winston.transports.Console()] });
 }
 
-/** Time, level and message first, for whoever reads the lines without a program. */
+/** Time, level and message first and the rest by the alphabet, for whoever reads the lines without a program. */
 function asJson({ timestamp, level, message, ...rest }: winston.Logform.TransformableInfo): string {
-  return escapeUnseen(JSON.stringify({ timestamp, level, message, ...rest }));
+  const details = Object.fromEntries(Object.entries(rest).sort(([one], [other]) => (one < other ? -1 : 1)));
+  return escapeUnseen(JSON.stringify({ timestamp, level, message, ...details }));
 }
 
 function asLine(info: winston.Logform.TransformableInfo): string {

@@ -23,7 +23,9 @@ export function renderSettingsHelp(settings: readonly OrgSetting[] = orgSettings
 
 function renderSetting(setting: OrgSetting, left: number): string {
   const facts = `Takes ${describeTakes(setting)}.${sayDefault(setting)}`;
-  const example = `Example: ${writeAssignment(setting.name, setting.example)}`;
+  const assignment = writeAssignment(setting.name, setting.example);
+  // A long value is on a line of its own.
+  const example = `Example: ${assignment.length > helpWidth - left ? assignment.replace('=', '= ') : assignment}`;
   const lines = [setting.meaning, facts, example].flatMap((text) => wrap(text, helpWidth - left));
   return lines.map((line, index) => `${(index === 0 ? `  ${setting.name}` : '').padEnd(left)}${line}`).join('\n');
 }

@@ -27,10 +27,10 @@ test('help takes all words of a command, and names the nearest', () => {
 test('a wrong call gets the usage and an example; a program only the error', () => {
   const { status, stderr } = run('keys', 'add', 'acme');
   assert.equal(status, 2);
-  const [error, usage, example] = stderr.split('\n');
-  assert.equal(error, "dropslot: missing required argument 'file'");
-  assert.equal(usage, 'Usage:    dropslot keys add [options] <org> <file>');
-  assert.match(example!, /^Example: {2}dropslot keys add acme /);
+  assert.match(
+    stderr,
+    /^dropslot: missing required argument 'file'; usage: dropslot keys add \[options\] <org> <file>; example: dropslot keys add acme [^\n]+\n$/,
+  );
   const { error: forProgram } = JSON.parse(run('keys', 'add', 'acme', '--json').stderr);
   assert.equal(forProgram.message, "missing required argument 'file'");
 });
