@@ -1,7 +1,8 @@
 /** Changing the master key: every organization's identity is sealed anew, while both keys open. */
 import { recordAudit } from '../db/control/audit.js';
+import { listSubscribers, replaceSubscriberSecret } from '../db/control/eventsubscribers.js';
 import { listOrgs, lockOrg, type SealedIdentity, updateOrg } from '../db/control/orgs.js';
-import { listSources, updateSource } from '../db/control/sources.js';
+import { listSources, replaceSourceSecret } from '../db/control/sources.js';
 import { eraseDeleted } from '../db/erase.js';
 import { KeyError } from '../keys/error.js';
 import { openDirectoryKey, resealDirectoryKey } from '../keys/master/directorykey.js';
@@ -14,10 +15,9 @@ import {
   splitMaster,
 } from '../keys/master/master.js';
 import { keyIdOf, openOrgIdentity, openSealedIdentity } from '../keys/master/orgidentity.js';
-import { openText, sealText } from '../keys/master/sealedtext.js';
+import { resealText, sealText } from '../keys/master/sealedtext.js';
 import { OperationError } from './error.js';
 import { atKeys } from './keylock.js';
-import { resealSubscribers } from './subscribersecrets.js';
 import type { Workplace } from './workplace.js';
 
 /** The steps of a rotation, any of which a crash can follow: the new key is in the file beside the old one, all is sealed to it, the old one is kept. */
@@ -49,7 +49,6 @@ export async function rotateMaster(
     const [newest, ...older] = await beginMaster(workplace);
     await onStep('added');
     const resealed = await resealAll(workplace, newest!, older);
-    await resealSubscribers(workplace, newest!, older);
     await onStep('resealed');
     const oldKeyFiles: string[] = [];
     if (isReplaceable(workplace)) {
@@ -96,7 +95,7 @@ async function resealAll(workplace: Workplace, newest: MasterKey, older: readonl
   for (const { id } of await listOrgs(workplace.control.read))
     if (await resealOrg(workplace, id, newest, older)) resealed++;
   await resealKey(workplace, newest, older);
-  await resealSources(workplace, newest, older);
+  await resealSecrets(workplace, newest, older);
   for (const org of await listOrgs(workplace.control.read))
     if (org.sealedIdentity !== null) await openOrgIdentity(newest, org);
   return resealed;
@@ -111,20 +110,18 @@ async function resealKey(workplace: Workplace, newest: MasterKey, older: readonl
   });
 }
 
-/** The keys and passwords by which files are fetched from customers' servers. */
-async function resealSources({ control }: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<void> {
+/** Of sources and subscribers. Outside of transactions: opening takes longer than an upload should wait. @throws Error when no key opens the secret of a subscriber */
+async function resealSecrets({ control }: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<void> {
   const former = older.map(({ identity }) => identity).join('\n');
   for (const { id, secret } of await listSources(control.read, { kind: 'sftp' })) {
-    const isNew = secret === null || (await openText(newest.identity, secret).catch(() => null)) !== null;
-    const opened = isNew || former === '' ? null : await openText(former, secret).catch(() => null);
+    const resealed = secret === null ? 'current' : await resealText(newest, former, secret);
     // One that no key opens was lost before; the doctor reports it.
-    if (opened === null) continue;
-    const sealed = await sealText(newest.recipient, opened);
-    // Unless it was given a new secret meanwhile.
-    await control.transact(async (tx) => {
-      const now = (await listSources(tx, { kind: 'sftp' })).find((one) => one.id === id);
-      if (now?.secret === secret) await updateSource(tx, id, { secret: sealed });
-    });
+    if (typeof resealed === 'object') await replaceSourceSecret(control.write, id, secret!, resealed.sealed);
+  }
+  for (const { id, secret } of await listSubscribers(control.read)) {
+    const resealed = secret === null ? 'current' : await resealText(newest, former, secret);
+    if (resealed === 'lost') throw new Error(`no master key opens the secret of ${id}`);
+    if (typeof resealed === 'object') await replaceSubscriberSecret(control.write, id, secret!, resealed.sealed);
   }
 }
 

@@ -96,6 +96,11 @@ export async function updateSubscriber(db: Queryable, id: string, change: Subscr
     });
 }
 
+/** Unless it was given another one meanwhile. */
+export async function replaceSubscriberSecret(db: Queryable, id: string, before: string, after: string): Promise<void> {
+  await db('subscribers').where({ id, secret: before }).update({ secret: after });
+}
+
 /** Enables it, without failures. Returns whether it was disabled. */
 export async function enableSubscriber(tx: Queryable, id: string): Promise<boolean> {
   const change = { state: 'enabled', reason: null, failures: 0, failing_since: null, next_at: null };

@@ -157,6 +157,11 @@ export async function updateSource(db: Queryable, id: number, change: SourceChan
   await db('sources').where({ id }).update(row);
 }
 
+/** Unless it was given another one meanwhile. */
+export async function replaceSourceSecret(db: Queryable, id: number, before: string, after: string): Promise<void> {
+  await db('sources').where({ id, secret: before }).update({ secret: after });
+}
+
 export async function deleteSource(db: Queryable, id: number): Promise<void> {
   await db('source_files').where({ source_id: id }).delete();
   await db('sources').where({ id }).delete();

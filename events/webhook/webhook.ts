@@ -2,8 +2,9 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { isPublicAddress } from '../../config/publicaddress.js';
 import type { Batch, Deliverer, Outcome } from '../deliverer.js';
-import { createPublicLookup, isPrivateHost, isPublicAddress, privateAddress } from './address.js';
+import { createPublicLookup, isPrivateHost, privateAddress } from './address.js';
 import { signRequest } from './signature.js';
 
 /** The options of a webhook's row. */

@@ -16,6 +16,20 @@ export async function openText(identities: string, sealed: string): Promise<stri
   return decrypter.decrypt(armor.decode(sealed), 'text');
 }
 
+/**
+ * The text of `sealed`, sealed to the newest key; `current`: it is sealed to that one already; `lost`: no key opens it.
+ * @param older identities, one a line; empty: there are none
+ */
+export async function resealText(
+  newest: { identity: string; recipient: string },
+  older: string,
+  sealed: string,
+): Promise<{ sealed: string } | 'current' | 'lost'> {
+  if ((await openText(newest.identity, sealed).catch(() => null)) !== null) return 'current';
+  const opened = older === '' ? null : await openText(older, sealed).catch(() => null);
+  return opened === null ? 'lost' : { sealed: await sealText(newest.recipient, opened) };
+}
+
 /** In the form that opens fastest. @throws Error when it is no X25519 identity, nor a post-quantum one */
 export function asIdentity(identity: string): string | Identity {
   return identity.startsWith('AGE-SECRET-KEY-PQ-') ? identity : parseIdentity(identity);

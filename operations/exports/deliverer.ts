@@ -12,8 +12,7 @@ import { openText } from '../../keys/master/sealedtext.js';
 import { exportTeams, exportUsers, recordExport } from '../export.js';
 import { openFolder } from './folder.js';
 import { describeTarget, type ExportOptions } from './options.js';
-import { openRemote } from './sftp.js';
-import { HostKeyChanged } from './sshclient.js';
+import { HostKeyChanged, openRemote } from './sftp.js';
 import { type ExportTarget, expiredNames, fileName, temporaryName } from './target.js';
 
 export interface ExportDeps {

@@ -1,7 +1,10 @@
 /** Writes exports to another SFTP server: under a temporary name, synced where the server can, then renamed. */
 import { posix } from 'node:path';
+import type { SFTPWrapper } from 'ssh2';
+import { SourceError } from '../../sources/error.js';
+import { type Connection, connect, type Remote, within } from '../../sources/sftp/connection.js';
+import { placeOn } from '../../sources/sftp/place.js';
 import type { SftpTarget } from './options.js';
-import { openSftp, type SftpSession } from './sshclient.js';
 import type { ExportTarget } from './target.js';
 
 /** Each server takes writes of this size. */
@@ -18,29 +21,75 @@ export interface SftpOptions {
   onWritten?: () => void | Promise<void>;
 }
 
-/** @throws HostKeyChanged; Error */
+/** The server proved itself with another key than the pinned one. */
+export class HostKeyChanged extends Error {
+  override name = 'HostKeyChanged';
+}
+
+/** Most time without an answer. */
+const idleMs = 20_000;
+
+/** @throws HostKeyChanged; Error that says which part failed */
 export async function openRemote(target: SftpTarget, options: SftpOptions): Promise<ExportTarget> {
-  const session = await openSftp(target, options.privateKey, options.signal);
-  const { sftp, call, close } = session;
+  const { signal } = options;
+  const connection = await connectTo(target, options.privateKey, signal);
+  signal.addEventListener('abort', connection.close);
+  const place = placeOn(connection, target, idleMs);
+  const call: Call = (start) => {
+    const answer = new Promise<never>((resolve, reject) => {
+      start(connection.sftp, (error, value) => (error == null ? resolve(value as never) : reject(error)));
+    });
+    return within(idleMs, Promise.race([answer, connection.ended]), `the server ${target.host}`);
+  };
   const at = (name: string) => posix.join(target.path, name);
   return {
     write: async (name, pieces) => {
       const temporary = at(options.temporary);
-      await writeWhole(session, temporary, pieces);
+      await writeWhole(call, temporary, pieces);
       await options.onWritten?.();
-      await replace(session, temporary, at(name));
+      await replace(call, temporary, at(name));
     },
-    list: async () => {
-      const entries = await call<{ filename: string }[]>((done) => sftp.readdir(target.path, done));
-      return entries.map(({ filename }) => filename);
+    list: async () => (await place.list()).map(({ name }) => name),
+    remove: (name) => place.remove(name),
+    close: async () => {
+      signal.removeEventListener('abort', connection.close);
+      connection.close();
     },
-    remove: (name) => call<void>((done) => sftp.unlink(at(name), done as never)),
-    close,
   };
 }
 
-async function writeWhole({ sftp, call }: SftpSession, path: string, pieces: AsyncIterable<string>): Promise<void> {
-  const handle = await call<Buffer>((done) => sftp.open(path, 'w', { mode: 0o600 }, done));
+async function connectTo(target: SftpTarget, privateKey: string, signal: AbortSignal): Promise<Connection> {
+  const { host, port, user, hostKey, allowPrivate } = target;
+  const remote: Remote = { host, port, user, auth: 'key', hostKeys: [hostKey], allowPrivate, legacyAlgorithms: false };
+  const connecting = connect(remote, { privateKey }, { idleMs });
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('the server stops')), { once: true });
+  });
+  stopped.catch(() => {});
+  try {
+    return await Promise.race([connecting, stopped]);
+  } catch (error) {
+    void connecting.then(({ close }) => close()).catch(() => {});
+    if (!(error instanceof SourceError)) throw error;
+    if (error.code === 'private_address')
+      throw new Error(`${host} is a private address: add the export with --allow-private if that is meant`, {
+        cause: error,
+      });
+    if (error.code !== 'host_key') throw error;
+    throw new HostKeyChanged(
+      `${host} has another host key than ${hostKey} (${error.message}): ask who runs that server; if the key was changed on purpose, remove this export and add it with the new fingerprint`,
+      { cause: error },
+    );
+  }
+}
+
+/** Settles as the request does, and rejects when the connection ends before, or no answer comes. */
+type Call = <T>(
+  start: (sftp: SFTPWrapper, done: (error: Error | null | undefined, value: T) => void) => void,
+) => Promise<T>;
+
+async function writeWhole(call: Call, path: string, pieces: AsyncIterable<string>): Promise<void> {
+  const handle = await call<Buffer>((sftp, done) => sftp.open(path, 'w', { mode: 0o600 }, done));
   let offset = 0;
   for await (const piece of pieces) {
     const bytes = Buffer.from(piece);
@@ -49,22 +98,24 @@ async function writeWhole({ sftp, call }: SftpSession, path: string, pieces: Asy
       const end = Math.min(bytes.length, from + chunkBytes * mostWrites);
       for (let start = from; start < end; start += chunkBytes) {
         const length = Math.min(chunkBytes, end - start);
-        writes.push(call<void>((done) => sftp.write(handle, bytes, start, length, offset + start, done as never)));
+        writes.push(
+          call<void>((sftp, done) => sftp.write(handle, bytes, start, length, offset + start, done as never)),
+        );
       }
       await Promise.all(writes);
     }
     offset += bytes.length;
   }
   // A server without the extension syncs on its own.
-  await attempt(() => call<void>((done) => sftp.ext_openssh_fsync(handle, done as never)));
-  await call<void>((done) => sftp.close(handle, done as never));
+  await attempt(() => call<void>((sftp, done) => sftp.ext_openssh_fsync(handle, done as never)));
+  await call<void>((sftp, done) => sftp.close(handle, done as never));
 }
 
 /** The rename of SFTP version 3 does not replace a file: OpenSSH's extension does, and others need the old one removed before. */
-async function replace({ sftp, call }: SftpSession, from: string, to: string): Promise<void> {
-  if (await attempt(() => call<void>((done) => sftp.ext_openssh_rename(from, to, done as never)))) return;
-  await attempt(() => call<void>((done) => sftp.unlink(to, done as never)));
-  await call<void>((done) => sftp.rename(from, to, done as never));
+async function replace(call: Call, from: string, to: string): Promise<void> {
+  if (await attempt(() => call<void>((sftp, done) => sftp.ext_openssh_rename(from, to, done as never)))) return;
+  await attempt(() => call<void>((sftp, done) => sftp.unlink(to, done as never)));
+  await call<void>((sftp, done) => sftp.rename(from, to, done as never));
 }
 
 async function attempt(work: () => Promise<void>): Promise<boolean> {

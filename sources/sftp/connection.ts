@@ -16,6 +16,12 @@ export interface Connection {
   close(): void;
 }
 
+/** Where to connect, and by which host keys. */
+export type Remote = Pick<
+  SftpConfig,
+  'host' | 'port' | 'user' | 'auth' | 'hostKeys' | 'allowPrivate' | 'legacyAlgorithms'
+>;
+
 export interface ConnectOptions {
   /** Most time without an answer. */
   idleMs: number;
@@ -29,7 +35,7 @@ export interface ShownHostKey {
 }
 
 /** @throws SourceError */
-export async function connect(config: SftpConfig, secret: SourceSecret, options: ConnectOptions): Promise<Connection> {
+export async function connect(config: Remote, secret: SourceSecret, options: ConnectOptions): Promise<Connection> {
   const shown: ShownHostKey[] = [];
   for (const algorithms of offersOf(config.legacyAlgorithms)) {
     const attempt = await open(config, secret, options, algorithms);
@@ -47,7 +53,7 @@ export async function connect(config: SftpConfig, secret: SourceSecret, options:
 
 /** The host key that the server shows first, without a login. @throws SourceError */
 export async function readHostKey(
-  config: SftpConfig,
+  config: Remote,
   options: ConnectOptions,
 ): Promise<ShownHostKey & { address: string }> {
   const [algorithms] = offersOf(config.legacyAlgorithms);
@@ -59,7 +65,7 @@ export async function readHostKey(
 type Attempt = Connection | { shown: ShownHostKey; address: string } | { failure: SourceError };
 
 async function open(
-  config: SftpConfig,
+  config: Remote,
   secret: SourceSecret | null,
   { idleMs, resolve = systemResolve }: ConnectOptions,
   algorithms: ReturnType<typeof offersOf>[number],
@@ -150,7 +156,7 @@ function openSftp(client: Client): Promise<SFTPWrapper> {
   });
 }
 
-function toSourceError(error: Error & { level?: string }, host: string, auth: SftpConfig['auth']): SourceError {
+function toSourceError(error: Error & { level?: string }, host: string, auth: Remote['auth']): SourceError {
   if (error.level === 'client-authentication')
     return new SourceError('login', `the server ${host} does not accept the user name with this ${auth}`, {
       cause: error,

@@ -20,9 +20,15 @@ const regular = 0o100000;
 
 /** @throws SourceError */
 export async function openSftpPlace(config: SftpConfig, secret: SourceSecret, options: ConnectOptions): Promise<Place> {
-  const connection = await connect(config, secret, options);
-  return new SftpPlace(config, connection, options.idleMs);
+  return placeOn(await connect(config, secret, options), config, options.idleMs);
 }
+
+/** The folder `path` of a server that is connected. @param idleMs most time without an answer */
+export function placeOn(connection: Connection, folder: Folder, idleMs: number): Place {
+  return new SftpPlace(folder, connection, idleMs);
+}
+
+type Folder = Pick<SftpConfig, 'host' | 'path'>;
 
 type Reply<T> = (error: (Error & { code?: number }) | null | undefined, value: T) => void;
 
@@ -31,11 +37,11 @@ const status = { endOfFile: 1, noSuchFile: 2, permissionDenied: 3 };
 
 class SftpPlace implements Place {
   readonly address: string;
-  readonly #config: SftpConfig;
+  readonly #config: Folder;
   readonly #connection: Connection;
   readonly #idleMs: number;
 
-  constructor(config: SftpConfig, connection: Connection, idleMs: number) {
+  constructor(config: Folder, connection: Connection, idleMs: number) {
     this.#config = config;
     this.#connection = connection;
     this.#idleMs = idleMs;

@@ -5,10 +5,11 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
+import { isPublicAddress } from '../../config/publicaddress.js';
 import { findSubscriber, type Subscriber } from '../../db/control/eventsubscribers.js';
 import type { Batch, Outcome } from '../../events/deliverer.js';
 import { createSecretReader, makeSecret } from '../../events/secrets.js';
-import { createPublicLookup, isPrivateHost, isPublicAddress } from '../../events/webhook/address.js';
+import { createPublicLookup, isPrivateHost } from '../../events/webhook/address.js';
 import { createWebhookDeliverer, readRetryAfter, type WebhookOptions } from '../../events/webhook/webhook.js';
 import { rotateMaster } from '../../operations/masterkey.js';
 import { testSubscriber, webhookKind } from '../../operations/subscribers.js';

@@ -10,11 +10,14 @@ import { listOwnFiles } from '../../db/control/checks.js';
 import { readEvents } from '../../db/control/events.js';
 import { findSubscriber } from '../../db/control/eventsubscribers.js';
 import type { Deliveries } from '../../events/delivery.js';
+import { loadMaster } from '../../keys/master/master.js';
+import { openText } from '../../keys/master/sealedtext.js';
 import { openDue } from '../../operations/exports/daily.js';
 import { createExportDeliverer, type ExportDeps } from '../../operations/exports/deliverer.js';
 import { addExport, type NewExport, runExport } from '../../operations/exports/exports.js';
 import { type ExportOptions, readFolderTarget, readSftpTarget, readWhen } from '../../operations/exports/options.js';
 import { expiredNames, fileName } from '../../operations/exports/target.js';
+import { rotateMaster } from '../../operations/masterkey.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Company, csv } from '../support/company.js';
 import { openFresh } from '../support/databases.js';
@@ -141,6 +144,12 @@ test('an export reaches an OpenSSH server, and its key is stored sealed', { skip
   assert.equal(other.result, 'gone');
   assert.match(other.detail, new RegExp(`another host key .*${given.hostKey!.replace(/[+/]/g, '.')}`));
   assert.ok(sshd.port > 0);
+  // A new master key opens the login key, and the old one no longer.
+  const old = await place.master();
+  await rotateMaster(place);
+  const resealed = (await findSubscriber(place.control.read, id))!.secret!;
+  await assert.rejects(openText(old.identity, resealed));
+  assert.equal(await openText((await loadMaster(place.paths)).identity, resealed), given.key);
 });
 
 test('an export that is killed before the rename leaves no file that looks complete; the next attempt makes it once', {

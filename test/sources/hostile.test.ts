@@ -1,10 +1,11 @@
 /** A server that lies, stalls or changes its key costs a bounded time and memory, and nothing wrong is taken from it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isPublicAddress } from '../../config/publicaddress.js';
 import { listOpenAlarms } from '../../db/control/alarms.js';
 import { eventOfRecord } from '../../db/control/eventsofaudit.js';
 import { findType } from '../../events/types.js';
-import { isPrivateAddress, resolveHost } from '../../sources/sftp/address.js';
+import { resolveHost } from '../../sources/sftp/address.js';
 import { openDoor, sftpConfig } from '../support/doors.js';
 import { startMemoryServer } from '../support/memoryserver.js';
 import type { Scope } from '../support/temporary.js';
@@ -173,8 +174,8 @@ test('private addresses are refused, also behind a public name', async (t) => {
     'fd00::1',
     '0.0.0.0',
   ])
-    assert.ok(isPrivateAddress(address), address);
-  for (const address of ['8.8.8.8', '2606:4700::1111']) assert.ok(!isPrivateAddress(address), address);
+    assert.ok(!isPublicAddress(address), address);
+  for (const address of ['8.8.8.8', '2606:4700::1111']) assert.ok(isPublicAddress(address), address);
   assert.deepEqual(await resolveHost('x', false, async () => ['10.0.0.1', '8.8.8.8']), ['8.8.8.8']);
 });
 
