@@ -67,7 +67,13 @@ for (const shell of ['zsh', 'fish'])
   test(`${shell} reads its script`, (context) => {
     const { error } = spawnSync(shell, ['--version']);
     if (error !== undefined) return context.skip(`${shell} is not installed`);
-    const { stdout } = run('completion', shell);
-    const { status, stderr } = spawnSync(shell, ['-n', '/dev/stdin'], { input: stdout, encoding: 'utf8' });
-    assert.deepEqual([status, stderr], [0, '']);
+    const folder = mkdtempSync(join(tmpdir(), 'dropslot-completion-'));
+    try {
+      const script = join(folder, `completion.${shell}`);
+      writeFileSync(script, run('completion', shell).stdout);
+      const { status, stderr } = spawnSync(shell, ['-n', script], { encoding: 'utf8' });
+      assert.deepEqual([status, stderr], [0, '']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
