@@ -1,17 +1,24 @@
 /** A buffer for some chunks of plaintext, each followed by room for its tag, so that they are sealed in place. */
 import { chunkBytes, sealedChunkBytes, tagBytes } from './chunk.js';
 
+/** Of a block whose memory grows. */
+const firstBytes = 4096;
+
 export class Block {
-  readonly #memory: Buffer;
+  #memory: Buffer;
+  /** Bytes that the memory may grow to: a whole number of sealed chunks. */
+  readonly #capacity: number;
   #length = 0;
 
   /** `memory`: a whole number of sealed chunks. */
-  constructor(memory: Buffer) {
+  constructor(memory: Buffer, capacity = memory.length) {
     this.#memory = memory;
+    this.#capacity = capacity;
   }
 
+  /** Its memory grows with its content: most files are far smaller than a chunk. */
   static ofChunks(chunks: number): Block {
-    return new Block(Buffer.allocUnsafeSlow(chunks * sealedChunkBytes));
+    return new Block(Buffer.allocUnsafeSlow(firstBytes), chunks * sealedChunkBytes);
   }
 
   /** Plaintext bytes. */
@@ -35,9 +42,10 @@ export class Block {
 
   /** Copies as many bytes as fit, and returns how many. */
   append(bytes: Buffer): number {
-    const end = Math.min(this.#length + bytes.length, (this.#memory.length / sealedChunkBytes) * chunkBytes);
+    const end = Math.min(this.#length + bytes.length, (this.#capacity / sealedChunkBytes) * chunkBytes);
     const taken = bytes.subarray(0, end - this.#length);
     this.#length = end;
+    this.#reserve(end + this.chunks * tagBytes);
     this.patch(end - taken.length, taken);
     return taken.length;
   }
@@ -55,6 +63,13 @@ export class Block {
 
   cut(length: number): void {
     this.#length = Math.min(this.#length, length);
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes <= this.#memory.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#capacity, Math.max(bytes, this.#memory.length * 4)));
+    this.#memory.copy(larger);
+    this.#memory = larger;
   }
 
   /** The parts of the memory that hold the plaintext from `from` to `to`, chunk by chunk. */

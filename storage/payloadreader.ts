@@ -73,7 +73,12 @@ export class PayloadReader {
   /** Every chunk from the first to the last; the next ones are read while one is used. */
   async *stream(): AsyncGenerator<Buffer, void, void> {
     const end = this.#chunkCount();
-    const memories = [0, 1].map(() => Buffer.allocUnsafe(Math.min(readAheadChunks, end) * sealedChunkBytes));
+    if (end === 1 && this.#opened !== null) {
+      if (this.#opened.plain.length > 0) yield this.#opened.plain; // what verifyEnd has opened
+      return;
+    }
+    // The second one is for a file of more than one window.
+    const memories = [0, readAheadChunks].map((first) => Buffer.allocUnsafe(this.#sealedBytes(first, readAheadChunks)));
     let next = this.#readSealed(0, Math.min(readAheadChunks, end), memories[0]!);
     try {
       for (let first = 0; first < end; first += readAheadChunks) {
@@ -98,17 +103,17 @@ export class PayloadReader {
     if (first >= start && last < start + count) return this.#window;
     const wanted = isSequential ? Math.max(readAheadChunks, last - first + 1) : last - first + 1;
     const chunks = Math.min(wanted, this.#chunkCount() - first);
-    if (this.#memory.length < chunks * sealedChunkBytes) this.#memory = Buffer.allocUnsafe(chunks * sealedChunkBytes);
+    const bytes = this.#sealedBytes(first, chunks);
+    if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafe(bytes);
     this.#window = noWindow; // in case the read fails half way
     this.#window = await this.#readSealed(first, chunks, this.#memory);
     return this.#window;
   }
 
   async #readSealed(first: number, count: number, memory: Buffer): Promise<Window> {
-    const { file, start, size } = this.#place;
-    const sealedEnd = size + this.#chunkCount() * tagBytes;
+    const { file, start } = this.#place;
     const from = first * sealedChunkBytes;
-    const sealed = memory.subarray(0, Math.min(from + count * sealedChunkBytes, sealedEnd) - from);
+    const sealed = memory.subarray(0, this.#sealedBytes(first, count));
     for (let filled = 0; filled < sealed.length; ) {
       const { bytesRead } = await file.read(sealed, filled, sealed.length - filled, start + from + filled);
       if (bytesRead === 0) throw new SealError(`the file ends before chunk ${first + count - 1} does`);
@@ -122,6 +127,13 @@ export class PayloadReader {
     const plain = openChunk(this.#place.key, index, index === this.#place.lastChunk, sealedIn(window, index));
     this.#opened = { index, plain };
     return plain;
+  }
+
+  /** Bytes on the disk of at most `count` chunks from the first one on. */
+  #sealedBytes(first: number, count: number): number {
+    const sealedEnd = this.#place.size + this.#chunkCount() * tagBytes;
+    const from = Math.min(first * sealedChunkBytes, sealedEnd);
+    return Math.min(from + count * sealedChunkBytes, sealedEnd) - from;
   }
 
   #chunkCount(): number {

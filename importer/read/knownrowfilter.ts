@@ -146,16 +146,17 @@ export class KnownRows {
     this.#isOfForm = false;
   }
 
-  /** The rows that are known when the run ends, for the constructor in the next run, in buffers of a mebibyte. */
+  /** The rows that are known when the run ends, for the constructor in the next run, in buffers of at most a mebibyte. */
   *pieces(): Generator<Buffer> {
-    let piece = Buffer.allocUnsafe(pieceRows * knownRowBytes);
+    const pieceFor = (rows: number) => Buffer.allocUnsafe(Math.min(pieceRows, rows) * knownRowBytes);
+    let piece = pieceFor(this.#count);
     let at = 0;
     for (let place = 0; place < this.#count; place++) {
       if (this.#states[place] !== stored && this.#states[place] !== added) continue;
       at += this.#rows.copy(piece, at, place * knownRowBytes, (place + 1) * knownRowBytes);
       if (at < piece.length) continue;
       yield piece;
-      piece = Buffer.allocUnsafe(pieceRows * knownRowBytes);
+      piece = pieceFor(this.#count - place - 1);
       at = 0;
     }
     if (at > 0) yield piece.subarray(0, at);
