@@ -183,7 +183,7 @@ async function exercise(
     await end(server, kill.victim);
   }
   const patience = new AbortController();
-  const late = sleep(60_000, undefined, { signal: patience.signal }).then(
+  const late = sleep(180_000, undefined, { signal: patience.signal }).then(
     () => Promise.reject(new Error(`the server never came to ${kill.step}`)),
     () => {},
   );
