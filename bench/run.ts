@@ -8,6 +8,7 @@ import { benchFiles } from './files.js';
 import { benchImport } from './import.js';
 import { describeMachine } from './machine.js';
 import { formatSection, type Section } from './report.js';
+import { benchSealed } from './sealed.js';
 import { benchSessions } from './sessions.js';
 import { benchTransfer } from './transfer.js';
 import { defaultPlace, type Flags, onWorkbench, type Workbench } from './workbench.js';
@@ -20,6 +21,7 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   daily: benchDaily,
   check: benchCheck,
   attack: benchAttack,
+  sealed: benchSealed,
 };
 
 const usage = `npm run bench [-- NAME… FLAGS]
