@@ -20,20 +20,30 @@ export interface Sweep {
   /** Milliseconds since 1970: later blobs may belong to a transaction that is about to be committed. */
   before: number;
   disk?: Disk;
+  /**
+   * Waits for longer than a commit takes; false: nothing may be removed now. The time of a file is the disk's, which may be far from the
+   * time of this process (a network share, a clock that was set): so a file that seems old is looked up again after this.
+   */
+  rest?: () => Promise<boolean>;
 }
 
 /** Removes the blobs that no name, no waiting upload and no unsettled run needs; how many. */
-export async function sweepOrphans({ control, paths, kept, before, disk = systemDisk }: Sweep): Promise<number> {
+export async function sweepOrphans({ control, paths, kept, before, disk = systemDisk, rest }: Sweep): Promise<number> {
   // The rows of these blobs may be in the part of the database that was lost, and come back with a backup.
   if (await hasLostCommits(control)) return 0;
   // The files first: one that is published after they were listed is not among them.
   const ids = await listBlobFiles(paths, disk);
   const live = await readLiveIds(control);
-  let removed = 0;
+  const old: string[] = [];
   for (const { id, path } of ids) {
     if (live.has(id) || kept.has(id)) continue;
     const file = await disk.stat(path);
-    if (file === null || file.mtimeMs >= before || (await isBlobLive(control.read, id))) continue;
+    if (file !== null && file.mtimeMs < before) old.push(id);
+  }
+  if (old.length === 0 || (await rest?.()) === false) return 0;
+  let removed = 0;
+  for (const id of old) {
+    if (await isBlobLive(control.read, id)) continue;
     await removeBlob(paths, id, disk);
     removed++;
   }

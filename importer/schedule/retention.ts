@@ -3,6 +3,7 @@
  * that crashes left. It deletes names first, in small transactions, and then bytes: a crash in between leaves bytes without
  * a name, which the next pass finds as orphans. The other order would leave names without their bytes.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../config/logger.js';
 import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
@@ -57,6 +58,8 @@ export const mailedExportMs = dayMs;
 const batchRows = 100;
 /** A blob without a row is an orphan after this time: its commit follows its move within seconds. */
 const orphanMs = dayMs;
+/** Between the two looks at a blob without a row: no commit takes this long. */
+const commitMs = 5 * 60_000;
 /** An upload in progress counts as cut off after this time, whatever the settings: its server would have ended it. */
 const openMs = 2 * dayMs;
 
@@ -68,7 +71,7 @@ export function startRetention(deps: RetentionDeps): Rounds {
     try {
       const partials = await removeExpiredPartials(deps);
       const exports = await removeMailedExports(deps, isStopping);
-      const rest = turn % 24 === 0 ? await removeExpired(deps, isStopping) : {};
+      const rest = turn % 24 === 0 ? await removeExpired(deps, isStopping, () => restFor(commitMs, isStopping)) : {};
       const removed = { partials, exports, ...rest };
       if (Object.values(removed).some((count) => count > 0)) deps.logger.info('removed expired files', removed);
     } catch (error) {
@@ -79,15 +82,16 @@ export function startRetention(deps: RetentionDeps): Rounds {
   });
 }
 
-/** Everything but partials. */
+/** Everything but partials. `rest`: as of sweepOrphans. */
 export async function removeExpired(
   deps: RetentionDeps,
   isStopping: () => boolean = () => false,
+  rest?: () => Promise<boolean>,
 ): Promise<Omit<Removed, 'partials'>> {
   const { control, now } = deps;
   const files = await removeExpiredFiles(deps, isStopping);
   const folders = await control.transact((tx) => deleteEmptyFolders(tx, now() - dayMs));
-  const orphans = isStopping() ? 0 : await removeOrphans(deps);
+  const orphans = isStopping() ? 0 : await removeOrphans(deps, rest);
   return { files, folders, orphans };
 }
 
@@ -143,13 +147,25 @@ async function removeFiles(deps: RetentionDeps, cutoffs: Cutoffs, isStopping: ()
   }
 }
 
-async function removeOrphans({ control, directory, paths, now, onStep }: RetentionDeps): Promise<number> {
+/** True after that time; false as soon as the process stops. */
+async function restFor(ms: number, isStopping: () => boolean): Promise<boolean> {
+  for (const end = performance.now() + ms; performance.now() < end; ) {
+    if (isStopping()) return false;
+    await sleep(1000);
+  }
+  return true;
+}
+
+async function removeOrphans(
+  { control, directory, paths, now, onStep }: RetentionDeps,
+  rest?: () => Promise<boolean>,
+): Promise<number> {
   const kept = new Set<string>();
   for (const run of await listUnfinishedRuns(control.read)) {
     const applied = (await findApplied(directory.read, run)) as Settlement | null;
     for (const { blob } of applied?.reports ?? []) kept.add(blob.id);
   }
-  const removed = await sweepOrphans({ control, paths, kept, before: now() - orphanMs });
+  const removed = await sweepOrphans({ control, paths, kept, before: now() - orphanMs, rest });
   onStep?.('swept');
   return removed;
 }

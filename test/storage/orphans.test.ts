@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
+import { insertBlob } from '../../db/control/blobs.js';
+import { insertEntry } from '../../db/control/entries.js';
 import { claimUploads } from '../../db/control/uploads.js';
 import { blobPath, createBlob } from '../../storage/blobs.js';
 import { sweepOrphans } from '../../storage/orphans.js';
@@ -42,5 +44,32 @@ onBothDatabases('orphans', (open) => {
     assert.equal(await place.get('/x.part'), 'stored');
     const [running] = await claimUploads(control.write, org.id, 1);
     assert.ok(existsSync(blobPath(paths, running!.blobId)));
+  });
+
+  test('a blob whose row is committed while the sweep waits is kept, however old the disk says it is', async (t) => {
+    const { control, paths, org } = await openIntake(t, await open(t));
+    const deps = { control, paths, kept: new Set<string>(), before: Date.now() + 86_400_000 };
+    const seal = async () => (await createBlob(paths, org.recipient)).finish();
+    const [late, orphan] = [await seal(), await seal()];
+    assert.equal(await sweepOrphans({ ...deps, rest: async () => false }), 0, 'a server that stops removes nothing');
+    const commit = async () => {
+      await insertBlob(control.write, { ...late, org: org.id, createdAt: 0 });
+      const file = { kind: 'file' as const, blobId: late.id, uploadId: null, size: 0, mode: 0o600 };
+      await insertEntry(control.write, {
+        ...file,
+        org: org.id,
+        dir: '/',
+        name: 'a',
+        mtimeMs: 0,
+        atimeMs: 0,
+        createdAt: 0,
+      });
+      return true;
+    };
+    assert.equal(await sweepOrphans({ ...deps, rest: commit }), 1);
+    assert.deepEqual(
+      [late, orphan].map(({ id }) => existsSync(blobPath(paths, id))),
+      [true, false],
+    );
   });
 });
