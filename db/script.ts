@@ -22,6 +22,22 @@ export function openScript(db: Queryable, dialect: Dialect): Script {
   return dialect === 'sqlite' ? openWaiting(db) : openImmediate(db);
 }
 
+/** Adds rows, of one shape and not none, to a table, as one statement. */
+export function insertRows(script: Script, table: string, rows: readonly Bindings[]): Promise<void> {
+  const columns = Object.keys(rows[0]!);
+  const bindings: Record<string, unknown> = {};
+  const tuples = rows.map((row, index) => {
+    for (const column of columns) bindings[`${column}_${index}`] = row[column];
+    return `(${columns.map((column) => `:${column}_${index}`).join(', ')})`;
+  });
+  return script.run(`INSERT INTO ${table} (${columns.join(', ')}) VALUES ${tuples.join(', ')}`, bindings);
+}
+
+/** That of a transaction or an instance. */
+export function dialectOf(db: Queryable): Dialect {
+  return db.client.config.client === 'pg' ? 'postgres' : 'sqlite';
+}
+
 function openImmediate(db: Queryable): Script {
   return {
     run: async (sql, bindings = {}) => {

@@ -100,8 +100,13 @@ const rows: Record<string, Row> = {
   },
   'run.started': {
     meaning: 'A run took its files.',
-    data: { run: id, kind: z.string(), uploads: z.array(id) },
-    example: { run: 17, kind: 'slot', uploads: [41] },
+    data: {
+      run: id,
+      kind: z.string(),
+      files: count.describe('how many files it took'),
+      uploads: z.array(id).max(100).describe('their ids, of at most 100'),
+    },
+    example: { run: 17, kind: 'slot', files: 1, uploads: [41] },
   },
   'run.completed': {
     meaning: 'A run was applied, and none of its files has a fault, a warning or a refusal.',

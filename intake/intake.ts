@@ -1,5 +1,6 @@
 /** Owns the intake: begins uploads, and executes the removals and renames that affect the queue. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LaterLog } from '../config/laterlog.js';
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -79,6 +80,7 @@ export function createIntake(deps: IntakeDeps): IntakeService {
     nextSubfolder: subfolderPicker(),
     commits,
     open,
+    laterLog: new LaterLog(deps.logger),
     quota: new Quota({ ...deps, disk }),
     memory: new Memory({
       orgBytes: deps.settings.maxMemoryBytesPerOrg,
@@ -101,6 +103,7 @@ interface Shared extends IntakeDeps {
   /** The folder of the next blob. */
   nextSubfolder: () => string;
   commits: GroupCommit;
+  laterLog: LaterLog;
   quota: Quota;
   memory: Memory;
   open: Set<OpenUpload>;
@@ -413,7 +416,7 @@ class SenderIntake implements Intake {
     });
     this.#deps.onStep?.('committed');
     const { path, size: bytes, sha256, queued } = published.receipt;
-    logger.info('upload closed', {
+    this.#deps.laterLog.info('upload closed', {
       org: this.#org.id,
       path,
       bytes,

@@ -163,7 +163,14 @@ export async function testSubscriber(workplace: Workplace, of: SubscriberKind, i
   }).find(({ kind }) => kind === of.kind)!;
   const at = new Date(workplace.now()).toISOString();
   const event: Envelope = {
-    ...{ id: newEventId(), type: 'webhook.test', org: subscriber.org, at, version: eventVersion, data: {} },
+    ...{
+      id: newEventId(workplace.now()),
+      type: 'webhook.test',
+      org: subscriber.org,
+      at,
+      version: eventVersion,
+      data: {},
+    },
   };
   const batch = { id: event.id, events: [event], body: event, subscriber };
   return deliverer.deliver(batch, new AbortController().signal);

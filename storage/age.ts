@@ -1,13 +1,14 @@
 /**
  * The header of a sealed file (age v1, https://c2sp.org/age): makes one with a fresh file key, opens one, and wraps the
- * file key of one for another recipient. The library does the format and post-quantum recipients, node:crypto the rest.
+ * file key of one for another recipient. The library does post-quantum recipients and opens headers, node:crypto the rest.
  */
-import { hkdfSync, randomBytes } from 'node:crypto';
-import { Decrypter, Encrypter } from 'age-encryption';
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { Decrypter, Encrypter, type Stanza } from 'age-encryption';
 import { keyIdOf, typeOfRecipient } from '../keys/master/orgidentity.js';
 import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
 
 const nonceBytes = 16;
+const fileKeyBytes = 16;
 const sealedNothingBytes = 16; // the tag of an empty last chunk
 const endOfHeader = Buffer.from('\n--- ');
 
@@ -28,11 +29,8 @@ export interface NewHeader extends Header {
 
 /** A new file's header. @throws Error when the recipient is no `age1…` key */
 export async function createHeader(recipient: string): Promise<NewHeader> {
-  let fileKey: Uint8Array = new Uint8Array();
-  const header = await encodeHeader(recipient, (made) => {
-    fileKey = made;
-  });
-  const nonce = randomBytes(nonceBytes); // the library's has sealed its empty payload
+  const { header, fileKey } = await encodeHeader(recipient);
+  const nonce = randomBytes(nonceBytes);
   const bytes = Buffer.concat([header, nonce]);
   return { bytes, payloadKey: derivePayloadKey(fileKey, nonce), sealedTo: keyIdOf(recipient) };
 }
@@ -61,7 +59,7 @@ export async function rewrapHeader(
   const parts = splitHeader(start);
   if (parts === null) return null;
   const fileKey = await openFileKey(parts.text, identities);
-  const header = await encodeHeader(recipient, (made) => made.set(fileKey));
+  const { header } = await encodeHeader(recipient, fileKey);
   return { old: parts.bytes, bytes: Buffer.concat([header, parts.nonce]) };
 }
 
@@ -70,8 +68,34 @@ export function measureHeader(start: Buffer): number | null {
   return splitHeader(start)?.bytes.length ?? null;
 }
 
+/** @param given the file key to wrap; without one, it is made. */
+async function encodeHeader(recipient: string, given?: Uint8Array): Promise<{ header: Buffer; fileKey: Uint8Array }> {
+  if (typeOfRecipient(recipient) !== 'hybrid') {
+    const fileKey = given ?? randomBytes(fileKeyBytes);
+    const [stanza] = await parseRecipient(recipient).wrapFileKey(fileKey);
+    return { header: encodeStanza(stanza!, fileKey), fileKey };
+  }
+  let fileKey: Uint8Array = new Uint8Array();
+  const header = await encodeByLibrary(recipient, (made) => {
+    if (given !== undefined) made.set(given);
+    fileKey = made;
+  });
+  return { header, fileKey };
+}
+
+/** The header with one short stanza, as the specification has it: the library's passes a file of no bytes through its streams, 0.4 ms. */
+function encodeStanza({ args, body }: Stanza, fileKey: Uint8Array): Buffer {
+  const text = `age-encryption.org/v1\n-> ${args.join(' ')}\n${unpadded(body)}\n---`;
+  const macKey = Buffer.from(hkdfSync('sha256', fileKey, '', 'header', 32));
+  return Buffer.from(`${text} ${unpadded(createHmac('sha256', macKey).update(text).digest())}\n`);
+}
+
+function unpadded(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64').replace(/=+$/, '');
+}
+
 /** `choose` is shown the file key that the library has made, and may write another one over it. */
-async function encodeHeader(recipient: string, choose: (fileKey: Uint8Array) => void): Promise<Buffer> {
+async function encodeByLibrary(recipient: string, choose: (fileKey: Uint8Array) => void): Promise<Buffer> {
   const encrypter = new Encrypter();
   // Asked first, and wraps nothing: the recipient and the MAC get the same bytes after it.
   encrypter.addRecipient({
@@ -80,7 +104,7 @@ async function encodeHeader(recipient: string, choose: (fileKey: Uint8Array) => 
       return [];
     },
   });
-  encrypter.addRecipient(typeOfRecipient(recipient) === 'hybrid' ? recipient : parseRecipient(recipient));
+  encrypter.addRecipient(recipient);
   const empty = Buffer.from(await encrypter.encrypt(new Uint8Array()));
   return empty.subarray(0, empty.length - nonceBytes - sealedNothingBytes);
 }

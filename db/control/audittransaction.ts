@@ -1,5 +1,6 @@
 /** Chains the audit records of a control transaction to the trail, right before that transaction commits. */
 import type { Knex } from 'knex';
+import { dialectOf, insertRows, openScript } from '../script.js';
 import { type AuditEvent, hashRecord } from './auditchain.js';
 import { insertEvents, type NewEvent } from './eventrows.js';
 import { eventOfRecord } from './eventsofaudit.js';
@@ -55,13 +56,9 @@ export async function appendRecords(
   events: readonly AuditEvent[],
   noted: readonly NewEvent[] = [],
 ): Promise<ChainHead> {
-  const [head] = await tx('audit_head')
-    .where({ id: 1 })
-    .update({ count: tx.raw('count + ?', [events.length]) })
-    .returning<{ count: number; hash: string }[]>(['count', 'hash']);
+  const head = await tx('audit_head').where({ id: 1 }).forUpdate().first<ChainEnd | undefined>('count', 'hash');
   if (head === undefined) throw new Error('the audit trail is damaged: the row of audit_head is missing');
-  let { hash } = head;
-  let seq = head.count - events.length;
+  let { count: seq, hash } = head;
   const rows = events.map((event) => {
     const { at, org, actor, action, subject } = event;
     seq += 1;
@@ -69,13 +66,22 @@ export async function appendRecords(
     hash = hashRecord(hash, { seq, at, org, actor, action, subject, detail });
     return { seq, at, org_id: org, actor, action, subject, detail, hash, upload_id: uploadOf(event) };
   });
-  await insertEvents(tx, [...noted, ...events.map(eventOfRecord).filter((event) => event !== null)]);
-  if (rows.length === 0) return { seq, hash };
-  // SQLite takes a bounded number of values in one statement.
-  for (let from = 0; from < rows.length; from += 500) await tx('audit').insert(rows.slice(from, from + 500));
-  await tx('audit_head').where({ id: 1 }).update({ hash });
+  const script = openScript(tx, dialectOf(tx));
+  await insertEvents(script, [...noted, ...events.map(eventOfRecord).filter((event) => event !== null)]);
+  for (let from = 0; from < rows.length; from += batchRows)
+    await insertRows(script, 'audit', rows.slice(from, from + batchRows));
+  if (rows.length > 0) await script.run('UPDATE audit_head SET count = :seq, hash = :hash WHERE id = 1', { seq, hash });
+  await script.flush();
   return { seq, hash };
 }
+
+interface ChainEnd {
+  count: number;
+  hash: string;
+}
+
+/** A statement takes a bounded number of values. */
+const batchRows = 500;
 
 /** The upload whose digest the event has; null: it has none. */
 function uploadOf({ detail: { upload, sha256 } }: AuditEvent): number | null {

@@ -204,7 +204,7 @@ export async function settleCheck(
   }
   const current = reports.map(({ path }) => path);
   const former = tx('check_reports').where({ org_id: of.org, upload_id: uploadId }).whereNotIn('path', current);
-  freed.push(...(await removeReports(tx, of.org, await former.pluck('path'), of.at)));
+  freed.push(...(await removeReports(tx, of.org, await former.pluck('path'))));
   await recordAudit(tx, {
     at: of.at,
     org: of.org,
@@ -220,25 +220,24 @@ export async function settleCheck(
  * Takes away the reports of checks on uploads whose import is reported, and on older versions of the same paths. Returns the blobs
  * that nothing refers to any more.
  */
-export async function removeCheckReports(
-  tx: Queryable,
-  org: string,
-  uploads: readonly number[],
-  now: number,
-): Promise<string[]> {
+export async function removeCheckReports(tx: Queryable, org: string, uploads: readonly number[]): Promise<string[]> {
   const freed: string[] = [];
-  for (const upload of uploads) {
-    const reports: { path: string }[] = await tx('check_reports as r')
+  for (let from = 0; from < uploads.length; from += mostIds) {
+    const paths = tx('uploads')
+      .whereIn('id', uploads.slice(from, from + mostIds))
+      .select('path');
+    const reports = tx('check_reports as r')
       .join('uploads as u', 'u.id', 'r.upload_id')
       .where('r.org_id', org)
-      .where('u.path', tx('uploads').where({ id: upload }).select('path'))
-      .whereNotIn('u.state', ['queued', 'running', 'held'])
-      .select('r.path');
-    const paths = reports.map(({ path }) => path);
-    freed.push(...(await removeReports(tx, org, paths, now)));
+      .whereIn('u.path', paths)
+      .whereNotIn('u.state', ['queued', 'running', 'held']);
+    freed.push(...(await removeReports(tx, org, await reports.pluck('r.path'))));
   }
   return freed;
 }
+
+/** As few as one statement takes on each database. */
+const mostIds = 500;
 
 /** A check of a file that no longer waits for its import: its sender removed it, or gave it a name that is not imported. */
 export interface StaleReport {
@@ -258,18 +257,37 @@ export async function listStaleReports(db: Queryable, limit: number): Promise<St
 }
 
 /** Returns the blobs that nothing refers to any more. */
-export async function removeReports(
-  tx: Queryable,
-  org: string,
-  paths: readonly string[],
-  now: number,
-): Promise<string[]> {
+export async function removeReports(tx: Queryable, org: string, paths: readonly string[]): Promise<string[]> {
   const freed: string[] = [];
-  for (const path of paths) {
-    freed.push(...(await replaceFile(tx, org, path, null, now)));
-    await tx('check_reports').where({ org_id: org, path }).delete();
+  const places = paths.map(split);
+  for (const folder of new Set(places.map(({ dir }) => dir))) {
+    const names = places.filter(({ dir }) => dir === folder).map(({ name }) => name);
+    for (let from = 0; from < names.length; from += mostIds)
+      freed.push(...(await removeFiles(tx, org, folder, names.slice(from, from + mostIds))));
   }
+  for (let from = 0; from < paths.length; from += mostIds)
+    await tx('check_reports')
+      .where({ org_id: org })
+      .whereIn('path', paths.slice(from, from + mostIds))
+      .delete();
   return freed;
+}
+
+/** Files of the server's, with their blobs, whose ids it returns. */
+async function removeFiles(tx: Queryable, org: string, dir: string, names: readonly string[]): Promise<string[]> {
+  const files = tx('entries').where({ org_id: org, dir, kind: 'file' }).whereNull('upload_id').whereIn('name', names);
+  const rows: { id: number; blob_id: string }[] = await files.forUpdate().select('id', 'blob_id');
+  if (rows.length === 0) return [];
+  const blobs = rows.map(({ blob_id }) => blob_id);
+  const ids = rows.map(({ id }) => id);
+  await tx('entries').whereIn('id', ids).delete();
+  await tx('blobs').whereIn('id', blobs).delete();
+  return blobs;
+}
+
+function split(path: string): { dir: string; name: string } {
+  const slash = path.lastIndexOf('/');
+  return { dir: path.slice(0, slash) || '/', name: path.slice(slash + 1) };
 }
 
 /** Names of the server's own files in a folder. */
@@ -288,8 +306,7 @@ export async function replaceFile(
   blob: Omit<BlobRow, 'org' | 'createdAt'> | null,
   now: number,
 ): Promise<string[]> {
-  const slash = path.lastIndexOf('/');
-  const [dir, name] = [path.slice(0, slash) || '/', path.slice(slash + 1)];
+  const { dir, name } = split(path);
   const freed: string[] = [];
   if (blob !== null) await ensureFolders(tx, org, dir, now);
   const old = await lockEntry(tx, org, path);

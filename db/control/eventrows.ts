@@ -1,6 +1,6 @@
 /** Writes rows of the outbox in the control database. `events.ts` records events; this only inserts them. */
 import { randomBytes } from 'node:crypto';
-import type { Knex } from 'knex';
+import { insertRows, type Script } from '../script.js';
 
 /** An event as the code that causes it records it. */
 export interface NewEvent {
@@ -17,20 +17,31 @@ export interface NewEvent {
   data: Record<string, unknown>;
 }
 
-const idBytes = 13;
+const timeDigits = 12;
+const randomBytesOfId = 7;
+/** Rows of one statement: it takes a bounded number of values. */
 const batchRows = 90;
 
-/** An id that no other event has: `evt_` and 26 characters. */
-export function newEventId(): string {
-  return `evt_${randomBytes(idBytes).toString('hex')}`;
+/**
+ * An id that no other event has: `evt_` and 26 hexadecimal digits, of which the first twelve are its time. So the index of the ids
+ * grows at its end; random ids are spread all over it, and each costs a page of it.
+ * @param at in ms
+ */
+export function newEventId(at: number): string {
+  return `evt_${timePrefix(at)}${randomBytes(randomBytesOfId).toString('hex')}`;
 }
 
-/** In a transaction that holds the lock of the audit trail's head: so the numbers have the order of the commits. */
-export async function insertEvents(tx: Knex, events: readonly NewEvent[]): Promise<void> {
+/** The digits of an id that have its time. */
+export function timePrefix(at: number): string {
+  return Math.max(0, Math.trunc(at)).toString(16).padStart(timeDigits, '0').slice(-timeDigits);
+}
+
+/** Into a transaction that holds the lock of the audit trail's head: so the numbers have the order of the commits. */
+export async function insertEvents(script: Script, events: readonly NewEvent[]): Promise<void> {
   const rows = events.map(({ at, org, type, run, subject, data }) => ({
-    ...{ id: newEventId(), org_id: org, type, at, run_id: run ?? null },
+    ...{ id: newEventId(at), org_id: org, type, at, run_id: run ?? null },
     ...{ subject, data: JSON.stringify(data) },
   }));
   for (let from = 0; from < rows.length; from += batchRows)
-    await tx('events').insert(rows.slice(from, from + batchRows));
+    await insertRows(script, 'events', rows.slice(from, from + batchRows));
 }

@@ -68,9 +68,30 @@ export async function hasEvent(db: Queryable, run: number, type: string): Promis
 }
 
 /** Removes events from before `before` (ms), and up to `to`; at most `limit`. Returns how many. */
-export async function removeEvents(db: Queryable, before: number, to: number, limit: number): Promise<number> {
-  const old = db('events').where('at', '<', before).where('seq', '<=', to).orderBy('seq').limit(limit).select('seq');
-  return db('events').whereIn('seq', old).delete();
+export function removeEvents(db: Queryable, before: number, to: number, limit: number): Promise<number> {
+  return removeOldest(db, before, to, limit);
+}
+
+/**
+ * As removeEvents, in either database. Events have the order of their commits, and no index of their times: it looks at those with the
+ * lowest numbers. One from when the clock was ahead is as old as those that came after it, or it would keep them all.
+ */
+export async function removeOldest(db: Queryable, before: number, to: number, limit: number): Promise<number> {
+  const newest = await db('events').orderBy('seq', 'desc').first('at');
+  const oldest = db('events').where('seq', '<=', to).orderBy('seq').limit(limit);
+  const rows: { seq: number; at: number }[] = await oldest.select('seq', 'at');
+  const isAhead = ({ at }: { at: number }) => at > newest.at;
+  const lastOld = rows.some(isAhead) ? await lastBefore(db, before, to) : 0;
+  const old = rows.filter((row) => row.at < before || (isAhead(row) && row.seq < lastOld));
+  if (old.length === 0) return 0;
+  const numbers = old.map(({ seq }) => seq);
+  return db('events').whereIn('seq', numbers).delete();
+}
+
+/** It reads all events. 0: there is none. */
+async function lastBefore(db: Queryable, before: number, to: number): Promise<number> {
+  const row = await db('events').where('at', '<', before).where('seq', '<=', to).max({ last: 'seq' }).first();
+  return Number(row?.last ?? 0);
 }
 
 /** Adds the conditions of a filter to a query on `events`, of either database. */

@@ -87,7 +87,7 @@ export async function rejectHeld(control: Db, run: Run, rejection: Rejection): P
     const requeued = others.length === 0 ? {} : { requeued: others };
     const ids = uploads.map(({ id }) => id);
     await audit(tx, run, at, by, 'run.rejected', { note, uploads: ids, ...requeued });
-    return removeCheckReports(tx, run.org, ids, at);
+    return removeCheckReports(tx, run.org, ids);
   });
 }
 

@@ -24,18 +24,35 @@ export interface MovedName {
 
 export type MovedChange = Partial<Pick<MovedName, 'dir' | 'name' | 'mode' | 'mtimeMs' | 'atimeMs'>>;
 
-/** Call it before the entry moves. A file that was sent long ago is not remembered: its client no longer looks for it. */
+/**
+ * Call it before the entry moves, and `trimMoved` in the same transaction. A file that was sent long ago is not remembered: its client no
+ * longer looks for it.
+ */
 export async function rememberMoved(tx: Queryable, entry: EntryRow, upload: UploadRow, now: number): Promise<void> {
   const { org, dir, name, size, mode, mtimeMs, atimeMs } = entry;
-  await tx('moved_names').where('until_at', '<=', now).orWhere({ org_id: org, dir, name }).delete();
   const until = Math.max(upload.closedAt, upload.queuedAt ?? 0) + rememberMs;
-  if (until <= now) return;
+  const place = { org_id: org, dir, name };
+  if (until <= now) {
+    await tx('moved_names').where(place).delete();
+    return;
+  }
   const row = { upload_id: upload.id, size, mode, mtime_ms: mtimeMs, atime_ms: atimeMs, until_at: until };
-  await tx('moved_names').insert({ org_id: org, dir, name, ...row });
-  const oldest = tx('moved_names').where({ org_id: org }).orderBy('id', 'desc').offset(mostMovedNames).select('id');
+  await tx('moved_names')
+    .insert({ ...place, ...row })
+    .onConflict(['org_id', 'dir', 'name'])
+    .merge();
+}
+
+/** Forgets the names whose time is over, and of those of the organization the oldest ones past a bound. */
+export async function trimMoved(tx: Queryable, org: string, now: number): Promise<void> {
+  const order = [
+    { column: 'until_at', order: 'desc' },
+    { column: 'id', order: 'desc' },
+  ];
+  const oldest = tx('moved_names').where({ org_id: org }).orderBy(order).offset(mostMovedNames).select('id');
   // SQLite takes no OFFSET without a LIMIT.
-  const surplus: { id: number }[] = await oldest.limit(mostMovedNames);
-  for (const { id } of surplus) await tx('moved_names').where({ id }).delete();
+  const surplus = oldest.limit(Number.MAX_SAFE_INTEGER);
+  await tx('moved_names').where('until_at', '<=', now).orWhereIn('id', surplus).delete();
 }
 
 /** null: an import moved no file from there lately, or the name was written anew since. */

@@ -1,19 +1,30 @@
 /** The events of a run that no audit record tells: that it began with its files, and how it ended. */
 import type { Queryable } from '../connection.js';
 import { hasEvent, recordEvent } from './events.js';
-import type { Run } from './runs.js';
 
-/** Records once for each run that it began, in the transaction that gives it its files. */
-export async function noteStarted(
-  tx: Queryable,
-  run: Pick<Run, 'id' | 'org' | 'kind' | 'undoes'>,
-  uploads: readonly { id: number }[],
-  at: number,
-): Promise<void> {
-  if (await hasEvent(tx, run.id, 'run.started')) return;
-  const data = { run: run.id, kind: run.kind, uploads: uploads.map(({ id }) => id) };
+/** The part of a run that its events have. */
+interface StartedRun {
+  id: number;
+  org: string;
+  kind: string;
+}
+
+/** An event names at most so many uploads: a run may take any number. */
+const mostUploads = 100;
+
+/**
+ * Records that a run began, in the transaction that gives it its files.
+ * @param ids of these files; of a run that began before, it is recorded if it was not yet.
+ */
+export async function noteStarted(tx: Queryable, run: StartedRun, ids: readonly number[], at: number): Promise<void> {
+  const data = { run: run.id, kind: run.kind, files: ids.length, uploads: ids.slice(0, mostUploads) };
   const of = { at, org: run.org, run: run.id, subject: `run ${run.id}` };
   await recordEvent(tx, { ...of, type: 'run.started', data });
+}
+
+/** Whether noteStarted has recorded it. */
+export function isNotedStarted(tx: Queryable, run: number): Promise<boolean> {
+  return hasEvent(tx, run, 'run.started');
 }
 
 /** The part of a summary that events have; the type of the importer has more. */
@@ -24,7 +35,12 @@ interface Summarized {
 }
 
 /** Records that a run was applied and settled, and which of its files were refused: these come first. */
-export async function noteCompleted(tx: Queryable, run: Run, summary: unknown, at: number): Promise<void> {
+export async function noteCompleted(
+  tx: Queryable,
+  run: StartedRun & { undoes: number | null },
+  summary: unknown,
+  at: number,
+): Promise<void> {
   const { users = {}, teams = {}, files = [] } = (summary ?? {}) as Summarized;
   const of = { at, org: run.org, run: run.id };
   const refused = files.filter(({ state }) => state === 'refused');

@@ -3,7 +3,8 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { isUniqueViolation } from '../error.js';
-import { giveHeld, giveQueued, unclaimUploads } from './uploads.js';
+import { isNotedStarted, noteStarted } from './runevents.js';
+import { giveHeld, giveQueued, listClaimedIds, unclaimUploads } from './uploads.js';
 
 export const runStates = [
   /** Waits for an importer. */
@@ -176,7 +177,8 @@ export async function claimRun(
         if (row === undefined) return null;
         await noteTurn(tx, candidate.org_id, { ran_at: now });
         const run = fromRow(row);
-        if (run.kind !== 'undo') await claimFiles(tx, run);
+        const ids = run.kind === 'undo' ? [] : await claimFiles(tx, run);
+        await noteFirst(tx, run, candidate, ids);
         return run;
       });
       if (claimed !== null) return claimed;
@@ -189,8 +191,16 @@ export async function claimRun(
 }
 
 /** One transaction with the claim: each costs a sync of the disk. A run that was held gets the files of its plan alone. */
-async function claimFiles(tx: Queryable, run: Run): Promise<void> {
-  await (run.hold === null ? giveQueued(tx, run.org, run.id) : giveHeld(tx, run.id));
+function claimFiles(tx: Queryable, run: Run): Promise<number[]> {
+  return run.hold === null ? giveQueued(tx, run.org, run.id) : giveHeld(tx, run.id);
+}
+
+/** Once for each run. A run of a slot, or for a file, that finds no file says nothing. */
+async function noteFirst(tx: Queryable, run: Run, before: Waiting, ids: readonly number[]): Promise<void> {
+  const isRepeated = before.started_at !== null;
+  if (isRepeated && (await isNotedStarted(tx, run.id))) return;
+  const all = isRepeated ? await listClaimedIds(tx, run.id) : ids;
+  if (all.length > 0 || run.kind === 'manual' || run.kind === 'undo') await noteStarted(tx, run, all, run.startedAt!);
 }
 
 /** No pause is longer, so that a clock that was ahead makes no run wait for its time. */
@@ -302,10 +312,14 @@ export async function finishRun(db: Queryable, run: Run, summary: unknown, now: 
   return (await owned(db, run).update({ ...change, summary: JSON.stringify(summary) })) > 0;
 }
 
-/** Removes a run that found no file to work on: it would say nothing. A file that it was given after all is queued again. */
+/**
+ * Removes a run that found no file to work on: it would say nothing. A file that it was given after all is queued again. Where another
+ * importer has the run now, that one keeps both.
+ */
 export async function dropRun(db: Queryable, run: Run): Promise<void> {
-  await unclaimUploads(db, run.id);
-  await owned(db, run).delete();
+  await db.transaction(async (tx) => {
+    if ((await owned(tx, run).delete()) > 0) await unclaimUploads(tx, run.id);
+  });
 }
 
 /** Holds a run with its counts; false: it had ended, or another importer has it now. */

@@ -5,7 +5,7 @@ import { type BlobRow, insertBlob } from './blobs.js';
 import { removeCheckReports } from './checks.js';
 import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
-import { rememberMoved } from './movednames.js';
+import { rememberMoved, trimMoved } from './movednames.js';
 import { noteDirectoryWrites } from './pair.js';
 import { noteCompleted } from './runevents.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
@@ -38,12 +38,13 @@ export async function settleRun(
     const folders: KnownFolders = new Set();
     const moved = await placeReports(tx, run.org, settlement.reports, now, folders);
     for (const { id, state, archivedAs: path } of settlement.uploads) {
-      const archivedAs = await archiveUpload(tx, run.org, id, path, now, folders);
+      const archivedAs = await moveToArchive(tx, run.org, id, path, now, folders);
       await settleUpload(tx, id, { state, archivedAs, at: now, read: reads?.get(id) });
       moved.set(path, archivedAs);
     }
+    await trimMoved(tx, run.org, now);
     const ids = settlement.uploads.map(({ id }) => id);
-    const freed = await removeCheckReports(tx, run.org, ids, now);
+    const freed = await removeCheckReports(tx, run.org, ids);
     await correctSummary(tx, run.id, settlement.summary, moved);
     await retireHeldReports(tx, run, 'was-held');
     // An importer that lost its lease may have claimed more files than another one applied.
@@ -119,7 +120,19 @@ export async function archiveUpload(
   uploadId: number,
   path: string,
   now: number,
-  folders: KnownFolders = new Set(),
+): Promise<string> {
+  const archivedAs = await moveToArchive(tx, org, uploadId, path, now, new Set());
+  await trimMoved(tx, org, now);
+  return archivedAs;
+}
+
+async function moveToArchive(
+  tx: Queryable,
+  org: string,
+  uploadId: number,
+  path: string,
+  now: number,
+  folders: KnownFolders,
 ): Promise<string> {
   const entry = await findEntryOfUpload(tx, org, uploadId);
   const upload = (await findUpload(tx, uploadId))!;

@@ -122,14 +122,26 @@ export async function listStoredUploads(db: Queryable, org: string): Promise<Upl
   );
 }
 
-/** Gives every queued upload of the organization to a run. */
-export async function giveQueued(db: Queryable, org: string, runId: number): Promise<void> {
-  await db('uploads').where({ org_id: org, state: 'queued' }).update({ state: 'running', run_id: runId });
+/** Gives every queued upload of the organization to a run. Returns their ids, in any order. */
+export async function giveQueued(db: Queryable, org: string, runId: number): Promise<number[]> {
+  const queued = db('uploads').where({ org_id: org, state: 'queued' });
+  return idsOf(await queued.update({ state: 'running', run_id: runId }).returning('id'));
 }
 
 /** As giveQueued, to a run that was held: the files of its plan, and none that arrived since. */
-export async function giveHeld(db: Queryable, runId: number): Promise<void> {
-  await db('uploads').where({ run_id: runId, state: 'held' }).update({ state: 'running' });
+export async function giveHeld(db: Queryable, runId: number): Promise<number[]> {
+  return idsOf(
+    await db('uploads').where({ run_id: runId, state: 'held' }).update({ state: 'running' }).returning('id'),
+  );
+}
+
+/** The ids of all files that a run has claimed and not settled. */
+export async function listClaimedIds(db: Queryable, runId: number): Promise<number[]> {
+  return idsOf(await db('uploads').where({ run_id: runId, state: 'running' }).select('id'));
+}
+
+function idsOf(rows: readonly { id: number }[]): number[] {
+  return rows.map(({ id }) => id).sort((a, b) => a - b);
 }
 
 /** As giveQueued; all that the run has to work on. */
@@ -274,13 +286,17 @@ function redirect(db: Queryable, id: number, from: UploadState[], change: Change
   );
 }
 
-/** Keeps the type in the header of a file, so that it is read once. It depends on the organization's options. */
-export async function recordHeaderType(
-  db: Queryable,
-  id: number,
-  headerType: NonNullable<UploadRow['headerType']>,
-): Promise<void> {
-  await db('uploads').where({ id }).update({ header_type: headerType });
+export type HeaderType = NonNullable<UploadRow['headerType']>;
+
+/**
+ * Keeps the types in the headers of files, by upload, so that they are read once: in as many statements as there are types. They depend
+ * on the organization's options.
+ */
+export async function recordHeaderTypes(tx: Queryable, types: ReadonlyMap<number, HeaderType>): Promise<void> {
+  for (const type of new Set(types.values())) {
+    const ids = [...types].filter(([, other]) => other === type).map(([id]) => id);
+    await tx('uploads').whereIn('id', ids).update({ header_type: type });
+  }
 }
 
 /** The options by which headers are read have changed. */

@@ -4,7 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Queryable } from '../connection.js';
-import { type EventFilter, limitEvents } from '../control/events.js';
+import { newEventId, timePrefix } from '../control/eventrows.js';
+import { type EventFilter, limitEvents, removeOldest } from '../control/events.js';
 
 export interface DirectoryEvent {
   seq: number;
@@ -31,7 +32,7 @@ export async function changesMark(tx: Queryable): Promise<number> {
 export async function recordDirectoryEvents(tx: Queryable, org: string, mark: number, at: number): Promise<void> {
   const isPostgres = tx.client.config.client === 'pg';
   if (isPostgres) await tx('event_head').where({ id: 1 }).update({ locked: 1 });
-  // The last ten characters count up within the transaction: an index appends them, where random ids would be spread all over it.
+  // The last ten characters count up with the changes: as for newEventId, the index of the ids grows at its end.
   const number = 'g.first * 8 + k.n';
   const suffix = isPostgres ? `lpad(to_hex(${number}), 10, '0')` : `printf('%010x', ${number})`;
   const is = (condition: string) => `MAX(CASE WHEN ${condition} THEN 1 ELSE 0 END)`;
@@ -53,14 +54,14 @@ export async function recordDirectoryEvents(tx: Queryable, org: string, mark: nu
        WHEN 3 THEN g.entity = 'user' AND (g.deactivated = 1 OR (g.created = 1 AND u.status = 'deactivated'))
        ELSE g.entity = 'user' AND g.dated = 1 AND u.deactivate_at IS NOT NULL END
      ORDER BY g.first, k.n`,
-    { mark, org, at, prefix: `evt_${randomBytes(8).toString('hex')}` } as never,
+    { mark, org, at, prefix: `evt_${timePrefix(at)}${randomBytes(2).toString('hex')}` } as never,
   );
 }
 
 /** Writes the event of a person who was erased: by the id alone, the rest of the person is gone. */
 export async function recordErased(tx: Queryable, org: string, userId: number, at: number): Promise<void> {
   if (tx.client.config.client === 'pg') await tx('event_head').where({ id: 1 }).update({ locked: 1 });
-  const id = `evt_${randomBytes(13).toString('hex')}`;
+  const id = newEventId(at);
   const of = { entity: 'user', entity_id: String(userId), run_id: null };
   await tx('events').insert({ id, org_id: org, type: 'user.erased', ...of, at });
 }
@@ -101,9 +102,7 @@ export async function findDirectoryEvent(db: Queryable, id: string): Promise<Dir
 
 /** Removes events from before `before` (ms), and up to `to`; at most `limit`. Returns how many. */
 export async function removeDirectoryEvents(db: Queryable, before: number, to: number, limit: number): Promise<number> {
-  const oldest = db('events').orderBy('seq').limit(limit).select('seq', 'at').as('oldest');
-  const old = db(oldest).where('at', '<', before).where('seq', '<=', to).select('seq');
-  return db('events').whereIn('seq', old).delete();
+  return removeOldest(db, before, to, limit);
 }
 
 /** A change of an entity, as an event tells it. */

@@ -8,6 +8,7 @@ import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { directoryKey } from './directorykey.js';
 import { erasureKey } from './erasures.js';
+import { eventIndexes } from './eventindexes.js';
 import { controlEvents } from './events.js';
 import { expectations } from './expectations.js';
 import { faults } from './faults.js';
@@ -57,6 +58,7 @@ export const controlMigrations: readonly Migration[] = [
   pgpKeys,
   sources,
   tokens,
+  eventIndexes,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

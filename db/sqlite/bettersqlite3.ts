@@ -6,7 +6,8 @@ import { closeSync, openSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { cipherPragmas, keyClause } from './cipher.js';
 import { copyContent } from './content.js';
-import type { OpenOptions, OpenSqlite, SqliteConnection } from './driver.js';
+import type { OpenOptions, OpenSqlite, SqliteConnection, SqliteResult } from './driver.js';
+import { isRepeated, StatementCache } from './statements.js';
 
 /** The part of the library that is used here: it is an optional package, and brings no types. */
 interface Database {
@@ -47,18 +48,15 @@ async function open(
   // This library is compiled with the opposite of SQLite's default.
   database.exec('PRAGMA foreign_keys = OFF');
   if (key !== null) for (const pragma of cipherPragmas(key)) database.exec(pragma);
+  const statements = new StatementCache<Statement>();
   const connection: SqliteConnection = {
     execute: (sql) => attempt(() => void database.exec(sql)),
     run: (sql, values) =>
       attempt(() => {
-        const statement = database.prepare(sql);
-        const bound = values.map(toBound);
-        if (statement.reader) {
-          const rows = statement.all(bound);
-          return { rows, changes: rows.length, lastId: 0 };
-        }
-        const { changes, lastInsertRowid } = statement.run(bound);
-        return { rows: [], changes, lastId: lastInsertRowid };
+        const statement = statements.take(sql) ?? database.prepare(sql);
+        const result = run(statement, values.map(toBound));
+        if (isRepeated(sql, values, true)) statements.keep(sql, statement);
+        return result;
       }),
     copyTo: async (to) => {
       // SQLite copies pages only between files that are sealed alike, and the library opens the new one without a key.
@@ -70,6 +68,16 @@ async function open(
     close: async () => database.close(),
   };
   return connection;
+}
+
+/** It reads all rows, whether they are wanted or not: the statement has ended then. */
+function run(statement: Statement, values: readonly unknown[]): SqliteResult {
+  if (statement.reader) {
+    const rows = statement.all(values);
+    return { rows, changes: rows.length, lastId: 0 };
+  }
+  const { changes, lastInsertRowid } = statement.run(values);
+  return { rows: [], changes, lastId: lastInsertRowid };
 }
 
 /** Ends the transaction that is open. */

@@ -1,6 +1,7 @@
 /** The driver `sqlite3`: statements run on a thread of the pool, so that the event loop never waits for SQLite. */
 import sqlite3 from 'sqlite3';
 import type { OpenOptions, SqliteConnection, SqliteResult } from './driver.js';
+import { isRepeated, StatementCache } from './statements.js';
 
 type Done = (error: Error | null) => void;
 
@@ -16,31 +17,60 @@ export async function openSqlite3(file: string, { waitMs, mustExist }: OpenOptio
     const opened = new sqlite3.Database(file, flags, (error) => (error === null ? resolve(opened) : reject(error)));
   });
   database.configure('busyTimeout', waitMs);
+  const statements = new StatementCache<sqlite3.Statement>((statement) => statement.finalize());
   return {
     execute: (sql) => called((done) => database.exec(sql, done)),
-    run: (sql, values, wantsRows) => run(database, sql, values, wantsRows),
+    run: async (sql, values, wantsRows) => {
+      if (!isRepeated(sql, values, wantsRows)) return runOnce(database, sql, values, wantsRows);
+      const statement = statements.take(sql) ?? (await prepare(database, sql));
+      try {
+        const result = await runAgain(statement, values, wantsRows);
+        statements.keep(sql, statement);
+        return result;
+      } catch (error) {
+        statement.finalize();
+        throw error;
+      }
+    },
     copyTo: (to) => copy(database, to),
-    close: () => called((done) => database.close(done)),
+    close: () => {
+      statements.clear();
+      return called((done) => database.close(done));
+    },
   };
 }
 
-function run(
+function prepare(database: sqlite3.Database, sql: string): Promise<sqlite3.Statement> {
+  return new Promise((resolve, reject) => {
+    const statement: sqlite3.Statement = database.prepare(sql, (error) =>
+      error === null ? resolve(statement) : reject(error),
+    );
+  });
+}
+
+function runOnce(
   database: sqlite3.Database,
   sql: string,
   values: readonly unknown[],
   wantsRows: boolean,
 ): Promise<SqliteResult> {
-  return new Promise((resolve, reject) => {
-    if (wantsRows)
-      database.all(sql, values, (error, rows) =>
-        error === null ? resolve({ rows, changes: rows.length, lastId: 0 }) : reject(error),
-      );
-    else
-      database.run(sql, values, function (this: sqlite3.RunResult, error: Error | null) {
-        if (error === null) resolve({ rows: [], changes: this.changes, lastId: this.lastID });
-        else reject(error);
-      });
-  });
+  return answered(wantsRows, (done) => (wantsRows ? database.all(sql, values, done) : database.run(sql, values, done)));
+}
+
+function runAgain(statement: sqlite3.Statement, values: readonly unknown[], wantsRows: boolean): Promise<SqliteResult> {
+  return answered(wantsRows, (done) => (wantsRows ? statement.all(values, done) : statement.run(values, done)));
+}
+
+type Answer = (this: sqlite3.RunResult, error: Error | null, rows?: unknown[]) => void;
+
+function answered(wantsRows: boolean, work: (done: Answer) => void): Promise<SqliteResult> {
+  return new Promise((resolve, reject) =>
+    work(function (error, rows = []) {
+      if (error !== null) reject(error);
+      else if (wantsRows) resolve({ rows, changes: rows.length, lastId: 0 });
+      else resolve({ rows: [], changes: this.changes, lastId: this.lastID });
+    }),
+  );
 }
 
 /** All pages in one step: SQLite would start again whenever another connection writes in between. */

@@ -109,9 +109,9 @@ async function describe(
 }
 
 /** A sender who removed a file, or gave it a temporary name, needs no report that it waits for its import. */
-export async function removeStaleReports({ control, paths, now }: NoticeDeps): Promise<void> {
+export async function removeStaleReports({ control, paths }: Pick<NoticeDeps, 'control' | 'paths'>): Promise<void> {
   for (const { org, path } of await listStaleReports(control.read, mostReports)) {
-    const freed = await control.transact((tx) => removeReports(tx, org, [path], now()));
+    const freed = await control.transact((tx) => removeReports(tx, org, [path]));
     for (const blob of freed) await removeBlob(paths, blob);
   }
 }

@@ -26,12 +26,12 @@ export async function* mapRows<T extends Row>(
   }
   let header: T | undefined;
   let sent: SentHeader | undefined;
-  let columns: string[] | undefined;
+  let columns: Columns | undefined;
   let waiting: T[] = [];
   for await (const batch of batches) {
     const mapped: T[] = [];
     const open = (labels: string[]) => {
-      columns = labels;
+      columns = { labels, known: new Set(labels) };
       mapped.push({ ...header!, cells: labels }, ...waiting);
       waiting = [];
     };
@@ -42,13 +42,19 @@ export async function* mapRows<T extends Row>(
         continue;
       }
       const result = mapOne(row, sent, mapper, columns, limits);
-      if (columns === undefined && 'columns' in result) open(result.columns);
+      if ('columns' in result) open(result.columns);
       (columns === undefined ? waiting : mapped).push({ ...row, ...result.row });
       if (columns === undefined && waiting.length >= mostWaiting) open(sent.labels);
     }
     if (mapped.length > 0) yield mapped;
   }
   if (header !== undefined && columns === undefined) yield [{ ...header, cells: sent!.labels }, ...waiting];
+}
+
+/** Of the mapped rows. */
+interface Columns {
+  labels: readonly string[];
+  known: ReadonlySet<string>;
 }
 
 interface SentHeader {
@@ -59,8 +65,8 @@ interface SentHeader {
 
 function readSent({ cells, line }: Row): SentHeader {
   const labels = cells.slice(0, countOwn(cells)).map((cell) => cell.trim());
-  const named = labels.filter((label) => label !== '');
-  const twice = named.find((label, index) => named.indexOf(label) !== index);
+  const seen = new Set(['']);
+  const twice = labels.find((label) => label !== '' && seen.size === seen.add(label).size);
   if (twice !== undefined) throw new RefusalError(refuse('hook_labels', { label: twice }, line));
   return { labels, length: cells.length };
 }
@@ -71,7 +77,7 @@ function mapOne(
   { cells, faulty }: Row,
   { labels, length }: SentHeader,
   mapper: RowMapper,
-  columns: readonly string[] | undefined,
+  columns: Columns | undefined,
   limits: Limits,
 ): Mapped {
   if (faulty !== undefined) return { row: { cells } };
@@ -84,10 +90,11 @@ function mapOne(
     const row: Record<string, string> = Object.create(null);
     for (const [index, label] of labels.entries()) if (label !== '') row[label] = cells[index]!;
     const values = readResult(mapper.map(row), limits);
-    const own = columns ?? [...values.keys()];
-    const other = [...values.keys()].find((label) => !own.includes(label));
-    if (other !== undefined) throw new Error(`it returned "${other}", which it did not return for the first row`);
-    return { row: { cells: own.map((label) => values.get(label) ?? '') }, columns: [...own] };
+    if (columns === undefined) return { row: { cells: [...values.values()] }, columns: [...values.keys()] };
+    for (const label of values.keys())
+      if (!columns.known.has(label))
+        throw new Error(`it returned "${label}", which it did not return for the first row`);
+    return { row: { cells: columns.labels.map((label) => values.get(label) ?? '') } };
   } catch (error) {
     const reason = oneLine(error instanceof Error ? error.message : String(error)).slice(0, 300);
     return { row: { cells, problem: { code: 'hook_fault', details: { reason } } } };

@@ -10,7 +10,7 @@ import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import { type Cause, findQuarantined } from '../../db/control/quarantine.js';
 import { findUnrecorded } from '../../db/control/uploadrecords.js';
-import { findUpload, isWaiting, recordHeaderType, type UploadRow } from '../../db/control/uploads.js';
+import { findUpload, type HeaderType, isWaiting, recordHeaderTypes, type UploadRow } from '../../db/control/uploads.js';
 import { readPgpKeys } from '../../keys/pgp/keyset.js';
 import { openBlobOf } from '../../storage/blobs.js';
 import { splitPath } from '../../storage/path.js';
@@ -63,6 +63,7 @@ export async function orderSources(
   const typed: UploadSource[] = [];
   const pgp = pgpContext(deps, org, identity);
   const hooks = await loadHooks(deps.settings);
+  const read = new Map<number, HeaderType>();
   for (const upload of uploads) {
     // A hook that never gives the processor back counts against the file, as reading it would.
     if (hooks?.beforeImport !== undefined) deps.onFile?.(upload.id);
@@ -70,9 +71,11 @@ export async function orderSources(
       refusals.get(upload.id) ?? (await askBeforeImport(hooks, deps.settings, toHookFile(upload, purpose)));
     const sent = openUploadSource(deps, identity, upload, refusal);
     const source = withMapper(await readAs(unwrap(sent, deps.settings, pgp), org.options.encoding), hooks);
-    const type = refusal === null ? await typeOf(deps, org, upload, source) : null;
+    const type = refusal === null ? await typeOf(deps, org, upload, source, read) : null;
+    if (read.size === mostUnrecorded) await record(deps.control, read);
     if (type !== 'removed') typed.push({ upload, source, type });
   }
+  await record(deps.control, read);
   const rank = ({ type }: UploadSource) => (type === 'teams' ? 0 : 1);
   return typed.sort((a, b) => rank(a) - rank(b));
 }
@@ -110,18 +113,28 @@ export function pgpContext(
   return { options: org.options, readKeys: () => readPgpKeys(control.read, org.id, identity), now };
 }
 
+/** Types of headers that were read and are not recorded yet: each transaction costs a sync of the disk. */
+const mostUnrecorded = 100;
+
+async function record({ write }: Db, read: Map<number, HeaderType>): Promise<void> {
+  if (read.size > 0) await write.transaction((tx) => recordHeaderTypes(tx, read));
+  read.clear();
+}
+
+/** @param read gets the type where it is another one than the upload's row has. */
 async function typeOf(
   { settings, control }: SourceDeps,
   org: Org,
   upload: UploadRow,
   source: Source,
+  read: Map<number, HeaderType>,
 ): Promise<FileType | null | 'removed'> {
   // The hooks may have been others when it was recorded.
   if (upload.headerType !== null && source.mapper === undefined)
     return upload.headerType === 'none' ? null : upload.headerType;
   const { type, isDamaged } = await peekType(source, settings, org);
   if (isDamaged) return (await isRemoved(control, upload)) ? 'removed' : null;
-  await recordHeaderType(control.write, upload.id, type ?? 'none');
+  if (upload.headerType !== (type ?? 'none')) read.set(upload.id, type ?? 'none');
   return type;
 }
 

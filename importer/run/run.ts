@@ -1,6 +1,5 @@
 /** One run from its first step to its last: claim the files, stage, plan, report, apply, archive. May be killed on any line. */
 import { findOrg, type Org } from '../../db/control/orgs.js';
-import { noteStarted } from '../../db/control/runevents.js';
 import { dropRun, type Run } from '../../db/control/runs.js';
 import { type Settlement, settleRun } from '../../db/control/settle.js';
 import { listClaimed, type UploadRow } from '../../db/control/uploads.js';
@@ -83,8 +82,6 @@ async function importQueue(
   reportProgress: (progress: Progress) => void,
 ): Promise<Ending> {
   const uploads = await listClaimed(deps.control.read, run.id);
-  if (uploads.length > 0 || run.kind === 'manual')
-    await deps.control.transact((tx) => noteStarted(tx, run, uploads, deps.now()));
   await deps.onStep?.('claimed');
   if (uploads.length === 0 && (run.kind === 'slot' || run.kind === 'upload')) {
     await dropRun(deps.control.write, run);
@@ -111,7 +108,6 @@ async function undo(
   org: Org,
   reportProgress: (progress: Progress) => void,
 ): Promise<Settlement> {
-  await deps.control.transact((tx) => noteStarted(tx, run, [], deps.now()));
   return inStage(deps, run, (stage) => undoRun(deps, run, org, stage, reportProgress));
 }
 

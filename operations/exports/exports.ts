@@ -78,7 +78,8 @@ export async function runExport(workplace: Workplace, id: string): Promise<Outco
   const subscriber = await getSubscriber(workplace, exportKind, id);
   const { control, directory, paths, settings, now, org, actor } = workplace;
   const deps = { control, directory, paths, settings, now, org, actor, logger: createSilentLogger() };
-  const event = { id: newEventId(), at: now() };
+  const at = now();
+  const event = { id: newEventId(at), at };
   const loadMaster = () => workplace.master();
   return makeExport({ ...deps, loadMaster }, subscriber, event, new AbortController().signal);
 }

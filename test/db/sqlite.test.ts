@@ -84,6 +84,31 @@ for (const driver of sqliteDrivers)
       }
     });
 
+    test('a statement that is run again reads new values, a changed table, and leaves no lock behind', async (t) => {
+      const connection = await openSqlite(driver, join(temporaryFolder(t), 'kept.db'), { waitMs: 0 });
+      const rows = async (sql: string, ...values: unknown[]) => (await connection.run(sql, values, true)).rows;
+      await connection.execute('CREATE TABLE t (n INTEGER UNIQUE)');
+      const insert = 'INSERT INTO t (n) VALUES (?)';
+      const insertAsking = 'INSERT INTO t (n) VALUES (?) RETURNING n';
+      for (const n of [1, 2]) assert.equal((await connection.run(insert, [n], false)).changes, 1);
+      assert.deepEqual(await rows(insertAsking, 3), [{ n: 3 }]);
+      // Its rows are not asked for: it must have ended all the same.
+      await connection.run(insertAsking, [4], false);
+      const select = 'SELECT * FROM t WHERE n >= ? ORDER BY n';
+      assert.equal((await rows(select, 0)).length, 4);
+      await assert.rejects(connection.run(insert, [1], false), { code: 'SQLITE_CONSTRAINT' });
+      assert.equal((await connection.run(insert, [5], false)).changes, 1);
+      await connection.execute('ALTER TABLE t ADD COLUMN more TEXT');
+      assert.deepEqual(await rows(select, 5), [{ n: 5, more: null }]);
+      for (let n = 0; n < 150; n++) assert.deepEqual(await rows(`SELECT ? + ${n} AS sum`, 1), [{ sum: n + 1 }]);
+      const large = 'x'.repeat(100_000);
+      for (const text of [large, 'y', large]) assert.deepEqual(await rows('SELECT ? AS text', text), [{ text }]);
+      assert.deepEqual(await Promise.all([rows(select, 5), rows(select, 6)]), [[{ n: 5, more: null }], []]);
+      // Both fail while a statement has not ended.
+      await connection.execute('VACUUM');
+      await connection.close();
+    });
+
     test('knex writes nothing to the console', async (t) => {
       const { control } = await openFresh(t, 'sqlite', driver);
       const log = t.mock.method(console, 'log', () => {});

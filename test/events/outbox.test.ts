@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recordAudit } from '../../db/control/audit.js';
+import { newEventId } from '../../db/control/eventrows.js';
 import { readEvents, recordEvent } from '../../db/control/events.js';
 import { actionsWithEvents, eventOfRecord } from '../../db/control/eventsofaudit.js';
 import { deactivateDue } from '../../db/directory/deactivations.js';
@@ -47,6 +48,8 @@ onBothDatabases('the outbox', (open) => {
     assert.deepEqual([events[3]!.org, events[3]!.at, events[3]!.subject], ['acme', 2, 'acme']);
     for (const { id } of events) assert.match(id, /^evt_[0-9a-f]{26}$/);
     assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
+    const times = [0, 1, 5 * 365 * 86_400_000, 2 ** 41, 2 ** 41 + 1].map(newEventId);
+    assert.deepEqual([...times].sort(), times, 'an index of the ids grows at its end');
     // Many at once: whoever commits later has a higher number.
     const order: number[] = [];
     await Promise.all(

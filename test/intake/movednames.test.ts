@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../db/control/audit.js';
 import { lockEntry } from '../../db/control/entries.js';
-import { mostMovedNames, rememberMoved, rememberMs } from '../../db/control/movednames.js';
+import { mostMovedNames, rememberMoved, rememberMs, trimMoved } from '../../db/control/movednames.js';
 import { claimUploads, findUpload } from '../../db/control/uploads.js';
 import { onBothDatabases } from '../support/databases.js';
 import { archiveQueue, keeping, openIntake, sender } from '../support/intake.js';
@@ -147,6 +147,8 @@ onBothDatabases('moved names', (open) => {
       const rows = Array.from({ length: mostMovedNames }, (_, number) => ({ ...row, name: `${number}.csv` }));
       await tx.batchInsert('moved_names', rows, 50);
       await rememberMoved(tx, entry, upload, clock.now);
+      await rememberMoved(tx, entry, upload, clock.now);
+      await trimMoved(tx, org.id, clock.now);
       const names: { name: string }[] = await tx('moved_names').select('name').orderBy('id');
       assert.equal(names.length, mostMovedNames);
       assert.deepEqual([names[0]!.name, names.at(-1)!.name], ['1.csv', 'users.csv']);

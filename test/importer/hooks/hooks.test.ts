@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { findOrg } from '../../../db/control/orgs.js';
 import { findRun, openManualRun } from '../../../db/control/runs.js';
+import { listQueue } from '../../../db/control/uploads.js';
 import { checkFile } from '../../../importer/check/check.js';
 import { loadHooks } from '../../../importer/hooks/load.js';
 import { openDiskSource } from '../../../importer/read/source.js';
 import { approveRun } from '../../../importer/run/approval.js';
+import { orderSources } from '../../../importer/run/order.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
@@ -55,6 +58,27 @@ test('known rows are left out, and read again with another version of mapRow', a
   rewrite(renames('other.test'));
   const third = await acme.import({ 'users.csv': csv('Mail,First Name', ...rows, 'di,Di') });
   assert.deepEqual([third.users.created, third.users.unchanged], [4, 0]);
+});
+
+test('the types in mapped headers are written in one statement, and not again while they are the same', async (t) => {
+  const { acme } = await openHooked(t, renames('acme.test'));
+  const { control } = acme.deps;
+  const org = (await findOrg(control.read, 'acme'))!;
+  for (const name of ['a', 'b', 'c']) await acme.drop(`/${name}.csv`, csv('Mail,First Name', `${name},Ann`));
+  let writes = 0;
+  control.write.on('query', ({ sql }: { sql: string }) => {
+    if (sql.includes('header_type')) writes++;
+  });
+  for (const expected of [1, 0]) {
+    writes = 0;
+    const uploads = await listQueue(control.read, 'acme');
+    const sources = await orderSources(acme.deps, () => acme.deps.identity(org), org, uploads);
+    assert.deepEqual(
+      sources.map(({ type }) => type),
+      ['users', 'users', 'users'],
+    );
+    assert.equal(writes, expected);
+  }
 });
 
 const answers: [string, string, RegExp][] = [

@@ -3,9 +3,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Db } from '../../../db/connection.js';
 import { insertBlob } from '../../../db/control/blobs.js';
+import { readEvents } from '../../../db/control/events.js';
 import { insertOrg } from '../../../db/control/orgs.js';
-import { claimRun, finishRun, hasWaitingRun, openManualRun, type Run } from '../../../db/control/runs.js';
+import {
+  claimRun,
+  dropRun,
+  findRun,
+  finishRun,
+  hasWaitingRun,
+  openManualRun,
+  type Run,
+  releaseRun,
+} from '../../../db/control/runs.js';
 import { insertUpload } from '../../../db/control/uploads.js';
+import { findType } from '../../../events/types.js';
 import { importMoment } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 import { sampleOrg } from '../../support/samples.js';
@@ -76,6 +87,66 @@ onBothDatabases('turns', (open) => {
     assert.equal(third.org, 'busy');
     await finishRun(control.write, third, null, importMoment + 9_500);
     assert.equal((await claim(importMoment + 10_000))!.org, 'other', 'its turn, though busy has an older run');
+  });
+
+  test('a run begins once, with its claim, and its event names a hundred of its files', async (t) => {
+    const { control } = await open(t);
+    await queue(control, { many: 0 });
+    const [row] = await control.read('uploads');
+    const { id: _, ...more } = row;
+    await control.write.batchInsert(
+      'uploads',
+      Array.from({ length: 150 }, () => more),
+      50,
+    );
+    const events = async () =>
+      (await readEvents(control.read, { after: 0, to: Number.MAX_SAFE_INTEGER, limit: 10 })).map(({ type, data }) => ({
+        type,
+        data,
+      }));
+    const run = (await claimOf(control)(importMoment))!;
+    const [started] = await events();
+    findType('run.started')!.data.parse(started!.data);
+    const { files, uploads, kind } = started!.data as { files: number; uploads: number[]; kind: string };
+    assert.deepEqual(
+      [started!.type, files, kind, uploads.length, uploads[0]],
+      ['run.started', 151, 'manual', 100, row.id],
+    );
+    await releaseRun(control.write, run, true);
+    await claimOf(control)(importMoment);
+    assert.equal((await events()).length, 1);
+    // As a version left it that recorded the event after the claim, and was killed before that.
+    await control.write('events').delete();
+    await releaseRun(control.write, { ...run, attempts: 2 }, true);
+    await claimOf(control)(importMoment);
+    assert.deepEqual(
+      (await events()).map(({ data }) => data.files),
+      [151],
+    );
+    // A slot without a file says nothing.
+    await insertOrg(control.write, sampleOrg('idle', {}));
+    await control
+      .write('runs')
+      .insert({ org_id: 'idle', kind: 'slot', slot_date: '2026-01-01', state: 'open', opened_at: 1 });
+    assert.equal((await claimOf(control)(importMoment))!.org, 'idle');
+    assert.equal((await events()).length, 1);
+  });
+
+  test('an importer that lost a run neither removes it nor takes its files', async (t) => {
+    const { control } = await open(t);
+    await queue(control, { acme: 0 });
+    const lost = (await claimOf(control)(importMoment))!;
+    const later = importMoment + 2 * leaseMs;
+    const taken = (await claimRun(control.write, 'other', later, leaseMs))!;
+    assert.equal(taken.id, lost.id);
+    await dropRun(control.write, lost);
+    const [upload] = await control.read('uploads');
+    assert.deepEqual([upload.state, upload.run_id], ['running', taken.id]);
+    assert.equal((await findRun(control.read, taken.id))!.leaseOwner, 'other');
+    await dropRun(control.write, taken);
+    const [queued] = await control.read('uploads');
+    assert.deepEqual([queued.state, queued.run_id], ['queued', null]);
+    assert.equal(await findRun(control.read, taken.id), null);
   });
 
   test('a run waits only if none of its organization is worked on', async (t) => {

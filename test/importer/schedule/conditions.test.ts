@@ -80,6 +80,24 @@ onBothDatabases('conditions', (open) => {
     assert.deepEqual(await remove(), { control: 1, directory: 1 });
     assert.equal((await readEvents(control.read, all)).length, 1);
   });
+
+  test('events from when the clock was ahead are as old as those after them, and keep none of these', async (t) => {
+    const { control, directory } = await open(t);
+    let clock = start;
+    const settings = settingsSchema.parse({ eventDays: 10 });
+    const record = async (at: number) => {
+      await recordEvent(control.write, { at, org: null, type: 'org.added', subject: '', data: {} });
+      await directory.transact((tx) => recordErased(tx, 'acme', 1, at));
+    };
+    for (const day of [0, 365, 366, 1, 12]) await record(start + day * dayMs);
+    clock += 10.5 * dayMs;
+    const remove = () =>
+      removeOldEvents({ control, directory, settings, logger: createSilentLogger(), now: () => clock });
+    assert.deepEqual(await remove(), { control: 1, directory: 1 }, 'those after them are not old yet');
+    clock += 1 * dayMs;
+    assert.deepEqual(await remove(), { control: 3, directory: 3 });
+    assert.equal((await readEvents(control.read, all)).length, 1);
+  });
 });
 
 test('quota, disk and backup have one event while the condition lasts', async (t) => {
