@@ -372,6 +372,11 @@ export function findType(name: string): EventType | null {
   return byName.get(name) ?? null;
 }
 
+/** Whether its events are in the directory database: those of users, teams and fields. */
+export function isOfDirectory(name: string): boolean {
+  return /^(user|team|field)\./.test(name);
+}
+
 /** The types that fit one of the patterns: `*`, `run.*`, `run.held`; null: one of them fits no type. */
 export function matchTypes(patterns: readonly string[]): string[] | null {
   const fits = (pattern: string, name: string) =>

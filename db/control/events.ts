@@ -51,6 +51,24 @@ export async function readEvents(
   return (await query).map(toEvent);
 }
 
+/** A type that events of an organization have, and the number of the last of them. */
+export interface News {
+  org: string | null;
+  type: string;
+  last: number;
+}
+
+/** Of the events after `after` up to `to`. */
+export async function listNews(db: Queryable, after: number, to: number): Promise<News[]> {
+  if (after >= to) return [];
+  const events = db('events').where('seq', '>', after).where('seq', '<=', to);
+  const rows: { org_id: string | null; type: string; last: number | string }[] = await events
+    .groupBy('org_id', 'type')
+    .select('org_id', 'type')
+    .max({ last: 'seq' });
+  return rows.map(({ org_id: org, type, last }) => ({ org, type, last: Number(last) }));
+}
+
 /** The last `count`, the newest first. */
 export async function readLastEvents(db: Queryable, count: number): Promise<StoredEvent[]> {
   return (await db('events').orderBy('seq', 'desc').limit(count)).map(toEvent);
