@@ -66,6 +66,12 @@ export async function findSubscriber(db: Queryable, id: string): Promise<Subscri
   return row === undefined ? null : fromRow(row);
 }
 
+/** As findSubscriber; no other transaction changes it before this one ends. */
+export async function lockSubscriber(tx: Queryable, id: string): Promise<Subscriber | null> {
+  const row = await tx('subscribers').where({ id }).forUpdate().first();
+  return row === undefined ? null : fromRow(row);
+}
+
 /** A subscriber that may be tried now; without its options, since all of them are read each second. */
 export interface DueSubscriber {
   id: string;
@@ -115,6 +121,12 @@ export async function replaceSubscriberSecret(db: Queryable, id: string, before:
 export async function enableSubscriber(tx: Queryable, id: string): Promise<boolean> {
   const change = { state: 'enabled', reason: null, failures: 0, failing_since: null, next_at: null };
   return (await tx('subscribers').where({ id, state: 'disabled' }).update(change)) > 0;
+}
+
+/** Leaves out the events that it has not had. @param directory number of the last event of the directory */
+export async function skipToNow(tx: Queryable, id: string, directory: number): Promise<void> {
+  const place = { control_seq: await lastEvent(tx), directory_seq: directory, batch_to: null };
+  await tx('subscribers').where({ id }).update(place);
 }
 
 /** Returns whether it was enabled. */
