@@ -27,11 +27,16 @@ export interface EventFilter {
 }
 
 /** Records an event exactly if the caller's transaction commits; outside of one, in a transaction of its own. */
-export async function recordEvent(db: Queryable, event: NewEvent): Promise<void> {
+export function recordEvent(db: Queryable, event: NewEvent): Promise<void> {
+  return recordEvents(db, [event]);
+}
+
+/** As recordEvent, several in their order. */
+export async function recordEvents(db: Queryable, events: readonly NewEvent[]): Promise<void> {
   const noted = outboxOf(db);
-  if (noted !== null) noted.push(event);
-  else if (db.isTransaction === true) await appendRecords(db, [], [event]);
-  else await db.transaction((tx) => appendRecords(tx, [], [event]));
+  if (noted !== null) noted.push(...events);
+  else if (db.isTransaction === true) await appendRecords(db, [], events);
+  else await db.transaction((tx) => appendRecords(tx, [], events));
 }
 
 /** The number of the last event; 0: there is none. */
