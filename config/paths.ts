@@ -1,5 +1,6 @@
 /** The paths of everything that Dropslot keeps: in the data folder, or where a setting puts it. */
 import { join } from 'node:path';
+import { findSecret } from './secretsource.js';
 import type { Settings } from './settings.js';
 
 export interface Paths {
@@ -50,8 +51,8 @@ export function pathsOf(settings: PathSettings): Paths {
     partials: join(data, 'partials'),
     stage: join(data, 'stage'),
     keys: join(data, 'keys'),
-    masterKey: findSecret(settings.masterKey ?? join(data, 'keys', 'master.key'), settings),
-    masterKeyPassphrase: passphrase === undefined ? null : findSecret(passphrase, settings),
+    masterKey: findSecret(settings.masterKey ?? join(data, 'keys', 'master.key'), settings.credentials),
+    masterKeyPassphrase: passphrase === undefined ? null : findSecret(passphrase, settings.credentials),
     hostKeys: hostKeys ?? join(data, 'keys', 'host'),
     loginKeys: loginKeys ?? join(data, 'keys.d'),
     nodeKey: join(data, 'keys', 'node.key'),
@@ -61,9 +62,4 @@ export function pathsOf(settings: PathSettings): Paths {
     directoryLock: join(data, 'directory.lock'),
     keysLock: join(data, 'keys.lock'),
   };
-}
-
-function findSecret(source: string, { credentials }: PathSettings): string {
-  const name = /^credential:(.+)$/.exec(source)?.[1];
-  return name === undefined || credentials === undefined ? source : join(credentials, name);
 }

@@ -2,12 +2,7 @@
 import { z } from 'zod';
 import { checkedText, choice, count, duration, listOf, pattern, share, size, text } from './kinds.js';
 import { policyNames, readEndpoint, readRange } from './network.js';
-
-/** A path, or one of the two forms that are not paths. Descriptors 0 to 2 are the program's own. */
-function isSecretSource(given: string): boolean {
-  if (given.startsWith('fd:')) return /^fd:([3-9]|[1-9]\d{1,5})$/.test(given);
-  return !given.startsWith('credential:') || /^credential:[\w.-]+$/.test(given);
-}
+import { isSecretFile, isSecretSource } from './secretsource.js';
 
 const secretSource = checkedText(
   isSecretSource,
@@ -69,7 +64,9 @@ export const mailCategoryNames = [
   'weekly',
   'server',
   'audit',
-];
+] as const;
+
+const isMailCategory = (word: string) => (mailCategoryNames as readonly string[]).includes(word);
 
 export const settingsSchema = z.strictObject({
   data: text('path')
@@ -433,9 +430,15 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Mail server for notifications: `smtp://` begins TLS with STARTTLS (port 587), `smtps://` at once (port 465). USER is needed only where the server asks for a login. Default: no mail.',
     ),
-  smtpPassword: secretSource
+  smtpPassword: checkedText(
+    isSecretFile,
+    'must be the path of a file, or credential:NAME; fd:N is not possible, since several processes read the password, and read it again when it changes',
+    'path or `credential:NAME`',
+  )
     .optional()
-    .describe('Source of the password of the user in `smtp`: a file, `fd:N` or `credential:NAME`.'),
+    .describe(
+      'Source of the password of the user in `smtp`: a file, or `credential:NAME` (a systemd credential). It is read for each mail, so that a new password needs no restart.',
+    ),
   smtpTls: choice('on', 'off')
     .default('on')
     .describe(
@@ -454,7 +457,7 @@ export const settingsSchema = z.strictObject({
     .default([])
     .describe('Addresses of operators, who get mail about all organizations and about the server.'),
   operatorMailEvents: listOf(
-    (item) => mailCategoryNames.includes(item),
+    isMailCategory,
     `must be some of ${mailCategoryNames.join(', ')}`,
     `list of ${mailCategoryNames.map((name) => `\`${name}\``).join(', ')}`,
   )

@@ -50,9 +50,7 @@ export async function envelopesOf(
   personal: boolean,
 ): Promise<Envelope[]> {
   const recorded = await readEventChanges(directory, events);
-  const idsOf = (entity: string) => [
-    ...new Set(events.filter((one) => one.entity === entity).map((one) => one.entityId)),
-  ];
+  const idsOf = (entity: string) => events.filter((one) => one.entity === entity).map((one) => one.entityId);
   const users = personal ? await readUsersById(directory, idsOf('user')) : new Map<string, never>();
   const teams = personal ? await readNamesById(directory, 'teams', idsOf('team')) : new Map<string, string>();
   const labels = await readNamesById(directory, 'fields', [...idsOf('field'), ...recorded.flatMap(customIdsOf)]);
@@ -116,7 +114,9 @@ function groupByEntity(changes: readonly EventChange[]): Map<string, EventChange
   const groups = new Map<string, EventChange[]>();
   for (const change of changes) {
     const key = `${change.entity} ${change.entityId}`;
-    groups.set(key, [...(groups.get(key) ?? []), change]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [change]);
+    else group.push(change);
   }
   return groups;
 }

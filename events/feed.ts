@@ -8,7 +8,7 @@ import { type EventFilter, lastEvent, readEvents } from '../db/control/events.js
 import type { Position } from '../db/control/eventsubscribers.js';
 import { lastDirectoryEvent, lastEventOfRun, readDirectoryEvents } from '../db/directory/events.js';
 import { type Envelope, envelopeOf, envelopesOf } from './envelope.js';
-import { findType } from './types.js';
+import { findType, isOfDirectory } from './types.js';
 
 export interface Databases {
   control: Db;
@@ -51,6 +51,30 @@ export async function readBounds({ control, directory }: Databases): Promise<Bou
   return { directory: last, control: await lastEvent(control.read) };
 }
 
+/** Whether there are events between two places that fit the filter. */
+export async function hasNews(
+  { control, directory }: Databases,
+  after: Bounds,
+  to: Bounds,
+  filter: EventFilter,
+): Promise<boolean> {
+  if (wantsControl(filter)) {
+    const range = { after: after.control, to: to.control, limit: 1 };
+    if ((await readEvents(control.read, range, filter)).length > 0) return true;
+  }
+  if (!wantsDirectory(filter)) return false;
+  const range = { after: after.directory, to: to.directory, limit: 1 };
+  return (await readDirectoryEvents(directory.read, range, filter)).length > 0;
+}
+
+function wantsDirectory({ types }: EventFilter): boolean {
+  return types === undefined || types.some(isOfDirectory);
+}
+
+function wantsControl({ types }: EventFilter): boolean {
+  return types === undefined || types.some((type) => !isOfDirectory(type));
+}
+
 /** The next events after `position`. */
 export async function readPart(
   databases: Databases,
@@ -65,12 +89,12 @@ export async function readPart(
   }
   for (;;) {
     const after = { after: at.control, to: to.control, limit: 1 };
-    const [event] = await readEvents(databases.control.read, after, options.filter);
+    const [event] = wantsControl(options.filter) ? await readEvents(databases.control.read, after, options.filter) : [];
     if (event === undefined) {
       at.control = Math.max(at.control, to.control);
       return (await readUsers(databases, at, to.directory, options)) ?? { events: [], id: '', batchTo: null, next: at };
     }
-    if (event.run !== null && findType(event.type)?.isAfterApply === true) {
+    if (event.run !== null && findType(event.type)?.isAfterApply === true && wantsDirectory(options.filter)) {
       const mark = Math.min(await lastEventOfRun(databases.directory.read, event.run), to.directory);
       const users = mark > at.directory ? await readUsers(databases, at, mark, options) : null;
       if (users !== null) return users;
@@ -101,7 +125,8 @@ async function readUsers(
   to: number,
   { filter, batch, personal }: FeedOptions,
 ): Promise<Part | null> {
-  const rows = await readDirectoryEvents(directory.read, { after: at.directory, to, limit: batch }, filter);
+  const range = { after: at.directory, to, limit: batch };
+  const rows = wantsDirectory(filter) ? await readDirectoryEvents(directory.read, range, filter) : [];
   at.batchTo = null;
   const last = rows.at(-1);
   if (last === undefined) {

@@ -22,11 +22,16 @@ export function planRetry(
 ): Failure | null {
   const since = failingSince ?? now;
   if (now - since >= giveUpAfterMs && failures + 1 >= leastAttempts) return null;
+  const pause = Math.max(pauseAfter(failures, random), Math.min(retryAfterMs, longestAskedMs));
+  return { failures: failures + 1, since, nextAt: Math.round(now + pause) };
+}
+
+/** After a fault of this machine: the three days in which the receiver may fail begin again. */
+export function planPause({ failures }: Pick<Subscriber, 'failures'>, now: number, random: () => number): Failure {
+  return { failures: failures + 1, since: now, nextAt: Math.round(now + pauseAfter(failures, random)) };
+}
+
+function pauseAfter(failures: number, random: () => number): number {
   const pause = Math.min(firstPauseMs * growth ** Math.min(failures, 20), longestPauseMs);
-  const jittered = pause * (0.8 + 0.4 * random());
-  return {
-    failures: failures + 1,
-    since,
-    nextAt: Math.round(now + Math.max(jittered, Math.min(retryAfterMs, longestAskedMs))),
-  };
+  return pause * (0.8 + 0.4 * random());
 }

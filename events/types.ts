@@ -133,7 +133,8 @@ const rows: Record<string, Row> = {
     example: { run: 17, failure: 'given up after 5 attempts; see the log' },
   },
   'run.held': {
-    meaning: 'A run changes too much (rule G1) and waits for an operator; nothing is applied.',
+    meaning:
+      'A run waits for the decision of an operator, and nothing is applied: it changes too much (rule G1), or an import hook or a setting holds it.',
     data: { run: id },
     example: { run: 17 },
   },
@@ -166,7 +167,7 @@ const rows: Record<string, Row> = {
   },
   'alarm.opened': {
     meaning:
-      'An expected file is missing, much smaller than usual, or never changes; or files can not be taken from a source or a watched folder. More keys have times and sizes.',
+      'An expected file is missing, much smaller than usual, or never changes; or no files can be taken from a source or a watched folder. More keys have times and sizes.',
     data: alarm,
     isOpen: true,
     example: { kind: 'missing', files: 'users', deadline: 1_770_000_000_000 },
@@ -261,7 +262,7 @@ const rows: Record<string, Row> = {
   },
   'key.revoked': { meaning: 'A login key was revoked.', data: key, example: { key: fingerprint } },
   'key.expiring': {
-    meaning: 'A login key expires within 30, 7 or 1 days (`days`).',
+    meaning: 'A login key or password expires within 30, 7 or 1 days (`days`).',
     data: { ...key, label: z.string(), expiresAt: ms, days: z.union([z.literal(30), z.literal(7), z.literal(1)]) },
     example: { key: fingerprint, label: 'hr-system', expiresAt: 1_770_000_000_000, days: 7 },
   },
@@ -375,6 +376,11 @@ const byName = new Map(eventTypes.map((type) => [type.name, type]));
 /** null: no such type. */
 export function findType(name: string): EventType | null {
   return byName.get(name) ?? null;
+}
+
+/** Whether its events are in the directory database: those of users, teams and fields. */
+export function isOfDirectory(name: string): boolean {
+  return /^(user|team|field)\./.test(name);
 }
 
 /** The types that fit one of the patterns: `*`, `run.*`, `run.held`; null: one of them fits no type. */

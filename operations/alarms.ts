@@ -14,17 +14,19 @@ export interface AlarmFilter {
   org?: string | undefined;
   /** Those that are over, too. */
   resolved: boolean;
+  /** Most of them: 1,000 without it. */
+  limit?: number;
 }
 
 const mostAlarms = 1000;
 
-/** Newest first, at most 1,000. @throws OperationError `not_found` */
+/** Newest first. @throws OperationError `not_found` */
 export async function listAlarmsOf(
   { control, org }: Pick<Workplace, 'control' | 'org'>,
   filter: AlarmFilter,
 ): Promise<ShownAlarm[]> {
   if (filter.org !== undefined) await org(filter.org);
-  const alarms = await listAlarms(control.read, { ...filter, limit: mostAlarms });
+  const alarms = await listAlarms(control.read, { limit: mostAlarms, ...filter });
   const zones = new Map((await listOrgs(control.read)).map(({ id, timeZone }) => [id, timeZone]));
   return alarms.map((alarm) => ({ ...alarm, message: describeAlarm(alarm, zones.get(alarm.org) ?? 'UTC') }));
 }

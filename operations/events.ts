@@ -35,22 +35,39 @@ export interface ListedEvent {
   subject: string;
 }
 
+/** How far a list has come: the last event of each database that it has. */
+export interface EventPlace {
+  control: number;
+  directory: number;
+}
+
 const pageRows = 500;
 
-/** Those of both databases, oldest first; by time, since the two have no common order of commits. @throws OperationError `usage` */
-export async function* walkEvents({ control, directory }: Workplace, query: EventQuery): AsyncGenerator<ListedEvent> {
+/**
+ * Those of both databases, oldest first; by time, since the two have no common order of commits. Each has the place from which
+ * another list continues.
+ * @throws OperationError `usage`
+ */
+export async function* walkEvents(
+  { control, directory }: Workplace,
+  query: EventQuery,
+  after: EventPlace = { control: 0, directory: 0 },
+): AsyncGenerator<ListedEvent & { place: EventPlace }> {
   const filter = filterOf(query);
-  const ofControl = pages((after) => readEvents(control.read, { after, to: last, limit: pageRows }, filter));
-  const ofDirectory = pages((after) =>
-    readDirectoryEvents(directory.read, { after, to: last, limit: pageRows }, filter),
-  );
+  const range = (from: number) => ({ after: from, to: last, limit: pageRows });
+  const ofControl = pages(after.control, (from) => readEvents(control.read, range(from), filter));
+  const ofDirectory = pages(after.directory, (from) => readDirectoryEvents(directory.read, range(from), filter));
+  const place = { ...after };
   let [one, other] = [await ofControl.next(), await ofDirectory.next()];
   while (one.done !== true || other.done !== true) {
     if (other.done === true || (one.done !== true && one.value.at <= other.value.at)) {
-      yield list(one.value as StoredEvent);
+      const event = one.value as StoredEvent;
+      place.control = event.seq;
+      yield { ...list(event), place: { ...place } };
       one = await ofControl.next();
     } else {
-      yield list(other.value as DirectoryEvent);
+      place.directory = other.value.seq;
+      yield { ...list(other.value), place: { ...place } };
       other = await ofDirectory.next();
     }
   }
@@ -122,8 +139,11 @@ function filterOf({ org, type, since, until }: EventQuery): EventFilter {
   };
 }
 
-async function* pages<T extends { seq: number }>(read: (after: number) => Promise<T[]>): AsyncGenerator<T, undefined> {
-  for (let after = 0; ; ) {
+async function* pages<T extends { seq: number }>(
+  from: number,
+  read: (after: number) => Promise<T[]>,
+): AsyncGenerator<T, undefined> {
+  for (let after = from; ; ) {
     const page = await read(after);
     yield* page;
     if (page.length < pageRows) return undefined;

@@ -1,9 +1,9 @@
 /** The state of the installation on one screen: importers, slots, queue, decisions that wait, alarms, disk, backup, keys. */
 import { statfs } from 'node:fs/promises';
-import { listAlarms } from '../db/control/alarms.js';
 import { readClock } from '../db/control/clock.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
 import {
+  countOrgs,
   countRuns,
   type ExpiringKey,
   findLastBackup,
@@ -14,6 +14,7 @@ import {
 import { searchRuns } from '../db/control/runs.js';
 import { slotDays } from '../importer/schedule/cadence.js';
 import { nextSlot } from '../importer/schedule/calendar.js';
+import { listAlarmsOf } from './alarms.js';
 import type { Workplace } from './workplace.js';
 
 const dayMs = 86_400_000;
@@ -21,41 +22,60 @@ const keyDays = 30;
 const shownSlots = 5;
 const mostListed = 20;
 
-export interface Status {
-  version: string;
-  database: 'sqlite' | 'postgres';
+/** Numbers that a monitor reads every few seconds. */
+export interface Counts {
   organizations: { all: number; enabled: number };
   /** When the schedule of an importer last ran (ms); null: never. It notes the time at least every few minutes. */
   importerSeenAt: number | null;
   queue: QueueState;
   runs: { open: number; running: number; held: number; failedLastDay: number };
-  /** Organizations with a held run, which blocks their next ones until an operator decides. */
-  held: { run: number; org: string }[];
-  alarms: { org: string; kind: string; subject: string }[];
-  /** The next slots of enabled organizations. */
-  nextSlots: { org: string; at: number }[];
   disk: { folder: string; freeBytes: number; totalBytes: number; minFreeBytes: number };
   lastBackupAt: number | null;
+}
+
+export interface Status extends Counts {
+  version: string;
+  database: 'sqlite' | 'postgres';
+  /** Organizations with a held run, which blocks their next ones until an operator decides. */
+  held: { run: number; org: string }[];
+  /** `message`: one sentence for the operator. */
+  alarms: { org: string; kind: string; subject: string; message: string }[];
+  /** The next slots of enabled organizations. */
+  nextSlots: { org: string; at: number }[];
   /** Keys that expire within 30 days. */
-  expiringKeys: ExpiringKey[];
+  expiringKeys: Omit<ExpiringKey, 'label'>[];
 }
 
 /** @param version of this program */
 export async function readStatus(workplace: Workplace, version: string): Promise<Status> {
-  const { control, settings, now } = workplace;
+  const { control, now } = workplace;
   const db = control.read;
   const at = now();
   const orgs = await listOrgs(db);
-  const enabled = orgs.filter((org) => org.enabled);
-  const runs = await countRuns(db, at - dayMs);
   const held = await searchRuns(db, { states: ['held'], limit: mostListed });
-  const alarms = await listAlarms(db, { resolved: false, limit: mostListed });
-  const { bavail, blocks, bsize } = await statfs(settings.data);
-  const { seenAt } = await readClock(db);
+  const alarms = await listAlarmsOf(workplace, { resolved: false, limit: mostListed });
+  const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostListed });
   return {
     version,
     database: control.dialect === 'sqlite' ? 'sqlite' : 'postgres',
-    organizations: { all: orgs.length, enabled: enabled.length },
+    ...(await readCounts(workplace)),
+    held: held.map(({ id, org }) => ({ run: id, org })),
+    alarms: alarms.map(({ org, kind, subject, message }) => ({ org, kind, subject, message })),
+    nextSlots: findNextSlots(
+      orgs.filter((org) => org.enabled),
+      at,
+    ),
+    expiringKeys: keys.map(({ org, fingerprint, expiresAt }) => ({ org, fingerprint, expiresAt })),
+  };
+}
+
+export async function readCounts({ control, settings, now }: Workplace): Promise<Counts> {
+  const db = control.read;
+  const runs = await countRuns(db, now() - dayMs);
+  const { bavail, blocks, bsize } = await statfs(settings.data);
+  const { seenAt } = await readClock(db);
+  return {
+    organizations: await countOrgs(db),
     importerSeenAt: seenAt === 0 ? null : seenAt,
     queue: await measureQueue(db),
     runs: {
@@ -64,9 +84,6 @@ export async function readStatus(workplace: Workplace, version: string): Promise
       held: runs.held ?? 0,
       failedLastDay: runs.failed ?? 0,
     },
-    held: held.map(({ id, org }) => ({ run: id, org })),
-    alarms: alarms.map(({ org, kind, subject }) => ({ org, kind, subject })),
-    nextSlots: findNextSlots(enabled, at),
     disk: {
       folder: settings.data,
       freeBytes: bavail * bsize,
@@ -74,7 +91,6 @@ export async function readStatus(workplace: Workplace, version: string): Promise
       minFreeBytes: settings.minFreeBytes,
     },
     lastBackupAt: await findLastBackup(db),
-    expiringKeys: await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostListed }),
   };
 }
 

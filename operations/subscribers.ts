@@ -14,6 +14,7 @@ import {
   listSubscribers,
   type NewSubscriber,
   type Subscriber,
+  skipToNow,
 } from '../db/control/eventsubscribers.js';
 import { findDirectoryEvent, lastDirectoryEvent } from '../db/directory/events.js';
 import type { Outcome } from '../events/deliverer.js';
@@ -133,16 +134,21 @@ export async function disable(workplace: Workplace, of: SubscriberKind, id: stri
 export async function enable(workplace: Workplace, of: SubscriberKind, id: string, fromNow: boolean): Promise<void> {
   const subscriber = await getSubscriber(workplace, of, id);
   const last = await lastDirectoryEvent(workplace.directory.read);
-  await workplace.control.transact(async (tx) => {
-    if (!(await enableSubscriber(tx, id)))
-      throw new OperationError('refused', `the ${of.noun} ${id} is enabled already`);
-    if (fromNow) {
-      const head = tx('events').max('seq');
-      const place = { control_seq: tx.raw('COALESCE((?), 0)', [head]), directory_seq: last, batch_to: null };
-      await tx('subscribers').where({ id }).update(place);
-    }
-    await audit(tx, workplace, `${of.noun}.enabled`, subscriber, { fromNow });
-  });
+  await workplace.control.transact((tx) => enableIn(tx, workplace, of, subscriber, fromNow ? last : null));
+}
+
+/** @param skipTo number of the last event of the directory, to leave out events that it has not had. @throws OperationError `refused` */
+export async function enableIn(
+  tx: Queryable,
+  workplace: Pick<Workplace, 'now' | 'actor'>,
+  of: SubscriberKind,
+  subscriber: Pick<Subscriber, 'id' | 'org'>,
+  skipTo: number | null,
+): Promise<void> {
+  const { id } = subscriber;
+  if (!(await enableSubscriber(tx, id))) throw new OperationError('refused', `the ${of.noun} ${id} is enabled already`);
+  if (skipTo !== null) await skipToNow(tx, id, skipTo);
+  await audit(tx, workplace, `${of.noun}.enabled`, subscriber, { fromNow: skipTo !== null });
 }
 
 /** @throws OperationError `not_found` */
@@ -205,10 +211,16 @@ export async function resend(workplace: Workplace, of: SubscriberKind, id: strin
 }
 
 /** @throws OperationError `refused` */
-export function requireEnabled({ id, kind, state }: Subscriber): void {
+export function requireEnabled({ id, kind, state, org, options }: Subscriber): void {
   if (state === 'enabled') return;
-  const group = kinds.find((one) => one.kind === kind)?.group ?? 'webhooks';
-  throw new OperationError('refused', `${id} is disabled: enable it first, with "dropslot ${group} enable ${id}"`);
+  if (kind === mailKind.kind && org === null)
+    throw new OperationError(
+      'refused',
+      `${id} is disabled: it is an address of the setting operatorMail, which the server enables again when it starts`,
+    );
+  const group = kinds.find((one) => one.kind === kind)?.group ?? webhookKind.group;
+  const of = kind === mailKind.kind ? `${org} ${options.address}` : id;
+  throw new OperationError('refused', `${id} is disabled: enable it first, with "dropslot ${group} enable ${of}"`);
 }
 
 export function audit(

@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Db } from '../../db/connection.js';
 import type { AuditEvent } from '../../db/control/auditchain.js';
 import { countWarnings, longestSlotDelay, measurePenalties, measureSubscribers } from '../../db/control/overview.js';
-import { readStatus } from '../../operations/status.js';
+import { readCounts } from '../../operations/status.js';
 import type { Workplace } from '../../operations/workplace.js';
 
 export interface MetricsDeps {
@@ -38,7 +38,7 @@ export function createMetrics({ workplace, version, countConnections }: MetricsD
     stop,
     render: async () => {
       gauges.connections!.set(countConnections());
-      await readGauges(workplace, version, gauges);
+      await readGauges(workplace, gauges);
       return registry.metrics();
     },
   };
@@ -81,7 +81,7 @@ const gaugeTexts = {
     'Longest wait of a run from its opening to its start in the last 24 hours.',
     [],
   ],
-  alarms: ['dropslot_alarms_open', 'Open alarms about files of organizations.', []],
+  alarms: ['dropslot_alarms_open', 'Open alarms about files, sources and watched folders of organizations.', []],
   organizations: ['dropslot_organizations', 'Organizations, by state.', ['state']],
   diskFree: ['dropslot_disk_free_bytes', 'Free bytes on the disk of the data folder.', []],
   diskTotal: ['dropslot_disk_total_bytes', 'Size of the disk of the data folder.', []],
@@ -105,12 +105,11 @@ function createGauges(registry: Registry): Gauges {
   );
 }
 
-async function readGauges(workplace: Workplace, version: string, gauges: Gauges): Promise<void> {
+async function readGauges(workplace: Workplace, gauges: Gauges): Promise<void> {
   const began = performance.now();
   const now = workplace.now();
-  const status = await readStatus(workplace, version);
+  const { queue, runs, disk, organizations, lastBackupAt, importerSeenAt } = await readCounts(workplace);
   const db: Db['read'] = workplace.control.read;
-  const { queue, runs, disk, organizations } = status;
   gauges.queueFiles!.set(queue.files);
   gauges.queueAge!.set(queue.oldestAt === null ? 0 : Math.max(0, now - queue.oldestAt) / 1000);
   for (const [state, count] of Object.entries({ ...runs, failedLastDay: undefined, failed: runs.failedLastDay }))
@@ -122,8 +121,8 @@ async function readGauges(workplace: Workplace, version: string, gauges: Gauges)
   gauges.organizations!.set({ state: 'disabled' }, organizations.all - organizations.enabled);
   gauges.diskFree!.set(disk.freeBytes);
   gauges.diskTotal!.set(disk.totalBytes);
-  gauges.backup!.set((status.lastBackupAt ?? 0) / 1000);
-  gauges.importer!.set((status.importerSeenAt ?? 0) / 1000);
+  gauges.backup!.set((lastBackupAt ?? 0) / 1000);
+  gauges.importer!.set((importerSeenAt ?? 0) / 1000);
   gauges.keys!.set(keys);
   gauges.penalties!.set(await measurePenalties(db, now));
   gauges.subscribers!.reset();

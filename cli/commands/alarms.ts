@@ -1,4 +1,4 @@
-/** `dropslot alarms list`: files that are missing, much smaller than usual, or unchanged for too long. */
+/** `dropslot alarms list`: files that are missing or unusual, and sources and watched folders from which no files can be taken. */
 import type { Command } from 'commander';
 import { listAlarmsOf, type ShownAlarm } from '../../operations/alarms.js';
 import { formatTime, isoTime } from '../../operations/format.js';
@@ -8,13 +8,13 @@ import type { ListView } from '../output.js';
 export function registerAlarms(program: Command): void {
   const alarms = program
     .command('alarms')
-    .summary('missing, small or unchanged files')
-    .description('list the alarms about the files of organizations');
+    .summary('missing or unusual files, failing sources')
+    .description('list the alarms about the files of organizations and about their sources and watched folders');
   alarms
     .command('list')
     .summary('list the open alarms')
     .description(
-      'Lists the open alarms of an organization, or of all: files that are missing, much smaller than usual, or unchanged for too long.',
+      'Lists the open alarms of an organization, or of all: files that are missing, much smaller than usual, or unchanged for too long; sources and watched folders from which no files can be taken.',
     )
     .argument('[org]', 'only the alarms of this organization')
     .option('--all', 'list also those that are over')
@@ -29,7 +29,7 @@ export function registerAlarms(program: Command): void {
 const alarmList: ListView<ShownAlarm> = {
   columns: [
     { title: 'ORGANIZATION', cell: ({ org }) => org, whole: true },
-    { title: 'FILE', cell: ({ subject }) => subject },
+    { title: 'SUBJECT', cell: ({ subject }) => subject },
     { title: 'KIND', cell: ({ kind }) => kind },
     { title: 'OPENED', cell: ({ openedAt }) => formatTime(openedAt) },
     { title: 'OVER', cell: ({ resolvedAt }) => formatTime(resolvedAt) },

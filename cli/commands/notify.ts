@@ -1,21 +1,20 @@
 /** `dropslot notify …`: mail about an organization for its people. */
 import type { Command } from 'commander';
-import { OperationError } from '../../operations/error.js';
 import { isoTime } from '../../operations/format.js';
 import {
-  addNotification,
-  confirmNotification,
-  listNotifications,
-  type Notification,
+  enableNotification,
+  kindsOfMail,
   removeNotification,
-  resendCode,
   setNotification,
+  testNotification,
+  usualKindsOfMail,
 } from '../../operations/notify.js';
-import { mailKind, testSubscriber } from '../../operations/subscribers.js';
+import { listNotifications, type Notification } from '../../operations/notifyaddress.js';
+import { addNotification, confirmNotification, resendCode } from '../../operations/notifycode.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
-const eventsText = 'kinds of mail, separated by commas: problems, held, refused, missing, expiring, done, weekly';
+const eventsText = `kinds of mail, separated by commas: ${kindsOfMail.join(', ')}`;
 
 export function registerNotify(program: Command): void {
   const notify = program.command('notify').description('send mail about an organization to its people');
@@ -26,7 +25,7 @@ export function registerNotify(program: Command): void {
     'add an address, and send it a code',
     'Adds an address that gets mail about an organization, and sends it a mail with a code. It gets no other mail until the code is confirmed.',
   )
-    .option('--events <kinds>', `${eventsText} (default: problems,held,refused,missing,expiring)`)
+    .option('--events <kinds>', `${eventsText} (default: ${usualKindsOfMail.join(',')})`)
     .addHelpText(
       'after',
       examples(
@@ -76,16 +75,25 @@ export function registerNotify(program: Command): void {
         await out.show(toJson(changed), `${changed.address} gets: ${changed.events.join(', ')}.`);
       }),
     );
-  one('test', 'send a test mail', 'Sends one test mail to an address, now, from this machine.')
+  one('test', 'send a test mail', 'Sends one test mail to a confirmed address, now, from this machine.')
     .addHelpText('after', examples('dropslot notify test acme hr@acme.test'))
     .action((org: string, address: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        const found = (await listNotifications(workplace, org)).find((each) => each.address === address);
-        if (found === undefined || found.state === 'unconfirmed')
-          throw new OperationError('not_found', `${address} is no confirmed address of ${org}`);
-        const { result, detail } = await testSubscriber(workplace, mailKind, found.id);
-        if (result !== 'delivered') throw new OperationError('failed', `the mail was not sent: ${detail}`);
-        await out.show({ ...toJson(found), sent: true }, `Sent a test mail to ${address}.`);
+        const found = await testNotification(workplace, org, address);
+        await out.show({ ...toJson(found), sent: true }, `Sent a test mail to ${found.address}.`);
+      }),
+    );
+  one(
+    'enable',
+    'send mail again to an address that was disabled',
+    'Sends mail again to an address that the server disabled because its mails failed for three days: with the events that it has not had and that are still kept. The server enables the addresses of the setting operatorMail itself, when it starts.',
+  )
+    .option('--from-now', 'leave out the events that it has not had')
+    .addHelpText('after', examples('dropslot notify enable acme hr@acme.test'))
+    .action((org: string, address: string, { fromNow = false }: { fromNow?: boolean }, command: Command) =>
+      atWorkplace(command, async (workplace, out) => {
+        const enabled = await enableNotification(workplace, org, address, fromNow);
+        await out.show(toJson(enabled), `${enabled.address} gets mail about ${org} again.`);
       }),
     );
   one('remove', 'remove an address', 'Removes an address: it gets no more mail.')

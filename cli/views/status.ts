@@ -28,7 +28,7 @@ export function renderStatus(status: Status, now: number): string {
       'Alarms',
       listOr(
         'none',
-        status.alarms.map(({ org, kind, subject }) => `${org}: ${subject} file ${kind}`),
+        status.alarms.map(({ org, message }) => `${org}: ${message}`),
       ),
     ],
     [

@@ -9,9 +9,9 @@ export interface Delivery {
   at: number;
   /** How long the attempt took. */
   ms: number;
-  /** Of a batch, its first event. */
+  /** Of a batch, its first event; '': the events could not be read. */
   event: string;
-  /** The event's type, or `batch`. */
+  /** The event's type, or `batch`; '' where `event` is. */
   type: string;
   events: number;
   /** 1 for the first one. */
@@ -21,7 +21,7 @@ export interface Delivery {
   detail: string;
 }
 
-/** So many are kept of each subscriber, and up to `pruneEvery` more. */
+/** So many are kept of each subscriber, and about `pruneEvery` more. */
 export const keptDeliveries = 500;
 const pruneEvery = 50;
 
@@ -30,11 +30,19 @@ export async function insertDelivery(tx: Queryable, delivery: Omit<Delivery, 'id
   const [row] = await tx('deliveries')
     .insert({ ...rest, subscriber_id: subscriber, event_id: event })
     .returning('id');
-  if (Number(row.id) % pruneEvery !== 0) return;
-  const own = tx('deliveries').where({ subscriber_id: subscriber });
-  const oldest = await own.orderBy('id', 'desc').offset(keptDeliveries).limit(1).first('id');
-  if (oldest !== undefined)
-    await tx('deliveries').where({ subscriber_id: subscriber }).where('id', '<=', oldest.id).delete();
+  if (Number(row.id) % pruneEvery === 0) await pruneDeliveries(tx, Number(row.id));
+}
+
+/** Of every subscriber with a delivery among the last ones: twice as many, since a rolled-back transaction may have had a number. */
+async function pruneDeliveries(tx: Queryable, last: number): Promise<void> {
+  const recent = tx('deliveries').where('id', '>', last - 2 * pruneEvery);
+  // In one order, so that two nodes that prune at the same time can't wait for each other.
+  const subscribers: string[] = await recent.distinct().orderBy('subscriber_id').pluck('subscriber_id');
+  for (const id of subscribers) {
+    const own = tx('deliveries').where({ subscriber_id: id }).orderBy('id', 'desc');
+    const oldest = await own.offset(keptDeliveries).limit(1).first('id');
+    if (oldest !== undefined) await tx('deliveries').where({ subscriber_id: id }).where('id', '<=', oldest.id).delete();
+  }
 }
 
 /** The newest first. */

@@ -32,17 +32,13 @@ export async function followConditions(
   });
 }
 
-/** Notes when the last backup was made. */
-export async function noteBackup(db: Queryable, at: number): Promise<void> {
-  await db('event_marks').insert({ name: backupMark, at }).onConflict('name').merge();
-}
-
-/** When the last backup was made, or, where none was, when this was asked first. */
-export async function lastBackup(db: Queryable, now: number): Promise<number> {
+/** When backups were expected first (ms): when this was asked first. */
+export async function backupsExpectedFrom(db: Queryable, now: number): Promise<number> {
   await mark(db, backupMark, now);
   return (await db('event_marks').where({ name: backupMark }).first('at')).at;
 }
 
+/** Earlier versions also noted each backup under this name; now the audit trail alone has them. */
 const backupMark = 'backup';
 
 export async function listMarks(db: Queryable, prefix: string): Promise<string[]> {

@@ -27,11 +27,16 @@ export interface EventFilter {
 }
 
 /** Records an event exactly if the caller's transaction commits; outside of one, in a transaction of its own. */
-export async function recordEvent(db: Queryable, event: NewEvent): Promise<void> {
+export function recordEvent(db: Queryable, event: NewEvent): Promise<void> {
+  return recordEvents(db, [event]);
+}
+
+/** As recordEvent, several in their order. */
+export async function recordEvents(db: Queryable, events: readonly NewEvent[]): Promise<void> {
   const noted = outboxOf(db);
-  if (noted !== null) noted.push(event);
-  else if (db.isTransaction === true) await appendRecords(db, [], [event]);
-  else await db.transaction((tx) => appendRecords(tx, [], [event]));
+  if (noted !== null) noted.push(...events);
+  else if (db.isTransaction === true) await appendRecords(db, [], events);
+  else await db.transaction((tx) => appendRecords(tx, [], events));
 }
 
 /** The number of the last event; 0: there is none. */
@@ -49,6 +54,24 @@ export async function readEvents(
   const query = db('events').where('seq', '>', after).where('seq', '<=', to).orderBy('seq').limit(limit);
   limitEvents(query, filter);
   return (await query).map(toEvent);
+}
+
+/** A type that events of an organization have, and the number of the last of them. */
+export interface News {
+  org: string | null;
+  type: string;
+  last: number;
+}
+
+/** Of the events after `after` up to `to`. */
+export async function listNews(db: Queryable, after: number, to: number): Promise<News[]> {
+  if (after >= to) return [];
+  const events = db('events').where('seq', '>', after).where('seq', '<=', to);
+  const rows: { org_id: string | null; type: string; last: number | string }[] = await events
+    .groupBy('org_id', 'type')
+    .select('org_id', 'type')
+    .max({ last: 'seq' });
+  return rows.map(({ org_id: org, type, last }) => ({ org, type, last: Number(last) }));
 }
 
 /** The last `count`, the newest first. */

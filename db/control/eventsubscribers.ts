@@ -66,8 +66,23 @@ export async function findSubscriber(db: Queryable, id: string): Promise<Subscri
   return row === undefined ? null : fromRow(row);
 }
 
-/** Those that may be tried now. */
-export async function listDue(db: Queryable, now: number): Promise<Subscriber[]> {
+/** As findSubscriber; no other transaction changes it before this one ends. */
+export async function lockSubscriber(tx: Queryable, id: string): Promise<Subscriber | null> {
+  const row = await tx('subscribers').where({ id }).forUpdate().first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** A subscriber that may be tried now; without its options, since all of them are read each second. */
+export interface DueSubscriber {
+  id: string;
+  kind: string;
+  org: string | null;
+  /** As it is stored: JSON of its patterns. */
+  types: string;
+  position: Position;
+}
+
+export async function listDue(db: Queryable, now: number): Promise<DueSubscriber[]> {
   const rows = await db('subscribers')
     .where({ state: 'enabled' })
     .where((due) =>
@@ -76,8 +91,9 @@ export async function listDue(db: Queryable, now: number): Promise<Subscriber[]>
         .orWhere('next_at', '<=', now)
         .orWhere('next_at', '>', now + longestWaitMs),
     )
-    .orderBy('id');
-  return rows.map(fromRow);
+    .orderBy('id')
+    .select('id', 'kind', 'org_id', 'types', 'control_seq', 'directory_seq', 'batch_to');
+  return rows.map((row) => ({ id: row.id, kind: row.kind, org: row.org_id, types: row.types, position: placeOf(row) }));
 }
 
 /** No pause is longer, so that a clock that was ahead makes no subscriber wait for its time. */
@@ -105,6 +121,12 @@ export async function replaceSubscriberSecret(db: Queryable, id: string, before:
 export async function enableSubscriber(tx: Queryable, id: string): Promise<boolean> {
   const change = { state: 'enabled', reason: null, failures: 0, failing_since: null, next_at: null };
   return (await tx('subscribers').where({ id, state: 'disabled' }).update(change)) > 0;
+}
+
+/** Leaves out the events that it has not had. @param directory number of the last event of the directory */
+export async function skipToNow(tx: Queryable, id: string, directory: number): Promise<void> {
+  const place = { control_seq: await lastEvent(tx), directory_seq: directory, batch_to: null };
+  await tx('subscribers').where({ id }).update(place);
 }
 
 /** Returns whether it was enabled. */
@@ -164,6 +186,31 @@ export async function advance(
   );
 }
 
+/** Most ids in one statement. */
+const mostIds = 500;
+
+/** Stores the place of subscribers that want none of the events up to it, unless they changed since they were listed. */
+export async function passIdle(
+  { transact }: Db,
+  idle: readonly DueSubscriber[],
+  { control, directory }: Pick<Position, 'control' | 'directory'>,
+): Promise<void> {
+  const behind = idle.filter(({ position }) => position.control < control || position.directory < directory);
+  if (behind.length === 0) return;
+  await transact(async (tx) => {
+    for (const types of new Set(behind.map((one) => one.types))) {
+      const ids = behind.filter((one) => one.types === types).map(({ id }) => id);
+      for (let from = 0; from < ids.length; from += mostIds)
+        await tx('subscribers')
+          .whereIn('id', ids.slice(from, from + mostIds))
+          .where({ types, state: 'enabled', lease_owner: null, batch_to: null })
+          .where('control_seq', '<=', control)
+          .where('directory_seq', '<=', directory)
+          .update({ control_seq: control, directory_seq: directory });
+    }
+  });
+}
+
 export interface Failure {
   failures: number;
   since: number;
@@ -213,7 +260,12 @@ function fromRow(row: any): Subscriber {
     ...{ id: row.id, kind: row.kind, org: row.org_id, types: JSON.parse(row.types), options: JSON.parse(row.options) },
     ...{ secret: row.secret, description: row.description, state: row.state, reason: row.reason },
     createdAt: row.created_at,
-    position: { control: row.control_seq, directory: row.directory_seq, batchTo: row.batch_to },
+    position: placeOf(row),
     ...{ failures: row.failures, failingSince: row.failing_since, nextAt: row.next_at },
   };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a row of the table
+function placeOf(row: any): Position {
+  return { control: row.control_seq, directory: row.directory_seq, batchTo: row.batch_to };
 }

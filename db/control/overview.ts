@@ -75,17 +75,27 @@ export async function countWarnings(
 export interface ExpiringKey {
   org: string;
   fingerprint: string;
+  label: string;
   expiresAt: number;
 }
 
-/** Usable keys that expire before a time (ms), the first ones first; at most `limit`. */
+/** Usable keys that expire before a time (ms), the first ones first; at most `limit`, or all. */
 export async function listExpiringKeys(
   db: Queryable,
-  { now, before, limit }: { now: number; before: number; limit: number },
+  { now, before, limit }: { now: number; before: number; limit?: number },
 ): Promise<ExpiringKey[]> {
   const keys = db('login_keys').whereNull('revoked_at').where('expires_at', '>', now).where('expires_at', '<', before);
-  const rows = await keys.orderBy('expires_at').limit(limit).select('org_id', 'fingerprint', 'expires_at');
-  return rows.map((row) => ({ org: row.org_id, fingerprint: row.fingerprint, expiresAt: Number(row.expires_at) }));
+  keys.orderBy('expires_at').orderBy('fingerprint').select('org_id', 'fingerprint', 'label', 'expires_at');
+  if (limit !== undefined) keys.limit(limit);
+  return (await keys).map(({ org_id: org, fingerprint, label, expires_at: at }) => ({
+    ...{ org, fingerprint, label, expiresAt: Number(at) },
+  }));
+}
+
+/** Organizations, and those of them that are enabled. */
+export async function countOrgs(db: Queryable): Promise<{ all: number; enabled: number }> {
+  const [row] = await db('orgs').count({ all: '*' }).sum({ enabled: 'enabled' });
+  return { all: Number(row!.all), enabled: Number(row!.enabled ?? 0) };
 }
 
 /** When the last backup was made (ms); null: none was. */

@@ -1,6 +1,6 @@
 /** Penalties of addresses, shared between nodes: each node stores its own, and reads those and the pardons of the others. */
 import type { Queryable } from '../connection.js';
-import { recordEvent } from './events.js';
+import { type NewEvent, recordEvents } from './events.js';
 
 export interface Penalty {
   id: number;
@@ -57,16 +57,19 @@ export async function putPenalties(db: Queryable, penalties: readonly Omit<Penal
       )
       .onConflict('source')
       .ignore();
-    const type = 'penalty.started';
-    for (const { source, until, strikes, cause, beganAt: at } of latest.slice(0, mostEvents)) {
-      const event = { at, org: null, type, subject: source };
-      await recordEvent(tx, { ...event, data: { source, until, inARow: strikes, cause } });
-    }
-    if (latest.length <= mostEvents) return;
-    const others = latest.length - mostEvents;
-    const event = { at: latest.at(-1)!.beganAt, org: null, type, subject: `${others} other addresses` };
-    await recordEvent(tx, { ...event, data: { addresses: others } });
+    await recordEvents(tx, eventsOf(latest));
   });
+}
+
+function eventsOf(penalties: readonly Omit<Penalty, 'id'>[]): NewEvent[] {
+  const of = { org: null, type: 'penalty.started' };
+  const events: NewEvent[] = penalties.slice(0, mostEvents).map(({ source, until, strikes, cause, beganAt: at }) => ({
+    ...{ ...of, at, subject: source, data: { source, until, inARow: strikes, cause } },
+  }));
+  const others = penalties.length - events.length;
+  if (others === 0) return events;
+  const at = penalties.at(-1)!.beganAt;
+  return [...events, { ...of, at, subject: `${others} other addresses`, data: { addresses: others } }];
 }
 
 /** Penalties that have not ended, longest first. */

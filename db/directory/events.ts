@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Queryable } from '../connection.js';
 import { newEventId, timePrefix } from '../control/eventrows.js';
-import { type EventFilter, limitEvents, removeOldest } from '../control/events.js';
+import { type EventFilter, limitEvents, listNews, type News, removeOldest } from '../control/events.js';
 
 export interface DirectoryEvent {
   seq: number;
@@ -89,6 +89,11 @@ export async function readDirectoryEvents(
   return (await query).map(toEvent);
 }
 
+/** The organizations and types of the events after `after` up to `to`. */
+export function listDirectoryNews(db: Queryable, after: number, to: number): Promise<News[]> {
+  return listNews(db, after, to);
+}
+
 /** The last `count`, the newest first. */
 export async function readLastDirectoryEvents(db: Queryable, count: number): Promise<DirectoryEvent[]> {
   return (await db('events').orderBy('seq', 'desc').limit(count)).map(toEvent);
@@ -137,9 +142,9 @@ export async function readUsersById(
   db: Queryable,
   ids: readonly string[],
 ): Promise<Map<string, { email: string; name: string | null; status: string }>> {
-  const rows = await db('users')
-    .whereIn('id', ids)
-    .select('id', 'email', 'user_name', 'first_name', 'last_name', 'status');
+  const rows = await readByIds(ids, (some) =>
+    db('users').whereIn('id', some).select('id', 'email', 'user_name', 'first_name', 'last_name', 'status'),
+  );
   return new Map(
     rows.map((row) => [
       String(row.id),
@@ -159,8 +164,22 @@ export async function readNamesById(
   ids: readonly string[],
 ): Promise<Map<string, string>> {
   const column = table === 'teams' ? 'name' : 'label';
-  const rows = await db(table).whereIn('id', ids).select('id', column);
+  const rows = await readByIds(ids, (some) => db(table).whereIn('id', some).select('id', column));
   return new Map(rows.map((row) => [String(row.id), row[column]]));
+}
+
+/** A database takes a bounded number of values in one statement. */
+const mostIds = 1_000;
+
+/** Each id once, however often it is named. */
+async function readByIds<Row>(
+  ids: readonly string[],
+  read: (some: readonly string[]) => PromiseLike<Row[]>,
+): Promise<Row[]> {
+  const each = [...new Set(ids)];
+  const rows: Row[] = [];
+  for (let from = 0; from < each.length; from += mostIds) rows.push(...(await read(each.slice(from, from + mostIds))));
+  return rows;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a row of the table

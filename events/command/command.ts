@@ -15,7 +15,7 @@ export interface CommandOptions {
   batch?: number;
 }
 
-export const usualTimeLimitSeconds = 30;
+const usualTimeLimitSeconds = 30;
 const mostOutputBytes = 1024 * 1024;
 const concurrency = 4;
 /** An exit code by which a command says that this event will never work: it is skipped. */

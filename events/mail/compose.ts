@@ -1,12 +1,14 @@
 /** Composes a mail from the sections of one or several events: its subject, its text, and the same as HTML. */
 import { renderHtml } from './html.js';
-import type { Section } from './sections.js';
+import type { Section } from './section.js';
 
 export interface MailFrame {
   /** Whom it is about: the organization's name; null: the whole server. */
   about: string | null;
   /** Sentences below the sections: why the reader gets it, and how to end that. */
   footer: string[];
+  /** Sections that the mail has no room for. */
+  left?: number;
 }
 
 export interface ComposedMail {
@@ -17,10 +19,13 @@ export interface ComposedMail {
 
 const width = 76;
 
-export function composeMail(sections: readonly Section[], { about, footer }: MailFrame): ComposedMail {
+/** @param sections at least one */
+export function composeMail(sections: readonly Section[], { about, footer: end, left = 0 }: MailFrame): ComposedMail {
+  const footer = left === 0 ? end : [`And ${left} more.`, ...end];
+  const others = sections.length + left - 1;
   const whole = about === null ? '' : `${about}: `;
   const first = sections.find(({ needsAction }) => needsAction) ?? sections[0]!;
-  const more = sections.length === 1 ? '' : `, and ${sections.length - 1} more`;
+  const more = others === 0 ? '' : `, and ${others} more`;
   const subject = oneLine(`${whole}${lowerFirst(first.heading, about !== null)}${more}`);
   const title = about ?? 'Dropslot';
   return { subject, text: renderText(title, sections, footer), html: renderHtml(title, sections, footer) };

@@ -1,5 +1,5 @@
 /** The HTML of a mail: tables and inline styles, which mail programs understand, readable in light and in dark. */
-import type { Section } from './sections.js';
+import type { Section } from './section.js';
 
 /** Mail programs that know `prefers-color-scheme` use the dark colours; others leave or invert the light ones. */
 const style = `

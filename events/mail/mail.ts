@@ -1,8 +1,10 @@
 /** Delivers events by mail: those of some minutes together, in one mail for each address. */
 import type { Batch, Deliverer, Outcome } from '../deliverer.js';
+import type { Envelope } from '../envelope.js';
 import { composeMail } from './compose.js';
-import { type SectionContext, wordEvent } from './sections.js';
-import type { Mailer } from './transport.js';
+import type { Section, SectionContext } from './section.js';
+import { needsAction, wordEvent } from './sections.js';
+import type { Mail } from './transport.js';
 
 /** The options of a mail's row. */
 export interface MailOptions {
@@ -20,7 +22,7 @@ export interface MailContext extends SectionContext {
 
 export interface MailDeps {
   /** @throws Error when no mail server is set, or its password can't be read */
-  openMailer(): Promise<Mailer>;
+  send(mail: Mail, signal: AbortSignal): Promise<void>;
   /** @param org null: of the whole server. @param isOperator the reader has the command line */
   contextOf(org: string | null, isOperator: boolean): Promise<MailContext>;
   /** Whom readers ask to end the mails. */
@@ -38,37 +40,43 @@ export function createMailDeliverer(deps: MailDeps): Deliverer {
     kind: 'mail',
     concurrency,
     gather: { ms: deps.gatherMs, most: mostEvents },
-    async deliver({ id, events, subscriber }: Batch): Promise<Outcome> {
+    async deliver({ id, events, subscriber }: Batch, signal: AbortSignal): Promise<Outcome> {
       const { address, isOperator = false } = subscriber.options as unknown as MailOptions;
+      const told = events.filter(({ type }) => needsAction(type) !== null);
+      if (told.length === 0) return { result: 'delivered', detail: 'no event that mails tell of' };
+      // Whatever needs a hand comes first, and is never among those that are only counted.
+      told.sort((one, other) => Number(needsAction(other.type)) - Number(needsAction(one.type)));
       try {
-        const mailer = await deps.openMailer();
-        const orgs = [...new Set(events.map(({ org }) => org))];
-        const contexts = new Map<string | null, MailContext>();
-        for (const org of orgs) contexts.set(org, await deps.contextOf(org, isOperator));
-        const worded = [];
-        for (const event of events) {
-          const section = await wordEvent(event, contexts.get(event.org)!);
-          if (section === null) continue;
-          const { about } = contexts.get(event.org)!;
-          const heading = orgs.length > 1 && about !== null ? `${about}: ${section.heading}` : section.heading;
-          worded.push({ ...section, heading });
-        }
-        if (worded.length === 0) return { result: 'delivered', detail: 'nothing to tell' };
-        // Whatever needs a hand comes first, and is never among those that are only counted.
-        worded.sort((one, other) => Number(other.needsAction) - Number(one.needsAction));
-        const left = worded.length - mostSections;
-        const about = orgs.length === 1 ? contexts.get(orgs[0]!)!.about : null;
-        const mail = composeMail(worded.slice(0, mostSections), {
-          about,
-          footer: [...(left > 0 ? [`And ${left} more messages.`] : []), ...footerOf(deps, subscriber.id, about)],
-        });
-        await mailer.send({ ...mail, to: address, id, headers: headersOf(deps, subscriber.id) });
-        return { result: 'delivered', detail: `${worded.length} in one mail` };
+        const isOfOne = told.every(({ org }) => org === told[0]!.org);
+        const { sections, about } = await wordAll(deps, told.slice(0, mostSections), { isOperator, isNamed: !isOfOne });
+        const whose = isOfOne ? about : null;
+        const left = Math.max(0, told.length - mostSections);
+        const mail = composeMail(sections, { about: whose, left, footer: footerOf(deps, subscriber.id, whose) });
+        await deps.send({ ...mail, to: address, id, headers: headersOf(deps, subscriber.id) }, signal);
+        return { result: 'delivered', detail: `${told.length} in one mail` };
       } catch (error) {
         return { result: 'failed', detail: (error as Error).message.slice(0, 300) };
       }
     },
   };
+}
+
+/** @param isNamed each heading names its organization. @returns with the name of the first one */
+async function wordAll(
+  { contextOf }: MailDeps,
+  events: readonly Envelope[],
+  { isOperator, isNamed }: { isOperator: boolean; isNamed: boolean },
+): Promise<{ sections: Section[]; about: string | null }> {
+  const contexts = new Map<string | null, MailContext>();
+  for (const { org } of events) if (!contexts.has(org)) contexts.set(org, await contextOf(org, isOperator));
+  const sections: Section[] = [];
+  for (const event of events) {
+    const context = contexts.get(event.org)!;
+    const section = (await wordEvent(event, context))!;
+    const heading = isNamed && context.about !== null ? `${context.about}: ${section.heading}` : section.heading;
+    sections.push({ ...section, heading });
+  }
+  return { sections, about: contexts.get(events[0]!.org)!.about };
 }
 
 function footerOf({ replyTo }: MailDeps, id: string, about: string | null): string[] {

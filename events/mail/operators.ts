@@ -4,6 +4,7 @@ import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import {
   deleteSubscriber,
+  enableSubscriber,
   insertSubscriber,
   listSubscribers,
   type Subscriber,
@@ -20,7 +21,7 @@ export interface OperatorDeps {
   now: () => number;
 }
 
-/** Adds, changes and removes rows as the setting says; called at each start, and by every node alike. */
+/** Adds, changes, enables and removes rows as the setting says; called at each start, and by every node alike. */
 export async function syncOperatorMail({ control, directory, settings, now }: OperatorDeps): Promise<void> {
   const wanted = new Map(
     (settings.smtp === undefined ? [] : settings.operatorMail).map((address) => [idOf(address), address]),
@@ -31,11 +32,13 @@ export async function syncOperatorMail({ control, directory, settings, now }: Op
   const missing = [...wanted].filter(([id]) => !found.some((one) => one.id === id));
   const left = found.filter(({ id }) => !wanted.has(id));
   const changed = found.filter((one) => wanted.has(one.id) && JSON.stringify(one.types) !== JSON.stringify(types));
-  if (missing.length + left.length + changed.length === 0) return;
+  const disabled = found.filter(({ id, state }) => wanted.has(id) && state === 'disabled');
+  if (missing.length + left.length + changed.length + disabled.length === 0) return;
   const last = await lastDirectoryEvent(directory.read);
   await control.transact(async (tx) => {
     for (const { id } of left) await deleteSubscriber(tx, id);
     for (const { id } of changed) await updateSubscriber(tx, id, { types });
+    for (const { id } of disabled) await enableSubscriber(tx, id);
     for (const [id, address] of missing) {
       const options = { address, isOperator: true };
       const subscriber = { id, kind: 'mail', org: null, types, options, secret: null, description: null };

@@ -1,76 +1,60 @@
 /** Words each event for a mail: its heading, sentences, and the command or the person who can help. Counts only, no personal data. */
-import { DateTime } from 'luxon';
 import type { Envelope } from '../envelope.js';
-
-export interface Section {
-  /** Also the subject of a mail with this event alone. */
-  heading: string;
-  /** Whether somebody must do something. */
-  needsAction: boolean;
-  paragraphs: string[];
-  /** The most frequent problems. */
-  list?: string[];
-  /** A line to copy, for operators. */
-  command?: string;
-}
-
-/** What a section may say beside the event. */
-export interface SectionContext {
-  timeZone: string;
-  /** The mail is for operators, who have the command line. */
-  isOperator: boolean;
-  /** Whom the organization's people ask; null: nobody is named. */
-  contact: string | null;
-  /** The most frequent problems of a run, in sentences without values of the file. */
-  problemsOf(run: number): Promise<string[]>;
-  /** A sentence for the code of a refusal. */
-  explainCode(code: string): string | null;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: as the schema of its type says
-type Data = any;
-type Word = (data: Data, context: SectionContext) => Section | Promise<Section>;
+import { alarmOpened, alarmResolved } from './alarms.js';
+import type { Data, Section, SectionContext, Wording, Words } from './section.js';
+import { askContact, count, formatBytes, formatTime } from './wording.js';
 
 /** null: no mail tells of the type. */
 export async function wordEvent(event: Envelope, context: SectionContext): Promise<Section | null> {
-  const word = words[event.type];
-  return word === undefined ? null : word(event.data as Data, context);
+  const wording = wordings[event.type];
+  if (wording === undefined) return null;
+  return { ...(await wording.word(event.data as Data, context, event)), needsAction: wording.needsAction };
 }
 
-/** The commands of each kind of subscriber; `webhooks` for any other. */
-const groups: Record<string, string> = { command: 'hooks', mail: 'notify', export: 'exports' };
+/** Whether a mail about such an event asks its reader to act; null: no mail tells of the type. */
+export function needsAction(type: string): boolean | null {
+  return wordings[type]?.needsAction ?? null;
+}
 
-const words: Record<string, Word> = {
-  'run.completed': (data, context) => ({
+/** The noun and the commands of each kind of subscriber; those of webhooks for any other. */
+const subscribers: Record<string, { noun: string; group: string }> = {
+  webhook: { noun: 'webhook', group: 'webhooks' },
+  command: { noun: 'hook', group: 'hooks' },
+  mail: { noun: 'mail address', group: 'notify' },
+  export: { noun: 'export', group: 'exports' },
+};
+
+/** The reader must act. */
+const action = (word: Wording['word']): Wording => ({ needsAction: true, word });
+const notice = (word: Wording['word']): Wording => ({ needsAction: false, word });
+
+const wordings: Record<string, Wording> = {
+  'run.completed': notice((data, context) => ({
     heading: `The import of ${count(data.files, 'file')} is done`,
-    needsAction: false,
     paragraphs: [describeCounts(data)],
     ...show(context, data.run),
-  }),
-  'run.completed_with_problems': async (data, context) => ({
-    heading: `The import is done; ${count(faultsOf(data), 'row')} could not be imported`,
-    needsAction: true,
+  })),
+  'run.completed_with_problems': action(async (data, context) => ({
+    heading: `The import is done; ${describeProblems(data)}`,
     paragraphs: [
       describeCounts(data),
       'The folder /reports has the report of each file: the line, the column and the reason of every problem, and a file with the rejected rows to correct and send again.',
     ],
     list: await context.problemsOf(data.run),
     ...show(context, data.run),
-  }),
-  'run.failed': (data, context) => ({
+  })),
+  'run.failed': action((data, context) => ({
     heading: 'An import failed',
-    needsAction: true,
     paragraphs: [
       'Nothing of it was imported. Its files are in the queue again, and the next import takes them.',
-      context.isOperator ? String(data.failure) : askContact(context, 'if the next import does not arrive either'),
+      context.isOperator ? String(data.failure) : askContact(context, 'if the next import fails too'),
     ],
     ...show(context, data.run),
-  }),
-  'run.held': (data, context) => ({
+  })),
+  'run.held': action((data, context) => ({
     heading: 'An import waits for a decision',
-    needsAction: true,
     paragraphs: [
-      'It would change more than the limits of your organization allow without a confirmation, so nothing was imported.',
+      'Nothing of it was imported yet. An import waits when it would change more than the limits of your organization allow without a confirmation, or when the operator wants to confirm it.',
       `The folder /reports has the reason and the list of changes (run-${data.run}.held.txt, run-${data.run}.changes.csv). If the file is wrong, send a corrected one: it replaces the held one.`,
       context.isOperator
         ? 'Look at the changes, then approve or reject the run:'
@@ -79,159 +63,132 @@ const words: Record<string, Word> = {
     ...(context.isOperator && {
       command: `dropslot runs show ${data.run} --changes\ndropslot runs approve ${data.run}\ndropslot runs reject ${data.run}`,
     }),
-  }),
-  'run.approved': (data) => ({
+  })),
+  'run.approved': notice((data) => ({
     heading: `The held import ${data.run} was approved`,
-    needsAction: false,
-    paragraphs: ['It is being imported now.'],
-  }),
-  'run.rejected': (data) => ({
+    paragraphs: ['The server imports it now.'],
+  })),
+  'run.rejected': notice((data) => ({
     heading: `The held import ${data.run} was rejected`,
-    needsAction: false,
-    paragraphs: ['Its rejected files are in the archive, and nothing of them was imported.'],
-  }),
-  'file.refused': (data, context) => ({
+    paragraphs: ['Its rejected files are in the folder /archive, and nothing of them was imported.'],
+  })),
+  'file.refused': action((data, context) => ({
     heading: 'A file was refused, and nothing of it was imported',
-    needsAction: true,
     paragraphs: [
       ...[data.code === null ? null : context.explainCode(data.code)].filter((text) => text !== null),
       'The report in the folder /reports says what to do. Correct the file, and send it again.',
     ],
     ...show(context, data.run),
-  }),
-  'check.would_refuse': (data) => ({
-    heading: 'A file will be refused at its import',
-    needsAction: true,
-    paragraphs: [
-      data.dryRun === true
-        ? 'It was a trial (folder /dry-run): nothing was to be imported.'
-        : 'It is in the queue. Send a corrected file under the same name before the import: it replaces this one.',
-      'The report of the check in the folder /reports says why.',
-    ],
-  }),
-  'file.quarantined': (_data, context) => ({
-    heading: 'A file could not be read and was set aside',
-    needsAction: true,
+  })),
+  'check.would_refuse': action((data) =>
+    data.dryRun === true
+      ? {
+          heading: 'A dry run found that the import would refuse a file',
+          paragraphs: [
+            'The file is in the folder /dry-run, from which nothing is imported. Correct it before you upload it for the import.',
+            'The report of the dry run in the folder /reports has the reason.',
+          ],
+        }
+      : {
+          heading: 'The next import will refuse a file',
+          paragraphs: [
+            'The file is in the queue. Upload a corrected file under the same name before the import: it replaces this one.',
+            'The report of the check in the folder /reports has the reason.',
+          ],
+        },
+  ),
+  'file.quarantined': action((_data, context) => ({
+    heading: 'A file could not be read, and no import takes it',
     paragraphs: [
       'Reading it took too much time or memory. Other files are imported as usual. Split the file into smaller ones.',
       context.isOperator ? 'The log has the details.' : askContact(context, 'if the file is not unusually large'),
     ],
-  }),
-  'alarm.opened': (data, context) => alarm(data, context),
-  'alarm.resolved': (data) => ({
-    heading: `The ${data.files} file is in order again`,
-    needsAction: false,
-    paragraphs: [`The alarm about the ${data.files} file has ended.`],
-  }),
-  'key.expiring': (data, { timeZone, ...context }) => ({
-    heading: `A login key expires in ${count(data.days, 'day')}`,
-    needsAction: true,
-    paragraphs: [
-      `The key ${data.label === '' ? '' : `"${data.label}" `}(${data.key}) expires on ${formatTime(data.expiresAt, timeZone)}. After that, uploads with it are refused.`,
-      context.isOperator
-        ? 'Add its successor in time:'
-        : 'Make a new key, and send its public part to the operator in time.',
-    ],
-    ...(context.isOperator && { command: `dropslot keys rotate ORG ${String(data.key).slice(0, 15)} FILE` }),
-  }),
-  'quota.near': (data) => ({
+  })),
+  'alarm.opened': alarmOpened,
+  'alarm.resolved': alarmResolved,
+  'key.expiring': action(wordExpiring),
+  'quota.near': action((data) => ({
     heading: 'The storage is nearly full',
-    needsAction: true,
     paragraphs: [
       `${formatBytes(data.bytes)} of ${formatBytes(data.maxBytes)} and ${data.files} of ${data.maxFiles} files are used. At the limit new files are refused.`,
     ],
-  }),
-  'disk.low': (data) => ({
+  })),
+  'disk.low': action((data) => ({
     heading: 'The disk of the server is nearly full',
-    needsAction: true,
     paragraphs: [
       `${formatBytes(data.freeBytes)} are free. Below ${formatBytes(data.minFreeBytes)} the server refuses uploads and begins no import.`,
     ],
-  }),
-  'backup.overdue': (data) => ({
+  })),
+  'backup.overdue': action((data) => ({
     heading: `No backup was made for ${count(data.days, 'day')}`,
-    needsAction: true,
     paragraphs: ['Make a backup, and find out why the schedule did not.'],
     command: 'dropslot backup DIR',
-  }),
-  'doctor.wrong': (data) => ({
+  })),
+  'doctor.wrong': action((data) => ({
     heading: `The doctor found ${count(data.wrong, 'problem')}`,
-    needsAction: true,
     paragraphs: [`Checks with problems: ${(data.checks as string[]).join(', ')}.`],
     command: 'dropslot doctor',
-  }),
-  'webhook.disabled': (data) => ({
-    heading: `The ${data.kind} ${data.subscriber} was disabled`,
-    needsAction: true,
-    paragraphs: [
-      `Its deliveries failed ${data.failures} times, the last time with: ${data.reason}. Its events are kept as long as the setting eventDays says.`,
-    ],
-    command: `dropslot ${groups[String(data.kind)] ?? 'webhooks'} enable ${data.subscriber}`,
-  }),
-  'webhook.test': () => ({
+  })),
+  'webhook.disabled': action(wordDisabled),
+  'webhook.test': notice(() => ({
     heading: 'A test mail',
-    needsAction: false,
     paragraphs: ['Mail from Dropslot reaches you.'],
-  }),
-  'report.weekly': (data, { timeZone }) => ({
+  })),
+  'report.weekly': notice((data, { timeZone }) => ({
     heading: 'The week in numbers',
-    needsAction: false,
     paragraphs: [
-      `${count(data.runs, 'import')} since ${formatTime(data.since, timeZone)}: ${data.created} people created, ${data.updated} updated, ${data.deactivated} deactivated. ${count(data.faults, 'row')} could not be imported, ${count(data.refused, 'file')} refused.`,
-      data.alarms === 0 ? 'No alarm is open.' : `${count(data.alarms, 'alarm')} open: a file is missing or unusual.`,
+      `${count(data.runs, 'import')} since ${formatTime(data.since, timeZone)}: ${data.created} users created, ${data.updated} updated, ${data.deactivated} deactivated. ${count(data.faults, 'row')} could not be imported, ${count(data.refused, 'file')} refused.`,
+      data.alarms === 0
+        ? 'No alarm is open.'
+        : `${count(data.alarms, 'alarm')} open: a file is missing or unusual, or files can't be taken from a source or a watched folder.`,
     ],
-  }),
-  'audit.head': (data) => ({
+  })),
+  'audit.head': notice((data) => ({
     heading: 'The head of the audit trail',
-    needsAction: false,
     paragraphs: [
       `${data.count} records, the last one with the hash ${data.hash}. Keep this mail: with it, "dropslot audit verify" finds records that were removed from the end.`,
     ],
     command: `dropslot audit verify --expect ${data.hash}@${data.count}`,
-  }),
+  })),
 };
 
-/** Files can't be taken from the organization's SFTP server, or from a folder that it writes to. */
-function doorAlarm({ kind, source, folder }: Data, context: SectionContext): Section {
-  const place = source === undefined ? `the folder ${folder}` : `the SFTP server of source ${source}`;
-  const sentence =
-    kind === 'host_key_changed'
-      ? 'The server shows another host key than before, so that nothing is fetched from it. Was its host key changed? The operator must confirm the new key.'
-      : `Check whether ${source === undefined ? 'the folder is there and can be read' : 'the server can be reached, and whether the user name and the key or password are still valid'}.`;
-  const command = source === undefined ? `dropslot folders show ${folder}` : `dropslot sources show ${source}`;
-  const help = context.isOperator || context.contact === null ? [] : [askContact(context, 'for details')];
+/** The id of a password begins with its kind; keys and authorities have a fingerprint. */
+function wordExpiring(data: Data, { timeZone, isOperator, contact }: SectionContext, { org }: Envelope): Words {
+  const isPassword = String(data.key).startsWith('password:');
+  const noun = isPassword ? 'password' : 'login key';
+  const successor = isPassword ? 'to make a new password in time' : 'to add its public part in time';
+  const command = isPassword
+    ? `dropslot keys password ${org} --generate`
+    : `dropslot keys rotate ${org} FILE --replaces ${data.key}`;
   return {
-    heading: `No files can be taken from ${place}`,
-    needsAction: true,
-    paragraphs: [sentence, ...help],
-    ...(context.isOperator && { command }),
+    heading: `A ${noun} expires in ${count(data.days, 'day')}`,
+    paragraphs: [
+      `The ${noun} ${data.label === '' ? '' : `"${data.label}" `}(${data.key}) expires on ${formatTime(data.expiresAt, timeZone)}. After that, logins with it are refused.`,
+      isOperator
+        ? `Add its successor in time${isPassword ? '' : ' (FILE has the new public key)'}:`
+        : `${isPassword ? '' : 'Make a new key pair. '}${askContact({ contact }, successor)}`,
+    ],
+    ...(isOperator && { command }),
   };
 }
 
-function alarm(data: Data, context: SectionContext): Section {
-  if (data.files === undefined) return doorAlarm(data, context);
-  const { timeZone, contact } = context;
-  const files = `${data.files} file`;
-  const sentences: Record<string, [heading: string, sentence: string]> = {
-    missing: [
-      `No ${files} came`,
-      `A ${files} was expected${data.deadline === undefined ? '' : ` by ${formatTime(data.deadline, timeZone)}`}. Check whether the export of your HR system ran, and whether its upload worked.`,
+function wordDisabled(data: Data, _context: SectionContext, { org }: Envelope): Words {
+  const { noun, group } = subscribers[String(data.kind)] ?? subscribers.webhook!;
+  const isOperatorMail = data.kind === 'mail' && org === null;
+  const of = data.kind === 'mail' ? `${org} ${data.subscriber}` : data.subscriber;
+  return {
+    heading: `The ${noun} ${data.subscriber} was disabled`,
+    paragraphs: [
+      `Its deliveries failed ${data.failures === 1 ? 'once' : `${data.failures} times`}, the last time with: ${data.reason}. Its events are kept as long as the setting eventDays says.`,
+      isOperatorMail
+        ? 'It is an address of the setting operatorMail: once the cause is removed, restart the server, which enables it again.'
+        : 'Remove the cause, then enable it again:',
     ],
-    shrunk: [
-      `The ${files} is much smaller than usual`,
-      'Check whether the export of your HR system is complete before the import takes the file.',
-    ],
-    unchanged: [
-      `The ${files} has not changed for a long time`,
-      'Check whether the export of your HR system still runs.',
-    ],
+    ...(!isOperatorMail && { command: `dropslot ${group} enable ${of}` }),
   };
-  const [heading, sentence] = sentences[String(data.kind)] ?? [`The ${files} is unusual`, 'Check the export.'];
-  const help = context.isOperator || contact === null ? [] : [askContact(context, 'if the server may be the reason')];
-  return { heading, needsAction: true, paragraphs: [sentence, ...help] };
 }
 
-function show({ isOperator }: SectionContext, run: number): Pick<Section, 'command'> {
+function show({ isOperator }: SectionContext, run: number): Pick<Words, 'command'> {
   return isOperator ? { command: `dropslot runs show ${run}` } : {};
 }
 
@@ -239,27 +196,14 @@ function describeCounts({ users, teams }: Data): string {
   const one = (counts: Record<string, number>) =>
     `${counts.created ?? 0} created, ${counts.updated ?? 0} updated, ${counts.unchanged ?? 0} unchanged`;
   const { deactivated = 0, scheduled = 0 } = users as Record<string, number>;
-  return `People: ${one(users)}, ${deactivated} deactivated, ${scheduled} to be deactivated later. Teams: ${one(teams)}.`;
+  return `Users: ${one(users)}, ${deactivated} deactivated, ${scheduled} to be deactivated later. Teams: ${one(teams)}.`;
 }
 
-function faultsOf({ users, teams }: Data): number {
-  return ((users as Record<string, number>).faults ?? 0) + ((teams as Record<string, number>).faults ?? 0);
-}
-
-function askContact({ contact }: SectionContext, when: string): string {
-  return contact === null ? `Ask your operator ${when}.` : `Ask ${contact} ${when}.`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-function formatTime(ms: number, timeZone: string): string {
-  return DateTime.fromMillis(ms, { zone: timeZone }).setLocale('en-GB').toFormat('cccc d LLLL yyyy, HH:mm ZZZZ');
-}
-
-function formatBytes(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+/** The first of them that there are: rows, then files, then cells. */
+function describeProblems({ users, teams, refused = 0 }: Data): string {
+  const sum = (key: string) =>
+    ((users as Record<string, number>)[key] ?? 0) + ((teams as Record<string, number>)[key] ?? 0);
+  if (sum('faults') > 0) return `${count(sum('faults'), 'row')} could not be imported`;
+  if (refused > 0) return `${count(refused, 'file')} refused`;
+  return `${count(sum('warnings'), 'warning')}`;
 }

@@ -5,8 +5,7 @@ import { findOrg } from '../../db/control/orgs.js';
 import { findRun } from '../../db/control/runs.js';
 import type { Deliverer } from '../deliverer.js';
 import { createMailDeliverer, type MailContext } from './mail.js';
-import { readMailPassword } from './password.js';
-import { createMailer, type Mailer } from './transport.js';
+import { sendMail } from './transport.js';
 
 export interface MailServiceDeps {
   control: Db;
@@ -15,20 +14,9 @@ export interface MailServiceDeps {
   explainCode(code: string): string | null;
 }
 
-/** @throws Error when no mail server is set, or its password can't be read */
-export function openMailer(settings: Settings): Mailer {
-  if (settings.smtp === undefined) throw new Error('no mail server is set: set smtp');
-  return createMailer(settings, readMailPassword(settings));
-}
-
 export function createMailService({ control, settings, explainCode }: MailServiceDeps): Deliverer {
-  let mailer: Mailer | null = null;
   return createMailDeliverer({
-    openMailer: async () => {
-      // Once: a password from a file descriptor can't be read again.
-      mailer ??= openMailer(settings);
-      return mailer;
-    },
+    send: (mail, signal) => sendMail(settings, mail, signal),
     contextOf: async (id, isOperator): Promise<MailContext> => {
       const org = id === null ? null : await findOrg(control.read, id);
       return {

@@ -1,8 +1,12 @@
 /** Sends mail by SMTP, through nodemailer: TLS unless the setting says otherwise, and never without an end. */
 import { createTransport, type Transporter } from 'nodemailer';
 import type { Settings } from '../../config/settings.js';
+import { readMailPassword } from './password.js';
 
-export type MailSettings = Pick<Settings, 'smtp' | 'smtpTls' | 'mailFrom' | 'mailReplyTo'>;
+export type MailSettings = Pick<
+  Settings,
+  'smtp' | 'smtpTls' | 'smtpPassword' | 'credentials' | 'mailFrom' | 'mailReplyTo'
+>;
 
 export interface Mail {
   to: string;
@@ -14,38 +18,40 @@ export interface Mail {
   headers?: Record<string, string>;
 }
 
-export interface Mailer {
-  /** @throws Error with the answer of the mail server, on one line */
-  send(mail: Mail): Promise<void>;
-}
-
 const timeLimitMs = 30_000;
 
-/** @param password of the user in the URL; null: none. `smtp` must be set. */
-export function createMailer(settings: MailSettings, password: string | null): Mailer {
-  const transport = openTransport(settings, password);
-  return {
-    async send({ to, subject, text, html, id, headers }) {
-      const from = settings.mailFrom ?? `dropslot@${new URL(settings.smtp!).hostname}`;
-      const domain = /@([^>]+)>?$/.exec(from)?.[1] ?? 'dropslot';
-      try {
-        await transport.sendMail({
-          ...{ from, to: { name: '', address: to }, subject, text, html, headers },
-          ...(settings.mailReplyTo !== undefined && { replyTo: settings.mailReplyTo }),
-          messageId: `<${id}@${domain}>`,
-          // No file and no address of the machine is ever attached, whatever a text contains.
-          disableFileAccess: true,
-          disableUrlAccess: true,
-        });
-      } catch (cause) {
-        throw new Error(describe(cause as Error & { response?: string; code?: string }), { cause });
-      }
-    },
-  };
+/**
+ * Sends one mail. The password is read each time: it may have changed since the last one.
+ * @param signal ends the connection
+ * @throws Error with the answer of the mail server, on one line; when no mail server is set, or its password can't be read
+ */
+export async function sendMail(
+  settings: MailSettings,
+  { to, subject, text, html, id, headers }: Mail,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (settings.smtp === undefined) throw new Error('no mail server is set: set smtp');
+  const password = await readMailPassword(settings);
+  const transport = openTransport({ ...settings, smtp: settings.smtp }, password);
+  const from = settings.mailFrom ?? `dropslot@${new URL(settings.smtp).hostname}`;
+  const domain = /@([^>]+)>?$/.exec(from)?.[1] ?? 'dropslot';
+  try {
+    await transport.sendMail({
+      ...{ from, to: { name: '', address: to }, subject, text, html, headers },
+      ...(settings.mailReplyTo !== undefined && { replyTo: settings.mailReplyTo }),
+      messageId: `<${id}@${domain}>`,
+      // No file and no address of the machine is ever attached, whatever a text contains.
+      disableFileAccess: true,
+      disableUrlAccess: true,
+      ...(signal !== undefined && { signal }),
+    });
+  } catch (cause) {
+    throw new Error(describe(cause as Error & { response?: string; code?: string }), { cause });
+  }
 }
 
-function openTransport({ smtp, smtpTls }: MailSettings, password: string | null): Transporter {
-  const { protocol, hostname, port, username } = new URL(smtp!);
+function openTransport({ smtp, smtpTls }: MailSettings & { smtp: string }, password: string | null): Transporter {
+  const { protocol, hostname, port, username } = new URL(smtp);
   const secure = protocol === 'smtps:';
   return createTransport({
     host: hostname.replace(/^\[|\]$/g, ''),

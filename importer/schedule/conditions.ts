@@ -1,12 +1,12 @@
 /** Records an event when something needs attention soon: keys that expire, a quota or a disk that is nearly full, a backup that is overdue. */
-import { statfsSync } from 'node:fs';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
-import { type Condition, followConditions, lastBackup } from '../../db/control/eventmarks.js';
-import { listLoginKeys } from '../../db/control/keys.js';
-import { listOrgs, type Org } from '../../db/control/orgs.js';
-import { measureUsage } from '../../db/control/usage.js';
+import { backupsExpectedFrom, type Condition, followConditions } from '../../db/control/eventmarks.js';
+import { listOrgs } from '../../db/control/orgs.js';
+import { findLastBackup, listExpiringKeys } from '../../db/control/overview.js';
+import { measureAllUsage } from '../../db/control/usage.js';
+import { findShortage } from '../../storage/freespace.js';
 import { limitsOf } from '../../storage/storagelimits.js';
 import type { Clock } from './clock.js';
 import { type Rounds, startRounds } from './periodic.js';
@@ -43,7 +43,6 @@ export function startConditions(deps: ConditionDeps): Rounds {
 /** One round. */
 export async function lookAtConditions({ control, settings, now }: ConditionDeps): Promise<void> {
   const at = now();
-  const orgs = await listOrgs(control.read);
   const follow = (type: string, conditions: readonly (Condition & { org?: string; subject?: string })[]) => {
     const known = new Map(conditions.map((one) => [one.data, one]));
     return followConditions(control, `${type}:`, conditions, (data) => {
@@ -51,48 +50,43 @@ export async function lookAtConditions({ control, settings, now }: ConditionDeps
       return { at, org, type, subject, data };
     });
   };
-  const keys = await Promise.all(orgs.map((org) => findExpiring(control, org, at)));
-  await follow('key.expiring', keys.flat());
-  const quotas = await Promise.all(orgs.map((org) => findNear(control, org, settings)));
-  await follow('quota.near', quotas.flat());
+  await follow('key.expiring', await findExpiring(control, at));
+  await follow('quota.near', await findNear(control, settings));
   await follow('disk.low', findLow(settings));
   await follow('backup.overdue', await findOverdue(control, settings, at));
 }
 
-async function findExpiring(control: Db, org: Org, at: number) {
-  const usable = (await listLoginKeys(control.read, org.id)).filter(
-    ({ revokedAt, expiresAt }) => revokedAt === null && expiresAt !== null && expiresAt > at,
-  );
-  return usable.flatMap(({ fingerprint, expiresAt, label }) => {
-    const days = warningDays.filter((one) => expiresAt! - at <= one * dayMs).at(-1);
-    if (days === undefined) return [];
-    return [
-      {
-        ...{ name: `key.expiring:${org.id}:${fingerprint}:${expiresAt}:${days}`, org: org.id, subject: fingerprint },
-        data: { key: fingerprint, label, expiresAt, days },
-      },
-    ];
+async function findExpiring(control: Db, at: number) {
+  const keys = await listExpiringKeys(control.read, { now: at, before: at + Math.max(...warningDays) * dayMs + 1 });
+  return keys.map(({ org, fingerprint, label, expiresAt }) => {
+    const days = warningDays.filter((one) => expiresAt - at <= one * dayMs).at(-1)!;
+    return {
+      ...{ name: `key.expiring:${org}:${fingerprint}:${expiresAt}:${days}`, org, subject: fingerprint },
+      data: { key: fingerprint, label, expiresAt, days },
+    };
   });
 }
 
-async function findNear(control: Db, org: Org, settings: Settings) {
-  const { maxStoredBytes, maxFiles } = limitsOf(org, settings);
-  const { bytes, entries } = await measureUsage(control.read, org.id);
-  const isNear = bytes >= nearShare * maxStoredBytes || entries >= nearShare * maxFiles;
-  const data = { bytes, maxBytes: maxStoredBytes, files: entries, maxFiles };
-  return isNear ? [{ name: `quota.near:${org.id}`, org: org.id, subject: org.id, data }] : [];
+async function findNear(control: Db, settings: Settings) {
+  const usage = await measureAllUsage(control.read);
+  return (await listOrgs(control.read)).flatMap((org) => {
+    const { maxStoredBytes, maxFiles } = limitsOf(org, settings);
+    const { bytes, entries } = usage.get(org.id) ?? { bytes: 0, entries: 0 };
+    if (bytes < nearShare * maxStoredBytes && entries < nearShare * maxFiles) return [];
+    const data = { bytes, maxBytes: maxStoredBytes, files: entries, maxFiles };
+    return [{ name: `quota.near:${org.id}`, org: org.id, subject: org.id, data }];
+  });
 }
 
-function findLow({ data: folder, minFreeBytes }: Settings) {
-  if (minFreeBytes === 0) return [];
-  const { bavail, bsize } = statfsSync(folder);
-  const freeBytes = bavail * bsize;
-  return freeBytes < lowFactor * minFreeBytes ? [{ name: 'disk.low:', data: { freeBytes, minFreeBytes } }] : [];
+function findLow({ data, minFreeBytes }: Settings) {
+  const shortage = findShortage({ data, minFreeBytes: lowFactor * minFreeBytes });
+  return shortage === null ? [] : [{ name: 'disk.low:', data: { freeBytes: shortage.freeBytes, minFreeBytes } }];
 }
 
 async function findOverdue(control: Db, { backupOverdueDays }: Settings, at: number) {
   if (backupOverdueDays === 0) return [];
-  const since = await lastBackup(control.write, at);
+  const expectedFrom = await backupsExpectedFrom(control.write, at);
+  const since = Math.max((await findLastBackup(control.read)) ?? 0, expectedFrom);
   if (at - since < backupOverdueDays * dayMs) return [];
   return [{ name: `backup.overdue:${since}`, data: { since, days: Math.floor((at - since) / dayMs) } }];
 }

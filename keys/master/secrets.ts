@@ -1,7 +1,6 @@
 /** Reads the master identity and its passphrase from their source: a file, a file descriptor, a systemd credential, a person. */
-import { closeSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { Paths } from '../../config/paths.js';
+import { descriptorOf, readSecret, SecretSourceError, toSecretText } from '../../config/secretsource.js';
 import { KeyError } from '../error.js';
 
 /** Secrets that can be read only once, kept for this process and its children; null: not read yet, or a file. */
@@ -44,8 +43,8 @@ export function createMasterSecrets(paths: SecretPaths, { ask, known }: SecretOp
     isFile,
     hasPassphrase: source !== null || passphrase !== null,
     readMaster: async () => {
-      if (isFile) return readSecret(masterKey);
-      master ??= (await readSecret(masterKey))!.toString('base64');
+      if (isFile) return readKey(masterKey);
+      master ??= (await readKey(masterKey))!.toString('base64');
       return Buffer.from(master, 'base64');
     },
     readPassphrase: async () => {
@@ -63,38 +62,17 @@ async function obtainPassphrase(masterKey: string, source: string | null, ask: S
       `master key ${masterKey} is protected by a passphrase: set masterKeyPassphraseFile to its file`,
     );
   if (source === null) return ask!();
-  const bytes = await readSecret(source);
+  const bytes = await readKey(source);
   if (bytes === null) throw new KeyError('missing', `there is no passphrase of the master key at ${source}`);
-  // An editor adds a line end; everything else belongs to the passphrase.
-  return bytes.toString('utf8').replace(/\r?\n$/, '');
+  return toSecretText(bytes);
 }
 
 /** null: no such file. */
-async function readSecret(source: string): Promise<Buffer | null> {
-  if (source.startsWith('credential:'))
-    throw new KeyError(
-      'missing',
-      `${source}: there is no folder of credentials; name it with LoadCredential= in the systemd unit, or by the setting credentials`,
-    );
-  const descriptor = descriptorOf(source);
+async function readKey(source: string): Promise<Buffer | null> {
   try {
-    return descriptor === null ? await readFile(source) : readDescriptor(descriptor);
+    return await readSecret(source);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new KeyError('unreadable', `${source} can't be read: ${(cause as Error).message}`, { cause });
+    if (!(cause instanceof SecretSourceError)) throw cause;
+    throw new KeyError(cause.code, cause.message, { cause });
   }
-}
-
-/** Closes the descriptor at once, so that no child process inherits it. */
-function readDescriptor(descriptor: number): Buffer {
-  try {
-    return readFileSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function descriptorOf(source: string): number | null {
-  const digits = /^fd:(\d+)$/.exec(source)?.[1];
-  return digits === undefined ? null : Number(digits);
 }

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { sourceOf } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isBlobLive } from '../../db/control/blobs.js';
-import { noteBackup } from '../../db/control/eventmarks.js';
 import { findOrg } from '../../db/control/orgs.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
 import { KeyError } from '../../keys/error.js';
@@ -67,7 +66,6 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
       await publish(target, { ...made, at: new Date(workplace.now()).toISOString(), wrong });
       for (const path of superfluous) await rm(path, { force: true });
       const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.made' };
-      await noteBackup(workplace.control.write, event.at);
       await recordAudit(workplace.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
       return { ...made, newFiles, newBytes, removedFiles: superfluous.length, passes: pass, wrong };
     }

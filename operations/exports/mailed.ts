@@ -6,7 +6,7 @@ import type { Org } from '../../db/control/orgs.js';
 import { mailedExportsRoot } from '../../db/control/treelayout.js';
 import { findUser } from '../../db/directory/users.js';
 import { composeMail } from '../../events/mail/compose.js';
-import { openMailer } from '../../events/mail/service.js';
+import { sendMail } from '../../events/mail/transport.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import { formatLocal } from '../../importer/schedule/calendar.js';
 import { mailedExportMs } from '../../importer/schedule/retention.js';
@@ -84,5 +84,5 @@ async function send({ settings, actor }: Workplace, org: Org, to: string, path: 
     },
   );
   const id = `export-${path.split('/').at(-1)!.replace('.csv', '')}`;
-  await openMailer(settings).send({ ...mail, to, id, headers: { 'Auto-Submitted': 'auto-generated' } });
+  await sendMail(settings, { ...mail, to, id, headers: { 'Auto-Submitted': 'auto-generated' } });
 }

@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { Db } from '../../db/connection.js';
 import { readEvents, recordEvent } from '../../db/control/events.js';
@@ -13,6 +11,7 @@ import { Company, csv } from '../support/company.js';
 import { openFresh, type TestDatabases } from '../support/databases.js';
 import { deliverTo, Receiver, subscribe } from '../support/events.js';
 import { moduleArguments } from '../support/program.js';
+import { receiveWebhooks } from '../support/webhookreceiver.js';
 
 /** Two runs, with other events between them. */
 async function fill(acme: Company): Promise<string[]> {
@@ -48,25 +47,16 @@ test('a sender that is killed at each step, and a receiver that breaks off, lose
   const ids: string[] = [];
   const requests: string[] = [];
   let breaks = 0;
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
+  const { url } = await receiveWebhooks(t, (request, response, body) => {
     const got = JSON.parse(body) as Envelope | BatchEnvelope;
     requests.push(got.id);
     // The receiver dies before it has stored the event, or after that and before its answer.
     breaks++;
-    if (breaks === 3) return request.socket.destroy();
+    if (breaks === 3) return void request.socket.destroy();
     ids.push(...(got.type === 'batch' ? (got as BatchEnvelope).data.events : [got as Envelope]).map(({ id }) => id));
-    if (breaks === 5) return request.socket.destroy();
+    if (breaks === 5) return void request.socket.destroy();
     response.writeHead(204).end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   await subscribe(databases, {
     ...{ id: 's', kind: 'webhook', secret: 'sealed', options: { url, allowHttp: true, allowPrivate: true, batch: 3 } },
   });

@@ -1,9 +1,6 @@
 /** Webhooks: signatures that the published library verifies, secrets that rotate, answers, limits, and no way to a private address. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { isPublicAddress } from '../../config/publicaddress.js';
 import { findSubscriber, type Subscriber } from '../../db/control/eventsubscribers.js';
@@ -15,31 +12,8 @@ import { rotateMaster } from '../../operations/masterkey.js';
 import { testSubscriber, webhookKind } from '../../operations/subscribers.js';
 import { addWebhook, rotateSecret } from '../../operations/webhooks.js';
 import { openFresh } from '../support/databases.js';
+import { receiveWebhooks } from '../support/webhookreceiver.js';
 import { workplaceOn } from '../support/workplace.js';
-
-interface Received {
-  request: IncomingMessage;
-  body: string;
-}
-
-/** A receiver on the loopback; `answer` ends the response. */
-async function receive(t: TestContext, answer: RequestListener = (_, response) => response.writeHead(204).end()) {
-  const received: Received[] = [];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    received.push({ request, body });
-    answer(request, response);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { received, port, url: `http://127.0.0.1:${port}/hook` };
-}
 
 const secret = makeSecret();
 const never = new AbortController().signal;
@@ -75,7 +49,7 @@ const deliver = (
 const open = { allowHttp: true, allowPrivate: true };
 
 test('the published library verifies a request, with each of the secrets and with no other one', async (t) => {
-  const { received, url } = await receive(t);
+  const { received, url } = await receiveWebhooks(t);
   const old = makeSecret();
   assert.deepEqual(await deliver({ url, ...open }, { secrets: [secret, old] }), {
     result: 'delivered',
@@ -101,7 +75,9 @@ test('answers decide: delivered, gone, or again, not before the receiver says', 
   ];
   let status = 0;
   let headers: Record<string, string> = {};
-  const { url, received } = await receive(t, (_, response) => response.writeHead(status, headers).end('x'.repeat(100)));
+  const { url, received } = await receiveWebhooks(t, (_, response) =>
+    response.writeHead(status, headers).end('x'.repeat(100)),
+  );
   for (const [code, extra, expected] of answers) {
     [status, headers] = [code, extra];
     const outcome = await deliver({ url, ...open });
@@ -115,7 +91,7 @@ test('answers decide: delivered, gone, or again, not before the receiver says', 
 });
 
 test('an endless answer, a receiver that never answers and a stop of the server end', async (t) => {
-  const endless = await receive(t, (_, response) => {
+  const endless = await receiveWebhooks(t, (_, response) => {
     response.writeHead(200);
     const write = () => {
       while (response.writable && response.write('x'.repeat(65_536)));
@@ -124,7 +100,7 @@ test('an endless answer, a receiver that never answers and a stop of the server 
     write();
   });
   assert.deepEqual(await deliver({ url: endless.url, ...open }), { result: 'delivered', detail: 'HTTP 200' });
-  const silent = await receive(t, () => {});
+  const silent = await receiveWebhooks(t, () => {});
   assert.deepEqual(await deliver({ url: silent.url, ...open }, { timeLimitMs: 100 }), {
     result: 'failed',
     detail: 'no answer within 0.1 s',
@@ -158,7 +134,7 @@ test('private addresses in every form are not public', () => {
 });
 
 test('no URL leads to a private address, however it is written', async (t) => {
-  const { received, port } = await receive(t);
+  const { received, port } = await receiveWebhooks(t);
   const hosts = [
     ...['127.0.0.1', '2130706433', '0x7f.1', '0177.0.0.1', '127.1', '[::1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]'],
     ...['[64:ff9b::127.0.0.1]', '[2002:7f00:1::]', '0.0.0.0', '0', '[::]', '①②⑦.⓪.⓪.①', '[fe80::1]', '169.254.169.254'],
@@ -205,7 +181,7 @@ test('webhooks are added with checks, sealed, tested and rotated, also over a ch
   const databases = await openFresh(t, 'sqlite');
   const place = await workplaceOn(t, databases.settings);
   await place.makeMaster();
-  const { received, url } = await receive(t);
+  const { received, url } = await receiveWebhooks(t);
   const refused: [Parameters<typeof addWebhook>[1], RegExp][] = [
     [{ url }, /https/],
     [{ url: 'https://127.0.0.1/' }, /private/],

@@ -1,15 +1,13 @@
 /** Events as an operator sees them: a webhook and a hook of a running server, over a kill; the commands and their JSON. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { askDropslot, runDropslot, startServe } from '../support/program.js';
 import { temporaryFolder } from '../support/temporary.js';
+import { receiveWebhooks } from '../support/webhookreceiver.js';
 
 interface Event {
   id: string;
@@ -19,20 +17,7 @@ interface Event {
 
 test('a webhook and a hook get the events of a server, also after it was killed', async (t) => {
   const data = join(temporaryFolder(t), 'data');
-  const received: { body: string; headers: IncomingHttpHeaders }[] = [];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    received.push({ body, headers: request.headers });
-    response.writeHead(204).end();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+  const { received, url } = await receiveWebhooks(t);
   const ask = <Answer>(...args: string[]) => askDropslot<Answer>(args, { data });
   const until = async (is: () => boolean) => {
     for (let tries = 0; !is() && tries < 1000; tries++) await sleep(20);
@@ -56,7 +41,7 @@ test('a webhook and a hook get the events of a server, also after it was killed'
   await startServe(t, { data });
   await until(() => received.length >= 2 && existsSync(output) && readFileSync(output, 'utf8').split('\n').length >= 3);
   const events = received.map(
-    ({ body, headers }) => new Webhook(secret).verify(body, headers as Record<string, string>) as Event,
+    ({ body, request }) => new Webhook(secret).verify(body, request.headers as Record<string, string>) as Event,
   );
   assert.deepEqual(new Set(events.map(({ type }) => type)), new Set(['org.changed']));
   const listed = await ask<Event[]>('events', 'list', '--type', 'org.changed');

@@ -1,10 +1,6 @@
 /** An export that is announced by mail: to active admins only, in /exports for a day, and never without its mail. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { type ParsedMail, simpleParser } from 'mailparser';
-import { SMTPServer } from 'smtp-server';
 import { createSilentLogger } from '../../config/logger.js';
 import { listOwnFiles } from '../../db/control/checks.js';
 import { mailedExportsRoot } from '../../db/control/treelayout.js';
@@ -14,27 +10,11 @@ import { mailExport } from '../../operations/exports/mailed.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Company, csv } from '../support/company.js';
 import { openFresh } from '../support/databases.js';
+import { openMailbox } from '../support/mailbox.js';
 import { workplaceOn } from '../support/workplace.js';
 
 test('an active admin gets a mail with the path of the export, which is removed after a day', async (t) => {
-  const mails: ParsedMail[] = [];
-  const state = { refuses: false };
-  const server = new SMTPServer({
-    ...{ authOptional: true, closeTimeout: 50, disabledCommands: ['STARTTLS', 'AUTH'] },
-    onRcptTo: (_address, _session, done) =>
-      done(state.refuses ? Object.assign(new Error('mailbox unavailable'), { responseCode: 450 }) : null),
-    onData: (stream, _session, done) => {
-      simpleParser(stream).then((mail) => {
-        mails.push(mail);
-        done();
-      }, done);
-    },
-  });
-  server.on('error', () => {});
-  server.listen(0, '127.0.0.1');
-  await once(server.server, 'listening');
-  t.after(() => new Promise<void>((resolve) => server.close(resolve)));
-  const { port } = server.server.address() as AddressInfo;
+  const { mails, state, settings: smtp } = await openMailbox(t);
   const acme = await Company.open((scope) => openFresh(scope, 'sqlite'), t, { timeZone: 'Europe/Berlin' });
   await acme.import({
     'users.csv': csv(
@@ -44,7 +24,6 @@ test('an active admin gets a mail with the path of the export, which is removed 
       'gone@acme.test,Gone,Yes,2026-01-31',
     ),
   });
-  const smtp = { smtp: `smtp://127.0.0.1:${port}`, smtpTls: 'off' as const };
   const opened = await workplaceOn(t, { ...acme.databases.settings, ...smtp });
   const place: Workplace = { ...opened, now: () => acme.clock };
   const { control } = place;

@@ -34,6 +34,16 @@ test('subscribers are disabled, enabled, sent events again and removed', async (
   const types: string[] = [];
   for await (const { type } of walkEvents(place, { org: 'acme', since: 2 })) types.push(type);
   assert.deepEqual(types, ['user.erased', 'run.held']);
+  const whole = [];
+  for await (const event of walkEvents(place, {})) whole.push(event);
+  for (const [index, { place: from }] of whole.entries()) {
+    const rest = [];
+    for await (const { id: one } of walkEvents(place, {}, from)) rest.push(one);
+    assert.deepEqual(
+      rest,
+      whole.slice(index + 1).map((one) => one.id),
+    );
+  }
   const [added, other, erased, held] = listed as unknown as [
     { id: string },
     { id: string },

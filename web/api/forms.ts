@@ -93,6 +93,6 @@ function writeCursor(key: string | number): string {
   return Buffer.from(String(key), 'utf8').toString('base64url');
 }
 
-function wrongCursor(): OperationError {
+export function wrongCursor(): OperationError {
   return new OperationError('usage', 'the cursor is not one of this list: use "next" of the page before, unchanged');
 }

@@ -1,10 +1,10 @@
 /** Routes of records: events, and the audit trail with its proof. */
 import { z } from 'zod';
 import { type AuditRecord, proveAudit, readKeptHead, walkRecords } from '../../../operations/audit.js';
-import { type ListedEvent, walkEvents } from '../../../operations/events.js';
+import { type EventPlace, type ListedEvent, walkEvents } from '../../../operations/events.js';
 import { isoTime } from '../../../operations/format.js';
 import type { Workplace } from '../../../operations/workplace.js';
-import { count, orgParams, pageByKey, pageByPlace, pageOf, pageQuery, readNumber, time } from '../forms.js';
+import { count, orgParams, pageByKey, pageOf, pageQuery, readNumber, readText, time, wrongCursor } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const timed = pageQuery.extend({ since: time.optional(), until: time.optional() });
@@ -40,8 +40,20 @@ function between({ since, until }: { since?: string | undefined; until?: string 
 function listEvents(workplace: Workplace, org: string | undefined, query: z.infer<typeof eventQuery>) {
   const { type } = query;
   const filter = { ...(org !== undefined && { org }), ...(type !== undefined && { type }), ...between(query) };
-  const toJson = ({ at, ...rest }: ListedEvent) => ({ ...rest, at: isoTime(at) });
-  return pageByPlace(walkEvents(workplace, filter), query, toJson);
+  const events = walkEvents(workplace, filter, readPlace(query));
+  const toJson = ({ id, type: name, org: of, at, run, subject }: ListedEvent) => ({
+    ...{ id, type: name, org: of, at: isoTime(at), run, subject },
+  });
+  return pageByKey(events, query, ({ place }) => `${place.control}-${place.directory}`, toJson);
+}
+
+/** undefined: the list begins. @throws OperationError `usage` */
+function readPlace(query: z.infer<typeof eventQuery>): EventPlace | undefined {
+  const text = readText(query);
+  if (text === undefined) return undefined;
+  const numbers = /^(\d{1,15})-(\d{1,15})$/.exec(text);
+  if (numbers === null) throw wrongCursor();
+  return { control: Number(numbers[1]), directory: Number(numbers[2]) };
 }
 
 function listRecords(workplace: Workplace, org: string | undefined, query: z.infer<typeof timed>) {

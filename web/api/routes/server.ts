@@ -15,7 +15,7 @@ const status = z.strictObject({
   queue: z.strictObject({ files: count, oldestAt: maybeTime }),
   runs: z.strictObject({ open: count, running: count, held: count, failedLastDay: count }),
   held: z.array(z.strictObject({ run: count, org: z.string() })),
-  alarms: z.array(z.strictObject({ org: z.string(), kind: z.string(), subject: z.string() })),
+  alarms: z.array(z.strictObject({ org: z.string(), kind: z.string(), subject: z.string(), message: z.string() })),
   nextSlots: z.array(z.strictObject({ org: z.string(), at: time })),
   disk: z.strictObject({ freeBytes: count, totalBytes: count, minFreeBytes: count }),
   lastBackupAt: maybeTime,

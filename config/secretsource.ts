@@ -1,0 +1,70 @@
+/** Where secrets come from: the path of a file, `fd:N` (an open file descriptor), or `credential:NAME` (of the folder of credentials). */
+import { closeSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A path, or one of the two forms that are not paths. Descriptors 0 to 2 are the program's own. */
+export function isSecretSource(given: string): boolean {
+  if (given.startsWith('fd:')) return /^fd:([3-9]|[1-9]\d{1,5})$/.test(given);
+  return isSecretFile(given);
+}
+
+/** A source that can be read again and again, and by each process: no descriptor. */
+export function isSecretFile(given: string): boolean {
+  if (given.startsWith('fd:')) return false;
+  return !given.startsWith('credential:') || /^credential:[\w.-]+$/.test(given);
+}
+
+/** The source with the path of a credential in the place of its name; as it is where there is no folder of credentials. */
+export function findSecret(source: string, credentials: string | undefined): string {
+  const name = /^credential:(.+)$/.exec(source)?.[1];
+  return name === undefined || credentials === undefined ? source : join(credentials, name);
+}
+
+/** null: the source is no descriptor. */
+export function descriptorOf(source: string): number | null {
+  const digits = /^fd:(\d+)$/.exec(source)?.[1];
+  return digits === undefined ? null : Number(digits);
+}
+
+/** The message says what to do, and never quotes the secret. */
+export class SecretSourceError extends Error {
+  override name = 'SecretSourceError';
+  constructor(
+    readonly code: 'missing' | 'unreadable',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** null: no such file. @param source as findSecret returns it. @throws SecretSourceError */
+export async function readSecret(source: string): Promise<Buffer | null> {
+  if (source.startsWith('credential:'))
+    throw new SecretSourceError(
+      'missing',
+      `${source}: there is no folder of credentials; name it with LoadCredential= in the systemd unit, or by the setting credentials`,
+    );
+  const descriptor = descriptorOf(source);
+  try {
+    return descriptor === null ? await readFile(source) : readDescriptor(descriptor);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new SecretSourceError('unreadable', `${source} can't be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** A secret that is a line of text: an editor adds a line end, everything else belongs to the secret. */
+export function toSecretText(bytes: Buffer): string {
+  return bytes.toString('utf8').replace(/\r?\n$/, '');
+}
+
+/** Closes the descriptor at once, so that no child process inherits it. */
+function readDescriptor(descriptor: number): Buffer {
+  try {
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
