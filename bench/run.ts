@@ -5,6 +5,7 @@ import { benchAttack } from './attack.js';
 import { benchCheck } from './check.js';
 import { benchDaily } from './daily.js';
 import { benchFiles } from './files.js';
+import { benchFolder } from './folder.js';
 import { benchImport } from './import.js';
 import { describeMachine } from './machine.js';
 import { formatSection, type Section } from './report.js';
@@ -20,6 +21,7 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   daily: benchDaily,
   check: benchCheck,
   attack: benchAttack,
+  folder: benchFolder,
 };
 
 const usage = `npm run bench [-- NAME… FLAGS]
