@@ -8,6 +8,7 @@ import { benchFiles } from './files.js';
 import { benchFolder } from './folder.js';
 import { benchImport } from './import.js';
 import { describeMachine } from './machine.js';
+import { benchPgp } from './pgp.js';
 import { formatSection, type Section } from './report.js';
 import { benchSessions } from './sessions.js';
 import { benchTransfer } from './transfer.js';
@@ -22,6 +23,7 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   check: benchCheck,
   attack: benchAttack,
   folder: benchFolder,
+  pgp: benchPgp,
 };
 
 const usage = `npm run bench [-- NAME… FLAGS]

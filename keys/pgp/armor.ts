@@ -7,6 +7,7 @@ import { PgpError } from './error.js';
 const begin = /^(?:\u00ef\u00bb\u00bf)?[> \t]*-----BEGIN PGP MESSAGE-----[ \t]*/m;
 const lineEnd = /^(?:\r\n|\n|\r(?=[^\n]))/;
 const header = /^[A-Za-z][\w-]*: .*$/;
+const base64Lines = /^[A-Za-z0-9+/\r\n]*$/;
 /** A longer line, for example all of the base64 without line ends, is read in pieces of this length. */
 const longestLine = 8192;
 /** Text of a mail before the armor. */
@@ -49,6 +50,12 @@ export async function* unarmor(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
   // Looks for line ends in new text only: a line of many chunks would be searched again with each of them.
   let mayEnd = false;
   const takeLines = (): void => {
+    // Lines of base64 alone need not be looked at one by one, nor be held until they end.
+    if (state === 'body' && base64Lines.test(text)) {
+      digits += text.replace(/[\r\n]+/g, '');
+      text = '';
+      return;
+    }
     if (mayEnd) {
       const lines = text.split(/\r\n|\n|\r(?!$)/);
       text = lines.pop()!;
