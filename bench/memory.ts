@@ -41,7 +41,8 @@ export function watchMemory(root: number): MemoryWatch {
   };
 }
 
-function listDescendants(root: number): number[] {
+/** The processes below one. */
+export function listDescendants(root: number): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;

@@ -5,8 +5,10 @@ import { benchAttack } from './attack.js';
 import { benchCheck } from './check.js';
 import { benchDaily } from './daily.js';
 import { benchFiles } from './files.js';
+import { benchFolder } from './folder.js';
 import { benchImport } from './import.js';
 import { describeMachine } from './machine.js';
+import { benchPgp } from './pgp.js';
 import { formatSection, type Section } from './report.js';
 import { benchSealed } from './sealed.js';
 import { benchSessions } from './sessions.js';
@@ -22,6 +24,8 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   check: benchCheck,
   attack: benchAttack,
   sealed: benchSealed,
+  folder: benchFolder,
+  pgp: benchPgp,
 };
 
 const usage = `npm run bench [-- NAME… FLAGS]

@@ -9,10 +9,12 @@ import {
   deleteSource,
   findSource,
   listSources,
+  placeOf,
   type Source,
   type SourceConfig,
   type SourceKind,
   updateSource,
+  wordOf,
 } from '../db/control/sources.js';
 import { shareLock } from '../db/lock.js';
 import { slotDays } from '../importer/schedule/cadence.js';
@@ -150,8 +152,9 @@ export async function auditDoor(
   await recordAudit(tx, { at: now(), org, actor, action: `${word}.${act}`, subject: `${word} ${id}`, detail });
 }
 
-export function wordOf(kind: SourceKind): 'source' | 'folder' {
-  return kind === 'sftp' ? 'source' : 'folder';
+/** For lists: the word by which commands call it, and where its files are. */
+export function describeDoor(source: Source): { word: 'source' | 'folder'; place: string } {
+  return { word: wordOf(source.config.kind), place: placeOf(source) };
 }
 
 /** `keep`, `delete`, `move` or `move:/done`. @throws OperationError `usage` */

@@ -4,7 +4,7 @@ import { listOpenAlarms } from '../db/control/alarms.js';
 import { listLoginKeys } from '../db/control/keys.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
 import { findHeldRun } from '../db/control/runs.js';
-import { listSources, type Source } from '../db/control/sources.js';
+import { listSources, placeOf, type Source, wordOf } from '../db/control/sources.js';
 import { listQueue } from '../db/control/uploads.js';
 import { countTeams } from '../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../db/directory/users.js';
@@ -55,10 +55,10 @@ export interface SourceSummary {
   problems: number;
 }
 
-function summarizeSource({ id, config, state, lastOkAt, failure, result }: Source): SourceSummary {
-  const kind = config.kind === 'sftp' ? 'source' : 'folder';
-  const place = config.kind === 'sftp' ? `${config.user}@${config.host} ${config.path}` : config.dir;
-  return { kind, id, place, state, lastOkAt, failure, problems: result?.problems.length ?? 0 };
+function summarizeSource(source: Source): SourceSummary {
+  const { id, config, state, lastOkAt, failure, result } = source;
+  const kind = wordOf(config.kind);
+  return { kind, id, place: placeOf(source), state, lastOkAt, failure, problems: result?.problems.length ?? 0 };
 }
 
 export interface OrgDetails extends OrgSummary {

@@ -9,7 +9,7 @@ import {
   type SftpConfig,
   type Source,
   type SourceChange,
-  updateSource,
+  updateUnchangedSource,
 } from '../db/control/sources.js';
 import { generatePair } from '../keys/host/pair.js';
 import { SourceError } from '../sources/error.js';
@@ -70,10 +70,10 @@ export async function addSource(place: Workplace, orgId: string, choice: SourceC
     ['user', '--user'],
     ['path', '--path'],
   ] as const)
-    if (choice[name] === undefined) throw new OperationError('usage', `say ${option}`);
+    if (choice[name] === undefined) throw new OperationError('usage', `give ${option}`);
   const credential = readCredential(choice, choice.user!);
   if (credential === null)
-    throw new OperationError('usage', 'say one of --key FILE, --password-file FILE and --generate-key');
+    throw new OperationError('usage', 'give one of --key FILE, --password-file FILE and --generate-key');
   const config = readConfig({ ...defaults, ...credential.config }, choice);
   const secret = await sealSecret((await place.master()).recipient, credential.secret);
   const state = config.hostKeys.length > 0 ? 'active' : 'unconfirmed';
@@ -102,7 +102,7 @@ export async function setSource(place: Workplace, source: Source<SftpConfig>, ch
   const hostKeys = isMoved && choice.hostKeys === undefined ? [] : config.hostKeys;
   const changed = { ...config, hostKeys };
   if (credential === null && JSON.stringify(changed) === JSON.stringify(source.config))
-    throw new OperationError('usage', 'say at least one value to change; see "dropslot sources set --help"');
+    throw new OperationError('usage', 'give at least one value to change; see "dropslot sources set --help"');
   const org = await place.org(source.org);
   const state =
     source.state === 'disabled' ? 'disabled' : hostKeys.length > 0 ? stateAfter(source, choice) : 'unconfirmed';
@@ -113,7 +113,7 @@ export async function setSource(place: Workplace, source: Source<SftpConfig>, ch
     nextAt: source.failures > 0 ? place.now() : firstRound(place, changed, org),
   };
   await place.control.transact(async (tx) => {
-    await updateSource(tx, source.id, change);
+    await requireUnchanged(updateUnchangedSource(tx, source, change), source);
     if (state !== 'host_key_changed') await endAlarms(tx, place, source);
     await auditDoor(tx, place, source, 'changed', { ...describe(changed), secret: credential !== null });
   });
@@ -179,10 +179,20 @@ async function confirmHostKey(
 ): Promise<void> {
   const isActive = source.state === 'unconfirmed';
   await place.control.transact(async (tx) => {
-    await updateSource(tx, source.id, { config, ...(isActive && { state: 'active' }) });
+    const change: SourceChange = { config, ...(isActive && { state: 'active' }) };
+    await requireUnchanged(updateUnchangedSource(tx, source, change), source);
     await endAlarms(tx, place, source);
     await auditDoor(tx, place, source, 'host_key_confirmed', { hostKey: fingerprint });
   });
+}
+
+/** Another operator, or a round that met another host key, may have changed it since it was read. @throws OperationError `refused` */
+async function requireUnchanged(updating: Promise<boolean>, { id }: Source): Promise<void> {
+  if (!(await updating))
+    throw new OperationError(
+      'refused',
+      `source ${id} has been changed meanwhile: see "dropslot sources show ${id}", then repeat the command`,
+    );
 }
 
 /** The advice about a failure of a source; null: there is none. */
@@ -263,7 +273,7 @@ interface Credential {
 /** null: none is given. @throws OperationError `usage` */
 function readCredential({ key, keyPassphrase, password, generateKey }: SourceChoice, user: string): Credential | null {
   const given = [key !== undefined, password !== undefined, generateKey === true].filter(Boolean).length;
-  if (given > 1) throw new OperationError('usage', 'say only one of --key, --password-file and --generate-key');
+  if (given > 1) throw new OperationError('usage', 'give only one of --key, --password-file and --generate-key');
   if (generateKey === true) {
     const pair = generatePair('ed25519');
     const publicKey = `${pair.public.trim().split(' ').slice(0, 2).join(' ')} dropslot-${user.replace(/[^\w.-]/g, '_')}`;

@@ -1,5 +1,5 @@
 /** Deletes or moves a file at its source, once it is durable here (SFTP servers) or imported (watched folders). */
-import { forgetTaken, settleTaken, type TakenFile } from '../db/control/sourcefiles.js';
+import { forgetTaken, markLeaving, settleTaken, type TakenFile } from '../db/control/sourcefiles.js';
 import type { Source } from '../db/control/sources.js';
 import type { RoundDeps } from './deps.js';
 import { SourceError } from './error.js';
@@ -37,15 +37,20 @@ export async function finishFile(
 ): Promise<boolean> {
   const { config, id } = source;
   const now = await place.look(file.name);
-  // A share that is not mounted shows no file either: it is done when the file is there again.
-  if (now === null) return false;
+  if (now === null) {
+    // A crash prevented the last step. Otherwise a share that is not mounted shows no file either.
+    if (file.isLeaving === true) await forgetTaken(control.write, id, file.name);
+    return file.isLeaving === true;
+  }
   if (now.size !== file.size || now.mtimeMs !== file.mtimeMs) {
     await settleTaken(control.write, id, file.name);
     return false;
   }
   try {
-    for (const name of [file.name, ...(await findMarkers(source, place, file.name))])
-      await leave(source, place, name, state);
+    const markers = await findMarkers(source, place, file.name);
+    // The file last: a marker without a file would be left for good.
+    if (file.isLeaving !== true) await markLeaving(control.write, id, file.name);
+    for (const name of [...markers, file.name]) await leave(source, place, name, state);
   } catch (error) {
     if (!(error instanceof SourceError) || !['refused', 'folder', 'changing'].includes(error.code)) throw error;
     const act = config.after.kind === 'delete' ? 'deleted' : 'moved';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { ensureFolders, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
 import { recordSeen, recordTaken, type TakenFile } from '../db/control/sourcefiles.js';
-import { holdSource, type Source } from '../db/control/sources.js';
+import { holdSource, type Source, wordOf } from '../db/control/sources.js';
 import type { Intake, Upload } from '../intake/types.js';
 import { isFixed, splitPath } from '../storage/path.js';
 import { limitsOf } from '../storage/storagelimits.js';
@@ -40,7 +40,7 @@ export async function takeFile(deps: RoundDeps, task: Task): Promise<Outcome> {
     await deps.onStep?.('opened');
     const path = pathOf(source.config.into, file.name)!;
     await makeFolder(deps, org, splitPath(path).dir);
-    const door = `${source.config.kind === 'sftp' ? 'source' : 'folder'}:${source.id}`;
+    const door = `${wordOf(source.config.kind)}:${source.id}`;
     const sender = { keyFingerprint: null, address: place.address, client: door, door };
     const upload = await begin(deps.intake.forSender(org, sender), path, file);
     try {

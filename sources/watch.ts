@@ -1,6 +1,6 @@
 /** Works on the sources and watched folders whose time has come, a few at once, until it is stopped. */
+import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { type FSWatcher, watch } from 'chokidar';
 import { type FolderConfig, listDueSources, listSources, type Source, updateSource } from '../db/control/sources.js';
 import { type WorkDeps, workOn } from './work.js';
 
@@ -61,23 +61,30 @@ export function watchSources(deps: WorkDeps, everyMs = lookEveryMs): Watching {
       await looking;
       clearTimeout(timer);
       await Promise.all(running.values());
-      await watchers.close();
+      watchers.close();
     },
   };
 }
 
+interface Watched {
+  /** null: the system gives no notifications of it. */
+  watcher: FSWatcher | null;
+  /** Of the folder, so that it is watched anew after a mount. */
+  identity: string;
+  timer?: NodeJS.Timeout;
+}
+
 /** Notifications of the system begin the round of a folder early. Where they fail, the regular rounds find the files. */
 function createWatchers({ control, logger, now, patience }: WorkDeps) {
-  const open = new Map<number, { watcher: FSWatcher; identity: string; timer?: NodeJS.Timeout }>();
-  const end = async (id: number) => {
+  const open = new Map<number, Watched>();
+  const end = (id: number) => {
     const one = open.get(id);
     open.delete(id);
     clearTimeout(one?.timer);
-    await one?.watcher.close();
+    one?.watcher?.close();
   };
   const begin = (id: number, { dir }: FolderConfig, identity: string) => {
-    const watcher = watch(dir, { depth: 0, ignoreInitial: true, followSymlinks: false, persistent: true });
-    const one: { watcher: FSWatcher; identity: string; timer?: NodeJS.Timeout } = { watcher, identity };
+    const one: Watched = { watcher: null, identity };
     open.set(id, one);
     const wake = () => {
       clearTimeout(one.timer);
@@ -85,14 +92,17 @@ function createWatchers({ control, logger, now, patience }: WorkDeps) {
         updateSource(control.write, id, { nextAt: now() }).catch(() => {}); // the regular round comes anyway
       }, quietMs);
     };
-    watcher.on('add', wake);
-    watcher.on('change', wake);
-    watcher.on('error', (error) =>
+    const warn = (error: Error) =>
       logger.warn('a folder sends no notifications; it is looked at each minute', {
         source: id,
-        reason: (error as Error).message,
-      }),
-    );
+        reason: error.message,
+      });
+    try {
+      // One watch for the folder, whatever the number of its files.
+      one.watcher = watch(dir).on('change', wake).on('error', warn);
+    } catch (error) {
+      warn(error as Error); // too few watches, or the folder has just been removed
+    }
   };
   return {
     /** Watches each folder that is there, and again after its file system was mounted anew. */
@@ -101,17 +111,17 @@ function createWatchers({ control, logger, now, patience }: WorkDeps) {
       const wanted = folders.filter(
         ({ state, failures, config }) => state === 'active' && failures === 0 && !config.poll,
       );
-      for (const id of open.keys()) if (!wanted.some((one) => one.id === id)) await end(id);
+      for (const id of open.keys()) if (!wanted.some((one) => one.id === id)) end(id);
       for (const { id, config } of wanted) {
         const found = await patience.ask(config.dir, () => stat(config.dir), shortMs).catch(() => null);
         const identity = found === null ? null : `${found.dev}:${found.ino}`;
         if (open.get(id)?.identity === identity) continue;
-        await end(id);
+        end(id);
         if (identity !== null) begin(id, config, identity);
       }
     },
-    async close(): Promise<void> {
-      for (const id of [...open.keys()]) await end(id);
+    close(): void {
+      for (const id of [...open.keys()]) end(id);
     },
   };
 }

@@ -12,6 +12,8 @@ import {
   type Source,
   type SourceChange,
   updateSource,
+  updateUnchangedSource,
+  wordOf,
 } from '../db/control/sources.js';
 import type { MasterKey } from '../keys/master/master.js';
 import { SpaceError } from '../storage/types.js';
@@ -117,28 +119,34 @@ async function record(deps: WorkDeps, source: Source, org: Org, { result, failur
   const { control, logger, now, nextSlot, settings } = deps;
   const at = now();
   if (failure?.code === 'stopped' || failure?.code === 'lease') return;
-  const { kind } = source.config;
-  const subject = `${kind === 'sftp' ? 'source' : 'folder'} ${source.id}`;
+  const subject = `${wordOf(source.config.kind)} ${source.id}`;
   const failures = failure === null ? 0 : source.failures + 1;
   const failureCode = failure?.code ?? null;
   const isChanged = failureCode === 'host_key' && source.state === 'active';
   const schedule = { nextSlot, leadMs: settings.sourceLeadMinutes * 60_000 };
   const waitingRounds = (result?.waiting ?? 0) > 0 ? (source.result?.waitingRounds ?? 0) + 1 : 0;
   const failedAt = failure === null ? null : (source.failedAt ?? at);
+  const round: SourceChange = {
+    lastAt: at,
+    ...(result !== null && { result: { ...result, waitingRounds }, lastOkAt: at }),
+  };
   const change: SourceChange = {
+    ...round,
     failures,
     failure: failure?.message ?? null,
     failureCode,
     failedAt,
-    lastAt: at,
     nextAt: nextRound(source.config, org, at, { failures, failureCode, waitingRounds }, schedule),
-    ...(result !== null && { result: { ...result, waitingRounds }, lastOkAt: at }),
     ...(isChanged && { state: 'host_key_changed' }),
   };
   const isFailing =
     failure !== null && !isChanged && (failures >= failuresBeforeAlarm || lasting.includes(failure.code));
-  await control.transact(async (tx) => {
-    await updateSource(tx, source.id, change);
+  const isUnchanged = await control.transact(async (tx) => {
+    if (!(await updateUnchangedSource(tx, source, change))) {
+      // An operator has changed or disabled it meanwhile: the failure may be mended, and its next time is set.
+      await updateSource(tx, source.id, round);
+      return false;
+    }
     if (isFailing || failure === null)
       await setDoorAlarm(
         tx,
@@ -149,17 +157,21 @@ async function record(deps: WorkDeps, source: Source, org: Org, { result, failur
       );
     if (isChanged || failure === null)
       await setDoorAlarm(tx, org.id, { kind: 'host_key_changed', subject, detail: { since: at } }, isChanged, at);
+    return true;
   });
   const about = { org: org.id, source: source.id };
   if (failure !== null) {
-    const nextInSeconds = Math.round((change.nextAt! - at) / 1000);
     const retry = isChanged ? 'nothing is fetched until its host key is confirmed' : 'will retry';
-    logger.warn(`could not take files from ${subject}; ${retry}`, {
-      ...about,
-      code: failure.code,
-      reason: failure.message,
-      ...(!isChanged && { failures, nextInSeconds }),
-    });
+    const wait = { failures, nextInSeconds: Math.round((change.nextAt! - at) / 1000) };
+    logger.warn(
+      `could not take files from ${subject}; ${isUnchanged ? retry : 'its settings have been changed meanwhile'}`,
+      {
+        ...about,
+        code: failure.code,
+        reason: failure.message,
+        ...(isUnchanged && !isChanged && wait),
+      },
+    );
   } else if (result!.taken > 0)
     logger.info(`took files from ${subject}`, { ...about, files: result!.taken, bytes: result!.bytes });
   if (result !== null && result.problems.length > 0)

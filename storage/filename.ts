@@ -30,7 +30,7 @@ const unfinishedNames: readonly RegExp[] = [
   // Before the extension, as in `users.tmp.csv`; but `part` and `temp` may be about employees.
   /(?:[._-]tmp|\.(?:filepart|partial|writing|in[-_]?progress|incomplete|uploading|transferring))\.[^.]+$/i,
   /\.[0-9a-f]{32}$/i,
-  /\.(?:csv|tsv|txt)(?:\.(?:pgp|gpg|asc|gz))?-[0-9a-z]+$/i,
+  /\.(?:csv|tsv|txt|zip|pgp|gpg|asc|gz)(?:\.(?:pgp|gpg|asc|gz))?-[0-9a-z]+$/i,
 ];
 
 /** Folders in which clients keep files that are not finished: Mule, Hadoop, rsync; hidden ones, also the trash of desktops. */
@@ -38,11 +38,12 @@ const unfinishedFolders =
   /^(?:\..*|_?te?mp|_temporary|partials?|filepart|in[-_]?progress|incomplete|uploading|writing|.*\.(?:te?mp|partial|filepart|incomplete|uploading|writing))$/i;
 
 /** Encrypted and compressed forms: their sender is told if they can't be read. */
-const wrapper = /\.(?:pgp|gpg|asc|age|gz|z|bz2|xz|zst|7z|rar)$/i;
+const encrypted = /.\.(?:pgp|gpg|asc|age)$/i;
+const compressed = /.\.(?:gz|z|bz2|xz|zst|7z|rar)$/i;
 /** Data, and data in a form whose refusal says how to export it. */
 const dataExtension = /.\.(?:csv|tsv|txt|xlsx|xlsm|xlsb|xls|ods|zip|json|xml|html?|pdf)$/i;
-/** A date or a number behind a dot is no extension. */
-const noExtension = /^[^.]+(?:\.[\d_-]+)*$/;
+/** A date or a number behind a dot is no extension, and neither is the mark of a file with all users. */
+const noExtension = /^[^.]+(?:\.(?:[\d_-]+|full))*$/i;
 
 /** The state that a complete upload of this path gets. */
 export function destinationOf(path: string, options: NameOptions): Destination {
@@ -83,8 +84,16 @@ function markOf(path: string): Exclude<NameKind, 'data'> | null {
 
 function isData(name: string, takesNoExtension: boolean): boolean {
   let inner = name.slice(0, endOf(name));
-  for (let layers = 0; layers < 3 && wrapper.test(inner); layers++) inner = inner.replace(wrapper, '');
-  return dataExtension.test(inner) || (takesNoExtension && noExtension.test(inner));
+  let isWrapped = false;
+  for (let layers = 0; layers < 3; layers++) {
+    // Nothing else is encrypted for Dropslot, whatever its name is: users.pgp, users.dat.pgp.
+    const isEncrypted = encrypted.test(inner);
+    if (!isEncrypted && !compressed.test(inner)) break;
+    isWrapped = true;
+    inner = inner.slice(0, inner.lastIndexOf('.'));
+    if (isEncrypted) return markOf(joinPath('/', inner)) === null;
+  }
+  return dataExtension.test(inner) || ((takesNoExtension || isWrapped) && noExtension.test(inner));
 }
 
 /** Without the dots and blanks at the end, which Windows drops: `users.csv. ` is a data file there. */

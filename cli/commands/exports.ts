@@ -15,7 +15,7 @@ interface AddOptions extends Omit<NewExport, 'key'> {
 }
 
 export function registerExports(program: Command): void {
-  const group = program.command('exports').description('write users and teams as CSV to other systems by themselves');
+  const group = program.command('exports').description('send users and teams as CSV files to other systems');
   group
     .command('add')
     .summary('add an export')

@@ -108,7 +108,7 @@ that would be taken. It takes none.`,
         const confirm = async ({ fingerprint, type }: { fingerprint: string; type: string }) => {
           out.note(`The server ${source.config.host} shows the host key ${fingerprint} (${type}).`);
           if (acceptHostKey === true) return true;
-          return !out.json && canAsk() && (await askYes('Is this the key that the customer has told you?'));
+          return !out.json && canAsk() && (await askYes('Is this the fingerprint that the customer gave you?'));
         };
         const test = await testSource(place, source, confirm);
         await out.show(
@@ -118,7 +118,7 @@ that would be taken. It takes none.`,
         if (!test.isConfirmed)
           throw new OperationError(
             'refused',
-            `compare the host key with the one that the customer has told you, and then repeat this with --accept-host-key, or run: dropslot sources set ${id} --host-key ${test.hostKey!.fingerprint}`,
+            `compare it with the fingerprint from the customer; if both are the same, repeat the command with --accept-host-key, or run: dropslot sources set ${id} --host-key ${test.hostKey!.fingerprint}`,
           );
       }),
     );

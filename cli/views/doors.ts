@@ -1,5 +1,5 @@
 /** Sources and watched folders as `sources` and `folders` print them, for people and as JSON. */
-import { type Source, showAfter, wordOf } from '../../operations/doors.js';
+import { describeDoor, type Source, showAfter } from '../../operations/doors.js';
 import { describeSight } from '../../operations/folders.js';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
 import { adviceFor, type SourceTest } from '../../operations/sources.js';
@@ -10,7 +10,7 @@ export function doorList(word: 'source' | 'folder'): ListView<Source> {
     columns: [
       { title: word.toUpperCase(), cell: ({ id }) => String(id), align: 'right' },
       { title: 'ORGANIZATION', cell: ({ org }) => org, whole: true },
-      { title: word === 'source' ? 'SERVER AND FOLDER' : 'FOLDER', cell: placeOf },
+      { title: word === 'source' ? 'SERVER AND FOLDER' : 'FOLDER', cell: (source) => describeDoor(source).place },
       {
         title: 'WHEN',
         cell: ({ config }) => (config.kind === 'sftp' ? config.when : config.poll ? 'polling' : 'at once'),
@@ -114,7 +114,7 @@ export function doorToJson(source: Source): Record<string, unknown> {
   } = source;
   const { kind, after, ...values } = config;
   return {
-    [wordOf(kind)]: id,
+    [describeDoor(source).word]: id,
     org,
     state,
     ...values,
@@ -129,12 +129,6 @@ export function doorToJson(source: Source): Record<string, unknown> {
     nextAt: state === 'active' ? isoTime(nextAt) : null,
     createdAt: isoTime(createdAt),
   };
-}
-
-function placeOf({ config }: Source): string {
-  if (config.kind === 'folder') return config.dir;
-  const { host, port, user, path } = config;
-  return `${user}@${host}${port === 22 ? '' : `:${port}`} ${path}`;
 }
 
 const states: Record<Source['state'], string> = {

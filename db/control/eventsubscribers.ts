@@ -139,16 +139,18 @@ export async function deleteSubscriber(tx: Queryable, id: string): Promise<boole
   return (await tx('subscribers').where({ id }).delete()) > 0;
 }
 
-/** Lets one node deliver to a subscriber; false: another one does. */
+/** Lets one node deliver to a subscriber in one of the states; false: another one does. */
 export async function takeLease(
   db: Queryable,
   id: string,
   owner: string,
   now: number,
   leaseMs: number,
+  states: readonly Subscriber['state'][] = ['enabled'],
 ): Promise<boolean> {
   const free = db('subscribers')
-    .where({ id, state: 'enabled' })
+    .where({ id })
+    .whereIn('state', states)
     .where((lease) =>
       lease
         .whereNull('lease_owner')

@@ -9,9 +9,14 @@ export interface TakenFile {
   uploadId: number;
   /** It is still to be deleted or moved at its source. */
   isPending: boolean;
+  /** That has begun: if it is no longer there, it was done. Never set without `isPending`. */
+  isLeaving?: boolean;
   /** Since when its source no longer has it; null: it has it. */
   goneAt: number | null;
 }
+
+/** Values of the column `is_pending`. */
+const states = { kept: 0, pending: 1, leaving: 2 };
 
 export async function listTaken(db: Queryable, source: number): Promise<TakenFile[]> {
   const rows = await db('source_files').where({ source_id: source }).orderBy('id');
@@ -21,7 +26,8 @@ export async function listTaken(db: Queryable, source: number): Promise<TakenFil
     mtimeMs: row.mtime_ms,
     sha256: row.sha256,
     uploadId: row.upload_id,
-    isPending: row.is_pending === 1,
+    isPending: row.is_pending !== states.kept,
+    ...(row.is_pending === states.leaving && { isLeaving: true }),
     goneAt: row.gone_at,
   }));
 }
@@ -43,7 +49,7 @@ export async function recordTaken(
     upload_id: file.uploadId,
     taken_at: at,
     seen_at: at,
-    is_pending: file.isPending ? 1 : 0,
+    is_pending: file.isPending ? states.pending : states.kept,
   });
 }
 
@@ -56,7 +62,18 @@ export async function recordSeen(
 ): Promise<void> {
   await db('source_files')
     .where({ source_id: source, name })
-    .update({ size, mtime_ms: mtimeMs, seen_at: at, is_pending: isPending ? 1 : 0, gone_at: null });
+    .update({
+      size,
+      mtime_ms: mtimeMs,
+      seen_at: at,
+      is_pending: isPending ? states.pending : states.kept,
+      gone_at: null,
+    });
+}
+
+/** It is deleted or moved next: a crash can separate that from the row's removal. */
+export async function markLeaving(db: Queryable, source: number, name: string): Promise<void> {
+  await db('source_files').where({ source_id: source, name }).update({ is_pending: states.leaving });
 }
 
 /** It was deleted or moved at its source: a file that comes under its name is new. */
@@ -66,7 +83,7 @@ export async function forgetTaken(db: Queryable, source: number, name: string): 
 
 /** Its sender keeps it: nothing is done to it any more. */
 export async function settleTaken(db: Queryable, source: number, name: string): Promise<void> {
-  await db('source_files').where({ source_id: source, name }).update({ is_pending: 0 });
+  await db('source_files').where({ source_id: source, name }).update({ is_pending: states.kept });
 }
 
 const bulk = 400;

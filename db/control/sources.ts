@@ -43,6 +43,18 @@ export interface FolderConfig {
 export type SourceConfig = SftpConfig | FolderConfig;
 export type SourceKind = SourceConfig['kind'];
 
+/** As commands, receipts, alarms and the audit trail call it. */
+export function wordOf(kind: SourceKind): 'source' | 'folder' {
+  return kind === 'sftp' ? 'source' : 'folder';
+}
+
+/** Where its files are, for people: `hr@sftp.acme.example:2222 /out`, or the folder. */
+export function placeOf({ config }: Pick<Source, 'config'>): string {
+  if (config.kind === 'folder') return config.dir;
+  const { host, port, user, path } = config;
+  return `${user}@${host}${port === 22 ? '' : `:${port}`} ${path}`;
+}
+
 /** `unconfirmed`: the host key is not known yet. `host_key_changed`: the server shows another one than the confirmed one. */
 export type SourceState = 'active' | 'disabled' | 'unconfirmed' | 'host_key_changed';
 
@@ -147,14 +159,27 @@ const columns: Record<keyof SourceChange, string> = {
 };
 
 export async function updateSource(db: Queryable, id: number, change: SourceChange): Promise<void> {
+  await db('sources').where({ id }).update(toRow(change));
+}
+
+/** Unless an operator has changed, disabled or removed it since it was read. @returns whether it was updated */
+export async function updateUnchangedSource(
+  db: Queryable,
+  { id, config, secret, state }: Source,
+  change: SourceChange,
+): Promise<boolean> {
+  const before = { id, config: JSON.stringify(config), secret, state };
+  return (await db('sources').where(before).update(toRow(change))) > 0;
+}
+
+function toRow(change: SourceChange): Record<string, unknown> {
   const isJson = (name: string) => name === 'config' || name === 'result';
-  const row = Object.fromEntries(
+  return Object.fromEntries(
     Object.entries(change).map(([name, value]) => [
       columns[name as keyof SourceChange],
       isJson(name) && value !== null ? JSON.stringify(value) : value,
     ]),
   );
-  await db('sources').where({ id }).update(row);
 }
 
 /** Unless it was given another one meanwhile. */

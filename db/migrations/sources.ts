@@ -35,7 +35,7 @@ async function addSources(knex: Knex): Promise<void> {
     table.bigInteger('upload_id').notNullable();
     table.bigInteger('taken_at').notNullable();
     table.bigInteger('seen_at').notNullable(); // its sender wrote the same content again
-    table.integer('is_pending').notNullable(); // 1: it is still to be deleted or moved at its source
+    table.integer('is_pending').notNullable(); // 1: it is still to be deleted or moved at its source; 2: that has begun
     table.bigInteger('gone_at'); // since when it is no longer there
     table.unique(['source_id', 'name']);
     table.index(['upload_id']);

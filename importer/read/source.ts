@@ -22,9 +22,12 @@ export interface Source {
   open(): AsyncIterable<Buffer>;
 }
 
-/** Whether a file is marked as one with all users: by the folder `/full`, also below `/dry-run`, or by a name as `users.full.csv`. */
+/**
+ * Whether a file is marked as one with all users: by the folder `/full`, also below `/dry-run`, or by a name as `users.full.csv`,
+ * `users.full.csv.pgp` or `users.full.pgp`.
+ */
 export function isFullFile(path: string): boolean {
-  return /^\/(dry-run\/)?full\//i.test(path) || /\.full\.(csv|tsv|txt)(\.\w+)*$/i.test(path);
+  return /^\/(dry-run\/)?full\//i.test(path) || /\.full\.(csv|tsv|txt|pgp|gpg|asc|gz|zip)(\.\w+)*$/i.test(path);
 }
 
 /** @throws the error of node:fs when the file can't be read. */

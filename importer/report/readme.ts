@@ -88,9 +88,9 @@ function describeFiles({ options }: ReadmeFacts['org']): string[] {
           `The column ${quote(oneLine(identifier))} identifies a user, even if the email changes: put it into every file.`,
         ]),
     'A file may be packed as .gz, or as .zip with nothing else in it.',
-    ...(options.requireEncryption === true
-      ? ['Encrypt each file with PGP for the key /templates/pgp-public-key.asc. Other files are refused.']
-      : []),
+    options.requireEncryption === true
+      ? 'Encrypt each file with PGP for the key /templates/pgp-public-key.asc. Other files are refused.'
+      : 'A file may be encrypted with PGP (.pgp, .gpg, .asc) if there is a key /templates/pgp-public-key.asc.',
     ...(options.requireSignature === undefined
       ? []
       : [`Sign each file with your PGP key ${options.requireSignature.join(' or ')}. Other files are refused.`]),

@@ -4,10 +4,14 @@
  */
 import { PgpError } from './error.js';
 
-const begin = /^(?:\u00ef\u00bb\u00bf)?[>\s]*-----BEGIN PGP MESSAGE-----[ \t]*\r?\n?/m;
+const begin = /^(?:\u00ef\u00bb\u00bf)?[> \t]*-----BEGIN PGP MESSAGE-----[ \t]*/m;
+const lineEnd = /^(?:\r\n|\n|\r(?=[^\n]))/;
 const header = /^[A-Za-z][\w-]*: .*$/;
-/** A line of base64 without an end is read in pieces. */
+const base64Lines = /^[A-Za-z0-9+/\r\n]*$/;
+/** A longer line, for example all of the base64 without line ends, is read in pieces of this length. */
 const longestLine = 8192;
+/** Text of a mail before the armor. */
+const longestBefore = 65_536;
 
 type State = 'before' | 'headers' | 'body' | 'ended';
 
@@ -21,6 +25,7 @@ export async function* unarmor(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
   let state = 'before' as State;
   let text = '';
   let digits = '';
+  let endsWithReturn = false;
   const decode = (isEnd: boolean): Buffer => {
     const whole = isEnd ? digits.length : digits.length - (digits.length % 4);
     const bytes = Buffer.from(digits.slice(0, whole), 'base64');
@@ -29,7 +34,11 @@ export async function* unarmor(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
   };
   const take = (line: string): void => {
     const bare = line.replace(/^[>\s]+/, '').trimEnd();
-    if (state === 'headers' && (bare === '' || header.test(bare))) return;
+    if (state === 'headers' && header.test(bare)) {
+      if (line.length < longestLine) return;
+      throw new PgpError('damaged', 'a header of its ASCII armor is too long');
+    }
+    if (state === 'headers' && bare === '') return;
     if (state === 'headers') state = 'body';
     if (bare.startsWith('-----')) state = 'ended';
     // A checksum follows the data; the message has a better one.
@@ -38,25 +47,39 @@ export async function* unarmor(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
       throw new PgpError('damaged', 'a line of its ASCII armor has other characters than base64');
     else digits += bare.replace(/[=\s]/g, '');
   };
+  // Looks for line ends in new text only: a line of many chunks would be searched again with each of them.
+  let mayEnd = false;
+  const takeLines = (): void => {
+    // Lines of base64 alone need not be looked at one by one, nor be held until they end.
+    if (state === 'body' && base64Lines.test(text)) {
+      digits += text.replace(/[\r\n]+/g, '');
+      text = '';
+      return;
+    }
+    if (mayEnd) {
+      const lines = text.split(/\r\n|\n|\r(?!$)/);
+      text = lines.pop()!;
+      for (const line of lines) if ((state as State) !== 'ended') take(line);
+    }
+    for (; (state as State) !== 'ended' && text.length >= 2 * longestLine; text = text.slice(longestLine))
+      take(text.slice(0, longestLine));
+  };
   for await (const chunk of chunks) {
     if ((state as State) === 'ended') continue;
-    text += chunk.toString('latin1');
+    const added = chunk.toString('latin1');
+    mayEnd = /[\r\n]/.test(added) || endsWithReturn;
+    endsWithReturn = added === '' ? endsWithReturn : added.endsWith('\r');
+    text += added;
     if (state === 'before') {
-      const found = begin.exec(text);
-      if (found === null || !/\n$/.test(found[0])) {
-        if (text.length > 65_536) throw new PgpError('damaged', 'its ASCII armor has no beginning');
+      const rest = mayEnd ? findBody(text) : null;
+      if (rest === null) {
+        if (text.length > longestBefore) throw new PgpError('damaged', 'its ASCII armor has no beginning');
         continue;
       }
-      text = text.slice(found.index + found[0].length);
+      text = rest;
       state = 'headers';
     }
-    const lines = text.split(/\r\n|\n|\r(?!$)/);
-    text = lines.pop()!;
-    for (const line of lines) if ((state as State) !== 'ended') take(line);
-    if (state === 'body' && text.length > longestLine) {
-      take(text.slice(0, -longestLine));
-      text = text.slice(-longestLine);
-    }
+    takeLines();
     const bytes = decode((state as State) === 'ended');
     if (bytes.length > 0) yield bytes;
   }
@@ -64,4 +87,13 @@ export async function* unarmor(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
   if ((state as State) !== 'ended') throw new PgpError('damaged', 'the end of its ASCII armor is missing');
   const bytes = decode(true);
   if (bytes.length > 0) yield bytes;
+}
+
+/** The text after the line with which the armor begins; null: that line has not ended yet. */
+function findBody(text: string): string | null {
+  const found = begin.exec(text);
+  if (found === null) return null;
+  const rest = text.slice(found.index + found[0].length);
+  const end = lineEnd.exec(rest);
+  return end === null ? null : rest.slice(end[0].length);
 }

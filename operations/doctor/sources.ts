@@ -1,6 +1,6 @@
 /** Checks the sources and watched folders of an organization: their host keys, their secrets, and whether their rounds succeed. */
 import type { Org } from '../../db/control/orgs.js';
-import { listSources, type Source } from '../../db/control/sources.js';
+import { listSources, type Source, wordOf } from '../../db/control/sources.js';
 import type { MasterKey } from '../../keys/master/master.js';
 import { SourceError } from '../../sources/error.js';
 import { openSecret } from '../../sources/secret.js';
@@ -19,7 +19,7 @@ export async function examineSources(
   report: ReturnType<typeof reporter>,
 ): Promise<void> {
   for (const source of await listSources(control.read, { org: org.id })) {
-    const word = source.config.kind === 'sftp' ? 'source' : 'folder';
+    const word = wordOf(source.config.kind);
     const name = `${word} ${source.id}`;
     const see = `see "dropslot ${word}s show ${source.id}"`;
     if (master !== null) await examineSecret(source, master, name, report);

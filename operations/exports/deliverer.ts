@@ -11,9 +11,9 @@ import type { MasterKey } from '../../keys/master/master.js';
 import { openText } from '../../keys/master/sealedtext.js';
 import { exportTeams, exportUsers, recordExport } from '../export.js';
 import { openFolder } from './folder.js';
-import { describeTarget, type ExportOptions } from './options.js';
+import { describeTarget, type ExportOptions, type UnfinishedFile } from './options.js';
 import { HostKeyChanged, openRemote } from './sftp.js';
-import { type ExportTarget, expiredNames, fileName, temporaryName } from './target.js';
+import { abandonedNames, type ExportTarget, expiredNames, fileName, temporaryName } from './target.js';
 
 export interface ExportDeps {
   control: Db;
@@ -30,10 +30,14 @@ export interface ExportDeps {
   loadMaster(): Promise<MasterKey>;
   /** Called after each step that a crash can separate from the next: for tests that kill the process there. */
   onStep?: (step: ExportStep) => void | Promise<void>;
+  /** For tests: bytes between two places at which an interrupted file is continued. */
+  partBytes?: number;
 }
 
-/** written: a file is complete under its temporary name. renamed: both files have their names. */
-export type ExportStep = 'written' | 'renamed';
+/** kept: a part of a file is synced and noted. written: a file is complete under its temporary name. renamed: both files have their names. */
+export type ExportStep = 'kept' | 'written' | 'renamed';
+
+const usualPartBytes = 4 * 1024 * 1024;
 
 const concurrency = 2;
 const mostEvents = 200;
@@ -70,7 +74,7 @@ export async function makeExport(
   let target: ExportTarget | null = null;
   try {
     const org = await deps.org(subscriber.org!);
-    target = await openTarget(deps, subscriber, org, signal);
+    target = await openTarget(deps, subscriber, org, event.id, signal);
     const detail = await writeFiles(deps, subscriber, org, target, event);
     return { result: 'delivered', detail };
   } catch (error) {
@@ -81,12 +85,25 @@ export async function makeExport(
   }
 }
 
-async function openTarget(deps: ExportDeps, { id, options, secret }: Subscriber, org: Org, signal: AbortSignal) {
-  const { target } = options as unknown as ExportOptions;
+async function openTarget(
+  deps: ExportDeps,
+  { id, options, secret }: Subscriber,
+  org: Org,
+  event: string,
+  signal: AbortSignal,
+): Promise<ExportTarget> {
+  const { target, unfinished } = options as unknown as ExportOptions;
   if (target.kind === 'folder') return openFolder(deps, org, target.path);
   const { identity } = await deps.loadMaster();
   return openRemote(target, {
-    ...{ privateKey: await openText(identity, secret!), temporary: temporaryName(id), signal },
+    ...{ privateKey: await openText(identity, secret!), partBytes: deps.partBytes ?? usualPartBytes, signal },
+    temporaryOf: (name) => temporaryName(id, event, name),
+    partOf: (name) => (unfinished?.name === name ? unfinished : null),
+    keepPart: async (name, part) => {
+      const kept: UnfinishedFile = { name, ...part };
+      await updateSubscriber(deps.control.write, id, { options: { ...options, unfinished: kept } });
+      await deps.onStep?.('kept');
+    },
     onWritten: () => deps.onStep?.('written'),
   });
 }
@@ -100,7 +117,7 @@ async function writeFiles(
   event: { id: string; at: number },
 ): Promise<string> {
   const { control, directory, now, actor } = deps;
-  const options = stored as unknown as ExportOptions;
+  const { unfinished: _, ...options } = stored as unknown as ExportOptions;
   const at = now();
   // Read before the users are: a change in between is in this export and in the next one, never in none.
   const upTo = await lastDirectoryEvent(directory.read);
@@ -110,11 +127,11 @@ async function writeFiles(
   const place = { control, directory, now, org: deps.org, actor };
   const changed = since === null ? {} : { changedAfterEvent: since.upTo };
   await recordExport(place, org.id, 'users', { to: describeTarget(options.target), export: id });
-  await target.write(names.users, exportUsers(place, org.id, changed));
+  await target.write(names.users, () => exportUsers(place, org.id, changed));
   await recordExport(place, org.id, 'teams', { to: describeTarget(options.target), export: id });
-  await target.write(names.teams, exportTeams(place, org.id));
+  await target.write(names.teams, () => exportTeams(place, org.id));
   await deps.onStep?.('renamed');
-  await updateSubscriber(control.write, id, { options: { ...stored, last: { event: event.id, at, upTo } } });
+  await updateSubscriber(control.write, id, { options: { ...options, last: { event: event.id, at, upTo } } });
   const left = await removeExpired(target, id, options.keep);
   const written = `wrote ${names.users} and ${names.teams}`;
   return left === null ? written : `${written}; could not remove old files: ${left}`;
@@ -129,7 +146,8 @@ function sinceOf({ changedOnly, last }: ExportOptions, { eventDays }: Pick<Setti
 /** null: done. Otherwise the reason: the export itself is complete. */
 async function removeExpired(target: ExportTarget, id: string, keep: number): Promise<string | null> {
   try {
-    for (const name of expiredNames(id, keep, await target.list())) await target.remove(name);
+    const names = await target.list();
+    for (const name of [...expiredNames(id, keep, names), ...abandonedNames(id, names)]) await target.remove(name);
     return null;
   } catch (error) {
     return (error as Error).message;

@@ -1,14 +1,16 @@
 /** Exports that flow on by themselves: added for a target and a time, and made at once by an operator. */
-
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import ssh2 from 'ssh2';
 import { createSilentLogger } from '../../config/logger.js';
 import { newEventId } from '../../db/control/eventrows.js';
+import { endLease, takeLease } from '../../db/control/eventsubscribers.js';
 import type { Outcome } from '../../events/deliverer.js';
 import { sealText } from '../../keys/master/sealedtext.js';
 import { OperationError } from '../error.js';
 import { addSubscriber, exportKind, getSubscriber, listOfKind } from '../subscribers.js';
 import type { Workplace } from '../workplace.js';
-import { makeExport } from './deliverer.js';
+import { type ExportDeps, makeExport } from './deliverer.js';
 import { describeTarget, type ExportOptions, readFolderTarget, readSftpTarget, readWhen } from './options.js';
 
 export interface NewExport {
@@ -28,6 +30,9 @@ export interface NewExport {
 const usualKeep = 30;
 const mostOfOrg = 20;
 const mostDescription = 200;
+/** As long as a server holds a subscriber that it delivers to. */
+const leaseMs = 60_000;
+const renewEveryMs = 20_000;
 /** After these a directory may have changed. */
 const runTypes = ['run.completed', 'run.completed_with_problems', 'run.undone'];
 
@@ -73,15 +78,43 @@ function readTarget(given: NewExport): { target: ExportOptions['target']; key: s
   return { target: readSftpTarget(to!, hostKey, allowPrivate), key };
 }
 
-/** Makes the export now, from this process, also if it is disabled. @throws OperationError `not_found`; KeyError */
-export async function runExport(workplace: Workplace, id: string): Promise<Outcome> {
-  const subscriber = await getSubscriber(workplace, exportKind, id);
+/**
+ * Makes the export now, from this process, also if it is disabled; the server makes none of it meanwhile.
+ * @throws OperationError `not_found`, `unavailable` while another process makes it; KeyError
+ */
+export async function runExport(
+  workplace: Workplace,
+  id: string,
+  onStep: ExportDeps['onStep'] = () => {},
+): Promise<Outcome> {
+  await getSubscriber(workplace, exportKind, id);
   const { control, directory, paths, settings, now, org, actor } = workplace;
-  const deps = { control, directory, paths, settings, now, org, actor, logger: createSilentLogger() };
-  const at = now();
-  const event = { id: newEventId(at), at };
-  const loadMaster = () => workplace.master();
-  return makeExport({ ...deps, loadMaster }, subscriber, event, new AbortController().signal);
+  const deps = { control, directory, paths, settings, now, org, actor, logger: createSilentLogger(), onStep };
+  const owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
+  const hold = () => takeLease(control.write, id, owner, now(), leaseMs, ['enabled', 'disabled']);
+  if (!(await hold()))
+    throw new OperationError(
+      'unavailable',
+      `the export ${id} is being made now: see its result with "dropslot exports deliveries ${id}", then try again`,
+    );
+  const ending = new AbortController();
+  const renewing = setInterval(() => {
+    hold().then(
+      (isHeld) => isHeld || ending.abort(),
+      () => {}, // the next renewal tries it again
+    );
+  }, renewEveryMs);
+  try {
+    const at = now();
+    const event = { id: newEventId(at), at };
+    const loadMaster = () => workplace.master();
+    // Read under the lease: an export that has just ended changed it.
+    const subscriber = await getSubscriber(workplace, exportKind, id);
+    return await makeExport({ ...deps, loadMaster }, subscriber, event, ending.signal);
+  } finally {
+    clearInterval(renewing);
+    await endLease(control.write, id, owner);
+  }
 }
 
 export { describeTarget };

@@ -10,7 +10,7 @@ import type { ExportTarget } from './target.js';
 export function openFolder(deps: OwnFileDeps, org: Org, folder: string): ExportTarget {
   const { control, paths, now } = deps;
   return {
-    write: (name, pieces) => writeOwnFile(deps, org, joinPath(folder, name), pieces),
+    write: (name, pieces) => writeOwnFile(deps, org, joinPath(folder, name), pieces()),
     list: () => listOwnFiles(control.read, org.id, folder),
     remove: async (name) => {
       const path = joinPath(folder, name);

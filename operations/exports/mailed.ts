@@ -50,7 +50,7 @@ export async function mailExport(
   const path = `${mailedExportsRoot}/${name}`;
   await recordExport(workplace, org.id, 'users', { ...filter, to: path });
   const folder = openFolder({ control, paths, logger: createSilentLogger(), now }, org, mailedExportsRoot);
-  await folder.write(name, exportUsers(workplace, org.id, filter));
+  await folder.write(name, () => exportUsers(workplace, org.id, filter));
   try {
     await send(workplace, org, admin.email, path, until);
   } catch (cause) {

@@ -15,6 +15,17 @@ export interface ExportOptions {
   keep: number;
   /** The last export that is complete at the target. */
   last?: LastExport;
+  /** The file that an attempt could not complete. */
+  unfinished?: UnfinishedFile;
+}
+
+/** The beginning of a file that another server has synced under the file's temporary name. */
+export interface UnfinishedFile {
+  /** Its name once it is complete, which says for which event it is made. */
+  name: string;
+  bytes: number;
+  /** Of these bytes, in hexadecimal digits. */
+  sha256: string;
 }
 
 export interface SftpTarget {

@@ -1,21 +1,21 @@
-/** Writes exports to another SFTP server: under a temporary name, synced where the server can, then renamed. */
+/** Connects to another SFTP server for exports: each file is written under a temporary name, and then renamed. */
 import { posix } from 'node:path';
-import type { SFTPWrapper } from 'ssh2';
 import { SourceError } from '../../sources/error.js';
 import { type Connection, connect, type Remote, within } from '../../sources/sftp/connection.js';
 import { placeOn } from '../../sources/sftp/place.js';
 import type { SftpTarget } from './options.js';
 import type { ExportTarget } from './target.js';
-
-/** Each server takes writes of this size. */
-const chunkBytes = 32 * 1024;
-/** Writes that are under way at the same time. */
-const mostWrites = 16;
+import { attempt, type Call, type Part, upload } from './upload.js';
 
 export interface SftpOptions {
   /** In OpenSSH's or PEM form. */
   privateKey: string;
-  temporary: string;
+  /** The temporary name of a file. */
+  temporaryOf(name: string): string;
+  /** The part of a file that an earlier attempt for the same event kept; null: none. */
+  partOf(name: string): Part | null;
+  keepPart(name: string, part: Part): Promise<void>;
+  partBytes: number;
   signal: AbortSignal;
   /** Called between the last byte and the rename: for tests that kill the process there. */
   onWritten?: () => void | Promise<void>;
@@ -44,8 +44,9 @@ export async function openRemote(target: SftpTarget, options: SftpOptions): Prom
   const at = (name: string) => posix.join(target.path, name);
   return {
     write: async (name, pieces) => {
-      const temporary = at(options.temporary);
-      await writeWhole(call, temporary, pieces);
+      const temporary = at(options.temporaryOf(name));
+      const keep = (part: Part) => options.keepPart(name, part);
+      await upload(call, temporary, pieces, { part: options.partOf(name), partBytes: options.partBytes, keep });
       await options.onWritten?.();
       await replace(call, temporary, at(name));
     },
@@ -83,44 +84,9 @@ async function connectTo(target: SftpTarget, privateKey: string, signal: AbortSi
   }
 }
 
-/** Settles as the request does, and rejects when the connection ends before, or no answer comes. */
-type Call = <T>(
-  start: (sftp: SFTPWrapper, done: (error: Error | null | undefined, value: T) => void) => void,
-) => Promise<T>;
-
-async function writeWhole(call: Call, path: string, pieces: AsyncIterable<string>): Promise<void> {
-  const handle = await call<Buffer>((sftp, done) => sftp.open(path, 'w', { mode: 0o600 }, done));
-  let offset = 0;
-  for await (const piece of pieces) {
-    const bytes = Buffer.from(piece);
-    for (let from = 0; from < bytes.length; from += chunkBytes * mostWrites) {
-      const writes = [];
-      const end = Math.min(bytes.length, from + chunkBytes * mostWrites);
-      for (let start = from; start < end; start += chunkBytes) {
-        const length = Math.min(chunkBytes, end - start);
-        writes.push(
-          call<void>((sftp, done) => sftp.write(handle, bytes, start, length, offset + start, done as never)),
-        );
-      }
-      await Promise.all(writes);
-    }
-    offset += bytes.length;
-  }
-  // A server without the extension syncs on its own.
-  await attempt(() => call<void>((sftp, done) => sftp.ext_openssh_fsync(handle, done as never)));
-  await call<void>((sftp, done) => sftp.close(handle, done as never));
-}
-
 /** The rename of SFTP version 3 does not replace a file: OpenSSH's extension does, and others need the old one removed before. */
 async function replace(call: Call, from: string, to: string): Promise<void> {
   if (await attempt(() => call<void>((sftp, done) => sftp.ext_openssh_rename(from, to, done as never)))) return;
   await attempt(() => call<void>((sftp, done) => sftp.unlink(to, done as never)));
   await call<void>((sftp, done) => sftp.rename(from, to, done as never));
-}
-
-async function attempt(work: () => Promise<void>): Promise<boolean> {
-  return work().then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,8 +1,11 @@
 /** The names of an export's files, and the interface of the places that they are written to. */
 
 export interface ExportTarget {
-  /** Writes a file under a temporary name, and renames it once it is complete. Replaces a file of that name. */
-  write(name: string, pieces: AsyncIterable<string>): Promise<void>;
+  /**
+   * Writes a file under a temporary name, and renames it once it is complete. Replaces a file of that name.
+   * @param pieces gives the content from its beginning, each time it is called.
+   */
+  write(name: string, pieces: () => AsyncIterable<string>): Promise<void>;
   /** Names of the files in the folder. */
   list(): Promise<string[]>;
   remove(name: string): Promise<void>;
@@ -36,9 +39,16 @@ export function expiredNames(id: string, keep: number, names: readonly string[])
   return ['users', 'teams'].flatMap((what) => own(what).slice(0, -keep));
 }
 
-/** The name of the incomplete file: the next attempt overwrites it. */
-export function temporaryName(id: string): string {
-  return `.dropslot-${ownPart(id)}.part`;
+/** The name of an incomplete file: only the next attempt for the same event continues or overwrites it. */
+export function temporaryName(id: string, event: string, name: string): string {
+  return `.dropslot-${name.slice(0, name.indexOf('-'))}-${ownPart(id)}-${event.slice(-8)}.part`;
+}
+
+/** Incomplete files of an export: of none of them an attempt is under way once one is complete. */
+export function abandonedNames(id: string, names: readonly string[]): string[] {
+  const own = ownPart(id);
+  const pattern = new RegExp(`^\\.dropslot-(?:${own}|(?:users|teams)-${own}-[0-9a-z]{1,8})\\.part$`);
+  return names.filter((name) => pattern.test(name));
 }
 
 function ownPart(id: string): string {

@@ -9,6 +9,10 @@ import { type Connection, type ConnectOptions, connect, within } from './connect
 
 /** Names of one folder, those included that do not match. */
 export const mostNames = 50_000;
+/** Of a name in UTF-8: file systems take 255 or fewer, Windows 1020. A longer one is no file that could be opened. */
+const longestName = 1024;
+/** Of all names of a listing, with the lines that describe them: 300 bytes for each of the most names. */
+const mostListingBytes = 16 * 1024 * 1024;
 /** Replies without a name, by which a server could keep a listing open without end. */
 const mostEmptyReplies = 100;
 /** Every server takes reads of 32 KiB; so many of them are under way at once. */
@@ -54,8 +58,7 @@ class SftpPlace implements Place {
       throw asFolderError(error, path);
     });
     const found = new Map<string, Listed>();
-    let names = 0;
-    let empty = 0;
+    let [names, bytes, empty] = [0, 0, 0];
     try {
       for (;;) {
         const entries = await this.#ask<FileEntryWithStats[] | null>((sftp, done) =>
@@ -66,16 +69,17 @@ class SftpPlace implements Place {
         );
         if (entries === null) return [...found.values()];
         names += entries.length;
-        for (const entry of entries) {
-          const listed = await this.#describe(entry);
-          if (listed !== null) found.set(listed.name, listed);
-        }
+        for (const { filename, longname = '' } of entries) bytes += filename.length + longname.length;
         if (entries.length === 0) empty++;
-        if (names > mostNames || empty > mostEmptyReplies)
+        if (names > mostNames || bytes > mostListingBytes || empty > mostEmptyReplies)
           throw new SourceError(
             'too_many',
             `the folder ${path} has more than ${mostNames} names, or its listing does not end: give the files a folder of their own`,
           );
+        for (const entry of entries) {
+          const listed = await this.#describe(entry);
+          if (listed !== null) found.set(listed.name, listed);
+        }
       }
     } finally {
       void this.#ask<void>((sftp, done) => sftp.close(handle, done as never)).catch(() => {});
@@ -134,6 +138,7 @@ class SftpPlace implements Place {
   /** null: no regular file. Some servers send no permissions in a listing. */
   async #describe({ filename: name, attrs }: FileEntryWithStats): Promise<Listed | null> {
     if (name === '.' || name === '..' || name.includes('/') || name.includes('\0')) return null;
+    if (Buffer.byteLength(name) > longestName) return null;
     const { mode, size, mtime } = attrs as Partial<Attributes>;
     const isKnown = mode !== undefined && (mode & formatMask) !== 0 && size !== undefined && mtime !== undefined;
     if (!isKnown) return this.look(name);

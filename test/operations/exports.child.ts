@@ -1,4 +1,4 @@
-/** A process that makes an export and kills itself at a step: `settings subscriber event at step`. */
+/** A process that makes an export and kills itself at a step: `settings subscriber event at step [partBytes]`. */
 import { createSilentLogger } from '../../config/logger.js';
 import { pathsOf } from '../../config/paths.js';
 import { settingsSchema } from '../../config/settings.js';
@@ -8,7 +8,14 @@ import { findOrg } from '../../db/control/orgs.js';
 import { loadMaster } from '../../keys/master/master.js';
 import { type ExportStep, makeExport } from '../../operations/exports/deliverer.js';
 
-const [data, id, event, at, step] = process.argv.slice(2) as [string, string, string, string, ExportStep];
+const [data, id, event, at, step, partBytes] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  ExportStep,
+  string?,
+];
 const settings = settingsSchema.parse({ data });
 const paths = pathsOf(settings);
 const control = await openControl(settings);
@@ -17,6 +24,7 @@ const deps = {
   ...{ control, directory, paths, settings, logger: createSilentLogger(), now: Date.now, actor: 'system' },
   org: async (org: string) => (await findOrg(control.read, org))!,
   loadMaster: () => loadMaster(paths),
+  ...(partBytes !== undefined && { partBytes: Number(partBytes) }),
   onStep: (name: ExportStep) => {
     if (name !== step) return;
     process.kill(process.pid, 'SIGKILL');

@@ -2,21 +2,32 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createSilentLogger } from '../../config/logger.js';
 import { listOwnFiles } from '../../db/control/checks.js';
 import { readEvents } from '../../db/control/events.js';
-import { findSubscriber } from '../../db/control/eventsubscribers.js';
+import {
+  disableSubscriber,
+  endLease,
+  findSubscriber,
+  takeLease,
+  updateSubscriber,
+} from '../../db/control/eventsubscribers.js';
 import type { Deliveries } from '../../events/delivery.js';
 import { loadMaster } from '../../keys/master/master.js';
 import { openText } from '../../keys/master/sealedtext.js';
 import { openDue } from '../../operations/exports/daily.js';
-import { createExportDeliverer, type ExportDeps } from '../../operations/exports/deliverer.js';
+import {
+  createExportDeliverer,
+  type ExportDeps,
+  type ExportStep,
+  makeExport,
+} from '../../operations/exports/deliverer.js';
 import { addExport, type NewExport, runExport } from '../../operations/exports/exports.js';
 import { type ExportOptions, readFolderTarget, readSftpTarget, readWhen } from '../../operations/exports/options.js';
-import { expiredNames, fileName } from '../../operations/exports/target.js';
+import { abandonedNames, expiredNames, fileName, temporaryName } from '../../operations/exports/target.js';
 import { rotateMaster } from '../../operations/masterkey.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Company, csv } from '../support/company.js';
@@ -196,6 +207,89 @@ test('an export that is killed before the rename leaves no file that looks compl
   assert.deepEqual(readdirSync(target).sort(), names);
 });
 
+test('an export that is killed in a file is continued there; anew if its content or the file at the server is another one', {
+  skip: missingSshd(),
+}, async (t) => {
+  const { acme, place } = await openAcme(t);
+  const { given, target } = await openRemote(t);
+  await acme.import({ 'users.csv': file });
+  const { id } = await addExport(place, 'acme', given);
+  const event = { id: 'evt_00000000000000000000abcd', at: acme.clock };
+  const kill = async () => {
+    const args = [acme.databases.settings.data, id, event.id, String(event.at), 'kept', '1'];
+    const child = spawn(process.execPath, [...moduleArguments('exports.child', import.meta.url), ...args], {
+      stdio: 'inherit',
+    });
+    assert.equal((await once(child, 'exit'))[1], 'SIGKILL');
+  };
+  const subscriber = async () => (await findSubscriber(place.control.read, id))!;
+  const fail = async () => {
+    const onStep = (step: ExportStep) => {
+      if (step === 'kept') throw new Error('interrupted');
+    };
+    const deps = { ...depsOf(place), partBytes: 1, onStep };
+    const { detail } = await makeExport(deps, await subscriber(), event, new AbortController().signal);
+    assert.equal(detail, 'interrupted');
+  };
+  const interrupt = async (how: () => Promise<void>) => {
+    await how();
+    const [part, ...others] = readdirSync(target);
+    assert.deepEqual([part?.endsWith('.part'), others], [true, []]);
+    return join(target, part!);
+  };
+  const complete = async () => {
+    const before = await subscriber();
+    const outcome = await makeExport(depsOf(place), before, event, new AbortController().signal);
+    assert.equal(outcome.result, 'delivered', outcome.detail);
+    const names = readdirSync(target);
+    assert.equal(names.length, 2);
+    const text = readFileSync(join(target, names.find((name) => name.startsWith('users'))!), 'utf8');
+    for (const name of names) rmSync(join(target, name));
+    assert.equal((await subscriber()).options.unfinished, undefined);
+    await updateSubscriber(place.control.write, id, { options: { ...before.options, unfinished: undefined } });
+    return text;
+  };
+  const header = /^User Email,User Name,/;
+
+  // The bytes at the server remain: the attempt began behind them, and removed those that were not synced.
+  const part = await interrupt(kill);
+  const kept = readFileSync(part, 'utf8');
+  assert.match(kept, header);
+  writeFileSync(part, `${kept.replace('User Email', 'USER EMAIL')}bytes that were not synced`);
+  const resumed = await complete();
+  assert.match(
+    resumed,
+    /^USER EMAIL,User Name,.*\nann@acme.test,Ann,.*\nbob@acme.test,Bob,[^\n]*\nowner@acme.test,[^\n]*\n$/,
+  );
+
+  writeFileSync(await interrupt(fail), 'User');
+  assert.match(await complete(), header);
+
+  await interrupt(fail);
+  await acme.import({ 'users.csv': csv('User Email,Office', 'ann@acme.test,Paris') });
+  assert.match(await complete(), /^User Email,User Name,.*,Office\nann@acme.test,.*,Paris\n/);
+});
+
+test('of two processes one makes an export, also of one that is disabled', async (t) => {
+  const { acme, place, inTree } = await openAcme(t);
+  await acme.import({ 'users.csv': file });
+  const { id } = await addExport(place, 'acme', { toFolder: '/exports' });
+  const server = (at: number) => takeLease(place.control.write, id, 'server', at, 60_000);
+  let tried = 0;
+  const meanwhile = async () => {
+    tried++;
+    await assert.rejects(runExport(place, id), { code: 'unavailable', message: /is being made now/ });
+    assert.equal(await server(acme.clock), false);
+  };
+  assert.equal((await runExport(place, id, meanwhile)).result, 'delivered');
+  assert.ok(await server(acme.clock), 'the lease has ended');
+  await assert.rejects(runExport(place, id), { code: 'unavailable' });
+  await endLease(place.control.write, id, 'server');
+  await place.control.transact((tx) => disableSubscriber(tx, id, 'for a test'));
+  assert.equal((await runExport(place, id, meanwhile)).result, 'delivered');
+  assert.deepEqual([tried, (await inTree('/exports')).length], [2, 4]);
+});
+
 test('a daily export is due once a day, at its time in the time zone of the organization', async (t) => {
   const { acme, place, inTree } = await openAcme(t);
   const { id } = await addExport(place, 'acme', { toFolder: '/exports', when: 'daily@04:00' });
@@ -270,5 +364,11 @@ test('targets and times are checked when an export is added', async (t) => {
   const names = [1, 2, 3].map((day) => fileName('users', { ...of, at: day * 86_400_000, since: day === 2 ? 0 : null }));
   assert.deepEqual(expiredNames(of.id, 2, [...names, 'users.csv', 'users-19700101T000000Z-ffffffff-0009.csv']), [
     names[0],
+  ]);
+  const part = temporaryName(of.id, 'evt_00000009', names[0]!);
+  const foreign = ['.dropslot-users-ffffffff-0009.part', 'users.part', `${part}.csv`];
+  assert.deepEqual(abandonedNames(of.id, [part, '.dropslot-1a2b3c4d.part', ...foreign]), [
+    part,
+    '.dropslot-1a2b3c4d.part',
   ]);
 });

@@ -25,9 +25,9 @@ onBothDatabases('sources', (open) => {
     const company = await Company.open(open, t);
     const place = await workplaceOn(t, company.databases.settings);
     const wrong: [SourceChoice, RegExp][] = [
-      [{ host: undefined }, /say --host/],
-      [{ password: undefined }, /say one of --key FILE/],
-      [{ generateKey: true }, /say only one/],
+      [{ host: undefined }, /give --host/],
+      [{ password: undefined }, /give one of --key FILE/],
+      [{ generateKey: true }, /give only one/],
       [{ host: 'sftp://acme' }, /no host name/],
       [{ port: '0' }, /no port/],
       [{ when: 'every:1' }, /every:30m/],

@@ -132,6 +132,37 @@ for (const after of [keep, remove, move])
     assert.equal(deps.intake.openUploads(), 0);
   });
 
+test('a name whose file was deleted right before a crash is new when it comes again', async (t) => {
+  const { server, company, id, round, taken } = await open(t, { after: remove });
+  server.put('users.csv', content);
+  const crash = (reached: RoundStep) => {
+    if (reached === 'finished') throw new Crash(reached);
+  };
+  await assert.rejects(round({ onStep: crash }), Crash);
+  assert.deepEqual([server.files.size, (await taken()).length], [0, 1]);
+  await company.deps.control.write('sources').where({ id }).update({ lease_owner: null, lease_until: 0 });
+  await round();
+  assert.deepEqual(await taken(), []);
+  server.put('users.csv', content);
+  assert.equal((await round()).result?.taken, 1);
+});
+
+test('a file that is not there, and whose deletion had not begun, is not forgotten', async (t) => {
+  const { server, company, id, round, taken } = await open(t, { after: remove });
+  server.put('users.csv', content);
+  const crash = (reached: RoundStep) => {
+    if (reached === 'taken') throw new Crash(reached);
+  };
+  await assert.rejects(round({ onStep: crash }), Crash);
+  await company.deps.control.write('sources').where({ id }).update({ lease_owner: null, lease_until: 0 });
+  const [name, file] = [...server.files][0]!;
+  server.files.clear();
+  await round();
+  assert.equal((await taken()).length, 1);
+  server.files.set(name, file);
+  assert.deepEqual([(await round()).result?.taken, server.files.size], [0, 0]);
+});
+
 test('a file that could not be deleted is not fetched again, and is told', async (t) => {
   const { server, round, queue } = await open(t, { after: remove });
   server.put('users.csv', content);

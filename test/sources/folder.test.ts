@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -20,14 +21,16 @@ import { findSource } from '../../db/control/sources.js';
 import { addFolder } from '../../operations/folders.js';
 import type { RoundStep } from '../../sources/deps.js';
 import { createPatience } from '../../sources/folder/patience.js';
-import { watchSources } from '../../sources/watch.js';
+import { type Watching, watchSources } from '../../sources/watch.js';
 import { openDoor } from '../support/doors.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const content = 'User Email,User Name\nann@acme.test,Ann\n';
 
-async function open(scope: Scope, change: Partial<FolderConfig> = {}) {
+async function open(scope: Scope, change: Partial<FolderConfig> = {}, onEnd: () => Promise<void> = async () => {}) {
+  // Before the databases are closed: a query to a closed pool waits for a minute.
+  scope.after(onEnd);
   const dir = temporaryFolder(scope);
   const config: FolderConfig = {
     kind: 'folder',
@@ -229,9 +232,11 @@ test('many files enter in the order of their times', async (t) => {
 });
 
 test('a notification of the system begins a round', async (t) => {
-  const { dir, put, company, deps, id, queue } = await open(t);
-  const watching = watchSources(deps, 100);
-  t.after(() => watching.stop());
+  let watching: Watching | null = null;
+  const { dir, put, company, deps, id, queue } = await open(t, {}, async () => watching?.stop());
+  for (let index = 0; index < 40; index++) put(`note${index}.md`);
+  const before = countWatches();
+  watching = watchSources(deps, 100);
   const until = async (fits: () => Promise<boolean>) => {
     for (const end = Date.now() + 20_000; !(await fits()); ) {
       assert.ok(Date.now() < end, 'in time');
@@ -240,11 +245,25 @@ test('a notification of the system begins a round', async (t) => {
   };
   const nextAt = async () => (await findSource(company.deps.control.read, id))!.nextAt;
   await until(async () => (await nextAt()) > company.clock);
+  assert.ok(countWatches() - before <= 1, 'one watch for the folder, none for each file');
   // The clock of the test stands still: only a notification makes it due.
   const write = setInterval(() => put('users.csv'), 1000);
   await until(async () => (await queue()).length === 1).finally(() => clearInterval(write));
   assert.ok(existsSync(join(dir, 'users.csv')));
 });
+
+/** Of inotify in this process; 0 on other systems than Linux. */
+function countWatches(): number {
+  if (process.platform !== 'linux') return 0;
+  const describe = (fd: string) => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+    } catch {
+      return ''; // closed meanwhile
+    }
+  };
+  return readdirSync('/proc/self/fdinfo').map(describe).join('').split('inotify wd').length - 1;
+}
 
 test('a folder with Dropslot’s own data, a relative one, and one that is watched already are refused', async (t) => {
   const { dir, company } = await open(t);

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { isPublicAddress } from '../../config/publicaddress.js';
 import { listOpenAlarms } from '../../db/control/alarms.js';
 import { eventOfRecord } from '../../db/control/eventsofaudit.js';
+import { deleteSource, updateSource } from '../../db/control/sources.js';
 import { findType } from '../../events/types.js';
 import { resolveHost } from '../../sources/sftp/address.js';
 import { openDoor, sftpConfig } from '../support/doors.js';
@@ -31,6 +32,16 @@ test('a file is read to its end, whatever size the server told; one that ends ea
   assert.equal((await queue()).length, 2);
 });
 
+test('a file whose content does not end is not taken past the limit of its size', async (t) => {
+  const { server, round, queue, deps } = await open(t, {}, { maxFileBytes: 100_000 });
+  server.put('users.csv', content, { toldSize: 10 });
+  server.lies.isEndless = true;
+  server.put('other.csv', content.repeat(2), { mtime: 1_800_000_000 });
+  const { result } = await round();
+  assert.match(result!.problems[0]!, /users\.csv: .*100000/);
+  assert.deepEqual([result?.taken, await queue(), deps.intake.openUploads()], [0, [], 0]);
+});
+
 test('names that lead elsewhere, and entries that are no files, are not fetched', async (t) => {
   const { server, round, queue } = await open(t, { patterns: ['*'] });
   const names = [
@@ -42,6 +53,7 @@ test('names that lead elsewhere, and entries that are no files, are not fetched'
     'line\nbreak.csv',
     'ok.csv',
     `${'x'.repeat(300)}.csv`,
+    `${'ü'.repeat(600)}.csv`,
   ];
   for (const name of names) server.put(name, content);
   server.put('link.csv', content, { mode: 0o120777 });
@@ -72,6 +84,7 @@ for (const [title, listing] of [
   ['new names', (batch: number) => Array.from({ length: 500 }, (_, index) => `f${batch}-${index}.csv`)],
   ['the same names', () => Array.from({ length: 500 }, (_, index) => `f${index}.csv`)],
   ['no names', () => []],
+  ['few and long names', (batch: number) => [`${batch}${'x'.repeat(50_000)}`]],
 ] as const)
   test(`a listing without an end, with ${title}, is ended`, async (t) => {
     const { server, round, queue } = await open(t);
@@ -130,6 +143,40 @@ test('another host key stops the source and raises an alarm until an operator ac
   await change({ hostKeys: [server.fingerprint] });
   assert.equal((await round()).result?.taken, 1);
   assert.deepEqual(await listOpenAlarms(company.deps.control.read, 'acme'), []);
+});
+
+test('a source that is disabled, changed or removed during its round keeps that, and no alarm opens', async (t) => {
+  const { server, company, id, round, source, change } = await open(t);
+  const { control } = company.deps;
+  const alarms = async () => (await listOpenAlarms(control.read, 'acme')).length;
+  await server.changeHostKey();
+  const disable = async () => {
+    await updateSource(control.write, id, { state: 'disabled' });
+    return ['127.0.0.1'];
+  };
+  await change({ host: 'sftp.acme.example' });
+  assert.equal((await round({ resolve: disable })).failure?.code, 'host_key');
+  assert.deepEqual([(await source()).state, (await source()).failures, await alarms()], ['disabled', 0, 0]);
+
+  await updateSource(control.write, id, { state: 'active' });
+  const confirm = async () => {
+    await change({ hostKeys: [server.fingerprint] });
+    await updateSource(control.write, id, { nextAt: 7 });
+    return ['127.0.0.1'];
+  };
+  assert.equal((await round({ resolve: confirm })).failure?.code, 'host_key');
+  const confirmed = await source();
+  assert.deepEqual([confirmed.state, confirmed.nextAt, confirmed.failure, await alarms()], ['active', 7, null, 0]);
+  assert.equal(confirmed.lastAt, company.clock);
+  assert.equal((await round({ resolve: async () => ['127.0.0.1'] })).failure, null);
+
+  server.password = 'another';
+  const remove = async () => {
+    await deleteSource(control.write, id);
+    return ['127.0.0.1'];
+  };
+  assert.equal((await round({ resolve: remove })).failure?.code, 'login');
+  assert.equal(await alarms(), 0);
 });
 
 test('a wrong password is told at once, and pauses grow', async (t) => {

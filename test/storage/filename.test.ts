@@ -45,6 +45,20 @@ test('F0 data is data in any case, encrypted, compressed, and in a form that its
   assert.deepEqual(kindsOf(data), each(data, 'data'));
 });
 
+test('F0 an encrypted file is data, and so is a compressed one whose name says nothing else', () => {
+  const stems = ['users', 'Users', 'HR_export-2026-11-29', 'users.2026-11-29', 'users.full', 'users.csv', 'teams.txt'];
+  const encrypted = ['pgp', 'gpg', 'asc', 'PGP', 'Gpg'];
+  const compressed = ['gz', 'zip', 'GZ'];
+  const data = [
+    ...stems.flatMap((stem) => encrypted.map((ending) => `${stem}.${ending}`)),
+    ...stems.flatMap((stem) => compressed.map((ending) => `${stem}.${ending}`)),
+    ...['users.gz.pgp', 'users.pgp.gz', 'users.zip.gpg', 'users.csv.gz.asc', 'users.dat.pgp', 'acme.users.gpg'],
+  ];
+  assert.deepEqual(kindsOf(data), each(data, 'data'));
+  const unfinished = ['users.pgp.part', '.users.pgp', 'tmp.users.gpg', 'users.pgp-Ab12Cd', 'users.csv.tmp.pgp'];
+  assert.deepEqual(kindsOf(unfinished), each(unfinished, 'unfinished'));
+});
+
 test('a mark of a file that is not finished is in its name, or in that of a folder', () => {
   const marks = [
     'part',
@@ -109,18 +123,13 @@ test('everything else is stored: files beside the data, and names without an ext
       'run.sh',
       'csv',
       '.csv.bak',
-      'users.pgp',
+      'pgp',
+      'users.tar.gz',
+      'photo.jpg.gz',
+      'users.csv.bak.pgp',
+      'users.csv.sig.asc',
     ],
-    ...[
-      '.DS_Store',
-      '._users.csv',
-      '~$users.xlsx',
-      '.~lock.users.csv#',
-      'Thumbs.db',
-      '#users.csv#',
-      'users.gz',
-      '.csv.md5',
-    ],
+    ...['.DS_Store', '._users.csv', '~$users.xlsx', '.~lock.users.csv#', 'Thumbs.db', '#users.csv#', '.csv.md5'],
   ];
   assert.deepEqual(kindsOf(other), each(other, 'other'));
 });

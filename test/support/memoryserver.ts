@@ -37,6 +37,8 @@ export interface MemoryServer {
     onRead: (name: string) => void;
     refuses: Set<string>;
     omitsModes: boolean;
+    /** Files have no end. */
+    isEndless: boolean;
   };
   /** Ends all connections. */
   dropClients(): void;
@@ -54,7 +56,7 @@ export async function startMemoryServer(scope: Scope): Promise<MemoryServer> {
       void files.set(name, { content: Buffer.from(content), mtime: 1_700_000_000, mode: regular, ...change }),
     lies: {
       ...{ listing: null, mostBytes: 1 << 20, readDelayMs: 0, onRead: () => {} },
-      ...{ refuses: new Set<string>(), omitsModes: false },
+      ...{ refuses: new Set<string>(), omitsModes: false, isEndless: false },
     },
     dropClients: () => {
       for (const client of clients) client.end();
@@ -156,7 +158,8 @@ function serve(sftp: ssh2.SFTPWrapper, { files, lies, requests }: MemoryServer):
     const content = files.get(name)?.content ?? Buffer.alloc(0);
     const reply = () => {
       const bytes = content.subarray(offset, offset + Math.min(length, lies.mostBytes));
-      if (bytes.length === 0) sftp.status(id, status.EOF);
+      if (lies.isEndless) sftp.data(id, Buffer.alloc(length, 'x'));
+      else if (bytes.length === 0) sftp.status(id, status.EOF);
       else sftp.data(id, bytes);
     };
     if (lies.readDelayMs === 0) reply();

@@ -26,9 +26,19 @@ test('U3a a folder /full and a name mark full files', () => {
     '/dry-run/full/u.csv',
     '/users.full.csv',
     '/a/u.FULL.csv.gz',
+    '/users.full.csv.pgp',
+    '/users.full.pgp',
+    '/users.full.gz',
   ])
     assert.ok(isFullFile(path), path);
-  for (const path of ['/users.csv', '/hr/full/users.csv', '/full.csv', '/fully/users.csv', '/users.full'])
+  for (const path of [
+    '/users.csv',
+    '/hr/full/users.csv',
+    '/full.csv',
+    '/fully/users.csv',
+    '/users.full',
+    '/a.full.pdf',
+  ])
     assert.ok(!isFullFile(path), path);
 });
 
