@@ -37,8 +37,8 @@ export interface DeliveryDeps {
   /** Unique to this process. */
   owner: string;
   deliverers: readonly Deliverer[];
-  /** No other process delivers: leases of processes that were killed end at the start. */
-  isAlone?: boolean;
+  /** Kinds to which no other process delivers: leases of processes that were killed end at the start. */
+  aloneWith?: readonly string[];
   /** From 0 to 1. */
   random?: () => number;
   /** How often it looks for new events. */
@@ -94,7 +94,7 @@ export function startDeliveries(deps: DeliveryDeps): Deliveries {
 
   let isFirst = true;
   const look = async () => {
-    if (isFirst && deps.isAlone === true) await endOtherLeases(control.write, deps.owner);
+    if (isFirst) await endOtherLeases(control.write, deps.owner, deps.aloneWith ?? []);
     isFirst = false;
     const due = (await listDue(control.read, now())).filter(({ id }) => !serving.has(id));
     if (due.length === 0) return;
@@ -104,7 +104,7 @@ export function startDeliveries(deps: DeliveryDeps): Deliveries {
     waiting.sort((one, other) => (lastServed.get(one.id) ?? -1) - (lastServed.get(other.id) ?? -1));
     for (const subscriber of waiting) {
       const deliverer = deps.deliverers.find(({ kind }) => kind === subscriber.kind);
-      if (deliverer === undefined || stopping.signal.aborted) continue;
+      if (deliverer === undefined || stopping.signal.aborted || deliverer.serves?.(subscriber) === false) continue;
       const busy = [...serving.values()].filter(({ kind }) => kind === subscriber.kind).length;
       if (busy < deliverer.concurrency) begin(subscriber, deliverer);
     }
