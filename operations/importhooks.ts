@@ -35,7 +35,7 @@ export function createHookSource(settings: Settings, control: Queryable, wrap?: 
     if (await hasProgramHooks(control))
       throw new ImportError(
         'hooks',
-        `${programHooksText}: start it, or give the same hooks as a file by the setting importHooks`,
+        `${programHooksText}: let it import, and check files below /dry-run; or give the same hooks as a file by the setting importHooks`,
       );
     return null;
   };
