@@ -3,13 +3,21 @@ import { readVersion } from '../config/environment.js';
 import { createLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { WorkplaceOptions } from '../operations/workplace.js';
 import { createApi } from '../web/api/api.js';
 import { endpointOf, listen } from '../web/api/listen.js';
 import { openWorkplace } from './compose.js';
+import { createRemoteHooks, type HookAnswer, type HookCall, type HooksInfo, type RemoteHooks } from './hookcalls.js';
 
-export type ApiMessage = { type: 'start'; settings: Settings; secrets: KnownSecrets } | { type: 'stop' };
+export type ApiMessage =
+  | { type: 'start'; settings: Settings; secrets: KnownSecrets; hooks?: HooksInfo }
+  | HookAnswer
+  | { type: 'stop' };
 
 const graceMs = 5_000;
+
+/** What the process that started this one shares with each workplace. */
+type Shared = Pick<WorkplaceOptions, 'known' | 'hooks'>;
 
 type Stop = () => Promise<void>;
 
@@ -20,8 +28,13 @@ export function obeyServer(): void {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   let running: Promise<Stop> | null = null;
+  let remote: RemoteHooks | null = null;
   process.on('message', async (message: ApiMessage) => {
-    if (message.type === 'start') running = begin(message.settings, message.secrets);
+    if (message.type === 'start') {
+      const { settings, secrets, hooks } = message;
+      remote = hooks === undefined ? null : createRemoteHooks(hooks, settings, tell);
+      running = begin(settings, { known: secrets, ...(remote && { hooks: remote.source }) });
+    } else if (message.type === 'hooked') remote?.onAnswer(message);
     else {
       await (await running)?.();
       process.exit(0);
@@ -30,7 +43,7 @@ export function obeyServer(): void {
 }
 
 /** Ends the process when it can't start. */
-function begin(settings: Settings, known: KnownSecrets): Promise<Stop> {
+function begin(settings: Settings, shared: Shared): Promise<Stop> {
   const logger = createLogger(settings).child({ part: 'api' });
   const die = (cause: unknown) => {
     logger.error('the process of the HTTP API failed and exits; the server starts it again', {
@@ -40,17 +53,17 @@ function begin(settings: Settings, known: KnownSecrets): Promise<Stop> {
     process.exit(1);
   };
   process.on('uncaughtException', die);
-  const running = run(settings, known, logger);
+  const running = run(settings, shared, logger);
   running.catch(die);
   return running;
 }
 
-async function run(settings: Settings, known: KnownSecrets, logger: Logger): Promise<Stop> {
+async function run(settings: Settings, shared: Shared, logger: Logger): Promise<Stop> {
   const endpoint = endpointOf(settings)!;
-  const workplace = await openWorkplace(settings, { known });
+  const workplace = await openWorkplace(settings, shared);
   const app = createApi({
     workplace,
-    open: (its, options) => openWorkplace(its, { ...options, known }),
+    open: (its, options) => openWorkplace(its, { ...options, ...shared }),
     version: readVersion(),
     logger,
     isSecure: endpoint.tls !== null,
@@ -62,4 +75,9 @@ async function run(settings: Settings, known: KnownSecrets, logger: Logger): Pro
     await server.stop(graceMs);
     await workplace.close();
   };
+}
+
+function tell(call: HookCall): void {
+  // The server may have ended: `disconnect` follows.
+  if (process.connected) process.send!(call, () => {});
 }

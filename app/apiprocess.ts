@@ -4,14 +4,21 @@ import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import type { ApiMessage } from './apimain.js';
+import type { ProgramHooks } from './hookcalls.js';
+import { followOutput, outputStreams } from './output.js';
 
 export interface ApiProcessDeps {
   settings: Settings;
   secrets: KnownSecrets;
   logger: Logger;
+  /** The import hooks of a program that embeds the server. */
+  hooks?: ProgramHooks;
+  /** Gets the lines that the process writes; without it, it writes to the streams of this one. */
+  onOutput?: (line: string) => void;
 }
 
-const entry = new URL(`./apientry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const isSource = import.meta.url.endsWith('.ts');
+const entry = new URL(`./apientry${isSource ? '.ts' : '.js'}`, import.meta.url);
 const heapMebibytes = 512;
 const firstDelayMs = 500;
 const longestDelayMs = 30_000;
@@ -20,7 +27,7 @@ const settledMs = 60_000;
 const stopMs = 10_000;
 
 /** @returns a function that stops it */
-export function startApiProcess({ settings, secrets, logger }: ApiProcessDeps): () => Promise<void> {
+export function startApiProcess({ settings, secrets, logger, hooks, onOutput }: ApiProcessDeps): () => Promise<void> {
   let current: ChildProcess | null = null;
   let restart: NodeJS.Timeout | null = null;
   let isStopping = false;
@@ -29,9 +36,12 @@ export function startApiProcess({ settings, secrets, logger }: ApiProcessDeps): 
     const startedAt = performance.now();
     // Standard error is shared: all processes log there, in the same format.
     const child = fork(entry, [], {
-      execArgv: [...process.execArgv, `--max-old-space-size=${heapMebibytes}`],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // The sources need the options by which they run here; those of a program that embeds the server are not for this process.
+      execArgv: [...(isSource ? process.execArgv : []), `--max-old-space-size=${heapMebibytes}`],
+      stdio: outputStreams(onOutput),
     });
+    if (onOutput !== undefined) followOutput(child, onOutput);
+    hooks?.serve(child);
     current = child;
     logger.info('the process of the HTTP API started', { pid: child.pid });
     const end = (how: { code?: number | null; signal?: NodeJS.Signals | null; reason?: string }) => {
@@ -45,7 +55,7 @@ export function startApiProcess({ settings, secrets, logger }: ApiProcessDeps): 
     child.once('exit', (code, signal) => end({ code, signal }));
     // A process that could not be started emits no exit.
     child.on('error', ({ message: reason }) => child.pid === undefined && end({ reason }));
-    send(child, { type: 'start', settings, secrets });
+    send(child, { type: 'start', settings, secrets, ...(hooks && { hooks: hooks.info }) });
   };
   start();
   return async () => {

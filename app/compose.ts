@@ -11,6 +11,8 @@ import { type Db, openControl, withholdDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
 import { DatabaseError } from '../db/error.js';
 import { joinPair } from '../db/pair.js';
+import type { HookSource } from '../importer/hooks/load.js';
+import { watchHooks } from '../importer/hooks/watchdog.js';
 import type { RunDeps } from '../importer/run/deps.js';
 import { GroupCommit } from '../intake/groupcommit.js';
 import { createIntake, type IntakeDeps, type IntakeService, type IntakeStep } from '../intake/intake.js';
@@ -24,6 +26,7 @@ import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/mast
 import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master/master.js';
 import { createMasterSecrets, type KnownSecrets, type MasterSecrets } from '../keys/master/secrets.js';
 import { OperationError } from '../operations/error.js';
+import { createHookSource } from '../operations/importhooks.js';
 import { noOrganization, type Workplace, type WorkplaceOptions } from '../operations/workplace.js';
 import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
@@ -43,10 +46,10 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       'not_found',
       `no Dropslot data in ${paths.data}: name its folder with --data, or begin with "dropslot orgs add"`,
     );
-  const control = await openControl(settings);
-  const { askPassphrase, canAsk } = await import('../cli/prompt.js');
+  const { isGuest = false } = options;
+  const control = await openControl(settings, undefined, isGuest);
   const secrets = createMasterSecrets(paths, {
-    ask: canAsk() ? () => askPassphrase(paths.masterKey) : undefined,
+    ask: isGuest ? undefined : await findTerminal(paths.masterKey),
     ...(options.known && { known: options.known }),
   });
   const { master, open: identity } = composeKeyring(settings, paths, secrets, control);
@@ -62,7 +65,10 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
   const directory =
     options.withoutDirectory === true
       ? withholdDirectory(new DatabaseError('withheld', 'this command does not open directory.db'))
-      : await openDirectoryOf(settings, control, { master, makeMaster: async () => (await makeMaster()).master });
+      : await openDirectoryOf(settings, control, {
+          ...{ master, isGuest },
+          makeMaster: async () => (await makeMaster()).master,
+        });
   return {
     settings,
     paths,
@@ -81,8 +87,15 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     },
     identity,
     space: (org) => openSpace({ control, paths, settings, org, now, identity: () => identity(org) }),
+    hooks: options.hooks ?? createHookSource(settings, control.read, watchHooks(settings)),
     close: () => closeDatabases(control, directory),
   };
+}
+
+/** undefined: there is no terminal to ask for the passphrase on. */
+async function findTerminal(masterKey: string): Promise<(() => Promise<string>) | undefined> {
+  const { askPassphrase, canAsk } = await import('../cli/prompt.js');
+  return canAsk() ? () => askPassphrase(masterKey) : undefined;
 }
 
 export interface ServerParts {
@@ -165,9 +178,15 @@ export interface ImporterParts {
 /**
  * The parts of the importer's process.
  * @param known the secrets that the server has read: a descriptor or a person gives a secret only once.
+ * @param hooks those of a program that embeds the server
  * @throws KeyError when there is no usable master key: every run would fail; DatabaseError
  */
-export async function composeImporter(settings: Settings, known: KnownSecrets, logger: Logger): Promise<ImporterParts> {
+export async function composeImporter(
+  settings: Settings,
+  known: KnownSecrets,
+  logger: Logger,
+  hooks?: HookSource,
+): Promise<ImporterParts> {
   const paths = pathsOf(settings);
   const control = await openControl(settings);
   const secrets = createMasterSecrets(paths, { known });
@@ -175,7 +194,10 @@ export async function composeImporter(settings: Settings, known: KnownSecrets, l
   const { master } = keyring;
   const directory = await openDirectoryOf(settings, control, { master, makeMaster: master });
   await master();
-  const deps: RunDeps = { settings, paths, control, directory, logger, identity: keyring.open, now };
+  const deps: RunDeps = {
+    ...{ settings, paths, control, directory, logger, identity: keyring.open, now },
+    hooks: hooks ?? createHookSource(settings, control.read),
+  };
   return { deps, loadMaster: () => loadMaster(paths, secrets), close: () => closeDatabases(control, directory) };
 }
 
@@ -222,7 +244,7 @@ function hasData({ database }: Pick<Settings, 'database'>, { control }: Pick<Pat
 async function openDirectoryOf(
   settings: Settings,
   control: Db,
-  keys: Pick<Parameters<typeof openDirectoryByKey>[1], 'master' | 'makeMaster'>,
+  keys: Pick<Parameters<typeof openDirectoryByKey>[1], 'master' | 'makeMaster' | 'isGuest'>,
 ): Promise<Db> {
   let directory: Db | null = null;
   try {

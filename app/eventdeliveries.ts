@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { findOrg } from '../db/control/orgs.js';
 import { makeDeliverers } from '../events/deliverers.js';
 import { type Deliveries, startDeliveries } from '../events/delivery.js';
+import { createAbsenceDeliverer } from '../events/embedded/absence.js';
 import { syncOperatorMail } from '../events/mail/operators.js';
 import { explainCode } from '../importer/codes.js';
 import type { RunDeps } from '../importer/run/deps.js';
@@ -30,13 +31,14 @@ export async function startEventDeliveries(
     return found;
   };
   const exporting = { control, directory, paths, settings, logger, now, org, loadMaster, actor: 'system' };
-  const deliverers = [
+  const own = [
     ...makeDeliverers({ control, settings, now, loadMaster, explainCode }),
     createExportDeliverer(exporting),
   ];
-  // On SQLite one server locks the data folder.
-  const isAlone = control.dialect === 'sqlite';
-  const deliveries = startDeliveries({ control, directory, logger, now, owner, deliverers, isAlone });
+  const deliverers = [...own, createAbsenceDeliverer(now)];
+  // On SQLite one server locks the data folder. To handlers it delivers nothing: their program does.
+  const aloneWith = control.dialect === 'sqlite' ? own.map(({ kind }) => kind) : [];
+  const deliveries = startDeliveries({ control, directory, logger, now, owner, deliverers, aloneWith });
   const daily = startDailyExports({ control, logger, now });
   return {
     wake: deliveries.wake,

@@ -1,6 +1,7 @@
 /** A process of the importer: works from the server's `start` message until its `stop`, off the server's event loop. */
 import { createLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
+import type { HookSource } from '../importer/hooks/load.js';
 import { startImporter } from '../importer/importer.js';
 import type { RunDeps } from '../importer/run/deps.js';
 import { startScheduler } from '../importer/scheduler.js';
@@ -8,6 +9,7 @@ import type { KnownSecrets } from '../keys/master/secrets.js';
 import { composeImporter } from './compose.js';
 import { startDoors } from './doors.js';
 import { startEventDeliveries } from './eventdeliveries.js';
+import { createRemoteHooks, type RemoteHooks } from './hookcalls.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 
 type OnStep = RunDeps['onStep'];
@@ -25,9 +27,13 @@ export function obeyServer(onStep?: OnStep): void {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   let running: Promise<Running> | null = null;
+  let remote: RemoteHooks | null = null;
   process.on('message', async (message: ServerMessage) => {
-    if (message.type === 'start') running = begin(message, onStep);
-    else if (message.type === 'nudge') void running?.then(({ nudge }) => nudge());
+    if (message.type === 'start') {
+      remote = message.hooks === undefined ? null : createRemoteHooks(message.hooks, message.settings, tell);
+      running = begin(message, remote, onStep);
+    } else if (message.type === 'nudge') void running?.then(({ nudge }) => nudge());
+    else if (message.type === 'hooked') remote?.onAnswer(message);
     else {
       await (await running)?.stop();
       process.exit(0);
@@ -36,7 +42,11 @@ export function obeyServer(onStep?: OnStep): void {
 }
 
 /** Ends the process when it can't start. */
-function begin({ role, settings, secrets }: ServerMessage & { type: 'start' }, onStep: OnStep): Promise<Running> {
+function begin(
+  { role, settings, secrets }: ServerMessage & { type: 'start' },
+  remote: RemoteHooks | null,
+  onStep: OnStep,
+): Promise<Running> {
   const logger = createLogger(settings).child({ part: role.name });
   const die = (cause: unknown) => {
     logger.error('a process of the importer failed and exits; the server starts it again', {
@@ -46,7 +56,7 @@ function begin({ role, settings, secrets }: ServerMessage & { type: 'start' }, o
     process.exit(1);
   };
   process.on('uncaughtException', die);
-  const running = run(role, settings, secrets, logger, onStep);
+  const running = run(role, settings, { secrets, hooks: remote?.source }, logger, onStep);
   running.catch(die);
   return running;
 }
@@ -54,12 +64,12 @@ function begin({ role, settings, secrets }: ServerMessage & { type: 'start' }, o
 async function run(
   role: Role,
   settings: Settings,
-  known: KnownSecrets,
+  { secrets, hooks }: { secrets: KnownSecrets; hooks: HookSource | undefined },
   logger: Logger,
   onStep: OnStep,
 ): Promise<Running> {
   const pulse = startPulse();
-  const { deps, close, loadMaster } = await composeImporter(settings, known, logger);
+  const { deps, close, loadMaster } = await composeImporter(settings, secrets, logger, hooks);
   const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
   const doors = role.name === 'scheduler' ? startDoors(deps, loadMaster) : null;
   const part: Running =

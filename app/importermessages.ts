@@ -2,6 +2,7 @@
 import type { Settings } from '../config/settings.js';
 import type { Work } from '../importer/importer.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { HookAnswer, HookCall, HooksInfo } from './hookcalls.js';
 
 /** The scheduler opens runs; importers work on them. */
 export type Role = { name: 'scheduler' } | { name: 'importer'; owner: string; mostBytes: number | null };
@@ -11,13 +12,14 @@ export type Role = { name: 'scheduler' } | { name: 'importer'; owner: string; mo
  * and because a descriptor or a person gives a secret only once.
  */
 export type ServerMessage =
-  | { type: 'start'; role: Role; settings: Settings; secrets: KnownSecrets }
+  | { type: 'start'; role: Role; settings: Settings; secrets: KnownSecrets; hooks?: HooksInfo }
   /** A run was opened. */
   | { type: 'nudge' }
+  | HookAnswer
   | { type: 'stop' };
 
 /** To the server: `alive` each second, and when the work or the file changes. */
-export type ChildMessage = { type: 'alive'; state: ChildState } | { type: 'opened' };
+export type ChildMessage = { type: 'alive'; state: ChildState } | { type: 'opened' } | HookCall;
 
 export interface ChildState {
   work: Work;

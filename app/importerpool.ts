@@ -9,6 +9,7 @@ import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import { releaseLeases, strikeUpload } from '../db/control/quarantine.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { ProgramHooks } from './hookcalls.js';
 import { beatMs, type ChildState, type Role } from './importermessages.js';
 import { type Ending, type ImporterProcess, superviseProcess } from './importerprocess.js';
 
@@ -22,6 +23,9 @@ export interface PoolDeps {
   now: () => number;
   /** The module to fork. */
   module?: URL;
+  /** Of a program that embeds the server. */
+  hooks?: ProgramHooks;
+  onOutput?: (line: string) => void;
 }
 
 export interface ImporterPool {

@@ -3,8 +3,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { ProgramHooks } from './hookcalls.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 import { type Verdict, watchProcess } from './importerwatch.js';
+import { followOutput, outputStreams } from './output.js';
 
 export interface ProcessDeps {
   settings: Settings;
@@ -16,6 +18,10 @@ export interface ProcessDeps {
   module: URL;
   /** The role of the next process; importers get an owner of their own each time. */
   role: () => Role;
+  /** The import hooks of a program that embeds the server. */
+  hooks?: ProgramHooks;
+  /** Gets the lines that the process writes; without it, it writes to the streams of this one. */
+  onOutput?: (line: string) => void;
   /** Called at each heartbeat, and when the work changes. */
   onBeat?: (state: ChildState) => void;
   /** The scheduler has opened a run. */
@@ -58,8 +64,10 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
     // Standard error is shared: all processes log there, in the same format.
     const child = fork(module, [], {
       execArgv: role.name === 'importer' ? [`--max-old-space-size=${toMebibytes(settings.importerMemoryBytes)}`] : [],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: outputStreams(deps.onOutput),
     });
+    if (deps.onOutput !== undefined) followOutput(child, deps.onOutput);
+    deps.hooks?.serve(child);
     current = child;
     currentName = nameOf(role);
     logger.info(`${nameOf(role)} started`, { pid: child.pid });
@@ -89,6 +97,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
     };
     child.on('message', (message: ChildMessage) => {
       if (message.type === 'opened') return deps.onOpened?.();
+      if (message.type === 'hook') return;
       watch.beat(message.state);
       deps.onBeat?.(message.state);
     });
@@ -98,7 +107,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
       // A process that could not be started emits no exit.
       if (child.pid === undefined) end({});
     });
-    send(child, { type: 'start', role, settings, secrets });
+    send(child, { type: 'start', role, settings, secrets, ...(deps.hooks && { hooks: deps.hooks.info }) });
   };
 
   start();

@@ -16,6 +16,8 @@ export interface SettingsSources {
   env?: NodeJS.ProcessEnv;
   /** Values of the command line; undefined ones are left out. */
   overrides?: Partial<Record<keyof Settings, unknown>>;
+  /** Where they are from, for messages; without it the command line. */
+  overridesFrom?: string;
 }
 
 /**
@@ -49,7 +51,7 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
   const fromSystemd = credentials === undefined ? {} : { credentials };
   const result = settingsSchema.safeParse({ ...fromSystemd, ...fromFile, ...env, ...overrides });
   const sourceOf = (name: string): string => {
-    if (name in overrides) return 'command line';
+    if (name in overrides) return sources.overridesFrom ?? 'command line';
     if (name in env) return variableOf(name);
     return path === undefined ? 'default' : `settings file ${path}`;
   };

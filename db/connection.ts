@@ -6,6 +6,7 @@ import type { AuditEvent } from './control/auditchain.js';
 import { AuditRate, foldedEveryMs } from './control/auditrate.js';
 import { type ChainHead, chainAudit } from './control/audittransaction.js';
 import { ControlMark } from './control/mark.js';
+import type { Dialect } from './dialect.js';
 import { DatabaseError } from './error.js';
 import { beginMoment, type Moment, openKnex } from './knex.js';
 import { takeLock } from './lock.js';
@@ -16,8 +17,6 @@ import { openSchema } from './postgres.js';
 import { createClient } from './sqlite/client.js';
 import { sealingDriver } from './sqlite/drivers.js';
 import { attachFile, busyTimeoutMs, openFile, openFileMoment, type SqliteFile } from './sqlite/open.js';
-
-export type Dialect = 'sqlite' | 'postgres';
 
 /** A knex instance or a transaction of one: a query runs on it. */
 export type Queryable = Knex;
@@ -61,10 +60,11 @@ const defaultAuditRecords = 600;
 
 /**
  * Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. `waitMs`: how long
- * a write waits on SQLite while another process writes, before it fails with SQLITE_BUSY.
+ * a write waits on SQLite while another process writes, before it fails with SQLITE_BUSY. `isGuest`: as in SqliteFile.
  */
-export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs): Promise<Db> {
-  const db = await open(settings, (paths) => paths.control, controlSchema, controlMigrations, waitMs);
+export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs, isGuest = false): Promise<Db> {
+  const file = { waitMs, key: null, isGuest };
+  const db = await open(settings, (paths) => paths.control, controlSchema, controlMigrations, file);
   const mark = new ControlMark(pathsOf(settings).controlMark);
   const control = rateAudit(db, new AuditRate(settings.auditRecordsPerMinute ?? defaultAuditRecords), mark);
   try {
@@ -126,8 +126,14 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
  * Users, teams, memberships, custom fields, changes, applied runs. `waitMs`: as for the control database.
  * @param key of a sealed file on SQLite, which is made sealed where it does not exist; null: it is not sealed.
  */
-export function openDirectory(settings: DbSettings, waitMs = busyTimeoutMs, key: string | null = null): Promise<Db> {
-  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations, waitMs, key);
+export function openDirectory(
+  settings: DbSettings,
+  waitMs = busyTimeoutMs,
+  key: string | null = null,
+  isGuest = false,
+): Promise<Db> {
+  const file = { waitMs, key, isGuest };
+  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations, file);
 }
 
 /** Stands for a directory that this process has no key for: each use of it fails with `withheld`. */
@@ -155,8 +161,7 @@ async function open(
   fileOf: (paths: Paths) => string,
   schema: string,
   migrations: Parameters<typeof migrate>[1],
-  waitMs: number,
-  key: string | null = null,
+  { waitMs, key, isGuest }: Pick<SqliteFile, 'waitMs' | 'key' | 'isGuest'>,
 ): Promise<Db> {
   let db: Db | null = null;
   try {
@@ -164,7 +169,7 @@ async function open(
       settings.database === 'sqlite'
         ? sqliteDb({
             driver: key === null ? settings.sqliteDriver : sealingDriver,
-            ...{ file: fileOf(pathsOf(settings)), waitMs, key },
+            ...{ file: fileOf(pathsOf(settings)), waitMs, key, isGuest },
           })
         : postgresDb(await openSchema(settings.database, schema, settings.databasePool));
     await migrate(db.write, migrations, () => takeLock(pathsOf(settings).migrationLock, settings.sqliteDriver));

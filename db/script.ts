@@ -2,7 +2,8 @@
  * Runs statements in few calls of the database. On SQLite the call costs ten times as much as a statement on a few rows: those
  * without an answer wait for the next one that has one, and run with it, in their order, as one call.
  */
-import type { Dialect, Queryable } from './connection.js';
+import type { Knex } from 'knex';
+import type { Dialect } from './dialect.js';
 import type { SqliteConnection } from './sqlite/driver.js';
 
 /** The values of a statement's `:name`s. */
@@ -18,7 +19,7 @@ export interface Script {
 }
 
 /** @param db a transaction, or an instance with one connection: the statements belong to one connection. */
-export function openScript(db: Queryable, dialect: Dialect): Script {
+export function openScript(db: Knex, dialect: Dialect): Script {
   return dialect === 'sqlite' ? openWaiting(db) : openImmediate(db);
 }
 
@@ -33,12 +34,7 @@ export function insertRows(script: Script, table: string, rows: readonly Binding
   return script.run(`INSERT INTO ${table} (${columns.join(', ')}) VALUES ${tuples.join(', ')}`, bindings);
 }
 
-/** That of a transaction or an instance. */
-export function dialectOf(db: Queryable): Dialect {
-  return db.client.config.client === 'pg' ? 'postgres' : 'sqlite';
-}
-
-function openImmediate(db: Queryable): Script {
+function openImmediate(db: Knex): Script {
   return {
     run: async (sql, bindings = {}) => {
       await db.raw(sql, bindings as never);
@@ -51,7 +47,7 @@ function openImmediate(db: Queryable): Script {
 /** Longer scripts, in characters, do not wait: memory holds one. */
 const longestScript = 256 * 1024;
 
-function openWaiting(db: Queryable): Script {
+function openWaiting(db: Knex): Script {
   let waiting: string[] = [];
   let length = 0;
   const flush = async () => {
@@ -84,7 +80,7 @@ function openWaiting(db: Queryable): Script {
   };
 }
 
-async function onConnection<T>(db: Queryable, use: (connection: SqliteConnection) => Promise<T>): Promise<T> {
+async function onConnection<T>(db: Knex, use: (connection: SqliteConnection) => Promise<T>): Promise<T> {
   const connection: SqliteConnection = await db.client.acquireConnection();
   try {
     return await use(connection);

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import { attachSqlite, type Db, type Dialect, type Queryable } from './connection.js';
+import { attachSqlite, type Db, type Queryable } from './connection.js';
+import type { Dialect } from './dialect.js';
 import { openScript, type Script } from './script.js';
 
 const schemaPrefix = 'dropslot_stage_';

@@ -1,5 +1,5 @@
 /** Statements over a stage, in the dialect of its database: run one, read rows, create and fill tables. */
-import type { Dialect } from './connection.js';
+import type { Dialect } from './dialect.js';
 import type { Bindings } from './script.js';
 import type { Stage } from './stage.js';
 

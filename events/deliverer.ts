@@ -25,6 +25,8 @@ export interface Deliverer {
   kind: string;
   /** How many subscribers of the kind are served at the same time: a slow one delays no other until so many are slow. */
   concurrency: number;
+  /** Whether this process delivers to a subscriber of the kind; absent: to each. */
+  serves?(subscriber: Pick<Subscriber, 'id' | 'seenAt'>): boolean;
   /** Waits so long (ms) after an event for others, and delivers them together; left out: each by itself, at once. */
   gather?: { ms: number; most: number };
   /** Has a time limit of its own. Resolves with the outcome, and rejects on defects alone. @param signal the server stops */

@@ -16,8 +16,8 @@ import { createIdleMarks } from './idle.js';
 
 export interface DeliveryDeps extends AttemptDeps {
   deliverers: readonly Deliverer[];
-  /** No other process delivers: leases of processes that were killed end at the start. */
-  isAlone?: boolean;
+  /** Kinds to which no other process delivers: leases of processes that were killed end at the start. */
+  aloneWith?: readonly string[];
   /** How often it looks for new events. */
   everyMs?: number;
 }
@@ -79,7 +79,7 @@ export function startDeliveries(deps: DeliveryDeps): Deliveries {
 
   let isFirst = true;
   const look = async () => {
-    if (isFirst && deps.isAlone === true) await endOtherLeases(control.write, deps.owner);
+    if (isFirst) await endOtherLeases(control.write, deps.owner, deps.aloneWith ?? []);
     isFirst = false;
     const mayBegin = ({ id }: DueSubscriber) => !serving.has(id) && (stopped.get(id)?.until ?? 0) <= performance.now();
     const due = (await listDue(control.read, now())).filter(mayBegin);
@@ -91,7 +91,7 @@ export function startDeliveries(deps: DeliveryDeps): Deliveries {
     waiting.sort((one, other) => (lastServed.get(one.id) ?? -1) - (lastServed.get(other.id) ?? -1));
     for (const subscriber of waiting) {
       const deliverer = deps.deliverers.find(({ kind }) => kind === subscriber.kind);
-      if (deliverer === undefined || stopping.signal.aborted) continue;
+      if (deliverer === undefined || stopping.signal.aborted || deliverer.serves?.(subscriber) === false) continue;
       const busy = [...serving.values()].filter(({ kind }) => kind === subscriber.kind).length;
       if (busy < deliverer.concurrency) begin(subscriber, deliverer);
     }

@@ -42,9 +42,9 @@ export async function withRunChanges(
   const isWaiting = run.state === 'held' || run.state === 'open';
   if (!isWaiting || run.hold === null) throw noChanges(run);
   onPlanning(run);
-  const { settings, paths, control, directory, now, identity } = workplace;
+  const { settings, paths, control, directory, now, identity, hooks } = workplace;
   const logger = createLogger({ ...settings, logLevel: 'error' });
-  const deps = { settings, paths, control, directory, logger, identity, now };
+  const deps = { settings, paths, control, directory, logger, identity, now, hooks };
   const isPlanned = await planHeld(deps, await workplace.org(run.org), run, async ({ stage, files, isAsCounted }) => {
     const total = await rankPlanned(stage);
     const list = (most: number) =>

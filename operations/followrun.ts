@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../config/logger.js';
+import { hasProgramHooks } from '../db/control/programhooks.js';
 import { endedStates, findFirstUnended, findHeldRun, findRun, type Run } from '../db/control/runs.js';
 import { requireFit } from '../db/pair.js';
 import { workNext } from '../importer/run/worker.js';
 import type { Progress } from '../importer/types.js';
 import { KeyError } from '../keys/error.js';
 import { OperationError } from './error.js';
+import { programHooksText } from './importhooks.js';
 import { describeProgress } from './runsummary.js';
 import type { Workplace } from './workplace.js';
 
@@ -107,10 +109,13 @@ async function workHere(
     throw error;
   }
   await requireFit(workplace);
-  const { settings, paths, control, directory, now, identity } = workplace;
+  const { settings, paths, control, directory, now, identity, hooks } = workplace;
+  if (settings.importHooks === undefined && (await hasProgramHooks(control.read)))
+    return tell(`waits for the program that embeds Dropslot: ${programHooksText}`);
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const deps = { settings, paths, control, directory, logger, identity, now, owner, isStopping: () => signal.aborted };
+  const isStopping = () => signal.aborted;
+  const deps = { settings, paths, control, directory, logger, identity, now, owner, hooks, isStopping };
   while (!signal.aborted) {
     const next = await findFirstUnended(control.read, org);
     if (next === null || next.id > id || next.state === 'held') return;

@@ -19,6 +19,7 @@ import {
 import { findDirectoryEvent, lastDirectoryEvent } from '../db/directory/events.js';
 import type { Outcome } from '../events/deliverer.js';
 import { makeDeliverers } from '../events/deliverers.js';
+import { embeddedKindName } from '../events/embedded/handlers.js';
 import { type Envelope, eventVersion } from '../events/envelope.js';
 import { matchTypes, typesOf } from '../events/types.js';
 import { explainCode } from '../importer/codes.js';
@@ -41,8 +42,9 @@ export const webhookKind: SubscriberKind = { kind: 'webhook', group: 'webhooks',
 export const mailKind: SubscriberKind = { kind: 'mail', group: 'notify', noun: 'notification' };
 export const commandKind: SubscriberKind = { kind: 'command', group: 'hooks', noun: 'hook' };
 export const exportKind: SubscriberKind = { kind: 'export', group: 'exports', noun: 'export' };
+export const handlerKind: SubscriberKind = { kind: embeddedKindName, group: 'events handlers', noun: 'handler' };
 
-const kinds = [webhookKind, commandKind, mailKind, exportKind];
+const kinds = [webhookKind, commandKind, mailKind, exportKind, handlerKind];
 const mostSubscribers = 1_000;
 const mostDescription = 200;
 

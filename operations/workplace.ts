@@ -3,6 +3,7 @@ import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import type { Org } from '../db/control/orgs.js';
+import type { HookSource } from '../importer/hooks/load.js';
 import type { MasterKey } from '../keys/master/master.js';
 import type { KnownSecrets, MasterSecrets } from '../keys/master/secrets.js';
 import type { Space } from '../storage/types.js';
@@ -29,6 +30,8 @@ export interface Workplace {
   /** The organization's age identities as they are now, one a line. @throws KeyError */
   identity(org: Org): Promise<string>;
   space(org: Org): Space;
+  /** The import hooks, for work in this process. @throws OperationError `unavailable` where they are functions of another one; ImportError */
+  hooks: HookSource;
   close(): Promise<void>;
 }
 
@@ -39,6 +42,10 @@ export interface WorkplaceOptions {
   withoutDirectory?: boolean;
   /** Secrets that the process which started this one has read: a descriptor or a person gives a secret only once. */
   known?: KnownSecrets;
+  /** The import hooks of a program that embeds this process. */
+  hooks?: HookSource;
+  /** The process belongs to another program: nothing is asked on a terminal, and SQLite keeps temporary data in memory. */
+  isGuest?: boolean;
 }
 
 /** Also for an organization that exists, and that a caller must not know of. */

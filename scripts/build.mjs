@@ -1,12 +1,15 @@
 // Compiles the source folders into dist/ and removes the output of deleted sources, so that the package does not contain
 // it. Makes the command executable, as npm does for an installed package.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** The types of the package. */
+const typings = ['app/embed/api.d.ts'];
 execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+for (const file of typings) copyFileSync(join(root, file), join(root, 'dist', file));
 removeStale('');
 chmodSync(join(root, 'dist', 'app', 'main.js'), 0o755);
 

@@ -1,6 +1,8 @@
-// Writes docs/settings.md, docs/organization-settings.md, and the tables of codes and of events, from their sources; run by `npm run docs` after a build.
+// Writes docs/settings.md, docs/organization-settings.md, the tables of codes and of events, and the types of the package, from
+// their sources; run by `npm run docs` after a build.
 import './codetable.mjs';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { replaceTypesOfPage, replaceTypings } from '../dist/app/embed/typings.js';
 import { renderSettingsReference } from '../dist/config/reference.js';
 import { replaceEventsTable } from '../dist/events/reference.js';
 import { renderOrgReference } from '../dist/operations/orgsettings/reference.js';
@@ -11,3 +13,8 @@ write('settings.md', renderSettingsReference());
 write('organization-settings.md', renderOrgReference());
 const events = new URL('../docs/events.md', import.meta.url);
 writeFileSync(events, replaceEventsTable(readFileSync(events, 'utf8')));
+const typings = new URL('../app/embed/api.d.ts', import.meta.url);
+const types = replaceTypings(readFileSync(typings, 'utf8'));
+writeFileSync(typings, types);
+const embedding = new URL('../docs/embedding.md', import.meta.url);
+writeFileSync(embedding, replaceTypesOfPage(readFileSync(embedding, 'utf8'), types));

@@ -26,7 +26,7 @@ import type { RunningServer, ServerDeps } from './types.js';
  */
 export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const { settings, logger, now } = deps;
-  tuneCollector();
+  if (deps.isGuest !== true) tuneCollector();
   const connections = new Map<Socket, Connection>();
   const sessionLimits = createSessionLimits(settings, now);
   const logLimiter = createLogLimiter(logger);

@@ -53,6 +53,8 @@ export interface ServerDeps {
   now: () => number;
   /** From 0 to below 1; Math.random without it. */
   random?: () => number;
+  /** The process belongs to another program: nothing of it is tuned. */
+  isGuest?: boolean;
 }
 
 export interface RunningServer {

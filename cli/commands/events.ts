@@ -11,8 +11,10 @@ import {
   walkEvents,
   walkLastEvents,
 } from '../../operations/events.js';
+import { handlerKind } from '../../operations/subscribers.js';
 import { atWorkplace, examples, outputOf } from '../command.js';
 import { eventList, typeList } from '../views/events.js';
+import { registerResend, registerState } from './subscribers.js';
 
 /** `list` without options prints as many. */
 const lastEvents = 50;
@@ -55,7 +57,7 @@ export function registerEvents(program: Command): void {
     .description(
       'Delivers events again, with the same ids, to one subscriber or to every one that is enabled. The running server does it, before newer events. A subscriber gets only events of its organization and types.',
     )
-    .option('--to <subscriber>', 'id of a webhook or hook (default: every enabled one)')
+    .option('--to <subscriber>', 'id of a webhook, hook or handler (default: every enabled one)')
     .addHelpText('after', examples('dropslot events replay --since 2026-01-31 --to sub_1a2b3c4d5e6f7081'))
     .action(({ to, ...query }: EventQuery & { to?: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
@@ -82,6 +84,11 @@ export function registerEvents(program: Command): void {
     .action(async ({ type }: { type?: string }, command: Command) => {
       await outputOf(command).write(`${JSON.stringify(describeSchemas(type ?? null), null, 2)}\n`);
     });
+  const handlers = group
+    .command('handlers')
+    .description('the functions that get events in a program which embeds Dropslot; the program adds them');
+  registerState(handlers, handlerKind, 'a program that embeds Dropslot adds its own');
+  registerResend(handlers, handlerKind);
 }
 
 function withQuery(command: Command): Command {

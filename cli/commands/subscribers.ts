@@ -34,11 +34,12 @@ export function withCommonOptions(command: Command): Command {
 
 export function registerCommon(group: Command, of: SubscriberKind): void {
   registerState(group, of);
-  registerDelivery(group, of);
+  registerTest(group, of);
+  registerResend(group, of);
 }
 
-/** list, show, disable, enable, remove, deliveries */
-export function registerState(group: Command, of: SubscriberKind): void {
+/** list, show, disable, enable, remove, deliveries. @param how to add one, for an empty list */
+export function registerState(group: Command, of: SubscriberKind, how?: string): void {
   const { noun, group: name } = of;
   const one = commandOfOne(group, of);
   group
@@ -47,7 +48,9 @@ export function registerState(group: Command, of: SubscriberKind): void {
     .description(`Lists the ${noun}s, with the state of each.`)
     .addHelpText('after', examples(`dropslot ${name} list`))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => out.list(await listOfKind(workplace, of), subscriberList(of))),
+      atWorkplace(command, async (workplace, out) =>
+        out.list(await listOfKind(workplace, of), subscriberList(of, how)),
+      ),
     );
   one('show', `show ${aNoun(noun)}`, `Shows ${aNoun(noun)}, its state and its failures.`)
     .addHelpText('after', examples(`dropslot ${name} show sub_1a2b3c4d5e6f7081`))
@@ -101,8 +104,7 @@ export function registerState(group: Command, of: SubscriberKind): void {
     );
 }
 
-/** test, resend */
-function registerDelivery(group: Command, of: SubscriberKind): void {
+function registerTest(group: Command, of: SubscriberKind): void {
   const { noun, group: name } = of;
   const one = commandOfOne(group, of);
   one(
@@ -122,6 +124,11 @@ function registerDelivery(group: Command, of: SubscriberKind): void {
         if (!isDelivered) throw new OperationError('failed', `the test event was not delivered: ${detail}`);
       }),
     );
+}
+
+export function registerResend(group: Command, of: SubscriberKind): void {
+  const { group: name } = of;
+  const one = commandOfOne(group, of);
   one(
     'resend',
     'deliver an event again',

@@ -4,7 +4,11 @@ import { formatTime, isoTime } from '../../operations/format.js';
 import type { Delivery, Subscriber, SubscriberKind } from '../../operations/subscribers.js';
 import { type ListView, renderRecord } from '../output.js';
 
-export function subscriberList({ noun, group }: SubscriberKind): ListView<Subscriber> {
+/** @param how to add one; without it by the command `add` of the group. */
+export function subscriberList(
+  { noun, group }: SubscriberKind,
+  how = `add one with "dropslot ${group} add"`,
+): ListView<Subscriber> {
   return {
     columns: [
       { title: 'ID', cell: ({ id }) => id, whole: true },
@@ -14,14 +18,15 @@ export function subscriberList({ noun, group }: SubscriberKind): ListView<Subscr
       { title: 'TO', cell: targetOf },
       { title: 'DESCRIPTION', cell: ({ description }) => description ?? '–' },
     ],
-    empty: `No ${noun}; add one with "dropslot ${group} add".`,
+    empty: `No ${noun}; ${how}.`,
     toJson: subscriberJson,
   };
 }
 
 export function renderSubscriber(subscriber: Subscriber): string {
   const { target } = subscriber.options;
-  const { id, org, types, description, state, reason, createdAt, failures, failingSince, nextAt, options } = subscriber;
+  const { id, org, types, description, state, reason, createdAt, seenAt, options } = subscriber;
+  const { failures, failingSince, nextAt } = subscriber;
   return renderRecord([
     ['id', id],
     ['state', state === 'disabled' && reason !== null ? `disabled: ${reason}` : state],
@@ -33,16 +38,29 @@ export function renderSubscriber(subscriber: Subscriber): string {
     ['batch', options.batch === undefined ? null : String(options.batch)],
     ['description', description],
     ['added', formatTime(createdAt)],
+    ['program last seen', seenAt === null ? null : formatTime(seenAt)],
     ['failures in a row', failures === 0 ? null : `${failures}, since ${formatTime(failingSince)}`],
     ['next attempt', nextAt === null ? null : formatTime(nextAt)],
   ]);
 }
 
 export function subscriberJson(subscriber: Subscriber) {
-  const { id, kind, org, types, options, description, state, reason, createdAt, failures } = subscriber;
+  const { id, kind, name, org, types, options, description, state, reason, createdAt, failures } = subscriber;
   const { personal, ...rest } = options;
+  const ofHandler = name === null ? {} : { name, seenAt: isoTime(subscriber.seenAt) };
   return {
-    ...{ id, kind, org, types, ...rest, include: personal === true ? ['personal'] : [], description, state, reason },
+    ...{
+      id,
+      kind,
+      ...ofHandler,
+      org,
+      types,
+      ...rest,
+      include: personal === true ? ['personal'] : [],
+      description,
+      state,
+      reason,
+    },
     createdAt: isoTime(createdAt),
     failures,
     failingSince: isoTime(subscriber.failingSince),
@@ -81,7 +99,8 @@ function stateOf({ state, failures }: Subscriber): string {
   return state === 'enabled' && failures > 0 ? 'failing' : state;
 }
 
-function targetOf({ options: { url, program, args, target } }: Subscriber): string {
+function targetOf({ name, options: { url, program, args, target } }: Subscriber): string {
+  if (name !== null) return name;
   if (url !== undefined) return String(url);
   if (target !== undefined) return describeTarget(target as ExportOptions['target']);
   return [program, ...((args as string[] | undefined) ?? [])].join(' ');

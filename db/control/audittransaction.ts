@@ -1,6 +1,7 @@
 /** Chains the audit records of a control transaction to the trail, right before that transaction commits. */
 import type { Knex } from 'knex';
-import { dialectOf, insertRows, openScript } from '../script.js';
+import { dialectOf } from '../dialect.js';
+import { insertRows, openScript } from '../script.js';
 import { type AuditEvent, hashRecord } from './auditchain.js';
 import { insertEvents, type NewEvent } from './eventrows.js';
 import { eventOfRecord } from './eventsofaudit.js';

@@ -34,9 +34,14 @@ export interface Subscriber {
   failingSince: number | null;
   /** No attempt before, in ms. */
   nextAt: number | null;
+  /** Of a handler of a program: by it the program finds it again. null: of any other kind. */
+  name: string | null;
+  /** Of a handler: when its program last had it. null: of any other kind. */
+  seenAt: number | null;
 }
 
-export type NewSubscriber = Pick<Subscriber, 'id' | 'kind' | 'org' | 'types' | 'options' | 'secret' | 'description'>;
+export type NewSubscriber = Pick<Subscriber, 'id' | 'kind' | 'org' | 'types' | 'options' | 'secret' | 'description'> &
+  Partial<Pick<Subscriber, 'name' | 'seenAt'>>;
 
 /** Adds a subscriber, which gets the events from now on. */
 export async function insertSubscriber(
@@ -45,10 +50,10 @@ export async function insertSubscriber(
   directorySeq: number,
   now: number,
 ): Promise<void> {
-  const { id, kind, org, types, options, secret, description } = subscriber;
+  const { id, kind, org, types, options, secret, description, name = null, seenAt = null } = subscriber;
   await tx('subscribers').insert({
     ...{ id, kind, org_id: org, types: JSON.stringify(types), options: JSON.stringify(options) },
-    ...{ secret, description, state: 'enabled', created_at: now },
+    ...{ secret, description, state: 'enabled', created_at: now, name, seen_at: seenAt },
     ...{ control_seq: await lastEvent(tx), directory_seq: directorySeq },
   });
 }
@@ -72,6 +77,19 @@ export async function lockSubscriber(tx: Queryable, id: string): Promise<Subscri
   return row === undefined ? null : fromRow(row);
 }
 
+/** null: there is no handler of this name. */
+export async function findByName(db: Queryable, name: string): Promise<Subscriber | null> {
+  const row = await db('subscribers').where({ name }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** Notes that the program of these handlers runs; `isNew`: it has begun, and its handlers are tried at once. */
+export async function noteSeen(db: Queryable, ids: readonly string[], now: number, isNew: boolean): Promise<void> {
+  await db('subscribers')
+    .whereIn('id', ids)
+    .update({ seen_at: now, ...(isNew && { next_at: null }) });
+}
+
 /** A subscriber that may be tried now; without its options, since all of them are read each second. */
 export interface DueSubscriber {
   id: string;
@@ -80,6 +98,7 @@ export interface DueSubscriber {
   /** As it is stored: JSON of its patterns. */
   types: string;
   position: Position;
+  seenAt: number | null;
 }
 
 export async function listDue(db: Queryable, now: number): Promise<DueSubscriber[]> {
@@ -92,21 +111,24 @@ export async function listDue(db: Queryable, now: number): Promise<DueSubscriber
         .orWhere('next_at', '>', now + longestWaitMs),
     )
     .orderBy('id')
-    .select('id', 'kind', 'org_id', 'types', 'control_seq', 'directory_seq', 'batch_to');
-  return rows.map((row) => ({ id: row.id, kind: row.kind, org: row.org_id, types: row.types, position: placeOf(row) }));
+    .select('id', 'kind', 'org_id', 'types', 'control_seq', 'directory_seq', 'batch_to', 'seen_at');
+  return rows.map((row) => ({
+    ...{ id: row.id, kind: row.kind, org: row.org_id, types: row.types, position: placeOf(row), seenAt: row.seen_at },
+  }));
 }
 
 /** No pause is longer, so that a clock that was ahead makes no subscriber wait for its time. */
 export const longestWaitMs = 86_400_000;
 
-export type SubscriberChange = Partial<Pick<Subscriber, 'types' | 'options' | 'secret' | 'description'>>;
+export type SubscriberChange = Partial<Pick<Subscriber, 'org' | 'types' | 'options' | 'secret' | 'description'>>;
 
 export async function updateSubscriber(db: Queryable, id: string, change: SubscriberChange): Promise<void> {
-  const { types, options, ...plain } = change;
+  const { org, types, options, ...plain } = change;
   await db('subscribers')
     .where({ id })
     .update({
       ...plain,
+      ...(org !== undefined && { org_id: org }),
       ...(types !== undefined && { types: JSON.stringify(types) }),
       ...(options !== undefined && { options: JSON.stringify(options) }),
     });
@@ -162,9 +184,9 @@ export async function takeLease(
   return (await free.update({ lease_owner: owner, lease_until: now + leaseMs })) > 0;
 }
 
-/** Ends the leases of all others: of processes that were killed, where no other one can deliver. */
-export async function endOtherLeases(db: Queryable, owner: string): Promise<void> {
-  const others = db('subscribers').whereNotNull('lease_owner').whereNot({ lease_owner: owner });
+/** Ends the leases of all others on subscribers of these kinds: of processes that were killed, where no other one delivers to them. */
+export async function endOtherLeases(db: Queryable, owner: string, kinds: readonly string[]): Promise<void> {
+  const others = db('subscribers').whereIn('kind', kinds).whereNotNull('lease_owner').whereNot({ lease_owner: owner });
   await others.update({ lease_owner: null, lease_until: null });
 }
 
@@ -264,6 +286,7 @@ function fromRow(row: any): Subscriber {
     createdAt: row.created_at,
     position: placeOf(row),
     ...{ failures: row.failures, failingSince: row.failing_since, nextAt: row.next_at },
+    ...{ name: row.name, seenAt: row.seen_at },
   };
 }
 

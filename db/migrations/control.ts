@@ -15,6 +15,7 @@ import { faults } from './faults.js';
 import { fileNames } from './filenames.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
+import { handlers } from './handlers.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
@@ -59,6 +60,7 @@ export const controlMigrations: readonly Migration[] = [
   sources,
   tokens,
   eventIndexes,
+  handlers,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

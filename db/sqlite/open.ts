@@ -20,6 +20,8 @@ export interface SqliteFile {
   waitMs: number;
   /** The key of a sealed file; null: it is not sealed. */
   key: string | null;
+  /** SQLite keeps temporary data in memory: the process has no folder for it that is Dropslot's. */
+  isGuest?: boolean;
 }
 
 /** The pause before a statement that found a lock is tried again. */
@@ -78,11 +80,12 @@ interface InstanceOptions {
 
 function openInstance(source: SqliteFile, { connections, kind, more = [], attached }: InstanceOptions): Knex {
   const connect = async () => {
-    keepTemporaryFiles(dirname(source.file));
+    if (source.isGuest !== true) keepTemporaryFiles(dirname(source.file));
     const connection = await openSqlite(source.driver, source.file, { waitMs: source.waitMs, key: source.key });
     try {
       hide(source.file);
-      await prepare(connection, [...pragmas, ...more], source.waitMs);
+      const own = source.isGuest === true ? ['PRAGMA temp_store = MEMORY'] : [];
+      await prepare(connection, [...pragmas, ...own, ...more], source.waitMs);
       if (attached !== undefined) hide(attached);
       return connection;
     } catch (error) {

@@ -5,7 +5,7 @@ import { RefusalError } from '../codes.js';
 import { contactOf, nameContact } from '../contact.js';
 import { askBeforeImport } from '../hooks/call.js';
 import type { HookFile } from '../hooks/hooks.js';
-import { loadHooks } from '../hooks/load.js';
+import { findHooks, type HookSource } from '../hooks/load.js';
 import { withMapper } from '../hooks/mapper.js';
 import { readAs } from '../read/encoding.js';
 import type { Source } from '../read/source.js';
@@ -19,6 +19,8 @@ import { planTrial, summarizeTrial, type TrialDeps } from './trialplan.js';
 
 export interface CheckDeps extends TrialDeps {
   control: Db;
+  /** Absent: those of the setting importHooks. */
+  hooks?: HookSource;
   /** The organization's age identities, one a line: for a PGP file. @throws KeyError */
   identity: (org: Org) => Promise<string>;
 }
@@ -38,7 +40,7 @@ export async function checkFile(
   file: Source,
   { onIssues, onProgress = () => {}, onChanges }: CheckListeners,
 ): Promise<RunSummary> {
-  const hooks = await loadHooks(deps.settings);
+  const hooks = await findHooks(deps);
   const { name, bytes, sha256 } = file;
   const asked: HookFile = { org: org.id, path: name, name, bytes, sha256, purpose: 'check' };
   const refusal = await askBeforeImport(hooks, deps.settings, asked);

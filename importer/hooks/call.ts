@@ -6,7 +6,7 @@ import { ImportError } from '../error.js';
 import { oneLine } from '../outside.js';
 import type { HoldReason, Refusal } from '../types.js';
 import type { HookFile, HookPlan, HookRun } from './hooks.js';
-import { type LoadedHooks, loadHooks } from './load.js';
+import { findHooks, type HookDeps, type LoadedHooks } from './load.js';
 
 type Limits = Pick<Settings, 'importHookSeconds'>;
 
@@ -20,7 +20,7 @@ export async function askBeforeImport(
   file: HookFile,
 ): Promise<Refusal | null> {
   if (hooks?.beforeImport === undefined) return null;
-  const answer = await callHook('beforeImport', limits, async () => hooks.beforeImport!(file));
+  const answer = await callHook('beforeImport', hooks, limits, async () => hooks.beforeImport!(file));
   const reason = readReason('beforeImport', 'refuse', answer);
   return reason === null ? null : refuse('hook_refused', { reason });
 }
@@ -28,7 +28,7 @@ export async function askBeforeImport(
 /** Empty: the plan may be applied. @throws ImportError `hooks` where the hook fails. */
 export async function askBeforeApply(hooks: LoadedHooks | null, limits: Limits, plan: HookPlan): Promise<HoldReason[]> {
   if (hooks?.beforeApply === undefined) return [];
-  const answer = await callHook('beforeApply', limits, async () => hooks.beforeApply!(plan));
+  const answer = await callHook('beforeApply', hooks, limits, async () => hooks.beforeApply!(plan));
   const reason = readReason('beforeApply', 'hold', answer);
   if (reason === null) return [];
   const message = describe('hook_hold', { reason });
@@ -37,15 +37,15 @@ export async function askBeforeApply(hooks: LoadedHooks | null, limits: Limits, 
 
 /** A failure is logged: the run is over. */
 export async function tellAfterApply(
-  settings: Limits & Pick<Settings, 'importHooks'>,
-  logger: Logger,
+  deps: HookDeps & { settings: Limits; logger: Logger },
   run: HookRun,
 ): Promise<void> {
   try {
-    const hooks = await loadHooks(settings);
-    if (hooks?.afterApply !== undefined) await callHook('afterApply', settings, async () => hooks.afterApply!(run));
+    const hooks = await findHooks(deps);
+    if (hooks?.afterApply !== undefined)
+      await callHook('afterApply', hooks, deps.settings, async () => hooks.afterApply!(run));
   } catch (error) {
-    logger.error('an import hook failed after its run was applied; the run is not affected', {
+    deps.logger.error('an import hook failed after its run was applied; the run is not affected', {
       ...{ org: run.org, run: run.run },
       reason: (error as Error).message,
     });
@@ -53,7 +53,12 @@ export async function tellAfterApply(
 }
 
 /** A hook that never gives the processor back is ended with the process, as a file that hangs. */
-async function callHook(name: string, { importHookSeconds }: Limits, call: () => Promise<unknown>): Promise<unknown> {
+async function callHook(
+  name: string,
+  { origin }: LoadedHooks,
+  { importHookSeconds }: Limits,
+  call: () => Promise<unknown>,
+): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${importHookSeconds} s`)), importHookSeconds * 1000);
@@ -62,7 +67,7 @@ async function callHook(name: string, { importHookSeconds }: Limits, call: () =>
     return await Promise.race([call(), late]);
   } catch (cause) {
     const reason = oneLine(cause instanceof Error ? cause.message : String(cause));
-    throw new ImportError('hooks', `the import hook ${name} failed: ${reason}. Correct the file of importHooks`, {
+    throw new ImportError('hooks', `the import hook ${name} failed: ${reason}. Correct ${origin}`, {
       cause,
     });
   } finally {

@@ -1,6 +1,7 @@
 /** The tables of the stage: those of a whole run, and those that are made anew for each file. */
 import type { Settings } from '../../config/settings.js';
-import type { Db, Dialect } from '../../db/connection.js';
+import type { Db } from '../../db/connection.js';
+import type { Dialect } from '../../db/dialect.js';
 import { openStage, type Stage } from '../../db/stage.js';
 import { createTable, run } from '../../db/stagesql.js';
 

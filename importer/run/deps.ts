@@ -4,6 +4,7 @@ import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
+import type { HookSource } from '../hooks/load.js';
 
 export interface RunDeps {
   settings: Settings;
@@ -14,6 +15,8 @@ export interface RunDeps {
   /** The organization's age identities as they are now, one a line. @throws KeyError */
   identity: (org: Org) => Promise<string>;
   now: () => number;
+  /** The import hooks; absent: those of the setting importHooks. */
+  hooks?: HookSource;
   /** Gets the upload that is read now; null: none is. */
   onFile?: (uploadId: number | null) => void;
   /** Called after each step that a crash can separate from the next: for tests that kill the process there. */

@@ -5,7 +5,7 @@ import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { sumFiles } from '../counts.js';
 import { askBeforeApply } from '../hooks/call.js';
 import type { HookPlan } from '../hooks/hooks.js';
-import { loadHooks } from '../hooks/load.js';
+import { findHooks } from '../hooks/load.js';
 import { digestPlan } from '../plan/digest.js';
 import { guardPlan } from '../plan/guard.js';
 import { stageIssues } from '../plan/issuelog.js';
@@ -23,7 +23,7 @@ interface Passed {
 export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ held: RunSummary | null } | Passed> {
   const { paths, control, settings, logger, now } = deps;
   const { reasons, weight } = await guardPlan(plan.stage, plan.org, settings, now());
-  const hooks = await loadHooks(settings);
+  const hooks = await findHooks(deps);
   reasons.push(...(await askBeforeApply(hooks, settings, toHookPlan(plan))));
   if (reasons.length === 0) return { counted: weight };
   plan.reportProgress({ phase: 'planning', file: null, rows: 0 });

@@ -18,7 +18,7 @@ import { SpaceError } from '../../storage/types.js';
 import { RefusalError, refuse } from '../codes.js';
 import { askBeforeImport } from '../hooks/call.js';
 import type { HookFile } from '../hooks/hooks.js';
-import { loadHooks } from '../hooks/load.js';
+import { findHooks, type HookSource } from '../hooks/load.js';
 import { withMapper } from '../hooks/mapper.js';
 import { readAs } from '../read/encoding.js';
 import { readHeader } from '../read/header.js';
@@ -43,6 +43,8 @@ export interface SourceDeps {
   logger: Logger;
   /** Milliseconds since 1970; absent: the clock of the machine. */
   now?: () => number;
+  /** Absent: those of the setting importHooks. */
+  hooks?: HookSource;
   /** Gets the id of each upload when the process begins to read it. */
   onFile?: (uploadId: number) => void;
 }
@@ -62,7 +64,7 @@ export async function orderSources(
   const refusals = await findRefusals(deps, uploads, purpose);
   const typed: UploadSource[] = [];
   const pgp = pgpContext(deps, org, identity);
-  const hooks = await loadHooks(deps.settings);
+  const hooks = await findHooks(deps);
   const read = new Map<number, HeaderType>();
   for (const upload of uploads) {
     // A hook that never gives the processor back counts against the file, as reading it would.

@@ -65,11 +65,11 @@ export async function workRun(
   return settlement.summary as RunSummary;
 }
 
-async function afterApply({ settings, logger }: RunDeps, { id, kind }: Run, summary: RunSummary): Promise<void> {
-  if (settings.importHooks === undefined) return;
+async function afterApply(deps: RunDeps, { id, kind }: Run, summary: RunSummary): Promise<void> {
+  if (deps.hooks === undefined && deps.settings.importHooks === undefined) return;
   const { org, date, users, teams } = summary;
   const files = summary.files.map(({ name, type, state, rows }) => ({ name, type, state, rows }));
-  await tellAfterApply(settings, logger, { org, run: id, kind, date, files, users, teams });
+  await tellAfterApply(deps, { org, run: id, kind, date, files, users, teams });
 }
 
 /** The settlement of an applied run; or the summary of a held one, null if another importer took the run over. */

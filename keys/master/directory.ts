@@ -19,6 +19,8 @@ export interface DirectoryKeys {
   /** The master key for a new directory; made where there is none. @throws KeyError */
   makeMaster(): Promise<MasterKey>;
   now: () => number;
+  /** As in SqliteFile. */
+  isGuest?: boolean;
 }
 
 /** How long opening waits while a command seals or unseals the file. */
@@ -52,7 +54,8 @@ async function openShared(settings: Settings, keys: DirectoryKeys): Promise<Db> 
       'unavailable',
       'sealDirectory is on, but directory.db is not sealed: stop Dropslot and run "dropslot directory seal"',
     );
-  if (state === 'plain' || (state === 'none' && !(await wantsSealed(settings, keys)))) return openDirectory(settings);
+  if (state === 'plain' || (state === 'none' && !(await wantsSealed(settings, keys))))
+    return openDirectory(settings, undefined, null, keys.isGuest);
   // Before a key is made that the missing driver leaves unused.
   if (state === 'none') await requireSealingDriver();
   try {
@@ -65,7 +68,7 @@ async function openShared(settings: Settings, keys: DirectoryKeys): Promise<Db> 
         'unavailable',
         'directory.db is sealed or damaged, and control.db has no key for it: restore both from the same backup',
       );
-    return await openDirectory(settings, undefined, key);
+    return await openDirectory(settings, undefined, key, keys.isGuest);
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
     return withholdDirectory(

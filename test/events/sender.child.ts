@@ -18,7 +18,7 @@ startDeliveries({
     logger: createSilentLogger(),
     now: Date.now,
     owner: String(process.pid),
-    isAlone: true,
+    aloneWith: ['webhook'],
     everyMs: 5,
   },
   deliverers: [

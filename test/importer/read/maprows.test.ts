@@ -1,17 +1,21 @@
 /** Rows that a hook maps: time is linear in the columns, and a header that no row could be mapped under stays as it was sent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mapRows, type RowMapper } from '../../../importer/read/maprows.js';
+import { mapEach } from '../../../importer/hooks/eachrow.js';
+import { mapRows } from '../../../importer/read/maprows.js';
 import type { Row } from '../../../importer/read/parse.js';
 
 const limits = { maxRows: 1e6, maxColumns: 1e6, maxCellBytes: 1e6 };
 
-async function mapped(rows: string[][], map: RowMapper['map']): Promise<Row[]> {
+async function mapped(
+  rows: string[][],
+  mapRow: (row: Record<string, string>) => Record<string, string>,
+): Promise<Row[]> {
   async function* batches(): AsyncGenerator<Row[]> {
     yield rows.map((cells, index) => ({ line: index + 1, cells }));
   }
   const all: Row[] = [];
-  for await (const batch of mapRows(batches(), { map, digest: '' }, limits)) all.push(...batch);
+  for await (const batch of mapRows(batches(), { map: mapEach(mapRow), digest: '' }, limits)) all.push(...batch);
   return all;
 }
 

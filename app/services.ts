@@ -1,0 +1,199 @@
+/** The services of a server: makes missing keys and databases, listens, imports, and stops without losing an upload. */
+import { readVersion } from '../config/environment.js';
+import type { Logger } from '../config/logger.js';
+import { pathsOf } from '../config/paths.js';
+import type { Settings } from '../config/settings.js';
+import { type Lock, takeLock } from '../db/lock.js';
+import type { IntakeStep } from '../intake/intake.js';
+import { watchKeyFolder } from '../keys/folder/watch.js';
+import type { HostKey } from '../keys/host/hostkeys.js';
+import { watchHostKeys } from '../keys/host/watch.js';
+import { describeMisfits } from '../operations/databases.js';
+import { OperationError } from '../operations/error.js';
+import { settleHookOrigin } from '../operations/importhooks.js';
+import type { Workplace } from '../operations/workplace.js';
+import { startServer } from '../server/server.js';
+import type { RunningServer } from '../server/types.js';
+import { recoverPartials } from '../storage/partialrecovery.js';
+import { endpointOf } from '../web/api/listen.js';
+import { startApiProcess } from './apiprocess.js';
+import { type AuditLog, startAuditLog } from './auditlog.js';
+import { composeServer, openWorkplace } from './compose.js';
+import type { ProgramHooks } from './hookcalls.js';
+import { startImporterPool } from './importerpool.js';
+import { provision } from './provision.js';
+import { recordStartAndStop } from './startaudit.js';
+
+export type Stop = () => Promise<void>;
+
+export interface ServiceOptions {
+  /** Hooks for tests; no setting and no command sets them. */
+  probes?: ServeProbes;
+  /** Of a program that embeds the services. */
+  host?: Host;
+  /** Gets the log of audit records, if one is written. */
+  onAuditLog?: (log: AuditLog) => void;
+}
+
+export interface ServeProbes {
+  /** Called after each step of each CLOSE. */
+  onStep?: (step: IntakeStep) => void;
+  /** The module to fork as the importer's process. */
+  importer?: URL;
+}
+
+/** A program that embeds the services in its process. */
+export interface Host {
+  /** null: those of the setting importHooks, or none. */
+  hooks: ProgramHooks | null;
+  /** Gets the lines that the processes of Dropslot write. */
+  onOutput(line: string): void;
+  /** Called before a client can log in. */
+  onOpen(workplace: Workplace): Promise<void>;
+  /** Called once everything works; the function that comes back is called at the stop. */
+  onReady(workplace: Workplace): Stop;
+}
+
+export interface Services {
+  /** Where clients connect. Empty with the role `import`. */
+  listeners: RunningServer['listeners'];
+  workplace: Workplace;
+  /** Uploads and imports get their grace. */
+  stop: Stop;
+}
+
+/** @throws when it can't start, after closing everything that it opened */
+export async function startServices(
+  settings: Settings,
+  logger: Logger,
+  options: ServiceOptions = {},
+): Promise<Services> {
+  const opened: Stop[] = [];
+  const running: Stop[] = [];
+  const stop = async () => {
+    // At the same time: uploads get their grace period while the importer reaches a safe point.
+    await Promise.all(running.splice(0).map((end) => end()));
+    for (const close of opened.splice(0).reverse()) await close();
+  };
+  try {
+    return { ...(await start(settings, logger, opened, running, options)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  settings: Settings,
+  logger: Logger,
+  opened: Stop[],
+  running: Stop[],
+  { probes = {}, host, onAuditLog = () => {} }: ServiceOptions,
+): Promise<Omit<Services, 'stop'>> {
+  const isApiOn = endpointOf(settings) !== null;
+  const isGuest = host !== undefined;
+  const lock = await lockFolder(settings);
+  if (lock !== null) opened.push(lock.release);
+  const workplace = await openWorkplace(settings, { create: true, isGuest });
+  opened.push(workplace.close);
+  await settleHookOrigin(workplace, isGuest ? (host.hooks === null ? 'none' : 'program') : 'server');
+  opened.push(followAudit(workplace, logger, onAuditLog));
+  opened.push(await recordStartAndStop(workplace, logger));
+  for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
+  const { hostKeys } = await provision(workplace, logger);
+  await host?.onOpen(workplace);
+  let countConnections = () => 0;
+  let listeners: RunningServer['listeners'] = [];
+  if (settings.monitor !== undefined) {
+    const { startMonitor } = await import('./monitor/monitor.js');
+    const deps = { endpoint: settings.monitor, workplace, version: readVersion(), logger };
+    const monitor = await startMonitor({ ...deps, countConnections: () => countConnections() });
+    opened.push(monitor.stop);
+  }
+  if (settings.role !== 'import') await recover(workplace, lock !== null, logger);
+  if (settings.role !== 'import') {
+    const { deps, close } = await composeServer(workplace, hostKeys, logger, probes.onStep);
+    opened.push(close);
+    opened.push(await followLoginKeys(workplace, logger));
+    const server = await startServer({ ...deps, isGuest });
+    listeners = server.listeners;
+    countConnections = server.countConnections;
+    running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
+    opened.push(followHostKeys(workplace, hostKeys, server, logger));
+    for (const { host, port, policy } of server.listeners)
+      logger.info('listening', { host, port, policy, role: settings.role });
+  }
+  if (settings.role !== 'intake') {
+    const { control, directory, now } = workplace;
+    const secrets = workplace.secrets.known();
+    const child = host === undefined ? {} : { onOutput: host.onOutput, ...(host.hooks && { hooks: host.hooks }) };
+    const pool = startImporterPool({
+      ...{ settings, secrets, control, logger, now },
+      directoryDriver: directory.source?.driver ?? settings.sqliteDriver,
+      ...(probes.importer && { module: probes.importer }),
+      ...child,
+    });
+    running.push(pool.stop);
+    if (isApiOn) running.push(startApiProcess({ settings, secrets, logger, ...child }));
+    if (settings.role === 'import') logger.info('importing', { role: settings.role });
+  }
+  if (isGuest) running.push(host.onReady(workplace));
+  return { listeners, workplace };
+}
+
+/** Before the first login: a key that was removed while the server was down can't log in. */
+async function followLoginKeys({ paths, control, now }: Workplace, logger: Logger): Promise<Stop> {
+  const watch = await watchKeyFolder({ root: paths.loginKeys, control, logger, now });
+  return () => watch.stop();
+}
+
+function followAudit(
+  { control, settings: { auditLog: target } }: Workplace,
+  logger: Logger,
+  onAuditLog: (log: AuditLog) => void,
+): Stop {
+  if (target === undefined) return async () => {};
+  const log = startAuditLog({ control, target, logger });
+  onAuditLog(log);
+  return log.stop;
+}
+
+/** Changes by "dropslot hostkeys" take effect without a restart. */
+function followHostKeys(
+  { paths }: Workplace,
+  hostKeys: readonly HostKey[],
+  server: RunningServer,
+  logger: Logger,
+): Stop {
+  const watch = watchHostKeys(paths.hostKeys, hostKeys, {
+    onChange: (keys) => {
+      server.replaceHostKeys(keys);
+      const described = keys.map(({ type, state, fingerprint }) => `${type} ${fingerprint} ${state}`);
+      logger.info('host keys changed', { keys: described });
+    },
+    onError: ({ message }) =>
+      logger.error('could not load the changed host keys; the server keeps the ones it has', { reason: message }),
+  });
+  return watch.stop;
+}
+
+/** On SQLite one server locks the data folder; on PostgreSQL (null) several servers may run. */
+async function lockFolder(settings: Settings): Promise<Lock | null> {
+  if (settings.database !== 'sqlite') return null;
+  const { lock: file, data } = pathsOf(settings);
+  const lock = await takeLock(file, settings.sqliteDriver);
+  if (lock === null) throw new OperationError('unavailable', `another "dropslot serve" runs on ${data}: stop it first`);
+  return lock;
+}
+
+/** Keeps or removes uploads that a killed server left incomplete: they were never acknowledged, and clients may resume them. */
+async function recover(workplace: Workplace, isAlone: boolean, logger: Logger): Promise<void> {
+  const { settings, control, paths, now } = workplace;
+  const idleSince = now() - settings.idleMinutes * 60_000;
+  const keeps = settings.keepPartialHours > 0;
+  // Sessions behind an sshd wait for this lock; while one runs, its uploads are left unchanged.
+  const sessions = isAlone ? await takeLock(paths.sessionsLock, settings.sqliteDriver) : null;
+  const recovery = { control, paths, isAlone: sessions !== null, idleSince, keeps };
+  const { kept, removed } = await recoverPartials(recovery).finally(() => sessions?.release());
+  if (kept + removed > 0) logger.info('recovered incomplete uploads', { kept, removed });
+}
