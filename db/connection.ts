@@ -84,24 +84,25 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
     let undo = () => {};
     let recorded: readonly AuditEvent[] = [];
     const chained: { head: ChainHead; events: readonly AuditEvent[] }[] = [];
+    const admit = (events: readonly AuditEvent[]) => {
+      recorded = events;
+      const admitted = auditRate.admit(events, isLast);
+      undo = admitted.undo;
+      return admitted.events;
+    };
+    const note = (head: ChainHead, events: readonly AuditEvent[]) => chained.push({ head, events });
+    let result: T;
     try {
-      const admit = (events: readonly AuditEvent[]) => {
-        recorded = events;
-        const admitted = auditRate.admit(events, isLast);
-        undo = admitted.undo;
-        return admitted.events;
-      };
-      const note = (head: ChainHead, events: readonly AuditEvent[]) => chained.push({ head, events });
-      const result = await db.write.transaction((tx) => chainAudit(tx, work, admit, note));
-      for (const { head, events } of chained) mark.note(head, events);
-      for (const listener of listeners) listener(recorded);
-      return result;
+      result = await db.write.transaction((tx) => chainAudit(tx, work, admit, note));
     } catch (error) {
       undo();
       throw error;
     } finally {
       if (auditRate.hasFolded && !isLast) timer ??= setTimeout(tellFolded, foldedEveryMs).unref();
     }
+    for (const { head, events } of chained) afterCommit(() => mark.note(head, events));
+    for (const listener of listeners) afterCommit(() => listener(recorded));
+    return result;
   };
   const tellFolded = () => {
     timer = null;
@@ -120,6 +121,15 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
     return () => void listeners.delete(listener);
   };
   return { ...db, auditRate, mark, onAudit, transact: (work) => transact(work), close };
+}
+
+/** What is committed is done: nothing that only counts or notes it makes its caller believe that it failed. */
+function afterCommit(tell: () => void): void {
+  try {
+    tell();
+  } catch {
+    // A count of the metrics is too low, or a loss will not be noticed: both have their own reports.
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Groups the transactions that arrive together, so that their commits share one sync of the disk. */
 
 import type { Db, Queryable } from '../db/connection.js';
+import { runPart } from '../db/control/part.js';
 import { describeDatabaseFailure, isConflict } from '../db/error.js';
 
 /** Runs in a transaction, perhaps a second time in another one: it has no effects but its writes to `tx`. */
@@ -46,18 +47,29 @@ export class GroupCommit {
     this.#isBusy = false;
   }
 
-  /** A group that fails is committed one by one, so that one bad upload fails alone. If the database fails, all fail. */
+  /**
+   * A group of which one fails is run again with a savepoint for each, so that this one fails alone: the others need no sync of the disk
+   * for each of them. If the database fails, all fail.
+   */
   async #commitTogether(jobs: readonly Job[]): Promise<void> {
-    try {
-      const results = await this.#control.transact((tx) => runAll(tx, jobs));
-      for (const [index, job] of jobs.entries()) job.resolve(results[index] as never);
-    } catch (error) {
-      if (describeDatabaseFailure(error) !== null) {
+    for (const run of [runAll, runEach]) {
+      try {
+        const outcomes = await this.#control.transact((tx) => run(tx, jobs));
+        for (const [index, job] of jobs.entries()) await this.#answer(job, outcomes[index]!);
+        return;
+      } catch (error) {
+        if (describeDatabaseFailure(error) === null) continue;
         for (const job of jobs) job.reject(error);
         return;
       }
-      for (const job of jobs) await this.#commitAlone(job);
     }
+    for (const job of jobs) await this.#commitAlone(job);
+  }
+
+  async #answer(job: Job, outcome: PromiseSettledResult<unknown>): Promise<void> {
+    if (outcome.status === 'fulfilled') job.resolve(outcome.value as never);
+    else if (isConflict(outcome.reason)) await this.#commitAlone(job);
+    else job.reject(outcome.reason);
   }
 
   async #commitAlone({ work, resolve, reject }: Job): Promise<void> {
@@ -74,8 +86,22 @@ export class GroupCommit {
   }
 }
 
-async function runAll(tx: Queryable, jobs: readonly Job[]): Promise<unknown[]> {
-  const results: unknown[] = [];
-  for (const job of jobs) results.push(await job.work(tx));
-  return results;
+/** @throws the error of the first job that fails */
+async function runAll(tx: Queryable, jobs: readonly Job[]): Promise<PromiseSettledResult<unknown>[]> {
+  const outcomes: PromiseSettledResult<unknown>[] = [];
+  for (const { work } of jobs) outcomes.push({ status: 'fulfilled', value: await work(tx) });
+  return outcomes;
+}
+
+/** @throws when the database fails */
+async function runEach(tx: Queryable, jobs: readonly Job[]): Promise<PromiseSettledResult<unknown>[]> {
+  const outcomes: PromiseSettledResult<unknown>[] = [];
+  for (const { work } of jobs)
+    try {
+      outcomes.push({ status: 'fulfilled', value: await runPart(tx, work) });
+    } catch (reason) {
+      if (describeDatabaseFailure(reason) !== null) throw reason;
+      outcomes.push({ status: 'rejected', reason });
+    }
+  return outcomes;
 }

@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, fdatasync, fdatasyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import type { Knex } from 'knex';
+import { DatabaseError } from '../error.js';
 import type { AuditEvent } from './auditchain.js';
 import { raiseNumbers, readControlMarks } from './pair.js';
 
@@ -35,23 +36,28 @@ const syncEveryMs = 5_000;
 export class ControlMark {
   readonly #file: string;
   #handle: number | null = null;
+  /** As this process read or wrote it last. */
+  #last: State | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(file: string) {
     this.#file = file;
   }
 
-  /** What the database has lost, until an operator accepts it; null: nothing. */
+  /** What the database has lost, until an operator accepts it; null: nothing. @throws DatabaseError as examine */
   get lost(): Loss | null {
     return this.#read()?.lost ?? null;
   }
 
-  /** Whether the file shows the last commit: without it nothing is known about losses. */
+  /** Whether the file shows the last commit: without it nothing is known about losses. @throws DatabaseError as examine */
   get isKnown(): boolean {
     return this.#read() !== null;
   }
 
-  /** Compares the database with the file; numbers that were given out before a loss are not given out again. */
+  /**
+   * Compares the database with the file; numbers that were given out before a loss are not given out again.
+   * @throws DatabaseError `unavailable` when the file is there and can't be read: without it a loss would be forgotten
+   */
   async examine({ read, write }: Record<'read' | 'write', Knex>, now: number): Promise<void> {
     const state = this.#read();
     if (state === null) return;
@@ -69,7 +75,10 @@ export class ControlMark {
     this.#write({ ...state, seq: head.count, hash: head.hash, lost });
   }
 
-  /** Right after a commit. A file that can't be written makes no commit fail: the next one writes it. */
+  /**
+   * Right after a commit. A file that can't be written makes no commit fail: the next one writes it.
+   * @throws DatabaseError as examine, and writes nothing over a state that it does not know
+   */
   note(head: { seq: number; hash: string }, events: readonly AuditEvent[]): void {
     const state = this.#read();
     // Another process may have committed later, and noted that before.
@@ -97,19 +106,29 @@ export class ControlMark {
     this.#handle = null;
   }
 
-  /** null: there is none yet, or it can't be read. */
+  /** null: there is none yet, or it is damaged. Where this process knows an earlier state, it uses that one. */
   #read(): State | null {
     try {
-      if (this.#handle === null) return parse(readFileSync(this.#file));
-      const buffer = Buffer.alloc(bytes);
-      readSync(this.#handle, buffer, 0, bytes, 0);
-      return parse(buffer);
-    } catch {
-      return null;
+      this.#last = parse(this.#readBytes()) ?? this.#last;
+    } catch (cause) {
+      if (this.#last === null && (cause as NodeJS.ErrnoException).code !== 'ENOENT')
+        throw new DatabaseError(
+          'unavailable',
+          `${this.#file} can't be read (${(cause as Error).message}): make sure that it is a file which the user of Dropslot can read and write, and that the disk is whole`,
+          { cause },
+        );
     }
+    return this.#last;
+  }
+
+  #readBytes(): Buffer {
+    if (this.#handle === null) return readFileSync(this.#file);
+    const buffer = Buffer.alloc(bytes);
+    return buffer.subarray(0, readSync(this.#handle, buffer, 0, bytes, 0));
   }
 
   #write(state: State): void {
+    this.#last = state;
     try {
       this.#handle ??= openSync(this.#file, constants.O_RDWR | constants.O_CREAT, 0o600);
       writeSync(
@@ -133,7 +152,13 @@ export class ControlMark {
 
 /** null: it is damaged, as of a power cut while it was written. */
 function parse(content: Buffer): State | null {
-  const state = JSON.parse(content.toString()) as Partial<State>;
-  const isWhole = [state.seq, state.upload, state.run].every(Number.isSafeInteger) && typeof state.hash === 'string';
+  let state: Partial<State> | null;
+  try {
+    state = JSON.parse(content.toString());
+  } catch {
+    return null;
+  }
+  const isWhole =
+    [state?.seq, state?.upload, state?.run].every(Number.isSafeInteger) && typeof state?.hash === 'string';
   return isWhole ? (state as State) : null;
 }

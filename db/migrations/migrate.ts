@@ -41,7 +41,7 @@ export async function migrate(knex: Knex, migrations: readonly Migration[], take
 /**
  * Two that make knex's table of locks at once may each put a row into it, and knex finds it locked ever after: so it is made
  * here, with its row, in one transaction. On PostgreSQL `migrate` takes a second connection besides; where the pool has but
- * one, it must do without.
+ * one, the lock belongs to that connection in place of a transaction, and ends with it too.
  */
 async function alone(knex: Knex, takeTurn: TakeTurn, migrate: () => Promise<unknown>): Promise<void> {
   if (knex.client.dialect !== 'postgresql') {
@@ -57,16 +57,24 @@ async function alone(knex: Knex, takeTurn: TakeTurn, migrate: () => Promise<unkn
     return;
   }
   if (knex.client.config.pool.max < 2) {
-    await knex.transaction(makeLockTable);
-    await migrate();
+    await knex.raw(`SELECT pg_advisory_lock(${lockNumber})`);
+    try {
+      await freeLock(knex);
+      await migrate();
+    } finally {
+      // A connection that is broken has lost it.
+      await knex.raw(`SELECT pg_advisory_unlock(${lockNumber})`).catch(() => {});
+    }
     return;
   }
   await knex.transaction(async (tx) => {
-    await tx.raw('SELECT pg_advisory_xact_lock(hashtext(current_schema()))');
+    await tx.raw(`SELECT pg_advisory_xact_lock(${lockNumber})`);
     await freeLock(knex);
     await migrate();
   });
 }
+
+const lockNumber = 'hashtext(current_schema())';
 
 /** Another process is migrating. */
 class Contention extends Error {

@@ -50,6 +50,6 @@ export function isRepeated(sql: string, values: readonly unknown[], wantsRows: b
   return characters <= mostCharacters;
 }
 
-const transactionControl = /^(BEGIN( IMMEDIATE)?|COMMIT|ROLLBACK);?$/i;
+const transactionControl = /^(BEGIN( IMMEDIATE)?|COMMIT|ROLLBACK|(SAVEPOINT|(ROLLBACK TO|RELEASE) SAVEPOINT) part);?$/i;
 const rowStatement = /^\s*(select|insert|update|delete)\b/i;
 const returning = /\breturning\b/i;

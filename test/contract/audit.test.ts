@@ -70,6 +70,22 @@ onEveryDatabase('audit trail', (open) => {
     assert.equal(await control.read('orgs').where({ id: 'acme' }).first(), undefined);
   });
 
+  test('a listener that throws after the commit makes nothing fail', async (t) => {
+    const { control } = await open(t);
+    const heard: string[] = [];
+    control.onAudit!(() => {
+      throw new Error('a full metric');
+    });
+    control.onAudit!((events) => heard.push(...events.map(({ subject }) => subject)));
+    const record = (subject: string) => ({ at: 0, org: 'acme', actor: 'system', action: 'test', subject, detail: {} });
+    await insertOrg(control.write, sampleOrg('acme'));
+    const commits = new GroupCommit(control);
+    const names = ['one', 'two', 'three'];
+    await Promise.all(names.map((name) => commits.run((tx) => recordAudit(tx, record(name)))));
+    assert.deepEqual(heard, names);
+    assert.equal((await readHead(control.read)).count, 3);
+  });
+
   test('a record made outside of transact is chained all the same', async (t) => {
     const { control } = await open(t);
     await control.write.transaction(async (tx) => {

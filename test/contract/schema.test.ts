@@ -45,19 +45,21 @@ onEveryDatabase('schema', (open) => {
     await Promise.all([first.close(), second.close()]);
   });
 
-  test('the lock of a process that was killed while it migrated is cleared at once', async (t) => {
-    const { settings, control } = await open(t);
-    const added = ['fault', 'faults', 'retry_at'];
-    await control.write.schema.alterTable('runs', (table) => table.dropColumns(...added));
-    await control.write('knex_migrations').where({ name: '033_faults' }).delete();
-    await control.write('knex_migrations_lock').update({ is_locked: 1 });
-    const begun = performance.now();
-    const opened = await Promise.all([openControl(settings), openControl(settings)]);
-    assert.ok(performance.now() - begun < 30_000, 'a lock that is held makes it wait for a minute');
-    for (const name of added) assert.ok(await opened[0].read.schema.hasColumn('runs', name));
-    assert.deepEqual(await opened[0].read('knex_migrations_lock').select('is_locked'), [{ is_locked: 0 }]);
-    for (const db of opened) await db.close();
-  });
+  for (const databasePool of [4, 1])
+    test(`the lock of a process that was killed while it migrated is cleared at once (pool of ${databasePool})`, async (t) => {
+      const { settings: given, control } = await open(t);
+      const settings = { ...given, databasePool };
+      const added = ['fault', 'faults', 'retry_at'];
+      await control.write.schema.alterTable('runs', (table) => table.dropColumns(...added));
+      await control.write('knex_migrations').where({ name: '033_faults' }).delete();
+      await control.write('knex_migrations_lock').update({ is_locked: 1 });
+      const begun = performance.now();
+      const opened = await Promise.all([openControl(settings), openControl(settings)]);
+      assert.ok(performance.now() - begun < 30_000, 'a lock that is held makes it wait for a minute');
+      for (const name of added) assert.ok(await opened[0].read.schema.hasColumn('runs', name));
+      assert.deepEqual(await opened[0].read('knex_migrations_lock').select('is_locked'), [{ is_locked: 0 }]);
+      for (const db of opened) await db.close();
+    });
 
   test('a database of a newer version is refused with what to do', async (t) => {
     const { settings, control } = await open(t);

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Db } from '../../db/connection.js';
-import { listAudit, recordAudit } from '../../db/control/audit.js';
+import { listAudit, readRecords, recordAudit } from '../../db/control/audit.js';
+import { beginning, hashRecord } from '../../db/control/auditchain.js';
+import { recordEvent } from '../../db/control/events.js';
 import { GroupCommit } from '../../intake/groupcommit.js';
 import { onBothDatabases } from '../support/databases.js';
+import { openIntake, replacing } from '../support/intake.js';
 
 /** Counts the transactions that are begun. */
 function counting(control: Db): { control: Db; count: () => number } {
@@ -39,12 +42,14 @@ onBothDatabases('group commit', (open) => {
   });
 
   test('a job that fails takes nobody with it, and leaves nothing', async (t) => {
-    const { control } = await open(t);
+    const { control, count } = counting((await open(t)).control);
     const commits = new GroupCommit(control);
     const outcomes = await Promise.allSettled(
       Array.from({ length: 10 }, (_, turn) =>
         commits.run(async (tx) => {
           await recordAudit(tx, event(`job ${turn}`));
+          await tx('event_marks').insert({ name: `job ${turn}`, at: turn });
+          await recordEvent(tx, { at: 0, org: 'acme', type: 'org.added', subject: `job ${turn}`, data: {} });
           if (turn === 4) throw new Error('bad job');
           if (turn === 7) await tx('no_such_table').insert({ x: 1 });
           return turn;
@@ -55,10 +60,38 @@ onBothDatabases('group commit', (open) => {
     assert.deepEqual(failed, [4, 7]);
     assert.match(String((outcomes[4] as PromiseRejectedResult).reason), /bad job/);
     const subjects = (await listAudit(control.read, 'acme')).map(({ subject }) => subject).sort();
-    assert.deepEqual(
-      subjects,
-      [0, 1, 2, 3, 5, 6, 8, 9].map((turn) => `job ${turn}`),
+    const expected = [0, 1, 2, 3, 5, 6, 8, 9].map((turn) => `job ${turn}`);
+    assert.deepEqual(subjects, expected);
+    assert.deepEqual(await control.read('event_marks').orderBy('name').pluck('name'), expected);
+    assert.deepEqual(await control.read('events').orderBy('subject').pluck('subject'), expected);
+    let previous = beginning;
+    for await (const record of readRecords(control.read)) {
+      assert.equal(hashRecord(previous, record), record.hash);
+      previous = record.hash;
+    }
+    assert.equal(count(), 3, 'the first alone, the others, and these again without the two that fail');
+  });
+
+  test('an upload whose session has ended fails alone: its neighbours in the group are published', async (t) => {
+    const { put, intake, control } = await openIntake(t, await open(t));
+    const uploads = await Promise.all(
+      ['a', 'b', 'c', 'd'].map(async (name) => {
+        const upload = await intake.begin(`/${name}.csv`, replacing);
+        await upload.write(0, Buffer.from(name));
+        return upload;
+      }),
     );
+    let asked = 0;
+    // Wanted when it joins the group, and no longer when it is published.
+    const outcomes = await Promise.allSettled(
+      uploads.map((upload, index) => upload.finish(() => index !== 2 || ++asked < 2)),
+    );
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.deepEqual(await control.read('uploads').orderBy('path').pluck('path'), ['/a.csv', '/b.csv', '/d.csv']);
+    await put('/c.csv', 'again');
   });
 
   test('it goes on after a failure, one job after the other', async (t) => {
