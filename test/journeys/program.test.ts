@@ -152,7 +152,7 @@ test('the example keeps its table of users in step, also when it is killed while
     patienceMs,
   );
   const [handler] = await askDropslot<{ name: string; state: string; failures: number }[]>(
-    ['events', 'handlers', 'list'],
+    ['handlers', 'list'],
     options,
   );
   assert.deepEqual([handler!.name, handler!.state, handler!.failures], ['users-table', 'enabled', 0]);
