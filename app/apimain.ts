@@ -16,7 +16,7 @@ export type ApiMessage =
 
 const graceMs = 5_000;
 
-/** What the process that started this one shares with each workplace. */
+/** Given by the process that started this one, for each workplace. */
 type Shared = Pick<WorkplaceOptions, 'known' | 'hooks'>;
 
 type Stop = () => Promise<void>;

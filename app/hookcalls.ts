@@ -12,7 +12,7 @@ import { findHookProblem, type HookSource, type LoadedHooks } from '../importer/
 import type { RowMapper } from '../importer/read/maprows.js';
 import { OperationError } from '../operations/error.js';
 
-/** What another process has to know of the hooks. */
+/** The hooks, as another process needs to know them. */
 export interface HooksInfo {
   names: readonly string[];
   digest: string;
@@ -72,7 +72,7 @@ async function answer(hook: ((value: unknown) => unknown) | undefined, value: un
   }
 }
 
-/** Of what a function may return only JSON passes; anything else is a wrong answer. */
+/** Only JSON passes; a function that returns anything else gives a wrong answer. */
 function toPlain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value) ?? 'null');
 }

@@ -34,6 +34,7 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['events'], load: async () => (await import('./commands/events.js')).registerEvents },
   { commands: ['webhooks'], load: async () => (await import('./commands/webhooks.js')).registerWebhooks },
   { commands: ['hooks'], load: async () => (await import('./commands/hooks.js')).registerHooks },
+  { commands: ['handlers'], load: async () => (await import('./commands/handlers.js')).registerHandlers },
   { commands: ['notify'], load: async () => (await import('./commands/notify.js')).registerNotify },
   { commands: ['exports'], load: async () => (await import('./commands/exports.js')).registerExports },
   { commands: ['tokens'], load: async () => (await import('./commands/tokens.js')).registerTokens },

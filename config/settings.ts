@@ -380,7 +380,9 @@ export const settingsSchema = z.strictObject({
     ),
   importHookSeconds: duration('seconds', { min: 1, fraction: true, timer: true })
     .default(30)
-    .describe('Most time of one call of an import hook. After it the run is tried again later.'),
+    .describe(
+      'Most time of one call of an import hook. After it the run is tried again later; a command whose hook keeps the processor is ended.',
+    ),
   importGraceSeconds: duration('seconds', { min: 0, fraction: true, timer: true })
     .default(20)
     .describe(

@@ -350,7 +350,7 @@ const rows: Record<string, Row> = {
   },
   'webhook.disabled': {
     meaning:
-      'A webhook, command, mail address or export was disabled because its deliveries failed for three days, or because it said that it is gone. Of an export: or because its server has another host key.',
+      'A webhook, command, mail address, handler or export was disabled because its deliveries failed for three days, or because it said that it is gone. Of an export: or because its server has another host key.',
     data: { subscriber: z.string(), kind: z.string(), reason: z.string(), failures: count },
     example: { subscriber: 'sub_1a2b3c4d5e6f7081', kind: 'webhook', reason: 'HTTP 410', failures: 1 },
   },

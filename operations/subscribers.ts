@@ -42,7 +42,7 @@ export const webhookKind: SubscriberKind = { kind: 'webhook', group: 'webhooks',
 export const mailKind: SubscriberKind = { kind: 'mail', group: 'notify', noun: 'notification' };
 export const commandKind: SubscriberKind = { kind: 'command', group: 'hooks', noun: 'hook' };
 export const exportKind: SubscriberKind = { kind: 'export', group: 'exports', noun: 'export' };
-export const handlerKind: SubscriberKind = { kind: embeddedKindName, group: 'events handlers', noun: 'handler' };
+export const handlerKind: SubscriberKind = { kind: embeddedKindName, group: 'handlers', noun: 'handler' };
 
 const kinds = [webhookKind, commandKind, mailKind, exportKind, handlerKind];
 const mostSubscribers = 1_000;

@@ -16,5 +16,6 @@ writeFileSync(events, replaceEventsTable(readFileSync(events, 'utf8')));
 const typings = new URL('../app/embed/api.d.ts', import.meta.url);
 const types = replaceTypings(readFileSync(typings, 'utf8'));
 writeFileSync(typings, types);
+writeFileSync(new URL('../dist/app/embed/api.d.ts', import.meta.url), types);
 const embedding = new URL('../docs/embedding.md', import.meta.url);
 writeFileSync(embedding, replaceTypesOfPage(readFileSync(embedding, 'utf8'), types));

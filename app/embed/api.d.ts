@@ -83,7 +83,7 @@ export interface HandlerOptions {
 
 export interface HandlerState {
   name: string;
-  /** As the command line names it: `dropslot events handlers show sub_…`. */
+  /** As the command line names it: `dropslot handlers show sub_…`. */
   id: string;
   state: 'enabled' | 'disabled';
   /** Why it is disabled. */
@@ -408,7 +408,7 @@ export interface DropslotSettings {
   logFormat?: 'auto' | 'text' | 'json';
 }
 
-/** The data of each type of event (docs/events.md). What is personal is there only with `personal: true`. */
+/** The data of each type of event (docs/events.md). Personal data is there only with `personal: true`. */
 export interface EventData {
   /** A client closed a complete file. `queued`: the next run imports it. */
   'upload.completed': { path: string; upload: number; size: number; sha256: string; queued: boolean };
@@ -514,7 +514,7 @@ export interface EventData {
   'audit.head': { count: number; hash: string };
   /** The time of a daily export has come (`exports add --when daily@04:00`). */
   'export.due': { export: string };
-  /** A webhook, command, mail address or export was disabled because its deliveries failed for three days, or because it said that it is gone. Of an export: or because its server has another host key. */
+  /** A webhook, command, mail address, handler or export was disabled because its deliveries failed for three days, or because it said that it is gone. Of an export: or because its server has another host key. */
   'webhook.disabled': { subscriber: string; kind: string; reason: string; failures: number };
   /** An operator tests a subscriber (`webhooks test`, `hooks test`); it is in no list, and is not tried again. */
   'webhook.test': Record<string, never>;

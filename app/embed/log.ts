@@ -26,7 +26,7 @@ export function createHostLog(settings: Pick<Settings, 'logLevel'>, target: Drop
 
 const levels = ['error', 'warn', 'info', 'debug'] as const;
 
-/** A logger that throws must not end what is logged. */
+/** An error of the logger must not end the work that it is told of. */
 function pass(target: DropslotLogger, line: string): void {
   const { level, message, details } = read(line);
   try {

@@ -59,7 +59,7 @@ function renderEvents(): string {
     `  /** ${toComment(meaning)} */`,
     `  '${name}': ${typeOf(z.toJSONSchema(data) as Schema)};`,
   ]);
-  return `/** The data of each type of event (docs/events.md). What is personal is there only with \`personal: true\`. */\nexport interface EventData {\n${lines.join('\n')}\n}`;
+  return `/** The data of each type of event (docs/events.md). Personal data is there only with \`personal: true\`. */\nexport interface EventData {\n${lines.join('\n')}\n}`;
 }
 
 function typeOf(schema: Schema): string {

@@ -11,10 +11,8 @@ import {
   walkEvents,
   walkLastEvents,
 } from '../../operations/events.js';
-import { handlerKind } from '../../operations/subscribers.js';
 import { atWorkplace, examples, outputOf } from '../command.js';
 import { eventList, typeList } from '../views/events.js';
-import { registerResend, registerState } from './subscribers.js';
 
 /** `list` without options prints as many. */
 const lastEvents = 50;
@@ -84,11 +82,6 @@ export function registerEvents(program: Command): void {
     .action(async ({ type }: { type?: string }, command: Command) => {
       await outputOf(command).write(`${JSON.stringify(describeSchemas(type ?? null), null, 2)}\n`);
     });
-  const handlers = group
-    .command('handlers')
-    .description('the functions that get events in a program which embeds Dropslot; the program adds them');
-  registerState(handlers, handlerKind, 'a program that embeds Dropslot adds its own');
-  registerResend(handlers, handlerKind);
 }
 
 function withQuery(command: Command): Command {
