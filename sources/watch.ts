@@ -36,7 +36,8 @@ export function watchSources(deps: WorkDeps, everyMs = lookEveryMs): Watching {
   };
   const look = async () => {
     const now = deps.now();
-    if (now - followedAt >= followEveryMs) {
+    // Also after the clock was set back.
+    if (Math.abs(now - followedAt) >= followEveryMs) {
       await watchers.follow();
       followedAt = now;
     }

@@ -57,7 +57,11 @@ export async function trimMoved(tx: Queryable, org: string, now: number): Promis
 
 /** null: an import moved no file from there lately, or the name was written anew since. */
 export async function findMoved(db: Queryable, org: string, path: string, now: number): Promise<MovedName | null> {
-  const row: Stored | undefined = await db('moved_names').where(keyOf(org, path)).where('until_at', '>', now).first();
+  // A later time was written under a clock that was ahead.
+  const row: Stored | undefined = await db('moved_names')
+    .where(keyOf(org, path))
+    .whereBetween('until_at', [now + 1, now + 2 * rememberMs])
+    .first();
   if (row === undefined) return null;
   const { id, dir, name, upload_id: uploadId, size, mode, mtime_ms: mtimeMs, atime_ms: atimeMs } = row;
   return { id, dir, name, uploadId, size, mode, mtimeMs, atimeMs };

@@ -150,6 +150,7 @@ export async function claimRun(
     query.where((either) =>
       either.where('lease_until', '<', now).orWhere('lease_until', '>', now + mostLeases * leaseMs),
     );
+  const turn = turnAt(now);
   const waiting: Waiting[] = await db('runs')
     .leftJoin('import_turns as turns', 'turns.org_id', 'runs.org_id')
     .where((either) => either.where({ state: 'open' }).orWhere((stale) => isStale(stale.where({ state: 'running' }))))
@@ -225,7 +226,9 @@ interface Waiting {
 /** The states stand here as in the index `runs_unended`, which would not be used with bindings. */
 const earlierRun = `SELECT 1 FROM runs AS earlier WHERE earlier.org_id = runs.org_id AND earlier.id < runs.id
   AND earlier.state IN ('open', 'running', 'held')`;
-const turn = 'CASE WHEN turns.ran_at > opened_at THEN turns.ran_at ELSE opened_at END';
+/** A turn after `now` was had under a clock that was ahead. */
+const turnAt = (now: number) =>
+  `CASE WHEN turns.ran_at > opened_at AND turns.ran_at <= ${Math.trunc(now)} THEN turns.ran_at ELSE opened_at END`;
 
 /** Those of at most `mostBytes`, small ones first within limits. */
 async function inOrder(db: Queryable, waiting: readonly Waiting[], mostBytes: number): Promise<Waiting[]> {

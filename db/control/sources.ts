@@ -1,4 +1,5 @@
 /** The other doors of an organization: SFTP servers that its files are fetched from, and watched folders. */
+import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 
 export type AfterFetch = { kind: 'keep' } | { kind: 'delete' } | { kind: 'move'; to: string };
@@ -192,13 +193,25 @@ export async function deleteSource(db: Queryable, id: number): Promise<void> {
   await db('sources').where({ id }).delete();
 }
 
+/** No lease is longer, and no round is farther away: a later time was written under a clock that was ahead. */
+const longestLeaseMs = 20 * 60_000;
+const longestWaitMs = 32 * 86_400_000;
+/** The clocks of two nodes differ by less. */
+const skewMs = 10 * 60_000;
+
 /** Ids of active sources of enabled organizations whose time has come, the one that waits longest first. */
 export async function listDueSources(db: Queryable, now: number, most: number): Promise<number[]> {
   return db('sources')
     .join('orgs', 'orgs.id', 'sources.org_id')
     .where({ 'sources.state': 'active', 'orgs.enabled': 1 })
-    .where('next_at', '<=', now)
-    .where('lease_until', '<', now)
+    .where((due) =>
+      due
+        .where('next_at', '<=', now)
+        .orWhere('next_at', '>', now + longestWaitMs)
+        // The clock was ahead at the last round, or where there was none yet, when the source was added.
+        .orWhereRaw('coalesce(last_at, sources.created_at) > ?', [now + skewMs]),
+    )
+    .where((lease) => isFree(lease, now))
     .orderBy('next_at')
     .limit(most)
     .pluck('sources.id');
@@ -213,7 +226,14 @@ export async function claimSource(
   until: number,
 ): Promise<boolean> {
   const lease = { lease_owner: owner, lease_until: until };
-  return (await db('sources').where({ id }).where('lease_until', '<', now).update(lease)) > 0;
+  const free = db('sources')
+    .where({ id })
+    .where((held) => isFree(held, now));
+  return (await free.update(lease)) > 0;
+}
+
+function isFree(query: Knex.QueryBuilder, now: number): void {
+  query.where('lease_until', '<', now).orWhere('lease_until', '>', now + longestLeaseMs);
 }
 
 /** Renews it. @returns false: it has expired, and another node may have the source */

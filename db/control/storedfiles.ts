@@ -1,4 +1,5 @@
 /** Complete files that are stored and not queued because of their names, and the note that their senders were told. */
+import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { isBelow } from './folders.js';
 import { movableStates, type UploadState } from './uploads.js';
@@ -19,7 +20,11 @@ export async function listStored(db: Queryable, org: string): Promise<StoredUplo
 
 /** Ids of organizations that have files whose senders are to be told that they are not imported. */
 export async function listUntoldOrgs(db: Queryable, now: number): Promise<string[]> {
-  return db('uploads').where('tell_at', '<=', now).where({ state: 'stored' }).distinct().pluck('org_id');
+  return db('uploads')
+    .where((due) => isToTell(due, now))
+    .where({ state: 'stored' })
+    .distinct()
+    .pluck('org_id');
 }
 
 /**
@@ -34,7 +39,7 @@ export async function listUntold(
 ): Promise<(StoredUpload & { isNews: boolean })[]> {
   const rows: Row[] = await selectStored(db)
     .where({ 'uploads.org_id': org })
-    .where('tell_at', '<=', now)
+    .where((due) => isToTell(due, now))
     .orderBy('uploads.id')
     .limit(limit);
   const told = new Set<string>(
@@ -66,8 +71,16 @@ export async function listTold(db: Queryable, org: string, since: number, limit:
 
 /** Notes that they are told. Returns how many this call noted: a file that was renamed meanwhile is not among them. */
 export async function noteTold(tx: Queryable, ids: readonly number[], now: number): Promise<number[]> {
-  const due = tx('uploads').whereIn('id', ids).where({ state: 'stored' }).where('tell_at', '<=', now);
+  const stored = tx('uploads').whereIn('id', ids).where({ state: 'stored' });
+  const due = stored.where((some) => isToTell(some, now));
   return (await due.update({ tell_at: null, told_at: now }).returning('id')).map(({ id }) => id);
+}
+
+/** No sender is told later than a day after the upload: a later time was written under a clock that was ahead. */
+const longestWaitMs = 2 * 86_400_000;
+
+function isToTell(query: Knex.QueryBuilder, now: number): void {
+  query.where('tell_at', '<=', now).orWhere('tell_at', '>', now + longestWaitMs);
 }
 
 /** Files below a folder that no run is at work on, in the order of their uploads. */

@@ -16,6 +16,8 @@ export interface Counted {
 /** A day with four hours to spare, so that the import of each day is counted alone even when one is late. */
 export const memoryHours = 20;
 const memoryMs = memoryHours * 3_600_000;
+/** The clocks of two nodes differ by less. */
+const skewMs = 600_000;
 
 /** The sums of the organization's imports in the 20 hours before `now` (ms). */
 export async function readCounted(db: Queryable, org: string, now: number): Promise<Counted> {
@@ -26,12 +28,19 @@ export async function readCounted(db: Queryable, org: string, now: number): Prom
   return rows.map((row): Counted => JSON.parse(row.counts)).reduce(add, none);
 }
 
-/** Joins the caller's transaction, and forgets what is older than 20 hours. */
+/**
+ * Joins the caller's transaction, and forgets counts that are older than 20 hours. Those from when the clock was ahead count for 20 hours
+ * from now on.
+ */
 export async function addCounted(tx: Queryable, org: string, runId: number, now: number, counted: Counted) {
   await tx('guard_counts')
     .where({ org_id: org })
     .where('at', '<=', now - memoryMs)
     .delete();
+  await tx('guard_counts')
+    .where({ org_id: org })
+    .where('at', '>', now + skewMs)
+    .update({ at: now });
   const { deactivations, adminChanges, creations, reactivations, updates } = counted;
   const counts = JSON.stringify({ deactivations, adminChanges, creations, reactivations, updates });
   await tx('guard_counts').insert({ run_id: runId, org_id: org, at: now, counts });

@@ -21,6 +21,9 @@ const firstPenaltyMs = 15_000;
 /** After this long without a new penalty the next one is half as long. */
 const strikeMs = 600_000;
 
+/** The clocks of two nodes differ by less. */
+const skewMs = 600_000;
+
 /** 32,768 sources each of IPv4 and IPv6, some 8 MB; a flood of one family forgets nothing of the other. */
 const setCount = 4096;
 const ways = 8;
@@ -69,9 +72,11 @@ export class Penalties {
   /** Milliseconds that `source` must still wait; 0: it may connect. */
   remainingMs(source: Subject): number {
     const entry = this.#find(source);
+    if (entry === undefined) return 0;
+    const now = this.#options.now();
     // A clock that was set back must not lengthen a penalty.
-    const leftMs = (entry?.until ?? 0) - this.#options.now();
-    return Math.min(Math.max(0, leftMs), this.#options.longestPenaltyMs);
+    entry.until = Math.min(entry.until, now + this.#options.longestPenaltyMs);
+    return Math.max(0, entry.until - now);
   }
 
   /** Adds the points of an offence. Returns the penalty that begins with it; null: none. `factor`: how often it may fail. */
@@ -100,7 +105,9 @@ export class Penalties {
 
   /** Takes over a penalty that another node, or this one before its restart, has begun. */
   impose({ source, until, strikes }: Pick<Penalty, 'source' | 'until' | 'strikes'>): void {
-    if (until <= this.#options.now()) return;
+    const leftMs = until - this.#options.now();
+    // Longer than any: it began under a clock that was ahead, and would be taken over again and again.
+    if (leftMs <= 0 || leftMs > this.#options.longestPenaltyMs + skewMs) return;
     const entry = this.#find(source) ?? this.#add(source);
     if (entry === null) return;
     entry.until = Math.max(entry.until, until);

@@ -100,6 +100,32 @@ onEveryDatabase('sources', (open) => {
     assert.deepEqual(await listTaken(read, id), []);
   });
 
+  test('a clock that was ahead for a while stops no source', async (t) => {
+    const databases = await open(t);
+    const { control, org } = await openIntake(t, databases);
+    const { write, read } = control;
+    const day = 86_400_000;
+    const [now, ahead] = [1_000 * day, 1_365 * day];
+    const add = (createdAt: number, nextAt: number) =>
+      insertSource(write, { org: org.id, config, secret: null, state: 'active', nextAt, createdAt });
+    const due = () => listDueSources(read, now, 9);
+    const [soon, weekly] = [await add(0, now + day), await add(0, now + 14 * day)];
+    await updateSource(write, soon, { lastAt: now - 1 });
+    assert.deepEqual(await due(), []);
+    const far = await add(0, ahead);
+    const lastAhead = await add(0, now + 5 * day);
+    await updateSource(write, lastAhead, { lastAt: now + 5 * day - 1 });
+    const addedAhead = await add(now + 2 * day, now + 2 * day);
+    assert.deepEqual((await due()).sort(), [far, lastAhead, addedAhead].sort());
+    // A lease that was taken then.
+    assert.equal(await claimSource(write, far, 'gone', ahead, ahead + 120_000), true);
+    assert.ok((await due()).includes(far));
+    assert.equal(await claimSource(write, far, 'one', now, now + 120_000), true);
+    assert.equal(await claimSource(write, far, 'two', now + 1, now + 120_001), false);
+    assert.equal((await due()).includes(far), false);
+    assert.ok(weekly > 0);
+  });
+
   test('an alarm of a source opens and ends once; a removed organization leaves no source', async (t) => {
     const { control } = await open(t);
     await insertOrg(control.write, sampleOrg('acme'));

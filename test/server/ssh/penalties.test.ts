@@ -19,6 +19,24 @@ function chargeUntilPenalty(penalties: Penalties, source: string, most = 100): {
   return { offences: Number.POSITIVE_INFINITY, source };
 }
 
+test('a penalty of a clock that was ahead ends, here and where another node has begun it', () => {
+  const { clock, penalties } = openPenalties();
+  const rightNow = clock.now;
+  clock.now += 365 * 86_400_000;
+  for (let turn = 0; turn < 4; turn++) penalties.charge('192.0.2.7', 'wrong keys');
+  const until = clock.now + 15_000;
+  clock.now = rightNow;
+  assert.equal(penalties.remainingMs('192.0.2.7'), 600_000);
+  clock.now += 600_000;
+  assert.equal(penalties.remainingMs('192.0.2.7'), 0);
+  for (let turn = 0; turn < 3; turn++) {
+    penalties.impose({ source: '192.0.2.8', until, strikes: 1 });
+    assert.equal(penalties.remainingMs('192.0.2.8'), 0);
+  }
+  penalties.impose({ source: '192.0.2.8', until: clock.now + 601_000, strikes: 1 });
+  assert.equal(penalties.remainingMs('192.0.2.8'), 600_000, 'the other clock is a second ahead');
+});
+
 test('the fourth wrong key within seconds begins a penalty, later ones are longer, up to the longest', () => {
   const { clock, penalties } = openPenalties();
   const seconds: number[] = [];
