@@ -42,6 +42,15 @@ export async function atWorkplace(
   }
 }
 
+/** As atWorkplace, without directory.db: for commands that need only control.db, and work beside a directory.db that can't be opened. */
+export function atControl(
+  command: Command,
+  use: (workplace: Workplace, out: Output) => Promise<void>,
+  options: WorkplaceOptions = {},
+): Promise<void> {
+  return atWorkplace(command, use, { ...options, withoutDirectory: true });
+}
+
 /** The examples below a command's help. */
 export function examples(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;

@@ -54,8 +54,9 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['backup'], load: async () => (await import('./commands/backup.js')).registerBackup },
 ];
 
-/** The group that has a command; all groups for any other word, and for none, so that the help lists them. */
+/** The group that has a command; all groups for any other word, and for none, so that the help lists them. The version needs none. */
 export async function loadGroups(command?: string): Promise<Group[]> {
+  if (command === '--version' || command === '-V') return [];
   const named = groups.filter(({ commands }) => command !== undefined && commands.includes(command));
   return Promise.all((named.length > 0 ? named : groups).map(({ load }) => load()));
 }

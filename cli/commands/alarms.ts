@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { listAlarmsOf, type ShownAlarm } from '../../operations/alarms.js';
 import { formatTime, isoTime } from '../../operations/format.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerAlarms(program: Command): void {
@@ -20,7 +20,7 @@ export function registerAlarms(program: Command): void {
     .option('--all', 'list also those that are over')
     .addHelpText('after', examples('dropslot alarms list', 'dropslot alarms list acme --all'))
     .action((org: string | undefined, { all }: { all?: boolean }, command: Command) =>
-      atWorkplace(command, async (workplace, out) =>
+      atControl(command, async (workplace, out) =>
         out.list(await listAlarmsOf(workplace, { org, resolved: all === true }), alarmList),
       ),
     );

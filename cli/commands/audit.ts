@@ -15,7 +15,7 @@ import {
   walkRecords,
 } from '../../operations/audit.js';
 import { OperationError } from '../../operations/error.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { writeText } from '../output.js';
 import { recordList, renderProof } from '../views/audit.js';
 
@@ -32,7 +32,7 @@ export function registerAudit(program: Command): void {
     .description(`Lists records of the audit trail, oldest first; without options the last ${lastRecords}.`)
     .addHelpText('after', examples('dropslot audit show', 'dropslot audit show --org acme --since 2026-01-31'))
     .action((filter: RecordFilter, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const isFiltered = Object.keys(filter).length > 0;
         await out.list(
           isFiltered ? walkRecords(workplace, filter) : walkLastRecords(workplace, lastRecords),
@@ -46,7 +46,7 @@ export function registerAudit(program: Command): void {
     .option('--out <file>', 'write to a file')
     .addHelpText('after', examples('dropslot audit export --out trail.jsonl', 'dropslot audit export --org acme'))
     .action(({ out: file, ...filter }: RecordFilter & { out?: string }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const records = walkRecords(workplace, filter);
         const count =
           file === undefined
@@ -64,7 +64,7 @@ export function registerAudit(program: Command): void {
     .option('--expect <head>', 'the head that "dropslot audit head" printed before: HASH@N', readKeptHead)
     .addHelpText('after', examples('dropslot audit verify', 'dropslot audit verify --expect "$(cat head.txt)"'))
     .action(({ expect }: { expect?: KeptHead }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const proof = await proveAudit(workplace, expect ?? null, (records) => out.note(`${records} records …`));
         const { head, flaws, flawCount, expected } = proof;
         await out.show({ isWhole: flawCount === 0, ...head, expected, flaws, flawCount }, renderProof(proof));
@@ -77,7 +77,7 @@ export function registerAudit(program: Command): void {
     .description('Prints the hash of the last record and its number, for "audit verify --expect".')
     .addHelpText('after', examples('dropslot audit head > /mnt/elsewhere/head.txt'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const head = await readAuditHead(workplace);
         await out.show(head, `${head.hash}@${head.count}`);
       }),

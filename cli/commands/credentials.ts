@@ -4,7 +4,7 @@ import { addPassword, listRevoked, revokeCertificates } from '../../operations/c
 import { OperationError } from '../../operations/error.js';
 import { formatTime, isoTime } from '../../operations/format.js';
 import { type KeyTermTexts, readTerms } from '../../operations/keyterms.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
 import { addTermOptions } from './keyterms.js';
 
@@ -33,7 +33,7 @@ the server offers password login to the clients of all organizations. Prefer a k
   addTermOptions(password)
     .addHelpText('after', examples('dropslot keys password acme --generate --from 192.0.2.7 --expires 2027-12-31'))
     .action((id: string, { generate, ...texts }: KeyTermTexts & { generate?: boolean }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         if (generate !== true)
           throw new OperationError('usage', 'passwords are generated, never chosen: use --generate');
         const org = await workplace.org(id);
@@ -66,7 +66,7 @@ sessions end within a second.`,
       examples('dropslot keys revoke-cert acme --serial 42', 'dropslot keys revoke-cert acme --key SHA256:pX3k…'),
     )
     .action((id: string, { ca, key, ...choice }: CertificateOptions, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const mark = await revokeCertificates(workplace, id, {
           ...choice,
           ...(key !== undefined && { key: key.startsWith('SHA256:') ? key : readInputBytes(key) }),
@@ -82,7 +82,7 @@ sessions end within a second.`,
     .argument('<org>')
     .addHelpText('after', examples('dropslot keys revoked-certs acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         await out.list(await listRevoked(workplace, id), {
           columns: [
             { title: 'BY', cell: (mark) => mark.kind },

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { disableDoor, enableDoor, findDoor, listDoors, removeDoor, runDoor } from '../../operations/doors.js';
 import { OperationError } from '../../operations/error.js';
 import { adviceFor } from '../../operations/sources.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { describeResult, doorList, doorToJson, renderDoor } from '../views/doors.js';
 
 export function addDoorCommands(group: Command, word: 'source' | 'folder'): void {
@@ -23,18 +23,18 @@ export function addDoorCommands(group: Command, word: 'source' | 'folder'): void
     .argument('[org]', 'only those of this organization')
     .addHelpText('after', examples(`dropslot ${word}s list`, `dropslot ${word}s list acme --json`))
     .action((org: string | undefined, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => out.list(await listDoors(place, kind, org), doorList(word))),
+      atControl(command, async (place, out) => out.list(await listDoors(place, kind, org), doorList(word))),
     );
   act('show', `show a ${called}`, `Shows the settings of a ${called}, its last round and its failures.`).action(
     (id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const source = await findDoor(place, kind, id);
         await out.show(doorToJson(source), renderDoor(source));
       }),
   );
   act('run', 'take its new files now', `Takes the new files of a ${called} now, and prints the result.`).action(
     (id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const { result, failure } = await runDoor(place, await findDoor(place, kind, id));
         if (failure !== null) {
           const advice = adviceFor(failure.code, Number(id));
@@ -46,14 +46,14 @@ export function addDoorCommands(group: Command, word: 'source' | 'folder'): void
   );
   act('enable', `enable a disabled ${called}`, `Takes files from a disabled ${called} again.`).action(
     (id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const source = await enableDoor(place, await findDoor(place, kind, id));
         await out.show(doorToJson(source), `Enabled ${word} ${id}.`);
       }),
   );
   act('disable', 'take no more files from it', `Takes no more files from a ${called}; its settings remain.`).action(
     (id: string, _options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const source = await disableDoor(place, await findDoor(place, kind, id));
         await out.show(doorToJson(source), `Disabled ${word} ${id}.`);
       }),
@@ -63,7 +63,7 @@ export function addDoorCommands(group: Command, word: 'source' | 'folder'): void
     `remove a ${called}`,
     `Removes a ${called} and its secret. Files that came from it remain. If it is added again, its files are taken again.`,
   ).action((id: string, _options, command: Command) =>
-    atWorkplace(command, async (place, out) => {
+    atControl(command, async (place, out) => {
       await removeDoor(place, await findDoor(place, kind, id));
       await out.show({ [word]: Number(id), removed: true }, `Removed ${word} ${id}.`);
     }),

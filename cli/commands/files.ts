@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type ListedFile, readFileContent, walkFiles } from '../../operations/files.js';
 import { formatBytes, formatTime, isoTime, quoteName } from '../../operations/format.js';
 import { requeueStoredFile } from '../../operations/retry.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerFiles(program: Command): void {
@@ -16,7 +16,7 @@ export function registerFiles(program: Command): void {
     .argument('[path]', 'a folder or file of its space', '/')
     .addHelpText('after', examples('dropslot files list acme', 'dropslot files list acme /reports'))
     .action((id: string, path: string, _options, command: Command) =>
-      atWorkplace(command, (workplace, out) => out.list(walkFiles(workplace, id, path), fileList)),
+      atControl(command, (workplace, out) => out.list(walkFiles(workplace, id, path), fileList)),
     );
   files
     .command('cat')
@@ -26,7 +26,7 @@ export function registerFiles(program: Command): void {
     .argument('<path>')
     .addHelpText('after', examples('dropslot files cat acme /archive/2026-01-31/users.csv > users.csv'))
     .action((id: string, path: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         for await (const bytes of readFileContent(workplace, id, path)) await out.write(bytes);
       }),
     );
@@ -45,7 +45,7 @@ the organization imports on upload.`,
       examples('dropslot files requeue acme /archive/2026-01-31/users.csv', 'dropslot files requeue acme /users.csv'),
     )
     .action((id: string, path: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const requeued = await requeueStoredFile(workplace, id, path);
         await out.show(
           requeued,

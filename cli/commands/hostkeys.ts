@@ -9,7 +9,7 @@ import {
   listHostKeys,
   removeInactive,
 } from '../../operations/hostkeys.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { readInputFile } from '../localfiles.js';
 import type { Output } from '../output.js';
 import { type HostKeyFormat, hostKeyFormats, hostKeyList, hostKeyToJson, renderHostKeys } from '../views/hostkeys.js';
@@ -43,7 +43,7 @@ export function registerHostKeys(program: Command): void {
       ),
     )
     .action(({ format, host, port }: ListOptions, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const address = host === undefined ? null : { host, port: port ?? workplace.settings.port };
         if (address === null && (format === 'known_hosts' || format === 'sshfp'))
           throw new OperationError('usage', `--format ${format} needs --host: the name that clients connect to`);
@@ -62,7 +62,7 @@ export function registerHostKeys(program: Command): void {
     .addOption(new Option('--type <type>', 'of a new key').choices(Object.keys(hostKeyTypes)).default('ed25519'))
     .addHelpText('after', examples('dropslot hostkeys add', 'dropslot hostkeys add /etc/ssh/ssh_host_rsa_key'))
     .action((file: string | undefined, { type }: { type: string }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const from = file === undefined ? { type: hostKeyTypes[type]! } : { text: readInputFile(file) };
         const key = await addHostKey(workplace, from);
         const next = `OpenSSH clients store it at their next login; send it to the others. Then: dropslot hostkeys activate ${key.fingerprint}`;
@@ -78,7 +78,7 @@ export function registerHostKeys(program: Command): void {
     .argument('<fingerprint>', 'SHA256:…, or its beginning, if only one key has it')
     .addHelpText('after', examples('dropslot hostkeys activate SHA256:pX3k'))
     .action((prefix: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const key = await activateAnnounced(workplace, prefix);
         await show(out, key, `The server uses ${key.fingerprint} (${key.type}) from the next connection on.`);
       }),
@@ -92,7 +92,7 @@ export function registerHostKeys(program: Command): void {
     .argument('<fingerprint>', 'SHA256:…, or its beginning, if only one key has it')
     .addHelpText('after', examples('dropslot hostkeys remove SHA256:pX3k'))
     .action((prefix: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const key = await removeInactive(workplace, prefix);
         await show(out, key, `Removed ${key.fingerprint} (${key.type}, ${key.state}).`);
       }),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { formatTime } from '../../operations/format.js';
 import { readGrace, readTerms } from '../../operations/keyterms.js';
 import { type RotatedKeys, rotateKeys } from '../../operations/loginkeyrotation.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
 import { addedToJson, keyToJson } from '../views/keys.js';
 import { noteAdded, type TermOptions, withTerms } from './keyterms.js';
@@ -37,7 +37,7 @@ remaining time; "keys set" can extend it.`,
       ),
     )
     .action((id: string, file: string, options: RotateOptions, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const { grace, replaces = [], managed, publicPart, ...texts } = options;
         const org = await workplace.org(id);
         const rotated = await rotateKeys(

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { readKeyChange, readTerms } from '../../operations/keyterms.js';
 import { addKeys, listKeys, revokeKey, setKey, showKey } from '../../operations/loginkeys.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
 import { addedToJson, keyList, keyToJson, renderKey } from '../views/keys.js';
 import { registerCredentials } from './credentials.js';
@@ -76,7 +76,7 @@ function addFile(
   command: Command,
   isAuthority: boolean,
 ): Promise<void> {
-  return atWorkplace(command, async (workplace, out) => {
+  return atControl(command, async (workplace, out) => {
     const org = await workplace.org(id);
     const sha1 = allowSha1 === true ? { sha1: 'on' } : {};
     const terms = readTerms({ ...texts, ...sha1 }, org.timeZone, workplace.now());
@@ -99,7 +99,7 @@ function registerRead(keys: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot keys list acme'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const { keys: found, remarks } = await listKeys(workplace, id);
         await out.list(found, keyList(id));
         for (const remark of remarks) out.note(remark);
@@ -113,7 +113,7 @@ function registerRead(keys: Command): void {
     .argument('<fingerprint>', fingerprintText)
     .addHelpText('after', examples('dropslot keys show acme SHA256:pX3k'))
     .action((id: string, fingerprint: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const key = await showKey(workplace, id, fingerprint);
         await out.show(keyToJson(key), renderKey(key));
       }),
@@ -141,7 +141,7 @@ also for sessions that are open.`,
       ),
     )
     .action((id: string, prefix: string, assignments: string[], { managed }: ManagedOptions, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const { timeZone } = await workplace.org(id);
         const change = readKeyChange(assignments, timeZone, workplace.now());
         const key = await setKey(workplace, id, prefix, change, managed === true);
@@ -157,7 +157,7 @@ also for sessions that are open.`,
     .option('--managed', 'also if a file of the key folder manages the key')
     .addHelpText('after', examples('dropslot keys revoke acme SHA256:pX3k'))
     .action((id: string, fingerprint: string, { managed }: ManagedOptions, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const key = await revokeKey(workplace, id, fingerprint, managed === true);
         if (key.managedBy !== null) out.note(`Its file ${key.managedBy} still exists: remove it as well.`);
         if (key.isLast)

@@ -21,7 +21,7 @@ import {
 } from '../../operations/orgsettings/orgsettings.js';
 import { requestSftp } from '../../operations/sftpaccess.js';
 import type { Workplace } from '../../operations/workplace.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
 import { ask } from '../prompt.js';
 import { leftBytes } from '../views/erasures.js';
@@ -114,7 +114,7 @@ function registerRead(orgs: Command): void {
     .description('Lists the organizations, each with the number of its usable login keys and queued files.')
     .addHelpText('after', examples('dropslot orgs list', 'dropslot orgs list --json'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         await out.list(await summarizeOrgs(place), orgList);
       }),
     );

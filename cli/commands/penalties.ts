@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { formatTime, isoTime } from '../../operations/format.js';
 import { forgivePenalties, listActivePenalties, type Penalty, readSource } from '../../operations/penalties.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerPenalties(program: Command): void {
@@ -19,7 +19,7 @@ export function registerPenalties(program: Command): void {
     )
     .addHelpText('after', examples('dropslot penalties list'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (workplace, out) =>
+      atControl(command, async (workplace, out) =>
         out.list(await listActivePenalties(workplace), penaltyList(workplace.now())),
       ),
     );
@@ -36,7 +36,7 @@ export function registerPenalties(program: Command): void {
       if ((address === undefined) === (all !== true))
         throw new OperationError('usage', 'name an address, or use --all');
       const source = address === undefined ? null : readSource(address);
-      return atWorkplace(command, async (workplace, out) => {
+      return atControl(command, async (workplace, out) => {
         const forgiven = await forgivePenalties(workplace, source);
         await out.show({ source, forgiven }, describeForgiven(source, forgiven));
       });

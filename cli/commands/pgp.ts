@@ -15,7 +15,7 @@ import {
   rotatePgpKey,
 } from '../../operations/pgp.js';
 import type { Workplace } from '../../operations/workplace.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
 import type { ListView } from '../output.js';
 
@@ -62,7 +62,7 @@ key is sealed to the identity of the organization. An organization may have seve
       examples('dropslot pgp generate acme', 'dropslot pgp generate acme --type curve25519 --expires 2028-12-31'),
     )
     .action((id: string, { type, expires }: MakeOptions, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const key = await generateOwnPgpKey(workplace, id, { type, expiresAt: await expiryOf(workplace, id, expires) });
         await out.show(toJson(key), `Made the key ${key.fingerprint} (${key.algorithm}) of ${id}.\n${handOver(id)}`);
       }),
@@ -88,7 +88,7 @@ is one of the customer's: "orgs set" lets you require its signatures (requireSig
       ),
     )
     .action((id: string, file: string, { passphraseFile }: { passphraseFile?: string }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const passphrase =
           passphraseFile === undefined
             ? null
@@ -117,7 +117,7 @@ function registerList(pgp: Command): void {
     .argument('<org>')
     .addHelpText('after', examples('dropslot pgp list acme', 'dropslot pgp list acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => out.list(await listPgp(workplace, id), keyList(id))),
+      atControl(command, async (workplace, out) => out.list(await listPgp(workplace, id), keyList(id))),
     );
 }
 
@@ -130,7 +130,7 @@ function registerExport(pgp: Command): void {
     .argument('[fingerprint]', 'a fingerprint, its beginning, or a key id')
     .addHelpText('after', examples('dropslot pgp export-public acme > acme-dropslot.asc'))
     .action((id: string, fingerprint: string | undefined, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const key = await exportPublicPgpKey(workplace, id, fingerprint);
         await out.show({ org: id, ...key }, key.publicKey.trimEnd());
       }),
@@ -146,7 +146,7 @@ function registerRotate(pgp: Command): void {
     .option('--overlap <days>', 'days for which the old keys are still accepted', '30')
     .addHelpText('after', examples('dropslot pgp rotate acme', 'dropslot pgp rotate acme --overlap 90'))
     .action((id: string, { type, expires, overlap }: MakeOptions & { overlap: string }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         if (!/^\d{1,4}$/.test(overlap))
           throw new OperationError('usage', `--overlap must be a number of days, not "${overlap}"`);
         const expiresAt = await expiryOf(workplace, id, expires);
@@ -171,7 +171,7 @@ function registerRevoke(pgp: Command): void {
     .argument('<fingerprint>', 'a fingerprint, its beginning, or a key id')
     .addHelpText('after', examples('dropslot pgp revoke acme 0123456789ABCDEF'))
     .action((id: string, fingerprint: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const key = await revokePgpKey(workplace, id, fingerprint);
         await out.show(toJson(key), `Revoked ${key.fingerprint} of ${id}.`);
       }),

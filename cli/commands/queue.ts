@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
 import { listQueued, type QueuedFile } from '../../operations/queue.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
 export function registerQueue(program: Command): void {
@@ -16,7 +16,7 @@ imported because of their names: those that wait for a rename, and those that do
     .argument('<org>')
     .addHelpText('after', examples('dropslot queue acme', 'dropslot queue acme --json'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => out.list(await listQueued(workplace, id), queueList(id))),
+      atControl(command, async (workplace, out) => out.list(await listQueued(workplace, id), queueList(id))),
     );
 }
 

@@ -27,7 +27,7 @@ import {
 } from '../../operations/runsummary.js';
 import { readSince } from '../../operations/since.js';
 import type { Workplace } from '../../operations/workplace.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, atWorkplace, examples } from '../command.js';
 import { writePrivateFile } from '../localfiles.js';
 import type { Output } from '../output.js';
 import { askYes, canAsk } from '../prompt.js';
@@ -104,7 +104,7 @@ export function registerRuns(program: Command): void {
       examples('dropslot runs list acme', 'dropslot runs list --state held,failed', 'dropslot runs list --since 24h'),
     )
     .action((org: string | undefined, { state, since, limit }: ListOptions, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const found = await listRunsOf(workplace, {
           org,
           states: state === undefined ? undefined : readRunStates(state),
@@ -129,7 +129,7 @@ would change once approved: deactivations first, then admins, emails, managers, 
       examples('dropslot runs show 12', 'dropslot runs show 12 --changes', 'dropslot runs show 12 --changes --json'),
     )
     .action((id: string, { changes, limit }: { changes?: boolean; limit?: string }, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      (changes === true ? atWorkplace : atControl)(command, async (workplace, out) => {
         const most = readLimit(limit);
         if (changes === true) return showChanges(workplace, id, most, out);
         if (most !== undefined) throw new OperationError('usage', '--limit needs --changes');

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { findDoor } from '../../operations/doors.js';
 import { OperationError } from '../../operations/error.js';
 import { addSource, type SourceChoice, type SourceTest, setSource, testSource } from '../../operations/sources.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { readInputFile } from '../localfiles.js';
 import { askYes, canAsk } from '../prompt.js';
 import { doorToJson, renderTest } from '../views/doors.js';
@@ -53,7 +53,7 @@ export function registerSources(program: Command): void {
       ),
     )
     .action((org: string, options: SourceOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const source = (await addSource(place, org, readChoice(options))) as Sftp;
         await out.show(doorToJson(source), describeAdded(source, options.generateKey === true));
       }),
@@ -79,7 +79,7 @@ export function registerSources(program: Command): void {
       ),
     )
     .action((id: string, options: SourceOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const found = (await findDoor(place, 'sftp', id)) as Sftp;
         const source = (await setSource(place, found, readChoice(options))) as Sftp;
         const added = options.generateKey === true ? `\n${describeKey(source)}` : '';
@@ -103,7 +103,7 @@ that would be taken. It takes none.`,
     )
     .addHelpText('after', examples('dropslot sources test 1', 'dropslot sources test 1 --accept-host-key --json'))
     .action((id: string, { acceptHostKey }: { acceptHostKey?: boolean }, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const source = (await findDoor(place, 'sftp', id)) as Sftp;
         const confirm = async ({ fingerprint, type }: { fingerprint: string; type: string }) => {
           out.note(`The server ${source.config.host} shows the host key ${fingerprint} (${type}).`);

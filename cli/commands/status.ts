@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { readStatus } from '../../operations/status.js';
 import { appOf } from '../app.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { renderStatus, statusToJson } from '../views/status.js';
 
 export function registerStatus(program: Command): void {
@@ -14,7 +14,7 @@ export function registerStatus(program: Command): void {
     )
     .addHelpText('after', examples('dropslot status', 'dropslot status --json'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const status = await readStatus(workplace, appOf(command).version);
         await out.show(statusToJson(status), renderStatus(status, workplace.now()));
       }),

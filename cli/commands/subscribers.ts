@@ -12,7 +12,7 @@ import {
   type SubscriberKind,
   testSubscriber,
 } from '../../operations/subscribers.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, atWorkplace, examples } from '../command.js';
 import { deliveryList, renderSubscriber, subscriberJson, subscriberList } from '../views/subscribers.js';
 
 /** 1 to 1,000. @throws OperationError `usage` */
@@ -48,14 +48,12 @@ export function registerState(group: Command, of: SubscriberKind, how?: string):
     .description(`Lists the ${noun}s, with the state of each.`)
     .addHelpText('after', examples(`dropslot ${name} list`))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (workplace, out) =>
-        out.list(await listOfKind(workplace, of), subscriberList(of, how)),
-      ),
+      atControl(command, async (workplace, out) => out.list(await listOfKind(workplace, of), subscriberList(of, how))),
     );
   one('show', `show ${aNoun(noun)}`, `Shows ${aNoun(noun)}, its state and its failures.`)
     .addHelpText('after', examples(`dropslot ${name} show sub_1a2b3c4d5e6f7081`))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const subscriber = await getSubscriber(workplace, of, id);
         await out.show(subscriberJson(subscriber), renderSubscriber(subscriber));
       }),
@@ -67,7 +65,7 @@ export function registerState(group: Command, of: SubscriberKind, how?: string):
   )
     .addHelpText('after', examples(`dropslot ${name} disable sub_1a2b3c4d5e6f7081`))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         await disable(workplace, of, id);
         await out.show({ id, state: 'disabled' }, `Disabled ${id}.`);
       }),
@@ -88,7 +86,7 @@ export function registerState(group: Command, of: SubscriberKind, how?: string):
   one('remove', `remove ${aNoun(noun)}`, `Removes ${aNoun(noun)} and its log of deliveries.`)
     .addHelpText('after', examples(`dropslot ${name} remove sub_1a2b3c4d5e6f7081`))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         await removeSubscriber(workplace, of, id);
         await out.show({ id, removed: true }, `Removed ${id}.`);
       }),
@@ -100,7 +98,7 @@ export function registerState(group: Command, of: SubscriberKind, how?: string):
   )
     .addHelpText('after', examples(`dropslot ${name} deliveries sub_1a2b3c4d5e6f7081`))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => out.list(await listAttempts(workplace, of, id), deliveryList)),
+      atControl(command, async (workplace, out) => out.list(await listAttempts(workplace, of, id), deliveryList)),
     );
 }
 
@@ -114,7 +112,7 @@ function registerTest(group: Command, of: SubscriberKind): void {
   )
     .addHelpText('after', examples(`dropslot ${name} test sub_1a2b3c4d5e6f7081`))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const { result, detail } = await testSubscriber(workplace, of, id);
         const isDelivered = result === 'delivered';
         await out.show(

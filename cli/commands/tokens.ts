@@ -1,7 +1,7 @@
 /** `dropslot tokens …`: access tokens of the HTTP API. */
 import type { Command } from 'commander';
 import { addToken, listAllTokens, revokeTokenById, tokenScopes, type WantedToken } from '../../operations/tokens.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { tokenList, tokenToJson } from '../views/tokens.js';
 
 export function registerTokens(program: Command): void {
@@ -25,7 +25,7 @@ reject and undo runs), admin (also change organizations and keys, and read the a
       ),
     )
     .action((options: WantedToken, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const { secret, ...token } = await addToken(workplace, options);
         await out.show(
           { ...tokenToJson(token, workplace.now()), secret },
@@ -39,7 +39,7 @@ reject and undo runs), admin (also change organizations and keys, and read the a
     .description('Lists all tokens with their scope, expiry and last use.')
     .addHelpText('after', examples('dropslot tokens list', 'dropslot tokens list --json'))
     .action((_options, command: Command) =>
-      atWorkplace(command, async (workplace, out) =>
+      atControl(command, async (workplace, out) =>
         out.list(await listAllTokens(workplace), tokenList(workplace.now())),
       ),
     );
@@ -50,7 +50,7 @@ reject and undo runs), admin (also change organizations and keys, and read the a
     .argument('<id>', 'id of the token, tok_…')
     .addHelpText('after', examples('dropslot tokens revoke tok_1a2b3c4d5e6f7081'))
     .action((id: string, _options, command: Command) =>
-      atWorkplace(command, async (workplace, out) => {
+      atControl(command, async (workplace, out) => {
         const token = await revokeTokenById(workplace, id);
         await out.show(tokenToJson(token, workplace.now()), `Revoked the token ${token.id} (${token.name}).`);
       }),

@@ -1,7 +1,7 @@
 /** `dropslot folders …`: the watched folders of organizations. */
 import type { Command } from 'commander';
 import { addFolder } from '../../operations/folders.js';
-import { atWorkplace, examples } from '../command.js';
+import { atControl, examples } from '../command.js';
 import { doorToJson, renderDoor } from '../views/doors.js';
 import { addDoorCommands } from './doors.js';
 
@@ -47,7 +47,7 @@ subfolders and links are not taken. Each node that imports needs the folder at t
       ),
     )
     .action((org: string, dir: string, { pattern, ...options }: FolderOptions, command: Command) =>
-      atWorkplace(command, async (place, out) => {
+      atControl(command, async (place, out) => {
         const source = await addFolder(place, org, dir, { ...options, ...(pattern && { patterns: pattern }) });
         await out.show(doorToJson(source), renderDoor(source));
       }),

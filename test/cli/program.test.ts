@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import type { App } from '../../cli/app.js';
 import { groups, loadGroups } from '../../cli/groups.js';
 import { createProgram } from '../../cli/program.js';
+import type { WorkplaceOptions } from '../../operations/workplace.js';
 
 const all = await loadGroups();
 const unused = () => assert.fail('help and versions start nothing');
@@ -52,6 +53,45 @@ test('each group adds the commands that it is found by', async () => {
     assert.deepEqual(new Set(program.commands.map((command) => command.name())), new Set(commands));
   }
   assert.equal((await loadGroups('orgs')).length, 1);
+  for (const word of ['--version', '-V']) assert.deepEqual(await loadGroups(word), []);
   for (const word of ['help', '--help', 'ogrs', undefined])
     assert.equal((await loadGroups(word)).length, groups.length);
 });
+
+/** Commands that work with control.db alone, with arguments that are right, and some that need directory.db. */
+const withoutDirectory: Readonly<Record<string, boolean>> = {
+  'alarms list': true,
+  'audit verify': true,
+  'files list acme': true,
+  'handlers list': true,
+  'hooks show sub_1': true,
+  'hostkeys list': true,
+  'keys list acme': true,
+  'keys revoke acme SHA256:x': true,
+  'orgs list': true,
+  'penalties list': true,
+  'queue acme': true,
+  'runs list': true,
+  'runs show 1': true,
+  status: true,
+  'tokens list': true,
+  'webhooks list': true,
+  'import acme': false,
+  'orgs show acme': false,
+  'runs show 1 --changes': false,
+  'users list acme': false,
+  'webhooks enable sub_1': false,
+};
+
+for (const [line, isWithout] of Object.entries(withoutDirectory))
+  test(`dropslot ${line} opens directory.db: ${isWithout ? 'no' : 'yes'}`, async () => {
+    let options: WorkplaceOptions | undefined;
+    const opened = new Error('opened');
+    const openWorkplace = async (_settings: unknown, given?: WorkplaceOptions) => {
+      options = given;
+      throw opened;
+    };
+    const program = createProgram(all, { ...app, openWorkplace });
+    await assert.rejects(program.parseAsync(['node', 'dropslot', ...line.split(' ')]), opened);
+    assert.equal(options?.withoutDirectory ?? false, isWithout);
+  });
