@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import ssh2 from 'ssh2';
 import { createSilentLogger } from '../config/logger.js';
+import { isPublicAddress } from '../config/publicaddress.js';
 import { listTaken } from '../db/control/sourcefiles.js';
 import {
   findSource,
@@ -233,6 +234,12 @@ function readConfig(config: SftpConfig, choice: SourceChoice): SftpConfig {
     read.after.kind === 'move' && (plain(read.after.to) === plain(read.path) || plain(read.after.to) === '.');
   if (isSame)
     throw new OperationError('usage', 'files must be moved to another folder than the one they are fetched from');
+  // Of a name the addresses are checked with each connection.
+  if (!read.allowPrivate && isIP(read.host) !== 0 && !isPublicAddress(read.host))
+    throw new OperationError(
+      'usage',
+      `${read.host} is a private or loopback address: if this is intended, allow it with --allow-private`,
+    );
   return read;
 }
 
