@@ -67,8 +67,8 @@ async function measure({ folder, say, startOurs }: Workbench, count: number): Pr
   memory.stop();
   await ours.stop();
   say(`folder ${count}: ${taken.toFixed(1)} s, ${watches} watches, ${peaks}`);
-  const queue = await askDropslot<{ uploadedAt: string }[]>(ours.data, ['queue', benchOrg]);
-  const times = queue.map(({ uploadedAt }) => Date.parse(uploadedAt)).sort((one, other) => one - other);
+  const queue = await askDropslot<{ closedAt: string }[]>(ours.data, ['queue', benchOrg]);
+  const times = queue.map(({ closedAt }) => Date.parse(closedAt)).sort((one, other) => one - other);
   const rate = ((count * 1000) / (times.at(-1)! - times[0]!)).toFixed(0);
   return [String(count), taken.toFixed(1), rate, idle.toFixed(1), String(watches), String(descriptors), peaks];
 }

@@ -61,8 +61,14 @@ export async function requireRoom(place: Workplace, org: Org): Promise<void> {
 
 /** Runs a round now, in this process. A disabled one too: its state does not change. @throws OperationError `unavailable`, `refused` */
 export async function runDoor(place: Workplace, source: Source, logger: Logger = createSilentLogger()): Promise<Ended> {
-  if (source.state === 'unconfirmed' || source.state === 'host_key_changed')
-    throw new OperationError('refused', `the host key is not confirmed: dropslot sources test ${source.id}`);
+  const { id, state } = source;
+  if (state === 'unconfirmed')
+    throw new OperationError('refused', `the host key is not confirmed: dropslot sources test ${id}`);
+  if (state === 'host_key_changed')
+    throw new OperationError(
+      'refused',
+      `the server shows another host key, and the source is stopped: "dropslot sources show ${id}" has the reason and the next step`,
+    );
   const { settings, paths } = place;
   // A server that starts now leaves the bytes that arrive here.
   const lock =

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import ssh2 from 'ssh2';
 import { createSilentLogger } from '../config/logger.js';
+import { isPublicAddress } from '../config/publicaddress.js';
 import { listTaken } from '../db/control/sourcefiles.js';
 import {
   findSource,
@@ -53,6 +54,8 @@ export interface SourceChoice {
 }
 
 const beforeSlot = 'before-slot';
+/** An operator waits for a test; a round has `sourceRoundMinutes`. */
+const mostListMs = 5 * 60_000;
 
 const defaults: SftpConfig = {
   kind: 'sftp',
@@ -144,6 +147,7 @@ export async function testSource(
   place: Workplace,
   source: Source<SftpConfig>,
   confirm: (hostKey: { fingerprint: string; type: string }) => Promise<boolean>,
+  listMs = mostListMs,
 ): Promise<SourceTest> {
   const { config } = source;
   const org = await place.org(source.org);
@@ -159,11 +163,19 @@ export async function testSource(
     }
     const tested = { ...source, config: confirmed };
     const opened = await openPlace(workDepsOf(place, createSilentLogger()), tested);
+    const late = AbortSignal.timeout(listMs);
+    const interrupt = () => opened.interrupt();
+    late.addEventListener('abort', interrupt);
     try {
       const preview = await previewRound(opened, tested, org, await listTaken(place.control.read, source.id));
       const { names, known, wanted } = preview;
       return { hostKey, isConfirmed: true, address: opened.address, names, known, wouldTake: wanted };
+    } catch (cause) {
+      if (!late.aborted) throw cause;
+      const reason = `the server ${config.host} did not list the folder ${config.path} within ${listMs / 1000} s`;
+      throw new SourceError('timeout', reason, { cause });
     } finally {
+      late.removeEventListener('abort', interrupt);
       await opened.close();
     }
   } catch (error) {
@@ -233,6 +245,12 @@ function readConfig(config: SftpConfig, choice: SourceChoice): SftpConfig {
     read.after.kind === 'move' && (plain(read.after.to) === plain(read.path) || plain(read.after.to) === '.');
   if (isSame)
     throw new OperationError('usage', 'files must be moved to another folder than the one they are fetched from');
+  // Of a name the addresses are checked with each connection.
+  if (!read.allowPrivate && isIP(read.host) !== 0 && !isPublicAddress(read.host))
+    throw new OperationError(
+      'usage',
+      `${read.host} is a private or loopback address: if this is intended, allow it with --allow-private`,
+    );
   return read;
 }
 

@@ -147,13 +147,13 @@ function registerRotate(pgp: Command): void {
     .addHelpText('after', examples('dropslot pgp rotate acme', 'dropslot pgp rotate acme --overlap 90'))
     .action((id: string, { type, expires, overlap }: MakeOptions & { overlap: string }, command: Command) =>
       atControl(command, async (workplace, out) => {
-        if (!/^\d{1,4}$/.test(overlap))
-          throw new OperationError('usage', `--overlap must be a number of days, not "${overlap}"`);
+        if (!/^\d{1,4}d?$/.test(overlap))
+          throw new OperationError('usage', `--overlap must be a number of days such as 30, not "${overlap}"`);
         const expiresAt = await expiryOf(workplace, id, expires);
         const { made, ending } = await rotatePgpKey(workplace, id, {
           type,
           expiresAt,
-          overlapMs: Number(overlap) * dayMs,
+          overlapMs: Number.parseInt(overlap, 10) * dayMs,
         });
         const lines = [`Made the key ${made.fingerprint} (${made.algorithm}) of ${id}.`, handOver(id)];
         for (const old of ending) lines.push(`${old.fingerprint} is accepted until ${formatTime(old.expiresAt)}.`);

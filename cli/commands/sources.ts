@@ -1,6 +1,6 @@
 /** `dropslot sources …`: the SFTP servers of customers that files are fetched from. */
 import { type Command, Option } from 'commander';
-import { findDoor } from '../../operations/doors.js';
+import { describeDoor, findDoor } from '../../operations/doors.js';
 import { OperationError } from '../../operations/error.js';
 import { addSource, type SourceChoice, type SourceTest, setSource, testSource } from '../../operations/sources.js';
 import { atControl, examples } from '../command.js';
@@ -165,7 +165,7 @@ function readChoice(options: SourceOptions): SourceChoice {
 
 function describeAdded(source: Sftp, isGenerated: boolean): string {
   const { id, org, config, state } = source;
-  const lines = [`Added source ${id} of ${org}: ${config.user}@${config.host} ${config.path}, ${config.when}.`];
+  const lines = [`Added source ${id} of ${org}: ${describeDoor(source).place}, ${config.when}.`];
   if (isGenerated) lines.push(describeKey(source));
   lines.push(
     state === 'unconfirmed'

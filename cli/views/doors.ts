@@ -45,7 +45,7 @@ export function renderDoor(source: Source): string {
         ]
       : [
           ['Folder', config.dir],
-          ['Looks', config.poll ? 'every 15 seconds' : 'when the system tells of a change, and every minute'],
+          ['Looks', config.poll ? 'every 15 seconds' : 'when the system reports a change, and every minute'],
           [
             'Enters',
             config.marker === null
@@ -75,14 +75,14 @@ export function renderDoor(source: Source): string {
 export function describeResult({ result }: Source | { result: Source['result'] }): string {
   const { taken, bytes, unchanged, waiting, listed } = result!;
   const parts = [`${taken} taken (${formatBytes(bytes)})`, `${listed} matched`];
-  if (unchanged > 0) parts.push(`${unchanged} with the content of before`);
+  if (unchanged > 0) parts.push(`${unchanged} with unchanged content`);
   if (waiting > 0) parts.push(`${waiting} not finished yet`);
   return parts.join(', ');
 }
 
 export function renderTest({ address, names, known, wouldTake }: SourceTest, { config, id }: Source): string {
   const dir = config.kind === 'sftp' ? config.path : config.dir;
-  const head = `Logged in at ${address}. The folder ${dir} has ${names} files; ${known} were taken before.`;
+  const head = `Logged in at ${address}. Files in the folder ${dir}: ${names}, taken before: ${known}.`;
   if (wouldTake.length === 0) return `${head}\nNo new file would be taken.`;
   const shown = wouldTake
     .slice(0, 50)
@@ -90,7 +90,7 @@ export function renderTest({ address, names, known, wouldTake }: SourceTest, { c
   const more = wouldTake.length > shown.length ? [`  … and ${wouldTake.length - shown.length} more`] : [];
   return [
     head,
-    `These ${wouldTake.length} would be taken (dropslot sources run ${id} takes them now):`,
+    `New files that would be taken: ${wouldTake.length} (dropslot sources run ${id} takes them now)`,
     ...shown,
     ...more,
   ].join('\n');

@@ -40,9 +40,11 @@ export async function* readPgp(reader: ByteReader, context: PgpContext, state: P
   const isArmored = hasArmor((await reader.peek(mostTextBytes)).toString('latin1'));
   const binary = isArmored ? new ByteReader(unarmor(pieces(reader))) : reader;
   try {
-    const outer = readOuter(await binary.peek(outerBytes));
+    const begin = await binary.peek(outerBytes);
+    const outer = readOuter(begin);
+    if (outer === 'cut' && begin.length < outerBytes) throw new PgpError('damaged', 'it was cut off');
     if (outer === null) throw new PgpError('damaged', 'it does not begin with a PGP message');
-    if (outer === 'unsupported') throw new PgpError('unsupported', 'its first packets are unknown');
+    if (outer === 'unsupported' || outer === 'cut') throw new PgpError('unsupported', 'its first packets are unknown');
     const keys = await context.readKeys();
     const privateKeys = outer.form === 'signed' ? [] : await choosePrivate(outer, keys, context);
     state.isEncrypted ||= outer.form !== 'signed';

@@ -25,11 +25,14 @@ const tags = {
 /** The longest beginning that is read. */
 export const outerBytes = 64 * 1024;
 const mostRecipients = 100;
+/** Of a packet, in bytes. */
+const longestHeader = 6;
 /** 2^(n+6) bytes are held in memory: RFC 9580 allows 16, GnuPG has written 22. */
 const mostChunkPower = 22;
 
-/** null: no message of OpenPGP begins so. `unsupported`: one does, of a form that can't be read. */
-export function readOuter(begin: Buffer): Outer | 'unsupported' | null {
+/** null: no message of OpenPGP begins so. `unsupported`: one does, of a form that can't be read. `cut`: it ends before its data. */
+export function readOuter(begin: Buffer): Outer | 'unsupported' | 'cut' | null {
+  let end = 0;
   const outer: Outer = { form: 'protected', recipients: [], hasPassword: false };
   for (let at = 0, packet = readHeader(begin, at); packet !== null; packet = readHeader(begin, at)) {
     const { tag, from } = packet;
@@ -54,8 +57,10 @@ export function readOuter(begin: Buffer): Outer | 'unsupported' | null {
       return isFirst ? null : 'unsupported';
     if (packet.length === null) return isFirst ? null : 'unsupported';
     at = from + packet.length;
+    end = at;
   }
-  return outer.recipients.length > 0 || outer.hasPassword ? 'unsupported' : null;
+  if (outer.recipients.length === 0 && !outer.hasPassword) return null;
+  return end + longestHeader > begin.length ? 'cut' : 'unsupported';
 }
 
 /** `length` null: a partial or indeterminate length. null: no packet begins here. */

@@ -3,6 +3,7 @@ import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { listLoginKeys } from '../../db/control/keys.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
+import { listSources } from '../../db/control/sources.js';
 import { planFolder } from '../../keys/folder/plan.js';
 import { type FolderReading, readKeyFolder } from '../../keys/folder/read.js';
 import { formatTime } from '../format.js';
@@ -18,7 +19,8 @@ export async function examineLoginKeys(workplace: Workplace, org: Org, report: R
   const now = workplace.now();
   const keys = await listLoginKeys(workplace.control.read, org.id);
   const usable = keys.filter((key) => stateOfKey(key, now) === 'usable');
-  if (usable.length === 0) report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
+  const hasDoor = (await listSources(workplace.control.read, { org: org.id })).length > 0;
+  if (usable.length === 0 && !hasDoor) report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
   for (const remark of remarkKeys(keys, now)) report('warning', remark.replace(/\.$/, ''));
   for (const key of usable) {
     const { fingerprint, expiresAt, lastUsedAt, createdAt, replacedBy } = key;

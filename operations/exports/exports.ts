@@ -95,7 +95,7 @@ export async function runExport(
   if (!(await hold()))
     throw new OperationError(
       'unavailable',
-      `the export ${id} is being made now: see its result with "dropslot exports deliveries ${id}", then try again`,
+      `the server or another command makes the export ${id} now: try again when it has ended`,
     );
   const ending = new AbortController();
   const renewing = setInterval(() => {

@@ -26,7 +26,7 @@ export async function resolveHost(host: string, allowPrivate: boolean, resolve: 
   if (usable.length === 0 && addresses.length > 0)
     throw new SourceError(
       'private_address',
-      `${host === addresses[0] ? host : `${host} (${addresses[0]})`} is a private or loopback address: allow it with --allow-private if this is intended`,
+      `${host === addresses[0] ? host : `${host} (${addresses[0]})`} is a private or loopback address: if this is intended, allow it with --allow-private`,
     );
   if (usable.length === 0) throw new SourceError('unreachable', `the name ${host} has no address`);
   return usable.slice(0, mostAddresses);

@@ -104,6 +104,18 @@ test('a test shows the host key, confirms it, lists, and takes nothing', async (
   assert.deepEqual([(await find()).state, (await find()).config.hostKeys], ['active', [server.fingerprint]]);
   assert.ok(!server.requests.includes('open users.csv'));
 
+  server.lies.listing = (batch) => [`f${batch}.csv`];
+  server.lies.listDelayMs = 50;
+  await assert.rejects(testSource(place, await find(), yes, 500), /did not list the folder \/out within 0.5 s/);
+  server.lies.listing = null;
+
+  // Another operator changes it while the host key is compared.
+  await place.control.write('sources').update({ state: 'unconfirmed' });
+  const source = await find();
+  const unconfirmed = { ...source, config: { ...source.config, hostKeys: [] } };
+  await assert.rejects(testSource(place, unconfirmed, yes), { code: 'refused', message: /changed meanwhile/ });
+  await place.control.write('sources').update({ state: 'active' });
+
   await server.changeHostKey();
   const askNothing = async () => assert.fail('a changed key is not offered for confirmation');
   await assert.rejects(testSource(place, await find(), askNothing), /sources set 1 --host-key/);

@@ -33,6 +33,8 @@ export interface MemoryServer {
     mostBytes: number;
     /** Milliseconds before the reply to a READ; Infinity: there is none. */
     readDelayMs: number;
+    /** Milliseconds before the reply to a READDIR. */
+    listDelayMs: number;
     /** Called at each READ. */
     onRead: (name: string) => void;
     refuses: Set<string>;
@@ -55,7 +57,7 @@ export async function startMemoryServer(scope: Scope): Promise<MemoryServer> {
     put: (name, content, change = {}) =>
       void files.set(name, { content: Buffer.from(content), mtime: 1_700_000_000, mode: regular, ...change }),
     lies: {
-      ...{ listing: null, mostBytes: 1 << 20, readDelayMs: 0, onRead: () => {} },
+      ...{ listing: null, mostBytes: 1 << 20, readDelayMs: 0, listDelayMs: 0, onRead: () => {} },
       ...{ refuses: new Set<string>(), omitsModes: false, isEndless: false },
     },
     dropClients: () => {
@@ -131,13 +133,12 @@ function serve(sftp: ssh2.SFTPWrapper, { files, lies, requests }: MemoryServer):
     if (lies.listing === null && open.batch++ > 0) return void sftp.status(id, status.EOF);
     if (lies.listing !== null && names === null) return void sftp.status(id, status.EOF);
     const listed = names ?? [...files.keys()].filter((name) => !name.startsWith('done/'));
-    sftp.name(
-      id,
-      listed.map((filename) => {
-        const attrs = attrsOf(filename) ?? { size: 1, mtime: 1, atime: 1, mode: regular, uid: 0, gid: 0 };
-        return { filename, longname: filename, attrs: lies.omitsModes ? ({} as typeof attrs) : attrs };
-      }),
-    );
+    const entries = listed.map((filename) => {
+      const attrs = attrsOf(filename) ?? { size: 1, mtime: 1, atime: 1, mode: regular, uid: 0, gid: 0 };
+      return { filename, longname: filename, attrs: lies.omitsModes ? ({} as typeof attrs) : attrs };
+    });
+    if (lies.listDelayMs === 0) sftp.name(id, entries);
+    else setTimeout(() => sftp.name(id, entries), lies.listDelayMs);
   });
   sftp.on('LSTAT', stat);
   sftp.on('STAT', stat);

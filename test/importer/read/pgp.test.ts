@@ -243,6 +243,7 @@ test('F2 a message that was cut off or changed anywhere is refused, and none of 
     const whole = await encrypt({ to: [curve], config, content });
     for (let length = 20; length < whole.length; length += 3)
       assert.match(await read(whole.subarray(0, length)), strict, String(length));
+    for (const length of [20, 60]) assert.match(await read(whole.subarray(0, length)), /^pgp_damaged: .*cut off/);
     for (let at = 3; at < whole.length; at += 5) {
       const changed = Buffer.from(whole);
       changed[at]! ^= 0x20;
