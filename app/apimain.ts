@@ -1,11 +1,13 @@
-/** The process of the HTTP API: answers from the server's `start` message until its `stop`, off the event loop of SFTP. */
+/** The process of the HTTP API and the console: answers from the server's `start` message until its `stop`, off the event loop of SFTP. */
 import { readVersion } from '../config/environment.js';
 import { createLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import type { WorkplaceOptions } from '../operations/workplace.js';
 import { createApi } from '../web/api/api.js';
-import { endpointOf, listen } from '../web/api/listen.js';
+import { type Endpoint, endpointOf, type Listening, listen } from '../web/api/listen.js';
+import { createConsole } from '../web/console/console.js';
+import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { openWorkplace } from './compose.js';
 import { createRemoteHooks, type HookAnswer, type HookCall, type HooksInfo, type RemoteHooks } from './hookcalls.js';
 
@@ -58,21 +60,36 @@ function begin(settings: Settings, shared: Shared): Promise<Stop> {
   return running;
 }
 
+type Fetch = Parameters<typeof listen>[0];
+
+/** One listener for each address: the API and the console may share one. */
 async function run(settings: Settings, shared: Shared, logger: Logger): Promise<Stop> {
-  const endpoint = endpointOf(settings)!;
   const workplace = await openWorkplace(settings, shared);
-  const app = createApi({
+  const deps = {
     workplace,
-    open: (its, options) => openWorkplace(its, { ...options, ...shared }),
+    open: (its: Settings, options?: WorkplaceOptions) => openWorkplace(its, { ...options, ...shared }),
     version: readVersion(),
-    logger,
-    isSecure: endpoint.tls !== null,
     clock: () => performance.now(),
-  });
-  const server = await listen(app.fetch, endpoint, logger);
-  logger.info('the HTTP API listens', { host: endpoint.host, port: server.port, tls: endpoint.tls !== null });
+  };
+  const [api, site] = [endpointOf(settings), consoleEndpointOf(settings)];
+  const isShared = api !== null && api.host === site?.host && api.port === site?.port && api.port !== 0;
+  const listening: Listening[] = [];
+  const start = async (name: string, fetch: Fetch, endpoint: Endpoint) => {
+    const server = await listen(fetch, endpoint, logger);
+    listening.push(server);
+    logger.info(`${name} listens`, { host: endpoint.host, port: server.port, tls: endpoint.tls !== null });
+  };
+  const isSecure = (api ?? site)?.tls != null;
+  const apiFetch: Fetch = createApi({ ...deps, logger, isSecure }).fetch;
+  const url = settings.consoleUrl?.toLowerCase() ?? null;
+  const siteLogger = logger.child({ part: 'console' });
+  const siteFetch: Fetch = createConsole({ ...deps, logger: siteLogger, url, isSecure }).fetch;
+  const isOfApi = ({ url: asked }: Request) => /^\/(?:api|scim)\//.test(new URL(asked).pathname);
+  const both: Fetch = (request, env) => (isOfApi(request) ? apiFetch : siteFetch)(request, env);
+  if (api !== null) await start('the HTTP API', isShared ? both : apiFetch, api);
+  if (site !== null && !isShared) await start('the console', siteFetch, site);
   return async () => {
-    await server.stop(graceMs);
+    await Promise.all(listening.map((server) => server.stop(graceMs)));
     await workplace.close();
   };
 }

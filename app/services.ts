@@ -16,6 +16,7 @@ import { startServer } from '../server/server.js';
 import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { endpointOf } from '../web/api/listen.js';
+import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { startApiProcess } from './apiprocess.js';
 import { type AuditLog, startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
@@ -90,7 +91,7 @@ async function start(
   running: Stop[],
   { probes = {}, host, onAuditLog = () => {} }: ServiceOptions,
 ): Promise<Omit<Services, 'stop'>> {
-  const isApiOn = endpointOf(settings) !== null;
+  const isApiOn = [endpointOf(settings), consoleEndpointOf(settings)].some((endpoint) => endpoint !== null);
   const isGuest = host !== undefined;
   const lock = await lockFolder(settings);
   if (lock !== null) opened.push(lock.release);

@@ -28,6 +28,11 @@ const apiEndpoint = checkedText(
   '`ADDRESS:PORT`',
 );
 
+/** A URL of a server alone: `https://hr-files.example`. */
+function isOrigin(given: string): boolean {
+  return /^https?:\/\/[^/?#@\s]+$/.test(given) && URL.canParse(given) && new URL(given).origin === given.toLowerCase();
+}
+
 const mostContactLength = 200;
 
 /** A text of one line, such as `People IT, it@acme.example, +49 30 1234`, that senders of files get to read. */
@@ -506,6 +511,20 @@ export const settingsSchema = z.strictObject({
     .default(600)
     .describe(
       'Requests per minute that one token of the HTTP API may make over a long time (and up to this many at once). Above it they are answered with status 429.',
+    ),
+  console: apiEndpoint
+    .optional()
+    .describe(
+      'Address and port of the web console, such as `127.0.0.1:8023`; it may be that of `api`. Any address but a loopback one needs `consoleUrl`, and a certificate (`apiTlsCert` and `apiTlsKey`) or `apiAllowHttp=on`. Default: no console. See [console.md](console.md).',
+    ),
+  consoleUrl: checkedText(
+    (given) => isOrigin(given),
+    'must be https://HOST or http://HOST, with :PORT if needed and without a path',
+    'URL',
+  )
+    .optional()
+    .describe(
+      'Address of the web console in browsers, such as `https://hr-files.example`: of links in invitations, and the only one whose forms are accepted. Default: the address of `console`.',
     ),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')

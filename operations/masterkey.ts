@@ -1,4 +1,5 @@
 /** Changing the master key: every organization's identity is sealed anew, while both keys open. */
+import { listSealedTotp, replaceSealedTotp } from '../db/control/accounts.js';
 import { recordAudit } from '../db/control/audit.js';
 import { listSubscribers, replaceSubscriberSecret } from '../db/control/eventsubscribers.js';
 import { listOrgs, lockOrg, type SealedIdentity, updateOrg } from '../db/control/orgs.js';
@@ -36,6 +37,9 @@ export interface MasterRotation {
   isErased: boolean;
 }
 
+/** Whose rows have seals of the master key. */
+const sealedTables = ['orgs', 'directory_key', 'subscribers', 'sources', 'accounts'];
+
 /**
  * Makes a new master key in the file of the old one; where the source is no file, the operator has put the new identity
  * before the old one there. An attempt that was cut off is continued by the next one.
@@ -61,7 +65,7 @@ export async function rotateMaster(
       await replaceMaster(workplace.secrets, [newest!]);
     }
     await onStep('replaced');
-    const isErased = await eraseDeleted(workplace.control, ['orgs', 'directory_key', 'subscribers', 'sources']);
+    const isErased = await eraseDeleted(workplace.control, sealedTables);
     const isOldKeyPresent = older.length > 0 && !isReplaceable(workplace);
     return { recipient: newest!.recipient, resealed, oldKeyFiles, isOldKeyPresent, isErased };
   });
@@ -110,7 +114,7 @@ async function resealKey(workplace: Workplace, newest: MasterKey, older: readonl
   });
 }
 
-/** Of sources and subscribers. Outside of transactions: opening takes longer than an upload should wait. @throws Error when no key opens the secret of a subscriber */
+/** Of sources, subscribers and people of the console. Outside of transactions: opening takes longer than an upload should wait. @throws Error when no key opens the secret of a subscriber */
 async function resealSecrets({ control }: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<void> {
   const former = older.map(({ identity }) => identity).join('\n');
   for (const { id, secret } of await listSources(control.read, { kind: 'sftp' })) {
@@ -122,6 +126,11 @@ async function resealSecrets({ control }: Workplace, newest: MasterKey, older: r
     const resealed = secret === null ? 'current' : await resealText(newest, former, secret);
     if (resealed === 'lost') throw new Error(`no master key opens the secret of ${id}`);
     if (typeof resealed === 'object') await replaceSubscriberSecret(control.write, id, secret!, resealed.sealed);
+  }
+  for (const { id, totp } of await listSealedTotp(control.read)) {
+    const resealed = await resealText(newest, former, totp);
+    // A lost one: its person signs in with a recovery code, or by a new invitation.
+    if (typeof resealed === 'object') await replaceSealedTotp(control.write, id, totp, resealed.sealed);
   }
 }
 

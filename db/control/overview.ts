@@ -13,6 +13,16 @@ export async function measureQueue(db: Queryable): Promise<QueueState> {
   return { files: Number(row!.files), oldestAt: row!.oldest === null ? null : Number(row!.oldest) };
 }
 
+/** Queued files of some organizations; one without any is left out. */
+export async function countQueuedOf(db: Queryable, orgs: readonly string[]): Promise<Map<string, number>> {
+  const queued = db('uploads').whereIn('org_id', orgs).where({ state: 'queued' });
+  const rows: { org_id: string; files: number | string }[] = await queued
+    .groupBy('org_id')
+    .select('org_id')
+    .count({ files: '*' });
+  return new Map(rows.map(({ org_id, files }) => [org_id, Number(files)]));
+}
+
 /** Runs that have not ended, by state, and those that failed since a time (ms). */
 export async function countRuns(db: Queryable, failedSince: number): Promise<Partial<Record<RunState, number>>> {
   const rows: { state: RunState; runs: number }[] = await db('runs')

@@ -1,5 +1,6 @@
 /** The control database's schema: organizations, login keys, the virtual tree, uploads and their queue, runs, audit. */
 import type { Knex } from 'knex';
+import { accounts } from './accounts.js';
 import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { backupAudit } from './backupaudit.js';
@@ -61,6 +62,7 @@ export const controlMigrations: readonly Migration[] = [
   tokens,
   eventIndexes,
   handlers,
+  accounts,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

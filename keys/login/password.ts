@@ -25,10 +25,14 @@ export async function generatePassword(random: (bytes: number) => Buffer = rando
   const pick = (count: number) => [...random(count)].map((byte) => letters[byte % letters.length]).join('');
   const name = pick(nameLetters);
   const text = `${name}-${pick(secretLetters).replace(/.{8}(?=.)/g, '$&-')}`;
+  return { fingerprint: nameOfPassword(text)!, text, secret: await storePassword(text, random) };
+}
+
+/** The hash to store of any password, with a salt of its own. */
+export async function storePassword(text: string, random: (bytes: number) => Buffer = randomBytes): Promise<string> {
   const salt = random(16);
   const hash = await hashPassword(text, salt, cost);
-  const secret = ['scrypt', cost.log2N, cost.r, cost.p, salt.toString('base64'), hash.toString('base64')].join(':');
-  return { fingerprint: nameOfPassword(text)!, text, secret };
+  return ['scrypt', cost.log2N, cost.r, cost.p, salt.toString('base64'), hash.toString('base64')].join(':');
 }
 
 /** The name under which its row is stored; null: it was not generated here. */

@@ -11,15 +11,21 @@ import { OperationError } from '../../operations/error.js';
 
 export type ApiSettings = Pick<Settings, 'api' | 'apiTlsCert' | 'apiTlsKey' | 'apiAllowHttp'>;
 
-interface Endpoint {
+export interface Endpoint {
   /** undefined: every address of the machine. */
   host: string | undefined;
   port: number;
   tls: { cert: string; key: string } | null;
 }
 
-/** null: the API is off. @throws OperationError `usage` for plain HTTP beyond this machine, or half of a certificate */
-export function endpointOf({ api, apiTlsCert: cert, apiTlsKey: key, apiAllowHttp }: ApiSettings): Endpoint | null {
+/**
+ * null: the API is off. @param name of the setting that has the address
+ * @throws OperationError `usage` for plain HTTP beyond this machine, or half of a certificate
+ */
+export function endpointOf(
+  { api, apiTlsCert: cert, apiTlsKey: key, apiAllowHttp }: ApiSettings,
+  name = 'api',
+): Endpoint | null {
   if (api === undefined) return null;
   const { host, port } = readEndpoint(api)!;
   if ((cert === undefined) !== (key === undefined))
@@ -28,12 +34,12 @@ export function endpointOf({ api, apiTlsCert: cert, apiTlsKey: key, apiAllowHttp
   if (!isLoopback(host) && apiAllowHttp === 'off')
     throw new OperationError(
       'usage',
-      `the setting api=${api} would send tokens and personal data over a network in plaintext: set apiTlsCert and apiTlsKey, or a loopback address such as 127.0.0.1:${port}, or apiAllowHttp=on behind a proxy that ends TLS`,
+      `the setting ${name}=${api} would send tokens and personal data over a network in plaintext: set apiTlsCert and apiTlsKey, or a loopback address such as 127.0.0.1:${port}, or apiAllowHttp=on behind a proxy that ends TLS`,
     );
   return { host, port, tls: null };
 }
 
-function isLoopback(host: string | undefined): boolean {
+export function isLoopback(host: string | undefined): boolean {
   if (host === undefined) return false;
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

@@ -1,0 +1,20 @@
+/** Accounts of the web console, for people and as JSON; never with their secrets. */
+import type { Account } from '../../operations/accounts/rights.js';
+import { formatTime, isoTime } from '../../operations/format.js';
+import type { ListView } from '../output.js';
+
+export const accountList: ListView<Account> = {
+  columns: [
+    { title: 'EMAIL', cell: ({ email }) => email, whole: true },
+    { title: 'ROLE', cell: ({ role }) => role },
+    { title: 'ORGANIZATION', cell: ({ org }) => org ?? 'all' },
+    { title: 'STATE', cell: ({ isSet }) => (isSet ? 'set up' : 'invited') },
+    { title: 'SIGNED IN', cell: ({ signedInAt }) => formatTime(signedInAt) },
+  ],
+  empty: 'No people yet: invite the first one with "dropslot console invite EMAIL --role owner".',
+  toJson: accountToJson,
+};
+
+export function accountToJson({ createdAt, signedInAt, ...account }: Account): Record<string, unknown> {
+  return { ...account, createdAt: isoTime(createdAt), signedInAt: isoTime(signedInAt) };
+}

@@ -1,0 +1,66 @@
+/** Sessions of the web console: a row for each, found by the hash of its cookie; a session without a row has ended. */
+import type { Queryable } from '../connection.js';
+
+export interface AccountSession {
+  /** `ses_…`: names it in lists; it is no secret. */
+  id: string;
+  account: string;
+  createdAt: number;
+  /** To the minute. */
+  seenAt: number;
+  expiresAt: number;
+  address: string | null;
+  agent: string | null;
+}
+
+export async function insertSession(db: Queryable, session: AccountSession & { hash: string }): Promise<void> {
+  const { id, hash, account, createdAt, seenAt, expiresAt, address, agent } = session;
+  await db('account_sessions').insert({
+    ...{ id, hash, account_id: account, address, agent },
+    ...{ created_at: createdAt, seen_at: seenAt, expires_at: expiresAt },
+  });
+}
+
+/** Expired ones too; null: none has this hash. */
+export async function findSession(db: Queryable, hash: string): Promise<AccountSession | null> {
+  const row = await db('account_sessions').where({ hash }).first();
+  return row === undefined ? null : toSession(row);
+}
+
+/** The one that was used last comes first. */
+export async function listSessions(db: Queryable, account: string): Promise<AccountSession[]> {
+  return (await db('account_sessions').where({ account_id: account }).orderBy('seen_at', 'desc').orderBy('id')).map(
+    toSession,
+  );
+}
+
+export async function noteSessionUse(db: Queryable, id: string, at: number, address: string | null): Promise<void> {
+  await db('account_sessions').where({ id }).update({ seen_at: at, address });
+}
+
+/** Ends one session of an account; false: it has no such session. */
+export async function deleteSession(db: Queryable, account: string, id: string): Promise<boolean> {
+  return (await db('account_sessions').where({ account_id: account, id }).delete()) === 1;
+}
+
+/** Ends all sessions of an account. @param except the id of one that goes on */
+export async function deleteSessions(db: Queryable, account: string, except = ''): Promise<number> {
+  return db('account_sessions').where({ account_id: account }).whereNot({ id: except }).delete();
+}
+
+/** Those that ended by themselves. */
+export async function deleteOldSessions(db: Queryable, expiredAt: number, idleSince: number): Promise<void> {
+  await db('account_sessions').where('expires_at', '<=', expiredAt).orWhere('seen_at', '<=', idleSince).delete();
+}
+
+function toSession(row: Record<string, never>): AccountSession {
+  return {
+    id: row.id!,
+    account: row.account_id!,
+    createdAt: row.created_at!,
+    seenAt: row.seen_at!,
+    expiresAt: row.expires_at!,
+    address: row.address!,
+    agent: row.agent!,
+  };
+}

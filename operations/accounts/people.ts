@@ -1,0 +1,145 @@
+/** People of the web console: invite, list, change the role, remove. */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  type Account,
+  deleteAccount,
+  findAccount,
+  insertAccount,
+  listAccounts,
+  putInvitation,
+  type Role,
+  setAccountRole,
+} from '../../db/control/accounts.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { emailKey, isEmail } from '../../importer/read/normalize.js';
+import { OperationError } from '../error.js';
+import { unknownWord } from '../unknownword.js';
+import type { Workplace } from '../workplace.js';
+import { orgRoles, serverRoles } from './rights.js';
+
+const mostAccounts = 10_000;
+const invitationMs = 3 * 86_400_000;
+
+export interface Invited {
+  account: Account;
+  /** The secret part of the link; it can't be shown again. */
+  code: string;
+  expiresAt: number;
+}
+
+/**
+ * Adds an account, or gives an existing one a new invitation: its password and second factor work until the invitation is used.
+ * @param wanted `org`: an organization's role (admin, viewer); undefined: a role of the server
+ * @throws OperationError `usage`, `not_found`, `refused`
+ */
+export async function inviteAccount(
+  workplace: Workplace,
+  wanted: { email: string; role: string; org?: string | undefined },
+): Promise<Invited> {
+  const { control, actor, now } = workplace;
+  const email = wanted.email.trim();
+  if (!isEmail(email)) throw new OperationError('usage', `"${email}" is no email address`);
+  const org = wanted.org === undefined ? null : (await workplace.org(wanted.org)).id;
+  const role = readRole(wanted.role, org);
+  const at = now();
+  const code = randomBytes(32).toString('base64url');
+  const expiresAt = at + invitationMs;
+  const account = await control.transact(async (tx) => {
+    const known = await findAccount(tx, { emailKey: emailKey(email) });
+    if (known !== null && (known.role !== role || known.org !== org)) throw takenAddress(email);
+    const id = known?.id ?? `acc_${randomBytes(8).toString('hex')}`;
+    if (known === null) {
+      if ((await listAccounts(tx)).length >= mostAccounts)
+        throw new OperationError('refused', `there are ${mostAccounts} accounts: remove those that are not used`);
+      await insertAccount(tx, { id, email, emailKey: emailKey(email), role, org, createdBy: actor, createdAt: at });
+    }
+    await putInvitation(tx, { account: id, hash: hashCode(code), createdBy: actor, createdAt: at, expiresAt });
+    const detail = { role, expiresAt: new Date(expiresAt).toISOString() };
+    await recordAudit(tx, { at, org, actor, action: 'account.invited', subject: email, detail });
+    return withoutSecrets((await findAccount(tx, { id }))!);
+  });
+  return { account, code, expiresAt };
+}
+
+/** Its account may be of another organization, so that this one learns no more than that the address is taken. */
+function takenAddress(email: string): OperationError {
+  return new OperationError('refused', `${email} can't be invited: the address has an account in another role`);
+}
+
+/** In the order of their addresses. @param org undefined: of the server and of all organizations; null: of the server */
+export async function listPeople(workplace: Workplace, org?: string | null): Promise<Account[]> {
+  return listAccounts(workplace.control.read, typeof org === 'string' ? (await workplace.org(org)).id : org);
+}
+
+/** The account with this address, in one organization (or in the server: null). undefined: in any. @throws OperationError `not_found` */
+export async function findPerson(workplace: Workplace, email: string, org?: string | null): Promise<Account> {
+  const found = await findAccount(workplace.control.read, { emailKey: emailKey(email.trim()) });
+  if (found === null || (org !== undefined && found.org !== org))
+    throw new OperationError('not_found', `no account has the address ${email.trim()}`);
+  return withoutSecrets(found);
+}
+
+/** Its sessions end at once. @throws OperationError `not_found`; `refused` for the only owner */
+export async function removePerson(workplace: Workplace, email: string, org?: string | null): Promise<Account> {
+  const account = await findPerson(workplace, email, org);
+  const { control, actor, now } = workplace;
+  await control.transact(async (tx) => {
+    await requireOtherOwner(tx, account);
+    await deleteAccount(tx, account.id);
+    const event = { at: now(), org: account.org, actor, action: 'account.removed', subject: account.email };
+    await recordAudit(tx, { ...event, detail: { role: account.role } });
+  });
+  return account;
+}
+
+/** Applies from the person's next request. @throws OperationError `usage`, `not_found`; `refused` for the only owner */
+export async function changeRole(
+  workplace: Workplace,
+  email: string,
+  wanted: string,
+  org?: string | null,
+): Promise<Account> {
+  const account = await findPerson(workplace, email, org);
+  const role = readRole(wanted, account.org);
+  const { control, actor, now } = workplace;
+  await control.transact(async (tx) => {
+    if (role !== 'owner') await requireOtherOwner(tx, account);
+    await setAccountRole(tx, account.id, role);
+    const event = { at: now(), org: account.org, actor, action: 'account.changed', subject: account.email };
+    await recordAudit(tx, { ...event, detail: { before: account.role, after: role } });
+  });
+  return { ...account, role };
+}
+
+/** A server without an owner could be managed by its shell alone. */
+async function requireOtherOwner(tx: Parameters<typeof listAccounts>[0], account: Account): Promise<void> {
+  if (account.role !== 'owner' || !account.isSet) return;
+  const owners = (await listAccounts(tx, null)).filter(({ role, isSet }) => role === 'owner' && isSet);
+  if (owners.length < 2)
+    throw new OperationError('refused', `${account.email} is the only owner: make another person an owner first`);
+}
+
+/** @throws OperationError `usage` */
+function readRole(word: string, org: string | null): Role {
+  const known: readonly Role[] = org === null ? serverRoles : orgRoles;
+  const role = known.find((one) => one === word);
+  if (role !== undefined) return role;
+  const other = (org === null ? orgRoles : serverRoles).some((one) => one === word);
+  if (other && org === null)
+    throw new OperationError('usage', `the role ${word} is of one organization: name it with --org`);
+  if (other)
+    throw new OperationError(
+      'usage',
+      `the role ${word} is of the whole server: an organization has ${known.join(', ')}`,
+    );
+  throw unknownWord(`unknown role "${word}"`, word, known);
+}
+
+/** The code has 256 random bits: a plain hash can't be guessed back, and needs no salt. */
+export function hashCode(code: string): string {
+  return createHash('sha256').update(code).digest('hex');
+}
+
+export function withoutSecrets({ id, email, role, org, isSet, createdBy, createdAt, signedInAt }: Account): Account {
+  return { id, email, role, org, isSet, createdBy, createdAt, signedInAt };
+}

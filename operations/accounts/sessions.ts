@@ -1,0 +1,185 @@
+/** Sign-in, and the sessions that it begins: recognized at each request, so that one that was ended ends at once. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  type Account,
+  type AccountSecrets,
+  findAccount,
+  noteSignIn,
+  useRecoveryCode,
+  useTotpStep,
+} from '../../db/control/accounts.js';
+import {
+  type AccountSession,
+  deleteOldSessions,
+  deleteSession,
+  deleteSessions,
+  findSession,
+  insertSession,
+  listSessions,
+  noteSessionUse,
+} from '../../db/control/accountsessions.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { emailKey } from '../../importer/read/normalize.js';
+import { PasswordQueue } from '../../keys/login/password.js';
+import { findTotpStep } from '../../keys/login/totp.js';
+import { openText } from '../../keys/master/sealedtext.js';
+import { OperationError } from '../error.js';
+import type { Workplace } from '../workplace.js';
+import { actorOf, hashRecovery, normalize } from './credentials.js';
+import { withoutSecrets } from './people.js';
+
+export { type AccountSession, PasswordQueue };
+
+const longestMs = 12 * 3_600_000;
+const idleMs = 3_600_000;
+const useEveryMs = 60_000;
+const mostAgent = 200;
+const mostSessions = 20;
+
+export interface Client {
+  address: string | null;
+  agent: string | null;
+}
+
+export interface GivenCredentials {
+  email: string;
+  password: string;
+  /** Of the app, or a recovery code. */
+  code: string;
+}
+
+export interface Begun {
+  account: Account;
+  /** Of the cookie. */
+  secret: string;
+}
+
+/**
+ * null: something of it is wrong, and the answer does not say which part. An unknown address takes as long as a wrong password.
+ * @throws OperationError `unavailable` when too many passwords are being checked
+ */
+export async function signIn(
+  workplace: Workplace,
+  { email, password, code }: GivenCredentials,
+  client: Client,
+  queue: PasswordQueue,
+): Promise<Begun | null> {
+  const account = await findAccount(workplace.control.read, { emailKey: emailKey(email.trim()) });
+  const isRight = await queue.check(normalize(password), account?.password ?? null);
+  if (isRight === null)
+    throw new OperationError('unavailable', 'too many people sign in now: try it again in a minute');
+  if (!isRight || account === null) return null;
+  const factor = await useSecondFactor(workplace, account, code.replace(/\s/g, ''));
+  if (factor === null) return null;
+  return { account: withoutSecrets(account), secret: await beginSession(workplace, account, client, factor) };
+}
+
+/** The cookie of a new session. */
+export async function beginSession(
+  { control, now }: Workplace,
+  account: Account,
+  { address, agent }: Client,
+  factor: string,
+): Promise<string> {
+  const at = now();
+  const secret = randomBytes(32).toString('base64url');
+  const id = `ses_${randomBytes(8).toString('hex')}`;
+  const times = { createdAt: at, seenAt: at, expiresAt: at + longestMs };
+  await control.transact(async (tx) => {
+    await deleteOldSessions(tx, at, at - idleMs);
+    for (const { id: old } of (await listSessions(tx, account.id)).slice(mostSessions - 1))
+      await deleteSession(tx, account.id, old);
+    const name = agent?.slice(0, mostAgent) ?? null;
+    await insertSession(tx, { id, hash: hashOf(secret), account: account.id, ...times, address, agent: name });
+    await noteSignIn(tx, account.id, at);
+    const event = { at, org: account.org, actor: actorOf(account), action: 'account.signed_in', subject: id };
+    await recordAudit(tx, { ...event, detail: { factor, address } });
+  });
+  return secret;
+}
+
+/** The factor that was used; null: the code is wrong, or was used before. */
+async function useSecondFactor(
+  { control, master, now }: Workplace,
+  { id, totp, recovery }: Account & AccountSecrets,
+  code: string,
+): Promise<string | null> {
+  if (/^\d{6}$/.test(code) && totp !== null) {
+    const step = findTotpStep(await openText((await master()).identity, totp), code, now());
+    return step !== null && (await useTotpStep(control.write, id, step)) ? 'app' : null;
+  }
+  const hash = hashRecovery(code);
+  const left = recovery.filter((one) => one !== hash);
+  if (left.length === recovery.length) return null;
+  return (await useRecoveryCode(control.write, id, recovery, left)) ? 'recovery code' : null;
+}
+
+export interface Recognized {
+  account: Account;
+  session: AccountSession;
+}
+
+/** null: the cookie is of no session that goes on. */
+export async function recognizeSession(
+  { control, now }: Workplace,
+  secret: string,
+  address: string | null,
+): Promise<Recognized | null> {
+  if (!/^[\w-]{43}$/.test(secret)) return null;
+  const session = await findSession(control.read, hashOf(secret));
+  const at = now();
+  if (session === null || session.expiresAt <= at || session.seenAt + idleMs <= at) return null;
+  const account = await findAccount(control.read, { id: session.account });
+  if (account === null) return null;
+  // On a full disk pages can still be read, which is when they are needed.
+  if (at - session.seenAt >= useEveryMs) await noteSessionUse(control.write, session.id, at, address).catch(() => {});
+  return { account: withoutSecrets(account), session };
+}
+
+export async function listSessionsOf({ control, now }: Workplace, { id }: Account): Promise<AccountSession[]> {
+  const at = now();
+  return (await listSessions(control.read, id)).filter(
+    ({ expiresAt, seenAt }) => expiresAt > at && seenAt + idleMs > at,
+  );
+}
+
+/** @throws OperationError `not_found` */
+export async function endSession(workplace: Workplace, account: Account, session: string): Promise<void> {
+  await workplace.control.transact(async (tx) => {
+    if (!(await deleteSession(tx, account.id, session)))
+      throw new OperationError('not_found', 'this session has ended already');
+    await auditEnd(tx, workplace, account, session);
+  });
+}
+
+/** All but the present one (`except`), or all. */
+export async function endSessions(workplace: Workplace, account: Account, except = ''): Promise<void> {
+  await workplace.control.transact(async (tx) => {
+    const ended = await deleteSessions(tx, account.id, except);
+    if (ended > 0) await auditEnd(tx, workplace, account, `${ended} sessions`);
+  });
+}
+
+function auditEnd(
+  tx: Parameters<typeof recordAudit>[0],
+  { now, actor }: Workplace,
+  { email, org }: Account,
+  subject: string,
+): Promise<void> {
+  return recordAudit(tx, { at: now(), org, actor, action: 'account.signed_out', subject, detail: { email } });
+}
+
+/** Of a form: it is bound to the session, and can't be made without its cookie. */
+export function formTokenOf(secret: string): string {
+  return createHash('sha256').update(`form ${secret}`).digest('base64url');
+}
+
+export function isFormToken(given: string, secret: string): boolean {
+  const wanted = Buffer.from(formTokenOf(secret));
+  const got = Buffer.from(given);
+  return got.length === wanted.length && timingSafeEqual(got, wanted);
+}
+
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}

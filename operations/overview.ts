@@ -1,0 +1,95 @@
+/** All organizations at a glance, for the operator: a light for each, those that need attention first. */
+import { listAlarms } from '../db/control/alarms.js';
+import { listOrgs, type Org } from '../db/control/orgs.js';
+import { countQueuedOf, listExpiringKeys } from '../db/control/overview.js';
+import { listImportRuns, type Run, searchRuns } from '../db/control/runs.js';
+import { slotDays } from '../importer/schedule/cadence.js';
+import { nextSlot } from '../importer/schedule/calendar.js';
+import type { Workplace } from './workplace.js';
+
+const dayMs = 86_400_000;
+const keyDays = 30;
+const mostLooked = 2_000;
+
+/** `bad`: an alarm is open or an import failed; `wait`: a decision or a key needs a person; `off`: SFTP access is disabled. */
+export type Light = 'bad' | 'wait' | 'good' | 'off';
+
+export interface OrgGlance {
+  org: Org;
+  light: Light;
+  alarms: number;
+  /** The number of the run that waits for a decision; null: none does. */
+  heldRun: number | null;
+  hasFailed: boolean;
+  expiringKeys: number;
+  queued: number;
+  lastRun: Run | null;
+  nextSlotAt: number;
+}
+
+export interface Overview {
+  orgs: OrgGlance[];
+  /** Of those that fit the search. */
+  total: number;
+}
+
+/** @param filter `search`: part of an id or a name, in any case */
+export async function readOverview(
+  { control, now }: Workplace,
+  filter: { search: string; from: number; most: number },
+): Promise<Overview> {
+  const db = control.read;
+  const at = now();
+  const needle = filter.search.trim().toLowerCase();
+  const orgs = (await listOrgs(db)).filter(
+    ({ id, name }) => needle === '' || id.includes(needle) || name.toLowerCase().includes(needle),
+  );
+  const held = await searchRuns(db, { states: ['held'], limit: mostLooked });
+  const failed = await searchRuns(db, { states: ['failed'], since: at - dayMs, limit: mostLooked });
+  const alarms = await listAlarms(db, { resolved: false, limit: mostLooked });
+  const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostLooked });
+  const heldOf = new Map(held.map(({ org, id }) => [org, id]));
+  const failedOrgs = new Set(failed.map(({ org }) => org));
+  const alarmsOf = tally(alarms);
+  const keysOf = tally(keys);
+  const lit = orgs.map((org) => {
+    const state = {
+      alarms: alarmsOf.get(org.id) ?? 0,
+      heldRun: heldOf.get(org.id) ?? null,
+      hasFailed: failedOrgs.has(org.id),
+      expiringKeys: keysOf.get(org.id) ?? 0,
+    };
+    return { org, ...state, light: lightOf(org, state) };
+  });
+  const order: readonly Light[] = ['bad', 'wait', 'good', 'off'];
+  const page = lit
+    .sort((a, b) => order.indexOf(a.light) - order.indexOf(b.light) || (a.org.id < b.org.id ? -1 : 1))
+    .slice(filter.from, filter.from + filter.most);
+  const queued = await countQueuedOf(
+    db,
+    page.map(({ org }) => org.id),
+  );
+  const glances: OrgGlance[] = [];
+  for (const one of page) {
+    const { id, timeZone, slot, options } = one.org;
+    const [lastRun = null] = await listImportRuns(db, id, 1);
+    const { at: nextSlotAt } = nextSlot(timeZone, slot, at, slotDays(options));
+    glances.push({ ...one, lastRun, queued: queued.get(id) ?? 0, nextSlotAt });
+  }
+  return { orgs: glances, total: orgs.length };
+}
+
+function lightOf(
+  { enabled }: Org,
+  { alarms, heldRun, hasFailed, expiringKeys }: Pick<OrgGlance, 'alarms' | 'heldRun' | 'hasFailed' | 'expiringKeys'>,
+): Light {
+  if (alarms > 0 || hasFailed) return 'bad';
+  if (heldRun !== null || expiringKeys > 0) return 'wait';
+  return enabled ? 'good' : 'off';
+}
+
+function tally(rows: readonly { org: string }[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { org } of rows) counts.set(org, (counts.get(org) ?? 0) + 1);
+  return counts;
+}

@@ -1,0 +1,173 @@
+/** The problems of an imported file, each beside the cells of its row, as the reports of the run have them. */
+import { createHash } from 'node:crypto';
+import type { Org } from '../db/control/orgs.js';
+import { RefusalError } from '../importer/codes.js';
+import { readAs } from '../importer/read/encoding.js';
+import { unguardFormula } from '../importer/read/formulaguard.js';
+import type { Row } from '../importer/read/parse.js';
+import { openRows } from '../importer/read/rowstream.js';
+import type { Source } from '../importer/read/source.js';
+import { unwrap } from '../importer/read/unwrap.js';
+import { pgpContext } from '../importer/run/order.js';
+import type { FileOutcome, Issue, Severity } from '../importer/types.js';
+import { SpaceError } from '../storage/types.js';
+import { readFileContent } from './files.js';
+import { type Run, type RunSummary, summaryOf } from './runsummary.js';
+import type { Workplace } from './workplace.js';
+
+export type { FileOutcome, RunSummary };
+
+export interface ProblemRow extends Issue {
+  /** The cells of its row, in the order of the header; null: it has no row, or the file can't be read any more. */
+  cells: string[] | null;
+}
+
+export interface ProblemPage {
+  /** The labels of the file; empty: unknown. */
+  header: string[];
+  problems: ProblemRow[];
+  /** Of those that fit the filter. */
+  total: number;
+}
+
+export interface ProblemFilter {
+  code?: string | undefined;
+  /** How many are left out before the first one. */
+  from: number;
+  most: number;
+}
+
+/** A run of an extraordinary file: the page says so, and offers the report itself. */
+const mostLines = 200_000;
+
+/**
+ * Reads the report of a file, and its rows from the archive; recorded in the audit trail as the reading of both.
+ * null: there is no report that can be read: none was written, it was removed since, or it is encrypted to the customer's key.
+ */
+export async function listProblemRows(
+  workplace: Workplace,
+  org: Org,
+  file: FileOutcome,
+  filter: ProblemFilter,
+): Promise<ProblemPage | null> {
+  if (file.report === null || !/\.csv$/i.test(file.report)) return null;
+  const found: Issue[] = [];
+  let total = 0;
+  const report = readStored(workplace, org, file.report);
+  try {
+    for await (const row of rowsOf(workplace, report)) {
+      if (row.line === 1 || total > mostLines) continue;
+      const issue = toIssue(row.cells);
+      if (filter.code !== undefined && issue.code !== filter.code) continue;
+      if (total++ >= filter.from && found.length < filter.most) found.push(issue);
+    }
+  } catch (error) {
+    if (error instanceof SpaceError) return null;
+    throw error;
+  }
+  const lines = new Set(found.flatMap(({ line }) => (line === null ? [] : [line])));
+  const { header, cells } = await readLines(workplace, org, file, lines);
+  const problems = found.map((issue) => ({
+    ...issue,
+    cells: issue.line === null ? null : (cells.get(issue.line) ?? null),
+  }));
+  return { header, problems, total };
+}
+
+function toIssue([line = '', column = '', severity = '', code = '', message = '', value = '']: string[]): Issue {
+  return {
+    line: line === '' ? null : Number(line),
+    column: column === '' ? null : unguardFormula(column),
+    severity: severity as Severity,
+    code,
+    message: unguardFormula(message),
+    value: value === '' ? null : unguardFormula(value),
+  };
+}
+
+/** The cells of some lines, by their number. A file that was removed from the archive since, or does not parse, has none. */
+async function readLines(
+  workplace: Workplace,
+  org: Org,
+  file: FileOutcome,
+  lines: ReadonlySet<number>,
+): Promise<{ header: string[]; cells: Map<number, string[]> }> {
+  const cells = new Map<number, string[]>();
+  const path = file.archivedAs ?? file.path ?? null;
+  if (path === null || lines.size === 0) return { header: [], cells };
+  const { settings, control, now, identity } = workplace;
+  const pgp = pgpContext({ control, now }, org, () => identity(org));
+  const last = Math.max(...lines);
+  let header: string[] | null = null;
+  try {
+    const sent = readStored(workplace, org, path);
+    const source = await readAs(unwrap(sent, settings, pgp), org.options.encoding);
+    for await (const row of rowsOf(workplace, source)) {
+      header ??= row.cells;
+      if (row.line > last) break;
+      if (lines.has(row.line)) cells.set(row.line, row.cells);
+    }
+  } catch (error) {
+    if (!(error instanceof SpaceError || error instanceof RefusalError)) throw error;
+  }
+  return { header: header ?? [], cells };
+}
+
+async function* rowsOf({ settings }: Workplace, source: Source): AsyncGenerator<Row> {
+  for await (const batch of openRows(source, settings)) yield* batch;
+}
+
+/** A stored file as a source of rows. */
+function readStored(workplace: Workplace, org: Org, path: string): Source {
+  return {
+    name: path.slice(path.lastIndexOf('/') + 1),
+    bytes: 0,
+    sha256: createHash('sha256').update(path).digest('hex'),
+    open: () => readFileContent(workplace, org.id, path),
+  };
+}
+
+/** Everything that a run wrote or took, which its people may download. */
+export function filesOf(run: Run): string[] {
+  const summary = summaryOf(run);
+  if (summary === null) return [];
+  const own = summary.files.flatMap(({ report, rejected, archivedAs, changes = null }) => [
+    report,
+    rejected,
+    archivedAs,
+    changes,
+  ]);
+  return [...own, summary.changes ?? null, ...(run.hold?.reports ?? [])].filter((path) => path !== null);
+}
+
+/** The changes that a held run would make, from the list that was written when they were counted: as many as it has. */
+export interface HeldChanges {
+  /** Who, column, before, after, kind (user, team, field). */
+  rows: { who: string; column: string; before: string; after: string; kind: string }[];
+  total: number;
+}
+
+/** null: there is no list that can be read. */
+export async function listHeldChanges(
+  workplace: Workplace,
+  org: Org,
+  run: Run,
+  { from, most }: { from: number; most: number },
+): Promise<HeldChanges | null> {
+  const path = summaryOf(run)?.changes ?? null;
+  if (path === null || !/\.csv$/i.test(path)) return null;
+  const rows: HeldChanges['rows'] = [];
+  let total = 0;
+  try {
+    for await (const { line, cells } of rowsOf(workplace, readStored(workplace, org, path))) {
+      if (line === 1) continue;
+      if (total++ < from || rows.length >= most) continue;
+      const [who = '', column = '', before = '', after = '', kind = ''] = cells.map(unguardFormula);
+      rows.push({ who, column, before, after, kind });
+    }
+  } catch (error) {
+    if (error instanceof SpaceError) return null;
+    throw error;
+  }
+  return { rows, total };
+}

@@ -1,0 +1,245 @@
+/** The web console: finds the page of a request, checks its session, its rights and its form, and answers. */
+import { randomBytes } from 'node:crypto';
+import { Hono } from 'hono';
+import type { Logger } from '../../config/logger.js';
+import { actorOf } from '../../operations/accounts/credentials.js';
+import { hasRight } from '../../operations/accounts/rights.js';
+import {
+  formTokenOf,
+  isFormToken,
+  PasswordQueue,
+  type Recognized,
+  recognizeSession,
+} from '../../operations/accounts/sessions.js';
+import { OperationError } from '../../operations/error.js';
+import { describeFailure } from '../../operations/failure.js';
+import type { Org } from '../../operations/orgdetails.js';
+import { noOrganization, type OpenWorkplace, type Workplace } from '../../operations/workplace.js';
+import { answerContent } from '../api/answer.js';
+import { Limiter } from '../api/limiter.js';
+import { ApiError } from '../api/problem.js';
+import { readForm } from './body.js';
+import { readCookie } from './cookie.js';
+import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, originOf } from './guard.js';
+import { html } from './html.js';
+import { iconPath, renderAlone, renderPage, stylePath } from './layout.js';
+import type { Call, ConsoleRoute, Outcome, Page } from './route.js';
+import { icon, style } from './style.js';
+import { routes } from './table.js';
+import { texts } from './texts/texts.js';
+import { openDoors } from './visitors.js';
+
+export interface ConsoleDeps extends Address {
+  workplace: Workplace;
+  open: OpenWorkplace;
+  version: string;
+  logger: Logger;
+  /** In ms, and never going back: for limits. */
+  clock: () => number;
+}
+
+const requestsPerMinute = 300;
+
+/** What a person may not see looks like a page that does not exist. */
+class Missing extends Error {}
+class Forbidden extends Error {}
+
+const t = texts.errors;
+
+export function createConsole(deps: ConsoleDeps): Hono<Env> {
+  const { logger, clock } = deps;
+  const app = new Hono<Env>();
+  const shared: Shared = {
+    busy: new Set<string>(),
+    passwords: new PasswordQueue(),
+    requests: new Limiter(requestsPerMinute, clock),
+  };
+  app.use(async (c, next) => {
+    const startedAt = clock();
+    const requestId = `req_${randomBytes(8).toString('hex')}`;
+    c.set('requestId', requestId);
+    c.set('who', null);
+    await next();
+    for (const [name, value] of Object.entries(securityHeaders(isTls(deps))))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    c.res.headers.set('x-request-id', requestId);
+    const { method, routePath: path } = c.req;
+    const ms = Math.round(clock() - startedAt);
+    const { status } = c.res;
+    // The path of the route, since that of the request may name a person.
+    logger.log(status >= 500 ? 'info' : 'debug', 'console request', {
+      requestId,
+      method,
+      path,
+      status,
+      ms,
+      account: c.get('who'),
+    });
+  });
+  app.onError((error, c) => answerTrouble(c, error, logger));
+  app.get(stylePath, () => asset(style, 'text/css; charset=utf-8'));
+  app.get(iconPath, () => asset(icon, 'image/svg+xml'));
+  openDoors(app, deps, shared.passwords);
+  for (const route of routes)
+    app.on(route.method, route.path.replace(/\{(\w+)\}/g, ':$1'), (c) => answer(c, route, deps, shared));
+  app.notFound(async (c) => {
+    const who = await recognize(c, deps);
+    if (who === null) return c.html(renderAlone(problemPage(t.missing, t.missingText)), 404);
+    return c.html(renderPage(problemPage(t.missing, t.missingText), makeCall(c, deps, shared, who)), 404);
+  });
+  return app;
+}
+
+interface Shared {
+  busy: Set<string>;
+  passwords: PasswordQueue;
+  requests: Limiter;
+}
+
+function recognize(c: Ctx, deps: ConsoleDeps): Promise<Recognized | null> {
+  return recognizeSession(deps.workplace, readCookie(c, deps), clientAddress(c, deps));
+}
+
+async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Shared): Promise<Response> {
+  const who = await recognize(c, deps);
+  if (who === null) {
+    const { pathname, search } = new URL(c.req.url);
+    const next = route.method === 'GET' && pathname !== '/' ? `?next=${encodeURIComponent(pathname + search)}` : '';
+    return c.redirect(`/sign-in${next}`, 303);
+  }
+  c.set('who', who.account.id);
+  const wait = shared.requests.take(who.account.id);
+  if (wait > 0) return c.html(renderAlone(problemPage(t.busy, t.wait(wait))), 429, { 'retry-after': String(wait) });
+  const call = makeCall(c, deps, shared, who);
+  try {
+    if (route.method === 'POST') {
+      if (!isOwnForm(c, deps)) return c.html(renderAlone(problemPage(t.foreign, t.foreignText(call.origin))), 403);
+      const { values, file } = await readForm(c);
+      if (!isFormToken(values._token ?? '', readCookie(c, deps)))
+        return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
+      Object.assign(call, { form: values, file });
+    }
+    call.org = await admit(route, call);
+    return await show(c, await route.handle(call), call, 200);
+  } catch (error) {
+    return answerFailure(c, error, route, call, deps);
+  }
+}
+
+function makeCall(c: Ctx, deps: ConsoleDeps, { busy, passwords }: Shared, { account, session }: Recognized): Call {
+  const { workplace, open, version } = deps;
+  const { pathname, searchParams } = new URL(c.req.url);
+  const org: Workplace['org'] = async (wanted) => {
+    if (account.org !== null && wanted !== account.org) throw noOrganization(wanted);
+    return workplace.org(wanted);
+  };
+  return {
+    ...{ open, version, account, session, busy, passwords },
+    workplace: { ...workplace, actor: actorOf(account), org },
+    org: null,
+    params: c.req.param() as Record<string, string>,
+    query: Object.fromEntries([...searchParams].filter(([name, value]) => !`${name}${value}`.includes('\0'))),
+    form: {},
+    file: null,
+    problem: null,
+    token: html`<input type="hidden" name="_token" value="${formTokenOf(readCookie(c, deps))}">`,
+    origin: originOf(c, deps),
+    path: pathname,
+  };
+}
+
+/** The organization of the path; null: it names none. @throws Missing, Forbidden */
+async function admit({ path, right }: ConsoleRoute, { account, params, workplace }: Call): Promise<Org | null> {
+  const may = right === null || hasRight(account, right);
+  if (Object.values(params).some((value) => value.includes('\0'))) throw new Missing();
+  if (!path.startsWith('/orgs/{org}')) {
+    // People of an organization do not learn which pages the server has.
+    if (!may) throw account.org === null ? new Forbidden() : new Missing();
+    return null;
+  }
+  const org = await workplace.org(params.org!).catch((error: unknown) => {
+    if (error instanceof OperationError && error.code === 'not_found') throw new Missing();
+    throw error;
+  });
+  if (!may) throw new Forbidden();
+  return org;
+}
+
+async function show(c: Ctx, outcome: Outcome, call: Call, status: 200 | 422): Promise<Response> {
+  if ('to' in outcome) return c.redirect(outcome.to, 303);
+  if ('content' in outcome)
+    return answerContent(
+      outcome,
+      outcome.fileName?.endsWith('.csv') === true ? 'text/csv' : 'application/octet-stream',
+    );
+  return c.html(renderPage(outcome, call), status);
+}
+
+/** A form that can't be carried out shows its page again, with the reason and the values that were sent. */
+async function answerFailure(
+  c: Ctx,
+  error: unknown,
+  route: ConsoleRoute,
+  call: Call,
+  deps: ConsoleDeps,
+): Promise<Response> {
+  if (error instanceof Missing) return c.html(renderPage(problemPage(t.missing, t.missingText), call), 404);
+  if (error instanceof Forbidden) return c.html(renderPage(problemPage(t.forbidden, t.forbiddenText), call), 403);
+  const { code, message, stack } =
+    error instanceof ApiError ? { code: error.code, message: error.message, stack: null } : describeFailure(error);
+  if (code === 'internal') {
+    const id = c.get('requestId');
+    deps.logger.error('a page of the console failed by a defect', { requestId: id, reason: message, stack });
+    return c.html(renderPage(problemPage(t.defect, t.defectText(id)), call), 500);
+  }
+  if (route.page === null && code === 'not_found')
+    return c.html(renderPage(problemPage(t.missing, t.missingText), { ...call, org: call.org }), 404);
+  const again = routes.find(({ method, path }) => method === 'GET' && path === route.page);
+  const path =
+    route.page?.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(call.params[name] ?? '')) ?? call.path;
+  if (again !== undefined) {
+    const outcome = await again.handle({ ...call, path, problem: message }).catch(() => null);
+    if (outcome !== null && 'body' in outcome) return show(c, outcome, { ...call, path, problem: message }, 422);
+  }
+  return c.html(renderPage(problemPage(t.failed, message), call), code === 'unavailable' ? 503 : 422);
+}
+
+function answerTrouble(c: Ctx, error: Error, logger: Logger): Response | Promise<Response> {
+  if (error instanceof ApiError) return c.html(renderAlone(problemPage(t.failed, error.message)), 400);
+  const { code, message, stack } = describeFailure(error);
+  const id = c.get('requestId');
+  if (code !== 'internal')
+    return c.html(renderAlone(problemPage(t.failed, message)), code === 'unavailable' ? 503 : 422);
+  logger.error('a page of the console failed by a defect', { requestId: id, reason: message, stack });
+  return c.html(renderAlone(problemPage(t.defect, t.defectText(id))), 500);
+}
+
+export function problemPage(title: string, text: string): Page {
+  return {
+    title,
+    body: html`<h1>${title}</h1><p class="lead">${text}</p><p><a href="/">${t.back}</a></p>`,
+  };
+}
+
+function asset(content: string, type: string): Response {
+  return new Response(content, {
+    headers: { 'content-type': type, 'cache-control': 'public, max-age=31536000, immutable' },
+  });
+}
+
+function securityHeaders(isSecure: boolean): Record<string, string> {
+  return {
+    'cache-control': 'no-store',
+    // No scripts at all, and nothing of another host.
+    'content-security-policy':
+      "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+    'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+    // Browsers name the origin of a form only where the referrer may be sent to it.
+    'referrer-policy': 'same-origin',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    ...(isSecure && { 'strict-transport-security': 'max-age=31536000' }),
+  };
+}

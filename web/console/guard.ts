@@ -1,0 +1,54 @@
+/** Which requests are the console's own: forms of other sites are refused, and the address of a client is found. */
+import { isIP } from 'node:net';
+import type { Context } from 'hono';
+
+export interface Address {
+  /** Of browsers: the setting consoleUrl, else null: the address that the browser used, which is a loopback one. */
+  url: string | null;
+  /** Whether this process ends TLS. */
+  isSecure: boolean;
+}
+
+export interface Env {
+  Bindings: { incoming?: { socket: { remoteAddress?: string } } };
+  Variables: { requestId: string; who: string | null };
+}
+
+export type Ctx = Context<Env>;
+
+/** `https://hr-files.example`, where the browser is now. */
+export function originOf(c: Ctx, { url, isSecure }: Address): string {
+  return url ?? `${isSecure ? 'https' : 'http'}://${c.req.header('host') ?? 'localhost'}`;
+}
+
+/**
+ * Whether a form was sent from a page of the console. Every browser names its origin with a POST; a request without any
+ * such header is of no browser, and has no business here.
+ */
+export function isOwnForm(c: Ctx, address: Address): boolean {
+  const site = c.req.header('sec-fetch-site');
+  const origin = c.req.header('origin');
+  if (site !== undefined && site !== 'same-origin') return false;
+  if (origin !== undefined) return origin.toLowerCase() === originOf(c, address).toLowerCase();
+  return site !== undefined;
+}
+
+/** Of the browser, for limits and records. A proxy on this machine that ends TLS names it in its own last entry. */
+export function clientAddress(c: Ctx, { url, isSecure }: Address): string | null {
+  const peer = c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
+  const isProxy =
+    peer !== null && (peer === '::1' || peer.startsWith('127.')) && !isSecure && url?.startsWith('https:');
+  if (!isProxy) return peer;
+  const named = (c.req.header('x-forwarded-for') ?? '').split(',').at(-1)!.trim();
+  return isIP(named) > 0 ? named : peer;
+}
+
+/** Whether browsers come by TLS. */
+export function isTls({ url, isSecure }: Address): boolean {
+  return isSecure || url?.startsWith('https:') === true;
+}
+
+/** A path of the console to go on at; anything else is the start page. */
+export function safePath(given: string | undefined): string {
+  return given !== undefined && /^\/(?![/\\])[\x21-\x7e]*$/.test(given) && !given.includes('\\') ? given : '/';
+}

@@ -1,0 +1,54 @@
+/** Home of an organization: its state in one sentence, and the files that wait. */
+import { listAlarmsOf } from '../../../operations/alarms.js';
+import { detailOrg } from '../../../operations/orgdetails.js';
+import { listQueued } from '../../../operations/queue.js';
+import { listRunsOf } from '../../../operations/runs.js';
+import type { Run } from '../../../operations/runsummary.js';
+import { html } from '../html.js';
+import { notice, table, time } from '../layout.js';
+import { type ConsoleRoute, type OrgCall, orgPage, type Page } from '../route.js';
+import { texts } from '../texts/texts.js';
+import { bytes } from '../texts/words.js';
+import { countsOf, runPath, runTable } from './runview.js';
+
+const t = texts.home;
+const shownRuns = 5;
+const shownFiles = 50;
+
+async function show({ workplace, org }: OrgCall): Promise<Page> {
+  const runs = (await listRunsOf(workplace, { org: org.id, limit: 50 })).filter(({ kind }) => kind !== 'edit');
+  const queued = (await listQueued(workplace, org.id)).slice(0, shownFiles);
+  const { nextSlotAt } = await detailOrg(workplace, org);
+  const alarms = await listAlarmsOf(workplace, { org: org.id, resolved: false });
+  const last = runs.find(({ state }) => state !== 'superseded');
+  return {
+    title: t.title,
+    body: html`<h1>${org.name}</h1>
+<p class="lead"><strong>${last === undefined ? t.none : describe(last, org.timeZone)}</strong> ${org.enabled ? t.next(nextSlotAt, org.timeZone) : t.off}</p>
+${last !== undefined && html`<p>${last.state === 'held' ? html`<a class="button" href="${runPath(last, '/review')}">${t.review}</a>` : html`<a class="button quiet" href="${runPath(last)}">${t.look}</a>`}</p>`}
+${alarms.length > 0 && html`<section class="stack"><h2>${t.alarms}</h2>${alarms.map(({ message }) => notice('wait', message))}</section>`}
+<section class="stack"><h2>${t.waiting}</h2>${table(
+      t.waiting,
+      [
+        { title: t.file, cell: ({ path }) => path },
+        { title: t.size, cell: ({ size }) => bytes(size), isNumber: true },
+        { title: t.arrived, cell: ({ closedAt }) => time(closedAt, org.timeZone) },
+        { title: t.note, cell: ({ note }) => note },
+      ],
+      queued,
+      t.none2,
+    )}</section>
+<section class="stack"><h2>${t.recent}</h2>${runTable(t.recent, runs.slice(0, shownRuns), org.timeZone)}</section>`,
+  };
+}
+
+function describe(run: Run, timeZone: string): string {
+  const { upToDate, faults, refused } = countsOf(run);
+  const at = run.finishedAt ?? run.openedAt;
+  if (run.state === 'held') return t.held(run.hold?.at ?? at, timeZone);
+  if (run.state === 'open' || run.state === 'running') return t.running;
+  if (refused > 0) return t.refused(at, timeZone, refused);
+  return t.result(at, timeZone, upToDate, faults);
+}
+
+export const homeRoutes: readonly ConsoleRoute[] = [orgPage('', 'org.read', show)];

@@ -1,0 +1,197 @@
+/** The imports of an organization, and one of them: its problems beside their rows, and its changes. */
+import { describeAfter, nameColumn, type RunChange, withRunChanges } from '../../../operations/changes.js';
+import { OperationError } from '../../../operations/error.js';
+import { readFileContent } from '../../../operations/files.js';
+import { type FileOutcome, filesOf, listProblemRows, type ProblemRow } from '../../../operations/problems.js';
+import { listRunsOf } from '../../../operations/runs.js';
+import { describeProgress, type Progress, type Run, summaryOf } from '../../../operations/runsummary.js';
+import { type Html, html, path, type Value } from '../html.js';
+import { facts, notice, ofOrg, pager, table, tag, time, withQuery } from '../layout.js';
+import { type ConsoleRoute, type OrgCall, type Outcome, orgPage, type Page } from '../route.js';
+import { texts } from '../texts/texts.js';
+import { amount, bytes } from '../texts/words.js';
+import { ownRun, runPath, runTable, stateTag } from './runview.js';
+
+const t = texts.run;
+const pageRuns = 50;
+const pageProblems = 50;
+/** Of each file, until one of them is chosen. */
+const firstProblems = 10;
+const shownChanges = 200;
+const refreshSeconds = 3;
+
+async function list(call: OrgCall): Promise<Page> {
+  const { workplace, org, query } = call;
+  const before = /^\d{1,15}$/.test(query.before ?? '') ? Number(query.before) : undefined;
+  const runs = await listRunsOf(workplace, { org: org.id, before, limit: pageRuns + 1 });
+  const next = runs.length > pageRuns ? withQuery(call, { before: runs[pageRuns - 1]!.id }) : null;
+  return {
+    title: texts.imports.title,
+    body: html`<div class="tight"><h1>${texts.imports.title}</h1><p class="soft">${texts.imports.lead}</p></div>
+${runTable(texts.imports.title, runs.slice(0, pageRuns), org.timeZone)}
+${pager(before === undefined ? null : ofOrg(org.id, '/imports'), next)}`,
+  };
+}
+
+async function show(call: OrgCall): Promise<Page> {
+  const { org } = call;
+  const run = await ownRun(call);
+  const summary = summaryOf(run);
+  const isWorking = run.state === 'open' || run.state === 'running';
+  const files = summary?.files ?? [];
+  return {
+    title: t.title(run.id),
+    ...(isWorking && { refreshSeconds }),
+    body: html`<div class="head"><h1>${t.title(run.id)}</h1>${stateTag(run)}</div>
+<div class="card">${facts([
+      [texts.imports.kind, texts.imports.kinds[run.kind]],
+      [texts.imports.begun, time(run.openedAt, org.timeZone)],
+      ...(run.undoes === null
+        ? []
+        : [['', html`<a href="${runPath({ org: org.id, id: run.undoes })}">${t.undone(run.undoes)}</a>`] as const]),
+      ...(summary?.note == null ? [] : [[t.note, summary.note] as const]),
+    ])}</div>
+${run.failure !== null && notice('bad', html`<p><strong>${t.failure}:</strong> ${run.failure}</p>`)}
+${isWorking && html`<div role="status"><p><strong>${t.progress}:</strong> ${run.progress === null ? '…' : describeProgress(run.progress as Progress)}</p><p class="soft">${t.refresh}</p></div>`}
+${run.state === 'held' && html`<p><a class="button" href="${runPath(run, '/review')}">${t.review}</a></p>`}
+${await Promise.all(files.map((file, index) => showFile(call, run, file, index, files.length)))}
+${run.state === 'done' && (await showChanges(call, run))}
+<p class="soft no-print">${t.print}</p>`,
+  };
+}
+
+async function showFile(call: OrgCall, run: Run, file: FileOutcome, index: number, files: number): Promise<Html> {
+  const { refusal, problems = [] } = file;
+  const isChosen = call.query.file === String(index) || files === 1;
+  const places = [
+    file.rejected !== null && html`<a class="button" href="${download(run, file.rejected)}">${t.mend}</a>`,
+    file.report !== null && html`<a class="button quiet" href="${download(run, file.report)}">${t.report}</a>`,
+    file.archivedAs !== null &&
+      html`<a class="button quiet" href="${download(run, file.archivedAs)}">${t.original}</a>`,
+  ];
+  return html`<section class="card" aria-labelledby="file-${index}"><div class="head"><h2 id="file-${index}">${file.path ?? file.name}</h2><span class="soft">${t.rows(file.rows)} · ${bytes(file.bytes)}</span></div>
+${refusal !== null && notice('bad', html`<p><strong>${t.refusedTitle}</strong> ${refusal.line !== null && `${t.line(refusal.line)}: `}${refusal.message}</p>`)}
+${countTable(file)}
+${problems.length > 0 ? kindTable(call, problems, index) : refusal === null && html`<p>${t.noProblems}</p>`}
+${file.rejected !== null && html`<p class="no-print">${t.mendText}</p>`}
+<div class="row no-print">${places}</div>
+${problems.length > 0 && (await showProblems(call, file, index, isChosen))}</section>`;
+}
+
+function countTable({ users, teams }: FileOutcome): Html {
+  const words = texts.counts;
+  const row = ({ created, updated, deactivated, unchanged }: FileOutcome['users']) =>
+    [words.created(created), words.updated(updated), words.deactivated(deactivated), words.unchanged(unchanged)].join(
+      ' · ',
+    );
+  const isAny = (counts: FileOutcome['users']) => Object.values(counts).some((count) => count > 0);
+  return facts([
+    ...(isAny(users) || !isAny(teams) ? [[texts.imports.users, row(users)] as const] : []),
+    ...(isAny(teams) ? [[texts.imports.teams, row(teams)] as const] : []),
+  ]);
+}
+
+function kindTable(call: OrgCall, problems: NonNullable<FileOutcome['problems']>, index: number): Html {
+  return table(
+    t.kinds,
+    [
+      {
+        title: t.kind,
+        isText: true,
+        cell: ({ message, column }) =>
+          html`${column !== null && !message.includes(`"${column}"`) && html`<strong>${column}:</strong> `}${message}`,
+      },
+      { title: t.severity, cell: ({ severity }) => severityTag(severity) },
+      { title: t.count, cell: ({ count }) => amount(count), isNumber: true },
+      {
+        title: '',
+        cell: ({ code }) =>
+          html`<a class="no-print whole" href="${`${withQuery(call, { file: index, kind: code, from: null })}#problems-${index}`}">${t.only}<span class="hidden"> ${code}</span></a>`,
+      },
+    ],
+    problems,
+    t.noProblems,
+  );
+}
+
+function severityTag(severity: ProblemRow['severity']): Html {
+  const [tone, word] = t.severities[severity];
+  return tag(tone, word);
+}
+
+async function showProblems(call: OrgCall, file: FileOutcome, index: number, isChosen: boolean): Promise<Html> {
+  const { query, workplace, org } = call;
+  const from = isChosen && /^\d{1,9}$/.test(query.from ?? '') ? Number(query.from) : 0;
+  const code = !isChosen || query.kind === '' ? undefined : query.kind;
+  const most = isChosen ? pageProblems : firstProblems;
+  const page = await listProblemRows(workplace, org, file, { code, from, most });
+  if (page === null) return html`<p>${t.unreadable}</p>`;
+  const to = (change: Record<string, string | number | null>) =>
+    `${withQuery(call, { file: index, kind: null, from: null, ...change })}#problems-${index}`;
+  const more =
+    isChosen || page.total <= most
+      ? pager(
+          from > 0 ? to({ kind: code ?? null, from: Math.max(0, from - most) }) : null,
+          from + most < page.total ? to({ kind: code ?? null, from: from + most }) : null,
+        )
+      : html`<p class="no-print"><a href="${to({})}">${t.allOf(page.total)}</a></p>`;
+  return html`<h3 id="problems-${index}">${code === undefined ? t.problems : t.showing(code)}</h3>
+${code !== undefined && html`<p class="no-print"><a href="${to({})}">${t.all}</a></p>`}
+${page.problems.map((problem) => showProblem(problem, page.header))}
+${more}`;
+}
+
+/** The problem, and below it the row with the cell marked. */
+function showProblem({ line, column, severity, message, value, cells }: ProblemRow, header: readonly string[]): Html {
+  const isOf = (label: string) => column !== null && label.trim().toLowerCase() === column.trim().toLowerCase();
+  return html`<article class="tight"><p>${severityTag(severity)} ${line !== null && html`<strong>${t.line(line)}</strong>`}${column !== null && html` · ${column}`}${cells === null && value !== null && html` · <mark>${value}</mark>`}</p><p>${message}</p>
+${
+  cells !== null &&
+  html`<div class="scroll" role="region" aria-label="${t.rowCells}, ${line === null ? '' : t.line(line)}" tabindex="0"><table><thead><tr>${header.map((label) => html`<th scope="col">${label}</th>`)}</tr></thead><tbody><tr>${header.map((label, place) => html`<td${isOf(label) && html` class="cells"`}>${isOf(label) ? html`<mark>${cells[place] || '∅'}</mark>` : cells[place]}</td>`)}</tr></tbody></table></div>`
+}</article>`;
+}
+
+async function showChanges({ workplace, org }: OrgCall, run: Run): Promise<Html> {
+  const changes: RunChange[] = [];
+  let total = 0;
+  await withRunChanges(workplace, String(run.id), async ({ total: all, list: read }) => {
+    total = all;
+    for await (const change of read(shownChanges)) changes.push(change);
+  });
+  return html`<section class="stack"><div class="head"><h2>${t.changes}</h2>${total > 0 && html`<span class="soft">${t.changesOf(changes.length, total)}</span>`}</div>
+${table(
+  t.changes,
+  [
+    { title: t.who, cell: (change) => nameOf(change, org.id) },
+    { title: t.field, cell: (change) => (change.field === '' ? t.created : nameColumn(change)) },
+    { title: t.before, cell: ({ before }) => before !== null && html`<del>${before}</del>` },
+    { title: t.after, cell: (change) => html`<ins>${describeAfter(change)}</ins>` },
+    { title: t.source, cell: ({ line }) => line, isNumber: true },
+  ],
+  changes,
+  t.noChanges,
+)}</section>`;
+}
+
+function nameOf({ entity, name }: RunChange, org: string): Value {
+  return entity === 'user' ? html`<a href="${path`/orgs/${org}/people/${name}`}">${name}</a>` : name;
+}
+
+function download(run: Run, file: string): string {
+  return `${runPath(run, '/download')}?path=${encodeURIComponent(file)}`;
+}
+
+/** Only files of this run. @throws OperationError `not_found` */
+async function send(call: OrgCall): Promise<Outcome> {
+  const run = await ownRun(call);
+  const wanted = call.query.path ?? '';
+  if (!filesOf(run).includes(wanted)) throw new OperationError('not_found', 'this import has no such file');
+  const fileName = wanted.slice(wanted.lastIndexOf('/') + 1);
+  return { content: readFileContent(call.workplace, call.org.id, wanted), fileName };
+}
+
+export const importRoutes: readonly ConsoleRoute[] = [
+  orgPage('/imports', 'org.read', list),
+  orgPage('/imports/{run}', 'org.read', show),
+  orgPage('/imports/{run}/download', 'org.read', send),
+];

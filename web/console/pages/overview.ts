@@ -1,0 +1,76 @@
+/** The overview of all organizations: the state of the server, a light for each organization, and the coming slots. */
+
+import { hasRight } from '../../../operations/accounts/rights.js';
+import { type OrgGlance, readOverview } from '../../../operations/overview.js';
+import { readStatus } from '../../../operations/status.js';
+import { type Html, html, type Value } from '../html.js';
+import { field, ofOrg, pager, table, tag, time, withQuery } from '../layout.js';
+import type { Call, Page } from '../route.js';
+import { texts } from '../texts/texts.js';
+import { problemTags, runPath } from './runview.js';
+
+const t = texts.overview;
+const pageOrgs = 50;
+
+export async function showOverview(call: Call): Promise<Page> {
+  const { workplace, version, query, account } = call;
+  const from = /^\d{1,6}$/.test(query.from ?? '') ? Number(query.from) : 0;
+  const search = query.search ?? '';
+  const status = await readStatus(workplace, version);
+  const { orgs, total } = await readOverview(workplace, { search, from, most: pageOrgs });
+  const at = workplace.now();
+  const to = (place: number) => withQuery(call, { from: place });
+  return {
+    title: t.title,
+    body: html`<div class="head"><h1>${t.title}</h1>${hasRight(account, 'server.operate') && html`<a class="button" href="/new">${t.add}</a>`}</div>
+<div class="grid">
+${card(t.runs, t.runsText(status.runs.running, status.runs.held), status.runs.failedLastDay > 0 && tag('bad', t.failedDay(status.runs.failedLastDay)))}
+${card(t.queue, t.queueText(status.queue.files), status.queue.oldestAt !== null && t.oldest(at - status.queue.oldestAt))}
+${card(t.disk, t.diskText(status.disk.freeBytes, status.disk.totalBytes), html`<meter min="0" max="${status.disk.totalBytes}" value="${status.disk.totalBytes - status.disk.freeBytes}" aria-label="${t.disk}"></meter>`)}
+${card(t.backup, status.lastBackupAt === null ? t.noBackup : t.backupText(at - status.lastBackupAt), null)}
+${card(t.importer, status.importerSeenAt === null ? t.noImporter : t.importerText(at - status.importerSeenAt), null)}
+</div>
+<form method="get" action="/" class="row" role="search">${field('search', t.search, { type: 'search', value: search, isRequired: false })}<button class="quiet">${t.find}</button></form>
+${table(
+  t.title,
+  [
+    {
+      title: t.organization,
+      cell: ({ org }) => html`<a href="${ofOrg(org.id)}">${org.name}</a> <span class="soft small">${org.id}</span>`,
+    },
+    { title: t.light, cell: showLight },
+    {
+      title: t.last,
+      cell: ({ org, lastRun }) =>
+        lastRun !== null && html`<a href="${runPath(lastRun)}">${time(lastRun.openedAt, org.timeZone)}</a>`,
+    },
+    { title: t.result, cell: ({ lastRun }) => lastRun !== null && problemTags(lastRun) },
+    { title: t.queued, cell: ({ queued }) => queued, isNumber: true },
+    { title: t.next, cell: ({ org, nextSlotAt }) => org.enabled && time(nextSlotAt, org.timeZone) },
+  ],
+  orgs,
+  search === '' ? t.none : t.empty,
+)}
+${pager(from > 0 ? to(Math.max(0, from - pageOrgs)) : null, from + pageOrgs < total ? to(from + pageOrgs) : null)}
+<section class="stack"><h2>${t.slots}</h2>${
+      status.nextSlots.length === 0
+        ? html`<p class="soft">${t.noSlots}</p>`
+        : html`<ol class="timeline">${status.nextSlots.map(({ org, at: slot }) => html`<li><span class="soft">${time(slot, 'UTC')} UTC</span><a href="${ofOrg(org)}">${org}</a></li>`)}</ol>`
+    }</section>`,
+  };
+}
+
+function card(title: string, figure: string, more: Value): Html {
+  return html`<section class="card tight"><h2 class="small soft">${title}</h2><p><strong>${figure}</strong></p>${more !== null && more !== false && html`<div class="small">${more}</div>`}</section>`;
+}
+
+function showLight({ light, alarms, heldRun, hasFailed, expiringKeys, org }: OrgGlance): Value {
+  const [tone, word] = t.lights[light];
+  const reasons = [
+    alarms > 0 && t.alarms(alarms),
+    hasFailed && t.failed,
+    heldRun !== null && html`<a href="${runPath({ org: org.id, id: heldRun }, '/review')}">${t.held}</a>`,
+    expiringKeys > 0 && t.keys(expiringKeys),
+  ].filter((reason) => reason !== false);
+  return [tag(tone, word), ' ', reasons.map((reason, index) => [index > 0 && ', ', reason])];
+}

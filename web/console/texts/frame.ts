@@ -1,0 +1,113 @@
+/** Texts of the frame around every page, of sign-in, and of a person's own account. */
+import { many } from './words.js';
+
+export const frame = {
+  language: 'en',
+  brand: 'Dropslot',
+  skip: 'Skip to the content',
+  signOut: 'Sign out',
+  account: 'Your account',
+  navigation: 'Pages',
+  ofServer: 'All organizations',
+  version: (version: string) => `Dropslot ${version}`,
+  everyOrg: 'Overview',
+  done: {
+    saved: 'Saved.',
+    approved: 'Approved: the import begins now.',
+    discarded: 'Discarded: nothing of the files was applied.',
+    imported: 'The import has been started.',
+    invited: 'Invited.',
+    removed: 'Removed.',
+    ended: 'The session has ended.',
+    added: 'Added.',
+    revoked: 'Revoked: it can no longer be used.',
+    password: 'Your password is changed, and your other sessions have ended.',
+    enabled: 'SFTP access is enabled.',
+    disabled: 'SFTP access is disabled, and its sessions have ended.',
+  } as Readonly<Record<string, string>>,
+  before: 'Previous page',
+  next: 'Next page',
+  pages: 'More pages',
+  cancel: 'Cancel',
+};
+
+export const errors = {
+  missing: 'This page does not exist',
+  missingText: 'The page or the organization does not exist, or your account does not include it.',
+  forbidden: 'Your role does not include this',
+  forbiddenText: 'Ask a person with the role "owner" for another role, or for the change itself.',
+  foreign: 'The form was not sent from this console',
+  foreignText: (origin: string) =>
+    `For your safety the console accepts forms of its own pages only. Open ${origin} in the browser, and send the form again. If that is not the address of your console, its operator must set consoleUrl.`,
+  outdated: 'The form is out of date',
+  outdatedText: 'You signed in again since the page was loaded. Open the page again, and repeat the change.',
+  failed: 'That was not possible',
+  busy: 'Too many requests',
+  wait: (seconds: number) => `Wait for ${many(seconds, 'second')}, then try again.`,
+  defect: 'Something went wrong',
+  defectText: (id: string) =>
+    `This is a defect of Dropslot. The operator finds the details in the server's log, under ${id}.`,
+  back: 'Go to the start page',
+};
+
+export const signIn = {
+  title: 'Sign in',
+  email: 'Email',
+  password: 'Password',
+  code: 'Code of your authenticator app',
+  codeHint: 'The 6 digits that it shows now; or one of your recovery codes.',
+  submit: 'Sign in',
+  wrong: 'Email, password and code do not fit together. Check all three; a code can be used once.',
+  help: 'No account, or no access to your app? Ask an admin of your organization, or your operator, for an invitation.',
+};
+
+export const invitation = {
+  title: 'Set up your account',
+  lead: (email: string) => `For ${email}. It takes a password, and an authenticator app on your phone or computer.`,
+  password: 'New password',
+  passwordHint: (least: number) => `At least ${least} characters; several words are easy to remember.`,
+  app: 'Authenticator app',
+  scan: 'Scan the image with the app; or type this key into it:',
+  qr: 'QR code with the key for the authenticator app',
+  code: 'Code that the app shows now',
+  codeHint: '6 digits',
+  submit: 'Set up the account',
+  used: 'This invitation can no longer be used',
+  usedText: 'It was used, replaced by a newer one, or has expired. Ask the person who invited you for a new one.',
+  recovery: 'Your recovery codes',
+  recoveryText:
+    'Each of these codes signs in once in place of the app: for a phone that is lost. Print them, or keep them in a password manager. They are not shown again.',
+  go: 'I have kept them: go on',
+};
+
+export const account = {
+  title: 'Your account',
+  email: 'Email',
+  role: 'Role',
+  organization: 'Organization',
+  sessions: 'Sessions',
+  sessionsText:
+    'Browsers that are signed in with your account. A session ends after an hour without use, and after 12 hours.',
+  browser: 'Browser',
+  address: 'Address',
+  begun: 'Signed in',
+  seen: 'Last used',
+  present: 'this one',
+  end: 'End',
+  endOthers: 'End all other sessions',
+  unknownBrowser: 'unknown',
+  password: 'Change the password',
+  now: 'Present password',
+  wanted: 'New password',
+  change: 'Change the password',
+  factor: 'Authenticator app and recovery codes',
+  factorText: 'For a new app or new recovery codes ask for a new invitation; the present ones work until you use it.',
+  roles: {
+    owner: 'Owner: everything, and who may sign in',
+    operator: 'Operator: all organizations',
+    'read-only': 'Read-only: sees all organizations',
+    auditor: 'Auditor: the audit trail',
+    admin: 'Admin: decides about imports, keys and members',
+    viewer: 'Viewer: sees imports and people',
+  },
+};

@@ -1,0 +1,20 @@
+/** Texts of the navigation. */
+
+export const navigation = {
+  home: 'Home',
+  imports: 'Imports',
+  check: 'Check a file',
+  people: 'People',
+  teams: 'Teams',
+  connection: 'Connection',
+  notifications: 'Notifications',
+  members: 'Members',
+  help: 'Help',
+  settings: 'Settings',
+  server: 'All organizations',
+  overview: 'Overview',
+  runs: 'Runs',
+  audit: 'Audit trail',
+  system: 'System',
+  operators: 'Operators and tokens',
+};

@@ -1,0 +1,56 @@
+/** Numbers, times and states in the words of the console's language. */
+
+const language = 'en-GB';
+
+export function amount(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** `1 row`, `2,000 rows` */
+export function many(count: number, one: string, several = `${one}s`): string {
+  return `${amount(count)} ${count === 1 ? one : several}`;
+}
+
+/** `Tue 10 Mar 2026, 02:00` in a time zone; a dash for null. */
+export function moment(ms: number | null, timeZone: string): string {
+  if (ms === null) return '–';
+  const day = new Intl.DateTimeFormat(language, {
+    timeZone,
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    year: 'numeric',
+  });
+  return `${day.format(ms).replace(',', '')}, ${clock(ms, timeZone)}`;
+}
+
+/** `Tuesday 02:00` */
+export function dayAndTime(ms: number, timeZone: string): string {
+  return `${new Intl.DateTimeFormat(language, { timeZone, weekday: 'long' }).format(ms)} ${clock(ms, timeZone)}`;
+}
+
+function clock(ms: number, timeZone: string): string {
+  return new Intl.DateTimeFormat(language, { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(
+    ms,
+  );
+}
+
+/** `Europe/Berlin` is `Berlin`. */
+export function city(timeZone: string): string {
+  return timeZone.slice(timeZone.lastIndexOf('/') + 1).replaceAll('_', ' ');
+}
+
+/** `3 days`, `2 hours`, `1 minute` */
+export function duration(ms: number): string {
+  const minutes = Math.max(1, Math.round(ms / 60_000));
+  if (minutes < 120) return many(minutes, 'minute');
+  if (minutes < 2 * 1440) return many(Math.round(minutes / 60), 'hour');
+  return many(Math.round(minutes / 1440), 'day');
+}
+
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(count) / 10));
+  const value = count / 1024 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
+}
