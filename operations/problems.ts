@@ -66,7 +66,14 @@ export async function listProblemRows(
     throw error;
   }
   const lines = new Set(found.flatMap(({ line }) => (line === null ? [] : [line])));
-  const { header, cells } = await readLines(workplace, org, file, lines);
+  const path = file.archivedAs ?? file.path ?? null;
+  const { settings, control, now, identity } = workplace;
+  const pgp = pgpContext({ control, now }, org, () => identity(org));
+  const open = () => readAs(unwrap(readStored(workplace, org, path!), settings, pgp), org.options.encoding);
+  const { header, cells } =
+    path === null || lines.size === 0
+      ? { header: [], cells: new Map<number, string[]>() }
+      : await readLines(workplace, open, lines);
   const problems = found.map((issue) => ({
     ...issue,
     cells: issue.line === null ? null : (cells.get(issue.line) ?? null),
@@ -85,24 +92,17 @@ function toIssue([line = '', column = '', severity = '', code = '', message = ''
   };
 }
 
-/** The cells of some lines, by their number. A file that was removed from the archive since, or does not parse, has none. */
-async function readLines(
+/** The cells of some lines, by their number. A file that was removed since, or does not parse, has none. */
+export async function readLines(
   workplace: Workplace,
-  org: Org,
-  file: FileOutcome,
+  open: () => Promise<Source>,
   lines: ReadonlySet<number>,
 ): Promise<{ header: string[]; cells: Map<number, string[]> }> {
   const cells = new Map<number, string[]>();
-  const path = file.archivedAs ?? file.path ?? null;
-  if (path === null || lines.size === 0) return { header: [], cells };
-  const { settings, control, now, identity } = workplace;
-  const pgp = pgpContext({ control, now }, org, () => identity(org));
   const last = Math.max(...lines);
   let header: string[] | null = null;
   try {
-    const sent = readStored(workplace, org, path);
-    const source = await readAs(unwrap(sent, settings, pgp), org.options.encoding);
-    for await (const row of rowsOf(workplace, source)) {
+    for await (const row of rowsOf(workplace, await open())) {
       header ??= row.cells;
       if (row.line > last) break;
       if (lines.has(row.line)) cells.set(row.line, row.cells);
@@ -152,22 +152,31 @@ export async function listHeldChanges(
   workplace: Workplace,
   org: Org,
   run: Run,
-  { from, most }: { from: number; most: number },
+  page: { from: number; most: number },
 ): Promise<HeldChanges | null> {
   const path = summaryOf(run)?.changes ?? null;
   if (path === null || !/\.csv$/i.test(path)) return null;
-  const rows: HeldChanges['rows'] = [];
-  let total = 0;
   try {
-    for await (const { line, cells } of rowsOf(workplace, readStored(workplace, org, path))) {
-      if (line === 1) continue;
-      if (total++ < from || rows.length >= most) continue;
-      const [who = '', column = '', before = '', after = '', kind = ''] = cells.map(unguardFormula);
-      rows.push({ who, column, before, after, kind });
-    }
+    return await readChanges(workplace, readStored(workplace, org, path), page);
   } catch (error) {
     if (error instanceof SpaceError) return null;
     throw error;
+  }
+}
+
+/** Of a list of changes, as reports have it. */
+export async function readChanges(
+  workplace: Workplace,
+  list: Source,
+  { from, most }: { from: number; most: number },
+): Promise<HeldChanges> {
+  const rows: HeldChanges['rows'] = [];
+  let total = 0;
+  for await (const { line, cells } of rowsOf(workplace, list)) {
+    if (line === 1) continue;
+    if (total++ < from || rows.length >= most) continue;
+    const [who = '', column = '', before = '', after = '', kind = ''] = cells.map(unguardFormula);
+    rows.push({ who, column, before, after, kind });
   }
   return { rows, total };
 }

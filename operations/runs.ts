@@ -87,7 +87,7 @@ export async function checkBytes(
   workplace: Workplace,
   orgId: string,
   { name, bytes }: { name: string; bytes: Buffer },
-  listeners: Pick<CheckListeners, 'onIssues'>,
+  listeners: Pick<CheckListeners, 'onIssues' | 'onChanges'>,
   signal: AbortSignal,
 ): Promise<CheckedFile> {
   return checkSource(workplace, await workplace.org(orgId), sourceOfBytes(name, bytes), listeners, signal);

@@ -52,8 +52,8 @@ export interface TestConsole {
   other: Company;
   app: ReturnType<typeof createConsole>;
   visitor(cookie?: string): Visitor;
-  /** Invites a person, who sets up the account and signs in. */
-  person(role: string, org?: string): Promise<Person>;
+  /** A person who has signed in; `isSet`: also with a password and a second factor, which take a while to make. */
+  person(role: string, org?: string, isSet?: boolean): Promise<Person>;
 }
 
 export async function openTestConsole(
@@ -95,12 +95,14 @@ export async function openTestConsole(
     };
   };
   let people = 0;
-  const person = async (role: string, org?: string): Promise<Person> => {
+  const person = async (role: string, org?: string, isSet = false): Promise<Person> => {
     const email = `${role}${++people}@${org ?? 'operator'}.test`;
-    const { code } = await inviteAccount(place, { email, role, org });
+    const invited = await inviteAccount(place, { email, role, org });
     const totpSecret = generateTotpSecret();
     const chosen = { password: testPassword, totpSecret, totpCode: totpCode(totpSecret, clock.now) };
-    const { account, recovery } = await acceptInvitation(place, code, chosen);
+    const { account, recovery } = isSet
+      ? await acceptInvitation(place, invited.code, chosen)
+      : { account: invited.account, recovery: [] };
     const cookie = await beginSession(place, account, { address: '192.0.2.1', agent: 'test' }, 'invitation');
     return { ...visitor(cookie), email, totpSecret, recovery };
   };

@@ -93,6 +93,7 @@ ol.steps { padding-left: 1.4em; } ol.steps > li + li { margin-top: var(--s3); }
 ul.plain { list-style: none; padding: 0; }
 ul.tree { list-style: none; padding-left: var(--s4); border-left: 1px solid var(--line); }
 meter { width: 100%; height: .6rem; }
+details.card { padding: var(--s3) var(--s5); } details.card[open] { padding-bottom: var(--s5); }
 details > summary { cursor: pointer; color: var(--accent); }
 details[open] > summary { margin-bottom: var(--s3); }
 
@@ -103,6 +104,7 @@ form.stack > * + * { margin-top: var(--s4); }
 fieldset { border: 0; padding: 0; margin: 0; }
 input, select, textarea { font: inherit; color: inherit; background: var(--surface); border: 1px solid var(--edge); border-radius: 6px; padding: .5rem .65rem; width: 100%; min-height: 2.5rem; }
 textarea { min-height: 6rem; resize: vertical; }
+input:not([type=checkbox], [type=radio], [type=file]), select { height: 2.65rem; }
 input[type=checkbox], input[type=radio] { width: 1.1rem; min-height: 1.1rem; height: 1.1rem; accent-color: var(--accent); }
 input[type=file] { padding: .35rem; }
 .check { display: flex; gap: var(--s2); align-items: center; }

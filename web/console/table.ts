@@ -1,9 +1,21 @@
 /** The table of all pages and actions. */
 import { accountRoutes } from './pages/account.js';
+import { auditRoutes } from './pages/audit.js';
+import { checkRoutes } from './pages/check.js';
+import { connectionRoutes } from './pages/connection.js';
+import { helpRoutes } from './pages/help.js';
 import { homeRoutes } from './pages/home.js';
 import { importRoutes } from './pages/imports.js';
+import { memberRoutes } from './pages/members.js';
+import { notificationRoutes } from './pages/notifications.js';
+import { operatorRoutes } from './pages/operators.js';
+import { organizationRoutes } from './pages/organization.js';
+import { peopleRoutes } from './pages/people.js';
 import { reviewRoutes } from './pages/review.js';
+import { runRoutes } from './pages/runs.js';
 import { startRoutes } from './pages/start.js';
+import { systemRoutes } from './pages/system.js';
+import { teamRoutes } from './pages/teams.js';
 import type { ConsoleRoute } from './route.js';
 
 export const routes: readonly ConsoleRoute[] = [
@@ -12,4 +24,16 @@ export const routes: readonly ConsoleRoute[] = [
   ...homeRoutes,
   ...importRoutes,
   ...reviewRoutes,
+  ...checkRoutes,
+  ...peopleRoutes,
+  ...teamRoutes,
+  ...connectionRoutes,
+  ...notificationRoutes,
+  ...memberRoutes,
+  ...helpRoutes,
+  ...organizationRoutes,
+  ...runRoutes,
+  ...auditRoutes,
+  ...systemRoutes,
+  ...operatorRoutes,
 ];

@@ -55,7 +55,7 @@ test('an invitation expires, and a newer one replaces it', async (t) => {
 
 test('sign-in takes the password and a code that was not used before; each wrong part gets the same answer', async (t) => {
   const { clock, visitor, person } = await openTestConsole(t);
-  const { email, totpSecret, recovery } = await person('owner');
+  const { email, totpSecret, recovery } = await person('owner', undefined, true);
   clock.now += 60_000;
   const code = totpCode(totpSecret, clock.now);
   const right = { email: email.toUpperCase(), password: testPassword, code };
@@ -142,7 +142,7 @@ test('a session ends at sign-out, without use, after its time, and with its acco
 
 test('a person ends other sessions, and a new password ends them too', async (t) => {
   const { clock, visitor, person } = await openTestConsole(t);
-  const one = await person('owner');
+  const one = await person('owner', undefined, true);
   const begin = async () => {
     clock.now += 60_000;
     const form = { email: one.email, password: testPassword, code: totpCode(one.totpSecret, clock.now) };
@@ -206,7 +206,7 @@ test('every answer forbids scripts, frames and other hosts', async (t) => {
 
 test('the audit trail names people of the console, and a changed role applies at once', async (t) => {
   const { place, person } = await openTestConsole(t);
-  const admin = await person('admin', 'acme');
+  const admin = await person('admin', 'acme', true);
   const records = await listAudit(place.control.read, 'acme');
   assert.deepEqual(
     records.slice(-3).map(({ action, actor }) => [action, actor]),
@@ -219,6 +219,6 @@ test('the audit trail names people of the console, and a changed role applies at
   await changeRole(place, admin.email, 'viewer');
   assert.equal((await admin.get('/orgs/acme')).status, 200);
   await assert.rejects(changeRole(place, admin.email, 'owner'), /of the whole server/);
-  const owner = await person('owner');
+  const owner = await person('owner', undefined, true);
   await assert.rejects(removePerson(place, owner.email), /only owner/);
 });

@@ -2,14 +2,15 @@
 import { describeAfter, nameColumn, type RunChange, withRunChanges } from '../../../operations/changes.js';
 import { OperationError } from '../../../operations/error.js';
 import { readFileContent } from '../../../operations/files.js';
-import { type FileOutcome, filesOf, listProblemRows, type ProblemRow } from '../../../operations/problems.js';
+import { type FileOutcome, filesOf, listProblemRows } from '../../../operations/problems.js';
 import { listRunsOf } from '../../../operations/runs.js';
 import { describeProgress, type Progress, type Run, summaryOf } from '../../../operations/runsummary.js';
 import { type Html, html, path, type Value } from '../html.js';
-import { facts, notice, ofOrg, pager, table, tag, time, withQuery } from '../layout.js';
+import { facts, notice, ofOrg, pager, table, time, withQuery } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { amount, bytes } from '../texts/words.js';
+import { severityTag, showProblem } from './problemview.js';
 import { ownRun, runPath, runTable, stateTag } from './runview.js';
 
 const t = texts.run;
@@ -114,11 +115,6 @@ function kindTable(call: OrgCall, problems: NonNullable<FileOutcome['problems']>
   );
 }
 
-function severityTag(severity: ProblemRow['severity']): Html {
-  const [tone, word] = t.severities[severity];
-  return tag(tone, word);
-}
-
 async function showProblems(call: OrgCall, file: FileOutcome, index: number, isChosen: boolean): Promise<Html> {
   const { query, workplace, org } = call;
   const from = isChosen && /^\d{1,9}$/.test(query.from ?? '') ? Number(query.from) : 0;
@@ -139,16 +135,6 @@ async function showProblems(call: OrgCall, file: FileOutcome, index: number, isC
 ${code !== undefined && html`<p class="no-print"><a href="${to({})}">${t.all}</a></p>`}
 ${page.problems.map((problem) => showProblem(problem, page.header))}
 ${more}`;
-}
-
-/** The problem, and below it the row with the cell marked. */
-function showProblem({ line, column, severity, message, value, cells }: ProblemRow, header: readonly string[]): Html {
-  const isOf = (label: string) => column !== null && label.trim().toLowerCase() === column.trim().toLowerCase();
-  return html`<article class="tight"><p>${severityTag(severity)} ${line !== null && html`<strong>${t.line(line)}</strong>`}${column !== null && html` · ${column}`}${cells === null && value !== null && html` · <mark>${value}</mark>`}</p><p>${message}</p>
-${
-  cells !== null &&
-  html`<div class="scroll" role="region" aria-label="${t.rowCells}, ${line === null ? '' : t.line(line)}" tabindex="0"><table><thead><tr>${header.map((label) => html`<th scope="col">${label}</th>`)}</tr></thead><tbody><tr>${header.map((label, place) => html`<td${isOf(label) && html` class="cells"`}>${isOf(label) ? html`<mark>${cells[place] || '∅'}</mark>` : cells[place]}</td>`)}</tr></tbody></table></div>`
-}</article>`;
 }
 
 async function showChanges({ workplace, org }: OrgCall, run: Run): Promise<Html> {

@@ -92,6 +92,7 @@ export const run = {
   message: 'Problem, and what to do',
   value: 'Value',
   rowCells: 'The row as it was sent',
+  blank: 'empty',
   unreadable: 'The details of this file can be read in its report.',
   mend: 'Download the rows to mend',
   mendText: 'Mend these rows in Excel or an editor, and upload the file again: each row has its problem beside it.',

@@ -3,19 +3,11 @@ import { counts } from './counts.js';
 import { account, errors, frame, invitation, signIn } from './frame.js';
 import { home, imports, review, run } from './imports.js';
 import { navigation } from './navigation.js';
-import { overview } from './operator.js';
+import { added, audit, operators, organization, overview, runs, system } from './operator.js';
+import { check, connection, help, members, notifications, people, person, teams } from './organization.js';
 
 export const texts = {
-  account,
-  counts,
-  errors,
-  frame,
-  home,
-  imports,
-  invitation,
-  navigation,
-  overview,
-  review,
-  run,
-  signIn,
+  ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
+  ...{ added, audit, operators, organization, runs, system },
+  ...{ notifications, overview, people, person, review, run, signIn, teams },
 };

@@ -1,0 +1,159 @@
+/** An organization for its operator: state, quotas, every setting; enable, disable, import now. And the form that adds one. */
+import { hasRight } from '../../../operations/accounts/rights.js';
+import { detailOrg } from '../../../operations/orgdetails.js';
+import { addOrganization, disableOrganization, enableOrganization, setOrganization } from '../../../operations/orgs.js';
+import {
+  describeTakes,
+  listSettings,
+  readOrgFields,
+  type SettingValue,
+} from '../../../operations/orgsettings/orgsettings.js';
+import { openImport } from '../../../operations/runs.js';
+import { requestSftp } from '../../../operations/sftpaccess.js';
+import { type Html, html, path } from '../html.js';
+import { facts, field, notice, ofOrg, tag } from '../layout.js';
+import {
+  action,
+  type Call,
+  type ConsoleRoute,
+  type OrgCall,
+  type Outcome,
+  orgAction,
+  orgPage,
+  type Page,
+  page,
+} from '../route.js';
+import { texts } from '../texts/texts.js';
+import { amount } from '../texts/words.js';
+import { runPath } from './runview.js';
+
+const t = texts.organization;
+const a = texts.added;
+/** Names of form fields: the name of a setting follows. */
+const prefix = 'set:';
+
+async function show(call: OrgCall): Promise<Page> {
+  const { workplace, org, account } = call;
+  const details = await detailOrg(workplace, org);
+  const usage = await workplace.space(org).measure();
+  const may = hasRight(account, 'org.operate');
+  const to = (rest: string) => ofOrg(org.id, rest);
+  return {
+    title: `${org.name}: ${t.title}`,
+    body: html`<div class="head"><h1>${org.name}</h1>${org.enabled ? tag('good', t.enabled) : tag('wait', t.disabled)}</div>
+<div class="card">${facts([
+      [t.plan, org.plan],
+      [t.imports, details.imports],
+      [
+        t.people,
+        html`<a href="${to('/people')}">${texts.people.counts(details.users.active, details.users.deactivated)}</a>`,
+      ],
+      [t.teams, html`<a href="${to('/teams')}">${amount(details.teams)}</a>`],
+      [t.keys, html`${amount(details.usableKeys)} · <a href="${to('/connection')}">${t.look}</a>`],
+      [t.members, html`<a href="${to('/members')}">${t.look}</a>`],
+    ])}</div>
+${details.heldRun !== null && notice('wait', html`<p><a href="${runPath({ org: org.id, id: details.heldRun }, '/review')}">${t.held}</a></p>`)}
+${details.alarms.map(({ message }) => notice('bad', message))}
+<section class="card"><h2>${t.storage}</h2>${bar(t.quota.bytes, usage.storedBytes, usage.maxStoredBytes, t.bytes)}${bar(t.quota.files, usage.files, usage.maxFiles, t.files)}</section>
+${may && actions(call)}
+${groupsOf(details.settings).map(([group, settings]) => showGroup(call, group, settings, may))}
+<p class="soft">${t.remove}</p>`,
+  };
+}
+
+function bar(name: string, used: number, most: number, words: (used: number, most: number) => string): Html {
+  return html`<div class="tight"><p>${words(used, most)}</p><meter min="0" max="${most}" high="${most * 0.9}" value="${used}" aria-label="${name}"></meter></div>`;
+}
+
+function actions({ org, token, form }: OrgCall): Html {
+  const to = (rest: string) => ofOrg(org.id, `/settings/${rest}`);
+  const access = org.enabled
+    ? html`<form method="post" action="${to('disable')}" class="stack">${token}<p class="soft">${t.disableText}</p><button class="danger">${t.disable}</button></form>`
+    : html`<form method="post" action="${to('enable')}" class="stack">${token}<p class="soft">${t.enableText}</p>${field('by', t.by, { type: 'email', value: form.by ?? org.ownerEmail })}<button>${t.enable}</button></form>`;
+  return html`<section class="card">${access}<form method="post" action="${to('import')}">${token}<button class="quiet">${t.importNow}</button></form></section>`;
+}
+
+function groupsOf(settings: readonly SettingValue[]): [string, SettingValue[]][] {
+  const groups = [...new Set(settings.map(({ setting }) => setting.group))];
+  return groups.map((group) => [group, settings.filter(({ setting }) => setting.group === group)]);
+}
+
+function showGroup({ org, token, form }: OrgCall, group: string, settings: SettingValue[], may: boolean): Html {
+  const isSent = settings.some(({ setting }) => form[prefix + setting.name] !== undefined);
+  const one = ({ setting, text, isDefault }: SettingValue) => {
+    const name = prefix + setting.name;
+    const value = form[name] ?? (isDefault ? '' : text);
+    const hint = `${setting.meaning} ${t.takes(describeTakes(setting))}${isDefault && text !== '' ? ` ${t.default(text)}` : ''}`;
+    return may
+      ? field(name, setting.name, { value, hint, isRequired: false })
+      : html`<div class="tight"><p><strong>${setting.name}</strong> ${isDefault ? html`<span class="soft">${text}</span>` : text}</p><p class="soft small">${setting.meaning}</p></div>`;
+  };
+  return html`<details class="card"${isSent && html` open`}><summary>${group}</summary><form method="post" action="${ofOrg(org.id, '/settings')}" class="stack">${token}${settings.map(one)}${may && html`<button>${t.save}</button>`}</form></details>`;
+}
+
+/** Only settings whose text was changed; an emptied one gets its default. */
+async function save({ workplace, org, form }: OrgCall): Promise<Outcome> {
+  const changed: Record<string, string> = {};
+  for (const { setting, text, isDefault } of listSettings(org, workplace.settings)) {
+    const given = form[prefix + setting.name];
+    if (given === undefined || given.trim() === (isDefault ? '' : text)) continue;
+    changed[setting.name] = given.trim() === '' && setting.takesDefault ? 'default' : given;
+  }
+  const notes: string[] = [];
+  if (Object.keys(changed).length > 0)
+    await setOrganization(workplace, org.id, readOrgFields(changed), { note: (sentence) => notes.push(sentence) });
+  if (notes.length === 0) return { to: `${ofOrg(org.id, '/settings')}?done=saved` };
+  const back = ofOrg(org.id, '/settings');
+  return {
+    title: t.effect,
+    body: html`<h1>${t.effect}</h1>${notes.map((sentence) => notice('info', sentence))}<p><a href="${back}">${t.title}</a></p>`,
+  };
+}
+
+async function enable({ workplace, org, form }: OrgCall): Promise<Outcome> {
+  if (org.sftpRequest === null) await requestSftp(workplace, org.id, form.by ?? '');
+  await enableOrganization(workplace, org.id);
+  return { to: `${ofOrg(org.id, '/settings')}?done=enabled` };
+}
+
+async function showNew({ token, form }: Call): Promise<Page> {
+  return {
+    title: a.title,
+    body: html`<h1>${a.title}</h1><form method="post" action="/new" class="card stack">${token}
+${field('id', a.id, { hint: a.idHint, value: form.id, most: 32 })}
+${field('name', a.name, { value: form.name })}
+${field('owner', a.owner, { type: 'email', hint: a.ownerHint, value: form.owner })}
+${field('slot', a.slot, { hint: a.slotHint, value: form.slot ?? '02:00' })}
+${field('zone', a.zone, { hint: a.zoneHint, value: form.zone ?? 'UTC' })}
+<div class="check"><input type="checkbox" id="enable" name="enable" value="on"${form.enable === 'on' && html` checked`}><label for="enable">${a.enable}</label></div>
+<button>${a.submit}</button></form><p class="soft">${a.next}</p>`,
+  };
+}
+
+async function add({ workplace, form }: Call): Promise<Outcome> {
+  const { id = '', name, owner, slot, zone } = form;
+  const { ownerEmail, ...fields } = readOrgFields({ name, owner, slot, timeZone: zone });
+  const { org } = await addOrganization(
+    workplace,
+    id.trim(),
+    { ...fields, ownerEmail: ownerEmail! },
+    form.enable === 'on',
+  );
+  return { to: `${path`/orgs/${org.id}`}/settings?done=added` };
+}
+
+export const organizationRoutes: readonly ConsoleRoute[] = [
+  orgPage('/settings', 'server.read', show),
+  orgAction('/settings', 'org.operate', '/settings', save),
+  orgAction('/settings/enable', 'org.operate', '/settings', enable),
+  orgAction('/settings/disable', 'org.operate', '/settings', async ({ workplace, org }) => {
+    await disableOrganization(workplace, org.id);
+    return { to: `${ofOrg(org.id, '/settings')}?done=disabled` };
+  }),
+  orgAction('/settings/import', 'org.operate', '/settings', async ({ workplace, org }) => {
+    const id = await openImport(workplace, org.id);
+    return { to: `${runPath({ org: org.id, id })}?done=imported` };
+  }),
+  page('/new', 'server.operate', showNew),
+  action('/new', 'server.operate', '/new', add),
+];

@@ -1,0 +1,169 @@
+/** The people of an organization's directory: a table that the server searches and pages, and one person with every change. */
+import { hasRight } from '../../../operations/accounts/rights.js';
+import { listCustomFields } from '../../../operations/customfields.js';
+import { exportUsers, recordExport } from '../../../operations/export.js';
+import { setUser } from '../../../operations/people/users.js';
+import {
+  type LabelledUser,
+  showUser,
+  type UserChange,
+  type UserHistory,
+  walkUsers,
+} from '../../../operations/users.js';
+import { type Html, html, path, type Value } from '../html.js';
+import { field, ofOrg, pager, select, table, tag, time, withQuery } from '../layout.js';
+import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
+import { texts } from '../texts/texts.js';
+import { moment } from '../texts/words.js';
+import { runPath } from './runview.js';
+
+const t = texts.people;
+const p = texts.person;
+const pageUsers = 50;
+const statuses = ['active', 'deactivated'] as const;
+
+async function list(call: OrgCall): Promise<Page> {
+  const { workplace, org, query } = call;
+  const search = (query.search ?? '').trim().slice(0, 200);
+  const status = statuses.find((one) => one === query.status);
+  const filter = { search: search === '' ? undefined : search, status, limit: pageUsers + 1, after: query.after };
+  const users: LabelledUser[] = [];
+  for await (const user of walkUsers(workplace, org.id, filter)) users.push(user);
+  const next = users.length > pageUsers ? withQuery(call, { after: users[pageUsers - 1]!.emailKey }) : null;
+  return {
+    title: t.title,
+    body: html`<div class="head"><h1>${t.title}</h1><a class="button quiet no-print" href="${ofOrg(org.id, '/people.csv')}">${t.export}</a></div>
+<form method="get" class="row" role="search">${field('search', t.search, { type: 'search', value: search, isRequired: false })}
+${select('status', t.status, [{ value: '', text: t.all }, ...statuses.map((value) => ({ value, text: t[value] }))], status)}<button class="quiet">${t.find}</button></form>
+${table(
+  t.title,
+  [
+    { title: t.email, cell: ({ email }) => html`<a href="${personPath(org.id, email)}">${email}</a>` },
+    { title: t.name, cell: nameOf },
+    {
+      title: t.manager,
+      cell: ({ managerEmail }) =>
+        managerEmail !== null && html`<a href="${personPath(org.id, managerEmail)}">${managerEmail}</a>`,
+    },
+    { title: t.teams, cell: (user) => user.teams.join(', ') },
+    { title: t.status, cell: showStatus },
+  ],
+  users.slice(0, pageUsers),
+  t.empty,
+)}
+${pager(query.after === undefined ? null : withQuery(call, { after: null }), next)}`,
+  };
+}
+
+function personPath(org: string, email: string): string {
+  return path`/orgs/${org}/people/${email}`;
+}
+
+function nameOf({ userName, firstName, lastName }: LabelledUser): string {
+  return userName ?? [firstName, lastName].filter((part) => part !== null).join(' ');
+}
+
+function showStatus({ status, isAdmin }: LabelledUser): Value {
+  return [tag(status === 'active' ? 'good' : '', t[status]), isAdmin && html` ${tag('info', p.admin)}`];
+}
+
+async function show(call: OrgCall): Promise<Page> {
+  const { workplace, org, params, account } = call;
+  const history = await showUser(workplace, org.id, params.email ?? '');
+  const { user, story, changes, reports } = history;
+  return {
+    title: user.email,
+    body: html`<div class="tight"><h1>${nameOf(user) || user.email}</h1><p>${user.email} ${showStatus(user)}</p>
+${user.deactivateAt !== null && html`<p>${p.scheduled(moment(user.deactivateAt, org.timeZone))}</p>`}${reports > 0 && html`<p class="soft">${p.reports(reports)}</p>`}</div>
+<section class="stack"><h2>${p.values}</h2>${table(
+      p.values,
+      [
+        { title: p.field, cell: ({ field: label }) => label },
+        { title: p.value, cell: ({ value }) => value },
+        { title: p.from, cell: ({ from }) => showOrigin(org.id, from) },
+        { title: p.at, cell: ({ from }) => from !== null && time(from.at, org.timeZone) },
+      ],
+      story,
+      '',
+    )}</section>
+${hasRight(account, 'org.decide') && (await correction(call, history))}
+<section class="stack"><h2>${p.history}</h2>${table(
+      p.history,
+      [
+        { title: p.at, cell: ({ at }) => time(at, org.timeZone) },
+        { title: p.field, cell: ({ field: label }) => (label === '' ? p.created : label) },
+        { title: p.before, cell: ({ before }) => before !== null && html`<del>${before}</del>` },
+        { title: p.after, cell: (change) => showAfter(change) },
+        { title: p.from, cell: (change) => showOrigin(org.id, change) },
+      ],
+      changes,
+      p.none,
+    )}</section>`,
+  };
+}
+
+/** Of a creation the values, in a few words each. */
+function showAfter({ field: label, after }: UserChange): Value {
+  if (label !== '' || after === null) return after !== null && html`<ins>${after}</ins>`;
+  const values = Object.entries(JSON.parse(after) as Record<string, unknown>);
+  return values
+    .flatMap(([name, value]) => (typeof value === 'string' && value !== '' ? [`${name}: ${value}`] : []))
+    .join('; ');
+}
+
+function showOrigin(org: string, from: UserChange | null): Value {
+  if (from === null) return p.unknown;
+  const { origin, file, line, by, runId } = from;
+  const words = {
+    file: p.origins.file(file, line),
+    person: p.origins.person(by),
+    undo: p.origins.undo(),
+    schedule: p.origins.schedule(),
+  }[origin];
+  return [
+    words,
+    runId !== null && origin !== 'person' && html` · <a href="${runPath({ org, id: runId })}">${p.import(runId)}</a>`,
+  ];
+}
+
+async function correction({ workplace, org, token, form }: OrgCall, { user }: UserHistory): Promise<Html> {
+  const standard = [
+    'User Name',
+    'First Name',
+    'Last Name',
+    'Manager Email',
+    'User Account Type',
+    'Is Org Admin',
+    'Deactivation Date',
+  ];
+  const fields = (await listCustomFields(workplace, org.id)).filter(({ hidden }) => !hidden);
+  const labels = [...standard, ...fields.map(({ label }) => label)];
+  return html`<details class="card"${form.label !== undefined && html` open`}><summary>${p.correct}</summary>
+<form method="post" action="${personPath(org.id, user.email)}" class="stack">${token}<div class="row">
+${select(
+  'label',
+  p.column,
+  labels.map((value) => ({ value, text: value })),
+  form.label,
+)}${field('value', p.value, { value: form.value, most: 1000 })}<button>${p.submit}</button></div>
+<p class="soft">${p.correctText}</p></form></details>`;
+}
+
+async function correct({ workplace, org, params, form }: OrgCall): Promise<Outcome> {
+  const { label = '', value = '' } = form;
+  const email = params.email ?? '';
+  await setUser(workplace, org.id, email, [{ label, value }]);
+  return { to: `${personPath(org.id, email)}?done=saved` };
+}
+
+async function send({ workplace, org }: OrgCall): Promise<Outcome> {
+  await recordExport(workplace, org.id, 'users', {});
+  return { content: exportUsers(workplace, org.id), fileName: 'users.csv' };
+}
+
+export const peopleRoutes: readonly ConsoleRoute[] = [
+  orgPage('/people', 'org.read', list),
+  orgPage('/people.csv', 'org.read', send),
+  orgPage('/people/{email}', 'org.read', show),
+  orgAction('/people/{email}', 'org.decide', '/people/{email}', correct),
+];
