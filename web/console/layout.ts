@@ -21,7 +21,7 @@ export function renderPage(page: Page, call: Call): string {
   const links = navigationOf(account, org);
   const nav = links.map(
     ({ title, items }) =>
-      html`<h2>${title}</h2><ul>${items.map(
+      html`<p class="group">${title}</p><ul>${items.map(
         ({ text, to }) =>
           html`<li><a href="${to}"${to === activeOf(call.path, items) && html` aria-current="page"`}>${text}</a></li>`,
       )}</ul>`,
@@ -89,8 +89,8 @@ export function time(ms: number | null, timeZone: string): Html {
 /** A table that scrolls by itself on a narrow screen; the first column names its row. */
 export function table<Row>(name: string, columns: readonly Column<Row>[], rows: readonly Row[], empty: string): Html {
   if (rows.length === 0) return html`<p class="soft">${empty}</p>`;
-  const head = columns.map(
-    ({ title, isNumber }) => html`<th scope="col"${isNumber && html` class="number"`}>${title}</th>`,
+  const head = columns.map(({ title, isNumber }) =>
+    title === '' ? html`<td></td>` : html`<th scope="col"${isNumber && html` class="number"`}>${title}</th>`,
   );
   const body = rows.map(
     (row) =>

@@ -45,7 +45,7 @@ small, .small { font-size: var(--t-1); }
 .top .me { margin-left: auto; display: flex; gap: var(--s4); align-items: center; flex-wrap: wrap; }
 .frame { display: grid; grid-template-columns: 14rem minmax(0, 1fr); max-width: 86rem; margin: 0 auto; }
 .side { padding: var(--s5) 0 var(--s5) var(--s5); }
-.side h2 { font-size: var(--t-1); font-weight: 600; color: var(--soft); padding: var(--s2) var(--s3) var(--s1); letter-spacing: 0; }
+.side .group { font-size: var(--t-1); font-weight: 600; color: var(--soft); padding: var(--s2) var(--s3) var(--s1); letter-spacing: 0; }
 .side ul { list-style: none; padding: 0; margin: 0 0 var(--s4); }
 .side a { display: block; padding: .4rem var(--s3); border-radius: 6px; color: var(--ink); text-decoration: none; }
 .side a:hover { background: var(--sunken); }
@@ -75,10 +75,11 @@ footer { padding: var(--s4) var(--s6); color: var(--soft); font-size: var(--t-1)
 .tag.good { background: var(--good-ground); color: var(--good); } .tag.wait { background: var(--wait-ground); color: var(--wait); }
 .tag.bad { background: var(--bad-ground); color: var(--bad); } .tag.info { background: var(--note-ground); color: var(--note); }
 
-.scroll { overflow-x: auto; max-width: 100%; }
+.scroll { overflow-x: auto; max-width: 100%; position: relative; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: var(--s3) var(--s4); color: var(--soft); font-size: var(--t-1); }
 th, td { text-align: left; vertical-align: top; padding: var(--s2) var(--s4); border-bottom: 1px solid var(--line); }
+thead td { background: var(--sunken); }
 thead th { font-size: var(--t-1); font-weight: 600; color: var(--soft); white-space: nowrap; background: var(--sunken); }
 tbody tr:last-child > * { border-bottom: 0; }
 tbody th { font-weight: 600; } tbody th.text { font-weight: 400; min-width: 18rem; }
@@ -90,7 +91,7 @@ del { color: var(--soft); text-decoration-thickness: 1px; } ins { text-decoratio
 dl.facts { display: grid; grid-template-columns: minmax(9rem, max-content) minmax(0, 1fr); gap: var(--s2) var(--s5); max-width: none; }
 dl.facts dt { color: var(--soft); } dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 ol.steps { padding-left: 1.4em; } ol.steps > li + li { margin-top: var(--s3); }
-ul.plain { list-style: none; padding: 0; }
+ul.links a { display: inline-block; min-height: 1.6rem; }
 ul.tree { list-style: none; padding-left: var(--s4); border-left: 1px solid var(--line); }
 meter { width: 100%; height: .6rem; }
 details.card { padding: var(--s3) var(--s5); } details.card[open] { padding-bottom: var(--s5); }
@@ -98,7 +99,7 @@ details > summary { cursor: pointer; color: var(--accent); }
 details[open] > summary { margin-bottom: var(--s3); }
 
 form.stack > * + * { margin-top: var(--s4); }
-.field { display: grid; gap: var(--s1); max-width: 32rem; }
+.field { display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--s1); max-width: 32rem; }
 .field > label, legend { font-weight: 600; }
 .field .hint { color: var(--soft); font-size: var(--t-1); }
 fieldset { border: 0; padding: 0; margin: 0; }
@@ -125,7 +126,7 @@ nav.pages { display: flex; gap: var(--s4); }
   .frame { grid-template-columns: minmax(0, 1fr); }
   .side { padding: var(--s3) var(--s4) 0; }
   .side ul { display: flex; flex-wrap: wrap; gap: var(--s1); margin-bottom: var(--s2); }
-  .side h2 { padding-left: 0; }
+  .side .group { padding-left: 0; }
   main { padding: var(--s5) var(--s4) var(--s6); }
   .top { padding: var(--s3) var(--s4); }
   dl.facts { grid-template-columns: minmax(0, 1fr); gap: 0; } dl.facts dd { margin-bottom: var(--s3); }

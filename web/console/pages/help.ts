@@ -32,7 +32,7 @@ async function show({ workplace, org }: OrgCall): Promise<Page> {
   return {
     title: t.title,
     body: html`<h1>${t.title}</h1>
-<section class="tight"><h2>${t.templates}</h2><p class="soft">${t.templatesText}</p><ul>${templates.map(({ name }) => html`<li><a href="${ofOrg(org.id, `/help/${encodeURIComponent(name)}`)}">${name}</a></li>`)}</ul></section>
+<section class="tight"><h2>${t.templates}</h2><p class="soft">${t.templatesText}</p><ul class="links">${templates.map(({ name }) => html`<li><a href="${ofOrg(org.id, `/help/${encodeURIComponent(name)}`)}">${name}</a></li>`)}</ul></section>
 <section class="tight"><h2>${t.rules}</h2><ul>${t.ruleList.map((rule) => html`<li>${rule}</li>`)}</ul></section>
 ${columns(
   t.columns,

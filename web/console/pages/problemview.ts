@@ -24,5 +24,5 @@ function showRow({ line, column }: ProblemRow, header: readonly string[], cells:
   const row = header.map((label, place) =>
     isOf(label) ? html`<td class="cells"><mark>${cells[place] || t.blank}</mark></td>` : html`<td>${cells[place]}</td>`,
   );
-  return html`<div class="scroll" role="region" aria-label="${name}" tabindex="0"><table><thead><tr>${labels}</tr></thead><tbody><tr>${row}</tr></tbody></table></div>`;
+  return html`<div class="scroll" role="group" aria-label="${name}" tabindex="0"><table><thead><tr>${labels}</tr></thead><tbody><tr>${row}</tr></tbody></table></div>`;
 }
