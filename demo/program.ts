@@ -59,6 +59,8 @@ export interface RunningProgram {
   port: number;
   /** The server's log so far. */
   log: Record<string, unknown>[];
+  /** Resolves when it has ended by itself, or by a signal that it got as well. */
+  ended: Promise<unknown>;
   /** Asks it to stop (SIGTERM) and waits. @throws ProgramError when its exit code is not 0. */
   stop(): Promise<void>;
 }
@@ -91,7 +93,7 @@ export async function startDropslot(data: string, args: readonly string[] = []):
     const [code, signal] = await ended;
     if (code !== 0) throw new ProgramError(`the server ended with ${signal ?? `exit code ${code}`} instead of 0`);
   };
-  return { pid: child.pid!, port, log, stop };
+  return { pid: child.pid!, port, log, ended, stop };
 }
 
 /** Reads the log until it has the port. */

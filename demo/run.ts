@@ -1,5 +1,6 @@
-/** `npm run demo [-- FOLDER]`: imports the files of an invented company, from an SFTP client to users and teams, on this machine alone. */
+/** `npm run demo [-- FOLDER] [--keep]`: imports the files of an invented company, from an SFTP client to users and teams, on this machine alone. */
 import { resolve } from 'node:path';
+import { openConsole } from './console.js';
 import { createStage } from './show.js';
 import { tellStory } from './story.js';
 
@@ -7,13 +8,14 @@ import { tellStory } from './story.js';
 process.stdout.on('error', () => {});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 
-const folder = resolve(process.argv[2] ?? 'demo-data');
+const args = process.argv.slice(2);
+const keeps = args.includes('--keep');
+const folder = resolve(args.find((one) => one !== '--keep') ?? 'demo-data');
+const stage = createStage((text) => process.stdout.write(text));
 
 try {
-  await tellStory(
-    folder,
-    createStage((text) => process.stdout.write(text)),
-  );
+  await tellStory(folder, stage);
+  await openConsole(folder, stage, keeps);
 } catch (error) {
   console.error(`\nThe demo failed: ${(error as Error).message}`);
   console.error(`Its files are in ${folder}.`);

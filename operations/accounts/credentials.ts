@@ -14,6 +14,7 @@ import { recordAudit } from '../../db/control/audit.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import { type PasswordQueue, storePassword } from '../../keys/login/password.js';
 import { findTotpStep, generateTotpSecret, isTotpSecret, totpUri } from '../../keys/login/totp.js';
+import { loadMaster } from '../../keys/master/master.js';
 import { sealText } from '../../keys/master/sealedtext.js';
 import { OperationError } from '../error.js';
 import type { Workplace } from '../workplace.js';
@@ -67,7 +68,9 @@ export async function acceptInvitation(
     );
   const recovery = makeRecovery();
   const password = await storePassword(normalize(given));
-  const totp = await sealText((await workplace.master()).recipient, totpSecret);
+  // As it is now: a command may have changed it since this process read it.
+  const { recipient } = await loadMaster(workplace.paths, workplace.secrets);
+  const totp = await sealText(recipient, totpSecret);
   const { control, now } = workplace;
   await control.transact(async (tx) => {
     if (!(await deleteInvitation(tx, hashCode(code)))) throw usedInvitation();

@@ -22,6 +22,7 @@ import { recordAudit } from '../../db/control/audit.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import { PasswordQueue } from '../../keys/login/password.js';
 import { findTotpStep } from '../../keys/login/totp.js';
+import { loadMaster, type MasterKey } from '../../keys/master/master.js';
 import { openText } from '../../keys/master/sealedtext.js';
 import { OperationError } from '../error.js';
 import type { Workplace } from '../workplace.js';
@@ -100,18 +101,26 @@ export async function beginSession(
 
 /** The factor that was used; null: the code is wrong, or was used before. */
 async function useSecondFactor(
-  { control, master, now }: Workplace,
+  workplace: Workplace,
   { id, totp, recovery }: Account & AccountSecrets,
   code: string,
 ): Promise<string | null> {
+  const { control, now } = workplace;
   if (/^\d{6}$/.test(code) && totp !== null) {
-    const step = findTotpStep(await openText((await master()).identity, totp), code, now());
+    const secret = await openTotp(workplace, totp);
+    const step = secret === null ? null : findTotpStep(secret, code, now());
     return step !== null && (await useTotpStep(control.write, id, step)) ? 'app' : null;
   }
   const hash = hashRecovery(code);
   const left = recovery.filter((one) => one !== hash);
   if (left.length === recovery.length) return null;
   return (await useRecoveryCode(control.write, id, recovery, left)) ? 'recovery code' : null;
+}
+
+/** The master key may have been changed by a command since this process read it. null: no key opens it any more. */
+async function openTotp({ master, paths, secrets }: Workplace, sealed: string): Promise<string | null> {
+  const open = async (key: MasterKey) => openText(key.identity, sealed).catch(() => null);
+  return (await open(await master())) ?? open(await loadMaster(paths, secrets));
 }
 
 export interface Recognized {

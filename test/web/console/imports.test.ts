@@ -1,0 +1,172 @@
+/** Imports in the console: the sentence of Home, problems beside their rows, downloads, and decisions about held runs. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { listAudit } from '../../../db/control/audit.js';
+import { csv } from '../../support/company.js';
+import { openTestConsole, type Person } from '../../support/console.js';
+
+const header = 'User Email,First Name,Deactivation Date';
+const rows = Array.from({ length: 12 }, (_, index) => `user${index}@acme.test,Ann,`);
+
+const textOf = ({ text }: { text: string }) =>
+  text
+    .replace(/<[^>]+>/g, ' ')
+    .replace(/&#39;/g, "'")
+    .replace(/&#34;/g, '"')
+    .replace(/\s+/g, ' ');
+
+test('Home tells the last import in one sentence, and names what waits', async (t) => {
+  const { acme, person, clock } = await openTestConsole(t);
+  const viewer = await person('viewer', 'acme');
+  const home = async () => textOf(await viewer.get('/orgs/acme'));
+  assert.match(await home(), /No file has been imported yet\. Next import Wednesday 02:00 \(Berlin\)\./);
+  await acme.import({ 'users.csv': csv(header, ...rows, 'no address,Bob,', ',Eve,') });
+  assert.match(await home(), /Tuesday 12:00: 12 people up to date, 2 rows need you\. Next import Wednesday 02:00/);
+  clock.now += 60_000;
+  await acme.drop('/later.csv', csv(header, ...rows));
+  assert.match(await home(), /\/later\.csv 294 B/);
+  await acme.import({ 'later.csv': csv(header, ...rows) });
+  assert.match(await home(), /12 people up to date, no row needs you/);
+  await acme.import({ 'users.csv': csv('Name', 'Ann') });
+  assert.match(await home(), /1 file could not be imported, and needs you/);
+  await acme.import({ 'users.csv': csv(header, ...rows.map((row) => `${row}2020-01-01`)) });
+  assert.match(await home(), /an import waits for a decision; nothing of it is applied yet/);
+});
+
+test('each problem is beside the cells of its row, by kind and by page; the rows to mend can be downloaded', async (t) => {
+  const { acme, person, place } = await openTestConsole(t);
+  const admin = await person('admin', 'acme');
+  const wrong = Array.from({ length: 60 }, (_, index) => `bad${index},Name ${index},`);
+  const { run } = await acme.import({
+    'users.csv': csv(header, ...rows, ...rows, ...rows, ...rows, ...rows, ...wrong, 'eve@acme.test,Eve,31.02.2026'),
+  });
+  const page = `/orgs/acme/imports/${run}`;
+  const first = await admin.get(page);
+  const articles = (text: string) => text.match(/<article/g)?.length ?? 0;
+  assert.equal(articles(first.text), 50);
+  assert.match(textOf(first), /row rejected Line 62 · User Email .* is not a valid email address/);
+  assert.match(first.text, /<td class="cells"><mark>bad0<\/mark><\/td><td>Name 0<\/td>/);
+  const second = await admin.get(`${page}?file=0&from=50`);
+  assert.equal(articles(second.text), 11);
+  const kinds = [...first.text.matchAll(/kind=(\w+)/g)].map(([, kind]) => kind!);
+  const dates = kinds.find((kind) => kind.includes('date'))!;
+  const only = await admin.get(`${page}?file=0&kind=${dates}`);
+  assert.equal(articles(only.text), 1);
+  assert.match(only.text, /<mark>31\.02\.2026<\/mark>/);
+
+  const link = /href="([^"]+)">Download the rows to mend/.exec(first.text)![1]!.replaceAll('&#38;', '&');
+  const sent = await admin.get(link);
+  assert.match(sent.headers.get('content-disposition')!, /^attachment; filename\*=UTF-8''users\.rejected\.csv$/);
+  assert.equal(sent.text.trim().split('\n').length, 61);
+  const reads = (await listAudit(place.control.read, 'acme')).filter(
+    ({ action, actor }) => action === 'file.read' && actor === `web:${admin.email}`,
+  );
+  assert.ok(reads.some(({ subject }) => subject.endsWith('rejected.csv')));
+});
+
+test('a held run is approved with exactly the counted changes, or discarded, with a comment', async (t) => {
+  const { acme, person, place } = await openTestConsole(t);
+  const admin = await person('admin', 'acme');
+  await acme.import({ 'users.csv': csv(header, ...rows) });
+  const leave = (count: number) => csv(header, ...rows.slice(0, count).map((row) => `${row}2020-01-01`));
+  const { run } = await acme.import({ 'users.csv': leave(12) });
+  const page = `/orgs/acme/imports/${run}/review`;
+  const shown = await admin.get(page);
+  assert.match(textOf(shown), /would deactivate 12 of 13 active users.*Approve these 12 changes/);
+  const digest = /name="digest" value="([^"]+)"/.exec(shown.text)![1]!;
+  const decide = (form: Record<string, string>, at = page) =>
+    admin.post(at, { digest, note: 'The office closes.', ...form });
+  const stale = await decide({ decision: 'approve', digest: 'another' });
+  assert.equal(stale.status, 422);
+  assert.match(textOf(stale), /is held with other changes/);
+  assert.match(stale.text, /The office closes\.<\/textarea>/, 'the comment is kept');
+  const approved = await decide({ decision: 'approve' });
+  assert.deepEqual(
+    [approved.status, approved.headers.get('location')],
+    [303, `/orgs/acme/imports/${run}?done=approved`],
+  );
+  const records = await listAudit(place.control.read, 'acme');
+  const record = records.find(({ action }) => action === 'run.approved')!;
+  assert.deepEqual([record.actor, record.detail.note], [`web:${admin.email}`, 'The office closes.']);
+  const over = await decide({ decision: 'approve' });
+  assert.match(textOf(over), /no longer waits for a decision/);
+
+  const other = await openTestConsole(t);
+  const second = await other.person('admin', 'acme');
+  await other.acme.import({ 'users.csv': csv(header, ...rows) });
+  const held = await other.acme.import({ 'users.csv': leave(12) });
+  const discarded = await second.post(`/orgs/acme/imports/${held.run}/review`, {
+    decision: 'discard',
+    note: 'A mistake.',
+  });
+  assert.equal(discarded.headers.get('location'), `/orgs/acme/imports/${held.run}?done=discarded`);
+  assert.match(textOf(await second.get(`/orgs/acme/imports/${held.run}`)), /discarded .*A mistake\./);
+});
+
+test('a form that can not be carried out shows its page again, with the reason and the values', async (t) => {
+  const { person } = await openTestConsole(t);
+  const owner = await person('owner');
+  const refused = async (one: Person, path: string, form: Record<string, string>, reason: RegExp, kept: string) => {
+    const { status, text } = await one.post(path, form);
+    assert.equal(status, 422, path);
+    assert.match(textOf({ text }), reason);
+    assert.match(text, /role="alert"/);
+    assert.ok(text.includes(`value="${kept}"`) || text.includes(`${kept}</textarea>`), `${path} keeps ${kept}`);
+  };
+  await refused(
+    owner,
+    '/new',
+    { id: 'Bad Id', name: 'X', owner: 'o@x.test', slot: '02:00', zone: 'UTC' },
+    /can't be an organization's id/,
+    'Bad Id',
+  );
+  await refused(
+    owner,
+    '/new',
+    { id: 'new', name: 'X', owner: 'o@x.test', slot: 'noon', zone: 'UTC' },
+    /slot must be/,
+    'noon',
+  );
+  await refused(owner, '/orgs/acme/settings', { 'set:slot': '25:00' }, /slot must be/, '25:00');
+  await refused(owner, '/orgs/acme/connection/keys', { key: 'no key' }, /./, 'no key');
+  await refused(
+    owner,
+    '/orgs/acme/members/invite',
+    { email: 'nonsense', role: 'admin' },
+    /is no email address/,
+    'nonsense',
+  );
+  await refused(owner, '/operators/tokens', { name: 'x', scope: 'read', expires: 'soon' }, /--expires must be/, 'soon');
+  await refused(
+    owner,
+    '/orgs/acme/people/owner@acme.test',
+    { label: 'Is Org Admin', value: 'perhaps' },
+    /./,
+    'perhaps',
+  );
+});
+
+test('settings of an organization are changed, emptied to their default, and recorded', async (t) => {
+  const { person, place } = await openTestConsole(t);
+  const operator = await person('operator');
+  const save = (form: Record<string, string>) => operator.post('/orgs/acme/settings', form);
+  assert.equal(
+    (await save({ 'set:slot': '03:30', 'set:encoding': 'windows-1252', 'set:name': 'Acme Corp' })).status,
+    303,
+  );
+  const changed = await place.org('acme');
+  assert.deepEqual([changed.slot, changed.options.encoding], ['03:30', 'windows-1252']);
+  await save({ 'set:slot': '03:30', 'set:encoding': '' });
+  assert.equal((await place.org('acme')).options.encoding, undefined);
+  assert.equal((await operator.post('/orgs/acme/settings/disable', {})).status, 303);
+  assert.equal((await place.org('acme')).enabled, false);
+  assert.equal((await operator.post('/orgs/acme/settings/enable', { by: 'owner@acme.test' })).status, 303);
+  assert.equal((await place.org('acme')).enabled, true);
+  const records = (await listAudit(place.control.read, 'acme')).filter(
+    ({ actor }) => actor === `web:${operator.email}`,
+  );
+  assert.deepEqual(
+    records.map(({ action }) => action).filter((action) => action.startsWith('org.')),
+    ['org.changed', 'org.changed', 'org.disabled', 'org.enabled'],
+  );
+});
