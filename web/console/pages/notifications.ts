@@ -1,20 +1,14 @@
 /** Who gets mail about an organization. */
 import { hasRight } from '../../../operations/accounts/rights.js';
-import {
-  addNotification,
-  confirmNotification,
-  listNotifications,
-  type Notification,
-  removeNotification,
-} from '../../../operations/notify.js';
+import { kindsOfMail, removeNotification, usualKindsOfMail } from '../../../operations/notify.js';
+import { listNotifications, type Notification } from '../../../operations/notifyaddress.js';
+import { addNotification, confirmNotification } from '../../../operations/notifycode.js';
 import { html, type Value } from '../html.js';
 import { field, notice, ofOrg, table, tag } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 
 const t = texts.notifications;
-const kinds = ['problems', 'held', 'refused', 'missing', 'expiring', 'done', 'weekly'] as const;
-const usual: readonly string[] = ['problems', 'held', 'refused', 'missing', 'expiring'];
 
 async function show(call: OrgCall): Promise<Page> {
   const { workplace, org, account, token, form } = call;
@@ -49,14 +43,14 @@ ${
   mayChange &&
   html`<section class="card"><h2>${t.add}</h2><p class="soft">${t.addText}</p><form method="post" action="${to('add')}" class="stack">${token}
 ${field('address', t.address, { type: 'email', value: form.address })}
-<fieldset class="tight"><legend>${t.events}</legend>${kinds.map((kind) => html`<div class="check"><input type="checkbox" id="on-${kind}" name="on-${kind}" value="on"${usual.includes(kind) && html` checked`}><label for="on-${kind}">${t.kinds[kind]}</label></div>`)}</fieldset>
+<fieldset class="tight"><legend>${t.events}</legend>${(kindsOfMail as (keyof typeof t.kinds)[]).map((kind) => html`<div class="check"><input type="checkbox" id="on-${kind}" name="on-${kind}" value="on"${usualKindsOfMail.includes(kind) && html` checked`}><label for="on-${kind}">${t.kinds[kind]}</label></div>`)}</fieldset>
 <button>${t.submit}</button></form></section>`
 }`,
   };
 }
 
 async function add({ workplace, org, form }: OrgCall): Promise<Outcome> {
-  const chosen = kinds.filter((kind) => form[`on-${kind}`] === 'on');
+  const chosen = kindsOfMail.filter((kind) => form[`on-${kind}`] === 'on');
   await addNotification(workplace, org.id, form.address ?? '', chosen.length === 0 ? undefined : chosen.join(','));
   return { to: `${ofOrg(org.id, '/notifications')}?done=added` };
 }
