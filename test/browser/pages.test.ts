@@ -1,7 +1,6 @@
 /** Each page in a real browser: axe-core finds nothing, no request leaves the console, and narrow screens do not scroll sideways. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { serve } from '@hono/node-server';
+import { test } from 'node:test';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { inviteAccount } from '../../operations/accounts/people.js';
@@ -9,6 +8,7 @@ import { routes } from '../../web/console/table.js';
 import { openBrowser, withoutBrowser } from '../support/browser.js';
 import { csv } from '../support/company.js';
 import { openTestConsole, type TestConsole } from '../support/console.js';
+import { listen } from '../support/listen.js';
 
 const header = 'User Email,First Name,Teams,Deactivation Date';
 
@@ -22,16 +22,6 @@ async function fillAcme({ acme }: TestConsole): Promise<{ done: number; held: nu
   const held = await acme.import({ 'users.csv': csv(header, ...leaving) });
   await acme.drop('/next.csv', csv(header, ...rows));
   return { done: done.run!, held: held.run! };
-}
-
-async function listen(t: TestContext, { app }: TestConsole): Promise<string> {
-  const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
-  t.after(() => {
-    server.close();
-    if ('closeAllConnections' in server) server.closeAllConnections();
-  });
-  await new Promise<void>((resolve) => server.once('listening', () => resolve()));
-  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 
 interface Violation {
@@ -62,7 +52,7 @@ test('axe-core finds nothing on any page, in light and dark, and every page fits
 }, async (t) => {
   const site = await openTestConsole(t, { url: null });
   const runs = await fillAcme(site);
-  const url = await listen(t, site);
+  const url = await listen(t, site.app);
   const browser = await openBrowser(t);
   const foreign: string[] = [];
   // The policy of the console would keep axe-core itself out.
@@ -103,7 +93,7 @@ test('axe-core finds nothing on any page, in light and dark, and every page fits
 
 test('a keyboard reaches the content first, and the file that a check needs', { skip: withoutBrowser }, async (t) => {
   const site = await openTestConsole(t, { url: null });
-  const url = await listen(t, site);
+  const url = await listen(t, site.app);
   const context = await (await openBrowser(t)).newContext();
   const { cookie } = await site.person('admin', 'acme');
   await context.addCookies([{ name: 'dropslot', value: cookie, url }]);
