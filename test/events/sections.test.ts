@@ -14,6 +14,8 @@ import { explainCode } from '../../importer/codes.js';
 const context: SectionContext = {
   ...{ timeZone: 'Europe/Berlin', isOperator: false, contact: 'People IT', explainCode },
   problemsOf: async () => ['Row has no email (users.csv:line 3)'],
+  nameOf: async (upload) => (upload === null ? null : 'users.csv'),
+  nextImport: Date.UTC(2026, 1, 2, 1),
 };
 
 type Form = [type: string, data: Record<string, unknown>, org?: null];
