@@ -204,8 +204,10 @@ function show({ isOperator }: SectionContext, run: number): Pick<Words, 'command
 }
 
 function describeCounts({ users, teams }: Data): string {
-  const one = (counts: Record<string, number>) =>
-    `${counts.created ?? 0} created, ${counts.updated ?? 0} updated, ${counts.unchanged ?? 0} unchanged`;
+  const one = ({ created = 0, stubs = 0, updated = 0, unchanged = 0 }: Record<string, number>) => {
+    const named = stubs === 0 ? '' : `, ${stubs} created because others name them`;
+    return `${created} created${named}, ${updated} updated, ${unchanged} unchanged`;
+  };
   const { deactivated = 0, scheduled = 0 } = users as Record<string, number>;
   return `Users: ${one(users)}, ${deactivated} deactivated, ${scheduled} to be deactivated later. Teams: ${one(teams)}.`;
 }

@@ -66,6 +66,22 @@ test('every event of every kind of mail has words, for people and for operators'
   }
 });
 
+test('a mail about an import counts users and teams that exist only because others name them', async () => {
+  const data = { run: 1, kind: 'slot', users: { updated: 1, stubs: 2 }, teams: { created: 1 }, files: 1, refused: 0 };
+  const { paragraphs } = await wordAs(false, ['run.completed', data]);
+  assert.equal(
+    paragraphs[0],
+    'Users: 0 created, 2 created because others name them, 1 updated, 0 unchanged, 0 deactivated, 0 to be deactivated later. Teams: 1 created, 0 updated, 0 unchanged.',
+  );
+});
+
+test('a mail about a file names it, and the time until which a corrected one counts', async () => {
+  const check = { upload: 41, type: null, rows: 0, dryRun: false };
+  const { heading, paragraphs } = await wordAs(false, ['check.would_refuse', check]);
+  assert.equal(heading, 'The file users.csv will be refused by the next import');
+  assert.match(paragraphs[0]!, /before the import \(Monday 2 February 2026, 02:00/);
+});
+
 /** A program whose commands end as soon as their arguments and options are accepted. */
 async function parserOfCommands(): Promise<(line: string) => Promise<void>> {
   class Accepted extends Error {}
