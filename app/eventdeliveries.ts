@@ -8,6 +8,7 @@ import { createAbsenceDeliverer } from '../events/embedded/absence.js';
 import { syncOperatorMail } from '../events/mail/operators.js';
 import { explainCode } from '../importer/codes.js';
 import type { RunDeps } from '../importer/run/deps.js';
+import { nextImport } from '../importer/schedule/nextimport.js';
 import type { MasterKey } from '../keys/master/master.js';
 import { startDailyExports } from '../operations/exports/daily.js';
 import { createExportDeliverer } from '../operations/exports/deliverer.js';
@@ -32,7 +33,7 @@ export async function startEventDeliveries(
   };
   const exporting = { control, directory, paths, settings, logger, now, org, loadMaster, actor: 'system' };
   const own = [
-    ...makeDeliverers({ control, settings, now, loadMaster, explainCode }),
+    ...makeDeliverers({ control, settings, now, loadMaster, explainCode, nextImport }),
     createExportDeliverer(exporting),
   ];
   const deliverers = [...own, createAbsenceDeliverer(now)];

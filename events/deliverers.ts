@@ -10,7 +10,6 @@ import { createWebhookDeliverer } from './webhook/webhook.js';
 export interface DelivererDeps extends MailServiceDeps {
   /** Reads the master key as it is now. */
   loadMaster(): Promise<MasterKey>;
-  now: () => number;
 }
 
 /** One of each kind. */
@@ -19,6 +18,6 @@ export function makeDeliverers({ loadMaster, now, ...mail }: DelivererDeps): Del
   return [
     createWebhookDeliverer({ openSecrets, now, version: readVersion() }),
     createCommandDeliverer(),
-    createMailService(mail),
+    createMailService({ ...mail, now }),
   ];
 }

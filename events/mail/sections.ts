@@ -72,33 +72,34 @@ const wordings: Record<string, Wording> = {
     heading: `The held import ${data.run} was rejected`,
     paragraphs: ['Its rejected files are in the folder /archive, and nothing of them was imported.'],
   })),
-  'file.refused': action((data, context) => ({
-    heading: 'A file was refused, and nothing of it was imported',
+  'file.refused': action(async (data, context) => ({
+    heading: `${await nameFile(data, context)} was refused, and nothing of it was imported`,
     paragraphs: [
       ...[data.code === null ? null : context.explainCode(data.code)].filter((text) => text !== null),
       'The report in the folder /reports says what to do. Correct the file, and send it again.',
     ],
     ...show(context, data.run),
   })),
-  'check.would_refuse': action((data) =>
-    data.dryRun === true
+  'check.would_refuse': action(async (data, context) => {
+    const file = await nameFile(data, context);
+    return data.dryRun === true
       ? {
-          heading: 'A dry run found that the import would refuse a file',
+          heading: `${file} would be refused, as a dry run found`,
           paragraphs: [
             'The file is in the folder /dry-run, from which nothing is imported. Correct it before you upload it for the import.',
             'The report of the dry run in the folder /reports has the reason.',
           ],
         }
       : {
-          heading: 'The next import will refuse a file',
+          heading: `${file} will be refused by the next import`,
           paragraphs: [
-            'The file is in the queue. Upload a corrected file under the same name before the import: it replaces this one.',
+            `The file is in the queue. Upload a corrected file under the same name before the import${byWhen(context)}: it replaces this one.`,
             'The report of the check in the folder /reports has the reason.',
           ],
-        },
-  ),
-  'file.quarantined': action((_data, context) => ({
-    heading: 'A file could not be read, and no import takes it',
+        };
+  }),
+  'file.quarantined': action(async (data, context) => ({
+    heading: `${await nameFile(data, context)} could not be read, and no import takes it`,
     paragraphs: [
       'Reading it took too much time or memory. Other files are imported as usual. Split the file into smaller ones.',
       context.isOperator ? 'The log has the details.' : askContact(context, 'if the file is not unusually large'),
@@ -188,13 +189,25 @@ function wordDisabled(data: Data, _context: SectionContext, { org }: Envelope): 
   };
 }
 
+/** At the beginning of a heading. */
+async function nameFile({ upload }: Data, { nameOf }: SectionContext): Promise<string> {
+  const name = await nameOf(upload ?? null);
+  return name === null ? 'A file' : `The file ${name}`;
+}
+
+function byWhen({ nextImport, timeZone }: SectionContext): string {
+  return nextImport === null ? '' : ` (${formatTime(nextImport, timeZone)})`;
+}
+
 function show({ isOperator }: SectionContext, run: number): Pick<Words, 'command'> {
   return isOperator ? { command: `dropslot runs show ${run}` } : {};
 }
 
 function describeCounts({ users, teams }: Data): string {
-  const one = (counts: Record<string, number>) =>
-    `${counts.created ?? 0} created, ${counts.updated ?? 0} updated, ${counts.unchanged ?? 0} unchanged`;
+  const one = ({ created = 0, stubs = 0, updated = 0, unchanged = 0 }: Record<string, number>) => {
+    const named = stubs === 0 ? '' : `, ${stubs} created because others name them`;
+    return `${created} created${named}, ${updated} updated, ${unchanged} unchanged`;
+  };
   const { deactivated = 0, scheduled = 0 } = users as Record<string, number>;
   return `Users: ${one(users)}, ${deactivated} deactivated, ${scheduled} to be deactivated later. Teams: ${one(teams)}.`;
 }

@@ -4,40 +4,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import type { Db } from '../../db/connection.js';
-import { readEvents, recordEvent } from '../../db/control/events.js';
-import { readDirectoryEvents } from '../../db/directory/events.js';
 import type { BatchEnvelope, Envelope } from '../../events/envelope.js';
-import { Company, csv } from '../support/company.js';
-import { openFresh, type TestDatabases } from '../support/databases.js';
+import { Company } from '../support/company.js';
+import { openFresh } from '../support/databases.js';
+import { fillOutbox, firsts } from '../support/eventorder.js';
 import { deliverTo, Receiver, subscribe } from '../support/events.js';
 import { moduleArguments } from '../support/program.js';
 import { receiveWebhooks } from '../support/webhookreceiver.js';
-
-/** Two runs, with other events between them. */
-async function fill(acme: Company): Promise<string[]> {
-  const { databases } = acme;
-  const rows = (from: number, to: number) =>
-    csv('User Email,User Name', ...Array.from({ length: to - from }, (_, n) => `u${from + n}@acme.test,U${from + n}`));
-  await acme.import({ 'users.csv': rows(0, 7) });
-  await recordEvent(databases.control.write, { at: 1, org: null, type: 'disk.low', subject: 'disk', data: {} });
-  await acme.import({ 'users.csv': rows(5, 12) });
-  return expectedOrder(databases);
-}
-
-/** Ids in the order in which a subscriber must get them. */
-async function expectedOrder({ control, directory }: TestDatabases): Promise<string[]> {
-  const all = { after: 0, to: Number.MAX_SAFE_INTEGER, limit: 1000 };
-  const users = (await readDirectoryEvents(directory.read, all)).filter(({ run }) => run !== null);
-  return (await readEvents(control.read, all)).flatMap(({ id, type, run }) => {
-    if (!type.startsWith('run.completed')) return [id];
-    return [...users.filter((one) => one.run === run).map((one) => one.id), id];
-  });
-}
-
-/** Each for the first time: repetitions are allowed, gaps and other orders are not. */
-function firsts(ids: readonly string[]): string[] {
-  return [...new Set(ids)];
-}
 
 const rounds = Number(process.env.TEST_KILLS ?? 2);
 
@@ -60,7 +33,7 @@ test('a sender that is killed at each step, and a receiver that breaks off, lose
   await subscribe(databases, {
     ...{ id: 's', kind: 'webhook', secret: 'sealed', options: { url, allowHttp: true, allowPrivate: true, batch: 3 } },
   });
-  const expected = await fill(acme);
+  const expected = await fillOutbox(acme);
   const steps = ['begun', 'sent', 'noted'];
   for (let kill = 0; kill < rounds * steps.length; kill++) {
     await databases.control.write('subscribers').update({ next_at: null });
@@ -95,7 +68,7 @@ test('a database that fails at any moment loses and invents nothing', async (t) 
   const acme = await Company.open((scope) => openFresh(scope, 'sqlite'), t);
   const { databases } = acme;
   await subscribe(databases, { id: 's', options: { batch: 3 } });
-  const expected = await fill(acme);
+  const expected = await fillOutbox(acme);
   let calls = 0;
   const failing: Db = {
     ...databases.control,

@@ -14,6 +14,8 @@ import { explainCode } from '../../importer/codes.js';
 const context: SectionContext = {
   ...{ timeZone: 'Europe/Berlin', isOperator: false, contact: 'People IT', explainCode },
   problemsOf: async () => ['Row has no email (users.csv:line 3)'],
+  nameOf: async (upload) => (upload === null ? null : 'users.csv'),
+  nextImport: Date.UTC(2026, 1, 2, 1),
 };
 
 type Form = [type: string, data: Record<string, unknown>, org?: null];
@@ -62,6 +64,22 @@ test('every event of every kind of mail has words, for people and for operators'
       if (!isOperator && !isForOperators(name)) assert.doesNotMatch(text, /dropslot /, name);
     }
   }
+});
+
+test('a mail about an import counts users and teams that exist only because others name them', async () => {
+  const data = { run: 1, kind: 'slot', users: { updated: 1, stubs: 2 }, teams: { created: 1 }, files: 1, refused: 0 };
+  const { paragraphs } = await wordAs(false, ['run.completed', data]);
+  assert.equal(
+    paragraphs[0],
+    'Users: 0 created, 2 created because others name them, 1 updated, 0 unchanged, 0 deactivated, 0 to be deactivated later. Teams: 1 created, 0 updated, 0 unchanged.',
+  );
+});
+
+test('a mail about a file names it, and the time until which a corrected one counts', async () => {
+  const check = { upload: 41, type: null, rows: 0, dryRun: false };
+  const { heading, paragraphs } = await wordAs(false, ['check.would_refuse', check]);
+  assert.equal(heading, 'The file users.csv will be refused by the next import');
+  assert.match(paragraphs[0]!, /before the import \(Monday 2 February 2026, 02:00/);
 });
 
 /** A program whose commands end as soon as their arguments and options are accepted. */

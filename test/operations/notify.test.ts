@@ -62,6 +62,19 @@ test('another code has five attempts of its own, and attempts at the same time a
   assert.equal(state, 'enabled');
 });
 
+test('a code that could not be sent is sent again at once, and nothing is added without a mail server', async (t) => {
+  const { place, mails, state } = await openMailPlace(t);
+  const without = { ...place, settings: { ...place.settings, smtp: undefined } };
+  await assert.rejects(addNotification(without, 'acme', 'hr@acme.test', undefined), /set smtp/);
+  assert.deepEqual(await listNotifications(place), []);
+  state.refuses = true;
+  await assert.rejects(addNotification(place, 'acme', 'hr@acme.test', undefined), /"dropslot notify resend acme hr@/);
+  state.refuses = false;
+  await assert.rejects(addNotification(place, 'acme', 'hr@acme.test', undefined), /"dropslot notify resend acme hr@/);
+  await resendCode(place, 'acme', 'hr@acme.test');
+  assert.equal((await confirmNotification(place, 'acme', 'hr@acme.test', codeIn(mails[0]!))).state, 'enabled');
+});
+
 test('a confirmation is whole or not at all', async (t) => {
   const { place, mails, control } = await openMailPlace(t);
   await addNotification(place, 'acme', 'hr@acme.test', undefined);

@@ -9,6 +9,7 @@ import { insertOrg } from '../../db/control/orgs.js';
 import type { Deliveries } from '../../events/delivery.js';
 import { createMailService } from '../../events/mail/service.js';
 import { explainCode } from '../../importer/codes.js';
+import { nextImport } from '../../importer/schedule/nextimport.js';
 import { addNotification, confirmNotification } from '../../operations/notifycode.js';
 import { openFresh } from './databases.js';
 import { deliverTo } from './events.js';
@@ -32,7 +33,7 @@ export async function openMailPlace(t: TestContext) {
   const place = { ...opened, now: () => clock.now };
   const { control, directory, settings } = place;
   await insertOrg(control.write, sampleOrg('acme', { name: 'Acme <Corp>', timeZone: 'Europe/Berlin' }));
-  const service = createMailService({ control, settings, explainCode });
+  const service = createMailService({ control, settings, explainCode, nextImport, now: () => clock.now });
   /** Delivers until the test ends. */
   const deliver = () => {
     const deliveries = deliverTo(t, { control, directory }, service, { now: () => clock.now });
