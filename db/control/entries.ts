@@ -132,27 +132,39 @@ export async function freeName(
   const safe = safeName(name);
   const { stem, extension } = splitExtension(safe);
   const nameOf = (turn: number) => (turn === 1 ? safe : fitName(stem, `-${turn}${extension}`));
-  const isTaken = async (turn: number) =>
-    taken.has(foldName(nameOf(turn))) ||
-    // The folded names of rows from earlier versions are those of ASCII letters only.
-    (await db('entries')
+  /** Those of the turns whose names are taken. */
+  const findTaken = async (turns: readonly number[]): Promise<Set<number>> => {
+    const names = turns.map(nameOf);
+    const rows: Pick<Stored, 'name' | 'folded_name'>[] = await db('entries')
       .where({ org_id: org, dir })
-      .where((same) => same.where({ folded_name: foldName(nameOf(turn)) }).orWhere({ name: nameOf(turn) }))
-      .first('id')) !== undefined;
-  if (!(await isTaken(1))) return safe;
-  // Names are taken in their order: doubling, then halving, finds the end of thousands in a dozen looks.
+      // The folded names of rows from earlier versions are those of ASCII letters only.
+      .where((same) => same.whereIn('folded_name', names.map(foldName)).orWhereIn('name', names))
+      .select('name', 'folded_name');
+    const found = new Set(rows.flatMap((row) => [row.name, row.folded_name]));
+    const isTaken = (used: string) => taken.has(foldName(used)) || found.has(used) || found.has(foldName(used));
+    return new Set(turns.filter((_, index) => isTaken(names[index]!)));
+  };
+  if (!(await findTaken([1])).has(1)) return safe;
+  // Names are taken in their order: powers of two, then sixteenths of what is between two of them, find the end of thousands.
   let used = 1;
-  let free = 2;
-  while (await isTaken(free)) {
-    used = free;
-    free *= 2;
-  }
+  let free = Number.POSITIVE_INFINITY;
   while (free - used > 1) {
-    const middle = Math.floor((used + free) / 2);
-    if (await isTaken(middle)) used = middle;
-    else free = middle;
+    const turns = turnsBetween(used, free);
+    const found = await findTaken(turns);
+    free = turns.find((turn) => !found.has(turn)) ?? free;
+    used = turns.findLast((turn) => turn < free) ?? used;
   }
   return nameOf(free);
+}
+
+const turnsAtOnce = 15;
+
+/** Some turns after `used`, and before `free`, in their order. */
+function turnsBetween(used: number, free: number): number[] {
+  if (free === Number.POSITIVE_INFINITY)
+    return Array.from({ length: turnsAtOnce }, (_, index) => used * 2 ** (index + 1));
+  const step = Math.ceil((free - used) / (turnsAtOnce + 1));
+  return Array.from({ length: turnsAtOnce }, (_, index) => used + step * (index + 1)).filter((turn) => turn < free);
 }
 
 interface Stored {

@@ -61,6 +61,27 @@ onEveryDatabase('entries', (open) => {
     assert.equal(await make('/file/below'), false);
   });
 
+  test('a free name is the first one, and found in a few queries among thousands', async (t) => {
+    const { read, write } = await openTree(await open(t));
+    const nameOf = (turn: number) => (turn === 1 ? 'users.csv' : `users-${turn}.csv`);
+    for (let turn = 1; turn <= 20; turn++) {
+      assert.equal(await freeName(read, 'acme', '/a', 'users.csv'), nameOf(turn));
+      await insertEntry(write, sampleFile('/a', nameOf(turn)));
+    }
+    const row = await read('entries').where({ dir: '/a' }).first();
+    const more = Array.from({ length: 1_980 }, (_, index) => {
+      const { id: _id, ...rest } = { ...row, name: nameOf(21 + index), folded_name: nameOf(21 + index) };
+      return rest;
+    });
+    await write.batchInsert('entries', more, 50);
+    let queries = 0;
+    const count = () => void queries++;
+    read.on('query', count);
+    assert.equal(await freeName(read, 'acme', '/a', 'users.csv'), nameOf(2_001));
+    read.off('query', count);
+    assert.ok(queries <= 6, `${queries} queries`);
+  });
+
   test('a free name counts up before the extension, and never gets too long', async (t) => {
     const { read, write } = await openTree(await open(t));
     const take = async (name: string) => {
