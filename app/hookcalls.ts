@@ -8,7 +8,7 @@ import type { Settings } from '../config/settings.js';
 import { ImportError } from '../importer/error.js';
 import { mapEach } from '../importer/hooks/eachrow.js';
 import type { ImportHooks } from '../importer/hooks/hooks.js';
-import { findHookProblem, type HookSource, type LoadedHooks } from '../importer/hooks/load.js';
+import { findHookProblem, type HookSource, hookNames, type LoadedHooks } from '../importer/hooks/load.js';
 import type { RowMapper } from '../importer/read/maprows.js';
 import { OperationError } from '../operations/error.js';
 
@@ -34,8 +34,9 @@ type MapRowsArguments = Parameters<RowMapper['map']>;
  * @param version changes where a function depends on anything but its own text: rows that another version mapped are read again.
  * @throws OperationError `usage` when these are no hooks
  */
-export function createProgramHooks({ version = '', ...hooks }: ImportHooks & { version?: string }): ProgramHooks {
-  const given = Object.fromEntries(Object.entries(hooks).filter(([, hook]) => hook !== undefined));
+export function createProgramHooks(hooks: ImportHooks & { version?: string }): ProgramHooks {
+  const { version = '' } = hooks;
+  const given = readFunctions(hooks);
   const problem = typeof version === 'string' ? findHookProblem(given) : 'its "version" is not a text';
   if (problem !== null)
     throw new OperationError(
@@ -43,9 +44,14 @@ export function createProgramHooks({ version = '', ...hooks }: ImportHooks & { v
       `the option importHooks can't be used: ${problem.replace('it exports', 'it has')}`,
     );
   const { mapRow, ...others } = given as ImportHooks;
-  const mapRows = mapRow === undefined ? undefined : mapEach(mapRow);
-  const functions = new Map<string, (value: unknown) => unknown>(Object.entries(others) as [string, () => unknown][]);
-  if (mapRows !== undefined) functions.set('mapRow', (value) => mapRows(...(value as MapRowsArguments)));
+  const functions = new Map<string, (value: unknown) => unknown>();
+  // As methods of their object, which may be one of a class.
+  for (const [name, hook] of Object.entries(others) as [string, (value: unknown) => unknown][])
+    functions.set(name, (value) => hook.call(hooks, value));
+  if (mapRow !== undefined) {
+    const mapRows = mapEach((row) => mapRow.call(hooks, row));
+    functions.set('mapRow', (value) => mapRows(...(value as MapRowsArguments)));
+  }
   const digest = createHash('sha256')
     .update(JSON.stringify(['functions', version, String(mapRow)]))
     .digest('hex');
@@ -62,6 +68,15 @@ export function createProgramHooks({ version = '', ...hooks }: ImportHooks & { v
       });
     },
   };
+}
+
+/** Own properties and the hooks that an object inherits from its class. */
+function readFunctions(hooks: ImportHooks): Record<string, unknown> {
+  const inherited = hookNames.map((name) => [name, hooks[name]]);
+  const all = [...Object.entries(hooks), ...inherited].filter(
+    ([name, hook]) => name !== 'version' && hook !== undefined,
+  );
+  return Object.fromEntries(all);
 }
 
 async function answer(hook: ((value: unknown) => unknown) | undefined, value: unknown): Promise<Partial<HookAnswer>> {

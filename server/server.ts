@@ -31,7 +31,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const sessionLimits = createSessionLimits(settings, now);
   const logLimiter = createLogLimiter(logger);
   const failedLogins = createFailedLogins(deps);
-  const transport = loadTransport();
+  const transport = loadTransport({ isGuest: deps.isGuest === true });
   if (transport.lacking !== null) logger.warn('no post-quantum key exchange', { reason: transport.lacking });
   const createServersWith = (hostKeys: readonly HostKey[]): SshServers =>
     createSshServers(hostKeys, {

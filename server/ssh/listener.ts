@@ -59,9 +59,13 @@ function listenerOf(server: Server, policy: PolicyName): Listener {
 function explain(error: NodeJS.ErrnoException, host: string | undefined, port: number): ServerError {
   const where = host === undefined ? `port ${port}` : `${host} port ${port}`;
   if (error.code === 'EADDRINUSE')
-    return new ServerError('port_in_use', `${where} is in use by another program; choose another one with --port`, {
-      cause: error,
-    });
+    return new ServerError(
+      'port_in_use',
+      `${where} is in use by another program; choose another one with --port, or the setting port`,
+      {
+        cause: error,
+      },
+    );
   const why = error.code === 'EACCES' ? 'this user may not use it' : error.message;
   return new ServerError('address_unavailable', `can't listen on ${where}: ${why}`, { cause: error });
 }

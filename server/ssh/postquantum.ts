@@ -41,21 +41,34 @@ export interface TransportOptions {
   digest?: string;
   /** Makes an X25519 exchange a hybrid one. */
   extend?: (exchange: Exchange) => Exchange;
+  /** The process belongs to another program: its `require('ssh2')` gives ssh2 as it is. */
+  isGuest?: boolean;
 }
 
 /** The extended copy of ssh2, or ssh2 as it is. Node.js caches the copy: it is loaded once. */
-export function loadTransport({ digest = knownDigest, extend = answerClient }: TransportOptions = {}): Transport {
+export function loadTransport({
+  digest = knownDigest,
+  extend = answerClient,
+  isGuest = false,
+}: TransportOptions = {}): Transport {
   const require = createRequire(import.meta.url);
   const main = require.resolve('ssh2');
   const { file, source, lacking } = inspectTransport(digest);
   if (lacking !== null) return { ssh2: require('ssh2'), kex: [], lacking };
+  const folder = dirname(main);
+  const own = isGuest ? listLoaded(require, folder) : null;
   if ((require.cache[file] as ExtendedModule | undefined)?.extend !== extend) {
-    forget(require, dirname(main));
+    forget(require, folder);
     compile(require, file, source.toString(), extend);
     const { SUPPORTED_KEX } = require(join(dirname(file), 'constants.js')) as { SUPPORTED_KEX: string[] };
     SUPPORTED_KEX.push(postQuantumKex);
   }
-  return { ssh2: require('ssh2'), kex: [postQuantumKex], lacking: null };
+  const transport: Transport = { ssh2: require('ssh2'), kex: [postQuantumKex], lacking: null };
+  if (own !== null) {
+    forget(require, folder);
+    Object.assign(require.cache, own);
+  }
+  return transport;
 }
 
 /** Whether the installed ssh2 is the known version, without loading it. `lacking` is the reason why not; null: it is. */
@@ -85,10 +98,15 @@ function answerClient(exchange: Exchange): Exchange {
 
 type ExtendedModule = NodeJS.Module & { extend: (exchange: Exchange) => Exchange };
 
-/** Modules imported before keep their old copy. Native parts can't be loaded twice. */
-function forget({ cache }: NodeJS.Require, folder: string): void {
-  for (const name of Object.keys(cache))
-    if (name.startsWith(folder + sep) && name.endsWith('.js')) Reflect.deleteProperty(cache, name);
+/** Modules imported before keep their old copy. */
+function forget({ cache }: Pick<NodeJS.Require, 'cache'>, folder: string): void {
+  for (const name of Object.keys(listLoaded({ cache }, folder))) Reflect.deleteProperty(cache, name);
+}
+
+/** Without the native parts, which can't be loaded twice. */
+function listLoaded({ cache }: Pick<NodeJS.Require, 'cache'>, folder: string): NodeJS.Require['cache'] {
+  const isOf = (name: string) => name.startsWith(folder + sep) && name.endsWith('.js');
+  return Object.fromEntries(Object.entries(cache).filter(([name]) => isOf(name)));
 }
 
 /** Puts the extended module where `require` finds it. */

@@ -1,6 +1,7 @@
 /** Dropslot inside another program: starts and stops with it, calls its hooks and handlers, and leaves the program its own. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -66,8 +67,12 @@ function stateOfProcess() {
   };
 }
 
+const require = createRequire(import.meta.url);
+
 test('functions map rows, hold a run and hear of its end; handlers get the events; the process remains its own', async (t) => {
   const before = stateOfProcess();
+  // Dropslot extends it for itself; the program's own remains as it is.
+  const ssh2 = require('ssh2');
   const resources = new Set(process.getActiveResourcesInfo());
   const told: string[] = [];
   const { dropslot, data, log } = open(t, {
@@ -128,6 +133,7 @@ test('functions map rows, hold a run and hear of its end; handlers get the event
   await dropslot.stop();
   await assert.rejects(dropslot.handlers(), /does not run/);
   assert.deepEqual(stateOfProcess(), before);
+  assert.equal(require('ssh2'), ssh2);
   assert.deepEqual(
     process.getActiveResourcesInfo().filter((resource) => !resources.has(resource) && resource !== 'Timeout'),
     [],
@@ -191,6 +197,14 @@ test('a start that fails says why and leaves nothing behind; two run in one proc
   await fails({ settings: { host: '127.0.0.1', port: first.listeners[0]!.port } }, 'unavailable', /is in use/);
   const stopped = one.dropslot.stop();
   await Promise.all([stopped, two.dropslot.stop()]);
+
+  // A stop while it starts.
+  const early = open(t, { settings: { data } });
+  await early.dropslot.stop();
+  const starting = early.dropslot.start();
+  await early.dropslot.stop();
+  assert.equal((await starting).listeners.length, 1);
+  await assert.rejects(early.dropslot.handlers(), { code: 'refused' });
 });
 
 test('a function that never answers pauses its run, and does not delay the stop', async (t) => {

@@ -23,7 +23,7 @@ const app: App = {
     const workplace = await openWorkplace(settings, options);
     // A command waits two minutes for a lock; a test does not.
     if (pragma !== '') await workplace.control.write.raw(pragma);
-    if (pragma !== '') await workplace.directory.write.raw(pragma);
+    if (pragma !== '' && workplace.directory.withheld === undefined) await workplace.directory.write.raw(pragma);
     return workplace;
   },
 };

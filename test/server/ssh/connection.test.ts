@@ -200,7 +200,7 @@ test('a port in use is one clear sentence', async (t) => {
   await assert.rejects(startTestServer(t, { port }), {
     name: 'ServerError',
     code: 'port_in_use',
-    message: `127.0.0.1 port ${port} is in use by another program; choose another one with --port`,
+    message: `127.0.0.1 port ${port} is in use by another program; choose another one with --port, or the setting port`,
   });
   await assert.rejects(startTestServer(t, { host: '203.0.113.1' }), { code: 'address_unavailable' });
 });
