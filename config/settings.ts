@@ -513,6 +513,17 @@ export const settingsSchema = z.strictObject({
   logFormat: choice('auto', 'text', 'json')
     .default('auto')
     .describe('Format of the log: `auto` writes text to a terminal, and JSON lines otherwise.'),
+  logFile: text('path')
+    .optional()
+    .describe(
+      'File to which all processes of the server append their log. Default: standard error, for a service manager such as systemd.',
+    ),
+  logFileBytes: size({ min: 0 })
+    .default(50_000_000)
+    .describe(
+      'Size at which the server renames `logFile`, with the time in its new name, and begins a new one. 0: never, since another program such as logrotate does it.',
+    ),
+  logFiles: count().default(10).describe('Number of older log files to keep; the server removes the oldest ones.'),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
