@@ -10,6 +10,8 @@ import { sendMail } from './transport.js';
 export interface MailServiceDeps {
   control: Db;
   settings: Settings;
+  /** The password of the mail server, if another process has read it: a descriptor gives it only once. */
+  password?: string | null;
   /** The sentence of a code of the import rules, without values. */
   explainCode(code: string): string | null;
 }

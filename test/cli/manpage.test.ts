@@ -20,6 +20,7 @@ function read(page: string): string {
   return page
     .replaceAll('\\-', '-')
     .replace(/\\f[BIR]/g, '')
+    .replace(/\\\[u([0-9A-F]+)\]/g, (_, digits: string) => String.fromCodePoint(Number.parseInt(digits, 16)))
     .replace(/\s+/g, ' ');
 }
 

@@ -110,7 +110,9 @@ for (let line = 0; line < ${each}; line++) {
 }
 process.exit(0);`,
   );
-  const writers = ['a', 'b', 'c'].map((name) => fork(program, [name, name === 'a' ? 'yes' : 'no']));
+  const writers = ['a', 'b', 'c'].map((name) =>
+    fork(program, [name, name === 'a' ? 'yes' : 'no'], { execArgv: ['--import', 'tsx'] }),
+  );
   const codes = await Promise.all(writers.map((writer) => once(writer, 'exit')));
   assert.deepEqual(
     codes.map(([code]) => code),
