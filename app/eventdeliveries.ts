@@ -22,8 +22,6 @@ export async function startEventDeliveries(
     now,
   }: Pick<RunDeps, 'control' | 'directory' | 'paths' | 'settings' | 'logger' | 'now'>,
   loadMaster: () => Promise<MasterKey>,
-  /** Of the mail server, if the server has read it. */
-  password: string | null,
 ): Promise<Deliveries> {
   await syncOperatorMail({ control, directory, settings, now });
   const owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
