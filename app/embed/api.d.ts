@@ -210,7 +210,7 @@ export type TypesOf<P extends EventPattern> = P extends '*'
 export interface DropslotSettings {
   /** path */
   data?: string;
-  /** `sqlite` or `postgres://…` */
+  /** `sqlite`, `postgres://…`, `file:PATH`, `fd:N` or `credential:NAME` */
   database?: string;
   /** `sqlite3`, `better-sqlite3`, `better-sqlite3-multiple-ciphers` */
   sqliteDriver?: 'sqlite3' | 'better-sqlite3' | 'better-sqlite3-multiple-ciphers';
@@ -218,7 +218,7 @@ export interface DropslotSettings {
   sealDirectory?: 'off' | 'on' | 'volume';
   /** whole number of 1 or more */
   databasePool?: number;
-  /** path, `fd:N` or `credential:NAME` */
+  /** path, `fd:N`, `credential:NAME` or `exec:PROGRAM` */
   masterKey?: string;
   /** path, `fd:N` or `credential:NAME` */
   masterKeyPassphraseFile?: string;
@@ -372,7 +372,7 @@ export interface DropslotSettings {
   eventDays?: number | string;
   /** `smtp://USER@HOST:PORT` or `smtps://…` */
   smtp?: string;
-  /** path, `fd:N` or `credential:NAME` */
+  /** path or `credential:NAME` */
   smtpPassword?: string;
   /** `on`, `off` */
   smtpTls?: 'on' | 'off';
@@ -406,6 +406,12 @@ export interface DropslotSettings {
   logLevel?: 'error' | 'warn' | 'info' | 'debug';
   /** `auto`, `text`, `json` */
   logFormat?: 'auto' | 'text' | 'json';
+  /** path */
+  logFile?: string;
+  /** size, 0 bytes or more */
+  logFileBytes?: number | string;
+  /** whole number of 1 or more */
+  logFiles?: number;
 }
 
 /** The data of each type of event (docs/events.md). Personal data is there only with `personal: true`. */
@@ -423,14 +429,14 @@ export interface EventData {
   /** A check found that the import would refuse the file. */
   'check.would_refuse': { upload: number; type: 'users' | 'teams' | null; rows: number; dryRun: boolean };
   /** A run took its files. */
-  'run.started': { run: number; kind: string; uploads: number[] };
+  'run.started': { run: number; kind: string; files: number; uploads: number[] };
   /** A run was applied, and none of its files has a fault, a warning or a refusal. */
   'run.completed': { run: number; kind: string; users: Record<string, number>; teams: Record<string, number>; files: number; refused: number };
   /** A run was applied, and some rows, cells or files were not. */
   'run.completed_with_problems': { run: number; kind: string; users: Record<string, number>; teams: Record<string, number>; files: number; refused: number };
   /** A run was given up; its files are queued for the next one. */
   'run.failed': { run: number; failure: string };
-  /** A run changes too much (rule G1) and waits for an operator; nothing is applied. */
+  /** A run waits for the decision of an operator, and nothing is applied: it changes too much (rule G1), or an import hook or a setting holds it. */
   'run.held': { run: number };
   /** An operator approved a held run. */
   'run.approved': { run: number; by: string; until?: number };
@@ -442,7 +448,7 @@ export interface EventData {
   'file.refused': { run: number; upload: number | null; type: 'users' | 'teams' | null; code: string | null };
   /** A file stopped an importer, and no importer reads it again. */
   'file.quarantined': { upload: number; cause: 'hung' | 'memory' | 'time' | 'check_time'; strikes: number };
-  /** An expected file is missing, much smaller than usual, or never changes; or files can not be taken from a source or a watched folder. More keys have times and sizes. */
+  /** An expected file is missing, much smaller than usual, or never changes; or no files can be taken from a source or a watched folder. More keys have times and sizes. */
   'alarm.opened': { kind: 'missing' | 'shrunk' | 'unchanged' | 'source_failing' | 'host_key_changed'; files?: 'users' | 'teams'; source?: number; folder?: number };
   /** An alarm ended. */
   'alarm.resolved': { kind: 'missing' | 'shrunk' | 'unchanged' | 'source_failing' | 'host_key_changed'; files?: 'users' | 'teams'; source?: number; folder?: number };
@@ -486,7 +492,7 @@ export interface EventData {
   'key.rotated': { key: string; by: string; expiresAt: number };
   /** A login key was revoked. */
   'key.revoked': { key: string };
-  /** A login key expires within 30, 7 or 1 days (`days`). */
+  /** A login key or password expires within 30, 7 or 1 days (`days`). */
   'key.expiring': { key: string; label: string; expiresAt: number; days: 30 | 7 | 1 };
   /** Connections of an address, or of several, ended without a login; told once a minute. */
   'login.refused': { addresses: number; connections: number; address?: string };
