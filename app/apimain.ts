@@ -1,6 +1,6 @@
 /** The process of the HTTP API and the console: answers from the server's `start` message until its `stop`, off the event loop of SFTP. */
 import { readVersion } from '../config/environment.js';
-import { createLogger, type Logger } from '../config/logger.js';
+import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import type { WorkplaceOptions } from '../operations/workplace.js';
@@ -46,7 +46,7 @@ export function obeyServer(): void {
 
 /** Ends the process when it can't start. */
 function begin(settings: Settings, shared: Shared): Promise<Stop> {
-  const logger = createLogger(settings).child({ part: 'api' });
+  const logger = createServerLogger(settings, false).child({ part: 'api' });
   const die = (cause: unknown) => {
     logger.error('the process of the HTTP API failed and exits; the server starts it again', {
       reason: (cause as Error).message,

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { systemUser } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
 import { type Paths, pathsOf } from '../config/paths.js';
+import { describeSource } from '../config/secretsource.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openControl, withholdDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
@@ -49,7 +50,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
   const { isGuest = false } = options;
   const control = await openControl(settings, undefined, isGuest);
   const secrets = createMasterSecrets(paths, {
-    ask: isGuest ? undefined : await findTerminal(paths.masterKey),
+    ask: isGuest ? undefined : await findTerminal(describeSource(paths.masterKey)),
     ...(options.known && { known: options.known }),
   });
   const { master, open: identity } = composeKeyring(settings, paths, secrets, control);

@@ -1,5 +1,5 @@
 /** A process of the importer: works from the server's `start` message until its `stop`, off the server's event loop. */
-import { createLogger, type Logger } from '../config/logger.js';
+import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { HookSource } from '../importer/hooks/load.js';
 import { startImporter } from '../importer/importer.js';
@@ -47,7 +47,7 @@ function begin(
   remote: RemoteHooks | null,
   onStep: OnStep,
 ): Promise<Running> {
-  const logger = createLogger(settings).child({ part: role.name });
+  const logger = createServerLogger(settings, false).child({ part: role.name });
   const die = (cause: unknown) => {
     logger.error('a process of the importer failed and exits; the server starts it again', {
       reason: (cause as Error).message,

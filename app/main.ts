@@ -4,11 +4,12 @@ import type { App } from '../cli/app.js';
 import { reportEnding } from '../cli/exit.js';
 import { loadGroups } from '../cli/groups.js';
 import { createProgram } from '../cli/program.js';
-import { readVersion } from '../config/environment.js';
+import { readBuild, readVersion } from '../config/environment.js';
 
 /** Each is loaded only when it is needed: a short command need not wait for the server, nor a client of an sshd for either. */
 const app: App = {
   version: readVersion(),
+  build: `build ${readBuild()}, Node.js ${process.version}, ${process.platform} ${process.arch}`,
   serve: async (settings) => (await import('./serve.js')).serve(settings),
   runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
   openWorkplace: async (settings, options) => (await import('./compose.js')).openWorkplace(settings, options),

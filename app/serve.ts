@@ -1,5 +1,5 @@
 /** Runs `dropslot serve`: the services in a process of their own, until a signal ends it. */
-import { createLogger, type Logger } from '../config/logger.js';
+import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import { loadHooks } from '../importer/hooks/load.js';
 import { keepReserve, startOnFullDisk } from './reserve.js';
@@ -7,7 +7,7 @@ import { type ServeProbes, type Services, startServices } from './services.js';
 
 /** Serves until SIGTERM or SIGINT. @throws when it can't start, after closing everything that it opened */
 export async function serve(settings: Settings, probes: ServeProbes = {}): Promise<void> {
-  const logger = createLogger(settings);
+  const logger = createServerLogger(settings, true);
   const signal = nextSignal(logger);
   let isStopping = false;
   void signal.then(() => {

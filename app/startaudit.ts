@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { readVersion } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
+import { describeSource } from '../config/secretsource.js';
 import { type Settings, settingsSchema } from '../config/settings.js';
 import { recordAudit } from '../db/control/audit.js';
 import type { Workplace } from '../operations/workplace.js';
@@ -24,11 +25,16 @@ export async function recordStartAndStop(
   };
 }
 
-/** Settings that differ from their default. The URL of a database contains a password. */
+/** Settings that differ from their default. The URL of a database and the arguments of a program may contain secrets. */
 function describeSettings(settings: Settings): Record<string, unknown> {
   const defaults: Record<string, unknown> = settingsSchema.parse({});
   const chosen = Object.entries(settings).filter(([name, value]) => !isSame(value, defaults[name]));
-  return Object.fromEntries(chosen.map(([name, value]) => [name, name === 'database' ? 'postgres' : value]));
+  return Object.fromEntries(chosen.map(([name, value]) => [name, hide(name, value)]));
+}
+
+function hide(name: string, value: unknown): unknown {
+  if (name === 'database') return 'postgres';
+  return name === 'masterKey' ? describeSource(String(value)) : value;
 }
 
 function isSame(one: unknown, other: unknown): boolean {

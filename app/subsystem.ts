@@ -15,6 +15,7 @@ import type { Sender } from '../intake/types.js';
 import type { Login } from '../keys/login/authenticate.js';
 import { noKey } from '../keys/login/sshdlogin.js';
 import { OperationError } from '../operations/error.js';
+import { createSessionRegister } from '../server/sessionregister.js';
 import { createSessionLimits } from '../server/ssh/sessionlimits.js';
 import { asksForSftp, identifySshdLogin } from '../server/sshd.js';
 import { serveSubsystem } from '../server/subsystem.js';
@@ -70,6 +71,7 @@ async function serve(
       ? await shareLock(pathsOf(settings).sessionsLock, settings.sqliteDriver, recoveryWaitMs)
       : null;
   const parts = await composeSession(settings, choice.org, logger);
+  const register = createSessionRegister({ control: parts.control, logger, now: Date.now, kind: 'sshd' });
   let release = () => {};
   try {
     const client = await identifySshdLogin(variables);
@@ -90,10 +92,25 @@ async function serve(
       readOnly: choice.readOnly,
       uploadOnly: login.permission === 'upload',
       stop: stop.asked,
+      onStart: (session) =>
+        register.add({
+          ...{
+            org: login.org.id,
+            fingerprint: login.fingerprint,
+            address: sender.address,
+            client: sender.client ?? '',
+          },
+          progress: () => session.progress,
+          end: (by) => {
+            logger.warn('session ended', { reason: `ended by ${by}` });
+            stop.ask();
+          },
+        }),
     });
     return end === 'closed' ? 0 : 1;
   } finally {
     release();
+    await register.stop();
     await parts.close();
     await lock?.release();
   }

@@ -7,6 +7,8 @@ import { describeUse } from './help.js';
 export interface App {
   /** Of this Dropslot, as package.json has it. */
   readonly version: string;
+  /** The build and the Node.js that runs it, for `--version`. */
+  readonly build?: string;
   /** Serves until SIGTERM or SIGINT. @throws when it can't start */
   serve(settings: Settings): Promise<void>;
   /** Serves one session on standard input and output; gives the exit code of its process. */

@@ -29,6 +29,7 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['directory'], load: async () => (await import('./commands/directory.js')).registerDirectory },
   { commands: ['hostkeys'], load: async () => (await import('./commands/hostkeys.js')).registerHostKeys },
   { commands: ['penalties'], load: async () => (await import('./commands/penalties.js')).registerPenalties },
+  { commands: ['sessions'], load: async () => (await import('./commands/sessions.js')).registerSessions },
   { commands: ['alarms'], load: async () => (await import('./commands/alarms.js')).registerAlarms },
   { commands: ['config'], load: async () => (await import('./commands/config.js')).registerConfig },
   { commands: ['events'], load: async () => (await import('./commands/events.js')).registerEvents },

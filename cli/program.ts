@@ -12,7 +12,7 @@ export function createProgram(groups: readonly Group[], app: App): Command {
   const program = new Program(app)
     .name('dropslot')
     .description("An SFTP drop box for HR files: every organization's uploads sealed, imported once a day.")
-    .version(app.version, '-V, --version', 'print the version')
+    .version(describeVersion(app), '-V, --version', 'print the version, the build and the Node.js')
     .helpOption('-h, --help', 'explain a command')
     .option('--config <file>', 'JSON file of settings (default: dropslot.json in the data folder)')
     .option('--data <dir>', 'data folder (default: $DROPSLOT_DATA, or ./data)')
@@ -34,6 +34,10 @@ ${exitCodesText}`,
   for (const register of groups) register(program);
   registerHelp(program);
   return program;
+}
+
+function describeVersion({ version, build }: App): string {
+  return build === undefined ? `dropslot ${version}` : `dropslot ${version} (${build})`;
 }
 
 /** Joins the lines of the source: the terminal has its own width. A blank line separates paragraphs. */

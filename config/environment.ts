@@ -9,6 +9,12 @@ export function readVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
+/** The commit that the running program was built from; `unknown` if the build did not know it, `sources` without a build. */
+export function readBuild(): string {
+  const file = new URL('../build.json', import.meta.url);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { build: string }).build : 'sources';
+}
+
 /** The name of the user that the process runs as; its number where a container has no name for it. */
 export function systemUser(): string {
   try {

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { findNearest } from './nearest.js';
-import { type Settings, settingsSchema } from './settings.js';
+import { readSecretText, SecretSourceError } from './secretsource.js';
+import { databaseForm, type Settings, settingsSchema } from './settings.js';
 
 /** A setting that is unknown, malformed or unreadable; the message names it, where it is from, and the values it takes. */
 export class SettingsError extends Error {
@@ -21,11 +22,28 @@ export interface SettingsSources {
 }
 
 /**
- * Merges every source, later ones taking precedence, and checks the result.
+ * Merges every source, later ones taking precedence, checks the result, and reads the URL of the database from its source.
  * @throws SettingsError on an unknown setting, a wrong value, or a file that can't be read.
  */
 export function loadSettings(sources: SettingsSources = {}): Settings {
-  return locateSettings(sources).settings;
+  const { settings } = locateSettings(sources);
+  return { ...settings, database: readDatabase(settings) };
+}
+
+/** The URL of the database, from the source that the setting names. */
+function readDatabase({ database, credentials }: Settings): string {
+  if (databaseForm.test(database)) return database;
+  const source = database.replace(/^file:/, '');
+  try {
+    const url = readSecretText(source, credentials).trim();
+    if (databaseForm.test(url)) return url;
+  } catch (cause) {
+    if (cause instanceof SecretSourceError) throw new SettingsError(`setting database: ${cause.message}`, { cause });
+    throw cause;
+  }
+  throw new SettingsError(
+    `setting database: ${source} must contain a URL that begins with postgres://, and nothing else`,
+  );
 }
 
 export interface LocatedSettings {
@@ -36,7 +54,7 @@ export interface LocatedSettings {
   originOf(name: keyof Settings): string;
 }
 
-/** As loadSettings, and tells where each value is from. @throws SettingsError */
+/** As loadSettings, with the source of the database's URL instead of the URL, and tells where each value is from. @throws SettingsError */
 export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
   const variables = sources.env ?? process.env;
   const env = readEnvironment(variables);

@@ -2,6 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Writable } from 'node:stream';
 import winston from 'winston';
+import { SettingsError } from './load.js';
+import { openLogFile } from './logfile.js';
 import type { Settings } from './settings.js';
 
 export type Logger = winston.Logger;
@@ -25,6 +27,42 @@ export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>,
         : new winston.transports.Stream({ stream: target }),
     ],
   });
+}
+
+type LogSettings = Pick<Settings, 'logLevel' | 'logFormat' | 'logFile' | 'logFileBytes' | 'logFiles'>;
+
+/**
+ * The logger of a process of the server: to `logFile` where it is set, which one process rotates and all append to.
+ * @throws SettingsError when the file can't be opened
+ */
+export function createServerLogger(settings: LogSettings, rotates: boolean): Logger {
+  const { logFile: file, logFileBytes, logFiles: kept } = settings;
+  if (file === undefined) return createLogger(settings);
+  const mostBytes = rotates && logFileBytes > 0 ? logFileBytes : null;
+  const target = openLog(file, mostBytes, kept);
+  // A rotation by another program may send it; without it the move is noticed within a second.
+  process.on('SIGHUP', target.reopen);
+  return createLogger(settings, target);
+}
+
+const openFailures: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist',
+  ENOTDIR: 'its folder is a file',
+  EACCES: 'this user may not write there',
+  EISDIR: 'it is a folder',
+  EROFS: 'the disk is read-only',
+};
+
+function openLog(file: string, mostBytes: number | null, kept: number) {
+  try {
+    return openLogFile({ file, mostBytes, kept, fallback: (text) => void process.stderr.write(text) });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = openFailures[code ?? ''] ?? message;
+    throw new SettingsError(
+      `logFile: can't write ${file} (${why}): name a file in a folder that this user may write to`,
+    );
+  }
 }
 
 /** A logger that writes nothing: for commands that print their own results, and for tests. */

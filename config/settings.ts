@@ -2,13 +2,24 @@
 import { z } from 'zod';
 import { checkedText, choice, count, duration, listOf, pattern, share, size, text } from './kinds.js';
 import { policyNames, readEndpoint, readRange } from './network.js';
-import { isSecretFile, isSecretSource } from './secretsource.js';
+import { isSecretFile, isSecretSource, programOf } from './secretsource.js';
 
 const secretSource = checkedText(
   isSecretSource,
   'must be the path of a file, fd:N (N from 3), or credential:NAME',
   'path, `fd:N` or `credential:NAME`',
 );
+
+const masterSource = checkedText(
+  (given) => isSecretSource(given) || programOf(given) !== null,
+  'must be the path of a file, fd:N (N from 3), credential:NAME, or exec:PROGRAM ARGUMENT… with the absolute path of a program',
+  'path, `fd:N`, `credential:NAME` or `exec:PROGRAM`',
+);
+
+/** The prefix `file:` tells a path from the word `sqlite` and from a URL. */
+const databaseSource = /^(file:.+|fd:([3-9]|[1-9]\d{1,5})|credential:[\w.-]+)$/;
+
+export const databaseForm = /^(sqlite|postgres(ql)?:\/\/.+)$/;
 
 const ranges = listOf(
   (item) => readRange(item) !== null,
@@ -78,13 +89,13 @@ export const settingsSchema = z.strictObject({
     .default('./data')
     .describe('Data folder: Dropslot keeps its databases, keys and sealed files in it.'),
   database: pattern(
-    /^(sqlite|postgres(ql)?:\/\/.+)$/,
-    'must be sqlite or a URL that begins with postgres://',
-    '`sqlite` or `postgres://…`',
+    new RegExp(`${databaseForm.source}|${databaseSource.source}`),
+    'must be sqlite, a URL that begins with postgres://, or the source of one: file:PATH, fd:N (N from 3) or credential:NAME',
+    '`sqlite`, `postgres://…`, `file:PATH`, `fd:N` or `credential:NAME`',
   )
     .default('sqlite')
     .describe(
-      '`sqlite` (two files in the data folder), or the URL of a PostgreSQL database, in which Dropslot uses two schemas.',
+      '`sqlite` (two files in the data folder), or the URL of a PostgreSQL database, in which Dropslot uses two schemas. A URL with a password should not be in a settings file or a variable: `file:PATH`, `fd:N` and `credential:NAME` name its source.',
     ),
   sqliteDriver: choice('sqlite3', 'better-sqlite3', 'better-sqlite3-multiple-ciphers')
     .default('sqlite3')
@@ -97,10 +108,10 @@ export const settingsSchema = z.strictObject({
       'Encryption of users and teams at rest. `on`: `directory.db` is sealed, and Dropslot does not start with one that is not (needs `npm install better-sqlite3-multiple-ciphers@12`; SQLite only). `volume`: the operator has encrypted the volume; also for PostgreSQL. `off`: neither. `dropslot directory seal` seals an existing one. See [at-rest.md](at-rest.md).',
     ),
   databasePool: count().default(8).describe('Most PostgreSQL connections of one process.'),
-  masterKey: secretSource
+  masterKey: masterSource
     .optional()
     .describe(
-      "Source of the master identity (age), which opens every organization's identity: a file, `fd:N` (an open file descriptor), or `credential:NAME` (a systemd credential). Default: `keys/master.key` in the data folder.",
+      "Source of the master identity (age), which opens every organization's identity: a file, `fd:N` (an open file descriptor), `credential:NAME` (a systemd credential), or `exec:PROGRAM ARGUMENT…` (a program that prints it, such as a client of a key management service; no shell, a minute at most). Default: `keys/master.key` in the data folder.",
     ),
   masterKeyPassphraseFile: secretSource
     .optional()
@@ -532,6 +543,17 @@ export const settingsSchema = z.strictObject({
   logFormat: choice('auto', 'text', 'json')
     .default('auto')
     .describe('Format of the log: `auto` writes text to a terminal, and JSON lines otherwise.'),
+  logFile: text('path')
+    .optional()
+    .describe(
+      'File to which all processes of the server append their log. Default: standard error, for a service manager such as systemd.',
+    ),
+  logFileBytes: size({ min: 0 })
+    .default(50_000_000)
+    .describe(
+      'Size at which the server renames `logFile`, with the time in its new name, and begins a new one. 0: never, since another program such as logrotate does it.',
+    ),
+  logFiles: count().default(10).describe('Number of older log files to keep; the server removes the oldest ones.'),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;

@@ -82,7 +82,7 @@ async function beginMaster({ settings, paths, secrets, ...workplace }: Workplace
   if (!isReplaceable({ settings, secrets }))
     throw new OperationError(
       'refused',
-      `the master key comes from ${settings.masterKey}: put a new identity (age-keygen makes one) on a line before the old one there, start the server again, and repeat this`,
+      `the master key comes from ${secrets.masterKey}: put a new identity (age-keygen makes one) on a line before the old one there, start the server again, and repeat this`,
     );
   const both = [await generateMaster(settings.recipientType), ...masters];
   await replaceMaster(secrets, both);

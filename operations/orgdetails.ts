@@ -3,20 +3,32 @@ import { hasSftp } from '../config/settings.js';
 import { listOpenAlarms } from '../db/control/alarms.js';
 import { listLoginKeys } from '../db/control/keys.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
-import { findHeldRun } from '../db/control/runs.js';
+import {
+  countQueues,
+  emptyQueue,
+  findLastUpload,
+  type LastUpload,
+  listHeldRuns,
+  type QueueCounts,
+} from '../db/control/orgstates.js';
+import { findHeldRun, listImportRuns, type Run } from '../db/control/runs.js';
+import { countSessions } from '../db/control/sessions.js';
 import { listSources, placeOf, type Source, wordOf } from '../db/control/sources.js';
 import { listQueue } from '../db/control/uploads.js';
+import { measureUsage } from '../db/control/usage.js';
 import { countTeams } from '../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../db/directory/users.js';
 import { describeDays, isOnUpload, slotDays } from '../importer/schedule/cadence.js';
 import { nextSlot } from '../importer/schedule/calendar.js';
 import { describeAlarm } from '../importer/schedule/expectations.js';
+import { limitsOf } from '../storage/storagelimits.js';
 import { stateOfKey } from './keyterms.js';
 import { listSettings, type SettingValue } from './orgsettings/orgsettings.js';
 import { sortStored } from './storedfiles.js';
 import type { Workplace } from './workplace.js';
 
 export type { Org } from '../db/control/orgs.js';
+export type { QueueCounts } from '../db/control/orgstates.js';
 
 export interface OrgSummary {
   org: Org;
@@ -61,7 +73,47 @@ function summarizeSource(source: Source): SourceSummary {
   return { kind, id, place: placeOf(source), state, lastOkAt, failure, problems: result?.problems.length ?? 0 };
 }
 
+/** An organization in a list of all: its queue with the verdicts of early checks, and the run that blocks it. */
+export interface OrgState extends OrgSummary {
+  queue: QueueCounts;
+  /** The run that is held and blocks the next imports until an operator approves or rejects it; null: none is. */
+  heldRun: number | null;
+  sessions: number;
+}
+
+/** Every organization, in the order of their ids. */
+export async function listOrgStates({ control, now }: Workplace): Promise<OrgState[]> {
+  const orgs = await listOrgs(control.read);
+  const queues = await countQueues(control.read);
+  const held = await listHeldRuns(control.read);
+  const sessions = await countSessions(control.read, now());
+  return Promise.all(
+    orgs.map(async (org) => {
+      const queue = queues.get(org.id) ?? emptyQueue;
+      const keys = await listLoginKeys(control.read, org.id);
+      return {
+        org,
+        usableKeys: keys.filter((key) => stateOfKey(key, now()) === 'usable').length,
+        queued: Object.values(queue).reduce((sum, count) => sum + count, 0),
+        queue,
+        heldRun: held.get(org.id) ?? null,
+        sessions: sessions.get(org.id) ?? 0,
+      };
+    }),
+  );
+}
+
 export interface OrgDetails extends OrgSummary {
+  /** Queued files by the verdict of their early check. */
+  queue: QueueCounts;
+  /** The file that it sent last; null: none is known. */
+  lastFile: LastUpload | null;
+  /** Its last import or undo; null: it had none. */
+  lastRun: Run | null;
+  /** Stored bytes and files, and how much it may store. */
+  stored: { bytes: number; maxBytes: number; files: number; maxFiles: number };
+  /** Open sessions of SFTP clients. */
+  sessions: number;
   users: UserCounts;
   teams: number;
   /** The run that is held until an operator approves or rejects it; null: none is. */
@@ -89,6 +141,11 @@ export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDeta
   const { unfinished, others } = await sortStored(workplace, org);
   return {
     ...(await summarizeOrg(workplace, org)),
+    queue: (await countQueues(control.read, org.id)).get(org.id) ?? emptyQueue,
+    lastFile: await findLastUpload(control.read, org.id),
+    lastRun: (await listImportRuns(control.read, org.id, 1))[0] ?? null,
+    stored: await measureStored(workplace, org),
+    sessions: (await countSessions(control.read, now(), org.id)).get(org.id) ?? 0,
     waitingForRename: unfinished.length,
     notImported: others.length,
     users: await countUsers(directory.read, org.id),
@@ -101,6 +158,12 @@ export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDeta
     sources: (await listSources(control.read, { org: org.id })).map(summarizeSource),
     settings: listSettings(org, settings),
   };
+}
+
+async function measureStored({ control, settings }: Workplace, org: Org): Promise<OrgDetails['stored']> {
+  const { bytes, entries } = await measureUsage(control.read, org.id);
+  const { maxStoredBytes, maxFiles } = limitsOf(org, settings);
+  return { bytes, maxBytes: maxStoredBytes, files: entries, maxFiles };
 }
 
 function describeImports({ slot, timeZone, options }: Org): string {

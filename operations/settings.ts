@@ -1,5 +1,6 @@
 /** The settings that an invocation works by. */
-import { type LocatedSettings, locateSettings, SettingsError } from '../config/load.js';
+import { type LocatedSettings, loadSettings, locateSettings, SettingsError } from '../config/load.js';
+import { describeSource, readSecretText, SecretSourceError } from '../config/secretsource.js';
 import { type Settings, settingsSchema } from '../config/settings.js';
 import { OperationError } from './error.js';
 
@@ -14,7 +15,17 @@ export interface SettingsChoice {
 
 /** Defaults, then the file, then the environment, then `overrides`. @throws OperationError `usage` on a wrong setting */
 export function readSettings(choice: SettingsChoice): Settings {
-  return locate(choice).settings;
+  return translate(() => loadSettings(choice));
+}
+
+/** The text of a secret that a command line names: a file, `fd:N`, `credential:NAME`. @throws OperationError `failed` */
+export function readSecret(source: string, { credentials }: Pick<Settings, 'credentials'>): string {
+  try {
+    return readSecretText(source, credentials);
+  } catch (cause) {
+    if (cause instanceof SecretSourceError) throw new OperationError('failed', cause.message, { cause });
+    throw cause;
+  }
 }
 
 /** The file of settings that is read; null: there is none. @throws OperationError `usage` on a wrong setting */
@@ -35,18 +46,29 @@ export function listServerSettings(choice: SettingsChoice): ShownSetting[] {
   const { settings, originOf } = locate(choice);
   return (Object.keys(settingsSchema.shape) as (keyof Settings)[]).map((name) => {
     const value = settings[name] ?? null;
-    return { name, value: name === 'database' ? hidePassword(String(value)) : value, origin: originOf(name) };
+    const shown = typeof value === 'string' ? (shownForms[name]?.(value) ?? value) : value;
+    return { name, value: shown, origin: originOf(name) };
   });
 }
+
+/** Settings that contain or may contain a secret, as they may be shown. */
+const shownForms: Partial<Record<keyof Settings, (value: string) => string>> = {
+  database: hidePassword,
+  masterKey: describeSource,
+};
 
 /** A database URL may have a password, also as a parameter. */
 function hidePassword(url: string): string {
   return url.replace(/^(\w+:\/\/[^:@/?#]*):[^@/]*@/, '$1:(secret)@').replace(/([?&]password=)[^&]*/gi, '$1(secret)');
 }
 
-function locate({ file, overrides }: SettingsChoice): LocatedSettings {
+function locate(choice: SettingsChoice): LocatedSettings {
+  return translate(() => locateSettings(choice));
+}
+
+function translate<T>(load: () => T): T {
   try {
-    return locateSettings({ file, overrides });
+    return load();
   } catch (cause) {
     if (cause instanceof SettingsError) throw new OperationError('usage', cause.message, { cause });
     throw cause;

@@ -1,7 +1,8 @@
 // Compiles the source folders into dist/ and removes the output of deleted sources, so that the package does not contain
-// it. Makes the command executable, as npm does for an installed package.
+// it. Makes the command executable, as npm does for an installed package,
+// names the build, and makes the manual pages.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,11 +13,27 @@ execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.j
 for (const file of typings) copyFileSync(join(root, file), join(root, 'dist', file));
 removeStale('');
 chmodSync(join(root, 'dist', 'app', 'main.js'), 0o755);
+writeFileSync(join(root, 'dist', 'build.json'), `${JSON.stringify({ build: nameBuild() })}\n`);
+await import('./manpages.mjs');
+
+/** The commit, and whether the sources differ from it; `unknown` outside of a git repository, as from an archive of the sources. */
+function nameBuild() {
+  const git = (...words) =>
+    execFileSync('git', words, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    if (git('rev-parse', '--show-prefix').trim() !== '') return 'unknown';
+    const commit = git('rev-parse', '--short=12', 'HEAD').trim();
+    return git('status', '--porcelain', '--untracked-files=no').trim() === '' ? commit : `${commit}-changed`;
+  } catch {
+    return 'unknown';
+  }
+}
 
 /** After compiling, so that a program that runs from dist/ meanwhile finds its files. */
 function removeStale(folder) {
   for (const entry of readdirSync(join(root, 'dist', folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
+    if (path === 'man' || path === 'build.json') continue;
     if (entry.isDirectory() && existsSync(join(root, path))) removeStale(path);
     else if (!existsSync(join(root, path.replace(/\.js$/, '.ts'))))
       rmSync(join(root, 'dist', path), { recursive: true });

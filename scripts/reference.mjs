@@ -1,7 +1,7 @@
-// Writes docs/settings.md, docs/organization-settings.md, the tables of codes and of events, and the types of the package, from
-// their sources; run by `npm run docs` after a build.
+// Writes docs/settings.md, docs/organization-settings.md, the tables of codes and of events, the types of the
+// package, and the list of manual pages in package.json, from their sources; run by `npm run docs` after a build.
 import './codetable.mjs';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { replaceTypesOfPage, replaceTypings } from '../dist/app/embed/typings.js';
 import { renderSettingsReference } from '../dist/config/reference.js';
 import { replaceEventsTable } from '../dist/events/reference.js';
@@ -19,3 +19,16 @@ writeFileSync(typings, types);
 writeFileSync(new URL('../dist/app/embed/api.d.ts', import.meta.url), types);
 const embedding = new URL('../docs/embedding.md', import.meta.url);
 writeFileSync(embedding, replaceTypesOfPage(readFileSync(embedding, 'utf8'), types));
+
+const manifest = new URL('../package.json', import.meta.url);
+const { man: _man, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
+const pages = readdirSync(new URL('../dist/man/', import.meta.url)).sort();
+const entries = Object.entries(rest).flatMap(([key, value]) =>
+  key === 'bin'
+    ? [
+        [key, value],
+        ['man', pages.map((page) => `./dist/man/${page}`)],
+      ]
+    : [[key, value]],
+);
+writeFileSync(manifest, `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`);

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { PolicyName } from '../config/network.js';
 import type { HostKey } from '../keys/host/hostkeys.js';
 import { tuneCollector } from './garbagecollector.js';
+import { createSessionRegister } from './sessionregister.js';
 import { choosePolicy, policies } from './ssh/algorithms.js';
 import { Connection } from './ssh/connection.js';
 import { createFailedLogins } from './ssh/failedlogins.js';
@@ -31,6 +32,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const sessionLimits = createSessionLimits(settings, now);
   const logLimiter = createLogLimiter(logger);
   const failedLogins = createFailedLogins(deps);
+  const register = createSessionRegister({ ...deps, kind: 'serve' });
   const transport = loadTransport({ isGuest: deps.isGuest === true });
   if (transport.lacking !== null) logger.warn('no post-quantum key exchange', { reason: transport.lacking });
   const createServersWith = (hostKeys: readonly HostKey[]): SshServers =>
@@ -61,7 +63,14 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
   const accept = async (socket: Socket, named: PolicyName): Promise<void> => {
     const origin = await reception.admit(socket);
     if (origin === null) return;
-    const connection = new Connection(socket, origin, { ...deps, sessionLimits, reception, logLimiter, failedLogins });
+    const connection = new Connection(socket, origin, {
+      ...deps,
+      sessionLimits,
+      reception,
+      logLimiter,
+      failedLogins,
+      register,
+    });
     connections.set(socket, connection);
     void connection.closed.then(() => connections.delete(socket));
     const software = await exchangeIdentification(socket, (received) =>
@@ -82,6 +91,7 @@ export async function startServer(deps: ServerDeps): Promise<RunningServer> {
     logLimiter.stop();
     await penalties?.sync.stop();
     await failedLogins.stop();
+    await register.stop();
   };
   const listeners = await listenAll(settings, (socket, policy) => void accept(socket, policy)).catch(async (error) => {
     await stopServices();

@@ -2,24 +2,27 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Settings } from '../config/settings.js';
 import { tuneCollector } from './garbagecollector.js';
-import { type SessionEnd, type SessionOptions, servePipes } from './sftp/session.js';
+import { type Session, type SessionEnd, type SessionOptions, servePipes } from './sftp/session.js';
 
 export interface SubsystemOptions extends Omit<SessionOptions, 'maxHandles' | 'onRequest' | 'outlet'> {
   settings: Pick<Settings, 'idleMinutes' | 'maxHandles'>;
   /** Once it resolves the session ends; uploads in progress publish nothing. */
   stop: Promise<unknown>;
+  /** Gets the session when it starts. */
+  onStart?: (session: Session) => void;
 }
 
 /** Resolves when every request has ended and the client has received the answers, or has left. */
 export async function serveSubsystem(
   input: Readable,
   output: Writable,
-  { settings, stop, ...options }: SubsystemOptions,
+  { settings, stop, onStart, ...options }: SubsystemOptions,
 ): Promise<SessionEnd> {
   tuneCollector();
   const idle = setTimeout(() => session.abort(), settings.idleMinutes * 60_000);
   const onRequest = (): void => void idle.refresh();
   const session = servePipes(input, output, { ...options, maxHandles: settings.maxHandles, onRequest });
+  onStart?.(session);
   options.intake.memory.onStalled = (heldBytes) => {
     options.logger.warn('session ended', { reason: 'memory held without progress', heldBytes });
     session.abort();

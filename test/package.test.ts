@@ -31,12 +31,19 @@ test('the package has each file that its documents link to, the program, its typ
   assert.ok(files.includes(manifest.bin.dropslot));
   const entry = manifest.exports['.'];
   for (const file of [entry.types, entry.default]) assert.ok(files.includes(normalize(file)), file);
-  assert.deepEqual(files.filter((file) => !/\.(js|md)$/.test(file) && file !== 'docs/alerts.yml').sort(), [
+  const others = files.filter(
+    (file) =>
+      !/\.(js|md)$|^dist\/man\/|^packaging\//.test(file) && !['docs/alerts.yml', 'docs/grafana.json'].includes(file),
+  );
+  assert.deepEqual(others.sort(), [
     'LICENSE',
     normalize(entry.types),
+    'dist/build.json',
     'examples/embedded/package.json',
     'package.json',
   ]);
+  const lacking = manifest.man.filter((page: string) => !files.includes(normalize(page)));
+  assert.deepEqual(lacking, [], 'the manual pages of package.json are in the package');
   const needless = files.filter(
     (file) => /^dist\/.*\.js$/.test(file) && !existsSync(join(packageRoot, sourceOf(file))),
   );
@@ -51,6 +58,8 @@ test('the package, installed beside its production dependencies alone, runs', (c
   const folder = temporaryFolder(context);
   const { command } = installPackage(folder);
   const dropslot = (option: string) => execFileSync(command, [option], { cwd: folder, encoding: 'utf8' });
-  assert.equal(dropslot('--version').trim(), manifest.version);
+  const versions = `dropslot ${manifest.version} (build `;
+  assert.ok(dropslot('--version').startsWith(versions), 'it tells version and build');
+  assert.match(dropslot('--version'), /Node\.js v\d+\.\d+\.\d+, /);
   assert.match(dropslot('--help'), /^Usage: dropslot /m);
 });

@@ -37,7 +37,7 @@ copied file to its end. Files that an earlier backup copied are not copied again
         out.note(
           includeKeys === true
             ? 'The backup includes the master key: anyone who gets this folder can open every file. Protect it like the key.'
-            : `The backup does not include the master key, which is needed to open its files: keep a copy of ${workplace.paths.masterKey} elsewhere.`,
+            : `The backup does not include the master key, which is needed to open its files: keep a copy of ${workplace.secrets.masterKey} elsewhere.`,
         );
         if (report.wrong.length > 0)
           throw new OperationError(

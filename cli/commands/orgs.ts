@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { formatBytes } from '../../operations/format.js';
 import { backupNotice } from '../../operations/masterkey.js';
-import { detailOrg, type Org, summarizeOrgs } from '../../operations/orgdetails.js';
+import { detailOrg, listOrgStates, type Org } from '../../operations/orgdetails.js';
 import {
   type AddedOrg,
   addOrganization,
@@ -111,11 +111,13 @@ function registerRead(orgs: Command): void {
   orgs
     .command('list')
     .summary('list the organizations')
-    .description('Lists the organizations, each with the number of its usable login keys and queued files.')
+    .description(
+      'Lists the organizations, each with the number of its usable login keys, open sessions and queued files, and with the outlook for its next import: the verdicts of the early check, or the held run that blocks it.',
+    )
     .addHelpText('after', examples('dropslot orgs list', 'dropslot orgs list --json'))
     .action((_options, command: Command) =>
       atControl(command, async (place, out) => {
-        await out.list(await summarizeOrgs(place), orgList);
+        await out.list(await listOrgStates(place), orgList);
       }),
     );
   orgs

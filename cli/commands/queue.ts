@@ -1,7 +1,7 @@
 /** `dropslot queue`: list the uploads that wait for their import. */
 import type { Command } from 'commander';
 import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
-import { listQueued, type QueuedFile } from '../../operations/queue.js';
+import { listWaiting, type QueuedFile, type Waiting } from '../../operations/queue.js';
 import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
@@ -10,13 +10,21 @@ export function registerQueue(program: Command): void {
     .command('queue')
     .summary('files that wait for the next slot')
     .description(
-      `Lists the files that wait for an organization's next slot, oldest first. After them it lists the files that are stored and not
+      `Lists the files that wait for the next slot of an organization, or of all, oldest first, each with the verdict of its early check.
+Before them it lists the files of a held run, which blocks the next imports. After them it lists the files that are stored and not
 imported because of their names: those that wait for a rename, and those that do not look like data files.`,
     )
-    .argument('<org>')
-    .addHelpText('after', examples('dropslot queue acme', 'dropslot queue acme --json'))
-    .action((id: string, _options, command: Command) =>
-      atControl(command, async (workplace, out) => out.list(await listQueued(workplace, id), queueList(id))),
+    .argument('[org]', 'of this organization only')
+    .addHelpText('after', examples('dropslot queue', 'dropslot queue acme', 'dropslot queue acme --json'))
+    .action((id: string | undefined, _options, command: Command) =>
+      atControl(command, async (workplace, out) => {
+        const waiting = await listWaiting(workplace, id);
+        await out.list(waiting.files, queueList(waiting, id));
+        for (const [org, run] of waiting.heldRuns)
+          out.note(
+            `Run ${run} of ${org} is held and blocks its next imports: see "dropslot runs show ${run} --changes".`,
+          );
+      }),
     );
 }
 
@@ -25,25 +33,42 @@ function doorOf(client: string | null): string | null {
   return client !== null && /^(source|folder):\d+$/.test(client) ? client : null;
 }
 
-function queueList(org: string): ListView<QueuedFile> {
+const verdicts = { would_import: 'would be imported', would_hold: 'would be held', would_refuse: 'would be refused' };
+
+function describeCheck({ state, checkVerdict, checkedAt }: QueuedFile): string {
+  if (checkVerdict !== null) return verdicts[checkVerdict];
+  if (state !== 'queued') return '';
+  return checkedAt === null ? 'not checked yet' : 'not checked';
+}
+
+/** @param org whose files they are; undefined: those of all organizations */
+function queueList({ heldRuns }: Waiting, org: string | undefined): ListView<QueuedFile> {
   return {
     columns: [
       { title: 'UPLOAD', cell: (upload) => String(upload.id), align: 'right' },
+      ...(org === undefined
+        ? [{ title: 'ORGANIZATION', cell: (upload: QueuedFile) => upload.org, whole: true } as const]
+        : []),
       { title: 'PATH', cell: (upload) => upload.path, whole: true },
       { title: 'SIZE', cell: (upload) => formatBytes(upload.size), align: 'right' },
       { title: 'QUEUED', cell: (upload) => formatTime(upload.queuedAt) },
+      { title: 'CHECK', cell: describeCheck },
       { title: 'FROM', cell: (upload) => upload.address ?? '–' },
       { title: 'KEY', cell: (upload) => upload.keyFingerprint ?? doorOf(upload.client) ?? '–', shortensTo: 15 },
       { title: 'NOTE', cell: (upload) => upload.note ?? '' },
     ],
-    empty: `No file of ${org} waits for its next slot.`,
+    empty: org === undefined ? 'No file waits for its next slot.' : `No file of ${org} waits for its next slot.`,
     toJson: (upload) => ({
       upload: upload.id,
+      org: upload.org,
       path: upload.path,
       size: upload.size,
       sha256: upload.sha256,
       state: upload.state,
       note: upload.note,
+      check: upload.checkVerdict,
+      checkedAt: isoTime(upload.checkedAt),
+      heldRun: heldRuns.get(upload.org) ?? null,
       queuedAt: isoTime(upload.queuedAt),
       closedAt: isoTime(upload.closedAt),
       keyFingerprint: upload.keyFingerprint,

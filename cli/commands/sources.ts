@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { describeDoor, findDoor } from '../../operations/doors.js';
 import { OperationError } from '../../operations/error.js';
+import { readSecret, type Settings } from '../../operations/settings.js';
 import { addSource, type SourceChoice, type SourceTest, setSource, testSource } from '../../operations/sources.js';
 import { atControl, examples } from '../command.js';
 import { readInputFile } from '../localfiles.js';
@@ -54,7 +55,7 @@ export function registerSources(program: Command): void {
     )
     .action((org: string, options: SourceOptions, command: Command) =>
       atControl(command, async (place, out) => {
-        const source = (await addSource(place, org, readChoice(options))) as Sftp;
+        const source = (await addSource(place, org, readChoice(options, place.settings))) as Sftp;
         await out.show(doorToJson(source), describeAdded(source, options.generateKey === true));
       }),
     );
@@ -81,7 +82,7 @@ export function registerSources(program: Command): void {
     .action((id: string, options: SourceOptions, command: Command) =>
       atControl(command, async (place, out) => {
         const found = (await findDoor(place, 'sftp', id)) as Sftp;
-        const source = (await setSource(place, found, readChoice(options))) as Sftp;
+        const source = (await setSource(place, found, readChoice(options, place.settings))) as Sftp;
         const added = options.generateKey === true ? `\n${describeKey(source)}` : '';
         await out.show(doorToJson(source), `Changed source ${id}.${added}`);
       }),
@@ -129,9 +130,12 @@ function addOptions(command: Command): Command {
     .option('--host <name>', 'name or address of the server')
     .option('--port <number>', 'its port (default: 22)')
     .option('--user <name>', 'user name there')
-    .option('--key <file>', 'private key to log in with')
-    .option('--key-passphrase-file <file>', 'passphrase of that key')
-    .option('--password-file <file>', 'password to log in with, in a file (- for standard input)')
+    .option('--key <file>', 'private key to log in with; also - (standard input), fd:N or credential:NAME')
+    .option('--key-passphrase-file <file>', 'passphrase of that key, in a file; also fd:N or credential:NAME')
+    .option(
+      '--password-file <file>',
+      'password to log in with, in a file; also - (standard input), fd:N or credential:NAME',
+    )
     .option('--generate-key', 'generate a key, and print its public part for the customer')
     .option('--host-key <fingerprint…>', 'SHA256:… of the host key; several times for several keys', collect)
     .option('--path <folder>', 'folder on the server')
@@ -151,15 +155,16 @@ function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-function readChoice(options: SourceOptions): SourceChoice {
+function readChoice(options: SourceOptions, settings: Settings): SourceChoice {
+  const read = (source: string) => (source === '-' ? readInputFile(source) : readSecret(source, settings));
   const { key, keyPassphraseFile, passwordFile, hostKey, pattern, ...choice } = options;
   return {
     ...choice,
     ...(hostKey !== undefined && { hostKeys: hostKey }),
     ...(pattern !== undefined && { patterns: pattern }),
-    ...(key !== undefined && { key: readInputFile(key) }),
-    ...(keyPassphraseFile !== undefined && { keyPassphrase: readInputFile(keyPassphraseFile) }),
-    ...(passwordFile !== undefined && { password: readInputFile(passwordFile) }),
+    ...(key !== undefined && { key: `${read(key)}\n` }),
+    ...(keyPassphraseFile !== undefined && { keyPassphrase: read(keyPassphraseFile) }),
+    ...(passwordFile !== undefined && { password: read(passwordFile) }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** `dropslot status`: the state of the installation on one screen. */
 import type { Command } from 'commander';
+import { countOpenSessions } from '../../operations/sessions.js';
 import { readStatus } from '../../operations/status.js';
 import { appOf } from '../app.js';
 import { atControl, examples } from '../command.js';
@@ -10,13 +11,14 @@ export function registerStatus(program: Command): void {
     .command('status')
     .summary('show the state of the server on one screen')
     .description(
-      'Shows the importer, the queue, runs that are held or failed, alarms, the next slots, disk space, the last backup, and keys that expire.',
+      'Shows the importer, open sessions, the queue, runs that are held or failed, alarms, the next slots, disk space, the last backup, and keys that expire.',
     )
     .addHelpText('after', examples('dropslot status', 'dropslot status --json'))
     .action((_options, command: Command) =>
       atControl(command, async (workplace, out) => {
         const status = await readStatus(workplace, appOf(command).version);
-        await out.show(statusToJson(status), renderStatus(status, workplace.now()));
+        const sessions = await countOpenSessions(workplace);
+        await out.show({ ...statusToJson(status), sessions }, renderStatus(status, sessions, workplace.now()));
       }),
     );
 }

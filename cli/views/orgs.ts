@@ -1,22 +1,51 @@
 /** Organizations as `orgs list` and `orgs show` print them, for people and as JSON. */
-import { formatTime, isoTime } from '../../operations/format.js';
-import type { Org, OrgDetails, OrgSummary } from '../../operations/orgdetails.js';
+import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import type { Org, OrgDetails, OrgState, QueueCounts } from '../../operations/orgdetails.js';
+import { describeOutcome } from '../../operations/runsummary.js';
 import { type ListView, renderRecord } from '../output.js';
 import { renderSettingValues, settingValuesToJson } from './orgsettings.js';
+import { runToJson } from './runs.js';
 
-export const orgList: ListView<OrgSummary> = {
+export const orgList: ListView<OrgState> = {
   columns: [
     { title: 'ORGANIZATION', cell: ({ org }) => org.id, whole: true },
     { title: 'NAME', cell: ({ org }) => org.name },
     { title: 'STATE', cell: ({ org }) => (org.enabled ? 'enabled' : 'disabled') },
     { title: 'SLOT', cell: ({ org }) => `${org.slot} ${org.timeZone}` },
     { title: 'KEYS', cell: ({ usableKeys }) => String(usableKeys), align: 'right' },
+    { title: 'SESSIONS', cell: ({ sessions }) => String(sessions), align: 'right' },
     { title: 'QUEUED', cell: ({ queued }) => String(queued), align: 'right' },
+    { title: 'NEXT IMPORT', cell: describeOutlook },
     { title: 'OWNER', cell: ({ org }) => org.ownerEmail },
   ],
   empty: 'No organizations yet: add one with "dropslot orgs add".',
-  toJson: ({ org, usableKeys, queued }) => ({ ...orgToJson(org), usableKeys, queued }),
+  toJson: ({ org, usableKeys, queued, queue, heldRun, sessions }) => ({
+    ...orgToJson(org),
+    ...{ usableKeys, sessions, queued, checks: checksToJson(queue), heldRun },
+  }),
 };
+
+/** A held run comes before the files that are queued behind it. */
+function describeOutlook({ heldRun, queue }: OrgState): string {
+  if (heldRun !== null) return `blocked: run ${heldRun} is held`;
+  return describeChecks(queue) ?? '–';
+}
+
+/** The verdicts of the early check on queued files; null: no file is queued. */
+function describeChecks({ would_import, would_hold, would_refuse, unchecked }: QueueCounts): string | null {
+  const parts: [number, string][] = [
+    [would_refuse, 'would be refused'],
+    [would_hold, 'would be held'],
+    [would_import, 'would be imported'],
+    [unchecked, 'not checked'],
+  ];
+  const texts = parts.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`);
+  return texts.length === 0 ? null : texts.join(', ');
+}
+
+function checksToJson({ would_import, would_hold, would_refuse, unchecked }: QueueCounts): Record<string, number> {
+  return { wouldImport: would_import, wouldHold: would_hold, wouldRefuse: would_refuse, unchecked };
+}
 
 /** The state of an organization, then its settings: those that differ from their default, or all of them. */
 export function renderOrg(details: OrgDetails, all = false): string {
@@ -33,6 +62,11 @@ function renderState({
   nextSlotAt,
   usableKeys,
   queued,
+  queue,
+  lastFile,
+  lastRun,
+  stored,
+  sessions,
   waitingForRename,
   notImported,
   users,
@@ -51,7 +85,11 @@ function renderState({
     ['Identity', identityState(org)],
     ['Added', formatTime(org.createdAt)],
     ['Usable keys', String(usableKeys)],
-    ['Queued files', String(queued)],
+    ['Open sessions', String(sessions)],
+    ['Last file', lastFile === null ? 'none' : describeFile(lastFile)],
+    ['Last run', lastRun === null ? 'none' : describeRun(lastRun)],
+    ['Stored', describeStored(stored)],
+    ['Queued files', queued === 0 ? '0' : `${queued}: ${describeChecks(queue)}`],
     [
       'Waiting for a rename',
       waitingForRename === 0
@@ -64,7 +102,12 @@ function renderState({
         ? null
         : `${countFiles(notImported)} whose names do not look like data files: see "dropslot queue ${org.id}"`,
     ],
-    ['Held run', heldRun === null ? null : `${heldRun}: see "dropslot runs show ${heldRun} --changes"`],
+    [
+      'Held run',
+      heldRun === null
+        ? null
+        : `${heldRun}, which blocks the next imports: see "dropslot runs show ${heldRun} --changes"`,
+    ],
     ...alarms.map(({ message }): [string, string] => ['Alarm', message]),
     ...sources.map((source): [string, string] => [
       `${source.kind === 'source' ? 'Source' : 'Folder'} ${source.id}`,
@@ -73,6 +116,24 @@ function renderState({
     ['Users', `${users.active} active (admins: ${users.admins}), ${users.deactivated} deactivated`],
     ['Teams', String(teams)],
   ]);
+}
+
+function describeFile({ path, size, state, closedAt }: NonNullable<OrgDetails['lastFile']>): string {
+  return `${path} (${formatBytes(size)}), ${formatTime(closedAt)}: ${state}`;
+}
+
+/** Its state and result, as `runs list` shows them. */
+function describeRun(run: NonNullable<OrgDetails['lastRun']>): string {
+  const users = describeOutcome(run, 'users');
+  const teams = describeOutcome(run, 'teams');
+  const result = [users === null ? null : `users: ${users}`, teams === null ? null : `teams: ${teams}`, run.failure];
+  const at = formatTime(run.finishedAt ?? run.startedAt ?? run.openedAt);
+  return [`${run.id} (${run.kind}), ${at}: ${run.state}`, ...result.filter((part) => part !== null)].join('; ');
+}
+
+function describeStored({ bytes, maxBytes, files, maxFiles }: OrgDetails['stored']): string {
+  const share = maxBytes === 0 ? '' : ` (${Math.round((bytes / maxBytes) * 100)} %)`;
+  return `${formatBytes(bytes)} of ${formatBytes(maxBytes)}${share}, ${files} of ${maxFiles} files and folders`;
 }
 
 function describeSource({ place, state, lastOkAt, failure, problems }: OrgDetails['sources'][number]): string {
@@ -87,7 +148,7 @@ function countFiles(count: number): string {
 }
 
 export function orgDetailsToJson(
-  { org, imports: _imports, nextSlotAt, alarms, sources, settings, ...counts }: OrgDetails,
+  { org, imports: _imports, nextSlotAt, alarms, sources, settings, queue, lastFile, lastRun, ...counts }: OrgDetails,
   all = false,
 ): Record<string, unknown> {
   const shown = alarms.map(({ kind, subject, openedAt, message }) => ({
@@ -98,7 +159,20 @@ export function orgDetailsToJson(
   }));
   const doors = sources.map(({ lastOkAt, ...source }) => ({ ...source, lastOkAt: isoTime(lastOkAt) }));
   const values = all ? { settings: settingValuesToJson(settings) } : {};
-  return { ...orgToJson(org), ...counts, nextSlotAt: isoTime(nextSlotAt), alarms: shown, sources: doors, ...values };
+  const last = {
+    lastFile: lastFile === null ? null : { ...lastFile, closedAt: isoTime(lastFile.closedAt) },
+    lastRun: lastRun === null ? null : runToJson(lastRun),
+  };
+  return {
+    ...orgToJson(org),
+    ...counts,
+    checks: checksToJson(queue),
+    ...last,
+    nextSlotAt: isoTime(nextSlotAt),
+    alarms: shown,
+    sources: doors,
+    ...values,
+  };
 }
 
 export function orgToJson(org: Org): Record<string, unknown> {

@@ -8,12 +8,13 @@ const silentMs = 10 * 60_000;
 const oldBackupMs = 7 * 86_400_000;
 
 /** @param now in ms */
-export function renderStatus(status: Status, now: number): string {
+export function renderStatus(status: Status, sessions: number, now: number): string {
   const { organizations, queue, runs, disk } = status;
   const oldest = queue.oldestAt === null ? '' : `, the oldest since ${formatTime(queue.oldestAt)}`;
   return renderRecord([
     ['Dropslot', `${status.version}, ${status.database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`],
     ['Organizations', `${organizations.all}, ${organizations.enabled} of them enabled`],
+    ['Sessions', `${sessions} open`],
     ['Importer', describeImporter(status.importerSeenAt, now)],
     ['Queue', `${count(queue.files, 'file')}${oldest}`],
     ['Runs', `${runs.running} running, ${runs.open} waiting, ${runs.failedLastDay} failed in the last 24 hours`],

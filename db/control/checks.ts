@@ -3,6 +3,7 @@ import type { Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { type BlobRow, insertBlob } from './blobs.js';
 import { deleteEntry, ensureFolders, insertEntry, lockEntry } from './entries.js';
+import type { CheckVerdict } from './uploads.js';
 
 /** dry_run: a file below `/dry-run`; queued: a file that the next slot imports. */
 export type CheckKind = 'dry_run' | 'queued';
@@ -172,6 +173,7 @@ export interface CheckedFile {
   type: 'users' | 'teams' | null;
   rows: number;
   refused: boolean;
+  verdict: CheckVerdict;
   /** Where each of its reports is to be; null takes one of an earlier version away. */
   reports: readonly { path: string; blob: Omit<BlobRow, 'org' | 'createdAt'> | null }[];
 }
@@ -185,12 +187,18 @@ export interface CheckedFile {
 export async function settleCheck(
   tx: Queryable,
   of: { org: string; kind: CheckKind; owner: string; at: number },
-  { uploadId, uploadPath, type, rows, refused, reports }: CheckedFile,
+  { uploadId, uploadPath, type, rows, refused, verdict, reports }: CheckedFile,
 ): Promise<{ isSettled: boolean; freed: string[] }> {
   const unwanted = reports.flatMap(({ blob }) => (blob === null ? [] : [blob.id]));
   const lease = await tx('check_leases').where({ org_id: of.org, owner: of.owner }).forUpdate().first();
   if (lease === undefined) return { isSettled: false, freed: unwanted };
-  const learned = { type, rows, checked_at: of.at, ...(of.kind === 'dry_run' && { state: 'checked' }) };
+  const learned = {
+    type,
+    rows,
+    checked_at: of.at,
+    check_verdict: verdict,
+    ...(of.kind === 'dry_run' && { state: 'checked' }),
+  };
   const settled = await tx('uploads')
     .where({ id: uploadId, state: of.kind, path: uploadPath })
     .whereNull('checked_at')

@@ -46,6 +46,9 @@ export interface NewUpload {
   tellAt?: number | null;
 }
 
+/** What an import would do with a file, as its check found. */
+export type CheckVerdict = 'would_import' | 'would_hold' | 'would_refuse';
+
 export interface UploadRow extends Omit<NewUpload, 'state' | 'tellAt'> {
   id: number;
   state: UploadState;
@@ -64,6 +67,8 @@ export interface UploadRow extends Omit<NewUpload, 'state' | 'tellAt'> {
   type: 'users' | 'teams' | null;
   rows: number | null;
   checkedAt: number | null;
+  /** null: it was not checked, or by an older version. */
+  checkVerdict: CheckVerdict | null;
   /** The type in its header, where that was read; `none`: neither. */
   headerType: 'users' | 'teams' | 'none' | null;
 }
@@ -113,6 +118,11 @@ export async function hasNewerUpload(db: Queryable, org: string, path: string, s
 /** The files that wait for the next run, oldest first. */
 export async function listQueue(db: Queryable, org: string): Promise<UploadRow[]> {
   return (await oldestFirst(selectUploads(db).where({ 'uploads.org_id': org, state: 'queued' }))).map(fromStored);
+}
+
+/** The files of all organizations in these states: by organization, and oldest first. */
+export async function listAllUploads(db: Queryable, states: readonly UploadState[]): Promise<UploadRow[]> {
+  return (await oldestFirst(selectUploads(db).whereIn('state', states).orderBy('uploads.org_id'))).map(fromStored);
 }
 
 /** The files that are complete and not queued because of their names, oldest first. */
@@ -314,7 +324,7 @@ export async function recordRead(
 }
 
 /** A file is checked again under a new name: its reports have that name. */
-export const unchecked = { checked_at: null, check_attempts: 0 };
+export const unchecked = { checked_at: null, check_attempts: 0, check_verdict: null };
 
 /**
  * Follows a rename, as long as no run has claimed the upload.
@@ -351,6 +361,7 @@ interface Stored {
   rows: number | null;
   checked_at: number | null;
   check_attempts: number;
+  check_verdict: CheckVerdict | null;
   header_type: UploadRow['headerType'];
   tell_at: number | null;
   told_at: number | null;
@@ -392,6 +403,7 @@ function fromStored(row: Stored): UploadRow {
     type: row.type,
     rows: row.rows,
     checkedAt: row.checked_at,
+    checkVerdict: row.check_verdict,
     headerType: row.header_type,
   };
 }

@@ -7,6 +7,7 @@ import { backupAudit } from './backupaudit.js';
 import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
+import { checkVerdicts } from './checkverdicts.js';
 import { directoryKey } from './directorykey.js';
 import { erasureKey } from './erasures.js';
 import { eventIndexes } from './eventindexes.js';
@@ -25,6 +26,7 @@ import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
 import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
+import { openSessions } from './sessions.js';
 import { requests } from './sftpaccess.js';
 import { sources } from './sources.js';
 import { tokens } from './tokens.js';
@@ -63,6 +65,8 @@ export const controlMigrations: readonly Migration[] = [
   eventIndexes,
   handlers,
   accounts,
+  openSessions,
+  checkVerdicts,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -6,6 +6,7 @@ import { fitName, foldName, safeName } from '../../db/control/names.js';
 import type { Org } from '../../db/control/orgs.js';
 import { findHeldRun } from '../../db/control/runs.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
+import type { CheckVerdict } from '../../db/control/uploads.js';
 import { findReportKey } from '../../keys/pgp/keyset.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { contactOf } from '../contact.js';
@@ -20,6 +21,7 @@ import type { RunDeps } from '../run/deps.js';
 import type { UploadSource } from '../run/order.js';
 import { slotDays } from '../schedule/cadence.js';
 import { nextSlot } from '../schedule/calendar.js';
+import type { RunSummary } from '../types.js';
 import { summarizeTrial, type TrialPlan } from './trialplan.js';
 import { describeVerdict } from './verdict.js';
 
@@ -77,6 +79,7 @@ export async function writeCheckReports(
     type: planned.type,
     rows: planned.rows,
     refused: planned.refusal !== null,
+    verdict: verdictOf(summary),
     reports: [
       { path: pathOf('csv'), blob: report },
       { path: pathOf('rejected.csv'), blob: rejected },
@@ -90,6 +93,11 @@ export async function writeCheckReports(
       { path: pathOf('txt'), blob: await keep(writeText(reportDeps, text)) },
     ],
   };
+}
+
+/** As the summary of a check has it. */
+function verdictOf({ state }: RunSummary): CheckVerdict {
+  return state === 'would_refuse' || state === 'would_hold' ? state : 'would_import';
 }
 
 /** The path of each report by its ending. Reports on a newer version of the file, on the same day, replace the older ones. */

@@ -1,11 +1,19 @@
-/** Reads the master identity and its passphrase from their source: a file, a file descriptor, a systemd credential, a person. */
+/** Reads the master identity and its passphrase from their source: a file, a file descriptor, a systemd credential, a program, a person. */
 import type { Paths } from '../../config/paths.js';
-import { descriptorOf, readSecret, SecretSourceError, toSecretText } from '../../config/secretsource.js';
+import {
+  describeSource,
+  descriptorOf,
+  programOf,
+  readSecret,
+  SecretSourceError,
+  toSecretText,
+} from '../../config/secretsource.js';
 import { KeyError } from '../error.js';
+import { readProgram } from './program.js';
 
 /** Secrets that can be read only once, kept for this process and its children; null: not read yet, or a file. */
 export interface KnownSecrets {
-  /** The content of the master identity's descriptor, base64. */
+  /** The content of the master identity's descriptor or the output of its program, base64. */
   master: string | null;
   passphrase: string | null;
 }
@@ -13,7 +21,7 @@ export interface KnownSecrets {
 export type SecretPaths = Pick<Paths, 'masterKey'> & Partial<Pick<Paths, 'masterKeyPassphrase'>>;
 
 export interface MasterSecrets {
-  /** The path of a file, or `fd:N`. */
+  /** The path of a file, `fd:N`, or `exec:PROGRAM` without its arguments, which may be secrets. */
   readonly masterKey: string;
   /** Whether the master identity is a file, which may change under a running process and which commands can replace. */
   readonly isFile: boolean;
@@ -34,8 +42,10 @@ export interface SecretOptions {
 }
 
 export function createMasterSecrets(paths: SecretPaths, { ask, known }: SecretOptions = {}): MasterSecrets {
-  const { masterKey, masterKeyPassphrase: source = null } = paths;
-  const isFile = descriptorOf(masterKey) === null;
+  const { masterKeyPassphrase: source = null } = paths;
+  const masterKey = describeSource(paths.masterKey);
+  const program = programOf(paths.masterKey);
+  const isFile = program === null && descriptorOf(masterKey) === null;
   let master = known?.master ?? null;
   let passphrase = known?.passphrase ?? null;
   return {
@@ -44,7 +54,7 @@ export function createMasterSecrets(paths: SecretPaths, { ask, known }: SecretOp
     hasPassphrase: source !== null || passphrase !== null,
     readMaster: async () => {
       if (isFile) return readKey(masterKey);
-      master ??= (await readKey(masterKey))!.toString('base64');
+      master ??= (await (program === null ? readKey(masterKey) : readProgram(program)))!.toString('base64');
       return Buffer.from(master, 'base64');
     },
     readPassphrase: async () => {

@@ -22,7 +22,7 @@ export async function examineMasterKey(
 ): Promise<{ findings: Finding[]; master: MasterKey | null }> {
   const { paths } = workplace;
   const findings: Finding[] = [];
-  const report = reporter(findings, 'master_key', paths.masterKey);
+  const report = reporter(findings, 'master_key', workplace.secrets.masterKey);
   let master: MasterKey | null = null;
   try {
     master = await workplace.master();

@@ -123,6 +123,14 @@ export class HandleTable {
   countUploads(): number {
     return this.#uploads.size;
   }
+
+  /** The files that are open, and the bytes that were transferred of them up to now. */
+  measureOpen(): { files: number; bytes: number } {
+    const uploads = [...this.#uploads].map(({ upload }) => upload.entry().size);
+    const reads = [...this.#handles.values()].flatMap((handle) => (handle.kind === 'reader' ? [handle.bytesRead] : []));
+    const bytes = [...uploads, ...reads];
+    return { files: bytes.length, bytes: bytes.reduce((sum, each) => sum + each, 0) };
+  }
 }
 
 /** `lock`: of the upload that it reads. */

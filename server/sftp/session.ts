@@ -3,6 +3,7 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Logger } from '../../config/logger.js';
 import type { Intake } from '../../intake/types.js';
 import type { Space } from '../../storage/types.js';
+import type { Progress } from '../sessionregister.js';
 import { PacketReader } from './codec.js';
 import { SftpError } from './error.js';
 import { extensions } from './extensions.js';
@@ -110,6 +111,12 @@ export class Session {
   /** Uploads in progress, those included that are being closed right now. */
   get isBusy(): boolean {
     return this.#pending > 0 || this.#context.handles.countUploads() > 0;
+  }
+
+  /** Its transfers up to now, for operators. */
+  get progress(): Progress {
+    const { files, bytes } = this.#context.handles.measureOpen();
+    return { ...this.tally, openFiles: files, openBytes: bytes };
   }
 
   /** While it is held, answers wait, and soon the session reads no more requests. */

@@ -5,11 +5,12 @@ import type { Logger } from '../../config/logger.js';
 import type { MemoryShare } from '../../intake/memory.js';
 import type { HostKey } from '../../keys/host/hostkeys.js';
 import type { Denial, Login } from '../../keys/login/authenticate.js';
+import type { Progress, SessionRegister } from '../sessionregister.js';
 import { type Session, type SessionEnd, serveStream } from '../sftp/session.js';
 import type { ServerDeps } from '../types.js';
 import { userSignatures } from './algorithms.js';
 import type { FailedLogins } from './failedlogins.js';
-import { accessEnded, bidFarewell, type Farewell, memoryHeld, withContact } from './farewell.js';
+import { accessEnded, bidFarewell, endedByOperator, type Farewell, memoryHeld, withContact } from './farewell.js';
 import { serveHostKeys } from './hostkeyproof.js';
 import { serveLogin } from './login.js';
 import type { Attempt } from './loginpenalties.js';
@@ -49,6 +50,7 @@ export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'>
   reception: Pick<Reception, 'recordLogin' | 'recordEnd' | 'isStranger' | 'waitMs' | 'takeTurn'>;
   logLimiter: LogLimiter;
   failedLogins: FailedLogins;
+  register: Pick<SessionRegister, 'add'>;
 }
 
 export class Connection {
@@ -240,7 +242,16 @@ export class Connection {
     const { org, fingerprint, certificate } = login;
     const signer = certificate === null ? {} : { authority: login.credential, serial: certificate.serial };
     this.#logger.info('logged in', { org: org.id, key: fingerprint, client: this.#program, ...signer });
-    this.#release = this.#deps.access.guard(login, this.#address, (reason) => this.#endLogin(login, reason));
+    const release = this.#deps.access.guard(login, this.#address, (reason) => this.#endLogin(login, reason));
+    const remove = this.#deps.register.add({
+      ...{ org: org.id, fingerprint, address: this.#address, client: this.#program },
+      progress: () => this.#progress(),
+      end: (by) => this.#endLogin(login, `ended by ${by}`, endedByOperator),
+    });
+    this.#release = () => {
+      release();
+      remove();
+    };
     const details = { address: this.#address, client: this.#program, algorithms: this.#agreed };
     this.#trackRecord(
       this.#deps.authenticator.recordLogin(login, details).catch((error: Error) => {
@@ -302,10 +313,18 @@ export class Connection {
     });
   }
 
-  /** The login is no longer valid: aborts everything that the session is doing. */
-  #endLogin({ org, fingerprint }: Login, reason: string): void {
+  /** The login is no longer valid, or an operator ends it: aborts everything that the session is doing. */
+  #endLogin({ org, fingerprint }: Login, reason: string, farewell: Farewell = accessEnded): void {
     this.#logger.warn('session ended', { org: org.id, key: fingerprint, client: this.#program, reason });
-    this.close(reason, undefined, accessEnded);
+    this.close(reason, undefined, farewell);
+  }
+
+  /** Of its SFTP sessions, also of those that have ended. */
+  #progress(): Progress {
+    const sum = { ...this.#totals, openFiles: 0, openBytes: 0 };
+    for (const { progress } of this.#sessions)
+      for (const name of Object.keys(sum) as (keyof Progress)[]) sum[name] += progress[name];
+    return sum;
   }
 
   #openChannel(client: Client, channel: Channel): void {

@@ -45,6 +45,12 @@ const farewells: Readonly<Record<string, Farewell>> = {
 /** For a session whose key, certificate or organization may no longer log in. */
 export const accessEnded: Farewell = { code: byApplication, text: 'this login is no longer valid' };
 
+/** For a session that `dropslot sessions end` names. */
+export const endedByOperator: Farewell = {
+  code: byApplication,
+  text: 'the operator of the server has ended this session',
+};
+
 /** For a session that occupies the memory of its organization. */
 export const memoryHeld: Farewell = {
   code: byApplication,

@@ -69,7 +69,7 @@ test('an error names the source of the value, and does not quote it: it may be a
       assert.ok(!message.includes('secret'));
       assert.ok(
         message.includes(
-          `setting database must be sqlite or a URL that begins with postgres:// (settings file ${file})`,
+          `setting database must be sqlite, a URL that begins with postgres://, or the source of one: file:PATH, fd:N (N from 3) or credential:NAME (settings file ${file})`,
         ),
       );
       assert.ok(message.includes('setting port must be a whole number from 0 to 65535 (command line)'));

@@ -53,6 +53,20 @@ test('a dry run and a missing comma are told at once; templates are there to beg
   await assert.rejects(client.delete('/README.txt'));
   await assert.rejects(client.rename('/README.txt', '/mine.txt'));
 
+  const [queued] = await askDropslot<Record<string, unknown>[]>(['queue'], { data });
+  const { org, path, check, heldRun } = queued!;
+  assert.deepEqual(
+    { org, path, check, heldRun },
+    { org: 'acme', path: '/users.csv', check: 'would_refuse', heldRun: null },
+  );
+  const [listed] = await askDropslot<Record<string, unknown>[]>(['orgs', 'list'], { data });
+  assert.deepEqual(listed!.checks, { wouldImport: 0, wouldHold: 0, wouldRefuse: 1, unchecked: 0 });
+  const shown = await askDropslot<Record<string, Record<string, unknown>>>(['orgs', 'show', 'acme'], { data });
+  assert.deepEqual([shown.lastFile!.path, shown.lastRun], ['/users.csv', null]);
+  assert.ok(Number(shown.stored!.bytes) > 0 && Number(shown.stored!.maxBytes) > 0);
+  const sessions = () => askDropslot<{ filesReceived: number }[]>(['sessions', 'list'], { data });
+  await until(async () => (await sessions())[0]?.filesReceived === 2, 'the session is listed', patienceMs);
+
   const users = await askDropslot<{ email: string }[]>(['users', 'list', 'acme'], { data });
   assert.deepEqual(
     users.map(({ email }) => email),

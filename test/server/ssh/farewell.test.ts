@@ -5,6 +5,7 @@ import { connect as connectSocket } from 'node:net';
 import { test } from 'node:test';
 import ssh2, { type ConnectConfig } from 'ssh2';
 import { updateOrg } from '../../../db/control/orgs.js';
+import { askEnds, listSessions } from '../../../db/control/sessions.js';
 import { bidFarewell, keysOnly, refusalLine, tooManyFailures } from '../../../server/ssh/farewell.js';
 import { newKeyPair } from '../../support/keys.js';
 import { layPeerTable, missing } from '../../support/peers.js';
@@ -163,4 +164,18 @@ test('each sentence is one line, whatever the reason, and no line can be taken f
   assert.match(refusalLine('the address has a penalty', 14_001, undefined), /try again in 15 s\.\r\n$/);
   assert.match(tooManyFailures(600_000, undefined), /Try again in 10 minutes\.\r\n$/);
   assert.deepEqual(bidFarewell('connection failed', contact).text, '');
+});
+
+test('a session that an operator ends: the client is told so, and its key may log in again', async (t) => {
+  const server = await startTestServer(t, { contact });
+  const { control, login } = server;
+  const ended = attend(login);
+  const list = () => listSessions(control.read, { now: Date.now(), limit: 10 });
+  await until(async () => (await list()).length === 1, 'the session to be listed');
+  const [session] = await list();
+  assert.deepEqual([session!.org, session!.address, session!.openFiles], ['acme', '127.0.0.1', 0]);
+  await askEnds(control.write, [session!.id], 'operator:jo');
+  assert.match((await ended).disconnect, /"the operator of the server has ended this session\. Help: sftp-help@/);
+  await until(async () => (await list()).length === 0, 'the session to be removed from the list');
+  (await connect(t, login)).end();
 });
