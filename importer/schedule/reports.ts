@@ -81,18 +81,24 @@ function writeTo(target: string, line: string): void {
   else appendFileSync(target.replace(/^file:/, ''), `${line}\n`, { mode: 0o600 });
 }
 
-async function reportWeeks({ control, now }: ReportDeps): Promise<void> {
+/** An organization whose week can't be summed up is tried again in the next round, and delays no other. */
+async function reportWeeks({ control, logger, now }: ReportDeps): Promise<void> {
   const at = now();
   const known = new Set(await listMarks(control.read, 'report.weekly:'));
   const due = (await listOrgs(control.read)).map((org) => ({ org, ...lastWeek(org, at) }));
   const names = new Set(due.map(({ name }) => name));
   for (const { org, name, since, until } of due) {
     if (known.has(name) || org.createdAt >= until) continue;
-    const data = { since, ...(await sumWeek(control, org, since, until)) };
-    await control.transact(async (tx) => {
-      if (await mark(tx, name, at))
-        await recordEvent(tx, { at, org: org.id, type: 'report.weekly', subject: org.id, data });
-    });
+    try {
+      const data = { since, ...(await sumWeek(control, org, since, until)) };
+      await control.transact(async (tx) => {
+        if (await mark(tx, name, at))
+          await recordEvent(tx, { at, org: org.id, type: 'report.weekly', subject: org.id, data });
+      });
+    } catch (error) {
+      const reason = (error as Error).message.slice(0, 300);
+      logger.error('could not sum up the week of an organization; will retry', { org: org.id, reason });
+    }
   }
   await forgetMarks(
     control.write,
@@ -115,10 +121,18 @@ function lastWeek(org: Org, at: number): { name: string; since: number; until: n
 async function sumWeek(control: Db, org: Org, since: number, until: number) {
   const runs = await listEnded(control.read, org.id, since, until);
   const summaries = runs.map(({ summary }) => summary as Partial<RunSummary> | null);
-  const sum = (key: 'created' | 'updated' | 'deactivated' | 'faults' | 'refused') =>
-    summaries.reduce((total, summary) => total + (summary?.users?.[key] ?? 0), 0);
+  type Key = 'created' | 'stubs' | 'updated' | 'deactivated' | 'faults';
+  const sum = (of: 'users' | 'teams', key: Key) =>
+    summaries.reduce((total, summary) => total + (summary?.[of]?.[key] ?? 0), 0);
+  const refused = summaries.flatMap((summary) => (summary?.files ?? []).filter(({ state }) => state === 'refused'));
   return {
-    ...{ runs: runs.length, created: sum('created'), updated: sum('updated'), deactivated: sum('deactivated') },
-    ...{ faults: sum('faults'), refused: sum('refused'), alarms: await countOpenAlarms(control.read, org.id) },
+    runs: runs.length,
+    // Also users that exist because others name them.
+    created: sum('users', 'created') + sum('users', 'stubs'),
+    updated: sum('users', 'updated'),
+    deactivated: sum('users', 'deactivated'),
+    faults: sum('users', 'faults') + sum('teams', 'faults'),
+    refused: refused.length,
+    alarms: await countOpenAlarms(control.read, org.id),
   };
 }

@@ -1,6 +1,8 @@
 /** Deliveries: in order, at least once, none invented; failures, slow receivers, leases, replays and memory. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { insertReplay, listDeliveries } from '../../db/control/eventdeliveries.js';
 import { lastEvent, readEvents, recordEvent } from '../../db/control/events.js';
 import { enableSubscriber, takeLease } from '../../db/control/eventsubscribers.js';
@@ -249,7 +251,9 @@ test('100,000 user events are delivered in bounded memory', async (t) => {
   let seen = 0;
   let mostBytes = 0;
   const receiver = new Receiver();
+  const delivered: WeakRef<object>[] = [];
   receiver.answer = ({ events }) => {
+    delivered.push(new WeakRef(events));
     seen += events.length;
     const users = events.map(({ data }) => Number(data.user));
     assert.deepEqual([users[0], users.at(-1)], [last + 1, last + events.length]);
@@ -263,4 +267,17 @@ test('100,000 user events are delivered in bounded memory', async (t) => {
   assert.ok(mostBytes < 400_000, String(mostBytes));
   assert.equal(await lastEvent(databases.control.read), 0);
   await deliveries.stop();
+  receiver.batches.length = 0;
+  await new Promise(setImmediate);
+  collectGarbage();
+  // The last one may still be on the stack of its delivery.
+  assert.ok(
+    delivered.slice(0, -1).every((events) => events.deref() === undefined),
+    'no batch is kept',
+  );
 });
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
