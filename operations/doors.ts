@@ -40,7 +40,7 @@ export async function findDoor(place: Workplace, kind: SourceKind, id: string): 
   if (!/^\d{1,15}$/.test(id))
     throw new OperationError(
       'usage',
-      `"${id}" is no number of a ${wordOf(kind)}; see "dropslot ${wordOf(kind)}s list"`,
+      `"${id}" is not the number of a ${wordOf(kind)}; see "dropslot ${wordOf(kind)}s list"`,
     );
   const found = await findSource(place.control.read, Number(id));
   if (found === null || found.config.kind !== kind)
@@ -180,7 +180,7 @@ export function showAfter(after: AfterFetch, kind: SourceKind): string {
 /** @throws OperationError `usage` */
 export function readPatterns(patterns: readonly string[]): string[] {
   const wrong = patterns.find((one) => one === '' || one.length > 200 || one.includes('/') || /\p{Cc}/u.test(one));
-  if (wrong !== undefined) throw new OperationError('usage', `"${wrong}" is no pattern of names such as *.csv`);
+  if (wrong !== undefined) throw new OperationError('usage', `"${wrong}" is not a pattern of names such as *.csv`);
   if (patterns.length > mostPatterns) throw new OperationError('usage', `at most ${mostPatterns} patterns`);
   return [...patterns];
 }
@@ -191,7 +191,7 @@ export function readInto(text: string): string {
   try {
     checkPath(path);
   } catch (cause) {
-    throw new OperationError('usage', `"${text}" is no folder such as / or /full`, { cause });
+    throw new OperationError('usage', `"${text}" is not a folder such as / or /full`, { cause });
   }
   if (isReadOnly(path)) throw new OperationError('usage', `files can't enter ${path}: only Dropslot writes there`);
   return path;

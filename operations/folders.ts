@@ -88,5 +88,5 @@ async function requireAccess({ dir, after }: FolderConfig): Promise<void> {
 
 function readMarker(marker: string): string {
   if (/^\.[\w.-]{1,30}$/.test(marker)) return marker;
-  throw new OperationError('usage', `"${marker}" is no ending of a marker such as .done`);
+  throw new OperationError('usage', `"${marker}" is not the ending of a marker such as .done`);
 }

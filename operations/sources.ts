@@ -256,12 +256,12 @@ function readConfig(config: SftpConfig, choice: SourceChoice): SftpConfig {
 
 function readHost(host: string): string {
   if (isIP(host) !== 0 || /^[a-z0-9]([a-z0-9._-]{0,252})$/i.test(host)) return host;
-  throw new OperationError('usage', `"${host}" is no host name or address (give the port with --port)`);
+  throw new OperationError('usage', `"${host}" is not a host name or an address (give the port with --port)`);
 }
 
 function readPort(port: string): number {
   if (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535) return Number(port);
-  throw new OperationError('usage', `"${port}" is no port from 1 to 65535`);
+  throw new OperationError('usage', `"${port}" is not a port from 1 to 65535`);
 }
 
 function readText(text: string, name: string): string {
@@ -280,7 +280,10 @@ function readWhen(when: string): string {
 function readFingerprint(text: string): string {
   const plain = text.trim().replace(/=+$/, '');
   if (/^SHA256:[A-Za-z0-9+/]{43}$/.test(plain)) return plain;
-  throw new OperationError('usage', `"${text}" is no fingerprint SHA256:… as ssh-keygen -lf prints it`);
+  throw new OperationError(
+    'usage',
+    `"${text}" is not a fingerprint such as SHA256:… with 43 characters, as "ssh-keygen -lf" prints it`,
+  );
 }
 
 interface Credential {

@@ -95,7 +95,7 @@ export async function runExport(
   if (!(await hold()))
     throw new OperationError(
       'unavailable',
-      `the server or another command makes the export ${id} now: try again when it has ended`,
+      `the server or another command makes the export ${id} now: try again in a minute`,
     );
   const ending = new AbortController();
   const renewing = setInterval(() => {

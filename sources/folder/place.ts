@@ -35,7 +35,7 @@ export async function examineFolder(dir: string): Promise<{ dir: string; isMount
     if (!found.isDirectory()) throw new Error('it is not a folder');
     return { dir: real, isMount: found.dev !== (await stat('/')).dev };
   } catch (cause) {
-    throw new SourceError('folder', `the folder ${dir} can't be used: ${(cause as Error).message}`, { cause });
+    throw new SourceError('folder', `the folder ${dir} can't be used: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -43,10 +43,13 @@ async function openFolder(dir: string): Promise<FileHandle> {
   try {
     return await open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'it does not exist (is the share mounted?)' : message;
-    throw new SourceError('folder', `the folder ${dir} can't be opened: ${reason}`, { cause });
+    throw new SourceError('folder', `the folder ${dir} can't be opened: ${reasonOf(cause)}`, { cause });
   }
+}
+
+function reasonOf(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? 'it does not exist (is the share mounted?)' : message;
 }
 
 /** A folder above it may have become a link, or the share that it is on may not be mounted. */
