@@ -78,7 +78,8 @@ const copyBytes = 1024 * 1024;
 const partBytes = 128;
 /** Closed writers whose bytes are kept for writers that began before them. */
 const mostKept = 32;
-const mostAttempts = 20;
+/** After each of them another writer has published: of many that close at once, the last one waits for all others. */
+const mostAttempts = 200;
 
 export class Draft {
   /** Of the file: every writer shares them. */
