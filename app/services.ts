@@ -97,7 +97,7 @@ async function start(
   if (lock !== null) opened.push(lock.release);
   const workplace = await openWorkplace(settings, { create: true, isGuest });
   opened.push(workplace.close);
-  await settleHookOrigin(workplace, isGuest ? (host.hooks === null ? 'none' : 'program') : 'server');
+  await settleHookOrigin(workplace, host === undefined ? null : { hasFunctions: host.hooks !== null });
   opened.push(followAudit(workplace, logger, onAuditLog));
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });

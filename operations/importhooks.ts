@@ -1,4 +1,4 @@
-/** The import hooks for a process: those of the setting importHooks, unless they are functions of a program that embeds Dropslot. */
+/** The import hooks for a process: those of the setting importHooks. A process that lacks those of a program that embeds Dropslot imports nothing. */
 import type { Settings } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { hasProgramHooks, noteProgramHooks } from '../db/control/programhooks.js';
@@ -8,26 +8,27 @@ import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
 /**
- * Notes at the start of a server whose functions its import hooks are. @param of `program`: of the program that embeds it; `none`:
- * it has none, of its own decision; `server`: there is no such program
+ * Notes at the start of a server whether its import hooks are those of a program: its functions, or a file that its settings name.
+ * @param program that embeds the server; null: none does
  * @throws OperationError `refused` where a server would import without the hooks of a program
  */
 export async function settleHookOrigin(
   { settings, control, now }: Workplace,
-  of: 'program' | 'none' | 'server',
+  program: { hasFunctions: boolean } | null,
 ): Promise<void> {
   if (settings.role === 'intake') return;
-  if (of === 'server' && settings.importHooks === undefined && (await hasProgramHooks(control.read)))
+  const hasFile = settings.importHooks !== undefined;
+  if (program === null && !hasFile && (await hasProgramHooks(control.read)))
     throw new OperationError(
       'refused',
-      `${programHooksText}: start it instead, or give the same hooks as a file by the setting importHooks (a file without exports: no hooks)`,
+      `${programHooksText}: start that program instead, or name a file with the same hooks by the setting importHooks (a file without exports: no hooks)`,
     );
-  await noteProgramHooks(control.write, of === 'program', now());
+  await noteProgramHooks(control.write, program !== null && (program.hasFunctions || hasFile), now());
 }
 
-/** Why a process that is not the program's can't import. */
+/** Why another process can't import. */
 export const programHooksText =
-  'the import hooks of this installation are functions of the program that embeds Dropslot, and only that program can call them';
+  'the import hooks of this installation are those of the program that embeds Dropslot, and this process does not have them';
 
 export function createHookSource(settings: Settings, control: Queryable, wrap?: WrapHook): HookSource {
   return async () => {
@@ -35,7 +36,7 @@ export function createHookSource(settings: Settings, control: Queryable, wrap?: 
     if (await hasProgramHooks(control))
       throw new ImportError(
         'hooks',
-        `${programHooksText}: let it import, and check files below /dry-run; or give the same hooks as a file by the setting importHooks`,
+        `${programHooksText}: let that program import, and check files below /dry-run; or name a file with the same hooks by the setting importHooks`,
       );
     return null;
   };

@@ -43,7 +43,7 @@ test('the help of every command has an example of that very command', () => {
 });
 
 test('the version is the package’s', () => {
-  assert.match(createProgram(all, app).version()!, /^\d+\.\d+\.\d+$/);
+  assert.match(createProgram(all, app).version()!, /^dropslot \d+\.\d+\.\d+$/);
 });
 
 test('each group adds the commands that it is found by', async () => {

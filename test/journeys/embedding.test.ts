@@ -106,7 +106,7 @@ test('functions map rows, hold a run and hear of its end; handlers get the event
   await send(listeners[0]!.port, '/no.csv', 'Mail\neve\n');
   const first = await importNow();
   assert.match(first.stdout, /we expect no such file/);
-  assert.match(first.stderr, /only that program can call them/);
+  assert.match(first.stderr, /this process does not have them/);
   await until(() => told.length === 1, 'afterApply is called', patienceMs);
   assert.deepEqual(told, ['acme 2']);
   await until(() => got.length === 3, 'the handler got all users', patienceMs);
@@ -126,7 +126,7 @@ test('functions map rows, hold a run and hear of its end; handlers get the event
   const file = join(data, 'people.csv');
   writeFileSync(file, 'Mail\nann\n');
   const check = await runDropslot(['check', 'acme', file], { data });
-  assert.match(check.stderr, /functions of the program that embeds Dropslot/);
+  assert.match(check.stderr, /those of the program that embeds Dropslot/);
 
   const stopping = [dropslot.stop(), dropslot.stop()];
   await Promise.all(stopping);
@@ -139,7 +139,7 @@ test('functions map rows, hold a run and hear of its end; handlers get the event
     [],
   );
   const served = await runDropslot(['serve', '--port', '0'], { data });
-  assert.deepEqual([served.code, /functions of the program that embeds/.test(served.stderr)], [4, true]);
+  assert.deepEqual([served.code, /those of the program that embeds/.test(served.stderr)], [4, true]);
 
   // The same handler of the next start goes on where it was; one that the program no longer has is listed.
   const next = open(t, { settings: { data } });
