@@ -210,7 +210,7 @@ export type TypesOf<P extends EventPattern> = P extends '*'
 export interface DropslotSettings {
   /** path */
   data?: string;
-  /** `sqlite` or `postgres://…` */
+  /** `sqlite`, `postgres://…`, `file:PATH`, `fd:N` or `credential:NAME` */
   database?: string;
   /** `sqlite3`, `better-sqlite3`, `better-sqlite3-multiple-ciphers` */
   sqliteDriver?: 'sqlite3' | 'better-sqlite3' | 'better-sqlite3-multiple-ciphers';
@@ -218,7 +218,7 @@ export interface DropslotSettings {
   sealDirectory?: 'off' | 'on' | 'volume';
   /** whole number of 1 or more */
   databasePool?: number;
-  /** path, `fd:N` or `credential:NAME` */
+  /** path, `fd:N`, `credential:NAME` or `exec:PROGRAM` */
   masterKey?: string;
   /** path, `fd:N` or `credential:NAME` */
   masterKeyPassphraseFile?: string;
@@ -410,6 +410,12 @@ export interface DropslotSettings {
   logLevel?: 'error' | 'warn' | 'info' | 'debug';
   /** `auto`, `text`, `json` */
   logFormat?: 'auto' | 'text' | 'json';
+  /** path */
+  logFile?: string;
+  /** size, 0 bytes or more */
+  logFileBytes?: number | string;
+  /** whole number of 1 or more */
+  logFiles?: number;
 }
 
 /** The data of each type of event (docs/events.md). Personal data is there only with `personal: true`. */
