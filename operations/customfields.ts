@@ -38,6 +38,11 @@ export async function listCustomFields(workplace: Workplace, orgId: string): Pro
   return Promise.all(fields.map(async (field) => ({ ...field, users: await countValues(db, org.id, field.id) })));
 }
 
+/** Without the numbers of users, which take a look at each user. @throws OperationError `not_found` */
+export async function listFieldsOf(workplace: Workplace, orgId: string): Promise<Field[]> {
+  return listFields(workplace.directory.read, (await workplace.org(orgId)).id);
+}
+
 /** Later files find the field by its new label and by its old one. @throws OperationError `not_found`, `refused` */
 export function renameField(workplace: Workplace, orgId: string, label: string, wanted: string): Promise<Field> {
   return change(workplace, orgId, 'field.renamed', label, async (tx, org, field, fields, at) => {

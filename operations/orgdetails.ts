@@ -134,7 +134,6 @@ export interface OrgDetails extends OrgSummary {
 
 export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDetails> {
   const { control, directory, settings, now } = workplace;
-  const days = slotDays(org.options);
   const alarms = (await listOpenAlarms(control.read, org.id)).map(({ kind, subject, openedAt, detail }) => {
     return { kind, subject, openedAt, message: describeAlarm({ kind, subject, detail }, org.timeZone) };
   });
@@ -153,7 +152,7 @@ export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDeta
     heldRun: (await findHeldRun(control.read, org.id))?.id ?? null,
     hasDoor: hasSftp(settings, org.plan),
     imports: describeImports(org),
-    nextSlotAt: nextSlot(org.timeZone, org.slot, now(), days).at,
+    nextSlotAt: findNextSlot({ now }, org),
     alarms,
     sources: (await listSources(control.read, { org: org.id })).map(summarizeSource),
     settings: listSettings(org, settings),
@@ -164,6 +163,11 @@ async function measureStored({ control, settings }: Workplace, org: Org): Promis
   const { bytes, entries } = await measureUsage(control.read, org.id);
   const { maxStoredBytes, maxFiles } = limitsOf(org, settings);
   return { bytes, maxBytes: maxStoredBytes, files: entries, maxFiles };
+}
+
+/** When the files of an organization are imported next, in ms. */
+export function findNextSlot({ now }: Pick<Workplace, 'now'>, { timeZone, slot, options }: Org): number {
+  return nextSlot(timeZone, slot, now(), slotDays(options)).at;
 }
 
 function describeImports({ slot, timeZone, options }: Org): string {

@@ -3,8 +3,7 @@ import { listAlarms } from '../db/control/alarms.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
 import { countQueuedOf, listExpiringKeys } from '../db/control/overview.js';
 import { listImportRuns, type Run, searchRuns } from '../db/control/runs.js';
-import { slotDays } from '../importer/schedule/cadence.js';
-import { nextSlot } from '../importer/schedule/calendar.js';
+import { findNextSlot } from './orgdetails.js';
 import type { Workplace } from './workplace.js';
 
 const dayMs = 86_400_000;
@@ -71,9 +70,9 @@ export async function readOverview(
   );
   const glances: OrgGlance[] = [];
   for (const one of page) {
-    const { id, timeZone, slot, options } = one.org;
+    const { id } = one.org;
     const [lastRun = null] = await listImportRuns(db, id, 1);
-    const { at: nextSlotAt } = nextSlot(timeZone, slot, at, slotDays(options));
+    const nextSlotAt = findNextSlot({ now }, one.org);
     glances.push({ ...one, lastRun, queued: queued.get(id) ?? 0, nextSlotAt });
   }
   return { orgs: glances, total: orgs.length };

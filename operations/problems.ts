@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Org } from '../db/control/orgs.js';
 import { RefusalError } from '../importer/codes.js';
 import { readAs } from '../importer/read/encoding.js';
-import { unguardFormula } from '../importer/read/formulaguard.js';
+import { readCell, unguardFormula } from '../importer/read/formulaguard.js';
 import type { Row } from '../importer/read/parse.js';
 import { openRows } from '../importer/read/rowstream.js';
 import type { Source } from '../importer/read/source.js';
@@ -53,6 +53,7 @@ export async function listProblemRows(
   if (file.report === null || !/\.csv$/i.test(file.report)) return null;
   const found: Issue[] = [];
   let total = 0;
+  const known = countKnown(file, filter.code);
   const report = readStored(workplace, org, file.report);
   try {
     for await (const row of rowsOf(workplace, report)) {
@@ -60,25 +61,78 @@ export async function listProblemRows(
       const issue = toIssue(row.cells);
       if (filter.code !== undefined && issue.code !== filter.code) continue;
       if (total++ >= filter.from && found.length < filter.most) found.push(issue);
+      if (known !== null && found.length === filter.most) break;
     }
   } catch (error) {
     if (error instanceof SpaceError) return null;
     throw error;
   }
-  const lines = new Set(found.flatMap(({ line }) => (line === null ? [] : [line])));
-  const path = file.archivedAs ?? file.path ?? null;
-  const { settings, control, now, identity } = workplace;
-  const pgp = pgpContext({ control, now }, org, () => identity(org));
-  const open = () => readAs(unwrap(readStored(workplace, org, path!), settings, pgp), org.options.encoding);
-  const { header, cells } =
-    path === null || lines.size === 0
-      ? { header: [], cells: new Map<number, string[]>() }
-      : await readLines(workplace, open, lines);
+  const { header, cells } = await readRowsOf(workplace, org, file, found);
   const problems = found.map((issue) => ({
     ...issue,
     cells: issue.line === null ? null : (cells.get(issue.line) ?? null),
   }));
-  return { header, problems, total };
+  return { header, problems, total: known ?? total };
+}
+
+/** How many problems a filter fits, by the counts of the summary; null: it does not have all kinds. */
+function countKnown({ problems = [], moreProblems = false }: FileOutcome, code: string | undefined): number | null {
+  if (moreProblems) return null;
+  const fitting = problems.filter((problem) => code === undefined || problem.code === code);
+  return fitting.reduce((sum, { count }) => sum + count, 0);
+}
+
+interface Lines {
+  header: string[];
+  /** By the number of the line. */
+  cells: Map<number, string[]>;
+}
+
+/** Lines further down in a file are shown without their cells: a page must not wait for a file of a hundred megabytes. */
+const mostScannedBytes = 4 * 1024 * 1024;
+
+/** Rejected rows from their own small file, the others from the archive. */
+async function readRowsOf(workplace: Workplace, org: Org, file: FileOutcome, issues: readonly Issue[]): Promise<Lines> {
+  const linesOf = (fits: (issue: Issue) => boolean) =>
+    new Set(issues.filter(fits).flatMap(({ line }) => (line === null ? [] : [line])));
+  const rejected = linesOf(({ severity }) => severity === 'fault');
+  const found = await readRejected(workplace, org, file, rejected);
+  const others = linesOf(({ line }) => line !== null && !found.cells.has(line));
+  const path = file.archivedAs ?? file.path ?? null;
+  if (path === null || (others.size === 0 && found.header.length > 0)) return found;
+  const { settings, control, now, identity } = workplace;
+  const pgp = pgpContext({ control, now }, org, () => identity(org));
+  const open = () => readAs(unwrap(readStored(workplace, org, path), settings, pgp), org.options.encoding);
+  const { header, cells } = await readLines(workplace, open, others, mostScannedBytes);
+  return { header: found.header.length > 0 ? found.header : header, cells: new Map([...cells, ...found.cells]) };
+}
+
+/** From the file of rejected rows: its last two columns are the problem and the line. */
+async function readRejected(
+  workplace: Workplace,
+  org: Org,
+  { rejected }: FileOutcome,
+  lines: ReadonlySet<number>,
+): Promise<Lines> {
+  const found: Lines = { header: [], cells: new Map() };
+  if (rejected === null || !/\.csv$/i.test(rejected) || lines.size === 0) return found;
+  try {
+    for await (const { cells, faulty } of rowsOf(workplace, readStored(workplace, org, rejected))) {
+      if (found.header.length === 0) found.header = cells.slice(0, -2).map((cell) => readCell(cell));
+      else if (faulty === undefined && cells.length === found.header.length + 2) {
+        const line = Number(cells.at(-1));
+        if (lines.has(line))
+          found.cells.set(
+            line,
+            cells.slice(0, -2).map((cell) => readCell(cell)),
+          );
+        if (found.cells.size === lines.size) break;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof SpaceError || error instanceof RefusalError)) throw error;
+  }
+  return found;
 }
 
 function toIssue([line = '', column = '', severity = '', code = '', message = '', value = '']: string[]): Issue {
@@ -92,25 +146,30 @@ function toIssue([line = '', column = '', severity = '', code = '', message = ''
   };
 }
 
-/** The cells of some lines, by their number. A file that was removed since, or does not parse, has none. */
+/**
+ * The cells of some lines, by their number. A file that was removed since, or does not parse, has none.
+ * @param most the reading ends after so many bytes
+ */
 export async function readLines(
   workplace: Workplace,
   open: () => Promise<Source>,
   lines: ReadonlySet<number>,
-): Promise<{ header: string[]; cells: Map<number, string[]> }> {
-  const cells = new Map<number, string[]>();
+  most = Number.POSITIVE_INFINITY,
+): Promise<Lines> {
+  const found: Lines = { header: [], cells: new Map() };
   const last = Math.max(...lines);
-  let header: string[] | null = null;
+  let bytes = 0;
   try {
-    for await (const row of rowsOf(workplace, await open())) {
-      header ??= row.cells;
-      if (row.line > last) break;
-      if (lines.has(row.line)) cells.set(row.line, row.cells);
+    for await (const { line, cells } of rowsOf(workplace, await open())) {
+      if (found.header.length === 0) found.header = cells;
+      bytes += cells.reduce((sum, cell) => sum + cell.length + 1, 0);
+      if (line > last || bytes > most) break;
+      if (lines.has(line)) found.cells.set(line, cells);
     }
   } catch (error) {
     if (!(error instanceof SpaceError || error instanceof RefusalError)) throw error;
   }
-  return { header: header ?? [], cells };
+  return found;
 }
 
 async function* rowsOf({ settings }: Workplace, source: Source): AsyncGenerator<Row> {

@@ -167,6 +167,8 @@ async function admit({ path, right }: ConsoleRoute, { account, params, workplace
 
 async function show(c: Ctx, outcome: Outcome, call: Call, status: 200 | 422): Promise<Response> {
   if ('to' in outcome) return c.redirect(outcome.to, 303);
+  // Its content would be opened, recorded as read, and never sent.
+  if ('content' in outcome && c.req.method === 'HEAD') return c.body(null, 405, { allow: 'GET' });
   if ('content' in outcome)
     return answerContent(
       outcome,

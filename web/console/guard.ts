@@ -1,6 +1,7 @@
 /** Which requests are the console's own: forms of other sites are refused, and the address of a client is found. */
 import { isIP } from 'node:net';
 import type { Context } from 'hono';
+import { isLoopback } from '../api/listen.js';
 
 export interface Address {
   /** Of browsers: the setting consoleUrl, else null: the address that the browser used, which is a loopback one. */
@@ -29,8 +30,15 @@ export function isOwnForm(c: Ctx, address: Address): boolean {
   const site = c.req.header('sec-fetch-site');
   const origin = c.req.header('origin');
   if (site !== undefined && site !== 'same-origin') return false;
+  // A name of another site that was made to lead here is no address of the console.
+  if (address.url === null && !isLocal(originOf(c, address))) return false;
   if (origin !== undefined) return origin.toLowerCase() === originOf(c, address).toLowerCase();
   return site !== undefined;
+}
+
+function isLocal(origin: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  return isLoopback(new URL(origin).hostname.replace(/^\[|\]$/g, ''));
 }
 
 /** Of the browser, for limits and records. A proxy on this machine that ends TLS names it in its own last entry. */

@@ -185,6 +185,17 @@ test('forms of other sites, and forms without the token of the session, are refu
   assert.equal(actions, 0);
 });
 
+test('without consoleUrl only names of this machine are the console', async (t) => {
+  const { app } = await openTestConsole(t, { url: null });
+  const send = async (host: string) => {
+    const headers = { host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' };
+    const body = new URLSearchParams({ email: 'a@b.test', password: 'x', code: '1' });
+    return (await app.request('/sign-in', { method: 'POST', headers, body })).status;
+  };
+  for (const host of ['127.0.0.1:8023', 'localhost:8023', '[::1]:8023']) assert.equal(await send(host), 422, host);
+  for (const host of ['evil.test:8023', '192.0.2.1', 'x y']) assert.equal(await send(host), 403, host);
+});
+
 test('every answer forbids scripts, frames and other hosts', async (t) => {
   const { visitor, person } = await openTestConsole(t);
   const owner = await person('owner');

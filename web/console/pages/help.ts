@@ -1,5 +1,5 @@
 /** Help: templates and rules with the organization's own columns. */
-import { listCustomFields } from '../../../operations/customfields.js';
+import { listFieldsOf } from '../../../operations/customfields.js';
 import { OperationError } from '../../../operations/error.js';
 import { makeTemplates } from '../../../operations/templates.js';
 import { type Html, html } from '../html.js';
@@ -12,7 +12,7 @@ const ofTeams = ['Team Name', 'Owner Email', 'Parent Team', 'Team Type'];
 
 async function show({ workplace, org }: OrgCall): Promise<Page> {
   const templates = await makeTemplates(workplace, org.id);
-  const fields = (await listCustomFields(workplace, org.id)).filter(({ hidden }) => !hidden);
+  const fields = (await listFieldsOf(workplace, org.id)).filter(({ hidden }) => !hidden);
   const aliases = Object.entries(org.options.aliases ?? {});
   const labels = Object.keys(t.meanings);
   const columns = (title: string, shown: readonly string[]): Html =>

@@ -1,6 +1,6 @@
 /** Home of an organization: its state in one sentence, and the files that wait. */
 import { listAlarmsOf } from '../../../operations/alarms.js';
-import { detailOrg } from '../../../operations/orgdetails.js';
+import { findNextSlot } from '../../../operations/orgdetails.js';
 import { listQueued } from '../../../operations/queue.js';
 import { listRunsOf } from '../../../operations/runs.js';
 import type { Run } from '../../../operations/runsummary.js';
@@ -18,7 +18,7 @@ const shownFiles = 50;
 async function show({ workplace, org }: OrgCall): Promise<Page> {
   const runs = (await listRunsOf(workplace, { org: org.id, limit: 50 })).filter(({ kind }) => kind !== 'edit');
   const queued = (await listQueued(workplace, org.id)).slice(0, shownFiles);
-  const { nextSlotAt } = await detailOrg(workplace, org);
+  const nextSlotAt = findNextSlot(workplace, org);
   const alarms = await listAlarmsOf(workplace, { org: org.id, resolved: false });
   const last = runs.find(({ state }) => state !== 'superseded');
   return {

@@ -19,6 +19,8 @@ const pageProblems = 50;
 /** Of each file, until one of them is chosen. */
 const firstProblems = 10;
 const shownChanges = 200;
+/** Users and teams: the changes of more are on a page of their own, since putting them in order takes a while. */
+const mostInline = 2_000;
 const refreshSeconds = 3;
 
 async function list(call: OrgCall): Promise<Page> {
@@ -56,7 +58,7 @@ ${run.failure !== null && notice('bad', html`<p><strong>${t.failure}:</strong> $
 ${isWorking && html`<div role="status"><p><strong>${t.progress}:</strong> ${run.progress === null ? '…' : describeProgress(run.progress as Progress)}</p><p class="soft">${t.refresh}</p></div>`}
 ${run.state === 'held' && html`<p><a class="button" href="${runPath(run, '/review')}">${t.review}</a></p>`}
 ${await Promise.all(files.map((file, index) => showFile(call, run, file, index, files.length)))}
-${run.state === 'done' && (await showChanges(call, run))}
+${run.state === 'done' && (countChanged(run) > mostInline ? html`<p><a class="button quiet" href="${runPath(run, '/changes')}">${t.showChanges}</a></p>` : await showChanges(call, run))}
 <p class="soft no-print">${t.print}</p>`,
   };
 }
@@ -137,6 +139,25 @@ ${page.problems.map((problem) => showProblem(problem, page.header))}
 ${more}`;
 }
 
+function countChanged(run: Run): number {
+  const summary = summaryOf(run);
+  if (summary === null) return 0;
+  return [summary.users, summary.teams].reduce(
+    (sum, { created, updated, stubs }) => sum + created + updated + stubs,
+    0,
+  );
+}
+
+async function listChanges(call: OrgCall): Promise<Outcome> {
+  const run = await ownRun(call);
+  if (run.state !== 'done') return { to: runPath(run) };
+  const title = `${t.title(run.id)}: ${t.changes}`;
+  return {
+    title,
+    body: html`<div class="tight"><h1>${t.title(run.id)}</h1><p><a href="${runPath(run)}">${t.back}</a></p></div>${await showChanges(call, run)}`,
+  };
+}
+
 async function showChanges({ workplace, org }: OrgCall, run: Run): Promise<Html> {
   const changes: RunChange[] = [];
   let total = 0;
@@ -179,5 +200,6 @@ async function send(call: OrgCall): Promise<Outcome> {
 export const importRoutes: readonly ConsoleRoute[] = [
   orgPage('/imports', 'org.read', list),
   orgPage('/imports/{run}', 'org.read', show),
+  orgPage('/imports/{run}/changes', 'org.read', listChanges),
   orgPage('/imports/{run}/download', 'org.read', send),
 ];

@@ -1,6 +1,6 @@
 /** The people of an organization's directory: a table that the server searches and pages, and one person with every change. */
 import { hasRight } from '../../../operations/accounts/rights.js';
-import { listCustomFields } from '../../../operations/customfields.js';
+import { listFieldsOf } from '../../../operations/customfields.js';
 import { exportUsers, recordExport } from '../../../operations/export.js';
 import { setUser } from '../../../operations/people/users.js';
 import {
@@ -136,7 +136,7 @@ async function correction({ workplace, org, token, form }: OrgCall, { user }: Us
     'Is Org Admin',
     'Deactivation Date',
   ];
-  const fields = (await listCustomFields(workplace, org.id)).filter(({ hidden }) => !hidden);
+  const fields = (await listFieldsOf(workplace, org.id)).filter(({ hidden }) => !hidden);
   const labels = [...standard, ...fields.map(({ label }) => label)];
   return html`<details class="card"${form.label !== undefined && html` open`}><summary>${p.correct}</summary>
 <form method="post" action="${personPath(org.id, user.email)}" class="stack">${token}<div class="row">

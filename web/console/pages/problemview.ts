@@ -14,7 +14,7 @@ export function severityTag(severity: ProblemRow['severity']): Html {
 /** The problem, and below it the row with the cell marked. */
 export function showProblem(problem: ProblemRow, header: readonly string[]): Html {
   const { line, column, severity, message, value, cells } = problem;
-  return html`<article class="tight problem"><p>${severityTag(severity)} ${line !== null && html`<strong>${t.line(line)}</strong>`}${column !== null && html` · ${column}`}${cells === null && value !== null && html` · <mark>${value}</mark>`}</p><p>${message}</p>${cells !== null && showRow(problem, header, cells)}</article>`;
+  return html`<article class="tight problem"><p>${severityTag(severity)} ${line !== null && html`<strong>${t.line(line)}</strong>`}${column !== null && html` · ${column}`}${value !== null && html` · <mark>${value}</mark>`}</p><p>${message}</p>${cells !== null && showRow(problem, header, cells)}</article>`;
 }
 
 function showRow({ line, column }: ProblemRow, header: readonly string[], cells: readonly string[]): Html {

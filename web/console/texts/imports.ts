@@ -99,6 +99,8 @@ export const run = {
   report: 'Download the report',
   original: 'Download the file as it was sent',
   changes: 'Changes',
+  showChanges: 'Show the changes',
+  back: 'Back to the import',
   noChanges: 'This import changed nothing.',
   changesOf: (shown: number, total: number) =>
     shown === total ? many(total, 'change') : `${amount(shown)} of ${many(total, 'change')}, the most severe first`,
