@@ -21,7 +21,7 @@ const patience = 3;
 
 const tsx = ['--import', 'tsx'];
 const stages = [
-  { name: 'long tests', args: ['scripts/test.mjs', 'test/**/*.long.test.ts'], seconds: 400 },
+  { name: 'long tests', args: ['scripts/test.mjs', 'test/**/*.long.test.ts'], seconds: 600 },
   { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`], seconds: fuzzSeconds },
   {
     name: 'crash',
