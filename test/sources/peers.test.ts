@@ -137,7 +137,7 @@ for (const step of killedAt)
     assert.equal((await door.queue()).length, isDurable ? 1 : 0);
     assert.equal((await names()).includes('users.csv'), step !== 'finished');
 
-    company.clock = Date.now();
+    company.clock = Date.now(); // that of the killed process
     await assert.rejects(door.round(), /claimed/, 'its lease has not ended yet');
     company.clock = Date.now() + 300_000;
     const { result } = await door.round();
