@@ -37,7 +37,7 @@ onBothDatabases('status', (open) => {
         ['acme', 'source_failing', 'source 3', sentences[1]],
       ],
     );
-    for (const sentence of sentences) assert.ok(renderStatus(status, now).includes(`acme: ${sentence}`));
+    for (const sentence of sentences) assert.ok(renderStatus(status, 0, now).includes(`acme: ${sentence}`));
     const { organizations, lastBackupAt } = await readCounts(place);
     assert.deepEqual([organizations, lastBackupAt], [{ all: 2, enabled: 1 }, now]);
   });
