@@ -70,13 +70,11 @@ export function createProgramHooks(hooks: ImportHooks & { version?: string }): P
   };
 }
 
-/** Own properties and the hooks that an object inherits from its class. */
+/** All that a plain object has, since another name is a mistake; of an object of a class its hooks. */
 function readFunctions(hooks: ImportHooks): Record<string, unknown> {
-  const inherited = hookNames.map((name) => [name, hooks[name]]);
-  const all = [...Object.entries(hooks), ...inherited].filter(
-    ([name, hook]) => name !== 'version' && hook !== undefined,
-  );
-  return Object.fromEntries(all);
+  const isPlain = [Object.prototype, null].includes(Object.getPrototypeOf(hooks));
+  const all = isPlain ? Object.entries(hooks) : hookNames.map((name) => [name, hooks[name]]);
+  return Object.fromEntries(all.filter(([name, hook]) => name !== 'version' && hook !== undefined));
 }
 
 async function answer(hook: ((value: unknown) => unknown) | undefined, value: unknown): Promise<Partial<HookAnswer>> {

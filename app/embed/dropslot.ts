@@ -160,8 +160,11 @@ async function startOnce(
   return services;
 }
 
+/** All lines of the log are for the program's logger, which reads them as JSON from other processes. */
 function readSettings({ settings = {} }: DropslotOptions): Settings {
-  return locateSettings({ env: {}, overrides: settings, overridesFrom: 'settings of createDropslot' }).settings;
+  const located = locateSettings({ env: {}, overrides: settings, overridesFrom: 'settings of createDropslot' });
+  const { logFile: _file, ...rest } = located.settings;
+  return { ...rest, logFormat: 'json' };
 }
 
 function readHooks({ importHooks }: DropslotOptions, settings: Settings): ProgramHooks | null {

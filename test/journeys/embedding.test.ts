@@ -76,6 +76,7 @@ test('functions map rows, hold a run and hear of its end; handlers get the event
   const resources = new Set(process.getActiveResourcesInfo());
   const told: string[] = [];
   const { dropslot, data, log } = open(t, {
+    settings: { logFormat: 'text' },
     importHooks: {
       mapRow: ({ Mail, ...row }) => {
         if (Mail === 'broken') throw new Error('Mail has no address');
@@ -112,6 +113,9 @@ test('functions map rows, hold a run and hear of its end; handlers get the event
   await until(() => got.length === 3, 'the handler got all users', patienceMs);
   assert.deepEqual([got, failures], [['jane@acme.test', 'ann@acme.test', 'bob@acme.test'], 2]);
   assert.ok(log.some(({ message, reason }) => message === 'a handler failed' && reason === 'the table is locked'));
+
+  // The lines of the importers' processes are among them, whatever their form.
+  assert.ok(log.some(({ message, part, org }) => message === 'run done' && part === 'importer' && org === 'acme'));
 
   await send(listeners[0]!.port, '/more.csv', 'Mail\nc\nd\ne\n');
   assert.equal((await importNow()).code, 4);
