@@ -1,6 +1,6 @@
 /** The alarms about the files of organizations: the open ones, and those that are over. */
 import { type Alarm, listAlarms } from '../db/control/alarms.js';
-import { listOrgs } from '../db/control/orgs.js';
+import { findOrgs } from '../db/control/orgs.js';
 import { describeAlarm } from '../importer/schedule/expectations.js';
 import type { Workplace } from './workplace.js';
 
@@ -27,6 +27,11 @@ export async function listAlarmsOf(
 ): Promise<ShownAlarm[]> {
   if (filter.org !== undefined) await org(filter.org);
   const alarms = await listAlarms(control.read, { limit: mostAlarms, ...filter });
-  const zones = new Map((await listOrgs(control.read)).map(({ id, timeZone }) => [id, timeZone]));
+  const zones = new Map(
+    (await findOrgs(control.read, [...new Set(alarms.map((alarm) => alarm.org))])).map(({ id, timeZone }) => [
+      id,
+      timeZone,
+    ]),
+  );
   return alarms.map((alarm) => ({ ...alarm, message: describeAlarm(alarm, zones.get(alarm.org) ?? 'UTC') }));
 }

@@ -1,9 +1,11 @@
 /** All organizations at a glance, for the operator: a light for each, those that need attention first. */
 import { listAlarms } from '../db/control/alarms.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
-import { countQueuedOf, listExpiringKeys } from '../db/control/overview.js';
-import { listImportRuns, type Run, searchRuns } from '../db/control/runs.js';
+import { listHeldRuns } from '../db/control/orgstates.js';
+import { countQueuedOf, listExpiringKeys, listFailedOrgs } from '../db/control/overview.js';
+import { listImportRuns, type Run } from '../db/control/runs.js';
 import { findNextSlot } from './orgdetails.js';
+import { findNextSlots, type Status } from './status.js';
 import type { Workplace } from './workplace.js';
 
 const dayMs = 86_400_000;
@@ -30,6 +32,8 @@ export interface Overview {
   orgs: OrgGlance[];
   /** Of those that fit the search. */
   total: number;
+  /** Of all organizations. */
+  nextSlots: Status['nextSlots'];
 }
 
 /** @param filter `search`: part of an id or a name, in any case */
@@ -40,15 +44,14 @@ export async function readOverview(
   const db = control.read;
   const at = now();
   const needle = filter.search.trim().toLowerCase();
-  const orgs = (await listOrgs(db)).filter(
+  const all = await listOrgs(db);
+  const orgs = all.filter(
     ({ id, name }) => needle === '' || id.includes(needle) || name.toLowerCase().includes(needle),
   );
-  const held = await searchRuns(db, { states: ['held'], limit: mostLooked });
-  const failed = await searchRuns(db, { states: ['failed'], since: at - dayMs, limit: mostLooked });
+  const heldOf = await listHeldRuns(db);
   const alarms = await listAlarms(db, { resolved: false, limit: mostLooked });
   const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostLooked });
-  const heldOf = new Map(held.map(({ org, id }) => [org, id]));
-  const failedOrgs = new Set(failed.map(({ org }) => org));
+  const failedOrgs = new Set(await listFailedOrgs(db, at - dayMs));
   const alarmsOf = tally(alarms);
   const keysOf = tally(keys);
   const lit = orgs.map((org) => {
@@ -75,7 +78,7 @@ export async function readOverview(
     const nextSlotAt = findNextSlot({ now }, one.org);
     glances.push({ ...one, lastRun, queued: queued.get(id) ?? 0, nextSlotAt });
   }
-  return { orgs: glances, total: orgs.length };
+  return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at) };
 }
 
 function lightOf(

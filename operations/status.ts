@@ -61,10 +61,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
     ...(await readCounts(workplace)),
     held: held.map(({ id, org }) => ({ run: id, org })),
     alarms: alarms.map(({ org, kind, subject, message }) => ({ org, kind, subject, message })),
-    nextSlots: findNextSlots(
-      orgs.filter((org) => org.enabled),
-      at,
-    ),
+    nextSlots: findNextSlots(orgs, at),
     expiringKeys: keys.map(({ org, fingerprint, expiresAt }) => ({ org, fingerprint, expiresAt })),
   };
 }
@@ -94,15 +91,18 @@ export async function readCounts({ control, settings, now }: Workplace): Promise
   };
 }
 
-function findNextSlots(orgs: readonly Org[], at: number): Status['nextSlots'] {
+/** The next slots of enabled organizations, the first ones first. */
+export function findNextSlots(orgs: readonly Org[], at: number): Status['nextSlots'] {
   // Many organizations share a slot, and computing one takes a tenth of a millisecond.
   const known = new Map<string, number>();
-  const slots = orgs.map(({ id, timeZone, slot, options }) => {
-    const days = slotDays(options);
-    const key = [timeZone, slot, ...days].join(' ');
-    const found = known.get(key) ?? nextSlot(timeZone, slot, at, days).at;
-    known.set(key, found);
-    return { org: id, at: found };
-  });
+  const slots = orgs
+    .filter(({ enabled }) => enabled)
+    .map(({ id, timeZone, slot, options }) => {
+      const days = slotDays(options);
+      const key = [timeZone, slot, ...days].join(' ');
+      const found = known.get(key) ?? nextSlot(timeZone, slot, at, days).at;
+      known.set(key, found);
+      return { org: id, at: found };
+    });
   return slots.sort((one, other) => one.at - other.at || (one.org < other.org ? -1 : 1)).slice(0, shownSlots);
 }

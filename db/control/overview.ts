@@ -23,15 +23,29 @@ export async function countQueuedOf(db: Queryable, orgs: readonly string[]): Pro
   return new Map(rows.map(({ org_id, files }) => [org_id, Number(files)]));
 }
 
-/** Runs that have not ended, by state, and those that failed since a time (ms). */
+/**
+ * Runs that have not ended, by state, and those that failed since a time (ms). The states stand here as in the indexes
+ * `runs_unended` and `runs_failed`, which would not be used with bindings.
+ */
 export async function countRuns(db: Queryable, failedSince: number): Promise<Partial<Record<RunState, number>>> {
   const rows: { state: RunState; runs: number }[] = await db('runs')
-    .whereIn('state', ['open', 'running', 'held'])
-    .orWhere((failed) => failed.where({ state: 'failed' }).where('finished_at', '>=', failedSince))
+    .whereRaw("state IN ('open', 'running', 'held')")
     .groupBy('state')
     .select('state')
     .count({ runs: '*' });
-  return Object.fromEntries(rows.map(({ state, runs }) => [state, Number(runs)]));
+  const [failed] = await failedRuns(db, failedSince).count({ runs: '*' });
+  const counts = Object.fromEntries(rows.map(({ state, runs }) => [state, Number(runs)]));
+  return { ...counts, ...(Number(failed!.runs) > 0 && { failed: Number(failed!.runs) }) };
+}
+
+/** Organizations with a run that failed since a time (ms). */
+export async function listFailedOrgs(db: Queryable, since: number): Promise<string[]> {
+  const rows: { org_id: string }[] = await failedRuns(db, since).distinct('org_id');
+  return rows.map(({ org_id }) => org_id);
+}
+
+function failedRuns(db: Queryable, since: number) {
+  return db('runs').whereRaw("state = 'failed'").where('finished_at', '>=', since);
 }
 
 /** The longest time (ms) from the opening of a slot's run to its start, of those that started since a time (ms). */

@@ -13,6 +13,7 @@ import { erasureKey } from './erasures.js';
 import { eventIndexes } from './eventindexes.js';
 import { controlEvents } from './events.js';
 import { expectations } from './expectations.js';
+import { failedRuns } from './failedruns.js';
 import { faults } from './faults.js';
 import { fileNames } from './filenames.js';
 import { foldedNames } from './foldednames.js';
@@ -65,6 +66,7 @@ export const controlMigrations: readonly Migration[] = [
   eventIndexes,
   handlers,
   accounts,
+  failedRuns,
   openSessions,
   checkVerdicts,
 ];

@@ -29,6 +29,7 @@ const ofOrg: readonly Link[] = [
 const ofServer: readonly Link[] = [
   ['/', t.overview, 'server.read'],
   ['/runs', t.runs, 'server.read'],
+  ['/network', t.network, 'server.read'],
   ['/audit', t.audit, 'audit.read'],
   ['/system', t.system, 'server.read'],
   ['/operators', t.operators, 'server.people'],

@@ -7,6 +7,7 @@ import { helpRoutes } from './pages/help.js';
 import { homeRoutes } from './pages/home.js';
 import { importRoutes } from './pages/imports.js';
 import { memberRoutes } from './pages/members.js';
+import { networkRoutes } from './pages/network.js';
 import { notificationRoutes } from './pages/notifications.js';
 import { operatorRoutes } from './pages/operators.js';
 import { organizationRoutes } from './pages/organization.js';
@@ -33,6 +34,7 @@ export const routes: readonly ConsoleRoute[] = [
   ...helpRoutes,
   ...organizationRoutes,
   ...runRoutes,
+  ...networkRoutes,
   ...auditRoutes,
   ...systemRoutes,
   ...operatorRoutes,

@@ -2,7 +2,7 @@
 
 import { hasRight } from '../../../operations/accounts/rights.js';
 import { type OrgGlance, readOverview } from '../../../operations/overview.js';
-import { readStatus } from '../../../operations/status.js';
+import { readCounts } from '../../../operations/status.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, ofOrg, pager, table, tag, time, withQuery } from '../layout.js';
 import type { Call, Page } from '../route.js';
@@ -13,11 +13,11 @@ const t = texts.overview;
 const pageOrgs = 50;
 
 export async function showOverview(call: Call): Promise<Page> {
-  const { workplace, version, query, account } = call;
+  const { workplace, query, account } = call;
   const from = /^\d{1,6}$/.test(query.from ?? '') ? Number(query.from) : 0;
   const search = query.search ?? '';
-  const status = await readStatus(workplace, version);
-  const { orgs, total } = await readOverview(workplace, { search, from, most: pageOrgs });
+  const status = await readCounts(workplace);
+  const { orgs, total, nextSlots } = await readOverview(workplace, { search, from, most: pageOrgs });
   const at = workplace.now();
   const to = (place: number) => withQuery(call, { from: place });
   return {
@@ -53,9 +53,9 @@ ${table(
 )}
 ${pager(from > 0 ? to(Math.max(0, from - pageOrgs)) : null, from + pageOrgs < total ? to(from + pageOrgs) : null)}
 <section class="stack"><h2>${t.slots}</h2>${
-      status.nextSlots.length === 0
+      nextSlots.length === 0
         ? html`<p class="soft">${t.noSlots}</p>`
-        : html`<ol class="timeline">${status.nextSlots.map(({ org, at: slot }) => html`<li><span class="soft">${time(slot, 'UTC')} UTC</span><a href="${ofOrg(org)}">${org}</a></li>`)}</ol>`
+        : html`<ol class="timeline">${nextSlots.map(({ org, at: slot }) => html`<li><span class="soft">${time(slot, 'UTC')} UTC</span><a href="${ofOrg(org)}">${org}</a></li>`)}</ol>`
     }</section>`,
   };
 }

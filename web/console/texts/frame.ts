@@ -20,6 +20,7 @@ export const frame = {
     removed: 'Removed.',
     ended: 'The session has ended.',
     added: 'Added.',
+    forgiven: 'Forgiven: the address may connect again within seconds.',
     revoked: 'Revoked: it can no longer be used.',
     password: 'Your password is changed, and your other sessions have ended.',
     enabled: 'SFTP access is enabled.',

@@ -14,6 +14,7 @@ export const navigation = {
   server: 'All organizations',
   overview: 'Overview',
   runs: 'Runs',
+  network: 'Sessions',
   audit: 'Audit trail',
   system: 'System',
   operators: 'Operators and tokens',

@@ -178,3 +178,28 @@ export const operators = {
   madeText: 'Keep it now; it is not shown again.',
   back: 'Back to operators and tokens',
 };
+
+export const network = {
+  title: 'Sessions and penalties',
+  sessions: 'Open SFTP sessions',
+  session: 'Session',
+  organization: 'Organization',
+  address: 'Address',
+  client: 'Client program',
+  since: 'Since',
+  received: 'Received',
+  sent: 'Sent',
+  now: 'Now',
+  files: (files: number, size: string) => `${many(files, 'file')}, ${size}`,
+  transfer: (files: number, size: string, rate: string) => `${many(files, 'file')}, ${size}, ${rate}/s`,
+  ending: 'ending',
+  end: 'End',
+  noSessions: 'No session is open.',
+  penalties: 'Penalties',
+  penaltiesText: 'Addresses whose connections are closed for a time, after failed logins.',
+  cause: 'Cause',
+  strikes: 'In a row',
+  until: 'Until',
+  forgive: 'Forgive',
+  noPenalties: 'No address has a penalty.',
+};

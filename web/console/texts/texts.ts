@@ -3,11 +3,11 @@ import { counts } from './counts.js';
 import { account, errors, frame, invitation, signIn } from './frame.js';
 import { home, imports, review, run } from './imports.js';
 import { navigation } from './navigation.js';
-import { added, audit, operators, organization, overview, runs, system } from './operator.js';
+import { added, audit, network, operators, organization, overview, runs, system } from './operator.js';
 import { check, connection, help, members, notifications, people, person, teams } from './organization.js';
 
 export const texts = {
   ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
-  ...{ added, audit, operators, organization, runs, system },
+  ...{ added, audit, network, operators, organization, runs, system },
   ...{ notifications, overview, people, person, review, run, signIn, teams },
 };
