@@ -1,8 +1,10 @@
 /** `dropslot tokens …`: access tokens of the HTTP API. */
+
 import type { Command } from 'commander';
+import { tokenToJson } from '../../operations/forms/keys.js';
 import { addToken, listAllTokens, revokeTokenById, tokenScopes, type WantedToken } from '../../operations/tokens.js';
 import { atControl, examples } from '../command.js';
-import { tokenList, tokenToJson } from '../views/tokens.js';
+import { tokenList } from '../views/tokens.js';
 
 export function registerTokens(program: Command): void {
   const group = program.command('tokens').description('add, list and revoke access tokens of the HTTP API');
@@ -16,7 +18,7 @@ reject and undo runs), admin (also change organizations and keys, and read the a
     .requiredOption('--name <name>', 'the program or person that will use it')
     .requiredOption('--scope <scope>', tokenScopes.join(', '))
     .option('--org <org>', 'only for this organization (default: all)')
-    .option('--expires <date>', 'a date (2027-01-31) or a time; without it the token does not expire')
+    .option('--expires <date>', 'its last day (2027-01-31) or a time; without it the token does not expire')
     .addHelpText(
       'after',
       examples(

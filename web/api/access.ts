@@ -25,7 +25,10 @@ export function requireRight({ scope, org }: Token, { right, isOfServer }: Route
     throw new ApiError('forbidden', 'this is for tokens of all organizations, and the token is for one');
 }
 
-/** Each operation asks it for the organization: so a token of one can't reach another, nor see whether it exists. */
+/**
+ * Its `org` finds the organization of the token alone: for a token of one, another one looks as if it did not exist. Operations
+ * that get another id than that of an organization, such as of a run, do not ask it: their routes compare the owner.
+ */
 export function workplaceFor(workplace: Workplace, { id, org: own }: Token): Workplace {
   const org: Workplace['org'] = async (wanted) => {
     if (own !== null && wanted !== own) throw noOrganization(wanted);

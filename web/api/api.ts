@@ -168,7 +168,7 @@ async function requireMatch(header: string | undefined, { method, current }: Rou
     throw new ApiError('changed', 'it has changed since the ETag of If-Match: get it again');
 }
 
-/** An operation that takes longer goes on; its client is told. @throws ApiError `too_slow` */
+/** Ends the wait for an operation that takes longer, not the operation: its result is dropped. @throws ApiError `too_slow` */
 async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

@@ -32,6 +32,12 @@ export function pageOf(item: z.ZodType) {
   return z.strictObject({ items: z.array(item), next: z.string().nullable() });
 }
 
+/** The members of `value` that the form has: the command line shows more of some. */
+export function pick(form: z.ZodObject, value: object): Record<string, unknown> {
+  const given = value as Record<string, unknown>;
+  return Object.fromEntries(Object.keys(form.shape).map((name) => [name, given[name]]));
+}
+
 export interface Page {
   items: unknown[];
   /** The cursor of the next page; null: this is the last one. */

@@ -1,6 +1,7 @@
 /** The route that checks a file, and applies and stores nothing of it. */
 import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
+import { issueToJson } from '../../../operations/forms/runs.js';
 import { checkBytes } from '../../../operations/runs.js';
 import type { Issue } from '../../../operations/runsummary.js';
 import { count, fileBody, orgParams } from '../forms.js';
@@ -55,9 +56,7 @@ export const checkRoutes: readonly Route[] = [
           verdict,
           users: summary.users,
           teams: summary.teams,
-          issues: issues.map(({ line, column, severity, code, message, value }) => ({
-            ...{ line, column, severity, code, message, value },
-          })),
+          issues: issues.map(issueToJson),
           issueCount,
         };
       } finally {

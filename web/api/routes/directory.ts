@@ -2,10 +2,21 @@
 import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
 import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
-import { isoTime } from '../../../operations/format.js';
-import { showTeam, type Team, walkTeams } from '../../../operations/teams.js';
+import { countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
+import { showTeam, walkTeams } from '../../../operations/teams.js';
 import { type LabelledUser, showUser, walkUsers } from '../../../operations/users.js';
-import { count, maybeTime, orgParams, pageByKey, pageByPlace, pageOf, pageQuery, readText, time } from '../forms.js';
+import {
+  count,
+  maybeTime,
+  orgParams,
+  pageByKey,
+  pageByPlace,
+  pageOf,
+  pageQuery,
+  pick,
+  readText,
+  time,
+} from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const maybeText = z.string().nullable();
@@ -50,27 +61,7 @@ const field = z.strictObject({
 
 const name = z.string().min(1).max(1_000);
 
-function userToJson(one: LabelledUser): unknown {
-  const { id, email, userName, firstName, lastName, managerEmail, accountType, isAdmin, status } = one;
-  return {
-    ...{ id, email, userName, firstName, lastName, managerEmail, accountType, isAdmin, status },
-    deactivationDate: one.deactivationDate,
-    deactivateAt: isoTime(one.deactivateAt),
-    deactivatedAt: isoTime(one.deactivatedAt),
-    teams: one.teams,
-    custom: Object.fromEntries(one.custom),
-    createdAt: isoTime(one.createdAt),
-    updatedAt: isoTime(one.updatedAt),
-  };
-}
-
-function teamToJson({ id, name: called, ownerEmail, parentName, type, members, createdAt, updatedAt }: Team): unknown {
-  return {
-    ...{ id, name: called, owner: ownerEmail, parent: parentName, type, members },
-    createdAt: isoTime(createdAt),
-    updatedAt: isoTime(updatedAt),
-  };
-}
+const showOne = (one: LabelledUser) => pick(user, userToJson(one));
 
 const exports = { users: exportUsers, teams: exportTeams };
 
@@ -89,7 +80,7 @@ export const directoryRoutes: readonly Route[] = [
     handle: ({ workplace, params, query }) => {
       const { status, search, limit } = query;
       const filter = { status, search, limit: limit + 1, after: readText(query) };
-      return pageByKey(walkUsers(workplace, params.org, filter), query, ({ emailKey }) => emailKey, userToJson);
+      return pageByKey(walkUsers(workplace, params.org, filter), query, ({ emailKey }) => emailKey, showOne);
     },
   }),
   route({
@@ -99,7 +90,7 @@ export const directoryRoutes: readonly Route[] = [
     right: 'read',
     params: orgParams.extend({ email: name }),
     answer: user,
-    handle: async ({ workplace, params }) => userToJson((await showUser(workplace, params.org, params.email)).user),
+    handle: async ({ workplace, params }) => showOne((await showUser(workplace, params.org, params.email)).user),
   }),
   route({
     method: 'GET',
@@ -130,11 +121,7 @@ export const directoryRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(field),
     handle: async ({ workplace, params, query }) =>
-      pageByPlace(
-        await listCustomFields(workplace, params.org),
-        query,
-        ({ label, type, hidden, users, createdAt }) => ({ label, type, hidden, users, createdAt: isoTime(createdAt) }),
-      ),
+      pageByPlace(await listCustomFields(workplace, params.org), query, (one) => pick(field, countedFieldToJson(one))),
   }),
   ...(['users', 'teams'] as const).map((what) =>
     route({

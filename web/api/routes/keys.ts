@@ -1,9 +1,9 @@
 /** Routes of login keys: list, show, add, revoke. */
 import { z } from 'zod';
-import { isoTime } from '../../../operations/format.js';
+import { keyToJson } from '../../../operations/forms/keys.js';
 import { addKeys, type LoginKeyView, listKeys, revokeKey, showKey } from '../../../operations/loginkeys.js';
 import type { Workplace } from '../../../operations/workplace.js';
-import { maybeTime, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { maybeTime, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const key = z.strictObject({
@@ -30,22 +30,12 @@ const key = z.strictObject({
 /** A fingerprint, `SHA256:…`, or its beginning. */
 const keyParams = orgParams.extend({ key: z.string().min(1).max(100) });
 
-function keyToJson(one: LoginKeyView): unknown {
-  const { fingerprint, kind, algorithm, publicKey, label, note, state, permission, sources } = one;
-  const { managedBy, replacedBy, lastUsedFrom, lastUsedClient } = one;
-  return {
-    ...{ fingerprint, kind, algorithm, publicKey, label, note, state, permission, sources },
-    ...{ managedBy, replacedBy, lastUsedFrom, lastUsedClient },
-    createdAt: isoTime(one.createdAt),
-    notBefore: isoTime(one.notBefore),
-    expiresAt: isoTime(one.expiresAt),
-    revokedAt: isoTime(one.revokedAt),
-    lastUsedAt: isoTime(one.lastUsedAt),
-  };
+function showOne(one: LoginKeyView): unknown {
+  return pick(key, keyToJson(one));
 }
 
 async function show(workplace: Workplace, org: string, prefix: string): Promise<unknown> {
-  return keyToJson(await showKey(workplace, org, prefix));
+  return showOne(await showKey(workplace, org, prefix));
 }
 
 export const keyRoutes: readonly Route[] = [
@@ -58,7 +48,7 @@ export const keyRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(key),
     handle: async ({ workplace, params, query }) =>
-      pageByPlace((await listKeys(workplace, params.org)).keys, query, keyToJson),
+      pageByPlace((await listKeys(workplace, params.org)).keys, query, showOne),
   }),
   route({
     method: 'POST',
@@ -101,7 +91,7 @@ export const keyRoutes: readonly Route[] = [
     current: ({ workplace, params }) => show(workplace, params.org, params.key),
     handle: async ({ workplace, params: { org, key: prefix } }) => {
       await workplace.org(org);
-      return keyToJson(await revokeKey(workplace, org, prefix));
+      return showOne(await revokeKey(workplace, org, prefix));
     },
   }),
 ];
