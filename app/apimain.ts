@@ -2,7 +2,9 @@
 import { readVersion } from '../config/environment.js';
 import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
+import { shareLock } from '../db/lock.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import { createDrops } from '../operations/drops/drops.js';
 import type { WorkplaceOptions } from '../operations/workplace.js';
 import { createApi } from '../web/api/api.js';
 import { type Endpoint, endpointOf, type Listening, listen } from '../web/api/listen.js';
@@ -17,6 +19,7 @@ export type ApiMessage =
   | { type: 'stop' };
 
 const graceMs = 5_000;
+const lockWaitMs = 60_000;
 
 /** Given by the process that started this one, for each workplace. */
 type Shared = Pick<WorkplaceOptions, 'known' | 'hooks'>;
@@ -65,9 +68,16 @@ type Fetch = Parameters<typeof listen>[0];
 /** One listener for each address: the API and the console may share one. */
 async function run(settings: Settings, shared: Shared, logger: Logger): Promise<Stop> {
   const workplace = await openWorkplace(settings, shared);
+  // A server that starts now leaves the bytes that arrive here.
+  const lock =
+    settings.database === 'sqlite'
+      ? await shareLock(workplace.paths.sessionsLock, settings.sqliteDriver, lockWaitMs)
+      : null;
+  const drops = createDrops(workplace, logger);
   const deps = {
     workplace,
     open: (its: Settings, options?: WorkplaceOptions) => openWorkplace(its, { ...options, ...shared }),
+    drops,
     version: readVersion(),
     clock: () => performance.now(),
   };
@@ -90,6 +100,8 @@ async function run(settings: Settings, shared: Shared, logger: Logger): Promise<
   if (site !== null && !isShared) await start('the console', siteFetch, site);
   return async () => {
     await Promise.all(listening.map((server) => server.stop(graceMs)));
+    await drops.close();
+    await lock?.release();
     await workplace.close();
   };
 }

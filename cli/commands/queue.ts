@@ -30,9 +30,9 @@ imported because of their names: those that wait for a rename, and those that do
     );
 }
 
-/** Of a file that was fetched from a source or found in a watched folder; null: of an SFTP session. */
+/** Of a file that was fetched from a source, found in a watched folder or sent by HTTPS with a token; null: of an SFTP session. */
 function doorOf(client: string | null): string | null {
-  return client !== null && /^(source|folder):\d+$/.test(client) ? client : null;
+  return client !== null && /^(source:\d+|folder:\d+|token:\w+)$/.test(client) ? client : null;
 }
 
 const verdicts = { would_import: 'would be imported', would_hold: 'would be held', would_refuse: 'would be refused' };

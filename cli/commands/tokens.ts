@@ -13,7 +13,8 @@ export function registerTokens(program: Command): void {
     .summary('add a token')
     .description(
       `Adds an access token of the HTTP API and prints it once. Scopes: read (lists and values), operate (also import, approve,
-reject and undo runs), admin (also change organizations and keys, and read the audit trail), audit (the audit trail alone).`,
+reject and undo runs), admin (also change organizations and keys, and read the audit trail), audit (the audit trail alone),
+upload (drop files for an import, and nothing else: for the programs of customers).`,
     )
     .requiredOption('--name <name>', 'the program or person that will use it')
     .requiredOption('--scope <scope>', tokenScopes.join(', '))
@@ -24,6 +25,7 @@ reject and undo runs), admin (also change organizations and keys, and read the a
       examples(
         'dropslot tokens add --name grafana --scope read --expires 2027-01-31',
         'dropslot tokens add --name hr-portal --org acme --scope operate',
+        'dropslot tokens add --name workday --org acme --scope upload',
       ),
     )
     .action((options: WantedToken, command: Command) =>

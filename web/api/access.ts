@@ -7,9 +7,10 @@ import type { Right, Route } from './route.js';
 /** The rights of each scope. */
 export const rights: Readonly<Record<TokenScope, readonly Right[]>> = {
   read: ['read'],
-  operate: ['read', 'operate'],
-  admin: ['read', 'operate', 'admin', 'audit'],
+  operate: ['read', 'operate', 'upload'],
+  admin: ['read', 'operate', 'admin', 'audit', 'upload'],
   audit: ['audit'],
+  upload: ['upload'],
 };
 
 /** The token of `Authorization: Bearer dst_…`; null: there is none. */

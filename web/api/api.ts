@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import type { Logger } from '../../config/logger.js';
+import type { Drops } from '../../operations/drops/drops.js';
 import { recognizeToken, type Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 import { readBearer, requireRight, workplaceFor } from './access.js';
 import { answerContent, answerJson, answerProblem, etagOf, hasTag } from './answer.js';
+import { streamBody } from './forms.js';
 import { Limiter } from './limiter.js';
 import { answerOnce } from './once.js';
 import { describeApi } from './openapi.js';
@@ -18,6 +20,7 @@ import { routes } from './table.js';
 export interface ApiDeps {
   workplace: Workplace;
   open: OpenWorkplace;
+  drops: Drops;
   version: string;
   logger: Logger;
   /** Whether clients come by TLS. */
@@ -38,12 +41,6 @@ interface Env {
 }
 
 type Ctx = Context<Env>;
-
-class Wait extends ApiError {
-  constructor(readonly seconds: number) {
-    super('too_many', `too many requests: wait for ${seconds} s`);
-  }
-}
 
 export function createApi(deps: ApiDeps): Hono<Env> {
   const { logger, clock, version } = deps;
@@ -76,8 +73,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
     const { problem, stack } = describeTrouble(error, c.get('requestId'));
     if (stack !== null)
       logger.error('a request failed by a defect', { requestId: problem.requestId, reason: error.message, stack });
-    const more: Record<string, string> = {};
-    if (error instanceof Wait) more['retry-after'] = String(error.seconds);
+    const more: Record<string, string> = error instanceof ApiError ? { ...error.headers } : {};
     if (problem.status === 401) more['www-authenticate'] = 'Bearer realm="dropslot"';
     return answerProblem(problem, more);
   });
@@ -122,12 +118,13 @@ async function admit(
   { workplace }: ApiDeps,
   limits: { tokens: Limiter; addresses: Limiter },
 ): Promise<Token> {
-  const address = c.env?.incoming?.socket.remoteAddress ?? null;
+  const address = addressOf(c);
   const secret = readBearer(c.req.header('authorization'));
   const token = secret === null ? null : await recognizeToken(workplace, secret, address);
   // A usable token is not bound by its address, which many may share behind a proxy.
   const wait = token === null ? limits.addresses.take(address ?? '') : limits.tokens.take(token.id);
-  if (wait > 0) throw new Wait(wait);
+  if (wait > 0)
+    throw new ApiError('too_many', `too many requests: wait for ${wait} s`, undefined, { 'retry-after': String(wait) });
   if (token === null)
     throw new ApiError(
       'unauthorized',
@@ -144,20 +141,25 @@ async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: S
     throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
   const inputs = await readInputs(c, route);
   const workplace = workplaceFor(deps.workplace, token);
-  const call = { ...inputs, workplace, token, open: deps.open, version: deps.version, busy } as Call<
+  const { open, drops, version } = deps;
+  const call = { ...inputs, workplace, token, open, drops, version, busy, address: addressOf(c) } as Call<
     never,
     never,
     never
   >;
   const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs] };
-  const value = await inTime(
-    answerOnce(workplace, token, route, once, async () => {
-      await requireMatch(c.req.header('if-match'), route, call);
-      return route.handle(call);
-    }),
-  );
+  const work = answerOnce(workplace, token, route, once, async () => {
+    await requireMatch(c.req.header('if-match'), route, call);
+    return route.handle(call);
+  });
+  // An upload has its own bounds.
+  const value = await (route.body === streamBody ? work : inTime(work));
   if (typeof route.answer === 'string') return inTime(answerContent(value as Content, route.answer));
   return answerJson(value, route, c.req.header('if-none-match'));
+}
+
+function addressOf(c: Ctx): string | null {
+  return c.env?.incoming?.socket.remoteAddress ?? null;
 }
 
 /** @throws ApiError `changed`; `usage` where a change has no state to compare with */

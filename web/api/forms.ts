@@ -9,6 +9,9 @@ export const count = z.int().min(0);
 /** The body of a request that is a file, and no JSON. */
 export const fileBody = z.instanceof(Buffer);
 
+/** The body of a request that its handler reads as it arrives, and that has no bound here. */
+export const streamBody = z.custom<AsyncIterable<Uint8Array>>();
+
 const mostIdLength = 64;
 const mostPage = 500;
 

@@ -2,6 +2,7 @@
 import type { Route } from './route.js';
 import { checkRoutes } from './routes/checks.js';
 import { directoryRoutes } from './routes/directory.js';
+import { dropRoutes } from './routes/drops.js';
 import { fileRoutes } from './routes/files.js';
 import { keyRoutes } from './routes/keys.js';
 import { orgRoutes } from './routes/orgs.js';
@@ -13,6 +14,7 @@ export const routes: readonly Route[] = [
   ...serverRoutes,
   ...orgRoutes,
   ...keyRoutes,
+  ...dropRoutes,
   ...fileRoutes,
   ...runRoutes,
   ...checkRoutes,

@@ -78,6 +78,15 @@ test('every answer fits the schema of its route', async (t) => {
   assert.match(csv.text, /^User Email,.*\nowner@acme\.test,/);
   assert.match(csv.headers.get('content-type')!, /^text\/csv/);
   assert.match((await good('GET', '/orgs/{org}/exports/teams')).text, /^Team Name,/);
+  const drop = '/orgs/{org}/drops/{name}';
+  const raw = { 'content-type': 'text/csv' };
+  const dropped = await good('PUT', drop, '/orgs/{org}/drops/new.csv', 'User Email\n', 201, raw);
+  assert.equal(dropped.json.queued, true);
+  const half = { ...raw, 'content-range': `bytes 0-1048576/1048579` };
+  await good('PUT', drop, '/orgs/{org}/drops/half.csv', 'x'.repeat(1_048_577), 202, half);
+  assert.equal((await good('GET', drop, '/orgs/{org}/drops/half.csv')).json.offset, 1_048_577);
+  assert.equal((await good('DELETE', drop, '/orgs/{org}/drops/half.csv')).json.discarded, 1_048_577);
+  assert.equal((await good('GET', drop, '/orgs/{org}/drops/new.csv')).json.complete, true);
   await good('GET', '/orgs/{org}/queue');
   await good('GET', '/orgs/{org}/files');
   await good('GET', '/orgs/{org}/files/content', '/orgs/{org}/files/content?path=/none', undefined, 404);
