@@ -4,6 +4,7 @@ import { openWorkplace } from '../../app/compose.js';
 import { createSilentLogger } from '../../config/logger.js';
 import { createDrops, type Drops } from '../../operations/drops/drops.js';
 import { addOrganization } from '../../operations/orgs.js';
+import { listServerSettings } from '../../operations/settings.js';
 import { addToken } from '../../operations/tokens.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { createApi } from '../../web/api/api.js';
@@ -58,6 +59,7 @@ export async function openApi(
     open: openWorkplace,
     drops,
     version: '0.0.0',
+    settings: listServerSettings({ file: undefined, overrides: { data: settings.data } }),
     logger: createSilentLogger(),
     isSecure: false,
     clock: () => clock.ms,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import type { Logger } from '../../config/logger.js';
 import type { Drops } from '../../operations/drops/drops.js';
+import type { ShownSetting } from '../../operations/settings.js';
 import { recognizeToken, type Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 import { readBearer, requireRight, workplaceFor } from './access.js';
@@ -22,6 +23,8 @@ export interface ApiDeps {
   open: OpenWorkplace;
   drops: Drops;
   version: string;
+  /** Those that the server works by, with their origins. */
+  settings: readonly ShownSetting[];
   logger: Logger;
   /** Whether clients come by TLS. */
   isSecure: boolean;
@@ -141,13 +144,14 @@ async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: S
     throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
   const inputs = await readInputs(c, route);
   const workplace = workplaceFor(deps.workplace, token);
-  const { open, drops, version } = deps;
-  const call = { ...inputs, workplace, token, open, drops, version, busy, address: addressOf(c) } as Call<
+  const { open, drops, version, settings } = deps;
+  const call = { ...inputs, workplace, token, open, drops, version, settings, busy, address: addressOf(c) } as Call<
     never,
     never,
     never
   >;
-  const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs] };
+  const secret = readBearer(c.req.header('authorization'))!;
+  const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs], secret };
   const work = answerOnce(workplace, token, route, once, async () => {
     await requireMatch(c.req.header('if-match'), route, call);
     return route.handle(call);

@@ -12,6 +12,16 @@ export const fileBody = z.instanceof(Buffer);
 /** The body of a request that its handler reads as it arrives, and that has no bound here. */
 export const streamBody = z.custom<AsyncIterable<Uint8Array>>();
 
+/** A fault, a warning or a notice. */
+export const issue = z.strictObject({
+  line: count.nullable(),
+  column: z.string().nullable(),
+  severity: z.string(),
+  code: z.string(),
+  message: z.string(),
+  value: z.string().nullable(),
+});
+
 const mostIdLength = 64;
 const mostPage = 500;
 

@@ -1,6 +1,7 @@
 /** The form of a route: one row of the table that makes the server, the checks of answers, and the OpenAPI document. */
 import { z } from 'zod';
 import type { Drops } from '../../operations/drops/drops.js';
+import type { ShownSetting } from '../../operations/settings.js';
 import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 
@@ -14,6 +15,8 @@ export interface Call<Params, Query, Body, Headers = unknown> {
   open: OpenWorkplace;
   token: Token;
   version: string;
+  /** Those that the server works by, with their origins. */
+  settings: readonly ShownSetting[];
   /** Names of the work that this process does one at a time. */
   busy: Set<string>;
   /** Takes uploads. */

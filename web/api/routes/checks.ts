@@ -4,20 +4,11 @@ import { OperationError } from '../../../operations/error.js';
 import { issueToJson } from '../../../operations/forms/runs.js';
 import { checkBytes } from '../../../operations/runs.js';
 import type { Issue } from '../../../operations/runsummary.js';
-import { count, fileBody, orgParams } from '../forms.js';
+import { count, fileBody, issue, orgParams } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const mostIssues = 1_000;
 const longestMs = 55_000;
-
-const issue = z.strictObject({
-  line: count.nullable(),
-  column: z.string().nullable(),
-  severity: z.string(),
-  code: z.string(),
-  message: z.string(),
-  value: z.string().nullable(),
-});
 
 export const checkRoutes: readonly Route[] = [
   route({

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
 import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
 import { countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
-import { showTeam, walkTeams } from '../../../operations/teams.js';
+import { showTeam, type Team, walkTeams } from '../../../operations/teams.js';
 import { type LabelledUser, showUser, walkUsers } from '../../../operations/users.js';
 import {
   count,
@@ -21,7 +21,7 @@ import { type Route, route } from '../route.js';
 
 const maybeText = z.string().nullable();
 
-const user = z.strictObject({
+export const user = z.strictObject({
   id: count,
   email: z.string(),
   userName: maybeText,
@@ -40,7 +40,7 @@ const user = z.strictObject({
   updatedAt: time,
 });
 
-const team = z.strictObject({
+export const team = z.strictObject({
   id: count,
   name: z.string(),
   owner: maybeText,
@@ -51,7 +51,7 @@ const team = z.strictObject({
   updatedAt: time,
 });
 
-const field = z.strictObject({
+export const field = z.strictObject({
   label: z.string(),
   type: z.string(),
   hidden: z.boolean(),
@@ -59,9 +59,10 @@ const field = z.strictObject({
   createdAt: time,
 });
 
-const name = z.string().min(1).max(1_000);
+export const name = z.string().min(1).max(1_000);
 
-const showOne = (one: LabelledUser) => pick(user, userToJson(one));
+export const showOneUser = (one: LabelledUser) => pick(user, userToJson(one));
+export const showOneTeam = (one: Team) => pick(team, teamToJson(one));
 
 const exports = { users: exportUsers, teams: exportTeams };
 
@@ -80,7 +81,7 @@ export const directoryRoutes: readonly Route[] = [
     handle: ({ workplace, params, query }) => {
       const { status, search, limit } = query;
       const filter = { status, search, limit: limit + 1, after: readText(query) };
-      return pageByKey(walkUsers(workplace, params.org, filter), query, ({ emailKey }) => emailKey, showOne);
+      return pageByKey(walkUsers(workplace, params.org, filter), query, ({ emailKey }) => emailKey, showOneUser);
     },
   }),
   route({
@@ -90,7 +91,7 @@ export const directoryRoutes: readonly Route[] = [
     right: 'read',
     params: orgParams.extend({ email: name }),
     answer: user,
-    handle: async ({ workplace, params }) => showOne((await showUser(workplace, params.org, params.email)).user),
+    handle: async ({ workplace, params }) => showOneUser((await showUser(workplace, params.org, params.email)).user),
   }),
   route({
     method: 'GET',
@@ -101,7 +102,12 @@ export const directoryRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(team),
     handle: ({ workplace, params, query }) =>
-      pageByKey(walkTeams(workplace, params.org, readText(query) ?? null), query, ({ nameKey }) => nameKey, teamToJson),
+      pageByKey(
+        walkTeams(workplace, params.org, readText(query) ?? null),
+        query,
+        ({ nameKey }) => nameKey,
+        showOneTeam,
+      ),
   }),
   route({
     method: 'GET',
@@ -110,7 +116,7 @@ export const directoryRoutes: readonly Route[] = [
     right: 'read',
     params: orgParams.extend({ team: name }),
     answer: team,
-    handle: async ({ workplace, params }) => teamToJson((await showTeam(workplace, params.org, params.team)).team),
+    handle: async ({ workplace, params }) => showOneTeam((await showTeam(workplace, params.org, params.team)).team),
   }),
   route({
     method: 'GET',

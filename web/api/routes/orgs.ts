@@ -4,6 +4,7 @@ import { orgDetailsToJson, orgStateToJson, orgToJson } from '../../../operations
 import { detailOrg, listOrgStates, type Org } from '../../../operations/orgdetails.js';
 import { addOrganization, disableOrganization, enableOrganization, setOrganization } from '../../../operations/orgs.js';
 import { readOrgFields } from '../../../operations/orgsettings/orgsettings.js';
+import { requestSftp } from '../../../operations/sftpaccess.js';
 import type { Workplace } from '../../../operations/workplace.js';
 import { count, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
 import { type Route, route } from '../route.js';
@@ -123,6 +124,18 @@ export const orgRoutes: readonly Route[] = [
       await setOrganization(workplace, params.org, readOrgFields(body.settings), { createOwner: body.createOwner });
       return show(workplace, params.org);
     },
+  }),
+  route({
+    method: 'POST',
+    path: '/orgs/{org}/request-sftp',
+    summary: 'Record that an admin of an organization requested SFTP access',
+    right: 'admin',
+    isOfServer: true,
+    params: orgParams,
+    body: z.strictObject({ by: z.string().min(1).max(320) }),
+    answer: org,
+    current: ({ workplace, params }) => show(workplace, params.org),
+    handle: async ({ workplace, params, body }) => showOrg(await requestSftp(workplace, params.org, body.by)),
   }),
   ...(['enable', 'disable'] as const).map((verb) =>
     route({

@@ -68,7 +68,7 @@ const note = z.string().max(1_000).nullable().default(null);
 /** A page of changes is listed from the first one: bounded, so that it stays quick. */
 const mostChanges = 10_000;
 
-function showRun(one: Run): unknown {
+export function showRun(one: Run): unknown {
   const { hold, approval } = one;
   return pick(run, {
     ...runToJson(one),
@@ -93,7 +93,7 @@ function summaryToJson(one: Run): unknown {
 }
 
 /** The run, if it is of this organization; one of another looks like one that does not exist. @throws OperationError `not_found` */
-async function getOwn(workplace: Workplace, { org, run: id }: { org: string; run: string }): Promise<Run> {
+export async function getOwn(workplace: Workplace, { org, run: id }: { org: string; run: string }): Promise<Run> {
   const { id: own } = await workplace.org(org);
   const found = await getRun(workplace, id).catch((error: unknown) => {
     if (error instanceof OperationError && error.code === 'not_found') return null;
