@@ -109,22 +109,22 @@ test('wrong uploads are refused with the reason, and publish nothing', async (t)
   const { control } = api.place;
   await updateOrg(control.write, 'acme', { limits: { maxFileBytes: 2 * mebibyte, maxStoredBytes: 3 * mebibyte } });
   const big = Buffer.alloc(mebibyte, 'x');
-  const wrong: [Promise<Answered>, number, string, RegExp][] = [
-    [put(csv, { 'repr-digest': digestOf('another') }), 422, 'wrong_digest', /send the whole file again/],
-    [put(csv, { 'repr-digest': 'md5=:AAAA:' }), 400, 'usage', /sha-256/],
-    [put(csv, { 'content-range': 'bytes 5-2/9' }), 400, 'usage', /FIRST-LAST\/SIZE/],
-    [put(csv, rangeOf(0, csv.length, 9_000_000)), 400, 'usage', /at least 1048576 bytes/],
-    [put(csv, rangeOf(0, 9, 9)), 400, 'usage', /the body has 24/],
-    [put(csv, { 'content-length': '30' }), 400, 'usage', /ended after 24 of 30/],
-    [put(csv, { 'content-encoding': 'gzip' }), 400, 'usage', /content-encoding/],
-    [put(Buffer.alloc(2 * mebibyte + 1)), 413, 'too_large', /Larger than/],
-    [putter(api, secret, 'reports%2Fx.csv')(csv), 403, 'forbidden', /read-only/],
-    [putter(api, secret, 'none%2Fx.csv')(csv), 404, 'not_found', /No such file or folder/],
-    [putter(api, secret, 'dry-run')(csv), 409, 'refused', /is a folder/],
-    [putter(api, secret, 'a%0Ab.csv')(csv), 400, 'usage', /control character/],
+  const wrong: [() => Promise<Answered>, number, string, RegExp][] = [
+    [() => put(csv, { 'repr-digest': digestOf('another') }), 422, 'wrong_digest', /send the whole file again/],
+    [() => put(csv, { 'repr-digest': 'md5=:AAAA:' }), 400, 'usage', /sha-256/],
+    [() => put(csv, { 'content-range': 'bytes 5-2/9' }), 400, 'usage', /FIRST-LAST\/SIZE/],
+    [() => put(csv, rangeOf(0, csv.length, 9_000_000)), 400, 'usage', /at least 1048576 bytes/],
+    [() => put(csv, rangeOf(0, 9, 9)), 400, 'usage', /the body has 24/],
+    [() => put(csv, { 'content-length': '30' }), 400, 'usage', /ended after 24 of 30/],
+    [() => put(csv, { 'content-encoding': 'gzip' }), 400, 'usage', /content-encoding/],
+    [() => put(Buffer.alloc(2 * mebibyte + 1)), 413, 'too_large', /Larger than/],
+    [() => putter(api, secret, 'reports%2Fx.csv')(csv), 403, 'forbidden', /read-only/],
+    [() => putter(api, secret, 'none%2Fx.csv')(csv), 404, 'not_found', /No such file or folder/],
+    [() => putter(api, secret, 'dry-run')(csv), 409, 'refused', /is a folder/],
+    [() => putter(api, secret, 'a%0Ab.csv')(csv), 400, 'usage', /control character/],
   ];
   for (const [answer, status, code, detail] of wrong) {
-    const got = await answer;
+    const got = await answer();
     assert.deepEqual([got.status, got.json.code], [status, code], got.text);
     assert.match(got.json.detail, detail);
   }
