@@ -130,8 +130,8 @@ test('wrong uploads are refused with the reason, and publish nothing', async (t)
   }
   const { secret: reader } = await api.token('read', 'acme');
   assert.deepEqual((await api.ask('/orgs/acme/queue', { token: reader })).json.items, []);
-  for (const name of ['a', 'b', 'c'])
-    assert.equal((await putter(api, secret, `${name}.csv`)(big)).status, name === 'c' ? 507 : 201);
+  for (const name of ['a', 'b', 'c', 'd'])
+    assert.equal((await putter(api, secret, `${name}.csv`)(big)).status, name === 'd' ? 507 : 201);
 
   const { id, secret: revoked } = await api.token('upload', 'acme');
   const late = new ReadableStream<Uint8Array>({
