@@ -133,6 +133,7 @@ test('wrong uploads are refused with the reason, and publish nothing', async (t)
   for (const name of ['a', 'b', 'c', 'd'])
     assert.equal((await putter(api, secret, `${name}.csv`)(big)).status, name === 'd' ? 507 : 201);
 
+  await updateOrg(control.write, 'acme', { limits: {} });
   const { id, secret: revoked } = await api.token('upload', 'acme');
   const late = new ReadableStream<Uint8Array>({
     async pull(controller) {
