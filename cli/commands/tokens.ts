@@ -14,7 +14,7 @@ export function registerTokens(program: Command): void {
     .description(
       `Adds an access token of the HTTP API and prints it once. Scopes: read (lists and values), operate (also import, approve,
 reject and undo runs), admin (also change organizations and keys, and read the audit trail), audit (the audit trail alone),
-upload (drop files for an import, and nothing else: for the programs of customers).`,
+upload (drop files for an import, and nothing else: for the programs of customers), scim (read users and groups by SCIM, and nothing else).`,
     )
     .requiredOption('--name <name>', 'the program or person that will use it')
     .requiredOption('--scope <scope>', tokenScopes.join(', '))
@@ -26,6 +26,7 @@ upload (drop files for an import, and nothing else: for the programs of customer
         'dropslot tokens add --name grafana --scope read --expires 2027-01-31',
         'dropslot tokens add --name hr-portal --org acme --scope operate',
         'dropslot tokens add --name workday --org acme --scope upload',
+        'dropslot tokens add --name wiki --org acme --scope scim',
       ),
     )
     .action((options: WantedToken, command: Command) =>

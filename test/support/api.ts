@@ -21,6 +21,8 @@ export interface Asked {
   /** Sent in place of a body. */
   stream?: ReadableStream<Uint8Array>;
   address?: string;
+  /** Default: that of the API. */
+  base?: string;
 }
 
 export interface Answered {
@@ -69,7 +71,10 @@ export async function openApi(
     clock,
     drops,
     fetch: app.fetch,
-    ask: async (path, { method = 'GET', token = null, headers = {}, body, stream, address = '192.0.2.1' } = {}) => {
+    ask: async (
+      path,
+      { method = 'GET', token = null, headers = {}, body, stream, address = '192.0.2.1', base = '/api/v1' } = {},
+    ) => {
       const sent: Record<string, string> = { ...headers };
       if (token !== null) sent.authorization = `Bearer ${token}`;
       if (body !== undefined) sent['content-type'] ??= 'application/json';
@@ -77,7 +82,7 @@ export async function openApi(
       const init: RequestInit & { duplex?: 'half' } = { method, headers: sent };
       if (body !== undefined) init.body = isRaw ? (body as string) : JSON.stringify(body);
       if (stream !== undefined) Object.assign(init, { body: stream, duplex: 'half' });
-      const answer = await app.request(`/api/v1${path}`, init, { incoming: { socket: { remoteAddress: address } } });
+      const answer = await app.request(`${base}${path}`, init, { incoming: { socket: { remoteAddress: address } } });
       const got = await answer.text();
       const isJson = got !== '' && answer.headers.get('content-type')?.includes('json') === true;
       return { status: answer.status, headers: answer.headers, text: got, json: isJson ? JSON.parse(got) : null };

@@ -6,11 +6,12 @@ import type { Right, Route } from './route.js';
 
 /** The rights of each scope. */
 export const rights: Readonly<Record<TokenScope, readonly Right[]>> = {
-  read: ['read'],
-  operate: ['read', 'operate', 'upload'],
-  admin: ['read', 'operate', 'admin', 'audit', 'upload'],
+  read: ['read', 'scim'],
+  operate: ['read', 'scim', 'operate', 'upload'],
+  admin: ['read', 'scim', 'operate', 'admin', 'audit', 'upload'],
   audit: ['audit'],
   upload: ['upload'],
+  scim: ['scim'],
 };
 
 /** The token of `Authorization: Bearer dst_…`; null: there is none. */
@@ -19,7 +20,7 @@ export function readBearer(header: string | undefined): string | null {
 }
 
 /** @throws ApiError `forbidden` */
-export function requireRight({ scope, org }: Token, { right, isOfServer }: Route): void {
+export function requireRight({ scope, org }: Token, { right, isOfServer }: Pick<Route, 'right' | 'isOfServer'>): void {
   if (!rights[scope].includes(right))
     throw new ApiError('forbidden', `this needs the right "${right}", which the scope "${scope}" does not have`);
   if (isOfServer && org !== null)

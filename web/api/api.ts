@@ -1,15 +1,16 @@
 /** The HTTP API: finds the route of a request, checks its token and its values, and answers. */
 import { randomBytes } from 'node:crypto';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import type { Logger } from '../../config/logger.js';
 import type { Drops } from '../../operations/drops/drops.js';
 import type { ShownSetting } from '../../operations/settings.js';
-import { recognizeToken, type Token } from '../../operations/tokens.js';
+import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
-import { readBearer, requireRight, workplaceFor } from './access.js';
+import { addScim } from '../scim/scim.js';
+import { readBearer, workplaceFor } from './access.js';
 import { answerContent, answerJson, answerProblem, etagOf, hasTag } from './answer.js';
 import { streamBody } from './forms.js';
-import { Limiter } from './limiter.js';
+import { addressOf, type Ctx, createGate, type Env } from './gate.js';
 import { answerOnce } from './once.js';
 import { describeApi } from './openapi.js';
 import { renderDocs } from './page.js';
@@ -34,25 +35,13 @@ export interface ApiDeps {
 
 export const base = '/api/v1';
 
-/** Requests without a usable token that one address may make in a minute. */
-const strangersPerMinute = 60;
 const longestMs = 60_000;
-
-interface Env {
-  Bindings: { incoming?: { socket: { remoteAddress?: string } } };
-  Variables: { requestId: string; token: string | null };
-}
-
-type Ctx = Context<Env>;
 
 export function createApi(deps: ApiDeps): Hono<Env> {
   const { logger, clock, version } = deps;
   const app = new Hono<Env>();
   const busy = new Set<string>();
-  const limits = {
-    tokens: new Limiter(deps.workplace.settings.apiRequestsPerMinute, clock),
-    addresses: new Limiter(strangersPerMinute, clock),
-  };
+  const gate = createGate(deps.workplace, clock);
   app.use(async (c, next) => {
     const startedAt = clock();
     const requestId = `req_${randomBytes(8).toString('hex')}`;
@@ -77,7 +66,6 @@ export function createApi(deps: ApiDeps): Hono<Env> {
     if (stack !== null)
       logger.error('a request failed by a defect', { requestId: problem.requestId, reason: error.message, stack });
     const more: Record<string, string> = error instanceof ApiError ? { ...error.headers } : {};
-    if (problem.status === 401) more['www-authenticate'] = 'Bearer realm="dropslot"';
     return answerProblem(problem, more);
   });
   app.notFound(() => {
@@ -89,7 +77,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
   app.get(`${base}/docs`, (c) => c.html(page.html, 200, { 'content-security-policy': page.policy }));
   for (const route of routes)
     app.on(route.method, patternOf(route), async (c) => {
-      const token = await admit(c, route, deps, limits);
+      const token = await gate(c, route);
       return answer(c, route, token, deps, busy);
     });
   for (const [pattern, methods] of methodsOf(routes))
@@ -100,6 +88,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
       );
       return answerProblem(problem, { allow: methods.join(', ') });
     });
+  addScim(app, { ...deps, gate, busy });
   return app;
 }
 
@@ -112,30 +101,6 @@ function methodsOf(table: readonly Route[]): Map<string, string[]> {
   const found = new Map<string, string[]>();
   for (const route of table) found.set(patternOf(route), [...(found.get(patternOf(route)) ?? []), route.method]);
   return found;
-}
-
-/** @throws ApiError `unauthorized`, `too_many`, `forbidden` */
-async function admit(
-  c: Ctx,
-  route: Route,
-  { workplace }: ApiDeps,
-  limits: { tokens: Limiter; addresses: Limiter },
-): Promise<Token> {
-  const address = addressOf(c);
-  const secret = readBearer(c.req.header('authorization'));
-  const token = secret === null ? null : await recognizeToken(workplace, secret, address);
-  // A usable token is not bound by its address, which many may share behind a proxy.
-  const wait = token === null ? limits.addresses.take(address ?? '') : limits.tokens.take(token.id);
-  if (wait > 0)
-    throw new ApiError('too_many', `too many requests: wait for ${wait} s`, undefined, { 'retry-after': String(wait) });
-  if (token === null)
-    throw new ApiError(
-      'unauthorized',
-      'send "Authorization: Bearer dst_…" with a token of "dropslot tokens add" that is neither revoked nor expired',
-    );
-  c.set('token', token.id);
-  requireRight(token, route);
-  return token;
 }
 
 async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: Set<string>): Promise<Response> {
@@ -160,10 +125,6 @@ async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: S
   const value = await (route.body === streamBody ? work : inTime(work));
   if (typeof route.answer === 'string') return inTime(answerContent(value as Content, route.answer));
   return answerJson(value, route, c.req.header('if-none-match'));
-}
-
-function addressOf(c: Ctx): string | null {
-  return c.env?.incoming?.socket.remoteAddress ?? null;
 }
 
 /** @throws ApiError `changed`; `usage` where a change has no state to compare with */

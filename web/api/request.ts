@@ -35,7 +35,7 @@ function readHeaders(c: Context, names: readonly string[]): Record<string, strin
 async function readBody(c: Context, form: z.ZodType | null): Promise<unknown> {
   if (form === null) return null;
   if (form === streamBody) return c.req.raw.body ?? [];
-  return form === fileBody ? readFile(c) : check('body', form, await readJson(c));
+  return form === fileBody ? readFile(c) : check('body', form, await readJsonBody(c));
 }
 
 /** @throws ApiError `usage` when a parameter is given twice: one of the two would be ignored */
@@ -61,8 +61,9 @@ function hasNull(value: unknown): boolean {
   return Object.entries(value).some(([name, one]) => name.includes('\0') || hasNull(one));
 }
 
-async function readJson(c: Context): Promise<unknown> {
-  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
+/** @throws ApiError `unsupported`, `too_large`, `usage` */
+export async function readJsonBody(c: Context): Promise<unknown> {
+  if (!/^application\/(scim\+)?json\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
     throw new ApiError('unsupported', 'send the body as JSON, with "Content-Type: application/json"');
   const text = await readText(c);
   try {

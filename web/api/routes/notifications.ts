@@ -2,7 +2,12 @@
 import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
 import { notificationToJson } from '../../../operations/forms/subscribers.js';
-import { enableNotification, removeNotification, setNotification, testNotification } from '../../../operations/notify.js';
+import {
+  enableNotification,
+  removeNotification,
+  setNotification,
+  testNotification,
+} from '../../../operations/notify.js';
 import { listNotifications, type Notification } from '../../../operations/notifyaddress.js';
 import { addNotification, confirmNotification, resendCode } from '../../../operations/notifycode.js';
 import type { Workplace } from '../../../operations/workplace.js';
