@@ -109,6 +109,15 @@ export async function recognizeToken(
   return token;
 }
 
+/** Whether it is usable still, for answers that take long. */
+export async function isTokenUsable(
+  { control, now }: Pick<Workplace, 'control' | 'now'>,
+  id: string,
+): Promise<boolean> {
+  const token = await findToken(control.read, id);
+  return token !== null && stateOfToken(token, now()) === 'usable';
+}
+
 /** The token has 256 random bits: a plain hash can't be guessed back, and needs no salt. */
 function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');

@@ -25,18 +25,20 @@ export interface WatchOptions {
   /** After this time without news it says so, which shows that the watched server is there. */
   quietMs: number;
   signal: AbortSignal;
+  /** Asked each time; false ends it. */
+  isWanted(): Promise<boolean>;
 }
 
 /** The present progress, each change of it, and the end: of a run that has ended or is held, or (null) found nothing to do. */
 export async function* watchRun(
   { control, now }: Pick<Workplace, 'control' | 'now'>,
   id: number,
-  { everyMs, quietMs, signal }: WatchOptions,
+  { everyMs, quietMs, signal, isWanted }: WatchOptions,
 ): AsyncGenerator<RunNews> {
   let told = '';
   let toldAt = now();
   let begun = { key: '', rows: 0, at: 0 };
-  while (!signal.aborted) {
+  while (!signal.aborted && (await isWanted())) {
     const run = await findRun(control.read, id);
     if (run === null || run.state === 'held' || endedStates.includes(run.state)) {
       yield { kind: 'end', run };

@@ -18,13 +18,13 @@ export function userToJson(user: LabelledUser) {
   };
 }
 
-export function historyToJson({ user, reports, story, changes }: UserHistory) {
-  return {
-    ...userToJson(user),
-    reports,
-    story: storyToJson(story),
-    changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
-  };
+export function historyToJson({ user, reports, ...history }: UserHistory) {
+  return { ...userToJson(user), reports, ...changesToJson(history) };
+}
+
+/** Where each value is from, and the changes, the newest first. */
+export function changesToJson({ story, changes }: Pick<TeamHistory, 'story' | 'changes'>) {
+  return { story: storyToJson(story), changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })) };
 }
 
 export function teamToJson(team: Team) {
@@ -40,12 +40,8 @@ export function teamToJson(team: Team) {
   };
 }
 
-export function teamHistoryToJson({ team, story, changes }: TeamHistory) {
-  return {
-    ...teamToJson(team),
-    story: storyToJson(story),
-    changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
-  };
+export function teamHistoryToJson({ team, ...history }: TeamHistory) {
+  return { ...teamToJson(team), ...changesToJson(history) };
 }
 
 export function treeToJson({ team, children }: TeamNode): Record<string, unknown> {

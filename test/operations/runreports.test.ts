@@ -51,7 +51,12 @@ test('the progress of a run is told when it changes, and when it ends', async (t
   const change = (row: object) => control.write('runs').where({ id }).update(row);
   let now = 0;
   const { signal } = new AbortController();
-  const news = watchRun({ control, now: () => now }, id, { everyMs: 1, quietMs: 1_000, signal });
+  const news = watchRun({ control, now: () => now }, id, {
+    everyMs: 1,
+    quietMs: 1_000,
+    signal,
+    isWanted: async () => true,
+  });
   const next = async () => (await news.next()).value as RunNews;
   const progress = async () => {
     const one = await next();

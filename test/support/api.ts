@@ -1,5 +1,4 @@
 /** The HTTP API over a test's databases, asked without a network. */
-import type { TestContext } from 'node:test';
 import { openWorkplace } from '../../app/compose.js';
 import { createSilentLogger } from '../../config/logger.js';
 import { createDrops, type Drops } from '../../operations/drops/drops.js';
@@ -46,7 +45,7 @@ export interface TestApi {
 
 /** With the organizations `acme` and `other`. */
 export async function openApi(
-  t: TestContext,
+  t: Scope,
   open: (scope: Scope) => Promise<TestDatabases> = (scope) => openFresh(scope, 'sqlite'),
 ): Promise<TestApi> {
   const { settings } = await open(t);

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
 import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
-import { countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
-import { showTeam, type Team, walkTeams } from '../../../operations/teams.js';
+import { changesToJson, countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
+import { showTeam, type Team, type TeamHistory, walkTeams } from '../../../operations/teams.js';
 import { type LabelledUser, showUser, walkUsers } from '../../../operations/users.js';
 import {
   count,
@@ -59,10 +59,32 @@ export const field = z.strictObject({
   createdAt: time,
 });
 
+const origin = {
+  field: z.string(),
+  origin: maybeText,
+  by: maybeText,
+  run: count.nullable(),
+  file: maybeText,
+  line: count.nullable(),
+};
+
+const history = z.strictObject({
+  story: z.array(z.strictObject({ ...origin, value: z.string(), since: maybeTime })),
+  changes: z.array(z.strictObject({ ...origin, at: time, before: maybeText, after: maybeText })),
+});
+
 export const name = z.string().min(1).max(1_000);
 
 export const showOneUser = (one: LabelledUser) => pick(user, userToJson(one));
 export const showOneTeam = (one: Team) => pick(team, teamToJson(one));
+
+function showHistory(found: Pick<TeamHistory, 'story' | 'changes'>) {
+  const { story, changes } = changesToJson(found);
+  const rows = changes.map(({ at, field: of, before, after, origin: from, by, runId, file, line }) => {
+    return { at, field: of, before, after, origin: from, by, run: runId, file, line };
+  });
+  return { story, changes: rows };
+}
 
 const exports = { users: exportUsers, teams: exportTeams };
 
@@ -92,6 +114,27 @@ export const directoryRoutes: readonly Route[] = [
     params: orgParams.extend({ email: name }),
     answer: user,
     handle: async ({ workplace, params }) => showOneUser((await showUser(workplace, params.org, params.email)).user),
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/users/{email}/history',
+    summary: 'Where each value of a user is from, and the last changes, the newest first',
+    right: 'read',
+    params: orgParams.extend({ email: name }),
+    answer: history.extend({ reports: count }),
+    handle: async ({ workplace, params }) => {
+      const { reports, ...found } = await showUser(workplace, params.org, params.email);
+      return { reports, ...showHistory(found) };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/teams/{team}/history',
+    summary: 'Where each value of a team is from, and the last changes, the newest first',
+    right: 'read',
+    params: orgParams.extend({ team: name }),
+    answer: history,
+    handle: async ({ workplace, params }) => showHistory(await showTeam(workplace, params.org, params.team)),
   }),
   route({
     method: 'GET',

@@ -159,6 +159,16 @@ export const editRoutes: readonly Route[] = [
       findField(workplace, org, await confirmField(workplace, org, body.label, body.type)),
   }),
   route({
+    method: 'GET',
+    path: '/orgs/{org}/fields/{field}',
+    summary: 'A custom field, by its label',
+    right: 'read',
+    params: fieldParams,
+    answer: field,
+    handle: async ({ workplace, params: { org, field: of } }) =>
+      findField(workplace, org, await findLabelled(workplace, org, of)),
+  }),
+  route({
     method: 'PATCH',
     path: '/orgs/{org}/fields/{field}',
     summary: 'Rename, hide, show or retype a custom field, one of them; "force" keeps values that do not fit the type',

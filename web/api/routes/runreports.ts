@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
 import { issueToJson } from '../../../operations/forms/runs.js';
 import { type FileIssue, walkIssues } from '../../../operations/issues.js';
+import { isTokenUsable } from '../../../operations/tokens.js';
 import { type RunNews, watchRun } from '../../../operations/watchrun.js';
 import { count, issue, pageByPlace, pageOf, pageQuery, runParams } from '../forms.js';
 import { type Route, route } from '../route.js';
@@ -61,7 +62,7 @@ export const runReportRoutes: readonly Route[] = [
     right: 'read',
     params: runParams,
     answer: 'text/event-stream',
-    handle: async ({ workplace, params, busy }) => {
+    handle: async ({ workplace, params, busy, token }) => {
       const { id } = await getOwn(workplace, params);
       const place = Array.from({ length: mostStreams }, (_, n) => `progress ${n}`).find((one) => !busy.has(one));
       if (place === undefined)
@@ -73,7 +74,8 @@ export const runReportRoutes: readonly Route[] = [
       const content = async function* () {
         try {
           const signal = AbortSignal.timeout(longestMs);
-          yield* writeEvents(watchRun(workplace, id, { everyMs: 500, quietMs: 15_000, signal }));
+          const isWanted = () => isTokenUsable(workplace, token.id);
+          yield* writeEvents(watchRun(workplace, id, { everyMs: 500, quietMs: 15_000, signal, isWanted }));
         } finally {
           busy.delete(place);
         }
