@@ -2,7 +2,10 @@
 import { readVersion } from '../config/environment.js';
 import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
+import { shareLock } from '../db/lock.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import { createDrops } from '../operations/drops/drops.js';
+import type { ShownSetting } from '../operations/settings.js';
 import type { WorkplaceOptions } from '../operations/workplace.js';
 import { createApi } from '../web/api/api.js';
 import { type Endpoint, endpointOf, type Listening, listen } from '../web/api/listen.js';
@@ -12,11 +15,12 @@ import { openWorkplace } from './compose.js';
 import { createRemoteHooks, type HookAnswer, type HookCall, type HooksInfo, type RemoteHooks } from './hookcalls.js';
 
 export type ApiMessage =
-  | { type: 'start'; settings: Settings; secrets: KnownSecrets; hooks?: HooksInfo }
+  | { type: 'start'; settings: Settings; shown: readonly ShownSetting[]; secrets: KnownSecrets; hooks?: HooksInfo }
   | HookAnswer
   | { type: 'stop' };
 
 const graceMs = 5_000;
+const lockWaitMs = 60_000;
 
 /** Given by the process that started this one, for each workplace. */
 type Shared = Pick<WorkplaceOptions, 'known' | 'hooks'>;
@@ -33,9 +37,9 @@ export function obeyServer(): void {
   let remote: RemoteHooks | null = null;
   process.on('message', async (message: ApiMessage) => {
     if (message.type === 'start') {
-      const { settings, secrets, hooks } = message;
+      const { settings, shown, secrets, hooks } = message;
       remote = hooks === undefined ? null : createRemoteHooks(hooks, settings, tell);
-      running = begin(settings, { known: secrets, ...(remote && { hooks: remote.source }) });
+      running = begin(settings, shown, { known: secrets, ...(remote && { hooks: remote.source }) });
     } else if (message.type === 'hooked') remote?.onAnswer(message);
     else {
       await (await running)?.();
@@ -45,7 +49,7 @@ export function obeyServer(): void {
 }
 
 /** Ends the process when it can't start. */
-function begin(settings: Settings, shared: Shared): Promise<Stop> {
+function begin(settings: Settings, shown: readonly ShownSetting[], shared: Shared): Promise<Stop> {
   const logger = createServerLogger(settings, false).child({ part: 'api' });
   const die = (cause: unknown) => {
     logger.error('the process of the HTTP API failed and exits; the server starts it again', {
@@ -55,7 +59,7 @@ function begin(settings: Settings, shared: Shared): Promise<Stop> {
     process.exit(1);
   };
   process.on('uncaughtException', die);
-  const running = run(settings, shared, logger);
+  const running = run(settings, shown, shared, logger);
   running.catch(die);
   return running;
 }
@@ -63,12 +67,25 @@ function begin(settings: Settings, shared: Shared): Promise<Stop> {
 type Fetch = Parameters<typeof listen>[0];
 
 /** One listener for each address: the API and the console may share one. */
-async function run(settings: Settings, shared: Shared, logger: Logger): Promise<Stop> {
+async function run(
+  settings: Settings,
+  shown: readonly ShownSetting[],
+  shared: Shared,
+  logger: Logger,
+): Promise<Stop> {
   const workplace = await openWorkplace(settings, shared);
+  // A server that starts now leaves the bytes that arrive here.
+  const lock =
+    settings.database === 'sqlite'
+      ? await shareLock(workplace.paths.sessionsLock, settings.sqliteDriver, lockWaitMs)
+      : null;
+  const drops = createDrops(workplace, logger);
   const deps = {
     workplace,
     open: (its: Settings, options?: WorkplaceOptions) => openWorkplace(its, { ...options, ...shared }),
+    drops,
     version: readVersion(),
+    settings: shown,
     clock: () => performance.now(),
   };
   const [api, site] = [endpointOf(settings), consoleEndpointOf(settings)];
@@ -90,6 +107,8 @@ async function run(settings: Settings, shared: Shared, logger: Logger): Promise<
   if (site !== null && !isShared) await start('the console', siteFetch, site);
   return async () => {
     await Promise.all(listening.map((server) => server.stop(graceMs)));
+    await drops.close();
+    await lock?.release();
     await workplace.close();
   };
 }

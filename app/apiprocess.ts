@@ -3,12 +3,15 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { ShownSetting } from '../operations/settings.js';
 import type { ApiMessage } from './apimain.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { followOutput, outputStreams } from './output.js';
 
 export interface ApiProcessDeps {
   settings: Settings;
+  /** The same with their origins. */
+  shown: readonly ShownSetting[];
   secrets: KnownSecrets;
   logger: Logger;
   /** The import hooks of a program that embeds the server. */
@@ -27,7 +30,8 @@ const settledMs = 60_000;
 const stopMs = 10_000;
 
 /** @returns a function that stops it */
-export function startApiProcess({ settings, secrets, logger, hooks, onOutput }: ApiProcessDeps): () => Promise<void> {
+export function startApiProcess(deps: ApiProcessDeps): () => Promise<void> {
+  const { settings, shown, secrets, logger, hooks, onOutput } = deps;
   let current: ChildProcess | null = null;
   let restart: NodeJS.Timeout | null = null;
   let isStopping = false;
@@ -55,7 +59,7 @@ export function startApiProcess({ settings, secrets, logger, hooks, onOutput }: 
     child.once('exit', (code, signal) => end({ code, signal }));
     // A process that could not be started emits no exit.
     child.on('error', ({ message: reason }) => child.pid === undefined && end({ reason }));
-    send(child, { type: 'start', settings, secrets, ...(hooks && { hooks: hooks.info }) });
+    send(child, { type: 'start', settings, shown, secrets, ...(hooks && { hooks: hooks.info }) });
   };
   start();
   return async () => {

@@ -10,7 +10,7 @@ import { readBuild, readVersion } from '../config/environment.js';
 const app: App = {
   version: readVersion(),
   build: `build ${readBuild()}, Node.js ${process.version}, ${process.platform} ${process.arch}`,
-  serve: async (settings) => (await import('./serve.js')).serve(settings),
+  serve: async (settings, choice) => (await import('./serve.js')).serve(settings, {}, choice),
   runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
   openWorkplace: async (settings, options) => (await import('./compose.js')).openWorkplace(settings, options),
 };

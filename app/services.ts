@@ -13,6 +13,7 @@ import { OperationError } from '../operations/error.js';
 import { settleHookOrigin } from '../operations/importhooks.js';
 import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
+import { type SettingsChoice, showSettings } from '../operations/settings.js';
 import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { endpointOf } from '../web/api/listen.js';
@@ -32,6 +33,8 @@ export interface ServiceOptions {
   probes?: ServeProbes;
   /** Of a program that embeds the services. */
   host?: Host;
+  /** Where the settings are from; without it a program has chosen them. */
+  choice?: SettingsChoice | undefined;
   /** Gets the log of audit records, if one is written. */
   onAuditLog?: (log: AuditLog) => void;
 }
@@ -89,7 +92,7 @@ async function start(
   logger: Logger,
   opened: Stop[],
   running: Stop[],
-  { probes = {}, host, onAuditLog = () => {} }: ServiceOptions,
+  { probes = {}, host, choice, onAuditLog = () => {} }: ServiceOptions,
 ): Promise<Omit<Services, 'stop'>> {
   const isApiOn = [endpointOf(settings), consoleEndpointOf(settings)].some((endpoint) => endpoint !== null);
   const isGuest = host !== undefined;
@@ -135,7 +138,7 @@ async function start(
       ...child,
     });
     running.push(pool.stop);
-    if (isApiOn) running.push(startApiProcess({ settings, secrets, logger, ...child }));
+    if (isApiOn) running.push(startApiProcess({ settings, shown: showSettings(settings, choice), secrets, logger, ...child }));
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
   if (isGuest) running.push(host.onReady(workplace));

@@ -1,6 +1,6 @@
 /** The functions that `app/` passes to the command line: they start the processes, and open the workplace of a command. */
 import { Command, CommanderError, type ErrorOptions } from 'commander';
-import type { Settings } from '../operations/settings.js';
+import type { Settings, SettingsChoice } from '../operations/settings.js';
 import type { OpenWorkplace } from '../operations/workplace.js';
 import { describeUse } from './help.js';
 
@@ -10,7 +10,7 @@ export interface App {
   /** The build and the Node.js that runs it, for `--version`. */
   readonly build?: string;
   /** Serves until SIGTERM or SIGINT. @throws when it can't start */
-  serve(settings: Settings): Promise<void>;
+  serve(settings: Settings, choice: SettingsChoice): Promise<void>;
   /** Serves one session on standard input and output; gives the exit code of its process. */
   runSubsystem(settings: Settings, request: SubsystemRequest): Promise<number>;
   openWorkplace: OpenWorkplace;

@@ -151,10 +151,10 @@ export class Content {
   }
 
   /** Keeps the gapless bytes from the start for a later upload to resume from. Returns the plaintext bytes, as BlobWriter.park. */
-  async park(): Promise<number> {
+  async park(keepsLast: boolean): Promise<number> {
     this.#free();
     await this.#base?.reader?.close();
-    return this.#writer.park();
+    return this.#writer.park(keepsLast);
   }
 
   async discard(): Promise<void> {

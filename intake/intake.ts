@@ -232,7 +232,8 @@ class SenderIntake implements Intake {
     const own = this.#openAt(path).at(-1) ?? null;
     const state = await this.#checkTarget(path, options, own !== null);
     const isNew = state.existing === null && own === null;
-    const shared = options.truncate ? null : this.#findShared(path, state, own);
+    const isSeparate = options.truncate || options.resume === true;
+    const shared = isSeparate ? null : this.#findShared(path, state, own);
     // It must not end before this upload has joined it.
     shared?.addReader();
     try {
@@ -282,7 +283,9 @@ class SenderIntake implements Intake {
     const db = this.#deps.control.read;
     const existing = await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
-    const partial = existing === null ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
+    const resume = options.resume === true;
+    const partial = existing === null || resume ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
+    if (resume && partial === null) throw new SpaceError('not_found', `no upload of ${path} was cut off here`);
     const exists = existing !== null || partial !== null || isOpen;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
     if (existing !== null) return { existing, partial, archived: null };
@@ -321,7 +324,7 @@ class SenderIntake implements Intake {
     try {
       const under = found === null ? null : { size: found.size, reader: forContent! };
       const content = await Content.begin(() => this.#createBlob(), under, this.#contentLimits(limits));
-      const draft = new Draft(this.#draftContext(limits), base, options.truncate);
+      const draft = new Draft(this.#draftContext(limits), base, options.truncate || options.resume === true);
       const member = draft.join(content, true, published.blobId, onMixed);
       if (found !== null && partial !== null) draft.adopt(member, found.size);
       return { draft, member };

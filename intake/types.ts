@@ -22,6 +22,8 @@ export interface BeginOptions {
   create: boolean;
   /** Append every write, and ignore its offset. */
   append: boolean;
+  /** Continue the upload at the path that was cut off, whatever file is there; fail with not_found where there is none. */
+  resume?: boolean;
   /** Of a new file; a file that exists keeps its mode. */
   attributes: Partial<Attributes>;
 }
@@ -65,6 +67,8 @@ export interface Upload {
   finish(isWanted?: () => boolean, onCommit?: (tx: Queryable, receipt: Receipt) => Promise<void>): Promise<Receipt>;
   /** The connection died or the client gave up: publishes and queues nothing. Never throws. */
   abort(): Promise<void>;
+  /** As `abort`, and keeps the last byte too: for a door whose clients say when a file is complete, and compare no sizes. */
+  pause(): Promise<void>;
 }
 
 /** The intake of one organization for one sender. Every method throws SpaceError. */

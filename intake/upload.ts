@@ -186,11 +186,19 @@ export class OpenUpload implements Upload {
     });
   }
 
-  async abort(): Promise<void> {
+  abort(): Promise<void> {
+    return this.#endUnpublished(false);
+  }
+
+  pause(): Promise<void> {
+    return this.#endUnpublished(true);
+  }
+
+  async #endUnpublished(keepsLast: boolean): Promise<void> {
     await this.#call.catch(() => {});
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const keptBytes = await this.draft.exclusive(() => this.#park());
+    const keptBytes = await this.draft.exclusive(() => this.#park(keepsLast));
     await this.#context.onUnpublished(this.#describeUnpublished(keptBytes));
     this.#claim.release(keptBytes);
     this.#context.onEnd(this);
@@ -212,11 +220,11 @@ export class OpenUpload implements Upload {
   }
 
   /** Keeps a partial, but not after a failure, nor of changes over those of others: the content is not known then. */
-  async #park(): Promise<number> {
+  async #park(keepsLast: boolean): Promise<number> {
     const { isPlain, content } = this.#member;
     if (this.#failure === null && this.#resumeRecord.keeps && !this.#isRemoved && isPlain) {
       try {
-        const keptBytes = await content.park();
+        const keptBytes = await content.park(keepsLast);
         await this.draft.leave(this.#member);
         return keptBytes;
       } catch (cause) {

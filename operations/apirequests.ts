@@ -44,7 +44,8 @@ export async function carryOutOnce(
     await forgetRequest(control.write, token, key);
     throw error;
   }
-  const answer = JSON.stringify(result);
+  // A secret that is shown once is not kept: a repetition gets null in its place.
+  const answer = JSON.stringify(result, (name, value: unknown) => (name === 'secret' ? null : value));
   if (answer.length <= mostAnswerLength) await storeAnswer(control.write, token, key, answer);
   return result;
 }

@@ -72,13 +72,15 @@ export function readKeyChange(assignments: readonly string[], timeZone: string, 
 }
 
 /**
- * A date means the end of that day in the organization's time zone; a time means itself.
+ * A date means the end of that day in the time zone, which is the organization's; a time means itself.
+ * @param what expires: for the message
  * @throws OperationError `usage` when it is neither, or in the past.
  */
-export function readExpiry(text: string, timeZone: string, now: number): number {
+export function readExpiry(text: string, timeZone: string, now: number, what: 'key' | 'token' = 'key'): number {
   const given = readTime(text, timeZone);
   const end = text.length === 10 ? given.plus({ days: 1 }).startOf('day') : given;
-  if (end.toMillis() <= now) throw new OperationError('usage', `${text} is in the past: the key could never be used`);
+  if (end.toMillis() <= now)
+    throw new OperationError('usage', `${text} is in the past: the ${what} could never be used`);
   return end.toMillis();
 }
 

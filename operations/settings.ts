@@ -44,6 +44,19 @@ export interface ShownSetting {
 /** Every setting, in the order of the reference. @throws OperationError `usage` on a wrong setting */
 export function listServerSettings(choice: SettingsChoice): ShownSetting[] {
   const { settings, originOf } = locate(choice);
+  return describe(settings, originOf);
+}
+
+/** As listServerSettings, of settings that were read from `choice`; without it a program has chosen those that differ from their default. */
+export function showSettings(settings: Settings, choice: SettingsChoice | undefined): ShownSetting[] {
+  if (choice !== undefined) return describe(settings, locate(choice).originOf);
+  const usual = settingsSchema.parse({});
+  return describe(settings, (name) =>
+    JSON.stringify(settings[name]) === JSON.stringify(usual[name]) ? 'default' : 'program',
+  );
+}
+
+function describe(settings: Settings, originOf: LocatedSettings['originOf']): ShownSetting[] {
   return (Object.keys(settingsSchema.shape) as (keyof Settings)[]).map((name) => {
     const value = settings[name] ?? null;
     const shown = typeof value === 'string' ? (shownForms[name]?.(value) ?? value) : value;

@@ -1,6 +1,5 @@
 /** Access tokens of the HTTP API: made, listed, revoked, and recognized in a request. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { DateTime } from 'luxon';
 import { recordAudit } from '../db/control/audit.js';
 import {
   findToken,
@@ -14,6 +13,7 @@ import {
   tokenScopes,
 } from '../db/control/tokens.js';
 import { OperationError } from './error.js';
+import { readExpiry } from './keyterms.js';
 import { unknownWord } from './unknownword.js';
 import type { Workplace } from './workplace.js';
 
@@ -26,7 +26,7 @@ export interface WantedToken {
   /** undefined: all organizations. */
   org?: string | undefined;
   scope: string;
-  /** A date or a time; undefined: never. */
+  /** A date, whose end in the organization's time zone (else UTC) it is, or a time; undefined: never. */
   expires?: string | undefined;
 }
 
@@ -35,6 +35,7 @@ export interface AddedToken extends Token {
   secret: string;
 }
 
+const everyOrg = { id: null, timeZone: 'utc' };
 const mostTokens = 1_000;
 const mostName = 100;
 /** The last use is written at most once in this time, so that requests do not cause writes. */
@@ -48,9 +49,9 @@ export async function addToken(workplace: Workplace, wanted: WantedToken): Promi
     throw new OperationError('usage', `--name takes 1 to ${mostName} characters without control characters`);
   const scope = tokenScopes.find((one) => one === wanted.scope);
   if (scope === undefined) throw unknownWord(`unknown scope "${wanted.scope}"`, wanted.scope, tokenScopes);
-  const org = wanted.org === undefined ? null : (await workplace.org(wanted.org)).id;
+  const { id: org, timeZone } = wanted.org === undefined ? everyOrg : await workplace.org(wanted.org);
   const at = now();
-  const expiresAt = wanted.expires === undefined ? null : readExpiry(wanted.expires, at);
+  const expiresAt = wanted.expires === undefined ? null : readExpiry(wanted.expires.trim(), timeZone, at, 'token');
   const secret = `dst_${randomBytes(32).toString('base64url')}`;
   const id = `tok_${randomBytes(8).toString('hex')}`;
   const token = { id, name, org, scope, createdBy: actor, createdAt: at, expiresAt };
@@ -108,19 +109,16 @@ export async function recognizeToken(
   return token;
 }
 
+/** Whether it is usable still, for answers that take long. */
+export async function isTokenUsable(
+  { control, now }: Pick<Workplace, 'control' | 'now'>,
+  id: string,
+): Promise<boolean> {
+  const token = await findToken(control.read, id);
+  return token !== null && stateOfToken(token, now()) === 'usable';
+}
+
 /** The token has 256 random bits: a plain hash can't be guessed back, and needs no salt. */
 function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
-}
-
-/** A date ends at its first moment in UTC. @throws OperationError `usage` */
-function readExpiry(text: string, now: number): number {
-  const time = DateTime.fromISO(text.trim(), { zone: 'utc' });
-  if (!time.isValid || !/^\d{4}-\d{2}-\d{2}/.test(text.trim()))
-    throw new OperationError(
-      'usage',
-      `--expires must be a date (2027-01-31) or a time (2027-01-31T12:00Z), not "${text}"`,
-    );
-  if (time.toMillis() <= now) throw new OperationError('usage', `--expires must be in the future, not "${text}"`);
-  return time.toMillis();
 }

@@ -123,12 +123,12 @@ export class BlobWriter {
 
   /**
    * Ends the file where it is, and leaves it among the partials, so that it survives a power cut and a later upload goes
-   * on from there. One byte less than was written is kept: of an upload that lacks nothing but its CLOSE, a client that
-   * compares sizes would believe that it is complete, and never close it. Returns the plaintext bytes that are kept; 0:
-   * none, and no file.
+   * on from there. One byte less than was written is kept, unless `keepsLast`: of an upload that lacks nothing but its CLOSE,
+   * a client that compares sizes would believe that it is complete, and never close it. Returns the plaintext bytes that are
+   * kept; 0: none, and no file.
    */
-  async park(): Promise<number> {
-    const size = Math.max(0, this.size - 1);
+  async park(keepsLast = false): Promise<number> {
+    const size = Math.max(0, this.size - (keepsLast ? 0 : 1));
     if (size === 0) await this.discard();
     else await this.#guard(this.#park(size));
     return size;
@@ -185,7 +185,7 @@ export class BlobWriter {
   /** Without a last chunk where only whole ones are left: no chunk that was sealed as one of many is sealed again. */
   async #park(size: number): Promise<void> {
     this.#block.cut(size - this.sealedBytes);
-    if (this.#block.length > 0) this.#ship(true);
+    if (this.#block.length > 0) this.#ship(size % chunkBytes !== 0);
     await this.#drain();
     await this.#sync(() => this.#file.sync());
     await this.#file.close();

@@ -1,7 +1,8 @@
 /** `dropslot alarms list`: files that are missing or unusual, and sources and watched folders from which no files can be taken. */
 import type { Command } from 'commander';
 import { listAlarmsOf, type ShownAlarm } from '../../operations/alarms.js';
-import { formatTime, isoTime } from '../../operations/format.js';
+import { formatTime } from '../../operations/format.js';
+import { alarmToJson } from '../../operations/forms/server.js';
 import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
@@ -36,9 +37,5 @@ const alarmList: ListView<ShownAlarm> = {
     { title: 'MESSAGE', cell: ({ message }) => message },
   ],
   empty: 'No open alarm.',
-  toJson: ({ openedAt, resolvedAt, ...alarm }) => ({
-    ...alarm,
-    openedAt: isoTime(openedAt),
-    resolvedAt: isoTime(resolvedAt),
-  }),
+  toJson: alarmToJson,
 };

@@ -1,9 +1,9 @@
 /** `dropslot fields …`: list and change the custom fields of an organization. */
+
 import type { Command } from 'commander';
 import {
   type CountedField,
   confirmField,
-  type Field,
   type FieldType,
   type FieldValue,
   hideField,
@@ -12,7 +12,8 @@ import {
   retypeField,
 } from '../../operations/customfields.js';
 import { OperationError } from '../../operations/error.js';
-import { isoTime, quote } from '../../operations/format.js';
+import { quote } from '../../operations/format.js';
+import { countedFieldToJson, fieldToJson } from '../../operations/forms/directory.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView } from '../output.js';
 
@@ -25,7 +26,7 @@ const fieldList: ListView<CountedField> = {
     { title: 'USERS', cell: (field) => String(field.users), align: 'right' },
   ],
   empty: 'No custom fields.',
-  toJson: ({ users, ...field }) => ({ ...toJson(field), users }),
+  toJson: countedFieldToJson,
 };
 
 const valueList: ListView<FieldValue> = {
@@ -69,7 +70,7 @@ function registerReadAndHide(fields: Command): void {
       .action((id: string, label: string, _options, command: Command) =>
         atWorkplace(command, async (workplace, out) => {
           const field = await hideField(workplace, id, label, hidden);
-          await out.show(toJson(field), `${quote(field.label)} is ${hidden ? 'hidden' : 'shown'}.`);
+          await out.show(fieldToJson(field), `${quote(field.label)} is ${hidden ? 'hidden' : 'shown'}.`);
         }),
       );
   }
@@ -86,7 +87,7 @@ function registerEdit(fields: Command): void {
     .action((id: string, label: string, name: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const field = await renameField(workplace, id, label, name);
-        await out.show(toJson(field), `The field is now called ${quote(field.label)}.`);
+        await out.show(fieldToJson(field), `The field is now called ${quote(field.label)}.`);
       }),
     );
   fields
@@ -117,7 +118,7 @@ changed: --show lists them, and --force keeps them unchanged as text.`,
           return out.list(unfit, valueList);
         }
         const field = await retypeField(workplace, id, label, readType(type), { force: options.force === true });
-        await out.show(toJson(field), `The type of ${quote(field.label)} is now ${field.type}.`);
+        await out.show(fieldToJson(field), `The type of ${quote(field.label)} is now ${field.type}.`);
       }),
     );
   fields
@@ -130,7 +131,7 @@ changed: --show lists them, and --force keeps them unchanged as text.`,
     .action((id: string, label: string, { type }: { type: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const field = await confirmField(workplace, id, label, readType(type));
-        await out.show(toJson(field), `${quote(field.label)} is now a custom field; later files can fill it.`);
+        await out.show(fieldToJson(field), `${quote(field.label)} is now a custom field; later files can fill it.`);
       }),
     );
 }
@@ -139,8 +140,4 @@ changed: --show lists them, and --force keeps them unchanged as text.`,
 function readType(text: string): FieldType {
   if (text === 'text' || text === 'boolean' || text === 'date') return text;
   throw new OperationError('usage', `the type of a field is text, boolean or date, not "${text}"`);
-}
-
-function toJson({ createdAt, ...field }: Field): Record<string, unknown> {
-  return { ...field, createdAt: isoTime(createdAt) };
 }

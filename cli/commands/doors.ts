@@ -1,10 +1,12 @@
 /** The commands that `sources` and `folders` share: list, show, run, enable, disable, remove. */
+
 import type { Command } from 'commander';
 import { disableDoor, enableDoor, findDoor, listDoors, removeDoor, runDoor } from '../../operations/doors.js';
 import { OperationError } from '../../operations/error.js';
+import { doorToJson } from '../../operations/forms/doors.js';
 import { adviceFor } from '../../operations/sources.js';
 import { atControl, examples } from '../command.js';
-import { describeResult, doorList, doorToJson, renderDoor } from '../views/doors.js';
+import { describeResult, doorList, renderDoor } from '../views/doors.js';
 
 export function addDoorCommands(group: Command, word: 'source' | 'folder'): void {
   const kind = word === 'source' ? 'sftp' : 'folder';

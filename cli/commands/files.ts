@@ -1,7 +1,9 @@
 /** `dropslot files …`: list the stored files of an organization, print one, and queue one again. */
+
 import type { Command } from 'commander';
 import { type ListedFile, readFileContent, walkFiles } from '../../operations/files.js';
-import { formatBytes, formatTime, isoTime, quoteName } from '../../operations/format.js';
+import { formatBytes, formatTime, quoteName } from '../../operations/format.js';
+import { fileToJson } from '../../operations/forms/files.js';
 import { requeueStoredFile } from '../../operations/retry.js';
 import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
@@ -64,9 +66,5 @@ const fileList: ListView<ListedFile> = {
     { title: 'NOTE', cell: (file) => file.note ?? '' },
   ],
   empty: 'No files.',
-  toJson: ({ mtimeMs, createdAt, ...file }) => ({
-    ...file,
-    modifiedAt: isoTime(mtimeMs),
-    createdAt: isoTime(createdAt),
-  }),
+  toJson: fileToJson,
 };

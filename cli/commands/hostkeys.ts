@@ -1,6 +1,8 @@
 /** `dropslot hostkeys …`: list the host keys, and rotate them. */
+
 import { type Command, Option } from 'commander';
 import { OperationError } from '../../operations/error.js';
+import { hostKeyToJson } from '../../operations/forms/server.js';
 import {
   activateAnnounced,
   addHostKey,
@@ -12,7 +14,7 @@ import {
 import { atControl, examples } from '../command.js';
 import { readInputFile } from '../localfiles.js';
 import type { Output } from '../output.js';
-import { type HostKeyFormat, hostKeyFormats, hostKeyList, hostKeyToJson, renderHostKeys } from '../views/hostkeys.js';
+import { type HostKeyFormat, hostKeyFormats, hostKeyList, renderHostKeys } from '../views/hostkeys.js';
 
 interface ListOptions {
   format: HostKeyFormat;

@@ -1,11 +1,12 @@
 /** `dropslot keys rotate`: replace login keys with a grace period. */
+
 import type { Command } from 'commander';
 import { formatTime } from '../../operations/format.js';
+import { addedToJson, keyToJson } from '../../operations/forms/keys.js';
 import { readGrace, readTerms } from '../../operations/keyterms.js';
 import { type RotatedKeys, rotateKeys } from '../../operations/loginkeyrotation.js';
 import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
-import { addedToJson, keyToJson } from '../views/keys.js';
 import { noteAdded, type TermOptions, withTerms } from './keyterms.js';
 
 interface RotateOptions extends TermOptions {

@@ -1,10 +1,12 @@
 /** `dropslot keys …`: add, list, change and revoke login keys. */
+
 import type { Command } from 'commander';
+import { addedToJson, keyToJson } from '../../operations/forms/keys.js';
 import { readKeyChange, readTerms } from '../../operations/keyterms.js';
 import { addKeys, listKeys, revokeKey, setKey, showKey } from '../../operations/loginkeys.js';
 import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
-import { addedToJson, keyList, keyToJson, renderKey } from '../views/keys.js';
+import { keyList, renderKey } from '../views/keys.js';
 import { registerCredentials } from './credentials.js';
 import { registerKeyRotation } from './keyrotation.js';
 import { noteAdded, type TermOptions, withTerms } from './keyterms.js';

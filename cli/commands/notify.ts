@@ -1,6 +1,7 @@
 /** `dropslot notify …`: mail about an organization for its people. */
+
 import type { Command } from 'commander';
-import { isoTime } from '../../operations/format.js';
+import { notificationToJson } from '../../operations/forms/subscribers.js';
 import {
   enableNotification,
   kindsOfMail,
@@ -37,7 +38,7 @@ export function registerNotify(program: Command): void {
       atWorkplace(command, async (workplace, out) => {
         const added = await addNotification(workplace, org, address, events);
         await out.show(
-          toJson(added),
+          notificationToJson(added),
           `Sent ${added.address} a code. Confirm it with: dropslot notify confirm ${org} ${added.address} CODE`,
         );
       }),
@@ -53,7 +54,7 @@ export function registerNotify(program: Command): void {
       atWorkplace(command, async (workplace, out) => {
         const confirmed = await confirmNotification(workplace, org, address, code.join(''));
         await out.show(
-          toJson(confirmed),
+          notificationToJson(confirmed),
           `${confirmed.address} gets mail about ${org}: ${confirmed.events.join(', ')}.`,
         );
       }),
@@ -63,7 +64,7 @@ export function registerNotify(program: Command): void {
     .action((org: string, address: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const sent = await resendCode(workplace, org, address);
-        await out.show(toJson(sent), `Sent ${sent.address} another code.`);
+        await out.show(notificationToJson(sent), `Sent ${sent.address} another code.`);
       }),
     );
   one('set', 'change the kinds of mail of an address', 'Changes the kinds of mail that an address gets.')
@@ -72,7 +73,7 @@ export function registerNotify(program: Command): void {
     .action((org: string, address: string, { events }: { events: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const changed = await setNotification(workplace, org, address, events);
-        await out.show(toJson(changed), `${changed.address} gets: ${changed.events.join(', ')}.`);
+        await out.show(notificationToJson(changed), `${changed.address} gets: ${changed.events.join(', ')}.`);
       }),
     );
   one('test', 'send a test mail', 'Sends one test mail to a confirmed address, now, from this machine.')
@@ -80,7 +81,7 @@ export function registerNotify(program: Command): void {
     .action((org: string, address: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const found = await testNotification(workplace, org, address);
-        await out.show({ ...toJson(found), sent: true }, `Sent a test mail to ${found.address}.`);
+        await out.show({ ...notificationToJson(found), sent: true }, `Sent a test mail to ${found.address}.`);
       }),
     );
   one(
@@ -93,7 +94,7 @@ export function registerNotify(program: Command): void {
     .action((org: string, address: string, { fromNow = false }: { fromNow?: boolean }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const enabled = await enableNotification(workplace, org, address, fromNow);
-        await out.show(toJson(enabled), `${enabled.address} gets mail about ${org} again.`);
+        await out.show(notificationToJson(enabled), `${enabled.address} gets mail about ${org} again.`);
       }),
     );
   one('remove', 'remove an address', 'Removes an address: it gets no more mail.')
@@ -101,7 +102,7 @@ export function registerNotify(program: Command): void {
     .action((org: string, address: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const removed = await removeNotification(workplace, org, address);
-        await out.show(toJson(removed), `${removed.address} gets no more mail about ${org}.`);
+        await out.show(notificationToJson(removed), `${removed.address} gets no more mail about ${org}.`);
       }),
     );
   notify
@@ -129,9 +130,5 @@ const notificationList: ListView<Notification> = {
     { title: 'REASON', cell: ({ reason }) => reason ?? '' },
   ],
   empty: 'No address gets mail. Add one with "dropslot notify add ORG ADDRESS".',
-  toJson,
+  toJson: notificationToJson,
 };
-
-function toJson({ createdAt, ...notification }: Notification): Record<string, unknown> {
-  return { ...notification, createdAt: isoTime(createdAt) };
-}

@@ -1,7 +1,9 @@
 /** The commands `dropslot orgs …`: add, list, show, set, request-sftp, enable, disable and remove organizations. */
+
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { formatBytes } from '../../operations/format.js';
+import { orgDetailsToJson, orgToJson } from '../../operations/forms/orgs.js';
 import { backupNotice } from '../../operations/masterkey.js';
 import { detailOrg, listOrgStates, type Org } from '../../operations/orgdetails.js';
 import {
@@ -25,7 +27,7 @@ import { atControl, atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
 import { ask } from '../prompt.js';
 import { leftBytes } from '../views/erasures.js';
-import { orgDetailsToJson, orgList, orgToJson, renderOrg } from '../views/orgs.js';
+import { orgList, renderOrg } from '../views/orgs.js';
 import { renderSettingsHelp } from '../views/orgsettings.js';
 
 interface AddOptions {

@@ -1,7 +1,9 @@
 /** `dropslot penalties …`: list and end the penalties of addresses. */
+
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
-import { formatTime, isoTime } from '../../operations/format.js';
+import { formatTime } from '../../operations/format.js';
+import { penaltyToJson } from '../../operations/forms/server.js';
 import { forgivePenalties, listActivePenalties, type Penalty, readSource } from '../../operations/penalties.js';
 import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
@@ -59,12 +61,6 @@ function penaltyList(now: number): ListView<Penalty> {
       { title: 'CAUSE', cell: ({ cause }) => cause },
     ],
     empty: 'No address has a penalty.',
-    toJson: ({ source, until, strikes, cause, beganAt }) => ({
-      source,
-      until: isoTime(until),
-      inARow: strikes,
-      cause,
-      beganAt: isoTime(beganAt),
-    }),
+    toJson: penaltyToJson,
   };
 }

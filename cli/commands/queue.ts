@@ -1,6 +1,8 @@
 /** `dropslot queue`: list the uploads that wait for their import. */
+
 import type { Command } from 'commander';
-import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { formatBytes, formatTime } from '../../operations/format.js';
+import { queuedToJson } from '../../operations/forms/files.js';
 import { listWaiting, type QueuedFile, type Waiting } from '../../operations/queue.js';
 import { atControl, examples } from '../command.js';
 import type { ListView } from '../output.js';
@@ -28,9 +30,9 @@ imported because of their names: those that wait for a rename, and those that do
     );
 }
 
-/** Of a file that was fetched from a source or found in a watched folder; null: of an SFTP session. */
+/** Of a file that was fetched from a source, found in a watched folder or sent by HTTPS with a token; null: of an SFTP session. */
 function doorOf(client: string | null): string | null {
-  return client !== null && /^(source|folder):\d+$/.test(client) ? client : null;
+  return client !== null && /^(source:\d+|folder:\d+|token:\w+)$/.test(client) ? client : null;
 }
 
 const verdicts = { would_import: 'would be imported', would_hold: 'would be held', would_refuse: 'would be refused' };
@@ -58,22 +60,6 @@ function queueList({ heldRuns }: Waiting, org: string | undefined): ListView<Que
       { title: 'NOTE', cell: (upload) => upload.note ?? '' },
     ],
     empty: org === undefined ? 'No file waits for its next slot.' : `No file of ${org} waits for its next slot.`,
-    toJson: (upload) => ({
-      upload: upload.id,
-      org: upload.org,
-      path: upload.path,
-      size: upload.size,
-      sha256: upload.sha256,
-      state: upload.state,
-      note: upload.note,
-      check: upload.checkVerdict,
-      checkedAt: isoTime(upload.checkedAt),
-      heldRun: heldRuns.get(upload.org) ?? null,
-      queuedAt: isoTime(upload.queuedAt),
-      closedAt: isoTime(upload.closedAt),
-      keyFingerprint: upload.keyFingerprint,
-      address: upload.address,
-      client: upload.client,
-    }),
+    toJson: (upload) => queuedToJson(upload, heldRuns.get(upload.org) ?? null),
   };
 }

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { confirmRun } from '../../operations/confirm.js';
 import { OperationError } from '../../operations/error.js';
 import { withSchema } from '../../operations/format.js';
+import { issueToJson, runToJson } from '../../operations/forms/runs.js';
 import { retryRunNow } from '../../operations/retry.js';
 import {
   approveHeldRun,
@@ -32,7 +33,7 @@ import { writePrivateFile } from '../localfiles.js';
 import type { Output } from '../output.js';
 import { askYes, canAsk } from '../prompt.js';
 import { IssueKinds } from '../views/issuekinds.js';
-import { issueList, renderRun, runList, runToJson, undoneList } from '../views/runs.js';
+import { issueList, renderRun, runList, undoneList } from '../views/runs.js';
 import { readLimit, showChanges } from './changes.js';
 
 /** Kinds of issues that a terminal shows; the rest is counted, and `--json` has them all. */
@@ -65,7 +66,7 @@ export function registerRuns(program: Command): void {
           throw new OperationError('usage', `--changes must name another file than ${file}, which it would replace`);
         const listeners = changes === undefined ? { onIssues } : { onIssues, onChanges: writeListTo(changes) };
         const { summary, verdict } = await checkDiskFile(workplace, id, file, listeners, untilSignal());
-        if (out.json) await out.show({ ...summary, issues: issues.map(issueList.toJson) }, '');
+        if (out.json) await out.show({ ...summary, issues: issues.map(issueToJson) }, '');
         else {
           await out.list(shown.list(), issueList);
           if (shown.left > 0) out.note(`… and ${shown.left} more; --json shows all.`);

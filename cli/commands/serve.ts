@@ -1,7 +1,7 @@
 /** `dropslot serve`: run the SFTP server and the importer. */
 import type { Command } from 'commander';
 import { appOf } from '../app.js';
-import { examples, outputOf, settingsOf } from '../command.js';
+import { choiceOf, examples, outputOf, settingsOf } from '../command.js';
 
 interface ServeOptions {
   port?: string;
@@ -31,7 +31,8 @@ export function registerServe(program: Command): void {
     )
     .action(async ({ port, host, listen, role }: ServeOptions, command: Command) => {
       const logFormat = outputOf(command).json ? 'json' : undefined;
-      await appOf(command).serve(settingsOf(command, { port, host, listen, role, logFormat }));
+      const overrides = { port, host, listen, role, logFormat };
+      await appOf(command).serve(settingsOf(command, overrides), choiceOf(command, overrides));
       // A timer or socket that a library left open must not keep a stopped server alive.
       process.exit(0);
     });

@@ -1,13 +1,15 @@
 /** `dropslot sources …`: the SFTP servers of customers that files are fetched from. */
+
 import { type Command, Option } from 'commander';
 import { describeDoor, findDoor } from '../../operations/doors.js';
 import { OperationError } from '../../operations/error.js';
+import { doorToJson } from '../../operations/forms/doors.js';
 import { readSecret, type Settings } from '../../operations/settings.js';
 import { addSource, type SourceChoice, type SourceTest, setSource, testSource } from '../../operations/sources.js';
 import { atControl, examples } from '../command.js';
 import { readInputFile } from '../localfiles.js';
 import { askYes, canAsk } from '../prompt.js';
-import { doorToJson, renderTest } from '../views/doors.js';
+import { renderTest } from '../views/doors.js';
 import { addDoorCommands } from './doors.js';
 
 interface SourceOptions {

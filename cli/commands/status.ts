@@ -1,10 +1,12 @@
 /** `dropslot status`: the state of the installation on one screen. */
+
 import type { Command } from 'commander';
+import { statusToJson } from '../../operations/forms/server.js';
 import { countOpenSessions } from '../../operations/sessions.js';
 import { readStatus } from '../../operations/status.js';
 import { appOf } from '../app.js';
 import { atControl, examples } from '../command.js';
-import { renderStatus, statusToJson } from '../views/status.js';
+import { renderStatus } from '../views/status.js';
 
 export function registerStatus(program: Command): void {
   program

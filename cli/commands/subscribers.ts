@@ -1,6 +1,8 @@
 /** The commands that every kind of subscriber has: list, show, test, disable, enable, remove, deliveries, resend. */
+
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
+import { subscriberToJson } from '../../operations/forms/subscribers.js';
 import {
   disable,
   enable,
@@ -13,7 +15,7 @@ import {
   testSubscriber,
 } from '../../operations/subscribers.js';
 import { atControl, atWorkplace, examples } from '../command.js';
-import { deliveryList, renderSubscriber, subscriberJson, subscriberList } from '../views/subscribers.js';
+import { deliveryList, renderSubscriber, subscriberList } from '../views/subscribers.js';
 
 /** 1 to 1,000. @throws OperationError `usage` */
 export function readBatch(text: string): number {
@@ -55,7 +57,7 @@ export function registerState(group: Command, of: SubscriberKind, how?: string):
     .action((id: string, _options, command: Command) =>
       atControl(command, async (workplace, out) => {
         const subscriber = await getSubscriber(workplace, of, id);
-        await out.show(subscriberJson(subscriber), renderSubscriber(subscriber));
+        await out.show(subscriberToJson(subscriber), renderSubscriber(subscriber));
       }),
     );
   one(

@@ -1,11 +1,13 @@
 /** `dropslot teams …`: list, show, change, rename and export the teams of an organization. */
+
 import type { Command } from 'commander';
 import { exportTeams } from '../../operations/export.js';
 import { quote } from '../../operations/format.js';
+import { teamHistoryToJson, treeToJson } from '../../operations/forms/directory.js';
 import { forgetAlias, listAliasesOf, renameTeamOf } from '../../operations/teamrename.js';
 import { growTree, showTeam, walkTeams } from '../../operations/teams.js';
 import { atWorkplace, examples } from '../command.js';
-import { aliasList, renderTeam, renderTree, teamHistoryToJson, teamList, treeToJson } from '../views/teams.js';
+import { aliasList, renderTeam, renderTree, teamList } from '../views/teams.js';
 import { registerExport } from './export.js';
 import { registerTeamEdits } from './teamedits.js';
 

@@ -1,8 +1,10 @@
 /** `dropslot tokens …`: access tokens of the HTTP API. */
+
 import type { Command } from 'commander';
+import { tokenToJson } from '../../operations/forms/keys.js';
 import { addToken, listAllTokens, revokeTokenById, tokenScopes, type WantedToken } from '../../operations/tokens.js';
 import { atControl, examples } from '../command.js';
-import { tokenList, tokenToJson } from '../views/tokens.js';
+import { tokenList } from '../views/tokens.js';
 
 export function registerTokens(program: Command): void {
   const group = program.command('tokens').description('add, list and revoke access tokens of the HTTP API');
@@ -11,17 +13,20 @@ export function registerTokens(program: Command): void {
     .summary('add a token')
     .description(
       `Adds an access token of the HTTP API and prints it once. Scopes: read (lists and values), operate (also import, approve,
-reject and undo runs), admin (also change organizations and keys, and read the audit trail), audit (the audit trail alone).`,
+reject and undo runs), admin (also change organizations and keys, and read the audit trail), audit (the audit trail alone),
+upload (drop files for an import, and nothing else: for the programs of customers), scim (read users and groups by SCIM, and nothing else).`,
     )
     .requiredOption('--name <name>', 'the program or person that will use it')
     .requiredOption('--scope <scope>', tokenScopes.join(', '))
     .option('--org <org>', 'only for this organization (default: all)')
-    .option('--expires <date>', 'a date (2027-01-31) or a time; without it the token does not expire')
+    .option('--expires <date>', 'its last day (2027-01-31) or a time; without it the token does not expire')
     .addHelpText(
       'after',
       examples(
         'dropslot tokens add --name grafana --scope read --expires 2027-01-31',
         'dropslot tokens add --name hr-portal --org acme --scope operate',
+        'dropslot tokens add --name workday --org acme --scope upload',
+        'dropslot tokens add --name wiki --org acme --scope scim',
       ),
     )
     .action((options: WantedToken, command: Command) =>

@@ -1,10 +1,12 @@
 /** `dropslot users …`: list, show, change and export the users of an organization. */
+
 import { type Command, Option } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { exportUsers } from '../../operations/export.js';
+import { historyToJson } from '../../operations/forms/directory.js';
 import { showUser, type UserStatus, walkUsers } from '../../operations/users.js';
 import { atWorkplace, examples } from '../command.js';
-import { historyToJson, renderUser, userList } from '../views/users.js';
+import { renderUser, userList } from '../views/users.js';
 import { registerExport } from './export.js';
 import { registerUserEdits } from './useredits.js';
 import { registerUserErasure } from './usererasure.js';

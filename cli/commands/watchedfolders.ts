@@ -1,8 +1,10 @@
 /** `dropslot folders …`: the watched folders of organizations. */
+
 import type { Command } from 'commander';
 import { addFolder } from '../../operations/folders.js';
+import { doorToJson } from '../../operations/forms/doors.js';
 import { atControl, examples } from '../command.js';
-import { doorToJson, renderDoor } from '../views/doors.js';
+import { renderDoor } from '../views/doors.js';
 import { addDoorCommands } from './doors.js';
 
 interface FolderOptions {

@@ -1,5 +1,7 @@
 /** The changes of a run, made or planned, for people and as JSON. */
+
 import { describeAfter, nameColumn, type RunChange } from '../../operations/changes.js';
+import { changeToJson } from '../../operations/forms/runs.js';
 import type { ListView } from '../output.js';
 
 export const changeList: ListView<RunChange> = {
@@ -13,8 +15,5 @@ export const changeList: ListView<RunChange> = {
     { title: 'AFTER', cell: (change) => describeAfter(change) ?? '–' },
   ],
   empty: 'No changes.',
-  toJson: (change) => {
-    const { file, line, entity: what, name, before, after, values } = change;
-    return { file, line, what, name, column: nameColumn(change), before, after, created: values };
-  },
+  toJson: changeToJson,
 };

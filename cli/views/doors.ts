@@ -1,7 +1,8 @@
 /** Sources and watched folders as `sources` and `folders` print them, for people and as JSON. */
 import { describeDoor, type Source, showAfter } from '../../operations/doors.js';
 import { describeSight } from '../../operations/folders.js';
-import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { formatBytes, formatTime } from '../../operations/format.js';
+import { doorToJson } from '../../operations/forms/doors.js';
 import { adviceFor, type SourceTest } from '../../operations/sources.js';
 import { type ListView, renderRecord } from '../output.js';
 
@@ -94,41 +95,6 @@ export function renderTest({ address, names, known, wouldTake }: SourceTest, { c
     ...shown,
     ...more,
   ].join('\n');
-}
-
-export function doorToJson(source: Source): Record<string, unknown> {
-  const {
-    id,
-    org,
-    config,
-    state,
-    failures,
-    failure,
-    failureCode,
-    failedAt,
-    result,
-    lastAt,
-    lastOkAt,
-    nextAt,
-    createdAt,
-  } = source;
-  const { kind, after, ...values } = config;
-  return {
-    [describeDoor(source).word]: id,
-    org,
-    state,
-    ...values,
-    after: showAfter(after, kind),
-    failures,
-    failure,
-    failureCode,
-    failedAt: isoTime(failedAt),
-    result,
-    lastAt: isoTime(lastAt),
-    lastOkAt: isoTime(lastOkAt),
-    nextAt: state === 'active' ? isoTime(nextAt) : null,
-    createdAt: isoTime(createdAt),
-  };
 }
 
 const states: Record<Source['state'], string> = {

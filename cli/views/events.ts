@@ -1,6 +1,8 @@
 /** Events and their types, for people and as JSON. */
+
 import type { ListedEvent, listTypes } from '../../operations/events.js';
-import { formatTime, isoTime } from '../../operations/format.js';
+import { formatTime } from '../../operations/format.js';
+import { eventToJson } from '../../operations/forms/records.js';
 import type { ListView } from '../output.js';
 
 export const eventList: ListView<ListedEvent> = {
@@ -12,7 +14,7 @@ export const eventList: ListView<ListedEvent> = {
     { title: 'ID', cell: ({ id }) => id, whole: true },
   ],
   empty: 'No such event.',
-  toJson: ({ id, type, org, at, run, subject }) => ({ id, type, org, at: isoTime(at), run, subject }),
+  toJson: eventToJson,
 };
 
 export const typeList: ListView<ReturnType<typeof listTypes>[number]> = {

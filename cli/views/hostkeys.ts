@@ -1,5 +1,7 @@
 /** Host keys in the forms that operators, customers and SSH clients read. */
-import { formatTime, isoTime } from '../../operations/format.js';
+
+import { formatTime } from '../../operations/format.js';
+import { hostKeyToJson } from '../../operations/forms/server.js';
 import type { HostKeyView } from '../../operations/hostkeys.js';
 import type { ListView } from '../output.js';
 
@@ -17,10 +19,6 @@ export const hostKeyList: ListView<HostKeyView> = {
   empty: 'No host keys yet: the first "dropslot serve" makes them.',
   toJson: hostKeyToJson,
 };
-
-export function hostKeyToJson({ since, ...key }: HostKeyView): Record<string, unknown> {
-  return { ...key, since: isoTime(since) };
-}
 
 /** One line for each key, or one picture. */
 const renderers: Readonly<Record<HostKeyFormat, (key: HostKeyView) => string | undefined>> = {

@@ -1,6 +1,8 @@
 /** Login keys, for people and as JSON. */
-import { formatTime, isoTime } from '../../operations/format.js';
-import type { AddedKey, LoginKeyView } from '../../operations/loginkeys.js';
+
+import { formatTime } from '../../operations/format.js';
+import { keyToJson } from '../../operations/forms/keys.js';
+import type { LoginKeyView } from '../../operations/loginkeys.js';
 import { type ListView, renderRecord } from '../output.js';
 
 export function keyList(org: string): ListView<LoginKeyView> {
@@ -17,28 +19,6 @@ export function keyList(org: string): ListView<LoginKeyView> {
     ],
     empty: `${org} has no keys: add one with "dropslot keys add ${org} FILE".`,
     toJson: keyToJson,
-  };
-}
-
-export function keyToJson({ replacedAt, ...key }: LoginKeyView): Record<string, unknown> {
-  return {
-    ...key,
-    notBefore: isoTime(key.notBefore),
-    expiresAt: isoTime(key.expiresAt),
-    replacedAt: isoTime(replacedAt),
-    createdAt: isoTime(key.createdAt),
-    revokedAt: isoTime(key.revokedAt),
-    firstUsedAt: isoTime(key.firstUsedAt),
-    lastUsedAt: isoTime(key.lastUsedAt),
-  };
-}
-
-export function addedToJson(key: AddedKey): Record<string, unknown> {
-  return {
-    ...key,
-    notBefore: isoTime(key.notBefore ?? null),
-    expiresAt: isoTime(key.expiresAt),
-    createdAt: isoTime(key.createdAt),
   };
 }
 

@@ -1,10 +1,10 @@
 /** Organizations as `orgs list` and `orgs show` print them, for people and as JSON. */
-import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { formatBytes, formatTime } from '../../operations/format.js';
+import { orgStateToJson } from '../../operations/forms/orgs.js';
 import type { Org, OrgDetails, OrgState, QueueCounts } from '../../operations/orgdetails.js';
 import { describeOutcome } from '../../operations/runsummary.js';
 import { type ListView, renderRecord } from '../output.js';
-import { renderSettingValues, settingValuesToJson } from './orgsettings.js';
-import { runToJson } from './runs.js';
+import { renderSettingValues } from './orgsettings.js';
 
 export const orgList: ListView<OrgState> = {
   columns: [
@@ -19,10 +19,7 @@ export const orgList: ListView<OrgState> = {
     { title: 'OWNER', cell: ({ org }) => org.ownerEmail },
   ],
   empty: 'No organizations yet: add one with "dropslot orgs add".',
-  toJson: ({ org, usableKeys, queued, queue, heldRun, sessions }) => ({
-    ...orgToJson(org),
-    ...{ usableKeys, sessions, queued, checks: checksToJson(queue), heldRun },
-  }),
+  toJson: orgStateToJson,
 };
 
 /** A held run comes before the files that are queued behind it. */
@@ -41,10 +38,6 @@ function describeChecks({ would_import, would_hold, would_refuse, unchecked }: Q
   ];
   const texts = parts.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`);
   return texts.length === 0 ? null : texts.join(', ');
-}
-
-function checksToJson({ would_import, would_hold, would_refuse, unchecked }: QueueCounts): Record<string, number> {
-  return { wouldImport: would_import, wouldHold: would_hold, wouldRefuse: would_refuse, unchecked };
 }
 
 /** The state of an organization, then its settings: those that differ from their default, or all of them. */
@@ -145,57 +138,6 @@ function describeSource({ place, state, lastOkAt, failure, problems }: OrgDetail
 
 function countFiles(count: number): string {
   return `${count} ${count === 1 ? 'file' : 'files'}`;
-}
-
-export function orgDetailsToJson(
-  { org, imports: _imports, nextSlotAt, alarms, sources, settings, queue, lastFile, lastRun, ...counts }: OrgDetails,
-  all = false,
-): Record<string, unknown> {
-  const shown = alarms.map(({ kind, subject, openedAt, message }) => ({
-    kind,
-    subject,
-    openedAt: isoTime(openedAt),
-    message,
-  }));
-  const doors = sources.map(({ lastOkAt, ...source }) => ({ ...source, lastOkAt: isoTime(lastOkAt) }));
-  const values = all ? { settings: settingValuesToJson(settings) } : {};
-  const last = {
-    lastFile: lastFile === null ? null : { ...lastFile, closedAt: isoTime(lastFile.closedAt) },
-    lastRun: lastRun === null ? null : runToJson(lastRun),
-  };
-  return {
-    ...orgToJson(org),
-    ...counts,
-    checks: checksToJson(queue),
-    ...last,
-    nextSlotAt: isoTime(nextSlotAt),
-    alarms: shown,
-    sources: doors,
-    ...values,
-  };
-}
-
-export function orgToJson(org: Org): Record<string, unknown> {
-  const {
-    sealedIdentity,
-    oldIdentities,
-    createdAt,
-    slotsFrom,
-    expectFrom,
-    teamsMode,
-    ownerEmail,
-    sftpRequest,
-    ...plain
-  } = org;
-  return {
-    ...plain,
-    owner: ownerEmail,
-    teamsMode,
-    hasIdentity: sealedIdentity !== null,
-    createdAt: isoTime(createdAt),
-    slotsFrom: isoTime(slotsFrom),
-    sftpRequest: sftpRequest === null ? null : { at: isoTime(sftpRequest.at), by: sftpRequest.by },
-  };
 }
 
 function identityState({ id, sealedIdentity, oldIdentities }: Org): string | null {

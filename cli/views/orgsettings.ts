@@ -53,10 +53,3 @@ export function renderSettingValues(values: readonly SettingValue[], all: boolea
     shown.map(({ setting, text, isDefault }) => [setting.name, isDefault ? `${text} (default)` : text]),
   );
 }
-
-/** The settings by name as text, each with whether it is the default. */
-export function settingValuesToJson(values: readonly SettingValue[]): Record<string, unknown> {
-  return Object.fromEntries(
-    values.map(({ setting, text, isDefault }) => [setting.name, { value: text, default: isDefault }]),
-  );
-}

@@ -1,5 +1,5 @@
 /** Where values and changes of users and teams are from, for people and as JSON. */
-import { escapeControl, formatTime, isoTime } from '../../operations/format.js';
+import { escapeControl, formatTime } from '../../operations/format.js';
 import type { OriginatedChange } from '../../operations/origins.js';
 
 type Story = readonly { field: string; value: string; from: OriginatedChange | null }[];
@@ -10,19 +10,6 @@ export function renderStory(story: Story): string {
       `  ${escapeControl(`${field}: ${value}`)}  (${from === null ? 'unknown' : escapeControl(`${formatTime(from.at)}, ${describeOrigin(from)}`)})`,
   );
   return `Where each value is from:\n${origins.join('\n')}`;
-}
-
-export function storyToJson(story: Story): Record<string, unknown>[] {
-  return story.map(({ field, value, from }) => ({
-    field,
-    value,
-    since: from === null ? null : isoTime(from.at),
-    origin: from?.origin ?? null,
-    by: from?.by ?? null,
-    run: from?.runId ?? null,
-    file: from?.file ?? null,
-    line: from?.line ?? null,
-  }));
 }
 
 export function describeChange(change: OriginatedChange): string {

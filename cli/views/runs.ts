@@ -1,5 +1,7 @@
 /** Runs, the issues of their files and the values of an undo, for people and as JSON. */
-import { formatTime, isoTime } from '../../operations/format.js';
+
+import { formatTime } from '../../operations/format.js';
+import { issueToJson, runToJson } from '../../operations/forms/runs.js';
 import type { UndoneValue } from '../../operations/runs.js';
 import {
   describeOutcome,
@@ -22,8 +24,7 @@ export const issueList: ListView<Issue> = {
     { title: 'MESSAGE', cell: (issue) => issue.message },
   ],
   empty: 'The file has no errors.',
-  // The rows of a plan have more fields than an issue.
-  toJson: ({ line, column, severity, code, message, value }) => ({ line, column, severity, code, message, value }),
+  toJson: issueToJson,
 };
 
 export const undoneList: ListView<UndoneValue> = {
@@ -60,17 +61,6 @@ export const runList: ListView<Run> = {
   empty: 'No run yet.',
   toJson: runToJson,
 };
-
-export function runToJson(run: Run): unknown {
-  return {
-    ...run,
-    openedAt: isoTime(run.openedAt),
-    startedAt: isoTime(run.startedAt),
-    finishedAt: isoTime(run.finishedAt),
-    leaseUntil: isoTime(run.leaseUntil),
-    retryAt: isoTime(run.retryAt),
-  };
-}
 
 export function renderRun(run: Run): string {
   const summary = summaryOf(run);

@@ -1,5 +1,5 @@
 /** The state of the installation, for people and as JSON. */
-import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+import { formatBytes, formatTime } from '../../operations/format.js';
 import type { Status } from '../../operations/status.js';
 import { renderRecord } from '../output.js';
 
@@ -51,17 +51,6 @@ export function renderStatus(status: Status, sessions: number, now: number): str
       ),
     ],
   ]);
-}
-
-export function statusToJson({ importerSeenAt, queue, nextSlots, lastBackupAt, expiringKeys, ...rest }: Status) {
-  return {
-    ...rest,
-    importerSeenAt: isoTime(importerSeenAt),
-    queue: { files: queue.files, oldestAt: isoTime(queue.oldestAt) },
-    nextSlots: nextSlots.map(({ org, at }) => ({ org, at: isoTime(at) })),
-    lastBackupAt: isoTime(lastBackupAt),
-    expiringKeys: expiringKeys.map((key) => ({ ...key, expiresAt: isoTime(key.expiresAt) })),
-  };
 }
 
 function describeImporter(seenAt: number | null, now: number): string {

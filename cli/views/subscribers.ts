@@ -1,6 +1,8 @@
 /** Webhooks and hooks with their deliveries, for people and as JSON. A secret is never among them. */
+
 import { describeTarget, type ExportOptions } from '../../operations/exports/options.js';
-import { formatTime, isoTime } from '../../operations/format.js';
+import { formatTime } from '../../operations/format.js';
+import { deliveryToJson, subscriberToJson } from '../../operations/forms/subscribers.js';
 import type { Delivery, Subscriber, SubscriberKind } from '../../operations/subscribers.js';
 import { type ListView, renderRecord } from '../output.js';
 
@@ -19,7 +21,7 @@ export function subscriberList(
       { title: 'DESCRIPTION', cell: ({ description }) => description ?? '–' },
     ],
     empty: `No ${noun}; ${how}.`,
-    toJson: subscriberJson,
+    toJson: subscriberToJson,
   };
 }
 
@@ -44,30 +46,6 @@ export function renderSubscriber(subscriber: Subscriber): string {
   ]);
 }
 
-export function subscriberJson(subscriber: Subscriber) {
-  const { id, kind, name, org, types, options, description, state, reason, createdAt, failures } = subscriber;
-  const { personal, ...rest } = options;
-  const ofHandler = name === null ? {} : { name, seenAt: isoTime(subscriber.seenAt) };
-  return {
-    ...{
-      id,
-      kind,
-      ...ofHandler,
-      org,
-      types,
-      ...rest,
-      include: personal === true ? ['personal'] : [],
-      description,
-      state,
-      reason,
-    },
-    createdAt: isoTime(createdAt),
-    failures,
-    failingSince: isoTime(subscriber.failingSince),
-    nextAttemptAt: isoTime(subscriber.nextAt),
-  };
-}
-
 export const deliveryList: ListView<Delivery> = {
   columns: [
     { title: 'TIME', cell: ({ at }) => formatTime(at) },
@@ -79,9 +57,7 @@ export const deliveryList: ListView<Delivery> = {
     { title: 'RESULT', cell: ({ outcome, detail }) => `${outcome}: ${detail}` },
   ],
   empty: 'No delivery yet.',
-  toJson: ({ at, ms, event, type, events, attempt, outcome, detail }) => ({
-    ...{ at: isoTime(at), ms, event, type, events, attempt, outcome, detail },
-  }),
+  toJson: deliveryToJson,
 };
 
 function describeExport({ target, when, changedOnly, keep, last }: ExportOptions): [string, string | null][] {

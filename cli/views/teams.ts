@@ -1,9 +1,11 @@
 /** Teams and their old names, for people and as JSON. */
+
 import { escapeControl, formatTime, isoTime } from '../../operations/format.js';
+import { teamToJson } from '../../operations/forms/directory.js';
 import type { TeamAlias } from '../../operations/teamrename.js';
 import type { Team, TeamHistory, TeamNode } from '../../operations/teams.js';
 import { type ListView, renderRecord } from '../output.js';
-import { describeChange, renderStory, storyToJson } from './origins.js';
+import { describeChange, renderStory } from './origins.js';
 
 export const aliasList: ListView<TeamAlias> = {
   columns: [
@@ -39,23 +41,6 @@ export function renderTree(nodes: readonly TeamNode[], indent = ''): string[] {
   });
 }
 
-export function treeToJson({ team, children }: TeamNode): Record<string, unknown> {
-  return { ...teamToJson(team), children: children.map(treeToJson) };
-}
-
-function teamToJson(team: Team): Record<string, unknown> {
-  return {
-    id: team.id,
-    name: team.name,
-    owner: team.ownerEmail,
-    parent: team.parentName,
-    type: team.type,
-    members: team.members,
-    createdAt: isoTime(team.createdAt),
-    updatedAt: isoTime(team.updatedAt),
-  };
-}
-
 export function renderTeam({ team, story, changes }: TeamHistory): string {
   const record = renderRecord([
     ['Team', team.name],
@@ -67,12 +52,4 @@ export function renderTeam({ team, story, changes }: TeamHistory): string {
     ['Updated', formatTime(team.updatedAt)],
   ]);
   return `${record}\n\n${renderStory(story)}\n\nChanges, newest first:\n${changes.map((change) => `  ${describeChange(change)}`).join('\n')}`;
-}
-
-export function teamHistoryToJson({ team, story, changes }: TeamHistory): Record<string, unknown> {
-  return {
-    ...teamToJson(team),
-    story: storyToJson(story),
-    changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
-  };
 }

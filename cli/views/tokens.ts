@@ -1,5 +1,7 @@
 /** Access tokens of the HTTP API, for people and as JSON; never with their hashes. */
-import { formatTime, isoTime } from '../../operations/format.js';
+
+import { formatTime } from '../../operations/format.js';
+import { tokenToJson } from '../../operations/forms/keys.js';
 import { stateOfToken, type Token } from '../../operations/tokens.js';
 import type { ListView } from '../output.js';
 
@@ -20,17 +22,5 @@ export function tokenList(now: number): ListView<Token> {
     ],
     empty: 'No tokens yet: add one with "dropslot tokens add".',
     toJson: (token) => tokenToJson(token, now),
-  };
-}
-
-/** @param now in ms */
-export function tokenToJson(token: Token, now: number): Record<string, unknown> {
-  return {
-    ...token,
-    state: stateOfToken(token, now),
-    createdAt: isoTime(token.createdAt),
-    expiresAt: isoTime(token.expiresAt),
-    revokedAt: isoTime(token.revokedAt),
-    lastUsedAt: isoTime(token.lastUsedAt),
   };
 }

@@ -1,9 +1,10 @@
 /** How users look to people and to programs. */
 
-import { formatTime, isoTime } from '../../operations/format.js';
+import { formatTime } from '../../operations/format.js';
+import { userToJson } from '../../operations/forms/directory.js';
 import { hasNoEnd, type LabelledUser, type UserHistory } from '../../operations/users.js';
 import { type ListView, renderRecord } from '../output.js';
-import { describeChange, renderStory, storyToJson } from './origins.js';
+import { describeChange, renderStory } from './origins.js';
 
 export const userList: ListView<LabelledUser> = {
   columns: [
@@ -53,26 +54,4 @@ function describeDeactivation(at: number, by: string | null): string {
 
 function nameOf(user: LabelledUser): string {
   return user.userName ?? [user.firstName, user.lastName].filter((part) => part !== null).join(' ');
-}
-
-function userToJson(user: LabelledUser): Record<string, unknown> {
-  const { emailKey, custom, customTypes, deactivateAt, deactivatedAt, createdAt, updatedAt, ...plain } = user;
-  return {
-    ...plain,
-    deactivateAt: isoTime(deactivateAt),
-    deactivatedAt: isoTime(deactivatedAt),
-    custom: Object.fromEntries(custom),
-    customTypes: Object.fromEntries(customTypes),
-    createdAt: isoTime(createdAt),
-    updatedAt: isoTime(updatedAt),
-  };
-}
-
-export function historyToJson({ user, reports, story, changes }: UserHistory): Record<string, unknown> {
-  return {
-    ...userToJson(user),
-    reports,
-    story: storyToJson(story),
-    changes: changes.map(({ at, ...change }) => ({ at: isoTime(at), ...change })),
-  };
 }

@@ -127,3 +127,21 @@ export async function findLastBackup(db: Queryable): Promise<number | null> {
   const row = await db('audit').where('action', db.raw("'backup.made'")).orderBy('seq', 'desc').first('at');
   return row === undefined ? null : Number(row.at);
 }
+
+export interface BackupRecord {
+  at: number;
+  actor: string;
+  subject: string;
+  /** JSON. */
+  detail: string;
+}
+
+/** The newest first. */
+export async function listBackups(db: Queryable, limit: number): Promise<BackupRecord[]> {
+  const rows = await db('audit')
+    .where('action', db.raw("'backup.made'"))
+    .orderBy('seq', 'desc')
+    .limit(limit)
+    .select('at', 'actor', 'subject', 'detail');
+  return rows.map((row: BackupRecord) => ({ ...row, at: Number(row.at) }));
+}

@@ -1,6 +1,7 @@
 /** Runs cases of one target until time or number is up; what a failure says is enough to do it again. */
 import { readdirSync } from 'node:fs';
 import type { Scope } from '../support/temporary.js';
+import { fuzzApi, openApiBench } from './api.js';
 import { openBench } from './bench.js';
 import { fuzzCodec } from './codec.js';
 import { fuzzExotic } from './exotic.js';
@@ -11,7 +12,7 @@ import { fuzzSession, replay } from './session.js';
 import { checkIdle, fuzzSsh, openSshBench } from './ssh.js';
 import { fuzzTogether, openTogetherBench } from './together.js';
 
-export const targetNames = ['codec', 'session', 'ssh', 'together', 'mounted'] as const;
+export const targetNames = ['codec', 'session', 'ssh', 'together', 'mounted', 'api'] as const;
 export type Target = (typeof targetNames)[number];
 
 export function isTarget(name: string): name is Target {
@@ -75,6 +76,10 @@ const runners: Readonly<Record<Target, (scope: Scope) => Promise<Runner>>> = {
   async together(scope) {
     const bench = await openTogetherBench(scope);
     return { run: (seed) => fuzzTogether(bench, seed), finish: async () => {} };
+  },
+  async api(scope) {
+    const bench = await openApiBench(scope);
+    return { run: (seed) => fuzzApi(bench, seed), finish: async () => {} };
   },
   async mounted(scope) {
     const bench = await openMountedBench(scope);

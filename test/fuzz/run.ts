@@ -1,4 +1,4 @@
-/** `npm run fuzz -- [--target codec|session|ssh|together|mounted] [--seconds N] [--seed S] [--case C]`: fuzzes until the time is over. */
+/** `npm run fuzz -- [--target codec|session|ssh|together|mounted|api] [--seconds N] [--seed S] [--case C]`: fuzzes until the time is over. */
 import { parseArgs } from 'node:util';
 import type { Scope } from '../support/temporary.js';
 import { fuzz, isTarget, targetNames } from './fuzz.js';

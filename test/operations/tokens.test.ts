@@ -47,11 +47,17 @@ onBothDatabases('access tokens', (open) => {
     assert.deepEqual(await use('192.0.2.2'), [0, '192.0.2.1']);
     now += 1;
     assert.deepEqual(await use('192.0.2.3'), [60_000, '192.0.2.3']);
-    now = Date.UTC(2026, 0, 2) - 1;
+    // The day that it names is the last one.
+    now = Date.UTC(2026, 0, 3) - 1;
     assert.notEqual(await recognizeToken(place, secret, null), null);
     now += 1;
     assert.equal(await recognizeToken(place, secret, null), null);
     assert.equal(stateOfToken((await listAllTokens(place))[0]!, now), 'expired');
+    await insertOrg(place.control.write, sampleOrg('acme', { timeZone: 'Europe/Berlin' }));
+    const ofOrg = await addToken(place, { name: 'x', scope: 'read', org: 'acme', expires: '2026-01-03' });
+    assert.equal(ofOrg.expiresAt, Date.UTC(2026, 0, 3, 23));
+    const timed = await addToken(place, { name: 'x', scope: 'read', expires: '2026-01-03T12:00Z' });
+    assert.equal(timed.expiresAt, Date.UTC(2026, 0, 3, 12));
   });
 });
 
@@ -63,8 +69,8 @@ onBothDatabases('wrong tokens', (open) => {
       [{ name: ' ' }, 'usage', /--name/],
       [{ name: 'a\nb' }, 'usage', /--name/],
       [{ org: 'none' }, 'not_found', /no organization/],
-      [{ expires: '2020-01-01' }, 'usage', /in the future/],
-      [{ expires: 'soon' }, 'usage', /2027-01-31/],
+      [{ expires: '2020-01-01' }, 'usage', /in the past/],
+      [{ expires: 'soon' }, 'usage', /not a date/],
     ];
     for (const [change, code, message] of wrong)
       await assert.rejects(addToken(place, { name: 'x', scope: 'read', ...change }), { code, message });

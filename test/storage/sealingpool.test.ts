@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { createHeader, type NewHeader } from '../../storage/age.js';
 import { chunkBytes } from '../../storage/chunk.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
+import { BlobReader } from '../../storage/sealedreader.js';
 import { BlobWriter } from '../../storage/sealedwriter.js';
 import { SealingThreads } from '../../storage/sealingpool.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
@@ -192,3 +193,28 @@ function bindAll(file: Awaited<ReturnType<Disk['create']>>): Awaited<ReturnType<
     close: () => file.close(),
   };
 }
+
+test('a parked upload opens whatever its length, with a thread and without', async (t) => {
+  const store = await createStore(t);
+  const { sealingThreads } = createThreads(t);
+  const folder = temporaryFolder(t);
+  for (const keepsLast of [true, false])
+    for (const sealer of [sealingThreads, null])
+      for (const chunks of [1, 20])
+        for (const off of [0, 1, 2]) {
+          const content = randomContent(chunks * chunkBytes + off);
+          const writer = await beginWriter(folder, await newHeader(store), sealer);
+          const { id, secret } = writer;
+          await writeAll(writer, content, 1_000_000);
+          const kept = await writer.park(keepsLast);
+          assert.equal(kept, content.length - (keepsLast ? 0 : 1));
+          const reader = await BlobReader.openPartial(
+            id,
+            await systemDisk.open(join(folder, `${id}.part`)),
+            secret,
+            kept,
+          );
+          assert.ok((await reader.read(0, kept)).equals(content.subarray(0, kept)), `${chunks} chunks and ${off}`);
+          await reader.close();
+        }
+});

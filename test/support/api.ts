@@ -1,8 +1,9 @@
 /** The HTTP API over a test's databases, asked without a network. */
-import type { TestContext } from 'node:test';
 import { openWorkplace } from '../../app/compose.js';
 import { createSilentLogger } from '../../config/logger.js';
+import { createDrops, type Drops } from '../../operations/drops/drops.js';
 import { addOrganization } from '../../operations/orgs.js';
+import { listServerSettings } from '../../operations/settings.js';
 import { addToken } from '../../operations/tokens.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { createApi } from '../../web/api/api.js';
@@ -14,9 +15,13 @@ export interface Asked {
   method?: string;
   token?: string | null;
   headers?: Record<string, string>;
-  /** Sent as JSON; a string as it is. */
+  /** Sent as JSON; a string or bytes as they are. */
   body?: unknown;
+  /** Sent in place of a body. */
+  stream?: ReadableStream<Uint8Array>;
   address?: string;
+  /** Default: that of the API. */
+  base?: string;
 }
 
 export interface Answered {
@@ -31,6 +36,8 @@ export interface TestApi {
   place: Workplace;
   /** The time of its limits, in ms. */
   clock: { ms: number };
+  drops: Drops;
+  fetch(request: Request): Response | Promise<Response>;
   ask(path: string, asked?: Asked): Promise<Answered>;
   /** A new token. */
   token(scope: string, org?: string, expires?: string): Promise<{ id: string; secret: string }>;
@@ -38,7 +45,7 @@ export interface TestApi {
 
 /** With the organizations `acme` and `other`. */
 export async function openApi(
-  t: TestContext,
+  t: Scope,
   open: (scope: Scope) => Promise<TestDatabases> = (scope) => openFresh(scope, 'sqlite'),
 ): Promise<TestApi> {
   const { settings } = await open(t);
@@ -46,10 +53,14 @@ export async function openApi(
   for (const id of ['acme', 'other'])
     await addOrganization(place, id, { ownerEmail: `owner@${id}.test`, plan: 'enterprise' }, true);
   const clock = { ms: 0 };
+  const drops = createDrops(place, createSilentLogger());
+  t.after(() => drops.close());
   const app = createApi({
     workplace: place,
     open: openWorkplace,
+    drops,
     version: '0.0.0',
+    settings: listServerSettings({ file: undefined, overrides: { data: settings.data } }),
     logger: createSilentLogger(),
     isSecure: false,
     clock: () => clock.ms,
@@ -57,13 +68,20 @@ export async function openApi(
   return {
     place,
     clock,
-    ask: async (path, { method = 'GET', token = null, headers = {}, body, address = '192.0.2.1' } = {}) => {
+    drops,
+    fetch: app.fetch,
+    ask: async (
+      path,
+      { method = 'GET', token = null, headers = {}, body, stream, address = '192.0.2.1', base = '/api/v1' } = {},
+    ) => {
       const sent: Record<string, string> = { ...headers };
       if (token !== null) sent.authorization = `Bearer ${token}`;
       if (body !== undefined) sent['content-type'] ??= 'application/json';
-      const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
-      const init = { method, headers: sent, ...(text !== undefined && { body: text }) };
-      const answer = await app.request(`/api/v1${path}`, init, { incoming: { socket: { remoteAddress: address } } });
+      const isRaw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+      const init: RequestInit & { duplex?: 'half' } = { method, headers: sent };
+      if (body !== undefined) init.body = isRaw ? (body as string) : JSON.stringify(body);
+      if (stream !== undefined) Object.assign(init, { body: stream, duplex: 'half' });
+      const answer = await app.request(`${base}${path}`, init, { incoming: { socket: { remoteAddress: address } } });
       const got = await answer.text();
       const isJson = got !== '' && answer.headers.get('content-type')?.includes('json') === true;
       return { status: answer.status, headers: answer.headers, text: got, json: isJson ? JSON.parse(got) : null };

@@ -190,6 +190,7 @@ function createIntake(
           open.delete(upload);
           log.push(`abort ${path}`);
         },
+        pause: () => upload.abort(),
       };
       open.add(upload);
       return upload;

@@ -1,12 +1,12 @@
 /** A workplace over a test's databases, as commands open it. */
-import type { TestContext } from 'node:test';
 import { openWorkplace } from '../../app/compose.js';
 import type { Settings } from '../../config/settings.js';
 import { type ExamineOptions, examine as examineWith } from '../../operations/doctor/examine.js';
 import type { Finding } from '../../operations/doctor/finding.js';
 import type { Workplace } from '../../operations/workplace.js';
+import type { Scope } from './temporary.js';
 
-export async function workplaceOn(t: TestContext, settings: Settings): Promise<Workplace> {
+export async function workplaceOn(t: Scope, settings: Settings): Promise<Workplace> {
   const place = await openWorkplace(settings, { create: true });
   t.after(() => place.close());
   return place;

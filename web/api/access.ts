@@ -6,10 +6,12 @@ import type { Right, Route } from './route.js';
 
 /** The rights of each scope. */
 export const rights: Readonly<Record<TokenScope, readonly Right[]>> = {
-  read: ['read'],
-  operate: ['read', 'operate'],
-  admin: ['read', 'operate', 'admin', 'audit'],
+  read: ['read', 'scim'],
+  operate: ['read', 'scim', 'operate', 'upload'],
+  admin: ['read', 'scim', 'operate', 'admin', 'audit', 'upload'],
   audit: ['audit'],
+  upload: ['upload'],
+  scim: ['scim'],
 };
 
 /** The token of `Authorization: Bearer dst_…`; null: there is none. */
@@ -18,14 +20,17 @@ export function readBearer(header: string | undefined): string | null {
 }
 
 /** @throws ApiError `forbidden` */
-export function requireRight({ scope, org }: Token, { right, isOfServer }: Route): void {
+export function requireRight({ scope, org }: Token, { right, isOfServer }: Pick<Route, 'right' | 'isOfServer'>): void {
   if (!rights[scope].includes(right))
     throw new ApiError('forbidden', `this needs the right "${right}", which the scope "${scope}" does not have`);
   if (isOfServer && org !== null)
     throw new ApiError('forbidden', 'this is for tokens of all organizations, and the token is for one');
 }
 
-/** Each operation asks it for the organization: so a token of one can't reach another, nor see whether it exists. */
+/**
+ * Its `org` finds the organization of the token alone: for a token of one, another one looks as if it did not exist. Operations
+ * that get another id than that of an organization, such as of a run, do not ask it: their routes compare the owner.
+ */
 export function workplaceFor(workplace: Workplace, { id, org: own }: Token): Workplace {
   const org: Workplace['org'] = async (wanted) => {
     if (own !== null && wanted !== own) throw noOrganization(wanted);

@@ -2,15 +2,17 @@
 import { createHash } from 'node:crypto';
 import { escapeJson } from '../../operations/format.js';
 import type { Problem } from './problem.js';
-import type { Content, Route } from './route.js';
+import { type Content, Reply, type Route } from './route.js';
 
 /** Status 304 where `ifNoneMatch` has the ETag. */
-export function answerJson(value: unknown, { status, method }: Route, ifNoneMatch: string | undefined): Response {
+export function answerJson(given: unknown, { status, method }: Route, ifNoneMatch: string | undefined): Response {
+  const { value, headers: own, status: ownStatus } = given instanceof Reply ? given : new Reply(given, {});
   const text = toText(value);
   const etag = etagOf(value);
-  const headers = { 'content-type': 'application/json; charset=utf-8', etag };
-  if (method === 'GET' && hasTag(ifNoneMatch, etag)) return new Response(null, { status: 304, headers: { etag } });
-  return new Response(text, { status, headers });
+  const headers = { ...own, 'content-type': 'application/json; charset=utf-8', etag };
+  if (method === 'GET' && hasTag(ifNoneMatch, etag))
+    return new Response(null, { status: 304, headers: { ...own, etag } });
+  return new Response(text, { status: ownStatus ?? status, headers });
 }
 
 /** Of the JSON of a value: equal for equal values. */

@@ -1,12 +1,16 @@
 /** The HTTP API: finds the route of a request, checks its token and its values, and answers. */
 import { randomBytes } from 'node:crypto';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import type { Logger } from '../../config/logger.js';
-import { recognizeToken, type Token } from '../../operations/tokens.js';
+import type { Drops } from '../../operations/drops/drops.js';
+import type { ShownSetting } from '../../operations/settings.js';
+import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
-import { readBearer, requireRight, workplaceFor } from './access.js';
+import { addScim } from '../scim/scim.js';
+import { readBearer, workplaceFor } from './access.js';
 import { answerContent, answerJson, answerProblem, etagOf, hasTag } from './answer.js';
-import { Limiter } from './limiter.js';
+import { streamBody } from './forms.js';
+import { addressOf, type Ctx, createGate, type Env } from './gate.js';
 import { answerOnce } from './once.js';
 import { describeApi } from './openapi.js';
 import { renderDocs } from './page.js';
@@ -18,7 +22,10 @@ import { routes } from './table.js';
 export interface ApiDeps {
   workplace: Workplace;
   open: OpenWorkplace;
+  drops: Drops;
   version: string;
+  /** Those that the server works by, with their origins. */
+  settings: readonly ShownSetting[];
   logger: Logger;
   /** Whether clients come by TLS. */
   isSecure: boolean;
@@ -28,31 +35,13 @@ export interface ApiDeps {
 
 export const base = '/api/v1';
 
-/** Requests without a usable token that one address may make in a minute. */
-const strangersPerMinute = 60;
 const longestMs = 60_000;
-
-interface Env {
-  Bindings: { incoming?: { socket: { remoteAddress?: string } } };
-  Variables: { requestId: string; token: string | null };
-}
-
-type Ctx = Context<Env>;
-
-class Wait extends ApiError {
-  constructor(readonly seconds: number) {
-    super('too_many', `too many requests: wait for ${seconds} s`);
-  }
-}
 
 export function createApi(deps: ApiDeps): Hono<Env> {
   const { logger, clock, version } = deps;
   const app = new Hono<Env>();
   const busy = new Set<string>();
-  const limits = {
-    tokens: new Limiter(deps.workplace.settings.apiRequestsPerMinute, clock),
-    addresses: new Limiter(strangersPerMinute, clock),
-  };
+  const gate = createGate(deps.workplace, clock);
   app.use(async (c, next) => {
     const startedAt = clock();
     const requestId = `req_${randomBytes(8).toString('hex')}`;
@@ -76,9 +65,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
     const { problem, stack } = describeTrouble(error, c.get('requestId'));
     if (stack !== null)
       logger.error('a request failed by a defect', { requestId: problem.requestId, reason: error.message, stack });
-    const more: Record<string, string> = {};
-    if (error instanceof Wait) more['retry-after'] = String(error.seconds);
-    if (problem.status === 401) more['www-authenticate'] = 'Bearer realm="dropslot"';
+    const more: Record<string, string> = error instanceof ApiError ? { ...error.headers } : {};
     return answerProblem(problem, more);
   });
   app.notFound(() => {
@@ -90,7 +77,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
   app.get(`${base}/docs`, (c) => c.html(page.html, 200, { 'content-security-policy': page.policy }));
   for (const route of routes)
     app.on(route.method, patternOf(route), async (c) => {
-      const token = await admit(c, route, deps, limits);
+      const token = await gate(c, route);
       return answer(c, route, token, deps, busy);
     });
   for (const [pattern, methods] of methodsOf(routes))
@@ -101,6 +88,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
       );
       return answerProblem(problem, { allow: methods.join(', ') });
     });
+  addScim(app, { ...deps, gate, busy });
   return app;
 }
 
@@ -115,47 +103,26 @@ function methodsOf(table: readonly Route[]): Map<string, string[]> {
   return found;
 }
 
-/** @throws ApiError `unauthorized`, `too_many`, `forbidden` */
-async function admit(
-  c: Ctx,
-  route: Route,
-  { workplace }: ApiDeps,
-  limits: { tokens: Limiter; addresses: Limiter },
-): Promise<Token> {
-  const address = c.env?.incoming?.socket.remoteAddress ?? null;
-  const secret = readBearer(c.req.header('authorization'));
-  const token = secret === null ? null : await recognizeToken(workplace, secret, address);
-  // A usable token is not bound by its address, which many may share behind a proxy.
-  const wait = token === null ? limits.addresses.take(address ?? '') : limits.tokens.take(token.id);
-  if (wait > 0) throw new Wait(wait);
-  if (token === null)
-    throw new ApiError(
-      'unauthorized',
-      'send "Authorization: Bearer dst_…" with a token of "dropslot tokens add" that is neither revoked nor expired',
-    );
-  c.set('token', token.id);
-  requireRight(token, route);
-  return token;
-}
-
 async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: Set<string>): Promise<Response> {
   // Its content would be opened, recorded as read, and never sent.
   if (c.req.method === 'HEAD' && typeof route.answer === 'string')
     throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
   const inputs = await readInputs(c, route);
   const workplace = workplaceFor(deps.workplace, token);
-  const call = { ...inputs, workplace, token, open: deps.open, version: deps.version, busy } as Call<
+  const { open, drops, version, settings } = deps;
+  const call = { ...inputs, workplace, token, open, drops, version, settings, busy, address: addressOf(c) } as Call<
     never,
     never,
     never
   >;
-  const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs] };
-  const value = await inTime(
-    answerOnce(workplace, token, route, once, async () => {
-      await requireMatch(c.req.header('if-match'), route, call);
-      return route.handle(call);
-    }),
-  );
+  const secret = readBearer(c.req.header('authorization'))!;
+  const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs], secret };
+  const work = answerOnce(workplace, token, route, once, async () => {
+    await requireMatch(c.req.header('if-match'), route, call);
+    return route.handle(call);
+  });
+  // An upload has its own bounds.
+  const value = await (route.body === streamBody ? work : inTime(work));
   if (typeof route.answer === 'string') return inTime(answerContent(value as Content, route.answer));
   return answerJson(value, route, c.req.header('if-none-match'));
 }
@@ -168,7 +135,7 @@ async function requireMatch(header: string | undefined, { method, current }: Rou
     throw new ApiError('changed', 'it has changed since the ETag of If-Match: get it again');
 }
 
-/** An operation that takes longer goes on; its client is told. @throws ApiError `too_slow` */
+/** Ends the wait for an operation that takes longer, not the operation: its result is dropped. @throws ApiError `too_slow` */
 async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

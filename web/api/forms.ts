@@ -9,6 +9,19 @@ export const count = z.int().min(0);
 /** The body of a request that is a file, and no JSON. */
 export const fileBody = z.instanceof(Buffer);
 
+/** The body of a request that its handler reads as it arrives, and that has no bound here. */
+export const streamBody = z.custom<AsyncIterable<Uint8Array>>();
+
+/** A fault, a warning or a notice. */
+export const issue = z.strictObject({
+  line: count.nullable(),
+  column: z.string().nullable(),
+  severity: z.string(),
+  code: z.string(),
+  message: z.string(),
+  value: z.string().nullable(),
+});
+
 const mostIdLength = 64;
 const mostPage = 500;
 
@@ -30,6 +43,12 @@ export type PageQuery = z.infer<typeof pageQuery>;
 /** @param item the form of one row */
 export function pageOf(item: z.ZodType) {
   return z.strictObject({ items: z.array(item), next: z.string().nullable() });
+}
+
+/** The members of `value` that the form has: the command line shows more of some. */
+export function pick(form: z.ZodObject, value: object): Record<string, unknown> {
+  const given = value as Record<string, unknown>;
+  return Object.fromEntries(Object.keys(form.shape).map((name) => [name, given[name]]));
 }
 
 export interface Page {

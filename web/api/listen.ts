@@ -59,7 +59,8 @@ export async function listen(
   { host, port, tls }: Endpoint,
   logger: Logger,
 ): Promise<Listening> {
-  const limits = { requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384 };
+  // An upload may arrive for an hour; web/api/request.ts bounds the time of other bodies.
+  const limits = { requestTimeout: 3_600_000, headersTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384 };
   const onRequest = getRequestListener(fetch);
   const pair = tls === null ? null : await readPair(tls);
   const server =

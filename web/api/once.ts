@@ -1,5 +1,5 @@
 /** The header Idempotency-Key: a POST that is repeated with it is not carried out again. */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { carryOutOnce } from '../../operations/apirequests.js';
 import type { Token } from '../../operations/tokens.js';
 import type { Workplace } from '../../operations/workplace.js';
@@ -11,6 +11,8 @@ export interface Once {
   header: string | undefined;
   /** The path and the values of the request: a repetition has the same. */
   request: unknown;
+  /** Of the token. The database does not have it: so its digests of requests give no password away that a request had. */
+  secret: string;
 }
 
 /** @throws ApiError `usage`; OperationError `refused`; the errors of `work` */
@@ -18,13 +20,13 @@ export async function answerOnce(
   workplace: Workplace,
   { id }: Token,
   { method, path }: Route,
-  { header, request }: Once,
+  { header, request, secret }: Once,
   work: () => Promise<unknown>,
 ): Promise<unknown> {
   if (header === undefined || method !== 'POST') return work();
   if (!/^[\w-]{1,100}$/.test(header))
     throw new ApiError('usage', 'Idempotency-Key has at most 100 letters, digits, - and _');
-  const digest = createHash('sha256')
+  const digest = createHmac('sha256', secret)
     .update(JSON.stringify([path, request], hashBytes))
     .digest('hex');
   return carryOutOnce(workplace, { token: id, key: header, digest }, work);

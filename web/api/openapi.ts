@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document of the API, made from the table of routes and its schemas. */
 import { z } from 'zod';
 import { rights } from './access.js';
-import { fileBody } from './forms.js';
+import { fileBody, streamBody } from './forms.js';
 import { problemCodes } from './problem.js';
 import type { Route } from './route.js';
 
@@ -55,6 +55,11 @@ const problem: Json = {
 function describeRoute(route: Route): Json {
   const { method, path, summary, params, query, body, answer, status, current } = route;
   const names = [...(current === null ? [] : ['If-Match']), ...(method === 'POST' ? ['Idempotency-Key'] : [])];
+  const known = Object.entries(route.headers.shape).map(([name, form]) => ({
+    name,
+    in: 'header',
+    schema: schemaOf(form as z.ZodType, 'input'),
+  }));
   const headers = names.map((name) => ({ name, in: 'header', schema: { type: 'string' } }));
   const content =
     typeof answer === 'string'
@@ -64,14 +69,11 @@ function describeRoute(route: Route): Json {
     operationId: `${method.toLowerCase()}${path.replace(/[^a-z]+([a-z])/g, (_, letter: string) => letter.toUpperCase()).replace(/\W/g, '')}`,
     summary,
     description: describeAccess(route),
-    parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query'), ...headers],
+    parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query'), ...headers, ...known],
     ...(body !== null && {
       requestBody: {
         required: true,
-        content:
-          body === fileBody
-            ? { 'text/csv': { schema: { type: 'string' } } }
-            : { 'application/json': { schema: schemaOf(body, 'input') } },
+        content: contentOf(body),
       },
     }),
     responses: {
@@ -82,6 +84,12 @@ function describeRoute(route: Route): Json {
       },
     },
   };
+}
+
+function contentOf(body: z.ZodType): Json {
+  if (body === fileBody) return { 'text/csv': { schema: { type: 'string' } } };
+  if (body === streamBody) return { 'application/octet-stream': { schema: { type: 'string' } } };
+  return { 'application/json': { schema: schemaOf(body, 'input') } };
 }
 
 function parametersOf(schema: z.ZodType, place: 'path' | 'query'): Json[] {

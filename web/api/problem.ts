@@ -14,6 +14,10 @@ export type ProblemCode =
   | 'too_large'
   | 'unsupported'
   | 'too_many'
+  /** An upload: the quota or the disk. */
+  | 'no_room'
+  | 'wrong_offset'
+  | 'wrong_digest'
   | 'too_slow';
 
 /** The status and the title of each code. */
@@ -25,6 +29,8 @@ const problems: Readonly<Record<ProblemCode, readonly [status: number, title: st
   method_not_allowed: [405, 'The path has no such method'],
   refused: [409, 'Refused in the present state'],
   changed: [412, 'Changed meanwhile'],
+  wrong_offset: [409, 'The range begins elsewhere'],
+  wrong_digest: [422, 'Other bytes than those of the digest'],
   too_large: [413, 'The body is too large'],
   unsupported: [415, 'The body has another type'],
   failed: [422, 'The operation failed'],
@@ -32,6 +38,7 @@ const problems: Readonly<Record<ProblemCode, readonly [status: number, title: st
   internal: [500, 'A defect of Dropslot'],
   unavailable: [503, 'Not available now'],
   too_slow: [503, 'It took too long'],
+  no_room: [507, 'No room for it'],
 };
 
 export const problemCodes = Object.keys(problems) as ProblemCode[];
@@ -42,6 +49,8 @@ export class ApiError extends Error {
     readonly code: ProblemCode,
     message: string,
     readonly errors?: readonly FieldError[],
+    /** Of the answer. */
+    readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
   }

@@ -1,7 +1,7 @@
 /** Reads a request against the schemas of its route: path, query and body, each with a bound. */
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import { fileBody } from './forms.js';
+import { fileBody, streamBody } from './forms.js';
 import { ApiError, misfit } from './problem.js';
 import type { Route } from './route.js';
 
@@ -12,15 +12,30 @@ export interface Inputs {
   params: unknown;
   query: unknown;
   body: unknown;
+  headers: unknown;
 }
 
 /** @throws ApiError `usage`, `too_large`, `unsupported` */
-export async function readInputs(c: Context, { params, query, body }: Route): Promise<Inputs> {
+export async function readInputs(c: Context, { params, query, headers, body }: Route): Promise<Inputs> {
   return {
     params: check('path', params, c.req.param()),
     query: check('query', query, readQuery(c.req.url)),
-    body: body === null ? null : body === fileBody ? await readFile(c) : check('body', body, await readJson(c)),
+    headers: check('header', headers, readHeaders(c, Object.keys(headers.shape))),
+    body: await readBody(c, body),
   };
+}
+
+/** Only those that the route knows: a client sends many others. */
+function readHeaders(c: Context, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (c.req.header(name) === undefined ? [] : [[name, c.req.header(name)!]])),
+  );
+}
+
+async function readBody(c: Context, form: z.ZodType | null): Promise<unknown> {
+  if (form === null) return null;
+  if (form === streamBody) return c.req.raw.body ?? [];
+  return form === fileBody ? readFile(c) : check('body', form, await readJsonBody(c));
 }
 
 /** @throws ApiError `usage` when a parameter is given twice: one of the two would be ignored */
@@ -46,8 +61,9 @@ function hasNull(value: unknown): boolean {
   return Object.entries(value).some(([name, one]) => name.includes('\0') || hasNull(one));
 }
 
-async function readJson(c: Context): Promise<unknown> {
-  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
+/** @throws ApiError `unsupported`, `too_large`, `usage` */
+export async function readJsonBody(c: Context): Promise<unknown> {
+  if (!/^application\/(scim\+)?json\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
     throw new ApiError('unsupported', 'send the body as JSON, with "Content-Type: application/json"');
   const text = await readText(c);
   try {
@@ -72,7 +88,19 @@ async function readText(c: Context): Promise<string> {
   }
 }
 
+/** The server itself lets a request arrive for an hour, as an upload may. */
+const longestMs = 60_000;
+
 async function readBytes(c: Context, most: number): Promise<Buffer> {
+  const late = new ApiError('usage', `the body did not arrive within ${longestMs / 1000} s`);
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late), longestMs);
+  });
+  return Promise.race([collect(c, most), timeout]).finally(() => clearTimeout(timer));
+}
+
+async function collect(c: Context, most: number): Promise<Buffer> {
   const tooLarge = () => new ApiError('too_large', `the body may have ${most} bytes at most`);
   if (Number(c.req.header('content-length') ?? 0) > most) throw tooLarge();
   const chunks: Uint8Array[] = [];

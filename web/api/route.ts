@@ -1,23 +1,41 @@
 /** The form of a route: one row of the table that makes the server, the checks of answers, and the OpenAPI document. */
 import { z } from 'zod';
+import type { Drops } from '../../operations/drops/drops.js';
+import type { ShownSetting } from '../../operations/settings.js';
 import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 
 /** A kind of request; the scope of a token allows some of them. */
-export type Right = 'read' | 'operate' | 'admin' | 'audit';
+export type Right = 'read' | 'operate' | 'admin' | 'audit' | 'upload' | 'scim';
 
-export interface Call<Params, Query, Body> {
+export interface Call<Params, Query, Body, Headers = unknown> {
   /** Its `org` knows only the organization of the token, and its actor is the token. */
   workplace: Workplace;
   /** For operations that open a workplace of their own. */
   open: OpenWorkplace;
   token: Token;
   version: string;
+  /** Those that the server works by, with their origins. */
+  settings: readonly ShownSetting[];
   /** Names of the work that this process does one at a time. */
   busy: Set<string>;
+  /** Takes uploads. */
+  drops: Drops;
+  /** Of the client; null: unknown. */
+  address: string | null;
   params: Params;
   query: Query;
   body: Body;
+  headers: Headers;
+}
+
+/** An answer with another status than that of its route, or with headers of its own. */
+export class Reply {
+  constructor(
+    readonly value: unknown,
+    readonly headers: Readonly<Record<string, string>>,
+    readonly status?: 200 | 201 | 202,
+  ) {}
 }
 
 /** An answer that is no JSON. */
@@ -28,7 +46,7 @@ export interface Content {
 }
 
 export interface Route {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below /api/v1, with {names} of the parameters. */
   path: string;
   summary: string;
@@ -37,6 +55,8 @@ export interface Route {
   isOfServer: boolean;
   params: z.ZodType;
   query: z.ZodType;
+  /** Headers that the handler reads, by their names in lower case. */
+  headers: z.ZodObject;
   /** null: the request has none. */
   body: z.ZodType | null;
   /** The JSON of the answer; or the media type of a `Content`. */
@@ -50,7 +70,12 @@ export interface Route {
 type Shape = z.ZodObject;
 const none = z.strictObject({});
 
-export interface Definition<Params extends Shape, Query extends Shape, Body extends z.ZodType> {
+export interface Definition<
+  Params extends Shape,
+  Query extends Shape,
+  Body extends z.ZodType,
+  Headers extends Shape = typeof none,
+> {
   method: Route['method'];
   path: string;
   summary: string;
@@ -58,11 +83,12 @@ export interface Definition<Params extends Shape, Query extends Shape, Body exte
   isOfServer?: boolean;
   params?: Params;
   query?: Query;
+  headers?: Headers;
   body?: Body;
   answer: z.ZodType | string;
   status?: Route['status'];
   current?(call: Call<z.infer<Params>, unknown, unknown>): Promise<unknown>;
-  handle(call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>>): Promise<unknown>;
+  handle(call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>, z.infer<Headers>>): Promise<unknown>;
 }
 
 /** Checks that handler and schemas fit, and fills in the defaults. */
@@ -70,7 +96,9 @@ export function route<
   Params extends Shape = typeof none,
   Query extends Shape = typeof none,
   Body extends z.ZodType = z.ZodNull,
->(definition: Definition<Params, Query, Body>): Route {
-  const { isOfServer = false, params = none, query = none, body = null, status = 200, current = null } = definition;
-  return { ...definition, isOfServer, params, query, body, status, current } as Route;
+  Headers extends Shape = typeof none,
+>(definition: Definition<Params, Query, Body, Headers>): Route {
+  const { isOfServer = false, params = none, query = none, headers = none, body = null } = definition;
+  const { status = 200, current = null } = definition;
+  return { ...definition, isOfServer, params, query, headers, body, status, current } as Route;
 }

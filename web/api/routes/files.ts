@@ -1,23 +1,33 @@
 /** Routes of the queue and of stored files. */
 import { z } from 'zod';
 import { readFileContent, walkFiles } from '../../../operations/files.js';
-import { isoTime } from '../../../operations/format.js';
-import { listQueued } from '../../../operations/queue.js';
+import { fileToJson, queuedToJson } from '../../../operations/forms/files.js';
+import { listWaiting } from '../../../operations/queue.js';
 import { requeueStoredFile } from '../../../operations/retry.js';
-import { count, maybeTime, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { count, maybeTime, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const path = z.string().min(1).max(8_000);
 
 const queued = z.strictObject({
   upload: count,
+  org: z.string(),
   path: z.string(),
   size: count,
   sha256: z.string(),
   state: z.string(),
   note: z.string().nullable(),
+  /** The verdict of the early check; null: it was not checked. */
+  check: z.string().nullable(),
+  checkedAt: maybeTime,
+  /** The run that blocks the next imports; null: none is held. */
+  heldRun: count.nullable(),
   queuedAt: maybeTime,
   closedAt: time,
+  /** null: it did not come by a key; `client` names its door then. */
+  keyFingerprint: z.string().nullable(),
+  address: z.string().nullable(),
+  client: z.string().nullable(),
 });
 
 const file = z.strictObject({
@@ -34,22 +44,15 @@ export const fileRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/orgs/{org}/queue',
-    summary: 'Files that wait for the next import, and stored files that are not imported',
+    summary: 'Files of a held run, files that wait for the next import, and stored files that are not imported',
     right: 'read',
     params: orgParams,
     query: pageQuery,
     answer: pageOf(queued),
-    handle: async ({ workplace, params, query }) =>
-      pageByPlace(await listQueued(workplace, params.org), query, (upload) => ({
-        upload: upload.id,
-        path: upload.path,
-        size: upload.size,
-        sha256: upload.sha256,
-        state: upload.state,
-        note: upload.note,
-        queuedAt: isoTime(upload.queuedAt),
-        closedAt: isoTime(upload.closedAt),
-      })),
+    handle: async ({ workplace, params, query }) => {
+      const { files, heldRuns } = await listWaiting(workplace, params.org);
+      return pageByPlace(files, query, (upload) => queuedToJson(upload, heldRuns.get(upload.org) ?? null));
+    },
   }),
   route({
     method: 'GET',
@@ -60,15 +63,7 @@ export const fileRoutes: readonly Route[] = [
     query: pageQuery.extend({ path: path.default('/') }),
     answer: pageOf(file),
     handle: ({ workplace, params, query }) =>
-      pageByPlace(
-        walkFiles(workplace, params.org, query.path),
-        query,
-        ({ path: name, kind, size, state, note, mtimeMs, createdAt }) => ({
-          ...{ path: name, kind, size, state, note },
-          modifiedAt: isoTime(mtimeMs),
-          createdAt: isoTime(createdAt),
-        }),
-      ),
+      pageByPlace(walkFiles(workplace, params.org, query.path), query, (one) => pick(file, fileToJson(one))),
   }),
   route({
     method: 'GET',

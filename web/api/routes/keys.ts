@@ -1,9 +1,12 @@
 /** Routes of login keys: list, show, add, revoke. */
 import { z } from 'zod';
-import { isoTime } from '../../../operations/format.js';
-import { addKeys, type LoginKeyView, listKeys, revokeKey, showKey } from '../../../operations/loginkeys.js';
+import { OperationError } from '../../../operations/error.js';
+import { keyToJson } from '../../../operations/forms/keys.js';
+import { readGrace, readKeyChange, readTerms } from '../../../operations/keyterms.js';
+import { rotateKeys } from '../../../operations/loginkeyrotation.js';
+import { addKeys, type LoginKeyView, listKeys, revokeKey, setKey, showKey } from '../../../operations/loginkeys.js';
 import type { Workplace } from '../../../operations/workplace.js';
-import { maybeTime, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { maybeTime, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const key = z.strictObject({
@@ -27,25 +30,35 @@ const key = z.strictObject({
   lastUsedClient: z.string().nullable(),
 });
 
+const term = z.string().max(500).optional();
+
+/** As the options of `keys add` and `keys set` take them: `expires` a date or a time, `from` address ranges. */
+const terms = {
+  label: term,
+  note: term,
+  notBefore: term,
+  expires: term,
+  from: term,
+  permission: term,
+  sha1: term,
+  principals: term,
+};
+
+type TermTexts = { [name in keyof typeof terms]?: string | undefined };
+
+function definedOf(texts: TermTexts): { [name in keyof typeof terms]?: string } {
+  return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined));
+}
+
 /** A fingerprint, `SHA256:…`, or its beginning. */
 const keyParams = orgParams.extend({ key: z.string().min(1).max(100) });
 
-function keyToJson(one: LoginKeyView): unknown {
-  const { fingerprint, kind, algorithm, publicKey, label, note, state, permission, sources } = one;
-  const { managedBy, replacedBy, lastUsedFrom, lastUsedClient } = one;
-  return {
-    ...{ fingerprint, kind, algorithm, publicKey, label, note, state, permission, sources },
-    ...{ managedBy, replacedBy, lastUsedFrom, lastUsedClient },
-    createdAt: isoTime(one.createdAt),
-    notBefore: isoTime(one.notBefore),
-    expiresAt: isoTime(one.expiresAt),
-    revokedAt: isoTime(one.revokedAt),
-    lastUsedAt: isoTime(one.lastUsedAt),
-  };
+function showOne(one: LoginKeyView): unknown {
+  return pick(key, keyToJson(one));
 }
 
 async function show(workplace: Workplace, org: string, prefix: string): Promise<unknown> {
-  return keyToJson(await showKey(workplace, org, prefix));
+  return showOne(await showKey(workplace, org, prefix));
 }
 
 export const keyRoutes: readonly Route[] = [
@@ -58,7 +71,7 @@ export const keyRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(key),
     handle: async ({ workplace, params, query }) =>
-      pageByPlace((await listKeys(workplace, params.org)).keys, query, keyToJson),
+      pageByPlace((await listKeys(workplace, params.org)).keys, query, showOne),
   }),
   route({
     method: 'POST',
@@ -68,17 +81,20 @@ export const keyRoutes: readonly Route[] = [
     params: orgParams,
     body: z.strictObject({
       keys: z.string().min(1).max(64_000),
-      label: z.string().max(200).optional(),
+      ...terms,
       expiresAt: time.optional(),
+      /** The keys are authorities, whose certificates log in. */
+      authority: z.boolean().default(false),
     }),
     answer: z.strictObject({ keys: z.array(key) }),
     status: 201,
-    handle: async ({ workplace, params: { org }, body }) => {
-      const terms = {
-        ...(body.label !== undefined && { label: body.label }),
-        ...(body.expiresAt !== undefined && { expiresAt: Date.parse(body.expiresAt) }),
+    handle: async ({ workplace, params: { org }, body: { keys, expiresAt, authority, ...texts } }) => {
+      const { timeZone } = await workplace.org(org);
+      const given = {
+        ...readTerms(definedOf(texts), timeZone, workplace.now()),
+        ...(expiresAt !== undefined && { expiresAt: Date.parse(expiresAt) }),
       };
-      const added = await addKeys(workplace, org, body.keys, terms);
+      const added = await addKeys(workplace, org, keys, given, { isAuthority: authority });
       return { keys: await Promise.all(added.map(({ fingerprint }) => show(workplace, org, fingerprint))) };
     },
   }),
@@ -92,6 +108,45 @@ export const keyRoutes: readonly Route[] = [
     handle: ({ workplace, params }) => show(workplace, params.org, params.key),
   }),
   route({
+    method: 'PATCH',
+    path: '/orgs/{org}/keys/{key}',
+    summary: 'Change the terms of a login key, as "dropslot keys set"; it holds for open sessions too',
+    right: 'admin',
+    params: keyParams,
+    body: z.strictObject(terms),
+    answer: key,
+    current: ({ workplace, params }) => show(workplace, params.org, params.key),
+    handle: async ({ workplace, params: { org, key: prefix }, body }) => {
+      const { timeZone } = await workplace.org(org);
+      const assignments = Object.entries(definedOf(body)).map(([name, text]) => `${name}=${text}`);
+      if (assignments.length === 0) throw new OperationError('usage', 'name at least one term to change');
+      return showOne(await setKey(workplace, org, prefix, readKeyChange(assignments, timeZone, workplace.now())));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/orgs/{org}/keys/rotate',
+    summary: 'Add keys, and let the old ones expire after a time of grace',
+    right: 'admin',
+    params: orgParams,
+    body: z.strictObject({
+      keys: z.string().min(1).max(64_000),
+      grace: z.string().max(20).default('7d'),
+      /** Fingerprints of the old keys; empty: every other key. */
+      replaces: z.array(z.string().min(1).max(100)).max(100).default([]),
+      ...terms,
+    }),
+    answer: z.strictObject({ successor: z.string(), added: z.array(key), replaced: z.array(key), kept: z.array(key) }),
+    handle: async ({ workplace, params: { org }, body: { keys, grace, replaces, ...texts } }) => {
+      const { timeZone } = await workplace.org(org);
+      const options = { graceMs: readGrace(grace), replaces, managed: false };
+      const given = readTerms(definedOf(texts), timeZone, workplace.now());
+      const { successor, added, replaced, kept } = await rotateKeys(workplace, org, keys, given, options);
+      const shown = await Promise.all(added.map(({ fingerprint }) => show(workplace, org, fingerprint)));
+      return { successor, added: shown, replaced: replaced.map(showOne), kept: kept.map(showOne) };
+    },
+  }),
+  route({
     method: 'DELETE',
     path: '/orgs/{org}/keys/{key}',
     summary: 'Revoke a login key, and end its sessions',
@@ -101,7 +156,7 @@ export const keyRoutes: readonly Route[] = [
     current: ({ workplace, params }) => show(workplace, params.org, params.key),
     handle: async ({ workplace, params: { org, key: prefix } }) => {
       await workplace.org(org);
-      return keyToJson(await revokeKey(workplace, org, prefix));
+      return showOne(await revokeKey(workplace, org, prefix));
     },
   }),
 ];

@@ -1,11 +1,12 @@
 /** Routes of organizations: list, show, add, change, enable, disable. */
 import { z } from 'zod';
-import { isoTime } from '../../../operations/format.js';
-import { detailOrg, type Org, summarizeOrg, summarizeOrgs } from '../../../operations/orgdetails.js';
+import { orgDetailsToJson, orgStateToJson, orgToJson } from '../../../operations/forms/orgs.js';
+import { detailOrg, listOrgStates, type Org } from '../../../operations/orgdetails.js';
 import { addOrganization, disableOrganization, enableOrganization, setOrganization } from '../../../operations/orgs.js';
 import { readOrgFields } from '../../../operations/orgsettings/orgsettings.js';
+import { requestSftp } from '../../../operations/sftpaccess.js';
 import type { Workplace } from '../../../operations/workplace.js';
-import { count, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { count, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const shape = {
@@ -22,6 +23,18 @@ const shape = {
 
 const org = z.strictObject(shape);
 
+/** Verdicts of the early check on queued files. */
+const checks = z.strictObject({ wouldImport: count, wouldHold: count, wouldRefuse: count, unchecked: count });
+
+const listed = z.strictObject({
+  ...shape,
+  usableKeys: count,
+  sessions: count,
+  queued: count,
+  checks,
+  heldRun: count.nullable(),
+});
+
 const details = z.strictObject({
   ...shape,
   usableKeys: count,
@@ -31,7 +44,7 @@ const details = z.strictObject({
   users: z.strictObject({ active: count, deactivated: count, admins: count }),
   teams: count,
   heldRun: count.nullable(),
-  hasSftp: z.boolean(),
+  hasDoor: z.boolean(),
   imports: z.string(),
   nextSlotAt: time,
   settings: z.record(z.string(), z.string()),
@@ -42,20 +55,17 @@ const settings = z.record(z.string().max(64), z.string().max(4_000));
 
 const maySettings = z.strictObject({ settings });
 
-function orgToJson({ id, name, ownerEmail, plan, enabled, slot, timeZone, recipient, createdAt }: Org) {
-  return { id, name, owner: ownerEmail, plan, enabled, slot, timeZone, recipient, createdAt: isoTime(createdAt) };
+function showOrg(one: Org): unknown {
+  return pick(org, orgToJson(one));
 }
 
 async function show(workplace: Workplace, id: string): Promise<unknown> {
   const found = await detailOrg(workplace, await workplace.org(id));
-  const { usableKeys, queued, waitingForRename, notImported, users, teams, heldRun, imports } = found;
-  return {
-    ...orgToJson(found.org),
-    ...{ usableKeys, queued, waitingForRename, notImported, users, teams, heldRun, imports },
-    hasSftp: found.hasDoor,
-    nextSlotAt: isoTime(found.nextSlotAt),
+  return pick(details, {
+    ...orgDetailsToJson(found),
+    imports: found.imports,
     settings: Object.fromEntries(found.settings.map(({ setting, text }) => [setting.name, text])),
-  };
+  });
 }
 
 export const orgRoutes: readonly Route[] = [
@@ -65,13 +75,12 @@ export const orgRoutes: readonly Route[] = [
     summary: 'Organizations; for a token of one organization, that one',
     right: 'read',
     query: pageQuery,
-    answer: pageOf(z.strictObject({ ...shape, usableKeys: count, queued: count })),
+    answer: pageOf(listed),
     handle: async ({ workplace, token, query }) => {
-      const found =
-        token.org === null
-          ? await summarizeOrgs(workplace)
-          : [await summarizeOrg(workplace, await workplace.org(token.org))];
-      return pageByPlace(found, query, ({ org: one, ...counts }) => ({ ...orgToJson(one), ...counts }));
+      const found = (await listOrgStates(workplace)).filter(
+        ({ org: { id } }) => token.org === null || token.org === id,
+      );
+      return pageByPlace(found, query, (one) => pick(listed, orgStateToJson(one)));
     },
   }),
   route({
@@ -89,7 +98,7 @@ export const orgRoutes: readonly Route[] = [
     status: 201,
     handle: async ({ workplace, body: { id, owner, enable, settings: given } }) => {
       const fields = { ...readOrgFields({ ...given, owner }), ownerEmail: owner.trim() };
-      return orgToJson((await addOrganization(workplace, id, fields, enable)).org);
+      return showOrg((await addOrganization(workplace, id, fields, enable)).org);
     },
   }),
   route({
@@ -116,6 +125,18 @@ export const orgRoutes: readonly Route[] = [
       return show(workplace, params.org);
     },
   }),
+  route({
+    method: 'POST',
+    path: '/orgs/{org}/request-sftp',
+    summary: 'Record that an admin of an organization requested SFTP access',
+    right: 'admin',
+    isOfServer: true,
+    params: orgParams,
+    body: z.strictObject({ by: z.string().min(1).max(320) }),
+    answer: org,
+    current: ({ workplace, params }) => show(workplace, params.org),
+    handle: async ({ workplace, params, body }) => showOrg(await requestSftp(workplace, params.org, body.by)),
+  }),
   ...(['enable', 'disable'] as const).map((verb) =>
     route({
       method: 'POST',
@@ -128,7 +149,7 @@ export const orgRoutes: readonly Route[] = [
       current: ({ workplace, params }) => show(workplace, params.org),
       handle: async ({ workplace, params }) => {
         const change = verb === 'enable' ? enableOrganization : disableOrganization;
-        return orgToJson(await change(workplace, params.org));
+        return showOrg(await change(workplace, params.org));
       },
     }),
   ),

@@ -1,8 +1,9 @@
 /** Routes of records: events, and the audit trail with its proof. */
 import { z } from 'zod';
 import { type AuditRecord, proveAudit, readKeptHead, walkRecords } from '../../../operations/audit.js';
-import { type EventPlace, type ListedEvent, walkEvents } from '../../../operations/events.js';
+import { type EventPlace, walkEvents } from '../../../operations/events.js';
 import { isoTime } from '../../../operations/format.js';
+import { eventToJson } from '../../../operations/forms/records.js';
 import type { Workplace } from '../../../operations/workplace.js';
 import { count, orgParams, pageByKey, pageOf, pageQuery, readNumber, readText, time, wrongCursor } from '../forms.js';
 import { type Route, route } from '../route.js';
@@ -41,10 +42,7 @@ function listEvents(workplace: Workplace, org: string | undefined, query: z.infe
   const { type } = query;
   const filter = { ...(org !== undefined && { org }), ...(type !== undefined && { type }), ...between(query) };
   const events = walkEvents(workplace, filter, readPlace(query));
-  const toJson = ({ id, type: name, org: of, at, run, subject }: ListedEvent) => ({
-    ...{ id, type: name, org: of, at: isoTime(at), run, subject },
-  });
-  return pageByKey(events, query, ({ place }) => `${place.control}-${place.directory}`, toJson);
+  return pageByKey(events, query, ({ place }) => `${place.control}-${place.directory}`, eventToJson);
 }
 
 /** undefined: the list begins. @throws OperationError `usage` */

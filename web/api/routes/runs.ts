@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { withRunChanges } from '../../../operations/changes.js';
 import { OperationError } from '../../../operations/error.js';
 import { isoTime } from '../../../operations/format.js';
+import { changeToJson, runToJson } from '../../../operations/forms/runs.js';
 import { reopenRun } from '../../../operations/retry.js';
 import {
   approveCounted,
@@ -23,6 +24,7 @@ import {
   pageByPlace,
   pageOf,
   pageQuery,
+  pick,
   readNumber,
   runParams,
   time,
@@ -52,12 +54,13 @@ const run = z.strictObject({
 const change = z.strictObject({
   file: z.string().nullable(),
   line: count.nullable(),
-  entity: z.enum(['user', 'team', 'field']),
+  what: z.enum(['user', 'team', 'field']),
   name: z.string(),
-  field: z.string(),
+  column: z.string(),
   before: z.string().nullable(),
   after: z.string().nullable(),
-  values: z.record(z.string(), z.string()).nullable(),
+  /** Of a user, team or field that it creates: the values by their columns. */
+  created: z.record(z.string(), z.string()).nullable(),
 });
 
 const listQuery = pageQuery.extend({ state: z.enum(runStates).optional(), since: time.optional() });
@@ -65,18 +68,15 @@ const note = z.string().max(1_000).nullable().default(null);
 /** A page of changes is listed from the first one: bounded, so that it stays quick. */
 const mostChanges = 10_000;
 
-function runToJson(one: Run): unknown {
-  const { id, org, kind, slotDate, state, attempts, failure, undoes, hold, approval } = one;
-  return {
-    ...{ id, org, kind, slotDate, state, attempts, failure, undoes },
-    openedAt: isoTime(one.openedAt),
-    startedAt: isoTime(one.startedAt),
-    finishedAt: isoTime(one.finishedAt),
+export function showRun(one: Run): unknown {
+  const { hold, approval } = one;
+  return pick(run, {
+    ...runToJson(one),
     heldAt: isoTime(hold?.at ?? null),
     digest: hold?.digest ?? null,
     approvedBy: approval?.by ?? null,
     summary: summaryToJson(one),
-  };
+  });
 }
 
 /** As the reports have it, with times as ISO 8601. */
@@ -93,7 +93,7 @@ function summaryToJson(one: Run): unknown {
 }
 
 /** The run, if it is of this organization; one of another looks like one that does not exist. @throws OperationError `not_found` */
-async function getOwn(workplace: Workplace, { org, run: id }: { org: string; run: string }): Promise<Run> {
+export async function getOwn(workplace: Workplace, { org, run: id }: { org: string; run: string }): Promise<Run> {
   const { id: own } = await workplace.org(org);
   const found = await getRun(workplace, id).catch((error: unknown) => {
     if (error instanceof OperationError && error.code === 'not_found') return null;
@@ -112,11 +112,17 @@ async function list(workplace: Workplace, org: string | undefined, query: z.infe
     before: readNumber(query),
     limit: limit + 1,
   });
-  return pageByKey(rows, query, ({ id }) => id, runToJson);
+  return pageByKey(rows, query, ({ id }) => id, showRun);
 }
 
 const current: NonNullable<Parameters<typeof route<typeof runParams>>[0]['current']> = async ({ workplace, params }) =>
-  runToJson(await getOwn(workplace, params));
+  showRun(await getOwn(workplace, params));
+
+/** Each opens a run because of another one. */
+const reopenings = {
+  retry: { summary: 'Work on a failed or interrupted run again', open: reopenRun },
+  undo: { summary: 'Open a run that undoes the changes of this one', open: openUndo },
+};
 
 export const runRoutes: readonly Route[] = [
   route({
@@ -146,7 +152,7 @@ export const runRoutes: readonly Route[] = [
     right: 'read',
     params: runParams,
     answer: run,
-    handle: async ({ workplace, params }) => runToJson(await getOwn(workplace, params)),
+    handle: async ({ workplace, params }) => showRun(await getOwn(workplace, params)),
   }),
   route({
     method: 'GET',
@@ -161,13 +167,7 @@ export const runRoutes: readonly Route[] = [
       let answer: unknown;
       await withRunChanges(workplace, String(id), async ({ isApplied, isAsCounted, total, list: read }) => {
         const most = Math.min(mostChanges, (readNumber(query) ?? 0) + query.limit + 1);
-        const page = await pageByPlace(
-          read(most),
-          query,
-          ({ file, line, entity, name, field, before, after, values }) => ({
-            ...{ file, line, entity, name, field, before, after, values },
-          }),
-        );
+        const page = await pageByPlace(read(most), query, changeToJson);
         answer = { ...page, isApplied, isAsCounted, total };
       });
       return answer;
@@ -182,7 +182,7 @@ export const runRoutes: readonly Route[] = [
     answer: run,
     status: 202,
     handle: async ({ workplace, params }) =>
-      runToJson(await getRun(workplace, String(await openImport(workplace, params.org)))),
+      showRun(await getRun(workplace, String(await openImport(workplace, params.org)))),
   }),
   route({
     method: 'POST',
@@ -196,7 +196,7 @@ export const runRoutes: readonly Route[] = [
     current,
     handle: async ({ workplace, params, body }) => {
       const { id } = await getOwn(workplace, params);
-      return runToJson(await approveCounted(workplace, String(id), body.note, body.digest));
+      return showRun(await approveCounted(workplace, String(id), body.note, body.digest));
     },
   }),
   route({
@@ -210,35 +210,23 @@ export const runRoutes: readonly Route[] = [
     current,
     handle: async ({ workplace, params, body }) => {
       const { id } = await getOwn(workplace, params);
-      return runToJson(await rejectHeldRun(workplace, String(id), body.note, body.files));
+      return showRun(await rejectHeldRun(workplace, String(id), body.note, body.files));
     },
   }),
-  route({
-    method: 'POST',
-    path: '/orgs/{org}/runs/{run}/retry',
-    summary: 'Work on a failed or interrupted run again',
-    right: 'operate',
-    params: runParams,
-    answer: run,
-    status: 202,
-    current,
-    handle: async ({ workplace, params }) => {
-      const { id } = await getOwn(workplace, params);
-      return runToJson(await getRun(workplace, String(await reopenRun(workplace, String(id)))));
-    },
-  }),
-  route({
-    method: 'POST',
-    path: '/orgs/{org}/runs/{run}/undo',
-    summary: 'Open a run that undoes the changes of this one',
-    right: 'operate',
-    params: runParams,
-    answer: run,
-    status: 202,
-    current,
-    handle: async ({ workplace, params }) => {
-      const { id } = await getOwn(workplace, params);
-      return runToJson(await getRun(workplace, String(await openUndo(workplace, String(id)))));
-    },
-  }),
+  ...Object.entries(reopenings).map(([verb, { summary, open }]) =>
+    route({
+      method: 'POST',
+      path: `/orgs/{org}/runs/{run}/${verb}`,
+      summary,
+      right: 'operate',
+      params: runParams,
+      answer: run,
+      status: 202,
+      current,
+      handle: async ({ workplace, params }) => {
+        const { id } = await getOwn(workplace, params);
+        return showRun(await getRun(workplace, String(await open(workplace, String(id)))));
+      },
+    }),
+  ),
 ];

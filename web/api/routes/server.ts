@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { listAlarmsOf, type ShownAlarm } from '../../../operations/alarms.js';
 import { examine } from '../../../operations/doctor/examine.js';
-import { isoTime } from '../../../operations/format.js';
+import { alarmToJson, statusToJson } from '../../../operations/forms/server.js';
 import { readStatus } from '../../../operations/status.js';
-import { count, maybeTime, orgParams, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { count, maybeTime, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const status = z.strictObject({
@@ -32,11 +32,9 @@ const alarm = z.strictObject({
   resolvedAt: maybeTime,
 });
 
-const alarmQuery = pageQuery.extend({ all: z.enum(['true', 'false']).default('false') });
+const showAlarm = (one: ShownAlarm) => pick(alarm, alarmToJson(one));
 
-function alarmToJson({ id, org, kind, subject, message, openedAt, resolvedAt }: ShownAlarm): unknown {
-  return { id, org, kind, subject, message, openedAt: isoTime(openedAt), resolvedAt: isoTime(resolvedAt) };
-}
+const alarmQuery = pageQuery.extend({ all: z.enum(['true', 'false']).default('false') });
 
 export const serverRoutes: readonly Route[] = [
   route({
@@ -47,20 +45,10 @@ export const serverRoutes: readonly Route[] = [
     isOfServer: true,
     answer: status,
     handle: async ({ workplace, version }) => {
-      const { importerSeenAt, queue, nextSlots, lastBackupAt, expiringKeys, disk, ...rest } = await readStatus(
-        workplace,
-        version,
-      );
+      const { disk, ...rest } = statusToJson(await readStatus(workplace, version));
+      // The folder is for those who have a shell on the machine.
       const { folder: _folder, ...space } = disk;
-      return {
-        ...rest,
-        disk: space,
-        importerSeenAt: isoTime(importerSeenAt),
-        queue: { files: queue.files, oldestAt: isoTime(queue.oldestAt) },
-        nextSlots: nextSlots.map(({ org, at }) => ({ org, at: isoTime(at) })),
-        lastBackupAt: isoTime(lastBackupAt),
-        expiringKeys: expiringKeys.map((key) => ({ ...key, expiresAt: isoTime(key.expiresAt) })),
-      };
+      return { ...rest, disk: space };
     },
   }),
   route({
@@ -96,7 +84,7 @@ export const serverRoutes: readonly Route[] = [
     query: alarmQuery,
     answer: pageOf(alarm),
     handle: async ({ workplace, query }) =>
-      pageByPlace(await listAlarmsOf(workplace, { resolved: query.all === 'true' }), query, alarmToJson),
+      pageByPlace(await listAlarmsOf(workplace, { resolved: query.all === 'true' }), query, showAlarm),
   }),
   route({
     method: 'GET',
@@ -107,6 +95,6 @@ export const serverRoutes: readonly Route[] = [
     query: alarmQuery,
     answer: pageOf(alarm),
     handle: async ({ workplace, params: { org }, query }) =>
-      pageByPlace(await listAlarmsOf(workplace, { org, resolved: query.all === 'true' }), query, alarmToJson),
+      pageByPlace(await listAlarmsOf(workplace, { org, resolved: query.all === 'true' }), query, showAlarm),
   }),
 ];

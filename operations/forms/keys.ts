@@ -1,0 +1,38 @@
+/** Login keys and access tokens as JSON, without their secrets. The command line and the API give the same. */
+import { isoTime } from '../format.js';
+import type { AddedKey, LoginKeyView } from '../loginkeys.js';
+import { stateOfToken, type Token } from '../tokens.js';
+
+export function keyToJson({ replacedAt, ...key }: LoginKeyView) {
+  return {
+    ...key,
+    notBefore: isoTime(key.notBefore),
+    expiresAt: isoTime(key.expiresAt),
+    replacedAt: isoTime(replacedAt),
+    createdAt: isoTime(key.createdAt),
+    revokedAt: isoTime(key.revokedAt),
+    firstUsedAt: isoTime(key.firstUsedAt),
+    lastUsedAt: isoTime(key.lastUsedAt),
+  };
+}
+
+export function addedToJson(key: AddedKey) {
+  return {
+    ...key,
+    notBefore: isoTime(key.notBefore ?? null),
+    expiresAt: isoTime(key.expiresAt),
+    createdAt: isoTime(key.createdAt),
+  };
+}
+
+/** @param now in ms */
+export function tokenToJson(token: Token, now: number) {
+  return {
+    ...token,
+    state: stateOfToken(token, now),
+    createdAt: isoTime(token.createdAt),
+    expiresAt: isoTime(token.expiresAt),
+    revokedAt: isoTime(token.revokedAt),
+    lastUsedAt: isoTime(token.lastUsedAt),
+  };
+}

@@ -1,0 +1,149 @@
+/** Users as resources of SCIM (RFC 7643, section 4.1), found by a filter, page by page. */
+import type { Queryable } from '../../db/connection.js';
+import type { Org } from '../../db/control/orgs.js';
+import { listFields } from '../../db/directory/fields.js';
+import {
+  countScimUsers,
+  listScimUsers,
+  listTeamsOf,
+  nameOf,
+  type ScimMembership,
+  type ScimUserFilter,
+  type ScimUserRow,
+} from '../../db/directory/scimusers.js';
+import { emailKey, labelKey } from '../../importer/read/normalize.js';
+import { necessary, type Resource } from './match.js';
+import { enterpriseUrn, userUrn } from './schemas.js';
+import { readId, readSince, type Search, type Source } from './search.js';
+
+/** The custom fields that attributes are read from: the first one that the organization has. */
+const labels = {
+  title: ['Job Title', 'Title', 'Position', 'Job'],
+  employeeNumber: ['Employee Number', 'Employee ID', 'Employee No', 'Personnel Number', 'Worker ID', 'Person Number'],
+  costCenter: ['Cost Center', 'Cost Centre', 'CostCenter'],
+  organization: ['Organization', 'Organisation', 'Company', 'Legal Entity'],
+  division: ['Division', 'Business Unit'],
+  department: ['Department', 'Dept', 'Department Name'],
+} as const;
+
+/** The id of the field of each attribute that has one. */
+type Mapping = Partial<Record<keyof typeof labels | 'externalId', string>>;
+
+/** @param base URI of the organization's SCIM resources, without a slash at its end */
+export async function openUsers(db: Queryable, org: Org, base: string): Promise<Source<ScimUserRow>> {
+  const mapping = await mapFields(db, org);
+  return {
+    list: (filter, page) => listScimUsers(db, org.id, narrow(filter), page),
+    count: (filter) => countScimUsers(db, org.id, narrow(filter)),
+    keyOf: ({ emailKey: key }) => key,
+    toResources: async (rows, needs) => {
+      const teams = needs('groups') ? await teamsByUser(db, rows) : null;
+      return rows.map((row) => toResource(row, teams?.get(row.id) ?? null, mapping, base));
+    },
+  };
+}
+
+async function mapFields(db: Queryable, org: Org): Promise<Mapping> {
+  const fields = await listFields(db, org.id);
+  const find = (wanted: readonly string[]) => {
+    for (const key of wanted.map(labelKey)) {
+      const found = fields.find(({ label, aliases }) => labelKey(label) === key || aliases.includes(key));
+      if (found !== undefined) return found.id;
+    }
+    return undefined;
+  };
+  const { identifier } = org.options;
+  const externalId = identifier === undefined ? undefined : find([identifier]);
+  const found = Object.entries(labels).map(([name, wanted]) => [name, find(wanted)] as const);
+  const mapping = Object.fromEntries(found.filter(([, id]) => id !== undefined)) as Mapping;
+  const employeeNumber = mapping.employeeNumber ?? externalId;
+  return {
+    ...mapping,
+    ...(externalId !== undefined && { externalId }),
+    ...(employeeNumber !== undefined && { employeeNumber }),
+  };
+}
+
+function toResource(row: ScimUserRow, teams: ScimMembership[] | null, mapping: Mapping, base: string): Resource {
+  const { id, email, firstName, lastName, isActive, isAdmin, accountType, manager } = row;
+  const displayName = nameOf(row.userName, firstName, lastName);
+  const custom = (name: keyof Mapping) => {
+    const field = mapping[name];
+    return field === undefined ? undefined : row.custom[field];
+  };
+  const enterprise = present({
+    employeeNumber: custom('employeeNumber'),
+    costCenter: custom('costCenter'),
+    organization: custom('organization'),
+    division: custom('division'),
+    department: custom('department'),
+    manager:
+      manager === null
+        ? undefined
+        : {
+            value: String(manager.id),
+            $ref: `${base}/Users/${manager.id}`,
+            displayName: manager.name ?? manager.email,
+          },
+  });
+  const name = present({
+    formatted: displayName ?? undefined,
+    familyName: lastName ?? undefined,
+    givenName: firstName ?? undefined,
+  });
+  const groups = teams?.map(({ teamId, name: display }) => {
+    return { value: String(teamId), $ref: `${base}/Groups/${teamId}`, display, type: 'direct' };
+  });
+  const hasEnterprise = Object.keys(enterprise).length > 0;
+  return present({
+    schemas: hasEnterprise ? [userUrn, enterpriseUrn] : [userUrn],
+    id: String(id),
+    externalId: custom('externalId'),
+    userName: email,
+    name: Object.keys(name).length === 0 ? undefined : name,
+    displayName: displayName ?? undefined,
+    title: custom('title'),
+    userType: accountType,
+    active: isActive,
+    emails: [{ value: email, type: 'work', primary: true }],
+    groups: groups === undefined || groups.length === 0 ? undefined : groups,
+    roles: isAdmin ? [{ value: 'admin', display: 'Organization admin' }] : undefined,
+    [enterpriseUrn]: hasEnterprise ? enterprise : undefined,
+    meta: {
+      resourceType: 'User',
+      created: new Date(row.createdAt).toISOString(),
+      lastModified: new Date(row.updatedAt).toISOString(),
+      location: `${base}/Users/${id}`,
+    },
+  });
+}
+
+/** Without the members that have no value (RFC 7643, section 2.5). */
+function present(values: Record<string, unknown>): Resource {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+async function teamsByUser(db: Queryable, rows: readonly ScimUserRow[]): Promise<Map<number, ScimMembership[]>> {
+  const teams = new Map<number, ScimMembership[]>();
+  if (rows.length === 0) return teams;
+  for (const one of await listTeamsOf(
+    db,
+    rows.map(({ id }) => id),
+  ))
+    teams.set(one.userId, [...(teams.get(one.userId) ?? []), one]);
+  return teams;
+}
+
+/** The part of a search that the database decides. */
+function narrow({ id, filter }: Pick<Search, 'id' | 'filter'>): ScimUserFilter {
+  const known: ScimUserFilter = id === null ? {} : { id };
+  for (const { name, operator, value } of necessary(filter)) {
+    if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
+    if (operator !== 'eq' || value === null) continue;
+    if (name === 'id') known.id ??= readId(String(value));
+    if (name === 'userName' || name === 'emails.value') known.emailKey ??= emailKey(String(value));
+    if (name === 'active') known.isActive ??= String(value).toLowerCase() === 'true';
+    if (name === 'groups.value') known.team ??= readId(String(value));
+  }
+  return known;
+}
