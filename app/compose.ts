@@ -41,6 +41,7 @@ const now = Date.now;
  */
 export async function openWorkplace(settings: Settings, options: WorkplaceOptions = {}): Promise<Workplace> {
   const paths = pathsOf(settings);
+  requireRestored(paths);
   const isNew = !hasData(settings, paths);
   if (isNew && options.create !== true)
     throw new OperationError(
@@ -151,6 +152,7 @@ export interface SessionParts {
 /** @throws OperationError `not_found` when there is no data or no such organization; DatabaseError */
 export async function composeSession(settings: Settings, id: string, logger: Logger): Promise<SessionParts> {
   const paths = pathsOf(settings);
+  requireRestored(paths);
   if (!hasData(settings, paths)) throw new OperationError('not_found', `no Dropslot data in ${paths.data}`);
   const control = await openControl(settings);
   const org = await findOrg(control.read, id);
@@ -234,6 +236,15 @@ function composeSessions(
     return { space: recordReads(space, org, sender, reads), intake: intake.forSender(org, sender) };
   };
   return { intake, openSession };
+}
+
+/** @throws OperationError `unavailable` while a backup is being restored, or where that was interrupted */
+function requireRestored({ data, restoreMark }: Pick<Paths, 'data' | 'restoreMark'>): void {
+  if (existsSync(restoreMark))
+    throw new OperationError(
+      'unavailable',
+      `a backup is being restored into ${data}, or that was interrupted: repeat "dropslot restore", or remove the folder`,
+    );
 }
 
 /** PostgreSQL's schemas are made where they are missing. */

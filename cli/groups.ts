@@ -54,6 +54,7 @@ export const groups: readonly GroupEntry[] = [
   },
   { commands: ['databases'], load: async () => (await import('./commands/databases.js')).registerDatabases },
   { commands: ['backup'], load: async () => (await import('./commands/backup.js')).registerBackup },
+  { commands: ['restore'], load: async () => (await import('./commands/restore.js')).registerRestore },
 ];
 
 /** The group that has a command; all groups for any other word, and for none, so that the help lists them. The version needs none. */

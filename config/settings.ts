@@ -492,7 +492,27 @@ export const settingsSchema = z.strictObject({
     ),
   backupOverdueDays: duration('days', { min: 0 })
     .default(7)
-    .describe('Record an event `backup.overdue` if `dropslot backup` has made no backup for this time. 0: never.'),
+    .describe(
+      'Record an event `backup.overdue` if no backup was made for this time. 0: never. With `backupTo`: twice `backupEvery` instead, at least a day.',
+    ),
+  backupTo: checkedText((given) => given.startsWith('/'), 'must be an absolute path', 'absolute path')
+    .optional()
+    .describe(
+      'Folder for scheduled backups, on another volume than the data: `serve` makes each in a folder of its own, named by its time. Default: no scheduled backups.',
+    ),
+  backupEvery: duration('hours', { fraction: true, timer: true })
+    .default(24)
+    .describe('Time from the begin of one scheduled backup to that of the next one.'),
+  backupKeep: count()
+    .default(7)
+    .describe(
+      'How many scheduled backups to keep; after each, older ones are removed. They share the files that they have in common.',
+    ),
+  pgDump: text('path or name of a program')
+    .default('pg_dump')
+    .describe(
+      "PostgreSQL's `pg_dump` for backups, of the database server's version or later. `pg_restore` must be beside it.",
+    ),
   monitor: checkedText(
     (given) => readEndpoint(given) !== null && !given.includes('/'),
     'must be ADDRESS:PORT, [IPv6]:PORT or *:PORT',
