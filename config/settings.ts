@@ -44,6 +44,11 @@ function isOrigin(given: string): boolean {
   return /^https?:\/\/[^/?#@\s]+$/.test(given) && URL.canParse(given) && new URL(given).origin === given.toLowerCase();
 }
 
+/** A name or address that clients connect to. */
+export function isHostName(given: string): boolean {
+  return given.length <= 253 && /^[\w.:-]+$/.test(given);
+}
+
 const mostContactLength = 200;
 
 /** A text of one line, such as `People IT, it@acme.example, +49 30 1234`, that senders of files get to read. */
@@ -149,6 +154,16 @@ export const settingsSchema = z.strictObject({
     .default([])
     .describe(
       'Several addresses and ports to listen on, instead of `host` and `port`: `192.0.2.7:2222`, `[2001:db8::7]:2222`, `*:2222`. Append `/compatible` to an entry to use that policy there.',
+    ),
+  publicHost: checkedText(isHostName, 'must be a host name or an address', 'host name')
+    .optional()
+    .describe(
+      'Host name that clients connect to: for `orgs welcome`, and for `hostkeys list`. Default: none; `--host` names it.',
+    ),
+  publicPort: count({ max: 65_535 })
+    .optional()
+    .describe(
+      'Port that clients connect to, if a proxy or a redirection has another one. Default: the first port of the server.',
     ),
   policy: choice(...policyNames)
     .default('modern')

@@ -27,6 +27,7 @@ import { ask } from '../prompt.js';
 import { leftBytes } from '../views/erasures.js';
 import { orgDetailsToJson, orgList, orgToJson, renderOrg } from '../views/orgs.js';
 import { renderSettingsHelp } from '../views/orgsettings.js';
+import { registerWelcome } from './orgwelcome.js';
 
 interface AddOptions {
   owner: string;
@@ -45,6 +46,7 @@ export function registerOrgs(program: Command): void {
     .description('add, show, change, enable and remove organizations');
   registerAdd(orgs);
   registerRead(orgs);
+  registerWelcome(orgs);
   registerChange(orgs);
   registerRemove(orgs);
 }
