@@ -32,6 +32,7 @@ import { noOrganization, type Workplace, type WorkplaceOptions } from '../operat
 import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
+import { hasData } from './datafolder.js';
 
 const now = Date.now;
 
@@ -41,8 +42,8 @@ const now = Date.now;
  */
 export async function openWorkplace(settings: Settings, options: WorkplaceOptions = {}): Promise<Workplace> {
   const paths = pathsOf(settings);
-  requireRestored(paths);
   const isNew = !hasData(settings, paths);
+  requireRestored(paths);
   if (isNew && options.create !== true)
     throw new OperationError(
       'not_found',
@@ -245,11 +246,6 @@ function requireRestored({ data, restoreMark }: Pick<Paths, 'data' | 'restoreMar
       'unavailable',
       `a backup is being restored into ${data}, or that was interrupted: repeat "dropslot restore", or remove the folder`,
     );
-}
-
-/** PostgreSQL's schemas are made where they are missing. */
-function hasData({ database }: Pick<Settings, 'database'>, { control }: Pick<Paths, 'control'>): boolean {
-  return database !== 'sqlite' || existsSync(control);
 }
 
 /** Closes `control` when it fails. */

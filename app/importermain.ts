@@ -73,7 +73,7 @@ async function run(
   const { deps, close, loadMaster } = await composeImporter(settings, secrets, logger, hooks);
   const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
   const doors = role.name === 'scheduler' ? startDoors(deps, loadMaster) : null;
-  const backups = role.name === 'scheduler' ? startBackupSchedule({ ...deps, secrets: known }) : null;
+  const backups = role.name === 'scheduler' ? startBackupSchedule({ ...deps, secrets }) : null;
   const part: Running =
     role.name === 'scheduler'
       ? { nudge: () => {}, ...(await startScheduler({ ...deps, onOpen: () => tell({ type: 'opened' }) })) }

@@ -20,6 +20,7 @@ import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { startApiProcess } from './apiprocess.js';
 import { type AuditLog, startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
+import { hasData } from './datafolder.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { startImporterPool } from './importerpool.js';
 import { provision } from './provision.js';
@@ -182,6 +183,8 @@ function followHostKeys(
 async function lockFolder(settings: Settings): Promise<Lock | null> {
   if (settings.database !== 'sqlite') return null;
   const { lock: file, data } = pathsOf(settings);
+  // Before the lock: of a folder of another user it says more.
+  hasData(settings, pathsOf(settings));
   const lock = await takeLock(file, settings.sqliteDriver);
   if (lock === null) throw new OperationError('unavailable', `another "dropslot serve" runs on ${data}: stop it first`);
   return lock;

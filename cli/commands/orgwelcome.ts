@@ -1,9 +1,9 @@
 /** `dropslot orgs welcome`: the sheet for a new customer. */
 import type { Command } from 'commander';
-import { escapeControl } from '../../operations/format.js';
 import { makeWelcome } from '../../operations/welcome.js';
 import { atWorkplace, examples } from '../command.js';
-import { writePrivateFile } from '../localfiles.js';
+import { once, writePrivateFile } from '../localfiles.js';
+import { showWritten } from '../written.js';
 import { readPort } from './hostkeys.js';
 
 interface Options {
@@ -53,18 +53,11 @@ folders, times and whom to ask. It has no secret.`,
           nextSlotAt: new Date(nextSlotAt).toISOString(),
           text,
         };
-        if (file !== undefined) await writePrivateFile(file, once(text));
-        await out.show(
-          file === undefined ? value : { ...value, file },
-          file === undefined ? text.trimEnd() : escapeControl(`Wrote ${file}.`),
-        );
+        if (file === undefined) await out.show(value, text.trimEnd());
+        else await showWritten(out, file, await writePrivateFile(file, once(text)), value);
         if (!org.enabled) out.note(`${id} is disabled: it can't log in until "dropslot orgs enable ${id}".`);
         if (contact === null)
           out.note('The sheet names no contact: set "contact" in the settings, or with "orgs set".');
       }),
     );
-}
-
-async function* once(text: string): AsyncGenerator<string> {
-  yield text;
 }
