@@ -15,6 +15,7 @@ export const groups: readonly GroupEntry[] = [
     load: async () => (await import('./commands/subsystem.js')).registerSubsystem,
   },
   { commands: ['orgs'], load: async () => (await import('./commands/orgs.js')).registerOrgs },
+  { commands: ['apply', 'export-config'], load: async () => (await import('./commands/apply.js')).registerApply },
   { commands: ['keys'], load: async () => (await import('./commands/keys.js')).registerKeys },
   { commands: ['status'], load: async () => (await import('./commands/status.js')).registerStatus },
   { commands: ['queue'], load: async () => (await import('./commands/queue.js')).registerQueue },
