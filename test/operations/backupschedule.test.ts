@@ -105,7 +105,7 @@ test('status and doctor show the schedule, its failure, and a backup that is ove
   const { at } = JSON.parse(readFileSync(join(folder, 'backup.json'), 'utf8'));
   const madeAt = Date.parse(at);
   await noteScheduledBackup(place.control.write, madeAt, folder);
-  const statusAt = async (now: number) => renderStatus(await readStatus({ ...place, now: () => now }, '1'), now);
+  const statusAt = async (now: number) => renderStatus(await readStatus({ ...place, now: () => now }, '1'), 0, now);
   const soon = await statusAt(madeAt + 3 * hourMs);
   assert.match(soon, /Backup: +2026-01-31 03:00:00 UTC, 3 hours ago\n/);
   assert.match(soon, /Backup schedule: +to .*backups, 1 kept, the next one at 2026-02-01 03:00:00 UTC\n/);
