@@ -32,6 +32,7 @@ import { noOrganization, type Workplace, type WorkplaceOptions } from '../operat
 import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
+import { hasData } from './datafolder.js';
 
 const now = Date.now;
 
@@ -42,6 +43,7 @@ const now = Date.now;
 export async function openWorkplace(settings: Settings, options: WorkplaceOptions = {}): Promise<Workplace> {
   const paths = pathsOf(settings);
   const isNew = !hasData(settings, paths);
+  requireRestored(paths);
   if (isNew && options.create !== true)
     throw new OperationError(
       'not_found',
@@ -151,6 +153,7 @@ export interface SessionParts {
 /** @throws OperationError `not_found` when there is no data or no such organization; DatabaseError */
 export async function composeSession(settings: Settings, id: string, logger: Logger): Promise<SessionParts> {
   const paths = pathsOf(settings);
+  requireRestored(paths);
   if (!hasData(settings, paths)) throw new OperationError('not_found', `no Dropslot data in ${paths.data}`);
   const control = await openControl(settings);
   const org = await findOrg(control.read, id);
@@ -236,9 +239,13 @@ function composeSessions(
   return { intake, openSession };
 }
 
-/** PostgreSQL's schemas are made where they are missing. */
-function hasData({ database }: Pick<Settings, 'database'>, { control }: Pick<Paths, 'control'>): boolean {
-  return database !== 'sqlite' || existsSync(control);
+/** @throws OperationError `unavailable` while a backup is being restored, or where that was interrupted */
+function requireRestored({ data, restoreMark }: Pick<Paths, 'data' | 'restoreMark'>): void {
+  if (existsSync(restoreMark))
+    throw new OperationError(
+      'unavailable',
+      `a backup is being restored into ${data}, or that was interrupted: repeat "dropslot restore", or remove the folder`,
+    );
 }
 
 /** Closes `control` when it fails. */

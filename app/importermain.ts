@@ -6,6 +6,7 @@ import { startImporter } from '../importer/importer.js';
 import type { RunDeps } from '../importer/run/deps.js';
 import { startScheduler } from '../importer/scheduler.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import { startBackupSchedule } from './backupschedule.js';
 import { composeImporter } from './compose.js';
 import { startDoors } from './doors.js';
 import { startEventDeliveries } from './eventdeliveries.js';
@@ -72,6 +73,7 @@ async function run(
   const { deps, close, loadMaster } = await composeImporter(settings, secrets, logger, hooks);
   const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
   const doors = role.name === 'scheduler' ? startDoors(deps, loadMaster) : null;
+  const backups = role.name === 'scheduler' ? startBackupSchedule({ ...deps, secrets }) : null;
   const part: Running =
     role.name === 'scheduler'
       ? { nudge: () => {}, ...(await startScheduler({ ...deps, onOpen: () => tell({ type: 'opened' }) })) }
@@ -86,7 +88,7 @@ async function run(
   return {
     nudge: part.nudge,
     stop: async () => {
-      await Promise.all([part.stop(), deliveries?.stop(), doors?.stop()]);
+      await Promise.all([part.stop(), deliveries?.stop(), doors?.stop(), backups?.stop()]);
       await close();
     },
   };

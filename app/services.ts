@@ -11,9 +11,9 @@ import { watchHostKeys } from '../keys/host/watch.js';
 import { describeMisfits } from '../operations/databases.js';
 import { OperationError } from '../operations/error.js';
 import { settleHookOrigin } from '../operations/importhooks.js';
+import { type SettingsChoice, showSettings } from '../operations/settings.js';
 import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
-import { type SettingsChoice, showSettings } from '../operations/settings.js';
 import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { endpointOf } from '../web/api/listen.js';
@@ -21,6 +21,7 @@ import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { startApiProcess } from './apiprocess.js';
 import { type AuditLog, startAuditLog } from './auditlog.js';
 import { composeServer, openWorkplace } from './compose.js';
+import { hasData } from './datafolder.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { startImporterPool } from './importerpool.js';
 import { provision } from './provision.js';
@@ -138,7 +139,8 @@ async function start(
       ...child,
     });
     running.push(pool.stop);
-    if (isApiOn) running.push(startApiProcess({ settings, shown: showSettings(settings, choice), secrets, logger, ...child }));
+    if (isApiOn)
+      running.push(startApiProcess({ settings, shown: showSettings(settings, choice), secrets, logger, ...child }));
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
   if (isGuest) running.push(host.onReady(workplace));
@@ -185,6 +187,8 @@ function followHostKeys(
 async function lockFolder(settings: Settings): Promise<Lock | null> {
   if (settings.database !== 'sqlite') return null;
   const { lock: file, data } = pathsOf(settings);
+  // Before the lock: of a folder of another user it says more.
+  hasData(settings, pathsOf(settings));
   const lock = await takeLock(file, settings.sqliteDriver);
   if (lock === null) throw new OperationError('unavailable', `another "dropslot serve" runs on ${data}: stop it first`);
   return lock;

@@ -15,6 +15,7 @@ export const groups: readonly GroupEntry[] = [
     load: async () => (await import('./commands/subsystem.js')).registerSubsystem,
   },
   { commands: ['orgs'], load: async () => (await import('./commands/orgs.js')).registerOrgs },
+  { commands: ['apply', 'export-config'], load: async () => (await import('./commands/apply.js')).registerApply },
   { commands: ['keys'], load: async () => (await import('./commands/keys.js')).registerKeys },
   { commands: ['status'], load: async () => (await import('./commands/status.js')).registerStatus },
   { commands: ['queue'], load: async () => (await import('./commands/queue.js')).registerQueue },
@@ -54,6 +55,7 @@ export const groups: readonly GroupEntry[] = [
   },
   { commands: ['databases'], load: async () => (await import('./commands/databases.js')).registerDatabases },
   { commands: ['backup'], load: async () => (await import('./commands/backup.js')).registerBackup },
+  { commands: ['restore'], load: async () => (await import('./commands/restore.js')).registerRestore },
 ];
 
 /** The group that has a command; all groups for any other word, and for none, so that the help lists them. The version needs none. */

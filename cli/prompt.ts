@@ -7,6 +7,12 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
+/** One rule for every command with `--yes`: it asks at a terminal. @throws OperationError `refused` where there is none */
+export function requireTerminal(deed: string): void {
+  if (canAsk()) return;
+  throw new OperationError('refused', `there is no terminal to ask at: confirm ${deed} with --yes`);
+}
+
 /** The typed line, trimmed; empty when the person cancels (Ctrl-C, Ctrl-D). */
 export async function ask(question: string): Promise<string> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });

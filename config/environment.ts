@@ -24,6 +24,16 @@ export function systemUser(): string {
   }
 }
 
+/** The name of a user of this machine; its number where /etc/passwd has none. */
+export function userName(uid: number): string {
+  try {
+    const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+    return lines.find((line) => line.split(':')[2] === String(uid))?.split(':')[0] ?? `user ${uid}`;
+  } catch {
+    return `user ${uid}`;
+  }
+}
+
 /**
  * Has SQLite put its temporary files, which may have values of users, into this folder. It reads the variable once, when the
  * first database of the process is opened.

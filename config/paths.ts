@@ -35,6 +35,8 @@ export interface Paths {
   directoryLock: string;
   /** Lock file of the commands that change keys: one runs at a time. */
   keysLock: string;
+  /** There while a backup is being restored into the data folder. */
+  restoreMark: string;
 }
 
 type PathSettings = Pick<Settings, 'data' | 'masterKey'> &
@@ -61,5 +63,6 @@ export function pathsOf(settings: PathSettings): Paths {
     migrationLock: join(data, 'migration.lock'),
     directoryLock: join(data, 'directory.lock'),
     keysLock: join(data, 'keys.lock'),
+    restoreMark: join(data, 'RESTORING'),
   };
 }

@@ -44,6 +44,11 @@ function isOrigin(given: string): boolean {
   return /^https?:\/\/[^/?#@\s]+$/.test(given) && URL.canParse(given) && new URL(given).origin === given.toLowerCase();
 }
 
+/** A name or address that clients connect to. */
+export function isHostName(given: string): boolean {
+  return given.length <= 253 && /^[\w.:-]+$/.test(given);
+}
+
 const mostContactLength = 200;
 
 /** A text of one line, such as `People IT, it@acme.example, +49 30 1234`, that senders of files get to read. */
@@ -149,6 +154,16 @@ export const settingsSchema = z.strictObject({
     .default([])
     .describe(
       'Several addresses and ports to listen on, instead of `host` and `port`: `192.0.2.7:2222`, `[2001:db8::7]:2222`, `*:2222`. Append `/compatible` to an entry to use that policy there.',
+    ),
+  publicHost: checkedText(isHostName, 'must be a host name or an address', 'host name')
+    .optional()
+    .describe(
+      'Host name that clients connect to: for `orgs welcome`, and for `hostkeys list`. Default: none; `--host` names it.',
+    ),
+  publicPort: count({ max: 65_535 })
+    .optional()
+    .describe(
+      'Port that clients connect to, if a proxy or a redirection has another one. Default: the first port of the server.',
     ),
   policy: choice(...policyNames)
     .default('modern')
@@ -492,7 +507,27 @@ export const settingsSchema = z.strictObject({
     ),
   backupOverdueDays: duration('days', { min: 0 })
     .default(7)
-    .describe('Record an event `backup.overdue` if `dropslot backup` has made no backup for this time. 0: never.'),
+    .describe(
+      'Record an event `backup.overdue` if no backup was made for this time. 0: never. With `backupTo`: twice `backupEvery` instead, at least a day.',
+    ),
+  backupTo: checkedText((given) => given.startsWith('/'), 'must be an absolute path', 'absolute path')
+    .optional()
+    .describe(
+      'Folder for scheduled backups, on another volume than the data: `serve` makes each in a folder of its own, named by its time. Default: no scheduled backups.',
+    ),
+  backupEvery: duration('hours', { fraction: true, timer: true })
+    .default(24)
+    .describe('Time from the begin of one scheduled backup to that of the next one.'),
+  backupKeep: count()
+    .default(7)
+    .describe(
+      'How many scheduled backups to keep; after each, older ones are removed. They share the files that they have in common.',
+    ),
+  pgDump: text('path or name of a program')
+    .default('pg_dump')
+    .describe(
+      "PostgreSQL's `pg_dump` for backups, of the database server's version or later. `pg_restore` must be beside it.",
+    ),
   monitor: checkedText(
     (given) => readEndpoint(given) !== null && !given.includes('/'),
     'must be ADDRESS:PORT, [IPv6]:PORT or *:PORT',

@@ -39,7 +39,7 @@ export async function closeOffice(
 
   step(`HR confirms the file, and the operator approves run ${held.id}`);
   const note = `${city} closes, HR confirmed`;
-  await runDropslot(data, ['runs', 'approve', String(held.id), '--note', note], { onLine: say });
+  await runDropslot(data, ['runs', 'approve', String(held.id), '--note', note, '--yes'], { onLine: say });
   const approved = await latestRun(data, org);
   if (approved.state !== 'done') throw new Error(`the approved run is ${approved.state} instead of done`);
 }

@@ -311,12 +311,17 @@ const rows: Record<string, Row> = {
     example: { freeBytes: 400_000_000, minFreeBytes: 268_435_456 },
   },
   'backup.completed': {
-    meaning: '`dropslot backup` made a backup.',
+    meaning: '`dropslot backup`, or the schedule, made a backup.',
     data: { files: count },
     example: { files: 1204 },
   },
+  'backup.failed': {
+    meaning: 'A scheduled backup failed; the schedule tries again.',
+    data: { reason: z.string() },
+    example: { reason: '/mnt/backup (backupTo) is gone: is its volume mounted?' },
+  },
   'backup.overdue': {
-    meaning: 'No backup was made for `backupOverdueDays`.',
+    meaning: 'No backup was made for `backupOverdueDays`, or with `backupTo` for twice `backupEvery`.',
     data: { since: ms, days: count },
     example: { since: 1_769_000_000_000, days: 8 },
   },

@@ -18,6 +18,12 @@ export interface NewHook extends CommonOptions {
 
 /** @returns its id. @throws OperationError `usage`, `not_found` */
 export async function addHook(workplace: Workplace, hook: NewHook): Promise<{ id: string }> {
+  const row = await readHook(workplace, hook);
+  return { id: await addSubscriber(workplace, commandKind, { ...row, secret: null }) };
+}
+
+/** Checks a hook; its row. @throws OperationError `usage`, `not_found` */
+export async function readHook(workplace: Workplace, hook: NewHook) {
   const { run: program, args, folder, timeLimitSeconds } = hook;
   if (!isAbsolute(program)) throw new OperationError('usage', `--run needs an absolute path, not "${program}"`);
   const isProgram = await stat(program).then(
@@ -38,5 +44,5 @@ export async function addHook(workplace: Workplace, hook: NewHook): Promise<{ id
     ...(timeLimitSeconds !== undefined && { timeLimitSeconds }),
     ...common,
   };
-  return { id: await addSubscriber(workplace, commandKind, { ...rest, options: { ...options }, secret: null }) };
+  return { ...rest, options: { ...options } };
 }

@@ -1,5 +1,6 @@
 /** The state of the installation on one screen: importers, slots, queue, decisions that wait, alarms, disk, backup, keys. */
 import { statfs } from 'node:fs/promises';
+import { type BackupScheduleState, overdueMs, readBackupSchedule } from '../db/control/backupschedule.js';
 import { readClock } from '../db/control/clock.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
 import {
@@ -42,8 +43,20 @@ export interface Status extends Counts {
   alarms: { org: string; kind: string; subject: string; message: string }[];
   /** The next slots of enabled organizations. */
   nextSlots: { org: string; at: number }[];
+  /** No backup was made for longer than the settings allow. */
+  isBackupOverdue: boolean;
+  /** null: the settings want no scheduled backups. */
+  scheduledBackups: ScheduledBackups | null;
   /** Keys that expire within 30 days. */
   expiringKeys: Omit<ExpiringKey, 'label'>[];
+}
+
+export interface ScheduledBackups extends BackupScheduleState {
+  /** The setting `backupTo`. */
+  to: string;
+  keep: number;
+  /** When the next one is due (ms); null: now. */
+  nextAt: number | null;
 }
 
 /** @param version of this program */
@@ -55,13 +68,17 @@ export async function readStatus(workplace: Workplace, version: string): Promise
   const held = await searchRuns(db, { states: ['held'], limit: mostListed });
   const alarms = await listAlarmsOf(workplace, { resolved: false, limit: mostListed });
   const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostListed });
+  const counts = await readCounts(workplace);
+  const mostMs = overdueMs(workplace.settings);
   return {
     version,
     database: control.dialect === 'sqlite' ? 'sqlite' : 'postgres',
-    ...(await readCounts(workplace)),
+    ...counts,
     held: held.map(({ id, org }) => ({ run: id, org })),
     alarms: alarms.map(({ org, kind, subject, message }) => ({ org, kind, subject, message })),
     nextSlots: findNextSlots(orgs, at),
+    isBackupOverdue: mostMs !== null && counts.lastBackupAt !== null && at - counts.lastBackupAt >= mostMs,
+    scheduledBackups: await readSchedule(workplace),
     expiringKeys: keys.map(({ org, fingerprint, expiresAt }) => ({ org, fingerprint, expiresAt })),
   };
 }
@@ -89,6 +106,14 @@ export async function readCounts({ control, settings, now }: Workplace): Promise
     },
     lastBackupAt: await findLastBackup(db),
   };
+}
+
+async function readSchedule({ control, settings, now }: Workplace): Promise<ScheduledBackups | null> {
+  const { backupTo: to, backupEvery, backupKeep: keep } = settings;
+  if (to === undefined) return null;
+  const state = await readBackupSchedule(control.read);
+  const nextAt = state.begunAt === null ? 0 : state.begunAt + backupEvery * 3_600_000;
+  return { ...state, to, keep, nextAt: nextAt <= now() ? null : nextAt };
 }
 
 /** The next slots of enabled organizations, the first ones first. */

@@ -15,6 +15,7 @@ import {
   type NewSubscriber,
   type Subscriber,
   skipToNow,
+  updateSubscriber,
 } from '../db/control/eventsubscribers.js';
 import { findDirectoryEvent, lastDirectoryEvent } from '../db/directory/events.js';
 import type { Outcome } from '../events/deliverer.js';
@@ -105,6 +106,20 @@ export async function addSubscriber(
     await audit(tx, workplace, `${noun}.added`, { id, org: subscriber.org }, { types: subscriber.types });
   });
   return id;
+}
+
+/** Gives a subscriber other types, description and options; it keeps its place and its secret. @throws OperationError `not_found` */
+export async function changeSubscriber(
+  workplace: Workplace,
+  of: SubscriberKind,
+  id: string,
+  { types, description, options }: Pick<NewSubscriber, 'types' | 'description' | 'options'>,
+): Promise<void> {
+  const subscriber = await getSubscriber(workplace, of, id);
+  await workplace.control.transact(async (tx) => {
+    await updateSubscriber(tx, id, { types, description, options });
+    await audit(tx, workplace, `${of.noun}.changed`, subscriber, { types });
+  });
 }
 
 export function listOfKind({ control }: Workplace, { kind }: SubscriberKind): Promise<Subscriber[]> {

@@ -21,6 +21,15 @@ export interface AddedWebhook {
 
 /** @throws OperationError `usage`, `not_found`; KeyError when there is no master key to seal the secret */
 export async function addWebhook(workplace: Workplace, webhook: NewWebhook): Promise<AddedWebhook> {
+  const row = await readWebhook(workplace, webhook);
+  const secret = makeSecret();
+  const { recipient } = await workplace.master();
+  const sealed = await sealSecrets(recipient, [{ secret, until: null }]);
+  return { id: await addSubscriber(workplace, webhookKind, { ...row, secret: sealed }), secret };
+}
+
+/** Checks a webhook; its row without a secret. @throws OperationError `usage`, `not_found` */
+export async function readWebhook(workplace: Workplace, webhook: NewWebhook) {
   const { allowHttp = false, allowPrivate = false } = webhook;
   const url = readUrl(webhook.url, allowHttp, allowPrivate);
   const { options: common, ...rest } = await readCommon(workplace, webhook);
@@ -30,11 +39,7 @@ export async function addWebhook(workplace: Workplace, webhook: NewWebhook): Pro
     ...(allowPrivate && { allowPrivate }),
     ...common,
   };
-  const secret = makeSecret();
-  const { recipient } = await workplace.master();
-  const sealed = await sealSecrets(recipient, [{ secret, until: null }]);
-  const id = await addSubscriber(workplace, webhookKind, { ...rest, options: { ...options }, secret: sealed });
-  return { id, secret };
+  return { ...rest, options: { ...options } };
 }
 
 /**

@@ -1,6 +1,4 @@
 /** `dropslot audit …`: show, export and prove the audit trail. */
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { DateTime } from 'luxon';
 import {
@@ -16,7 +14,7 @@ import {
 } from '../../operations/audit.js';
 import { OperationError } from '../../operations/error.js';
 import { atControl, examples } from '../command.js';
-import { writeText } from '../output.js';
+import { writePrivateFile } from '../localfiles.js';
 import { recordList, renderProof } from '../views/audit.js';
 
 /** `show` without options prints as many. */
@@ -47,11 +45,10 @@ export function registerAudit(program: Command): void {
     .addHelpText('after', examples('dropslot audit export --out trail.jsonl', 'dropslot audit export --org acme'))
     .action(({ out: file, ...filter }: RecordFilter & { out?: string }, command: Command) =>
       atControl(command, async (workplace, out) => {
-        const records = walkRecords(workplace, filter);
-        const count =
-          file === undefined
-            ? await writeRecords(records, (text) => out.write(text))
-            : await writeFileOf(records, file);
+        let count = 0;
+        const lines = formatLines(walkRecords(workplace, filter), () => count++);
+        if (file === undefined) for await (const line of lines) await out.write(line);
+        else await writePrivateFile(file, lines);
         out.note(`${count} records.`);
       }),
     );
@@ -98,23 +95,9 @@ function readTime(text: string): number {
   return time.toMillis();
 }
 
-async function writeRecords(
-  records: AsyncIterable<AuditRecord>,
-  write: (text: string) => Promise<void>,
-): Promise<number> {
-  let count = 0;
+async function* formatLines(records: AsyncIterable<AuditRecord>, onLine: () => void): AsyncGenerator<string> {
   for await (const record of records) {
-    await write(`${formatRecord(record)}\n`);
-    count++;
+    yield `${formatRecord(record)}\n`;
+    onLine();
   }
-  return count;
-}
-
-async function writeFileOf(records: AsyncIterable<AuditRecord>, file: string): Promise<number> {
-  const stream = createWriteStream(file, { mode: 0o600 });
-  const done = finished(stream);
-  const count = await Promise.race([writeRecords(records, (text) => writeText(stream, text)), done.then(() => 0)]);
-  stream.end();
-  await done;
-  return count;
 }

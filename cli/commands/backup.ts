@@ -7,7 +7,7 @@ import { atWorkplace, examples } from '../command.js';
 
 interface Options {
   includeKeys?: boolean;
-  pgDump: string;
+  pgDump?: string;
 }
 
 export function registerBackup(program: Command): void {
@@ -20,7 +20,10 @@ copied file to its end. Files that an earlier backup copied are not copied again
     )
     .argument('<dir>', 'a new folder, or one that holds an earlier backup')
     .option('--include-keys', 'also copy the master key: anyone who gets the backup can then open every file in it')
-    .option('--pg-dump <program>', "PostgreSQL's pg_dump, of the server's version or later", 'pg_dump')
+    .option(
+      '--pg-dump <program>',
+      "PostgreSQL's pg_dump, of the server's version or later (default: the setting pgDump)",
+    )
     .addHelpText(
       'after',
       examples('dropslot backup /mnt/backup/dropslot', 'dropslot backup /mnt/backup/dropslot --json'),
@@ -29,7 +32,7 @@ copied file to its end. Files that an earlier backup copied are not copied again
       atWorkplace(command, async (workplace, out) => {
         const report = await backUp(workplace, folder, {
           includeKeys: includeKeys === true,
-          pgDump,
+          pgDump: pgDump ?? workplace.settings.pgDump,
           onProgress: out.note,
         });
         await out.show(report, escapeControl(describe(report)));

@@ -4,7 +4,7 @@ import { type Acceptance, acceptDatabases, describeMisfits } from '../../operati
 import { OperationError } from '../../operations/error.js';
 import { escapeControl } from '../../operations/format.js';
 import { atWorkplace, examples } from '../command.js';
-import { askYes } from '../prompt.js';
+import { askYes, requireTerminal } from '../prompt.js';
 
 export function registerDatabases(program: Command): void {
   const group = program.command('databases').description('continue with databases that do not fit');
@@ -22,8 +22,7 @@ lacks are listed, and "dropslot files requeue" imports them again. "dropslot doc
       atWorkplace(command, async (workplace, out) => {
         if (yes !== true) {
           for (const sentence of await describeMisfits(workplace)) out.note(escapeControl(sentence));
-          if (!process.stdin.isTTY)
-            throw new OperationError('refused', 'there is no terminal to ask at: use --yes to accept the databases');
+          requireTerminal('that the databases are accepted');
           if (!(await askYes('Continue with the databases as they are?')))
             throw new OperationError('refused', 'nothing was accepted');
         }

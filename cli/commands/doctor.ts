@@ -8,7 +8,7 @@ import { findSettingsFile } from '../../operations/settings.js';
 import { appOf } from '../app.js';
 import { choiceOf, examples, outputOf, settingsOf } from '../command.js';
 import type { Output } from '../output.js';
-import { askYes } from '../prompt.js';
+import { askYes, requireTerminal } from '../prompt.js';
 
 interface DoctorOptions {
   deep?: boolean;
@@ -51,11 +51,7 @@ Exits with 1 when it finds an error; warnings alone exit with 0, or with --stric
 
 /** @throws OperationError `refused` without a terminal to ask at */
 async function ask(mendable: readonly Finding[], out: Output): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new OperationError(
-      'refused',
-      `there is no terminal to ask at: to repair ${countOf(mendable.length, 'problem')}, use --yes`,
-    );
+  requireTerminal(`the repair of ${countOf(mendable.length, 'problem')}`);
   for (const { mend } of mendable) out.note(escapeControl(`to repair: ${mend!.what}`));
   return askYes(`Repair ${countOf(mendable.length, 'problem')}?`);
 }

@@ -3,10 +3,11 @@ import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { type ExportFilter, recordExport } from '../../operations/export.js';
 import { mailExport } from '../../operations/exports/mailed.js';
-import { formatBytes, formatTime, isoTime, quoteName } from '../../operations/format.js';
+import { formatTime, isoTime } from '../../operations/format.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import { writePrivateFile } from '../localfiles.js';
+import { showWritten } from '../written.js';
 
 interface ExportOptions extends ExportFilter {
   out?: string;
@@ -55,8 +56,8 @@ With --for-spreadsheet a spreadsheet can also save the file again without a chan
         if (file === undefined) {
           for await (const text of produce(workplace, id, filter)) await out.write(text);
         } else {
-          const bytes = await writePrivateFile(file, produce(workplace, id, filter));
-          await out.show({ file, bytes }, `Wrote ${quoteName(file)} (${formatBytes(bytes)}).`);
+          const written = await writePrivateFile(file, produce(workplace, id, filter));
+          await showWritten(out, file, written);
         }
       }),
     );

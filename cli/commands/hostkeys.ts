@@ -11,6 +11,7 @@ import {
   listHostKeys,
   removeInactive,
 } from '../../operations/hostkeys.js';
+import { clientAddress } from '../../operations/welcome.js';
 import { atControl, examples } from '../command.js';
 import { readInputFile } from '../localfiles.js';
 import type { Output } from '../output.js';
@@ -46,9 +47,13 @@ export function registerHostKeys(program: Command): void {
     )
     .action(({ format, host, port }: ListOptions, command: Command) =>
       atControl(command, async (workplace, out) => {
-        const address = host === undefined ? null : { host, port: port ?? workplace.settings.port };
+        const given = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
+        const address = clientAddress(workplace.settings, given);
         if (address === null && (format === 'known_hosts' || format === 'sshfp'))
-          throw new OperationError('usage', `--format ${format} needs --host: the name that clients connect to`);
+          throw new OperationError(
+            'usage',
+            `--format ${format} needs --host, or the setting publicHost: the name that clients connect to`,
+          );
         const keys = await listHostKeys(workplace, address);
         if (out.json || format === 'table') await out.list(keys, hostKeyList);
         else await out.write(`${renderHostKeys(keys, format)}\n`);
@@ -105,7 +110,8 @@ function show(out: Output, key: HostKeyView, text: string): Promise<void> {
   return out.show(hostKeyToJson(key), text);
 }
 
-function readPort(text: string): number {
+/** @throws OperationError `usage` */
+export function readPort(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new OperationError('usage', `"${text}" is not a port: use 1 to 65535`);

@@ -7,7 +7,7 @@ import { rotateMaster } from '../../operations/masterkey.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
 import type { ListView, Output } from '../output.js';
-import { ask } from '../prompt.js';
+import { ask, requireTerminal } from '../prompt.js';
 import { describeDestroyed, describeMaster, describeRotation, unfinishedReason } from '../views/identity.js';
 
 export function registerIdentity(program: Command): void {
@@ -127,8 +127,7 @@ The organization accepts no uploads until "dropslot identity rotate" gives it a 
 
 /** @throws OperationError `refused` when the person does not confirm, or without a terminal */
 async function confirmDestruction(workplace: Workplace, out: Output, id: string): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw new OperationError('refused', `destroying the identity of ${id} can't be undone: confirm with --yes`);
+  requireTerminal(`that the identity of ${id} is destroyed, which can't be undone,`);
   const [view] = await viewIdentities(workplace, id);
   out.note(
     `This makes every stored file of ${id} unreadable for ever, also in backups of the files.\nIts recipient is ${view!.recipient}.`,

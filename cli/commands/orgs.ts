@@ -25,10 +25,11 @@ import { requestSftp } from '../../operations/sftpaccess.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atControl, atWorkplace, examples } from '../command.js';
 import type { Output } from '../output.js';
-import { ask } from '../prompt.js';
+import { ask, requireTerminal } from '../prompt.js';
 import { leftBytes } from '../views/erasures.js';
 import { orgList, renderOrg } from '../views/orgs.js';
 import { renderSettingsHelp } from '../views/orgsettings.js';
+import { registerWelcome } from './orgwelcome.js';
 
 interface AddOptions {
   owner: string;
@@ -47,6 +48,7 @@ export function registerOrgs(program: Command): void {
     .description('add, show, change, enable and remove organizations');
   registerAdd(orgs);
   registerRead(orgs);
+  registerWelcome(orgs);
   registerChange(orgs);
   registerRemove(orgs);
 }
@@ -234,11 +236,7 @@ function registerRemove(orgs: Command): void {
 
 /** @throws OperationError `refused` unless the person at the terminal types the id, and where there is no terminal. */
 async function confirmRemoval(place: Workplace, org: Org): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw new OperationError(
-      'refused',
-      `the removal of ${org.id} can't be undone: repeat the command with --yes to confirm it`,
-    );
+  requireTerminal(`the removal of ${org.id}, which can't be undone,`);
   const { users, teams, queued } = await detailOrg(place, org);
   const answer = await ask(
     `This removes ${org.id} with its files (${queued} of them queued), keys, ${users.active + users.deactivated} users and ${teams} teams, and can't be undone.\nType its id to remove it: `,

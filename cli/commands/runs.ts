@@ -29,9 +29,9 @@ import {
 import { readSince } from '../../operations/since.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atControl, atWorkplace, examples } from '../command.js';
-import { writePrivateFile } from '../localfiles.js';
+import { once, writePrivateFile } from '../localfiles.js';
 import type { Output } from '../output.js';
-import { askYes, canAsk } from '../prompt.js';
+import { askYes, requireTerminal } from '../prompt.js';
 import { IssueKinds } from '../views/issuekinds.js';
 import { issueList, renderRun, runList, undoneList } from '../views/runs.js';
 import { readLimit, showChanges } from './changes.js';
@@ -150,7 +150,7 @@ queue; one that waits or was interrupted with all its attempts. Waits for the en
     .addHelpText('after', examples('dropslot runs retry 12', 'dropslot runs retry 12 --org acme'))
     .action((id: string, { org }: { org?: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        await confirm(workplace, id, { org, yes: true }, '', out);
+        await confirmRun(workplace, id, org, '', null);
         await showEnd(await retryRunNow(workplace, id, out.note, untilSignal()), out);
       }),
     );
@@ -170,15 +170,19 @@ interface WhichRun {
   yes?: boolean | undefined;
 }
 
-/** Asks a person at a terminal, unless `--yes` was given; never a script. @throws OperationError `refused`, `not_found` */
-function confirm(
+/** Asks a person at a terminal, unless `--yes` was given. @throws OperationError `refused`, also without a terminal; `not_found` */
+async function confirm(
   workplace: Workplace,
   id: string,
   { org, yes }: WhichRun,
+  deed: string,
   question: string,
-  out: Output,
 ): Promise<void> {
-  return confirmRun(workplace, id, org, question, yes === true || out.json || !canAsk() ? null : askYes);
+  // A wrong number or organization is told before a missing confirmation.
+  await confirmRun(workplace, id, org, question, null);
+  if (yes === true) return;
+  requireTerminal(deed);
+  await confirmRun(workplace, id, org, question, askYes);
 }
 
 function registerDecisions(runs: Command): void {
@@ -199,7 +203,7 @@ the run would now make other changes, they are counted again, and the run is hel
     )
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        await confirm(workplace, id, which, 'Apply it?', out);
+        await confirm(workplace, id, which, 'that the run is applied', 'Apply it?');
         await showEnd(await approveHeldRun(workplace, id, note ?? null, out.note, untilSignal()), out);
       }),
     );
@@ -228,7 +232,7 @@ the named files are rejected; the others are queued again, for the next run.`,
           file === undefined
             ? 'Reject it? None of it will be applied.'
             : 'Reject these files? None of the run is applied now; its other files are queued again.';
-        await confirm(workplace, id, which, question, out);
+        await confirm(workplace, id, which, 'that the files are rejected', question);
         const run = await rejectHeldRun(workplace, id, note ?? null, file);
         await out.show(runToJson(run), renderRun(run));
       }),
@@ -251,7 +255,7 @@ and fields that it created are kept. An undo can be undone.`,
     .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12 --org acme'))
     .action((id: string, { dryRun, ...which }: { dryRun?: boolean } & WhichRun, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        await confirm(workplace, id, { ...which, yes: which.yes || dryRun }, 'Undo its changes?', out);
+        await confirm(workplace, id, { ...which, yes: which.yes || dryRun }, 'the undo', 'Undo its changes?');
         if (dryRun === true) return showUndo(workplace, id, out);
         await showEnd(await undoRunNow(workplace, id, out.note, untilSignal()), out);
       }),
@@ -321,12 +325,7 @@ const howToListChanges = 'For a list of the changes (who, column, before, after)
 
 function writeListTo(file: string): (text: string) => Promise<string> {
   return async (text) => {
-    await writePrivateFile(
-      file,
-      (async function* () {
-        yield text;
-      })(),
-    );
+    await writePrivateFile(file, once(text));
     return file;
   };
 }

@@ -1,11 +1,10 @@
 /** `dropslot templates`: print the template files of an organization, or write them to a folder. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { quoteName } from '../../operations/format.js';
 import { makeTemplates } from '../../operations/templates.js';
 import { atWorkplace, examples } from '../command.js';
-import { writePrivateFile } from '../localfiles.js';
+import { once, writePrivateFile } from '../localfiles.js';
 
 export function registerTemplates(program: Command): void {
   program
@@ -25,14 +24,9 @@ and its own fields, and example.txt, which explains each column. Without --out t
           const text = templates.map((one) => `== ${one.name}\n\n${one.text.trimEnd()}`).join('\n\n');
           return out.show(Object.fromEntries(templates.map(({ name, text }) => [name, text])), text);
         }
-        await mkdir(folder, { recursive: true });
         const files = templates.map(({ name }) => join(folder, name));
         for (const [index, { text }] of templates.entries()) await writePrivateFile(files[index]!, once(text));
         await out.show({ files }, `Wrote ${files.map(quoteName).join(', ')}.`);
       }),
     );
-}
-
-async function* once(text: string): AsyncGenerator<string> {
-  yield text;
 }

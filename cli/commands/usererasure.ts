@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { eraseUser, readmitUser } from '../../operations/people/erase.js';
 import { atWorkplace, examples } from '../command.js';
-import { ask } from '../prompt.js';
+import { ask, requireTerminal } from '../prompt.js';
 import { backupsKeep, describeErasure } from '../views/erasures.js';
 
 interface EraseOptions {
@@ -93,8 +93,7 @@ function collect(value: string, before: string[] = []): string[] {
 
 /** @throws OperationError `refused` unless the person at the terminal types the address, and where there is no terminal. */
 async function confirmErasure(org: string, email: string): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw new OperationError('refused', `an erasure can't be undone: repeat the command with --yes to confirm it`);
+  requireTerminal("the erasure, which can't be undone,");
   const question = `This erases everything about ${email} in ${org}, and can't be undone.\n${backupsKeep}\nType the address to erase the person: `;
   if ((await ask(question)) !== email) throw new OperationError('refused', 'nothing was erased');
 }

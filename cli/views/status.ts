@@ -5,7 +5,7 @@ import { renderRecord } from '../output.js';
 
 /** Longer ago than an importer that runs ever is silent. */
 const silentMs = 10 * 60_000;
-const oldBackupMs = 7 * 86_400_000;
+const hourMs = 3_600_000;
 
 /** @param now in ms */
 export function renderStatus(status: Status, sessions: number, now: number): string {
@@ -40,7 +40,8 @@ export function renderStatus(status: Status, sessions: number, now: number): str
       ),
     ],
     ['Disk', `${formatBytes(disk.freeBytes)} of ${formatBytes(disk.totalBytes)} free${describeLow(disk)}`],
-    ['Backup', describeBackup(status.lastBackupAt, now)],
+    ['Backup', describeBackup(status, now)],
+    ['Backup schedule', describeSchedule(status.scheduledBackups)],
     [
       'Keys',
       listOr(
@@ -63,9 +64,23 @@ function describeLow({ freeBytes, minFreeBytes }: Status['disk']): string {
   return freeBytes < minFreeBytes ? `: less than minFreeBytes (${formatBytes(minFreeBytes)}), no new work begins` : '';
 }
 
-function describeBackup(at: number | null, now: number): string {
-  if (at === null) return 'none was made: dropslot backup DIR';
-  return `${formatTime(at)}${now - at > oldBackupMs ? `, ${Math.floor((now - at) / 86_400_000)} days ago` : ''}`;
+function describeBackup({ lastBackupAt: at, isBackupOverdue, scheduledBackups }: Status, now: number): string {
+  if (at === null) return scheduledBackups === null ? 'none was made: dropslot backup DIR' : 'none was made yet';
+  return `${formatTime(at)}, ${describeAge(now - at)} ago${isBackupOverdue ? ': overdue' : ''}`;
+}
+
+function describeSchedule(schedule: Status['scheduledBackups']): string | null {
+  if (schedule === null) return null;
+  const { to, keep, nextAt, failedAt, failure } = schedule;
+  const next = nextAt === null ? 'the next one is due now' : `the next one at ${formatTime(nextAt)}`;
+  const last = failedAt === null ? '' : `. The last attempt failed at ${formatTime(failedAt)}: ${failure}`;
+  return `to ${to}, ${keep} kept, ${next}${last}`;
+}
+
+function describeAge(ms: number): string {
+  const hours = Math.floor(ms / hourMs);
+  if (hours < 1) return 'less than an hour';
+  return hours < 48 ? count(hours, 'hour') : count(Math.floor(hours / 24), 'day');
 }
 
 function count(number: number, noun: string): string {

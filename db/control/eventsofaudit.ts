@@ -86,6 +86,7 @@ const derivations: Record<string, Derive> = {
   'hostkey.activated': hostKey('hostkey.activated'),
   'hostkey.removed': hostKey('hostkey.removed'),
   'backup.made': ({ detail }) => ({ type: 'backup.completed', data: pick(detail, 'files') }),
+  'backup.failed': ({ detail }) => ({ type: 'backup.failed', data: pick(detail, 'reason') }),
 };
 
 /** Of the once-a-minute summary alone: a record for each refused key would be an event for each attempt of an attacker. */

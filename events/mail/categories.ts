@@ -11,7 +11,7 @@ export const mailCategories: Record<MailCategory, readonly string[]> = {
   expiring: ['key.expiring'],
   done: ['run.completed'],
   weekly: ['report.weekly'],
-  server: ['disk.low', 'backup.overdue', 'doctor.wrong', 'webhook.disabled', 'quota.near'],
+  server: ['disk.low', 'backup.failed', 'backup.overdue', 'doctor.wrong', 'webhook.disabled', 'quota.near'],
   audit: ['audit.head'],
 };
 

@@ -120,6 +120,11 @@ const wordings: Record<string, Wording> = {
       `${formatBytes(data.freeBytes)} are free. Below ${formatBytes(data.minFreeBytes)} the server refuses uploads and begins no import.`,
     ],
   })),
+  'backup.failed': action((data) => ({
+    heading: 'A scheduled backup failed',
+    paragraphs: [`The reason: ${data.reason}.`, 'The server tries it again every 15 minutes.'],
+    command: 'dropslot status',
+  })),
   'backup.overdue': action((data) => ({
     heading: `No backup was made for ${count(data.days, 'day')}`,
     paragraphs: ['Make a backup, and find out why the schedule did not.'],

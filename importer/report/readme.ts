@@ -15,6 +15,16 @@ export interface ReadmeFacts {
   contact: string | null;
 }
 
+/** The folders of an organization, for its people. */
+export const folderRows: readonly [string, string][] = [
+  ['/', 'Your files, here or in a folder of your own.'],
+  ['/dry-run', 'A file to try first: nothing of it is imported, and the report says what an import would do.'],
+  ['/templates', 'Empty files with the right column names, and an example.'],
+  ['/reports', 'The reports, in one folder for each day.'],
+  ['/exports', 'Users and teams as CSV, where the operator has set up exports.'],
+  ['/archive', 'The files that were imported or refused.'],
+];
+
 /** Lines of at most 80 columns, but for a longer word. */
 export function renderReadme({ org, nextSlotAt, contact }: ReadmeFacts): string {
   const name = oneLine(org.name);
@@ -30,14 +40,7 @@ export function renderReadme({ org, nextSlotAt, contact }: ReadmeFacts): string 
     ...describeTimes(org, nextSlotAt).flatMap((text) => wrap(text)),
     '',
     'WHAT TO PUT WHERE',
-    ...table([
-      ['/', 'Your files, here or in a folder of your own.'],
-      ['/dry-run', 'A file to try first: nothing of it is imported, and the report says what an import would do.'],
-      ['/templates', 'Empty files with the right column names, and an example.'],
-      ['/reports', 'The reports, in one folder for each day.'],
-      ['/exports', 'Users and teams as CSV, where the operator has set up exports.'],
-      ['/archive', 'The files that were imported or refused.'],
-    ]),
+    ...renderTable(folderRows),
     '',
     ...describeFiles(org).flatMap((text) => wrap(`- ${text}`, 2)),
     '',
@@ -48,14 +51,15 @@ export function renderReadme({ org, nextSlotAt, contact }: ReadmeFacts): string 
     '',
     'REPORTS',
     ...wrap('For a file users.csv they are, in the folder of the day:'),
-    ...table(reportNames(org)),
+    ...renderTable(reportNames(org)),
     '',
     'WHOM TO ASK',
     ...wrap(contact === null ? 'Ask the people who gave you access to this drop.' : oneLine(contact)),
   ].join('\n')}\n`;
 }
 
-function describeTimes({ enabled, slot, timeZone, options }: ReadmeFacts['org'], nextSlotAt: number): string[] {
+/** When files are imported, in sentences. */
+export function describeTimes({ enabled, slot, timeZone, options }: ReadmeFacts['org'], nextSlotAt: number): string[] {
   if (!enabled) return ['Imports are switched off at present. Files stay where you put them.'];
   const days = describeDays(slotDays(options));
   const times = slot.split(',');
@@ -73,7 +77,8 @@ function describeTimes({ enabled, slot, timeZone, options }: ReadmeFacts['org'],
   return [slots, `The next import is on ${next}.`];
 }
 
-function describeFiles({ options }: ReadmeFacts['org']): string[] {
+/** Rules for files, in sentences. */
+export function describeFiles({ options }: ReadmeFacts['org']): string[] {
   const { identifier, importPatterns = [] } = options;
   const patterns = importPatterns.map(oneLine).join(', ');
   const more = patterns === '' ? '' : `, or matches ${patterns}`;
@@ -121,7 +126,7 @@ function reportNames({ options }: ReadmeFacts['org']): [string, string][] {
 }
 
 /** Two columns. */
-function table(rows: readonly (readonly [string, string])[]): string[] {
+export function renderTable(rows: readonly (readonly [string, string])[]): string[] {
   const left = Math.max(...rows.map(([name]) => name.length)) + 4;
   return rows.flatMap(([name, text]) => wrapLine(`${`  ${name}`.padEnd(left)}${text}`, left));
 }

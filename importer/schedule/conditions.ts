@@ -2,6 +2,7 @@
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
+import { overdueMs } from '../../db/control/backupschedule.js';
 import { backupsExpectedFrom, type Condition, followConditions } from '../../db/control/eventmarks.js';
 import { listOrgs } from '../../db/control/orgs.js';
 import { findLastBackup, listExpiringKeys } from '../../db/control/overview.js';
@@ -83,10 +84,11 @@ function findLow({ data, minFreeBytes }: Settings) {
   return shortage === null ? [] : [{ name: 'disk.low:', data: { freeBytes: shortage.freeBytes, minFreeBytes } }];
 }
 
-async function findOverdue(control: Db, { backupOverdueDays }: Settings, at: number) {
-  if (backupOverdueDays === 0) return [];
+async function findOverdue(control: Db, settings: Settings, at: number) {
+  const mostMs = overdueMs(settings);
+  if (mostMs === null) return [];
   const expectedFrom = await backupsExpectedFrom(control.write, at);
   const since = Math.max((await findLastBackup(control.read)) ?? 0, expectedFrom);
-  if (at - since < backupOverdueDays * dayMs) return [];
+  if (at - since < mostMs) return [];
   return [{ name: `backup.overdue:${since}`, data: { since, days: Math.floor((at - since) / dayMs) } }];
 }

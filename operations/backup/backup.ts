@@ -3,14 +3,18 @@
  * copies the databases first, both as of one moment, then every file that they refer to. If a file was removed after that
  * moment, it makes another pass with newer databases, which has few files left to copy.
  */
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pathsOf } from '../../config/paths.js';
 import { sourceOf } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isBlobLive } from '../../db/control/blobs.js';
 import { findOrg } from '../../db/control/orgs.js';
+import { readControlMarks } from '../../db/control/pair.js';
+import { checkIntegrity } from '../../db/integrity.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
 import { KeyError } from '../../keys/error.js';
+import { syncFolder } from '../../keys/file.js';
 import { hostKeyNames } from '../../keys/host/hostkeys.js';
 import { OperationError } from '../error.js';
 import { formatBytes } from '../format.js';
@@ -18,7 +22,7 @@ import { atKeys } from '../keylock.js';
 import { listUnsettledReports } from '../unsettled.js';
 import type { Workplace } from '../workplace.js';
 import { type Copied, copyBlobs, listSuperfluous, listWanted, type Wanted } from './copy.js';
-import { dumpPostgres } from './dump.js';
+import { dumpPostgres, verifyDump } from './dump.js';
 import { copyPrivate, openTarget, publish, resetIncoming, type Target } from './target.js';
 
 export interface BackupOptions {
@@ -26,6 +30,10 @@ export interface BackupOptions {
   includeKeys: boolean;
   /** PostgreSQL's own program for the databases. */
   pgDump: string;
+  /** An earlier backup on the same volume, with which this one shares files. */
+  earlier?: string | undefined;
+  /** The folder gets this path when the backup is complete. */
+  finalFolder?: string | undefined;
   onProgress: (text: string) => void;
 }
 
@@ -39,8 +47,21 @@ export interface BackupReport {
   removedFiles: number;
   passes: number;
   masterKey: 'included' | 'left out';
-  /** Files that are damaged or missing in the data folder itself, as `id of org: fault`. */
+  /** Files that are damaged or missing in the data folder itself, as `id of org: fault`, and damage of the databases. */
   wrong: string[];
+}
+
+/** `backup.json` in the folder of a backup. */
+export interface Manifest {
+  folder: string;
+  at: string;
+  files: number;
+  sealedBytes: number;
+  masterKey: BackupReport['masterKey'];
+  wrong: string[];
+  /** Of the pair of databases; older versions wrote none. */
+  installation?: string | null;
+  database?: 'sqlite' | 'postgres';
 }
 
 const mostPasses = 10;
@@ -54,7 +75,7 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
   // A file's header and the key that opens it change together: not while they are copied one after the other.
   return atKeys(workplace, async () => {
     for (let pass = 1; ; pass++) {
-      const { copied, missed, wrong, superfluous } = await copyOnce(workplace, target, options);
+      const { copied, missed, wrong, superfluous, installation } = await copyOnce(workplace, target, options);
       if (missed > 0) {
         options.onProgress(`${missed} files were removed meanwhile: copying again with newer databases`);
         if (pass < mostPasses) continue;
@@ -62,9 +83,12 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
       }
       const { files, sealedBytes, newFiles, newBytes } = copied;
       const masterKey = await copyKeys(workplace, target, options);
-      const made = { folder: target.paths.data, files, sealedBytes, masterKey };
-      await publish(target, { ...made, at: new Date(workplace.now()).toISOString(), wrong });
+      const made = { folder: options.finalFolder ?? target.paths.data, files, sealedBytes, masterKey };
+      const at = new Date(workplace.now()).toISOString();
+      const database = workplace.control.dialect;
+      await publish(target, { ...made, at, wrong, installation, database } satisfies Manifest);
       for (const path of superfluous) await rm(path, { force: true });
+      if (options.finalFolder !== undefined) await moveInto(target.paths.data, options.finalFolder);
       const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.made' };
       await recordAudit(workplace.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
       return { ...made, newFiles, newBytes, removedFiles: superfluous.length, passes: pass, wrong };
@@ -84,17 +108,21 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
     const copied = await copyBlobs(listWanted(snapshot.control, reports), {
       from: workplace.paths,
       to: target.paths,
+      earlier: options.earlier === undefined ? null : pathsOf({ data: options.earlier }),
       identityOf: openIdentities(workplace, snapshot),
       onProgress: throttle(workplace, options),
     });
     const wrong = copied.damaged.map(({ blob, fault }) => `${blob.id} of ${blob.org}: ${fault}`);
+    wrong.push(...(await verifyDatabases(workplace, target, snapshot, options)));
     let missed = 0;
     for (const blob of copied.gone) {
       const isLost = await isBlobLive(workplace.control.read, blob.id);
       if (isLost) wrong.push(`${blob.id} of ${blob.org}: the sealed file is missing`);
       else missed++;
     }
-    return { copied, missed, wrong, superfluous: await listSuperfluous(snapshot.control, reports, target.paths) };
+    const superfluous = await listSuperfluous(snapshot.control, reports, target.paths);
+    const { pairId: installation } = await readControlMarks(snapshot.control);
+    return { copied, missed, wrong, superfluous, installation };
   } finally {
     await snapshot.close();
   }
@@ -112,6 +140,29 @@ async function takeSnapshot(workplace: Workplace, target: Target, { pgDump }: Ba
     await snapshot.close();
     throw error;
   }
+}
+
+/** Reads the copies of the databases as they are in the backup: their damage, in sentences. */
+async function verifyDatabases(
+  { control: { dialect } }: Pick<Workplace, 'control'>,
+  { incoming, dump }: Target,
+  snapshot: Snapshot,
+  { pgDump, onProgress }: BackupOptions,
+): Promise<string[]> {
+  onProgress('reading the copies of the databases');
+  if (dialect === 'postgres') return verifyDump(pgDump, join(incoming.data, dump));
+  const wrong: string[] = [];
+  for (const [name, read] of [
+    ['control.db', snapshot.control],
+    ['directory.db', snapshot.directory],
+  ] as const)
+    for (const complaint of await checkIntegrity({ dialect, read }, 'quick')) wrong.push(`${name}: ${complaint}`);
+  return wrong;
+}
+
+async function moveInto(folder: string, finalFolder: string): Promise<void> {
+  await rename(folder, finalFolder);
+  await syncFolder(dirname(finalFolder));
 }
 
 /** The host keys, so that clients meet the same server after a restore; the settings; the master key when asked. */

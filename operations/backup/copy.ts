@@ -1,6 +1,6 @@
 /** Copies the sealed files that a snapshot of the databases refers to, each once, and opens each copy to its end. */
 import { constants, type Stats } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Paths } from '../../config/paths.js';
 import type { Queryable } from '../../db/connection.js';
@@ -32,6 +32,8 @@ export interface Copied {
 export interface CopyJob {
   from: Pick<Paths, 'blobs'>;
   to: Pick<Paths, 'blobs'>;
+  /** An earlier backup on the same volume: files that it has are linked, not copied, and take no space again. null: there is none. */
+  earlier: Pick<Paths, 'blobs'> | null;
   /** The organization's identities; null: there is no key for them here, and only sizes are compared. */
   identityOf: (org: string) => Promise<string | null>;
   onProgress: (copied: Copied) => void;
@@ -88,11 +90,15 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
   }
   copied.files++;
   copied.sealedBytes += source.size;
-  const existing = await look(to);
-  if (existing?.size === source.size && Math.abs(existing.mtimeMs - source.mtimeMs) < sameTimeMs) return;
+  if (isSame(await look(to), source)) return;
   const temporary = `${to}.new`;
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   await rm(temporary, { force: true });
+  if (job.earlier !== null && (await linkEarlier(blobPath(job.earlier, blob.id), temporary, source))) {
+    await rename(temporary, to);
+    touched.add(dirname(to));
+    return;
+  }
   try {
     await copyFile(from, temporary, constants.COPYFILE_FICLONE);
   } catch (error) {
@@ -115,6 +121,20 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
 
 function compareSize({ sealedSize }: Wanted, found: number): string | null {
   return found === sealedSize ? null : `it has ${found} bytes instead of ${sealedSize}`;
+}
+
+/** Sealed files never change under their names, but by a rotation, which writes a new one. */
+function isSame(existing: Stats | null, source: Stats): boolean {
+  return existing?.size === source.size && Math.abs(existing.mtimeMs - source.mtimeMs) < sameTimeMs;
+}
+
+/** false: the earlier backup does not have this file, or the file system has no links. */
+async function linkEarlier(earlier: string, to: string, source: Stats): Promise<boolean> {
+  if (!isSame(await look(earlier), source)) return false;
+  return link(earlier, to).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** null: no such file. */

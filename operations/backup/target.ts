@@ -15,11 +15,11 @@ export interface Target {
   dump: string;
 }
 
-const marker = 'INCOMPLETE';
+export const marker = 'INCOMPLETE';
 const note = `This folder holds no complete backup yet. Run "dropslot backup" again.\n`;
 /** Describes the backup and its time; only the folder of a backup has it. */
-const description = 'backup.json';
-const dumpName = 'database.dump';
+export const description = 'backup.json';
+export const dumpName = 'database.dump';
 
 /**
  * Makes the folder, or opens that of an earlier backup, which is not changed until `publish`.

@@ -8,6 +8,7 @@ import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
 import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
+import { examineBackups } from './backups.js';
 import { examineBlobs } from './blobs.js';
 import { examineClock } from './clock.js';
 import { compareImports, examineAudit, examinePages, examinePair, examineUploadRecords } from './databases.js';
@@ -133,6 +134,7 @@ async function examineOpened(
   for (const org of orgs) await gather(() => examineOrg(workplace, org, master));
   await gather(() => examineStrays(workplace, new Set(orgs.map((org) => org.id))));
   await gather(() => examineClock(workplace));
+  await gather(() => examineBackups(workplace));
   findings.push(await examineDisk(workplace));
   return findings;
 }

@@ -27,6 +27,7 @@ export type Check =
   | 'stages'
   | 'organization'
   | 'clock'
+  | 'backups'
   | 'disk';
 
 export interface Mend {

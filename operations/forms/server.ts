@@ -5,15 +5,21 @@ import type { HostKeyView } from '../hostkeys.js';
 import type { Penalty } from '../penalties.js';
 import type { Status } from '../status.js';
 
-export function statusToJson({ importerSeenAt, queue, nextSlots, lastBackupAt, expiringKeys, ...rest }: Status) {
+export function statusToJson(status: Status) {
+  const { importerSeenAt, queue, nextSlots, lastBackupAt, scheduledBackups, expiringKeys, ...rest } = status;
   return {
     ...rest,
     importerSeenAt: isoTime(importerSeenAt),
     queue: { files: queue.files, oldestAt: isoTime(queue.oldestAt) },
     nextSlots: nextSlots.map(({ org, at }) => ({ org, at: isoTime(at) })),
     lastBackupAt: isoTime(lastBackupAt),
+    scheduledBackups: scheduledBackups === null ? null : scheduleToJson(scheduledBackups),
     expiringKeys: expiringKeys.map((key) => ({ ...key, expiresAt: isoTime(key.expiresAt) })),
   };
+}
+
+function scheduleToJson({ begunAt, failedAt, nextAt, ...rest }: NonNullable<Status['scheduledBackups']>) {
+  return { ...rest, begunAt: isoTime(begunAt), failedAt: isoTime(failedAt), nextAt: isoTime(nextAt) };
 }
 
 export function alarmToJson({ openedAt, resolvedAt, ...alarm }: ShownAlarm) {

@@ -148,7 +148,7 @@ test('what comes from outside is quoted, and obeyed by no terminal', async (t) =
     ['runs', 'show', '2'],
     ['runs', 'show', '2', '--changes'],
     ['runs', 'show', evil],
-    ['runs', 'reject', '2', '--file', evil],
+    ['runs', 'reject', '2', '--file', evil, '--yes'],
     ['runs', 'undo', '1', '--dry-run'],
     ['import', 'acme'],
     ['users', 'list', 'acme'],

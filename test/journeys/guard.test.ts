@@ -93,7 +93,11 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   );
   assert.deepEqual([planned.total, planned.changes.length, planned.changes[0]!.after], [12, 12, '2020-01-31']);
   assert.equal((await run('runs', 'show', heldId, '--limit', '2')).code, 2);
-  assert.equal((await run('runs', 'reject', String(latest!.id), '--note', 'a wrong export')).code, 0);
+  for (const verb of ['approve', 'reject']) {
+    const unconfirmed = await run('runs', verb, String(latest!.id));
+    assert.deepEqual([unconfirmed.code, /there is no terminal .* --yes/.test(unconfirmed.stderr)], [4, true]);
+  }
+  assert.equal((await run('runs', 'reject', String(latest!.id), '--note', 'a wrong export', '--yes')).code, 0);
 
   assert.match((await run('runs', 'list', 'acme')).stdout, / rejected .* not applied +not applied\n/);
   const asJson = await run('users', 'export', 'acme', '--json');
@@ -125,7 +129,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
       [4, true],
     );
   }
-  const undone = await ask<RunSummary>('runs', 'undo', String(renamed.run), '--org', 'acme');
+  const undone = await ask<RunSummary>('runs', 'undo', String(renamed.run), '--org', 'acme', '--yes');
   assert.deepEqual([undone.kind, undone.users.updated, undone.undo!.kept], ['undo', 1, 0]);
   assert.equal((await run('users', 'show', 'acme', names[0]!)).code, 0);
   assert.equal((await run('users', 'show', 'acme', 'new0@acme.test')).code, 3);

@@ -236,6 +236,10 @@ export interface DropslotSettings {
   port?: number;
   /** list of `ADDRESS:PORT` */
   listen?: string[] | string;
+  /** host name */
+  publicHost?: string;
+  /** whole number from 1 to 65535 */
+  publicPort?: number;
   /** `modern`, `compatible` */
   policy?: 'modern' | 'compatible';
   /** `on`, `off` */
@@ -390,6 +394,14 @@ export interface DropslotSettings {
   auditHeads?: string[] | string;
   /** duration of whole days, 0 or more */
   backupOverdueDays?: number | string;
+  /** absolute path */
+  backupTo?: string;
+  /** duration, more than 0, at most 24d */
+  backupEvery?: number | string;
+  /** whole number of 1 or more */
+  backupKeep?: number;
+  /** path or name of a program */
+  pgDump?: string;
   /** `ADDRESS:PORT` */
   monitor?: string;
   /** `ADDRESS:PORT` */
@@ -512,9 +524,11 @@ export interface EventData {
   'quota.near': { bytes: number; maxBytes: number; files: number; maxFiles: number };
   /** The disk of the data folder has less than twice the space of `minFreeBytes`. */
   'disk.low': { freeBytes: number; minFreeBytes: number };
-  /** `dropslot backup` made a backup. */
+  /** `dropslot backup`, or the schedule, made a backup. */
   'backup.completed': { files: number };
-  /** No backup was made for `backupOverdueDays`. */
+  /** A scheduled backup failed; the schedule tries again. */
+  'backup.failed': { reason: string };
+  /** No backup was made for `backupOverdueDays`, or with `backupTo` for twice `backupEvery`. */
   'backup.overdue': { since: number; days: number };
   /** `dropslot doctor` found something wrong that it did not find before. */
   'doctor.wrong': { checks: string[]; wrong: number };

@@ -19,6 +19,10 @@ const status = z.strictObject({
   nextSlots: z.array(z.strictObject({ org: z.string(), at: time })),
   disk: z.strictObject({ freeBytes: count, totalBytes: count, minFreeBytes: count }),
   lastBackupAt: maybeTime,
+  isBackupOverdue: z.boolean(),
+  scheduledBackups: z
+    .strictObject({ keep: count, begunAt: maybeTime, failedAt: maybeTime, nextAt: maybeTime })
+    .nullable(),
   expiringKeys: z.array(z.strictObject({ org: z.string(), fingerprint: z.string(), expiresAt: time })),
 });
 
@@ -45,10 +49,13 @@ export const serverRoutes: readonly Route[] = [
     isOfServer: true,
     answer: status,
     handle: async ({ workplace, version }) => {
-      const { disk, ...rest } = statusToJson(await readStatus(workplace, version));
-      // The folder is for those who have a shell on the machine.
+      const { disk, scheduledBackups: backups, ...rest } = statusToJson(await readStatus(workplace, version));
+      // Folders are for those who have a shell on the machine.
       const { folder: _folder, ...space } = disk;
-      return { ...rest, disk: space };
+      const scheduledBackups = backups && {
+        ...{ keep: backups.keep, begunAt: backups.begunAt, failedAt: backups.failedAt, nextAt: backups.nextAt },
+      };
+      return { ...rest, disk: space, scheduledBackups };
     },
   }),
   route({

@@ -1,0 +1,45 @@
+/** The process of one scheduled backup: reading and checking every file must not delay the scheduler. */
+import { constants, setPriority } from 'node:os';
+import type { Settings } from '../config/settings.js';
+import type { KnownSecrets } from '../keys/master/secrets.js';
+import { makeScheduledBackup, type ScheduledBackup } from '../operations/backup/schedule.js';
+import { OperationError } from '../operations/error.js';
+import { describeFailure } from '../operations/failure.js';
+import { openWorkplace } from './compose.js';
+
+/** From the scheduler. */
+export interface BackupRequest {
+  settings: Settings;
+  secrets: KnownSecrets;
+}
+
+/** To the scheduler. `refused`: another command changes keys, and the backup must wait. */
+export type BackupResult = { type: 'made'; report: ScheduledBackup } | { type: 'refused' | 'failed'; reason: string };
+
+/** Obeys the scheduler, which forked this process, and ends. */
+export function obeyScheduler(): void {
+  // A killed scheduler sends nothing more. The next backup continues with the files that this one has copied.
+  process.on('disconnect', () => process.exit(1));
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  process.once('message', async (request: BackupRequest) => {
+    // Uploads and imports go first.
+    setPriority(constants.priority.PRIORITY_LOW);
+    const result = await make(request);
+    process.send!(result, () => process.exit(0));
+  });
+}
+
+async function make({ settings, secrets: known }: BackupRequest): Promise<BackupResult> {
+  try {
+    const workplace = await openWorkplace(settings, { known });
+    try {
+      return { type: 'made', report: await makeScheduledBackup({ ...workplace, actor: 'system' }, () => {}) };
+    } finally {
+      await workplace.close();
+    }
+  } catch (error) {
+    const isWaiting = error instanceof OperationError && error.code === 'refused';
+    return { type: isWaiting ? 'refused' : 'failed', reason: describeFailure(error).message };
+  }
+}

@@ -1,0 +1,106 @@
+/** Makes a backup each time that one is due, in a process of its own; the scheduler's process starts it. */
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Logger } from '../config/logger.js';
+import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connection.js';
+import { recordAudit } from '../db/control/audit.js';
+import { claimBackup, keepBackupClaim, noteBackupRetry, noteScheduledBackup } from '../db/control/backupschedule.js';
+import { type Rounds, startRounds } from '../importer/schedule/periodic.js';
+import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { BackupRequest, BackupResult } from './backupmain.js';
+
+export interface BackupScheduleDeps {
+  settings: Settings;
+  secrets: KnownSecrets;
+  control: Db;
+  logger: Logger;
+  now: () => number;
+  /** The module to fork. */
+  module?: URL;
+}
+
+const lookEveryMs = 15_000;
+/** A process that died no longer renews its claim. */
+const claimMs = 120_000;
+const retryMs = 15 * 60_000;
+/** After a command that changes keys. */
+const waitMs = 60_000;
+
+const entry = new URL(`./backupentry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** null: the settings want no scheduled backups. */
+export function startBackupSchedule(deps: BackupScheduleDeps): Rounds | null {
+  if (deps.settings.backupTo === undefined) return null;
+  const running: Running = { child: null, isStopping: false };
+  const rounds = startRounds(async () => {
+    await makeDueBackup(deps, running).catch(({ message: reason }: Error) =>
+      deps.logger.error(`could not look for a backup that is due; will retry in ${lookEveryMs / 1000} s`, { reason }),
+    );
+    return lookEveryMs;
+  });
+  return {
+    stop: async () => {
+      running.isStopping = true;
+      // A kill loses nothing: the next backup continues with the files that this one has copied.
+      running.child?.kill('SIGKILL');
+      await rounds.stop();
+    },
+  };
+}
+
+interface Running {
+  child: ChildProcess | null;
+  isStopping: boolean;
+}
+
+/** One round. */
+async function makeDueBackup(deps: BackupScheduleDeps, running: Running): Promise<void> {
+  const { settings, control, logger, now } = deps;
+  const begunAt = now();
+  if (!(await claimBackup(control.write, begunAt, settings.backupEvery * 3_600_000, claimMs))) return;
+  logger.info('a scheduled backup begins', { to: settings.backupTo });
+  const keeping = setInterval(() => {
+    void keepBackupClaim(control.write, now() + claimMs).catch(() => {}); // the claim has time for another attempt
+  }, claimMs / 4);
+  const result = await runBackup(deps, running).finally(() => clearInterval(keeping));
+  const at = now();
+  if (result.type === 'made') {
+    const { folder, files, newFiles, sealedBytes, removedBackups, wrong } = result.report;
+    await noteScheduledBackup(control.write, begunAt, folder);
+    const details = { folder, files, newFiles, bytes: sealedBytes, removedBackups, ms: at - begunAt };
+    logger.info('a scheduled backup was made', details);
+    if (wrong.length > 0)
+      logger.error('the backup is complete, but files were damaged before it; run "dropslot doctor --deep"', { wrong });
+    return;
+  }
+  if (running.isStopping) return noteBackupRetry(control.write, { at, retryAt: at, failure: null });
+  if (result.type === 'refused') {
+    logger.info(`the scheduled backup waits ${waitMs / 1000} s`, { reason: result.reason });
+    return noteBackupRetry(control.write, { at, retryAt: at + waitMs, failure: null });
+  }
+  const { reason } = result;
+  logger.error(`the scheduled backup failed; will retry in ${retryMs / 60_000} minutes`, { reason });
+  await noteBackupRetry(control.write, { at, retryAt: at + retryMs, failure: reason });
+  const event = { at, org: null, actor: 'system', action: 'backup.failed', subject: settings.backupTo! };
+  await recordAudit(control.write, { ...event, detail: { reason } });
+}
+
+function runBackup({ settings, secrets, module = entry }: BackupScheduleDeps, running: Running): Promise<BackupResult> {
+  return new Promise((resolve) => {
+    const child = fork(module, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    running.child = child;
+    let result: BackupResult | null = null;
+    const end = (reason: string) => {
+      running.child = null;
+      resolve(result ?? { type: 'failed', reason });
+    };
+    child.on('message', (message: BackupResult) => {
+      result = message;
+    });
+    child.once('exit', (code, signal) => end(`its process ended with ${signal ?? `code ${code}`}`));
+    // A process that could not be started emits no exit.
+    child.on('error', ({ message }) => child.pid === undefined && end(message));
+    child.send({ settings, secrets } satisfies BackupRequest, () => {});
+    if (running.isStopping) child.kill('SIGKILL');
+  });
+}

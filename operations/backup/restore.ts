@@ -1,0 +1,245 @@
+/** Puts a backup into an empty data folder: checks that it is whole and that its databases fit, before it copies the first file. */
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Paths, pathsOf } from '../../config/paths.js';
+import { type Db, openControl, openDirectory } from '../../db/connection.js';
+import { recordAudit } from '../../db/control/audit.js';
+import { listOrgs } from '../../db/control/orgs.js';
+import { checkIntegrity } from '../../db/integrity.js';
+import { findMismatch } from '../../db/pair.js';
+import { readSealState } from '../../db/sqlite/sealstate.js';
+import { hostKeyNames } from '../../keys/host/hostkeys.js';
+import { openDirectoryKey } from '../../keys/master/directorykey.js';
+import { loadMaster, type MasterKey } from '../../keys/master/master.js';
+import { openOrgIdentity } from '../../keys/master/orgidentity.js';
+import { createMasterSecrets } from '../../keys/master/secrets.js';
+import { OperationError } from '../error.js';
+import { readSettings, type Settings, type SettingsChoice } from '../settings.js';
+import type { OpenWorkplace } from '../workplace.js';
+import type { Manifest } from './backup.js';
+import { restoreDump } from './dump.js';
+import { copyTree, countFiles } from './restorefiles.js';
+import { claimFolder, giveToOwner, releaseFolder } from './restorefolder.js';
+import { listBackups, readManifest } from './schedule.js';
+import { copyPrivate, dumpName } from './target.js';
+
+export interface RestoreOptions {
+  /** A file with the master key, for `keys/master.key`. */
+  masterKey?: string | undefined;
+  /** Asks for the passphrase of the master key; undefined: there is no person to ask. */
+  askPassphrase?: ((masterKey: string) => Promise<string>) | undefined;
+  onProgress: (text: string) => void;
+}
+
+export interface Restored {
+  data: string;
+  /** When the backup was made. */
+  at: string;
+  files: number;
+  bytes: number;
+  /** `present`: the master key is where the settings have it. */
+  masterKey: 'present' | 'missing';
+  /** Whether the databases were compared: not where a sealed directory.db has no key here. */
+  isCompared: boolean;
+  /** Damage that the backup had already when it was made. */
+  wrong: string[];
+  settings: Settings;
+}
+
+/**
+ * A kill leaves a folder that no server starts on; repeat the command.
+ * @throws OperationError `not_found`, `refused`, `failed`; DatabaseError; KeyError
+ */
+export async function restore(
+  choice: SettingsChoice,
+  open: OpenWorkplace,
+  folder: string,
+  options: RestoreOptions,
+): Promise<Restored> {
+  const from = resolve(folder);
+  const manifest = await requireBackup(from);
+  const source = pathsOf({ data: from });
+  await requireFiles(source, manifest);
+  const { data } = readSettings(choice);
+  const claim = await claimFolder(data, from);
+  let isCompared = false;
+  let copied = { files: 0, bytes: 0 };
+  try {
+    // The restored settings are in force from here on, unless the command line names another file.
+    const ownSettings = join(data, 'dropslot.json');
+    if (!existsSync(ownSettings)) await copyPrivate(join(from, 'dropslot.json'), ownSettings);
+    const settings = readSettings(choice);
+    const paths = pathsOf(settings);
+    requireSameKind(settings, manifest, from);
+    const key = await findMasterKey(paths, source, options);
+    const incoming = pathsOf({ data: join(data, 'restoring') });
+    await rm(incoming.data, { recursive: true, force: true });
+    await mkdir(incoming.data, { mode: 0o700 });
+    if (settings.database === 'sqlite') isCompared = await checkDatabases(settings, source, incoming, key, options);
+    options.onProgress('copying the sealed files');
+    copied = await copyTree(source.blobs, paths.blobs, options.onProgress);
+    for (const name of hostKeyNames) await copyPrivate(join(source.hostKeys, name), join(paths.hostKeys, name));
+    const given = options.masterKey ?? (existsSync(source.masterKey) ? source.masterKey : null);
+    if (given !== null) await copyPrivate(given, join(data, 'keys', 'master.key'));
+    await moveDatabases(settings, from, incoming, paths, options);
+    await rm(incoming.data, { recursive: true });
+    await giveToOwner(data, claim.owner);
+    await releaseFolder(data);
+  } catch (error) {
+    if (copied.files === 0) await claim.undo();
+    throw error;
+  }
+  const settings = readSettings(choice);
+  const masterKey = (await hasMaster(settings)) ? 'present' : 'missing';
+  if (masterKey === 'present') await recordRestore(settings, open, from, manifest);
+  const { at, wrong } = manifest;
+  return { data, at, ...copied, masterKey, isCompared, wrong, settings };
+}
+
+/** @throws OperationError `not_found`, `refused` */
+async function requireBackup(from: string): Promise<Manifest> {
+  const manifest = await readManifest(from);
+  if (manifest !== null) return manifest;
+  if (!existsSync(from)) throw new OperationError('not_found', `there is no folder ${from}`);
+  const inside = (await listBackups(from)).filter((one) => one.manifest !== null).at(-1);
+  if (inside !== undefined)
+    throw new OperationError('refused', `${from} has several backups: name one; the newest is ${inside.folder}`);
+  const isBegun = existsSync(join(from, 'INCOMPLETE'));
+  throw new OperationError(
+    'refused',
+    isBegun
+      ? `the backup in ${from} is not complete: restore another one`
+      : `${from} is no backup of Dropslot: it has no backup.json`,
+  );
+}
+
+/** @throws OperationError `failed` */
+async function requireFiles(source: Paths, { files }: Manifest): Promise<void> {
+  const found = await countFiles(source.blobs);
+  if (found < files)
+    throw new OperationError(
+      'failed',
+      `the backup ${source.data} is damaged: it has ${found} of its ${files} sealed files; restore another one`,
+    );
+}
+
+function requireSameKind({ database }: Settings, manifest: Manifest, from: string): void {
+  const isDump = existsSync(join(from, dumpName));
+  if (isDump !== (database !== 'sqlite'))
+    throw new OperationError(
+      'refused',
+      isDump
+        ? `the backup ${from} is of a server on PostgreSQL (made at ${manifest.at}): set database to the URL of an empty one`
+        : `the backup ${from} is of a server on SQLite, and the setting database names another one: leave it out`,
+    );
+}
+
+/** null: it is not here. @throws KeyError for one that is no key; OperationError */
+async function findMasterKey(paths: Paths, source: Paths, options: RestoreOptions): Promise<MasterKey | null> {
+  const standard = join(paths.data, 'keys', 'master.key');
+  if (options.masterKey !== undefined && paths.masterKey !== standard)
+    throw new OperationError('usage', `the setting masterKey names ${paths.masterKey}: leave out --master-key`);
+  const candidates = [options.masterKey ?? paths.masterKey, source.masterKey];
+  const file = candidates.find((one) => !one.startsWith('/') || existsSync(one));
+  if (file === undefined) {
+    if (options.masterKey !== undefined) throw new OperationError('not_found', `there is no file ${options.masterKey}`);
+    return null;
+  }
+  const { askPassphrase: ask } = options;
+  const from = { masterKey: file, masterKeyPassphrase: paths.masterKeyPassphrase };
+  return loadMaster(from, createMasterSecrets(from, ask === undefined ? {} : { ask: () => ask(file) }));
+}
+
+/**
+ * Copies the databases beside their places, and opens the copies: the backup itself is not changed, and may be read-only.
+ * false: there is no key for directory.db.
+ */
+async function checkDatabases(
+  settings: Settings,
+  source: Paths,
+  incoming: Paths,
+  master: MasterKey | null,
+  { onProgress }: RestoreOptions,
+): Promise<boolean> {
+  onProgress('checking the databases');
+  for (const [from, to] of [
+    [source.control, incoming.control],
+    [source.directory, incoming.directory],
+  ] as const)
+    if (!(await copyPrivate(from, to)))
+      throw new OperationError('failed', `the backup lacks ${from}: restore another one`);
+  const place = { ...settings, data: incoming.data };
+  const control = await openControl(place);
+  try {
+    await requireIntact(control, source.control);
+    if (master !== null) await requireKey(control, master);
+    const isSealed = readSealState(incoming.directory) === 'sealed';
+    const key = isSealed && master !== null ? await openDirectoryKey(control.read, master) : null;
+    if (isSealed && key === null) return false;
+    const directory = await openDirectory(place, undefined, key);
+    try {
+      await requireIntact(directory, source.directory);
+      const mismatch = await findMismatch({ control, directory });
+      if (mismatch !== null)
+        throw new OperationError(
+          'refused',
+          `the databases of the backup do not fit, nothing was restored: ${mismatch.message}`,
+        );
+      return true;
+    } finally {
+      await directory.close();
+    }
+  } finally {
+    await control.close();
+  }
+}
+
+async function requireIntact(db: Db, file: string): Promise<void> {
+  const [complaint] = await checkIntegrity(db, 'quick');
+  if (complaint !== undefined)
+    throw new OperationError('failed', `${file} is damaged (${complaint}): restore another backup`);
+}
+
+/** @throws KeyError when it is the key of another installation */
+async function requireKey(control: Db, master: MasterKey): Promise<void> {
+  const org = (await listOrgs(control.read)).find(({ sealedIdentity }) => sealedIdentity !== null);
+  if (org !== undefined) await openOrgIdentity(master, org);
+}
+
+/** At the end: a data folder without control.db has no data. */
+async function moveDatabases(
+  settings: Settings,
+  from: string,
+  incoming: Paths,
+  paths: Paths,
+  { onProgress }: RestoreOptions,
+): Promise<void> {
+  if (settings.database === 'sqlite') {
+    await rename(incoming.directory, paths.directory);
+    await rename(incoming.control, paths.control);
+    return;
+  }
+  onProgress('restoring the database of PostgreSQL');
+  await restoreDump(settings.pgDump, join(from, dumpName), settings.database).catch((error: Error) => {
+    if (!/already exists/.test(error.message)) throw error;
+    throw new OperationError('refused', `the database has data of Dropslot already: restore into an empty one`, {
+      cause: error,
+    });
+  });
+}
+
+async function hasMaster(settings: Settings): Promise<boolean> {
+  const { masterKey } = pathsOf(settings);
+  return !masterKey.startsWith('/') || existsSync(masterKey);
+}
+
+async function recordRestore(settings: Settings, open: OpenWorkplace, from: string, { at }: Manifest): Promise<void> {
+  const workplace = await open(settings);
+  try {
+    const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.restored', subject: from };
+    await recordAudit(workplace.control.write, { ...event, detail: { madeAt: at } });
+  } finally {
+    await workplace.close();
+  }
+}

@@ -1,0 +1,60 @@
+/** Copies the sealed files of a backup, private and synced; those that an interrupted copy has already are left. */
+import { constants } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder } from '../../keys/file.js';
+import { formatBytes } from '../format.js';
+import { syncFile } from './target.js';
+
+const lanes = 4;
+const progressEvery = 1000;
+
+/** Sealed files in `blobs/`, without those that a killed backup was copying. */
+export async function countFiles(blobs: string): Promise<number> {
+  let files = 0;
+  for (const folder of await readdir(blobs)) files += (await listIn(join(blobs, folder))).length;
+  return files;
+}
+
+export async function copyTree(
+  from: string,
+  to: string,
+  onProgress: (text: string) => void,
+): Promise<{ files: number; bytes: number }> {
+  const copied = { files: 0, bytes: 0 };
+  await mkdir(to, { recursive: true, mode: 0o700 });
+  for (const folder of await readdir(from)) {
+    const target = join(to, folder);
+    await mkdir(target, { recursive: true, mode: 0o700 });
+    const names = await listIn(join(from, folder));
+    const work = async () => {
+      for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        copied.bytes += await copyOne(join(from, folder, name), join(target, name));
+        copied.files++;
+        if (copied.files % progressEvery === 0) onProgress(`${copied.files} files, ${formatBytes(copied.bytes)}`);
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, work));
+    await syncFolder(target);
+  }
+  await syncFolder(to);
+  return copied;
+}
+
+async function copyOne(from: string, to: string): Promise<number> {
+  const { size, atime, mtime } = await stat(from);
+  const existing = await stat(to).catch(() => null);
+  if (existing?.size === size) return size;
+  const temporary = `${to}.new`;
+  await rm(temporary, { force: true });
+  await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+  await chmod(temporary, 0o600);
+  await utimes(temporary, atime, mtime);
+  await syncFile(temporary);
+  await rename(temporary, to);
+  return size;
+}
+
+async function listIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => !name.endsWith('.new'));
+}

@@ -1,0 +1,50 @@
+/** The process that makes scheduled backups: it makes one that is due, notes a failure, and is ended by a stop. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { startBackupSchedule } from '../../app/backupschedule.js';
+import { createSilentLogger } from '../../config/logger.js';
+import { type BackupScheduleState, readBackupSchedule } from '../../db/control/backupschedule.js';
+import { openFresh } from '../support/databases.js';
+import { temporaryFolder } from '../support/temporary.js';
+import { workplaceOn } from '../support/workplace.js';
+
+async function begin(t: TestContext, folder: string) {
+  const { settings } = await openFresh(t, 'sqlite');
+  const backupTo = join(temporaryFolder(t), folder);
+  const place = await workplaceOn(t, { ...settings, backupTo });
+  const { control, now, secrets } = place;
+  const logger = createSilentLogger();
+  const schedule = startBackupSchedule({ settings: place.settings, secrets: secrets.known(), control, logger, now })!;
+  t.after(() => schedule.stop());
+  const until = async (isOver: (state: BackupScheduleState) => boolean): Promise<BackupScheduleState> => {
+    for (;;) {
+      const state = await readBackupSchedule(control.read);
+      if (isOver(state)) return state;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  return { place, until };
+}
+
+test('makes a backup in a process of its own', async (t) => {
+  const { place, until } = await begin(t, 'backups');
+  const { folder, failedAt } = await until(({ begunAt }) => begunAt !== null);
+  assert.equal(failedAt, null);
+  assert.ok(existsSync(join(folder!, 'backup.json')));
+  const made = await place.control.read('audit').where({ action: 'backup.made' }).first('actor', 'subject');
+  assert.deepEqual([made.actor, made.subject], ['system', folder]);
+});
+
+test('notes why a backup failed', async (t) => {
+  const { place, until } = await begin(t, 'absent/backups');
+  const { failure, begunAt } = await until(({ failedAt }) => failedAt !== null);
+  assert.match(failure!, /absent does not exist: make it, or mount its volume/);
+  assert.equal(begunAt, null);
+  for (;;) {
+    const [found] = await place.control.read('events').where({ type: 'backup.failed' });
+    if (found !== undefined) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});

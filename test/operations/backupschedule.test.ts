@@ -1,0 +1,156 @@
+/** Scheduled backups: each in a folder of its own, which shares files with the one before; and when one is due. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { renderStatus } from '../../cli/views/status.js';
+import {
+  claimBackup,
+  keepBackupClaim,
+  noteBackupRetry,
+  noteScheduledBackup,
+  overdueMs,
+  readBackupSchedule,
+} from '../../db/control/backupschedule.js';
+import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
+import { makeScheduledBackup } from '../../operations/backup/schedule.js';
+import { readStatus } from '../../operations/status.js';
+import { Company, csv } from '../support/company.js';
+import { onBothDatabases, openFresh } from '../support/databases.js';
+import { temporaryFolder } from '../support/temporary.js';
+import { examine, workplaceOn } from '../support/workplace.js';
+
+const hourMs = 3_600_000;
+
+/** One imported file; each backup is made an hour after the one before. */
+async function openPlace(t: TestContext, backupKeep: number) {
+  const acme = await Company.open((scope) => openFresh(scope, 'sqlite'), t);
+  const backupTo = join(temporaryFolder(t), 'backups');
+  const settings = { ...acme.databases.settings, backupTo, backupKeep };
+  const place = await workplaceOn(t, settings);
+  await loadOrCreateHostKeys(place.paths.hostKeys);
+  await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test') });
+  let at = Date.UTC(2026, 0, 31, 2);
+  const back = () => {
+    at += hourMs;
+    return makeScheduledBackup({ ...place, now: () => at }, () => {});
+  };
+  return { acme, place, backupTo, back };
+}
+
+/** Paths below the folder, with the inode of each. */
+function inodes(folder: string): Map<string, number> {
+  const names = readdirSync(join(folder, 'blobs'), { recursive: true }) as string[];
+  return new Map(names.map((name) => [name, statSync(join(folder, 'blobs', name)).ino]));
+}
+
+test('backups share sealed files, the oldest are removed, and no other folder is', async (t) => {
+  const { acme, backupTo, back } = await openPlace(t, 2);
+  const first = await back();
+  assert.equal(first.folder, join(backupTo, '2026-01-31T03-00-00Z'));
+  assert.equal(first.newFiles, first.files);
+  await acme.drop('/more.csv', csv('User Email', 'bob@acme.test'));
+  const second = await back();
+  assert.deepEqual([second.newFiles, second.files], [1, first.files + 1]);
+  const [before, after] = [inodes(first.folder), inodes(second.folder)];
+  for (const [name, inode] of before) if (name.includes('/')) assert.equal(after.get(name), inode, name);
+  // A folder of another installation, and one of a person.
+  mkdirSync(join(backupTo, '2020-01-01T00-00-00Z'));
+  writeFileSync(join(backupTo, '2020-01-01T00-00-00Z', 'backup.json'), '{"installation":"another"}');
+  mkdirSync(join(backupTo, 'notes'));
+  const third = await back();
+  assert.deepEqual(third.removedBackups, [first.folder]);
+  assert.deepEqual(readdirSync(backupTo).sort(), [
+    '2020-01-01T00-00-00Z',
+    '2026-01-31T04-00-00Z',
+    '2026-01-31T05-00-00Z',
+    'notes',
+  ]);
+});
+
+test('continues with the files of a backup that was killed, and finishes a removal', async (t) => {
+  const { backupTo, back } = await openPlace(t, 7);
+  const { folder, files } = await back();
+  const { installation } = JSON.parse(readFileSync(join(folder, 'backup.json'), 'utf8'));
+  const tag = installation.slice(0, 8);
+  // As a kill leaves one before it is complete, and a removal of one.
+  writeFileSync(join(folder, 'INCOMPLETE'), '');
+  renameSync(folder, join(backupTo, `in-progress-${tag}`));
+  mkdirSync(join(backupTo, `removing-${tag}-2026-01-01T00-00-00Z`, 'blobs'), { recursive: true });
+  const again = await back();
+  assert.deepEqual([again.files, again.newFiles], [files, 0]);
+  assert.deepEqual(readdirSync(backupTo), ['2026-01-31T04-00-00Z']);
+});
+
+test('while backups have damage, the newest one without is kept', async (t) => {
+  const { place, back } = await openPlace(t, 1);
+  const whole = await back();
+  const [name] = [...inodes(whole.folder).keys()].filter((path) => path.includes('/'));
+  rmSync(join(place.paths.blobs, name!));
+  for (const _round of [1, 2]) assert.match((await back()).wrong.join(), /the sealed file is missing/);
+  assert.ok(existsSync(whole.folder));
+});
+
+test('a folder that is gone is not made again: its volume is missing', async (t) => {
+  const { place, backupTo, back } = await openPlace(t, 1);
+  const { folder } = await back();
+  await noteScheduledBackup(place.control.write, 1, folder);
+  renameSync(backupTo, `${backupTo}.away`);
+  await assert.rejects(back(), /backups \(backupTo\) is gone: is its volume mounted\?/);
+});
+
+test('status and doctor show the schedule, its failure, and a backup that is overdue', async (t) => {
+  const { place, back } = await openPlace(t, 1);
+  const { folder } = await back();
+  const { at } = JSON.parse(readFileSync(join(folder, 'backup.json'), 'utf8'));
+  const madeAt = Date.parse(at);
+  await noteScheduledBackup(place.control.write, madeAt, folder);
+  const statusAt = async (now: number) => renderStatus(await readStatus({ ...place, now: () => now }, '1'), 0, now);
+  const soon = await statusAt(madeAt + 3 * hourMs);
+  assert.match(soon, /Backup: +2026-01-31 03:00:00 UTC, 3 hours ago\n/);
+  assert.match(soon, /Backup schedule: +to .*backups, 1 kept, the next one at 2026-02-01 03:00:00 UTC\n/);
+  await noteBackupRetry(place.control.write, { at: madeAt, retryAt: 0, failure: 'the disk is full' });
+  const late = await statusAt(madeAt + 49 * hourMs);
+  assert.match(late, /2 days ago: overdue\n/);
+  assert.match(late, /the next one is due now\. The last attempt failed at .*: the disk is full/);
+  const findings = await examine(place.settings, { now: () => madeAt + 49 * hourMs });
+  const found = findings.filter(({ check }) => check === 'backups').map(({ level, message }) => `${level} ${message}`);
+  assert.match(found[0]!, /^warning the last scheduled backup failed at .*: the disk is full$/);
+  assert.match(found[1]!, /^warning the last backup was made at .*: a newer one is overdue/);
+});
+
+test('overdue: twice the time between backups, at least a day; without a schedule the days of the setting', () => {
+  const after = (backupTo: string | undefined, backupEvery: number, backupOverdueDays: number) =>
+    overdueMs({ backupTo, backupEvery, backupOverdueDays });
+  assert.equal(after('/b', 24, 7), 48 * hourMs);
+  assert.equal(after('/b', 1, 7), 24 * hourMs);
+  assert.equal(after(undefined, 24, 7), 7 * 24 * hourMs);
+  assert.equal(after('/b', 24, 0), null);
+});
+
+onBothDatabases('the schedule of backups', (open) => {
+  test('one process makes a due backup; a failure waits, a success begins the next period', async (t) => {
+    const { control } = await open(t);
+    const [start, everyMs, claimMs] = [1_800_000_000_000, 24 * hourMs, 60_000];
+    const claim = (at: number) => claimBackup(control.write, at, everyMs, claimMs);
+    assert.equal(await claim(start), true);
+    assert.equal(await claim(start + 1), false);
+    await keepBackupClaim(control.write, start + 2 * claimMs);
+    assert.equal(await claim(start + claimMs + 1), false);
+    // Its process died.
+    assert.equal(await claim(start + 2 * claimMs + 1), true);
+    await noteBackupRetry(control.write, { at: start, retryAt: start + hourMs, failure: 'the disk is full' });
+    assert.equal(await claim(start + hourMs - 1), false);
+    assert.equal(await claim(start + hourMs), true);
+    const begunAt = start + hourMs;
+    await noteScheduledBackup(control.write, begunAt, '/b/1');
+    assert.deepEqual(await readBackupSchedule(control.read), {
+      begunAt,
+      folder: '/b/1',
+      failedAt: null,
+      failure: null,
+    });
+    assert.equal(await claim(begunAt + everyMs - 1), false);
+    assert.equal(await claim(begunAt + everyMs), true);
+  });
+});
