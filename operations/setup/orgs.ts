@@ -43,10 +43,11 @@ async function compareOrg(place: Workplace, setup: OrgSetup, prune: boolean): Pr
   const changes = org === null ? [await addOrg(place, setup, fields)] : compareSettings(place, org, settings, prune);
   const timeZone = fields.timeZone ?? org?.timeZone ?? fieldDefaults.timeZone;
   if (setup.keys !== null) changes.push(...(await compareKeys(place, setup, timeZone, prune)));
-  if (setup.notifications !== null)
-    changes.push(...(await compareNotifications(place, id, org === null, setup.notifications, prune)));
   const isEnabled = org?.enabled ?? false;
   if (setup.enabled !== null && setup.enabled !== isEnabled) changes.push(switchAccess(place, id, setup.enabled));
+  // Last: it needs a mail server, which may be away.
+  if (setup.notifications !== null)
+    changes.push(...(await compareNotifications(place, id, org === null, setup.notifications, prune)));
   return changes;
 }
 
