@@ -67,12 +67,7 @@ function begin(settings: Settings, shown: readonly ShownSetting[], shared: Share
 type Fetch = Parameters<typeof listen>[0];
 
 /** One listener for each address: the API and the console may share one. */
-async function run(
-  settings: Settings,
-  shown: readonly ShownSetting[],
-  shared: Shared,
-  logger: Logger,
-): Promise<Stop> {
+async function run(settings: Settings, shown: readonly ShownSetting[], shared: Shared, logger: Logger): Promise<Stop> {
   const workplace = await openWorkplace(settings, shared);
   // A server that starts now leaves the bytes that arrive here.
   const lock =

@@ -23,7 +23,8 @@ export async function serve(settings: Settings, probes: ServeProbes = {}, choice
       logger,
       () => isStopping,
       // A log rotation may send SIGHUP, but need not.
-      () => startServices(settings, logger, { probes, choice, onAuditLog: ({ wake }) => void process.on('SIGHUP', wake) }),
+      () =>
+        startServices(settings, logger, { probes, choice, onAuditLog: ({ wake }) => void process.on('SIGHUP', wake) }),
     );
     await keepReserve(settings.data).catch(({ message: reason }: Error) =>
       logger.warn('could not reserve space for a start on a full disk; the next start tries it again', { reason }),

@@ -11,9 +11,9 @@ import { watchHostKeys } from '../keys/host/watch.js';
 import { describeMisfits } from '../operations/databases.js';
 import { OperationError } from '../operations/error.js';
 import { settleHookOrigin } from '../operations/importhooks.js';
+import { type SettingsChoice, showSettings } from '../operations/settings.js';
 import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
-import { type SettingsChoice, showSettings } from '../operations/settings.js';
 import type { RunningServer } from '../server/types.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { endpointOf } from '../web/api/listen.js';
@@ -138,7 +138,8 @@ async function start(
       ...child,
     });
     running.push(pool.stop);
-    if (isApiOn) running.push(startApiProcess({ settings, shown: showSettings(settings, choice), secrets, logger, ...child }));
+    if (isApiOn)
+      running.push(startApiProcess({ settings, shown: showSettings(settings, choice), secrets, logger, ...child }));
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
   if (isGuest) running.push(host.onReady(workplace));

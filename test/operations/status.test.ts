@@ -1,10 +1,11 @@
 /** The state of the server on one screen: alarms of files and of sources in sentences, and the numbers of monitors. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderStatus, statusToJson } from '../../cli/views/status.js';
+import { renderStatus } from '../../cli/views/status.js';
 import { followAlarms, setDoorAlarm } from '../../db/control/alarms.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { insertOrg } from '../../db/control/orgs.js';
+import { statusToJson } from '../../operations/forms/server.js';
 import { readCounts, readStatus } from '../../operations/status.js';
 import { onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
