@@ -1,9 +1,10 @@
 /** `dropslot sessions …`: list and end the open sessions of SFTP clients. */
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
+import { endedToJson } from '../../operations/forms/sessions.js';
 import { endSessions, listOpenSessions } from '../../operations/sessions.js';
 import { atControl, examples } from '../command.js';
-import { endedToJson, renderEnded, sessionList } from '../views/sessions.js';
+import { renderEnded, sessionList } from '../views/sessions.js';
 
 export function registerSessions(program: Command): void {
   const sessions = program

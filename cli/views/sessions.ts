@@ -1,5 +1,7 @@
 /** Open sessions, for people and as JSON. */
-import { formatBytes, formatTime, isoTime } from '../../operations/format.js';
+
+import { formatBytes, formatTime } from '../../operations/format.js';
+import { sessionToJson } from '../../operations/forms/sessions.js';
 import type { EndedSessions, ListedSession } from '../../operations/sessions.js';
 import type { ListView } from '../output.js';
 
@@ -26,30 +28,6 @@ function describeTransfer({ openFiles, openBytes, bytesPerSecond, isEnding }: Li
   if (isEnding) return 'ending';
   if (openFiles === 0) return '–';
   return `${openFiles} ${openFiles === 1 ? 'file' : 'files'}, ${formatBytes(openBytes)}, ${formatBytes(bytesPerSecond)}/s`;
-}
-
-function sessionToJson(session: ListedSession): Record<string, unknown> {
-  const { id, org, fingerprint, address, client, startedAt, server, isEnding } = session;
-  const { filesReceived, filesSent, bytesReceived, bytesSent, openFiles, openBytes, bytesPerSecond } = session;
-  return {
-    session: id,
-    org,
-    keyFingerprint: fingerprint,
-    address,
-    client,
-    server,
-    startedAt: isoTime(startedAt),
-    filesReceived,
-    filesSent,
-    bytesReceived,
-    bytesSent,
-    transfer: { files: openFiles, bytes: openBytes, bytesPerSecond },
-    isEnding,
-  };
-}
-
-export function endedToJson({ ended, waiting }: EndedSessions): Record<string, unknown> {
-  return { ended: ended.map(({ id }) => id), waiting: waiting.map(({ id }) => id) };
 }
 
 export function renderEnded({ ended }: EndedSessions): string {

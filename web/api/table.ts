@@ -14,6 +14,7 @@ import { recordRoutes } from './routes/records.js';
 import { runReportRoutes } from './routes/runreports.js';
 import { runRoutes } from './routes/runs.js';
 import { serverRoutes } from './routes/server.js';
+import { sessionRoutes } from './routes/sessions.js';
 import { subscriberRoutes } from './routes/subscribers.js';
 import { systemRoutes } from './routes/system.js';
 
@@ -33,5 +34,6 @@ export const routes: readonly Route[] = [
   ...subscriberRoutes,
   ...notificationRoutes,
   ...networkRoutes,
+  ...sessionRoutes,
   ...systemRoutes,
 ];

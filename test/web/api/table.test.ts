@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ZodType } from 'zod';
 import { recordAudit } from '../../../db/control/audit.js';
+import { removeSessionServer, writeSessions } from '../../../db/control/sessions.js';
 import { noCounts } from '../../../importer/counts.js';
+import { addSubscriber, mailKind } from '../../../operations/subscribers.js';
 import { tokenScopes } from '../../../operations/tokens.js';
 import { rights } from '../../../web/api/access.js';
 import type { Route } from '../../../web/api/route.js';
@@ -231,15 +233,48 @@ test('every answer fits the schema of its route', async (t) => {
   const mail = `${mails}/{address}`;
   const ann = `${mails}/ann@acme.test`;
   await good('POST', mails, mails, { address: 'ann@acme.test' }, 503);
+  const unconfirmed = {
+    org: 'acme',
+    types: ['run.held'],
+    options: { address: 'ann@acme.test', codeHash: 'x', sentAt: place.now() },
+  };
+  await addSubscriber(
+    place,
+    mailKind,
+    { ...unconfirmed, secret: null, description: null },
+    'its address is not confirmed',
+  );
   assert.equal((await good('GET', mails)).json.items.length, 1);
   assert.equal((await good('GET', mail, ann)).json.state, 'unconfirmed');
   await good('PATCH', mail, ann, { events: ['problems'] });
   await good('POST', `${mail}/confirm`, `${ann}/confirm`, { code: '1' }, 409);
-  await good('POST', `${mail}/resend`, `${ann}/resend`, undefined, 409);
+  await good('POST', `${mail}/resend`, `${ann}/resend`, undefined, 503);
   await good('POST', `${mail}/test`, `${ann}/test`, undefined, 409);
   await good('POST', `${mail}/enable`, `${ann}/enable`, undefined, 409);
   await good('DELETE', mail, ann);
 
+  const server = { id: 'node', name: 'node:1', kind: 'serve' as const };
+  const none = {
+    filesReceived: 0,
+    filesSent: 0,
+    bytesReceived: 5,
+    bytesSent: 0,
+    openFiles: 1,
+    openBytes: 5,
+    bytesPerSecond: 2,
+  };
+  const open = { id: 'ses1', org: 'acme', fingerprint: null, address: '192.0.2.9', client: 'x', startedAt: 1, ...none };
+  await writeSessions(write, server, { at: place.now(), written: [open], ended: [] });
+  for (const prefix of ['', '/orgs/{org}']) {
+    assert.deepEqual((await good('GET', `${prefix}/sessions`)).json.items[0].transfer, {
+      files: 1,
+      bytes: 5,
+      bytesPerSecond: 2,
+    });
+    await good('POST', `${prefix}/sessions/end`, `${prefix}/sessions/end`, { sessions: ['none'] }, 404);
+  }
+  await removeSessionServer(write, 'node');
+  await good('POST', '/orgs/{org}/sessions/end', '/orgs/{org}/sessions/end', { sessions: null });
   await good('GET', '/penalties');
   await good('POST', '/penalties/forgive', '/penalties/forgive', { source: '192.0.2.7' });
   const hostKey = (await good('POST', '/hostkeys', '/hostkeys', { type: 'ed25519' })).json;
