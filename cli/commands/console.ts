@@ -8,7 +8,10 @@ import { atWorkplace, examples } from '../command.js';
 import { accountList, accountToJson } from '../views/accounts.js';
 
 export function registerConsole(program: Command): void {
-  const group = program.command('console').description('invite, list and remove people of the web console');
+  const group = program
+    .command('console')
+    .summary('people of the web console')
+    .description('invite, list and remove people of the web console');
   group
     .command('invite')
     .summary('invite a person, or give one a new invitation')

@@ -18,7 +18,10 @@ import { eventList, typeList } from '../views/events.js';
 const lastEvents = 50;
 
 export function registerEvents(program: Command): void {
-  const group = program.command('events').description('list events, deliver them again, and describe their types');
+  const group = program
+    .command('events')
+    .summary('list events, and deliver them again')
+    .description('list events, deliver them again, and describe their types');
   withQuery(group.command('list'))
     .summary('list events')
     .description(`Lists events, oldest first; without options the last ${lastEvents}.`)

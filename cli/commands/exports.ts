@@ -15,7 +15,10 @@ interface AddOptions extends Omit<NewExport, 'key'> {
 }
 
 export function registerExports(program: Command): void {
-  const group = program.command('exports').description('send users and teams as CSV files to other systems');
+  const group = program
+    .command('exports')
+    .summary('send users and teams to other systems')
+    .description('send users and teams as CSV files to other systems');
   group
     .command('add')
     .summary('add an export')

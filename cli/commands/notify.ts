@@ -18,7 +18,10 @@ import type { ListView } from '../output.js';
 const eventsText = `kinds of mail, separated by commas: ${kindsOfMail.join(', ')}`;
 
 export function registerNotify(program: Command): void {
-  const notify = program.command('notify').description('send mail about an organization to its people');
+  const notify = program
+    .command('notify')
+    .summary('mail for people of an organization')
+    .description('send mail about an organization to its people');
   const one = (word: string, summary: string, description: string) =>
     notify.command(word).summary(summary).description(description).argument('<org>').argument('<address>');
   one(

@@ -7,7 +7,10 @@ import { atControl, examples } from '../command.js';
 import { tokenList } from '../views/tokens.js';
 
 export function registerTokens(program: Command): void {
-  const group = program.command('tokens').description('add, list and revoke access tokens of the HTTP API');
+  const group = program
+    .command('tokens')
+    .summary('access tokens of the HTTP API')
+    .description('add, list and revoke access tokens of the HTTP API');
   group
     .command('add')
     .summary('add a token')

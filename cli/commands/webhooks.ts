@@ -10,7 +10,10 @@ const hourMs = 3_600_000;
 const mostHours = 24 * 30;
 
 export function registerWebhooks(program: Command): void {
-  const group = program.command('webhooks').description('send events to other programs as signed HTTPS requests');
+  const group = program
+    .command('webhooks')
+    .summary('send events to other programs by HTTPS')
+    .description('send events to other programs as signed HTTPS requests');
   withCommonOptions(
     group
       .command('add')
