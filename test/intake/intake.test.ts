@@ -1,6 +1,7 @@
 /** Uploads as clients make them: what is published, queued, superseded, and what a failure leaves. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
@@ -33,6 +34,7 @@ test('each closed upload has a line in the log', async (t) => {
   const logger = createLogger({ logLevel: 'info', logFormat: 'json' }, target);
   const place = await openIntake(t, await openFresh(t, 'sqlite'), { logger });
   const { uploadId, sha256 } = await place.put('/users.csv', 'User Email\n');
+  if (target.readableLength === 0) await once(target, 'readable'); // it is written after the answer
   const { timestamp, ...line } = JSON.parse(target.read().toString());
   const closed = { level: 'info', message: 'upload closed', org: 'acme', path: '/users.csv' };
   assert.deepEqual(line, { ...closed, bytes: 11, sha256, ms: 0, upload: uploadId, queued: true });
@@ -67,7 +69,7 @@ onBothDatabases('intake', (open) => {
       queueNumber: 1,
       settledAt: null,
     };
-    const unread = { type: null, rows: null, checkedAt: null, headerType: null };
+    const unread = { type: null, rows: null, checkedAt: null, checkVerdict: null, headerType: null };
     const rest = { org: 'acme', state: 'queued', runId: null, archivedAs: null, ...sender, ...times, ...unread };
     assert.deepEqual(row, { id: uploadId, path: '/users.csv', size: 11, sha256, ...rest });
     assert.ok(existsSync(blobPath(place.paths, blobId)));
