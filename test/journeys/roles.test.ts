@@ -84,7 +84,7 @@ const openers = [
   'keys/master/orgidentity.js: openSealedIdentity',
   'keys/master/orgidentity.js: unseal',
   'keys/master/keyring.js: createKeyring',
-  'keys/master/secrets.js: readSecret',
+  'config/secretsource.js: readSecret',
   'keys/master/secrets.js: readMaster',
   'storage/age.js: openHeader',
   'storage/age.js: openFileKey',
