@@ -21,7 +21,7 @@ const patience = 3;
 
 const tsx = ['--import', 'tsx'];
 const stages = [
-  { name: 'long tests', args: ['scripts/test.mjs', 'test/**/*.long.test.ts'], seconds: 600 },
+  { name: 'long tests', args: ['scripts/test.mjs', 'test/**/*.long.test.ts'], seconds: 900 },
   { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`], seconds: fuzzSeconds },
   {
     name: 'crash',
@@ -30,7 +30,10 @@ const stages = [
   },
   {
     name: 'deliveries of events, with kills of the sender and of PostgreSQL',
-    args: ['scripts/test.mjs', ...['kills', 'postgreskills', 'delivery'].map((name) => `test/events/${name}.test.ts`)],
+    args: [
+      'scripts/test.mjs',
+      ...['kills', 'postgreskills.long', 'delivery'].map((name) => `test/events/${name}.test.ts`),
+    ],
     env: { TEST_KILLS: `${Math.ceil(minutes)}`, TEST_EVENTS: '100000' },
     seconds: 60 + 15 * minutes,
   },

@@ -136,7 +136,13 @@ test('a form that can not be carried out shows its page again, with the reason a
     /is no email address/,
     'nonsense',
   );
-  await refused(owner, '/operators/tokens', { name: 'x', scope: 'read', expires: 'soon' }, /--expires must be/, 'soon');
+  await refused(
+    owner,
+    '/operators/tokens',
+    { name: 'x', scope: 'read', expires: 'soon' },
+    /is not a date; write it as/,
+    'soon',
+  );
   await refused(
     owner,
     '/orgs/acme/people/owner@acme.test',
