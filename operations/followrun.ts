@@ -72,7 +72,7 @@ export async function followRun(
 export async function refuseWhileHeld({ control }: Pick<Workplace, 'control'>, org: string): Promise<void> {
   const held = await findHeldRun(control.read, org);
   if (held === null) return;
-  const decide = `"dropslot runs show ${held.id} --changes", then "runs approve ${held.id}" or "runs reject ${held.id}"`;
+  const decide = `"dropslot runs show ${held.id} --changes", then "dropslot runs approve ${held.id}" or "dropslot runs reject ${held.id}"`;
   throw new OperationError('refused', `run ${held.id} of ${org} is held and must be decided first: ${decide}`);
 }
 

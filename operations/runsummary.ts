@@ -27,7 +27,7 @@ export function describeOutcome(run: Run, of: 'users' | 'teams'): string | null 
   if (summary === null) return null;
   const counts = describeCounts(summary[of]);
   if (run.state === 'done') return counts;
-  return run.state === 'held' || run.state === 'open' || run.state === 'running' ? `would: ${counts}` : 'not applied';
+  return run.state === 'held' || run.state === 'open' || run.state === 'running' ? `planned: ${counts}` : 'not applied';
 }
 
 export function describeProgress({ phase, file, rows }: Progress): string {

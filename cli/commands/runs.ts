@@ -305,7 +305,7 @@ async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
   if (run.state === 'held')
     throw new OperationError(
       'refused',
-      `run ${run.id} is held: see "dropslot runs show ${run.id} --changes", then "runs approve ${run.id}" or "runs reject ${run.id}"`,
+      `run ${run.id} is held: see "dropslot runs show ${run.id} --changes", then "dropslot runs approve ${run.id}" or "dropslot runs reject ${run.id}"`,
     );
   if (run.state === 'superseded')
     throw new OperationError(

@@ -80,7 +80,7 @@ test('rejected rows come back mended, a wrong export is held, a run is taken bac
   assert.match((await run('orgs', 'show', 'acme')).stdout, /Held run/);
   assert.match((await run('doctor')).stdout, /is held since/);
   const heldId = String(latest!.id);
-  assert.match((await run('runs', 'list', 'acme')).stdout, / held .* would: 12 updated \(12 of them to be/);
+  assert.match((await run('runs', 'list', 'acme')).stdout, / held .* planned: 12 updated \(12 of them to be/);
   assert.match((await run('runs', 'show', heldId)).stdout, new RegExp(`dropslot runs show ${heldId} --changes`));
   const whom = (await run('runs', 'show', heldId, '--changes', '--limit', '2')).stdout;
   assert.match(
