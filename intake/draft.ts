@@ -121,6 +121,13 @@ export class Draft {
     return !this.#isSeparate && this.#last === published;
   }
 
+  /** It has got the name of a version, and none of its bytes: the draft is not laid over it. */
+  replace(published: string): Promise<void> {
+    return this.exclusive(async () => {
+      this.#last = published;
+    });
+  }
+
   /** Tasks on the contents of the draft come one after the other. */
   exclusive<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(task);

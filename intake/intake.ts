@@ -215,15 +215,18 @@ class SenderIntake implements Intake {
       checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
       const rename = { from, to, overwrite };
       const work: Work<Freed> = (tx) => renamePath(tx, this.#org, this.#sender, rename, at);
+      let replaced: string | null = null;
       const freed = await this.#deps.commits.run(work).catch(async (error) => {
         if (this.#openAt(from).length === 0 || !isAbsent(error)) throw error;
-        await this.#deps.commits.run((tx) => requireFree(tx, this.#org, to, overwrite));
+        const target = await this.#deps.commits.run((tx) => requireFree(tx, this.#org, to, overwrite));
+        replaced = target?.blobId ?? null;
         return null;
       });
       const isMoved = ({ path }: Upload) => path === from || isBelow(path, from);
       const drafts = new Set([...this.#own].filter(isMoved).map(({ draft }) => draft));
       for (const upload of this.#deps.open)
         if (drafts.has(upload.draft) && isMoved(upload)) upload.moveTo(to + upload.path.slice(from.length));
+      if (replaced !== null) for (const draft of drafts) await draft.replace(replaced);
       if (freed !== null) await this.#release(freed);
     });
   }

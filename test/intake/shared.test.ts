@@ -41,6 +41,20 @@ onBothDatabases('writers of one file', (open) => {
         assert.deepEqual(readdirSync(place.paths.partials), []);
       });
 
+  for (const [name, options] of Object.entries({ truncates: replacing, keeps: keeping, appends: appending }))
+    test(`a new file that takes the name of another one while it is open has nothing of it: OPEN ${name}`, async (t) => {
+      const place = await openIntake(t, await open(t));
+      for (const text of ['new', '']) {
+        await place.put('/users.csv', 'older and longer');
+        const upload = await place.intake.begin('/users.tmp', options);
+        await upload.write(0, Buffer.from(text));
+        await place.intake.rename('/users.tmp', '/users.csv', true);
+        if (text !== '') await upload.write(3, Buffer.from('er'));
+        const { size } = await upload.finish();
+        assert.deepEqual([await place.get('/users.csv'), size], text === '' ? ['', 0] : ['newer', 5]);
+      }
+    });
+
   test('a writer that died blocks nobody, and leaves nothing', async (t) => {
     const place = await openIntake(t, await open(t));
     await place.put('/users.csv', '0');
