@@ -1,4 +1,4 @@
-// `npm run test:long -- [--minutes N]`: the tests that need more time than `npm test` has: *.long.test.ts, which take some
+// `npm run test:long -- [--minutes N] [--seed N]`: the tests that need more time than `npm test` has: *.long.test.ts, which take some
 // minutes; then fuzzes, kills of the server and the importer again and again, and every supported Node.js, which together
 // take about N minutes (default 4). Each stage prints its last lines, or all of its output when it fails; a failure names
 // the seed that repeats it.
@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '4' } } });
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '4' }, seed: { type: 'string' } } });
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) {
   console.error('--minutes must be a number greater than 0, for example --minutes 30');
@@ -20,12 +20,13 @@ const secondsOfKill = 3;
 const patience = 3;
 
 const tsx = ['--import', 'tsx'];
+const seed = values.seed === undefined ? [] : ['--seed', values.seed];
 const stages = [
   { name: 'long tests', args: ['scripts/test.mjs', 'test/**/*.long.test.ts'], seconds: 900 },
-  { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`], seconds: fuzzSeconds },
+  { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`, ...seed], seconds: fuzzSeconds },
   {
     name: 'crash',
-    args: [...tsx, 'test/crash/run.ts', '--kills', `${Math.ceil(killSeconds / secondsOfKill)}`],
+    args: [...tsx, 'test/crash/run.ts', '--kills', `${Math.ceil(killSeconds / secondsOfKill)}`, ...seed],
     seconds: killSeconds,
   },
   {

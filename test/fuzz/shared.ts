@@ -148,6 +148,9 @@ export class SharedFiles {
       this.published.delete(from);
       this.published.set(to, found);
     }
+    // An upload in progress replaces the file: it is not laid over it.
+    const replaced = this.published.get(to);
+    if (found === undefined && replaced !== undefined) for (const { draft } of own) draft.last = replaced;
     for (const { draft } of own) for (const writer of draft.writers) if (!writer.isRemoved) writer.path = to;
     return true;
   }
