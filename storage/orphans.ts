@@ -13,10 +13,10 @@ export interface Sweep {
   control: Db;
   paths: Pick<Paths, 'blobs'>;
   /**
-   * Blobs of runs that are applied and not settled yet: until then the control database does not know them. Read before
-   * this is called: a run that is settled meanwhile has its rows.
+   * Reads the blobs of runs that are applied and not settled yet: until then the control database does not know them. Called before
+   * the rows are read: a run that is settled meanwhile has its rows.
    */
-  kept: ReadonlySet<string>;
+  readKept: () => Promise<ReadonlySet<string>>;
   /** Milliseconds since 1970: later blobs may belong to a transaction that is about to be committed. */
   before: number;
   disk?: Disk;
@@ -28,7 +28,14 @@ export interface Sweep {
 }
 
 /** Removes the blobs that no name, no waiting upload and no unsettled run needs; how many. */
-export async function sweepOrphans({ control, paths, kept, before, disk = systemDisk, rest }: Sweep): Promise<number> {
+export async function sweepOrphans({
+  control,
+  paths,
+  readKept,
+  before,
+  disk = systemDisk,
+  rest,
+}: Sweep): Promise<number> {
   // The rows of these blobs may be in the part of the database that was lost, and come back with a backup.
   if (await hasLostCommits(control)) return 0;
   // The files first: one that is published after they were listed is not among them.
@@ -36,14 +43,15 @@ export async function sweepOrphans({ control, paths, kept, before, disk = system
   const live = await readLiveIds(control);
   const old: string[] = [];
   for (const { id, path } of ids) {
-    if (live.has(id) || kept.has(id)) continue;
+    if (live.has(id)) continue;
     const file = await disk.stat(path);
     if (file !== null && file.mtimeMs < before) old.push(id);
   }
   if (old.length === 0 || (await rest?.()) === false) return 0;
+  const kept = await readKept();
   let removed = 0;
   for (const id of old) {
-    if (await isBlobLive(control.read, id)) continue;
+    if (kept.has(id) || (await isBlobLive(control.read, id))) continue;
     await removeBlob(paths, id, disk);
     removed++;
   }

@@ -160,12 +160,15 @@ async function removeOrphans(
   { control, directory, paths, now, onStep }: RetentionDeps,
   rest?: () => Promise<boolean>,
 ): Promise<number> {
-  const kept = new Set<string>();
-  for (const run of await listUnfinishedRuns(control.read)) {
-    const applied = (await findApplied(directory.read, run)) as Settlement | null;
-    for (const { blob } of applied?.reports ?? []) kept.add(blob.id);
-  }
-  const removed = await sweepOrphans({ control, paths, kept, before: now() - orphanMs, rest });
+  const readKept = async () => {
+    const kept = new Set<string>();
+    for (const run of await listUnfinishedRuns(control.read)) {
+      const applied = (await findApplied(directory.read, run)) as Settlement | null;
+      for (const { blob } of applied?.reports ?? []) kept.add(blob.id);
+    }
+    return kept;
+  };
+  const removed = await sweepOrphans({ control, paths, readKept, before: now() - orphanMs, rest });
   onStep?.('swept');
   return removed;
 }

@@ -213,7 +213,7 @@ test('a lost write-ahead log shows: doctor counts the uploads, keeps their files
   const orphans = findings.filter(({ message }) => /newer than the control database/.test(message));
   assert.deepEqual([orphans.length, orphans.some(({ mend }) => mend !== undefined)], [2, false]);
   assert.equal(
-    await sweepOrphans({ ...place, kept: new Set(), before: later() }),
+    await sweepOrphans({ ...place, readKept: async () => new Set(), before: later() }),
     0,
     'nor does the server remove them',
   );
