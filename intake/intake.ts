@@ -226,7 +226,8 @@ class SenderIntake implements Intake {
       const drafts = new Set([...this.#own].filter(isMoved).map(({ draft }) => draft));
       for (const upload of this.#deps.open)
         if (drafts.has(upload.draft) && isMoved(upload)) upload.moveTo(to + upload.path.slice(from.length));
-      if (replaced !== null) for (const draft of drafts) await draft.replace(replaced);
+      // Before any CLOSE that arrives after this RENAME.
+      if (replaced !== null) await Promise.all([...drafts].map((draft) => draft.replace(replaced!)));
       if (freed !== null) await this.#release(freed);
     });
   }
@@ -235,8 +236,7 @@ class SenderIntake implements Intake {
     const own = this.#openAt(path).at(-1) ?? null;
     const state = await this.#checkTarget(path, options, own !== null);
     const isNew = state.existing === null && own === null;
-    const isSeparate = options.truncate || options.resume === true;
-    const shared = isSeparate ? null : this.#findShared(path, state, own);
+    const shared = isSeparate(options) ? null : this.#findShared(path, state, own);
     // It must not end before this upload has joined it.
     shared?.addReader();
     try {
@@ -327,7 +327,7 @@ class SenderIntake implements Intake {
     try {
       const under = found === null ? null : { size: found.size, reader: forContent! };
       const content = await Content.begin(() => this.#createBlob(), under, this.#contentLimits(limits));
-      const draft = new Draft(this.#draftContext(limits), base, options.truncate || options.resume === true);
+      const draft = new Draft(this.#draftContext(limits), base, isSeparate(options));
       const member = draft.join(content, true, published.blobId, onMixed);
       if (found !== null && partial !== null) draft.adopt(member, found.size);
       return { draft, member };
@@ -500,6 +500,11 @@ class SenderIntake implements Intake {
       );
     }
   }
+}
+
+/** Whether an upload of these options has nothing of the version that is published at its path. */
+function isSeparate({ truncate, resume }: BeginOptions): boolean {
+  return truncate || resume === true;
 }
 
 /** No complete file has the name. */

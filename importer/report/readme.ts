@@ -131,6 +131,7 @@ export function renderTable(rows: readonly (readonly [string, string])[]): strin
   return rows.flatMap(([name, text]) => wrapLine(`${`  ${name}`.padEnd(left)}${text}`, left));
 }
 
-function wrap(text: string, indent = 0): string[] {
+/** A paragraph, whose lines after the first one are indented. */
+export function wrap(text: string, indent = 0): string[] {
   return wrapLine(text, indent);
 }

@@ -1,8 +1,7 @@
 /** Renders the sheet for a new customer: how to make a key, where to connect, and what to send. */
 import type { Org } from '../../db/control/orgs.js';
 import { oneLine } from '../outside.js';
-import { describeFiles, describeTimes, folderRows, renderTable } from './readme.js';
-import { wrapLine } from './wrap.js';
+import { describeFiles, describeTimes, folderRows, renderTable, wrap } from './readme.js';
 
 export interface WelcomeFacts {
   org: Pick<Org, 'id' | 'name' | 'enabled' | 'slot' | 'timeZone' | 'options'>;
@@ -108,8 +107,4 @@ function limitRows({ options: { addresses = [], hours }, timeZone }: WelcomeFact
     ...(addresses.length === 0 ? [] : ([['From', addresses.join(', ')]] as [string, string][])),
     ...(hours === undefined ? [] : ([['Hours', `${oneLine(hours)}, time zone ${timeZone}`]] as [string, string][])),
   ];
-}
-
-function wrap(text: string, indent = 0): string[] {
-  return wrapLine(text, indent);
 }
