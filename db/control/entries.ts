@@ -1,5 +1,7 @@
 /** The names of an organization's virtual tree: one row for each file and folder; the root has none. */
+
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
 import { fitName, foldName, safeName, splitExtension } from './names.js';
 
 export interface NewEntry {
@@ -194,7 +196,7 @@ function split(path: string): { dir: string; name: string } {
 
 /** PostgreSQL sorts text by the database's locale; SQLite, and a listing that continues after a name, by bytes. */
 function byteOrdered(db: Queryable, column: string): string {
-  return db.client.config.client === 'pg' ? `${column} COLLATE "C"` : column;
+  return dialectOf(db) === 'postgres' ? `${column} COLLATE "C"` : column;
 }
 
 async function first(query: PromiseLike<Stored | undefined>): Promise<EntryRow | null> {

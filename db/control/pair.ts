@@ -1,5 +1,7 @@
 /** The control database's half of the pair: its id, the directory's last known mark, and the numbers that it has given out. */
+
 import type { Knex } from 'knex';
+import { dialectOf } from '../dialect.js';
 
 export interface ControlMarks {
   /** null: it has not met a directory database yet. */
@@ -96,5 +98,5 @@ export async function acceptDirectoryWrites(db: Knex, writes: number): Promise<v
 }
 
 function isPostgres(db: Knex): boolean {
-  return db.client.config.client === 'pg';
+  return dialectOf(db) === 'postgres';
 }

@@ -1,5 +1,7 @@
 /** Interrupted uploads (partials): their path, their resumable size, and the sealed key that reads them back. */
+
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
 
 export interface NewPartial {
   /** Of the file in the folder of partials; the blob that it would have become. */
@@ -69,7 +71,7 @@ export async function listPartials(
   afterName: string | null,
   limit: number,
 ): Promise<PartialRow[]> {
-  const name = db.client.config.client === 'pg' ? 'name COLLATE "C"' : 'name';
+  const name = dialectOf(db) === 'postgres' ? 'name COLLATE "C"' : 'name';
   const rows: Stored[] = await db('partials')
     .where({ org_id: org, dir, state: 'kept' })
     .whereRaw(`${name} > ?`, [afterName ?? ''])

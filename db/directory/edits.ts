@@ -1,5 +1,7 @@
 /** Writes the change that a person makes to one user or team. All functions join the caller's transaction. */
+
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
 import { knownRowBytes, readKnownRows, replaceKnownRows } from './knownrows.js';
 import { countWrite } from './pair.js';
 
@@ -116,7 +118,7 @@ export async function leadsUpTo(
     SELECT x.${edge} FROM ${table} x JOIN up ON up.id = x.id WHERE x.${edge} IS NOT NULL)
     SELECT COUNT(*) AS n FROM up WHERE id = ?`;
   const found = await tx.raw(query, [from, id]);
-  const rows = (tx.client.config.client === 'pg' ? found.rows : found) as { n: number }[];
+  const rows = (dialectOf(tx) === 'postgres' ? found.rows : found) as { n: number }[];
   return Number(rows[0]!.n) > 0;
 }
 
@@ -134,8 +136,8 @@ export async function findHolder(
   value: string,
   userId: number,
 ): Promise<string | null> {
-  const column = tx.client.config.client === 'pg' ? 'custom->>?' : 'json_extract(custom, ?)';
-  const path = tx.client.config.client === 'pg' ? fieldId : `$."${fieldId}"`;
+  const column = dialectOf(tx) === 'postgres' ? 'custom->>?' : 'json_extract(custom, ?)';
+  const path = dialectOf(tx) === 'postgres' ? fieldId : `$."${fieldId}"`;
   const row = await tx('users')
     .where({ org_id: org })
     .whereNot({ id: userId })

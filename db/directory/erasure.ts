@@ -1,6 +1,8 @@
 /** Erases a person from the directory: the user, all that refers to the user, and each mention in the record of changes. */
+
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
 import { bumpVersion } from './directory.js';
 import { changesMark, recordDirectoryEvents, recordErased } from './events.js';
 import { forgetOrigins } from './fieldorigins.js';
@@ -186,7 +188,7 @@ async function redactCustom(
   sought: readonly string[],
   redact: (text: string, label: string) => string,
 ): Promise<number> {
-  const column = tx.client.config.client === 'pg' ? 'CAST(custom AS TEXT)' : 'custom';
+  const column = dialectOf(tx) === 'postgres' ? 'CAST(custom AS TEXT)' : 'custom';
   const found = await tx('users')
     .where({ org_id: org })
     .where((either) => {

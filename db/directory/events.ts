@@ -2,10 +2,12 @@
  * The outbox of the directory: a compact row for each changed user, team or new field, written at the end of the transaction that
  * changes them. Names and values are read when an event is delivered, so that erasing a person erases them from events too.
  */
+
 import { randomBytes } from 'node:crypto';
 import type { Queryable } from '../connection.js';
 import { newEventId, timePrefix } from '../control/eventrows.js';
 import { type EventFilter, limitEvents, listNews, type News, removeOldest } from '../control/events.js';
+import { dialectOf } from '../dialect.js';
 
 export interface DirectoryEvent {
   seq: number;
@@ -30,7 +32,7 @@ export async function changesMark(tx: Queryable): Promise<number> {
  * changes one organization, and no other one changes it at the same time (`bumpVersion`).
  */
 export async function recordDirectoryEvents(tx: Queryable, org: string, mark: number, at: number): Promise<void> {
-  const isPostgres = tx.client.config.client === 'pg';
+  const isPostgres = dialectOf(tx) === 'postgres';
   if (isPostgres) await tx('event_head').where({ id: 1 }).update({ locked: 1 });
   // The last ten characters count up with the changes: as for newEventId, the index of the ids grows at its end.
   const number = 'g.first * 8 + k.n';
@@ -60,7 +62,7 @@ export async function recordDirectoryEvents(tx: Queryable, org: string, mark: nu
 
 /** Writes the event of a person who was erased: by the id alone, the rest of the person is gone. */
 export async function recordErased(tx: Queryable, org: string, userId: number, at: number): Promise<void> {
-  if (tx.client.config.client === 'pg') await tx('event_head').where({ id: 1 }).update({ locked: 1 });
+  if (dialectOf(tx) === 'postgres') await tx('event_head').where({ id: 1 }).update({ locked: 1 });
   const id = newEventId(at);
   const of = { entity: 'user', entity_id: String(userId), run_id: null };
   await tx('events').insert({ id, org_id: org, type: 'user.erased', ...of, at });

@@ -1,5 +1,7 @@
 /** Custom fields of an organization's users, and the changes that operators make to them. */
+
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
 
 export type FieldType = 'text' | 'boolean' | 'date';
 
@@ -100,7 +102,7 @@ export async function replaceValues(
   const id = requireFieldId(fieldId);
   const pairs = JSON.stringify(values.map(({ userId, value }) => ({ id: userId, v: value })));
   const sql =
-    tx.client.config.client === 'pg'
+    dialectOf(tx) === 'postgres'
       ? `UPDATE users SET custom = jsonb_set(custom, '{${id}}', to_jsonb(x.v)), updated_at = ?
          FROM jsonb_to_recordset(?::jsonb) AS x(id bigint, v text) WHERE users.id = x.id`
       : `UPDATE users SET custom = json_set(custom, '$."${id}"', x.v), updated_at = ?
@@ -110,7 +112,7 @@ export async function replaceValues(
 
 function customValue(db: Queryable, fieldId: string): string {
   const id = requireFieldId(fieldId);
-  return db.client.config.client === 'pg' ? `(custom->>'${id}')` : `json_extract(custom, '$."${id}"')`;
+  return dialectOf(db) === 'postgres' ? `(custom->>'${id}')` : `json_extract(custom, '$."${id}"')`;
 }
 
 /** It stands in the statement itself. */

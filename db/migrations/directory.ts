@@ -1,5 +1,7 @@
 /** The directory database's schema: users, teams, memberships, custom fields, changes, applied runs. */
+
 import type { Knex } from 'knex';
+import { dialectOf } from '../dialect.js';
 import { changesAt } from './changes.js';
 import { erasedPeople, pendingErasures } from './erasures.js';
 import { directoryEvents } from './events.js';
@@ -36,7 +38,7 @@ export const directoryMigrations: readonly Migration[] = [
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */
 async function begin(knex: Knex): Promise<void> {
-  const isPostgres = knex.client.config.client === 'pg';
+  const isPostgres = dialectOf(knex) === 'postgres';
 
   await knex.schema.createTable('users', (table) => {
     table.bigIncrements('id');

@@ -1,5 +1,7 @@
 /** Directory database: which users files describe, and from how many full files in a row they are missing (rule U3a). */
+
 import type { Knex } from 'knex';
+import { dialectOf } from '../dialect.js';
 import type { Migration } from './migrate.js';
 
 export const omission: Migration = { name: '017_omission', up: addOmission };
@@ -28,7 +30,7 @@ async function addOmission(knex: Knex): Promise<void> {
 
 /** Of users from before this migration, the record of changes says whether only another row's cell has named them. */
 export async function describeKnown(knex: Knex): Promise<void> {
-  const isPostgres = knex.client.config.client === 'pg';
+  const isPostgres = dialectOf(knex) === 'postgres';
   const id = isPostgres ? 'users.id::text' : 'CAST(users.id AS TEXT)';
   await knex.raw(
     `UPDATE users SET in_files = 'row' WHERE EXISTS

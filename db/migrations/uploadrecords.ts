@@ -1,7 +1,9 @@
 /** Control database: finds the audit record of an upload, which every upload that is imported must have. */
+
 import type { Knex } from 'knex';
 import type { AuditEvent } from '../control/auditchain.js';
 import { appendRecords } from '../control/audittransaction.js';
+import { dialectOf } from '../dialect.js';
 import type { Migration } from './migrate.js';
 
 export const uploadRecords: Migration = { name: '036_upload_records', up: addUploadRecords };
@@ -11,7 +13,7 @@ const waiting = `SELECT id FROM uploads WHERE state IN ('stored', 'queued', 'dry
 const pageRows = 500;
 
 async function addUploadRecords(knex: Knex): Promise<void> {
-  const isPostgres = knex.client.config.client === 'pg';
+  const isPostgres = dialectOf(knex) === 'postgres';
   await knex.schema.alterTable('audit', (table) => {
     table.bigInteger('upload_id'); // of a record with the digest of an upload; for finding it, and not hashed
   });

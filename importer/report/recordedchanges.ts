@@ -1,5 +1,7 @@
 /** Lists the changes that a run made, from the record (rule R3), in the order in which its plan was shown. */
+
 import type { Queryable } from '../../db/connection.js';
+import { dialectOf } from '../../db/dialect.js';
 import { listFields } from '../../db/directory/fields.js';
 import { lastRank, rankOfChange, type ShownChange, valuesByLabel } from './changeorder.js';
 
@@ -18,7 +20,7 @@ export async function* listRecorded(
   most: number,
 ): AsyncGenerator<ShownChange[]> {
   const labels = new Map((await listFields(db, org)).map(({ id, label }) => [id, label]));
-  const json = db.client.config.client === 'pg' ? 'CAST(c.after AS jsonb)' : 'c.after';
+  const json = dialectOf(db) === 'postgres' ? 'CAST(c.after AS jsonb)' : 'c.after';
   const rank = rankOfChange(`${json}->>'Is Org Admin' = 'Yes'`);
   let left = most;
   for (let at = 0; at <= lastRank; at++) {
