@@ -108,7 +108,7 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
     copied.gone.push(blob);
     return;
   }
-  await utimes(temporary, source.atime, source.mtime);
+  await utimes(temporary, source.atime, new Date(source.mtimeMs + 2 * sameTimeMs));
   await syncFile(temporary);
   await rename(temporary, to);
   touched.add(dirname(to));
@@ -116,7 +116,9 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
   copied.newBytes += source.size;
   const identity = await job.identityOf(blob.org);
   const fault = identity === null ? compareSize(blob, source.size) : await verifySeal(job.to, blob, identity);
-  if (fault !== null) copied.damaged.push({ blob, fault });
+  // Only a copy without a fault gets the time of its source: the next backup copies and opens any other one again.
+  if (fault === null) await utimes(to, source.atime, source.mtime);
+  else copied.damaged.push({ blob, fault });
 }
 
 function compareSize({ sealedSize }: Wanted, found: number): string | null {
@@ -124,7 +126,7 @@ function compareSize({ sealedSize }: Wanted, found: number): string | null {
 }
 
 /** Sealed files never change under their names, but by a rotation, which writes a new one. */
-function isSame(existing: Stats | null, source: Stats): boolean {
+export function isSame(existing: Stats | null, source: Stats): boolean {
   return existing?.size === source.size && Math.abs(existing.mtimeMs - source.mtimeMs) < sameTimeMs;
 }
 
@@ -138,7 +140,7 @@ async function linkEarlier(earlier: string, to: string, source: Stats): Promise<
 }
 
 /** null: no such file. */
-async function look(path: string): Promise<Stats | null> {
+export async function look(path: string): Promise<Stats | null> {
   return stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw error;

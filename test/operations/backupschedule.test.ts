@@ -12,6 +12,7 @@ import {
   overdueMs,
   readBackupSchedule,
 } from '../../db/control/backupschedule.js';
+import { listQueue } from '../../db/control/uploads.js';
 import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
 import { makeScheduledBackup } from '../../operations/backup/schedule.js';
 import { readStatus } from '../../operations/status.js';
@@ -88,6 +89,16 @@ test('while backups have damage, the newest one without is kept', async (t) => {
   const [name] = [...inodes(whole.folder).keys()].filter((path) => path.includes('/'));
   rmSync(join(place.paths.blobs, name!));
   for (const _round of [1, 2]) assert.match((await back()).wrong.join(), /the sealed file is missing/);
+  assert.ok(existsSync(whole.folder));
+});
+
+test('a damaged copy is no copy: each later backup reports the damage again, and the newest one without it is kept', async (t) => {
+  const { acme, place, back } = await openPlace(t, 1);
+  const whole = await back();
+  await acme.drop('/late.csv', csv('User Email', 'late@acme.test'));
+  const [late] = await listQueue(place.control.read, 'acme');
+  await acme.damage(late!.blobId);
+  for (const _round of [1, 2]) assert.match((await back()).wrong.join(), new RegExp(`${late!.blobId} of acme`));
   assert.ok(existsSync(whole.folder));
 });
 
