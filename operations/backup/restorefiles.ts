@@ -4,6 +4,7 @@ import { chmod, copyFile, mkdir, readdir, rename, rm, stat, utimes } from 'node:
 import { join } from 'node:path';
 import { syncFolder } from '../../keys/file.js';
 import { formatBytes } from '../format.js';
+import { isSame, look } from './copy.js';
 import { syncFile } from './target.js';
 
 const lanes = 4;
@@ -42,9 +43,9 @@ export async function copyTree(
 }
 
 async function copyOne(from: string, to: string): Promise<number> {
-  const { size, atime, mtime } = await stat(from);
-  const existing = await stat(to).catch(() => null);
-  if (existing?.size === size) return size;
+  const source = await stat(from);
+  const { size, atime, mtime } = source;
+  if (isSame(await look(to), source)) return size;
   const temporary = `${to}.new`;
   await rm(temporary, { force: true });
   await copyFile(from, temporary, constants.COPYFILE_FICLONE);

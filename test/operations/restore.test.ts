@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -136,6 +137,21 @@ test('an interrupted restore: no server starts on its folder, and the same resto
   await assert.rejects(into({}, copy), /has an interrupted restore of .*: repeat that/);
   assert.equal((await into()).isCompared, true);
   assert.ok(!existsSync(join(data, 'RESTORING')));
+});
+
+test('a file that an interrupted restore copied before the backup had it anew is copied again', async (t) => {
+  const { folder, data, into } = await openBackup(t);
+  const [name] = (readdirSync(join(folder, 'blobs'), { recursive: true }) as string[]).filter((path) =>
+    path.includes('/'),
+  );
+  const [from, to] = [join(folder, 'blobs', name!), join(data, 'blobs', name!)];
+  mkdirSync(join(to, '..'), { recursive: true });
+  writeFileSync(join(data, 'RESTORING'), `${folder}\n`);
+  // As before a rotation of the identity, which writes a header of the same length.
+  writeFileSync(to, 'x'.repeat(statSync(from).size));
+  utimesSync(to, 1_000, 1_000);
+  await into();
+  assert.deepEqual(readFileSync(to), readFileSync(from));
 });
 
 test('without the master key the files are restored, and the report says that it is missing', async (t) => {
