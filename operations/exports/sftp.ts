@@ -63,10 +63,12 @@ async function connectTo(target: SftpTarget, privateKey: string, signal: AbortSi
   const { host, port, user, hostKey, allowPrivate } = target;
   const remote: Remote = { host, port, user, auth: 'key', hostKeys: [hostKey], allowPrivate, legacyAlgorithms: false };
   const connecting = connect(remote, { privateKey }, { idleMs });
+  let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('the server stops')), { once: true });
+    stop = () => reject(new Error('the server stops'));
   });
-  stopped.catch(() => {});
+  // The signal lives as long as the server: an export leaves no listener on it.
+  signal.addEventListener('abort', stop);
   try {
     return await Promise.race([connecting, stopped]);
   } catch (error) {
@@ -81,6 +83,8 @@ async function connectTo(target: SftpTarget, privateKey: string, signal: AbortSi
       `${host} has another host key than ${hostKey} (${error.message}): ask who runs that server; if the key was changed on purpose, remove this export and add it with the new fingerprint`,
       { cause: error },
     );
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Exports that flow on: to an OpenSSH sshd and into /exports, complete or not there, each change at least once. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -123,6 +123,12 @@ test('an export reaches an OpenSSH server, and its key is stored sealed', { skip
   const first = await runExport(place, id);
   assert.equal(first.result, 'delivered', first.detail);
   assert.equal(readdirSync(target).length, 2);
+  // Of a server that stops much later.
+  const { signal } = new AbortController();
+  const subscriber = (await findSubscriber(place.control.read, id))!;
+  const event = { id: 'evt_00000000000000000000abcd', at: acme.clock };
+  assert.equal((await makeExport(depsOf(place), subscriber, event, signal)).result, 'delivered');
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
   writeFileSync(join(target, 'users-of-another.csv'), '');
   acme.clock += 1000;
   assert.equal((await runExport(place, id)).result, 'delivered');
