@@ -1,4 +1,5 @@
 /** Words each event for a mail: its heading, sentences, and the command or the person who can help. Counts only, no personal data. */
+import { embeddedKindName } from '../embedded/handlers.js';
 import type { Envelope } from '../envelope.js';
 import { alarmOpened, alarmResolved } from './alarms.js';
 import type { Data, Section, SectionContext, Wording, Words } from './section.js';
@@ -22,6 +23,7 @@ const subscribers: Record<string, { noun: string; group: string }> = {
   command: { noun: 'hook', group: 'hooks' },
   mail: { noun: 'mail address', group: 'notify' },
   export: { noun: 'export', group: 'exports' },
+  [embeddedKindName]: { noun: 'handler', group: 'handlers' },
 };
 
 /** The reader must act. */
@@ -122,11 +124,17 @@ const wordings: Record<string, Wording> = {
   })),
   'backup.failed': action((data) => ({
     heading: 'A scheduled backup failed',
-    paragraphs: [`The reason: ${data.reason}.`, 'The server tries it again every 15 minutes.'],
+    paragraphs: [
+      `The reason: ${data.reason}${/[.?!]$/.test(data.reason) ? '' : '.'}`,
+      'The server tries it again every 15 minutes.',
+    ],
     command: 'dropslot status',
   })),
-  'backup.overdue': action((data) => ({
-    heading: `No backup was made for ${count(data.days, 'day')}`,
+  'backup.overdue': action((data, { timeZone }) => ({
+    heading:
+      data.days > 0
+        ? `No backup was made for ${count(data.days, 'day')}`
+        : `No backup was made since ${formatTime(data.since, timeZone)}`,
     paragraphs: ['Make a backup, and find out why the schedule did not.'],
     command: 'dropslot backup DIR',
   })),

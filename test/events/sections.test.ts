@@ -34,7 +34,9 @@ const forms: Form[] = [
     ['alarm.resolved', data],
   ]),
   ...['missing', 'shrunk', 'unchanged'].map((kind): Form => ['alarm.opened', { kind, files: 'teams' }]),
-  ...['webhook', 'command', 'mail', 'export'].map((kind): Form => ['webhook.disabled', { ...disabled, kind }]),
+  ...['webhook', 'command', 'mail', 'export', 'embedded'].map(
+    (kind): Form => ['webhook.disabled', { ...disabled, kind }],
+  ),
   ['webhook.disabled', { ...disabled, kind: 'mail' }, null],
   ['key.expiring', { key: 'password:1a2b3c', label: '', expiresAt: 1_770_000_000_000, days: 1 }],
   ['check.would_refuse', { upload: 41, type: null, rows: 0, dryRun: true }],
@@ -80,6 +82,19 @@ test('a mail about a file names it, and the time until which a corrected one cou
   const { heading, paragraphs } = await wordAs(false, ['check.would_refuse', check]);
   assert.equal(heading, 'The file users.csv will be refused by the next import');
   assert.match(paragraphs[0]!, /before the import \(Monday 2 February 2026, 02:00/);
+});
+
+test('a mail about a handler that was disabled names the command that enables it', async () => {
+  const { heading, command } = await wordAs(true, ['webhook.disabled', { ...disabled, kind: 'embedded' }]);
+  assert.equal(heading, 'The handler sub_1a2b3c4d5e6f7081 was disabled');
+  assert.equal(command, 'dropslot handlers enable sub_1a2b3c4d5e6f7081');
+});
+
+test('a mail about hourly backups that are overdue does not speak of 0 days, nor end a question with a full stop', async () => {
+  const overdue = await wordAs(true, ['backup.overdue', { since: 1_770_000_000_000, days: 0 }]);
+  assert.equal(overdue.heading, 'No backup was made since Monday 2 February 2026, 03:40 CET');
+  const failed = await wordAs(true, ['backup.failed', { reason: '/b is gone: is its volume mounted?' }]);
+  assert.equal(failed.paragraphs[0], 'The reason: /b is gone: is its volume mounted?');
 });
 
 /** A program whose commands end as soon as their arguments and options are accepted. */
