@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
-import { escapeControl } from '../../operations/format.js';
+import { escapeControl, escapeText } from '../../operations/format.js';
 import type { Change } from '../../operations/setup/change.js';
 import { readSetup } from '../../operations/setup/document.js';
 import { exportSetup } from '../../operations/setup/export.js';
@@ -44,17 +44,15 @@ makes the changes. A file that was applied changes nothing the second time. With
       ),
     )
     .action((file: string, { dryRun = false, prune = false }: ApplyOptions, command: Command) => {
-      const text = readInputFile(file);
-      // A file that is none leaves no new data folder.
-      readSetup(text);
+      // Before the data folder is made: a file with a mistake leaves no new one.
+      const setup = readSetup(readInputFile(file));
       return atState(command, dryRun, async (workplace, out) => {
-        const { changes, unnamed } = await compareSetup(workplace, text, prune);
-        if (!out.json) await out.write(`${escapeLines(describeChanges(changes))}\n`);
+        const { changes, unnamed } = await compareSetup(workplace, setup, prune);
+        if (!out.json) await out.write(`${escapeText(describeChanges(changes))}\n`);
         const isApplied = !dryRun && changes.length > 0;
         const notes = isApplied ? await applyChanges(changes) : [];
         if (out.json) await out.show({ applied: isApplied, changes: changes.map(toJson), unnamed, notes }, '');
-        else if (isApplied)
-          await out.write(`${escapeLines(['', ...notes, `Applied ${count(changes)}.`].join('\n'))}\n`);
+        else if (isApplied) await out.write(`${escapeText(['', ...notes, `Applied ${count(changes)}.`].join('\n'))}\n`);
         else if (changes.length > 0) out.note('Nothing was changed. Leave out --dry-run to apply it.');
         if (unnamed.length > 0 && prune)
           out.note(
@@ -112,10 +110,6 @@ function describeChanges(changes: readonly Change[]): string {
       ...changes.filter(({ org }) => org === owner).map(({ sign, text }) => `  ${sign} ${text.replaceAll('\n', ' ')}`),
     ])
     .join('\n');
-}
-
-function escapeLines(text: string): string {
-  return text.split('\n').map(escapeControl).join('\n');
 }
 
 function toJson({ org, sign, text }: Change): unknown {

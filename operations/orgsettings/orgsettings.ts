@@ -165,9 +165,14 @@ function readValue(setting: OrgSetting, text: string): unknown {
   return readRow(setting.name, setting as SettingRow<unknown>, describeTakes(setting, 'default'), text);
 }
 
+/** `date-format` and `dateFormat` are one name. */
+export function toSettingName(given: string): string {
+  return given.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /** @throws OperationError `usage` */
 function findSetting(given: string, settings: readonly OrgSetting[]): OrgSetting {
-  const name = given.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const name = toSettingName(given);
   const found = settings.find((one) => one.name === name);
   if (found !== undefined) return found;
   const names = settings.map((one) => one.name);

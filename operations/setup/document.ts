@@ -70,8 +70,8 @@ export function readSetup(text: string): Setup {
   const organizations = top.organizations === undefined ? {} : takeMap(top.organizations, 'organizations', null);
   return {
     organizations: Object.entries(organizations).map(([id, value]) => readOrg(id, value)),
-    webhooks: takeList(top.webhooks, 'webhooks', (value, where) => readWebhook(value, where)),
-    hooks: takeList(top.hooks, 'hooks', (value, where) => readHook(value, where)),
+    webhooks: takeList(top.webhooks, 'webhooks', readWebhook),
+    hooks: takeList(top.hooks, 'hooks', readHook),
   };
 }
 
@@ -127,7 +127,7 @@ function readHook(value: unknown, where: string): SubscriberSetup {
   return {
     ...readCommon(map, where),
     target: takeText(map.run, `${where}.run`),
-    args: takeList(map.args, `${where}.args`, (given, place) => takeText(given, place)) ?? [],
+    args: takeList(map.args, `${where}.args`, takeText) ?? [],
     folder: map.folder === undefined ? undefined : takeText(map.folder, `${where}.folder`),
     timeLimitSeconds: takeNumber(map.timeLimitSeconds, `${where}.timeLimitSeconds`),
   };

@@ -1,7 +1,7 @@
 /** Compares the organizations of a file with those that exist: their settings, keys, access and notifications. */
 
 import { type LoginKey, type LoginKeyChange, listLoginKeys } from '../../db/control/keys.js';
-import { findOrg, listOrgs, type Org } from '../../db/control/orgs.js';
+import { findOrg, type Org } from '../../db/control/orgs.js';
 import { type ParsedKey, parsePublicKeys } from '../../keys/login/publickeys.js';
 import { OperationError } from '../error.js';
 import { type KeyTerms, readKeyChange, stateOfKey } from '../keyterms.js';
@@ -16,6 +16,7 @@ import {
   type OrgFields,
   readOrgFields,
   type SettingValue,
+  toSettingName,
 } from '../orgsettings/orgsettings.js';
 import { requestSftp } from '../sftpaccess.js';
 import type { Workplace } from '../workplace.js';
@@ -27,12 +28,6 @@ export async function compareOrgs(place: Workplace, setups: readonly OrgSetup[],
   const changes: Change[] = [];
   for (const setup of setups) changes.push(...(await compareOrg(place, setup, prune)));
   return changes;
-}
-
-/** Organizations that the file does not name: `--prune` never removes them, since their data would be lost. */
-export async function listUnnamed({ control }: Workplace, setups: readonly OrgSetup[]): Promise<string[]> {
-  const named = new Set(setups.map(({ id }) => id));
-  return (await listOrgs(control.read)).map(({ id }) => id).filter((id) => !named.has(id));
 }
 
 async function compareOrg(place: Workplace, setup: OrgSetup, prune: boolean): Promise<Change[]> {
@@ -69,7 +64,7 @@ async function addOrg(place: Workplace, { id, settings }: OrgSetup, fields: OrgF
 function compareSettings(place: Workplace, org: Org, wanted: Record<string, string>, prune: boolean): Change[] {
   // Compared as `orgs set` would store them: 02:00,02:00 is 02:00.
   const then = listSettings(withFields(org, readOrgFields(wanted)), place.settings);
-  const given = new Map(Object.entries(wanted).map(([name, text]) => [toName(name), text]));
+  const given = new Map(Object.entries(wanted).map(([name, text]) => [toSettingName(name), text]));
   const values: Record<string, string> = {};
   const notes: string[] = [];
   let isMade = false;
@@ -90,11 +85,6 @@ function compareSettings(place: Workplace, org: Org, wanted: Record<string, stri
     const text = `${name}: ${before.text || '(none)'} → ${after.text || '(none)'}`;
     return [{ org: org.id, sign: given.has(name) ? '~' : '-', text, act }];
   });
-}
-
-/** `date-format` and `dateFormat` are one name. */
-function toName(given: string): string {
-  return given.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Whether a setting has its default, also where that is stored as a value. */

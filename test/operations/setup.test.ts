@@ -18,7 +18,7 @@ async function openPlace(t: TestContext): Promise<Workplace> {
 }
 
 async function apply(place: Workplace, file: unknown, prune = false): Promise<string[]> {
-  const { changes } = await compareSetup(place, typeof file === 'string' ? file : stringify(file), prune);
+  const { changes } = await compareSetup(place, readSetup(typeof file === 'string' ? file : stringify(file)), prune);
   await applyChanges(changes);
   return changes.map(({ org, sign, text }) => `${org ?? '*'} ${sign} ${text}`);
 }
@@ -100,7 +100,7 @@ test('changes no more than what differs; only --prune removes, and never an orga
     ],
   );
   assert.ok(dropped);
-  const { unnamed } = await compareSetup(place, stringify(file), true);
+  const { unnamed } = await compareSetup(place, readSetup(stringify(file)), true);
   assert.deepEqual(unnamed, ['beta']);
   assert.deepEqual(
     (await apply(place, file, true)).map((line) => line.replace(/SHA256:\S+/, 'F')),
