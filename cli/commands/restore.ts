@@ -19,7 +19,7 @@ export function registerRestore(program: Command): void {
     .description(
       `Copies a backup into the data folder (--data), which must be empty or not exist: settings and a master key may be there.
 Checks before that the backup is whole and that its databases fit, and after it every file, as "dropslot doctor --deep" does.
-Run it as the user that runs the server. Killed at any moment, repeat it.`,
+Run it as the user that runs the server. If it is interrupted or killed, repeat it.`,
     )
     .argument('<dir>', 'a backup: the folder with backup.json')
     .option(

@@ -22,7 +22,7 @@ import { restoreDump } from './dump.js';
 import { copyTree, countFiles } from './restorefiles.js';
 import { claimFolder, giveToOwner, releaseFolder } from './restorefolder.js';
 import { listBackups, readManifest } from './schedule.js';
-import { copyPrivate, dumpName } from './target.js';
+import { copyPrivate, dumpName, marker } from './target.js';
 
 export interface RestoreOptions {
   /** A file with the master key, for `keys/master.key`. */
@@ -91,7 +91,7 @@ export async function restore(
     throw error;
   }
   const settings = readSettings(choice);
-  const masterKey = (await hasMaster(settings)) ? 'present' : 'missing';
+  const masterKey = isPresent(pathsOf(settings).masterKey) ? 'present' : 'missing';
   if (masterKey === 'present') await recordRestore(settings, open, from, manifest);
   const { at, wrong } = manifest;
   return { data, at, ...copied, masterKey, isCompared, wrong, settings };
@@ -105,7 +105,7 @@ async function requireBackup(from: string): Promise<Manifest> {
   const inside = (await listBackups(from)).filter((one) => one.manifest !== null).at(-1);
   if (inside !== undefined)
     throw new OperationError('refused', `${from} has several backups: name one; the newest is ${inside.folder}`);
-  const isBegun = existsSync(join(from, 'INCOMPLETE'));
+  const isBegun = existsSync(join(from, marker));
   throw new OperationError(
     'refused',
     isBegun
@@ -141,7 +141,7 @@ async function findMasterKey(paths: Paths, source: Paths, options: RestoreOption
   if (options.masterKey !== undefined && paths.masterKey !== standard)
     throw new OperationError('usage', `the setting masterKey names ${paths.masterKey}: leave out --master-key`);
   const candidates = [options.masterKey ?? paths.masterKey, source.masterKey];
-  const file = candidates.find((one) => !one.startsWith('/') || existsSync(one));
+  const file = candidates.find(isPresent);
   if (file === undefined) {
     if (options.masterKey !== undefined) throw new OperationError('not_found', `there is no file ${options.masterKey}`);
     return null;
@@ -229,8 +229,8 @@ async function moveDatabases(
   });
 }
 
-async function hasMaster(settings: Settings): Promise<boolean> {
-  const { masterKey } = pathsOf(settings);
+/** A source that is no file can only be tried. */
+function isPresent(masterKey: string): boolean {
   return !masterKey.startsWith('/') || existsSync(masterKey);
 }
 
