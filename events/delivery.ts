@@ -30,8 +30,9 @@ export interface Deliveries {
 }
 
 const lookEveryMs = 1_000;
-const leaseMs = 60_000;
-const renewEveryMs = 20_000;
+/** Whoever delivers to a subscriber holds its lease so long, and renews it so often. */
+export const leaseMs = 60_000;
+export const renewEveryMs = 20_000;
 /** After this time another subscriber of the kind has its turn. */
 const sliceMs = 5_000;
 /** The longest pause of a subscriber that an error stopped: of the database, or a defect. */

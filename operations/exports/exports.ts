@@ -6,6 +6,7 @@ import { createSilentLogger } from '../../config/logger.js';
 import { newEventId } from '../../db/control/eventrows.js';
 import { endLease, takeLease } from '../../db/control/eventsubscribers.js';
 import type { Outcome } from '../../events/deliverer.js';
+import { leaseMs, renewEveryMs } from '../../events/delivery.js';
 import { sealText } from '../../keys/master/sealedtext.js';
 import { OperationError } from '../error.js';
 import { addSubscriber, exportKind, getSubscriber, listOfKind } from '../subscribers.js';
@@ -30,9 +31,6 @@ export interface NewExport {
 const usualKeep = 30;
 const mostOfOrg = 20;
 const mostDescription = 200;
-/** As long as a server holds a subscriber that it delivers to. */
-const leaseMs = 60_000;
-const renewEveryMs = 20_000;
 /** After these a directory may have changed. */
 const runTypes = ['run.completed', 'run.completed_with_problems', 'run.undone'];
 
