@@ -11,8 +11,6 @@ import { sendMail } from './transport.js';
 export interface MailServiceDeps {
   control: Db;
   settings: Settings;
-  /** The password of the mail server, if another process has read it: a descriptor gives it only once. */
-  password?: string | null;
   /** The sentence of a code of the import rules, without values. */
   explainCode(code: string): string | null;
   /** When the organization's queued files are imported next, in ms; null: at no fixed time. */
