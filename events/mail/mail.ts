@@ -44,7 +44,7 @@ export function createMailDeliverer(deps: MailDeps): Deliverer {
     async deliver({ id, events, subscriber }: Batch, signal: AbortSignal): Promise<Outcome> {
       const { address, isOperator = false } = subscriber.options as unknown as MailOptions;
       const told = events.filter(({ type }) => needsAction(type) !== null);
-      if (told.length === 0) return { result: 'delivered', detail: 'no event that mails tell of' };
+      if (told.length === 0) return { result: 'delivered', detail: 'no mail reports these events' };
       // Whatever needs a hand comes first, and is never among those that are only counted.
       told.sort((one, other) => Number(needsAction(other.type)) - Number(needsAction(one.type)));
       try {
