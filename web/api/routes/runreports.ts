@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
 import { issueToJson } from '../../../operations/forms/runs.js';
 import { type FileIssue, walkIssues } from '../../../operations/issues.js';
+import { takePlace } from '../../../operations/places.js';
 import { isTokenUsable } from '../../../operations/tokens.js';
 import { type RunNews, watchRun } from '../../../operations/watchrun.js';
 import { count, issue, pageByPlace, pageOf, pageQuery, runParams } from '../forms.js';
@@ -64,20 +65,20 @@ export const runReportRoutes: readonly Route[] = [
     answer: 'text/event-stream',
     handle: async ({ workplace, params, busy, token }) => {
       const { id } = await getOwn(workplace, params);
-      const place = Array.from({ length: mostStreams }, (_, n) => `progress ${n}`).find((one) => !busy.has(one));
-      if (place === undefined)
-        throw new OperationError(
-          'unavailable',
-          `${mostStreams} programs follow runs already: get the run every second`,
-        );
-      busy.add(place);
       const content = async function* () {
+        // Here, not before: an answer that was too slow to begin must not keep its place.
+        const leave = takePlace(busy, 'progress', mostStreams);
+        if (leave === null)
+          throw new OperationError(
+            'unavailable',
+            `${mostStreams} programs follow runs already: get the run every second`,
+          );
         try {
           const signal = AbortSignal.timeout(longestMs);
           const isWanted = () => isTokenUsable(workplace, token.id);
           yield* writeEvents(watchRun(workplace, id, { everyMs: 500, quietMs: 15_000, signal, isWanted }));
         } finally {
-          busy.delete(place);
+          leave();
         }
       };
       return { content: content(), fileName: null };
