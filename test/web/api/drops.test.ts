@@ -58,6 +58,8 @@ test('a file is queued as one that came by SFTP, and its receipt names the door'
   assert.equal((await put(csv, { 'if-none-match': '*' })).status, 412);
   assert.equal((await put(csv)).json.queued, true);
   assert.equal((await api.ask('/orgs/acme/queue', { token: admin.secret })).json.items.length, 1);
+  const empty = await api.ask('/orgs/acme/drops/empty.csv', { method: 'PUT', token: secret });
+  assert.deepEqual([empty.status, empty.json.size, empty.json.queued], [201, 0, true], empty.text);
   const dry = await putter(api, secret, 'dry-run%2Fusers.csv')(csv);
   assert.deepEqual([dry.status, dry.json.path, dry.json.queued], [201, '/dry-run/users.csv', false]);
 });
