@@ -201,3 +201,21 @@ test('an upload that is cut off is resumed where it ended, and a later request e
   const told = await ask('HEAD');
   assert.deepEqual([told.headers.get('upload-complete'), told.headers.get('upload-offset')], ['?0', '999']);
 });
+
+test('an organization has its share of the uploads at once, and its neighbour uploads beside it', async (t) => {
+  const api = await openApi(t);
+  const [acme, other] = [await api.token('upload', 'acme'), await api.token('upload', 'other')];
+  await updateOrg(api.place.control.write, 'acme', { options: { maxConnections: 1 } });
+  const hanging = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from(csv)) });
+  const first = api.ask('/orgs/acme/drops/first.csv', { method: 'PUT', token: acme.secret, stream: hanging });
+  while (api.drops.receivedBytes() < csv.length) await new Promise((resolve) => setImmediate(resolve));
+  const second = await putter(api, acme.secret, 'second.csv')(csv);
+  assert.deepEqual([second.status, second.json.code, second.headers.get('retry-after')], [429, 'too_many', '5']);
+  const beside = await api.ask('/orgs/other/drops/users.csv', { method: 'PUT', token: other.secret, body: csv });
+  assert.equal(beside.status, 201, beside.text);
+  // Its end gives the place back.
+  const told = await api.ask('/orgs/acme/drops/first.csv', { method: 'HEAD', token: acme.secret });
+  assert.equal(told.headers.get('upload-complete'), '?0');
+  assert.deepEqual([(await first).status, (await first).json.code], [400, 'usage']);
+  assert.equal((await putter(api, acme.secret, 'second.csv')(csv)).status, 201);
+});

@@ -15,6 +15,7 @@ const fileIssue = issue.extend({ file: z.string(), line: count.nullable() });
 /** A page is read from the first issue on: bounded, so that it stays quick. */
 const mostIssues = 100_000;
 const mostStreams = 20;
+const mostStreamsOfOrg = 10;
 const longestMs = 3_600_000;
 
 const issueJson = (one: FileIssue) => ({ file: one.file, ...issueToJson(one) });
@@ -67,18 +68,20 @@ export const runReportRoutes: readonly Route[] = [
       const { id } = await getOwn(workplace, params);
       const content = async function* () {
         // Here, not before: an answer that was too slow to begin must not keep its place.
-        const leave = takePlace(busy, 'progress', mostStreams);
-        if (leave === null)
-          throw new OperationError(
-            'unavailable',
-            `${mostStreams} programs follow runs already: get the run every second`,
-          );
+        const ofOrg = takePlace(busy, `progress of ${params.org}`, mostStreamsOfOrg);
+        const ofAll = ofOrg && takePlace(busy, 'progress', mostStreams);
         try {
+          if (ofAll === null)
+            throw new OperationError(
+              'unavailable',
+              `${mostStreams} programs, or ${mostStreamsOfOrg} of this organization, follow runs already: get the run every second`,
+            );
           const signal = AbortSignal.timeout(longestMs);
           const isWanted = () => isTokenUsable(workplace, token.id);
           yield* writeEvents(watchRun(workplace, id, { everyMs: 500, quietMs: 15_000, signal, isWanted }));
         } finally {
-          leave();
+          ofAll?.();
+          ofOrg?.();
         }
       };
       return { content: content(), fileName: null };
