@@ -175,7 +175,7 @@ async function take(workplace: Workplace, shared: Shared, drop: Drop, place: Pla
     await (total === null || upload.entry().size >= total ? upload.abort() : upload.pause());
     throw error;
   }
-  return { ...(await publish(workplace, upload, drop)), door };
+  return { ...(await publish(workplace, org, upload, drop)), door };
 }
 
 /** The offset after the last byte. */
@@ -231,15 +231,17 @@ async function keep(workplace: Workplace, org: Org, upload: Upload, end: number)
   return { path, offset: end };
 }
 
-async function publish({ now }: Workplace, upload: Upload, drop: Drop): Promise<Receipt> {
-  let refusal: DropError | null = null;
+async function publish(workplace: Workplace, org: Org, upload: Upload, drop: Drop): Promise<Receipt> {
+  let refusal = null as DropError | null;
   const onCommit = async (tx: Queryable, receipt: Receipt) => {
-    refusal = await judge(tx, receipt, { ...drop, at: now() });
+    refusal = await judge(tx, receipt, { ...drop, at: workplace.now() });
     if (refusal !== null) throw refusal;
   };
   try {
     return await upload.finish(() => true, onCommit);
   } catch (error) {
+    // The wrong bytes may be those of an earlier range.
+    if (refusal?.code === 'wrong_digest') await forget(workplace, org, upload.path);
     throw refusal ?? error;
   }
 }

@@ -98,6 +98,12 @@ test('ranges are kept one by one, and the last one publishes the file', async (t
   const again = await put(other.subarray(mebibyte), rangeOf(mebibyte, other.length, other.length));
   assert.equal(again.headers.get('repr-digest'), digestOf(other));
 
+  // After a wrong digest the ranges before are wrong, perhaps: they are not there to be continued.
+  await put(whole.subarray(0, mebibyte), rangeOf(0, mebibyte, total));
+  const others = { ...rangeOf(mebibyte, total, total), 'repr-digest': digestOf('another') };
+  assert.equal((await put(whole.subarray(mebibyte), others)).json.code, 'wrong_digest');
+  assert.equal((await head()).headers.get('upload-complete'), '?1');
+
   await put(whole.subarray(0, mebibyte), rangeOf(0, mebibyte, total));
   const gone = await api.ask('/orgs/acme/drops/users.csv', { method: 'DELETE', token: secret });
   assert.deepEqual(gone.json, { path: '/users.csv', discarded: mebibyte });
