@@ -5,7 +5,6 @@ import type { Queryable } from '../../db/connection.js';
 import { findFile } from '../../db/control/filelist.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
 import { forgetPartials } from '../../db/control/partials.js';
-import { findToken } from '../../db/control/tokens.js';
 import { createIntake, type IntakeService } from '../../intake/intake.js';
 import type { Receipt, Upload } from '../../intake/types.js';
 import { createSessionLimits, type SessionLimits } from '../../server/ssh/sessionlimits.js';
@@ -13,7 +12,7 @@ import { findOwnPartial, removePartials } from '../../storage/partials.js';
 import { normalizePath } from '../../storage/path.js';
 import { OperationError } from '../error.js';
 import { requirePlan } from '../sftpaccess.js';
-import { stateOfToken, type Token } from '../tokens.js';
+import { isTokenUsable, type Token } from '../tokens.js';
 import type { Workplace } from '../workplace.js';
 import { DropError, toDropError } from './error.js';
 import type { DropRange } from './range.js';
@@ -259,8 +258,7 @@ async function judge(
     );
   const org = await findOrg(tx, orgId);
   if (org?.enabled !== true) return new DropError('refused', `${orgId} was disabled before the end of the file`);
-  const present = await findToken(tx, token.id);
-  if (present === null || stateOfToken(present, at) !== 'usable')
+  if (!(await isTokenUsable(tx, token.id, at)))
     return new DropError('forbidden', 'the token was revoked or has expired before the end of the file');
   return null;
 }

@@ -77,7 +77,7 @@ export const runReportRoutes: readonly Route[] = [
               `${mostStreams} programs, or ${mostStreamsOfOrg} of this organization, follow runs already: get the run every second`,
             );
           const signal = AbortSignal.timeout(longestMs);
-          const isWanted = () => isTokenUsable(workplace, token.id);
+          const isWanted = () => isTokenUsable(workplace.control.read, token.id, workplace.now());
           yield* writeEvents(watchRun(workplace, id, { everyMs: 500, quietMs: 15_000, signal, isWanted }));
         } finally {
           ofAll?.();
