@@ -33,9 +33,20 @@ export interface CountedField extends Field {
 
 export async function listCustomFields(workplace: Workplace, orgId: string): Promise<CountedField[]> {
   const org = await workplace.org(orgId);
-  const db = workplace.directory.read;
-  const fields = await listFields(db, org.id);
-  return Promise.all(fields.map(async (field) => ({ ...field, users: await countValues(db, org.id, field.id) })));
+  const fields = await listFields(workplace.directory.read, org.id);
+  return Promise.all(fields.map((field) => countUsers(workplace, org.id, field)));
+}
+
+/** A field by its label or an old one. @throws OperationError `not_found` */
+export async function showField(workplace: Workplace, orgId: string, label: string): Promise<CountedField> {
+  const org = await workplace.org(orgId);
+  const field = requireField(org, await listFields(workplace.directory.read, org.id), label);
+  return countUsers(workplace, org.id, field);
+}
+
+/** Takes a look at each user. */
+export async function countUsers({ directory }: Workplace, org: string, field: Field): Promise<CountedField> {
+  return { ...field, users: await countValues(directory.read, org, field.id) };
 }
 
 /** Without the numbers of users, which take a look at each user. @throws OperationError `not_found` */
@@ -184,9 +195,7 @@ async function change(
   const { field, detail } = await workplace.directory.transact(async (tx) => {
     if (!isTrial) await bumpVersion(tx, org.id);
     const fields = await listFields(tx, org.id);
-    const found = findField(fields, label);
-    if (found === null)
-      throw new OperationError('not_found', `${org.id} has no field "${label}"; see "dropslot fields list ${org.id}"`);
+    const found = requireField(org, fields, label);
     const at = workplace.now();
     const mark = await changesMark(tx);
     const detail = await work(tx, org, found, fields, at);
@@ -195,6 +204,14 @@ async function change(
   });
   if (detail !== null) await audit(workplace, org, action, field, detail);
   return (await listFields(workplace.directory.read, org.id)).find(({ id }) => id === field.id)!;
+}
+
+/** @throws OperationError `not_found` */
+function requireField({ id }: Org, fields: readonly Field[], label: string): Field {
+  const found = findField(fields, label);
+  if (found === null)
+    throw new OperationError('not_found', `${id} has no field "${label}"; see "dropslot fields list ${id}"`);
+  return found;
 }
 
 /** By its label or an old one, ignoring case and spacing. */

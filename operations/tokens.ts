@@ -1,5 +1,6 @@
 /** Access tokens of the HTTP API: made, listed, revoked, and recognized in a request. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import {
   findToken,
@@ -109,13 +110,10 @@ export async function recognizeToken(
   return token;
 }
 
-/** Whether it is usable still, for answers that take long. */
-export async function isTokenUsable(
-  { control, now }: Pick<Workplace, 'control' | 'now'>,
-  id: string,
-): Promise<boolean> {
-  const token = await findToken(control.read, id);
-  return token !== null && stateOfToken(token, now()) === 'usable';
+/** Whether it is usable still, for requests that take long. */
+export async function isTokenUsable(db: Queryable, id: string, now: number): Promise<boolean> {
+  const token = await findToken(db, id);
+  return token !== null && stateOfToken(token, now) === 'usable';
 }
 
 /** The token has 256 random bits: a plain hash can't be guessed back, and needs no salt. */

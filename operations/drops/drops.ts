@@ -5,7 +5,6 @@ import type { Queryable } from '../../db/connection.js';
 import { findFile } from '../../db/control/filelist.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
 import { forgetPartials } from '../../db/control/partials.js';
-import { findToken } from '../../db/control/tokens.js';
 import { createIntake, type IntakeService } from '../../intake/intake.js';
 import type { Receipt, Upload } from '../../intake/types.js';
 import { createSessionLimits, type SessionLimits } from '../../server/ssh/sessionlimits.js';
@@ -13,7 +12,7 @@ import { findOwnPartial, removePartials } from '../../storage/partials.js';
 import { normalizePath } from '../../storage/path.js';
 import { OperationError } from '../error.js';
 import { requirePlan } from '../sftpaccess.js';
-import { stateOfToken, type Token } from '../tokens.js';
+import { isTokenUsable, type Token } from '../tokens.js';
 import type { Workplace } from '../workplace.js';
 import { DropError, toDropError } from './error.js';
 import type { DropRange } from './range.js';
@@ -175,7 +174,7 @@ async function take(workplace: Workplace, shared: Shared, drop: Drop, place: Pla
     await (total === null || upload.entry().size >= total ? upload.abort() : upload.pause());
     throw error;
   }
-  return { ...(await publish(workplace, upload, drop)), door };
+  return { ...(await publish(workplace, org, upload, drop)), door };
 }
 
 /** The offset after the last byte. */
@@ -231,15 +230,17 @@ async function keep(workplace: Workplace, org: Org, upload: Upload, end: number)
   return { path, offset: end };
 }
 
-async function publish({ now }: Workplace, upload: Upload, drop: Drop): Promise<Receipt> {
-  let refusal: DropError | null = null;
+async function publish(workplace: Workplace, org: Org, upload: Upload, drop: Drop): Promise<Receipt> {
+  let refusal = null as DropError | null;
   const onCommit = async (tx: Queryable, receipt: Receipt) => {
-    refusal = await judge(tx, receipt, { ...drop, at: now() });
+    refusal = await judge(tx, receipt, { ...drop, at: workplace.now() });
     if (refusal !== null) throw refusal;
   };
   try {
     return await upload.finish(() => true, onCommit);
   } catch (error) {
+    // The wrong bytes may be those of an earlier range.
+    if (refusal?.code === 'wrong_digest') await forget(workplace, org, upload.path);
     throw refusal ?? error;
   }
 }
@@ -257,8 +258,7 @@ async function judge(
     );
   const org = await findOrg(tx, orgId);
   if (org?.enabled !== true) return new DropError('refused', `${orgId} was disabled before the end of the file`);
-  const present = await findToken(tx, token.id);
-  if (present === null || stateOfToken(present, at) !== 'usable')
+  if (!(await isTokenUsable(tx, token.id, at)))
     return new DropError('forbidden', 'the token was revoked or has expired before the end of the file');
   return null;
 }

@@ -190,6 +190,8 @@ function requireType(type: Attribute['type'], what: string, value: Value): void 
     throw wrong(`${what} takes true or false`);
   }
   if (typeof value !== 'string') throw wrong(`${what} takes a text in quotes`);
+  // PostgreSQL takes no such character in a text.
+  if (value.includes('\0')) throw wrong(`${what} takes no text with the character U+0000`);
   if (type === 'dateTime' && (!/^\d{4}-\d{2}-\d{2}T/.test(value) || Number.isNaN(Date.parse(value))))
     throw wrong(`${what} takes a time such as "2026-01-31T00:00:00Z"`);
 }

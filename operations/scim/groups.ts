@@ -13,7 +13,7 @@ import { nameKey } from '../../importer/read/normalize.js';
 import { ScimError } from './error.js';
 import { necessary, type Resource } from './match.js';
 import { groupUrn } from './schemas.js';
-import { readId, readSince, type Search, type Source } from './search.js';
+import { groupBy, readId, readSince, type Search, type Source } from './search.js';
 
 /** An answer is built in memory. A list that ends early would look as if the others had left: it is refused instead. */
 const mostMembers = 20_000;
@@ -55,8 +55,7 @@ function toResource(
 
 /** @throws ScimError `tooMany` */
 async function membersByTeam(db: Queryable, rows: readonly ScimTeamRow[]): Promise<Map<number, ScimMember[]>> {
-  const members = new Map<number, ScimMember[]>();
-  if (rows.length === 0) return members;
+  if (rows.length === 0) return new Map();
   const ids = rows.map(({ id }) => id);
   const found = await listMembersOf(db, ids, mostMembers + 1);
   if (found.length > mostMembers)
@@ -65,12 +64,7 @@ async function membersByTeam(db: Queryable, rows: readonly ScimTeamRow[]): Promi
       'tooMany',
       `the answer would have more than ${mostMembers} members: ask with excludedAttributes=members, and for the members of a group with Users?filter=groups.value eq "${ids[0]}", page by page`,
     );
-  for (const one of found) {
-    const known = members.get(one.teamId);
-    if (known === undefined) members.set(one.teamId, [one]);
-    else known.push(one);
-  }
-  return members;
+  return groupBy(found, ({ teamId }) => teamId);
 }
 
 /** The part of a search that the database decides. */

@@ -1,4 +1,5 @@
 /** SCIM of an organization (RFC 7643, 7644), to be read: its users and groups, one by one or by a search. */
+import { takePlace } from '../places.js';
 import type { Workplace } from '../workplace.js';
 import { mostResults } from './discovery.js';
 import { ScimError } from './error.js';
@@ -51,14 +52,12 @@ export async function searchScim(
   const source = await openSource(workplace, orgId, endpoint, base);
   const signal = AbortSignal.timeout(longestMs);
   if (wanted.filter === null) return { ...(await search(source, wanted, signal)), startIndex };
-  const places = Array.from({ length: mostScans }, (_, n) => `scim search ${n}`);
-  const place = places.find((one) => !busy.has(one));
-  if (place === undefined) throw new ScimError(429, null, 'other searches are at work: try it again in some seconds');
-  busy.add(place);
+  const leave = takePlace(busy, 'scim search', mostScans);
+  if (leave === null) throw new ScimError(429, null, 'other searches are at work: try it again in some seconds');
   try {
     return { ...(await search(source, wanted, signal)), startIndex };
   } finally {
-    busy.delete(place);
+    leave();
   }
 }
 

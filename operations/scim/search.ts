@@ -81,6 +81,17 @@ function withVersion(resource: Resource): Resource {
   return { ...resource, meta: { ...(resource.meta as Resource), version: `W/"${hash}"` } };
 }
 
+/** The rows of each key, in their order. */
+export function groupBy<Row, Key>(rows: readonly Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {
+  const groups = new Map<Key, Row[]>();
+  for (const row of rows) {
+    const known = groups.get(keyOf(row));
+    if (known === undefined) groups.set(keyOf(row), [row]);
+    else known.push(row);
+  }
+  return groups;
+}
+
 /** A number that no row has, where it is none. */
 export function readId(text: string): number {
   return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : 0;

@@ -14,7 +14,7 @@ import {
 import { emailKey, labelKey } from '../../importer/read/normalize.js';
 import { necessary, type Resource } from './match.js';
 import { enterpriseUrn, userUrn } from './schemas.js';
-import { readId, readSince, type Search, type Source } from './search.js';
+import { groupBy, readId, readSince, type Search, type Source } from './search.js';
 
 /** The custom fields that attributes are read from: the first one that the organization has. */
 const labels = {
@@ -124,14 +124,9 @@ function present(values: Record<string, unknown>): Resource {
 }
 
 async function teamsByUser(db: Queryable, rows: readonly ScimUserRow[]): Promise<Map<number, ScimMembership[]>> {
-  const teams = new Map<number, ScimMembership[]>();
-  if (rows.length === 0) return teams;
-  for (const one of await listTeamsOf(
-    db,
-    rows.map(({ id }) => id),
-  ))
-    teams.set(one.userId, [...(teams.get(one.userId) ?? []), one]);
-  return teams;
+  if (rows.length === 0) return new Map();
+  const ids = rows.map(({ id }) => id);
+  return groupBy(await listTeamsOf(db, ids), ({ userId }) => userId);
 }
 
 /** The part of a search that the database decides. */

@@ -9,6 +9,7 @@ import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 import { addScim } from '../scim/scim.js';
 import { readBearer, workplaceFor } from './access.js';
 import { answerContent, answerJson, answerProblem, etagOf, hasTag } from './answer.js';
+import { inTime, longestMs } from './deadline.js';
 import { streamBody } from './forms.js';
 import { addressOf, type Ctx, createGate, type Env } from './gate.js';
 import { answerOnce } from './once.js';
@@ -34,8 +35,6 @@ export interface ApiDeps {
 }
 
 export const base = '/api/v1';
-
-const longestMs = 60_000;
 
 export function createApi(deps: ApiDeps): Hono<Env> {
   const { logger, clock, version } = deps;
@@ -122,8 +121,11 @@ async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: S
     return route.handle(call);
   });
   // An upload has its own bounds.
-  const value = await (route.body === streamBody ? work : inTime(work));
-  if (typeof route.answer === 'string') return inTime(answerContent(value as Content, route.answer));
+  const value = await (route.body === streamBody ? work : inTime(work, tooSlow));
+  if (typeof route.answer === 'string')
+    return inTime(answerContent(value as Content, route.answer), tooSlow, ({ body }) => {
+      body?.cancel().catch(() => {});
+    });
   return answerJson(value, route, c.req.header('if-none-match'));
 }
 
@@ -135,16 +137,8 @@ async function requireMatch(header: string | undefined, { method, current }: Rou
     throw new ApiError('changed', 'it has changed since the ETag of If-Match: get it again');
 }
 
-/** Ends the wait for an operation that takes longer, not the operation: its result is dropped. @throws ApiError `too_slow` */
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new ApiError('too_slow', `no answer within ${longestMs / 1000} s; the operation may still end`)),
-      longestMs,
-    );
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+function tooSlow(): ApiError {
+  return new ApiError('too_slow', `no answer within ${longestMs / 1000} s; the operation may still end`);
 }
 
 function securityHeaders(isSecure: boolean): Record<string, string> {

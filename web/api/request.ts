@@ -34,7 +34,7 @@ function readHeaders(c: Context, names: readonly string[]): Record<string, strin
 
 async function readBody(c: Context, form: z.ZodType | null): Promise<unknown> {
   if (form === null) return null;
-  if (form === streamBody) return c.req.raw.body ?? [];
+  if (form === streamBody) return c.req.raw.body ?? new Blob([]).stream();
   return form === fileBody ? readFile(c) : check('body', form, await readJsonBody(c));
 }
 

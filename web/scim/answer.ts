@@ -1,5 +1,6 @@
 /** Writes answers of SCIM: resources with their ETags, lists, and errors (RFC 7644, sections 3.4.2, 3.12 and 3.14). */
 import type { FoundPage } from '../../operations/scim/scim.js';
+import { hasTag } from '../api/answer.js';
 import type { Ctx } from '../api/gate.js';
 
 const mediaType = 'application/scim+json; charset=utf-8';
@@ -15,7 +16,8 @@ export function answerScim(c: Ctx, value: Json): Response {
     ...(version !== undefined && { etag: version }),
     ...(version !== undefined && location !== undefined && { 'content-location': location }),
   };
-  if (version !== undefined && isKnown(c.req.header('if-none-match'), version))
+  // Versions are weak: they compare without their mark.
+  if (version !== undefined && hasTag(c.req.header('if-none-match'), version.replace(/^W\//, '')))
     return new Response(null, { status: 304, headers: { etag: version } });
   return new Response(JSON.stringify(value), { headers });
 }
@@ -43,10 +45,4 @@ export function answerScimError(
     status: String(status),
   };
   return new Response(JSON.stringify(error), { status, headers: { ...headers, 'content-type': mediaType } });
-}
-
-/** Versions are weak: they compare without their mark. */
-function isKnown(header: string | undefined, version: string): boolean {
-  const plain = (tag: string) => tag.trim().replace(/^W\//, '');
-  return (header ?? '').split(',').some((one) => one.trim() === '*' || plain(one) === plain(version));
 }

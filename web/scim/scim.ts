@@ -4,7 +4,7 @@ import type { Logger } from '../../config/logger.js';
 import { describeProvider, listResourceTypes, listSchemas } from '../../operations/scim/discovery.js';
 import { ScimError } from '../../operations/scim/error.js';
 import { type Endpoint, findScim, type ScimQuery, searchScim } from '../../operations/scim/scim.js';
-import type { Workplace } from '../../operations/workplace.js';
+import { noOrganization, type Workplace } from '../../operations/workplace.js';
 import { workplaceFor } from '../api/access.js';
 import type { Ctx, Env, Gate } from '../api/gate.js';
 import { ApiError, describeTrouble } from '../api/problem.js';
@@ -38,7 +38,10 @@ export function addScim(app: Hono<Env>, { workplace, gate, busy, logger }: ScimD
       try {
         const token = await gate(c, { right: 'scim', isOfServer: false });
         const own = workplaceFor(workplace, token);
-        const { id: org } = await own.org(c.req.param('org') ?? '');
+        const wanted = c.req.param('org') ?? '';
+        // PostgreSQL takes no such character in a text.
+        if (wanted.includes('\0')) throw noOrganization(wanted);
+        const { id: org } = await own.org(wanted);
         const base = `${new URL(c.req.url).origin}/scim/v2/${encodeURIComponent(org)}`;
         return await handler(c, { workplace: own, org, base });
       } catch (error) {

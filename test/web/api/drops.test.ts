@@ -58,6 +58,8 @@ test('a file is queued as one that came by SFTP, and its receipt names the door'
   assert.equal((await put(csv, { 'if-none-match': '*' })).status, 412);
   assert.equal((await put(csv)).json.queued, true);
   assert.equal((await api.ask('/orgs/acme/queue', { token: admin.secret })).json.items.length, 1);
+  const empty = await api.ask('/orgs/acme/drops/empty.csv', { method: 'PUT', token: secret });
+  assert.deepEqual([empty.status, empty.json.size, empty.json.queued], [201, 0, true], empty.text);
   const dry = await putter(api, secret, 'dry-run%2Fusers.csv')(csv);
   assert.deepEqual([dry.status, dry.json.path, dry.json.queued], [201, '/dry-run/users.csv', false]);
 });
@@ -95,6 +97,12 @@ test('ranges are kept one by one, and the last one publishes the file', async (t
   await put(other.subarray(0, mebibyte), rangeOf(0, mebibyte, other.length));
   const again = await put(other.subarray(mebibyte), rangeOf(mebibyte, other.length, other.length));
   assert.equal(again.headers.get('repr-digest'), digestOf(other));
+
+  // After a wrong digest the ranges before are wrong, perhaps: they are not there to be continued.
+  await put(whole.subarray(0, mebibyte), rangeOf(0, mebibyte, total));
+  const others = { ...rangeOf(mebibyte, total, total), 'repr-digest': digestOf('another') };
+  assert.equal((await put(whole.subarray(mebibyte), others)).json.code, 'wrong_digest');
+  assert.equal((await head()).headers.get('upload-complete'), '?1');
 
   await put(whole.subarray(0, mebibyte), rangeOf(0, mebibyte, total));
   const gone = await api.ask('/orgs/acme/drops/users.csv', { method: 'DELETE', token: secret });
@@ -198,4 +206,22 @@ test('an upload that is cut off is resumed where it ended, and a later request e
   chunked.destroy();
   const told = await ask('HEAD');
   assert.deepEqual([told.headers.get('upload-complete'), told.headers.get('upload-offset')], ['?0', '999']);
+});
+
+test('an organization has its share of the uploads at once, and its neighbour uploads beside it', async (t) => {
+  const api = await openApi(t);
+  const [acme, other] = [await api.token('upload', 'acme'), await api.token('upload', 'other')];
+  await updateOrg(api.place.control.write, 'acme', { options: { maxConnections: 1 } });
+  const hanging = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from(csv)) });
+  const first = api.ask('/orgs/acme/drops/first.csv', { method: 'PUT', token: acme.secret, stream: hanging });
+  while (api.drops.receivedBytes() < csv.length) await new Promise((resolve) => setImmediate(resolve));
+  const second = await putter(api, acme.secret, 'second.csv')(csv);
+  assert.deepEqual([second.status, second.json.code, second.headers.get('retry-after')], [429, 'too_many', '5']);
+  const beside = await api.ask('/orgs/other/drops/users.csv', { method: 'PUT', token: other.secret, body: csv });
+  assert.equal(beside.status, 201, beside.text);
+  // Its end gives the place back.
+  const told = await api.ask('/orgs/acme/drops/first.csv', { method: 'HEAD', token: acme.secret });
+  assert.equal(told.headers.get('upload-complete'), '?0');
+  assert.deepEqual([(await first).status, (await first).json.code], [400, 'usage']);
+  assert.equal((await putter(api, acme.secret, 'second.csv')(csv)).status, 201);
 });

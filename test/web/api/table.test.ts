@@ -164,6 +164,11 @@ test('every answer fits the schema of its route', async (t) => {
   await good('GET', at, '/orgs/{org}/fields/managers%20email');
   for (const body of [{ hidden: true }, { type: 'date' }, { label: 'Leaders' }])
     await good('PATCH', at, '/orgs/{org}/fields/Managers%20Email', body);
+  // Its old label finds it too, for the GET whose ETag a change names as for the change.
+  const old = await good('GET', at, '/orgs/{org}/fields/MANAGERS%20%20email');
+  assert.equal(old.json.label, 'Leaders');
+  const match = { 'if-match': old.headers.get('etag')! };
+  await good('PATCH', at, '/orgs/{org}/fields/Managers%20Email', { hidden: true }, 200, match);
   assert.deepEqual(
     (await good('GET', '/orgs/{org}/fields')).json.items.map(
       ({ createdAt: _at, ...one }: object & { createdAt: string }) => one,

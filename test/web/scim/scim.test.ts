@@ -114,6 +114,15 @@ onBothDatabases('SCIM', (open) => {
     assert.deepEqual(searched.json.Resources, [
       { schemas: [userUrn], id: east.members[1].value, userName: 'U6@acme.test' },
     ]);
+
+    // PostgreSQL takes no U+0000 in a text: it is refused before the database gets it.
+    for (const filter of ['userName eq "a\\u0000"', 'emails co "\\u0000"']) {
+      const { status, json } = await get(`/Users?filter=${encodeURIComponent(filter)}`);
+      assert.deepEqual([status, json.scimType], [400, 'invalidFilter'], filter);
+      assert.match(json.detail, /U\+0000/);
+    }
+    const everyOrg = await api.token('scim');
+    assert.equal((await api.ask('/a%00b/Users', { base: '/scim/v2', token: everyOrg.secret })).status, 404);
   });
 });
 

@@ -1,14 +1,6 @@
 /** Routes of the other doors that files come in by: sources, which are fetched from, and watched folders. */
 import { z } from 'zod';
-import {
-  disableDoor,
-  enableDoor,
-  findDoor,
-  listDoors,
-  removeDoor,
-  runDoor,
-  type Source,
-} from '../../../operations/doors.js';
+import { disableDoor, enableDoor, listDoors, removeDoor, runDoor, type Source } from '../../../operations/doors.js';
 import { OperationError } from '../../../operations/error.js';
 import { addFolder } from '../../../operations/folders.js';
 import { doorToJson } from '../../../operations/forms/doors.js';
@@ -92,10 +84,15 @@ const show = (word: Word, one: Source) => pick(kinds[word].form, doorToJson(one)
 /** The door, if it is of this organization. @throws OperationError `not_found` */
 async function getOwn(workplace: Workplace, word: Word, { org, id }: Params): Promise<Source> {
   const { id: own } = await workplace.org(org);
-  const all = await listDoors(workplace, kinds[word].kind, own);
-  if (!all.some((one) => one.id === Number(id))) throw new OperationError('not_found', `${own} has no ${word} ${id}`);
-  return findDoor(workplace, kinds[word].kind, id);
+  const found = (await listDoors(workplace, kinds[word].kind, own)).find((one) => one.id === Number(id));
+  if (found === undefined) throw new OperationError('not_found', `${own} has no ${word} ${id}`);
+  return found;
 }
+
+const currentOf =
+  (word: Word) =>
+  async ({ workplace, params }: { workplace: Workplace; params: Params }) =>
+    show(word, await getOwn(workplace, word, params));
 
 /** A customer's token must not make this server connect to addresses inside the operator's network. @throws OperationError `refused` */
 function requirePublic({ token, body }: Pick<Call<unknown, unknown, z.infer<typeof choice>>, 'token' | 'body'>): void {
@@ -111,8 +108,7 @@ const common = (word: Word): Route[] => {
   const { kind, form, isOfServer } = kinds[word];
   const path = `/orgs/{org}/${word}s`;
   const called = word === 'source' ? 'source' : 'watched folder';
-  const current = async ({ workplace, params }: { workplace: Workplace; params: Params }) =>
-    show(word, await getOwn(workplace, word, params));
+  const current = currentOf(word);
   return [
     route({
       method: 'GET',
@@ -190,8 +186,7 @@ const common = (word: Word): Route[] => {
   ];
 };
 
-const currentSource = async ({ workplace, params }: { workplace: Workplace; params: Params }) =>
-  show('source', await getOwn(workplace, 'source', params));
+const currentSource = currentOf('source');
 
 export const doorRoutes: readonly Route[] = [
   ...common('source'),

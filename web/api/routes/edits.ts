@@ -2,11 +2,12 @@
 import { z } from 'zod';
 import {
   confirmField,
+  countUsers,
   type Field,
   hideField,
-  listCustomFields,
   renameField,
   retypeField,
+  showField,
 } from '../../../operations/customfields.js';
 import { OperationError } from '../../../operations/error.js';
 import { countedFieldToJson } from '../../../operations/forms/directory.js';
@@ -69,9 +70,12 @@ async function currentTeam({ workplace, params }: { workplace: Workplace; params
   return showOneTeam((await showTeam(workplace, params.org, params.team)).team);
 }
 
-async function findField(workplace: Workplace, org: string, { id }: Pick<Field, 'id'>): Promise<unknown> {
-  const found = (await listCustomFields(workplace, org)).find((one) => one.id === id);
-  return pick(field, countedFieldToJson(found!));
+async function currentField({ workplace, params }: { workplace: Workplace; params: { org: string; field: string } }) {
+  return pick(field, countedFieldToJson(await showField(workplace, params.org, params.field)));
+}
+
+async function showCounted(workplace: Workplace, org: string, one: Field) {
+  return pick(field, countedFieldToJson(await countUsers(workplace, org, one)));
 }
 
 export const editRoutes: readonly Route[] = [
@@ -156,7 +160,7 @@ export const editRoutes: readonly Route[] = [
     answer: field,
     status: 201,
     handle: async ({ workplace, params: { org }, body }) =>
-      findField(workplace, org, await confirmField(workplace, org, body.label, body.type)),
+      showCounted(workplace, org, await confirmField(workplace, org, body.label, body.type)),
   }),
   route({
     method: 'GET',
@@ -165,8 +169,7 @@ export const editRoutes: readonly Route[] = [
     right: 'read',
     params: fieldParams,
     answer: field,
-    handle: async ({ workplace, params: { org, field: of } }) =>
-      findField(workplace, org, await findLabelled(workplace, org, of)),
+    handle: currentField,
   }),
   route({
     method: 'PATCH',
@@ -180,20 +183,11 @@ export const editRoutes: readonly Route[] = [
       z.strictObject({ type: z.enum(types), force: z.boolean().default(false) }),
     ]),
     answer: field,
-    current: async ({ workplace, params: { org, field: of } }) =>
-      findField(workplace, org, await findLabelled(workplace, org, of)),
+    current: currentField,
     handle: async ({ workplace, params: { org, field: of }, body }) => {
-      if ('label' in body) return findField(workplace, org, await renameField(workplace, org, of, body.label));
-      if ('hidden' in body) return findField(workplace, org, await hideField(workplace, org, of, body.hidden));
-      return findField(workplace, org, await retypeField(workplace, org, of, body.type, { force: body.force }));
+      if ('label' in body) return showCounted(workplace, org, await renameField(workplace, org, of, body.label));
+      if ('hidden' in body) return showCounted(workplace, org, await hideField(workplace, org, of, body.hidden));
+      return showCounted(workplace, org, await retypeField(workplace, org, of, body.type, { force: body.force }));
     },
   }),
 ];
-
-/** @throws OperationError `not_found` */
-async function findLabelled(workplace: Workplace, org: string, of: string): Promise<Field> {
-  const wanted = of.trim().toLowerCase();
-  const found = (await listCustomFields(workplace, org)).find((one) => one.label.toLowerCase() === wanted);
-  if (found === undefined) throw new OperationError('not_found', `${org} has no custom field "${of}"`);
-  return found;
-}

@@ -1,6 +1,5 @@
 /** Routes of the addresses that get mail about an organization. */
 import { z } from 'zod';
-import { OperationError } from '../../../operations/error.js';
 import { notificationToJson } from '../../../operations/forms/subscribers.js';
 import {
   enableNotification,
@@ -8,7 +7,12 @@ import {
   setNotification,
   testNotification,
 } from '../../../operations/notify.js';
-import { listNotifications, type Notification } from '../../../operations/notifyaddress.js';
+import {
+  findByAddress,
+  listNotifications,
+  type Notification,
+  toNotification,
+} from '../../../operations/notifyaddress.js';
 import { addNotification, confirmNotification, resendCode } from '../../../operations/notifycode.js';
 import type { Workplace } from '../../../operations/workplace.js';
 import { count, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
@@ -34,12 +38,8 @@ type Asked = { workplace: Workplace; params: z.infer<typeof notificationParams> 
 const show = (one: Notification) => pick(notification, notificationToJson(one));
 
 async function current({ workplace, params }: Asked): Promise<unknown> {
-  const wanted = params.address.trim().toLowerCase();
-  const found = (await listNotifications(workplace, params.org)).find(
-    (one) => one.address.toLowerCase() === wanted || one.id === wanted,
-  );
-  if (found === undefined) throw new OperationError('not_found', `${params.address} gets no mail about ${params.org}`);
-  return show(found);
+  const { id } = await workplace.org(params.org);
+  return show(toNotification(await findByAddress(workplace, id, params.address)));
 }
 
 export const notificationRoutes: readonly Route[] = [

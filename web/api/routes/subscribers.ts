@@ -102,13 +102,19 @@ async function getOwn(workplace: Workplace, of: SubscriberKind, { org, id }: Par
   return found;
 }
 
+type Asked = { workplace: Workplace; params: Params };
+
+const currentOf =
+  (group: Group) =>
+  async ({ workplace, params }: Asked) =>
+    show(group, await getOwn(workplace, kinds[group].of, params));
+
 const common = (group: Group, { prefix, isOfServer }: Place): Route[] => {
   const { of, form } = kinds[group];
   const { noun } = of;
   const params = isOfServer ? z.strictObject(sharedParams) : orgParams.extend(sharedParams);
   const path = `${prefix}/${group}`;
-  type Asked = { workplace: Workplace; params: Params };
-  const current = async ({ workplace, params: at }: Asked) => show(group, await getOwn(workplace, of, at));
+  const current = currentOf(group);
   const act = (verb: string, summary: string, right: 'admin' | 'operate', work: (asked: Asked) => Promise<unknown>) =>
     route({
       method: 'POST',
@@ -214,9 +220,7 @@ const withSecret = webhook.extend({ secret: z.string().nullable() });
 const webhooksOf = ({ prefix, isOfServer }: Place): Route[] => {
   const params = isOfServer ? z.strictObject(sharedParams) : orgParams.extend(sharedParams);
   const isOf = { isOfServer, right: 'admin' as const };
-  type Asked = { workplace: Workplace; params: Params };
-  const current = async ({ workplace, params: at }: Asked) =>
-    show('webhooks', await getOwn(workplace, webhookKind, at));
+  const current = currentOf('webhooks');
   return [
     ...common('webhooks', { prefix, isOfServer }),
     route({
