@@ -112,14 +112,16 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
   if (wait > 0) return c.html(renderAlone(problemPage(t.busy, t.wait(wait))), 429, { 'retry-after': String(wait) });
   const call = makeCall(c, deps, shared, who);
   try {
+    if (route.method === 'POST' && !isOwnForm(c, deps))
+      return c.html(renderAlone(problemPage(t.foreign, t.foreignText(call.origin))), 403);
+    // Before the form is read: its page is shown again when it can't be read.
+    call.org = await admit(route, call);
     if (route.method === 'POST') {
-      if (!isOwnForm(c, deps)) return c.html(renderAlone(problemPage(t.foreign, t.foreignText(call.origin))), 403);
       const { values, file } = await readForm(c);
       if (!isFormToken(values._token ?? '', readCookie(c, deps)))
         return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
       Object.assign(call, { form: values, file });
     }
-    call.org = await admit(route, call);
     return await show(c, await route.handle(call), call, 200);
   } catch (error) {
     return answerFailure(c, error, route, call, deps);
@@ -200,8 +202,11 @@ async function answerFailure(
   const path =
     route.page?.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(call.params[name] ?? '')) ?? call.path;
   if (again !== undefined) {
-    const outcome = await again.handle({ ...call, path, problem: message }).catch(() => null);
-    if (outcome !== null && 'body' in outcome) return show(c, outcome, { ...call, path, problem: message }, 422);
+    const repeated = { ...call, path, problem: message };
+    const outcome = await admit(again, call)
+      .then((org) => again.handle({ ...repeated, org }))
+      .catch(() => null);
+    if (outcome !== null && 'body' in outcome) return show(c, outcome, repeated, 422);
   }
   return c.html(renderPage(problemPage(t.failed, message), call), code === 'unavailable' ? 503 : 422);
 }
