@@ -18,7 +18,7 @@ import { noOrganization, type OpenWorkplace, type Workplace } from '../../operat
 import { answerContent } from '../api/answer.js';
 import { Limiter } from '../api/limiter.js';
 import { ApiError } from '../api/problem.js';
-import { readForm } from './body.js';
+import { type Form, readForm } from './body.js';
 import { readCookie } from './cookie.js';
 import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, originOf } from './guard.js';
 import { html } from './html.js';
@@ -39,6 +39,7 @@ export interface ConsoleDeps extends Address {
 }
 
 const requestsPerMinute = 300;
+const mostFiles = 4;
 
 /** What a person may not see looks like a page that does not exist. */
 class Missing extends Error {}
@@ -117,7 +118,7 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
     // Before the form is read: its page is shown again when it can't be read.
     call.org = await admit(route, call);
     if (route.method === 'POST') {
-      const { values, file } = await readForm(c);
+      const { values, file } = await (route.takesFile === true ? readFileForm(c, call) : readForm(c));
       if (!isFormToken(values._token ?? '', readCookie(c, deps)))
         return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
       Object.assign(call, { form: values, file });
@@ -125,6 +126,19 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
     return await show(c, await route.handle(call), call, 200);
   } catch (error) {
     return answerFailure(c, error, route, call, deps);
+  }
+}
+
+/** Files of forms are in memory until they are checked: one of each organization, and few of all, arrive at a time. */
+async function readFileForm(c: Ctx, { busy, org }: Call): Promise<Form> {
+  const place = `file of ${org?.id}`;
+  const all = [...busy].filter((name) => name.startsWith('file of '));
+  if (busy.has(place) || all.length >= mostFiles) throw new OperationError('unavailable', texts.check.busy);
+  busy.add(place);
+  try {
+    return await readForm(c, true);
+  } finally {
+    busy.delete(place);
   }
 }
 

@@ -57,6 +57,8 @@ export interface ConsoleRoute {
   right: AccountRight | null;
   /** Of a form: the path of the page that is shown again when it can't be carried out. */
   page: string | null;
+  /** Of a form: it has a file. */
+  takesFile?: boolean;
   handle(call: Call): Promise<Outcome>;
 }
 
@@ -86,6 +88,5 @@ export function orgAction(
   on: string,
   handle: (call: OrgCall) => Promise<Outcome>,
 ): ConsoleRoute {
-  const made = action(`/orgs/{org}${path}`, right, `/orgs/{org}${on}`, handle as ConsoleRoute['handle']);
-  return made;
+  return action(`/orgs/{org}${path}`, right, `/orgs/{org}${on}`, handle as ConsoleRoute['handle']);
 }

@@ -31,7 +31,7 @@ function form({ org, token }: OrgCall): Html {
 async function check(call: OrgCall): Promise<Outcome> {
   const { workplace, org, file, busy } = call;
   if (file === null || file.name === '') throw new OperationError('usage', t.none);
-  // One at a time, with those of the API: it uses a core and, for its file, memory.
+  // One at a time of all organizations: it uses a core and, for its file, memory.
   if (busy.has('check')) throw new OperationError('unavailable', t.busy);
   busy.add('check');
   try {
@@ -103,6 +103,6 @@ async function save({ workplace, org, form: sent }: OrgCall): Promise<Outcome> {
 
 export const checkRoutes: readonly ConsoleRoute[] = [
   orgPage('/check', 'org.decide', show),
-  orgAction('/check', 'org.decide', '/check', check),
+  { ...orgAction('/check', 'org.decide', '/check', check), takesFile: true },
   orgAction('/check/columns', 'org.decide', '/check', save),
 ];
