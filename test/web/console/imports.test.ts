@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
+import { rejectHeldRun } from '../../../operations/runs.js';
 import { csv } from '../../support/company.js';
 import { openTestConsole, type Person } from '../../support/console.js';
 
@@ -16,7 +17,7 @@ const textOf = ({ text }: { text: string }) =>
     .replace(/\s+/g, ' ');
 
 test('Home tells the last import in one sentence, and names what waits', async (t) => {
-  const { acme, person, clock } = await openTestConsole(t);
+  const { acme, person, clock, place } = await openTestConsole(t);
   const viewer = await person('viewer', 'acme');
   const home = async () => textOf(await viewer.get('/orgs/acme'));
   assert.match(await home(), /No file has been imported yet\. Next import Wednesday 02:00 \(Berlin\)\./);
@@ -29,8 +30,16 @@ test('Home tells the last import in one sentence, and names what waits', async (
   assert.match(await home(), /12 people up to date, no row needs you/);
   await acme.import({ 'users.csv': csv('Name', 'Ann') });
   assert.match(await home(), /1 file could not be imported, and needs you/);
-  await acme.import({ 'users.csv': csv(header, ...rows.map((row) => `${row}2020-01-01`)) });
+  const { run } = await acme.import({ 'users.csv': csv(header, ...rows.map((row) => `${row}2020-01-01`)) });
   assert.match(await home(), /an import waits for a decision; nothing of it is applied yet/);
+  await rejectHeldRun(place, String(run), null);
+  const discarded = await home();
+  assert.match(discarded, /an import was discarded; nothing of it was applied\. Upload corrected files\./);
+  assert.doesNotMatch(discarded, /up to date/);
+  await place.control.write('runs').where({ id: run }).update({ state: 'failed', summary: null, failure: 'x' });
+  const failed = await home();
+  assert.match(failed, /an import failed\. Look at the import for the cause, and ask your operator\./);
+  assert.doesNotMatch(failed, /up to date/);
 });
 
 test('each problem is beside the cells of its row, by kind and by page; the rows to mend can be downloaded', async (t) => {

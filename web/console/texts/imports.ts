@@ -12,6 +12,10 @@ export const home = {
   held: (at: number, zone: string) =>
     `${dayAndTime(at, zone)}: an import waits for a decision; nothing of it is applied yet.`,
   running: 'An import is running now.',
+  failed: (at: number, zone: string) =>
+    `${dayAndTime(at, zone)}: an import failed. Look at the import for the cause, and ask your operator.`,
+  discarded: (at: number, zone: string) =>
+    `${dayAndTime(at, zone)}: an import was discarded; nothing of it was applied. Upload corrected files.`,
   none: 'No file has been imported yet.',
   next: (at: number, zone: string) => `Next import ${dayAndTime(at, zone)} (${city(zone)}).`,
   off: 'The SFTP access is not enabled yet: ask your operator.',
