@@ -88,14 +88,16 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     return c.redirect('/sign-in', 303);
   });
   app.get('/invitation/:code', async (c) => {
-    if (limits.address.take(clientAddress(c, deps) ?? '') > 0) return refuseInvitation(c);
+    const wait = limits.address.take(clientAddress(c, deps) ?? '');
+    if (wait > 0) return refuseForNow(c, wait);
     const account = await openInvitation(deps.workplace, c.req.param('code'));
     if (account === null) return refuseInvitation(c);
     return c.html(renderAlone(invitationPage(account.email, generateTotpSecret(), null)));
   });
   app.post('/invitation/:code', async (c) => {
     if (!isOwnForm(c, deps)) return refuseForeign(c, deps);
-    if (limits.address.take(clientAddress(c, deps) ?? '') > 0) return refuseInvitation(c);
+    const wait = limits.address.take(clientAddress(c, deps) ?? '');
+    if (wait > 0) return refuseForNow(c, wait);
     const code = c.req.param('code');
     const invited = await openInvitation(deps.workplace, code);
     if (invited === null) return refuseInvitation(c);
@@ -128,6 +130,13 @@ function refuseForeign(c: Ctx, deps: VisitorDeps): Response | Promise<Response> 
 function refuseInvitation(c: Ctx): Response | Promise<Response> {
   const { used, usedText } = texts.invitation;
   return c.html(renderAlone({ title: used, body: html`<h1>${used}</h1><p class="lead">${usedText}</p>` }), 404);
+}
+
+/** Says nothing about the invitation, which was not looked for. */
+function refuseForNow(c: Ctx, wait: number): Response | Promise<Response> {
+  const { busy, wait: text } = texts.errors;
+  const body = html`<h1>${busy}</h1><p class="lead">${text(wait)}</p>`;
+  return c.html(renderAlone({ title: busy, body }), 429, { 'retry-after': String(wait) });
 }
 
 function signInPage(next: string | undefined, email: string, problem: string | null): { title: string; body: Html } {

@@ -53,6 +53,22 @@ test('an invitation expires, and a newer one replaces it', async (t) => {
   );
 });
 
+test('guesses of invitations are limited, and the answer does not call a usable one used', async (t) => {
+  const { place, clock, visitor } = await openTestConsole(t);
+  const { code } = await inviteAccount(place, { email: 'jane@operator.test', role: 'owner' });
+  for (let n = 0; n < 20; n++) assert.equal((await visitor().get('/invitation/AAAA')).status, 404);
+  for (const path of ['/invitation/AAAA', `/invitation/${code}`])
+    for (const over of [await visitor().get(path), await visitor().post(path, {})]) {
+      assert.equal(over.status, 429);
+      assert.match(over.headers.get('retry-after')!, /^\d+$/);
+      assert.match(over.text, /Wait for \d+ seconds?, then try again\./);
+      assert.doesNotMatch(over.text, /used|expired/);
+    }
+  assert.equal((await visitor().get(`/invitation/${code}`, { address: '192.0.2.9' })).status, 200);
+  clock.ms += 60_000;
+  assert.equal((await visitor().get(`/invitation/${code}`)).status, 200);
+});
+
 test('sign-in takes the password and a code that was not used before; each wrong part gets the same answer', async (t) => {
   const { clock, visitor, person } = await openTestConsole(t);
   const { email, totpSecret, recovery } = await person('owner', undefined, true);
