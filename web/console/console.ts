@@ -211,7 +211,7 @@ async function answerFailure(
     return c.html(renderPage(problemPage(t.defect, t.defectText(id)), call), 500);
   }
   if (route.page === null && code === 'not_found')
-    return c.html(renderPage(problemPage(t.missing, t.missingText), { ...call, org: call.org }), 404);
+    return c.html(renderPage(problemPage(t.missing, t.missingText), call), 404);
   const again = routes.find(({ method, path }) => method === 'GET' && path === route.page);
   const path =
     route.page?.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(call.params[name] ?? '')) ?? call.path;
@@ -235,7 +235,7 @@ function answerTrouble(c: Ctx, error: Error, logger: Logger): Response | Promise
   return c.html(renderAlone(problemPage(t.defect, t.defectText(id))), 500);
 }
 
-export function problemPage(title: string, text: string): Page {
+function problemPage(title: string, text: string): Page {
   return {
     title,
     body: html`<h1>${title}</h1><p class="lead">${text}</p><p><a href="/">${t.back}</a></p>`,

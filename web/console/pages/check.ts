@@ -9,6 +9,7 @@ import { ofOrg, table, tag } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { showProblem } from './problemview.js';
+import { changeTable } from './runview.js';
 
 const t = texts.check;
 const longestMs = 55_000;
@@ -51,17 +52,7 @@ ${mapping !== null && showMapping(call, mapping)}
 <section class="stack"><h2>${total === 0 ? t.problems(0, 0) : t.problems(problems.length, total)}</h2>
 ${total === 0 ? html`<p>${t.noProblems}</p>` : html`<div class="card">${problems.map((problem) => showProblem(problem, header))}</div>`}</section>
 <section class="stack"><div class="head"><h2>${t.changes}</h2>${changes.total > 0 && html`<span class="soft">${texts.run.changesOf(changes.rows.length, changes.total)}</span>`}</div>
-${table(
-  t.changes,
-  [
-    { title: texts.run.who, cell: ({ who }) => who },
-    { title: texts.run.field, cell: ({ column }) => column },
-    { title: texts.run.before, cell: ({ before }) => html`<del>${before}</del>` },
-    { title: texts.run.after, cell: ({ after }) => html`<ins>${after}</ins>` },
-  ],
-  changes.rows,
-  t.noChanges,
-)}</section>
+${changeTable(t.changes, changes.rows, t.noChanges)}</section>
 ${form(call)}`;
 }
 

@@ -60,7 +60,6 @@ export const person = {
   reports: (count: number) => `Manager of ${many(count, 'person', 'people')}`,
   scheduled: (at: string) => `Will be deactivated: ${at}`,
   admin: 'admin',
-  observer: 'observer',
   correct: 'Correct a value',
   correctText:
     'The value counts at once. The next file that has the column sets it again, unless your organization owns the column here.',
@@ -186,7 +185,6 @@ export const members = {
   change: 'Change',
   made: (email: string) => `Invitation for ${email}`,
   madeText: 'Pass this link on now; it is not shown again.',
-  roles: { admin: 'admin: decides, keys, members', viewer: 'viewer: sees everything, changes nothing' },
   self: 'you',
   back: 'Back to the members',
 };
