@@ -39,6 +39,7 @@ export interface ConsoleDeps extends Address {
 }
 
 const requestsPerMinute = 300;
+const guessesPerMinute = 6;
 const mostFiles = 4;
 
 /** What a person may not see looks like a page that does not exist. */
@@ -54,6 +55,7 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
     busy: new Set<string>(),
     passwords: new PasswordQueue(),
     requests: new Limiter(requestsPerMinute, clock),
+    guesses: new Limiter(guessesPerMinute, clock),
   };
   app.use(async (c, next) => {
     const startedAt = clock();
@@ -95,6 +97,7 @@ interface Shared {
   busy: Set<string>;
   passwords: PasswordQueue;
   requests: Limiter;
+  guesses: Limiter;
 }
 
 function recognize(c: Ctx, deps: ConsoleDeps): Promise<Recognized | null> {
@@ -142,7 +145,12 @@ async function readFileForm(c: Ctx, { busy, org }: Call): Promise<Form> {
   }
 }
 
-function makeCall(c: Ctx, deps: ConsoleDeps, { busy, passwords }: Shared, { account, session }: Recognized): Call {
+function makeCall(
+  c: Ctx,
+  deps: ConsoleDeps,
+  { busy, passwords, guesses }: Shared,
+  { account, session }: Recognized,
+): Call {
   const { workplace, open, version } = deps;
   const { pathname, searchParams } = new URL(c.req.url);
   const org: Workplace['org'] = async (wanted) => {
@@ -150,7 +158,7 @@ function makeCall(c: Ctx, deps: ConsoleDeps, { busy, passwords }: Shared, { acco
     return workplace.org(wanted);
   };
   return {
-    ...{ open, version, account, session, busy, passwords },
+    ...{ open, version, account, session, busy, passwords, guesses },
     workplace: { ...workplace, actor: actorOf(account), org },
     org: null,
     params: c.req.param() as Record<string, string>,

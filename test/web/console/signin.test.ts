@@ -178,6 +178,21 @@ test('a person ends other sessions, and a new password ends them too', async (t)
   assert.equal((await one.get('/account')).status, 200);
 });
 
+test('a session can not guess the password of its account, and another account is not kept waiting', async (t) => {
+  const { clock, person } = await openTestConsole(t);
+  const one = await person('admin', 'acme', true);
+  const other = await person('admin', 'other', true);
+  const change = (who: typeof one, present: string) =>
+    who.post('/account/password', { present, wanted: 'another long password' });
+  for (let n = 0; n < 6; n++) assert.match((await change(one, 'x')).text, /the present password is wrong/);
+  const over = await change(one, testPassword);
+  assert.equal(over.status, 422);
+  assert.match(over.text, /Wait for 10 seconds, then try again\./);
+  assert.equal((await change(other, testPassword)).status, 303);
+  clock.ms += 60_000;
+  assert.equal((await change(one, testPassword)).status, 303);
+});
+
 test('forms of other sites, and forms without the token of the session, are refused', async (t) => {
   const { clock, visitor, person, place } = await openTestConsole(t);
   const one = await person('owner');
