@@ -34,7 +34,7 @@ async function show(call: OrgCall): Promise<Page> {
 <section class="tight"><h2>${t.until}</h2><p>${t.untilText} ${t.since(moment(run.hold.at, org.timeZone))}</p></section>
 <section class="stack"><div class="head"><h2>${t.changes}</h2>${changes !== null && html`<span class="soft">${texts.run.changesOf(changes.rows.length, changes.total)}</span>`}</div>
 ${changes === null ? html`<p>${t.unlisted}</p>` : changeTable(t.changes, changes.rows, texts.run.noChanges)}
-${changes !== null && pager(from > 0 ? to(Math.max(0, from - pageChanges)) : null, from + pageChanges < changes.total ? to(from + pageChanges) : null)}</section>
+${changes !== null && pager(from > 0 ? to(Math.max(0, from - pageChanges)) : null, from + pageChanges < changes.listed ? to(from + pageChanges) : null)}</section>
 <section class="card" id="decide"><h2>${t.decide}</h2>
 ${
   hasRight(account, 'org.decide')
