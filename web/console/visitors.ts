@@ -19,6 +19,7 @@ import {
   signIn,
 } from '../../operations/accounts/sessions.js';
 import { OperationError } from '../../operations/error.js';
+import { sourceOf } from '../../operations/penalties.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Limiter } from '../api/limiter.js';
 import { readForm } from './body.js';
@@ -43,6 +44,8 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     both: new Limiter(attempts.both, deps.clock),
     account: new Limiter(attempts.account, deps.clock),
   };
+  /** Whoever has an IPv6 address has the others of its network. */
+  const clientOf = (c: Ctx) => sourceOf(clientAddress(c, deps) ?? '');
   /** Seconds to wait. Accounts that do not exist are counted too, so that the limit says nothing about them. */
   const throttle = (address: string, name: string) =>
     Math.max(limits.address.take(address), limits.both.take(`${address} ${name}`), limits.account.take(name));
@@ -54,7 +57,7 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     const { email = '', password = '', code = '', next } = values;
     const name = email.trim().toLowerCase().slice(0, 254);
     const again = (text: string, status: 422 | 429 | 503) => c.html(renderAlone(signInPage(next, email, text)), status);
-    const wait = throttle(clientAddress(c, deps) ?? '', name);
+    const wait = throttle(clientOf(c), name);
     if (wait > 0) {
       c.header('retry-after', String(wait));
       return again(texts.errors.wait(wait), 429);
@@ -88,7 +91,7 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     return c.redirect('/sign-in', 303);
   });
   app.get('/invitation/:code', async (c) => {
-    const wait = limits.address.take(clientAddress(c, deps) ?? '');
+    const wait = limits.address.take(clientOf(c));
     if (wait > 0) return refuseForNow(c, wait);
     const account = await openInvitation(deps.workplace, c.req.param('code'));
     if (account === null) return refuseInvitation(c);
@@ -96,7 +99,7 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
   });
   app.post('/invitation/:code', async (c) => {
     if (!isOwnForm(c, deps)) return refuseForeign(c, deps);
-    const wait = limits.address.take(clientAddress(c, deps) ?? '');
+    const wait = limits.address.take(clientOf(c));
     if (wait > 0) return refuseForNow(c, wait);
     const code = c.req.param('code');
     const invited = await openInvitation(deps.workplace, code);

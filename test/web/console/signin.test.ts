@@ -65,6 +65,9 @@ test('guesses of invitations are limited, and the answer does not call a usable 
       assert.doesNotMatch(over.text, /used|expired/);
     }
   assert.equal((await visitor().get(`/invitation/${code}`, { address: '192.0.2.9' })).status, 200);
+  for (let n = 0; n < 20; n++) await visitor().get('/invitation/AAAA', { address: `2001:db8:0:7::${n}` });
+  assert.equal((await visitor().get(`/invitation/${code}`, { address: '2001:db8:0:7::ffff' })).status, 429);
+  assert.equal((await visitor().get(`/invitation/${code}`, { address: '2001:db8:0:8::1' })).status, 200);
   clock.ms += 60_000;
   assert.equal((await visitor().get(`/invitation/${code}`)).status, 200);
 });
