@@ -41,7 +41,7 @@ export const people = {
   name: 'Name',
   manager: 'Manager',
   teams: 'Teams',
-  empty: 'Nobody fits.',
+  empty: 'No person was found.',
   export: 'Download all as CSV',
   counts: (active: number, deactivated: number) => `${amount(active)} active, ${amount(deactivated)} deactivated`,
 };
@@ -62,7 +62,7 @@ export const person = {
   admin: 'admin',
   correct: 'Correct a value',
   correctText:
-    'The value counts at once. The next file that has the column sets it again, unless your organization owns the column here.',
+    'The value applies at once. The next file that has the column sets it again, unless your organization owns the column here.',
   column: 'Column',
   submit: 'Correct it',
   origins: {
@@ -176,7 +176,7 @@ export const members = {
   isSet: 'set up',
   last: 'Last sign-in',
   never: 'never',
-  empty: 'Nobody is invited yet.',
+  empty: 'No person is invited yet.',
   remove: 'Remove',
   invite: 'Invite a person',
   inviteText:
@@ -207,7 +207,7 @@ export const help = {
     'An empty cell leaves the value as it is.',
     'A person who is not in the file stays unchanged. To deactivate a person, give a Deactivation Date.',
     'Dates: yyyy-mm-dd can only be read in one way.',
-    'A problem in one cell is told, and the rest of the row is imported. A row without a valid email is rejected.',
+    'A problem in one cell is reported, and the rest of the row is imported. A row without a valid email is rejected.',
     'An import that would change unusually much waits for a decision.',
   ],
   meanings: {
