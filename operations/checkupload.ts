@@ -31,7 +31,7 @@ export async function checkUpload(
   const { settings, control, now, identity } = workplace;
   const issues: Issue[] = [];
   let total = 0;
-  let changes: HeldChanges = { rows: [], total: 0 };
+  let changes: HeldChanges = { rows: [], listed: 0, total: 0 };
   const checked = await checkBytes(
     workplace,
     org.id,

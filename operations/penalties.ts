@@ -8,6 +8,7 @@ import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
 export type { Penalty } from '../db/control/penalties.js';
+export { sourceOf };
 
 /** A longer list helps no operator. */
 const mostListed = 10_000;

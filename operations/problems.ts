@@ -207,10 +207,13 @@ export function filesOf(run: Run): string[] {
   return [...own, summary.changes ?? null, ...(run.hold?.reports ?? [])].filter((path) => path !== null);
 }
 
-/** The changes that a held run would make, from the list that was written when they were counted: as many as it has. */
+/** The changes that a held run would make, from the list that was written when they were counted. */
 export interface HeldChanges {
   /** Who, column, before, after, kind (user, team, field). */
   rows: { who: string; column: string; before: string; after: string; kind: string }[];
+  /** How many the list has: it has a bound. */
+  listed: number;
+  /** With those that the list leaves out. */
   total: number;
 }
 
@@ -238,12 +241,17 @@ export async function readChanges(
   { from, most }: { from: number; most: number },
 ): Promise<HeldChanges> {
   const rows: HeldChanges['rows'] = [];
-  let total = 0;
+  let [listed, left] = [0, 0];
   for await (const { line, cells } of rowsOf(workplace, list)) {
     if (line === 1) continue;
-    if (total++ < from || rows.length >= most) continue;
     const [who = '', column = '', before = '', after = '', kind = ''] = cells.map(unguardFormula);
-    rows.push({ who, column, before, after, kind });
+    if (kind === '') left = countLeft(who);
+    else if (listed++ >= from && rows.length < most) rows.push({ who, column, before, after, kind });
   }
-  return { rows, total };
+  return { rows, listed, total: listed + left };
+}
+
+/** Of the last row of a list that has reached its bound: `and 2,000 more`. */
+function countLeft(text: string): number {
+  return Number(/^and ([\d,]+) more$/.exec(text)?.[1]?.replaceAll(',', '') ?? 0);
 }

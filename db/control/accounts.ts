@@ -46,6 +46,14 @@ export async function listAccounts(db: Queryable, org?: string | null): Promise<
   return rows.map(toAccount);
 }
 
+/** @param org only those of this organization; undefined: all */
+export async function countAccounts(db: Queryable, org?: string): Promise<number> {
+  const [row] = await db('accounts')
+    .modify((query) => org !== undefined && query.where({ org_id: org }))
+    .count({ all: '*' });
+  return Number(row!.all);
+}
+
 /** null: no such account. */
 export async function findAccount(
   db: Queryable,

@@ -78,7 +78,7 @@ export async function acceptInvitation(
     await deleteSessions(tx, account.id);
     await audit(tx, workplace, account, 'account.set');
   });
-  return { account: { ...account, isSet: true, createdAt: account.createdAt, signedInAt: now() }, recovery };
+  return { account: { ...account, isSet: true, signedInAt: now() }, recovery };
 }
 
 function usedInvitation(): OperationError {

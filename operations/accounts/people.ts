@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   type Account,
+  countAccounts,
   deleteAccount,
   findAccount,
   insertAccount,
@@ -18,6 +19,8 @@ import type { Workplace } from '../workplace.js';
 import { orgRoles, serverRoles } from './rights.js';
 
 const mostAccounts = 10_000;
+/** So that one organization leaves room for the others. */
+const mostOfOrg = 200;
 const invitationMs = 3 * 86_400_000;
 
 export interface Invited {
@@ -49,8 +52,10 @@ export async function inviteAccount(
     if (known !== null && (known.role !== role || known.org !== org)) throw takenAddress(email);
     const id = known?.id ?? `acc_${randomBytes(8).toString('hex')}`;
     if (known === null) {
-      if ((await listAccounts(tx)).length >= mostAccounts)
+      if ((await countAccounts(tx)) >= mostAccounts)
         throw new OperationError('refused', `there are ${mostAccounts} accounts: remove those that are not used`);
+      if (org !== null && (await countAccounts(tx, org)) >= mostOfOrg)
+        throw new OperationError('refused', `${org} has ${mostOfOrg} accounts: remove those that are not used`);
       await insertAccount(tx, { id, email, emailKey: emailKey(email), role, org, createdBy: actor, createdAt: at });
     }
     await putInvitation(tx, { account: id, hash: hashCode(code), createdBy: actor, createdAt: at, expiresAt });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { totpCode } from '../../keys/login/totp.js';
 import { acceptInvitation, generateTotpSecret } from '../../operations/accounts/credentials.js';
-import { findPerson, inviteAccount, listPeople } from '../../operations/accounts/people.js';
+import { findPerson, inviteAccount, listPeople, removePerson } from '../../operations/accounts/people.js';
 import { PasswordQueue, recognizeSession, signIn } from '../../operations/accounts/sessions.js';
 import { rotateMaster } from '../../operations/masterkey.js';
 import { addOrganization, removeOrganization } from '../../operations/orgs.js';
@@ -59,5 +59,25 @@ onBothDatabases('accounts', (open) => {
       ['boss@operator.test'],
     );
     assert.equal(await recognizeSession(place, begun.secret, null), null);
+  });
+
+  test('an organization has a bounded number of accounts, and leaves the others room', async (t) => {
+    const { settings } = await open(t);
+    const place = await workplaceOn(t, settings);
+    for (const id of ['acme', 'other']) await addOrganization(place, id, { ownerEmail: `owner@${id}.test` }, true);
+    const invite = (n: number, org: string) =>
+      inviteAccount(place, { email: `p${n}@${org}.test`, role: 'viewer', org });
+    for (let n = 0; n < 200; n++) await invite(n, 'acme');
+    await assert.rejects(invite(200, 'acme'), {
+      code: 'refused',
+      message: 'acme has 200 accounts: remove those that are not used',
+    });
+    // A new invitation of a known person is no new account.
+    await invite(0, 'acme');
+    await invite(0, 'other');
+    await inviteAccount(place, { email: 'boss@operator.test', role: 'owner' });
+    assert.equal((await listPeople(place, 'acme')).length, 200);
+    await removePerson(place, 'p7@acme.test');
+    await invite(200, 'acme');
   });
 });

@@ -91,17 +91,27 @@ async function readText(c: Context): Promise<string> {
 /** The server itself lets a request arrive for an hour, as an upload may. */
 const longestMs = 60_000;
 
-async function readBytes(c: Context, most: number): Promise<Buffer> {
-  const late = new ApiError('usage', `the body did not arrive within ${longestMs / 1000} s`);
+/**
+ * @param name of the body in messages
+ * @param limit the message for a larger one
+ * @throws ApiError `too_large`; `usage` when it does not arrive in time
+ */
+export async function readBytes(
+  c: Context,
+  most: number,
+  name = 'body',
+  limit = `the ${name} may have ${most} bytes at most`,
+): Promise<Buffer> {
+  const late = new ApiError('usage', `the ${name} did not arrive within ${longestMs / 1000} s`);
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(late), longestMs);
   });
-  return Promise.race([collect(c, most), timeout]).finally(() => clearTimeout(timer));
+  return Promise.race([collect(c, most, limit), timeout]).finally(() => clearTimeout(timer));
 }
 
-async function collect(c: Context, most: number): Promise<Buffer> {
-  const tooLarge = () => new ApiError('too_large', `the body may have ${most} bytes at most`);
+async function collect(c: Context, most: number, limit: string): Promise<Buffer> {
+  const tooLarge = () => new ApiError('too_large', limit);
   if (Number(c.req.header('content-length') ?? 0) > most) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let bytes = 0;

@@ -18,7 +18,7 @@ import { noOrganization, type OpenWorkplace, type Workplace } from '../../operat
 import { answerContent } from '../api/answer.js';
 import { Limiter } from '../api/limiter.js';
 import { ApiError } from '../api/problem.js';
-import { readForm } from './body.js';
+import { type Form, readForm } from './body.js';
 import { readCookie } from './cookie.js';
 import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, originOf } from './guard.js';
 import { html } from './html.js';
@@ -39,6 +39,8 @@ export interface ConsoleDeps extends Address {
 }
 
 const requestsPerMinute = 300;
+const guessesPerMinute = 6;
+const mostFiles = 4;
 
 /** What a person may not see looks like a page that does not exist. */
 class Missing extends Error {}
@@ -53,6 +55,7 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
     busy: new Set<string>(),
     passwords: new PasswordQueue(),
     requests: new Limiter(requestsPerMinute, clock),
+    guesses: new Limiter(guessesPerMinute, clock),
   };
   app.use(async (c, next) => {
     const startedAt = clock();
@@ -94,6 +97,7 @@ interface Shared {
   busy: Set<string>;
   passwords: PasswordQueue;
   requests: Limiter;
+  guesses: Limiter;
 }
 
 function recognize(c: Ctx, deps: ConsoleDeps): Promise<Recognized | null> {
@@ -112,21 +116,41 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
   if (wait > 0) return c.html(renderAlone(problemPage(t.busy, t.wait(wait))), 429, { 'retry-after': String(wait) });
   const call = makeCall(c, deps, shared, who);
   try {
+    if (route.method === 'POST' && !isOwnForm(c, deps))
+      return c.html(renderAlone(problemPage(t.foreign, t.foreignText(call.origin))), 403);
+    // Before the form is read: its page is shown again when it can't be read.
+    call.org = await admit(route, call);
     if (route.method === 'POST') {
-      if (!isOwnForm(c, deps)) return c.html(renderAlone(problemPage(t.foreign, t.foreignText(call.origin))), 403);
-      const { values, file } = await readForm(c);
+      const { values, file } = await (route.takesFile === true ? readFileForm(c, call) : readForm(c));
       if (!isFormToken(values._token ?? '', readCookie(c, deps)))
         return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
       Object.assign(call, { form: values, file });
     }
-    call.org = await admit(route, call);
     return await show(c, await route.handle(call), call, 200);
   } catch (error) {
     return answerFailure(c, error, route, call, deps);
   }
 }
 
-function makeCall(c: Ctx, deps: ConsoleDeps, { busy, passwords }: Shared, { account, session }: Recognized): Call {
+/** Files of forms are in memory until they are checked: one of each organization, and few of all, arrive at a time. */
+async function readFileForm(c: Ctx, { busy, org }: Call): Promise<Form> {
+  const place = `file of ${org?.id}`;
+  const all = [...busy].filter((name) => name.startsWith('file of '));
+  if (busy.has(place) || all.length >= mostFiles) throw new OperationError('unavailable', texts.check.busy);
+  busy.add(place);
+  try {
+    return await readForm(c, true);
+  } finally {
+    busy.delete(place);
+  }
+}
+
+function makeCall(
+  c: Ctx,
+  deps: ConsoleDeps,
+  { busy, passwords, guesses }: Shared,
+  { account, session }: Recognized,
+): Call {
   const { workplace, open, version } = deps;
   const { pathname, searchParams } = new URL(c.req.url);
   const org: Workplace['org'] = async (wanted) => {
@@ -134,7 +158,7 @@ function makeCall(c: Ctx, deps: ConsoleDeps, { busy, passwords }: Shared, { acco
     return workplace.org(wanted);
   };
   return {
-    ...{ open, version, account, session, busy, passwords },
+    ...{ open, version, account, session, busy, passwords, guesses },
     workplace: { ...workplace, actor: actorOf(account), org },
     org: null,
     params: c.req.param() as Record<string, string>,
@@ -195,13 +219,16 @@ async function answerFailure(
     return c.html(renderPage(problemPage(t.defect, t.defectText(id)), call), 500);
   }
   if (route.page === null && code === 'not_found')
-    return c.html(renderPage(problemPage(t.missing, t.missingText), { ...call, org: call.org }), 404);
+    return c.html(renderPage(problemPage(t.missing, t.missingText), call), 404);
   const again = routes.find(({ method, path }) => method === 'GET' && path === route.page);
   const path =
     route.page?.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(call.params[name] ?? '')) ?? call.path;
   if (again !== undefined) {
-    const outcome = await again.handle({ ...call, path, problem: message }).catch(() => null);
-    if (outcome !== null && 'body' in outcome) return show(c, outcome, { ...call, path, problem: message }, 422);
+    const repeated = { ...call, path, problem: message };
+    const outcome = await admit(again, call)
+      .then((org) => again.handle({ ...repeated, org }))
+      .catch(() => null);
+    if (outcome !== null && 'body' in outcome) return show(c, outcome, repeated, 422);
   }
   return c.html(renderPage(problemPage(t.failed, message), call), code === 'unavailable' ? 503 : 422);
 }
@@ -216,7 +243,7 @@ function answerTrouble(c: Ctx, error: Error, logger: Logger): Response | Promise
   return c.html(renderAlone(problemPage(t.defect, t.defectText(id))), 500);
 }
 
-export function problemPage(title: string, text: string): Page {
+function problemPage(title: string, text: string): Page {
   return {
     title,
     body: html`<h1>${title}</h1><p class="lead">${text}</p><p><a href="/">${t.back}</a></p>`,

@@ -17,7 +17,7 @@ export const iconPath = '/assets/icon.svg';
 /** A page for a person who is signed in. */
 export function renderPage(page: Page, call: Call): string {
   const { account, org, query, version } = call;
-  const done = query.done === undefined ? undefined : t.done[query.done];
+  const done = query.done !== undefined && Object.hasOwn(t.done, query.done) ? t.done[query.done] : undefined;
   const links = navigationOf(account, org);
   const nav = links.map(
     ({ title, items }) =>

@@ -3,6 +3,7 @@ import type { Account, AccountRight } from '../../operations/accounts/rights.js'
 import type { AccountSession, PasswordQueue } from '../../operations/accounts/sessions.js';
 import type { Org } from '../../operations/orgdetails.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
+import type { Limiter } from '../api/limiter.js';
 import type { Content } from '../api/route.js';
 import type { Html } from './html.js';
 
@@ -16,6 +17,8 @@ export interface Call {
   /** Names of the work that this process does one at a time. */
   busy: Set<string>;
   passwords: PasswordQueue;
+  /** Of one account: a session that was stolen must not find the password by guesses, nor keep sign-ins waiting. */
+  guesses: Limiter;
   /** The organization of the path; null: the path names none. */
   org: Org | null;
   params: Readonly<Record<string, string>>;
@@ -57,6 +60,8 @@ export interface ConsoleRoute {
   right: AccountRight | null;
   /** Of a form: the path of the page that is shown again when it can't be carried out. */
   page: string | null;
+  /** Of a form: it has a file. */
+  takesFile?: boolean;
   handle(call: Call): Promise<Outcome>;
 }
 
@@ -86,6 +91,5 @@ export function orgAction(
   on: string,
   handle: (call: OrgCall) => Promise<Outcome>,
 ): ConsoleRoute {
-  const made = action(`/orgs/{org}${path}`, right, `/orgs/{org}${on}`, handle as ConsoleRoute['handle']);
-  return made;
+  return action(`/orgs/{org}${path}`, right, `/orgs/{org}${on}`, handle as ConsoleRoute['handle']);
 }

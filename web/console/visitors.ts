@@ -19,6 +19,7 @@ import {
   signIn,
 } from '../../operations/accounts/sessions.js';
 import { OperationError } from '../../operations/error.js';
+import { sourceOf } from '../../operations/penalties.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Limiter } from '../api/limiter.js';
 import { readForm } from './body.js';
@@ -43,6 +44,8 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     both: new Limiter(attempts.both, deps.clock),
     account: new Limiter(attempts.account, deps.clock),
   };
+  /** Whoever has an IPv6 address has the others of its network. */
+  const clientOf = (c: Ctx) => sourceOf(clientAddress(c, deps) ?? '');
   /** Seconds to wait. Accounts that do not exist are counted too, so that the limit says nothing about them. */
   const throttle = (address: string, name: string) =>
     Math.max(limits.address.take(address), limits.both.take(`${address} ${name}`), limits.account.take(name));
@@ -54,7 +57,7 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     const { email = '', password = '', code = '', next } = values;
     const name = email.trim().toLowerCase().slice(0, 254);
     const again = (text: string, status: 422 | 429 | 503) => c.html(renderAlone(signInPage(next, email, text)), status);
-    const wait = throttle(clientAddress(c, deps) ?? '', name);
+    const wait = throttle(clientOf(c), name);
     if (wait > 0) {
       c.header('retry-after', String(wait));
       return again(texts.errors.wait(wait), 429);
@@ -88,14 +91,16 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     return c.redirect('/sign-in', 303);
   });
   app.get('/invitation/:code', async (c) => {
-    if (limits.address.take(clientAddress(c, deps) ?? '') > 0) return refuseInvitation(c);
+    const wait = limits.address.take(clientOf(c));
+    if (wait > 0) return refuseForNow(c, wait);
     const account = await openInvitation(deps.workplace, c.req.param('code'));
     if (account === null) return refuseInvitation(c);
     return c.html(renderAlone(invitationPage(account.email, generateTotpSecret(), null)));
   });
   app.post('/invitation/:code', async (c) => {
     if (!isOwnForm(c, deps)) return refuseForeign(c, deps);
-    if (limits.address.take(clientAddress(c, deps) ?? '') > 0) return refuseInvitation(c);
+    const wait = limits.address.take(clientOf(c));
+    if (wait > 0) return refuseForNow(c, wait);
     const code = c.req.param('code');
     const invited = await openInvitation(deps.workplace, code);
     if (invited === null) return refuseInvitation(c);
@@ -128,6 +133,13 @@ function refuseForeign(c: Ctx, deps: VisitorDeps): Response | Promise<Response> 
 function refuseInvitation(c: Ctx): Response | Promise<Response> {
   const { used, usedText } = texts.invitation;
   return c.html(renderAlone({ title: used, body: html`<h1>${used}</h1><p class="lead">${usedText}</p>` }), 404);
+}
+
+/** Says nothing about the invitation, which was not looked for. */
+function refuseForNow(c: Ctx, wait: number): Response | Promise<Response> {
+  const { busy, wait: text } = texts.errors;
+  const body = html`<h1>${busy}</h1><p class="lead">${text(wait)}</p>`;
+  return c.html(renderAlone({ title: busy, body }), 429, { 'retry-after': String(wait) });
 }
 
 function signInPage(next: string | undefined, email: string, problem: string | null): { title: string; body: Html } {

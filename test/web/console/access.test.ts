@@ -79,6 +79,28 @@ test('an action that the role does not include changes nothing', async (t) => {
   }
 });
 
+test('a form that can not be read shows no page that the role does not include', async (t) => {
+  const { person, runs, clock } = await openAll(t);
+  const unreadable = { headers: { 'content-type': 'application/json' } };
+  for (const [role, org] of roles) {
+    const one = await person(role, org);
+    for (const route of routes.filter(({ method, right }) => method === 'POST' && !may(role, right))) {
+      clock.ms += 1_000;
+      const { status, text } = await one.post(fill(route, 'acme', runs.acme!.held), {}, unreadable);
+      const name = `${role} ${route.path}`;
+      assert.equal(status, org !== undefined && !isOfOrg(route) ? 404 : 403, `${name}: ${text.slice(0, 600)}`);
+      assert.doesNotMatch(text, /<table|@other\.test|Other Ltd/, name);
+    }
+  }
+  const admin = await person('admin', 'acme');
+  for (const route of routes.filter((one) => one.method === 'POST' && isOfOrg(one))) {
+    clock.ms += 1_000;
+    const { status, text } = await admin.post(fill(route, 'other', runs.other!.held), {}, unreadable);
+    assert.equal(status, 404, route.path);
+    assert.doesNotMatch(text, /@other\.test|Other Ltd/, route.path);
+  }
+});
+
 test('another organization looks like one that does not exist, on every page and for every action', async (t) => {
   const { person, runs, clock } = await openAll(t);
   const strip = ({ text }: Shown) => text.replace(/name="_token" value="[^"]*"/g, '');

@@ -41,6 +41,15 @@ test('markup in names, cells, labels and comments is shown as text', async (t) =
   assert.ok(!search.text.includes('<img'));
 });
 
+test('a page shows the notices of the console alone, whatever its address asks for', async (t) => {
+  const { person } = await openTestConsole(t);
+  const admin = await person('admin', 'acme');
+  const textOf = async (done: string) => (await admin.get(`/orgs/acme?done=${done}`)).text;
+  assert.match(await textOf('saved'), /<div class="notice good" role="status"><p>Saved\.<\/p>/);
+  for (const done of ['constructor', '__proto__', 'toString', 'other'])
+    assert.doesNotMatch(await textOf(done), /class="notice good"/, done);
+});
+
 test('pages have no words of their own: all are in web/console/texts', () => {
   const found = globSync(['web/console/pages/*.ts', 'web/console/layout.ts', 'web/console/visitors.ts']).flatMap(
     (file) => {

@@ -2,6 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
+import { sourceOfBytes } from '../../../importer/read/source.js';
+import { readFileContent } from '../../../operations/files.js';
+import { readChanges } from '../../../operations/problems.js';
+import { getRun, rejectHeldRun } from '../../../operations/runs.js';
+import { summaryOf } from '../../../operations/runsummary.js';
 import { csv } from '../../support/company.js';
 import { openTestConsole, type Person } from '../../support/console.js';
 
@@ -16,7 +21,7 @@ const textOf = ({ text }: { text: string }) =>
     .replace(/\s+/g, ' ');
 
 test('Home tells the last import in one sentence, and names what waits', async (t) => {
-  const { acme, person, clock } = await openTestConsole(t);
+  const { acme, person, clock, place } = await openTestConsole(t);
   const viewer = await person('viewer', 'acme');
   const home = async () => textOf(await viewer.get('/orgs/acme'));
   assert.match(await home(), /No file has been imported yet\. Next import Wednesday 02:00 \(Berlin\)\./);
@@ -29,8 +34,16 @@ test('Home tells the last import in one sentence, and names what waits', async (
   assert.match(await home(), /12 people up to date, no row needs you/);
   await acme.import({ 'users.csv': csv('Name', 'Ann') });
   assert.match(await home(), /1 file could not be imported, and needs you/);
-  await acme.import({ 'users.csv': csv(header, ...rows.map((row) => `${row}2020-01-01`)) });
+  const { run } = await acme.import({ 'users.csv': csv(header, ...rows.map((row) => `${row}2020-01-01`)) });
   assert.match(await home(), /an import waits for a decision; nothing of it is applied yet/);
+  await rejectHeldRun(place, String(run), null);
+  const discarded = await home();
+  assert.match(discarded, /an import was discarded; nothing of it was applied\. Upload corrected files\./);
+  assert.doesNotMatch(discarded, /up to date/);
+  await place.control.write('runs').where({ id: run }).update({ state: 'failed', summary: null, failure: 'x' });
+  const failed = await home();
+  assert.match(failed, /an import failed\. Look at the import for the cause, and ask your operator\./);
+  assert.doesNotMatch(failed, /up to date/);
 });
 
 test('each problem is beside the cells of its row, by kind and by page; the rows to mend can be downloaded', async (t) => {
@@ -101,6 +114,27 @@ test('a held run is approved with exactly the counted changes, or discarded, wit
   });
   assert.equal(discarded.headers.get('location'), `/orgs/acme/imports/${held.run}?done=discarded`);
   assert.match(textOf(await second.get(`/orgs/acme/imports/${held.run}`)), /discarded .*A mistake\./);
+});
+
+test('the number of changes includes those that a long list leaves out, and pages end with the list', async (t) => {
+  const { acme, person, place } = await openTestConsole(t);
+  const admin = await person('admin', 'acme');
+  const many = csv('User Email', ...Array.from({ length: 10_007 }, (_, n) => `u${n}@acme.test`));
+  const checked = await admin.post('/orgs/acme/check', { file: new File([many], 'users.csv', { type: 'text/csv' }) });
+  assert.equal(checked.status, 200);
+  assert.match(textOf(checked), / 100 of 10,007 changes, the most severe first/);
+
+  await acme.import({ 'users.csv': csv(header, ...rows) });
+  const { run } = await acme.import({ 'users.csv': csv(header, ...rows.map((row) => `${row}2020-01-01`)) });
+  const { changes: path } = summaryOf(await getRun(place, String(run)))!;
+  const pieces: Buffer[] = [];
+  for await (const piece of readFileContent(place, 'acme', path!)) pieces.push(piece);
+  const list = Buffer.concat(pieces).toString('utf8');
+  const longer = list.replace(/(?:\r\n)+$/, '\r\n"and 40,000 more",,,,,,\r\n');
+  const source = sourceOfBytes('run.changes.csv', Buffer.from(longer));
+  const changes = await readChanges(place, source, { from: 10, most: 25 });
+  assert.deepEqual([changes.rows.length, changes.listed, changes.total], [2, 12, 40_012]);
+  assert.ok(changes.rows.every(({ kind }) => kind === 'user'));
 });
 
 test('a form that can not be carried out shows its page again, with the reason and the values', async (t) => {

@@ -53,6 +53,25 @@ test('an invitation expires, and a newer one replaces it', async (t) => {
   );
 });
 
+test('guesses of invitations are limited, and the answer does not call a usable one used', async (t) => {
+  const { place, clock, visitor } = await openTestConsole(t);
+  const { code } = await inviteAccount(place, { email: 'jane@operator.test', role: 'owner' });
+  for (let n = 0; n < 20; n++) assert.equal((await visitor().get('/invitation/AAAA')).status, 404);
+  for (const path of ['/invitation/AAAA', `/invitation/${code}`])
+    for (const over of [await visitor().get(path), await visitor().post(path, {})]) {
+      assert.equal(over.status, 429);
+      assert.match(over.headers.get('retry-after')!, /^\d+$/);
+      assert.match(over.text, /Wait for \d+ seconds?, then try again\./);
+      assert.doesNotMatch(over.text, /used|expired/);
+    }
+  assert.equal((await visitor().get(`/invitation/${code}`, { address: '192.0.2.9' })).status, 200);
+  for (let n = 0; n < 20; n++) await visitor().get('/invitation/AAAA', { address: `2001:db8:0:7::${n}` });
+  assert.equal((await visitor().get(`/invitation/${code}`, { address: '2001:db8:0:7::ffff' })).status, 429);
+  assert.equal((await visitor().get(`/invitation/${code}`, { address: '2001:db8:0:8::1' })).status, 200);
+  clock.ms += 60_000;
+  assert.equal((await visitor().get(`/invitation/${code}`)).status, 200);
+});
+
 test('sign-in takes the password and a code that was not used before; each wrong part gets the same answer', async (t) => {
   const { clock, visitor, person } = await openTestConsole(t);
   const { email, totpSecret, recovery } = await person('owner', undefined, true);
@@ -160,6 +179,21 @@ test('a person ends other sessions, and a new password ends them too', async (t)
   assert.equal((await one.post('/account/password', form)).status, 303);
   assert.equal((await three.get('/account')).status, 303);
   assert.equal((await one.get('/account')).status, 200);
+});
+
+test('a session can not guess the password of its account, and another account is not kept waiting', async (t) => {
+  const { clock, person } = await openTestConsole(t);
+  const one = await person('admin', 'acme', true);
+  const other = await person('admin', 'other', true);
+  const change = (who: typeof one, present: string) =>
+    who.post('/account/password', { present, wanted: 'another long password' });
+  for (let n = 0; n < 6; n++) assert.match((await change(one, 'x')).text, /the present password is wrong/);
+  const over = await change(one, testPassword);
+  assert.equal(over.status, 422);
+  assert.match(over.text, /Wait for 10 seconds, then try again\./);
+  assert.equal((await change(other, testPassword)).status, 303);
+  clock.ms += 60_000;
+  assert.equal((await change(one, testPassword)).status, 303);
 });
 
 test('forms of other sites, and forms without the token of the session, are refused', async (t) => {

@@ -1,6 +1,7 @@
 /** A person's own account: its sessions and its password. */
 import { changePassword, leastPassword } from '../../../operations/accounts/credentials.js';
 import { type AccountSession, endSession, endSessions, listSessionsOf } from '../../../operations/accounts/sessions.js';
+import { OperationError } from '../../../operations/error.js';
 import { html } from '../html.js';
 import { facts, field, table, tag, time } from '../layout.js';
 import { action, type Call, type ConsoleRoute, type Page, page } from '../route.js';
@@ -76,7 +77,9 @@ export const accountRoutes: readonly ConsoleRoute[] = [
     await endSessions(workplace, account, session.id);
     return { to: '/account?done=ended' };
   }),
-  action('/account/password', null, '/account', async ({ workplace, account, session, form, passwords }) => {
+  action('/account/password', null, '/account', async ({ workplace, account, session, form, passwords, guesses }) => {
+    const wait = guesses.take(account.id);
+    if (wait > 0) throw new OperationError('unavailable', texts.errors.wait(wait));
     const { present = '', wanted = '' } = form;
     await changePassword(workplace, account, session.id, { present: present.slice(0, 1_000), wanted }, passwords);
     return { to: '/account?done=password' };

@@ -9,6 +9,7 @@ import { ofOrg, table, tag } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { showProblem } from './problemview.js';
+import { changeTable } from './runview.js';
 
 const t = texts.check;
 const longestMs = 55_000;
@@ -31,7 +32,7 @@ function form({ org, token }: OrgCall): Html {
 async function check(call: OrgCall): Promise<Outcome> {
   const { workplace, org, file, busy } = call;
   if (file === null || file.name === '') throw new OperationError('usage', t.none);
-  // One at a time, with those of the API: it uses a core and, for its file, memory.
+  // One at a time of all organizations: it uses a core and, for its file, memory.
   if (busy.has('check')) throw new OperationError('unavailable', t.busy);
   busy.add('check');
   try {
@@ -51,17 +52,7 @@ ${mapping !== null && showMapping(call, mapping)}
 <section class="stack"><h2>${total === 0 ? t.problems(0, 0) : t.problems(problems.length, total)}</h2>
 ${total === 0 ? html`<p>${t.noProblems}</p>` : html`<div class="card">${problems.map((problem) => showProblem(problem, header))}</div>`}</section>
 <section class="stack"><div class="head"><h2>${t.changes}</h2>${changes.total > 0 && html`<span class="soft">${texts.run.changesOf(changes.rows.length, changes.total)}</span>`}</div>
-${table(
-  t.changes,
-  [
-    { title: texts.run.who, cell: ({ who }) => who },
-    { title: texts.run.field, cell: ({ column }) => column },
-    { title: texts.run.before, cell: ({ before }) => html`<del>${before}</del>` },
-    { title: texts.run.after, cell: ({ after }) => html`<ins>${after}</ins>` },
-  ],
-  changes.rows,
-  t.noChanges,
-)}</section>
+${changeTable(t.changes, changes.rows, t.noChanges)}</section>
 ${form(call)}`;
 }
 
@@ -103,6 +94,6 @@ async function save({ workplace, org, form: sent }: OrgCall): Promise<Outcome> {
 
 export const checkRoutes: readonly ConsoleRoute[] = [
   orgPage('/check', 'org.decide', show),
-  orgAction('/check', 'org.decide', '/check', check),
+  { ...orgAction('/check', 'org.decide', '/check', check), takesFile: true },
   orgAction('/check/columns', 'org.decide', '/check', save),
 ];

@@ -47,6 +47,8 @@ function describe(run: Run, timeZone: string): string {
   const at = run.finishedAt ?? run.openedAt;
   if (run.state === 'held') return t.held(run.hold?.at ?? at, timeZone);
   if (run.state === 'open' || run.state === 'running') return t.running;
+  if (run.state === 'failed') return t.failed(at, timeZone);
+  if (run.state === 'rejected') return t.discarded(at, timeZone);
   if (refused > 0) return t.refused(at, timeZone, refused);
   return t.result(at, timeZone, upToDate, faults);
 }

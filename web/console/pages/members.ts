@@ -1,6 +1,6 @@
 /** Who may sign in: for an organization, and for the whole server. */
 import { changeRole, inviteAccount, listPeople, removePerson } from '../../../operations/accounts/people.js';
-import { type Account, orgRoles, type Role, serverRoles } from '../../../operations/accounts/rights.js';
+import { type Account, orgRoles, serverRoles } from '../../../operations/accounts/rights.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, ofOrg, select, table, tag, time } from '../layout.js';
 import {
@@ -69,7 +69,7 @@ export async function remove({ workplace, org, form }: Call, back: string): Prom
 }
 
 export async function setRole({ workplace, org, form }: Call, back: string): Promise<Outcome> {
-  await changeRole(workplace, form.email ?? '', (form.role ?? '') as Role, org?.id ?? null);
+  await changeRole(workplace, form.email ?? '', form.role ?? '', org?.id ?? null);
   return { to: `${back}?done=saved` };
 }
 

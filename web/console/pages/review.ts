@@ -4,11 +4,11 @@ import { listHeldChanges } from '../../../operations/problems.js';
 import { approveCounted, rejectHeldRun } from '../../../operations/runs.js';
 import { summaryOf } from '../../../operations/runsummary.js';
 import { html } from '../html.js';
-import { field, notice, pager, table, withQuery } from '../layout.js';
+import { field, notice, pager, withQuery } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { moment } from '../texts/words.js';
-import { ownRun, runPath } from './runview.js';
+import { changeTable, ownRun, runPath } from './runview.js';
 
 const t = texts.review;
 const pageChanges = 25;
@@ -32,23 +32,9 @@ async function show(call: OrgCall): Promise<Page> {
     body: html`<div class="tight"><h1>${title}</h1><p class="lead">${t.lead}</p><p class="no-print"><a href="#decide">${t.decide}</a></p></div>
 <section class="stack"><h2>${t.why}</h2>${reasons.map(({ message }) => notice('wait', message))}</section>
 <section class="tight"><h2>${t.until}</h2><p>${t.untilText} ${t.since(moment(run.hold.at, org.timeZone))}</p></section>
-<section class="stack"><div class="head"><h2>${t.changes}</h2>${changes !== null && html`<span class="soft">${texts.run.changesOf(Math.min(changes.rows.length, changes.total), changes.total)}</span>`}</div>
-${
-  changes === null
-    ? html`<p>${t.unlisted}</p>`
-    : table(
-        t.changes,
-        [
-          { title: texts.run.who, cell: ({ who }) => who },
-          { title: texts.run.field, cell: ({ column }) => column },
-          { title: texts.run.before, cell: ({ before }) => html`<del>${before}</del>` },
-          { title: texts.run.after, cell: ({ after }) => html`<ins>${after}</ins>` },
-        ],
-        changes.rows,
-        texts.run.noChanges,
-      )
-}
-${changes !== null && pager(from > 0 ? to(Math.max(0, from - pageChanges)) : null, from + pageChanges < changes.total ? to(from + pageChanges) : null)}</section>
+<section class="stack"><div class="head"><h2>${t.changes}</h2>${changes !== null && html`<span class="soft">${texts.run.changesOf(changes.rows.length, changes.total)}</span>`}</div>
+${changes === null ? html`<p>${t.unlisted}</p>` : changeTable(t.changes, changes.rows, texts.run.noChanges)}
+${changes !== null && pager(from > 0 ? to(Math.max(0, from - pageChanges)) : null, from + pageChanges < changes.listed ? to(from + pageChanges) : null)}</section>
 <section class="card" id="decide"><h2>${t.decide}</h2>
 ${
   hasRight(account, 'org.decide')

@@ -1,5 +1,6 @@
 /** Parts that pages about imports share. */
 import { OperationError } from '../../../operations/error.js';
+import type { HeldChanges } from '../../../operations/problems.js';
 import { getRun } from '../../../operations/runs.js';
 import { type Run, summaryOf } from '../../../operations/runsummary.js';
 import { type Html, html, path, type Value } from '../html.js';
@@ -62,7 +63,7 @@ export function runTable(
       ...more,
       { title: t.kind, cell: ({ kind }) => t.kinds[kind] },
       { title: t.state, cell: stateTag },
-      { title: t.users, cell: (run) => describe(run, 'users') },
+      { title: t.users, cell: describeUsers },
       { title: t.problems, cell: problemTags },
     ],
     runs,
@@ -70,9 +71,25 @@ export function runTable(
   );
 }
 
+/** Changes that an import would make. */
+export function changeTable(name: string, rows: HeldChanges['rows'], empty: string): Html {
+  const words = texts.run;
+  return table(
+    name,
+    [
+      { title: words.who, cell: ({ who }) => who },
+      { title: words.field, cell: ({ column }) => column },
+      { title: words.before, cell: ({ before }) => html`<del>${before}</del>` },
+      { title: words.after, cell: ({ after }) => html`<ins>${after}</ins>` },
+    ],
+    rows,
+    empty,
+  );
+}
+
 /** `3 created, 12 updated` */
-function describe(run: Run, of: 'users' | 'teams'): string {
-  const counts = summaryOf(run)?.[of];
+function describeUsers(run: Run): string {
+  const counts = summaryOf(run)?.users;
   if (counts === undefined) return '';
   const { created, updated, deactivated, unchanged } = counts;
   const words = texts.counts;

@@ -6,17 +6,14 @@ export const frame = {
   brand: 'Dropslot',
   skip: 'Skip to the content',
   signOut: 'Sign out',
-  account: 'Your account',
   navigation: 'Pages',
   ofServer: 'All organizations',
   version: (version: string) => `Dropslot ${version}`,
-  everyOrg: 'Overview',
   done: {
     saved: 'Saved.',
     approved: 'Approved: the import begins now.',
     discarded: 'Discarded: nothing of the files was applied.',
     imported: 'The import has been started.',
-    invited: 'Invited.',
     removed: 'Removed.',
     ended: 'The session has ended.',
     added: 'Added.',
@@ -29,7 +26,6 @@ export const frame = {
   before: 'Previous page',
   next: 'Next page',
   pages: 'More pages',
-  cancel: 'Cancel',
 };
 
 export const errors = {

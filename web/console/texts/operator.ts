@@ -44,7 +44,6 @@ export const overview = {
 
 export const organization = {
   title: 'Settings',
-  state: 'State',
   enabled: 'SFTP access is enabled',
   disabled: 'SFTP access is disabled',
   plan: 'Plan',
@@ -55,7 +54,6 @@ export const organization = {
   members: 'People of the console',
   look: 'Look at them',
   held: 'A held import blocks later ones',
-  alarms: 'Alarms',
   storage: 'Storage',
   bytes: (used: number, most: number) => `${bytes(used)} of ${bytes(most)}`,
   files: (used: number, most: number) => `${amount(used)} of ${amount(most)} files and folders`,
@@ -69,7 +67,6 @@ export const organization = {
   save: 'Save these settings',
   default: (text: string) => `Default: ${text}`,
   takes: (text: string) => `Takes ${text}.`,
-  isDefault: 'default',
   effect: 'Effects of the change',
   remove: 'An organization is removed on the command line: dropslot orgs remove.',
 };

@@ -41,7 +41,7 @@ export const people = {
   name: 'Name',
   manager: 'Manager',
   teams: 'Teams',
-  empty: 'Nobody fits.',
+  empty: 'No person was found.',
   export: 'Download all as CSV',
   counts: (active: number, deactivated: number) => `${amount(active)} active, ${amount(deactivated)} deactivated`,
 };
@@ -60,10 +60,9 @@ export const person = {
   reports: (count: number) => `Manager of ${many(count, 'person', 'people')}`,
   scheduled: (at: string) => `Will be deactivated: ${at}`,
   admin: 'admin',
-  observer: 'observer',
   correct: 'Correct a value',
   correctText:
-    'The value counts at once. The next file that has the column sets it again, unless your organization owns the column here.',
+    'The value applies at once. The next file that has the column sets it again, unless your organization owns the column here.',
   column: 'Column',
   submit: 'Correct it',
   origins: {
@@ -177,7 +176,7 @@ export const members = {
   isSet: 'set up',
   last: 'Last sign-in',
   never: 'never',
-  empty: 'Nobody is invited yet.',
+  empty: 'No person is invited yet.',
   remove: 'Remove',
   invite: 'Invite a person',
   inviteText:
@@ -186,7 +185,6 @@ export const members = {
   change: 'Change',
   made: (email: string) => `Invitation for ${email}`,
   madeText: 'Pass this link on now; it is not shown again.',
-  roles: { admin: 'admin: decides, keys, members', viewer: 'viewer: sees everything, changes nothing' },
   self: 'you',
   back: 'Back to the members',
 };
@@ -209,7 +207,7 @@ export const help = {
     'An empty cell leaves the value as it is.',
     'A person who is not in the file stays unchanged. To deactivate a person, give a Deactivation Date.',
     'Dates: yyyy-mm-dd can only be read in one way.',
-    'A problem in one cell is told, and the rest of the row is imported. A row without a valid email is rejected.',
+    'A problem in one cell is reported, and the rest of the row is imported. A row without a valid email is rejected.',
     'An import that would change unusually much waits for a decision.',
   ],
   meanings: {
