@@ -23,11 +23,19 @@ export function obeyScheduler(): void {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   process.once('message', async (request: BackupRequest) => {
-    // Uploads and imports go first.
-    setPriority(constants.priority.PRIORITY_LOW);
+    yieldProcessor();
     const result = await make(request);
     process.send!(result, () => process.exit(0));
   });
+}
+
+/** Uploads and imports go first, unless the unit of systemd forbids the call (`SystemCallFilter=~@resources`). */
+function yieldProcessor(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // The backup is made with the priority of the server.
+  }
 }
 
 async function make({ settings, secrets: known }: BackupRequest): Promise<BackupResult> {
