@@ -8,7 +8,7 @@ import { OperationError } from '../../operations/error.js';
 import { enable, handlerKind, readTypes, removeSubscriber } from '../../operations/subscribers.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { createProgramHooks, type ProgramHooks } from '../hookcalls.js';
-import { keepReserve, startOnFullDisk } from '../reserve.js';
+import { renewReserve, startOnFullDisk } from '../reserve.js';
 import { type Services, startServices } from '../services.js';
 import type {
   Dropslot,
@@ -153,9 +153,7 @@ async function startOnce(
     },
     0,
   );
-  await keepReserve(settings.data).catch(({ message: reason }: Error) =>
-    logger.warn('could not reserve space for a start on a full disk; the next start tries it again', { reason }),
-  );
+  await renewReserve(settings.data, logger);
   return services;
 }
 
