@@ -6,6 +6,7 @@ import { makeScheduledBackup, type ScheduledBackup } from '../operations/backup/
 import { OperationError } from '../operations/error.js';
 import { describeFailure } from '../operations/failure.js';
 import { openWorkplace } from './compose.js';
+import { followParent } from './parent.js';
 
 /** From the scheduler. */
 export interface BackupRequest {
@@ -18,10 +19,8 @@ export type BackupResult = { type: 'made'; report: ScheduledBackup } | { type: '
 
 /** Obeys the scheduler, which forked this process, and ends. */
 export function obeyScheduler(): void {
-  // A killed scheduler sends nothing more. The next backup continues with the files that this one has copied.
-  process.on('disconnect', () => process.exit(1));
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
+  // If the scheduler is killed, the next backup continues with the files that this one has copied.
+  followParent();
   process.once('message', async (request: BackupRequest) => {
     yieldProcessor();
     const result = await make(request);
