@@ -57,9 +57,8 @@ export async function loadHooks(
   } catch (error) {
     throw fail(error instanceof Error ? error.message : String(error), error);
   }
-  const { version = '' } = exported;
+  const { version = '', ...functions } = exported;
   if (typeof version !== 'string') throw fail('its export "version" is not a text');
-  const { version: _version, ...functions } = exported;
   const problem = findHookProblem(functions);
   if (problem !== null) throw fail(problem);
   const digest = digestOf(JSON.stringify([digestOf(content), version]));
