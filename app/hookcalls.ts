@@ -37,12 +37,9 @@ type MapRowsArguments = Parameters<RowMapper['map']>;
 export function createProgramHooks(hooks: ImportHooks & { version?: string }): ProgramHooks {
   const { version = '' } = hooks;
   const given = readFunctions(hooks);
-  const problem = typeof version === 'string' ? findHookProblem(given) : 'its "version" is not a text';
-  if (problem !== null)
-    throw new OperationError(
-      'usage',
-      `the option importHooks can't be used: ${problem.replace('it exports', 'it has')}`,
-    );
+  const problem =
+    typeof version === 'string' ? findHookProblem(given, ['it has', 'its']) : 'its "version" is not a text';
+  if (problem !== null) throw new OperationError('usage', `the option importHooks can't be used: ${problem}`);
   const { mapRow, ...others } = given as ImportHooks;
   const functions = new Map<string, (value: unknown) => unknown>();
   // As methods of their object, which may be one of a class.

@@ -65,12 +65,15 @@ export async function loadHooks(
   return { ...wrapHooks(functions as ImportHooks, wrap), digest, origin: 'the file of importHooks' };
 }
 
-/** Why an object is not one of import hooks. null: it is. */
-export function findHookProblem(hooks: Record<string, unknown>): string | null {
+/** Why an object is not one of import hooks. null: it is. @param words of the sentence, for an object that is no module */
+export function findHookProblem(
+  hooks: Record<string, unknown>,
+  [has, its] = ['it exports', 'its export'],
+): string | null {
   for (const [name, value] of Object.entries(hooks)) {
     if (!(hookNames as readonly string[]).includes(name))
-      return `it exports "${name}", which is no hook; hooks are ${hookNames.join(', ')}`;
-    if (typeof value !== 'function') return `its export "${name}" is not a function`;
+      return `${has} "${name}", which is no hook; hooks are ${hookNames.join(', ')}`;
+    if (typeof value !== 'function') return `${its} "${name}" is not a function`;
   }
   return null;
 }

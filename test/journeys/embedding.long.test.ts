@@ -188,7 +188,7 @@ test('a start that fails says why and leaves nothing behind; two run in one proc
     /unknown setting prot \(settings of createDropslot\); did you mean port/,
   );
   await fails({ settings: { importHooks: '/nowhere.mjs' } }, 'failed', /nowhere\.mjs can't be used/);
-  await fails({ importHooks: { mapRow: 1 as never } }, 'usage', /"mapRow" is not a function/);
+  await fails({ importHooks: { mapRow: 1 as never } }, 'usage', /can't be used: its "mapRow" is not a function/);
   assert.throws(() => open(t).dropslot.on('user.creatd' as never, () => {}, { name: 'a' }), /fits no type of event/);
   assert.throws(() => open(t).dropslot.on('*', () => {}, {} as never), /needs a name/);
 
