@@ -12,7 +12,8 @@ import { type Endpoint, endpointOf, type Listening, listen } from '../web/api/li
 import { createConsole } from '../web/console/console.js';
 import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { openWorkplace } from './compose.js';
-import { createRemoteHooks, type HookAnswer, type HookCall, type HooksInfo, type RemoteHooks } from './hookcalls.js';
+import { createRemoteHooks, type HookAnswer, type HooksInfo, type RemoteHooks } from './hookcalls.js';
+import { followParent, tellParent } from './parent.js';
 
 export type ApiMessage =
   | { type: 'start'; settings: Settings; shown: readonly ShownSetting[]; secrets: KnownSecrets; hooks?: HooksInfo }
@@ -29,16 +30,13 @@ type Stop = () => Promise<void>;
 
 /** Obeys the messages of the server, which forked this process. */
 export function obeyServer(): void {
-  process.on('disconnect', () => process.exit(1));
-  // A terminal's Ctrl-C and a service manager's SIGTERM reach the whole group: this process stops when the server says so.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
+  followParent();
   let running: Promise<Stop> | null = null;
   let remote: RemoteHooks | null = null;
   process.on('message', async (message: ApiMessage) => {
     if (message.type === 'start') {
       const { settings, shown, secrets, hooks } = message;
-      remote = hooks === undefined ? null : createRemoteHooks(hooks, settings, tell);
+      remote = hooks === undefined ? null : createRemoteHooks(hooks, settings, tellParent);
       running = begin(settings, shown, { known: secrets, ...(remote && { hooks: remote.source }) });
     } else if (message.type === 'hooked') remote?.onAnswer(message);
     else {
@@ -106,9 +104,4 @@ async function run(settings: Settings, shown: readonly ShownSetting[], shared: S
     await lock?.release();
     await workplace.close();
   };
-}
-
-function tell(call: HookCall): void {
-  // The server may have ended: `disconnect` follows.
-  if (process.connected) process.send!(call, () => {});
 }

@@ -6,6 +6,7 @@ import { makeScheduledBackup, type ScheduledBackup } from '../operations/backup/
 import { OperationError } from '../operations/error.js';
 import { describeFailure } from '../operations/failure.js';
 import { openWorkplace } from './compose.js';
+import { followParent } from './parent.js';
 
 /** From the scheduler. */
 export interface BackupRequest {
@@ -18,16 +19,22 @@ export type BackupResult = { type: 'made'; report: ScheduledBackup } | { type: '
 
 /** Obeys the scheduler, which forked this process, and ends. */
 export function obeyScheduler(): void {
-  // A killed scheduler sends nothing more. The next backup continues with the files that this one has copied.
-  process.on('disconnect', () => process.exit(1));
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
+  // If the scheduler is killed, the next backup continues with the files that this one has copied.
+  followParent();
   process.once('message', async (request: BackupRequest) => {
-    // Uploads and imports go first.
-    setPriority(constants.priority.PRIORITY_LOW);
+    yieldProcessor();
     const result = await make(request);
     process.send!(result, () => process.exit(0));
   });
+}
+
+/** Uploads and imports go first, unless the unit of systemd forbids the call (`SystemCallFilter=~@resources`). */
+function yieldProcessor(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // The backup is made with the priority of the server.
+  }
 }
 
 async function make({ settings, secrets: known }: BackupRequest): Promise<BackupResult> {

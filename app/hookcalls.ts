@@ -37,18 +37,16 @@ type MapRowsArguments = Parameters<RowMapper['map']>;
 export function createProgramHooks(hooks: ImportHooks & { version?: string }): ProgramHooks {
   const { version = '' } = hooks;
   const given = readFunctions(hooks);
-  const problem = typeof version === 'string' ? findHookProblem(given) : 'its "version" is not a text';
-  if (problem !== null)
-    throw new OperationError(
-      'usage',
-      `the option importHooks can't be used: ${problem.replace('it exports', 'it has')}`,
-    );
+  const problem =
+    typeof version === 'string' ? findHookProblem(given, ['it has', 'its']) : 'its "version" is not a text';
+  if (problem !== null) throw new OperationError('usage', `the option importHooks can't be used: ${problem}`);
   const { mapRow, ...others } = given as ImportHooks;
   const functions = new Map<string, (value: unknown) => unknown>();
   // As methods of their object, which may be one of a class.
   for (const [name, hook] of Object.entries(others) as [string, (value: unknown) => unknown][])
-    functions.set(name, (value) => hook.call(hooks, value));
+    functions.set(name, async (value) => toPlain(await hook.call(hooks, value)));
   if (mapRow !== undefined) {
+    // Its answers are texts already.
     const mapRows = mapEach((row) => mapRow.call(hooks, row));
     functions.set('mapRow', (value) => mapRows(...(value as MapRowsArguments)));
   }
@@ -79,7 +77,7 @@ function readFunctions(hooks: ImportHooks): Record<string, unknown> {
 
 async function answer(hook: ((value: unknown) => unknown) | undefined, value: unknown): Promise<Partial<HookAnswer>> {
   try {
-    return { value: toPlain(await hook?.(value)) };
+    return { value: await hook?.(value) };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }

@@ -12,6 +12,7 @@ import { startDoors } from './doors.js';
 import { startEventDeliveries } from './eventdeliveries.js';
 import { createRemoteHooks, type RemoteHooks } from './hookcalls.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
+import { followParent, tellParent } from './parent.js';
 
 type OnStep = RunDeps['onStep'];
 
@@ -22,11 +23,8 @@ interface Running {
 
 /** Obeys the messages of the server, which forked this process. @param onStep for tests */
 export function obeyServer(onStep?: OnStep): void {
-  // A killed server sends no stop. The database rolls back uncommitted work, and the next start does it again.
-  process.on('disconnect', () => process.exit(1));
-  // A terminal's Ctrl-C and a service manager's SIGTERM reach the whole group: this process stops when the server says so.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
+  // If the server is killed, the database rolls back uncommitted work, and the next start does it again.
+  followParent();
   let running: Promise<Running> | null = null;
   let remote: RemoteHooks | null = null;
   process.on('message', async (message: ServerMessage) => {
@@ -110,7 +108,4 @@ function startPulse(): { change(change: Partial<ChildState>): void } {
   };
 }
 
-function tell(message: ChildMessage): void {
-  // The server may have ended: `disconnect` follows.
-  if (process.connected) process.send!(message, () => {});
-}
+const tell = tellParent<ChildMessage>;

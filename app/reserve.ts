@@ -12,6 +12,13 @@ const fullBytes = 1024 ** 2;
 const ampleBytes = 16 * reserveBytes;
 const retryMs = 10_000;
 
+/** As keepReserve, by a server that has started: it works without the reserve, too. */
+export async function renewReserve(data: string, logger: Pick<Logger, 'warn'>): Promise<void> {
+  await keepReserve(data).catch(({ message: reason }: Error) =>
+    logger.warn('could not reserve space for a start on a full disk; the next start tries it again', { reason }),
+  );
+}
+
 /** Makes the reserve, if it is missing and the disk has ample space. */
 export async function keepReserve(data: string): Promise<void> {
   const file = fileOf(data);

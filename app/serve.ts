@@ -3,7 +3,7 @@ import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import { loadHooks } from '../importer/hooks/load.js';
 import type { SettingsChoice } from '../operations/settings.js';
-import { keepReserve, startOnFullDisk } from './reserve.js';
+import { renewReserve, startOnFullDisk } from './reserve.js';
 import { type ServeProbes, type Services, startServices } from './services.js';
 
 /** Serves until SIGTERM or SIGINT. @param choice where the settings are from. @throws when it can't start, after closing everything that it opened */
@@ -26,9 +26,7 @@ export async function serve(settings: Settings, probes: ServeProbes = {}, choice
       () =>
         startServices(settings, logger, { probes, choice, onAuditLog: ({ wake }) => void process.on('SIGHUP', wake) }),
     );
-    await keepReserve(settings.data).catch(({ message: reason }: Error) =>
-      logger.warn('could not reserve space for a start on a full disk; the next start tries it again', { reason }),
-    );
+    await renewReserve(settings.data, logger);
     await signal;
   } finally {
     endInTime(settings, logger);

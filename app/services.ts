@@ -115,8 +115,8 @@ async function start(
     const monitor = await startMonitor({ ...deps, countConnections: () => countConnections() });
     opened.push(monitor.stop);
   }
-  if (settings.role !== 'import') await recover(workplace, lock !== null, logger);
   if (settings.role !== 'import') {
+    await recover(workplace, lock !== null, logger);
     const { deps, close } = await composeServer(workplace, hostKeys, logger, probes.onStep);
     opened.push(close);
     opened.push(await followLoginKeys(workplace, logger));

@@ -1,5 +1,6 @@
 /** Makes the JSON Schemas of events, and the table of types in docs/events.md, from the table in `types.ts`. */
 import { z } from 'zod';
+import { replaceWrittenPart } from '../config/writtenpart.js';
 import { eventVersion } from './envelope.js';
 import { type EventType, eventTypes } from './types.js';
 
@@ -19,14 +20,8 @@ export function schemaOf({ name, meaning, data }: EventType): Record<string, unk
 
 /** docs/events.md with the table of this version. @throws Error when its marks are missing */
 export function replaceEventsTable(page: string): string {
-  const [before, rest] = page.split(begin);
-  const after = rest?.split(end)[1];
-  if (after === undefined) throw new Error('docs/events.md has no place for the table of types');
-  return `${before}${begin}\n\n${renderEventsReference()}\n\n${end}${after}`;
+  return replaceWrittenPart(page, renderEventsReference(), 'docs/events.md has no place for the table of types');
 }
-
-const begin = '<!-- Written by `npm run docs`, from here -->';
-const end = '<!-- to here -->';
 
 /** Markdown: each type with its meaning, the keys of its data, and an example. */
 function renderEventsReference(): string {

@@ -2,14 +2,13 @@
 // installs without any network, the npm package, the bill of materials, and their checksums. Two runs on the same commit
 // and the same node_modules give the same bytes. DROPSLOT_SIGN_KEY names an SSH key that signs the checksums.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildBundle } from './package/bundle.mjs';
 import { buildDebian } from './package/debian.mjs';
-import { copyProgram, epochOf, renderBill, root } from './package/program.mjs';
+import { copyProgram, epochOf, listFiles, renderBill, renderChecksums, root } from './package/program.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string', default: 'release' } } });
 const out = resolve(values.out);
@@ -35,17 +34,12 @@ try {
 }
 
 function writeChecksums() {
-  const names = readdirSync(out).sort();
-  const lines = names.map((name) => `${sha256(join(out, name))}  ${name}`);
+  const sums = renderChecksums('sha256', out, listFiles(out));
   const file = join(out, 'SHA256SUMS');
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  console.log(lines.join('\n'));
+  writeFileSync(file, sums);
+  console.log(sums.trimEnd());
   const key = process.env.DROPSLOT_SIGN_KEY;
   if (key === undefined) return;
   execFileSync('ssh-keygen', ['-Y', 'sign', '-q', '-n', 'dropslot', '-f', key, file]);
   console.log(`signed: ${file}.sig`);
-}
-
-function sha256(file) {
-  return createHash('sha256').update(readFileSync(file)).digest('hex');
 }

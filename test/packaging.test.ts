@@ -1,8 +1,10 @@
 /** The files that packages are made of: scripts that a shell reads, a unit that shuts the server in, a container without root. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { temporaryFolder } from './support/temporary.js';
 
 const read = (name: string) => readFileSync(`packaging/${name}`, 'utf8');
 /** The highest exposure that `systemd-analyze security` may find, of 10; docs/packages.md has the figure. */
@@ -15,6 +17,25 @@ test('the shell reads each script of the packages', () => {
     const { status, stderr } = spawnSync('sh', ['-n', `packaging/${name}`], { encoding: 'utf8' });
     assert.deepEqual([status, stderr], [0, ''], name);
   }
+});
+
+test('as root the command of the Debian package works on its data as the user dropslot, wherever its options stand', (t) => {
+  const folder = temporaryFolder(t);
+  const put = (name: string, lines: string) =>
+    writeFileSync(join(folder, name), `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
+  mkdirSync(join(folder, 'bin'));
+  put('bin/node', 'shift; echo "itself: $*"');
+  put('setpriv', 'shift 5; echo "dropslot: $*"');
+  put('id', 'echo 0');
+  const script = read('debian/dropslot.sh').replace('home=/usr/lib/dropslot', `home=${folder}`);
+  writeFileSync(join(folder, 'dropslot.sh'), script);
+  const env = { PATH: `${folder}:${process.env.PATH}` };
+  const run = (...words: string[]) =>
+    spawnSync('sh', [join(folder, 'dropslot.sh'), ...words], { encoding: 'utf8', env }).stdout.trim();
+  for (const words of [['status'], ['--json', 'status'], ['--wide', '--json', 'orgs', 'list'], ['status', '--json']])
+    assert.equal(run(...words), `dropslot: --config /etc/dropslot/dropslot.json ${words.join(' ')}`);
+  for (const words of [[], ['--version'], ['--json', '--help'], ['completion', 'bash'], ['--data', 'x', 'status']])
+    assert.equal(run(...words), `itself: ${words.join(' ')}`.trim());
 });
 
 test('the unit exposes as little as the manual says', (t) => {

@@ -1,5 +1,5 @@
 /** The package `dropslot` for programs that run it in their own process (docs/embedding.md): no signal, no exit, no console. */
-import { locateSettings } from '../../config/load.js';
+import { loadSettings } from '../../config/load.js';
 import type { Settings } from '../../config/settings.js';
 import type { Subscriber } from '../../db/control/eventsubscribers.js';
 import type { Handler } from '../../events/embedded/handlers.js';
@@ -8,7 +8,7 @@ import { OperationError } from '../../operations/error.js';
 import { enable, handlerKind, readTypes, removeSubscriber } from '../../operations/subscribers.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { createProgramHooks, type ProgramHooks } from '../hookcalls.js';
-import { keepReserve, startOnFullDisk } from '../reserve.js';
+import { renewReserve, startOnFullDisk } from '../reserve.js';
 import { type Services, startServices } from '../services.js';
 import type {
   Dropslot,
@@ -85,18 +85,17 @@ class EmbeddedDropslot implements Dropslot {
     return startOnce(settings, log, hooks, handling);
   }
 
-  stop(): Promise<void> {
-    this.#stopping ??= translate(() => this.#end());
+  async stop(): Promise<void> {
+    const starting = this.#starting;
+    if (starting === null) return;
+    this.#stopping ??= translate(() => this.#end(starting));
     return this.#stopping;
   }
 
-  async #end(): Promise<void> {
+  async #end(starting: Promise<Services>): Promise<void> {
     // A start that fails has closed everything.
-    const services = await this.#starting?.catch(() => null);
-    if (services === null || services === undefined) {
-      if (this.#starting === null) this.#stopping = null;
-      return;
-    }
+    const services = await starting.catch(() => null);
+    if (services === null) return;
     const { uploadGraceSeconds, importGraceSeconds } = services.workplace.settings;
     const limitMs = Math.max(uploadGraceSeconds, importGraceSeconds) * 1000 + closingMs;
     let timer: NodeJS.Timeout | undefined;
@@ -154,16 +153,14 @@ async function startOnce(
     },
     0,
   );
-  await keepReserve(settings.data).catch(({ message: reason }: Error) =>
-    logger.warn('could not reserve space for a start on a full disk; the next start tries it again', { reason }),
-  );
+  await renewReserve(settings.data, logger);
   return services;
 }
 
 /** All lines of the log are for the program's logger, which reads them as JSON from other processes. */
 function readSettings({ settings = {} }: DropslotOptions): Settings {
-  const located = locateSettings({ env: {}, overrides: settings, overridesFrom: 'settings of createDropslot' });
-  const { logFile: _file, ...rest } = located.settings;
+  const loaded = loadSettings({ env: {}, overrides: settings, overridesFrom: 'settings of createDropslot' });
+  const { logFile: _file, ...rest } = loaded;
   return { ...rest, logFormat: 'json' };
 }
 

@@ -1,28 +1,24 @@
 /** Writes the types of settings and of events into `api.d.ts`, from their schemas. */
 import { z } from 'zod';
 import { settingsSchema } from '../../config/settings.js';
+import { replaceWrittenPart } from '../../config/writtenpart.js';
 import { eventTypes } from '../../events/types.js';
 
-const begin = '// Written by `npm run docs`, from here';
-const end = '// to here';
+const marks = { begin: '// Written by `npm run docs`, from here', end: '// to here' };
 
 /** `api.d.ts` with the types of this version. @throws Error when its marks are missing */
 export function replaceTypings(file: string): string {
-  const [before, rest] = file.split(begin);
-  const after = rest?.split(end)[1];
-  if (after === undefined) throw new Error('api.d.ts has no place for the types of settings and events');
-  return `${before}${begin}\n\n${renderSettings()}\n\n${renderEvents()}\n\n${end}${after}`;
+  const types = `${renderSettings()}\n\n${renderEvents()}`;
+  return replaceWrittenPart(file, types, 'api.d.ts has no place for the types of settings and events', marks);
 }
 
 const fence = '```';
 
 /** docs/embedding.md with all types. @throws Error when its marks are missing */
 export function replaceTypesOfPage(page: string, typings: string): string {
-  const [before, rest] = page.split('<!-- Written by `npm run docs`, from here -->');
-  const after = rest?.split('<!-- to here -->')[1];
-  if (after === undefined) throw new Error('docs/embedding.md has no place for the types');
   const shown = typings.replace(/^\/\*\*[\s\S]*?\*\/\n+/, '').replace(/^\/\/ (Written by|to here).*\n+/gm, '');
-  return `${before}<!-- Written by \`npm run docs\`, from here -->\n\n${fence}ts\n${shown.trimEnd()}\n${fence}\n\n<!-- to here -->${after}`;
+  const text = `${fence}ts\n${shown.trimEnd()}\n${fence}`;
+  return replaceWrittenPart(page, text, 'docs/embedding.md has no place for the types');
 }
 
 /** Of JSON Schema, as far as the schemas of settings and events need it. */

@@ -1,6 +1,7 @@
 /** Delivers events to a command: a process without a shell and with a clean environment, which reads the event on its standard input. */
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
+import { killGroup } from '../../config/processgroup.js';
 import type { Batch, Deliverer, Outcome } from '../deliverer.js';
 
 /** The options of a command's row. */
@@ -81,13 +82,4 @@ function judge(reason: string | null, code: number | null, signal: NodeJS.Signal
   if (code === 0) return { result: 'delivered', detail: 'exit code 0' };
   if (code === skipCode) return { result: 'delivered', detail: `exit code ${skipCode}: skipped` };
   return { result: 'failed', detail: code === null ? `ended by ${signal}` : `exit code ${code}` };
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended.
-  }
 }

@@ -57,21 +57,23 @@ export async function loadHooks(
   } catch (error) {
     throw fail(error instanceof Error ? error.message : String(error), error);
   }
-  const { version = '' } = exported;
+  const { version = '', ...functions } = exported;
   if (typeof version !== 'string') throw fail('its export "version" is not a text');
-  const { version: _version, ...functions } = exported;
   const problem = findHookProblem(functions);
   if (problem !== null) throw fail(problem);
   const digest = digestOf(JSON.stringify([digestOf(content), version]));
   return { ...wrapHooks(functions as ImportHooks, wrap), digest, origin: 'the file of importHooks' };
 }
 
-/** Why an object is not one of import hooks. null: it is. */
-export function findHookProblem(hooks: Record<string, unknown>): string | null {
+/** Why an object is not one of import hooks. null: it is. @param words of the sentence, for an object that is no module */
+export function findHookProblem(
+  hooks: Record<string, unknown>,
+  [has, its] = ['it exports', 'its export'],
+): string | null {
   for (const [name, value] of Object.entries(hooks)) {
     if (!(hookNames as readonly string[]).includes(name))
-      return `it exports "${name}", which is no hook; hooks are ${hookNames.join(', ')}`;
-    if (typeof value !== 'function') return `its export "${name}" is not a function`;
+      return `${has} "${name}", which is no hook; hooks are ${hookNames.join(', ')}`;
+    if (typeof value !== 'function') return `${its} "${name}" is not a function`;
   }
   return null;
 }

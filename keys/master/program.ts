@@ -1,6 +1,7 @@
 /** Runs the program that prints the master key: a client of a key management service, or a tool for PKCS#11. */
 import { spawn } from 'node:child_process';
 import { childEnvironment } from '../../config/environment.js';
+import { killGroup } from '../../config/processgroup.js';
 import { KeyError } from '../error.js';
 
 /** A person may have to touch a token. */
@@ -46,15 +47,6 @@ export function readProgram([program, ...args]: readonly string[], limitMs = tim
       else reject(fail(`failed (${signal === null ? `exit code ${code}` : signal}): run it by hand to see why`));
     });
   });
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended already.
-  }
 }
 
 function whyNot({ code, message }: NodeJS.ErrnoException): string {

@@ -7,7 +7,12 @@ chosen=${DROPSLOT_DATA:-}
 for word in "$@"; do
     case $word in --config | --config=* | --data | --data=*) chosen=yes ;; esac
 done
-case ${1:-help} in
+# Options of every command may stand before it.
+command=help
+for word in "$@"; do
+    case $word in --json | --wide) ;; *) command=$word && break ;; esac
+done
+case $command in
     -* | help | completion) needs_data='' ;;
     *) needs_data=yes ;;
 esac

@@ -1,9 +1,8 @@
 // Builds the offline bundle: the program with its own Node.js, documents, and a script that installs it without any network.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, settle } from './program.mjs';
+import { listFiles, renderChecksums, root, settle } from './program.mjs';
 
 export function buildBundle({ program, bill, work, out, version, epoch }) {
   const name = `dropslot-${version}-${process.platform}-${process.arch}`;
@@ -14,26 +13,10 @@ export function buildBundle({ program, bill, work, out, version, epoch }) {
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) copyFileSync(join(root, file), join(tree, file));
   copyFileSync(join(root, 'packaging/bundle/install.sh'), join(tree, 'install.sh'));
   copyFileSync(bill, join(tree, 'dropslot.cdx.json'));
-  const sums = listFiles(tree, '').map(
-    (file) =>
-      `${createHash('sha256')
-        .update(readFileSync(join(tree, file)))
-        .digest('hex')}  ${file}`,
-  );
-  writeFileSync(join(tree, 'SHA256SUMS'), `${sums.join('\n')}\n`);
+  writeFileSync(join(tree, 'SHA256SUMS'), renderChecksums('sha256', tree, listFiles(tree)));
   settle(tree, epoch);
   const owner = ['--owner=0', '--group=0', '--numeric-owner', `--mtime=@${epoch}`, '--sort=name', '--format=gnu'];
   const archive = join(out, `${name}.tar`);
   execFileSync('tar', [...owner, '-C', work, '-cf', archive, name]);
   execFileSync('gzip', ['-6', '-n', archive]);
-}
-
-function listFiles(tree, folder) {
-  const entries = readdirSync(join(tree, folder), { withFileTypes: true });
-  return entries
-    .flatMap((entry) => {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      return entry.isDirectory() ? listFiles(tree, path) : [path];
-    })
-    .sort();
 }

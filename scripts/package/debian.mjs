@@ -1,9 +1,8 @@
 // Builds the Debian package: the program with its own Node.js, the unit for systemd, settings, completions and manual pages.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { root, settle } from './program.mjs';
+import { listFiles, renderChecksums, root, settle } from './program.mjs';
 
 const architectures = { x64: 'amd64', arm64: 'arm64' };
 const completions = {
@@ -41,14 +40,8 @@ export function buildDebian({ program, bill, work, out, version, epoch }) {
   put('usr/share/doc/dropslot/dropslot.cdx.json', readFileSync(bill));
   cpSync(join(root, 'docs'), join(tree, 'usr/share/doc/dropslot/docs'), { recursive: true });
   for (const name of ['postinst', 'prerm', 'postrm']) copy(`packaging/debian/${name}`, `DEBIAN/${name}`);
-  const files = listFiles(tree, '').filter((file) => !file.startsWith('DEBIAN/'));
-  const sums = files.map(
-    (file) =>
-      `${createHash('md5')
-        .update(readFileSync(join(tree, file)))
-        .digest('hex')}  ${file}`,
-  );
-  put('DEBIAN/md5sums', `${sums.join('\n')}\n`);
+  const files = listFiles(tree).filter((file) => !file.startsWith('DEBIAN/'));
+  put('DEBIAN/md5sums', renderChecksums('md5', tree, files));
   put(
     'DEBIAN/conffiles',
     `${files
@@ -103,14 +96,4 @@ function run(program, words) {
 /** Without a name and a time. */
 function gzip(bytes) {
   return execFileSync('gzip', ['-9', '-n'], { input: bytes });
-}
-
-function listFiles(tree, folder) {
-  const entries = readdirSync(join(tree, folder), { withFileTypes: true });
-  return entries
-    .flatMap((entry) => {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      return entry.isDirectory() ? listFiles(tree, path) : [path];
-    })
-    .sort();
 }

@@ -69,6 +69,26 @@ export function renderBill(epoch) {
   return `${JSON.stringify(bill, null, 2)}\n`;
 }
 
+/** Paths of all files below a folder, relative to it, in the same order everywhere. */
+export function listFiles(tree, folder = '') {
+  const entries = readdirSync(join(tree, folder), { withFileTypes: true });
+  return entries
+    .flatMap((entry) => {
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      return entry.isDirectory() ? listFiles(tree, path) : [path];
+    })
+    .sort();
+}
+
+/** A line for each file, as `sha256sum` and `md5sum` check it. */
+export function renderChecksums(algorithm, folder, files) {
+  const lines = files.map((file) => {
+    const digest = createHash(algorithm).update(readFileSync(join(folder, file)));
+    return `${digest.digest('hex')}  ${file}\n`;
+  });
+  return lines.join('');
+}
+
 /** Sets the modes and times of all files below a folder, so that they don't depend on this machine. */
 export function settle(folder, epoch) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

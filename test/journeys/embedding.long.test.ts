@@ -1,8 +1,9 @@
 /** Dropslot inside another program: starts and stops with it, calls its hooks and handlers, and leaves the program its own. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import SftpClient from 'ssh2-sftp-client';
@@ -187,7 +188,7 @@ test('a start that fails says why and leaves nothing behind; two run in one proc
     /unknown setting prot \(settings of createDropslot\); did you mean port/,
   );
   await fails({ settings: { importHooks: '/nowhere.mjs' } }, 'failed', /nowhere\.mjs can't be used/);
-  await fails({ importHooks: { mapRow: 1 as never } }, 'usage', /"mapRow" is not a function/);
+  await fails({ importHooks: { mapRow: 1 as never } }, 'usage', /can't be used: its "mapRow" is not a function/);
   assert.throws(() => open(t).dropslot.on('user.creatd' as never, () => {}, { name: 'a' }), /fits no type of event/);
   assert.throws(() => open(t).dropslot.on('*', () => {}, {} as never), /needs a name/);
 
@@ -228,3 +229,27 @@ test('a function that never answers pauses its run, and does not delay the stop'
   await dropslot.stop();
   assert.ok(performance.now() - begun < 30_000);
 });
+
+test('stop() before start() does nothing, also when start() follows at once', async (t) => {
+  const { dropslot } = open(t);
+  const early = dropslot.stop();
+  const { listeners } = await dropslot.start();
+  await early;
+  await dropslot.stop();
+  await assert.rejects(connect(listeners[0]!.port), { code: 'ECONNREFUSED' });
+});
+
+test('reads the URL of the database from the source that the setting names', async (t) => {
+  const source = join(temporaryFolder(t), 'database');
+  const settings = { database: `file:${source}` };
+  await assert.rejects(open(t, { settings }).dropslot.start(), { code: 'usage', message: /there is no such file/ });
+  writeFileSync(source, 'sqlite\n');
+  const { dropslot, data } = open(t, { settings });
+  await dropslot.start();
+  assert.ok(existsSync(join(data, 'control.db')));
+});
+
+async function connect(port: number): Promise<void> {
+  const socket = createConnection({ host: '127.0.0.1', port });
+  await once(socket, 'connect').finally(() => socket.destroy());
+}
