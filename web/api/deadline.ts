@@ -5,7 +5,7 @@ export const longestMs = 60_000;
 
 /**
  * Ends the wait for work that takes longer, not the work: its result is dropped.
- * @param drop frees a result that came too late. @throws what `late` makes
+ * @param drop frees a result that came too late. @throws the error of `late`
  */
 export async function inTime<T>(
   work: Promise<T>,

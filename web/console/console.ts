@@ -42,7 +42,7 @@ const requestsPerMinute = 300;
 const guessesPerMinute = 6;
 const mostFiles = 4;
 
-/** What a person may not see looks like a page that does not exist. */
+/** A page that a person may not see looks like a page that does not exist. */
 class Missing extends Error {}
 class Forbidden extends Error {}
 

@@ -44,7 +44,7 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     both: new Limiter(attempts.both, deps.clock),
     account: new Limiter(attempts.account, deps.clock),
   };
-  /** Whoever has an IPv6 address has the others of its network. */
+  /** The holder of an IPv6 address can use all addresses of its network. */
   const clientOf = (c: Ctx) => sourceOf(clientAddress(c, deps) ?? '');
   /** Seconds to wait. Accounts that do not exist are counted too, so that the limit says nothing about them. */
   const throttle = (address: string, name: string) =>

@@ -1,4 +1,4 @@
-/** The review of a held import: why it waits, what it would change, and the decision about exactly those changes. */
+/** The review of a held import: the reason, the changes, and the decision about exactly those changes. */
 import { hasRight } from '../../../operations/accounts/rights.js';
 import { listHeldChanges } from '../../../operations/problems.js';
 import { approveCounted, rejectHeldRun } from '../../../operations/runs.js';
