@@ -50,7 +50,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       `no Dropslot data in ${paths.data}: name its folder with --data, or begin with "dropslot orgs add"`,
     );
   const { isGuest = false } = options;
-  const control = await openControl(settings, undefined, isGuest);
+  const control = await openControl(settings, undefined, isGuest, { evenMoved: options.evenMoved === true });
   const secrets = createMasterSecrets(paths, {
     ask: isGuest ? undefined : await findTerminal(describeSource(paths.masterKey)),
     ...(options.known && { known: options.known }),
@@ -69,7 +69,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     options.withoutDirectory === true
       ? withholdDirectory(new DatabaseError('withheld', 'this command does not open directory.db'))
       : await openDirectoryOf(settings, control, {
-          ...{ master, isGuest },
+          ...{ master, isGuest, isApart: options.evenMoved === true },
           makeMaster: async () => (await makeMaster()).master,
         });
   return {
@@ -252,13 +252,16 @@ function requireRestored({ data, restoreMark }: Pick<Paths, 'data' | 'restoreMar
 async function openDirectoryOf(
   settings: Settings,
   control: Db,
-  keys: Pick<Parameters<typeof openDirectoryByKey>[1], 'master' | 'makeMaster' | 'isGuest'>,
+  {
+    isApart = false,
+    ...keys
+  }: Pick<Parameters<typeof openDirectoryByKey>[1], 'master' | 'makeMaster' | 'isGuest'> & { isApart?: boolean },
 ): Promise<Db> {
   let directory: Db | null = null;
   try {
     directory = await openDirectoryByKey(settings, { ...keys, control: control.write, now });
     // A node without the key can't look into a sealed directory: those that can compare the two.
-    if (directory.withheld === undefined) await joinPair({ control, directory });
+    if (directory.withheld === undefined && !isApart) await joinPair({ control, directory });
     return directory;
   } catch (cause) {
     await directory?.close();

@@ -2,6 +2,7 @@
 import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import { loadHooks } from '../importer/hooks/load.js';
+import { OperationError } from '../operations/error.js';
 import type { SettingsChoice } from '../operations/settings.js';
 import { renewReserve, startOnFullDisk } from './reserve.js';
 import { type ServeProbes, type Services, startServices } from './services.js';
@@ -15,6 +16,11 @@ export async function serve(settings: Settings, probes: ServeProbes = {}, choice
     isStopping = true;
   });
   let services: Services | undefined;
+  let reportMove: (reason: string) => void = () => {};
+  const moved = new Promise<string>((resolve) => {
+    reportMove = resolve;
+  });
+  let reason: string | null = null;
   try {
     // A wrong file of hooks ends the start, and not each run.
     await loadHooks(settings);
@@ -24,15 +30,19 @@ export async function serve(settings: Settings, probes: ServeProbes = {}, choice
       () => isStopping,
       // A log rotation may send SIGHUP, but need not.
       () =>
-        startServices(settings, logger, { probes, choice, onAuditLog: ({ wake }) => void process.on('SIGHUP', wake) }),
+        startServices(settings, logger, {
+          ...{ probes, choice, onMoved: reportMove },
+          onAuditLog: ({ wake }) => void process.on('SIGHUP', wake),
+        }),
     );
     await renewReserve(settings.data, logger);
-    await signal;
+    reason = (await Promise.race([signal, moved])) ?? null;
   } finally {
     endInTime(settings, logger);
     await services?.stop();
   }
   logger.info('stopped');
+  if (reason !== null) throw new OperationError('unavailable', reason);
 }
 
 /** After the grace of uploads and imports, whatever still hangs must not keep the process from its end. */

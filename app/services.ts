@@ -24,6 +24,7 @@ import { composeServer, openWorkplace } from './compose.js';
 import { hasData } from './datafolder.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { startImporterPool } from './importerpool.js';
+import { watchMove } from './movewatch.js';
 import { provision } from './provision.js';
 import { recordStartAndStop } from './startaudit.js';
 
@@ -38,6 +39,8 @@ export interface ServiceOptions {
   choice?: SettingsChoice | undefined;
   /** Gets the log of audit records, if one is written. */
   onAuditLog?: (log: AuditLog) => void;
+  /** Called when "dropslot migrate" has moved the databases: the services can't go on. */
+  onMoved?: (reason: string) => void;
 }
 
 export interface ServeProbes {
@@ -93,7 +96,7 @@ async function start(
   logger: Logger,
   opened: Stop[],
   running: Stop[],
-  { probes = {}, host, choice, onAuditLog = () => {} }: ServiceOptions,
+  { probes = {}, host, choice, onAuditLog = () => {}, onMoved = () => {} }: ServiceOptions,
 ): Promise<Omit<Services, 'stop'>> {
   const isApiOn = [endpointOf(settings), consoleEndpointOf(settings)].some((endpoint) => endpoint !== null);
   const isGuest = host !== undefined;
@@ -102,6 +105,7 @@ async function start(
   const workplace = await openWorkplace(settings, { create: true, isGuest });
   opened.push(workplace.close);
   await settleHookOrigin(workplace, host === undefined ? null : { hasFunctions: host.hooks !== null });
+  opened.push(watchMove(workplace.control, logger, onMoved).stop);
   opened.push(followAudit(workplace, logger, onAuditLog));
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });

@@ -54,6 +54,7 @@ export const groups: readonly GroupEntry[] = [
     },
   },
   { commands: ['databases'], load: async () => (await import('./commands/databases.js')).registerDatabases },
+  { commands: ['migrate'], load: async () => (await import('./commands/migrate.js')).registerMigrate },
   { commands: ['backup'], load: async () => (await import('./commands/backup.js')).registerBackup },
   { commands: ['restore'], load: async () => (await import('./commands/restore.js')).registerRestore },
 ];

@@ -30,8 +30,8 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
   return { ...settings, database: readDatabase(settings) };
 }
 
-/** The URL of the database, from the source that the setting names. */
-function readDatabase({ database, credentials }: Settings): string {
+/** The URL of the database, from the source that the setting names. @throws SettingsError */
+export function readDatabase({ database, credentials }: Pick<Settings, 'database' | 'credentials'>): string {
   if (databaseForm.test(database)) return database;
   const source = database.replace(/^file:/, '');
   try {

@@ -13,6 +13,7 @@ import { takeLock } from './lock.js';
 import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
 import { migrate } from './migrations/migrate.js';
+import { readMoveState, requireInUse } from './move/state.js';
 import { openSchema } from './postgres.js';
 import { createClient } from './sqlite/client.js';
 import { sealingDriver } from './sqlite/drivers.js';
@@ -61,13 +62,23 @@ const defaultAuditRecords = 600;
 /**
  * Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. `waitMs`: how long
  * a write waits on SQLite while another process writes, before it fails with SQLITE_BUSY. `isGuest`: as in SqliteFile.
+ * @param evenMoved also one that was moved, or is being filled: only for a move itself
+ * @throws DatabaseError `unavailable` when it can't be opened, or was moved to another database
  */
-export async function openControl(settings: DbSettings, waitMs = busyTimeoutMs, isGuest = false): Promise<Db> {
+export async function openControl(
+  settings: DbSettings,
+  waitMs = busyTimeoutMs,
+  isGuest = false,
+  { evenMoved = false }: { evenMoved?: boolean } = {},
+): Promise<Db> {
   const file = { waitMs, key: null, isGuest };
-  const db = await open(settings, (paths) => paths.control, controlSchema, controlMigrations, file);
+  const db = await open(settings, 'control', file);
   const mark = new ControlMark(pathsOf(settings).controlMark);
   const control = rateAudit(db, new AuditRate(settings.auditRecordsPerMinute ?? defaultAuditRecords), mark);
   try {
+    // Of one that was moved, the mark shows the commits of the other one.
+    if (evenMoved && (await readMoveState(control.read)) !== null) return control;
+    await requireInUse(control.read);
     await mark.examine(control, Date.now());
     return control;
   } catch (cause) {
@@ -142,8 +153,23 @@ export function openDirectory(
   key: string | null = null,
   isGuest = false,
 ): Promise<Db> {
-  const file = { waitMs, key, isGuest };
-  return open(settings, (paths) => paths.directory, directorySchema, directoryMigrations, file);
+  return open(settings, 'directory', { waitMs, key, isGuest });
+}
+
+/** Which of the two databases. */
+export type Half = 'control' | 'directory';
+
+const halves = {
+  control: { fileOf: (paths: Paths) => paths.control, schema: controlSchema, migrations: controlMigrations },
+  directory: { fileOf: (paths: Paths) => paths.directory, schema: directorySchema, migrations: directoryMigrations },
+} as const;
+
+/**
+ * Opens a database into which another one is copied: without marks, and without following foreign keys on SQLite.
+ * @param key of a sealed directory on SQLite
+ */
+export function openToFill(settings: DbSettings, half: Half, key: string | null = null): Promise<Db> {
+  return open(settings, half, { waitMs: busyTimeoutMs, key, isFilled: true });
 }
 
 /** Stands for a directory that this process has no key for: each use of it fails with `withheld`. */
@@ -168,18 +194,19 @@ export function attachSqlite(db: Db, attached: string, name: string): Knex {
 
 async function open(
   settings: DbSettings,
-  fileOf: (paths: Paths) => string,
-  schema: string,
-  migrations: Parameters<typeof migrate>[1],
-  { waitMs, key, isGuest }: Pick<SqliteFile, 'waitMs' | 'key' | 'isGuest'>,
+  half: Half,
+  { key, ...file }: Pick<SqliteFile, 'waitMs' | 'key' | 'isGuest' | 'isFilled'>,
 ): Promise<Db> {
+  const { fileOf, schema, migrations } = halves[half];
   let db: Db | null = null;
   try {
     db =
       settings.database === 'sqlite'
         ? sqliteDb({
             driver: key === null ? settings.sqliteDriver : sealingDriver,
-            ...{ file: fileOf(pathsOf(settings)), waitMs, key, isGuest },
+            ...file,
+            file: fileOf(pathsOf(settings)),
+            key,
           })
         : postgresDb(await openSchema(settings.database, schema, settings.databasePool));
     await migrate(db.write, migrations, () => takeLock(pathsOf(settings).migrationLock, settings.sqliteDriver));

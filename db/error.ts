@@ -45,10 +45,14 @@ const sqliteFailures = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUP
 const postgresFailures = /^(08|25006|28|3D|53|57|58|XX)/;
 const networkFailures = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN)$/;
 
+/** The words of the triggers that refuse each write to a database that was moved (db/move/state.ts). */
+export const movedRefusal = 'this installation was moved to another database';
+
 /** One sentence without the statement, which holds personal data; null: the database did not fail, the query is wrong. */
 export function describeDatabaseFailure(error: unknown): string | null {
   const { name, code, message } = error as { name?: string; code?: string; message?: string };
   if (name === 'KnexTimeoutError') return 'the database did not answer in time';
+  if (message?.includes(movedRefusal)) return `the database refuses writes: ${movedRefusal}`;
   if (typeof code !== 'string') return null;
   const isKnown =
     sqliteFailures.test(code) || networkFailures.test(code) || (code.length === 5 && postgresFailures.test(code));

@@ -40,6 +40,8 @@ export interface WorkplaceOptions {
   create?: boolean;
   /** Leave the directory database closed: each use of it fails. */
   withoutDirectory?: boolean;
+  /** Open databases that were moved, or into which others are copied: only for a move itself. */
+  evenMoved?: boolean;
   /** Secrets that the process which started this one has read: a descriptor or a person gives a secret only once. */
   known?: KnownSecrets;
   /** The import hooks of a program that embeds this process. */

@@ -23,6 +23,7 @@ import { handlers } from './handlers.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
+import { moves } from './moves.js';
 import { order } from './order.js';
 import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
@@ -71,6 +72,7 @@ export const controlMigrations: readonly Migration[] = [
   openSessions,
   checkVerdicts,
   backups,
+  moves,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

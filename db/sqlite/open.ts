@@ -22,6 +22,8 @@ export interface SqliteFile {
   key: string | null;
   /** SQLite keeps temporary data in memory: the process has no folder for it that is Dropslot's. */
   isGuest?: boolean;
+  /** While tables are filled in any order: foreign keys are not followed. */
+  isFilled?: boolean;
 }
 
 /** The pause before a statement that found a lock is tried again. */
@@ -85,6 +87,7 @@ function openInstance(source: SqliteFile, { connections, kind, more = [], attach
     try {
       hide(source.file);
       const own = source.isGuest === true ? ['PRAGMA temp_store = MEMORY'] : [];
+      if (source.isFilled === true) own.push('PRAGMA foreign_keys = OFF');
       await prepare(connection, [...pragmas, ...own, ...more], source.waitMs);
       if (attached !== undefined) hide(attached);
       return connection;

@@ -1,7 +1,7 @@
 /** Opens the directory database with its key: sealed or not as its file says, and a new one as the setting says. */
 import { pathsOf } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
-import { type Db, openDirectory, type Queryable, withholdDirectory } from '../../db/connection.js';
+import { type Db, openDirectory, openToFill, type Queryable, withholdDirectory } from '../../db/connection.js';
 import { findDirectoryKey } from '../../db/control/directorykey.js';
 import { DatabaseError } from '../../db/error.js';
 import { type Lock, shareLock } from '../../db/lock.js';
@@ -31,11 +31,22 @@ const conversionWaitMs = 10_000;
  * the reason, and everything else works.
  * @throws DatabaseError `unavailable` when the setting is `on` and the file is not sealed
  */
-export async function openDirectoryByKey(settings: Settings, keys: DirectoryKeys): Promise<Db> {
-  if (settings.database !== 'sqlite') return openDirectory(settings);
+export function openDirectoryByKey(settings: Settings, keys: DirectoryKeys): Promise<Db> {
+  return openWith(settings, keys, (key) => openDirectory(settings, undefined, key, keys.isGuest));
+}
+
+/** As openDirectoryByKey, for `openToFill`. */
+export function openDirectoryToFill(settings: Settings, keys: DirectoryKeys): Promise<Db> {
+  return openWith(settings, keys, (key) => openToFill(settings, 'directory', key));
+}
+
+type Open = (key: string | null) => Promise<Db>;
+
+async function openWith(settings: Settings, keys: DirectoryKeys, open: Open): Promise<Db> {
+  if (settings.database !== 'sqlite') return open(null);
   const lock = await shareFile(settings);
   try {
-    const directory = await openShared(settings, keys);
+    const directory = await openShared(settings, keys, open);
     const close = async () => {
       await directory.close();
       await lock.release();
@@ -47,15 +58,14 @@ export async function openDirectoryByKey(settings: Settings, keys: DirectoryKeys
   }
 }
 
-async function openShared(settings: Settings, keys: DirectoryKeys): Promise<Db> {
+async function openShared(settings: Settings, keys: DirectoryKeys, open: Open): Promise<Db> {
   const state = readSealState(pathsOf(settings).directory);
   if (state === 'plain' && settings.sealDirectory === 'on')
     throw new DatabaseError(
       'unavailable',
       'sealDirectory is on, but directory.db is not sealed: stop Dropslot and run "dropslot directory seal"',
     );
-  if (state === 'plain' || (state === 'none' && !(await wantsSealed(settings, keys))))
-    return openDirectory(settings, undefined, null, keys.isGuest);
+  if (state === 'plain' || (state === 'none' && !(await wantsSealed(settings, keys)))) return open(null);
   // Before a key is made that the missing driver leaves unused.
   if (state === 'none') await requireSealingDriver();
   try {
@@ -68,7 +78,7 @@ async function openShared(settings: Settings, keys: DirectoryKeys): Promise<Db> 
         'unavailable',
         'directory.db is sealed or damaged, and control.db has no key for it: restore both from the same backup',
       );
-    return await openDirectory(settings, undefined, key, keys.isGuest);
+    return await open(key);
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
     return withholdDirectory(
