@@ -34,6 +34,7 @@ import { requests } from './sftpaccess.js';
 import { sources } from './sources.js';
 import { tokens } from './tokens.js';
 import { uploadRecords } from './uploadrecords.js';
+import { writerLeases } from './writerleases.js';
 
 export const controlMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },
@@ -71,6 +72,7 @@ export const controlMigrations: readonly Migration[] = [
   failedRuns,
   openSessions,
   checkVerdicts,
+  writerLeases,
   backups,
   moves,
 ];
