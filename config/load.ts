@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { findNearest } from './nearest.js';
-import { readSecretText, SecretSourceError } from './secretsource.js';
+import { descriptorOf, readSecretText, SecretSourceError } from './secretsource.js';
 import { databaseForm, type Settings, settingsSchema } from './settings.js';
 
 /** A setting that is unknown, malformed or unreadable; the message names it, where it is from, and the values it takes. */
@@ -19,6 +19,8 @@ export interface SettingsSources {
   overrides?: Partial<Record<keyof Settings, unknown>>;
   /** Where they are from, for messages; without it the command line. */
   overridesFrom?: string;
+  /** Gets the text of each descriptor that is read, by its source, and has those of earlier readings: each can be read once. */
+  descriptors?: Map<string, string> | undefined;
 }
 
 /**
@@ -27,15 +29,19 @@ export interface SettingsSources {
  */
 export function loadSettings(sources: SettingsSources = {}): Settings {
   const { settings } = locateSettings(sources);
-  return { ...settings, database: readDatabase(settings) };
+  return { ...settings, database: readDatabase(settings, sources.descriptors ?? new Map()) };
 }
 
-/** The URL of the database, from the source that the setting names. @throws SettingsError */
-export function readDatabase({ database, credentials }: Pick<Settings, 'database' | 'credentials'>): string {
+/** The URL of the database, from the source that the setting names. `descriptors`: as SettingsSources has them. @throws SettingsError */
+export function readDatabase(
+  { database, credentials }: Pick<Settings, 'database' | 'credentials'>,
+  descriptors: Map<string, string> = new Map(),
+): string {
   if (databaseForm.test(database)) return database;
   const source = database.replace(/^file:/, '');
   try {
-    const url = readSecretText(source, credentials).trim();
+    const url = (descriptors.get(source) ?? readSecretText(source, credentials)).trim();
+    if (descriptorOf(source) !== null) descriptors.set(source, url);
     if (databaseForm.test(url)) return url;
   } catch (cause) {
     if (cause instanceof SecretSourceError) throw new SettingsError(`setting database: ${cause.message}`, { cause });

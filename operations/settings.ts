@@ -11,6 +11,8 @@ export interface SettingsChoice {
   file: string | undefined;
   /** Settings that the caller chooses; an undefined value keeps that of the file or the environment. */
   overrides: Partial<Record<keyof Settings, unknown>>;
+  /** As SettingsSources has it. */
+  descriptors?: Map<string, string> | undefined;
 }
 
 /** Defaults, then the file, then the environment, then `overrides`. @throws OperationError `usage` on a wrong setting */
