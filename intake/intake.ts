@@ -231,7 +231,9 @@ class SenderIntake implements Intake {
       }
       const at = this.#deps.now();
       checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
-      const rename = { from, to, overwrite };
+      const isTargetOpen = from !== to && this.#openAt(to).length > 0;
+      if (isTargetOpen && !overwrite) throw new SpaceError('exists', `${to} is being uploaded in this session`);
+      const rename = { from, to, overwrite, isTargetOpen };
       const isMoved = ({ path }: Upload) => path === from || isBelow(path, from);
       const findDrafts = () => new Set([...this.#own].filter(isMoved).map(({ draft }) => draft));
       const findMoved = (drafts: Set<Draft>) =>

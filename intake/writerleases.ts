@@ -37,6 +37,8 @@ export interface WriterLease {
   isKeyless: boolean;
   /** false: no server without keys is known, and no row is written. */
   isWritten: boolean;
+  /** The transaction that ends it has begun: its row is not written again. */
+  isFreed: boolean;
 }
 
 /** How long a server with keys believes that it is among its own kind, and looks at its open writers again. */
@@ -76,13 +78,9 @@ export class WriterLeases {
   /** @throws SpaceError `written_elsewhere` */
   async take(org: string, path: string): Promise<WriterLease> {
     const isKeyless = this.#isKeyless;
-    const lease = { id: randomBytes(8).toString('hex'), org, path, isKeyless, isWritten: false };
+    const lease = { id: randomBytes(8).toString('hex'), org, path, isKeyless, isWritten: false, isFreed: false };
     if (isKeyless) await this.#noteKeyless();
-    if (isKeyless || (await this.#look(false))) {
-      const isTaken = await this.#deps.commits.run((tx) => insertWriterLease(tx, this.#row(lease), this.#deps.now()));
-      if (!isTaken) throw writtenElsewhere(path);
-      lease.isWritten = true;
-    }
+    if ((isKeyless || (await this.#look(false))) && !(await this.#write(lease))) throw writtenElsewhere(path);
     this.#open.add(lease);
     this.#timer ??= setInterval(() => this.#tick(), this.#everyMs).unref();
     return lease;
@@ -106,6 +104,16 @@ export class WriterLeases {
   async free(lease: WriterLease): Promise<void> {
     this.forget(lease);
     if (lease.isWritten) await this.#deps.commits.run((tx) => freeWriterLease(tx, lease));
+  }
+
+  /** false: another writer has the file. Commits of this process follow one another, so that none writes a row that one has freed. */
+  #write(lease: WriterLease): Promise<boolean> {
+    return this.#deps.commits.run(async (tx) => {
+      if (lease.isFreed) return true;
+      const isTaken = await insertWriterLease(tx, this.#row(lease), this.#deps.now());
+      lease.isWritten ||= isTaken;
+      return isTaken;
+    });
   }
 
   #row({ id, org, path, isKeyless }: WriterLease) {
@@ -150,24 +158,23 @@ export class WriterLeases {
   }
 
   async #renew(): Promise<void> {
-    const { control, commits, now } = this.#deps;
-    if (await this.#look(true))
-      for (const lease of [...this.#open].filter(({ isWritten }) => !isWritten)) {
-        // Where another writer has the file, one of the two CLOSEs will fail.
-        lease.isWritten = await commits.run((tx) => insertWriterLease(tx, this.#row(lease), now()));
-        if (lease.isWritten && !this.#open.has(lease)) await commits.run((tx) => freeWriterLease(tx, lease));
-      }
+    const { control, now } = this.#deps;
+    // Where another writer has the file, one of the two CLOSEs will fail.
+    if (await this.#look(true)) for (const lease of [...this.#open]) if (!lease.isWritten) await this.#write(lease);
     const written = [...this.#open].filter(({ isWritten }) => isWritten);
     if (written.length === 0 || performance.now() - this.#renewedAt < renewMs) return;
-    const rows = written.map((lease) => this.#row(lease));
-    await control.write.transaction((tx) => renewWriterLeases(tx, rows, now()));
+    const ids = written.map(({ id }) => id);
+    const found = await renewWriterLeases(control.write, ids, now());
     this.#renewedAt = performance.now();
+    for (const lease of written) if (!found.has(lease.id)) await this.#write(lease);
   }
 }
 
 /** In the transaction that ends the writer. */
 export async function freeWriterLease(tx: Queryable, lease: WriterLease | null): Promise<void> {
-  if (lease?.isWritten === true) await deleteWriterLeases(tx, [lease.id]);
+  if (lease === null) return;
+  lease.isFreed = true;
+  if (lease.isWritten) await deleteWriterLeases(tx, [lease.id]);
 }
 
 function writtenElsewhere(path: string): SpaceError {

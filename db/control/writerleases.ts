@@ -26,7 +26,9 @@ export interface WriterLeaseRow {
 /** false: a writer of another process excludes it. One transaction at a time decides about a path. */
 export async function insertWriterLease(tx: Queryable, row: WriterLeaseRow, now: number): Promise<boolean> {
   if (!(await admits(tx, row, now))) return false;
-  await insertRows(tx, [row], now);
+  const { id, process, org, path, isKeyless } = row;
+  const lease = { id, process, org_id: org, path, is_keyless: isKeyless, until_at: timeOf(tx, now, leaseMs) };
+  await tx('writer_leases').insert(lease).onConflict('id').ignore();
   return true;
 }
 
@@ -46,14 +48,15 @@ export async function deleteAllWriterLeases(db: Queryable): Promise<void> {
   await db('writer_leases').delete();
 }
 
-/** Renews all leases of a process, also those that ended meanwhile: then their CLOSE shows whether another writer came between. */
-export async function renewWriterLeases(db: Queryable, rows: readonly WriterLeaseRow[], now: number): Promise<void> {
-  for (let at = 0; at < rows.length; at += chunk) {
-    const some = rows.slice(at, at + chunk);
-    const ids = some.map(({ id }) => id);
+/** Renews leases of a process. Returns the ids of those that there are: one that had ended may have been removed. */
+export async function renewWriterLeases(db: Queryable, ids: readonly string[], now: number): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (let at = 0; at < ids.length; at += chunk) {
+    const some = db('writer_leases').whereIn('id', ids.slice(at, at + chunk));
     const until = { until_at: timeOf(db, now, leaseMs) };
-    if ((await db('writer_leases').whereIn('id', ids).update(until)) < some.length) await insertRows(db, some, now);
+    for (const { id } of await some.update(until).returning<{ id: string }[]>('id')) found.add(id);
   }
+  return found;
 }
 
 /**
@@ -94,14 +97,6 @@ async function admits(tx: Queryable, row: WriterLeaseRow, now: number): Promise<
   const others = there().whereNot({ process });
   if (!isKeyless) others.where({ is_keyless: true });
   return (await others.first('id')) === undefined;
-}
-
-async function insertRows(db: Queryable, rows: readonly WriterLeaseRow[], now: number): Promise<void> {
-  for (const { id, process, org, path, isKeyless } of rows) {
-    const until_at = timeOf(db, now, leaseMs);
-    const row = { id, process, org_id: org, path, is_keyless: isKeyless, until_at };
-    await db('writer_leases').insert(row).onConflict('id').ignore();
-  }
 }
 
 /** On PostgreSQL the database's clock: those of the nodes differ. */

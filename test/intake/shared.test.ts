@@ -266,6 +266,18 @@ onBothDatabases('writers of one file', (open) => {
     assert.deepEqual(await leasesIn(place), []);
   });
 
+  test('a rename sees an upload in progress of its own session as the file that it is', async (t) => {
+    const place = await openIntake(t, await open(t));
+    await place.put('/other.csv', 'other');
+    await place.space.mkdir('/folder', {});
+    const upload = await begin(place.intake, 'new', replacing);
+    await assert.rejects(place.intake.rename('/other.csv', '/users.csv', false), { code: 'exists' });
+    await assert.rejects(place.intake.rename('/folder', '/users.csv', true), { code: 'exists' });
+    await otherSession(place).rename('/other.csv', '/users.csv', false);
+    await upload.finish();
+    assert.equal(await place.get('/users.csv'), 'new');
+  });
+
   test('a session reads its own upload in progress, and goes on reading the version that came of it', async (t) => {
     const place = await openIntake(t, await open(t));
     const upload = await begin(place.intake, 'con', replacing);
