@@ -27,7 +27,7 @@ export interface WriterLeaseRow {
 export async function insertWriterLease(tx: Queryable, row: WriterLeaseRow, now: number): Promise<boolean> {
   if (!(await admits(tx, row, now))) return false;
   const { id, process, org, path, isKeyless } = row;
-  const lease = { id, process, org_id: org, path, is_keyless: isKeyless, until_at: timeOf(tx, now, leaseMs) };
+  const lease = { id, process, org_id: org, path, is_keyless: isKeyless ? 1 : 0, until_at: timeOf(tx, now, leaseMs) };
   await tx('writer_leases').insert(lease).onConflict('id').ignore();
   return true;
 }
@@ -95,7 +95,7 @@ async function admits(tx: Queryable, row: WriterLeaseRow, now: number): Promise<
     .where('until_at', '<=', timeOf(tx, now, 0))
     .delete();
   const others = there().whereNot({ process });
-  if (!isKeyless) others.where({ is_keyless: true });
+  if (!isKeyless) others.where({ is_keyless: 1 });
   return (await others.first('id')) === undefined;
 }
 

@@ -10,7 +10,7 @@ async function addWriterLeases(knex: Knex): Promise<void> {
     table.text('process').notNullable(); // its writers share a file in memory
     table.text('org_id').notNullable().references('orgs.id').onDelete('CASCADE');
     table.text('path').notNullable();
-    table.boolean('is_keyless').notNullable(); // its process can't lay its changes over another version
+    table.integer('is_keyless').notNullable(); // 1: its process can't lay its changes over another version
     table.bigInteger('until_at').notNullable(); // renewed while the handle is open
     table.index(['org_id', 'path']);
     table.index(['process']);
