@@ -30,10 +30,14 @@ export function isOwnForm(c: Ctx, address: Address): boolean {
   const site = c.req.header('sec-fetch-site');
   const origin = c.req.header('origin');
   if (site !== undefined && site !== 'same-origin') return false;
-  // A name of another site that was made to lead here is no address of the console.
-  if (address.url === null && !isLocal(originOf(c, address))) return false;
+  if (!isOwnAddress(c, address)) return false;
   if (origin !== undefined) return origin.toLowerCase() === originOf(c, address).toLowerCase();
   return site !== undefined;
+}
+
+/** A name of another site that was made to lead here is no address of the console. */
+export function isOwnAddress(c: Ctx, address: Address): boolean {
+  return address.url !== null || isLocal(originOf(c, address));
 }
 
 function isLocal(origin: string): boolean {

@@ -34,7 +34,9 @@ test('an invitation sets up an account once, with a password and a code of the a
   const done = await visitor().post(path, { password: testPassword, secret, totp });
   assert.equal(done.status, 200);
   assert.equal([...done.text.matchAll(/<code>([a-z2-7]{4}(?:-[a-z2-7]{4}){3})<\/code>/g)].length, 10);
-  assert.match(done.headers.get('set-cookie')!, /; Path=\/; HttpOnly; SameSite=Lax$/);
+  const [session, ...others] = done.headers.getSetCookie();
+  assert.match(session!, /^dropslot=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/);
+  for (const cookie of others) assert.match(cookie, /; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
   assert.equal((await visitor(cookieOf(done.headers)).get('/account')).status, 200);
   for (const used of [path, '/invitation/AAAA']) assert.equal((await visitor().get(used)).status, 404);
 });
@@ -230,13 +232,22 @@ test('without consoleUrl only names of this machine are the console', async (t) 
   for (const host of ['evil.test:8023', '192.0.2.1', 'x y']) assert.equal(await send(host), 403, host);
 });
 
-test('every answer forbids scripts, frames and other hosts', async (t) => {
+test('every answer forbids scripts, but for the one of passkeys, and frames and other hosts', async (t) => {
   const { visitor, person } = await openTestConsole(t);
   const owner = await person('owner');
-  for (const { headers } of [await owner.get('/'), await visitor().get('/sign-in'), await owner.get('/none')]) {
+  const answers = [
+    await owner.get('/'),
+    await visitor().get('/sign-in'),
+    await owner.get('/none'),
+    await owner.get('/account'),
+  ];
+  for (const { headers, text } of answers) {
     const policy = headers.get('content-security-policy')!;
     assert.match(policy, /default-src 'none'/);
-    assert.doesNotMatch(policy, /script|unsafe|https?:/);
+    assert.doesNotMatch(policy, /unsafe|https?:|\*|data:/);
+    const scripts = [...text.matchAll(/<script[^>]*>/g)].map(([tag]) => tag);
+    assert.equal(/script/.test(policy), scripts.length > 0);
+    for (const script of scripts) assert.match(script, /^<script src="\/assets\/[0-9a-f]{16}\.js" defer>$/);
     assert.deepEqual(
       ['x-frame-options', 'x-content-type-options', 'cache-control', 'referrer-policy'].map((name) =>
         headers.get(name),
