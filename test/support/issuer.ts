@@ -35,6 +35,8 @@ export interface TestIssuer {
   requests: string[];
   /** Signs with another key from now on. */
   rotate(): void;
+  /** Of the client, in place of those of before. */
+  register(redirects: readonly string[]): void;
   /** As a browser, from the address of authorization to the one that the provider leads back to. */
   follow(url: string): Promise<string>;
   close(): void;
@@ -112,6 +114,10 @@ export async function openIssuer(t: TestContext, redirects: readonly string[]): 
     forgery: null,
     outage: null,
     requests: [],
+    register: (others) => {
+      redirects = others;
+      start();
+    },
     rotate: () => {
       signer = newSigner('second');
       start();
