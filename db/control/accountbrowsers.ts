@@ -11,6 +11,10 @@ export async function noteBrowser(tx: Queryable, hash: string, account: string, 
   if (old.length > 0) await tx('account_browsers').whereIn('hash', old).delete();
 }
 
+export async function forgetBrowser(db: Queryable, hash: string, account: string): Promise<void> {
+  await db('account_browsers').where({ hash, account_id: account }).delete();
+}
+
 /** @param since a browser that has not signed in since then is no longer known */
 export async function isKnownBrowser(db: Queryable, hash: string, emailKey: string, since: number): Promise<boolean> {
   const row = await db('account_browsers')

@@ -1,6 +1,6 @@
 /** Browsers in which a person has signed in before: strangers who guess at an account from elsewhere do not keep its person out. */
 import { randomBytes } from 'node:crypto';
-import { isKnownBrowser, noteBrowser } from '../../db/control/accountbrowsers.js';
+import { forgetBrowser, isKnownBrowser, noteBrowser } from '../../db/control/accountbrowsers.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import type { Workplace } from '../workplace.js';
 import { hashCode } from './people.js';
@@ -14,9 +14,24 @@ export async function knowsBrowser({ control, now }: Workplace, secret: string, 
   return isKnownBrowser(control.read, hashCode(secret), emailKey(email.trim()), now() - knownMs);
 }
 
-/** After a sign-in. @returns the new cookie of the browser: one that was copied before is of no use afterwards */
-export async function rememberBrowser({ control, now }: Workplace, { account }: Begun): Promise<string> {
+/**
+ * After a sign-in. @param former the cookie of the browser until now; '': none
+ * @returns its new cookie: a copy of the one of before is of no use afterwards
+ */
+export async function rememberBrowser(
+  { control, now }: Workplace,
+  { account }: Begun,
+  former: string,
+): Promise<string> {
   const secret = randomBytes(32).toString('base64url');
-  await control.transact((tx) => noteBrowser(tx, hashCode(secret), account.id, now()));
+  await control.transact(async (tx) => {
+    await forgetBrowser(tx, hashCode(former), account.id);
+    await noteBrowser(tx, hashCode(secret), account.id, now());
+  });
   return secret;
+}
+
+/** The name by which attempts are counted: every form of writing that finds the same account has the same one. */
+export function countedName(email: string): string {
+  return emailKey(email.trim()).slice(0, 254);
 }

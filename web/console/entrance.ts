@@ -1,7 +1,7 @@
-/** What the ways to sign in share: the limits of attempts, the page with all ways, and the cookies of a session that begins. */
+/** The common parts of all ways to sign in: the limits of attempts, the page with all ways, and the cookies of a session that begins. */
 import type { Hono } from 'hono';
 import type { Logger } from '../../config/logger.js';
-import { knowsBrowser, rememberBrowser } from '../../operations/accounts/browsers.js';
+import { countedName, knowsBrowser, rememberBrowser } from '../../operations/accounts/browsers.js';
 import { siteOf } from '../../operations/accounts/passkeys.js';
 import { findProvider, type Provider, providerOfServer } from '../../operations/accounts/provider.js';
 import { type Begun, type Client, PasswordQueue } from '../../operations/accounts/sessions.js';
@@ -25,12 +25,16 @@ export interface VisitorDeps extends Address {
 
 /** Attempts in a minute: of one address; of one account from one address; of one account from all browsers that it was not used in before. */
 const attempts = { address: 20, both: 6, account: 30 } as const;
+/** Sign-ins at providers and by passkeys that begin in a minute: each is a row, and the writes of strangers must not delay uploads. */
+const begunPerMinute = 600;
 
 export interface Entrance {
   app: Hono<Env>;
   deps: VisitorDeps;
   /** Seconds that an address has to wait; 0: it may go on. */
   throttle(c: Ctx): number;
+  /** As throttle, for a request that writes a row. */
+  throttleFlow(c: Ctx): number;
   /**
    * Seconds to wait before a password is checked, and the queue in which it is. Accounts that do not exist are counted too, so
    * that the limit says nothing about them. Strangers never use up the attempts, or the queue, of a browser that is known.
@@ -45,6 +49,7 @@ export function createEntrance(app: Hono<Env>, deps: VisitorDeps, passwords: Pas
     both: new Limiter(attempts.both, deps.clock),
     account: new Limiter(attempts.account, deps.clock),
     known: new Limiter(attempts.both, deps.clock),
+    begun: new Limiter(begunPerMinute, deps.clock),
   };
   const strangers = new PasswordQueue();
   /** The holder of an IPv6 address can use all addresses of its network. */
@@ -53,17 +58,17 @@ export function createEntrance(app: Hono<Env>, deps: VisitorDeps, passwords: Pas
     app,
     deps,
     throttle: (c) => limits.address.take(sourceOfClient(c)),
+    throttleFlow: (c) => limits.address.take(sourceOfClient(c)) || limits.begun.take(''),
     throttleAccount: async (c, email) => {
-      const name = email.trim().toLowerCase().slice(0, 254);
-      const source = sourceOfClient(c);
+      const name = countedName(email);
       const cookie = readCookie(c, deps, 'known');
-      // First, so that a flood of guesses with invented cookies does not ask the database.
-      const wait = limits.address.take(source);
-      if (wait > 0) return { wait, queue: strangers };
-      if (await knowsBrowser(deps.workplace, cookie, name))
+      if (await knowsBrowser(deps.workplace, cookie, email))
         return { wait: limits.known.take(`${cookie} ${name}`), queue: passwords };
-      const both = limits.both.take(`${source} ${name}`);
-      return { wait: both > 0 ? both : limits.account.take(name), queue: strangers };
+      const source = sourceOfClient(c);
+      const taken = [limits.address.take(source), limits.both.take(`${source} ${name}`)];
+      const wait = Math.max(...taken);
+      // One address alone must not use up the attempts of all.
+      return { wait: wait > 0 ? wait : limits.account.take(name), queue: strangers };
     },
   };
 }
@@ -83,7 +88,7 @@ export async function enter(c: Ctx, deps: VisitorDeps, begun: Begun, provider?: 
   set(writeCookie(begun.secret, deps));
   set(clearCookie(deps, 'flow'));
   // A full disk ends no sign-in.
-  const known = await rememberBrowser(deps.workplace, begun).catch(() => null);
+  const known = await rememberBrowser(deps.workplace, begun, readCookie(c, deps, 'known')).catch(() => null);
   if (known !== null) set(writeCookie(known, deps, 'known'));
   if (provider !== undefined && provider.org !== null) set(writeCookie(provider.key, deps, 'provider'));
 }

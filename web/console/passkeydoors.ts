@@ -8,12 +8,12 @@ import { texts } from './texts/texts.js';
 
 const t = texts.signIn;
 
-export function openPasskeyDoors({ app, deps, throttle }: Entrance): void {
+export function openPasskeyDoors({ app, deps, throttle, throttleFlow }: Entrance): void {
   const { workplace, logger } = deps;
   app.post('/sign-in/passkey/options', async (c) => {
     const site = siteOf(originOf(c, deps));
     if (site === null || !isOwnForm(c, deps)) return c.text('', 403);
-    if (throttle(c) > 0) return c.text('', 429);
+    if (throttleFlow(c) > 0) return c.text('', 429);
     const { options, secret } = await beginPasskeySignIn(workplace, site);
     c.header('set-cookie', writeCookie(secret, deps, 'flow'));
     return c.json(options);

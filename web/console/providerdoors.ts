@@ -4,17 +4,18 @@ import { createOpenId, type FlowWishes, OpenIdError } from '../../operations/acc
 import { hashCode } from '../../operations/accounts/people.js';
 import { findProvider, type Provider, providerOf } from '../../operations/accounts/provider.js';
 import { enterByProvider } from '../../operations/accounts/providersignin.js';
+import { recognizeSession } from '../../operations/accounts/sessions.js';
 import { OperationError } from '../../operations/error.js';
 import { clearCookie, readCookie, writeCookie } from './cookie.js';
 import { clientOf, type Entrance, enter, showSignIn } from './entrance.js';
-import { type Ctx, isOwnAddress, originOf, safePath } from './guard.js';
+import { type Ctx, clientAddress, isOwnAddress, originOf, safePath } from './guard.js';
 import { html, path } from './html.js';
 import { renderAlone } from './layout.js';
 import { texts } from './texts/texts.js';
 
 const t = texts.provider;
 
-export function openProviderDoors({ app, deps, throttle }: Entrance): void {
+export function openProviderDoors({ app, deps, throttle, throttleFlow }: Entrance): void {
   const { workplace, logger } = deps;
   const openId = createOpenId(deps);
   const returnTo = (c: Ctx, { key }: Provider) => `${originOf(c, deps)}${path`/sign-in/return/${key}`}`;
@@ -65,7 +66,7 @@ export function openProviderDoors({ app, deps, throttle }: Entrance): void {
   app.get('/sign-in/with/:key/go', async (c) => {
     const key = c.req.param('key');
     if (!isFromHere(c)) return c.redirect(path`/sign-in/with/${key}`, 303);
-    const wait = throttle(c);
+    const wait = throttleFlow(c);
     if (wait > 0) return tooMany(c, wait);
     const provider = await findProvider(workplace, key);
     if (provider === null) return showSignIn(c, deps, { problem: t.unknown, status: 422 });
@@ -75,7 +76,7 @@ export function openProviderDoors({ app, deps, throttle }: Entrance): void {
   app.get('/invitation/:code/go', async (c) => {
     const code = c.req.param('code');
     if (!isFromHere(c)) return c.redirect(path`/invitation/${code}`, 303);
-    const wait = throttle(c);
+    const wait = throttleFlow(c);
     if (wait > 0) return tooMany(c, wait);
     const account = await openInvitation(workplace, code);
     const provider = account === null ? null : await providerOf(workplace, account);
@@ -100,6 +101,10 @@ export function openProviderDoors({ app, deps, throttle }: Entrance): void {
       await enter(c, deps, begun, provider);
       return c.redirect(safePath(proven.next), 303);
     } catch (error) {
+      // The Back button leads here again.
+      const isOld = error instanceof OpenIdError && error.problem === 'outdated';
+      if (isOld && (await recognizeSession(workplace, readCookie(c, deps), clientAddress(c, deps))) !== null)
+        return c.redirect('/', 303);
       return fail(c, provider, error, '/');
     }
   });

@@ -102,7 +102,10 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
       await enter(c, deps, { account, secret: begun });
       return c.html(renderAlone(recoveryPage(recovery)));
     } catch (error) {
-      if (!(error instanceof OperationError) || error.code !== 'usage') throw error;
+      if (!(error instanceof OperationError)) throw error;
+      // Another request was faster.
+      if (error.code === 'not_found') return refuseInvitation(c);
+      if (error.code !== 'usage') throw error;
       const key = /^[A-Z2-7]{32}$/.test(secret) ? secret : generateTotpSecret();
       const provider = await providerOf(deps.workplace, invited);
       const page = invitationPage(invited.email, key, { problem: error.message, provider, code });

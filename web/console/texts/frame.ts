@@ -130,7 +130,7 @@ export const account = {
   noPassword: 'Your account has no password. To get one, ask for a new invitation.',
   passkeys: 'Passkeys',
   passkeysText:
-    'A passkey signs you in with the lock of your phone, computer or security key, without a password and a code.',
+    'A passkey signs you in with the lock of your phone, computer or security key, without a password and a code. Remove any that you do not know.',
   passkeyName: 'Name',
   passkeyNameHint: 'Such as "work laptop": it tells your passkeys apart.',
   passkeyProblem: 'The browser made no passkey. Try it again, or use another device.',
