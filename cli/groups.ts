@@ -41,7 +41,6 @@ export const groups: readonly GroupEntry[] = [
   { commands: ['exports'], load: async () => (await import('./commands/exports.js')).registerExports },
   { commands: ['tokens'], load: async () => (await import('./commands/tokens.js')).registerTokens },
   { commands: ['console'], load: async () => (await import('./commands/console.js')).registerConsole },
-  { commands: ['providers'], load: async () => (await import('./commands/providers.js')).registerProviders },
   { commands: ['audit'], load: async () => (await import('./commands/audit.js')).registerAudit },
   { commands: ['sources'], load: async () => (await import('./commands/sources.js')).registerSources },
   { commands: ['folders'], load: async () => (await import('./commands/watchedfolders.js')).registerFolders },

@@ -581,7 +581,7 @@ export const settingsSchema = z.strictObject({
   passwordSignIn: choice('on', 'off')
     .default('on')
     .describe(
-      '`off`: people who can sign in at the provider of `oidc` sign in there alone, neither with a password nor with a passkey. For the people of an organization with a provider of its own: `providers set ORG --password-sign-in off`.',
+      '`off`: people who can sign in at the provider of `oidc` sign in there alone, neither with a password nor with a passkey. For the people of an organization with a provider of its own: `console set-provider ORG --password-sign-in off`.',
     ),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')

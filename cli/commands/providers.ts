@@ -1,4 +1,4 @@
-/** `dropslot providers …`: the identity providers (OpenID Connect) at which people of the web console sign in. */
+/** `dropslot console providers`, `console set-provider` and others: the identity providers (OpenID Connect) at which people of the web console sign in. */
 import { type Command, Option } from 'commander';
 import { type ProviderAddresses, providerAddresses } from '../../operations/accounts/link.js';
 import {
@@ -19,27 +19,25 @@ interface Options extends Omit<ProviderChange, 'secret'> {
   publicClient?: boolean;
 }
 
-export function registerProviders(program: Command): void {
-  const group = program
-    .command('providers')
-    .summary('where people of the web console sign in')
-    .description(`identity providers (OpenID Connect) at which people of the web console sign in. That of the server is the setting oidc;
-an organization may have one of its own, which signs in the people of this organization alone`);
+/** @param group `dropslot console` */
+export function registerProviders(group: Command): void {
   registerSet(group);
   group
-    .command('list')
-    .summary('list the providers')
-    .description('Lists the provider of the server, and those of organizations.')
-    .addHelpText('after', examples('dropslot providers list'))
+    .command('providers')
+    .summary('list the providers at which people sign in')
+    .description(
+      `Lists the identity providers (OpenID Connect) at which people sign in: that of the server, which is the setting oidc, and those of organizations.`,
+    )
+    .addHelpText('after', examples('dropslot console providers'))
     .action((_options, command: Command) =>
       atWorkplace(command, async (workplace, out) => out.list(await listProviders(workplace), listOf(workplace))),
     );
   group
-    .command('show')
+    .command('provider')
     .summary('show the provider of an organization')
     .description('Shows the provider of an organization, and the addresses of its sign-in.')
     .argument('<org>')
-    .addHelpText('after', examples('dropslot providers show acme'))
+    .addHelpText('after', examples('dropslot console provider acme'))
     .action((org: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const provider = await showProvider(workplace, org);
@@ -47,12 +45,12 @@ an organization may have one of its own, which signs in the people of this organ
       }),
     );
   group
-    .command('remove')
+    .command('remove-provider')
     .summary('remove the provider of an organization')
     .description(`Removes the provider of an organization. Its people sign in with a password from now on; those who have none need a new
 invitation ("dropslot console invite"). Sessions go on until they end.`)
     .argument('<org>')
-    .addHelpText('after', examples('dropslot providers remove acme'))
+    .addHelpText('after', examples('dropslot console remove-provider acme'))
     .action((org: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const issuer = await removeProvider(workplace, org);
@@ -63,7 +61,7 @@ invitation ("dropslot console invite"). Sessions go on until they end.`)
 
 function registerSet(group: Command): void {
   group
-    .command('set')
+    .command('set-provider')
     .summary('set or change the provider of an organization')
     .description(
       `Sets the provider at which the people of an organization sign in to the web console, or changes what the options name. Register
@@ -92,8 +90,8 @@ others, whose address has one of the --domains. Dropslot accepts an address only
     .addHelpText(
       'after',
       examples(
-        'dropslot providers set acme --issuer https://login.acme.example --client-id dropslot --client-secret-file ./secret --label "ACME Login"',
-        'dropslot providers set acme --password-sign-in off',
+        'dropslot console set-provider acme --issuer https://login.acme.example --client-id dropslot --client-secret-file ./secret --label "ACME Login"',
+        'dropslot console set-provider acme --password-sign-in off',
       ),
     )
     .action((org: string, { clientSecretFile, publicClient, ...options }: Options, command: Command) =>
@@ -149,7 +147,7 @@ function listOf(workplace: Workplace): ListView<ShownProvider> {
       { title: 'PASSWORD SIGN-IN', cell: ({ isRequired }) => (isRequired ? 'off' : 'on') },
     ],
     empty:
-      'No providers yet: the server has the setting oidc, an organization gets one with "dropslot providers set ORG".',
+      'No providers yet: the server has the setting oidc, an organization gets one with "dropslot console set-provider ORG".',
     toJson: (provider) => toJson(provider, workplace),
   };
 }

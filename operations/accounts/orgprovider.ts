@@ -118,7 +118,7 @@ export async function removeProvider(workplace: Workplace, id: string): Promise<
 }
 
 function noProvider(org: string): OperationError {
-  return new OperationError('not_found', `${org} has no provider; see "dropslot providers set --help"`);
+  return new OperationError('not_found', `${org} has no provider; see "dropslot console set-provider --help"`);
 }
 
 /** @throws OperationError `usage` */
