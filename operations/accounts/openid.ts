@@ -140,8 +140,6 @@ export function createOpenId(deps: OpenIdDeps): OpenId {
         code_challenge_method: 'S256',
         ...(isFresh && { prompt: 'login', max_age: '0' }),
       });
-      if (to.protocol !== 'https:' && !provider.allowHttp)
-        throw new OpenIdError('unreachable', 'the authorization endpoint is not https');
       const at = workplace.now();
       const data = {
         provider: provider.key,
@@ -177,6 +175,14 @@ export function createOpenId(deps: OpenIdDeps): OpenId {
   };
 }
 
+/** Of the documents of a provider: the rest could be large, and is not used. */
+const keptMembers = [
+  ...(['issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint'] as const),
+  ...(['token_endpoint_auth_methods_supported', 'id_token_signing_alg_values_supported'] as const),
+  ...(['userinfo_signing_alg_values_supported', 'authorization_response_iss_parameter_supported'] as const),
+];
+const mostKeptLength = 20_000;
+
 interface Flow {
   state: string;
   nonce: string;
@@ -198,11 +204,21 @@ async function discover({ version, fetch }: OpenIdDeps, provider: Provider): Pro
     if (new URL(metadata.issuer).href !== new URL(provider.issuer).href)
       throw new Error(`its documents have another issuer: ${metadata.issuer}`);
     for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const)
-      if (metadata[name] === undefined) throw new Error(`its documents have no ${name}`);
-    return metadata;
+      if (!isPage(metadata[name], provider)) throw new Error(`its documents have no usable ${name}`);
+    const kept = Object.fromEntries(
+      keptMembers.map((name) => [name, metadata[name]]),
+    ) as unknown as oidc.ServerMetadata;
+    if (JSON.stringify(kept).length > mostKeptLength) throw new Error('its documents have too long values');
+    return kept;
   } catch (cause) {
     throw new OpenIdError('unreachable', describe(cause), { cause });
   }
+}
+
+function isPage(address: string | undefined, { allowHttp }: Provider): boolean {
+  if (address === undefined || !URL.canParse(address)) return false;
+  const { protocol } = new URL(address);
+  return protocol === 'https:' || (allowHttp && protocol === 'http:');
 }
 
 /** As the provider takes it; RFC 8414: the header is the usual way. */

@@ -60,7 +60,14 @@ export function isTls({ url, isSecure }: Address): boolean {
   return isSecure || url?.startsWith('https:') === true;
 }
 
+const mostPathLength = 2_000;
+
 /** A path of the console to go on at; anything else is the start page. */
 export function safePath(given: string | undefined): string {
-  return given !== undefined && /^\/(?![/\\])[\x21-\x7e]*$/.test(given) && !given.includes('\\') ? given : '/';
+  return given !== undefined &&
+    given.length <= mostPathLength &&
+    /^\/(?![/\\])[\x21-\x7e]*$/.test(given) &&
+    !given.includes('\\')
+    ? given
+    : '/';
 }

@@ -318,7 +318,17 @@ test('people who must use the provider have no password: neither an old one, nor
   assert.ok(key.length === 22);
 });
 
-test('a provider that is down, slow of word or wrong is told, passwords go on, and it is not asked again at once', async (t) => {
+const documentsOf = ({ url }: TestIssuer, change: Record<string, unknown>) => ({
+  status: 200,
+  body: JSON.stringify({
+    ...{ issuer: url, authorization_endpoint: `${url}/auth` },
+    token_endpoint: `${url}/token`,
+    jwks_uri: `${url}/jwks`,
+    ...change,
+  }),
+});
+
+test('a provider that is down or wrong is told, passwords go on, and it is not asked again at once', async (t) => {
   const site = await openSite(t);
   const { issuer, clock } = site;
   const owner = await site.person('owner', undefined, true);
@@ -331,6 +341,9 @@ test('a provider that is down, slow of word or wrong is told, passwords go on, a
     [{ status: 302, body: '' }, 'a redirect'],
     [{ status: 200, body: JSON.stringify({ issuer: 'http://127.0.0.1:2' }) }, 'documents of another one'],
     [{ status: 200, body: ' '.repeat(1_100_000) }, 'a large answer'],
+    [documentsOf(issuer, { jwks_uri: undefined }), 'documents without keys'],
+    [documentsOf(issuer, { token_endpoint: `${issuer.url}/${'x'.repeat(20_000)}` }), 'documents with a long value'],
+    [documentsOf(issuer, { authorization_endpoint: 'javascript:alert(1)' }), 'an address that is no page'],
   ];
   for (const [outage, name] of outages) {
     issuer.outage = outage;
