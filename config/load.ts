@@ -84,6 +84,10 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
     throw new SettingsError(
       `sealDirectory (${sourceOf('sealDirectory')}): Dropslot can't seal users and teams on PostgreSQL; encrypt the volume of PostgreSQL and set sealDirectory to volume`,
     );
+  if (result.data.passwordSignIn === 'off' && result.data.oidc === undefined)
+    throw new SettingsError(
+      `passwordSignIn (${sourceOf('passwordSignIn')}): it needs the setting oidc: the provider at which people sign in instead`,
+    );
   const settings = { ...result.data, data: resolve(result.data.data) };
   const isGiven = (name: string) => name in overrides || name in env || name in fromFile;
   const originOf = (name: string) => {
@@ -124,7 +128,7 @@ function readFile(path: string): Record<string, unknown> {
 /** One sentence for each setting: several checks of one value have the same message. Values may be secrets, and are left out. */
 function explain(error: z.ZodError, sourceOf: (name: string) => string): string {
   const sentences = error.issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys')
+    if (issue.code === 'unrecognized_keys' && issue.path.length === 0)
       return issue.keys.map((key) => describeUnknown(key, sourceOf(key), settingNames));
     const name = String(issue.path[0]);
     return [`setting ${name} ${issue.message} (${sourceOf(name)})`];

@@ -43,6 +43,12 @@ export interface ShownSetting {
   origin: string;
 }
 
+/** A value as text: of a list with commas, of an object as JSON. */
+export function settingText(value: unknown): string {
+  if (value === null) return '–';
+  return typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : String(value);
+}
+
 /** Every setting, in the order of the reference. @throws OperationError `usage` on a wrong setting */
 export function listServerSettings(choice: SettingsChoice): ShownSetting[] {
   const { settings, originOf } = locate(choice);

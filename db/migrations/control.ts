@@ -31,6 +31,7 @@ import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
 import { openSessions } from './sessions.js';
 import { requests } from './sftpaccess.js';
+import { passkeys, providers } from './signin.js';
 import { sources } from './sources.js';
 import { tokens } from './tokens.js';
 import { uploadRecords } from './uploadrecords.js';
@@ -75,6 +76,8 @@ export const controlMigrations: readonly Migration[] = [
   writerLeases,
   backups,
   moves,
+  providers,
+  passkeys,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */
