@@ -10,6 +10,7 @@ import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { checkVerdicts } from './checkverdicts.js';
 import { directoryKey } from './directorykey.js';
+import { downloads } from './downloads.js';
 import { erasureKey } from './erasures.js';
 import { eventIndexes } from './eventindexes.js';
 import { controlEvents } from './events.js';
@@ -71,6 +72,7 @@ export const controlMigrations: readonly Migration[] = [
   openSessions,
   checkVerdicts,
   backups,
+  downloads,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -18,6 +18,7 @@ import { noOrganization, type OpenWorkplace, type Workplace } from '../../operat
 import { answerContent } from '../api/answer.js';
 import { Limiter } from '../api/limiter.js';
 import { ApiError } from '../api/problem.js';
+import { openDownloads } from '../download/download.js';
 import { type Form, readForm } from './body.js';
 import { readCookie } from './cookie.js';
 import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, originOf } from './guard.js';
@@ -82,6 +83,7 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
   app.onError((error, c) => answerTrouble(c, error, logger));
   app.get(stylePath, () => asset(style, 'text/css; charset=utf-8'));
   app.get(iconPath, () => asset(icon, 'image/svg+xml'));
+  openDownloads(app, { ...deps, busy: shared.busy });
   openDoors(app, deps, shared.passwords);
   for (const route of routes)
     app.on(route.method, route.path.replace(/\{(\w+)\}/g, ':$1'), (c) => answer(c, route, deps, shared));
