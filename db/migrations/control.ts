@@ -4,6 +4,7 @@ import { accounts } from './accounts.js';
 import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { backupAudit } from './backupaudit.js';
+import { backupRequests } from './backuprequests.js';
 import { backups } from './backups.js';
 import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
@@ -73,6 +74,7 @@ export const controlMigrations: readonly Migration[] = [
   checkVerdicts,
   backups,
   downloads,
+  backupRequests,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -11,7 +11,7 @@ const style = `
     .quiet { color: #a5abb8 !important; }
     .code { background: #2a2f39 !important; color: #e7e9ee !important; }
     .mark { border-left-color: #e0a33a !important; }
-    .button { background: #8fb4ff !important; color: #16181d !important; }
+    .button { background: #7fcdc2 !important; color: #0b2421 !important; }
   }`;
 const font = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif";
 
@@ -49,7 +49,7 @@ function renderSection({ heading, needsAction, paragraphs, list = [], command, l
   const button =
     link === undefined
       ? ''
-      : `<p style="margin:14px 0 4px;"><a class="button" href="${toText(link.url)}" style="display:inline-block;padding:10px 18px;border-radius:5px;background:#1f4fbf;color:#ffffff;${font};font-size:15px;line-height:22px;font-weight:600;text-decoration:none;">${toText(link.text)}</a></p>`;
+      : `<p style="margin:14px 0 4px;"><a class="button" href="${toText(link.url)}" style="display:inline-block;padding:10px 18px;border-radius:5px;background:#0f5d56;color:#ffffff;${font};font-size:15px;line-height:22px;font-weight:600;text-decoration:none;">${toText(link.text)}</a></p>`;
   const code =
     command === undefined
       ? ''

@@ -9,7 +9,7 @@ import { Limiter } from '../api/limiter.js';
 import { type Address, type Ctx, clientAddress, type Env } from '../console/guard.js';
 import { type Html, html } from '../console/html.js';
 import { facts, renderAlone, time } from '../console/layout.js';
-import { bytes } from '../console/texts/words.js';
+import { bytes, city } from '../console/texts/words.js';
 import { texts as t } from './texts.js';
 
 export interface DownloadDeps extends Address {
@@ -44,7 +44,7 @@ export function openDownloads(app: Hono<Env>, deps: DownloadDeps): void {
 ${facts([
   [t.file, name],
   [t.size, bytes(size)],
-  [t.until, time(until, org.timeZone)],
+  [t.until, html`${time(until, org.timeZone)} (${city(org.timeZone)})`],
 ])}
 <form method="post"><button>${t.submit}</button></form>
 <p class="soft">${t.once}</p>`;
