@@ -16,6 +16,17 @@ export interface Shares {
   mostOfOrg: number;
 }
 
+/** Downloads of the HTTP API: each reads a directory or a stored file for as long as its reader takes. */
+const downloadShares: Shares = { most: 20, mostOfOrg: 5 };
+
+/** @throws OperationError `unavailable` */
+export function takeDownload(busy: Set<string>, org: string): () => void {
+  const leave = takeShare(busy, 'download', org, downloadShares);
+  if (leave === null)
+    throw new OperationError('unavailable', 'other downloads are under way: try it again when they have ended');
+  return leave;
+}
+
 /** A place for work of an organization, within its share. null: none is free. */
 export function takeShare(busy: Set<string>, kind: string, org: string, { most, mostOfOrg }: Shares) {
   const ofOrg = takePlace(busy, `${kind} of ${org}`, mostOfOrg);
@@ -28,6 +39,17 @@ export function takeShare(busy: Set<string>, kind: string, org: string, { most, 
     ofAll();
     ofOrg();
   };
+}
+
+/** Work of which the process does one piece at a time: it reads all there is. @throws OperationError `unavailable`, those of `work` */
+export async function inOnePlace<T>(busy: Set<string>, kind: string, work: () => Promise<T>): Promise<T> {
+  const leave = takePlace(busy, kind, 1);
+  if (leave === null) throw new OperationError('unavailable', `another ${kind} is under way: try it again later`);
+  try {
+    return await work();
+  } finally {
+    leave();
+  }
 }
 
 /** Gives the place back when the content was read, or its reader has stopped. */
@@ -132,7 +154,7 @@ export function createSharedWork(): SharedWork {
   return {
     busy: new Set(),
     checks: createTurns({
-      ...{ mostWaitingOfOrg: checkShares.mostOfOrg, mostWaiting: checkShares.most, longestMs: 40_000 },
+      ...{ mostWaitingOfOrg: 2, mostWaiting: 8, longestMs: 25_000 },
       message: 'other files are checked now: try it again in some seconds',
     }),
   };

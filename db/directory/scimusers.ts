@@ -83,12 +83,13 @@ export interface ScimMembership {
   name: string;
 }
 
-/** The teams of some users, in the order of their names. */
-export async function listTeamsOf(db: Queryable, userIds: readonly number[]): Promise<ScimMembership[]> {
+/** The teams of some users, in the order of their names; at most `limit` in all. */
+export async function listTeamsOf(db: Queryable, userIds: readonly number[], limit: number): Promise<ScimMembership[]> {
   const rows: { user_id: number; team_id: number; name: string }[] = await db('memberships')
     .join('teams', 'teams.id', 'memberships.team_id')
     .whereIn('memberships.user_id', [...userIds])
     .orderBy('teams.name_key')
+    .limit(limit)
     .select('memberships.user_id', 'memberships.team_id', 'teams.name');
   return rows.map(({ user_id, team_id, name }) => ({ userId: user_id, teamId: team_id, name }));
 }

@@ -4,7 +4,6 @@ import { accounts } from './accounts.js';
 import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { backupAudit } from './backupaudit.js';
-import { backupRequests } from './backuprequests.js';
 import { backups } from './backups.js';
 import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
@@ -25,6 +24,7 @@ import { handlers } from './handlers.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
+import { openBytes } from './openbytes.js';
 import { order } from './order.js';
 import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
@@ -74,7 +74,7 @@ export const controlMigrations: readonly Migration[] = [
   checkVerdicts,
   backups,
   downloads,
-  backupRequests,
+  openBytes,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

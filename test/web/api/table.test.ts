@@ -148,6 +148,9 @@ test('every answer fits the schema of its route', async (t) => {
   const own = '/orgs/{org}/users/owner@acme.test';
   const edited = await good('PATCH', me, own, { set: { 'User Name': 'Olga', 'First Name': 'O' } });
   assert.equal(edited.json.changes[0].after, 'Olga');
+  const both = await good('PATCH', me, own, { set: { 'Last Name': 'Ost' }, clear: ['First Name'] });
+  assert.deepEqual([both.json.runs.length, both.json.changes.length], [1, 2]);
+  await good('PATCH', me, own, { set: { 'Last Name': 'West' }, clear: ['last name'] }, 400);
   await good('POST', `${me}/deactivate`, `${own}/deactivate`, {}, 409);
   assert.deepEqual((await good('POST', `${me}/reactivate`, `${own}/reactivate`)).json.runs, []);
   const { story, changes } = (await good('GET', `${me}/history`, `${own}/history`)).json;
@@ -156,6 +159,11 @@ test('every answer fits the schema of its route', async (t) => {
   await place.directory.write('teams').insert(teamRow);
   await good('GET', '/orgs/{org}/teams/{team}/history', '/orgs/{org}/teams/Sales/history');
   await good('PATCH', '/orgs/{org}/teams/{team}', '/orgs/{org}/teams/Sales', { set: { 'Team Type': 'Dept' } });
+  const parted = { set: { 'Owner Email': 'owner@acme.test' }, clear: ['Parent Team'] };
+  assert.equal(
+    (await good('PATCH', '/orgs/{org}/teams/{team}', '/orgs/{org}/teams/Sales', parted)).json.runs.length,
+    1,
+  );
   const renamed = await good('POST', '/orgs/{org}/teams/{team}/rename', '/orgs/{org}/teams/Sales/rename', {
     name: 'S 2',
   });

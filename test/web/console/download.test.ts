@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { exportUsers } from '../../../operations/export.js';
 import { makeLink } from '../../../operations/exports/downloads.js';
 import { csv } from '../../support/company.js';
-import { openTestConsole } from '../../support/console.js';
+import { openTestConsole, origin } from '../../support/console.js';
 
 test('a scanner of mails uses nothing up; the button downloads; then the answer is that of an unknown link', async (t) => {
   const { place, acme, clock, visitor } = await openTestConsole(t);
@@ -52,4 +52,25 @@ test('guesses are limited for each address, right ones too', async (t) => {
   assert.equal((await guess('192.0.2.4')).status, 404);
   clock.ms += 60_000;
   assert.equal((await guess('192.0.2.3')).status, 404);
+});
+
+test('a HEAD of a download is none, and an account has few downloads at a time', async (t) => {
+  const { place, app, person } = await openTestConsole(t);
+  const admin = await person('admin', 'acme');
+  const ask = (path: string, method = 'GET') =>
+    app.request(`${origin}${path}`, { method, headers: { cookie: `dropslot=${admin.cookie}` } });
+  for (const file of ['people', 'teams']) {
+    const told = await ask(`/orgs/acme/${file}.csv`, 'HEAD');
+    assert.deepEqual([told.status, told.headers.get('allow')], [405, 'GET']);
+  }
+  const exports = () => place.control.read('audit').where({ action: 'directory.exported' }).pluck('subject');
+  assert.deepEqual(await exports(), []);
+  const open = [];
+  for (let n = 0; n < 4; n++) open.push(await ask('/orgs/acme/people.csv'));
+  const over = await ask('/orgs/acme/people.csv');
+  assert.equal(over.status, 503);
+  assert.match(await over.text(), /Other downloads are under way/);
+  assert.equal((await exports()).length, 4);
+  for (const one of open) assert.match(await one.text(), /^User Email,/);
+  assert.match(await (await ask('/orgs/acme/teams.csv')).text(), /^Team Name,/);
 });
