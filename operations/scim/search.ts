@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ScimPage } from '../../db/directory/scimusers.js';
 import { ScimError } from './error.js';
 import type { Filter, Operator, Value } from './filter.js';
-import { matches, mentions, type Resource } from './match.js';
+import { isDecided, matches, mentions, type Resource } from './match.js';
 import { isSelected, type Selection, select } from './selection.js';
 
 export interface Search {
@@ -42,7 +42,7 @@ export interface Bounds {
 /** @throws ScimError `tooMany`, and those of `onLong` */
 export async function search<Row>(source: Source<Row>, wanted: Search, bounds: Bounds): Promise<Found> {
   const { filter } = wanted;
-  if (filter !== null) return scan(source, wanted, filter, bounds);
+  if (filter !== null && !isDecided(filter)) return scan(source, wanted, filter, bounds);
   const total = await source.count(wanted);
   const limit = Math.min(wanted.count, Math.max(0, total - wanted.startIndex + 1));
   const page = { after: null, skip: wanted.startIndex - 1, limit };

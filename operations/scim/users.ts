@@ -145,7 +145,8 @@ async function teamsByUser(db: Queryable, rows: readonly ScimUserRow[]): Promise
 function narrow({ id, filter }: Pick<Search, 'id' | 'filter'>): ScimUserFilter {
   const known: ScimUserFilter = id === null ? {} : { id };
   for (const { name, operator, value } of necessary(filter)) {
-    if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
+    if (name === 'meta.lastModified' && operator === 'gt') known.updatedAfter ??= readSince(operator, value);
+    else if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
     if (operator !== 'eq' || value === null) continue;
     if (name === 'id') known.id ??= readId(String(value));
     if (name === 'userName' || name === 'emails.value') known.emailKey ??= emailKey(String(value));

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
 import { orgDetailsToJson, orgStateToJson, orgToJson } from '../../../operations/forms/orgs.js';
-import { detailOrg, listOrgStates, type Org } from '../../../operations/orgdetails.js';
+import { detailOrg, listSomeOrgStates, type Org, stateOrgs } from '../../../operations/orgdetails.js';
 import {
   addOrganization,
   disableOrganization,
@@ -13,7 +13,7 @@ import {
 import { readOrgFields } from '../../../operations/orgsettings/orgsettings.js';
 import { requestSftp } from '../../../operations/sftpaccess.js';
 import type { Workplace } from '../../../operations/workplace.js';
-import { count, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
+import { count, orgParams, pageByKey, pageOf, pageQuery, pick, readText, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const shape = {
@@ -84,10 +84,17 @@ export const orgRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(listed),
     handle: async ({ workplace, token, query }) => {
-      const found = (await listOrgStates(workplace)).filter(
-        ({ org: { id } }) => token.org === null || token.org === id,
+      const after = readText(query) ?? '';
+      const found =
+        token.org === null
+          ? await listSomeOrgStates(workplace, after, query.limit + 1)
+          : await stateOrgs(workplace, [await workplace.org(token.org)]);
+      return pageByKey(
+        found,
+        query,
+        ({ org: { id } }) => id,
+        (one) => pick(listed, orgStateToJson(one)),
       );
-      return pageByPlace(found, query, (one) => pick(listed, orgStateToJson(one)));
     },
   }),
   route({
