@@ -330,7 +330,8 @@ class SenderIntake implements Intake {
     const existing = await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
     const resume = options.resume === true;
-    const partial = existing === null || resume ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
+    const looks = (existing === null || resume) && options.anew !== true;
+    const partial = looks ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
     if (resume && partial === null) throw new SpaceError('not_found', `no upload of ${path} was cut off here`);
     const exists = existing !== null || partial !== null || isOpen;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);

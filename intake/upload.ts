@@ -200,6 +200,11 @@ export class OpenUpload implements Upload {
     return this.#endUnpublished(false);
   }
 
+  discard(): Promise<void> {
+    this.remove();
+    return this.#endUnpublished(false);
+  }
+
   pause(): Promise<void> {
     return this.#endUnpublished(true);
   }

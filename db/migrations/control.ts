@@ -10,6 +10,7 @@ import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { checkVerdicts } from './checkverdicts.js';
 import { directoryKey } from './directorykey.js';
+import { downloads } from './downloads.js';
 import { erasureKey } from './erasures.js';
 import { eventIndexes } from './eventindexes.js';
 import { controlEvents } from './events.js';
@@ -24,6 +25,7 @@ import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
 import { moves } from './moves.js';
+import { openBytes } from './openbytes.js';
 import { order } from './order.js';
 import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
@@ -78,6 +80,8 @@ export const controlMigrations: readonly Migration[] = [
   moves,
   providers,
   passkeys,
+  downloads,
+  openBytes,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

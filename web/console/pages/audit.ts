@@ -1,5 +1,6 @@
 /** The audit trail: the newest records first; verified and exported. */
 import { type AuditRecord, formatRecord, proveAudit, readAuditHead, walkRecords } from '../../../operations/audit.js';
+import { inOnePlace } from '../../../operations/places.js';
 import { html } from '../html.js';
 import { field, notice, pager, table, time, withQuery } from '../layout.js';
 import { action, type Call, type ConsoleRoute, type Outcome, type Page, page } from '../route.js';
@@ -80,8 +81,8 @@ async function take(rows: AsyncIterable<AuditRecord>, most: number): Promise<Aud
   return taken;
 }
 
-async function prove({ workplace }: Call): Promise<Outcome> {
-  const { head, flaws, flawCount } = await proveAudit(workplace, null);
+async function prove({ workplace, busy }: Call): Promise<Outcome> {
+  const { head, flaws, flawCount } = await inOnePlace(busy, 'audit proof', () => proveAudit(workplace, null));
   const result =
     flawCount === 0
       ? notice('good', t.proved(head.count))

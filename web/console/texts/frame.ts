@@ -40,6 +40,7 @@ export const errors = {
   outdatedText: 'You signed in again since the page was loaded. Open the page again, and repeat the change.',
   failed: 'That was not possible',
   busy: 'Too many requests',
+  manyDownloads: 'Other downloads are under way: try it again when they have ended.',
   wait: (seconds: number) => `Wait for ${many(seconds, 'second')}, then try again.`,
   defect: 'Something went wrong',
   defectText: (id: string) =>
