@@ -227,7 +227,8 @@ async function measure(workplace: Workplace): Promise<void> {
   const session = async (role: string, org?: string) => {
     const email = `${role}${Date.now()}@bench.test`;
     const { account } = await inviteAccount(workplace, { email, role, org });
-    return beginSession(workplace, account, { address: null, agent: null }, 'invitation');
+    const proof = { method: 'invitation', factor: 'invitation' } as const;
+    return (await beginSession(workplace, account, { address: null, agent: null }, proof))!;
   };
   const [owner, admin] = [await session('owner'), await session('admin', 'acme')];
   const some = await workplace.control.read('runs').where({ org_id: 'acme' }).max({ run: 'id' }).first();
