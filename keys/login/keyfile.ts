@@ -1,13 +1,23 @@
 /** Decodes the bytes of a key file as people send it: UTF-8, UTF-16, or a binary key or certificate (DER), which becomes PEM. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { KeyError } from '../error.js';
-import { exposed } from './privatekey.js';
+import { exposed, isPgpKey, isPrivateContainer } from './privatekey.js';
+
+export const pgpKey =
+  'this is a key of OpenPGP, which encrypts or signs files and does not log in; ask for the public key of SSH';
+
+/** A file of keys that is in base64 as a whole, as web forms and Kubernetes want it: text, which the key in it alone is not. */
+const encodedFile = /^(?=[\s\S]*(ssh-(ed25519|rsa) |ecdsa-sha2-|sk-ssh-|-----BEGIN ))[\t\n\r\x20-\x7e\x80-\xff]+$/;
 
 /** The text of the file, without a byte order mark. @throws KeyError `refused` for a binary private key */
 export function decodeKeyFile(bytes: Buffer): string {
+  if (isPrivateContainer(bytes)) throw new KeyError('refused', exposed);
+  if (isPgpKey(bytes)) throw new KeyError('malformed', pgpKey);
   const text = decodeText(bytes) ?? derToPem(bytes) ?? bytes.toString('utf8');
   // A copied body of a PEM file, without its first and last line.
   const bare = text.replace(/\s+/g, '');
+  const whole = /^[A-Za-z0-9+/]{64,}={0,2}$/.test(bare) ? Buffer.from(bare, 'base64').toString('latin1') : '';
+  if (encodedFile.test(whole)) return Buffer.from(bare, 'base64').toString('utf8');
   const isBare = /^MI[A-Za-z0-9+/]{40,}={0,2}$/.test(bare);
   return (isBare ? derToPem(Buffer.from(bare, 'base64')) : null) ?? text;
 }

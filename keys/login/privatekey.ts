@@ -21,6 +21,30 @@ const marks: readonly RegExp[] = [
   /AGE-SECRET-KEY-(PQ-)?1/,
 ];
 
+/** Key stores of Java: JKS and JCEKS. */
+const keyStores: readonly string[] = ['feedfeed', 'cececece'];
+
+/** Whether bytes begin as a file that keeps private keys: a key store of Java, or a secret key of OpenPGP without its armor. */
+export function isPrivateContainer(bytes: Buffer): boolean {
+  return keyStores.includes(bytes.toString('hex', 0, 4)) || tagOf(bytes) === 5;
+}
+
+/** Whether bytes begin as a public key of OpenPGP without its armor. */
+export function isPgpKey(bytes: Buffer): boolean {
+  return tagOf(bytes) === 6;
+}
+
+/** The tag of the first packet of an OpenPGP key (RFC 9580, section 4.2): 5 a secret, 6 a public one; null: it is none. */
+function tagOf(bytes: Buffer): number | null {
+  const [first = 0, length = 0] = bytes;
+  const isNew = (first & 0xc0) === 0xc0;
+  if (!isNew && (first & 0x80) === 0) return null;
+  const tag = isNew ? first & 0x3f : (first >> 2) & 0xf;
+  const lengthBytes = isNew ? (length < 192 ? 1 : length < 224 ? 2 : 5) : 2 ** (first & 3);
+  // The version of the key.
+  return [3, 4, 5, 6].includes(bytes[1 + lengthBytes] ?? 0) ? tag : null;
+}
+
 /** The number of the line on which a private key begins, and its error message; null: there is none. */
 export function findPrivateKey(text: string): { line: number; message: string } | null {
   const isPutty = putty.test(text);

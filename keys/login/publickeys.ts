@@ -2,7 +2,7 @@
 import { KeyError } from '../error.js';
 import { typeOf, WireReader } from '../wire.js';
 import { fingerprintOf } from './fingerprint.js';
-import { decodeKeyFile } from './keyfile.js';
+import { decodeKeyFile, pgpKey } from './keyfile.js';
 import { type LineTerms, noTerms, readLineTerms } from './lineoptions.js';
 import { readingsOf } from './mailtext.js';
 import { beginsPublicPem, isAuthority, readPublicPem } from './pem.js';
@@ -42,6 +42,18 @@ const curveBits: Readonly<Record<string, number>> = {
 
 /** Files that people send by mistake, each with its error message. */
 const mistakes: readonly { pattern: RegExp; code: 'malformed' | 'refused'; reason: string }[] = [
+  { pattern: /^-----BEGIN PGP /, code: 'malformed', reason: pgpKey },
+  {
+    pattern: /^-----BEGIN (NEW )?CERTIFICATE REQUEST/,
+    code: 'malformed',
+    reason: 'this is the request for a certificate; ask for the certificate or the public key',
+  },
+  {
+    pattern: /^-----BEGIN (PKCS ?#?7|CMS)/,
+    code: 'malformed',
+    reason:
+      'this is a bundle of certificates (PKCS #7); ask for the certificate of the login key alone (PEM), or its public key',
+  },
   {
     pattern: /^-----BEGIN /,
     code: 'malformed',

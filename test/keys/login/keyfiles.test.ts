@@ -1,7 +1,7 @@
 /** Key files after mail programs, editors and web pages: the same keys with the same terms, or an error; and private keys. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -209,6 +209,31 @@ test('keys and certificates in DER, and the bare body of a PEM file', () => {
       .replace(/-----[^-]+-----/g, ''),
   ])
     assert.throws(() => parsePublicKeys(content), { code: 'refused', message: /consider it exposed/ });
+});
+
+test('a whole file in base64 is the file; key stores and keys of OpenPGP are told by their kind', () => {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const pem = rsa.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const spki = createPublicKey(rsa).export({ type: 'spki', format: 'pem' }).toString();
+  assert.equal(parsePublicKeys(base64(spki))[0]?.publicKey, parsePublicKeys(spki)[0]?.publicKey);
+  for (const original of originals)
+    assert.deepEqual(parsePublicKeys(wrapAt(base64(`${original}\n`), 76)), parsePublicKeys(original));
+  const bytes = (hex: string) => Buffer.concat([Buffer.from(hex, 'hex'), Buffer.alloc(40, 1)]);
+  // JKS, JCEKS, and secret keys of OpenPGP in the old and the new format of packets.
+  for (const content of [base64(pem), bytes('feedfeed00000002'), bytes('cececece'), bytes('95039804'), bytes('c55a06')])
+    assert.throws(() => parsePublicKeys(content), { code: 'refused', message: /consider it exposed/ });
+  for (const content of ['-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ', bytes('99010d04'), bytes('c6c02d06')])
+    assert.throws(() => parsePublicKeys(content), {
+      code: 'malformed',
+      message: /a key of OpenPGP.*public key of SSH/,
+    });
+  for (const [kind, reason] of [
+    ['CERTIFICATE REQUEST', /request for a certificate/],
+    ['NEW CERTIFICATE REQUEST', /request for a certificate/],
+    ['PKCS7', /bundle of certificates/],
+    ['CMS', /bundle of certificates/],
+  ] as const)
+    assert.throws(() => parsePublicKeys(`-----BEGIN ${kind}-----\nMIIB\n-----END ${kind}-----`), { message: reason });
 });
 
 const { privateKey: rsa } = generateKeyPairSync('rsa', { modulusLength: 2048 });
