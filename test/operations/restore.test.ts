@@ -139,6 +139,28 @@ test('an interrupted restore: no server starts on its folder, and the same resto
   assert.ok(!existsSync(join(data, 'RESTORING')));
 });
 
+test('a restore that fails while it copies says whether anything is left, and whether it continues', async (t) => {
+  const { folder, data, into } = await openBackup(t);
+  const [name] = (readdirSync(join(folder, 'blobs'), { recursive: true }) as string[]).filter((path) =>
+    path.includes('/'),
+  );
+  const blob = join(folder, 'blobs', name!);
+  const content = readFileSync(blob);
+  rmSync(blob);
+  mkdirSync(blob); // can't be copied as a file
+  const said: string[] = [];
+  const fail = () => assert.rejects(into({ onProgress: (text) => said.push(text) }));
+  await fail();
+  assert.deepEqual([said.at(-1), existsSync(data)], [`nothing was restored: ${data} is as it was`, false]);
+  mkdirSync(data, { recursive: true });
+  writeFileSync(join(data, 'RESTORING'), `${folder}\n`);
+  await fail();
+  assert.equal(said.at(-1), `the restore is not complete: repeat the command to continue it, or remove ${data}`);
+  rmSync(blob, { recursive: true });
+  writeFileSync(blob, content);
+  assert.equal((await into()).isCompared, true);
+});
+
 test('a file that an interrupted restore copied before the backup had it anew is copied again', async (t) => {
   const { folder, data, into } = await openBackup(t);
   const [name] = (readdirSync(join(folder, 'blobs'), { recursive: true }) as string[]).filter((path) =>
