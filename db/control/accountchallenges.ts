@@ -16,10 +16,10 @@ export interface Challenge {
 const mostChallenges = 10_000;
 
 /** In place of an earlier one of the same browser. */
-export async function putChallenge(tx: Queryable, challenge: Challenge): Promise<void> {
+export async function putChallenge(tx: Queryable, challenge: Challenge, most = mostChallenges): Promise<void> {
   const { hash, kind, data, createdAt, expiresAt } = challenge;
   await tx('account_challenges').where('expires_at', '<=', createdAt).delete();
-  const over = await tx('account_challenges').orderBy('created_at', 'desc').offset(mostChallenges).limit(1).first();
+  const over = await tx('account_challenges').orderBy('created_at', 'desc').offset(most).limit(1).first();
   if (over !== undefined) await tx('account_challenges').where('created_at', '<=', over.created_at).delete();
   await tx('account_challenges')
     .insert({ hash, kind, data: JSON.stringify(data), created_at: createdAt, expires_at: expiresAt })

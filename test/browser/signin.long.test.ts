@@ -126,18 +126,9 @@ test('an operator and an HR admin sign in at their providers, without scripts', 
   await ask(['orgs', 'add', 'acme', '--owner', 'owner@acme.test']);
   await ask(['console', 'invite', 'hr@acme.test', '--role', 'admin', '--org', 'acme']);
   const { link } = await ask<{ link: string }>(['console', 'invite', 'jane@operator.test', '--role', 'owner']);
-  const set = [
-    'providers',
-    'set',
-    'acme',
-    '--issuer',
-    issuer.url,
-    '--client-id',
-    client.id,
-    '--client-secret-file',
-    secret,
-  ];
-  const more = ['--label', 'ACME Login', '--password-sign-in', 'off', '--allow-http', '--allow-private'];
+  const set = ['console', 'set-provider', 'acme', '--issuer', issuer.url, '--client-id', client.id];
+  const secretFile = ['--client-secret-file', secret, '--label', 'ACME Login'];
+  const more = [...secretFile, '--password-sign-in', 'off', '--allow-http', '--allow-private'];
   const { redirect, signIn } = await ask<{ redirect: string; signIn: string }>([...set, ...more]);
   issuer.register([`${site}/sign-in/return/server`, redirect.replace('127.0.0.1:8023', `localhost:${port}`)]);
 

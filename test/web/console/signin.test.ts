@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
+import { storePassword } from '../../../keys/login/password.js';
 import { totpCode } from '../../../keys/login/totp.js';
 import { invitationLink } from '../../../operations/accounts/link.js';
-import { changeRole, inviteAccount, removePerson } from '../../../operations/accounts/people.js';
+import { changeRole, findPerson, inviteAccount, removePerson } from '../../../operations/accounts/people.js';
+import { beginSession } from '../../../operations/accounts/sessions.js';
 import { openTestConsole, testPassword } from '../../support/console.js';
 
 const cookieOf = (headers: Headers) => /^dropslot=([\w-]+);/.exec(headers.get('set-cookie') ?? '')?.[1] ?? '';
@@ -194,12 +196,18 @@ test('a password that is changed, or an account that is removed, while it is che
   const form = ({ email, totpSecret }: typeof one) => ({
     ...{ email, password: testPassword, code: totpCode(totpSecret, clock.now) },
   });
+  const password = await storePassword('another long password');
   const entering = visitor().post('/sign-in', form(one));
-  await place.control.write('accounts').where({ email: one.email }).update({ password: 'scrypt:of:another' });
+  await place.control.write('accounts').where({ email: one.email }).update({ password });
   assert.equal((await entering).status, 422);
   const leaving = visitor().post('/sign-in', form(two));
   await removePerson(place, two.email);
   assert.equal((await leaving).status, 422);
+  const account = await findPerson(place, one.email);
+  const begin = (isUnchanged: () => boolean) =>
+    beginSession(place, account, { address: null, agent: null }, { method: 'password', factor: 'app' }, isUnchanged);
+  assert.equal(await begin(() => false), null);
+  assert.equal((await begin(() => true))?.length, 43);
 });
 
 test('a session ends at sign-out, without use, after its time, and with its account', async (t) => {

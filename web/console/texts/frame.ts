@@ -61,7 +61,7 @@ export const signIn = {
   passkeyWrong: 'This passkey can not be used here. Sign in another way, and look at the passkeys of your account.',
   passkeyOutdated: 'The request has expired. Try it again.',
   wrong: 'Email, password and code do not fit together. Check all three; a code can be used once.',
-  help: 'No account, or no access to your app? Ask an admin of your organization, or your operator, for an invitation.',
+  help: 'Does your organization have a sign-in of its own? Open its address: the menu of that sign-in has it, or ask your admin. No account, or no access to your app? Ask an admin of your organization, or your operator, for an invitation.',
 };
 
 export const provider = {
