@@ -571,7 +571,7 @@ export const settingsSchema = z.strictObject({
   )
     .optional()
     .describe(
-      'Address of the web console in browsers, such as `https://hr-files.example`: of links in invitations, and the only one whose forms are accepted. Default: the address of `console`.',
+      'Address of the web console in browsers, such as `https://hr-files.example`: of links in invitations and in mails of exports, and the only one whose forms are accepted. Default: the address of `console`.',
     ),
   oidc: oidcSetting()
     .optional()

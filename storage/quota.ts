@@ -24,6 +24,8 @@ export interface QuotaDeps {
 const freshMs = 1000;
 /** Bytes in progress of an organization that other processes need not know of. */
 const untoldBytes = 16 * 1024 * 1024;
+/** A fast upload is told once in this time. */
+const tellMs = 1_000;
 /** Bytes in progress that are told count for this long, unless they are told again. */
 const toldMs = 90_000;
 const tellEveryMs = 30_000;
@@ -52,6 +54,7 @@ export class Quota {
   readonly #volume: Volume;
   /** Names this process among those that tell their bytes in progress. */
   readonly #process = randomBytes(8).toString('hex');
+  #toldAt = Number.NEGATIVE_INFINITY;
   #telling: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
 
@@ -87,7 +90,7 @@ export class Quota {
           claimed += more;
           usage.openBytes += more;
           this.#volume.take(more);
-          if (usage.openBytes - usage.toldBytes >= untoldBytes) this.#tell();
+          if (usage.openBytes - usage.toldBytes >= untoldBytes) this.#tellSoon();
         };
         if (fits(usage, more) && this.#volume.fits(more)) {
           take();
@@ -155,6 +158,11 @@ export class Quota {
     return usage.measuring;
   }
 
+  #tellSoon(): void {
+    const age = this.#deps.now() - this.#toldAt;
+    if (age < 0 || age >= tellMs) this.#tell();
+  }
+
   /** Without delaying an upload: writes the bytes in progress that other processes should count; again until they are over. */
   #tell(): void {
     this.#telling ??= this.#write().finally(() => {
@@ -168,6 +176,7 @@ export class Quota {
 
   async #write(): Promise<void> {
     const { control, now, logger } = this.#deps;
+    this.#toldAt = now();
     const rows: { org: string; bytes: number }[] = [];
     for (const [org, usage] of this.#usages) {
       const bytes = usage.openBytes >= untoldBytes ? usage.openBytes : 0;

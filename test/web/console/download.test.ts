@@ -1,8 +1,12 @@
 /** The page behind the link of a mailed export: a GET changes nothing, a POST downloads once, and no answer tells why a link is unusable. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
+import { createSilentLogger } from '../../../config/logger.js';
 import { exportUsers } from '../../../operations/export.js';
 import { makeLink } from '../../../operations/exports/downloads.js';
+import { listen } from '../../../web/api/listen.js';
 import { csv } from '../../support/company.js';
 import { openTestConsole, origin } from '../../support/console.js';
 
@@ -73,4 +77,31 @@ test('a HEAD of a download is none, and an account has few downloads at a time',
   assert.equal((await exports()).length, 4);
   for (const one of open) assert.match(await one.text(), /^User Email,/);
   assert.match(await (await ask('/orgs/acme/teams.csv')).text(), /^Team Name,/);
+});
+
+test('a connection that breaks in the middle of a download leaves the link usable, and the whole file can be fetched', async (t) => {
+  const { place, acme, clock, app } = await openTestConsole(t);
+  const { id } = await place.directory.read('users').where({ org_id: 'acme' }).first();
+  await place.directory.write('users').where({ id }).update({ is_admin: 1, status: 'active' });
+  const line = 'x'.repeat(1_000);
+  async function* large() {
+    for (let n = 0; n < 20_000; n++) yield line;
+  }
+  const link = { name: 'users-1.csv', user: Number(id), createdAt: clock.now, expiresAt: clock.now + 3_600_000 };
+  const { token } = await makeLink(place, acme.org, link, large());
+  const server = await listen(app.fetch, { host: '127.0.0.1', port: 0, tls: null }, createSilentLogger());
+  t.after(() => server.stop(0));
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(`POST /d/${token} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+  await once(socket, 'data');
+  socket.destroy();
+  const url = `http://127.0.0.1:${server.port}/d/${token}`;
+  while ((await place.control.read('audit').where({ action: 'export.download_broken' })).length === 0)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal((await fetch(url)).status, 200);
+  const whole = await fetch(url, { method: 'POST' });
+  const { byteLength } = await whole.arrayBuffer();
+  assert.equal(String(byteLength), whole.headers.get('content-length'));
+  assert.ok(byteLength >= 20_000_000);
+  assert.equal((await fetch(url)).status, 404);
 });

@@ -147,7 +147,7 @@ export const orgRoutes: readonly Route[] = [
     right: 'admin',
     isOfServer: true,
     params: orgParams,
-    query: z.strictObject({ confirm: z.string().max(64) }),
+    query: z.strictObject({ confirm: z.string().max(64).optional() }),
     answer: z.strictObject({
       files: count,
       bytes: count,
