@@ -33,6 +33,7 @@ export async function addPassword(
     notBefore: terms.notBefore ?? null,
     expiresAt: terms.expiresAt ?? null,
     permission: terms.permission ?? 'read',
+    addedBy: workplace.actor,
     createdAt: workplace.now(),
   };
   await workplace.control.transact(async (tx) => {

@@ -106,6 +106,7 @@ export async function addKey(
     permission: terms.permission ?? line.permission ?? 'read',
     ...(terms.allowsSha1 !== undefined && { allowsSha1: terms.allowsSha1 }),
     ...(kind === 'ca' && { principals }),
+    addedBy: workplace.actor,
     createdAt: workplace.now(),
   };
   await insertLoginKey(tx, key);

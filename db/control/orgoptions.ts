@@ -19,6 +19,10 @@ export interface OrgOptions {
   maxReactivations?: string;
   /** `always`: a run that makes any user an admin needs an approval; without it `maxAdminChanges` decides. */
   holdAdmins?: 'limit' | 'always';
+  /** Who decides about held runs; without it `admins`: those of the organization, and operators. */
+  approvals?: 'admins' | 'operators';
+  /** Whether a run needs another person than the one who sent its files for its approval; without it false. */
+  twoPersonApproval?: boolean;
   /** Addresses of users beside the owner whose deactivation always needs an approval. */
   protected?: string[];
   /** Logged-in connections at once; without it the setting `maxConnectionsPerOrg`. */

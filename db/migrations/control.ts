@@ -20,6 +20,7 @@ import { fileNames } from './filenames.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
 import { handlers } from './handlers.js';
+import { keyOwners } from './keyowners.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
@@ -73,6 +74,7 @@ export const controlMigrations: readonly Migration[] = [
   checkVerdicts,
   backups,
   moves,
+  keyOwners,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -159,7 +159,7 @@ function makeCall(
   };
   return {
     ...{ open, version, account, session, busy, passwords, guesses },
-    workplace: { ...workplace, actor: actorOf(account), org },
+    workplace: { ...workplace, actor: actorOf(account), isOfOrg: account.org !== null, org },
     org: null,
     params: c.req.param() as Record<string, string>,
     query: Object.fromEntries([...searchParams].filter(([name, value]) => !`${name}${value}`.includes('\0'))),

@@ -17,6 +17,7 @@ import { runRoutes } from './pages/runs.js';
 import { startRoutes } from './pages/start.js';
 import { systemRoutes } from './pages/system.js';
 import { teamRoutes } from './pages/teams.js';
+import { undoRoutes } from './pages/undo.js';
 import type { ConsoleRoute } from './route.js';
 
 export const routes: readonly ConsoleRoute[] = [
@@ -25,6 +26,7 @@ export const routes: readonly ConsoleRoute[] = [
   ...homeRoutes,
   ...importRoutes,
   ...reviewRoutes,
+  ...undoRoutes,
   ...checkRoutes,
   ...peopleRoutes,
   ...teamRoutes,

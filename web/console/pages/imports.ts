@@ -1,4 +1,5 @@
 /** The imports of an organization, and one of them: its problems beside their rows, and its changes. */
+import { hasRight } from '../../../operations/accounts/rights.js';
 import { describeAfter, nameColumn, type RunChange, withRunChanges } from '../../../operations/changes.js';
 import { OperationError } from '../../../operations/error.js';
 import { readFileContent } from '../../../operations/files.js';
@@ -59,6 +60,7 @@ ${isWorking && html`<div role="status"><p><strong>${t.progress}:</strong> ${run.
 ${run.state === 'held' && html`<p><a class="button" href="${runPath(run, '/review')}">${t.review}</a></p>`}
 ${await Promise.all(files.map((file, index) => showFile(call, run, file, index, files.length)))}
 ${run.state === 'done' && (countChanged(run) > mostInline ? html`<p><a class="button quiet" href="${runPath(run, '/changes')}">${t.showChanges}</a></p>` : await showChanges(call, run))}
+${run.state === 'done' && hasRight(call.account, 'org.operate') && html`<p class="no-print"><a class="button quiet" href="${runPath(run, '/undo')}">${t.undo}</a></p>`}
 <p class="soft no-print">${t.print}</p>`,
   };
 }

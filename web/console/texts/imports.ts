@@ -110,6 +110,7 @@ export const run = {
   failure: 'The import failed',
   print: 'Print this page with the browser for your records: navigation and buttons are left out.',
   undone: (id: number) => `It undoes import ${id}.`,
+  undo: 'Undo this import',
   review: 'Review and decide',
 };
 
@@ -133,4 +134,33 @@ export const review = {
   discardText: 'Nothing is applied. The files move to the archive as refused; upload corrected files.',
   over: 'This import no longer waits for a decision.',
   viewer: 'An admin of your organization, or your operator, decides.',
+  /** Of a message of the command line, which begins in small letters. */
+  sentence: (message: string) => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`,
+  unknownSender: (paths: readonly string[]) =>
+    `Two people are asked for, and Dropslot does not know the person who sent ${paths.join(', ')}: their key was added on the server. Approve only if you did not send it.`,
+};
+
+export const undo = {
+  title: (id: number) => `Undo import ${id}`,
+  lead: 'An undo gives each value back that the import changed, if it was not changed since. It removes no person, team or column.',
+  back: (shown: number, total: number) =>
+    shown === total
+      ? `Values that it restores (${amount(total)})`
+      : `The first ${amount(shown)} of ${many(total, 'value')} that it restores`,
+  kept: (shown: number, total: number) =>
+    shown === total
+      ? `Values that stay as they are (${amount(total)})`
+      : `The first ${amount(shown)} of ${many(total, 'value')} that stay as they are`,
+  nothingBack: 'It would restore nothing.',
+  nothingKept: 'None.',
+  who: 'Who',
+  field: 'Column',
+  now: 'Now',
+  restored: 'Restored to',
+  created: 'created',
+  why: 'Reason',
+  submit: (values: number) => `Undo: restore ${many(values, 'value')}`,
+  submitText: 'The undo is an import of its own. It is planned again when it begins, and it can be undone, too.',
+  busy: 'Another undo is planned now: try it again in some seconds.',
+  cancel: 'Back to the import',
 };

@@ -1,7 +1,7 @@
 /** All texts of the console, by page: a translation replaces this folder. */
 import { counts } from './counts.js';
 import { account, errors, frame, invitation, signIn } from './frame.js';
-import { home, imports, review, run } from './imports.js';
+import { home, imports, review, run, undo } from './imports.js';
 import { navigation } from './navigation.js';
 import { added, audit, network, operators, organization, overview, runs, system } from './operator.js';
 import { check, connection, help, members, notifications, people, person, teams } from './organization.js';
@@ -9,5 +9,5 @@ import { check, connection, help, members, notifications, people, person, teams 
 export const texts = {
   ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
   ...{ added, audit, network, operators, organization, runs, system },
-  ...{ notifications, overview, people, person, review, run, signIn, teams },
+  ...{ notifications, overview, people, person, review, run, signIn, teams, undo },
 };
