@@ -69,6 +69,8 @@ export interface OrgOptions {
   requireDottedDomain?: boolean;
   /** Words of a column `Status`, by their meaning (rule U12b); without it the column is not read. */
   statusWords?: { active: string[]; deactivated: string[] };
+  /** Whether its own people and tokens change its login keys at once; without it they do. */
+  keyChanges?: 'at-once' | 'operator';
   /** Column names of its files, each with the standard column that it stands for (rule F7). */
   aliases?: Record<string, string>;
   /** Whether cells that name unknown users and teams create them; without it `yes`. `hold`: a run that would is held. */

@@ -9,6 +9,7 @@ import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { checkVerdicts } from './checkverdicts.js';
+import { connections } from './connections.js';
 import { directoryKey } from './directorykey.js';
 import { erasureKey } from './erasures.js';
 import { eventIndexes } from './eventindexes.js';
@@ -75,6 +76,7 @@ export const controlMigrations: readonly Migration[] = [
   backups,
   moves,
   keyOwners,
+  connections,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -394,6 +394,13 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     read: (text) => (parseHours(text) === null ? null : text.toLowerCase()),
     write: String,
   },
+  keyChanges: {
+    group: 'SFTP access',
+    meaning:
+      'Whether the admins of the organization, in the console and by a token of the API, change its login keys at once. With operator, a new key and other allowed addresses in the console wait for an operator, and the API refuses them. To revoke a key is always possible.',
+    ...oneOf('at-once', 'operator'),
+    default: 'at-once',
+  },
   maxConnections: {
     group: 'SFTP access',
     meaning: 'Most logged-in connections at once.',

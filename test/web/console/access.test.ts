@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
 import { type AccountRight, type Role, rightsOf } from '../../../operations/accounts/rights.js';
+import { generateOwnPgpKey } from '../../../operations/pgp.js';
 import type { ConsoleRoute } from '../../../web/console/route.js';
 import { routes } from '../../../web/console/table.js';
 import { csv } from '../../support/company.js';
@@ -29,6 +30,7 @@ async function openAll(t: Parameters<typeof openTestConsole>[0]) {
     const leaving = rows.map((row) => `${row},2026-01-01`);
     const held = await company.import({ 'users.csv': csv(`${header},Deactivation Date`, ...leaving) });
     assert.equal(held.state, 'held');
+    await generateOwnPgpKey(site.place, name, { type: 'curve25519', expiresAt: null });
     runs[name] = { done: done.run!, held: held.run! };
   }
   return { ...site, runs };

@@ -64,13 +64,14 @@ function card(title: string, figure: string, more: Value): Html {
   return html`<section class="card tight"><h2 class="small soft">${title}</h2><p><strong>${figure}</strong></p>${more !== null && more !== false && html`<div class="small">${more}</div>`}</section>`;
 }
 
-function showLight({ light, alarms, heldRun, hasFailed, expiringKeys, org }: OrgGlance): Value {
+function showLight({ light, alarms, heldRun, hasFailed, expiringKeys, keyRequests, org }: OrgGlance): Value {
   const [tone, word] = t.lights[light];
   const reasons = [
     alarms > 0 && t.alarms(alarms),
     hasFailed && t.failed,
     heldRun !== null && html`<a href="${runPath({ org: org.id, id: heldRun }, '/review')}">${t.held}</a>`,
     expiringKeys > 0 && t.keys(expiringKeys),
+    keyRequests > 0 && html`<a href="${ofOrg(org.id, '/connection')}">${t.keyRequests(keyRequests)}</a>`,
   ].filter((reason) => reason !== false);
   return [tag(tone, word), ' ', reasons.map((reason, index) => [index > 0 && ', ', reason])];
 }

@@ -12,6 +12,7 @@ export const frame = {
   done: {
     saved: 'Saved.',
     approved: 'Approved: the import begins now.',
+    requested: 'Asked for: your operator decides about it.',
     undone: 'The undo has been started.',
     discarded: 'Discarded: nothing of the files was applied.',
     imported: 'The import has been started.',

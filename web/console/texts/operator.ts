@@ -21,6 +21,7 @@ export const overview = {
   held: 'a held import',
   failed: 'a failed import',
   keys: (count: number) => `${many(count, 'key')} ${count === 1 ? 'expires' : 'expire'} soon`,
+  keyRequests: (count: number) => `${many(count, 'change')} of keys to approve`,
   empty: 'No organization fits.',
   none: 'There is no organization yet: add the first one.',
   queue: 'Queue',

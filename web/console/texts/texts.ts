@@ -4,10 +4,10 @@ import { account, errors, frame, invitation, signIn } from './frame.js';
 import { home, imports, review, run, undo } from './imports.js';
 import { navigation } from './navigation.js';
 import { added, audit, network, operators, organization, overview, runs, system } from './operator.js';
-import { check, connection, help, members, notifications, people, person, teams } from './organization.js';
+import { check, connection, help, members, notifications, people, person, pgp, teams } from './organization.js';
 
 export const texts = {
   ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
   ...{ added, audit, network, operators, organization, runs, system },
-  ...{ notifications, overview, people, person, review, run, signIn, teams, undo },
+  ...{ notifications, overview, people, person, pgp, review, run, signIn, teams, undo },
 };
