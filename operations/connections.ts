@@ -1,5 +1,5 @@
 /** The last connections of an organization's keys, with the reasons of refusals. */
-import { type LoginAttempt, listAttempts } from '../db/control/loginattempts.js';
+import { countRefusals, type LoginAttempt, listAttempts, type RefusalCount } from '../db/control/loginattempts.js';
 import type { Workplace } from './workplace.js';
 
 export type { LoginAttempt } from '../db/control/loginattempts.js';
@@ -12,4 +12,9 @@ export type { LoginAttempt } from '../db/control/loginattempts.js';
 export async function listConnections(place: Workplace, orgId: string, limit: number): Promise<LoginAttempt[]> {
   const { id } = await place.org(orgId);
   return listAttempts(place.control.read, { org: id, withUnknown: place.isOfOrg !== true, limit });
+}
+
+/** Refused logins of the last 7 days by organization and reason: those that are kept. */
+export function listRefusals({ control, now }: Workplace): Promise<RefusalCount[]> {
+  return countRefusals(control.read, now() - 7 * 86_400_000, 200);
 }

@@ -68,3 +68,25 @@ export async function listAttempts(db: Queryable, { org, withUnknown, limit }: A
     ...{ credential: row.credential === '' ? null : row.credential, reason: row.reason },
   }));
 }
+
+export interface RefusalCount {
+  org: string;
+  reason: string;
+  /** Of those that are kept. */
+  count: number;
+  lastAt: number;
+}
+
+/** Kept refusals of all organizations since a time (ms), by organization and reason; the latest first. */
+export async function countRefusals(db: Queryable, since: number, limit: number): Promise<RefusalCount[]> {
+  const rows: { org_id: string; reason: string; count: number; last_at: number }[] = await db('login_attempts')
+    .where({ accepted: 0 })
+    .where('at', '>=', since)
+    .groupBy('org_id', 'reason')
+    .select('org_id', 'reason', db.raw('COUNT(*) AS count'), db.raw('MAX(at) AS last_at'))
+    .orderBy('last_at', 'desc')
+    .limit(limit);
+  return rows.map((row) => ({
+    ...{ org: row.org_id, reason: row.reason, count: Number(row.count), lastAt: Number(row.last_at) },
+  }));
+}

@@ -16,6 +16,7 @@ async function addConnections(knex: Knex): Promise<void> {
     table.text('address');
     table.text('client');
     table.index(['org_id', 'credential', 'accepted', 'id']);
+    table.index(['accepted', 'at']);
   });
   await knex.schema.createTable('key_requests', (table) => {
     table.bigIncrements('id');

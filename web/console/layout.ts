@@ -111,14 +111,17 @@ export interface FieldOptions {
   isRequired?: boolean;
   isLong?: boolean;
   most?: number;
+  /** Proposals of the browser while a person types. */
+  options?: readonly string[];
 }
 
 export function field(name: string, label: string, options: FieldOptions = {}): Html {
   const { type = 'text', value, hint, autocomplete = 'off', isRequired = true, isLong = false, most } = options;
+  const list = options.options;
   const more = html`${isRequired && html` required`}${hint !== undefined && html` aria-describedby="${name}-hint"`}${most !== undefined && html` maxlength="${most}"`}`;
   const input = isLong
     ? html`<textarea id="${name}" name="${name}"${more}>${value}</textarea>`
-    : html`<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}"${more}>`;
+    : html`<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}"${list !== undefined && html` list="${name}-list"`}${more}>${list !== undefined && html`<datalist id="${name}-list">${list.map((one) => html`<option value="${one}"></option>`)}</datalist>`}`;
   return html`<div class="field"><label for="${name}">${label}</label>${input}${hint !== undefined && html`<span class="hint" id="${name}-hint">${hint}</span>`}</div>`;
 }
 

@@ -1,8 +1,11 @@
 /** The table of all pages and actions. */
 import { accountRoutes } from './pages/account.js';
+import { arrivalRoutes } from './pages/arrivals.js';
 import { auditRoutes } from './pages/audit.js';
 import { checkRoutes } from './pages/check.js';
 import { connectionRoutes } from './pages/connection.js';
+import { directoryRoutes } from './pages/directory.js';
+import { eventRoutes } from './pages/events.js';
 import { helpRoutes } from './pages/help.js';
 import { homeRoutes } from './pages/home.js';
 import { importRoutes } from './pages/imports.js';
@@ -18,6 +21,7 @@ import { startRoutes } from './pages/start.js';
 import { systemRoutes } from './pages/system.js';
 import { teamRoutes } from './pages/teams.js';
 import { undoRoutes } from './pages/undo.js';
+import { welcomeRoutes } from './pages/welcome.js';
 import type { ConsoleRoute } from './route.js';
 
 export const routes: readonly ConsoleRoute[] = [
@@ -35,7 +39,11 @@ export const routes: readonly ConsoleRoute[] = [
   ...memberRoutes,
   ...helpRoutes,
   ...organizationRoutes,
+  ...welcomeRoutes,
   ...runRoutes,
+  ...directoryRoutes,
+  ...eventRoutes,
+  ...arrivalRoutes,
   ...networkRoutes,
   ...auditRoutes,
   ...systemRoutes,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
+import { loadOrCreateHostKeys } from '../../../keys/host/hostkeys.js';
 import { type AccountRight, type Role, rightsOf } from '../../../operations/accounts/rights.js';
 import { generateOwnPgpKey } from '../../../operations/pgp.js';
 import type { ConsoleRoute } from '../../../web/console/route.js';
@@ -23,6 +24,7 @@ const header = 'User Email,First Name';
 /** Both organizations have an import, and a run that is held. */
 async function openAll(t: Parameters<typeof openTestConsole>[0]) {
   const site = await openTestConsole(t);
+  await loadOrCreateHostKeys(site.place.paths.hostKeys);
   const runs: Record<string, { done: number; held: number }> = {};
   for (const [name, company] of [['acme', site.acme] as const, ['other', site.other] as const]) {
     const rows = Array.from({ length: 12 }, (_, index) => `secret${index}@${name}.test,Ann`);

@@ -1,23 +1,20 @@
 /** Texts of Home, the imports of an organization, one import, and the review of a held one. */
-import { amount, city, dayAndTime, many } from './words.js';
+import { amount, city, many } from './words.js';
 
 const people = (count: number) => many(count, 'person', 'people');
 
 export const home = {
   title: 'Home',
-  result: (at: number, zone: string, upToDate: number, faults: number) =>
-    `${dayAndTime(at, zone)}: ${people(upToDate)} up to date, ${faults === 0 ? 'no row needs you' : `${many(faults, 'row')} ${faults === 1 ? 'needs' : 'need'} you`}.`,
-  refused: (at: number, zone: string, files: number) =>
-    `${dayAndTime(at, zone)}: ${many(files, 'file')} could not be imported, and ${files === 1 ? 'needs' : 'need'} you.`,
-  held: (at: number, zone: string) =>
-    `${dayAndTime(at, zone)}: an import waits for a decision; nothing of it is applied yet.`,
+  result: (at: string, upToDate: number, faults: number) =>
+    `${at}: ${people(upToDate)} up to date, ${faults === 0 ? 'no row needs you' : `${many(faults, 'row')} ${faults === 1 ? 'needs' : 'need'} you`}.`,
+  refused: (at: string, files: number) =>
+    `${at}: ${many(files, 'file')} could not be imported, and ${files === 1 ? 'needs' : 'need'} you.`,
+  held: (at: string) => `${at}: an import waits for a decision; nothing of it is applied yet.`,
   running: 'An import is running now.',
-  failed: (at: number, zone: string) =>
-    `${dayAndTime(at, zone)}: an import failed. Look at the import for the cause, and ask your operator.`,
-  discarded: (at: number, zone: string) =>
-    `${dayAndTime(at, zone)}: an import was discarded; nothing of it was applied. Upload corrected files.`,
+  failed: (at: string) => `${at}: an import failed. Look at the import for the cause, and ask your operator.`,
+  discarded: (at: string) => `${at}: an import was discarded; nothing of it was applied. Upload corrected files.`,
   none: 'No file has been imported yet.',
-  next: (at: number, zone: string) => `Next import ${dayAndTime(at, zone)} (${city(zone)}).`,
+  next: (at: string, zone: string) => `Next import ${at} (${city(zone)}).`,
   off: 'The SFTP access is not enabled yet: ask your operator.',
   look: 'Look at the import',
   review: 'Review it',

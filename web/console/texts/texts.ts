@@ -3,11 +3,24 @@ import { counts } from './counts.js';
 import { account, errors, frame, invitation, signIn } from './frame.js';
 import { home, imports, review, run, undo } from './imports.js';
 import { navigation } from './navigation.js';
-import { added, audit, network, operators, organization, overview, runs, system } from './operator.js';
+import {
+  added,
+  arrivals,
+  audit,
+  directory,
+  events,
+  network,
+  operators,
+  organization,
+  overview,
+  runs,
+  system,
+  welcome,
+} from './operator.js';
 import { check, connection, help, members, notifications, people, person, pgp, teams } from './organization.js';
 
 export const texts = {
   ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
-  ...{ added, audit, network, operators, organization, runs, system },
+  ...{ added, arrivals, audit, directory, events, network, operators, organization, runs, system, welcome },
   ...{ notifications, overview, people, person, pgp, review, run, signIn, teams, undo },
 };
