@@ -125,6 +125,11 @@ export async function listAllUploads(db: Queryable, states: readonly UploadState
   return (await oldestFirst(selectUploads(db).whereIn('state', states).orderBy('uploads.org_id'))).map(fromStored);
 }
 
+/** The rows of each file of a run, as a check counted them; null: it was not checked. */
+export async function listRowsOfRun(db: Queryable, runId: number): Promise<(number | null)[]> {
+  return db('uploads').where({ run_id: runId }).pluck('rows');
+}
+
 /** An upload by its name, also one whose file was removed since. */
 export type FoundUpload = Pick<
   UploadRow,

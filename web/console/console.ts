@@ -21,8 +21,10 @@ import { ApiError } from '../api/problem.js';
 import { type Form, readForm } from './body.js';
 import { readCookie } from './cookie.js';
 import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, originOf } from './guard.js';
+import { scriptPolicy, securityHeaders } from './headers.js';
 import { html } from './html.js';
 import { iconPath, renderAlone, renderPage, stylePath } from './layout.js';
+import { liveScript, liveScriptPath } from './livescript.js';
 import type { Call, ConsoleRoute, Outcome, Page } from './route.js';
 import { icon, style } from './style.js';
 import { routes } from './table.js';
@@ -82,6 +84,7 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
   app.onError((error, c) => answerTrouble(c, error, logger));
   app.get(stylePath, () => asset(style, 'text/css; charset=utf-8'));
   app.get(iconPath, () => asset(icon, 'image/svg+xml'));
+  app.get(liveScriptPath, () => asset(liveScript, 'text/javascript; charset=utf-8'));
   openDoors(app, deps, shared.passwords);
   for (const route of routes)
     app.on(route.method, route.path.replace(/\{(\w+)\}/g, ':$1'), (c) => answer(c, route, deps, shared));
@@ -193,11 +196,11 @@ async function show(c: Ctx, outcome: Outcome, call: Call, status: 200 | 422): Pr
   if ('to' in outcome) return c.redirect(outcome.to, 303);
   // Its content would be opened, recorded as read, and never sent.
   if ('content' in outcome && c.req.method === 'HEAD') return c.body(null, 405, { allow: 'GET' });
-  if ('content' in outcome)
-    return answerContent(
-      outcome,
-      outcome.fileName?.endsWith('.csv') === true ? 'text/csv' : 'application/octet-stream',
-    );
+  if ('content' in outcome) {
+    const isTable = outcome.fileName?.endsWith('.csv') === true;
+    return answerContent(outcome, outcome.type ?? (isTable ? 'text/csv' : 'application/octet-stream'));
+  }
+  if (outcome.script !== undefined) c.header('content-security-policy', scriptPolicy);
   return c.html(renderPage(outcome, call), status);
 }
 
@@ -254,21 +257,4 @@ function asset(content: string, type: string): Response {
   return new Response(content, {
     headers: { 'content-type': type, 'cache-control': 'public, max-age=31536000, immutable' },
   });
-}
-
-function securityHeaders(isSecure: boolean): Record<string, string> {
-  return {
-    'cache-control': 'no-store',
-    // No scripts at all, and nothing of another host.
-    'content-security-policy':
-      "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    'cross-origin-opener-policy': 'same-origin',
-    'cross-origin-resource-policy': 'same-origin',
-    'permissions-policy': 'camera=(), geolocation=(), microphone=()',
-    // Browsers name the origin of a form only where the referrer may be sent to it.
-    'referrer-policy': 'same-origin',
-    'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
-    ...(isSecure && { 'strict-transport-security': 'max-age=31536000' }),
-  };
 }

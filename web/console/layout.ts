@@ -42,11 +42,11 @@ export function renderAlone(page: Page): string {
   return renderDocument(page, html`<main class="alone stack">${brand()}${page.body}</main>`);
 }
 
-function renderDocument({ title, refreshSeconds }: Page, body: Html): string {
+function renderDocument({ title, refreshSeconds, script }: Page, body: Html): string {
   return html`<!doctype html>
 <html lang="${t.language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · ${t.brand}</title>${refreshSeconds !== undefined && html`<meta http-equiv="refresh" content="${refreshSeconds}">`}
-<link rel="stylesheet" href="${stylePath}"><link rel="icon" href="${iconPath}"></head>
+<title>${title} · ${t.brand}</title>${refreshSeconds !== undefined && html`<noscript><meta http-equiv="refresh" content="${refreshSeconds}"></noscript>`}
+<link rel="stylesheet" href="${stylePath}"><link rel="icon" href="${iconPath}">${script !== undefined && html`<script src="${script}" defer></script>`}</head>
 <body>${body}</body></html>
 `.text;
 }

@@ -41,8 +41,10 @@ export type OrgCall = Call & { org: Org };
 export interface Page {
   title: string;
   body: Html;
-  /** The browser loads the page again after this time: for progress. */
+  /** A browser without scripts loads the page again after this time: for progress. */
   refreshSeconds?: number;
+  /** The path of a script of the console. */
+  script?: string;
 }
 
 /** After a form: the browser gets this page. */
@@ -50,7 +52,7 @@ export interface Redirect {
   to: string;
 }
 
-export type Outcome = Page | Redirect | Content;
+export type Outcome = Page | Redirect | (Content & { type?: string });
 
 export interface ConsoleRoute {
   method: 'GET' | 'POST';

@@ -9,11 +9,13 @@ import { eventRoutes } from './pages/events.js';
 import { helpRoutes } from './pages/help.js';
 import { homeRoutes } from './pages/home.js';
 import { importRoutes } from './pages/imports.js';
+import { liveRoutes } from './pages/live.js';
 import { memberRoutes } from './pages/members.js';
 import { networkRoutes } from './pages/network.js';
 import { notificationRoutes } from './pages/notifications.js';
 import { operatorRoutes } from './pages/operators.js';
 import { organizationRoutes } from './pages/organization.js';
+import { treeRoutes } from './pages/orgtree.js';
 import { peopleRoutes } from './pages/people.js';
 import { reviewRoutes } from './pages/review.js';
 import { runRoutes } from './pages/runs.js';
@@ -29,9 +31,11 @@ export const routes: readonly ConsoleRoute[] = [
   ...accountRoutes,
   ...homeRoutes,
   ...importRoutes,
+  ...liveRoutes,
   ...reviewRoutes,
   ...undoRoutes,
   ...checkRoutes,
+  ...treeRoutes,
   ...peopleRoutes,
   ...teamRoutes,
   ...connectionRoutes,

@@ -38,7 +38,7 @@ test('events are filtered, paged and delivered again, and subscribers show their
   const { id } = await addWebhook(place, { url: 'https://hooks.example/x', types: 'run.*', description: 'Portal' });
   assert.match(
     textOf(await operator.get(`/events/subscribers?id=${id}`)),
-    /Portal webhook all run\.\* in order .* Last deliveries to Portal .* No delivery yet/,
+    /Portal webhook all run\.\* in order.* Last deliveries to Portal .* No delivery yet/,
   );
   assert.equal((await operator.get('/events/subscribers?id=sub_none')).status, 404);
   const replayed = await operator.post('/events/replay', { to: id, type: 'run.*', org: 'acme', since: '7d' });
@@ -63,8 +63,8 @@ test('runs, the directory and the audit trail are searched', async (t) => {
   assert.match(runs.text, /\/orgs\/acme\/imports/);
   assert.doesNotMatch(runs.text, /\/orgs\/other\/imports/);
   assert.match(textOf(await operator.get('/runs?org=none')), /There is no import yet/);
-  clock.now += 7 * 86_400_000;
-  assert.doesNotMatch((await operator.get('/runs?since=24h')).text, /\/orgs\/\w+\/imports\/\d/);
+  clock.now += 60_000;
+  assert.doesNotMatch((await operator.get('/runs?since=30s')).text, /\/orgs\/\w+\/imports\/\d/);
 
   const found = textOf(await operator.get('/directory?email=ANN@acme.test'));
   assert.match(found, /Organizations with this person .*ann@acme\.test acme Ann@acme\.test other/);
@@ -76,7 +76,7 @@ test('runs, the directory and the audit trail are searched', async (t) => {
   const changed = await operator.get('/audit?action=org.changed&actor=ROOT&since=24h');
   assert.equal(rows(changed), 2);
   assert.match(textOf(changed), /operator:root org\.changed acme/);
-  assert.match(textOf(await operator.get('/audit?action=run.&since=24h')), /There is no record/);
+  assert.match(textOf(await operator.get('/audit?action=run.&since=30s')), /There is no record/);
   assert.match(textOf(await operator.get('/audit?action=run.&org=other')), /run\.done other/);
 });
 

@@ -16,6 +16,7 @@ export const frame = {
     replayed: 'The events are delivered again, by the running server.',
     announced: 'Announced: clients that connect from now on can learn the new key.',
     activated: 'Activated: the next connections get the new key.',
+    sent: 'The mail has been sent.',
     undone: 'The undo has been started.',
     discarded: 'Discarded: nothing of the files was applied.',
     imported: 'The import has been started.',

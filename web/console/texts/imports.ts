@@ -1,5 +1,5 @@
 /** Texts of Home, the imports of an organization, one import, and the review of a held one. */
-import { amount, city, many } from './words.js';
+import { amount, city, duration, many } from './words.js';
 
 const people = (count: number) => many(count, 'person', 'people');
 
@@ -63,8 +63,11 @@ export const imports = {
 export const run = {
   title: (id: number) => `Import ${id}`,
   progress: 'Progress',
-  refresh: 'This page loads itself again every few seconds until the import has ended.',
+  refresh:
+    'This page shows the progress until the import has ended; without JavaScript it loads itself again every few seconds.',
   rows: (count: number) => many(count, 'row'),
+  filesOf: (first: number, last: number, total: number) =>
+    `Files ${amount(first)} to ${amount(last)} of ${amount(total)}`,
   refusedTitle: 'This file was refused: nothing of it was applied.',
   line: (line: number) => `Line ${amount(line)}`,
   noProblems: 'No problems: every row was read as it is.',
@@ -160,4 +163,23 @@ export const undo = {
   submitText: 'The undo is an import of its own. It is planned again when it begins, and it can be undone, too.',
   busy: 'Another undo is planned now: try it again in some seconds.',
   cancel: 'Back to the import',
+};
+
+export const live = {
+  busy: 'too many pages are followed at once: this page is loaded again in some seconds',
+  begins: 'begins soon',
+  phases: {
+    waiting: 'waits',
+    reading: 'reads',
+    staging: 'reads',
+    planning: 'plans the changes',
+    applying: 'applies the changes',
+    reporting: 'writes the reports',
+    archiving: 'moves the files to the archive',
+  },
+  rows: (rows: number, total: number | null) =>
+    total === null || total < rows ? many(rows, 'row') : `${amount(rows)} of ${many(total, 'row')}`,
+  rate: (rows: number) => `${many(rows, 'row')} a second`,
+  left: (ms: number) => (ms < 60_000 ? 'less than a minute of reading left' : `about ${duration(ms)} of reading left`),
+  elapsed: (ms: number) => `for ${ms < 60_000 ? many(Math.round(ms / 1000), 'second') : duration(ms)}`,
 };

@@ -43,6 +43,7 @@ export const people = {
   teams: 'Teams',
   empty: 'No person was found.',
   export: 'Download all as CSV',
+  tree: 'As a tree',
   counts: (active: number, deactivated: number) => `${amount(active)} active, ${amount(deactivated)} deactivated`,
 };
 
@@ -294,6 +295,12 @@ export const notifications = {
   addText: 'The address gets a mail with a code; with it you confirm the address here.',
   submit: 'Send the code',
   confirm: 'Confirm',
+  resend: 'Send a new code',
+  change: 'Change the mails',
+  save: 'Save',
+  test: 'Send a test mail',
+  enable: 'Send mail again',
+  noKind: 'choose one kind of mail, or remove the address',
   code: (address: string) => `Code for ${address}`,
   remove: 'Remove',
   off: 'The server sends no mail: ask your operator to set it up.',
@@ -359,4 +366,14 @@ export const help = {
     'Parent Team': 'Team above it',
     'Team Type': 'Any text',
   } as Readonly<Record<string, string>>,
+};
+
+export const tree = {
+  title: 'Organization tree',
+  lead: 'Who reports to whom, one level at a time.',
+  table: 'As a table',
+  top: 'To the top',
+  values: 'Values',
+  empty: 'No person has a manager yet.',
+  reports: (count: number) => many(count, 'person', 'people'),
 };

@@ -1,7 +1,7 @@
 /** All texts of the console, by page: a translation replaces this folder. */
 import { counts } from './counts.js';
 import { account, errors, frame, invitation, signIn } from './frame.js';
-import { home, imports, review, run, undo } from './imports.js';
+import { home, imports, live, review, run, undo } from './imports.js';
 import { navigation } from './navigation.js';
 import {
   added,
@@ -17,10 +17,10 @@ import {
   system,
   welcome,
 } from './operator.js';
-import { check, connection, help, members, notifications, people, person, pgp, teams } from './organization.js';
+import { check, connection, help, members, notifications, people, person, pgp, teams, tree } from './organization.js';
 
 export const texts = {
   ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
   ...{ added, arrivals, audit, directory, events, network, operators, organization, runs, system, welcome },
-  ...{ notifications, overview, people, person, pgp, review, run, signIn, teams, undo },
+  ...{ live, notifications, overview, people, person, pgp, review, run, signIn, teams, tree, undo },
 };
