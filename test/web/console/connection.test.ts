@@ -36,13 +36,13 @@ test('refused logins of the own keys are shown with what to do; those of strange
   const ofAdmin = textOf(await (await person('admin', 'acme')).get(page));
   assert.match(
     ofAdmin,
-    /refused the address is not one that the key allows Change the addresses of the key above\. 192\.0\.2\.7 OpenSSH_9\.2/,
+    /refused the address is not one that the key allows Change the addresses of the key on the page Connection\. 192\.0\.2\.7 OpenSSH_9\.2/,
   );
   assert.doesNotMatch(ofAdmin, /stranger|198\.51|203\.0/);
   const ofOperator = textOf(await (await person('operator')).get(page));
   assert.match(
     ofOperator,
-    /the key is not one of yours .* 198\.51\.100\.9 .* SHA256:stranger \(not a key of this organization\)/,
+    /the key is not known .* 198\.51\.100\.9 .* SHA256:stranger \(not a key of this organization\)/,
   );
   assert.doesNotMatch(ofOperator, /203\.0\.113/);
 });

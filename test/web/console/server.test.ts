@@ -90,9 +90,9 @@ test('an operator finds out why a file did not arrive', async (t) => {
   await noteAttempt(place.control.write, { ...attempt, at: clock.now, reason: 'unknown key' });
   assert.match(
     await ask('users'),
-    /1 login was refused since the last login or file: the key is not one of yours.*No upload with "users".*192\.0\.2\.7 WinSCP/,
+    /1 login was refused since the last login or file: the key is not known.*No upload with "users".*192\.0\.2\.7 WinSCP/,
   );
-  assert.match(textOf(await operator.get('/network')), /acme the key is not one of yours 1 Tue/);
+  assert.match(textOf(await operator.get('/network')), /acme the key is not known 1 Tue/);
 
   await acme.drop('/users.csv.part', csv(header, 'ann@acme.test,Ann'));
   assert.match(await ask('USERS'), /users\.csv\.part: not imported: waits for its rename to a final name/);
@@ -122,9 +122,9 @@ test('a host key is rotated step by step, and an organization is removed after i
   await operator.post('/network/hostkeys/remove', { key: active!.fingerprint });
   assert.ok((await states()).every((state) => state.endsWith('active')));
 
-  const sheet = await operator.get('/orgs/acme/welcome');
+  const sheet = await operator.get('/orgs/acme/settings/welcome');
   assert.match(textOf(sheet), /Sending files of Acme Corp by SFTP .* Host console\.test .* User acme/);
-  assert.match((await operator.get('/orgs/acme/welcome.txt')).text, /^Sending files of Acme Corp by SFTP/);
+  assert.match((await operator.get('/orgs/acme/settings/welcome.txt')).text, /^Sending files of Acme Corp by SFTP/);
   const wrong = await operator.post('/orgs/acme/settings/remove', { confirm: 'other' });
   assert.equal(wrong.status, 422);
   assert.match(textOf(wrong), /type the id of the organization, acme, to remove it/);

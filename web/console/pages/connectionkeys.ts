@@ -25,14 +25,12 @@ export async function showKeys(call: OrgCall): Promise<Html> {
   return html`<section class="stack"><h2>${t.keys}</h2>${remarks.map((remark) => notice('wait', remark))}${table(
     t.keys,
     [
+      { title: t.key, cell: nameKey },
       {
-        title: t.key,
-        cell: ({ fingerprint, label, addedBy }) =>
-          html`<code>${fingerprint}</code><br><span class="soft small">${label}${addedBy?.startsWith('web:') === true && ` · ${t.addedBy(addedBy.slice('web:'.length))}`}</span>`,
+        title: t.state,
+        cell: ({ state, createdAt, expiresAt }) =>
+          html`${tag(state === 'usable' ? 'good' : '', t.keyStates[state])}<br><span class="soft small">${t.added}: ${time(createdAt, org.timeZone)}${expiresAt !== null && html`<br>${t.expires}: ${time(expiresAt, org.timeZone)}`}</span>`,
       },
-      { title: t.state, cell: ({ state }) => tag(state === 'usable' ? 'good' : '', t.keyStates[state]) },
-      { title: t.added, cell: ({ createdAt }) => time(createdAt, org.timeZone) },
-      { title: t.expires, cell: ({ expiresAt }) => (expiresAt === null ? t.never : time(expiresAt, org.timeZone)) },
       {
         title: t.used,
         cell: ({ lastUsedAt, lastUsedFrom }) =>
@@ -46,6 +44,12 @@ export async function showKeys(call: OrgCall): Promise<Html> {
   )}</section>
 ${waiting.length > 0 && showWaiting(call, waiting)}
 ${mayChange && addForm(call)}`;
+}
+
+function nameKey({ fingerprint, label, addedBy }: LoginKeyView): Html {
+  const by = addedBy?.startsWith('web:') === true ? t.addedBy(addedBy.slice('web:'.length)) : null;
+  const words = [label, by].filter((word) => word !== null && word !== '').join(' · ');
+  return html`<code class="print">${fingerprint}</code><br><span class="soft small">${words}</span>`;
 }
 
 function changesOf({ org, token }: OrgCall, { fingerprint, state, managedBy, sources }: LoginKeyView): Value {
@@ -64,7 +68,7 @@ function showWaiting({ org, token, account }: OrgCall, waiting: readonly Waiting
     t.waiting,
     [
       { title: t.change, cell: ({ kind }) => t.changes[kind] },
-      { title: t.key, cell: ({ fingerprints }) => fingerprints.map((one) => html`<code>${one}</code> `) },
+      { title: t.key, cell: ({ fingerprints }) => fingerprints.map((one) => html`<code class="print">${one}</code> `) },
       { title: t.from, cell: ({ sources, kind }) => sources?.join(', ') || (kind === 'replace' ? '' : t.anywhere) },
       { title: t.by, cell: ({ by }) => by.replace(/^web:/, '') },
       { title: t.added, cell: ({ at }) => time(at, org.timeZone) },
@@ -108,10 +112,12 @@ export function connectionTable(attempts: readonly LoginAttempt[], timeZone: str
         cell: ({ reason }) =>
           reason === null
             ? tag('good', t.accepted)
-            : html`${tag('bad', t.refused)} ${t.reasons[reason]?.[0] ?? reason}<br><span class="soft small">${t.reasons[reason]?.[1]}</span>`,
+            : html`<div class="wide">${tag('bad', t.refused)} ${t.reasons[reason]?.[0] ?? reason}<br><span class="soft small">${t.reasons[reason]?.[1]}</span></div>`,
       },
-      { title: t.address, cell: ({ address }) => address },
-      { title: t.client, cell: ({ client }) => client },
+      {
+        title: t.address,
+        cell: ({ address, client }) => html`${address}<br><span class="soft small">${client}</span>`,
+      },
       {
         title: t.key,
         cell: ({ fingerprint, credential }) => [

@@ -93,10 +93,16 @@ function showHostKeys(keys: readonly HostKeyView[], token: Html, may: boolean): 
   return html`<section class="stack"><div class="tight"><h2>${t.hostKeys}</h2><p class="soft">${t.hostKeysText}</p></div>${table(
     t.hostKeys,
     [
-      { title: t.fingerprint, cell: ({ fingerprint }) => html`<code>${fingerprint}</code>` },
-      { title: t.type, cell: ({ type }) => type },
-      { title: t.step, cell: ({ state }) => tag(t.hostStates[state][0], t.hostStates[state][1]) },
-      { title: t.since, cell: ({ since }) => time(since, 'UTC') },
+      {
+        title: t.fingerprint,
+        cell: ({ fingerprint, type }) =>
+          html`<code class="print">${fingerprint}</code><br><span class="soft small">${type}</span>`,
+      },
+      {
+        title: t.step,
+        cell: ({ state, since }) =>
+          html`${tag(t.hostStates[state][0], t.hostStates[state][1])}<br><span class="soft small">${t.since}: ${time(since, 'UTC')}</span>`,
+      },
       { title: '', cell: step },
     ],
     keys,

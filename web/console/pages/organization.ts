@@ -49,7 +49,7 @@ async function show(call: OrgCall): Promise<Page> {
   return {
     title: `${org.name}: ${t.title}`,
     body: html`<div class="head"><h1>${org.name}</h1>${org.enabled ? tag('good', t.enabled) : tag('wait', t.disabled)}</div>
-<p class="no-print"><a class="button quiet" href="${to('/welcome')}">${t.welcome}</a> <a class="button quiet" href="/arrivals?org=${org.id}">${t.trace}</a></p>
+<p class="no-print"><a class="button quiet" href="${to('/settings/welcome')}">${t.welcome}</a> <a class="button quiet" href="/arrivals?org=${org.id}">${t.trace}</a></p>
 <div class="card">${facts([
       [t.plan, details.hasDoor ? org.plan : html`${org.plan} ${tag('wait', t.noDoor)}`],
       [t.owner, org.ownerEmail],

@@ -9,7 +9,7 @@ import { texts } from '../texts/texts.js';
 import { ownRun, runPath } from './runview.js';
 
 const t = texts.undo;
-const mostShown = 100;
+const mostShown = 50;
 /** Each plans in a database of its own. */
 const mostAtOnce = 2;
 

@@ -24,7 +24,7 @@ async function show(call: OrgCall): Promise<Page> {
   if (typeof sheet === 'string') return { title, body: html`<h1>${title}</h1>${notice('wait', sheet)}` };
   return {
     title,
-    body: html`<div class="head"><h1>${title}</h1><a class="button quiet no-print" href="${ofOrg(org.id, '/welcome.txt')}">${t.download}</a></div>
+    body: html`<div class="head"><h1>${title}</h1><a class="button quiet no-print" href="${ofOrg(org.id, '/settings/welcome.txt')}">${t.download}</a></div>
 <p class="lead no-print">${t.lead}</p>
 ${sheet.contact === null && html`<div class="no-print">${notice('wait', t.noContact)}</div>`}
 <pre class="sheet" tabindex="0">${sheet.text}</pre>`,
@@ -42,6 +42,6 @@ async function send(call: OrgCall): Promise<Outcome> {
 }
 
 export const welcomeRoutes: readonly ConsoleRoute[] = [
-  orgPage('/welcome', 'server.read', show),
-  orgPage('/welcome.txt', 'server.read', send),
+  orgPage('/settings/welcome', 'server.read', show),
+  orgPage('/settings/welcome.txt', 'server.read', send),
 ];

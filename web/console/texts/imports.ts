@@ -131,7 +131,7 @@ export const review = {
   approveAll: 'Approve these changes',
   approveText: 'Exactly the changes that were counted are applied. If they have changed since, the import waits again.',
   discard: 'Discard',
-  discardText: 'Nothing is applied. The files move to the archive as refused; upload corrected files.',
+  discardText: 'To discard applies nothing: the files move to the archive as refused; upload corrected files.',
   over: 'This import no longer waits for a decision.',
   viewer: 'An admin of your organization, or your operator, decides.',
   /** Of a message of the command line, which begins in small letters. */

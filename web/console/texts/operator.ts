@@ -218,7 +218,7 @@ export const network = {
   title: 'Sessions and network',
   refusals: 'Refused logins by reason',
   refusalsText:
-    'Of the last 7 days: those that are kept, at most 20 of each key. "A key that is not one of yours" was offered under the name of the organization.',
+    'Of the last 7 days: those that are kept, at most 20 of each key. A key that is not known was offered under the name of the organization.',
   reason: 'Reason',
   times: 'Times',
   last: 'Last',

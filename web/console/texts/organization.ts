@@ -206,16 +206,15 @@ export const connection = {
   result: 'Result',
   accepted: 'logged in',
   refused: 'refused',
-  address: 'From',
-  client: 'Client program',
+  address: 'From, with',
   stranger: '(not a key of this organization)',
   /** By the words of the log: the reason, and what to do. */
   reasons: {
     'disabled organization': ['SFTP access was disabled', 'Ask your operator to enable it.'],
     'plan without SFTP': ['the plan does not include SFTP', 'Ask your operator.'],
     'unknown key': [
-      'the key is not one of yours',
-      'Add its public half above, or let the HR system use a key from the list.',
+      'the key is not known',
+      'Add its public half on the page Connection, or let the HR system use a key from the list there.',
     ],
     'unknown authority': ['the certificate is of an unknown authority', 'Add the authority, or use a plain key.'],
     'wrong password': ['the password was wrong', 'Compare it, or let your operator make a new one.'],
@@ -224,7 +223,7 @@ export const connection = {
     'expired key': ['the key has expired', 'Add a new one, and let the HR system use it.'],
     'address not allowed for this key': [
       'the address is not one that the key allows',
-      'Change the addresses of the key above.',
+      'Change the addresses of the key on the page Connection.',
     ],
     'address not allowed for this organization': [
       'the address is not one that your organization allows',
