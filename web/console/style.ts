@@ -114,7 +114,7 @@ button, .button { display: inline-block; font: inherit; font-weight: 600; line-h
 button:hover, .button:hover { filter: brightness(1.1); }
 button.quiet, .button.quiet { background: transparent; color: var(--accent); border-color: var(--edge); }
 button.danger { background: transparent; color: var(--bad); border-color: currentColor; }
-button.link { background: none; border: 0; padding: 0; min-height: 0; color: var(--accent); text-decoration: underline; text-underline-offset: .18em; font-weight: 400; text-align: left; white-space: nowrap; }
+button.link { background: none; border: 0; padding: 0; min-height: 1.6rem; color: var(--accent); text-decoration: underline; text-underline-offset: .18em; font-weight: 400; text-align: left; white-space: nowrap; }
 .row { display: flex; flex-wrap: wrap; gap: var(--s3); align-items: end; }
 .row .field { flex: 1 1 12rem; }
 .qr svg { width: 11rem; height: 11rem; background: #fff; border-radius: 8px; padding: .5rem; display: block; }
