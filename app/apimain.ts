@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { shareLock } from '../db/lock.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { createDrops } from '../operations/drops/drops.js';
+import { createSharedWork } from '../operations/places.js';
 import type { ShownSetting } from '../operations/settings.js';
 import type { WorkplaceOptions } from '../operations/workplace.js';
 import { createApi } from '../web/api/api.js';
@@ -80,6 +81,7 @@ async function run(settings: Settings, shown: readonly ShownSetting[], shared: S
     version: readVersion(),
     settings: shown,
     clock: () => performance.now(),
+    work: createSharedWork(),
   };
   const [api, site] = [endpointOf(settings), consoleEndpointOf(settings)];
   const isShared = api !== null && api.host === site?.host && api.port === site?.port && api.port !== 0;

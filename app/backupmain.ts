@@ -12,10 +12,18 @@ import { followParent } from './parent.js';
 export interface BackupRequest {
   settings: Settings;
   secrets: KnownSecrets;
+  /** Who asked for it; null: it is due. */
+  by: string | null;
 }
 
 /** To the scheduler. `refused`: another command changes keys, and the backup must wait. */
 export type BackupResult = { type: 'made'; report: ScheduledBackup } | { type: 'refused' | 'failed'; reason: string };
+
+/** To the scheduler, while it is made. */
+export interface BackupNews {
+  type: 'progress';
+  text: string;
+}
 
 /** Obeys the scheduler, which forked this process, and ends. */
 export function obeyScheduler(): void {
@@ -37,11 +45,15 @@ function yieldProcessor(): void {
   }
 }
 
-async function make({ settings, secrets: known }: BackupRequest): Promise<BackupResult> {
+function tell(text: string): void {
+  if (process.connected) process.send!({ type: 'progress', text } satisfies BackupNews);
+}
+
+async function make({ settings, secrets: known, by }: BackupRequest): Promise<BackupResult> {
   try {
     const workplace = await openWorkplace(settings, { known });
     try {
-      return { type: 'made', report: await makeScheduledBackup({ ...workplace, actor: 'system' }, () => {}) };
+      return { type: 'made', report: await makeScheduledBackup({ ...workplace, actor: by ?? 'system' }, tell) };
     } finally {
       await workplace.close();
     }

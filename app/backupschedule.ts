@@ -4,10 +4,16 @@ import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
-import { claimBackup, keepBackupClaim, noteBackupRetry, noteScheduledBackup } from '../db/control/backupschedule.js';
+import {
+  claimBackup,
+  keepBackupClaim,
+  noteBackupProgress,
+  noteBackupRetry,
+  noteScheduledBackup,
+} from '../db/control/backupschedule.js';
 import { type Rounds, startRounds } from '../importer/schedule/periodic.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
-import type { BackupRequest, BackupResult } from './backupmain.js';
+import type { BackupNews, BackupRequest, BackupResult } from './backupmain.js';
 
 export interface BackupScheduleDeps {
   settings: Settings;
@@ -57,16 +63,17 @@ interface Running {
 async function makeDueBackup(deps: BackupScheduleDeps, running: Running): Promise<void> {
   const { settings, control, logger, now } = deps;
   const begunAt = now();
-  if (!(await claimBackup(control.write, begunAt, settings.backupEvery * 3_600_000, claimMs))) return;
-  logger.info('a scheduled backup begins', { to: settings.backupTo });
+  const claim = await claimBackup(control.write, begunAt, settings.backupEvery * 3_600_000, claimMs);
+  if (claim === null) return;
+  logger.info('a scheduled backup begins', { to: settings.backupTo, ...(claim.by !== null && { askedBy: claim.by }) });
   const keeping = setInterval(() => {
     void keepBackupClaim(control.write, now() + claimMs).catch(() => {}); // the claim has time for another attempt
   }, claimMs / 4);
-  const result = await runBackup(deps, running).finally(() => clearInterval(keeping));
+  const result = await runBackup(deps, running, claim.by).finally(() => clearInterval(keeping));
   const at = now();
   if (result.type === 'made') {
     const { folder, files, newFiles, sealedBytes, removedBackups, wrong } = result.report;
-    await noteScheduledBackup(control.write, begunAt, folder);
+    await noteScheduledBackup(control.write, begunAt, folder, at);
     const details = { folder, files, newFiles, bytes: sealedBytes, removedBackups, ms: at - begunAt };
     logger.info('a scheduled backup was made', details);
     if (wrong.length > 0)
@@ -85,7 +92,12 @@ async function makeDueBackup(deps: BackupScheduleDeps, running: Running): Promis
   await recordAudit(control.write, { ...event, detail: { reason } });
 }
 
-function runBackup({ settings, secrets, module = entry }: BackupScheduleDeps, running: Running): Promise<BackupResult> {
+/** @param by who asked for it; null: it is due */
+function runBackup(
+  { settings, secrets, control, module = entry }: BackupScheduleDeps,
+  running: Running,
+  by: string | null,
+): Promise<BackupResult> {
   return new Promise((resolve) => {
     const child = fork(module, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     running.child = child;
@@ -94,13 +106,15 @@ function runBackup({ settings, secrets, module = entry }: BackupScheduleDeps, ru
       running.child = null;
       resolve(result ?? { type: 'failed', reason });
     };
-    child.on('message', (message: BackupResult) => {
-      result = message;
+    child.on('message', (message: BackupResult | BackupNews) => {
+      if (message.type !== 'progress') result = message;
+      // It is shown, and no more: a backup does not end because it could not be noted.
+      else void noteBackupProgress(control.write, message.text).catch(() => {});
     });
     child.once('exit', (code, signal) => end(`its process ended with ${signal ?? `code ${code}`}`));
     // A process that could not be started emits no exit.
     child.on('error', ({ message }) => child.pid === undefined && end(message));
-    child.send({ settings, secrets } satisfies BackupRequest, () => {});
+    child.send({ settings, secrets, by } satisfies BackupRequest, () => {});
     if (running.isStopping) child.kill('SIGKILL');
   });
 }

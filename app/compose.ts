@@ -231,6 +231,7 @@ function composeSessions(
   extra: Pick<IntakeDeps, 'sealingThreads' | 'onStep'> = {},
 ): { intake: IntakeService; openSession(org: Org, sender: Sender): Session } {
   const intake = createIntake({ control, paths, settings, logger, now, identity, ...extra });
+  intake.announce();
   const reads = { commits: new GroupCommit(control), now, logger, unrecorded: [] };
   const openSession = (org: Org, sender: Sender) => {
     const space = openSpace({ control, paths, settings, org, now, identity: () => identity(org) });

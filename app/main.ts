@@ -5,6 +5,7 @@ import { reportEnding } from '../cli/exit.js';
 import { loadGroups } from '../cli/groups.js';
 import { createProgram } from '../cli/program.js';
 import { readBuild, readVersion } from '../config/environment.js';
+import { keepSecrets } from './knownsecrets.js';
 
 /** Each is loaded only when it is needed: a short command need not wait for the server, nor a client of an sshd for either. */
 const app: App = {
@@ -12,7 +13,10 @@ const app: App = {
   build: `build ${readBuild()}, Node.js ${process.version}, ${process.platform} ${process.arch}`,
   serve: async (settings, choice) => (await import('./serve.js')).serve(settings, {}, choice),
   runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
-  openWorkplace: async (settings, options) => (await import('./compose.js')).openWorkplace(settings, options),
+  openWorkplace: keepSecrets(async (settings, options) =>
+    (await import('./compose.js')).openWorkplace(settings, options),
+  ),
+  descriptors: new Map(),
 };
 
 /** Commands that an sshd runs: they write for the sshd, and must notice when it ends. */

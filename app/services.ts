@@ -3,6 +3,7 @@ import { readVersion } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
+import { deleteAllWriterLeases } from '../db/control/writerleases.js';
 import { type Lock, takeLock } from '../db/lock.js';
 import type { IntakeStep } from '../intake/intake.js';
 import { watchKeyFolder } from '../keys/folder/watch.js';
@@ -206,6 +207,10 @@ async function recover(workplace: Workplace, isAlone: boolean, logger: Logger): 
   // Sessions behind an sshd wait for this lock; while one runs, its uploads are left unchanged.
   const sessions = isAlone ? await takeLock(paths.sessionsLock, settings.sqliteDriver) : null;
   const recovery = { control, paths, isAlone: sessions !== null, idleSince, keeps };
-  const { kept, removed } = await recoverPartials(recovery).finally(() => sessions?.release());
+  const recoverAll = async () => {
+    if (sessions !== null) await deleteAllWriterLeases(control.write);
+    return recoverPartials(recovery);
+  };
+  const { kept, removed } = await recoverAll().finally(() => sessions?.release());
   if (kept + removed > 0) logger.info('recovered incomplete uploads', { kept, removed });
 }

@@ -25,6 +25,10 @@ const queues: Queue[] = [
   { title: 'small files at once', files: 1000, rows: 5, wave: 1000, isData: true },
   { title: 'small texts that are no HR data', files: 300, rows: 5, wave: 300, isData: false },
   { title: 'small files, ten each half minute', files: 300, rows: 5, wave: 10, every: 30, isData: true },
+  { title: 'small files, one every 2 s', files: 300, rows: 5, wave: 1, every: 2, isData: true },
+  { title: 'small files, one every 2 s', files: 500, rows: 5, wave: 1, every: 2, isData: true },
+  { title: 'small files, one every 2 s (skipped from 501 on)', files: 600, rows: 5, wave: 1, every: 2, isData: true },
+  { title: 'small files, one a minute', files: 300, rows: 5, wave: 1, every: 60, isData: true },
   { title: 'large files at once', files: 3, rows: 100_000, wave: 3, isData: true },
   { title: 'large files, one a minute', files: 3, rows: 100_000, wave: 1, every: 60, isData: true },
 ];
@@ -75,9 +79,11 @@ async function measure(queue: Queue): Promise<{ bytes: number; checks: number; s
       bytes += Buffer.byteLength(text);
       await company.drop(`/file-${file}.csv`, text);
       if ((file + 1) % queue.wave !== 0) continue;
-      company.clock += quietMs;
+      const everyMs = (queue.every ?? 0) * 1000;
+      const restMs = everyMs === 0 ? quietMs : Math.min(quietMs, everyMs);
+      company.clock += restMs;
       await check();
-      company.clock += (queue.every ?? 0) * 1000;
+      company.clock += Math.max(0, everyMs - restMs);
     }
     company.clock += longMs;
     await check();

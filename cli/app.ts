@@ -14,6 +14,8 @@ export interface App {
   /** Serves one session on standard input and output; gives the exit code of its process. */
   runSubsystem(settings: Settings, request: SubsystemRequest): Promise<number>;
   openWorkplace: OpenWorkplace;
+  /** The texts that settings had from descriptors, each of which can be read once: a command may read its settings again. */
+  readonly descriptors?: Map<string, string>;
 }
 
 /** The options of `dropslot sftp-server`. */

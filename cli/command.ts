@@ -20,7 +20,7 @@ export function settingsOf(command: Command, overrides: Partial<Record<keyof Set
 /** Where the settings of this invocation are. */
 export function choiceOf(command: Command, overrides: Partial<Record<keyof Settings, unknown>> = {}): SettingsChoice {
   const { config, data } = command.optsWithGlobals<GlobalOptions>();
-  return { file: config, overrides: { ...overrides, data } };
+  return { file: config, overrides: { ...overrides, data }, descriptors: appOf(command).descriptors };
 }
 
 export function outputOf(command: Command): Output {

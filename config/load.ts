@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { findNearest } from './nearest.js';
-import { readSecretText, SecretSourceError } from './secretsource.js';
+import { descriptorOf, readSecretText, SecretSourceError } from './secretsource.js';
 import { databaseForm, type Settings, settingsSchema } from './settings.js';
 
 /** A setting that is unknown, malformed or unreadable; the message names it, where it is from, and the values it takes. */
@@ -19,6 +19,8 @@ export interface SettingsSources {
   overrides?: Partial<Record<keyof Settings, unknown>>;
   /** Where they are from, for messages; without it the command line. */
   overridesFrom?: string;
+  /** Gets the text of each descriptor that is read, by its source, and has those of earlier readings: each can be read once. */
+  descriptors?: Map<string, string> | undefined;
 }
 
 /**
@@ -27,15 +29,19 @@ export interface SettingsSources {
  */
 export function loadSettings(sources: SettingsSources = {}): Settings {
   const { settings } = locateSettings(sources);
-  return { ...settings, database: readDatabase(settings) };
+  return { ...settings, database: readDatabase(settings, sources.descriptors ?? new Map()) };
 }
 
-/** The URL of the database, from the source that the setting names. @throws SettingsError */
-export function readDatabase({ database, credentials }: Pick<Settings, 'database' | 'credentials'>): string {
+/** The URL of the database, from the source that the setting names. `descriptors`: as SettingsSources has them. @throws SettingsError */
+export function readDatabase(
+  { database, credentials }: Pick<Settings, 'database' | 'credentials'>,
+  descriptors: Map<string, string> = new Map(),
+): string {
   if (databaseForm.test(database)) return database;
   const source = database.replace(/^file:/, '');
   try {
-    const url = readSecretText(source, credentials).trim();
+    const url = (descriptors.get(source) ?? readSecretText(source, credentials)).trim();
+    if (descriptorOf(source) !== null) descriptors.set(source, url);
     if (databaseForm.test(url)) return url;
   } catch (cause) {
     if (cause instanceof SecretSourceError) throw new SettingsError(`setting database: ${cause.message}`, { cause });
@@ -78,6 +84,10 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
     throw new SettingsError(
       `sealDirectory (${sourceOf('sealDirectory')}): Dropslot can't seal users and teams on PostgreSQL; encrypt the volume of PostgreSQL and set sealDirectory to volume`,
     );
+  if (result.data.passwordSignIn === 'off' && result.data.oidc === undefined)
+    throw new SettingsError(
+      `passwordSignIn (${sourceOf('passwordSignIn')}): it needs the setting oidc: the provider at which people sign in instead`,
+    );
   const settings = { ...result.data, data: resolve(result.data.data) };
   const isGiven = (name: string) => name in overrides || name in env || name in fromFile;
   const originOf = (name: string) => {
@@ -118,7 +128,7 @@ function readFile(path: string): Record<string, unknown> {
 /** One sentence for each setting: several checks of one value have the same message. Values may be secrets, and are left out. */
 function explain(error: z.ZodError, sourceOf: (name: string) => string): string {
   const sentences = error.issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys')
+    if (issue.code === 'unrecognized_keys' && issue.path.length === 0)
       return issue.keys.map((key) => describeUnknown(key, sourceOf(key), settingNames));
     const name = String(issue.path[0]);
     return [`setting ${name} ${issue.message} (${sourceOf(name)})`];

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { checkedText, choice, count, duration, listOf, pattern, share, size, text } from './kinds.js';
 import { policyNames, readEndpoint, readRange } from './network.js';
+import { oidcSetting } from './oidc.js';
 import { isSecretFile, isSecretSource, programOf } from './secretsource.js';
 
 const secretSource = checkedText(
@@ -571,6 +572,16 @@ export const settingsSchema = z.strictObject({
     .optional()
     .describe(
       'Address of the web console in browsers, such as `https://hr-files.example`: of links in invitations, and the only one whose forms are accepted. Default: the address of `console`.',
+    ),
+  oidc: oidcSetting()
+    .optional()
+    .describe(
+      'OpenID Connect provider at which people of the server sign in to the console: an object with `issuer` and `clientId`, and optionally `clientSecretFile`, `scopes`, `label`, `emailClaim`, `verifiedClaim`, `domains`, `organizations`, `newAccounts` and `allowHttp`. Default: none. See [console.md](console.md#openid-connect).',
+    ),
+  passwordSignIn: choice('on', 'off')
+    .default('on')
+    .describe(
+      '`off`: people who can sign in at the provider of `oidc` sign in there alone, neither with a password nor with a passkey. For the people of an organization with a provider of its own: `console set-provider ORG --password-sign-in off`.',
     ),
   logLevel: choice('error', 'warn', 'info', 'debug')
     .default('info')

@@ -4,7 +4,7 @@ import { LaterLog } from '../config/laterlog.js';
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
-import type { Db } from '../db/connection.js';
+import type { Db, Queryable } from '../db/connection.js';
 import { isBlobLive } from '../db/control/blobs.js';
 import { type EntryRow, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
@@ -35,6 +35,7 @@ import { ResumeRecord } from './resume.js';
 import { removeFile, renamePath, requireFree } from './treechanges.js';
 import type { BeginOptions, Intake, Receipt, Sender, Upload } from './types.js';
 import { OpenUpload, type UnpublishedUpload, type UploadContext } from './upload.js';
+import { freeWriterLease, type WriterLease, WriterLeases } from './writerleases.js';
 
 /** The steps between which a crash can interrupt a CLOSE. */
 export type IntakeStep = SealStep | 'committed';
@@ -45,7 +46,7 @@ export interface IntakeDeps {
   settings: Limits &
     Pick<
       Settings,
-      'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes' | 'maxMemoryBytes' | 'maxMemoryBytesPerOrg'
+      'uploadWindowBytes' | 'keepPartialHours' | 'minFreeBytes' | 'maxMemoryBytes' | 'maxMemoryBytesPerOrg' | 'role'
     >;
   logger: Logger;
   now: () => number;
@@ -57,10 +58,14 @@ export interface IntakeDeps {
   sealingThreads?: SealingThreads | null;
   /** Called after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
+  /** Milliseconds between two looks at the leases of open writers. */
+  leaseEveryMs?: number;
 }
 
 /** One for a whole server: its commits are shared by all sessions. */
 export interface IntakeService {
+  /** For a server that begins: says to others that it has no keys, if that is so. */
+  announce(): void;
   forSender(org: Org, sender: Sender): Intake;
   /** The number of uploads that have begun, and neither finished nor aborted. */
   openUploads(): number;
@@ -74,12 +79,18 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   const disk = shareSyncs(deps.disk ?? systemDisk);
   const commits = new GroupCommit(deps.control);
   const open = new Set<OpenUpload>();
+  const leases = new WriterLeases({
+    ...{ control: deps.control, commits, now: deps.now, isKeyless: deps.settings.role === 'intake' },
+    warn: (message, cause) => void deps.logger.warn(message, { cause: String(cause) }),
+    ...(deps.leaseEveryMs !== undefined && { everyMs: deps.leaseEveryMs }),
+  });
   const shared: Shared = {
     ...deps,
     disk,
     nextSubfolder: subfolderPicker(),
     commits,
     open,
+    leases,
     laterLog: new LaterLog(deps.logger),
     quota: new Quota({ ...deps, disk }),
     memory: new Memory({
@@ -90,6 +101,7 @@ export function createIntake(deps: IntakeDeps): IntakeService {
   return {
     forSender: (org, sender) => new SenderIntake(shared, org, sender),
     openUploads: () => open.size,
+    announce: () => leases.announce(),
     heldMemory: () => shared.memory.heldBytes,
     abortAll: async () => {
       await Promise.all([...open].map((upload) => upload.abort()));
@@ -107,6 +119,7 @@ interface Shared extends IntakeDeps {
   quota: Quota;
   memory: Memory;
   open: Set<OpenUpload>;
+  leases: WriterLeases;
 }
 
 /** The versions of a path at an upload's start. */
@@ -129,6 +142,7 @@ interface Begun {
   shared: Draft | null;
   /** Another upload of its session at the path. */
   own: OpenUpload | null;
+  lease: WriterLease | null;
 }
 
 interface Joined {
@@ -164,8 +178,9 @@ class SenderIntake implements Intake {
       onStep: deps.onStep ?? (() => {}),
       onUnpublished: (upload) => this.#recordUnpublished(upload),
       onEnd: (upload) => {
-        deps.open.delete(upload as OpenUpload);
-        this.#own.delete(upload as OpenUpload);
+        deps.open.delete(upload);
+        this.#own.delete(upload);
+        if (upload.lease !== null) deps.leases.forget(upload.lease);
       },
       warn: (message, cause) => void deps.logger.warn(message, { org: org.id, cause: String(cause) }),
     };
@@ -174,13 +189,15 @@ class SenderIntake implements Intake {
   begin(path: string, options: BeginOptions): Promise<Upload> {
     return asSpaceError(async () => {
       checkPath(path);
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await this.#begin(path, options);
-        } catch (error) {
-          // The version that was to be read is gone, because a newer one took its place.
-          if (!(error instanceof Overtaken) || attempt >= mostAttempts) throw error;
-        }
+      requireWritable(path);
+      const { leases } = this.#deps;
+      // Before the look at the published version, which no other writer changes then.
+      const lease = isSeparate(options) ? null : await leases.take(this.#org.id, path);
+      try {
+        return await this.#beginAgain(path, options, lease);
+      } catch (error) {
+        if (lease !== null) await leases.free(lease);
+        throw error;
       }
     });
   }
@@ -199,6 +216,7 @@ class SenderIntake implements Intake {
         throw error;
       });
       for (const upload of open) upload.remove();
+      for (const { lease } of open) if (lease !== null) await this.#deps.leases.free(lease);
       if (freed !== null) await this.#release(freed);
     });
   }
@@ -213,26 +231,52 @@ class SenderIntake implements Intake {
       }
       const at = this.#deps.now();
       checkPathLimits(to, limitsOf(this.#org, this.#deps.settings));
-      const rename = { from, to, overwrite };
-      const work: Work<Freed> = (tx) => renamePath(tx, this.#org, this.#sender, rename, at);
+      const isTargetOpen = from !== to && this.#openAt(to).length > 0;
+      if (isTargetOpen && !overwrite) throw new SpaceError('exists', `${to} is being uploaded in this session`);
+      const rename = { from, to, overwrite, isTargetOpen };
+      const isMoved = ({ path }: Upload) => path === from || isBelow(path, from);
+      const findDrafts = () => new Set([...this.#own].filter(isMoved).map(({ draft }) => draft));
+      const findMoved = (drafts: Set<Draft>) =>
+        [...this.#deps.open].filter((upload) => drafts.has(upload.draft) && isMoved(upload));
+      const nameOf = ({ path }: Upload) => to + path.slice(from.length);
+      const moveLeases = async (tx: Queryable) => {
+        for (const upload of findMoved(findDrafts()))
+          if (upload.lease !== null) await this.#deps.leases.move(tx, upload.lease, nameOf(upload));
+      };
+      const work: Work<Freed> = async (tx) => {
+        await moveLeases(tx);
+        return renamePath(tx, this.#org, this.#sender, rename, at);
+      };
       let replaced: string | null = null;
       const freed = await this.#deps.commits.run(work).catch(async (error) => {
         if (this.#openAt(from).length === 0 || !isAbsent(error)) throw error;
-        const target = await this.#deps.commits.run((tx) => requireFree(tx, this.#org, to, overwrite));
+        const target = await this.#deps.commits.run(async (tx) => {
+          await moveLeases(tx);
+          return requireFree(tx, this.#org, to, overwrite);
+        });
         replaced = target?.blobId ?? null;
         return null;
       });
-      const isMoved = ({ path }: Upload) => path === from || isBelow(path, from);
-      const drafts = new Set([...this.#own].filter(isMoved).map(({ draft }) => draft));
-      for (const upload of this.#deps.open)
-        if (drafts.has(upload.draft) && isMoved(upload)) upload.moveTo(to + upload.path.slice(from.length));
+      const drafts = findDrafts();
+      for (const upload of findMoved(drafts)) upload.moveTo(nameOf(upload));
       // Before any CLOSE that arrives after this RENAME.
       if (replaced !== null) await Promise.all([...drafts].map((draft) => draft.replace(replaced!)));
       if (freed !== null) await this.#release(freed);
     });
   }
 
-  async #begin(path: string, options: BeginOptions): Promise<Upload> {
+  async #beginAgain(path: string, options: BeginOptions, lease: WriterLease | null): Promise<Upload> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#begin(path, options, lease);
+      } catch (error) {
+        // The version that was to be read is gone, because a newer one took its place.
+        if (!(error instanceof Overtaken) || attempt >= mostAttempts) throw error;
+      }
+    }
+  }
+
+  async #begin(path: string, options: BeginOptions, lease: WriterLease | null): Promise<Upload> {
     const own = this.#openAt(path).at(-1) ?? null;
     const state = await this.#checkTarget(path, options, own !== null);
     const isNew = state.existing === null && own === null;
@@ -244,7 +288,7 @@ class SenderIntake implements Intake {
       const claim = await this.#deps.quota.claim(this.#org, isNew, resumed?.size ?? 0);
       try {
         if (isNew) checkPathLimits(path, claim.limits);
-        return await this.#beginUpload(path, { state, options, claim, resumed, shared, own });
+        return await this.#beginUpload(path, { state, options, claim, resumed, shared, own, lease });
       } catch (error) {
         claim.release(0);
         throw error;
@@ -255,7 +299,7 @@ class SenderIntake implements Intake {
   }
 
   async #beginUpload(path: string, begun: Begun): Promise<Upload> {
-    const { state, options, claim, resumed, shared, own } = begun;
+    const { state, options, claim, resumed, shared, own, lease } = begun;
     const { settings, now, open } = this.#deps;
     const begunAt = now();
     const keeps = settings.keepPartialHours > 0 && shared === null;
@@ -265,7 +309,7 @@ class SenderIntake implements Intake {
     const { draft, member } =
       shared === null ? await this.#beginDraft(begun, onMixed) : await this.#joinDraft(shared, begun, onMixed);
     const upload = new OpenUpload(this.#context, {
-      ...{ path, draft, member, claim, resumeRecord, begunAt },
+      ...{ path, draft, member, claim, resumeRecord, begunAt, lease },
       append: options.append,
     });
     // As open(2) does: the attributes of an OPEN hold for a file that it creates. sshfs appends with mode 0000.
@@ -281,13 +325,13 @@ class SenderIntake implements Intake {
   }
 
   async #checkTarget(path: string, options: BeginOptions, isOpen: boolean): Promise<PathState> {
-    requireWritable(path);
     if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
     const db = this.#deps.control.read;
     const existing = await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
     const resume = options.resume === true;
-    const partial = existing === null || resume ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
+    const looks = (existing === null || resume) && options.anew !== true;
+    const partial = looks ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
     if (resume && partial === null) throw new SpaceError('not_found', `no upload of ${path} was cut off here`);
     const exists = existing !== null || partial !== null || isOpen;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
@@ -399,7 +443,10 @@ class SenderIntake implements Intake {
     try {
       return await openBlobOf(paths, blobId, () => this.#deps.identity(this.#org), disk);
     } catch (error) {
-      if (error instanceof KeyError) return null;
+      if (error instanceof KeyError) {
+        this.#deps.leases.noteWithoutKey();
+        return null;
+      }
       if (await isBlobLive(control.read, blobId)) throw error;
       throw new Overtaken(`blob ${blobId} was replaced meanwhile`, { cause: error });
     }
@@ -462,6 +509,8 @@ class SenderIntake implements Intake {
     resumeRecord,
     content,
     attributes,
+    lease,
+    knew,
   }: UnpublishedUpload): Promise<void> {
     try {
       const keep = keptBytes > 0 ? await resumeRecord.keep(content.remains, attributes, keptBytes) : null;
@@ -471,8 +520,11 @@ class SenderIntake implements Intake {
       const partials = await this.#deps.commits.run(async (tx) => {
         const forgotten = keep === null ? [] : await keep(tx);
         if (keep === null && noted !== null) await deletePartial(tx, noted);
+        await freeWriterLease(tx, lease);
         const outcome = failure !== null ? 'failed' : keptBytes > 0 ? 'partial' : 'aborted';
         const reason = failure === null ? {} : { reason: failure.code };
+        const published = failure?.code === 'keyless' ? await findEntry(tx, this.#org.id, path) : null;
+        if (published !== null && published.blobId !== knew) Object.assign(reason, { overtakenBy: published.uploadId });
         await audit(tx, this.#org, this.#sender, at, `upload.${outcome}`, path, { outcome, ...detail, ...reason });
         return forgotten;
       });

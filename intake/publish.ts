@@ -25,6 +25,7 @@ import type { SealedBlob } from '../storage/sealedwriter.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
 import { Overtaken } from './draft.js';
 import type { Receipt, Sender } from './types.js';
+import { freeWriterLease, type WriterLease } from './writerleases.js';
 
 export interface ClosedUpload {
   org: Org;
@@ -40,6 +41,8 @@ export interface ClosedUpload {
   knows: string | null;
   /** The id of its partial, noted for the case of a crash; null: none. */
   noted: string | null;
+  /** Ends with it. null: its OPEN truncated. */
+  lease: WriterLease | null;
   /** false: the server itself has ended the session, whose client gets no answer: nothing is committed. */
   isWanted: () => boolean;
   /** Records more in the transaction that publishes it. */
@@ -77,6 +80,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   await insertBlob(tx, { ...blob, org: org.id, createdAt: closedAt });
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
   if (upload.noted !== null) await deletePartial(tx, upload.noted);
+  await freeWriterLease(tx, upload.lease);
   const partials = await forgetEarlier(tx, org.id, path);
   const state = destinationOf(path, options);
   const queued = state === 'queued';

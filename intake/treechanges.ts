@@ -21,6 +21,8 @@ export interface Rename {
   from: string;
   to: string;
   overwrite: boolean;
+  /** Its sender sees an upload of its own at `to`. */
+  isTargetOpen?: boolean;
 }
 
 /** Removes a file, the partial of an upload that was cut off, or the name of a file that an import has just taken. */
@@ -53,7 +55,7 @@ export async function renamePath(
   tx: Queryable,
   org: Org,
   sender: Sender,
-  { from, to, overwrite }: Rename,
+  { from, to, overwrite, isTargetOpen = false }: Rename,
   at: number,
 ): Promise<Freed> {
   // First, as a CLOSE does: two transactions that lock the same rows in another order could wait for each other.
@@ -64,8 +66,9 @@ export async function renamePath(
   await requireFolder(tx, org.id, splitPath(to).dir);
   const target = await lockEntry(tx, org.id, to);
   if (entry.kind === 'dir') {
-    if (target !== null) throw new SpaceError('exists', `${to} exists`);
+    if (target !== null || isTargetOpen) throw new SpaceError('exists', `${to} exists`);
     await moveFolder(tx, { ...org, options }, sender, entry, to, at);
+    await forgetMoved(tx, org.id, to);
     await audit(tx, org, sender, at, 'folder.renamed', to, { from });
     return { blob: null, partials: [] };
   }

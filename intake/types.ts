@@ -24,6 +24,8 @@ export interface BeginOptions {
   append: boolean;
   /** Continue the upload at the path that was cut off, whatever file is there; fail with not_found where there is none. */
   resume?: boolean;
+  /** Begin as if no upload of the path had been cut off; its bytes are kept until those of this one are. */
+  anew?: boolean;
   /** Of a new file; a file that exists keeps its mode. */
   attributes: Partial<Attributes>;
 }
@@ -67,6 +69,8 @@ export interface Upload {
   finish(isWanted?: () => boolean, onCommit?: (tx: Queryable, receipt: Receipt) => Promise<void>): Promise<Receipt>;
   /** The connection died or the client gave up: publishes and queues nothing. Never throws. */
   abort(): Promise<void>;
+  /** As `abort`, and keeps nothing: the same bytes would be refused again. */
+  discard(): Promise<void>;
   /** As `abort`, and keeps the last byte too: for a door whose clients say when a file is complete, and compare no sizes. */
   pause(): Promise<void>;
 }

@@ -10,6 +10,7 @@ import { type Draft, type DraftVersion, endContent, type Member } from './draft.
 import type { ClosedUpload } from './publish.js';
 import type { ResumeRecord } from './resume.js';
 import type { Receipt, Sender, Upload } from './types.js';
+import type { WriterLease } from './writerleases.js';
 
 /** The intake's services for an upload. */
 export interface UploadContext {
@@ -22,7 +23,7 @@ export interface UploadContext {
   /** Called once, when an upload ended without being published; its failures are only logged. */
   onUnpublished(upload: UnpublishedUpload): Promise<void>;
   /** Called once, when the upload ended in any way. */
-  onEnd(upload: Upload): void;
+  onEnd(upload: OpenUpload): void;
   /** Logs a failure that `abort` must not throw. */
   warn(message: string, cause: unknown): void;
 }
@@ -39,6 +40,9 @@ export interface UnpublishedUpload {
   resumeRecord: ResumeRecord;
   content: Content;
   attributes: Attributes;
+  lease: WriterLease | null;
+  /** The version that was published at its OPEN. */
+  knew: string | null;
 }
 
 interface UploadParts {
@@ -49,11 +53,14 @@ interface UploadParts {
   resumeRecord: ResumeRecord;
   begunAt: number;
   append: boolean;
+  lease: WriterLease | null;
 }
 
 export class OpenUpload implements Upload {
   readonly #context: UploadContext;
   readonly draft: Draft;
+  /** null: its OPEN truncated. */
+  readonly lease: WriterLease | null;
   readonly #member: Member;
   readonly #claim: Claim;
   readonly #resumeRecord: ResumeRecord;
@@ -71,10 +78,12 @@ export class OpenUpload implements Upload {
   /** The call under way: an abort from outside waits for it. */
   #call: Promise<unknown> = Promise.resolve();
 
-  constructor(context: UploadContext, { path, draft, member, claim, resumeRecord, begunAt, append }: UploadParts) {
+  constructor(context: UploadContext, parts: UploadParts) {
+    const { path, draft, member, claim, resumeRecord, begunAt, append, lease } = parts;
     this.#context = context;
     this.#path = path;
     this.draft = draft;
+    this.lease = lease;
     this.#member = member;
     this.#claim = claim;
     this.#resumeRecord = resumeRecord;
@@ -97,6 +106,7 @@ export class OpenUpload implements Upload {
   /** Its sender, or one that shares its draft, has renamed it. */
   moveTo(path: string): void {
     this.#path = path;
+    if (this.lease !== null) this.lease.path = path;
     this.#resumeRecord.moveTo(path);
   }
 
@@ -190,6 +200,11 @@ export class OpenUpload implements Upload {
     return this.#endUnpublished(false);
   }
 
+  discard(): Promise<void> {
+    this.remove();
+    return this.#endUnpublished(false);
+  }
+
   pause(): Promise<void> {
     return this.#endUnpublished(true);
   }
@@ -216,7 +231,17 @@ export class OpenUpload implements Upload {
     const noted = await this.#resumeRecord.settle();
     const times = { begunAt: this.#begunAt, closedAt: now() };
     const isWanted = () => this.#isWanted();
-    return { org, sender, path: this.path, ...version, attributes: this.#shownAttributes(), noted, ...times, isWanted };
+    return {
+      org,
+      sender,
+      path: this.path,
+      ...version,
+      attributes: this.#shownAttributes(),
+      noted,
+      ...times,
+      isWanted,
+      lease: this.lease,
+    };
   }
 
   /** Keeps a partial, but not after a failure, nor of changes over those of others: the content is not known then. */
@@ -247,6 +272,8 @@ export class OpenUpload implements Upload {
       resumeRecord,
       content,
       attributes: this.#shownAttributes(),
+      lease: this.lease,
+      knew: this.#member.knew,
     };
   }
 

@@ -7,6 +7,8 @@ const keptMs = 86_400_000;
 const mostKept = 1_000;
 /** Larger answers are not kept: their keys are refused from then on. */
 const mostAnswerLength = 1_000_000;
+/** Members of answers that are shown once. */
+const shownOnce = ['secret', 'password'];
 
 export interface KeyedRequest {
   token: string;
@@ -45,7 +47,7 @@ export async function carryOutOnce(
     throw error;
   }
   // A secret that is shown once is not kept: a repetition gets null in its place.
-  const answer = JSON.stringify(result, (name, value: unknown) => (name === 'secret' ? null : value));
+  const answer = JSON.stringify(result, (name, value: unknown) => (shownOnce.includes(name) ? null : value));
   if (answer.length <= mostAnswerLength) await storeAnswer(control.write, token, key, answer);
   return result;
 }

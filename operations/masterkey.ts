@@ -2,6 +2,7 @@
 import { listSealedTotp, replaceSealedTotp } from '../db/control/accounts.js';
 import { recordAudit } from '../db/control/audit.js';
 import { listSubscribers, replaceSubscriberSecret } from '../db/control/eventsubscribers.js';
+import { listOrgProviders, replaceProviderSecret } from '../db/control/orgproviders.js';
 import { listOrgs, lockOrg, type SealedIdentity, updateOrg } from '../db/control/orgs.js';
 import { listSources, replaceSourceSecret } from '../db/control/sources.js';
 import { eraseDeleted } from '../db/erase.js';
@@ -38,7 +39,7 @@ export interface MasterRotation {
 }
 
 /** Whose rows have seals of the master key. */
-const sealedTables = ['orgs', 'directory_key', 'subscribers', 'sources', 'accounts'];
+const sealedTables = ['orgs', 'directory_key', 'subscribers', 'sources', 'accounts', 'org_providers'];
 
 /**
  * Makes a new master key in the file of the old one; where the source is no file, the operator has put the new identity
@@ -114,7 +115,7 @@ async function resealKey(workplace: Workplace, newest: MasterKey, older: readonl
   });
 }
 
-/** Of sources, subscribers and people of the console. Outside of transactions: opening takes longer than an upload should wait. @throws Error when no key opens the secret of a subscriber */
+/** Of sources, subscribers, providers and people of the console. Outside of transactions: opening takes longer than an upload should wait. @throws Error when no key opens the secret of a subscriber */
 async function resealSecrets({ control }: Workplace, newest: MasterKey, older: readonly MasterKey[]): Promise<void> {
   const former = older.map(({ identity }) => identity).join('\n');
   for (const { id, secret } of await listSources(control.read, { kind: 'sftp' })) {
@@ -126,6 +127,11 @@ async function resealSecrets({ control }: Workplace, newest: MasterKey, older: r
     const resealed = secret === null ? 'current' : await resealText(newest, former, secret);
     if (resealed === 'lost') throw new Error(`no master key opens the secret of ${id}`);
     if (typeof resealed === 'object') await replaceSubscriberSecret(control.write, id, secret!, resealed.sealed);
+  }
+  for (const { org, secret } of await listOrgProviders(control.read)) {
+    const resealed = secret === null ? 'current' : await resealText(newest, former, secret);
+    // A lost one: sign-in says so, and the operator sets the secret again.
+    if (typeof resealed === 'object') await replaceProviderSecret(control.write, org, secret!, resealed.sealed);
   }
   for (const { id, totp } of await listSealedTotp(control.read)) {
     const resealed = await resealText(newest, former, totp);

@@ -2,7 +2,7 @@
 import { hasSftp } from '../config/settings.js';
 import { listOpenAlarms } from '../db/control/alarms.js';
 import { listLoginKeys } from '../db/control/keys.js';
-import { listOrgs, type Org } from '../db/control/orgs.js';
+import { listOrgs, listOrgsAfter, type Org } from '../db/control/orgs.js';
 import {
   countQueues,
   emptyQueue,
@@ -82,8 +82,17 @@ export interface OrgState extends OrgSummary {
 }
 
 /** Every organization, in the order of their ids. */
-export async function listOrgStates({ control, now }: Workplace): Promise<OrgState[]> {
-  const orgs = await listOrgs(control.read);
+export async function listOrgStates(workplace: Workplace): Promise<OrgState[]> {
+  return stateOrgs(workplace, await listOrgs(workplace.control.read));
+}
+
+/** Those after an id, at most `limit`. */
+export async function listSomeOrgStates(workplace: Workplace, after: string, limit: number): Promise<OrgState[]> {
+  return stateOrgs(workplace, await listOrgsAfter(workplace.control.read, after, limit));
+}
+
+/** Of these organizations, in their order. */
+export async function stateOrgs({ control, now }: Workplace, orgs: readonly Org[]): Promise<OrgState[]> {
   const queues = await countQueues(control.read);
   const held = await listHeldRuns(control.read);
   const sessions = await countSessions(control.read, now());

@@ -15,6 +15,7 @@ import { sealText } from '../keys/master/sealedtext.js';
 import { PgpError } from '../keys/pgp/error.js';
 import { generatePgpKey, type PgpKeyFacts, type PgpKeyType, pgpKeyTypes, readPgpKey } from '../keys/pgp/pgpkey.js';
 import { OperationError } from './error.js';
+import { readExpiry } from './keyterms.js';
 import type { Workplace } from './workplace.js';
 
 export { type PgpKeyType, pgpKeyTypes };
@@ -39,6 +40,21 @@ export interface GenerateOptions {
   type: PgpKeyType;
   /** Milliseconds since 1970; null: never. */
   expiresAt: number | null;
+}
+
+const dayMs = 86_400_000;
+/** Of a key without a date. */
+const usualDays = 730;
+
+/** null: never. A date means its end, in the time zone of the organization; undefined: the usual time. @throws OperationError */
+export async function readPgpExpiry(
+  workplace: Workplace,
+  orgId: string,
+  expires: string | undefined,
+): Promise<number | null> {
+  const { timeZone } = await workplace.org(orgId);
+  if (expires === 'never') return null;
+  return expires === undefined ? workplace.now() + usualDays * dayMs : readExpiry(expires, timeZone, workplace.now());
 }
 
 /** Makes a key of the organization's own. Needs no opening key. @throws OperationError `refused` */

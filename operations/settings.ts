@@ -11,6 +11,8 @@ export interface SettingsChoice {
   file: string | undefined;
   /** Settings that the caller chooses; an undefined value keeps that of the file or the environment. */
   overrides: Partial<Record<keyof Settings, unknown>>;
+  /** As SettingsSources has it. */
+  descriptors?: Map<string, string> | undefined;
 }
 
 /** Defaults, then the file, then the environment, then `overrides`. @throws OperationError `usage` on a wrong setting */
@@ -39,6 +41,12 @@ export interface ShownSetting {
   value: unknown;
   /** `default`, `command line`, the environment variable, or the settings file. */
   origin: string;
+}
+
+/** A value as text: of a list with commas, of an object as JSON. */
+export function settingText(value: unknown): string {
+  if (value === null) return '–';
+  return typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : String(value);
 }
 
 /** Every setting, in the order of the reference. @throws OperationError `usage` on a wrong setting */

@@ -1,5 +1,5 @@
 /** Deletes or moves a file at its source, once it is durable here (SFTP servers) or imported (watched folders). */
-import { forgetTaken, markLeaving, settleTaken, type TakenFile } from '../db/control/sourcefiles.js';
+import { forgetTaken, markLeaving, markRefused, settleTaken, type TakenFile } from '../db/control/sourcefiles.js';
 import type { Source } from '../db/control/sources.js';
 import type { RoundDeps } from './deps.js';
 import { SourceError } from './error.js';
@@ -49,10 +49,12 @@ export async function finishFile(
   try {
     const markers = await findMarkers(source, place, file.name);
     // The file last: a marker without a file would be left for good.
-    if (file.isLeaving !== true) await markLeaving(control.write, id, file.name);
+    if (file.isLeaving !== true && file.isRefused !== true) await markLeaving(control.write, id, file.name);
     for (const name of [...markers, file.name]) await leave(source, place, name, state);
   } catch (error) {
     if (!(error instanceof SourceError) || !['refused', 'folder', 'changing'].includes(error.code)) throw error;
+    // It is still there: should a share that is not mounted show no file later, it was not deleted.
+    if (error.code !== 'changing' && file.isRefused !== true) await markRefused(control.write, id, file.name);
     const act = config.after.kind === 'delete' ? 'deleted' : 'moved';
     problem(`${file.name} was taken, and could not be ${act}: ${error.message}`);
     return false;

@@ -12,7 +12,8 @@ export type NameKind = 'data' | 'unfinished' | 'other';
 
 /** Files that programs put beside data, and those of operating systems and editors. */
 const besideNames: readonly RegExp[] = [
-  /\.(?:bak|backup|old|orig|done|ok|ctl|trg|trigger|md5|sha1|sha256|sha512|sig|lock|lck|camellock)$/i,
+  /\.(?:bak|backup|old|orig|done|ok|ctl|trg|trigger|ready|fin|finished|complete|completed|flag|sem|sig|lock|lck|camellock)$/i,
+  /\.(?:md5|sha(?:1|224|256|384|512)|crc)(?:sum)?(?:\.txt)?$/i,
   /^(?:\.ds_store|\._.*|thumbs\.db|desktop\.ini|\.directory|~\$.*|\.~lock\..*)$/i,
 ];
 
@@ -23,7 +24,7 @@ const besideNames: readonly RegExp[] = [
  */
 const unfinishedNames: readonly RegExp[] = [
   /^(?:[.~]|tmp[._-])/i,
-  /^(?:temp|partial|filepart|in[-_]?progress|incomplete|uploading|writing)\.(?=.*\.)/i,
+  /^(?:temp|partial|filepart|in[-_]?progress|incomplete|uploading|writing)\.(?!(?:csv|tsv|txt)(?:\.|$))(?=.*\.)/i,
   /~$/,
   /\.(?:part|filepart|partial|tmp|temp|writing|in[-_]?progress|in[-_]?work|wip|pending|incomplete|uploading|upload|transferring)$/i,
   /\.(?:filetransfer|new|download|crdownload|swp|_copying_)$/i,
@@ -33,9 +34,9 @@ const unfinishedNames: readonly RegExp[] = [
   /\.(?:csv|tsv|txt|zip|pgp|gpg|asc|gz)(?:\.(?:pgp|gpg|asc|gz))?-[0-9a-z]+$/i,
 ];
 
-/** Folders in which clients keep files that are not finished: Mule, Hadoop, rsync; hidden ones, also the trash of desktops. */
+/** Folders in which clients keep files that are not finished: Mule, Hadoop, rsync, `mktemp -d`; hidden ones, also the trash of desktops. */
 const unfinishedFolders =
-  /^(?:\..*|_?te?mp|_temporary|partials?|filepart|in[-_]?progress|incomplete|uploading|writing|.*\.(?:te?mp|partial|filepart|incomplete|uploading|writing))$/i;
+  /^(?:\..*|_?te?mp|tmp[._-].*|_temporary|partials?|filepart|in[-_]?progress|incomplete|uploading|writing|.*\.(?:te?mp|part|partial|filepart|in[-_]?progress|incomplete|uploading|writing))$/i;
 
 /** Encrypted and compressed forms: their sender is told if they can't be read. */
 const encrypted = /.\.(?:pgp|gpg|asc|age)$/i;
@@ -77,15 +78,29 @@ function markOf(path: string): Exclude<NameKind, 'data'> | null {
   const name = written.slice(0, endOf(written));
   if (besideNames.some((pattern) => pattern.test(name))) return 'other';
   const isUnfinished =
-    unfinishedNames.some((pattern) => pattern.test(name)) ||
+    formsOf(name).some((form) => unfinishedNames.some((pattern) => pattern.test(form))) ||
     dir.split('/').some((folder) => unfinishedFolders.test(folder));
   return isUnfinished ? 'unfinished' : null;
 }
 
+/** A name, and it without the extensions of its encrypted or compressed forms: `users.tmp.csv.gz` has a mark. */
+function formsOf(name: string): string[] {
+  const forms = [name];
+  for (let inner = name; forms.length <= mostLayers && wrapped.some((form) => form.test(inner)); ) {
+    inner = inner.slice(0, inner.lastIndexOf('.'));
+    forms.push(inner);
+  }
+  return forms;
+}
+
+const wrapped = [encrypted, compressed, /.\.zip$/i];
+/** Encrypted and compressed forms in one another. */
+const mostLayers = 3;
+
 function isData(name: string, takesNoExtension: boolean): boolean {
   let inner = name.slice(0, endOf(name));
   let isWrapped = false;
-  for (let layers = 0; layers < 3; layers++) {
+  for (let layers = 0; layers < mostLayers; layers++) {
     // Nothing else is encrypted for Dropslot, whatever its name is: users.pgp, users.dat.pgp.
     const isEncrypted = encrypted.test(inner);
     if (!isEncrypted && !compressed.test(inner)) break;

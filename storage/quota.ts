@@ -1,8 +1,10 @@
-/** Checks an upload against its organization's quota and the volume's free space, counting uploads in progress. */
+/** Checks an upload against its organization's quota and the volume's free space, counting uploads in progress, those of other processes too. */
+import { randomBytes } from 'node:crypto';
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
+import { measureOpenBytes, writeOpenBytes } from '../db/control/openbytes.js';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { measureUsage } from '../db/control/usage.js';
 import type { Disk } from './disk.js';
@@ -20,6 +22,11 @@ export interface QuotaDeps {
 
 /** A measurement is used for this long. An upload is refused only after a fresh one. */
 const freshMs = 1000;
+/** Bytes in progress of an organization that other processes need not know of. */
+const untoldBytes = 16 * 1024 * 1024;
+/** Bytes in progress that are told count for this long, unless they are told again. */
+const toldMs = 90_000;
+const tellEveryMs = 30_000;
 /** The free space is measured again after this many bytes were claimed. */
 const freshBytes = 64 * 1024 * 1024;
 
@@ -31,6 +38,10 @@ interface Usage {
   /** Uploads in progress. */
   openBytes: number;
   openFiles: number;
+  /** In progress in other processes, as they last told. */
+  othersBytes: number;
+  /** Of `openBytes`, as other processes know it. */
+  toldBytes: number;
   measuring: Promise<void> | null;
 }
 
@@ -39,6 +50,10 @@ export class Quota {
   readonly #deps: QuotaDeps;
   readonly #usages = new Map<string, Usage>();
   readonly #volume: Volume;
+  /** Names this process among those that tell their bytes in progress. */
+  readonly #process = randomBytes(8).toString('hex');
+  #telling: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(deps: QuotaDeps) {
     this.#deps = deps;
@@ -55,7 +70,7 @@ export class Quota {
     const { maxFiles, maxStoredBytes } = usage.limits;
     const files = isNew ? 1 : 0;
     await this.#volume.check(0);
-    if (usage.entries + usage.openFiles + files > maxFiles || usage.storedBytes + usage.openBytes >= maxStoredBytes) {
+    if (usage.entries + usage.openFiles + files > maxFiles || bytesOf(usage) >= maxStoredBytes) {
       await this.#measure(org, usage);
       if (usage.entries + usage.openFiles + files > usage.limits.maxFiles)
         throw new SpaceError('quota', `${org.id} has ${usage.limits.maxFiles} files and folders, as many as it may`);
@@ -72,6 +87,7 @@ export class Quota {
           claimed += more;
           usage.openBytes += more;
           this.#volume.take(more);
+          if (usage.openBytes - usage.toldBytes >= untoldBytes) this.#tell();
         };
         if (fits(usage, more) && this.#volume.fits(more)) {
           take();
@@ -82,6 +98,7 @@ export class Quota {
       release: (storedBytes) => {
         usage.openFiles -= files;
         usage.openBytes -= claimed - resumedBytes;
+        if (usage.toldBytes > usage.openBytes) this.#tell();
         usage.storedBytes += Math.max(0, storedBytes - resumedBytes);
         usage.entries += files;
       },
@@ -98,10 +115,10 @@ export class Quota {
 
   #checkBytes(org: Org, usage: Usage, more: number): void {
     if (fits(usage, more)) return;
-    const { storedBytes, openBytes, limits } = usage;
+    const { storedBytes, openBytes, othersBytes, limits } = usage;
     throw new SpaceError(
       'quota',
-      `${org.id} has ${storedBytes} bytes stored and ${openBytes} being uploaded; ${limits.maxStoredBytes} are allowed`,
+      `${org.id} has ${storedBytes} bytes stored and ${openBytes + othersBytes} being uploaded; ${limits.maxStoredBytes} are allowed`,
     );
   }
 
@@ -109,7 +126,7 @@ export class Quota {
     let usage = this.#usages.get(org.id);
     if (usage === undefined) {
       const limits = limitsOf(org, this.#deps.settings);
-      const none = { storedBytes: 0, entries: 0, openBytes: 0, openFiles: 0 };
+      const none = { storedBytes: 0, entries: 0, openBytes: 0, openFiles: 0, othersBytes: 0, toldBytes: 0 };
       usage = { limits, ...none, measuredAt: Number.NEGATIVE_INFINITY, measuring: null };
       this.#usages.set(org.id, usage);
     }
@@ -124,13 +141,46 @@ export class Quota {
       const { control, settings, now } = this.#deps;
       const at = now();
       const stored = await measureUsage(control.read, org.id);
+      const othersBytes = await measureOpenBytes(control.read, {
+        org: org.id,
+        process: this.#process,
+        after: at - toldMs,
+      });
       usage.limits = limitsOf((await findOrg(control.read, org.id)) ?? org, settings);
-      Object.assign(usage, { storedBytes: stored.bytes, entries: stored.entries, measuredAt: at });
+      Object.assign(usage, { storedBytes: stored.bytes, entries: stored.entries, othersBytes, measuredAt: at });
     };
     usage.measuring ??= measure().finally(() => {
       usage.measuring = null;
     });
     return usage.measuring;
+  }
+
+  /** Without delaying an upload: writes the bytes in progress that other processes should count; again until they are over. */
+  #tell(): void {
+    this.#telling ??= this.#write().finally(() => {
+      this.#telling = null;
+      const isTold = [...this.#usages.values()].some(({ toldBytes }) => toldBytes > 0);
+      if (this.#timer !== null) clearTimeout(this.#timer);
+      this.#timer = isTold ? setTimeout(() => this.#tell(), tellEveryMs) : null;
+      this.#timer?.unref();
+    });
+  }
+
+  async #write(): Promise<void> {
+    const { control, now, logger } = this.#deps;
+    const rows: { org: string; bytes: number }[] = [];
+    for (const [org, usage] of this.#usages) {
+      const bytes = usage.openBytes >= untoldBytes ? usage.openBytes : 0;
+      if (bytes === 0 && usage.toldBytes === 0) continue;
+      usage.toldBytes = bytes;
+      rows.push({ org, bytes });
+    }
+    const at = now();
+    await control
+      .transact((tx) => writeOpenBytes(tx, { process: this.#process, at, before: at - toldMs, rows }))
+      .catch(({ message: reason }: Error) =>
+        logger.warn('could not tell other processes of the bytes in progress; will try again', { reason }),
+      );
   }
 }
 
@@ -147,8 +197,12 @@ export interface Claim {
   release(storedBytes: number): void;
 }
 
-function fits({ limits, storedBytes, openBytes }: Usage, more: number): boolean {
-  return storedBytes + openBytes + more <= limits.maxStoredBytes;
+function fits(usage: Usage, more: number): boolean {
+  return bytesOf(usage) + more <= usage.limits.maxStoredBytes;
+}
+
+function bytesOf({ storedBytes, openBytes, othersBytes }: Usage): number {
+  return storedBytes + openBytes + othersBytes;
 }
 
 /** The free space of the volume, measured at intervals. */

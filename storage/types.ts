@@ -51,6 +51,8 @@ export type SpaceErrorCode =
   | 'failed'
   /** It needs bytes of an existing version that this server holds no key for. */
   | 'keyless'
+  /** A writer on another server has it open, and the two can't share it. */
+  | 'written_elsewhere'
   /** A sequence of writes that sealed files do not support. */
   | 'unsupported';
 

@@ -31,6 +31,7 @@ interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   additionalProperties?: Schema | boolean;
+  default?: unknown;
   takes?: string;
 }
 
@@ -45,7 +46,9 @@ function renderSettings(): string {
 
 /** Sizes, durations and shares also have forms with a unit; lists also are texts with commas. */
 function typeOfSetting(schema: Schema): string {
-  const type = typeOf(schema);
+  const { properties = {}, required = [] } = schema;
+  // A member with a default may be left out.
+  const type = typeOf({ ...schema, required: required.filter((name) => properties[name]?.default === undefined) });
   if (schema.type === 'array') return `${type} | string`;
   return /^(size|duration|share)/.test(schema.takes ?? '') ? `${type} | string` : type;
 }

@@ -1,6 +1,6 @@
 /** `dropslot config …`: show the settings with the place that each is from, and check them. */
 import type { Command } from 'commander';
-import { listServerSettings, type ShownSetting } from '../../operations/settings.js';
+import { listServerSettings, type ShownSetting, settingText } from '../../operations/settings.js';
 import { choiceOf, examples, outputOf } from '../command.js';
 import type { ListView } from '../output.js';
 
@@ -45,7 +45,7 @@ export function registerConfig(program: Command): void {
 const settingList: ListView<ShownSetting> = {
   columns: [
     { title: 'SETTING', cell: ({ name }) => name, whole: true },
-    { title: 'VALUE', cell: ({ value }) => (value === null ? '–' : String(value)) },
+    { title: 'VALUE', cell: ({ value }) => settingText(value) },
     { title: 'FROM', cell: ({ origin }) => origin },
   ],
   empty: 'Every setting has its default; --all shows them.',

@@ -6,12 +6,13 @@ import { orgRoles, serverRoles } from '../../operations/accounts/rights.js';
 import { formatTime } from '../../operations/format.js';
 import { atWorkplace, examples } from '../command.js';
 import { accountList, accountToJson } from '../views/accounts.js';
+import { registerProviders } from './providers.js';
 
 export function registerConsole(program: Command): void {
   const group = program
     .command('console')
     .summary('people of the web console')
-    .description('invite, list and remove people of the web console');
+    .description('invite, list and remove people of the web console, and set where they sign in');
   group
     .command('invite')
     .summary('invite a person, or give one a new invitation')
@@ -76,4 +77,5 @@ Roles of one organization: admin (decides about imports, keys and members), view
         await out.show(accountToJson(account), `Removed ${account.email}; the account's sessions have ended.`);
       }),
     );
+  registerProviders(group);
 }

@@ -44,7 +44,10 @@ With --for-spreadsheet a spreadsheet can also save the file again without a chan
         if (mailTo !== undefined) {
           if (file !== undefined) throw new OperationError('usage', 'give either --mail-to or --out');
           const { to, path, until } = await mailExport(workplace, id, mailTo, filter);
-          const text = `Wrote ${path}, and sent ${to} a mail about it. The file is removed after ${formatTime(until)}.`;
+          const sent =
+            path === null ? `Sent ${to} a mail with a link` : `Wrote ${path}, and sent ${to} a mail about it`;
+          const use = path === null ? ' It downloads the export once.' : '';
+          const text = `${sent}.${use} The file is removed after ${formatTime(until)}.`;
           return out.show({ to, path, until: isoTime(until) }, text);
         }
         if (out.json && file === undefined)
@@ -66,6 +69,6 @@ With --for-spreadsheet a spreadsheet can also save the file again without a chan
       .option('--active', 'only active users')
       .option(
         '--mail-to <address>',
-        'put the file into /exports for a day, and tell this active admin of the organization by mail',
+        'send this active admin of the organization a mail with a link that downloads the file once, within a day; without HTTPS of the console the file is in /exports for a day',
       );
 }

@@ -1,5 +1,6 @@
 /** `dropslot orgs welcome`: the sheet for a new customer. */
 import type { Command } from 'commander';
+import { welcomeToJson } from '../../operations/forms/orgs.js';
 import { makeWelcome } from '../../operations/welcome.js';
 import { atWorkplace, examples } from '../command.js';
 import { once, writePrivateFile } from '../localfiles.js';
@@ -38,21 +39,9 @@ folders, times and whom to ask. It has no secret.`,
     .action((id: string, { host, port, out: file }: Options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const given = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
-        const { org, address, hostKeys, contact, nextSlotAt, text } = await makeWelcome(workplace, id, given);
-        const value = {
-          org: id,
-          ...address,
-          user: id,
-          hostKeys: hostKeys.map(({ type, state, fingerprint, knownHosts }) => ({
-            type,
-            state,
-            fingerprint,
-            knownHosts,
-          })),
-          contact,
-          nextSlotAt: new Date(nextSlotAt).toISOString(),
-          text,
-        };
+        const welcome = await makeWelcome(workplace, id, given);
+        const { org, contact, text } = welcome;
+        const value = welcomeToJson(welcome);
         if (file === undefined) await out.show(value, text.trimEnd());
         else await showWritten(out, file, await writePrivateFile(file, once(text)), value);
         if (!org.enabled) out.note(`${id} is disabled: it can't log in until "dropslot orgs enable ${id}".`);

@@ -1,8 +1,8 @@
 /** `dropslot pgp …`: the OpenPGP keys of organizations. */
 import { type Command, Option } from 'commander';
 import { OperationError } from '../../operations/error.js';
-import { formatTime, isoTime } from '../../operations/format.js';
-import { readExpiry } from '../../operations/keyterms.js';
+import { formatTime } from '../../operations/format.js';
+import { pgpKeyToJson } from '../../operations/forms/keys.js';
 import {
   exportPublicPgpKey,
   generateOwnPgpKey,
@@ -11,17 +11,15 @@ import {
   type PgpKeyType,
   type PgpKeyView,
   pgpKeyTypes,
+  readPgpExpiry,
   revokePgpKey,
   rotatePgpKey,
 } from '../../operations/pgp.js';
-import type { Workplace } from '../../operations/workplace.js';
 import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
 import type { ListView } from '../output.js';
 
 const dayMs = 86_400_000;
-/** Without --expires a key lasts so long. */
-const usualDays = 730;
 
 interface MakeOptions {
   type: PgpKeyType;
@@ -63,8 +61,14 @@ key is sealed to the identity of the organization. An organization may have seve
     )
     .action((id: string, { type, expires }: MakeOptions, command: Command) =>
       atControl(command, async (workplace, out) => {
-        const key = await generateOwnPgpKey(workplace, id, { type, expiresAt: await expiryOf(workplace, id, expires) });
-        await out.show(toJson(key), `Made the key ${key.fingerprint} (${key.algorithm}) of ${id}.\n${handOver(id)}`);
+        const key = await generateOwnPgpKey(workplace, id, {
+          type,
+          expiresAt: await readPgpExpiry(workplace, id, expires),
+        });
+        await out.show(
+          pgpKeyToJson(key),
+          `Made the key ${key.fingerprint} (${key.algorithm}) of ${id}.\n${handOver(id)}`,
+        );
       }),
     );
 }
@@ -102,7 +106,7 @@ is one of the customer's: "orgs set" lets you require its signatures (requireSig
             : `Require its signatures: dropslot orgs set ${id} requireSignature=${key.fingerprint}\nEncrypt reports to it:   dropslot orgs set ${id} reportsTo=${key.fingerprint}`;
         const whose = key.kind === 'own' ? 'a key of the organization' : 'a key of the customer';
         await out.show(
-          toJson(key),
+          pgpKeyToJson(key),
           `Added ${key.fingerprint} (${key.algorithm}, ${key.userId}) to ${id} as ${whose}.\n${next}`,
         );
       }),
@@ -149,7 +153,7 @@ function registerRotate(pgp: Command): void {
       atControl(command, async (workplace, out) => {
         if (!/^\d{1,4}d?$/.test(overlap))
           throw new OperationError('usage', `--overlap must be a number of days such as 30, not "${overlap}"`);
-        const expiresAt = await expiryOf(workplace, id, expires);
+        const expiresAt = await readPgpExpiry(workplace, id, expires);
         const { made, ending } = await rotatePgpKey(workplace, id, {
           type,
           expiresAt,
@@ -157,7 +161,7 @@ function registerRotate(pgp: Command): void {
         });
         const lines = [`Made the key ${made.fingerprint} (${made.algorithm}) of ${id}.`, handOver(id)];
         for (const old of ending) lines.push(`${old.fingerprint} is accepted until ${formatTime(old.expiresAt)}.`);
-        await out.show({ ...toJson(made), ending: ending.map(toJson) }, lines.join('\n'));
+        await out.show({ ...pgpKeyToJson(made), ending: ending.map(pgpKeyToJson) }, lines.join('\n'));
       }),
     );
 }
@@ -173,16 +177,9 @@ function registerRevoke(pgp: Command): void {
     .action((id: string, fingerprint: string, _options, command: Command) =>
       atControl(command, async (workplace, out) => {
         const key = await revokePgpKey(workplace, id, fingerprint);
-        await out.show(toJson(key), `Revoked ${key.fingerprint} of ${id}.`);
+        await out.show(pgpKeyToJson(key), `Revoked ${key.fingerprint} of ${id}.`);
       }),
     );
-}
-
-/** null: never. A date means its end, in the time zone of the organization. */
-async function expiryOf(workplace: Workplace, id: string, expires: string | undefined): Promise<number | null> {
-  if (expires === 'never') return null;
-  if (expires === undefined) return workplace.now() + usualDays * dayMs;
-  return readExpiry(expires, (await workplace.org(id)).timeZone, workplace.now());
 }
 
 const uses = { publish: 'published', signatures: 'signatures', reports: 'reports' };
@@ -199,15 +196,6 @@ function keyList(org: string): ListView<PgpKeyView> {
       { title: 'EXPIRES', cell: (key) => formatTime(key.expiresAt) },
     ],
     empty: `${org} has no PGP keys: make one with "dropslot pgp generate ${org}".`,
-    toJson,
-  };
-}
-
-function toJson(key: PgpKeyView): Record<string, unknown> {
-  return {
-    ...key,
-    createdAt: isoTime(key.createdAt),
-    expiresAt: isoTime(key.expiresAt),
-    revokedAt: isoTime(key.revokedAt),
+    toJson: pgpKeyToJson,
   };
 }

@@ -52,9 +52,6 @@ and "dropslot users readmit" allows it. ${backupsKeep}`,
           throw new OperationError('usage', `--wait must be a number of seconds, not "${wait}"`);
         await place.org(id);
         if (yes !== true) await confirmErasure(id, email.trim());
-        for (const text of also)
-          if (text.replace(/[^\p{L}\p{N}]/gu, '').length < leastLetters)
-            throw new OperationError('usage', `--also "${text}" is too short: it would be found in other words`);
         const options = {
           texts: also,
           waitMs: Number(wait) * 1000,
@@ -82,9 +79,6 @@ identifier. Send the file again afterwards.`,
       }),
     );
 }
-
-/** A text for `--also` has at least so many letters and digits. */
-const leastLetters = 3;
 
 /** The values of an option that may be repeated. */
 function collect(value: string, before: string[] = []): string[] {

@@ -14,8 +14,10 @@ export interface Account {
   role: Role;
   /** null: a role of the server. */
   org: string | null;
-  /** false: it was invited, and has not set a password yet. */
+  /** false: it was invited, and has neither set a password nor signed in at a provider yet. */
   isSet: boolean;
+  /** Whether it has a password. */
+  hasPassword: boolean;
   createdBy: string;
   createdAt: number;
   signedInAt: number | null;
@@ -30,7 +32,13 @@ export interface AccountSecrets {
   recovery: string[];
 }
 
-export type NewAccount = Omit<Account, 'isSet' | 'signedInAt'> & { emailKey: string };
+/** The name of a person at an identity provider. */
+export interface Identity {
+  issuer: string;
+  subject: string;
+}
+
+export type NewAccount = Omit<Account, 'isSet' | 'hasPassword' | 'signedInAt'> & { emailKey: string };
 
 export async function insertAccount(db: Queryable, account: NewAccount): Promise<void> {
   const { id, email, emailKey, role, org, createdBy, createdAt } = account;
@@ -58,12 +66,28 @@ export async function countAccounts(db: Queryable, org?: string): Promise<number
 export async function findAccount(
   db: Queryable,
   where: { id: string } | { emailKey: string },
-): Promise<(Account & AccountSecrets) | null> {
+): Promise<(Account & AccountSecrets & { identity: Identity | null }) | null> {
   const row = await db('accounts')
     .where('id' in where ? { id: where.id } : { email_key: where.emailKey })
     .first();
   if (row === undefined) return null;
-  return { ...toAccount(row), password: row.password, totp: row.totp, recovery: JSON.parse(row.recovery) };
+  const { issuer, subject } = row;
+  return {
+    ...toAccount(row),
+    ...{ password: row.password, totp: row.totp, recovery: JSON.parse(row.recovery) },
+    identity: issuer === null ? null : { issuer, subject },
+  };
+}
+
+/** The accounts of the person with this name at the provider: one, or a second one in another organization. */
+export async function listAccountsOf(db: Queryable, { issuer, subject }: Identity): Promise<Account[]> {
+  return (await db('accounts').where({ issuer, subject }).orderBy('id')).map(toAccount);
+}
+
+/** null: at no provider any more. */
+export async function setAccountIdentity(db: Queryable, id: string, identity: Identity | null): Promise<void> {
+  const { issuer, subject } = identity ?? { issuer: null, subject: null };
+  await db('accounts').where({ id }).update({ issuer, subject });
 }
 
 export async function setAccountSecrets(db: Queryable, id: string, secrets: AccountSecrets): Promise<void> {
@@ -85,11 +109,14 @@ export async function noteSignIn(db: Queryable, id: string, at: number): Promise
   await db('accounts').where({ id }).update({ signed_in_at: at });
 }
 
-/** Uses the code of a time step; false: it, or a later one, was used before. */
-export async function useTotpStep(db: Queryable, id: string, step: number): Promise<boolean> {
+/**
+ * Uses the code of a time step; false: it, or a later one, was used before.
+ * @param latest the last step that the present time allows: a later one was noted while the clock was ahead, and must not keep the person out
+ */
+export async function useTotpStep(db: Queryable, id: string, step: number, latest: number): Promise<boolean> {
   const unused = db('accounts')
     .where({ id })
-    .where((either) => either.whereNull('totp_step').orWhere('totp_step', '<', step));
+    .where((either) => either.whereNull('totp_step').orWhere('totp_step', '<', step).orWhere('totp_step', '>', latest));
   return (await unused.update({ totp_step: step })) === 1;
 }
 
@@ -138,13 +165,28 @@ export async function putInvitation(db: Queryable, invitation: Invitation & { ha
 /** Expired ones too; null: none has this hash. */
 export async function findInvitation(db: Queryable, hash: string): Promise<Invitation | null> {
   const row = await db('account_invitations').where({ hash }).first();
-  if (row === undefined) return null;
-  return { account: row.account_id, createdBy: row.created_by, createdAt: row.created_at, expiresAt: row.expires_at };
+  return row === undefined ? null : toInvitation(row);
+}
+
+/** Expired ones too; null: the account has none. */
+export async function findInvitationOf(db: Queryable, account: string): Promise<Invitation | null> {
+  const row = await db('account_invitations').where({ account_id: account }).first();
+  return row === undefined ? null : toInvitation(row);
+}
+
+/** Of an account that was set up in another way. */
+export async function deleteInvitationOf(db: Queryable, account: string): Promise<void> {
+  await db('account_invitations').where({ account_id: account }).delete();
 }
 
 /** false: it was used, or replaced, meanwhile. */
 export async function deleteInvitation(db: Queryable, hash: string): Promise<boolean> {
   return (await db('account_invitations').where({ hash }).delete()) === 1;
+}
+
+function toInvitation(row: Record<string, never>): Invitation {
+  const { account_id: account, created_by: createdBy, created_at: createdAt, expires_at: expiresAt } = row;
+  return { account: account!, createdBy: createdBy!, createdAt: createdAt!, expiresAt: expiresAt! };
 }
 
 function toAccount(row: Record<string, never>): Account {
@@ -153,7 +195,8 @@ function toAccount(row: Record<string, never>): Account {
     email: row.email!,
     role: row.role!,
     org: row.org_id!,
-    isSet: row.password !== null,
+    isSet: row.password !== null || row.issuer !== null,
+    hasPassword: row.password !== null,
     createdBy: row.created_by!,
     createdAt: row.created_at!,
     signedInAt: row.signed_in_at!,

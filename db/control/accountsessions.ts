@@ -1,11 +1,17 @@
 /** Sessions of the web console: a row for each, found by the hash of its cookie; a session without a row has ended. */
 import type { Queryable } from '../connection.js';
 
+export type SignInMethod = 'password' | 'passkey' | 'provider' | 'invitation';
+
 export interface AccountSession {
   /** `ses_…`: names it in lists; it is no secret. */
   id: string;
   account: string;
+  /** null: of an older version. */
+  method: SignInMethod | null;
   createdAt: number;
+  /** When the person proved who they are: at a provider that may have been before the session began. */
+  authenticatedAt: number;
   /** To the minute. */
   seenAt: number;
   expiresAt: number;
@@ -14,10 +20,10 @@ export interface AccountSession {
 }
 
 export async function insertSession(db: Queryable, session: AccountSession & { hash: string }): Promise<void> {
-  const { id, hash, account, createdAt, seenAt, expiresAt, address, agent } = session;
+  const { id, hash, account, method, createdAt, authenticatedAt, seenAt, expiresAt, address, agent } = session;
   await db('account_sessions').insert({
-    ...{ id, hash, account_id: account, address, agent },
-    ...{ created_at: createdAt, seen_at: seenAt, expires_at: expiresAt },
+    ...{ id, hash, account_id: account, method, address, agent },
+    ...{ created_at: createdAt, authenticated_at: authenticatedAt, seen_at: seenAt, expires_at: expiresAt },
   });
 }
 
@@ -43,6 +49,11 @@ export async function deleteSession(db: Queryable, account: string, id: string):
   return (await db('account_sessions').where({ account_id: account, id }).delete()) === 1;
 }
 
+/** Ends the session of a cookie that a browser no longer uses. */
+export async function deleteSessionOf(db: Queryable, hash: string): Promise<void> {
+  await db('account_sessions').where({ hash }).delete();
+}
+
 /** Ends all sessions of an account. @param except the id of one that goes on */
 export async function deleteSessions(db: Queryable, account: string, except = ''): Promise<number> {
   return db('account_sessions').where({ account_id: account }).whereNot({ id: except }).delete();
@@ -57,7 +68,9 @@ function toSession(row: Record<string, never>): AccountSession {
   return {
     id: row.id!,
     account: row.account_id!,
+    method: row.method ?? null,
     createdAt: row.created_at!,
+    authenticatedAt: row.authenticated_at ?? row.created_at!,
     seenAt: row.seen_at!,
     expiresAt: row.expires_at!,
     address: row.address!,

@@ -12,20 +12,87 @@ export interface BackupScheduleState {
   failure: string | null;
 }
 
+/** A backup that a person asked for. */
+export interface BackupJob {
+  state: 'none' | 'waiting' | 'running' | 'made' | 'failed';
+  askedAt: number | null;
+  askedBy: string | null;
+  endedAt: number | null;
+  /** While it runs: its last step. */
+  progress: string | null;
+  folder: string | null;
+  failure: string | null;
+}
+
 export async function readBackupSchedule(db: Queryable): Promise<BackupScheduleState> {
   const { begun_at, folder, failed_at, failure } = await db('backup_schedule').where({ id: 1 }).first();
   return { begunAt: begun_at === 0 ? null : begun_at, folder, failedAt: failed_at, failure };
 }
 
-/** Claims the next backup where one is due, for this process alone. false: none is due, or another process makes it. */
-export async function claimBackup(db: Queryable, now: number, everyMs: number, claimMs: number): Promise<boolean> {
+const asked = ['waiting', 'running'];
+
+export async function readBackupJobRow(db: Queryable): Promise<BackupJob> {
+  const row = await db('backup_schedule').where({ id: 1 }).first();
+  const state: BackupJob['state'] = row.job_state ?? 'none';
+  return {
+    state,
+    askedAt: row.job_asked_at,
+    askedBy: row.job_asked_by,
+    endedAt: row.job_ended_at,
+    progress: state === 'running' ? row.progress : null,
+    folder: row.job_folder,
+    failure: row.job_failure,
+  };
+}
+
+/** false: one was asked for that is not made yet. */
+export async function askForBackup(db: Queryable, by: string, at: number): Promise<boolean> {
+  const job = { job_state: 'waiting', job_asked_at: at, job_asked_by: by };
+  const changed = await db('backup_schedule')
+    .where({ id: 1 })
+    .where((free) => free.whereNull('job_state').orWhereNotIn('job_state', asked))
+    .update({ ...job, job_ended_at: null, job_folder: null, job_failure: null, retry_at: 0 });
+  return changed > 0;
+}
+
+/**
+ * Claims the next backup where one is due or asked for, for this process alone. null: neither, or another process makes it.
+ * @returns who asked for it; `null` in `by`: it is due
+ */
+export async function claimBackup(
+  db: Queryable,
+  now: number,
+  everyMs: number,
+  claimMs: number,
+): Promise<{ by: string | null } | null> {
   const claimed = await db('backup_schedule')
     .where({ id: 1 })
-    .where('begun_at', '<=', now - everyMs)
+    .where((wanted) => wanted.where('begun_at', '<=', now - everyMs).orWhereIn('job_state', asked))
     .where('retry_at', '<=', now)
     .where('claimed_until', '<=', now)
-    .update({ claimed_until: now + claimMs });
-  return claimed > 0;
+    .update({ claimed_until: now + claimMs, progress: null });
+  if (claimed === 0) return null;
+  // One that is asked for from now on waits for the next claim.
+  const taken: { job_asked_by: string }[] = await db('backup_schedule')
+    .where({ id: 1 })
+    .whereIn('job_state', asked)
+    .update({ job_state: 'running' })
+    .returning('job_asked_by');
+  return { by: taken[0]?.job_asked_by ?? null };
+}
+
+export async function noteBackupProgress(db: Queryable, progress: string): Promise<void> {
+  await db('backup_schedule')
+    .where({ id: 1 })
+    .update({ progress: progress.slice(0, 500) });
+}
+
+/** Ends the one that was asked for and is being made; a later one waits on. */
+async function endJob(
+  db: Queryable,
+  change: { job_state: 'made' | 'failed' } & Record<string, unknown>,
+): Promise<void> {
+  await db('backup_schedule').where({ id: 1, job_state: 'running' }).update(change);
 }
 
 /** While it is being made. */
@@ -33,10 +100,11 @@ export async function keepBackupClaim(db: Queryable, until: number): Promise<voi
   await db('backup_schedule').where({ id: 1 }).update({ claimed_until: until });
 }
 
-export async function noteScheduledBackup(db: Queryable, begunAt: number, folder: string): Promise<void> {
+export async function noteScheduledBackup(db: Queryable, begunAt: number, folder: string, at = begunAt): Promise<void> {
   await db('backup_schedule')
     .where({ id: 1 })
     .update({ begun_at: begunAt, folder, retry_at: 0, claimed_until: 0, failed_at: null, failure: null });
+  await endJob(db, { job_state: 'made', job_folder: folder, job_ended_at: at });
 }
 
 /** @param failure null: it was only put off, and no failure */
@@ -47,6 +115,9 @@ export async function noteBackupRetry(
   await db('backup_schedule')
     .where({ id: 1 })
     .update({ retry_at: retryAt, claimed_until: 0, ...(failure !== null && { failed_at: at, failure }) });
+  if (failure === null)
+    await db('backup_schedule').where({ id: 1, job_state: 'running' }).update({ job_state: 'waiting' });
+  else await endJob(db, { job_state: 'failed', job_failure: failure, job_ended_at: at });
 }
 
 /** After how long without a backup one is overdue (ms); null: never. */

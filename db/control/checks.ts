@@ -15,6 +15,7 @@ export interface Unchecked {
   /** When the first and the last of them were complete, in ms. */
   oldestAt: number;
   newestAt: number;
+  files: number;
   /** Their sizes together. */
   bytes: number;
   /** When a check of the organization began last, in ms. */
@@ -43,6 +44,7 @@ export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
     state: CheckKind;
     oldest: number;
     newest: number;
+    files: number;
     bytes: number;
     turn: number | null;
   }[] = await db('uploads')
@@ -65,6 +67,7 @@ export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
     .select('uploads.org_id', 'state')
     .min({ oldest: 'closed_at' })
     .max({ newest: 'closed_at', turn: 'import_turns.checked_at' })
+    .count({ files: '*' })
     .sum({ bytes: 'blobs.size' });
   const turnOf = (row: (typeof rows)[number]) =>
     Math.max(row.oldest, row.turn ?? 0) + Math.min(Number(row.bytes) * msPerByte, longestDeferralMs);
@@ -76,6 +79,7 @@ export async function listUnchecked(db: Queryable): Promise<Unchecked[]> {
     kind: row.state,
     oldestAt: row.oldest,
     newestAt: row.newest,
+    files: Number(row.files),
     bytes: Number(row.bytes),
     turnAt: row.turn,
     beside: (row.state === 'queued' ? planned.get(row.org_id) : undefined) ?? { files: 0, bytes: 0 },

@@ -133,6 +133,11 @@ export async function listOrgs(db: Queryable): Promise<Org[]> {
   return (await db<OrgRow>('orgs').orderBy('id')).map(fromRow);
 }
 
+/** Those after an id, in the order of their ids. */
+export async function listOrgsAfter(db: Queryable, after: string, limit: number): Promise<Org[]> {
+  return (await db<OrgRow>('orgs').where('id', '>', after).orderBy('id').limit(limit)).map(fromRow);
+}
+
 /** Whether the organization was there. */
 export async function updateOrg(db: Queryable, id: string, change: OrgChange): Promise<boolean> {
   const row = toRow(change);

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { deleteEntry, hasEntries, lockEntry } from './entries.js';
 import { isBelow } from './folders.js';
-import { archiveRoot, expiringRoots, mailedExportsRoot, reportsRoot } from './treelayout.js';
+import { archiveRoot, expiringRoots, linkedExportsRoot, mailedExportsRoot, reportsRoot } from './treelayout.js';
 
 export interface ExpiredFile {
   entryId: number;
@@ -30,7 +30,7 @@ export async function listExpiredFiles(db: Queryable, cutoffs: Cutoffs, limit: n
     ...(archived === null ? [] : await settledBefore(db, ['imported', 'refused'], archived, limit)),
     ...(superseded === null ? [] : await settledBefore(db, ['superseded'], superseded, limit)),
     ...(reports === null ? [] : await writtenBefore(db, reportsRoot, reports, limit)),
-    ...(mailed === undefined ? [] : await writtenIn(db, mailedExportsRoot, mailed, limit)),
+    ...(mailed === undefined ? [] : await writtenIn(db, [mailedExportsRoot, linkedExportsRoot], mailed, limit)),
     // Reports that lie beside their files.
     ...(archived === null ? [] : await writtenBefore(db, archiveRoot, archived, limit)),
   ].slice(0, limit);
@@ -116,9 +116,10 @@ function writtenBefore(db: Queryable, root: string, before: number, limit: numbe
     .select<Found[]>('id', 'org_id', 'blob_id');
 }
 
-function writtenIn(db: Queryable, dir: string, before: number, limit: number): Promise<Found[]> {
+function writtenIn(db: Queryable, dirs: readonly string[], before: number, limit: number): Promise<Found[]> {
   return db('entries')
-    .where({ kind: 'file', dir })
+    .where({ kind: 'file' })
+    .whereIn('dir', [...dirs])
     .whereNull('upload_id')
     .where('created_at', '<=', before)
     .orderBy(['org_id', 'id'])

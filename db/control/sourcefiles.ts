@@ -11,12 +11,14 @@ export interface TakenFile {
   isPending: boolean;
   /** That has begun: if it is no longer there, it was done. Never set without `isPending`. */
   isLeaving?: boolean;
+  /** Its source has refused that, and is asked again in each round: if it is no longer there, that proves nothing. */
+  isRefused?: boolean;
   /** Since when its source no longer has it; null: it has it. */
   goneAt: number | null;
 }
 
 /** Values of the column `is_pending`. */
-const states = { kept: 0, pending: 1, leaving: 2 };
+const states = { kept: 0, pending: 1, leaving: 2, refused: 3 };
 
 export async function listTaken(db: Queryable, source: number): Promise<TakenFile[]> {
   const rows = await db('source_files').where({ source_id: source }).orderBy('id');
@@ -28,6 +30,7 @@ export async function listTaken(db: Queryable, source: number): Promise<TakenFil
     uploadId: row.upload_id,
     isPending: row.is_pending !== states.kept,
     ...(row.is_pending === states.leaving && { isLeaving: true }),
+    ...(row.is_pending === states.refused && { isRefused: true }),
     goneAt: row.gone_at,
   }));
 }
@@ -74,6 +77,11 @@ export async function recordSeen(
 /** It is deleted or moved next: a crash can separate that from the row's removal. */
 export async function markLeaving(db: Queryable, source: number, name: string): Promise<void> {
   await db('source_files').where({ source_id: source, name }).update({ is_pending: states.leaving });
+}
+
+/** Its source has refused to delete or move it. One write for all its refusals. */
+export async function markRefused(db: Queryable, source: number, name: string): Promise<void> {
+  await db('source_files').where({ source_id: source, name }).update({ is_pending: states.refused });
 }
 
 /** It was deleted or moved at its source: a file that comes under its name is new. */

@@ -9,6 +9,9 @@ export const exportsRoot = '/exports';
 /** Exports that were announced by mail; they are removed after a day. */
 export const mailedExportsRoot = `${exportsRoot}/by-mail`;
 
+/** Exports that a link in a mail downloads. Paths of clients begin with `/`: so no client and no list of files reaches this folder. */
+export const linkedExportsRoot = 'by-link';
+
 /** The text that says whose drop this is and how to use it; only the server writes it. */
 export const readmePath = '/README.txt';
 

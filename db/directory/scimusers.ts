@@ -26,6 +26,8 @@ export interface ScimUserFilter {
   isActive?: boolean | undefined;
   /** ms */
   updatedSince?: number | undefined;
+  /** ms; only those that changed later. */
+  updatedAfter?: number | undefined;
   /** Only members of this team. */
   team?: number | undefined;
 }
@@ -45,10 +47,14 @@ export async function listScimUsers(
   filter: ScimUserFilter,
   { after, skip = 0, limit }: ScimPage,
 ): Promise<ScimUserRow[]> {
-  const query = narrow(db('users').leftJoin('users as managers', 'managers.id', 'users.manager_id'), org, filter)
+  // Rows are left out by their index alone: neither they nor their managers are read.
+  const keys = narrow(db('users'), org, filter).orderBy('users.email_key').limit(limit).offset(skip);
+  if (after !== null) keys.where('users.email_key', '>', after);
+  const query = db('users')
+    .leftJoin('users as managers', 'managers.id', 'users.manager_id')
+    .where('users.org_id', org)
+    .whereIn('users.email_key', keys.select('users.email_key'))
     .orderBy('users.email_key')
-    .limit(limit)
-    .offset(skip)
     .select(
       'users.*',
       'managers.email as manager_email',
@@ -56,7 +62,6 @@ export async function listScimUsers(
       'managers.first_name as manager_first_name',
       'managers.last_name as manager_last_name',
     );
-  if (after !== null) query.where('users.email_key', '>', after);
   return (await query).map(fromRow);
 }
 
@@ -66,14 +71,15 @@ export async function countScimUsers(db: Queryable, org: string, filter: ScimUse
 }
 
 function narrow<Q extends Knex.QueryBuilder>(query: Q, org: string, filter: ScimUserFilter): Q {
-  const { id, emailKey, isActive, updatedSince, team } = filter;
+  const { id, emailKey, isActive, updatedSince, updatedAfter, team } = filter;
   query.where('users.org_id', org);
   if (id !== undefined) query.where('users.id', id);
   if (emailKey !== undefined) query.where('users.email_key', emailKey);
   if (isActive !== undefined) query.where('users.status', isActive ? 'active' : 'deactivated');
   if (updatedSince !== undefined) query.where('users.updated_at', '>=', updatedSince);
+  if (updatedAfter !== undefined) query.where('users.updated_at', '>', updatedAfter);
   if (team !== undefined)
-    query.whereRaw('EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = users.id AND m.team_id = ?)', [team]);
+    query.whereRaw('users.id IN (SELECT m.user_id FROM memberships m WHERE m.team_id = ?)', [team]);
   return query;
 }
 
@@ -83,12 +89,13 @@ export interface ScimMembership {
   name: string;
 }
 
-/** The teams of some users, in the order of their names. */
-export async function listTeamsOf(db: Queryable, userIds: readonly number[]): Promise<ScimMembership[]> {
+/** The teams of some users, in the order of their names; at most `limit` in all. */
+export async function listTeamsOf(db: Queryable, userIds: readonly number[], limit: number): Promise<ScimMembership[]> {
   const rows: { user_id: number; team_id: number; name: string }[] = await db('memberships')
     .join('teams', 'teams.id', 'memberships.team_id')
     .whereIn('memberships.user_id', [...userIds])
     .orderBy('teams.name_key')
+    .limit(limit)
     .select('memberships.user_id', 'memberships.team_id', 'teams.name');
   return rows.map(({ user_id, team_id, name }) => ({ userId: user_id, teamId: team_id, name }));
 }
@@ -105,6 +112,8 @@ export interface ScimTeamFilter {
   id?: number | undefined;
   nameKey?: string | undefined;
   updatedSince?: number | undefined;
+  /** ms; only those that changed later. */
+  updatedAfter?: number | undefined;
   /** Only teams of this user. */
   member?: number | undefined;
 }
@@ -131,13 +140,14 @@ export async function countScimTeams(db: Queryable, org: string, filter: ScimTea
 }
 
 function narrowTeams<Q extends Knex.QueryBuilder>(query: Q, org: string, filter: ScimTeamFilter): Q {
-  const { id, nameKey, updatedSince, member } = filter;
+  const { id, nameKey, updatedSince, updatedAfter, member } = filter;
   query.where('teams.org_id', org);
   if (id !== undefined) query.where('teams.id', id);
   if (nameKey !== undefined) query.where('teams.name_key', nameKey);
   if (updatedSince !== undefined) query.where('teams.updated_at', '>=', updatedSince);
+  if (updatedAfter !== undefined) query.where('teams.updated_at', '>', updatedAfter);
   if (member !== undefined)
-    query.whereRaw('EXISTS (SELECT 1 FROM memberships m WHERE m.team_id = teams.id AND m.user_id = ?)', [member]);
+    query.whereRaw('teams.id IN (SELECT m.team_id FROM memberships m WHERE m.user_id = ?)', [member]);
   return query;
 }
 

@@ -11,6 +11,7 @@ import { checks } from './checks.js';
 import { checkVerdicts } from './checkverdicts.js';
 import { connections } from './connections.js';
 import { directoryKey } from './directorykey.js';
+import { downloads } from './downloads.js';
 import { erasureKey } from './erasures.js';
 import { eventIndexes } from './eventindexes.js';
 import { controlEvents } from './events.js';
@@ -26,6 +27,7 @@ import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
 import { moves } from './moves.js';
+import { openBytes } from './openbytes.js';
 import { order } from './order.js';
 import { controlPair } from './pair.js';
 import { addDoors } from './penalties.js';
@@ -33,9 +35,11 @@ import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
 import { openSessions } from './sessions.js';
 import { requests } from './sftpaccess.js';
+import { passkeys, providers } from './signin.js';
 import { sources } from './sources.js';
 import { tokens } from './tokens.js';
 import { uploadRecords } from './uploadrecords.js';
+import { writerLeases } from './writerleases.js';
 
 export const controlMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },
@@ -73,8 +77,13 @@ export const controlMigrations: readonly Migration[] = [
   failedRuns,
   openSessions,
   checkVerdicts,
+  writerLeases,
   backups,
   moves,
+  providers,
+  passkeys,
+  downloads,
+  openBytes,
   keyOwners,
   connections,
 ];

@@ -32,12 +32,14 @@ export function composeMail(sections: readonly Section[], { about, footer: end, 
 }
 
 function renderText(title: string, sections: readonly Section[], footer: readonly string[]): string {
-  const parts = sections.map(({ heading, paragraphs, list = [], command }) => [
+  const parts = sections.map(({ heading, paragraphs, list = [], command, link }) => [
     heading,
     '='.repeat(Math.min(width, heading.length)),
     '',
     ...paragraphs.flatMap((each) => [wrap(each), '']),
     ...(list.length === 0 ? [] : ['Most frequent:', ...list.map((each) => wrap(`- ${each}`, '  ')), '']),
+    // Alone on its line, and never broken: mail programs make it a link.
+    ...(link === undefined ? [] : [link.url, '']),
     ...(command === undefined ? [] : [...command.split('\n').map((line) => `    ${line}`), '']),
   ]);
   return `${[title, '', ...parts.flat(), '-- ', ...footer.map((each) => wrap(each))].join('\n')}\n`;

@@ -11,6 +11,7 @@ const style = `
     .quiet { color: #a5abb8 !important; }
     .code { background: #2a2f39 !important; color: #e7e9ee !important; }
     .mark { border-left-color: #e0a33a !important; }
+    .button { background: #7fcdc2 !important; color: #0b2421 !important; }
   }`;
 const font = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif";
 
@@ -41,10 +42,14 @@ ${sections.map(renderSection).join('\n')}
 `;
 }
 
-function renderSection({ heading, needsAction, paragraphs, list = [], command }: Section): string {
+function renderSection({ heading, needsAction, paragraphs, list = [], command, link }: Section): string {
   const mark = needsAction ? 'border-left:4px solid #b45309;' : 'border-left:4px solid #d5d9e0;';
   const text = `${font};font-size:15px;line-height:23px;color:#1d2129;`;
   const items = list.map((each) => `<li style="margin:0 0 4px;">${toText(each)}</li>`).join('');
+  const button =
+    link === undefined
+      ? ''
+      : `<p style="margin:14px 0 4px;"><a class="button" href="${toText(link.url)}" style="display:inline-block;padding:10px 18px;border-radius:5px;background:#0f5d56;color:#ffffff;${font};font-size:15px;line-height:22px;font-weight:600;text-decoration:none;">${toText(link.text)}</a></p>`;
   const code =
     command === undefined
       ? ''
@@ -54,7 +59,7 @@ function renderSection({ heading, needsAction, paragraphs, list = [], command }:
 <h2 class="title" style="margin:0 0 10px;${font};font-size:18px;line-height:25px;font-weight:600;color:#1d2129;">${toText(heading)}</h2>
 ${paragraphs.map((each) => `<p class="text" style="margin:0 0 10px;${text}">${toText(each)}</p>`).join('\n')}
 ${items === '' ? '' : `<p class="quiet" style="margin:0 0 4px;${font};font-size:13px;line-height:20px;color:#5b6270;">Most frequent</p><ul class="text" style="margin:0;padding-left:20px;${text}">${items}</ul>`}
-${code}</td></tr></table>
+${button}${code}</td></tr></table>
 </td></tr>`;
 }
 

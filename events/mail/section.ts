@@ -11,6 +11,8 @@ export interface Section {
   list?: string[];
   /** A line to copy, for operators. */
   command?: string;
+  /** Where the reader goes on in a browser. */
+  link?: { text: string; url: string };
 }
 
 export interface SectionContext {

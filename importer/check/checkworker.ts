@@ -64,19 +64,25 @@ export async function checkNext(deps: CheckWorkerDeps): Promise<'idle' | 'checke
   return 'idle';
 }
 
-/** Of a check for each file and each byte that was checked before and is planned again, and at most. */
-const pauseMsPerFile = 500;
-const pauseMsPerByte = 1 / 100;
+/** The pause after a check for each file and each byte that is planned again with the next one, and at most. */
+const pauseMsPerFile = 4000;
+const pauseMsPerByte = 1 / 50;
 const longestPauseMs = 600_000;
+/** Files that cost at least this share of those that are planned again with them need no pause. */
+const growth = 1 / 3;
 
 /**
- * Whether the last check of the organization began too short a time ago: files that arrive one by one at a long queue share checks,
- * so that planning it again takes a small part of the time.
+ * Whether files that arrive one by one at a long queue wait for others, to share a check: until the queue has grown by a third, so that
+ * all its checks together cost a few times its size, or until planning it again takes less than a hundredth of the time.
  */
-function isPaused({ turnAt, beside }: Unchecked, now: number): boolean {
+function isPaused({ turnAt, files, bytes, beside }: Unchecked, now: number): boolean {
   if (turnAt === null || turnAt > now) return false;
-  const pauseMs = beside.files * pauseMsPerFile + beside.bytes * pauseMsPerByte;
-  return now - turnAt < Math.min(pauseMs, longestPauseMs);
+  const pauseMs = pauseOf(beside);
+  return pauseOf({ files, bytes }) < growth * pauseMs && now - turnAt < Math.min(pauseMs, longestPauseMs);
+}
+
+function pauseOf({ files, bytes }: Unchecked['beside']): number {
+  return files * pauseMsPerFile + bytes * pauseMsPerByte;
 }
 
 async function checkWithLease(

@@ -10,6 +10,7 @@ import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isBlobLive } from '../../db/control/blobs.js';
+import { forgetExpiredDownloads } from '../../db/control/downloads.js';
 import { deletePartial, listExpiredPartials } from '../../db/control/partials.js';
 import {
   type Cutoffs,
@@ -111,8 +112,12 @@ export async function removeExpiredPartials({ control, paths, settings, now, onS
   }
 }
 
-/** Exports that a mail announced a day ago. */
-export function removeMailedExports(deps: RetentionDeps, isStopping: () => boolean = () => false): Promise<number> {
+/** Exports that a mail announced a day ago, and the links to them. */
+export async function removeMailedExports(
+  deps: RetentionDeps,
+  isStopping: () => boolean = () => false,
+): Promise<number> {
+  await forgetExpiredDownloads(deps.control.write, deps.now());
   const mailed = deps.now() - mailedExportMs;
   return removeFiles(deps, { archived: null, superseded: null, reports: null, mailed }, isStopping);
 }

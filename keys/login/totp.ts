@@ -31,6 +31,11 @@ export function findTotpStep(secret: string, code: string, at: number): number |
   return steps.filter((step) => timingSafeEqual(Buffer.from(codeOf(secret, step)), given))[0] ?? null;
 }
 
+/** The last time step whose code is accepted at a time (ms). */
+export function latestTotpStep(at: number): number {
+  return stepOf(at) + Math.max(...drift);
+}
+
 /** `otpauth://…`, which apps read from a QR code. */
 export function totpUri(secret: string, { issuer, account }: { issuer: string; account: string }): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`;

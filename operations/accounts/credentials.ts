@@ -1,11 +1,14 @@
 /** The password, the second factor and the recovery codes of an account: set by an invitation, changed by its person. */
 import { randomBytes } from 'node:crypto';
 import { base32nopad } from '@scure/base';
+import { deleteBrowsers } from '../../db/control/accountbrowsers.js';
+import { deletePasskeys } from '../../db/control/accountpasskeys.js';
 import {
   type Account,
   deleteInvitation,
   findAccount,
   findInvitation,
+  setAccountIdentity,
   setAccountPassword,
   setAccountSecrets,
 } from '../../db/control/accounts.js';
@@ -19,6 +22,7 @@ import { sealText } from '../../keys/master/sealedtext.js';
 import { OperationError } from '../error.js';
 import type { Workplace } from '../workplace.js';
 import { hashCode, withoutSecrets } from './people.js';
+import { mayUsePassword } from './provider.js';
 
 export { generateTotpSecret, totpUri };
 
@@ -59,6 +63,8 @@ export async function acceptInvitation(
 ): Promise<SetAccount> {
   const account = await openInvitation(workplace, code);
   if (account === null) throw usedInvitation();
+  if (!(await mayUsePassword(workplace, account)))
+    throw new OperationError('usage', 'this account signs in at its provider: use the button on the page');
   checkPassword(given, account.email);
   if (!isTotpSecret(totpSecret)) throw new OperationError('usage', 'open the link of the invitation again');
   if (findTotpStep(totpSecret, totpCode.replace(/\s/g, ''), workplace.now()) === null)
@@ -74,11 +80,15 @@ export async function acceptInvitation(
   const { control, now } = workplace;
   await control.transact(async (tx) => {
     if (!(await deleteInvitation(tx, hashCode(code)))) throw usedInvitation();
+    // It replaces every way in that the account had.
     await setAccountSecrets(tx, account.id, { password, totp, recovery: recovery.map(hashRecovery) });
+    await setAccountIdentity(tx, account.id, null);
+    await deletePasskeys(tx, account.id);
+    await deleteBrowsers(tx, account.id);
     await deleteSessions(tx, account.id);
     await audit(tx, workplace, account, 'account.set');
   });
-  return { account: { ...account, isSet: true, signedInAt: now() }, recovery };
+  return { account: { ...account, isSet: true, hasPassword: true, signedInAt: now() }, recovery };
 }
 
 function usedInvitation(): OperationError {
@@ -98,10 +108,16 @@ export async function changePassword(
   if (isRight === null)
     throw new OperationError('unavailable', 'too many people sign in now: try it again in a minute');
   if (account === null || !isRight) throw new OperationError('usage', 'the present password is wrong');
+  if (!(await mayUsePassword(workplace, account)))
+    throw new OperationError('refused', 'this account signs in at its provider, and has no password here');
   checkPassword(wanted, account.email);
   const password = await storePassword(normalize(wanted));
   await workplace.control.transact(async (tx) => {
+    // One that another request has changed meanwhile is no longer the one that was checked.
+    if ((await findAccount(tx, { id }))?.password !== account.password)
+      throw new OperationError('refused', 'the password was changed meanwhile: try it again with the new one');
     await setAccountPassword(tx, id, password);
+    await deleteBrowsers(tx, id);
     await deleteSessions(tx, id, session);
     await audit(tx, workplace, account, 'account.password_changed');
   });

@@ -26,3 +26,19 @@ export function consoleAddress({
   const { host = 'localhost', port } = readEndpoint(address)!;
   return `${apiTlsCert === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
+
+export interface ProviderAddresses {
+  /** Of the page that begins a sign-in: the provider's own menu, or a bookmark, has it. */
+  signIn: string;
+  /** Is registered at the provider, in exactly this form. */
+  redirect: string;
+}
+
+/** @param key of the provider. @throws OperationError `usage` when the console is off */
+export function providerAddresses(
+  settings: Pick<Settings, 'console' | 'consoleUrl' | 'apiTlsCert'>,
+  key: string,
+): ProviderAddresses {
+  const address = consoleAddress(settings).toLowerCase();
+  return { signIn: `${address}/sign-in/with/${key}`, redirect: `${address}/sign-in/return/${key}` };
+}

@@ -7,6 +7,7 @@ import {
   findAccount,
   insertAccount,
   listAccounts,
+  type NewAccount,
   putInvitation,
   type Role,
   setAccountRole,
@@ -50,20 +51,31 @@ export async function inviteAccount(
   const account = await control.transact(async (tx) => {
     const known = await findAccount(tx, { emailKey: emailKey(email) });
     if (known !== null && (known.role !== role || known.org !== org)) throw takenAddress(email);
-    const id = known?.id ?? `acc_${randomBytes(8).toString('hex')}`;
-    if (known === null) {
-      if ((await countAccounts(tx)) >= mostAccounts)
-        throw new OperationError('refused', `there are ${mostAccounts} accounts: remove those that are not used`);
-      if (org !== null && (await countAccounts(tx, org)) >= mostOfOrg)
-        throw new OperationError('refused', `${org} has ${mostOfOrg} accounts: remove those that are not used`);
-      await insertAccount(tx, { id, email, emailKey: emailKey(email), role, org, createdBy: actor, createdAt: at });
-    }
+    const id = known?.id ?? newAccountId();
+    if (known === null) await addAccount(tx, { id, email, role, org, createdBy: actor, createdAt: at });
     await putInvitation(tx, { account: id, hash: hashCode(code), createdBy: actor, createdAt: at, expiresAt });
     const detail = { role, expiresAt: new Date(expiresAt).toISOString() };
     await recordAudit(tx, { at, org, actor, action: 'account.invited', subject: email, detail });
     return withoutSecrets((await findAccount(tx, { id }))!);
   });
   return { account, code, expiresAt };
+}
+
+export function newAccountId(): string {
+  return `acc_${randomBytes(8).toString('hex')}`;
+}
+
+/** @throws OperationError `refused` where there are too many */
+export async function addAccount(
+  tx: Parameters<typeof insertAccount>[0],
+  account: Omit<NewAccount, 'emailKey'>,
+): Promise<void> {
+  const { email, org } = account;
+  if ((await countAccounts(tx)) >= mostAccounts)
+    throw new OperationError('refused', `there are ${mostAccounts} accounts: remove those that are not used`);
+  if (org !== null && (await countAccounts(tx, org)) >= mostOfOrg)
+    throw new OperationError('refused', `${org} has ${mostOfOrg} accounts: remove those that are not used`);
+  await insertAccount(tx, { ...account, emailKey: emailKey(email) });
 }
 
 /** Its account may be of another organization, so that this one learns no more than that the address is taken. */
@@ -145,6 +157,7 @@ export function hashCode(code: string): string {
   return createHash('sha256').update(code).digest('hex');
 }
 
-export function withoutSecrets({ id, email, role, org, isSet, createdBy, createdAt, signedInAt }: Account): Account {
-  return { id, email, role, org, isSet, createdBy, createdAt, signedInAt };
+export function withoutSecrets(account: Account): Account {
+  const { id, email, role, org, isSet, hasPassword, createdBy, createdAt, signedInAt } = account;
+  return { id, email, role, org, isSet, hasPassword, createdBy, createdAt, signedInAt };
 }

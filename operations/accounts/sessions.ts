@@ -1,5 +1,6 @@
 /** Sign-in, and the sessions that it begins: recognized at each request, so that one that was ended ends at once. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Account,
   type AccountSecrets,
@@ -12,22 +13,25 @@ import {
   type AccountSession,
   deleteOldSessions,
   deleteSession,
+  deleteSessionOf,
   deleteSessions,
   findSession,
   insertSession,
   listSessions,
   noteSessionUse,
+  type SignInMethod,
 } from '../../db/control/accountsessions.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import { PasswordQueue } from '../../keys/login/password.js';
-import { findTotpStep } from '../../keys/login/totp.js';
+import { findTotpStep, latestTotpStep } from '../../keys/login/totp.js';
 import { loadMaster, type MasterKey } from '../../keys/master/master.js';
 import { openText } from '../../keys/master/sealedtext.js';
 import { OperationError } from '../error.js';
 import type { Workplace } from '../workplace.js';
 import { actorOf, hashRecovery, normalize } from './credentials.js';
 import { withoutSecrets } from './people.js';
+import { mayUsePassword } from './provider.js';
 
 export { type AccountSession, PasswordQueue };
 
@@ -36,10 +40,17 @@ const idleMs = 3_600_000;
 const useEveryMs = 60_000;
 const mostAgent = 200;
 const mostSessions = 20;
+/** A session that began later than now was begun by a clock that was ahead: it would not end in time. */
+const clockDriftMs = 5 * 60_000;
+const recentMs = 15 * 60_000;
+/** After the check of the password: a refusal takes as long whether the second factor was looked at or not. */
+const refusalMs = 30;
 
 export interface Client {
   address: string | null;
   agent: string | null;
+  /** The cookie of an earlier session of the browser, which ends; ''or undefined: none. */
+  former?: string;
 }
 
 export interface GivenCredentials {
@@ -69,34 +80,68 @@ export async function signIn(
   const isRight = await queue.check(normalize(password), account?.password ?? null);
   if (isRight === null)
     throw new OperationError('unavailable', 'too many people sign in now: try it again in a minute');
-  if (!isRight || account === null) return null;
-  const factor = await useSecondFactor(workplace, account, code.replace(/\s/g, ''));
-  if (factor === null) return null;
-  return { account: withoutSecrets(account), secret: await beginSession(workplace, account, client, factor) };
+  const refused = delay(refusalMs);
+  const isAllowed = isRight && account !== null && (await mayUsePassword(workplace, account));
+  const factor = isAllowed ? await useSecondFactor(workplace, account, code.replace(/\s/g, '')) : null;
+  if (!isAllowed || factor === null) {
+    await refused;
+    return null;
+  }
+  const proof = { method: 'password', factor } as const;
+  // As it was checked: a person who was removed, or whose password was changed meanwhile, is not let in.
+  const secret = await beginSession(workplace, account, client, proof, ({ password: now }) => now === account.password);
+  return secret === null ? null : { account: withoutSecrets(account), secret };
 }
 
-/** The cookie of a new session. */
+/** How a person proved who they are. */
+export interface Proof {
+  method: SignInMethod;
+  /** In words, for the audit trail. */
+  factor: string;
+  /** When that was; without it now. */
+  at?: number;
+}
+
+/**
+ * The cookie of a new session; null: the account is no longer as it was when the proof was made.
+ * @param isUnchanged compares the account as it is now
+ */
 export async function beginSession(
   { control, now }: Workplace,
-  account: Account,
-  { address, agent }: Client,
-  factor: string,
-): Promise<string> {
+  { id: of }: Pick<Account, 'id'>,
+  { address, agent, former = '' }: Client,
+  { method, factor, at: authenticatedAt = now() }: Proof,
+  isUnchanged: (account: Account & AccountSecrets) => boolean = () => true,
+): Promise<string | null> {
   const at = now();
   const secret = randomBytes(32).toString('base64url');
   const id = `ses_${randomBytes(8).toString('hex')}`;
-  const times = { createdAt: at, seenAt: at, expiresAt: at + longestMs };
-  await control.transact(async (tx) => {
+  const times = {
+    createdAt: at,
+    authenticatedAt: Math.min(at, authenticatedAt),
+    seenAt: at,
+    expiresAt: at + longestMs,
+  };
+  const isBegun = await control.transact(async (tx) => {
+    const account = await findAccount(tx, { id: of });
+    if (account === null || !isUnchanged(account)) return false;
     await deleteOldSessions(tx, at, at - idleMs);
-    for (const { id: old } of (await listSessions(tx, account.id)).slice(mostSessions - 1))
-      await deleteSession(tx, account.id, old);
+    if (isSessionSecret(former)) await deleteSessionOf(tx, hashOf(former));
+    for (const { id: old } of (await listSessions(tx, of)).slice(mostSessions - 1)) await deleteSession(tx, of, old);
     const name = agent?.slice(0, mostAgent) ?? null;
-    await insertSession(tx, { id, hash: hashOf(secret), account: account.id, ...times, address, agent: name });
-    await noteSignIn(tx, account.id, at);
+    await insertSession(tx, { id, hash: hashOf(secret), account: of, method, ...times, address, agent: name });
+    await noteSignIn(tx, of, at);
     const event = { at, org: account.org, actor: actorOf(account), action: 'account.signed_in', subject: id };
-    await recordAudit(tx, { ...event, detail: { factor, address } });
+    await recordAudit(tx, { ...event, detail: { method, factor, address } });
+    return true;
   });
-  return secret;
+  return isBegun ? secret : null;
+}
+
+/** Whether the person proved who they are a short time ago: for changes of the ways to sign in. */
+export function isRecent({ now }: Pick<Workplace, 'now'>, { authenticatedAt }: AccountSession): boolean {
+  const since = now() - authenticatedAt;
+  return since >= 0 && since <= recentMs;
 }
 
 /** The factor that was used; null: the code is wrong, or was used before. */
@@ -109,7 +154,8 @@ async function useSecondFactor(
   if (/^\d{6}$/.test(code) && totp !== null) {
     const secret = await openTotp(workplace, totp);
     const step = secret === null ? null : findTotpStep(secret, code, now());
-    return step !== null && (await useTotpStep(control.write, id, step)) ? 'app' : null;
+    const latest = latestTotpStep(now());
+    return step !== null && (await useTotpStep(control.write, id, step, latest)) ? 'app' : null;
   }
   const hash = hashRecovery(code);
   const left = recovery.filter((one) => one !== hash);
@@ -134,10 +180,10 @@ export async function recognizeSession(
   secret: string,
   address: string | null,
 ): Promise<Recognized | null> {
-  if (!/^[\w-]{43}$/.test(secret)) return null;
+  if (!isSessionSecret(secret)) return null;
   const session = await findSession(control.read, hashOf(secret));
   const at = now();
-  if (session === null || session.expiresAt <= at || session.seenAt + idleMs <= at) return null;
+  if (session === null || !isOpen(session, at)) return null;
   const account = await findAccount(control.read, { id: session.account });
   if (account === null) return null;
   // On a full disk pages can still be read, which is when they are needed.
@@ -147,9 +193,11 @@ export async function recognizeSession(
 
 export async function listSessionsOf({ control, now }: Workplace, { id }: Account): Promise<AccountSession[]> {
   const at = now();
-  return (await listSessions(control.read, id)).filter(
-    ({ expiresAt, seenAt }) => expiresAt > at && seenAt + idleMs > at,
-  );
+  return (await listSessions(control.read, id)).filter((session) => isOpen(session, at));
+}
+
+function isOpen({ createdAt, expiresAt, seenAt }: AccountSession, at: number): boolean {
+  return expiresAt > at && seenAt + idleMs > at && createdAt <= at + clockDriftMs;
 }
 
 /** @throws OperationError `not_found` */
@@ -187,6 +235,10 @@ export function isFormToken(given: string, secret: string): boolean {
   const wanted = Buffer.from(formTokenOf(secret));
   const got = Buffer.from(given);
   return got.length === wanted.length && timingSafeEqual(got, wanted);
+}
+
+function isSessionSecret(given: string): boolean {
+  return /^[\w-]{43}$/.test(given);
 }
 
 function hashOf(secret: string): string {

@@ -35,7 +35,12 @@ export interface BackupOptions {
   /** The folder gets this path when the backup is complete. */
   finalFolder?: string | undefined;
   onProgress: (text: string) => void;
+  /** Called after each step. */
+  onStep?: (step: BackupStep) => void;
 }
+
+/** The steps between which a kill can interrupt a backup, in their order. */
+export type BackupStep = 'opened' | 'databases' | 'file' | 'copied' | 'keys' | 'begun' | 'published' | 'moved';
 
 export interface BackupReport {
   folder: string;
@@ -72,6 +77,8 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
   if (options.includeKeys && !workplace.secrets.isFile)
     throw new OperationError('usage', 'the master key is not a file on this machine: back it up at its source');
   const target = await openTarget(folder, workplace.paths.data);
+  const { onStep = () => {} } = options;
+  onStep('opened');
   // A file's header and the key that opens it change together: not while they are copied one after the other.
   return atKeys(workplace, async () => {
     for (let pass = 1; ; pass++) {
@@ -83,12 +90,15 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
       }
       const { files, sealedBytes, newFiles, newBytes } = copied;
       const masterKey = await copyKeys(workplace, target, options);
+      onStep('keys');
       const made = { folder: options.finalFolder ?? target.paths.data, files, sealedBytes, masterKey };
       const at = new Date(workplace.now()).toISOString();
       const database = workplace.control.dialect;
-      await publish(target, { ...made, at, wrong, installation, database } satisfies Manifest);
+      await publish(target, { ...made, at, wrong, installation, database } satisfies Manifest, () => onStep('begun'));
+      onStep('published');
       for (const path of superfluous) await rm(path, { force: true });
       if (options.finalFolder !== undefined) await moveInto(target.paths.data, options.finalFolder);
+      onStep('moved');
       const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.made' };
       await recordAudit(workplace.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
       return { ...made, newFiles, newBytes, removedFiles: superfluous.length, passes: pass, wrong };
@@ -100,6 +110,8 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
   await resetIncoming(target);
   options.onProgress('copying the databases');
   const snapshot = await takeSnapshot(workplace, target, options);
+  const { onStep = () => {} } = options;
+  onStep('databases');
   try {
     const reports: Wanted[] = await listUnsettledReports({
       control: { read: snapshot.control },
@@ -110,8 +122,9 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
       to: target.paths,
       earlier: options.earlier === undefined ? null : pathsOf({ data: options.earlier }),
       identityOf: openIdentities(workplace, snapshot),
-      onProgress: throttle(workplace, options),
+      onProgress: throttle(workplace, options, () => onStep('file')),
     });
+    onStep('copied');
     const wrong = copied.damaged.map(({ blob, fault }) => `${blob.id} of ${blob.org}: ${fault}`);
     wrong.push(...(await verifyDatabases(workplace, target, snapshot, options)));
     let missed = 0;
@@ -195,9 +208,10 @@ function openIdentities(workplace: Workplace, snapshot: Snapshot): (org: string)
   };
 }
 
-function throttle(workplace: Workplace, { onProgress }: BackupOptions): (copied: Copied) => void {
+function throttle(workplace: Workplace, { onProgress }: BackupOptions, onFile: () => void): (copied: Copied) => void {
   let last = workplace.now();
   return ({ files, sealedBytes, newFiles }) => {
+    onFile();
     if (workplace.now() - last < progressEveryMs) return;
     last = workplace.now();
     onProgress(`${files} files, ${formatBytes(sealedBytes)}; ${newFiles} of them new`);

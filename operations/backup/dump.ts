@@ -64,6 +64,11 @@ function findReason(said: string): string {
   return lines.findLast((line) => /\berror:/i.test(line)) ?? lines.at(-1)!;
 }
 
+/** A database as messages and notes name it. */
+export function describeDatabase(url: string): string {
+  return splitPassword(url).target;
+}
+
 function splitPassword(url: string): { target: string; password: string } {
   const parsed = new URL(url);
   const password = decodeURIComponent(parsed.password);

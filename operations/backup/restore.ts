@@ -13,14 +13,14 @@ import { hostKeyNames } from '../../keys/host/hostkeys.js';
 import { openDirectoryKey } from '../../keys/master/directorykey.js';
 import { loadMaster, type MasterKey } from '../../keys/master/master.js';
 import { openOrgIdentity } from '../../keys/master/orgidentity.js';
-import { createMasterSecrets } from '../../keys/master/secrets.js';
+import { createMasterSecrets, type KnownSecrets } from '../../keys/master/secrets.js';
 import { OperationError } from '../error.js';
 import { readSettings, type Settings, type SettingsChoice } from '../settings.js';
 import type { OpenWorkplace } from '../workplace.js';
 import type { Manifest } from './backup.js';
-import { restoreDump } from './dump.js';
 import { copyTree, countFiles } from './restorefiles.js';
 import { claimFolder, giveToOwner, releaseFolder } from './restorefolder.js';
+import { isRestored, restorePostgres } from './restorepostgres.js';
 import { listBackups, readManifest } from './schedule.js';
 import { copyPrivate, dumpName, marker } from './target.js';
 
@@ -30,7 +30,23 @@ export interface RestoreOptions {
   /** Asks for the passphrase of the master key; undefined: there is no person to ask. */
   askPassphrase?: ((masterKey: string) => Promise<string>) | undefined;
   onProgress: (text: string) => void;
+  /** Called after each step. */
+  onStep?: (step: RestoreStep) => void;
 }
+
+/** The steps between which a kill can interrupt a restore, in their order; of PostgreSQL `database` in place of the two files. */
+export type RestoreStep =
+  | 'claimed'
+  | 'settings'
+  | 'checked'
+  | 'file'
+  | 'copied'
+  | 'keys'
+  | 'noted'
+  | 'database'
+  | 'directory'
+  | 'control'
+  | 'released';
 
 export interface Restored {
   data: string;
@@ -62,37 +78,58 @@ export async function restore(
   const source = pathsOf({ data: from });
   await requireFiles(source, manifest);
   const { data } = readSettings(choice);
+  const { onProgress, onStep = () => {} } = options;
   const claim = await claimFolder(data, from);
+  onStep('claimed');
   let isCompared = false;
+  let known: KnownSecrets | undefined;
   let copied = { files: 0, bytes: 0 };
   try {
     // The restored settings are in force from here on, unless the command line names another file.
     const ownSettings = join(data, 'dropslot.json');
     if (!existsSync(ownSettings)) await copyPrivate(join(from, 'dropslot.json'), ownSettings);
+    onStep('settings');
     const settings = readSettings(choice);
     const paths = pathsOf(settings);
     requireSameKind(settings, manifest, from);
-    const key = await findMasterKey(paths, source, options);
+    const found = await findMasterKey(paths, source, options);
+    known = found?.known;
+    const key = found?.key ?? null;
     const incoming = pathsOf({ data: join(data, 'restoring') });
     await rm(incoming.data, { recursive: true, force: true });
     await mkdir(incoming.data, { mode: 0o700 });
     if (settings.database === 'sqlite') isCompared = await checkDatabases(settings, source, incoming, key, options);
-    options.onProgress('copying the sealed files');
-    copied = await copyTree(source.blobs, paths.blobs, options.onProgress);
+    else await isRestored(settings.database, manifest, claim);
+    onStep('checked');
+    onProgress('copying the sealed files');
+    copied = await copyTree(source.blobs, paths.blobs, onProgress, () => onStep('file'));
+    onStep('copied');
     for (const name of hostKeyNames) await copyPrivate(join(source.hostKeys, name), join(paths.hostKeys, name));
     const given = options.masterKey ?? (existsSync(source.masterKey) ? source.masterKey : null);
     if (given !== null) await copyPrivate(given, join(data, 'keys', 'master.key'));
-    await moveDatabases(settings, from, incoming, paths, options);
+    onStep('keys');
+    if (settings.database !== 'sqlite') await restorePostgres(settings, from, manifest, claim, { onProgress, onStep });
+    else {
+      await rename(incoming.directory, paths.directory);
+      onStep('directory');
+      // At the end: a data folder without control.db has no data.
+      await rename(incoming.control, paths.control);
+      onStep('control');
+    }
     await rm(incoming.data, { recursive: true });
     await giveToOwner(data, claim.owner);
     await releaseFolder(data);
+    onStep('released');
   } catch (error) {
     if (copied.files === 0) await claim.undo();
+    if (copied.files > 0 || claim.isRepeated)
+      onProgress(`the restore is not complete: repeat the command to continue it, or remove ${data}`);
+    else onProgress(`nothing was restored: ${data} is as it was`);
     throw error;
   }
   const settings = readSettings(choice);
   const masterKey = isPresent(pathsOf(settings).masterKey) ? 'present' : 'missing';
-  if (masterKey === 'present') await recordRestore(settings, open, from, manifest);
+  if (masterKey === 'present') await recordRestore(settings, open, from, manifest, known);
   const { at, wrong } = manifest;
   return { data, at, ...copied, masterKey, isCompared, wrong, settings };
 }
@@ -135,8 +172,12 @@ function requireSameKind({ database }: Settings, manifest: Manifest, from: strin
     );
 }
 
-/** null: it is not here. @throws KeyError for one that is no key; OperationError */
-async function findMasterKey(paths: Paths, source: Paths, options: RestoreOptions): Promise<MasterKey | null> {
+/** null: it is not here. `known`: its secrets, which may be read once only. @throws KeyError for one that is no key; OperationError */
+async function findMasterKey(
+  paths: Paths,
+  source: Paths,
+  options: RestoreOptions,
+): Promise<{ key: MasterKey; known: KnownSecrets } | null> {
   const standard = join(paths.data, 'keys', 'master.key');
   if (options.masterKey !== undefined && paths.masterKey !== standard)
     throw new OperationError('usage', `the setting masterKey names ${paths.masterKey}: leave out --master-key`);
@@ -148,7 +189,9 @@ async function findMasterKey(paths: Paths, source: Paths, options: RestoreOption
   }
   const { askPassphrase: ask } = options;
   const from = { masterKey: file, masterKeyPassphrase: paths.masterKeyPassphrase };
-  return loadMaster(from, createMasterSecrets(from, ask === undefined ? {} : { ask: () => ask(file) }));
+  const secrets = createMasterSecrets(from, ask === undefined ? {} : { ask: () => ask(file) });
+  const key = await loadMaster(from, secrets);
+  return { key, known: secrets.known() };
 }
 
 /**
@@ -207,35 +250,19 @@ async function requireKey(control: Db, master: MasterKey): Promise<void> {
   if (org !== undefined) await openOrgIdentity(master, org);
 }
 
-/** At the end: a data folder without control.db has no data. */
-async function moveDatabases(
-  settings: Settings,
-  from: string,
-  incoming: Paths,
-  paths: Paths,
-  { onProgress }: RestoreOptions,
-): Promise<void> {
-  if (settings.database === 'sqlite') {
-    await rename(incoming.directory, paths.directory);
-    await rename(incoming.control, paths.control);
-    return;
-  }
-  onProgress('restoring the database of PostgreSQL');
-  await restoreDump(settings.pgDump, join(from, dumpName), settings.database).catch((error: Error) => {
-    if (!/already exists/.test(error.message)) throw error;
-    throw new OperationError('refused', `the database has data of Dropslot already: restore into an empty one`, {
-      cause: error,
-    });
-  });
-}
-
 /** A source that is no file can only be tried. */
 function isPresent(masterKey: string): boolean {
   return !masterKey.startsWith('/') || existsSync(masterKey);
 }
 
-async function recordRestore(settings: Settings, open: OpenWorkplace, from: string, { at }: Manifest): Promise<void> {
-  const workplace = await open(settings);
+async function recordRestore(
+  settings: Settings,
+  open: OpenWorkplace,
+  from: string,
+  { at }: Manifest,
+  known: KnownSecrets | undefined,
+): Promise<void> {
+  const workplace = await open(settings, known === undefined ? {} : { known });
   try {
     const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.restored', subject: from };
     await recordAudit(workplace.control.write, { ...event, detail: { madeAt: at } });

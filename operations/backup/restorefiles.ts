@@ -21,6 +21,7 @@ export async function copyTree(
   from: string,
   to: string,
   onProgress: (text: string) => void,
+  onFile: () => void = () => {},
 ): Promise<{ files: number; bytes: number }> {
   const copied = { files: 0, bytes: 0 };
   await mkdir(to, { recursive: true, mode: 0o700 });
@@ -32,6 +33,7 @@ export async function copyTree(
       for (let name = names.pop(); name !== undefined; name = names.pop()) {
         copied.bytes += await copyOne(join(from, folder, name), join(target, name));
         copied.files++;
+        onFile();
         if (copied.files % progressEvery === 0) onProgress(`${copied.files} files, ${formatBytes(copied.bytes)}`);
       }
     };

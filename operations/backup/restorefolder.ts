@@ -1,6 +1,6 @@
 /** The data folder that a backup is restored into: it has no data before, and no server starts on it before the end. */
 import { existsSync } from 'node:fs';
-import { lchown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, lchown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathsOf } from '../../config/paths.js';
 import { syncFolder } from '../../keys/file.js';
@@ -8,9 +8,14 @@ import { OperationError } from '../error.js';
 import { syncFile } from './target.js';
 
 export interface Claim {
+  data: string;
   /** Whom the restored files belong to; null: whoever runs this. */
   owner: { uid: number; gid: number } | null;
-  /** Leaves the folder as it was found. */
+  /** Of a restore that was interrupted; false: the folder had no data. */
+  isRepeated: boolean;
+  /** The database on PostgreSQL that the interrupted restore had found empty; null: it had not come so far. */
+  begunDatabase: string | null;
+  /** Leaves the folder as it was found, but one of an interrupted restore, which stays as it is. */
   undo(): Promise<void>;
 }
 
@@ -28,13 +33,14 @@ export async function claimFolder(data: string, from: string): Promise<Claim> {
   const names = existed ? await readdir(data) : [];
   const owner = process.getuid?.() === 0 ? await stat(existed ? data : from) : null;
   if (existsSync(mark)) {
-    const other = (await readFile(mark, 'utf8')).trim();
+    const [other, ...databases] = (await readFile(mark, 'utf8')).trim().split('\n');
+    const begunDatabase = databases.at(-1) ?? null;
     if (other !== from)
       throw new OperationError(
         'refused',
         `${data} has an interrupted restore of ${other}: repeat that, or remove ${data}`,
       );
-    return { owner, undo: async () => {} };
+    return { data, owner, isRepeated: true, begunDatabase, undo: async () => {} };
   }
   const taken = names.filter((name) => !harmless.includes(name));
   for (const name of existsSync(join(data, 'keys')) ? await readdir(join(data, 'keys')) : [])
@@ -55,7 +61,14 @@ export async function claimFolder(data: string, from: string): Promise<Claim> {
       if (!names.includes(name)) await rm(join(data, name), { recursive: true, force: true });
     if (!existed) await rm(data, { recursive: true });
   };
-  return { owner, undo };
+  return { data, owner, isRepeated: false, begunDatabase: null, undo };
+}
+
+/** Notes the database that is empty and restored next, so that a repeated restore knows the data in it as its own. */
+export async function noteDatabase(data: string, database: string): Promise<void> {
+  const { restoreMark: mark } = pathsOf({ data });
+  await appendFile(mark, `${database}\n`);
+  await syncFile(mark);
 }
 
 /** The restore is complete: a server may start. */

@@ -49,7 +49,11 @@ export async function resetIncoming({ incoming }: Target): Promise<void> {
 }
 
 /** Replaces the databases of an earlier backup; every file that they refer to is copied. */
-export async function publish(target: Target, manifest: Record<string, unknown>): Promise<void> {
+export async function publish(
+  target: Target,
+  manifest: Record<string, unknown>,
+  onBegun: () => void = () => {},
+): Promise<void> {
   const { paths, incoming, dump } = target;
   await writeSynced(join(paths.data, marker), note);
   for (const [from, to] of [
@@ -62,6 +66,7 @@ export async function publish(target: Target, manifest: Record<string, unknown>)
     if (!existsSync(from)) continue;
     await chmod(from, 0o600);
     await rename(from, to);
+    onBegun();
   }
   await rm(incoming.data, { recursive: true });
   await writeSynced(join(paths.data, description), `${JSON.stringify(withSchema(manifest), null, 2)}\n`);

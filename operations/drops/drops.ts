@@ -157,11 +157,16 @@ async function take(workplace: Workplace, shared: Shared, drop: Drop, place: Pla
   if (range !== null && range.end < range.total && settings.keepPartialHours === 0)
     throw new DropError('refused', 'this server keeps no part of a file (setting keepPartialHours): send it whole');
   checkLength(drop);
-  // The rest of an earlier file must never end one that begins anew.
-  if (isNew) await forget(workplace, org, path);
-  else await requireOffset(workplace, org, path, range);
+  if (!isNew) await requireOffset(workplace, org, path, range);
   const upload = await shared.intake.forSender(org, sender).begin(path, {
-    ...{ truncate: isNew, resume: !isNew, exclusive: isNew && drop.exclusive, create: true, append: false },
+    ...{
+      truncate: isNew,
+      resume: !isNew,
+      anew: isNew,
+      exclusive: isNew && drop.exclusive,
+      create: true,
+      append: false,
+    },
     attributes: {},
   });
   const from = range?.from ?? 0;
@@ -171,10 +176,19 @@ async function take(workplace: Workplace, shared: Shared, drop: Drop, place: Pla
   } catch (error) {
     // One that may lack nothing keeps all but its last byte: an SFTP client that compares sizes must not take it for complete.
     const total = range?.total ?? drop.length;
-    await (total === null || upload.entry().size >= total ? upload.abort() : upload.pause());
+    const isWhole = total === null || upload.entry().size >= total;
+    // A file that is refused takes nothing away: the ranges of an earlier one are kept. Otherwise its bytes take their place.
+    if (isRefused(error)) await upload.discard();
+    else await (isWhole ? upload.abort() : upload.pause());
     throw error;
   }
-  return { ...(await publish(workplace, org, upload, drop)), door };
+  return { ...(await publish(workplace, org, upload, drop, isNew)), door };
+}
+
+/** Whether the same bytes would be refused again. */
+function isRefused(error: unknown): boolean {
+  const { code } = toDropError(error) as { code?: unknown };
+  return code === 'usage' || code === 'too_large';
 }
 
 /** The offset after the last byte. */
@@ -230,14 +244,19 @@ async function keep(workplace: Workplace, org: Org, upload: Upload, end: number)
   return { path, offset: end };
 }
 
-async function publish(workplace: Workplace, org: Org, upload: Upload, drop: Drop): Promise<Receipt> {
+async function publish(workplace: Workplace, org: Org, upload: Upload, drop: Drop, isNew: boolean): Promise<Receipt> {
   let refusal = null as DropError | null;
+  let forgotten: string[] = [];
   const onCommit = async (tx: Queryable, receipt: Receipt) => {
     refusal = await judge(tx, receipt, { ...drop, at: workplace.now() });
     if (refusal !== null) throw refusal;
+    // The rest of an earlier file must never be sent to the end of another one.
+    if (isNew) forgotten = await forgetPartials(tx, org.id, upload.path);
   };
   try {
-    return await upload.finish(() => true, onCommit);
+    const receipt = await upload.finish(() => true, onCommit);
+    await removePartials(workplace.paths, forgotten);
+    return receipt;
   } catch (error) {
     // The wrong bytes may be those of an earlier range.
     if (refusal?.code === 'wrong_digest') await forget(workplace, org, upload.path);

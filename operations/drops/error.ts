@@ -53,6 +53,7 @@ const codes: Readonly<Record<SpaceErrorCode, DropErrorCode>> = {
   damaged: 'unavailable',
   failed: 'unavailable',
   keyless: 'refused',
+  written_elsewhere: 'unavailable',
   unsupported: 'refused',
 };
 

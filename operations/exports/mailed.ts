@@ -1,31 +1,48 @@
-/** Announces an export to an admin by mail: the file is in `/exports/by-mail` of the organization for a day, never in the mail. */
+/** Announces an export to an admin by mail: a link that downloads it once where the console has HTTPS, else its place in the SFTP tree. */
 import { randomBytes } from 'node:crypto';
 import { createSilentLogger } from '../../config/logger.js';
+import type { Settings } from '../../config/settings.js';
 import { recordAudit } from '../../db/control/audit.js';
 import type { Org } from '../../db/control/orgs.js';
 import { mailedExportsRoot } from '../../db/control/treelayout.js';
 import { findUser } from '../../db/directory/users.js';
 import { composeMail } from '../../events/mail/compose.js';
+import type { Section } from '../../events/mail/section.js';
 import { sendMail } from '../../events/mail/transport.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import { formatLocal } from '../../importer/schedule/calendar.js';
 import { mailedExportMs } from '../../importer/schedule/retention.js';
+import { consoleAddress } from '../accounts/link.js';
 import { OperationError } from '../error.js';
 import { type ExportFilter, exportUsers, recordExport } from '../export.js';
 import type { Workplace } from '../workplace.js';
+import { makeLink } from './downloads.js';
 import { openFolder } from './folder.js';
 
 export interface MailedExport {
   /** The address as the directory has it. */
   to: string;
-  path: string;
+  /** In the organization's SFTP tree; null: the mail has a link, and no client reaches the file. */
+  path: string | null;
   /** In ms; the hourly retention removes it after that. */
   until: number;
 }
 
+/** A file that lies where the mail says. */
+interface Place {
+  /** For the audit trail. */
+  subject: string;
+  path: string | null;
+  section: Section;
+  remove(): Promise<void>;
+}
+
+/** Killed between the file and the mail: a link that no one has, or a file in `/exports`, either of which expires after a day. */
+export type MailStep = 'stored' | 'sent';
+
 /**
- * Writes the users of an organization into its tree, and sends the address a mail that names the file. Without the mail there is no
- * file.
+ * Stores the users of an organization, and sends the address a mail with their place. Without the mail there is no file.
+ * @param onStep called after each step that a crash can separate from the next: for tests that kill the process there
  * @throws OperationError `not_found`, `refused` when it is no active admin, `unavailable` when the mail can't be sent
  */
 export async function mailExport(
@@ -33,9 +50,10 @@ export async function mailExport(
   orgId: string,
   address: string,
   filter: ExportFilter = {},
+  onStep: (step: MailStep) => void = () => {},
 ): Promise<MailedExport> {
   const org = await workplace.org(orgId);
-  const { control, directory, paths, settings, now } = workplace;
+  const { control, directory, settings, now } = workplace;
   const admin = await findUser(directory.read, org.id, emailKey(address.trim()));
   if (admin === null || !admin.isAdmin || admin.status !== 'active')
     throw new OperationError(
@@ -47,42 +65,101 @@ export async function mailExport(
   const at = now();
   const until = at + mailedExportMs;
   const name = `users-${new Date(at).toISOString().replace(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}.csv`;
-  const path = `${mailedExportsRoot}/${name}`;
-  await recordExport(workplace, org.id, 'users', { ...filter, to: path });
-  const folder = openFolder({ control, paths, logger: createSilentLogger(), now }, org, mailedExportsRoot);
-  await folder.write(name, () => exportUsers(workplace, org.id, filter));
+  const origin = linkOrigin(settings);
+  const file = { name, user: admin.id, createdAt: at, expiresAt: until };
+  const place = await (origin === null
+    ? placeInTree(workplace, org, file, filter)
+    : placeBehindLink(workplace, org, file, filter, origin));
+  onStep('stored');
   try {
-    await send(workplace, org, admin.email, path, until);
+    await send(workplace, org, admin.email, name, place.section);
   } catch (cause) {
-    await folder.remove(name);
+    await place.remove();
     const reason = (cause as Error).message;
     throw new OperationError('unavailable', `could not send the mail, and removed the export: ${reason}`, { cause });
   }
-  const event = { at: now(), org: org.id, actor: workplace.actor, action: 'export.mailed', subject: path };
+  onStep('sent');
+  const event = { at: now(), org: org.id, actor: workplace.actor, action: 'export.mailed', subject: place.subject };
   await recordAudit(control.write, { ...event, detail: { user: admin.id, until } });
-  return { to: admin.email, path, until };
+  return { to: admin.email, path: place.path, until };
 }
 
-async function send({ settings, actor }: Workplace, org: Org, to: string, path: string, until: number): Promise<void> {
-  const contact = org.options.contact ?? settings.contact ?? 'your operator';
-  const mail = composeMail(
-    [
-      {
-        heading: 'An export of your users is ready',
-        needsAction: true,
-        paragraphs: [
-          `Fetch it by SFTP, with a login key of ${org.name}, before ${formatLocal(until, org.timeZone)}: the server removes it then. Each download is recorded.`,
-        ],
-        command: path,
-      },
-    ],
-    {
-      about: org.name,
-      footer: [
-        `You get this mail because you are an admin of ${org.name}, and ${actor} asked for the export. Questions: ${contact}.`,
+type LinkSettings = Pick<Settings, 'console' | 'consoleUrl' | 'apiTlsCert'>;
+
+/** Of links that browsers open; null: the console is off, or is reached without HTTPS. */
+export function linkOrigin(settings: LinkSettings): string | null {
+  if (settings.console === undefined) return null;
+  const address = consoleAddress(settings);
+  return address.toLowerCase().startsWith('https://') ? address : null;
+}
+
+interface NewFile {
+  name: string;
+  user: number;
+  createdAt: number;
+  expiresAt: number;
+}
+
+async function placeBehindLink(
+  workplace: Workplace,
+  org: Org,
+  file: NewFile,
+  filter: ExportFilter,
+  origin: string,
+): Promise<Place> {
+  await recordExport(workplace, org.id, 'users', { ...filter, to: 'a link in a mail' });
+  const link = await makeLink(workplace, org, file, exportUsers(workplace, org.id, filter));
+  const until = formatLocal(file.expiresAt, org.timeZone);
+  return {
+    subject: link.subject,
+    path: null,
+    remove: link.remove,
+    section: {
+      heading: 'An export of your users is ready',
+      needsAction: true,
+      paragraphs: [
+        `Open the link before ${until}, and press the button there. It downloads the file once; then the server removes it. The download is recorded.`,
+        'Do not forward this mail: anyone who has the link can download the file.',
       ],
+      link: { text: 'Open the download', url: `${origin}/d/${link.token}` },
     },
-  );
-  const id = `export-${path.split('/').at(-1)!.replace('.csv', '')}`;
+  };
+}
+
+async function placeInTree(workplace: Workplace, org: Org, file: NewFile, filter: ExportFilter): Promise<Place> {
+  const { control, paths, now } = workplace;
+  const path = `${mailedExportsRoot}/${file.name}`;
+  await recordExport(workplace, org.id, 'users', { ...filter, to: path });
+  const folder = openFolder({ control, paths, logger: createSilentLogger(), now }, org, mailedExportsRoot);
+  await folder.write(file.name, () => exportUsers(workplace, org.id, filter));
+  const until = formatLocal(file.expiresAt, org.timeZone);
+  return {
+    subject: path,
+    path,
+    remove: () => folder.remove(file.name),
+    section: {
+      heading: 'An export of your users is ready',
+      needsAction: true,
+      paragraphs: [
+        `Fetch it by SFTP, with a login key of ${org.name}, before ${until}: the server removes it then. Each download is recorded.`,
+      ],
+      command: path,
+    },
+  };
+}
+
+async function send(
+  { settings, actor }: Workplace,
+  org: Org,
+  to: string,
+  name: string,
+  section: Section,
+): Promise<void> {
+  const contact = org.options.contact ?? settings.contact ?? 'your operator';
+  const footer = [
+    `You get this mail because you are an admin of ${org.name}, and ${actor} asked for the export. Questions: ${contact}.`,
+  ];
+  const mail = composeMail([section], { about: org.name, footer });
+  const id = `export-${name.replace('.csv', '')}`;
   await sendMail(settings, { ...mail, to, id, headers: { 'Auto-Submitted': 'auto-generated' } });
 }

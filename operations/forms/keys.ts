@@ -1,6 +1,7 @@
-/** Login keys and access tokens as JSON, without their secrets. The command line and the API give the same. */
+/** Login keys, OpenPGP keys and access tokens as JSON, without their secrets. The command line and the API give the same. */
 import { isoTime } from '../format.js';
 import type { AddedKey, LoginKeyView } from '../loginkeys.js';
+import type { PgpKeyView } from '../pgp.js';
 import { stateOfToken, type Token } from '../tokens.js';
 
 export function keyToJson({ replacedAt, ...key }: LoginKeyView) {
@@ -34,5 +35,14 @@ export function tokenToJson(token: Token, now: number) {
     expiresAt: isoTime(token.expiresAt),
     revokedAt: isoTime(token.revokedAt),
     lastUsedAt: isoTime(token.lastUsedAt),
+  };
+}
+
+export function pgpKeyToJson(key: PgpKeyView) {
+  return {
+    ...key,
+    createdAt: isoTime(key.createdAt),
+    expiresAt: isoTime(key.expiresAt),
+    revokedAt: isoTime(key.revokedAt),
   };
 }

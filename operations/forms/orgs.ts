@@ -2,6 +2,7 @@
 import { isoTime } from '../format.js';
 import type { Org, OrgDetails, OrgState, QueueCounts } from '../orgdetails.js';
 import type { SettingValue } from '../orgsettings/orgsettings.js';
+import type { Welcome } from '../welcome.js';
 import { runToJson } from './runs.js';
 
 export function orgToJson(org: Org) {
@@ -69,4 +70,16 @@ export function settingValuesToJson(values: readonly SettingValue[]): Record<str
   return Object.fromEntries(
     values.map(({ setting, text, isDefault }) => [setting.name, { value: text, default: isDefault }]),
   );
+}
+
+export function welcomeToJson({ org, address, hostKeys, contact, nextSlotAt, text }: Welcome) {
+  return {
+    org: org.id,
+    ...address,
+    user: org.id,
+    hostKeys: hostKeys.map(({ type, state, fingerprint, knownHosts }) => ({ type, state, fingerprint, knownHosts })),
+    contact,
+    nextSlotAt: isoTime(nextSlotAt),
+    text,
+  };
 }

@@ -64,6 +64,8 @@ export interface ErasureOptions {
 }
 
 const lookEveryMs = 250;
+/** A text of free text to remove has at least so many letters and digits. */
+const leastLetters = 3;
 /** An interrupted upload that was cut off so long ago is not being resumed. */
 const idlePartialMs = 15 * 60_000;
 
@@ -78,6 +80,7 @@ export async function eraseUser(
   who: string,
   options: ErasureOptions,
 ): Promise<Erasure> {
+  refuseShort(options.texts ?? []);
   const address = await readWho(workplace, orgId, who.trim());
   const org = await keyedOrg(workplace, orgId);
   await requireErasable(workplace, org, address);
@@ -118,6 +121,13 @@ export async function eraseUser(
   await dropPending(workplace.directory.write, org.id, receipt.id);
   const isErased = await eraseBytes(workplace);
   return { org: org.id, receipt: receipt.id, wasUser: traces !== null, directory, files, names, partials, isErased };
+}
+
+/** @throws OperationError `usage` */
+function refuseShort(texts: readonly string[]): void {
+  const short = texts.find((text) => text.replace(/[^\p{L}\p{N}]/gu, '').length < leastLetters);
+  if (short !== undefined)
+    throw new OperationError('usage', `the text "${short}" is too short: it would be found in other words`);
 }
 
 /** The address that the operator gave, or that the interrupted erasure with this receipt has. @throws OperationError */

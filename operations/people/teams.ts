@@ -15,6 +15,7 @@ import type { TeamRow } from '../../importer/read/teamrow.js';
 import { OperationError } from '../error.js';
 import type { Workplace } from '../workplace.js';
 import { type Edited, type EditedValue, editDirectory } from './edit.js';
+import type { Changes } from './users.js';
 import { type Assignment, findTeamTargets, readTeamValues } from './values.js';
 
 interface Draft {
@@ -24,6 +25,32 @@ interface Draft {
   values: EditedValue[];
 }
 
+/** Sets and empties values in one run. @throws OperationError as setTeam; `usage` for a label that is named twice */
+export function changeTeam(
+  workplace: Workplace,
+  orgId: string,
+  name: string,
+  { set: assignments, clear: emptied }: Changes,
+): Promise<Edited> {
+  const action = assignments.length === 0 ? 'team.cleared' : 'team.set';
+  return editTeam(workplace, orgId, name, action, async (tx, draft) => {
+    const labels = assignments.map(({ label }) => label);
+    const all = findTeamTargets(draft.org, [...labels, ...emptied]);
+    const [targets, empty] = [all.slice(0, labels.length), all.slice(labels.length)];
+    const values = await readTeamValues(tx, draft.org, draft.before.name, targets, assignments);
+    for (const [index, column] of targets.entries()) {
+      if (values[valueNames[column]] === null)
+        throw new OperationError('usage', `"${labels[index]}" has no value; to empty it: dropslot teams clear`);
+      await setValue(tx, draft, column, values);
+    }
+    for (const column of empty) {
+      if (column === 'ownerEmail')
+        throw new OperationError('usage', `every team has an owner: set "${teamLabels.ownerEmail}" to another user`);
+      await setValue(tx, draft, column, null);
+    }
+  });
+}
+
 /** @throws OperationError `not_found`; `usage` for a value that an import would not take; `refused` where it contradicts others */
 export function setTeam(
   workplace: Workplace,
@@ -31,16 +58,7 @@ export function setTeam(
   name: string,
   assignments: readonly Assignment[],
 ): Promise<Edited> {
-  return editTeam(workplace, orgId, name, 'team.set', async (tx, draft) => {
-    const labels = assignments.map(({ label }) => label);
-    const targets = findTeamTargets(draft.org, labels);
-    const values = await readTeamValues(tx, draft.org, draft.before.name, targets, assignments);
-    for (const [index, column] of targets.entries()) {
-      if (values[valueNames[column]] === null)
-        throw new OperationError('usage', `"${labels[index]}" has no value; to empty it: dropslot teams clear`);
-      await setValue(tx, draft, column, values);
-    }
-  });
+  return changeTeam(workplace, orgId, name, { set: assignments, clear: [] });
 }
 
 /** Empties values; a team without an owner gets the organization's. @throws OperationError as setTeam */
@@ -50,13 +68,7 @@ export function clearTeam(
   name: string,
   labels: readonly string[],
 ): Promise<Edited> {
-  return editTeam(workplace, orgId, name, 'team.cleared', async (tx, draft) => {
-    for (const column of findTeamTargets(draft.org, labels)) {
-      if (column === 'ownerEmail')
-        throw new OperationError('usage', `every team has an owner: set "${teamLabels.ownerEmail}" to another user`);
-      await setValue(tx, draft, column, null);
-    }
-  });
+  return changeTeam(workplace, orgId, name, { set: [], clear: labels });
 }
 
 async function editTeam(

@@ -38,16 +38,24 @@ interface Draft {
   isRenamed: boolean;
 }
 
-/** @throws OperationError `not_found`; `usage` for a value that an import would not take; `refused` where it contradicts others */
-export function setUser(
+export interface Changes {
+  set: readonly Assignment[];
+  /** Labels whose values are emptied. */
+  clear: readonly string[];
+}
+
+/** Sets and empties values in one run. @throws OperationError as setUser; `usage` for a label that is named twice */
+export function changeUser(
   workplace: Workplace,
   orgId: string,
   email: string,
-  assignments: readonly Assignment[],
+  { set: assignments, clear: emptied }: Changes,
 ): Promise<Edited> {
-  return editUser(workplace, orgId, email, 'user.set', async (tx, draft, at) => {
+  const action = assignments.length === 0 ? 'user.cleared' : 'user.set';
+  return editUser(workplace, orgId, email, action, async (tx, draft, at) => {
     const labels = assignments.map(({ label }) => label);
-    const targets = await findUserTargets(tx, draft.org, labels);
+    const all = await findUserTargets(tx, draft.org, [...labels, ...emptied]);
+    const [targets, empty] = [all.slice(0, labels.length), all.slice(labels.length)];
     const values = await readUserValues(tx, draft.org, draft.before.email, targets, assignments, at);
     for (const [index, target] of targets.entries()) {
       if (!isGiven(values, target))
@@ -55,7 +63,24 @@ export function setUser(
       if (target.field !== undefined) await setCustom(tx, draft, target.field, values.custom![target.field.id]!);
       else await setters[target.column](tx, draft, values, at);
     }
+    for (const { column, field } of empty) {
+      if (field !== undefined) {
+        const { [field.id]: before = null, ...custom } = draft.after.custom;
+        draft.after.custom = custom;
+        note(draft, field.label, before, null, field.id);
+      } else await clear(tx, draft, column);
+    }
   });
+}
+
+/** @throws OperationError `not_found`; `usage` for a value that an import would not take; `refused` where it contradicts others */
+export function setUser(
+  workplace: Workplace,
+  orgId: string,
+  email: string,
+  assignments: readonly Assignment[],
+): Promise<Edited> {
+  return changeUser(workplace, orgId, email, { set: assignments, clear: [] });
 }
 
 /** Empties values. @throws OperationError as setUser */
@@ -65,15 +90,7 @@ export function clearUser(
   email: string,
   labels: readonly string[],
 ): Promise<Edited> {
-  return editUser(workplace, orgId, email, 'user.cleared', async (tx, draft) => {
-    for (const { column, field } of await findUserTargets(tx, draft.org, labels)) {
-      if (field !== undefined) {
-        const { [field.id]: before = null, ...custom } = draft.after.custom;
-        draft.after.custom = custom;
-        note(draft, field.label, before, null, field.id);
-      } else await clear(tx, draft, column);
-    }
-  });
+  return changeUser(workplace, orgId, email, { set: [], clear: labels });
 }
 
 /** @param on a date as files of the organization have it; null: now. @throws OperationError as setUser */

@@ -71,7 +71,8 @@ async function membersByTeam(db: Queryable, rows: readonly ScimTeamRow[]): Promi
 function narrow({ id, filter }: Pick<Search, 'id' | 'filter'>): ScimTeamFilter {
   const known: ScimTeamFilter = id === null ? {} : { id };
   for (const { name, operator, value } of necessary(filter)) {
-    if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
+    if (name === 'meta.lastModified' && operator === 'gt') known.updatedAfter ??= readSince(operator, value);
+    else if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
     if (operator !== 'eq' || value === null) continue;
     if (name === 'id') known.id ??= readId(String(value));
     if (name === 'displayName') known.nameKey ??= nameKey(String(value));

@@ -94,3 +94,29 @@ export function necessary(filter: Filter | null): { name: string; operator: Oper
   const name = sub === null ? attribute.name : `${attribute.name}.${sub.name}`;
   return [{ name, operator: filter.operator, value: filter.value }];
 }
+
+/** Comparisons that a database decides as this file does. */
+const decided: Readonly<Record<string, readonly Operator[]>> = {
+  id: ['eq'],
+  active: ['eq'],
+  'groups.value': ['eq'],
+  'members.value': ['eq'],
+  'meta.lastModified': ['gt', 'ge'],
+};
+
+/** Whether the necessary comparisons decide all of the filter, and the database decides each of them. */
+export function isDecided(filter: Filter): boolean {
+  const terms = necessary(filter);
+  if (terms.length !== countTerms(filter)) return false;
+  const names = terms.map(({ name }) => name);
+  // Of two about one attribute the database gets one.
+  if (new Set(names).size < names.length) return false;
+  return terms.every(({ name, operator, value }) => {
+    if (value === null || decided[name]?.includes(operator) !== true) return false;
+    return name !== 'meta.lastModified' || Number.isFinite(Date.parse(String(value)));
+  });
+}
+
+function countTerms(filter: Filter): number {
+  return filter.kind === 'and' ? filter.terms.reduce((sum, term) => sum + countTerms(term), 0) : 1;
+}

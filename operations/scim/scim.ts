@@ -1,5 +1,5 @@
 /** SCIM of an organization (RFC 7643, 7644), to be read: its users and groups, one by one or by a search. */
-import { takePlace } from '../places.js';
+import { type Shares, takeShare } from '../places.js';
 import type { Workplace } from '../workplace.js';
 import { mostResults } from './discovery.js';
 import { ScimError } from './error.js';
@@ -30,8 +30,8 @@ export type Endpoint = 'Users' | 'Groups';
 const types: Readonly<Record<Endpoint, ResourceType>> = { Users: userType, Groups: groupType };
 const usualCount = 100;
 const longestMs = 50_000;
-/** Searches by a filter that the database can't decide, at a time: each reads a whole directory. */
-const mostScans = 2;
+/** Long searches, which read many rows of a directory, at a time. */
+const longSearches: Shares = { most: 2, mostOfOrg: 1 };
 
 /** @param base URI of the organization's SCIM resources @param busy names of the work that this process bounds. @throws ScimError; OperationError `not_found` */
 export async function searchScim(
@@ -51,13 +51,15 @@ export async function searchScim(
   };
   const source = await openSource(workplace, orgId, endpoint, base);
   const signal = AbortSignal.timeout(longestMs);
-  if (wanted.filter === null) return { ...(await search(source, wanted, signal)), startIndex };
-  const leave = takePlace(busy, 'scim search', mostScans);
-  if (leave === null) throw new ScimError(429, null, 'other searches are at work: try it again in some seconds');
+  let leave: (() => void) | null = null;
+  const onLong = () => {
+    leave = takeShare(busy, 'scim search', orgId, longSearches);
+    if (leave === null) throw new ScimError(429, null, 'other long searches are at work: try it again in some seconds');
+  };
   try {
-    return { ...(await search(source, wanted, signal)), startIndex };
+    return { ...(await search(source, wanted, { signal, onLong })), startIndex };
   } finally {
-    leave();
+    (leave as (() => void) | null)?.();
   }
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ScimPage } from '../../db/directory/scimusers.js';
 import { ScimError } from './error.js';
 import type { Filter, Operator, Value } from './filter.js';
-import { matches, mentions, type Resource } from './match.js';
+import { isDecided, matches, mentions, type Resource } from './match.js';
 import { isSelected, type Selection, select } from './selection.js';
 
 export interface Search {
@@ -32,10 +32,17 @@ export interface Found {
 
 const scanRows = 1_000;
 
-/** @param signal ends a long scan. @throws ScimError `tooMany` */
-export async function search<Row>(source: Source<Row>, wanted: Search, signal: AbortSignal): Promise<Found> {
+export interface Bounds {
+  /** Ends a long scan. */
+  signal: AbortSignal;
+  /** Called once, before a scan reads more rows than some. @throws ScimError where it may not */
+  onLong(): void;
+}
+
+/** @throws ScimError `tooMany`, and those of `onLong` */
+export async function search<Row>(source: Source<Row>, wanted: Search, bounds: Bounds): Promise<Found> {
   const { filter } = wanted;
-  if (filter !== null) return scan(source, wanted, filter, signal);
+  if (filter !== null && !isDecided(filter)) return scan(source, wanted, filter, bounds);
   const total = await source.count(wanted);
   const limit = Math.min(wanted.count, Math.max(0, total - wanted.startIndex + 1));
   const page = { after: null, skip: wanted.startIndex - 1, limit };
@@ -50,7 +57,12 @@ export async function findOne<Row>(source: Source<Row>, id: number, selection: S
 }
 
 /** Reads all that the database has left over: texts compare without regard to case, as no database does it. */
-async function scan<Row>(source: Source<Row>, wanted: Search, filter: Filter, signal: AbortSignal): Promise<Found> {
+async function scan<Row>(
+  source: Source<Row>,
+  wanted: Search,
+  filter: Filter,
+  { signal, onLong }: Bounds,
+): Promise<Found> {
   const { startIndex, count, selection } = wanted;
   const needs = (name: string) => mentions(filter, name);
   const shown: Row[] = [];
@@ -65,6 +77,7 @@ async function scan<Row>(source: Source<Row>, wanted: Search, filter: Filter, si
       if (total >= startIndex && shown.length < count) shown.push(rows[index]!);
     }
     if (rows.length < scanRows) break;
+    if (after === null) onLong();
     after = source.keyOf(rows.at(-1)!);
   }
   return { total, resources: await show(source, shown, selection) };

@@ -12,6 +12,7 @@ import {
   type ScimUserRow,
 } from '../../db/directory/scimusers.js';
 import { emailKey, labelKey } from '../../importer/read/normalize.js';
+import { ScimError } from './error.js';
 import { necessary, type Resource } from './match.js';
 import { enterpriseUrn, userUrn } from './schemas.js';
 import { groupBy, readId, readSince, type Search, type Source } from './search.js';
@@ -25,6 +26,9 @@ const labels = {
   division: ['Division', 'Business Unit'],
   department: ['Department', 'Dept', 'Department Name'],
 } as const;
+
+/** Of all users of an answer, which is built in memory. A list that ends early would look as if the users had left the others. */
+const mostGroups = 20_000;
 
 /** The id of the field of each attribute that has one. */
 type Mapping = Partial<Record<keyof typeof labels | 'externalId', string>>;
@@ -123,17 +127,26 @@ function present(values: Record<string, unknown>): Resource {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== ''));
 }
 
+/** @throws ScimError `tooMany` */
 async function teamsByUser(db: Queryable, rows: readonly ScimUserRow[]): Promise<Map<number, ScimMembership[]>> {
   if (rows.length === 0) return new Map();
   const ids = rows.map(({ id }) => id);
-  return groupBy(await listTeamsOf(db, ids), ({ userId }) => userId);
+  const found = await listTeamsOf(db, ids, mostGroups + 1);
+  if (found.length > mostGroups)
+    throw new ScimError(
+      400,
+      'tooMany',
+      `the answer would have more than ${mostGroups} groups of users: ask for fewer users at a time, or with excludedAttributes=groups, and for the groups of a user with Groups?filter=members.value eq "${ids[0]}", page by page`,
+    );
+  return groupBy(found, ({ userId }) => userId);
 }
 
 /** The part of a search that the database decides. */
 function narrow({ id, filter }: Pick<Search, 'id' | 'filter'>): ScimUserFilter {
   const known: ScimUserFilter = id === null ? {} : { id };
   for (const { name, operator, value } of necessary(filter)) {
-    if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
+    if (name === 'meta.lastModified' && operator === 'gt') known.updatedAfter ??= readSince(operator, value);
+    else if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
     if (operator !== 'eq' || value === null) continue;
     if (name === 'id') known.id ??= readId(String(value));
     if (name === 'userName' || name === 'emails.value') known.emailKey ??= emailKey(String(value));

@@ -73,7 +73,8 @@ function takePage(entries: readonly Entry[], owner: string): readonly Entry[] {
 
 export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
   read: (packet) => ({ path: packet.path(), given: readAttributes(packet) }),
-  async run({ space }, { path, given }, id) {
+  async run({ space, handles }, { path, given }, id) {
+    if (handles.findUpload(path) !== null) throw new SpaceError('exists', `${path} is being uploaded in this session`);
     await space.mkdir(path, given.attributes);
     return replyStatus(id, okStatus);
   },
@@ -81,7 +82,10 @@ export const makeFolder: Handler<{ path: string; given: GivenAttributes }> = {
 
 export const removeFolder: Handler<{ path: string }> = {
   read: (packet) => ({ path: packet.path() }),
-  async run({ space }, { path }, id) {
+  async run({ space, handles }, { path }, id) {
+    // Its own list of the folder has them.
+    const own = handles.findUploads((uploaded) => splitPath(uploaded).dir === path);
+    if (own.length > 0) throw new SpaceError('not_empty', `a file in ${path} is being uploaded in this session`);
     await space.rmdir(path);
     return replyStatus(id, okStatus);
   },

@@ -58,6 +58,11 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
     code: unsupported,
     sentence: 'This server has no key to open the existing file and add to it; send the whole file',
   },
+  written_elsewhere: {
+    code: failure,
+    sentence:
+      'This file is open for writing on another server, which cannot share it: try again when that writer has closed it',
+  },
   unsupported: { code: unsupported, sentence: 'This order of writes is not supported; send the file from its start' },
   malformed: { code: badMessage, sentence: 'Malformed request' },
   not_served: { code: unsupported, sentence: 'Not supported' },

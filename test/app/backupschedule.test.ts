@@ -6,16 +6,24 @@ import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { startBackupSchedule } from '../../app/backupschedule.js';
 import { createSilentLogger } from '../../config/logger.js';
-import { type BackupScheduleState, readBackupSchedule } from '../../db/control/backupschedule.js';
+import { type BackupScheduleState, noteScheduledBackup, readBackupSchedule } from '../../db/control/backupschedule.js';
+import { readBackupJob, requestBackup } from '../../operations/backup/request.js';
+import type { Workplace } from '../../operations/workplace.js';
 import { openFresh } from '../support/databases.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { workplaceOn } from '../support/workplace.js';
 
-async function begin(t: TestContext, folder: string, module?: URL) {
+async function begin(
+  t: TestContext,
+  folder: string,
+  module?: URL,
+  before: (place: Workplace) => Promise<void> = async () => {},
+) {
   const { settings } = await openFresh(t, 'sqlite');
   const backupTo = join(temporaryFolder(t), folder);
   const place = await workplaceOn(t, { ...settings, backupTo });
   const { control, now, secrets } = place;
+  await before(place);
   const logger = createSilentLogger();
   const schedule = startBackupSchedule({
     ...{ settings: place.settings, secrets: secrets.known(), control, logger, now },
@@ -39,6 +47,19 @@ test('makes a backup in a process of its own', async (t) => {
   assert.ok(existsSync(join(folder!, 'backup.json')));
   const made = await place.control.read('audit').where({ action: 'backup.made' }).first('actor', 'subject');
   assert.deepEqual([made.actor, made.subject], ['system', folder]);
+});
+
+test('makes one that a person asks for, though none is due, in their name', async (t) => {
+  const { place, until } = await begin(t, 'backups', undefined, async (opened) => {
+    await noteScheduledBackup(opened.control.write, opened.now(), '/earlier');
+    await requestBackup({ ...opened, actor: 'token:tok_1' });
+    await assert.rejects(requestBackup(opened), { code: 'refused' });
+  });
+  const { folder } = await until((state) => state.folder !== '/earlier');
+  const job = await readBackupJob(place);
+  assert.deepEqual([job.state, job.folder, job.askedBy], ['made', folder, 'token:tok_1']);
+  const made = await place.control.read('audit').where({ action: 'backup.made' }).first('actor', 'subject');
+  assert.deepEqual([made.actor, made.subject], ['token:tok_1', folder]);
 });
 
 /** Starts a process whose system refuses to change its priority, as under the unit of the packages. */

@@ -78,3 +78,27 @@ test('an error names the source of the value, and does not quote it: it may be a
     },
   );
 });
+
+test('oidc is an object, in a variable JSON; each mistake names the member; passwordSignIn=off needs it', () => {
+  const right = { issuer: 'https://login.operator.test/tenant', clientId: 'dropslot' };
+  assert.equal(load({ oidc: JSON.stringify(right) }).oidc!.scopes, 'openid email');
+  const wrong: [unknown, RegExp][] = [
+    ['yes', /oidc must be an object with issuer and clientId/],
+    [{}, /must have issuer: the https.* URL.*must have clientId/],
+    [{ ...right, issuer: 'http://login.operator.test' }, /must have issuer: a URL that begins with https/],
+    [{ ...right, issuer: 'https://login.operator.test/?x=1' }, /must have issuer/],
+    [{ ...right, isuer: 'x' }, /oidc has the unknown member isuer/],
+    [{ ...right, scopes: 'email' }, /must have scopes: .*openid/],
+    [{ ...right, clientSecretFile: 'fd:3' }, /must have clientSecretFile: the path of a file/],
+    [{ ...right, domains: 'operator.test' }, /must have domains: a list/],
+    [{ ...right, newAccounts: 'owner', domains: ['operator.test'] }, /must have newAccounts: read-only or auditor/],
+    [{ ...right, newAccounts: 'auditor' }, /must have domains: with newAccounts/],
+  ];
+  for (const [value, message] of wrong)
+    assert.throws(() => load({ oidc: typeof value === 'string' ? value : JSON.stringify(value) }), message);
+  assert.throws(
+    () => load({ passwordSignIn: 'off' }),
+    /passwordSignIn \(DROPSLOT_PASSWORD_SIGN_IN\): it needs the setting oidc/,
+  );
+  assert.equal(load({ passwordSignIn: 'off', oidc: JSON.stringify(right) }).passwordSignIn, 'off');
+});

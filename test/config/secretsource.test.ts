@@ -28,6 +28,14 @@ test('the URL of the database comes from its source', (t) => {
   assert.equal(loadSettings({ env: systemd }).database, url);
 });
 
+test('a command that reads its settings again has the URL that its descriptor gave', (t) => {
+  const { file } = place(t);
+  const database = `fd:${openSync(file, 'r')}`;
+  const sources = { env: {}, overrides: { database }, descriptors: new Map() };
+  for (let time = 0; time < 2; time++) assert.equal(loadSettings(sources).database, url);
+  assert.throws(() => loadSettings({ ...sources, descriptors: new Map() }), /it can be read only once/);
+});
+
 test('`config show` shows the source, and the arguments of no program', (t) => {
   const { file } = place(t);
   const choice = { file: undefined, overrides: { database: `file:${file}`, masterKey: 'exec:/bin/kms --pin 1234' } };

@@ -90,6 +90,7 @@ async function fill({ ask, place }: TestApi, secret: string): Promise<ApiBench['
       team: ['Sales'],
       field: ['Office'],
     },
+    alias: ['Vertrieb', 'Sales'],
     ...{ name: ['users.csv', 'dry-run/users.csv'], address: ['ann@acme.test'], digest: ['counted'] },
   };
 }
@@ -148,10 +149,11 @@ export async function fuzzApi(bench: ApiBench, seed: number): Promise<void> {
   const { route } = operation;
   const token = random.pick(bench.tokens);
   const { path, org } = makePath(bench, random, operation);
+  if (route === removal) await addDoomed(bench);
   const headers: Record<string, string> = { authorization: `Bearer ${token.secret}` };
   for (const { name, in: place, schema } of operation.parameters)
     if (place === 'header' && random.oneIn(12)) headers[name] = printable(String(makeValue(random, schema)));
-  const body = makeBody(random, operation);
+  const body = confirmed(random, path, makeBody(random, operation));
   if (body !== undefined)
     headers['content-type'] ??= random.oneIn(10) ? 'text/plain' : (operation.body?.type ?? 'application/json');
   const said = `${route.method} ${path} ${JSON.stringify(headers).slice(0, 400)} ${String(body).slice(0, 400)}`;
@@ -197,6 +199,26 @@ function judge({ status, type, text }: Answer, said: string, problemType: string
   if (status >= 400 && !type.startsWith(problemType)) throw new Unexpected(`an error of the type ${type}: ${said}`);
 }
 
+const removal = routes.find(({ method, path }) => method === 'DELETE' && path === '/orgs/{org}')!;
+
+/** The organization that may be removed: the others are needed to the end. */
+async function addDoomed({ api, tokens }: ApiBench): Promise<void> {
+  const body = { id: 'doomed', owner: 'owner@doomed.test', settings: {} };
+  await api.ask('/orgs', { method: 'POST', token: tokens[0]!.secret, body });
+  api.clock.ms += 1_000;
+}
+
+/** An erasure that repeats the address, as a rule. */
+function confirmed(random: Random, path: string, body: string | undefined): string | undefined {
+  const address = /\/users\/([^/]+)\/erase$/.exec(path)?.[1];
+  if (address === undefined || body === undefined || !body.startsWith('{"') || random.oneIn(3)) return body;
+  try {
+    return JSON.stringify({ ...JSON.parse(body), confirm: decodeURIComponent(address), waitSeconds: 0 });
+  } catch {
+    return body;
+  }
+}
+
 function makePath(
   { known }: ApiBench,
   random: Random,
@@ -205,8 +227,9 @@ function makePath(
   let org: string | undefined;
   const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const schema = parameters.find((one) => one.in === 'path' && one.name === name)!.schema;
-    const usual = name === 'org' ? ['acme', 'acme', 'other'] : (known[name] ?? texts);
-    const value = random.oneIn(6) ? String(makeValue(random, schema)) : random.pick(usual);
+    const orgs = route === removal ? ['doomed'] : ['acme', 'acme', 'other'];
+    const usual = name === 'org' ? orgs : (known[name] ?? texts);
+    const value = random.oneIn(6) && route !== removal ? String(makeValue(random, schema)) : random.pick(usual);
     if (name === 'org') org = value;
     return encode(value);
   });
@@ -216,6 +239,7 @@ function makePath(
       : [],
   );
   if (random.oneIn(20)) query.push('more=1');
+  if (route === removal && random.oneIn(2)) query.splice(0, query.length, 'confirm=doomed');
   return { path: query.length === 0 ? path : `${path}?${query.join('&')}`, org };
 }
 

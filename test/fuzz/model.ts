@@ -3,7 +3,7 @@
  * in memory. Where the protocol leaves the server a choice the model takes over what the server chose.
  */
 import { createHash } from 'node:crypto';
-import { decodePath, isBelow, isReadOnly, normalizePath } from '../../storage/path.js';
+import { decodePath, isBelow, isReadOnly, normalizePath, splitPath } from '../../storage/path.js';
 import { FieldReader, Refusal, ShortPacket } from './reader.js';
 import { Tree } from './tree.js';
 
@@ -397,10 +397,20 @@ export class Model {
   rename(reader: FieldReader, overwrite: boolean): Outcome {
     const [from, to] = [readPath(reader), readPath(reader)];
     const isOpen = !this.tree.has(from) && this.#ownUpload(from) !== null;
+    if (from !== to && this.#ownUpload(to) !== null && (!overwrite || this.tree.isFolder(from))) return refused;
     if (!(isOpen ? this.tree.isFree(to, overwrite) : this.tree.rename(from, to, overwrite))) return refused;
     for (const upload of this.#uploads())
       if (upload.path === from || isBelow(upload.path, from)) upload.path = to + upload.path.slice(from.length);
     return done;
+  }
+
+  makeFolder(path: string): Outcome {
+    return toOutcome(this.#ownUpload(path) === null && this.tree.makeFolder(path));
+  }
+
+  removeFolder(path: string): Outcome {
+    const hasOwn = this.#uploads().some((upload) => splitPath(upload.path).dir === path);
+    return toOutcome(!hasOwn && this.tree.removeFolder(path));
   }
 
   #uploads(): OpenUpload[] {
@@ -523,12 +533,12 @@ const table: Record<string, (model: Model, reader: FieldReader) => Outcome> = {
   11: (model, reader) => model.openFolder(reader),
   12: (model, reader) => model.list(reader),
   13: (model, reader) => model.removeFile(reader),
-  14: ({ tree }, reader) => {
+  14: (model, reader) => {
     const path = readPath(reader);
     reader.attributes();
-    return toOutcome(tree.makeFolder(path));
+    return model.makeFolder(path);
   },
-  15: ({ tree }, reader) => toOutcome(tree.removeFolder(writablePath(reader))),
+  15: (model, reader) => model.removeFolder(writablePath(reader)),
   16: (_model, reader) => pathIs(readPath(reader)),
   17: (model, reader) => model.statPath(reader),
   18: (model, reader) => model.rename(reader, false),

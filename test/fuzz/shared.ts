@@ -143,7 +143,7 @@ export class SharedFiles {
     const found = this.published.get(from);
     if (found === undefined && own.length === 0) return false;
     if (from === to) return true;
-    if (this.published.has(to) && !overwrites) return false;
+    if ((this.published.has(to) || this.#own(session, to) !== null) && !overwrites) return false;
     if (found !== undefined) {
       this.published.delete(from);
       this.published.set(to, found);

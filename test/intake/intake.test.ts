@@ -248,13 +248,13 @@ onBothDatabases('intake', (open) => {
   test('renaming a folder takes all below it along, also in the queue', async (t) => {
     const place = await openIntake(t, await open(t));
     const { intake, space } = place;
-    for (const path of ['/in', '/in/é_%', '/in/é_%/deep', '/in2', '/tmp.part']) await space.mkdir(path, {});
+    for (const path of ['/in', '/in/é_%', '/in/é_%/deep', '/in2', '/template']) await space.mkdir(path, {});
     await place.put('/in/é_%/deep/users.csv', 'content');
     await place.put('/in2/other.csv', 'content');
-    await place.put('/tmp.part/final.csv', 'content');
+    await place.put('/template/final.csv', 'content');
     await intake.rename('/in', '/out', false);
     assert.equal(await place.get('/out/é_%/deep/users.csv'), 'content');
-    assert.deepEqual(await queueOf(place), ['/out/é_%/deep/users.csv', '/in2/other.csv', '/tmp.part/final.csv']);
+    assert.deepEqual(await queueOf(place), ['/out/é_%/deep/users.csv', '/in2/other.csv', '/template/final.csv']);
     await intake.rename('/out/é_%', '/in2/moved', false);
     assert.deepEqual((await queueOf(place))[0], '/in2/moved/deep/users.csv');
     await assert.rejects(space.stat('/out/é_%'), { code: 'not_found' });

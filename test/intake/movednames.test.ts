@@ -122,13 +122,19 @@ onBothDatabases('moved names', (open) => {
   });
 
   test('a folder in its place, and the removal of its folder, end it', async (t) => {
-    const { put, space, control, clock } = await openIntake(t, await open(t));
+    const { put, intake, space, control, clock } = await openIntake(t, await open(t));
     await space.mkdir('/in', {});
     for (const path of ['/in/users.csv', '/teams.csv']) await put(path, 'content');
     await archiveQueue(control, clock.now);
     await space.mkdir('/teams.csv', {});
     await space.rmdir('/teams.csv');
     await assert.rejects(space.stat('/teams.csv'), { code: 'not_found' });
+    await put('/owners.csv', 'content');
+    await archiveQueue(control, clock.now);
+    await space.mkdir('/renamed', {});
+    await intake.rename('/renamed', '/owners.csv', false);
+    await space.rmdir('/owners.csv');
+    await assert.rejects(space.stat('/owners.csv'), { code: 'not_found' });
     assert.equal((await space.stat('/in/users.csv')).size, 7);
     await space.rmdir('/in');
     await assert.rejects(space.stat('/in/users.csv'), { code: 'not_found' });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { listAudit } from '../../db/control/audit.js';
 import type { BeginOptions, Intake, Upload } from '../../intake/types.js';
 import { KeyError } from '../../keys/error.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onBothDatabases, type TestDatabases } from '../support/databases.js';
 import { keeping, openIntake, replacing, sender, type TestIntake } from '../support/intake.js';
 
 const appending: BeginOptions = { ...keeping, append: true };
@@ -18,6 +18,17 @@ async function begin(intake: Intake, text: string, options = appending, offset =
 
 function otherSession({ service, org }: TestIntake): Intake {
   return service.forSender(org, { ...sender, address: '192.0.2.7' });
+}
+
+/** Milliseconds: servers with keys look that often. */
+const leaseEveryMs = 100;
+
+function withoutKeys(databases: TestDatabases): TestDatabases {
+  return { ...databases, settings: { ...databases.settings, role: 'intake' } };
+}
+
+function leasesIn({ control }: TestIntake): Promise<{ path: string }[]> {
+  return control.read('writer_leases').select('path');
 }
 
 async function replacedIn(place: TestIntake): Promise<unknown[]> {
@@ -168,17 +179,19 @@ onBothDatabases('writers of one file', (open) => {
   });
 
   test('on a server without keys: what it has just published is shared; nothing is lost silently', async (t) => {
-    const identity = () => Promise.reject(new KeyError('missing', 'this server only takes uploads'));
-    const place = await openIntake(t, await open(t), { identity });
+    const [databases, identity] = [await open(t), () => Promise.reject(new KeyError('missing', 'no key here'))];
+    const place = await openIntake(t, withoutKeys(databases), { identity, leaseEveryMs });
     const uploads = [await begin(place.intake, '1'), await begin(otherSession(place), '2')];
     for (const upload of uploads) await upload.finish();
     assert.equal((await place.space.stat('/users.csv')).size, 2);
     await assert.rejects(begin(place.intake, ''), { code: 'keyless' }, 'at its OPEN');
-    // Another server publishes the file meanwhile: the CLOSE that needs its bytes fails, and changes nothing.
+    // Another server replaces the file meanwhile: the CLOSE that needs its bytes fails, changes nothing, and is told.
     await place.intake.remove('/users.csv');
     const overtaken = await begin(place.intake, '3');
-    await (await begin(place.secondServer(), 'other', replacing)).finish();
+    const newer = await (await begin(place.secondServer(), 'other', replacing)).finish();
     await assert.rejects(overtaken.finish(), { code: 'keyless' });
+    const failed = (await listAudit(place.control.read, 'acme')).find(({ action }) => action === 'upload.failed');
+    assert.equal((failed!.detail as { overtakenBy?: number }).overtakenBy, newer.uploadId);
     assert.equal((await place.space.stat('/users.csv')).size, 'other'.length);
     // One that has every byte itself needs no key.
     const whole = await begin(place.intake, 'whole', keeping);
@@ -186,6 +199,83 @@ onBothDatabases('writers of one file', (open) => {
     await whole.setSize(5);
     await whole.finish();
     assert.equal((await place.space.stat('/users.csv')).size, 5);
+    assert.deepEqual(await leasesIn(place), []);
+  });
+
+  const refused = { code: 'written_elsewhere' };
+
+  test('an OPEN fails where another process has the file and one of the two has no keys', async (t) => {
+    const databases = await open(t);
+    const keyed = await openIntake(t, databases, { leaseEveryMs });
+    const keyless = keyed.secondServer({ settings: { ...databases.settings, role: 'intake' } });
+    for (const [name, first, second, isRefused] of [
+      ['keyless, keyless', keyless, keyed.secondServer({ settings: { ...databases.settings, role: 'intake' } }), true],
+      ['keyless, keyed', keyless, keyed.intake, true],
+      ['keyed, keyless', keyed.intake, keyless, true],
+      ['keyed, keyed', keyed.intake, keyed.secondServer(), false],
+      ['one process', keyless, keyless, false],
+    ] as const) {
+      const one = await begin(first, 'one');
+      if (isRefused) await assert.rejects(begin(second, 'two'), refused, name);
+      else await (await begin(second, 'two')).abort();
+      // An OPEN with truncation needs no agreement.
+      await (await begin(second, 'new', replacing)).abort();
+      await one.finish();
+      await (await begin(second, 'scp', keeping)).abort();
+      assert.deepEqual(await leasesIn(keyed), [], name);
+      await second.remove('/users.csv');
+    }
+  });
+
+  test('a lease follows its file, ends with its writer, and after its time without one', async (t) => {
+    const databases = await open(t);
+    const place = await openIntake(t, withoutKeys(databases), { leaseEveryMs });
+    const other = place.secondServer();
+    const writer = await begin(place.intake, 'one');
+    await place.intake.rename('/users.csv', '/moved.csv', false);
+    assert.deepEqual(
+      (await leasesIn(place)).map(({ path }) => path),
+      ['/moved.csv'],
+    );
+    await (await begin(other, '')).abort();
+    await assert.rejects(other.begin('/moved.csv', appending), refused);
+    await place.intake.remove('/moved.csv');
+    await (await other.begin('/moved.csv', appending)).abort();
+    await writer.abort();
+    const dead = await begin(place.secondServer(), 'dead');
+    await assert.rejects(begin(other, 'two'), refused);
+    await dead.write(0, Buffer.alloc(0));
+    await place.control.write('writer_leases').update({ until_at: 1 });
+    await (await begin(other, 'two')).finish();
+    assert.equal((await place.space.stat('/users.csv')).size, 3);
+    await assert.rejects(other.begin('/none/x.csv', appending), { code: 'not_found' });
+    await dead.abort();
+    assert.deepEqual(await leasesIn(place), []);
+  });
+
+  test('leases cost a server with keys nothing until one without keys is there, and an open file is told then', async (t) => {
+    const databases = await open(t);
+    const place = await openIntake(t, databases, { leaseEveryMs });
+    const early = await begin(place.intake, 'early');
+    assert.deepEqual(await leasesIn(place), []);
+    const keyless = place.secondServer({ settings: { ...databases.settings, role: 'intake' } });
+    await assert.rejects(begin(keyless, 'late'), refused);
+    assert.equal((await leasesIn(place)).length, 1);
+    await early.finish();
+    await (await begin(place.intake, '', replacing)).abort();
+    assert.deepEqual(await leasesIn(place), []);
+  });
+
+  test('a rename sees an upload in progress of its own session as the file that it is', async (t) => {
+    const place = await openIntake(t, await open(t));
+    await place.put('/other.csv', 'other');
+    await place.space.mkdir('/folder', {});
+    const upload = await begin(place.intake, 'new', replacing);
+    await assert.rejects(place.intake.rename('/other.csv', '/users.csv', false), { code: 'exists' });
+    await assert.rejects(place.intake.rename('/folder', '/users.csv', true), { code: 'exists' });
+    await otherSession(place).rename('/other.csv', '/users.csv', false);
+    await upload.finish();
+    assert.equal(await place.get('/users.csv'), 'new');
   });
 
   test('a session reads its own upload in progress, and goes on reading the version that came of it', async (t) => {

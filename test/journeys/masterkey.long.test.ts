@@ -87,6 +87,26 @@ test('a descriptor: read once, by the server; its importer gets the key, no argu
   await once(server, 'exit');
 });
 
+test('a descriptor: a command that opens its data several times reads it once', async (t) => {
+  const { data, away } = await prepare(t);
+  const run = async (args: string[], folder = data) => {
+    const env = { ...process.env, DROPSLOT_DATA: folder, DROPSLOT_MASTER_KEY: 'fd:3' };
+    const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+    (child.stdio[3] as NodeJS.WritableStream).on('error', () => {}).end(readFileSync(away));
+    let said = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    const [code] = await once(child, 'close');
+    assert.deepEqual([code, /WRONG|can't be read/.test(said)], [0, false], `${args.join(' ')}: ${said}`);
+  };
+  const backup = join(temporaryFolder(t), 'backup');
+  await run(['directory', 'seal']);
+  await run(['backup', backup]);
+  await run(['doctor', '--deep']);
+  await run(['restore', backup], join(temporaryFolder(t), 'restored'));
+});
+
 test('under a passphrase: commands and the server open files, and rotate-master keeps it protected', async (t) => {
   const { data, away, privateKey } = await prepare(t);
   await protect(away, 'one two three');

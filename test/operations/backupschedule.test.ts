@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { renderStatus } from '../../cli/views/status.js';
 import {
+  askForBackup,
   claimBackup,
   keepBackupClaim,
+  noteBackupProgress,
   noteBackupRetry,
   noteScheduledBackup,
   overdueMs,
+  readBackupJobRow,
   readBackupSchedule,
 } from '../../db/control/backupschedule.js';
 import { listQueue } from '../../db/control/uploads.js';
@@ -143,7 +146,7 @@ onBothDatabases('the schedule of backups', (open) => {
   test('one process makes a due backup; a failure waits, a success begins the next period', async (t) => {
     const { control } = await open(t);
     const [start, everyMs, claimMs] = [1_800_000_000_000, 24 * hourMs, 60_000];
-    const claim = (at: number) => claimBackup(control.write, at, everyMs, claimMs);
+    const claim = async (at: number) => (await claimBackup(control.write, at, everyMs, claimMs)) !== null;
     assert.equal(await claim(start), true);
     assert.equal(await claim(start + 1), false);
     await keepBackupClaim(control.write, start + 2 * claimMs);
@@ -163,5 +166,41 @@ onBothDatabases('the schedule of backups', (open) => {
     });
     assert.equal(await claim(begunAt + everyMs - 1), false);
     assert.equal(await claim(begunAt + everyMs), true);
+  });
+
+  test('one that a person asks for is made at once, put off or ended with its reason; of two requests one counts', async (t) => {
+    const { control } = await open(t);
+    const { write, read } = control;
+    const [start, everyMs, claimMs] = [1_800_000_000_000, 24 * hourMs, 60_000];
+    const claim = (at: number) => claimBackup(write, at, everyMs, claimMs);
+    await noteScheduledBackup(write, start, '/b/1');
+    assert.equal((await readBackupJobRow(read)).state, 'none');
+    assert.equal(await claim(start + 1), null);
+    const asking = ['token:tok_1', 'token:tok_2'].map((by) => askForBackup(write, by, start + 2));
+    assert.deepEqual((await Promise.all(asking)).sort(), [false, true]);
+    const { state, askedBy } = await readBackupJobRow(read);
+    assert.equal(state, 'waiting');
+    assert.deepEqual(await claim(start + 3), { by: askedBy });
+    await noteBackupProgress(write, '3 files');
+    const running = await readBackupJobRow(read);
+    assert.deepEqual([running.state, running.progress], ['running', '3 files']);
+    assert.equal(await askForBackup(write, 'token:tok_3', start + 4), false);
+    // A command changes keys.
+    await noteBackupRetry(write, { at: start + 5, retryAt: start + 65_000, failure: null });
+    assert.equal((await readBackupJobRow(read)).state, 'waiting');
+    assert.equal(await claim(start + 64_999), null);
+    assert.deepEqual(await claim(start + 65_000), { by: askedBy });
+    // Its process died: the next one makes it.
+    assert.deepEqual(await claim(start + 65_000 + claimMs), { by: askedBy });
+    await noteScheduledBackup(write, start + 70_000, '/b/2', start + 71_000);
+    const made = await readBackupJobRow(read);
+    assert.deepEqual([made.state, made.folder, made.endedAt, made.progress], ['made', '/b/2', start + 71_000, null]);
+    assert.equal(await claim(start + 72_000), null);
+    assert.equal(await askForBackup(write, 'token:tok_3', start + 72_000), true);
+    assert.deepEqual(await claim(start + 72_001), { by: 'token:tok_3' });
+    await noteBackupRetry(write, { at: start + 73_000, retryAt: start + 80_000, failure: 'the disk is full' });
+    const failed = await readBackupJobRow(read);
+    assert.deepEqual([failed.state, failed.failure, failed.folder], ['failed', 'the disk is full', null]);
+    assert.equal(await claim(start + 80_000), null);
   });
 });

@@ -36,6 +36,7 @@ test('an active admin gets a mail with the path of the export, which is removed 
   state.refuses = false;
   const { to, path, until } = await mailExport(place, 'acme', ' ann@ACME.test', { active: true });
   assert.equal(to, 'Ann@acme.test');
+  assert.ok(path !== null);
   assert.equal(until, acme.clock + 86_400_000);
   assert.match(mails[0]!.text!, new RegExp(path));
   assert.match(mails[0]!.text!.replace(/\s+/g, ' '), /before 2026-03-11 12:00 \(Europe\/Berlin\)/);

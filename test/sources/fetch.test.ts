@@ -176,6 +176,31 @@ test('a file that could not be deleted is not fetched again, and is told', async
   assert.equal(server.files.size, 0);
 });
 
+test('a file whose deletion was refused is not new after its source showed no file, and costs no write in each round', async (t) => {
+  const { server, company, round, taken } = await open(t, { after: remove });
+  server.put('users.csv', content);
+  server.lies.refuses.add('remove users.csv');
+  const writes: string[] = [];
+  company.deps.control.write.on('query', ({ sql }: { sql: string }) => {
+    if (/^(update|insert|delete).*source_files/.test(sql)) writes.push(sql);
+  });
+  await round();
+  assert.equal(writes.length, 4, 'taken (an older version is deleted), begun, refused');
+  await round();
+  assert.equal(writes.length, 4);
+  const [name, file] = [...server.files][0]!;
+  server.files.clear();
+  await round();
+  assert.equal((await taken()).length, 1, 'a share that is not mounted shows no file');
+  server.files.set(name, file);
+  assert.equal((await round()).result?.taken, 0);
+  server.lies.refuses.clear();
+  await round();
+  assert.deepEqual([server.files.size, await taken()], [0, []]);
+  server.put('users.csv', content);
+  assert.equal((await round()).result?.taken, 1);
+});
+
 test('a newer version that came between fetch and deletion is not deleted', async (t) => {
   const { server, company, round } = await open(t, { after: remove });
   server.put('users.csv', content);

@@ -41,6 +41,7 @@ test('F0 data is data in any case, encrypted, compressed, and in a form that its
     ],
     ...['users.0123456789abcdef0123456789abcdef.csv', 'users-2026-03.csv', '/hr.new/users.csv', '/templates.csv'],
     ...['users.csv.', 'users.csv. ', 'users.csv ', 'users.csv...  .'], // Windows drops the end
+    ...['temp.csv.gz', 'temp.csv.pgp', 'sha256.csv', 'users.md5.csv', '/temps/users.csv', '/hr.parts/users.csv'],
   ];
   assert.deepEqual(kindsOf(data), each(data, 'data'));
 });
@@ -96,6 +97,8 @@ test('a mark of a file that is not finished is in its name, or in that of a fold
     ],
     ...['/.hidden/users.csv', '/in/.sftp-staging/users.csv', '/users.csv.tmp/part-1.csv', '/in/x.filepart/users.csv'],
     ...['users.csv.part ', 'users.tmp.'],
+    ...['users.tmp.csv.gz', 'users_tmp.csv.pgp', 'users.partial.csv.zip', 'users.csv.part.gz', 'temp.users.csv.gz.pgp'],
+    ...['/tmp.Ab12Cd/users.csv', '/tmp-1/users.csv', '/users.csv.part/1.csv', '/x.in-progress/users.csv'],
     ...['users.csv.0123456789abcdef0123456789ABCDEF', 'users.csv-Ab12Cd', 'users.csv.pgp-Ab12Cd', 'a.csv.1a2b.partial'],
     ...[
       '/tmp/users.csv',
@@ -109,6 +112,15 @@ test('a mark of a file that is not finished is in its name, or in that of a fold
 });
 
 test('everything else is stored: files beside the data, and names without an extension', () => {
+  const digests = [
+    'users.csv.md5.txt',
+    'users.csv.sha256sum',
+    'users.csv.SHA384',
+    'users.crc',
+    'users.csv.ready',
+    'a.fin',
+  ];
+  assert.deepEqual(kindsOf(digests, { importPatterns: ['*'] }), each(digests, 'other'));
   const beside = ['bak', 'old', 'done', 'ok', 'ctl', 'md5', 'sha256', 'lock', 'OLD', 'sig'].map(
     (mark) => `users.csv.${mark}`,
   );

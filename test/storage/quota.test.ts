@@ -47,6 +47,43 @@ onBothDatabases('room', (open) => {
     await place.put('/e.csv', randomContent(10));
   });
 
+  test('bytes on their way in other processes count, until they are over or their process has died', async (t) => {
+    const place = await openIntake(t, await open(t));
+    const { intake, control, clock } = place;
+    const other = place.secondServer();
+    const mebibyte = 1024 * 1024;
+    const told = () => control.read('open_bytes').pluck('bytes');
+    const tells = async (count: number) => {
+      while ((await told()).length !== count) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await limit(place, { maxStoredBytes: 40 * mebibyte });
+    const large = await intake.begin('/a.csv', replacing);
+    for (let at = 0; at < 20; at++) await large.write(at * mebibyte, Buffer.alloc(mebibyte));
+    await tells(1);
+    const beside = await other.begin('/b.csv', replacing);
+    for (let at = 0; at < 15; at++) await beside.write(at * mebibyte, Buffer.alloc(mebibyte));
+    clock.now += 2_000;
+    await assert.rejects(beside.write(15 * mebibyte, Buffer.alloc(10 * mebibyte)), {
+      code: 'quota',
+      message: /0 bytes stored and 3\d{7} being uploaded/,
+    });
+    await beside.abort();
+    await large.discard();
+    await tells(0);
+    const next = await other.begin('/c.csv', replacing);
+    clock.now += 2_000;
+    for (let at = 0; at < 39; at++) await next.write(at * mebibyte, Buffer.alloc(mebibyte));
+    await next.discard();
+    await tells(0);
+    await control
+      .write('open_bytes')
+      .insert({ process: 'dead', org_id: 'acme', bytes: 40 * mebibyte, told_at: clock.now });
+    clock.now += 2_000;
+    await assert.rejects(other.begin('/d.csv', replacing), { code: 'quota' });
+    clock.now += 90_000;
+    await (await other.begin('/d.csv', replacing)).discard();
+  });
+
   test('a size that is set counts, and so does what was kept of uploads that were cut off', async (t) => {
     const place = await openIntake(t, await open(t));
     await limit(place, { maxStoredBytes: 1_000_000 });

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { openWorkplace } from '../../app/compose.js';
 import { createSilentLogger } from '../../config/logger.js';
+import { type AuditRecord, readRecords } from '../../db/control/audit.js';
 import type { Org } from '../../db/control/orgs.js';
 import { totpCode } from '../../keys/login/totp.js';
 import { acceptInvitation, generateTotpSecret } from '../../operations/accounts/credentials.js';
@@ -103,7 +104,8 @@ export async function openTestConsole(
     const { account, recovery } = isSet
       ? await acceptInvitation(place, invited.code, chosen)
       : { account: invited.account, recovery: [] };
-    const cookie = await beginSession(place, account, { address: '192.0.2.1', agent: 'test' }, 'invitation');
+    const client = { address: '192.0.2.1', agent: 'test' };
+    const cookie = (await beginSession(place, account, client, { method: 'invitation', factor: 'invitation' }))!;
     return { ...visitor(cookie), email, totpSecret, recovery };
   };
   return { place, databases, clock, acme, other, app, visitor, person };
@@ -116,6 +118,13 @@ async function readText(answer: Response): Promise<string> {
   const { value } = await reader.read();
   await reader.cancel();
   return Buffer.from(value ?? []).toString('utf8');
+}
+
+/** All records of the audit trail. */
+export async function recordsOf({ place }: Pick<TestConsole, 'place'>): Promise<AuditRecord[]> {
+  const records: AuditRecord[] = [];
+  for await (const record of readRecords(place.control.read)) records.push(record);
+  return records;
 }
 
 function formToken(cookie: string): string {

@@ -45,7 +45,7 @@ export interface TestIntake {
   put(path: string, content: string | Buffer): Promise<Receipt>;
   get(path: string): Promise<string>;
   /** The intake of another server on the same data. */
-  secondServer(): Intake;
+  secondServer(change?: Partial<IntakeDeps>): Intake;
 }
 
 export async function openIntake(
@@ -78,7 +78,7 @@ export async function openIntake(
   };
   const spaceWith = (limits: OrgLimits) =>
     openSpace({ control, paths, settings, org: { ...org, limits }, identity, now });
-  const secondServer = () => createIntake(deps).forSender(org, sender);
+  const secondServer = (other: Partial<IntakeDeps> = {}) => createIntake({ ...deps, ...other }).forSender(org, sender);
   return {
     org,
     service,

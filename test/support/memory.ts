@@ -191,6 +191,7 @@ function createIntake(
           log.push(`abort ${path}`);
         },
         pause: () => upload.abort(),
+        discard: () => upload.abort(),
       };
       open.add(upload);
       return upload;

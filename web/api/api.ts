@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Hono } from 'hono';
 import type { Logger } from '../../config/logger.js';
 import type { Drops } from '../../operations/drops/drops.js';
+import { createSharedWork, type SharedWork } from '../../operations/places.js';
 import type { ShownSetting } from '../../operations/settings.js';
 import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
@@ -16,7 +17,7 @@ import { answerOnce } from './once.js';
 import { describeApi } from './openapi.js';
 import { renderDocs } from './page.js';
 import { ApiError, describeTrouble } from './problem.js';
-import { readInputs } from './request.js';
+import { readBody, readHead } from './request.js';
 import type { Call, Content, Route } from './route.js';
 import { routes } from './table.js';
 
@@ -32,6 +33,8 @@ export interface ApiDeps {
   isSecure: boolean;
   /** In ms, and never going back: for limits. */
   clock: () => number;
+  /** Shared with the console of the process; without it of its own. */
+  work?: SharedWork;
 }
 
 export const base = '/api/v1';
@@ -39,7 +42,7 @@ export const base = '/api/v1';
 export function createApi(deps: ApiDeps): Hono<Env> {
   const { logger, clock, version } = deps;
   const app = new Hono<Env>();
-  const busy = new Set<string>();
+  const work = deps.work ?? createSharedWork();
   const gate = createGate(deps.workplace, clock);
   app.use(async (c, next) => {
     const startedAt = clock();
@@ -77,7 +80,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
   for (const route of routes)
     app.on(route.method, patternOf(route), async (c) => {
       const token = await gate(c, route);
-      return answer(c, route, token, deps, busy);
+      return answer(c, route, token, deps, work);
     });
   for (const [pattern, methods] of methodsOf(routes))
     app.all(pattern, (c) => {
@@ -87,7 +90,7 @@ export function createApi(deps: ApiDeps): Hono<Env> {
       );
       return answerProblem(problem, { allow: methods.join(', ') });
     });
-  addScim(app, { ...deps, gate, busy });
+  addScim(app, { ...deps, gate, busy: work.busy });
   return app;
 }
 
@@ -102,24 +105,34 @@ function methodsOf(table: readonly Route[]): Map<string, string[]> {
   return found;
 }
 
-async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, busy: Set<string>): Promise<Response> {
+async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, work: SharedWork): Promise<Response> {
   // Its content would be opened, recorded as read, and never sent.
   if (c.req.method === 'HEAD' && typeof route.answer === 'string')
     throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
-  const inputs = await readInputs(c, route);
+  const head = readHead(c, route);
   const workplace = workplaceFor(deps.workplace, token);
   const { open, drops, version, settings } = deps;
-  const call = { ...inputs, workplace, token, open, drops, version, settings, busy, address: addressOf(c) } as Call<
-    never,
-    never,
-    never
-  >;
+  const { busy, checks } = work;
+  const asked = { ...head, workplace, token, open, drops, version, settings, busy, checks, address: addressOf(c) };
+  const leave = (await route.admit?.({ ...asked, body: null } as Call<never, never, never>)) ?? (() => {});
+  const body = await readBody(c, route).catch((error) => {
+    leave();
+    throw error;
+  });
+  return carryOut(c, route, { ...asked, body } as Call<never, never, never>, leave);
+}
+
+/** @param leave called when the work has ended, which may be after its answer */
+async function carryOut(c: Ctx, route: Route, call: Call<never, never, never>, leave: () => void): Promise<Response> {
+  const { workplace, token } = call as Call<unknown, unknown, unknown>;
+  const { params, query, body, headers } = call as Call<unknown, unknown, unknown>;
   const secret = readBearer(c.req.header('authorization'))!;
+  const inputs = { params, query, headers, body };
   const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs], secret };
   const work = answerOnce(workplace, token, route, once, async () => {
     await requireMatch(c.req.header('if-match'), route, call);
     return route.handle(call);
-  });
+  }).finally(leave);
   // An upload has its own bounds.
   const value = await (route.body === streamBody ? work : inTime(work, tooSlow));
   if (typeof route.answer === 'string')

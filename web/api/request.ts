@@ -15,13 +15,12 @@ export interface Inputs {
   headers: unknown;
 }
 
-/** @throws ApiError `usage`, `too_large`, `unsupported` */
-export async function readInputs(c: Context, { params, query, headers, body }: Route): Promise<Inputs> {
+/** All but the body. @throws ApiError `usage` */
+export function readHead(c: Context, { params, query, headers }: Route): Omit<Inputs, 'body'> {
   return {
     params: check('path', params, c.req.param()),
     query: check('query', query, readQuery(c.req.url)),
     headers: check('header', headers, readHeaders(c, Object.keys(headers.shape))),
-    body: await readBody(c, body),
   };
 }
 
@@ -32,7 +31,8 @@ function readHeaders(c: Context, names: readonly string[]): Record<string, strin
   );
 }
 
-async function readBody(c: Context, form: z.ZodType | null): Promise<unknown> {
+/** @throws ApiError `usage`, `too_large`, `unsupported` */
+export async function readBody(c: Context, { body: form }: Pick<Route, 'body'>): Promise<unknown> {
   if (form === null) return null;
   if (form === streamBody) return c.req.raw.body ?? new Blob([]).stream();
   return form === fileBody ? readFile(c) : check('body', form, await readJsonBody(c));

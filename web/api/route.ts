@@ -1,6 +1,7 @@
 /** The form of a route: one row of the table that makes the server, the checks of answers, and the OpenAPI document. */
 import { z } from 'zod';
 import type { Drops } from '../../operations/drops/drops.js';
+import type { Turns } from '../../operations/places.js';
 import type { ShownSetting } from '../../operations/settings.js';
 import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
@@ -17,8 +18,10 @@ export interface Call<Params, Query, Body, Headers = unknown> {
   version: string;
   /** Those that the server works by, with their origins. */
   settings: readonly ShownSetting[];
-  /** Names of the work that this process does one at a time. */
+  /** Names of the work that this process bounds. */
   busy: Set<string>;
+  /** Turns of the checks of files. */
+  checks: Turns;
   /** Takes uploads. */
   drops: Drops;
   /** Of the client; null: unknown. */
@@ -64,6 +67,8 @@ export interface Route {
   status: 200 | 201 | 202;
   /** Of a change: gives the answer of the GET whose ETag `If-Match` names; null: the route takes no `If-Match`. */
   current: ((call: Call<never, never, never>) => Promise<unknown>) | null;
+  /** Takes a place before the body is read, and gives it back; null: no place is needed. @throws OperationError `unavailable` */
+  admit: ((call: Call<never, never, never>) => Promise<() => void>) | null;
   handle(call: Call<never, never, never>): Promise<unknown>;
 }
 
@@ -88,6 +93,7 @@ export interface Definition<
   answer: z.ZodType | string;
   status?: Route['status'];
   current?(call: Call<z.infer<Params>, unknown, unknown>): Promise<unknown>;
+  admit?(call: Omit<Call<z.infer<Params>, z.infer<Query>, null>, 'body'>): Promise<() => void>;
   handle(call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>, z.infer<Headers>>): Promise<unknown>;
 }
 
@@ -99,6 +105,6 @@ export function route<
   Headers extends Shape = typeof none,
 >(definition: Definition<Params, Query, Body, Headers>): Route {
   const { isOfServer = false, params = none, query = none, headers = none, body = null } = definition;
-  const { status = 200, current = null } = definition;
-  return { ...definition, isOfServer, params, query, headers, body, status, current } as Route;
+  const { status = 200, current = null, admit = null } = definition;
+  return { ...definition, isOfServer, params, query, headers, body, status, current, admit } as Route;
 }

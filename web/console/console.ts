@@ -14,17 +14,21 @@ import {
 import { OperationError } from '../../operations/error.js';
 import { describeFailure } from '../../operations/failure.js';
 import type { Org } from '../../operations/orgdetails.js';
+import { createSharedWork, type SharedWork, type Shares, type Turns, takeShare } from '../../operations/places.js';
 import { noOrganization, type OpenWorkplace, type Workplace } from '../../operations/workplace.js';
 import { answerContent } from '../api/answer.js';
 import { Limiter } from '../api/limiter.js';
 import { ApiError } from '../api/problem.js';
+import { openDownloads } from '../download/download.js';
 import { type Form, readForm } from './body.js';
 import { readCookie } from './cookie.js';
+import { download, isDownload } from './downloads.js';
 import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, originOf } from './guard.js';
 import { scriptPolicy, securityHeaders } from './headers.js';
 import { html } from './html.js';
 import { iconPath, renderAlone, renderPage, stylePath } from './layout.js';
 import { liveScript, liveScriptPath } from './livescript.js';
+import { passkeyScript, passkeyScriptPath } from './passkeyscript.js';
 import type { Call, ConsoleRoute, Outcome, Page } from './route.js';
 import { icon, style } from './style.js';
 import { routes } from './table.js';
@@ -38,11 +42,13 @@ export interface ConsoleDeps extends Address {
   logger: Logger;
   /** In ms, and never going back: for limits. */
   clock: () => number;
+  /** Shared with the API of the process; without it of its own. */
+  work?: SharedWork;
 }
 
 const requestsPerMinute = 300;
 const guessesPerMinute = 6;
-const mostFiles = 4;
+const fileShares: Shares = { most: 4, mostOfOrg: 1 };
 
 /** A page that a person may not see looks like a page that does not exist. */
 class Missing extends Error {}
@@ -53,8 +59,9 @@ const t = texts.errors;
 export function createConsole(deps: ConsoleDeps): Hono<Env> {
   const { logger, clock } = deps;
   const app = new Hono<Env>();
+  const { busy, checks } = deps.work ?? createSharedWork();
   const shared: Shared = {
-    busy: new Set<string>(),
+    ...{ busy, checks },
     passwords: new PasswordQueue(),
     requests: new Limiter(requestsPerMinute, clock),
     guesses: new Limiter(guessesPerMinute, clock),
@@ -85,6 +92,8 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
   app.get(stylePath, () => asset(style, 'text/css; charset=utf-8'));
   app.get(iconPath, () => asset(icon, 'image/svg+xml'));
   app.get(liveScriptPath, () => asset(liveScript, 'text/javascript; charset=utf-8'));
+  app.get(passkeyScriptPath, () => asset(passkeyScript, 'text/javascript; charset=utf-8'));
+  openDownloads(app, { ...deps, busy: shared.busy });
   openDoors(app, deps, shared.passwords);
   for (const route of routes)
     app.on(route.method, route.path.replace(/\{(\w+)\}/g, ':$1'), (c) => answer(c, route, deps, shared));
@@ -98,6 +107,7 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
 
 interface Shared {
   busy: Set<string>;
+  checks: Turns;
   passwords: PasswordQueue;
   requests: Limiter;
   guesses: Limiter;
@@ -129,7 +139,9 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
         return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
       Object.assign(call, { form: values, file });
     }
-    return await show(c, await route.handle(call), call, 200);
+    if (!isDownload(route)) return await show(c, await route.handle(call), call, 200);
+    if (c.req.method === 'HEAD') return c.body(null, 405, { allow: 'GET' });
+    return await show(c, await download(call, async () => route.handle(call)), call, 200);
   } catch (error) {
     return answerFailure(c, error, route, call, deps);
   }
@@ -137,21 +149,19 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
 
 /** Files of forms are in memory until they are checked: one of each organization, and few of all, arrive at a time. */
 async function readFileForm(c: Ctx, { busy, org }: Call): Promise<Form> {
-  const place = `file of ${org?.id}`;
-  const all = [...busy].filter((name) => name.startsWith('file of '));
-  if (busy.has(place) || all.length >= mostFiles) throw new OperationError('unavailable', texts.check.busy);
-  busy.add(place);
+  const leave = takeShare(busy, 'file', org?.id ?? '', fileShares);
+  if (leave === null) throw new OperationError('unavailable', texts.check.busy);
   try {
     return await readForm(c, true);
   } finally {
-    busy.delete(place);
+    leave();
   }
 }
 
 function makeCall(
   c: Ctx,
   deps: ConsoleDeps,
-  { busy, passwords, guesses }: Shared,
+  { busy, checks, passwords, guesses }: Shared,
   { account, session }: Recognized,
 ): Call {
   const { workplace, open, version } = deps;
@@ -161,7 +171,7 @@ function makeCall(
     return workplace.org(wanted);
   };
   return {
-    ...{ open, version, account, session, busy, passwords, guesses },
+    ...{ open, version, account, session, busy, checks, passwords, guesses },
     workplace: { ...workplace, actor: actorOf(account), isOfOrg: account.org !== null, org },
     org: null,
     params: c.req.param() as Record<string, string>,

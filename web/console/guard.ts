@@ -30,10 +30,14 @@ export function isOwnForm(c: Ctx, address: Address): boolean {
   const site = c.req.header('sec-fetch-site');
   const origin = c.req.header('origin');
   if (site !== undefined && site !== 'same-origin') return false;
-  // A name of another site that was made to lead here is no address of the console.
-  if (address.url === null && !isLocal(originOf(c, address))) return false;
+  if (!isOwnAddress(c, address)) return false;
   if (origin !== undefined) return origin.toLowerCase() === originOf(c, address).toLowerCase();
   return site !== undefined;
+}
+
+/** A name of another site that was made to lead here is no address of the console. */
+export function isOwnAddress(c: Ctx, address: Address): boolean {
+  return address.url !== null || isLocal(originOf(c, address));
 }
 
 function isLocal(origin: string): boolean {
@@ -56,7 +60,14 @@ export function isTls({ url, isSecure }: Address): boolean {
   return isSecure || url?.startsWith('https:') === true;
 }
 
+const mostPathLength = 2_000;
+
 /** A path of the console to go on at; anything else is the start page. */
 export function safePath(given: string | undefined): string {
-  return given !== undefined && /^\/(?![/\\])[\x21-\x7e]*$/.test(given) && !given.includes('\\') ? given : '/';
+  return given !== undefined &&
+    given.length <= mostPathLength &&
+    /^\/(?![/\\])[\x21-\x7e]*$/.test(given) &&
+    !given.includes('\\')
+    ? given
+    : '/';
 }

@@ -2,6 +2,7 @@
 import type { Account, AccountRight } from '../../operations/accounts/rights.js';
 import type { AccountSession, PasswordQueue } from '../../operations/accounts/sessions.js';
 import type { Org } from '../../operations/orgdetails.js';
+import type { Turns } from '../../operations/places.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 import type { Limiter } from '../api/limiter.js';
 import type { Content } from '../api/route.js';
@@ -16,6 +17,8 @@ export interface Call {
   session: AccountSession;
   /** Names of the work that this process does one at a time. */
   busy: Set<string>;
+  /** Turns of the checks of files. */
+  checks: Turns;
   passwords: PasswordQueue;
   /** Of one account: a session that was stolen must not find the password by guesses, nor keep sign-ins waiting. */
   guesses: Limiter;

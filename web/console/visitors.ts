@@ -1,7 +1,6 @@
 /** The pages without a session: sign-in, sign-out, and the invitation that sets up an account. */
 import type { Hono } from 'hono';
 import { renderSVG } from 'uqr';
-import type { Logger } from '../../config/logger.js';
 import {
   acceptInvitation,
   actorOf,
@@ -10,78 +9,57 @@ import {
   openInvitation,
   totpUri,
 } from '../../operations/accounts/credentials.js';
+import { type Provider, providerOf } from '../../operations/accounts/provider.js';
 import {
   beginSession,
   endSession,
-  isFormToken,
   type PasswordQueue,
   recognizeSession,
   signIn,
 } from '../../operations/accounts/sessions.js';
 import { OperationError } from '../../operations/error.js';
-import { sourceOf } from '../../operations/penalties.js';
-import type { Workplace } from '../../operations/workplace.js';
-import { Limiter } from '../api/limiter.js';
 import { readForm } from './body.js';
-import { clearCookie, readCookie, writeCookie } from './cookie.js';
-import { type Address, type Ctx, clientAddress, type Env, isOwnForm, originOf, safePath } from './guard.js';
-import { type Html, html, trusted } from './html.js';
+import { clearCookie, readCookie } from './cookie.js';
+import { clientOf, createEntrance, enter, showSignIn, type VisitorDeps } from './entrance.js';
+import { type Ctx, clientAddress, type Env, isOwnForm, originOf, safePath } from './guard.js';
+import { type Html, html, path, trusted } from './html.js';
 import { field, notice, renderAlone } from './layout.js';
+import { openPasskeyDoors } from './passkeydoors.js';
+import { openProviderDoors } from './providerdoors.js';
 import { texts } from './texts/texts.js';
 
-export interface VisitorDeps extends Address {
-  workplace: Workplace;
-  logger: Logger;
-  clock: () => number;
-}
-
-/** Attempts in a minute: of one address; of one account from one address; of one account from everywhere. */
-const attempts = { address: 20, both: 6, account: 30 } as const;
-
+/** @param passwords the queue of people who have signed in */
 export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: PasswordQueue): void {
-  const limits = {
-    address: new Limiter(attempts.address, deps.clock),
-    both: new Limiter(attempts.both, deps.clock),
-    account: new Limiter(attempts.account, deps.clock),
-  };
-  /** The holder of an IPv6 address can use all addresses of its network. */
-  const clientOf = (c: Ctx) => sourceOf(clientAddress(c, deps) ?? '');
-  /** Seconds to wait. Accounts that do not exist are counted too, so that the limit says nothing about them. */
-  const throttle = (address: string, name: string) =>
-    Math.max(limits.address.take(address), limits.both.take(`${address} ${name}`), limits.account.take(name));
+  const entrance = createEntrance(app, deps, passwords);
+  const { throttle, throttleAccount } = entrance;
+  openProviderDoors(entrance);
+  openPasskeyDoors(entrance);
 
-  app.get('/sign-in', (c) => c.html(renderAlone(signInPage(c.req.query('next'), '', null))));
+  app.get('/sign-in', (c) => showSignIn(c, deps, { next: c.req.query('next') }));
   app.post('/sign-in', async (c) => {
     if (!isOwnForm(c, deps)) return refuseForeign(c, deps);
     const { values } = await readForm(c);
     const { email = '', password = '', code = '', next } = values;
-    const name = email.trim().toLowerCase().slice(0, 254);
-    const again = (text: string, status: 422 | 429 | 503) => c.html(renderAlone(signInPage(next, email, text)), status);
-    const wait = throttle(clientOf(c), name);
+    const { wait, queue } = await throttleAccount(c, email);
     if (wait > 0) {
       c.header('retry-after', String(wait));
-      return again(texts.errors.wait(wait), 429);
+      return showSignIn(c, deps, { next, email, problem: texts.errors.wait(wait), status: 429 });
     }
-    const agent = c.req.header('user-agent') ?? null;
-    const begun = await signIn(
-      deps.workplace,
-      { email, password: password.slice(0, 1_000), code: code.slice(0, 100) },
-      { address: clientAddress(c, deps), agent },
-      passwords,
-    );
+    const given = { email, password: password.slice(0, 1_000), code: code.slice(0, 100) };
+    const begun = await signIn(deps.workplace, given, clientOf(c, deps), queue);
     if (begun === null) {
       deps.logger.warn('console sign-in refused', { address: clientAddress(c, deps) });
-      return again(texts.signIn.wrong, 422);
+      return showSignIn(c, deps, { next, email, problem: texts.signIn.wrong, status: 422 });
     }
-    c.header('set-cookie', writeCookie(begun.secret, deps));
+    await enter(c, deps, begun);
     return c.redirect(safePath(next), 303);
   });
   app.post('/sign-out', async (c) => {
     if (!isOwnForm(c, deps)) return refuseForeign(c, deps);
     const secret = readCookie(c, deps);
     const who = await recognizeSession(deps.workplace, secret, clientAddress(c, deps));
-    const { values } = await readForm(c);
-    if (who !== null && isFormToken(values._token ?? '', secret)) {
+    // Also from a page of an earlier session: a person who signs out must be out.
+    if (who !== null) {
       const workplace = { ...deps.workplace, actor: actorOf(who.account) };
       await endSession(workplace, who.account, who.session.id).catch(() => {});
       c.header('set-cookie', clearCookie(deps));
@@ -91,15 +69,21 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     return c.redirect('/sign-in', 303);
   });
   app.get('/invitation/:code', async (c) => {
-    const wait = limits.address.take(clientOf(c));
+    const wait = throttle(c);
     if (wait > 0) return refuseForNow(c, wait);
     const account = await openInvitation(deps.workplace, c.req.param('code'));
     if (account === null) return refuseInvitation(c);
-    return c.html(renderAlone(invitationPage(account.email, generateTotpSecret(), null)));
+    const provider = await providerOf(deps.workplace, account);
+    const page = invitationPage(account.email, generateTotpSecret(), {
+      problem: null,
+      provider,
+      code: c.req.param('code'),
+    });
+    return c.html(renderAlone(page));
   });
   app.post('/invitation/:code', async (c) => {
     if (!isOwnForm(c, deps)) return refuseForeign(c, deps);
-    const wait = limits.address.take(clientOf(c));
+    const wait = throttle(c);
     if (wait > 0) return refuseForNow(c, wait);
     const code = c.req.param('code');
     const invited = await openInvitation(deps.workplace, code);
@@ -112,13 +96,20 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
         totpSecret: secret,
         totpCode: totp,
       });
-      const client = { address: clientAddress(c, deps), agent: c.req.header('user-agent') ?? null };
-      c.header('set-cookie', writeCookie(await beginSession(deps.workplace, account, client, 'invitation'), deps));
+      const proof = { method: 'invitation', factor: 'invitation' } as const;
+      const begun = await beginSession(deps.workplace, account, clientOf(c, deps), proof);
+      if (begun === null) return refuseInvitation(c);
+      await enter(c, deps, { account, secret: begun });
       return c.html(renderAlone(recoveryPage(recovery)));
     } catch (error) {
-      if (!(error instanceof OperationError) || error.code !== 'usage') throw error;
+      if (!(error instanceof OperationError)) throw error;
+      // Another request was faster.
+      if (error.code === 'not_found') return refuseInvitation(c);
+      if (error.code !== 'usage') throw error;
       const key = /^[A-Z2-7]{32}$/.test(secret) ? secret : generateTotpSecret();
-      return c.html(renderAlone(invitationPage(invited.email, key, error.message)), 422);
+      const provider = await providerOf(deps.workplace, invited);
+      const page = invitationPage(invited.email, key, { problem: error.message, provider, code });
+      return c.html(renderAlone(page), 422);
     }
   });
 }
@@ -142,27 +133,28 @@ function refuseForNow(c: Ctx, wait: number): Response | Promise<Response> {
   return c.html(renderAlone({ title: busy, body }), 429, { 'retry-after': String(wait) });
 }
 
-function signInPage(next: string | undefined, email: string, problem: string | null): { title: string; body: Html } {
-  const t = texts.signIn;
-  const target = next === undefined ? null : html`<input type="hidden" name="next" value="${safePath(next)}">`;
-  return {
-    title: t.title,
-    body: html`<h1>${t.title}</h1>${problem !== null && notice('bad', problem)}
-<form method="post" action="/sign-in" class="stack">${target}
-${field('email', t.email, { type: 'email', value: email, autocomplete: 'username' })}
-${field('password', t.password, { type: 'password', autocomplete: 'current-password' })}
-${field('code', t.code, { hint: t.codeHint, autocomplete: 'one-time-code' })}
-<button>${t.submit}</button></form>
-<p class="soft">${t.help}</p>`,
-  };
+interface InvitationParts {
+  problem: string | null;
+  /** At which the account signs in; null: at none. */
+  provider: Provider | null;
+  code: string;
 }
 
-function invitationPage(email: string, secret: string, problem: string | null): { title: string; body: Html } {
+function invitationPage(
+  email: string,
+  secret: string,
+  { problem, provider, code }: InvitationParts,
+): { title: string; body: Html } {
   const t = texts.invitation;
+  const link =
+    provider !== null &&
+    html`<p>${provider.isRequired ? t.provider : t.providerOr}</p><p><a class="button" href="${path`/invitation/${code}/go`}">${texts.signIn.with(provider.label)}</a></p>`;
+  const head = html`<h1>${t.title}</h1><p class="lead">${provider === null ? t.lead(email) : t.leadProvider(email)}</p>${problem !== null && notice('bad', problem)}${link}`;
+  if (provider?.isRequired === true) return { title: t.title, body: head };
   const image = renderSVG(totpUri(secret, { issuer: texts.frame.brand, account: email }), { border: 1 });
   return {
     title: t.title,
-    body: html`<h1>${t.title}</h1><p class="lead">${t.lead(email)}</p>${problem !== null && notice('bad', problem)}
+    body: html`${head}
 <form method="post" class="stack"><input type="hidden" name="secret" value="${secret}"><input type="email" name="email" value="${email}" autocomplete="username" hidden>
 ${field('password', t.password, { type: 'password', autocomplete: 'new-password', hint: t.passwordHint(leastPassword) })}
 <h2>${t.app}</h2><p>${t.scan}</p><div class="qr" role="img" aria-label="${t.qr}">${trusted(image)}</div><p><code class="key">${secret.replace(/.{4}(?=.)/g, '$& ')}</code></p>

@@ -418,6 +418,10 @@ export interface DropslotSettings {
   console?: string;
   /** URL */
   consoleUrl?: string;
+  /** object (in the variable: JSON) */
+  oidc?: { issuer: string; clientId: string; clientSecretFile?: string; scopes?: string; label?: string; emailClaim?: string; verifiedClaim?: string; domains?: string[]; organizations?: boolean; newAccounts?: 'read-only' | 'auditor'; allowHttp?: boolean };
+  /** `on`, `off` */
+  passwordSignIn?: 'on' | 'off';
   /** `error`, `warn`, `info`, `debug` */
   logLevel?: 'error' | 'warn' | 'info' | 'debug';
   /** `auto`, `text`, `json` */

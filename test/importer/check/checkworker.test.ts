@@ -203,6 +203,23 @@ onBothDatabases('checks', (open) => {
     );
   });
 
+  test('files that come one by one share a check: when the queue has grown by a third, or after a pause that grows with it', async (t) => {
+    const acme = await Company.open(open, t);
+    const drop = async (...names: string[]) => {
+      for (const name of names) await acme.drop(`/${name}.csv`, csv('User Email', `${name}@acme.test`));
+      acme.clock += quietMs;
+      return checkNext(workerOf(acme));
+    };
+    assert.equal(await drop('a', 'b', 'c', 'd', 'e'), 'checked');
+    assert.equal(await drop('f'), 'idle');
+    assert.equal(await drop('g'), 'checked', 'two beside five');
+    assert.equal(await drop('h'), 'idle');
+    acme.clock += 7 * 4_000 - 2 * quietMs + 100;
+    assert.equal(await checkNext(workerOf(acme)), 'idle');
+    acme.clock += quietMs;
+    assert.equal(await checkNext(workerOf(acme)), 'checked');
+  });
+
   test('no early check where the organization does not want it', async (t) => {
     const acme = await Company.open(open, t);
     await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));

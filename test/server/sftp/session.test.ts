@@ -142,6 +142,13 @@ test('the session sees its own upload before CLOSE, under its handle and under i
   assert.equal(((await wire.stat('/users.csv')) as { size: number }).size, 4);
   const setTimes = await wire.ask(9, (packet) => packet.string('/users.csv').u32(8).u32(7).u32(9));
   assert.deepEqual(statusIn(setTimes), ok);
+  // MKDIR sees the file too, and RMDIR of a folder with such a file that it is not empty.
+  const made = await wire.ask(14, (packet) => packet.string('/users.csv').u32(0));
+  assert.match(statusIn(made).sentence, /exists already/);
+  await wire.ask(14, (packet) => packet.string('/folder').u32(0));
+  const inside = await wire.open('/folder/users.csv', forUpload);
+  assert.match(statusIn(await wire.ask(15, (packet) => packet.string('/folder'))).sentence, /not empty/);
+  await wire.close(inside);
   await wire.close(handle);
   const { size, mtime } = (await wire.stat('/users.csv')) as { size: number; mtime: number };
   assert.deepEqual({ size, mtime }, { size: 4, mtime: 9 });

@@ -136,6 +136,9 @@ test('wrong uploads are refused with the reason, and publish nothing', async (t)
     assert.deepEqual([got.status, got.json.code], [status, code], got.text);
     assert.match(got.json.detail, detail);
   }
+  // The bytes of the one that ended early are kept, and count for the quota.
+  const cut = await api.ask('/orgs/acme/drops/users.csv', { method: 'DELETE', token: secret });
+  assert.equal(cut.json.discarded, csv.length);
   const { secret: reader } = await api.token('read', 'acme');
   assert.deepEqual((await api.ask('/orgs/acme/queue', { token: reader })).json.items, []);
   for (const name of ['a', 'b', 'c', 'd'])
@@ -224,4 +227,37 @@ test('an organization has its share of the uploads at once, and its neighbour up
   assert.equal(told.headers.get('upload-complete'), '?0');
   assert.deepEqual([(await first).status, (await first).json.code], [400, 'usage']);
   assert.equal((await putter(api, acme.secret, 'second.csv')(csv)).status, 201);
+});
+
+test('an upload that is refused takes no range of an earlier one away; one that is taken does', async (t) => {
+  const api = await openApi(t);
+  const { secret } = await api.token('upload', 'acme');
+  const put = putter(api, secret);
+  const head = async () => {
+    const { headers } = await api.ask('/orgs/acme/drops/users.csv', { method: 'HEAD', token: secret });
+    return [headers.get('upload-offset'), headers.get('upload-complete')];
+  };
+  const whole = Buffer.alloc(3 * mebibyte, 'User Email\n');
+  await updateOrg(api.place.control.write, 'acme', { limits: { maxFileBytes: 3 * mebibyte } });
+  assert.equal((await put(whole.subarray(0, mebibyte), rangeOf(0, mebibyte, whole.length))).status, 202);
+  const kept = [String(mebibyte), '?0'];
+  const refused: [() => Promise<Answered>, number][] = [
+    [() => put(Buffer.alloc(4 * mebibyte)), 413],
+    [() => put(whole.subarray(0, mebibyte + 5), { 'content-length': String(mebibyte) }), 400],
+    [() => put(csv, { 'content-range': 'bytes 0-23/24', 'repr-digest': 'x' }), 400],
+  ];
+  for (const [answer, status] of refused) {
+    assert.equal((await answer()).status, status);
+    assert.deepEqual(await head(), kept);
+  }
+  // Of a file that must be new only a complete one is in the way.
+  const begun = await put(whole.subarray(0, 2 * mebibyte), {
+    ...rangeOf(0, 2 * mebibyte, whole.length),
+    'if-none-match': '*',
+  });
+  assert.deepEqual([begun.status, await head()], [202, [String(2 * mebibyte), '?0']]);
+  assert.equal((await put(csv, { 'if-none-match': '*' })).status, 201);
+  assert.deepEqual(await head(), [String(csv.length), '?1']);
+  assert.deepEqual(await api.place.control.read('partials'), []);
+  assert.equal((await put(csv, { 'if-none-match': '*' })).status, 412);
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ZodType } from 'zod';
 import { recordAudit } from '../../../db/control/audit.js';
 import { removeSessionServer, writeSessions } from '../../../db/control/sessions.js';
+import { insertOwner } from '../../../db/directory/users.js';
 import { noCounts } from '../../../importer/counts.js';
 import { addSubscriber, mailKind } from '../../../operations/subscribers.js';
 import { tokenScopes } from '../../../operations/tokens.js';
@@ -147,6 +148,9 @@ test('every answer fits the schema of its route', async (t) => {
   const own = '/orgs/{org}/users/owner@acme.test';
   const edited = await good('PATCH', me, own, { set: { 'User Name': 'Olga', 'First Name': 'O' } });
   assert.equal(edited.json.changes[0].after, 'Olga');
+  const both = await good('PATCH', me, own, { set: { 'Last Name': 'Ost' }, clear: ['First Name'] });
+  assert.deepEqual([both.json.runs.length, both.json.changes.length], [1, 2]);
+  await good('PATCH', me, own, { set: { 'Last Name': 'West' }, clear: ['last name'] }, 400);
   await good('POST', `${me}/deactivate`, `${own}/deactivate`, {}, 409);
   assert.deepEqual((await good('POST', `${me}/reactivate`, `${own}/reactivate`)).json.runs, []);
   const { story, changes } = (await good('GET', `${me}/history`, `${own}/history`)).json;
@@ -155,6 +159,11 @@ test('every answer fits the schema of its route', async (t) => {
   await place.directory.write('teams').insert(teamRow);
   await good('GET', '/orgs/{org}/teams/{team}/history', '/orgs/{org}/teams/Sales/history');
   await good('PATCH', '/orgs/{org}/teams/{team}', '/orgs/{org}/teams/Sales', { set: { 'Team Type': 'Dept' } });
+  const parted = { set: { 'Owner Email': 'owner@acme.test' }, clear: ['Parent Team'] };
+  assert.equal(
+    (await good('PATCH', '/orgs/{org}/teams/{team}', '/orgs/{org}/teams/Sales', parted)).json.runs.length,
+    1,
+  );
   const renamed = await good('POST', '/orgs/{org}/teams/{team}/rename', '/orgs/{org}/teams/Sales/rename', {
     name: 'S 2',
   });
@@ -175,6 +184,59 @@ test('every answer fits the schema of its route', async (t) => {
     ),
     [{ label: 'Leaders', type: 'date', hidden: true, users: 0 }],
   );
+
+  const aliases = (await good('GET', '/orgs/{org}/team-aliases')).json.items;
+  assert.deepEqual([aliases[0].name, aliases[0].team], ['Sales', 'S 2']);
+  await good('DELETE', '/orgs/{org}/team-aliases/{alias}', '/orgs/{org}/team-aliases/sales');
+  const gone = { org: 'acme', email: 'Gone@acme.test', emailKey: 'gone@acme.test', at: 1 };
+  await insertOwner(place.directory.write, gone);
+  const person = '/orgs/{org}/users/gone@acme.test';
+  await good('POST', `${me}/erase`, `${person}/erase`, { confirm: 'owner@acme.test' }, 400);
+  await good('POST', `${me}/erase`, `${person}/erase`, { confirm: 'gone@acme.test', texts: ['x'] }, 400);
+  const busy = await insert('running');
+  const erased = await good(
+    'POST',
+    `${me}/erase`,
+    `${person}/erase`,
+    { confirm: 'gone@acme.test', waitSeconds: 0 },
+    409,
+  );
+  assert.match(erased.json.detail, /an import of acme is in progress/);
+  await write('runs').where({ id: busy }).update({ state: 'failed' });
+  const erasure = await good('POST', `${me}/erase`, `${person}/erase`, { confirm: 'gone@acme.test' });
+  assert.equal(erasure.json.wasUser, true);
+  await good('GET', me, person, undefined, 404);
+  const readmitted = await good('POST', `${me}/readmit`, `${person}/readmit`);
+  assert.equal(readmitted.json.receipt, erasure.json.receipt);
+
+  const templates = (await good('GET', '/orgs/{org}/templates')).json.templates;
+  assert.match(templates.find(({ name }: { name: string }) => name === 'users.csv').text, /^User Email,/);
+  await good('GET', '/orgs/{org}/welcome', '/orgs/{org}/welcome', undefined, 400);
+  await good('GET', '/orgs/{org}/welcome', '/orgs/{org}/welcome?host=sftp.example', undefined, 409);
+  const passwords = '/orgs/{org}/passwords';
+  const once = { 'idempotency-key': 'password' };
+  const made1 = await good('POST', passwords, passwords, { label: 'old scanner' }, 201, once);
+  assert.match(made1.json.password, /^\S{20,}$/);
+  const made2 = await good('POST', passwords, passwords, { label: 'old scanner' }, 201, once);
+  assert.deepEqual([made2.json.key, made2.json.password], [made1.json.key, null]);
+  const revoked = '/orgs/{org}/revoked-certificates';
+  await good('POST', revoked, revoked, { serial: '1', id: 'x' }, 400);
+  await good('POST', revoked, revoked, { serial: '042' });
+  assert.equal((await good('GET', revoked)).json.items[0].value, '42');
+  const pgp = '/orgs/{org}/pgp-keys';
+  await good('GET', '/orgs/{org}/pgp-key', '/orgs/{org}/pgp-key', undefined, 404);
+  const own1 = await good('POST', pgp, pgp, { type: 'curve25519', expires: '2099-12-31' });
+  const turned = await good('POST', `${pgp}/rotate`, `${pgp}/rotate`, { type: 'curve25519', overlapDays: 3 });
+  assert.deepEqual(
+    turned.json.ending.map(({ fingerprint: one }: { fingerprint: string }) => one),
+    [own1.json.fingerprint],
+  );
+  const published = (await good('GET', '/orgs/{org}/pgp-key')).json;
+  assert.equal(published.fingerprint, turned.json.made.fingerprint);
+  assert.match(published.publicKey, /^-----BEGIN PGP PUBLIC KEY BLOCK-----/);
+  assert.equal((await good('GET', pgp)).json.items.length, 2);
+  await good('DELETE', `${pgp}/{key}`, `${pgp}/${own1.json.fingerprint}`);
+  await good('POST', `${pgp}/import`, `${pgp}/import`, { key: 'no key' }, 400);
 
   const source = '/orgs/{org}/sources/{id}';
   const choice = { host: '127.0.0.1', port: 1, user: 'hr', path: '/out', generateKey: true, allowPrivate: true };
@@ -301,6 +363,9 @@ test('every answer fits the schema of its route', async (t) => {
   await recordAudit(write, { ...made, detail: { files: 3, masterKey: 'included' } });
   const [backup] = (await good('GET', '/backups')).json.items;
   assert.deepEqual([backup.folder, backup.masterKey], ['/mnt/backup', 'included']);
+  // The server of the test has no folder for backups.
+  await good('POST', '/backups', '/backups', undefined, 409);
+  assert.equal((await good('GET', '/backups/job')).json.state, 'none');
   await good('GET', '/event-types');
   const [event] = (await good('GET', '/events')).json.items;
   await good('GET', '/events/{event}', `/events/${event.id}`);
@@ -314,6 +379,11 @@ test('every answer fits the schema of its route', async (t) => {
   await good('GET', '/orgs/{org}/audit');
   assert.deepEqual((await good('GET', '/audit/proof')).json.flaws, []);
   await good('GET', '/doctor');
+  await good('GET', '/orgs/{org}/welcome', '/orgs/{org}/welcome?host=sftp.example&port=2222');
+  await good('DELETE', '/orgs/{org}', '/orgs/new?confirm=acme', undefined, 400);
+  const removed = await good('DELETE', '/orgs/{org}', '/orgs/new?confirm=new');
+  assert.equal(removed.json.users, 1);
+  await good('GET', '/orgs/{org}', '/orgs/new', undefined, 404);
   assert.deepEqual(
     routes.map(rightOf).filter((name) => !done.has(name)),
     [],

@@ -34,7 +34,9 @@ test('an invitation sets up an account once, with a password and a code of the a
   const done = await visitor().post(path, { password: testPassword, secret, totp });
   assert.equal(done.status, 200);
   assert.equal([...done.text.matchAll(/<code>([a-z2-7]{4}(?:-[a-z2-7]{4}){3})<\/code>/g)].length, 10);
-  assert.match(done.headers.get('set-cookie')!, /; Path=\/; HttpOnly; SameSite=Lax$/);
+  const [session, ...others] = done.headers.getSetCookie();
+  assert.match(session!, /^dropslot=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/);
+  for (const cookie of others) assert.match(cookie, /; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
   assert.equal((await visitor(cookieOf(done.headers)).get('/account')).status, 200);
   for (const used of [path, '/invitation/AAAA']) assert.equal((await visitor().get(used)).status, 404);
 });
@@ -123,6 +125,81 @@ test('attempts to sign in are limited for each account and address, whether the 
   clock.ms += 60_000;
   const again = await visitor().post('/sign-in', { email, password: 'x', code: '1' }, { address: '192.0.2.7' });
   assert.equal(again.status, 422);
+});
+
+test('a sign-in begins a session of its own, and ends that of the browser; sign-out works from an old page', async (t) => {
+  const { clock, visitor, person } = await openTestConsole(t);
+  const owner = await person('owner', undefined, true);
+  const planted = await person('viewer', 'acme');
+  clock.now += 60_000;
+  const form = { email: owner.email, password: testPassword, code: totpCode(owner.totpSecret, clock.now) };
+  const begun = await visitor(planted.cookie).post('/sign-in', form);
+  const cookie = cookieOf(begun.headers);
+  assert.notEqual(cookie, planted.cookie);
+  assert.equal((await planted.get('/account')).status, 303, 'the session of before has ended');
+  const secure = await openTestConsole(t, { url: 'https://console.test' });
+  const asked = await secure
+    .visitor()
+    .post('/sign-in/passkey/options', {}, { headers: { origin: 'https://console.test' } });
+  assert.match(
+    asked.headers.getSetCookie()[0]!,
+    /^__Host-dropslot-flow=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=600$/,
+  );
+  assert.equal((await visitor(cookie).post('/sign-out', { _token: 'of another session' })).status, 303);
+  assert.equal((await visitor(cookie).get('/account')).status, 303);
+});
+
+test('a clock that was ahead for a while keeps no person out, and no session open', async (t) => {
+  const { clock, visitor, person } = await openTestConsole(t);
+  const one = await person('owner', undefined, true);
+  const signIn = async () => {
+    clock.ms += 60_000;
+    const form = { email: one.email, password: testPassword, code: totpCode(one.totpSecret, clock.now) };
+    return visitor().post('/sign-in', form);
+  };
+  const now = clock.now;
+  clock.now = now + 365 * 86_400_000;
+  const ahead = visitor(cookieOf((await signIn()).headers));
+  assert.equal((await ahead.get('/account')).status, 200);
+  clock.now = now + 60_000;
+  assert.equal((await ahead.get('/account')).status, 303, 'its session would last for a year');
+  assert.equal((await signIn()).status, 303, 'the present code counts');
+  assert.equal((await signIn()).status, 422, 'once');
+  clock.now -= 30_000;
+  assert.equal((await signIn()).status, 422, 'an earlier one does not');
+});
+
+test('of two requests at once with one code, or one invitation, one is carried out', async (t) => {
+  const { place, clock, visitor, person } = await openTestConsole(t);
+  const one = await person('owner', undefined, true);
+  clock.now += 60_000;
+  const form = { email: one.email, password: testPassword, code: totpCode(one.totpSecret, clock.now) };
+  const statuses = (answers: { status: number }[]) => answers.map(({ status }) => status).sort();
+  assert.deepEqual(
+    statuses(await Promise.all([form, form].map((sent) => visitor().post('/sign-in', sent)))),
+    [303, 422],
+  );
+  const { code } = await inviteAccount(place, { email: 'jane@operator.test', role: 'operator' });
+  const secret = 'A'.repeat(32);
+  const chosen = { password: testPassword, secret, totp: totpCode(secret, clock.now) };
+  const accepted = await Promise.all([chosen, chosen].map((sent) => visitor().post(`/invitation/${code}`, sent)));
+  assert.deepEqual(statuses(accepted), [200, 404]);
+});
+
+test('a password that is changed, or an account that is removed, while it is checked, lets no one in', async (t) => {
+  const { place, clock, visitor, person } = await openTestConsole(t);
+  const one = await person('owner', undefined, true);
+  const two = await person('operator', undefined, true);
+  clock.now += 60_000;
+  const form = ({ email, totpSecret }: typeof one) => ({
+    ...{ email, password: testPassword, code: totpCode(totpSecret, clock.now) },
+  });
+  const entering = visitor().post('/sign-in', form(one));
+  await place.control.write('accounts').where({ email: one.email }).update({ password: 'scrypt:of:another' });
+  assert.equal((await entering).status, 422);
+  const leaving = visitor().post('/sign-in', form(two));
+  await removePerson(place, two.email);
+  assert.equal((await leaving).status, 422);
 });
 
 test('a session ends at sign-out, without use, after its time, and with its account', async (t) => {
@@ -230,13 +307,22 @@ test('without consoleUrl only names of this machine are the console', async (t) 
   for (const host of ['evil.test:8023', '192.0.2.1', 'x y']) assert.equal(await send(host), 403, host);
 });
 
-test('every answer forbids scripts, frames and other hosts', async (t) => {
+test('every answer forbids scripts, but for the one of passkeys, and frames and other hosts', async (t) => {
   const { visitor, person } = await openTestConsole(t);
   const owner = await person('owner');
-  for (const { headers } of [await owner.get('/'), await visitor().get('/sign-in'), await owner.get('/none')]) {
+  const answers = [
+    await owner.get('/'),
+    await visitor().get('/sign-in'),
+    await owner.get('/none'),
+    await owner.get('/account'),
+  ];
+  for (const { headers, text } of answers) {
     const policy = headers.get('content-security-policy')!;
     assert.match(policy, /default-src 'none'/);
-    assert.doesNotMatch(policy, /script|unsafe|https?:/);
+    assert.doesNotMatch(policy, /unsafe|https?:|\*|data:/);
+    const scripts = [...text.matchAll(/<script[^>]*>/g)].map(([tag]) => tag);
+    assert.equal(/script/.test(policy), scripts.length > 0);
+    for (const script of scripts) assert.match(script, /^<script src="\/assets\/[0-9a-f]{16}\.js" defer>$/);
     assert.deepEqual(
       ['x-frame-options', 'x-content-type-options', 'cache-control', 'referrer-policy'].map((name) =>
         headers.get(name),

@@ -126,6 +126,58 @@ onBothDatabases('SCIM', (open) => {
   });
 });
 
+test('a filter that few rows can fit takes no place; of an organization one long search runs at a time', async (t) => {
+  const api = await openApi(t);
+  await fill(api);
+  const rows = Array.from({ length: 2_100 }, (_, n) => ({
+    ...{ org_id: 'acme', email: `z${n}@acme.test`, email_key: `z${n}@acme.test`, account_type: 'Regular' },
+    ...{ is_admin: 0, status: 'active', custom: '{}', created_at: 1, updated_at: 1 },
+  }));
+  for (let from = 0; from < rows.length; from += 100)
+    await api.place.directory.write('users').insert(rows.slice(from, from + 100));
+  const { secret } = await api.token('scim');
+  const find = async (filter: string, org = 'acme') => {
+    const query = `filter=${encodeURIComponent(filter)}&count=0`;
+    const { status, json } = await api.ask(`/${org}/Users?${query}`, { base: '/scim/v2', token: secret });
+    return status === 200 ? json.totalResults : status;
+  };
+  const long = 'userName co "@acme"';
+  const quick = 'userName eq "u1@acme.test" and userName co "@acme"';
+  const all = await Promise.all([find(long), find(long), ...[1, 2, 3, 4].map(() => find(quick)), find(long, 'other')]);
+  assert.deepEqual(all.slice(2), [1, 1, 1, 1, 1]);
+  assert.deepEqual(
+    all.slice(0, 2).sort((a, b) => a - b),
+    [429, 2_107],
+  );
+  assert.equal(await find(long), 2_107);
+});
+
+test('an answer has a bounded number of groups, and says how to get the others', async (t) => {
+  const api = await openApi(t);
+  await fill(api);
+  const db = api.place.directory.write;
+  const [user] = await db('users').where({ email_key: 'u2@acme.test' });
+  for (let from = 0; from < 20_000; from += 100) {
+    const teams = Array.from({ length: 100 }, (_, n) => `t${String(from + n).padStart(5, '0')}`);
+    const made = await db('teams')
+      .insert(teams.map((name) => ({ org_id: 'acme', name, name_key: name, created_at: 1, updated_at: 1 })))
+      .returning('id');
+    await db('memberships').insert(made.map(({ id }) => ({ user_id: user.id, team_id: id })));
+  }
+  const { secret } = await api.token('scim', 'acme');
+  const get = (path: string) => api.ask(`/acme${path}`, { base: '/scim/v2', token: secret });
+  const whole = await get(`/Users/${user.id}`);
+  assert.deepEqual([whole.status, whole.json.groups.length], [200, 20_000]);
+  const many = await get('/Users');
+  assert.deepEqual([many.status, many.json.scimType], [400, 'tooMany']);
+  assert.match(many.json.detail, /excludedAttributes=groups.*Groups\?filter=members\.value eq/);
+  assert.equal((await get('/Users?excludedAttributes=groups')).status, 200);
+  const page = await get(
+    `/Groups?${new URLSearchParams({ filter: `members.value eq "${user.id}"`, count: '100', excludedAttributes: 'members' })}`,
+  );
+  assert.deepEqual([page.json.totalResults, page.json.Resources.length], [20_000, 100]);
+});
+
 test('resources fit the schemas of RFC 7643, as another implementation knows them', async (t) => {
   const api = await openApi(t);
   await fill(api);

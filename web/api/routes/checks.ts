@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
 import { issueToJson } from '../../../operations/forms/runs.js';
+import { checkShares, takeShare } from '../../../operations/places.js';
 import { checkBytes } from '../../../operations/runs.js';
 import type { Issue } from '../../../operations/runsummary.js';
 import { count, fileBody, issue, orgParams } from '../forms.js';
@@ -27,12 +28,16 @@ export const checkRoutes: readonly Route[] = [
       issues: z.array(issue),
       issueCount: count,
     }),
-    handle: async ({ workplace, params, query: { name }, body: bytes, busy }) => {
-      await workplace.org(params.org);
-      // One at a time: it uses a core and, for its file, memory.
-      if (busy.has('check'))
-        throw new OperationError('unavailable', 'another file is checked now: try it again in some seconds');
-      busy.add('check');
+    admit: async ({ workplace, params, busy }) => {
+      const { id } = await workplace.org(params.org);
+      const leave = takeShare(busy, 'check', id, checkShares);
+      if (leave === null)
+        throw new OperationError('unavailable', 'other files are checked now: try it again in some seconds');
+      return leave;
+    },
+    handle: async ({ workplace, params, query: { name }, body: bytes, checks }) => {
+      const begunAt = performance.now();
+      const endTurn = await checks.wait(params.org);
       try {
         const issues: Issue[] = [];
         let issueCount = 0;
@@ -40,7 +45,7 @@ export const checkRoutes: readonly Route[] = [
           issueCount += page.length;
           issues.push(...page.slice(0, mostIssues - issues.length));
         };
-        const signal = AbortSignal.timeout(longestMs);
+        const signal = AbortSignal.timeout(Math.max(1, Math.round(longestMs - (performance.now() - begunAt))));
         const { summary, verdict } = await checkBytes(workplace, params.org, { name, bytes }, { onIssues }, signal);
         return {
           state: summary.state,
@@ -51,7 +56,7 @@ export const checkRoutes: readonly Route[] = [
           issueCount,
         };
       } finally {
-        busy.delete('check');
+        endTurn();
       }
     },
   }),

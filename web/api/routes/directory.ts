@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
 import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
 import { changesToJson, countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
+import { holding, takeDownload } from '../../../operations/places.js';
 import { showTeam, type Team, type TeamHistory, walkTeams } from '../../../operations/teams.js';
 import { type LabelledUser, showUser, walkUsers } from '../../../operations/users.js';
 import {
@@ -181,9 +182,14 @@ export const directoryRoutes: readonly Route[] = [
       params: orgParams,
       query: z.strictObject({ changedSince: z.string().max(40).optional() }),
       answer: 'text/csv',
-      handle: async ({ workplace, params: { org }, query }) => {
-        await recordExport(workplace, org, what, query);
-        return { content: exports[what](workplace, org, query), fileName: `${what}.csv` };
+      handle: async ({ workplace, params: { org }, query, busy }) => {
+        const { id } = await workplace.org(org);
+        const leave = takeDownload(busy, id);
+        await recordExport(workplace, id, what, query).catch((error) => {
+          leave();
+          throw error;
+        });
+        return { content: holding(exports[what](workplace, id, query), leave), fileName: `${what}.csv` };
       },
     }),
   ),

@@ -12,8 +12,8 @@ import {
 import { OperationError } from '../../../operations/error.js';
 import { countedFieldToJson } from '../../../operations/forms/directory.js';
 import type { Edited } from '../../../operations/people/edit.js';
-import { clearTeam, setTeam } from '../../../operations/people/teams.js';
-import { clearUser, deactivateUser, reactivateUser, setUser } from '../../../operations/people/users.js';
+import { changeTeam } from '../../../operations/people/teams.js';
+import { changeUser, deactivateUser, reactivateUser } from '../../../operations/people/users.js';
 import { renameTeamOf } from '../../../operations/teamrename.js';
 import { showTeam } from '../../../operations/teams.js';
 import { showUser } from '../../../operations/users.js';
@@ -36,22 +36,15 @@ const changes = z.strictObject({
 });
 
 const edited = z.strictObject({
-  /** The run of each change, which can be undone; empty: everything was as it was asked for. */
+  /** The run of the change, which can be undone; empty: everything was as it was asked for. */
   runs: z.array(count),
   changes: z.array(z.strictObject({ field: z.string(), before: z.string().nullable(), after: z.string().nullable() })),
 });
 
-type Making = (() => Promise<Edited>)[];
-
-async function make(all: Making): Promise<{ runs: number[]; changes: unknown[] }> {
-  const runs: number[] = [];
-  const values: unknown[] = [];
-  for (const change of all) {
-    const { run, values: made } = await change();
-    if (run !== null) runs.push(run);
-    values.push(...made.map(({ field: of, before, after }) => ({ field: of, before, after })));
-  }
-  return { runs, changes: values };
+async function show(making: Promise<Edited>): Promise<{ runs: number[]; changes: unknown[] }> {
+  const { run, values } = await making;
+  const changed = values.map(({ field: of, before, after }) => ({ field: of, before, after }));
+  return { runs: run === null ? [] : [run], changes: changed };
 }
 
 /** @throws OperationError `usage` */
@@ -88,14 +81,8 @@ export const editRoutes: readonly Route[] = [
     body: changes,
     answer: edited,
     current: currentUser,
-    handle: ({ workplace, params: { org, email }, body: { set, clear } }) => {
-      const assignments = readAssignments(set, clear);
-      const all: Making = [];
-      // Emptied first: a new address, set after it, gives the user another name here.
-      if (clear.length > 0) all.push(() => clearUser(workplace, org, email, clear));
-      if (assignments.length > 0) all.push(() => setUser(workplace, org, email, assignments));
-      return make(all);
-    },
+    handle: ({ workplace, params: { org, email }, body: { set, clear } }) =>
+      show(changeUser(workplace, org, email, { set: readAssignments(set, clear), clear })),
   }),
   route({
     method: 'POST',
@@ -106,8 +93,7 @@ export const editRoutes: readonly Route[] = [
     body: z.strictObject({ on: z.string().min(1).max(40).nullable().default(null) }),
     answer: edited,
     current: currentUser,
-    handle: ({ workplace, params: { org, email }, body }) =>
-      make([() => deactivateUser(workplace, org, email, body.on)]),
+    handle: ({ workplace, params: { org, email }, body }) => show(deactivateUser(workplace, org, email, body.on)),
   }),
   route({
     method: 'POST',
@@ -117,7 +103,7 @@ export const editRoutes: readonly Route[] = [
     params: userParams,
     answer: edited,
     current: currentUser,
-    handle: ({ workplace, params: { org, email } }) => make([() => reactivateUser(workplace, org, email)]),
+    handle: ({ workplace, params: { org, email } }) => show(reactivateUser(workplace, org, email)),
   }),
   route({
     method: 'PATCH',
@@ -128,13 +114,8 @@ export const editRoutes: readonly Route[] = [
     body: changes,
     answer: edited,
     current: currentTeam,
-    handle: ({ workplace, params: { org, team: of }, body: { set, clear } }) => {
-      const assignments = readAssignments(set, clear);
-      const all: Making = [];
-      if (clear.length > 0) all.push(() => clearTeam(workplace, org, of, clear));
-      if (assignments.length > 0) all.push(() => setTeam(workplace, org, of, assignments));
-      return make(all);
-    },
+    handle: ({ workplace, params: { org, team: of }, body: { set, clear } }) =>
+      show(changeTeam(workplace, org, of, { set: readAssignments(set, clear), clear })),
   }),
   route({
     method: 'POST',

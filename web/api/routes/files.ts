@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { readFileContent, walkFiles } from '../../../operations/files.js';
 import { fileToJson, queuedToJson } from '../../../operations/forms/files.js';
+import { holding, takeDownload } from '../../../operations/places.js';
 import { listWaiting } from '../../../operations/queue.js';
 import { requeueStoredFile } from '../../../operations/retry.js';
 import { count, maybeTime, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
@@ -73,10 +74,13 @@ export const fileRoutes: readonly Route[] = [
     params: orgParams,
     query: z.strictObject({ path }),
     answer: 'application/octet-stream',
-    handle: async ({ workplace, params, query }) => ({
-      content: readFileContent(workplace, params.org, query.path),
-      fileName: query.path.slice(query.path.lastIndexOf('/') + 1),
-    }),
+    handle: async ({ workplace, params, query, busy }) => {
+      const { id } = await workplace.org(params.org);
+      return {
+        content: holding(readFileContent(workplace, id, query.path), takeDownload(busy, id)),
+        fileName: query.path.slice(query.path.lastIndexOf('/') + 1),
+      };
+    },
   }),
   route({
     method: 'POST',

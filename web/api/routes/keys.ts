@@ -9,7 +9,7 @@ import type { Workplace } from '../../../operations/workplace.js';
 import { maybeTime, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
-const key = z.strictObject({
+export const key = z.strictObject({
   fingerprint: z.string(),
   kind: z.string(),
   algorithm: z.string(),
@@ -34,7 +34,7 @@ const key = z.strictObject({
 const term = z.string().max(500).optional();
 
 /** As the options of `keys add` and `keys set` take them: `expires` a date or a time, `from` address ranges. */
-const terms = {
+export const terms = {
   label: term,
   note: term,
   notBefore: term,
@@ -47,19 +47,19 @@ const terms = {
 
 type TermTexts = { [name in keyof typeof terms]?: string | undefined };
 
-function definedOf(texts: TermTexts): { [name in keyof typeof terms]?: string } {
+export function definedOf(texts: TermTexts): { [name in keyof typeof terms]?: string } {
   return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined));
 }
 
 /** A fingerprint, `SHA256:…`, or its beginning. */
 const keyParams = orgParams.extend({ key: z.string().min(1).max(100) });
 
-function showOne(one: LoginKeyView): unknown {
+export function showOneKey(one: LoginKeyView): unknown {
   return pick(key, keyToJson(one));
 }
 
 async function show(workplace: Workplace, org: string, prefix: string): Promise<unknown> {
-  return showOne(await showKey(workplace, org, prefix));
+  return showOneKey(await showKey(workplace, org, prefix));
 }
 
 export const keyRoutes: readonly Route[] = [
@@ -72,7 +72,7 @@ export const keyRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(key),
     handle: async ({ workplace, params, query }) =>
-      pageByPlace((await listKeys(workplace, params.org)).keys, query, showOne),
+      pageByPlace((await listKeys(workplace, params.org)).keys, query, showOneKey),
   }),
   route({
     method: 'POST',
@@ -121,7 +121,7 @@ export const keyRoutes: readonly Route[] = [
       const { timeZone } = await workplace.org(org);
       const assignments = Object.entries(definedOf(body)).map(([name, text]) => `${name}=${text}`);
       if (assignments.length === 0) throw new OperationError('usage', 'name at least one term to change');
-      return showOne(await setKey(workplace, org, prefix, readKeyChange(assignments, timeZone, workplace.now())));
+      return showOneKey(await setKey(workplace, org, prefix, readKeyChange(assignments, timeZone, workplace.now())));
     },
   }),
   route({
@@ -144,7 +144,7 @@ export const keyRoutes: readonly Route[] = [
       const given = readTerms(definedOf(texts), timeZone, workplace.now());
       const { successor, added, replaced, kept } = await rotateKeys(workplace, org, keys, given, options);
       const shown = await Promise.all(added.map(({ fingerprint }) => show(workplace, org, fingerprint)));
-      return { successor, added: shown, replaced: replaced.map(showOne), kept: kept.map(showOne) };
+      return { successor, added: shown, replaced: replaced.map(showOneKey), kept: kept.map(showOneKey) };
     },
   }),
   route({
@@ -157,7 +157,7 @@ export const keyRoutes: readonly Route[] = [
     current: ({ workplace, params }) => show(workplace, params.org, params.key),
     handle: async ({ workplace, params: { org, key: prefix } }) => {
       await workplace.org(org);
-      return showOne(await revokeKey(workplace, org, prefix));
+      return showOneKey(await revokeKey(workplace, org, prefix));
     },
   }),
 ];

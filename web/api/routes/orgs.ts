@@ -1,12 +1,19 @@
-/** Routes of organizations: list, show, add, change, enable, disable. */
+/** Routes of organizations: list, show, add, change, enable, disable, remove. */
 import { z } from 'zod';
+import { OperationError } from '../../../operations/error.js';
 import { orgDetailsToJson, orgStateToJson, orgToJson } from '../../../operations/forms/orgs.js';
-import { detailOrg, listOrgStates, type Org } from '../../../operations/orgdetails.js';
-import { addOrganization, disableOrganization, enableOrganization, setOrganization } from '../../../operations/orgs.js';
+import { detailOrg, listSomeOrgStates, type Org, stateOrgs } from '../../../operations/orgdetails.js';
+import {
+  addOrganization,
+  disableOrganization,
+  enableOrganization,
+  removeOrganization,
+  setOrganization,
+} from '../../../operations/orgs.js';
 import { readOrgFields } from '../../../operations/orgsettings/orgsettings.js';
 import { requestSftp } from '../../../operations/sftpaccess.js';
 import type { Workplace } from '../../../operations/workplace.js';
-import { count, orgParams, pageByPlace, pageOf, pageQuery, pick, time } from '../forms.js';
+import { count, orgParams, pageByKey, pageOf, pageQuery, pick, readText, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const shape = {
@@ -77,10 +84,17 @@ export const orgRoutes: readonly Route[] = [
     query: pageQuery,
     answer: pageOf(listed),
     handle: async ({ workplace, token, query }) => {
-      const found = (await listOrgStates(workplace)).filter(
-        ({ org: { id } }) => token.org === null || token.org === id,
+      const after = readText(query) ?? '';
+      const found =
+        token.org === null
+          ? await listSomeOrgStates(workplace, after, query.limit + 1)
+          : await stateOrgs(workplace, [await workplace.org(token.org)]);
+      return pageByKey(
+        found,
+        query,
+        ({ org: { id } }) => id,
+        (one) => pick(listed, orgStateToJson(one)),
       );
-      return pageByPlace(found, query, (one) => pick(listed, orgStateToJson(one)));
     },
   }),
   route({
@@ -123,6 +137,32 @@ export const orgRoutes: readonly Route[] = [
     handle: async ({ workplace, params, body }) => {
       await setOrganization(workplace, params.org, readOrgFields(body.settings), { createOwner: body.createOwner });
       return show(workplace, params.org);
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/orgs/{org}',
+    summary:
+      'Remove an organization with its users, files, keys and runs; "confirm" repeats its id. The audit trail is kept. Repeat it if it was interrupted',
+    right: 'admin',
+    isOfServer: true,
+    params: orgParams,
+    query: z.strictObject({ confirm: z.string().max(64) }),
+    answer: z.strictObject({
+      files: count,
+      bytes: count,
+      users: count,
+      teams: count,
+      /** false: the files of the databases still have deleted values, until the server has stopped. */
+      isErased: z.boolean(),
+    }),
+    current: ({ workplace, params }) => show(workplace, params.org),
+    handle: async ({ workplace, params, query }) => {
+      const { id } = await workplace.org(params.org);
+      if (query.confirm !== id)
+        throw new OperationError('usage', `to remove ${id} for good, repeat its id: ?confirm=${id}`);
+      const { files, bytes, users, teams, isErased } = await removeOrganization(workplace, id);
+      return { files, bytes, users, teams, isErased };
     },
   }),
   route({

@@ -4,6 +4,7 @@ import { type AuditRecord, proveAudit, readKeptHead, walkRecords } from '../../.
 import { type EventPlace, walkEvents } from '../../../operations/events.js';
 import { isoTime } from '../../../operations/format.js';
 import { eventToJson } from '../../../operations/forms/records.js';
+import { inOnePlace } from '../../../operations/places.js';
 import type { Workplace } from '../../../operations/workplace.js';
 import { count, orgParams, pageByKey, pageOf, pageQuery, readNumber, readText, time, wrongCursor } from '../forms.js';
 import { type Route, route } from '../route.js';
@@ -116,7 +117,9 @@ export const recordRoutes: readonly Route[] = [
       flawCount: count,
       expected: z.enum(['found', 'missing']).nullable(),
     }),
-    handle: ({ workplace, query }) =>
-      proveAudit(workplace, query.expect === undefined ? null : readKeptHead(query.expect)),
+    handle: ({ workplace, query, busy }) =>
+      inOnePlace(busy, 'audit proof', () =>
+        proveAudit(workplace, query.expect === undefined ? null : readKeptHead(query.expect)),
+      ),
   }),
 ];

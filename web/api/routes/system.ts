@@ -1,9 +1,7 @@
-/** Routes of the server itself: its settings, its backups, and the events that it can deliver again. */
+/** Routes of the server itself: its settings, and the events that it can deliver again. */
 import { z } from 'zod';
-import { listMadeBackups } from '../../../operations/backup/history.js';
 import { listTypes, replayEvents, showEvent } from '../../../operations/events.js';
-import { isoTime } from '../../../operations/format.js';
-import { count, pageByPlace, pageOf, pageQuery, time } from '../forms.js';
+import { pageByPlace, pageOf, pageQuery, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
 const setting = z.strictObject({
@@ -12,14 +10,6 @@ const setting = z.strictObject({
   value: z.unknown(),
   /** `default`, `command line`, the environment variable, or the settings file. */
   origin: z.string(),
-});
-
-const backup = z.strictObject({
-  at: time,
-  actor: z.string(),
-  folder: z.string(),
-  files: count,
-  masterKey: z.enum(['included', 'left out']),
 });
 
 const eventType = z.strictObject({
@@ -42,17 +32,6 @@ export const systemRoutes: readonly Route[] = [
     answer: pageOf(setting),
     handle: async ({ settings, query }) =>
       pageByPlace(settings, query, ({ name, value, origin }) => ({ name, value, origin })),
-  }),
-  route({
-    method: 'GET',
-    path: '/backups',
-    summary: 'Backups that were made, the newest first',
-    right: 'read',
-    isOfServer: true,
-    query: pageQuery,
-    answer: pageOf(backup),
-    handle: async ({ workplace, query }) =>
-      pageByPlace(await listMadeBackups(workplace), query, ({ at, ...rest }) => ({ ...rest, at: isoTime(at) })),
   }),
   route({
     method: 'GET',

@@ -7,6 +7,7 @@ import {
   searchRecords,
   walkRecords,
 } from '../../../operations/audit.js';
+import { inOnePlace } from '../../../operations/places.js';
 import { readSince } from '../../../operations/since.js';
 import { html } from '../html.js';
 import { field, notice, pager, table, time, withQuery } from '../layout.js';
@@ -93,8 +94,8 @@ async function take(rows: AsyncIterable<AuditRecord>, most: number): Promise<Aud
   return taken;
 }
 
-async function prove({ workplace }: Call): Promise<Outcome> {
-  const { head, flaws, flawCount } = await proveAudit(workplace, null);
+async function prove({ workplace, busy }: Call): Promise<Outcome> {
+  const { head, flaws, flawCount } = await inOnePlace(busy, 'audit proof', () => proveAudit(workplace, null));
   const result =
     flawCount === 0
       ? notice('good', t.proved(head.count))

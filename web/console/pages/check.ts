@@ -30,17 +30,15 @@ function form({ org, token }: OrgCall): Html {
 }
 
 async function check(call: OrgCall): Promise<Outcome> {
-  const { workplace, org, file, busy } = call;
+  const { workplace, org, file, checks } = call;
   if (file === null || file.name === '') throw new OperationError('usage', t.none);
-  // One at a time of all organizations: it uses a core and, for its file, memory.
-  if (busy.has('check')) throw new OperationError('unavailable', t.busy);
-  busy.add('check');
+  const endTurn = await checks.wait(org.id);
   try {
     const name = file.name.replace(/^.*[\\/]/, '').slice(0, 255);
     const checked = await checkUpload(workplace, org.id, { name, bytes: file.bytes }, AbortSignal.timeout(longestMs));
     return { title: t.title, body: showResult(call, name, checked) };
   } finally {
-    busy.delete('check');
+    endTurn();
   }
 }
 

@@ -4,7 +4,7 @@ import { listAlarmsOf } from '../../../operations/alarms.js';
 import { examine } from '../../../operations/doctor/examine.js';
 import { OperationError } from '../../../operations/error.js';
 import { listHostKeys } from '../../../operations/hostkeys.js';
-import { listServerSettings, type Settings, type ShownSetting } from '../../../operations/settings.js';
+import { listServerSettings, type Settings, type ShownSetting, settingText } from '../../../operations/settings.js';
 import { readStatus } from '../../../operations/status.js';
 import { html } from '../html.js';
 import { facts, notice, ofOrg, table, tag, time } from '../layout.js';
@@ -49,7 +49,7 @@ ${
       t.settings,
       [
         { title: t.setting, cell: ({ name }) => html`<code>${name}</code>` },
-        { title: t.value, cell: ({ value }) => (value === null ? '–' : String(value)) },
+        { title: t.value, cell: ({ value }) => settingText(value) },
         { title: t.origin, cell: ({ origin }) => origin },
       ],
       settings,

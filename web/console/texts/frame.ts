@@ -46,6 +46,7 @@ export const errors = {
   outdatedText: 'You signed in again since the page was loaded. Open the page again, and repeat the change.',
   failed: 'That was not possible',
   busy: 'Too many requests',
+  manyDownloads: 'Other downloads are under way: try it again when they have ended.',
   wait: (seconds: number) => `Wait for ${many(seconds, 'second')}, then try again.`,
   defect: 'Something went wrong',
   defectText: (id: string) =>
@@ -60,13 +61,46 @@ export const signIn = {
   code: 'Code of your authenticator app',
   codeHint: 'The 6 digits that it shows now; or one of your recovery codes.',
   submit: 'Sign in',
+  with: (label: string) => `Sign in with ${label}`,
+  passkey: 'Sign in with a passkey',
+  passkeyProblem: 'The browser gave no passkey. Try it again, or sign in another way.',
+  passkeyWrong: 'This passkey can not be used here. Sign in another way, and look at the passkeys of your account.',
+  passkeyOutdated: 'The request has expired. Try it again.',
   wrong: 'Email, password and code do not fit together. Check all three; a code can be used once.',
   help: 'No account, or no access to your app? Ask an admin of your organization, or your operator, for an invitation.',
+};
+
+export const provider = {
+  lead: 'The page of your organization opens, where you sign in as always.',
+  others: 'Sign in another way',
+  unknown: 'This address of sign-in is not in use. Ask your operator for the present one.',
+  otherWay: 'Try it again, or sign in with your password.',
+  later: 'Try it again later; until then ask your operator.',
+  problems: {
+    unreachable: (label: string) => `The sign-in of ${label} can not be reached now.`,
+    outdated: () => 'This sign-in has expired, or was begun in another browser. Begin it again.',
+    cancelled: (label: string) => `The sign-in was cancelled at ${label}. Begin it again.`,
+    invalid: (label: string) =>
+      `The answer of ${label} was not valid. Begin the sign-in again; if that does not help, ask your operator.`,
+  },
+  refusals: {
+    unverified: 'The provider does not confirm your email address. Ask the people who manage it.',
+    domain: 'Addresses of this domain do not sign in here. Ask your operator.',
+    unknown:
+      'No account here has your email address, or its invitation has expired. Ask an admin of your organization, or your operator, for an invitation.',
+    other: 'The account with your email address belongs to another person of the provider. Ask for a new invitation.',
+    invitation:
+      'The invitation is for another email address than yours at the provider, or has expired. Ask for an invitation to that address.',
+  },
 };
 
 export const invitation = {
   title: 'Set up your account',
   lead: (email: string) => `For ${email}. It takes a password, and an authenticator app on your phone or computer.`,
+  leadProvider: (email: string) => `For ${email}.`,
+  provider: 'You sign in at your organization, with the same email address.',
+  providerOr:
+    'Sign in at your organization, with the same email address; or choose a password and an authenticator app below.',
   password: 'New password',
   passwordHint: (least: number) => `At least ${least} characters; several words are easy to remember.`,
   app: 'Authenticator app',
@@ -95,6 +129,26 @@ export const account = {
   address: 'Address',
   begun: 'Signed in',
   seen: 'Last used',
+  method: 'By',
+  methods: { password: 'password', passkey: 'passkey', provider: 'provider', invitation: 'invitation' },
+  provider: 'Signs in at',
+  ways: 'Password and passkeys',
+  atProvider: (label: string) => `You sign in at ${label}, and need neither a password nor a passkey here.`,
+  noPassword: 'Your account has no password. To get one, ask for a new invitation.',
+  passkeys: 'Passkeys',
+  passkeysText:
+    'A passkey signs you in with the lock of your phone, computer or security key, without a password and a code. Remove any that you do not know.',
+  passkeyName: 'Name',
+  passkeyNameHint: 'Such as "work laptop": it tells your passkeys apart.',
+  passkeyProblem: 'The browser made no passkey. Try it again, or use another device.',
+  addPasskey: 'Add a passkey',
+  added: 'Added',
+  remove: 'Remove',
+  noPasskeys: 'None yet.',
+  mostPasskeys: (most: number) => `You have ${most} passkeys, and can have no more: remove one that you do not use.`,
+  signInAgain: 'You signed in some time ago. To add a passkey,',
+  again: 'sign in again',
+  noSite: 'The console has no host name, which passkeys need: its operator must set consoleUrl.',
   present: 'this one',
   end: 'End',
   endOthers: 'End all other sessions',

@@ -1,0 +1,38 @@
+/** Bytes of uploads in progress, by organization, that each process tells the others: they count for the quota before they are stored. */
+import type { Queryable } from '../connection.js';
+
+export interface OpenBytes {
+  /** Names the process that tells them. */
+  process: string;
+  at: number;
+  /** What was told before that time (ms) is of processes that have ended. */
+  before: number;
+  /** No bytes: nothing is in progress any more. */
+  rows: readonly { org: string; bytes: number }[];
+}
+
+export async function writeOpenBytes(tx: Queryable, { process, at, before, rows }: OpenBytes): Promise<void> {
+  await tx('open_bytes').where('told_at', '<', before).delete();
+  for (const { org, bytes } of rows) {
+    if (bytes === 0) await tx('open_bytes').where({ process, org_id: org }).delete();
+    else
+      await tx('open_bytes')
+        .insert({ process, org_id: org, bytes, told_at: at })
+        .onConflict(['process', 'org_id'])
+        .merge();
+  }
+}
+
+/** Of the other processes, as told after a time (ms). */
+export async function measureOpenBytes(
+  db: Queryable,
+  { org, process, after }: { org: string; process: string; after: number },
+): Promise<number> {
+  const row = await db('open_bytes')
+    .where({ org_id: org })
+    .whereNot({ process })
+    .where('told_at', '>', after)
+    .sum({ bytes: 'bytes' })
+    .first();
+  return Number(row?.bytes ?? 0);
+}
