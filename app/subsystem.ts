@@ -9,6 +9,7 @@ import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { recordAudit } from '../db/control/audit.js';
 import { touchLoginKey } from '../db/control/keys.js';
+import { noteAttempt } from '../db/control/loginattempts.js';
 import { shareLock } from '../db/lock.js';
 import { actorOf } from '../intake/publish.js';
 import type { Sender } from '../intake/types.js';
@@ -134,7 +135,18 @@ async function admit({ control, org, logins }: SessionParts, sender: Sender, log
     const { denied: reason } = outcome;
     logger.warn('session refused', { key: keyFingerprint, address, reason });
     const event = { at: Date.now(), org: org.id, actor: actorOf(sender), action: 'login.refused' };
-    await recordAudit(control.write, { ...event, subject: org.id, detail: { reason, address, client } });
+    await control.transact(async (tx) => {
+      await noteAttempt(tx, {
+        org: org.id,
+        fingerprint,
+        credential: fingerprint,
+        at: event.at,
+        address,
+        client,
+        reason,
+      });
+      await recordAudit(tx, { ...event, subject: org.id, detail: { reason, address, client } });
+    });
     throw new Refusal('this account is closed; ask the operator');
   }
   logger.info('session began', { key: keyFingerprint, address });
@@ -142,6 +154,7 @@ async function admit({ control, org, logins }: SessionParts, sender: Sender, log
   const event = { at, org: org.id, actor: actorOf(sender), action: 'login.accepted', subject: org.id };
   await control.transact(async (tx) => {
     if (keyFingerprint !== null) await touchLoginKey(tx, org.id, keyFingerprint, { at, address, client });
+    await noteAttempt(tx, { org: org.id, fingerprint, credential: fingerprint, at, address, client, reason: null });
     await recordAudit(tx, { ...event, detail: { permission: outcome.permission, address, client } });
   });
   return outcome;

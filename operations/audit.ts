@@ -4,6 +4,7 @@ import {
   type AuditHead,
   type AuditRecord,
   countStrays,
+  findRecordTime,
   readHead,
   readRecords,
 } from '../db/control/audit.js';
@@ -26,6 +27,9 @@ export interface RecordFilter {
 
 type Control = Pick<Workplace, 'control'>;
 
+/** The clocks of two nodes differ by less. */
+const skewMs = 600_000;
+
 /** Oldest first, page by page. */
 export function walkRecords(
   { control }: Control,
@@ -38,6 +42,50 @@ export function walkRecords(
     ...(after !== undefined && { after }),
   };
   return readRecords(control.read, filter);
+}
+
+export interface AuditSearch extends Omit<RecordFilter, 'until'> {
+  /** Part of the actor, in any case. */
+  actor?: string | undefined;
+  /** The beginning of the action: `run.`, `key.added`. */
+  action?: string | undefined;
+}
+
+/** A page that was searched for: some of them may be found after the place where it stopped. */
+export interface AuditPage {
+  records: AuditRecord[];
+  /** The number after which the next page begins; null: it is the last one. */
+  next: number | null;
+}
+
+/** A page looks at no more records than this, so that it is quick however long the trail is. */
+const mostLooked = 20_000;
+
+/** Records that fit, the oldest first, at most `most`. */
+export async function searchRecords(place: Control, search: AuditSearch, most: number): Promise<AuditPage> {
+  const { org, since, actor = '', action = '' } = search;
+  const begin = since === undefined ? 0 : await findFirst(place, since);
+  const after = Math.max(search.after ?? 0, begin - 1);
+  const records: AuditRecord[] = [];
+  let looked = 0;
+  for await (const record of walkRecords(place, { org, since, after })) {
+    if (records.length >= most || looked++ >= mostLooked) return { records, next: record.seq - 1 };
+    const fits = record.actor.toLowerCase().includes(actor.toLowerCase()) && record.action.startsWith(action);
+    if (fits) records.push(record);
+  }
+  return { records, next: null };
+}
+
+/** The number of about the first record from a time on: records are in the order of time, but for skewed clocks. */
+async function findFirst({ control }: Control, since: number): Promise<number> {
+  let [low, high] = [1, (await readHead(control.read)).count + 1];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const at = await findRecordTime(control.read, middle);
+    if (at !== null && at < since - skewMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The last `count` records, oldest first. */

@@ -9,6 +9,7 @@ import { insertLoginKey, type NewLoginKey } from '../db/control/keys.js';
 import { generatePassword } from '../keys/login/password.js';
 import { parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
+import { refuseWithoutYes } from './keychanges.js';
 import type { KeyTerms } from './keyterms.js';
 import { auditKey, findKey } from './loginkeys.js';
 import type { Workplace } from './workplace.js';
@@ -20,6 +21,7 @@ export async function addPassword(
   terms: KeyTerms,
 ): Promise<{ key: Omit<NewLoginKey, 'secret'>; password: string }> {
   const org = await workplace.org(orgId);
+  refuseWithoutYes(workplace, org);
   const { fingerprint, text, secret } = await generatePassword();
   const key: Omit<NewLoginKey, 'secret'> = {
     org: org.id,
@@ -33,6 +35,7 @@ export async function addPassword(
     notBefore: terms.notBefore ?? null,
     expiresAt: terms.expiresAt ?? null,
     permission: terms.permission ?? 'read',
+    addedBy: workplace.actor,
     createdAt: workplace.now(),
   };
   await workplace.control.transact(async (tx) => {

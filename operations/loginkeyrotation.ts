@@ -3,6 +3,7 @@ import { findLoginKey, type LoginKey, listLoginKeys, type Permission, updateLogi
 import type { Org } from '../db/control/orgs.js';
 import { type ParsedKey, parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
+import { refuseWithoutYes } from './keychanges.js';
 import { type KeyTerms, stateOfKey } from './keyterms.js';
 import {
   type AddedKey,
@@ -16,7 +17,7 @@ import {
 } from './loginkeys.js';
 import type { Workplace } from './workplace.js';
 
-export interface RotateOptions extends Pick<AddOptions, 'publicPart'> {
+export interface RotateOptions extends Pick<AddOptions, 'publicPart' | 'addedBy'> {
   /** How long the old keys still work, in milliseconds. */
   graceMs: number;
   /** Fingerprints of the old keys, or their beginnings; empty: every other key. */
@@ -46,9 +47,10 @@ export async function rotateKeys(
   orgId: string,
   content: string | Buffer,
   terms: KeyTerms,
-  { graceMs, replaces, managed, publicPart = false }: RotateOptions,
+  { graceMs, replaces, managed, publicPart = false, addedBy }: RotateOptions,
 ): Promise<RotatedKeys> {
   const org = await workplace.org(orgId);
+  refuseWithoutYes(workplace, org);
   const parsed = parsePublicKeys(content, { timeZone: org.timeZone, publicPart });
   const fresh = parsed.map((key) => key.fingerprint);
   const old = await findOld(workplace, org, fresh, replaces);
@@ -65,7 +67,8 @@ export async function rotateKeys(
           'refused',
           `the key ${key.fingerprint} was revoked: if no one else had it, add it again with "dropslot keys add ${org.id}"`,
         );
-      if (known === null) added.push(await addKey(tx, workplace, org, key, { ...termsFor(key, inherited), ...terms }));
+      if (known === null)
+        added.push(await addKey(tx, workplace, org, key, { ...termsFor(key, inherited), ...terms }, { addedBy }));
       else if (stateOfKey(known, at) !== 'usable')
         throw new OperationError(
           'refused',

@@ -14,6 +14,7 @@ import {
 import type { Org } from '../db/control/orgs.js';
 import { type ParsedKey, type ParseOptions, parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
+import { refuseWithoutYes } from './keychanges.js';
 import { type KeyState, type KeyTerms, remarkKeys, stateOfKey } from './keyterms.js';
 import type { Workplace } from './workplace.js';
 
@@ -48,6 +49,8 @@ export async function showKey(workplace: Workplace, orgId: string, prefix: strin
 export interface AddOptions extends Pick<ParseOptions, 'publicPart'> {
   /** The keys of the file are authorities, whose certificates log in. */
   isAuthority?: boolean;
+  /** The person who asked for the key; undefined: the actor. */
+  addedBy?: string | undefined;
 }
 
 export interface AddedKey extends Omit<NewLoginKey, 'secret'> {
@@ -66,13 +69,14 @@ export async function addKeys(
   orgId: string,
   content: string | Buffer,
   terms: KeyTerms,
-  { isAuthority = false, publicPart = false }: AddOptions = {},
+  { isAuthority = false, publicPart = false, addedBy }: AddOptions = {},
 ): Promise<AddedKey[]> {
   const org = await workplace.org(orgId);
+  refuseWithoutYes(workplace, org);
   const parsed = parsePublicKeys(content, { timeZone: org.timeZone, publicPart });
   return workplace.control.transact(async (tx) => {
     const added: AddedKey[] = [];
-    for (const key of parsed) added.push(await addKey(tx, workplace, org, key, terms, isAuthority));
+    for (const key of parsed) added.push(await addKey(tx, workplace, org, key, terms, { isAuthority, addedBy }));
     return added;
   });
 }
@@ -84,7 +88,7 @@ export async function addKey(
   org: Org,
   parsed: ParsedKey,
   terms: KeyTerms,
-  isAuthority = false,
+  { isAuthority = false, addedBy = workplace.actor }: Pick<AddOptions, 'isAuthority' | 'addedBy'> = {},
 ): Promise<AddedKey> {
   const { terms: line, fingerprint } = parsed;
   const kind = isAuthority || line.isAuthority ? 'ca' : 'key';
@@ -106,6 +110,7 @@ export async function addKey(
     permission: terms.permission ?? line.permission ?? 'read',
     ...(terms.allowsSha1 !== undefined && { allowsSha1: terms.allowsSha1 }),
     ...(kind === 'ca' && { principals }),
+    addedBy,
     createdAt: workplace.now(),
   };
   await insertLoginKey(tx, key);
@@ -130,6 +135,7 @@ export async function setKey(
 ): Promise<LoginKeyView> {
   // Without an expiry date the key's replacement is cancelled.
   const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
+  refuseWithoutYes(workplace, await workplace.org(orgId));
   const key = await findKey(workplace, orgId, prefix);
   requireOwn(key, managed);
   const ofFile = (['label', 'sources', 'expiresAt', 'principals'] as const).find((name) => change[name] !== undefined);

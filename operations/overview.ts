@@ -1,5 +1,6 @@
 /** All organizations at a glance, for the operator: a light for each, those that need attention first. */
 import { listAlarms } from '../db/control/alarms.js';
+import { listKeyRequests } from '../db/control/keyrequests.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
 import { listHeldRuns } from '../db/control/orgstates.js';
 import { countQueuedOf, listExpiringKeys, listFailedOrgs } from '../db/control/overview.js';
@@ -23,6 +24,8 @@ export interface OrgGlance {
   heldRun: number | null;
   hasFailed: boolean;
   expiringKeys: number;
+  /** Changes of its keys that wait for an operator. */
+  keyRequests: number;
   queued: number;
   lastRun: Run | null;
   nextSlotAt: number;
@@ -51,6 +54,7 @@ export async function readOverview(
   const heldOf = await listHeldRuns(db);
   const alarms = await listAlarms(db, { resolved: false, limit: mostLooked });
   const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostLooked });
+  const requestsOf = tally(await listKeyRequests(db));
   const failedOrgs = new Set(await listFailedOrgs(db, at - dayMs));
   const alarmsOf = tally(alarms);
   const keysOf = tally(keys);
@@ -60,6 +64,7 @@ export async function readOverview(
       heldRun: heldOf.get(org.id) ?? null,
       hasFailed: failedOrgs.has(org.id),
       expiringKeys: keysOf.get(org.id) ?? 0,
+      keyRequests: requestsOf.get(org.id) ?? 0,
     };
     return { org, ...state, light: lightOf(org, state) };
   });
@@ -83,10 +88,16 @@ export async function readOverview(
 
 function lightOf(
   { enabled }: Org,
-  { alarms, heldRun, hasFailed, expiringKeys }: Pick<OrgGlance, 'alarms' | 'heldRun' | 'hasFailed' | 'expiringKeys'>,
+  {
+    alarms,
+    heldRun,
+    hasFailed,
+    expiringKeys,
+    keyRequests,
+  }: Pick<OrgGlance, 'alarms' | 'heldRun' | 'hasFailed' | 'expiringKeys' | 'keyRequests'>,
 ): Light {
   if (alarms > 0 || hasFailed) return 'bad';
-  if (heldRun !== null || expiringKeys > 0) return 'wait';
+  if (heldRun !== null || expiringKeys > 0 || keyRequests > 0) return 'wait';
   return enabled ? 'good' : 'off';
 }
 

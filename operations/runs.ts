@@ -24,6 +24,7 @@ import { sweepStages } from '../importer/run/stages.js';
 import type { UndoneValue } from '../importer/run/undo.js';
 import type { RunSummary } from '../importer/types.js';
 import { describeShortage, findShortage } from '../storage/freespace.js';
+import { refuseApproval, refuseDecision } from './approvals.js';
 import { OperationError } from './error.js';
 import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
 import { unknownWord } from './unknownword.js';
@@ -162,7 +163,7 @@ export async function approveHeldRun(
 /**
  * Approves a held run for the importers of the server, and does not wait.
  * @param digest of the plan that was counted and shown; undefined: of the one that is held now.
- * @throws OperationError `not_found`, `refused` when it is not held, or another plan is held by now.
+ * @throws OperationError `not_found`, `refused` when it is not held, another plan is held by now, or another person must approve it.
  */
 export async function approveCounted(
   workplace: Workplace,
@@ -176,13 +177,14 @@ export async function approveCounted(
       'refused',
       `run ${run.id} is held with other changes than those of the digest: look at its changes again, and approve their digest`,
     );
+  await refuseApproval(workplace, run);
   if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
   return getRun(workplace, id);
 }
 
 /**
  * @param files names or paths of files of the run that are rejected; the others are queued again. Empty: all are rejected.
- * @throws OperationError `not_found`, `refused` when it is not held; `usage` when the run has no such file.
+ * @throws OperationError `not_found`, `refused` when it is not held, or operators decide; `usage` when the run has no such file.
  */
 export async function rejectHeldRun(
   workplace: Workplace,
@@ -191,6 +193,7 @@ export async function rejectHeldRun(
   files: readonly string[] = [],
 ): Promise<Run> {
   const run = await getHeldRun(workplace, id);
+  await refuseDecision(workplace, run);
   const uploads = files.length === 0 ? undefined : await findFiles(workplace, run, files);
   if (!(await rejectRun(workplace, run, { by: workplace.actor, note, uploads }))) throw notHeld(run);
   await sweepStages(workplace);

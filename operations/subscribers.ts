@@ -126,6 +126,16 @@ export function listOfKind({ control }: Workplace, { kind }: SubscriberKind): Pr
   return listSubscribers(control.read, kind);
 }
 
+/** Of every kind. */
+export function listAllSubscribers({ control }: Workplace): Promise<Subscriber[]> {
+  return listSubscribers(control.read);
+}
+
+/** The kind of a subscriber, for its messages. */
+export function kindOfSubscriber({ kind }: Pick<Subscriber, 'kind'>): SubscriberKind {
+  return kinds.find((one) => one.kind === kind) ?? webhookKind;
+}
+
 /** @throws OperationError `not_found` */
 export async function getSubscriber(
   { control }: Workplace,

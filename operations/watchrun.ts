@@ -1,6 +1,7 @@
 /** The progress of a run as it changes, for surfaces that watch it and work on nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endedStates, findRun, type Run } from '../db/control/runs.js';
+import { listRowsOfRun } from '../db/control/uploads.js';
 import type { Progress } from './runsummary.js';
 import type { Workplace } from './workplace.js';
 
@@ -27,6 +28,13 @@ export interface WatchOptions {
   signal: AbortSignal;
   /** Asked each time; false ends it. */
   isWanted(): Promise<boolean>;
+}
+
+/** Rows of all files of a run, as their checks counted them; null: of one of them it is not known. */
+export async function countRowsOf({ control }: Pick<Workplace, 'control'>, id: number): Promise<number | null> {
+  const rows = await listRowsOfRun(control.read, id);
+  const known = rows.filter((one) => one !== null);
+  return known.length === 0 || known.length < rows.length ? null : known.reduce((sum, one) => sum + one, 0);
 }
 
 /** The present progress, each change of it, and the end: of a run that has ended or is held, or (null) found nothing to do. */

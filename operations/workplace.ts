@@ -18,6 +18,8 @@ export interface Workplace {
   isNew: boolean;
   /** For the audit trail: `operator:<system user>`. */
   actor: string;
+  /** The actor belongs to an organization: an admin of it, or a token for it. Absent: an operator, who may decide everything. */
+  isOfOrg?: boolean;
   now: () => number;
   /** The source of the master key, and the secrets that were read from it. */
   secrets: MasterSecrets;

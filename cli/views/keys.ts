@@ -37,6 +37,7 @@ export function renderKey(key: LoginKeyView): string {
     ['Valid from', key.notBefore === null ? null : formatTime(key.notBefore)],
     ['Expires', key.expiresAt === null ? null : formatTime(key.expiresAt)],
     ['File', key.managedBy],
+    ['Added by', key.addedBy],
     ['Replaced by', key.replacedBy],
     ['Revoked', key.revokedAt === null ? null : `${formatTime(key.revokedAt)}, by a ${key.revokedBy ?? 'command'}`],
     ['First used', formatTime(key.firstUsedAt)],

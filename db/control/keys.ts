@@ -28,6 +28,8 @@ export interface LoginKey {
   allowsSha1: boolean;
   /** The file that it comes from, `acme/hr.pub` in the folder of keys; null: given by a command. */
   managedBy: string | null;
+  /** As the audit trail names them: `web:hr@acme.example`; null: a file of the folder of keys, or a version that did not record it. */
+  addedBy: string | null;
   /** Fingerprint of the key that takes over. */
   replacedBy: string | null;
   replacedAt: number | null;
@@ -46,7 +48,16 @@ export interface LoginKey {
 }
 
 type Required = 'org' | 'fingerprint' | 'algorithm' | 'publicKey' | 'label' | 'sources' | 'expiresAt' | 'createdAt';
-type Optional = 'kind' | 'note' | 'notBefore' | 'permission' | 'allowsSha1' | 'managedBy' | 'principals' | 'secret';
+type Optional =
+  | 'kind'
+  | 'note'
+  | 'notBefore'
+  | 'permission'
+  | 'allowsSha1'
+  | 'managedBy'
+  | 'addedBy'
+  | 'principals'
+  | 'secret';
 export type NewLoginKey = Pick<LoginKey, Required> & Partial<Pick<LoginKey, Optional>>;
 
 /** The columns of an existing key that may change. */
@@ -82,6 +93,7 @@ interface LoginKeyRow {
   permission: Permission;
   allow_sha1: number;
   managed_by: string | null;
+  added_by: string | null;
   replaced_by: string | null;
   replaced_at: number | null;
   created_at: number;
@@ -246,6 +258,7 @@ function toRow(key: Partial<LoginKey>): Partial<LoginKeyRow> {
     permission: key.permission,
     allow_sha1: key.allowsSha1 === undefined ? undefined : Number(key.allowsSha1),
     managed_by: key.managedBy,
+    added_by: key.addedBy,
     replaced_by: key.replacedBy,
     replaced_at: key.replacedAt,
     created_at: key.createdAt,
@@ -270,6 +283,7 @@ function fromRow(row: LoginKeyRow): LoginKey {
     permission: row.permission,
     allowsSha1: row.allow_sha1 === 1,
     managedBy: row.managed_by,
+    addedBy: row.added_by,
     replacedBy: row.replaced_by,
     replacedAt: row.replaced_at,
     createdAt: row.created_at,

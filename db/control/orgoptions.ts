@@ -19,6 +19,10 @@ export interface OrgOptions {
   maxReactivations?: string;
   /** `always`: a run that makes any user an admin needs an approval; without it `maxAdminChanges` decides. */
   holdAdmins?: 'limit' | 'always';
+  /** Who decides about held runs; without it `admins`: those of the organization, and operators. */
+  approvals?: 'admins' | 'operators';
+  /** Whether a run needs another person than the one who sent its files for its approval; without it false. */
+  twoPersonApproval?: boolean;
   /** Addresses of users beside the owner whose deactivation always needs an approval. */
   protected?: string[];
   /** Logged-in connections at once; without it the setting `maxConnectionsPerOrg`. */
@@ -65,6 +69,8 @@ export interface OrgOptions {
   requireDottedDomain?: boolean;
   /** Words of a column `Status`, by their meaning (rule U12b); without it the column is not read. */
   statusWords?: { active: string[]; deactivated: string[] };
+  /** Whether its own people and tokens change its login keys at once; without it they do. */
+  keyChanges?: 'at-once' | 'operator';
   /** Column names of its files, each with the standard column that it stands for (rule F7). */
   aliases?: Record<string, string>;
   /** Whether cells that name unknown users and teams create them; without it `yes`. `hold`: a run that would is held. */

@@ -125,6 +125,28 @@ export async function listAllUploads(db: Queryable, states: readonly UploadState
   return (await oldestFirst(selectUploads(db).whereIn('state', states).orderBy('uploads.org_id'))).map(fromStored);
 }
 
+/** The rows of each file of a run, as a check counted them; null: it was not checked. */
+export async function listRowsOfRun(db: Queryable, runId: number): Promise<(number | null)[]> {
+  return db('uploads').where({ run_id: runId }).pluck('rows');
+}
+
+/** An upload by its name, also one whose file was removed since. */
+export type FoundUpload = Pick<
+  UploadRow,
+  'id' | 'path' | 'state' | 'runId' | 'closedAt' | 'keyFingerprint' | 'address' | 'archivedAs'
+>;
+
+/** Uploads of an organization whose path contains a text, in any case; the newest first. */
+export async function searchUploads(db: Queryable, org: string, text: string, limit: number): Promise<FoundUpload[]> {
+  const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
+  const query = db<Stored>('uploads').where({ org_id: org }).orderBy('id', 'desc').limit(limit);
+  if (text !== '') query.whereRaw("LOWER(path) LIKE ? ESCAPE '\\'", [pattern]);
+  return (await query).map((row) => ({
+    ...{ id: row.id, path: row.path, state: row.state, runId: row.run_id, closedAt: row.closed_at },
+    ...{ keyFingerprint: row.key_fingerprint, address: row.address, archivedAs: row.archived_as },
+  }));
+}
+
 /** The files that are complete and not queued because of their names, oldest first. */
 export async function listStoredUploads(db: Queryable, org: string): Promise<UploadRow[]> {
   return (await selectUploads(db).where({ 'uploads.org_id': org, state: 'stored' }).orderBy('uploads.id')).map(

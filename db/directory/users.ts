@@ -42,6 +42,20 @@ export async function findUser(db: Queryable, org: string, emailKey: string): Pr
   return fromRow(row, teams);
 }
 
+/** The organizations that have a user with this compared address. */
+export async function findOrgsOfUser(
+  db: Queryable,
+  emailKey: string,
+  limit: number,
+): Promise<{ org: string; email: string }[]> {
+  const rows = await db('users')
+    .where({ email_key: emailKey })
+    .orderBy('org_id')
+    .limit(limit)
+    .select('org_id', 'email');
+  return rows.map((row) => ({ org: row.org_id, email: row.email }));
+}
+
 export interface UserPage {
   /** Only users after this compared address; null begins. */
   after: string | null;

@@ -9,6 +9,7 @@ import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { checkVerdicts } from './checkverdicts.js';
+import { connections } from './connections.js';
 import { directoryKey } from './directorykey.js';
 import { downloads } from './downloads.js';
 import { erasureKey } from './erasures.js';
@@ -21,6 +22,7 @@ import { fileNames } from './filenames.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
 import { handlers } from './handlers.js';
+import { keyOwners } from './keyowners.js';
 import { addLoginKeyTerms } from './loginkeys.js';
 import type { Migration } from './migrate.js';
 import { movedNames } from './movednames.js';
@@ -82,6 +84,8 @@ export const controlMigrations: readonly Migration[] = [
   passkeys,
   downloads,
   openBytes,
+  keyOwners,
+  connections,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -12,6 +12,7 @@ import {
   type Permission,
   touchLoginKey,
 } from '../../db/control/keys.js';
+import { noteAttempt } from '../../db/control/loginattempts.js';
 import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { judgeCertificate } from './certificateterms.js';
@@ -37,6 +38,8 @@ export interface Login {
 export interface Denial {
   denied: DenialReason;
   fingerprint: string;
+  /** As in Login; of a key that the organization may not have. */
+  credential: string;
 }
 
 export interface LoginDetails {
@@ -56,11 +59,14 @@ export interface Authenticator {
   offersPasswords(): Promise<boolean>;
   /** Records a login that has succeeded. */
   recordLogin(login: Login, details: LoginDetails): Promise<void>;
-  /** Records that a key of the organization was refused; without a signature any client that knows the key may have offered it. */
+  /**
+   * Records that a login was refused: of an organization's own key also in the audit trail. Without a signature any client that
+   * knows the key may have offered it.
+   */
   recordRefusal(
     org: string,
     denial: Denial,
-    details: Omit<LoginDetails, 'algorithms'> & { isProven: boolean },
+    details: Omit<LoginDetails, 'algorithms'> & { isProven: boolean; isOwn: boolean },
   ): Promise<void>;
   /**
    * Judges these earlier logins by today's state; one call reads the database once for all of them. Use the returned
@@ -98,7 +104,7 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       const presented = readPresented(publicKey);
       const stored = await loadState(control.read, orgId, presented);
       return presented.isBroken
-        ? { denied: 'malformed certificate', fingerprint: presented.fingerprint }
+        ? { denied: 'malformed certificate', fingerprint: presented.fingerprint, credential: presented.credential }
         : judge(stored, presented, address, settings, now());
     },
     async authenticatePassword(orgId, password, address) {
@@ -116,7 +122,8 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       if (isRight === true) return judge(stored, presented, address, settings, now());
       const denied = isRight === null ? 'too many passwords at once' : 'wrong password';
       // The typed text must not be logged, except for the name of an existing password.
-      return { denied, fingerprint: stored.key?.fingerprint ?? unknownPassword };
+      const name = stored.key?.fingerprint ?? unknownPassword;
+      return { denied, fingerprint: name, credential: name };
     },
     offersPasswords: () => hasPasswords(control.read, now()),
     async recordLogin(login, details) {
@@ -126,13 +133,19 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...details };
       await control.transact(async (tx) => {
         await touchLoginKey(tx, org.id, credential, { at, ...details });
+        await noteAttempt(tx, { org: org.id, fingerprint, credential, at, ...details, reason: null });
         await recordAudit(tx, { ...event, detail });
       });
     },
-    async recordRefusal(org, { denied, fingerprint }, { address, client, isProven }) {
-      const event = { at: now(), org, actor: isProven ? `key:${fingerprint}` : 'system', action: 'login.refused' };
+    async recordRefusal(org, { denied, fingerprint, credential }, { address, client, isProven, isOwn }) {
+      const at = now();
+      const event = { at, org, actor: isProven ? `key:${fingerprint}` : 'system', action: 'login.refused' };
       const detail = { reason: denied, address, client, proven: isProven };
-      await control.transact((tx) => recordAudit(tx, { ...event, subject: fingerprint, detail }));
+      const of = isOwn ? credential : null;
+      await control.transact(async (tx) => {
+        await noteAttempt(tx, { org, fingerprint, credential: of, at, address, client, reason: denied });
+        if (isOwn && !unaudited.includes(denied)) await recordAudit(tx, { ...event, subject: fingerprint, detail });
+      });
     },
     review(logins) {
       const known = loadStates(control.read, logins);
@@ -151,6 +164,9 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
     },
   };
 }
+
+/** Of a key that may log in: clients repeat these. The last attempts and the log have them. */
+const unaudited: readonly DenialReason[] = ['signature with SHA-1', 'wrong signature', 'too many connections'];
 
 /** The login key that would have to accept this key or certificate: its own fingerprint, or that of its authority. */
 export function credentialOf(publicKey: Buffer): string {
@@ -238,8 +254,8 @@ function judge(
   settings: AuthenticatorDeps['settings'],
   at: number,
 ): Login | Denial {
-  const { fingerprint, certificate, wire } = presented;
-  const deny = (denied: DenialReason): Denial => ({ denied, fingerprint });
+  const { fingerprint, credential, certificate, wire } = presented;
+  const deny = (denied: DenialReason): Denial => ({ denied, fingerprint, credential });
   const closed = judgeStatus(org, settings);
   if (org === null || closed !== null) return deny(closed ?? 'unknown organization');
   if (key?.kind !== presented.kind || (wire !== null && !wire.equals(Buffer.from(key.publicKey, 'base64'))))

@@ -16,7 +16,7 @@ export interface SshdLogins extends Pick<Authenticator, 'review'> {
 export function createSshdLogins({ control, settings, now }: AuthenticatorDeps): SshdLogins {
   const judge = async (login: Login, address: string | null, at: number | null): Promise<Login | Denial> => {
     const { fingerprint } = login;
-    const deny = (denied: Denial['denied']): Denial => ({ denied, fingerprint });
+    const deny = (denied: Denial['denied']): Denial => ({ denied, fingerprint, credential: login.credential });
     const org = await findOrg(control.read, login.org.id);
     const closed = judgeStatus(org, settings);
     if (org === null || closed !== null) return deny(closed ?? 'unknown organization');

@@ -24,6 +24,9 @@ export type DenialReason =
   | 'outside the hours of this organization'
   | 'malformed certificate'
   | 'revoked certificate'
+  | 'signature with SHA-1'
+  | 'wrong signature'
+  | 'too many connections'
   | CertificateFlaw;
 
 /** null: the terms of the organization's key allow a login now, from this address. */

@@ -272,6 +272,19 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     ...oneOf('limit', 'always'),
     default: 'limit',
   },
+  approvals: {
+    group: 'Approval limits',
+    meaning:
+      'Who approves and rejects held runs. With admins, the admins of the organization in the console and its tokens of the API may, and so may operators. With operators, only operators may.',
+    ...oneOf('admins', 'operators'),
+    default: 'admins',
+  },
+  twoPersonApproval: {
+    group: 'Approval limits',
+    meaning:
+      'Require another person for the approval of a run than the one who sent its files: the person who added the login key of the upload, or the token of the upload. A key that an operator added with a command, or a file of the folder of keys, belongs to no known person.',
+    ...yesOrNo,
+  },
   maxCreations: {
     group: 'Approval limits',
     meaning:
@@ -380,6 +393,13 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
     default: 'always',
     read: (text) => (parseHours(text) === null ? null : text.toLowerCase()),
     write: String,
+  },
+  keyChanges: {
+    group: 'SFTP access',
+    meaning:
+      'Whether the admins of the organization, in the console and by a token of the API, change its login keys at once. With operator, a new key and other allowed addresses in the console wait for an operator, and the API refuses them. To revoke a key is always possible.',
+    ...oneOf('at-once', 'operator'),
+    default: 'at-once',
   },
   maxConnections: {
     group: 'SFTP access',

@@ -136,7 +136,7 @@ export class Connection {
         this.#user = user;
       },
       mayLog: (message) => this.#deps.logLimiter.allows(message, 60),
-      recordRefusal: (org, denial, isProven) => this.#recordRefusal(org, denial, isProven),
+      recordRefusal: (...refusal) => this.#recordRefusal(...refusal),
       acceptLogin: (login) => this.#acceptLogin(login),
       close: (reason, offence) => this.close(reason, offence),
     });
@@ -230,6 +230,9 @@ export class Connection {
     this.#limits = this.#deps.sessionLimits.openConnection(login.org);
     if (this.#limits === null) {
       this.#logger.warn('login refused', { org: login.org.id, reason: 'too many connections of this organization' });
+      const { fingerprint, credential } = login;
+      if (this.#deps.logLimiter.allows(`refusal of too many connections of ${login.org.id}`, 60))
+        this.#recordRefusal(login.org.id, { denied: 'too many connections', fingerprint, credential }, true, true);
       this.close('too many connections of this organization', null);
       return false;
     }
@@ -279,10 +282,10 @@ export class Connection {
     this.#socket.on('data', count);
   }
 
-  #recordRefusal(org: string, denial: Denial, isProven: boolean): void {
+  #recordRefusal(org: string, denial: Denial, isProven: boolean, isOwn: boolean): void {
     this.#trackRecord(
       this.#deps.authenticator
-        .recordRefusal(org, denial, { address: this.#address, client: this.#program, isProven })
+        .recordRefusal(org, denial, { address: this.#address, client: this.#program, isProven, isOwn })
         .catch(
           (error: Error) =>
             void this.#logger.error('could not record a refused login in the audit trail; it is missing there', {

@@ -42,8 +42,11 @@ export interface LoginDeps {
   acceptLogin(login: Login): boolean;
   /** Ends the connection; `offence` null: the client did nothing wrong. */
   close(reason: string, offence?: null): void;
-  /** Called once for each refused key of the organization. `isProven` is rare: clients sign only for accepted keys. */
-  recordRefusal(org: string, denial: Denial, isProven: boolean): void;
+  /**
+   * Called once for each refused key. `isProven` is rare: clients sign only for accepted keys. `isOwn`: a key of the organization,
+   * which not every client can offer.
+   */
+  recordRefusal(org: string, denial: Denial, isProven: boolean, isOwn: boolean): void;
 }
 
 /** Passwords can be guessed: one connection may try this many, and waits this long for each refusal. */
@@ -112,7 +115,7 @@ async function judge(context: AuthContext, visit: Visit, methods: Promise<Authen
   if (refusal !== null) {
     logRefusal(context, fingerprintOf(key.data), refusal, visit);
     deps.onRefusal(context.username);
-    if ('denied' in outcome) recordRefusal(context.username, outcome, isProven, deps, logged);
+    recordRefusal(context.username, 'denied' in outcome ? outcome : denyFor(outcome, context), isProven, deps, logged);
     context.reject(await methods);
     return;
   }
@@ -178,16 +181,25 @@ const anonymousDenials: readonly string[] = [
   'too many passwords at once',
 ];
 
-/** The audit trail gets refusals of an organization's own keys, at a bounded rate, and nothing that any client can cause. */
+/**
+ * Records refusals of an organization's own keys, also in the audit trail, and of other keys for its operator, each at a bounded
+ * rate: nothing that any client can cause reaches the audit trail.
+ */
 function recordRefusal(org: string, denial: Denial, isProven: boolean, deps: LoginDeps, logged: Set<string>): void {
-  if (
-    anonymousDenials.includes(denial.denied) ||
-    logged.has(denial.fingerprint) ||
-    !deps.mayLog('refusal in the audit trail')
-  )
-    return;
+  if (['unknown organization', 'too many passwords at once'].includes(denial.denied)) return;
+  const isOwn = !anonymousDenials.includes(denial.denied);
+  const kind = isOwn ? 'refusal in the audit trail' : `refusal of a key that ${org} does not have`;
+  if (logged.has(denial.fingerprint) || !deps.mayLog(kind)) return;
   logged.add(denial.fingerprint);
-  deps.recordRefusal(org, denial, isProven);
+  deps.recordRefusal(org, denial, isProven, isOwn);
+}
+
+/** A key that may log in, with a signature that does not count. */
+function denyFor({ fingerprint, credential }: Login, context: PublicKeyAuthContext): Denial {
+  return {
+    denied: signsWithSha1(proofOf(context)) ? 'signature with SHA-1' : 'wrong signature',
+    ...{ fingerprint, credential },
+  };
 }
 
 /** null: not refused. The reason is for the log alone. */

@@ -34,6 +34,7 @@ onEveryDatabase('login keys', (open) => {
       permission: 'read',
       allowsSha1: false,
       managedBy: null,
+      addedBy: null,
       principals: null,
       secret: null,
     };

@@ -80,7 +80,7 @@ export async function openTestConsole(
         { ...init, headers: sent },
         { incoming: { socket: { remoteAddress: address } } },
       );
-      return { status: answer.status, headers: answer.headers, text: await answer.text() };
+      return { status: answer.status, headers: answer.headers, text: await readText(answer) };
     };
     return {
       cookie,
@@ -109,6 +109,15 @@ export async function openTestConsole(
     return { ...visitor(cookie), email, totpSecret, recovery };
   };
   return { place, databases, clock, acme, other, app, visitor, person };
+}
+
+/** Of a stream of events the first one: it may have no end. */
+async function readText(answer: Response): Promise<string> {
+  if (answer.headers.get('content-type') !== 'text/event-stream') return answer.text();
+  const reader = answer.body!.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return Buffer.from(value ?? []).toString('utf8');
 }
 
 /** All records of the audit trail. */

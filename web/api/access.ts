@@ -36,5 +36,5 @@ export function workplaceFor(workplace: Workplace, { id, org: own }: Token): Wor
     if (own !== null && wanted !== own) throw noOrganization(wanted);
     return workplace.org(wanted);
   };
-  return { ...workplace, actor: `token:${id}`, org };
+  return { ...workplace, actor: `token:${id}`, isOfOrg: own !== null, org };
 }

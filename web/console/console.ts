@@ -27,6 +27,7 @@ import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, orig
 import { scriptPolicy, securityHeaders } from './headers.js';
 import { html } from './html.js';
 import { iconPath, renderAlone, renderPage, stylePath } from './layout.js';
+import { liveScript, liveScriptPath } from './livescript.js';
 import { passkeyScript, passkeyScriptPath } from './passkeyscript.js';
 import type { Call, ConsoleRoute, Outcome, Page } from './route.js';
 import { icon, style } from './style.js';
@@ -90,6 +91,7 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
   app.onError((error, c) => answerTrouble(c, error, logger));
   app.get(stylePath, () => asset(style, 'text/css; charset=utf-8'));
   app.get(iconPath, () => asset(icon, 'image/svg+xml'));
+  app.get(liveScriptPath, () => asset(liveScript, 'text/javascript; charset=utf-8'));
   app.get(passkeyScriptPath, () => asset(passkeyScript, 'text/javascript; charset=utf-8'));
   openDownloads(app, { ...deps, busy: shared.busy });
   openDoors(app, deps, shared.passwords);
@@ -170,7 +172,7 @@ function makeCall(
   };
   return {
     ...{ open, version, account, session, busy, checks, passwords, guesses },
-    workplace: { ...workplace, actor: actorOf(account), org },
+    workplace: { ...workplace, actor: actorOf(account), isOfOrg: account.org !== null, org },
     org: null,
     params: c.req.param() as Record<string, string>,
     query: Object.fromEntries([...searchParams].filter(([name, value]) => !`${name}${value}`.includes('\0'))),

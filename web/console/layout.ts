@@ -45,7 +45,7 @@ export function renderAlone(page: Page): string {
 function renderDocument({ title, refreshSeconds, script }: Page, body: Html): string {
   return html`<!doctype html>
 <html lang="${t.language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · ${t.brand}</title>${refreshSeconds !== undefined && html`<meta http-equiv="refresh" content="${refreshSeconds}">`}
+<title>${title} · ${t.brand}</title>${refreshSeconds !== undefined && html`<noscript><meta http-equiv="refresh" content="${refreshSeconds}"></noscript>`}
 <link rel="stylesheet" href="${stylePath}"><link rel="icon" href="${iconPath}">${script !== undefined && html`<script src="${script}" defer></script>`}</head>
 <body>${body}</body></html>
 `.text;
@@ -111,14 +111,17 @@ export interface FieldOptions {
   isRequired?: boolean;
   isLong?: boolean;
   most?: number;
+  /** Proposals of the browser while a person types. */
+  options?: readonly string[];
 }
 
 export function field(name: string, label: string, options: FieldOptions = {}): Html {
   const { type = 'text', value, hint, autocomplete = 'off', isRequired = true, isLong = false, most } = options;
+  const list = options.options;
   const more = html`${isRequired && html` required`}${hint !== undefined && html` aria-describedby="${name}-hint"`}${most !== undefined && html` maxlength="${most}"`}`;
   const input = isLong
     ? html`<textarea id="${name}" name="${name}"${more}>${value}</textarea>`
-    : html`<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}"${more}>`;
+    : html`<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}"${list !== undefined && html` list="${name}-list"`}${more}>${list !== undefined && html`<datalist id="${name}-list">${list.map((one) => html`<option value="${one}"></option>`)}</datalist>`}`;
   return html`<div class="field"><label for="${name}">${label}</label>${input}${hint !== undefined && html`<span class="hint" id="${name}-hint">${hint}</span>`}</div>`;
 }
 

@@ -29,6 +29,9 @@ const ofOrg: readonly Link[] = [
 const ofServer: readonly Link[] = [
   ['/', t.overview, 'server.read'],
   ['/runs', t.runs, 'server.read'],
+  ['/directory', t.directory, 'server.read'],
+  ['/arrivals', t.arrivals, 'server.read'],
+  ['/events', t.events, 'server.read'],
   ['/network', t.network, 'server.read'],
   ['/audit', t.audit, 'audit.read'],
   ['/system', t.system, 'server.read'],

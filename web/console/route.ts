@@ -44,7 +44,7 @@ export type OrgCall = Call & { org: Org };
 export interface Page {
   title: string;
   body: Html;
-  /** The browser loads the page again after this time: for progress. */
+  /** A browser without scripts loads the page again after this time: for progress. */
   refreshSeconds?: number;
   /** The path of a script of the console. */
   script?: string;

@@ -84,6 +84,7 @@ thead th { font-size: var(--t-1); font-weight: 600; color: var(--soft); white-sp
 tbody tr:last-child > * { border-bottom: 0; }
 tbody th { font-weight: 600; } tbody th.text { font-weight: 400; min-width: 18rem; }
 time, .whole { white-space: nowrap; }
+code.print { display: inline-block; min-width: 15rem; font-weight: 400; } .wide { min-width: 15rem; }
 td.number, th.number { text-align: right; }
 td.cells { background: var(--bad-ground); }
 mark { background: var(--wait-ground); color: var(--wait); padding: 0 .15em; border-radius: 3px; font-weight: 600; }
@@ -98,7 +99,7 @@ details.card { padding: var(--s3) var(--s5); } details.card[open] { padding-bott
 details > summary { cursor: pointer; color: var(--accent); }
 details[open] > summary { margin-bottom: var(--s3); }
 
-form.stack > * + * { margin-top: var(--s4); }
+form.stack > * + * { margin-top: var(--s4); } form.stack > input[type=hidden] + * { margin-top: 0; }
 .field { display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--s1); max-width: 32rem; }
 .field > label, legend { font-weight: 600; }
 .field .hint { color: var(--soft); font-size: var(--t-1); }
@@ -113,7 +114,7 @@ button, .button { display: inline-block; font: inherit; font-weight: 600; line-h
 button:hover, .button:hover { filter: brightness(1.1); }
 button.quiet, .button.quiet { background: transparent; color: var(--accent); border-color: var(--edge); }
 button.danger { background: transparent; color: var(--bad); border-color: currentColor; }
-button.link { background: none; border: 0; padding: 0; min-height: 0; color: var(--accent); text-decoration: underline; text-underline-offset: .18em; font-weight: 400; }
+button.link { background: none; border: 0; padding: 0; min-height: 1.6rem; color: var(--accent); text-decoration: underline; text-underline-offset: .18em; font-weight: 400; text-align: left; white-space: nowrap; }
 .row { display: flex; flex-wrap: wrap; gap: var(--s3); align-items: end; }
 .row .field { flex: 1 1 12rem; }
 .qr svg { width: 11rem; height: 11rem; background: #fff; border-radius: 8px; padding: .5rem; display: block; }
@@ -137,6 +138,7 @@ nav.pages { display: flex; gap: var(--s4); }
   .top, .side, footer, form, .no-print, nav { display: none !important; }
   .frame { display: block; } main { padding: 0; } body { background: #fff; color: #000; font-size: 10pt; }
   .card { border: 0; padding: 0; } .scroll { overflow: visible; }
+  pre { background: none; padding: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 }
 `.trim();
 

@@ -4,6 +4,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import { test } from 'node:test';
 import ssh2, { type ConnectConfig } from 'ssh2';
 import { insertLoginKey } from '../../../db/control/keys.js';
+import { listAttempts } from '../../../db/control/loginattempts.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { generatePassword } from '../../../keys/login/password.js';
 import { allowKey, newKeyPair } from '../../support/keys.js';
@@ -168,6 +169,31 @@ test('a client that signs with SHA-1 is refused, and the log says whose it is', 
   const line = lines.find((text) => text.includes('SHA-1')) ?? '';
   assert.match(line, /"user":"acme"/);
   assert.ok(line.includes(pair.public.fingerprint) && line.includes('ssh2js'), line);
+});
+
+test('the last attempts with each key are kept, refused ones with their reason', async (t) => {
+  const server = await startTestServer(t);
+  const [strange, expired, elsewhere] = [newKeyPair(), newKeyPair(), newKeyPair()];
+  await allowKey(server.control, 'acme', expired, { expiresAt: 1 });
+  await allowKey(server.control, 'acme', elsewhere, { sources: ['192.0.2.0/24'] });
+  await connect(t, server.login);
+  for (const { private: privateKey } of [strange, expired, elsewhere])
+    await assert.rejects(connect(t, { ...server.login, privateKey }));
+  await assert.rejects(connect(t, { ...server.login, username: 'nobody' }));
+  const all = () => listAttempts(server.control.read, { org: 'acme', withUnknown: true, limit: 99 });
+  await until(async () => (await all()).length === 4, 'four attempts', 60_000);
+  const own = (await all()).filter(({ credential }) => credential !== null);
+  assert.deepEqual(
+    new Set((await all()).map(({ fingerprint, reason }) => `${fingerprint} ${reason}`)),
+    new Set([
+      `${server.key.public.fingerprint} null`,
+      `${strange.public.fingerprint} unknown key`,
+      `${expired.public.fingerprint} expired key`,
+      `${elsewhere.public.fingerprint} address not allowed for this key`,
+    ]),
+  );
+  assert.equal(own.length, 3);
+  assert.ok(own.every(({ address, client }) => address === '127.0.0.1' && client!.startsWith('ssh2js')));
 });
 
 test('one connection offers a bounded number of keys', async (t) => {

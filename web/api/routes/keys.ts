@@ -20,6 +20,7 @@ export const key = z.strictObject({
   permission: z.string(),
   sources: z.array(z.string()),
   managedBy: z.string().nullable(),
+  addedBy: z.string().nullable(),
   replacedBy: z.string().nullable(),
   createdAt: time,
   notBefore: maybeTime,

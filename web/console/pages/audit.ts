@@ -1,6 +1,14 @@
 /** The audit trail: the newest records first; verified and exported. */
-import { type AuditRecord, formatRecord, proveAudit, readAuditHead, walkRecords } from '../../../operations/audit.js';
+import {
+  type AuditRecord,
+  formatRecord,
+  proveAudit,
+  readAuditHead,
+  searchRecords,
+  walkRecords,
+} from '../../../operations/audit.js';
 import { inOnePlace } from '../../../operations/places.js';
+import { readSince } from '../../../operations/since.js';
 import { html } from '../html.js';
 import { field, notice, pager, table, time, withQuery } from '../layout.js';
 import { action, type Call, type ConsoleRoute, type Outcome, type Page, page } from '../route.js';
@@ -12,13 +20,14 @@ const pageRecords = 100;
 async function show(call: Call): Promise<Page> {
   const { workplace, query, token } = call;
   const { count, hash } = await readAuditHead(workplace);
-  const org = (query.org ?? '').trim();
-  const { records, before, next } = org === '' ? await newest(call, count) : await ofOrganization(call, org);
+  const isFiltered = ['org', 'actor', 'action', 'since'].some((name) => (query[name] ?? '').trim() !== '');
+  const { records, before, next } = isFiltered ? await search(call) : await newest(call, count);
   return {
     title: t.title,
     body: html`<div class="head"><h1>${t.title}</h1><div class="row no-print"><form method="post" action="/audit/prove">${token}<button class="quiet">${t.prove}</button></form><a class="button quiet" href="/audit.jsonl">${t.export}</a></div></div><p class="lead">${t.lead}</p>
 <p class="soft small">${t.head}: <code>${hash}@${count}</code></p>
-<form method="get" class="row" role="search">${field('org', t.org, { value: org, isRequired: false })}<button class="quiet">${t.filter}</button></form>
+<form method="get" class="row" role="search">${field('org', t.org, { value: query.org, isRequired: false })}${field('actor', t.actor, { value: query.actor, hint: t.actorHint, isRequired: false })}${field('action', t.action, { value: query.action, hint: t.actionHint, isRequired: false })}${field('since', t.since, { value: query.since, hint: t.sinceHint, isRequired: false })}<button class="quiet">${t.filter}</button></form>
+${isFiltered && html`<p class="soft small">${t.oldestFirst}</p>`}
 ${table(
   t.title,
   [
@@ -60,15 +69,19 @@ async function newest(call: Call, count: number): Promise<Shown> {
   };
 }
 
-/** The oldest first, since those of one organization have gaps. */
-async function ofOrganization(call: Call, org: string): Promise<Shown> {
-  const after = /^\d{1,15}$/.test(call.query.after ?? '') ? Number(call.query.after) : undefined;
-  const records = await take(walkRecords(call.workplace, { org, after }), pageRecords + 1);
-  const shown = records.slice(0, pageRecords);
+/** The oldest first, since records that fit have gaps. */
+async function search(call: Call): Promise<Shown> {
+  const { workplace, query } = call;
+  const text = (name: string) => (query[name] ?? '').trim() || undefined;
+  const after = /^\d{1,15}$/.test(query.after ?? '') ? Number(query.after) : undefined;
+  const since = text('since');
+  const wanted = { org: text('org'), actor: text('actor'), action: text('action'), after };
+  const begin = since === undefined ? {} : { since: readSince('since', since, workplace.now()) };
+  const { records, next } = await searchRecords(workplace, { ...wanted, ...begin }, pageRecords);
   return {
-    records: shown,
+    records,
     before: after === undefined ? null : withQuery(call, { after: null }),
-    next: records.length > pageRecords ? withQuery(call, { after: shown.at(-1)!.seq }) : null,
+    next: next === null ? null : withQuery(call, { after: next }),
   };
 }
 

@@ -1,28 +1,20 @@
-/** How an organization's HR system connects, and the keys with which it may log in. */
-import { hasRight } from '../../../operations/accounts/rights.js';
+/** How an organization's HR system connects: host, fingerprints, steps; its keys, its last connections, and encryption. */
 import { listHostKeys } from '../../../operations/hostkeys.js';
-import { rotateKeys } from '../../../operations/loginkeyrotation.js';
-import { addKeys, type LoginKeyView, listKeys, revokeKey } from '../../../operations/loginkeys.js';
-import { html, type Value } from '../html.js';
-import { facts, field, notice, ofOrg, select, table, tag, time } from '../layout.js';
-import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
+import { clientAddress } from '../../../operations/welcome.js';
+import { type Html, html } from '../html.js';
+import { facts, notice } from '../layout.js';
+import { type ConsoleRoute, type OrgCall, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
+import { keyRoutes, showConnections, showKeys } from './connectionkeys.js';
+import { pgpRoutes, showPgp } from './connectionpgp.js';
 
 const t = texts.connection;
-const graceMs = 7 * 86_400_000;
-const mostKeyText = 64_000;
 
 async function show(call: OrgCall): Promise<Page> {
-  const { workplace, org, account, token, form } = call;
+  const { workplace, org } = call;
   const { host, port } = addressOf(call);
-  const hostKeys = await listHostKeys(workplace, { host, port });
-  const { keys, remarks } = await listKeys(workplace, org.id);
-  const mayChange = hasRight(account, 'org.keys');
-  const revoke = ({ fingerprint, state, managedBy }: LoginKeyView): Value =>
-    mayChange &&
-    state !== 'revoked' &&
-    managedBy === null &&
-    html`<form method="post" action="${ofOrg(org.id, '/connection/revoke')}">${token}<input type="hidden" name="key" value="${fingerprint}"><button class="link">${t.revoke}<span class="hidden"> ${fingerprint}</span></button></form>`;
+  const hostKeys = (await listHostKeys(workplace, { host, port })).filter(({ state }) => state !== 'retired');
+  const { addresses = [], hours } = org.options;
   return {
     title: t.title,
     body: html`<div class="tight"><h1>${t.title}</h1><p class="lead">${t.lead}</p></div>
@@ -33,6 +25,8 @@ ${!org.enabled && notice('wait', t.off)}
       [t.port, html`<code>${port}</code>`],
       [t.user, html`<code>${org.id}</code>`],
       [t.folder, html`<code>/</code>`],
+      ...(addresses.length === 0 ? [] : [[t.addressesOfOrg, addresses.join(', ')] as const]),
+      ...(hours === undefined ? [] : [[t.hours, `${hours} (${org.timeZone})`] as const]),
     ])}</div>
 <section class="stack"><div class="tight"><h2>${t.fingerprints}</h2><p class="soft">${t.fingerprintsText}</p></div>
 ${
@@ -41,62 +35,33 @@ ${
     : html`<div class="card">${facts(hostKeys.map(({ type, fingerprint, state }) => [`${type} (${t.states[state] ?? state})`, html`<code>${fingerprint}</code>`]))}
 <details><summary>${t.known}</summary><pre tabindex="0">${hostKeys.map(({ knownHosts }) => knownHosts).join('\n')}</pre></details></div>`
 }</section>
-<section class="stack"><h2>${t.steps}</h2><ol class="steps">${t.stepList.map((step) => html`<li>${step}</li>`)}</ol></section>
-<section class="stack"><h2>${t.keys}</h2>${remarks.map((remark) => notice('wait', remark))}${table(
-      t.keys,
-      [
-        { title: t.key, cell: ({ fingerprint }) => html`<code>${fingerprint}</code>` },
-        { title: t.label, cell: ({ label }) => label },
-        { title: t.state, cell: ({ state }) => tag(state === 'usable' ? 'good' : '', state) },
-        { title: t.added, cell: ({ createdAt }) => time(createdAt, org.timeZone) },
-        {
-          title: t.used,
-          cell: ({ lastUsedAt, lastUsedFrom }) =>
-            lastUsedAt === null ? t.never : [time(lastUsedAt, org.timeZone), ` ${lastUsedFrom ?? ''}`],
-        },
-        { title: '', cell: revoke },
-      ],
-      keys,
-      t.noKeys,
-    )}</section>
-${
-  mayChange &&
-  html`<section class="card"><h2>${t.add}</h2><form method="post" action="${ofOrg(org.id, '/connection/keys')}" class="stack">${token}
-${field('key', t.public, { isLong: true, hint: t.publicHint, value: form.key, most: mostKeyText })}
-${field('label', t.label, { hint: t.labelHint, isRequired: false, value: form.label, most: 200 })}
-${select(
-  'others',
-  t.replace,
-  [
-    { value: 'keep', text: t.keepOthers },
-    { value: 'replace', text: t.replaceOthers },
-  ],
-  form.others,
-)}<button>${t.submit}</button></form></section>`
-}`,
+<section class="stack"><h2>${t.steps}</h2><ol class="steps">${t.stepList.map((step) => html`<li>${step}</li>`)}</ol>${showSystems(call)}</section>
+${await showKeys(call)}
+${await showConnections(call)}
+${await showPgp(call)}`,
   };
 }
 
-/** The console and the SFTP server have one name, unless the operator says otherwise. */
+/** Makers' systems, and a command to try the connection. */
+function showSystems(call: OrgCall): Html {
+  const { host, port } = addressOf(call);
+  const command = t.command(call.org.id, host, port);
+  const systems = t.systems.map(
+    ({ name, steps }) =>
+      html`<details class="card"><summary>${name}</summary><ol class="steps">${steps.map((step) => html`<li>${step}</li>`)}</ol></details>`,
+  );
+  return html`<p class="soft">${t.systemsText}</p>${systems}<details class="card"><summary>${t.script}</summary><pre tabindex="0">${command}</pre></details>`;
+}
+
+/** Without the setting publicHost the SFTP server has the name of the console. */
 function addressOf({ workplace: { settings }, origin }: OrgCall): { host: string; port: number } {
-  return { host: new URL(origin).hostname.replace(/^\[|\]$/g, ''), port: settings.port };
-}
-
-async function add({ workplace, org, form }: OrgCall): Promise<Outcome> {
-  const { key = '', label = '', others } = form;
-  const terms = label.trim() === '' ? {} : { label: label.trim() };
-  if (others === 'replace') await rotateKeys(workplace, org.id, key, terms, { graceMs, replaces: [], managed: false });
-  else await addKeys(workplace, org.id, key, terms);
-  return { to: `${ofOrg(org.id, '/connection')}?done=added` };
-}
-
-async function revoke({ workplace, org, form }: OrgCall): Promise<Outcome> {
-  await revokeKey(workplace, org.id, form.key ?? '');
-  return { to: `${ofOrg(org.id, '/connection')}?done=revoked` };
+  const named = clientAddress(settings, {});
+  const ofConsole = new URL(origin).hostname.replace(/^\[|\]$/g, '');
+  return named ?? clientAddress(settings, { host: ofConsole })!;
 }
 
 export const connectionRoutes: readonly ConsoleRoute[] = [
   orgPage('/connection', 'org.read', show),
-  orgAction('/connection/keys', 'org.keys', '/connection', add),
-  orgAction('/connection/revoke', 'org.keys', '/connection', revoke),
+  ...keyRoutes,
+  ...pgpRoutes,
 ];

@@ -8,7 +8,7 @@ import { html } from '../html.js';
 import { notice, table, time } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
-import { bytes } from '../texts/words.js';
+import { bytes, dayAndTime } from '../texts/words.js';
 import { countsOf, runPath, runTable } from './runview.js';
 
 const t = texts.home;
@@ -24,7 +24,7 @@ async function show({ workplace, org }: OrgCall): Promise<Page> {
   return {
     title: t.title,
     body: html`<h1>${org.name}</h1>
-<p class="lead"><strong>${last === undefined ? t.none : describe(last, org.timeZone)}</strong> ${org.enabled ? t.next(nextSlotAt, org.timeZone) : t.off}</p>
+<p class="lead"><strong>${last === undefined ? t.none : describe(last, (ms) => dayAndTime(ms, org.timeZone, workplace.now()))}</strong> ${org.enabled ? t.next(dayAndTime(nextSlotAt, org.timeZone, workplace.now()), org.timeZone) : t.off}</p>
 ${last !== undefined && html`<p>${last.state === 'held' ? html`<a class="button" href="${runPath(last, '/review')}">${t.review}</a>` : html`<a class="button quiet" href="${runPath(last)}">${t.look}</a>`}</p>`}
 ${alarms.length > 0 && html`<section class="stack"><h2>${t.alarms}</h2>${alarms.map(({ message }) => notice('wait', message))}</section>`}
 <section class="stack"><h2>${t.waiting}</h2>${table(
@@ -42,15 +42,15 @@ ${alarms.length > 0 && html`<section class="stack"><h2>${t.alarms}</h2>${alarms.
   };
 }
 
-function describe(run: Run, timeZone: string): string {
+function describe(run: Run, write: (ms: number) => string): string {
   const { upToDate, faults, refused } = countsOf(run);
-  const at = run.finishedAt ?? run.openedAt;
-  if (run.state === 'held') return t.held(run.hold?.at ?? at, timeZone);
+  const at = write(run.finishedAt ?? run.openedAt);
+  if (run.state === 'held') return t.held(run.hold === null ? at : write(run.hold.at));
   if (run.state === 'open' || run.state === 'running') return t.running;
-  if (run.state === 'failed') return t.failed(at, timeZone);
-  if (run.state === 'rejected') return t.discarded(at, timeZone);
-  if (refused > 0) return t.refused(at, timeZone, refused);
-  return t.result(at, timeZone, upToDate, faults);
+  if (run.state === 'failed') return t.failed(at);
+  if (run.state === 'rejected') return t.discarded(at);
+  if (refused > 0) return t.refused(at, refused);
+  return t.result(at, upToDate, faults);
 }
 
 export const homeRoutes: readonly ConsoleRoute[] = [orgPage('', 'org.read', show)];

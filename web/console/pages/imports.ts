@@ -1,21 +1,25 @@
 /** The imports of an organization, and one of them: its problems beside their rows, and its changes. */
+import { hasRight } from '../../../operations/accounts/rights.js';
 import { describeAfter, nameColumn, type RunChange, withRunChanges } from '../../../operations/changes.js';
 import { OperationError } from '../../../operations/error.js';
 import { readFileContent } from '../../../operations/files.js';
 import { type FileOutcome, filesOf, listProblemRows } from '../../../operations/problems.js';
 import { listRunsOf } from '../../../operations/runs.js';
-import { describeProgress, type Progress, type Run, summaryOf } from '../../../operations/runsummary.js';
+import { type Run, summaryOf } from '../../../operations/runsummary.js';
 import { type Html, html, path, type Value } from '../html.js';
 import { facts, notice, ofOrg, pager, table, time, withQuery } from '../layout.js';
+import { liveScriptPath } from '../livescript.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { amount, bytes } from '../texts/words.js';
+import { describeRunning } from './live.js';
 import { severityTag, showProblem } from './problemview.js';
 import { ownRun, runPath, runTable, stateTag } from './runview.js';
 
 const t = texts.run;
 const pageRuns = 50;
 const pageProblems = 50;
+const pageFiles = 5;
 /** Of each file, until one of them is chosen. */
 const firstProblems = 10;
 const shownChanges = 200;
@@ -44,7 +48,7 @@ async function show(call: OrgCall): Promise<Page> {
   const files = summary?.files ?? [];
   return {
     title: t.title(run.id),
-    ...(isWorking && { refreshSeconds }),
+    ...(isWorking && { refreshSeconds, script: liveScriptPath }),
     body: html`<div class="head"><h1>${t.title(run.id)}</h1>${stateTag(run)}</div>
 <div class="card">${facts([
       [texts.imports.kind, texts.imports.kinds[run.kind]],
@@ -55,12 +59,35 @@ async function show(call: OrgCall): Promise<Page> {
       ...(summary?.note == null ? [] : [[t.note, summary.note] as const]),
     ])}</div>
 ${run.failure !== null && notice('bad', html`<p><strong>${t.failure}:</strong> ${run.failure}</p>`)}
-${isWorking && html`<div role="status"><p><strong>${t.progress}:</strong> ${run.progress === null ? '…' : describeProgress(run.progress as Progress)}</p><p class="soft">${t.refresh}</p></div>`}
+${isWorking && showProgress(run)}
 ${run.state === 'held' && html`<p><a class="button" href="${runPath(run, '/review')}">${t.review}</a></p>`}
-${await Promise.all(files.map((file, index) => showFile(call, run, file, index, files.length)))}
+${await showFiles(call, run, files)}
 ${run.state === 'done' && (countChanged(run) > mostInline ? html`<p><a class="button quiet" href="${runPath(run, '/changes')}">${t.showChanges}</a></p>` : await showChanges(call, run))}
+${run.state === 'done' && hasRight(call.account, 'org.operate') && html`<p class="no-print"><a class="button quiet" href="${runPath(run, '/undo')}">${t.undo}</a></p>`}
 <p class="soft no-print">${t.print}</p>`,
   };
+}
+
+/** Its parts change while the import runs; screen readers hear of each phase alone. */
+function showProgress(run: Run): Html {
+  const { phase, ...others } = describeRunning(run);
+  const part = (name: string, text: string | undefined) => html`<span data-part="${name}">${text}</span> `;
+  return html`<div class="notice info" data-live="${runPath(run, '/progress')}" data-reload><p><strong>${t.progress}:</strong> <span role="status">${part('phase', phase)}</span>${Object.entries(others).map(([name, text]) => part(name, text))}</p><p>${t.refresh}</p></div>`;
+}
+
+/** A page of the files: each reads its report. */
+async function showFiles(call: OrgCall, run: Run, files: readonly FileOutcome[]): Promise<Html> {
+  const { query } = call;
+  const chosen = /^\d{1,6}$/.test(query.file ?? '') ? Number(query.file) : null;
+  const given = /^\d{1,6}$/.test(query.files ?? '') ? Number(query.files) : 0;
+  const wanted = Math.min(chosen ?? given, Math.max(0, files.length - 1));
+  const from = wanted - (wanted % pageFiles);
+  const shown: Html[] = [];
+  for (const [index, file] of files.slice(from, from + pageFiles).entries())
+    shown.push(await showFile(call, run, file, from + index, files.length));
+  const to = (place: number) => withQuery(call, { files: place, file: null, kind: null, from: null });
+  return html`${files.length > pageFiles && html`<h2>${t.filesOf(from + 1, Math.min(from + pageFiles, files.length), files.length)}</h2>`}${shown}
+${pager(from > 0 ? to(from - pageFiles) : null, from + pageFiles < files.length ? to(from + pageFiles) : null)}`;
 }
 
 async function showFile(call: OrgCall, run: Run, file: FileOutcome, index: number, files: number): Promise<Html> {

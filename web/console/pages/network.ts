@@ -1,9 +1,19 @@
 /** Who is connected by SFTP, and which addresses are refused for a time. */
 import { hasRight } from '../../../operations/accounts/rights.js';
+import { listRefusals } from '../../../operations/connections.js';
+import { OperationError } from '../../../operations/error.js';
+import {
+  activateAnnounced,
+  addHostKey,
+  type HostKeyView,
+  hostKeyTypes,
+  listHostKeys,
+  removeInactive,
+} from '../../../operations/hostkeys.js';
 import { forgivePenalties, listActivePenalties, readSource } from '../../../operations/penalties.js';
 import { endSessions, type ListedSession, listOpenSessions } from '../../../operations/sessions.js';
-import { html, type Value } from '../html.js';
-import { ofOrg, table, tag, time } from '../layout.js';
+import { type Html, html, type Value } from '../html.js';
+import { ofOrg, select, table, tag, time } from '../layout.js';
 import { action, type Call, type ConsoleRoute, type Page, page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { bytes } from '../texts/words.js';
@@ -49,8 +59,65 @@ async function show({ workplace, account, token }: Call): Promise<Page> {
       ],
       penalties.slice(0, mostShown),
       t.noPenalties,
-    )}</section>`,
+    )}</section>
+<section class="stack"><div class="tight"><h2>${t.refusals}</h2><p class="soft">${t.refusalsText}</p></div>${table(
+      t.refusals,
+      [
+        { title: t.organization, cell: ({ org }) => html`<a href="${ofOrg(org)}">${org}</a>` },
+        { title: t.reason, cell: ({ reason }) => texts.connection.reasons[reason]?.[0] ?? reason },
+        { title: t.times, cell: ({ count }) => count, isNumber: true },
+        { title: t.last, cell: ({ lastAt }) => time(lastAt, 'UTC') },
+        {
+          title: '',
+          cell: ({ org }) => html`<a href="/arrivals?org=${org}">${t.trace}<span class="hidden"> ${org}</span></a>`,
+        },
+      ],
+      await listRefusals(workplace),
+      t.noRefusals,
+    )}</section>
+${showHostKeys(await listHostKeys(workplace, null), token, may)}`,
   };
+}
+
+/** The host keys, each with its step of a rotation and the next one. */
+function showHostKeys(keys: readonly HostKeyView[], token: Html, may: boolean): Html {
+  const step = ({ state, fingerprint }: HostKeyView): Value => {
+    const next = { announced: 'activate', active: null, retired: 'remove' } as const;
+    const verb = next[state];
+    if (verb === null || !may) return null;
+    return html`<form method="post" action="${here}/hostkeys/${verb}">${token}<input type="hidden" name="key" value="${fingerprint}"><button class="link">${t.hostSteps[verb]}<span class="hidden"> ${fingerprint}</span></button></form>`;
+  };
+  const free = Object.entries(hostKeyTypes).filter(
+    ([, type]) => !keys.some((key) => key.type === type && key.state !== 'active'),
+  );
+  return html`<section class="stack"><div class="tight"><h2>${t.hostKeys}</h2><p class="soft">${t.hostKeysText}</p></div>${table(
+    t.hostKeys,
+    [
+      {
+        title: t.fingerprint,
+        cell: ({ fingerprint, type }) =>
+          html`<code class="print">${fingerprint}</code><br><span class="soft small">${type}</span>`,
+      },
+      {
+        title: t.step,
+        cell: ({ state, since }) =>
+          html`${tag(t.hostStates[state][0], t.hostStates[state][1])}<br><span class="soft small">${t.since}: ${time(since, 'UTC')}</span>`,
+      },
+      { title: '', cell: step },
+    ],
+    keys,
+    t.noHostKeys,
+  )}
+${
+  may &&
+  keys.length > 0 &&
+  free.length > 0 &&
+  html`<details class="card"><summary>${t.rotate}</summary><form method="post" action="${here}/hostkeys/add" class="stack">${token}<p class="soft">${t.rotateText}</p>${select(
+    'type',
+    t.type,
+    free.map(([value, text]) => ({ value, text })),
+  )}<button class="quiet">${t.announce}</button></form></details>`
+}</section>`;
 }
 
 function describeTransfer({ openFiles, openBytes, bytesPerSecond, isEnding }: ListedSession): Value {
@@ -67,5 +134,19 @@ export const networkRoutes: readonly ConsoleRoute[] = [
   action(`${here}/forgive`, 'server.operate', here, async ({ workplace, form }) => {
     await forgivePenalties(workplace, readSource(form.source ?? ''));
     return { to: `${here}?done=forgiven` };
+  }),
+  action(`${here}/hostkeys/add`, 'server.operate', here, async ({ workplace, form }) => {
+    const type = Object.hasOwn(hostKeyTypes, form.type ?? '') ? hostKeyTypes[form.type!] : undefined;
+    if (type === undefined) throw new OperationError('usage', t.noType);
+    await addHostKey(workplace, { type });
+    return { to: `${here}?done=announced` };
+  }),
+  action(`${here}/hostkeys/activate`, 'server.operate', here, async ({ workplace, form }) => {
+    await activateAnnounced(workplace, form.key ?? '');
+    return { to: `${here}?done=activated` };
+  }),
+  action(`${here}/hostkeys/remove`, 'server.operate', here, async ({ workplace, form }) => {
+    await removeInactive(workplace, form.key ?? '');
+    return { to: `${here}?done=removed` };
   }),
 ];

@@ -1,7 +1,15 @@
 /** An organization for its operator: state, quotas, every setting; enable, disable, import now. And the form that adds one. */
 import { hasRight } from '../../../operations/accounts/rights.js';
-import { detailOrg } from '../../../operations/orgdetails.js';
-import { addOrganization, disableOrganization, enableOrganization, setOrganization } from '../../../operations/orgs.js';
+import { OperationError } from '../../../operations/error.js';
+import { listNotifications } from '../../../operations/notifyaddress.js';
+import { detailOrg, type OrgDetails } from '../../../operations/orgdetails.js';
+import {
+  addOrganization,
+  disableOrganization,
+  enableOrganization,
+  removeOrganization,
+  setOrganization,
+} from '../../../operations/orgs.js';
 import {
   describeTakes,
   listSettings,
@@ -11,7 +19,7 @@ import {
 import { openImport } from '../../../operations/runs.js';
 import { requestSftp } from '../../../operations/sftpaccess.js';
 import { type Html, html, path } from '../html.js';
-import { facts, field, notice, ofOrg, tag } from '../layout.js';
+import { facts, field, notice, ofOrg, table, tag, time } from '../layout.js';
 import {
   action,
   type Call,
@@ -25,7 +33,7 @@ import {
 } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { amount } from '../texts/words.js';
-import { runPath } from './runview.js';
+import { runPath, stateTag } from './runview.js';
 
 const t = texts.organization;
 const a = texts.added;
@@ -41,9 +49,26 @@ async function show(call: OrgCall): Promise<Page> {
   return {
     title: `${org.name}: ${t.title}`,
     body: html`<div class="head"><h1>${org.name}</h1>${org.enabled ? tag('good', t.enabled) : tag('wait', t.disabled)}</div>
+<p class="no-print"><a class="button quiet" href="${to('/settings/welcome')}">${t.welcome}</a> <a class="button quiet" href="/arrivals?org=${org.id}">${t.trace}</a></p>
 <div class="card">${facts([
-      [t.plan, org.plan],
+      [t.plan, details.hasDoor ? org.plan : html`${org.plan} ${tag('wait', t.noDoor)}`],
+      [t.owner, org.ownerEmail],
       [t.imports, details.imports],
+      [t.next, org.enabled ? time(details.nextSlotAt, org.timeZone) : '–'],
+      [
+        t.lastFile,
+        details.lastFile === null
+          ? t.never
+          : [time(details.lastFile.closedAt, org.timeZone), ` ${details.lastFile.path}`],
+      ],
+      [
+        t.lastRun,
+        details.lastRun === null
+          ? t.never
+          : html`<a href="${runPath(details.lastRun)}">${time(details.lastRun.openedAt, org.timeZone)}</a> ${stateTag(details.lastRun)}`,
+      ],
+      [t.sessions, amount(details.sessions)],
+      ...rulesOf(details),
       [
         t.people,
         html`<a href="${to('/people')}">${texts.people.counts(details.users.active, details.users.deactivated)}</a>`,
@@ -51,18 +76,63 @@ async function show(call: OrgCall): Promise<Page> {
       [t.teams, html`<a href="${to('/teams')}">${amount(details.teams)}</a>`],
       [t.keys, html`${amount(details.usableKeys)} · <a href="${to('/connection')}">${t.look}</a>`],
       [t.members, html`<a href="${to('/members')}">${t.look}</a>`],
+      [
+        t.mail,
+        html`${amount((await listNotifications(workplace, org.id)).length)} · <a href="${to('/notifications')}">${t.look}</a>`,
+      ],
     ])}</div>
 ${details.heldRun !== null && notice('wait', html`<p><a href="${runPath({ org: org.id, id: details.heldRun }, '/review')}">${t.held}</a></p>`)}
 ${details.alarms.map(({ message }) => notice('bad', message))}
 <section class="card"><h2>${t.storage}</h2>${bar(t.quota.bytes, usage.storedBytes, usage.maxStoredBytes, t.bytes)}${bar(t.quota.files, usage.files, usage.maxFiles, t.files)}</section>
+${details.sources.length > 0 && showSources(details, org.timeZone)}
 ${may && actions(call)}
 ${groupsOf(details.settings).map(([group, settings]) => showGroup(call, group, settings, may))}
-<p class="soft">${t.remove}</p>`,
+${may && removal(call)}`,
   };
 }
 
 function bar(name: string, used: number, most: number, words: (used: number, most: number) => string): Html {
   return html`<div class="tight"><p>${words(used, most)}</p><meter min="0" max="${most}" high="${most * 0.9}" value="${used}" aria-label="${name}"></meter></div>`;
+}
+
+/** Settings that decide about the reading of files, where they differ from their defaults. */
+function rulesOf({ settings }: OrgDetails): [string, string][] {
+  const shown = ['expectFiles', 'expectBy', 'expectDays', 'identifier', 'aliases', 'fieldOwners', 'addresses', 'hours'];
+  return shown.flatMap((name): [string, string][] => {
+    const found = settings.find(({ setting }) => setting.name === name);
+    return found === undefined || found.isDefault ? [] : [[t.rules[name] ?? name, found.text]];
+  });
+}
+
+function showSources({ sources }: OrgDetails, timeZone: string): Html {
+  return html`<section class="stack"><h2>${t.sources}</h2>${table(
+    t.sources,
+    [
+      { title: t.place, cell: ({ place }) => place },
+      {
+        title: t.state,
+        cell: ({ state, failure, problems }) => [
+          tag(failure === null && problems === 0 ? 'good' : 'wait', state),
+          failure !== null && ` ${failure}`,
+          problems > 0 && ` ${t.sourceProblems(problems)}`,
+        ],
+      },
+      { title: t.lastOk, cell: ({ lastOkAt }) => (lastOkAt === null ? t.never : time(lastOkAt, timeZone)) },
+    ],
+    sources,
+    '',
+  )}</section>`;
+}
+
+function removal({ org, token, form }: OrgCall): Html {
+  return html`<details class="card"${form.confirm !== undefined && html` open`}><summary>${t.remove}</summary><form method="post" action="${ofOrg(org.id, '/settings/remove')}" class="stack">${token}<p>${t.removeText}</p>${field('confirm', t.confirm(org.id), { value: form.confirm })}<button class="danger">${t.removeSubmit}</button></form></details>`;
+}
+
+/** @throws OperationError `usage` unless its id was typed */
+async function remove({ workplace, org, form }: OrgCall): Promise<Outcome> {
+  if ((form.confirm ?? '').trim() !== org.id) throw new OperationError('usage', t.notConfirmed(org.id));
+  await removeOrganization(workplace, org.id);
+  return { to: '/?done=removed' };
 }
 
 function actions({ org, token, form }: OrgCall): Html {
@@ -154,6 +224,7 @@ export const organizationRoutes: readonly ConsoleRoute[] = [
     const id = await openImport(workplace, org.id);
     return { to: `${runPath({ org: org.id, id })}?done=imported` };
   }),
+  orgAction('/settings/remove', 'org.operate', '/settings', remove),
   page('/new', 'server.operate', showNew),
   action('/new', 'server.operate', '/new', add),
 ];

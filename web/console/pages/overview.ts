@@ -5,8 +5,10 @@ import { type OrgGlance, readOverview } from '../../../operations/overview.js';
 import { readCounts } from '../../../operations/status.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, ofOrg, pager, table, tag, time, withQuery } from '../layout.js';
+import { liveScriptPath } from '../livescript.js';
 import type { Call, Page } from '../route.js';
 import { texts } from '../texts/texts.js';
+import { describeCounts } from './live.js';
 import { problemTags, runPath } from './runview.js';
 
 const t = texts.overview;
@@ -19,13 +21,15 @@ export async function showOverview(call: Call): Promise<Page> {
   const status = await readCounts(workplace);
   const { orgs, total, nextSlots } = await readOverview(workplace, { search, from, most: pageOrgs });
   const at = workplace.now();
+  const live = mapParts(describeCounts(status));
   const to = (place: number) => withQuery(call, { from: place });
   return {
     title: t.title,
+    script: liveScriptPath,
     body: html`<div class="head"><h1>${t.title}</h1>${hasRight(account, 'server.operate') && html`<a class="button" href="/new">${t.add}</a>`}</div>
-<div class="grid">
-${card(t.runs, t.runsText(status.runs.running, status.runs.held), status.runs.failedLastDay > 0 && tag('bad', t.failedDay(status.runs.failedLastDay)))}
-${card(t.queue, t.queueText(status.queue.files), status.queue.oldestAt !== null && t.oldest(at - status.queue.oldestAt))}
+<div class="grid" data-live="/progress">
+${card(t.runs, live.runs, status.runs.failedLastDay > 0 && tag('bad', t.failedDay(status.runs.failedLastDay)))}
+${card(t.queue, live.queue, status.queue.oldestAt !== null && t.oldest(at - status.queue.oldestAt))}
 ${card(t.disk, t.diskText(status.disk.freeBytes, status.disk.totalBytes), html`<meter min="0" max="${status.disk.totalBytes}" value="${status.disk.totalBytes - status.disk.freeBytes}" aria-label="${t.disk}"></meter>`)}
 ${card(t.backup, status.lastBackupAt === null ? t.noBackup : t.backupText(at - status.lastBackupAt), null)}
 ${card(t.importer, status.importerSeenAt === null ? t.noImporter : t.importerText(at - status.importerSeenAt), null)}
@@ -60,17 +64,27 @@ ${pager(from > 0 ? to(Math.max(0, from - pageOrgs)) : null, from + pageOrgs < to
   };
 }
 
-function card(title: string, figure: string, more: Value): Html {
+/** Texts that change while the page is open. */
+function mapParts(parts: Readonly<Record<string, string>>) {
+  const write = ([name, text]: [string, string]): [string, Html] => [
+    name,
+    html`<span data-part="${name}">${text}</span>`,
+  ];
+  return Object.fromEntries(Object.entries(parts).map(write));
+}
+
+function card(title: string, figure: Value, more: Value): Html {
   return html`<section class="card tight"><h2 class="small soft">${title}</h2><p><strong>${figure}</strong></p>${more !== null && more !== false && html`<div class="small">${more}</div>`}</section>`;
 }
 
-function showLight({ light, alarms, heldRun, hasFailed, expiringKeys, org }: OrgGlance): Value {
+function showLight({ light, alarms, heldRun, hasFailed, expiringKeys, keyRequests, org }: OrgGlance): Value {
   const [tone, word] = t.lights[light];
   const reasons = [
     alarms > 0 && t.alarms(alarms),
     hasFailed && t.failed,
     heldRun !== null && html`<a href="${runPath({ org: org.id, id: heldRun }, '/review')}">${t.held}</a>`,
     expiringKeys > 0 && t.keys(expiringKeys),
+    keyRequests > 0 && html`<a href="${ofOrg(org.id, '/connection')}">${t.keyRequests(keyRequests)}</a>`,
   ].filter((reason) => reason !== false);
   return [tag(tone, word), ' ', reasons.map((reason, index) => [index > 0 && ', ', reason])];
 }

@@ -32,7 +32,7 @@ async function list(call: OrgCall): Promise<Page> {
   const next = users.length > pageUsers ? withQuery(call, { after: users[pageUsers - 1]!.emailKey }) : null;
   return {
     title: t.title,
-    body: html`<div class="head"><h1>${t.title}</h1><a class="button quiet no-print" href="${ofOrg(org.id, '/people.csv')}">${t.export}</a></div>
+    body: html`<div class="head"><h1>${t.title}</h1><div class="row no-print"><a class="button quiet" href="${ofOrg(org.id, '/people/tree')}">${t.tree}</a><a class="button quiet" href="${ofOrg(org.id, '/people.csv')}">${t.export}</a></div></div>
 <form method="get" class="row" role="search">${field('search', t.search, { type: 'search', value: search, isRequired: false })}
 ${select('status', t.status, [{ value: '', text: t.all }, ...statuses.map((value) => ({ value, text: t[value] }))], status)}<button class="quiet">${t.find}</button></form>
 ${table(

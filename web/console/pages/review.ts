@@ -1,9 +1,10 @@
 /** The review of a held import: the reason, the changes, and the decision about exactly those changes. */
 import { hasRight } from '../../../operations/accounts/rights.js';
+import { type ApprovalRights, readApprovalRights } from '../../../operations/approvals.js';
 import { listHeldChanges } from '../../../operations/problems.js';
 import { approveCounted, rejectHeldRun } from '../../../operations/runs.js';
-import { summaryOf } from '../../../operations/runsummary.js';
-import { html } from '../html.js';
+import { type Run, summaryOf } from '../../../operations/runsummary.js';
+import { type Html, html } from '../html.js';
 import { field, notice, pager, withQuery } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
@@ -15,7 +16,7 @@ const pageChanges = 25;
 const mostNote = 1_000;
 
 async function show(call: OrgCall): Promise<Page> {
-  const { workplace, org, query, account, token } = call;
+  const { workplace, org, query, account } = call;
   const run = await ownRun(call);
   const title = t.title(run.id);
   if (run.state !== 'held' || run.hold === null)
@@ -27,6 +28,10 @@ async function show(call: OrgCall): Promise<Page> {
   const changes = await listHeldChanges(workplace, org, run, { from, most: pageChanges });
   const to = (place: number) => withQuery(call, { from: place });
   const reasons = summaryOf(run)?.hold ?? [];
+  const rights = await readApprovalRights(workplace, run);
+  const decision = hasRight(account, 'org.decide')
+    ? decideForm(call, run, rights, changes?.total ?? null)
+    : html`<p>${t.viewer}</p>`;
   return {
     title,
     body: html`<div class="tight"><h1>${title}</h1><p class="lead">${t.lead}</p><p class="no-print"><a href="#decide">${t.decide}</a></p></div>
@@ -36,15 +41,20 @@ async function show(call: OrgCall): Promise<Page> {
 ${changes === null ? html`<p>${t.unlisted}</p>` : changeTable(t.changes, changes.rows, texts.run.noChanges)}
 ${changes !== null && pager(from > 0 ? to(Math.max(0, from - pageChanges)) : null, from + pageChanges < changes.listed ? to(from + pageChanges) : null)}</section>
 <section class="card" id="decide"><h2>${t.decide}</h2>
-${
-  hasRight(account, 'org.decide')
-    ? html`<form method="post" action="${runPath(run, '/review')}" class="stack">${token}<input type="hidden" name="digest" value="${run.hold.digest}">
-${field('note', t.note, { hint: t.noteHint, isRequired: false, isLong: true, most: mostNote, value: call.form.note })}
-<div class="row"><button name="decision" value="approve">${changes === null ? t.approveAll : t.approve(changes.total)}</button><button class="danger" name="decision" value="discard">${t.discard}</button></div></form>
-<p class="soft">${t.approveText} ${t.discardText}</p>`
-    : html`<p>${t.viewer}</p>`
-}</section>`,
+${decision}</section>`,
   };
+}
+
+/** @param changes how many there are; null: they can't be read. */
+function decideForm({ token, form }: OrgCall, run: Run, rights: ApprovalRights, changes: number | null): Html {
+  const { undecidable, unapprovable, ofUnknown } = rights;
+  if (undecidable !== null) return notice('info', t.sentence(undecidable));
+  const approve = changes === null ? t.approveAll : t.approve(changes);
+  return html`${unapprovable !== null && notice('wait', t.sentence(unapprovable))}${unapprovable === null && ofUnknown.length > 0 && notice('wait', t.unknownSender(ofUnknown))}
+<form method="post" action="${runPath(run, '/review')}" class="stack">${token}<input type="hidden" name="digest" value="${run.hold!.digest}">
+${field('note', t.note, { hint: t.noteHint, isRequired: false, isLong: true, most: mostNote, value: form.note })}
+<div class="row">${unapprovable === null && html`<button name="decision" value="approve">${approve}</button>`}<button class="danger" name="decision" value="discard">${t.discard}</button></div></form>
+<p class="soft">${unapprovable === null && t.approveText} ${t.discardText}</p>`;
 }
 
 async function decide(call: OrgCall): Promise<Outcome> {

@@ -1,23 +1,20 @@
 /** Texts of Home, the imports of an organization, one import, and the review of a held one. */
-import { amount, city, dayAndTime, many } from './words.js';
+import { amount, city, duration, many } from './words.js';
 
 const people = (count: number) => many(count, 'person', 'people');
 
 export const home = {
   title: 'Home',
-  result: (at: number, zone: string, upToDate: number, faults: number) =>
-    `${dayAndTime(at, zone)}: ${people(upToDate)} up to date, ${faults === 0 ? 'no row needs you' : `${many(faults, 'row')} ${faults === 1 ? 'needs' : 'need'} you`}.`,
-  refused: (at: number, zone: string, files: number) =>
-    `${dayAndTime(at, zone)}: ${many(files, 'file')} could not be imported, and ${files === 1 ? 'needs' : 'need'} you.`,
-  held: (at: number, zone: string) =>
-    `${dayAndTime(at, zone)}: an import waits for a decision; nothing of it is applied yet.`,
+  result: (at: string, upToDate: number, faults: number) =>
+    `${at}: ${people(upToDate)} up to date, ${faults === 0 ? 'no row needs you' : `${many(faults, 'row')} ${faults === 1 ? 'needs' : 'need'} you`}.`,
+  refused: (at: string, files: number) =>
+    `${at}: ${many(files, 'file')} could not be imported, and ${files === 1 ? 'needs' : 'need'} you.`,
+  held: (at: string) => `${at}: an import waits for a decision; nothing of it is applied yet.`,
   running: 'An import is running now.',
-  failed: (at: number, zone: string) =>
-    `${dayAndTime(at, zone)}: an import failed. Look at the import for the cause, and ask your operator.`,
-  discarded: (at: number, zone: string) =>
-    `${dayAndTime(at, zone)}: an import was discarded; nothing of it was applied. Upload corrected files.`,
+  failed: (at: string) => `${at}: an import failed. Look at the import for the cause, and ask your operator.`,
+  discarded: (at: string) => `${at}: an import was discarded; nothing of it was applied. Upload corrected files.`,
   none: 'No file has been imported yet.',
-  next: (at: number, zone: string) => `Next import ${dayAndTime(at, zone)} (${city(zone)}).`,
+  next: (at: string, zone: string) => `Next import ${at} (${city(zone)}).`,
   off: 'The SFTP access is not enabled yet: ask your operator.',
   look: 'Look at the import',
   review: 'Review it',
@@ -66,8 +63,11 @@ export const imports = {
 export const run = {
   title: (id: number) => `Import ${id}`,
   progress: 'Progress',
-  refresh: 'This page loads itself again every few seconds until the import has ended.',
+  refresh:
+    'This page shows the progress until the import has ended; without JavaScript it loads itself again every few seconds.',
   rows: (count: number) => many(count, 'row'),
+  filesOf: (first: number, last: number, total: number) =>
+    `Files ${amount(first)} to ${amount(last)} of ${amount(total)}`,
   refusedTitle: 'This file was refused: nothing of it was applied.',
   line: (line: number) => `Line ${amount(line)}`,
   noProblems: 'No problems: every row was read as it is.',
@@ -110,6 +110,7 @@ export const run = {
   failure: 'The import failed',
   print: 'Print this page with the browser for your records: navigation and buttons are left out.',
   undone: (id: number) => `It undoes import ${id}.`,
+  undo: 'Undo this import',
   review: 'Review and decide',
 };
 
@@ -130,7 +131,55 @@ export const review = {
   approveAll: 'Approve these changes',
   approveText: 'Exactly the changes that were counted are applied. If they have changed since, the import waits again.',
   discard: 'Discard',
-  discardText: 'Nothing is applied. The files move to the archive as refused; upload corrected files.',
+  discardText: 'To discard applies nothing: the files move to the archive as refused; upload corrected files.',
   over: 'This import no longer waits for a decision.',
   viewer: 'An admin of your organization, or your operator, decides.',
+  /** Of a message of the command line, which begins in small letters. */
+  sentence: (message: string) => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`,
+  unknownSender: (paths: readonly string[]) =>
+    `Two people are asked for, and Dropslot does not know the person who sent ${paths.join(', ')}: their key was added on the server. Approve only if you did not send it.`,
+};
+
+export const undo = {
+  title: (id: number) => `Undo import ${id}`,
+  lead: 'An undo gives each value back that the import changed, if it was not changed since. It removes no person, team or column.',
+  back: (shown: number, total: number) =>
+    shown === total
+      ? `Values that it restores (${amount(total)})`
+      : `The first ${amount(shown)} of ${many(total, 'value')} that it restores`,
+  kept: (shown: number, total: number) =>
+    shown === total
+      ? `Values that stay as they are (${amount(total)})`
+      : `The first ${amount(shown)} of ${many(total, 'value')} that stay as they are`,
+  nothingBack: 'It would restore nothing.',
+  nothingKept: 'None.',
+  who: 'Who',
+  field: 'Column',
+  now: 'Now',
+  restored: 'Restored to',
+  created: 'created',
+  why: 'Reason',
+  submit: (values: number) => `Undo: restore ${many(values, 'value')}`,
+  submitText: 'The undo is an import of its own. It is planned again when it begins, and it can be undone, too.',
+  busy: 'Another undo is planned now: try it again in some seconds.',
+  cancel: 'Back to the import',
+};
+
+export const live = {
+  busy: 'too many pages are followed at once: this page is loaded again in some seconds',
+  begins: 'begins soon',
+  phases: {
+    waiting: 'waits',
+    reading: 'reads',
+    staging: 'reads',
+    planning: 'plans the changes',
+    applying: 'applies the changes',
+    reporting: 'writes the reports',
+    archiving: 'moves the files to the archive',
+  },
+  rows: (rows: number, total: number | null) =>
+    total === null || total < rows ? many(rows, 'row') : `${amount(rows)} of ${many(total, 'row')}`,
+  rate: (rows: number) => `${many(rows, 'row')} a second`,
+  left: (ms: number) => (ms < 60_000 ? 'less than a minute of reading left' : `about ${duration(ms)} of reading left`),
+  elapsed: (ms: number) => `for ${ms < 60_000 ? many(Math.round(ms / 1000), 'second') : duration(ms)}`,
 };

@@ -43,6 +43,7 @@ export const people = {
   teams: 'Teams',
   empty: 'No person was found.',
   export: 'Download all as CSV',
+  tree: 'As a tree',
   counts: (active: number, deactivated: number) => `${amount(active)} active, ${amount(deactivated)} deactivated`,
 };
 
@@ -99,11 +100,13 @@ export const connection = {
   protocol: 'Protocol',
   sftp: 'SFTP (SSH file transfer)',
   folder: 'Folder',
+  addressesOfOrg: 'Allowed addresses of all keys',
+  hours: 'Hours of logins',
   off: 'The SFTP access of your organization is not enabled: ask your operator.',
   fingerprints: 'Fingerprints of the server',
   fingerprintsText: 'Compare them at the first connection: another fingerprint is another server.',
   noHostKeys: 'The server has no host key yet: it makes one when it starts.',
-  states: { active: 'in use', announced: 'will be in use soon', retiring: 'is replaced' } as Readonly<
+  states: { active: 'in use', announced: 'will be in use soon', retired: 'was replaced' } as Readonly<
     Record<string, string>
   >,
   known: 'For a known_hosts file',
@@ -115,16 +118,76 @@ export const connection = {
     'Let it upload users.csv once a day, before the time of the import. Templates are on the page Help.',
     'Look at Home after the next import, or upload below /dry-run to check a file without importing it.',
   ],
+  systemsText: 'Hints for common systems, from the published documentation of their makers:',
+  systems: [
+    {
+      name: 'Workday',
+      steps: [
+        'Run the task "Create x509 Private Key Pair", and copy its RSA-SSH formatted key into the form below, unchanged.',
+        'In the integration (EIB, Studio or outbound) choose delivery by SFTP: the address sftp://HOST:PORT, the directory /, the user above, and authentication by the SSH key.',
+        '"Test Connection" stores the host key: compare its fingerprint with those above.',
+      ],
+    },
+    {
+      name: 'SAP SuccessFactors (Integration Center)',
+      steps: [
+        'Create an SSH key in the Security Center, and add its public half below. Integration Center has RSA keys only, signs with SHA-1, and reaches port 22 alone.',
+        'So ask your operator for a port 22 for old clients and for SHA-1 with this one key; or let SAP Cloud Integration send the file, which needs neither.',
+        'Enter host, port and user above as the SFTP destination, with the folder /.',
+      ],
+    },
+    {
+      name: 'UKG, ADP, Rippling',
+      steps: [
+        'The maker sets the transfer up: give them host, port, user and the folder / from this page.',
+        'Ask for SFTP with a key pair instead of a password, CSV in UTF-8, and no other encryption.',
+        'Ask for their public key and the addresses from which they send, and add both below.',
+      ],
+    },
+    {
+      name: 'BambooHR and systems without SFTP',
+      steps: [
+        'Let a small program take the report from the API of the system each night, and upload it with a client such as sftp or curl.',
+        'Or ask your operator: Dropslot can fetch files from another SFTP server, and takes uploads over HTTPS.',
+      ],
+    },
+    {
+      name: 'WinSCP, FileZilla, PuTTY',
+      steps: [
+        'Create the key with PuTTYgen (Ed25519), and add the text of "Public key for pasting" below.',
+        'Choose the protocol SFTP, enter host, port and user above, and the private key file (.ppk).',
+      ],
+    },
+  ],
+  script: 'Commands for a script (OpenSSH)',
+  command: (user: string, host: string, port: number) =>
+    `sftp -P ${port} -i id_ed25519 ${user}@${host}\nsftp> put users.csv`,
   keys: 'Keys that may log in',
-  key: 'Fingerprint',
+  key: 'Key',
   label: 'Label',
   state: 'State',
+  keyStates: { usable: 'may log in', pending: 'not valid yet', expired: 'expired', revoked: 'revoked' },
   added: 'Added',
+  addedBy: (email: string) => `added by ${email}`,
+  expires: 'Expires',
   used: 'Last used',
   never: 'never',
   noKeys: 'No key yet: without one, nothing can be uploaded.',
   revoke: 'Revoke',
+  from: 'Allowed addresses',
+  fromHint: 'For example 192.0.2.0/24, 2001:db8::7; empty: every address',
+  anywhere: 'every address',
+  addresses: 'Change the addresses',
+  saveAddresses: 'Save the addresses',
+  waiting: 'Changes of keys that wait for your operator',
+  waitingText: 'They have no effect until your operator agrees.',
+  change: 'Change',
+  changes: { add: 'a new key', replace: 'a new key in place of the others', addresses: 'other addresses' },
+  by: 'Asked for by',
+  approve: 'Approve',
+  deny: 'Deny',
   add: 'Add a key',
+  addWaits: 'Your operator looks at new keys before they may log in.',
   public: 'Public key',
   publicHint: 'One line; never the private key.',
   labelHint: 'For example the name of the HR system.',
@@ -132,6 +195,76 @@ export const connection = {
   keepOthers: 'Keep them',
   replaceOthers: 'Replace them: they work for 7 more days',
   submit: 'Add the key',
+  ask: 'Ask for the key',
+  connections: 'Last connections',
+  connectionsText:
+    'With the keys of your organization, the newest first. Of each key the last 20 logins and the last 20 refusals are kept.',
+  connectionsOfAll:
+    'The newest first. Of each key the last 20 logins and the last 20 refusals are kept, and the last 20 refusals of keys that the organization does not have, which its own people do not see.',
+  noConnections: 'There was no connection yet.',
+  at: 'Time',
+  result: 'Result',
+  accepted: 'logged in',
+  refused: 'refused',
+  address: 'From, with',
+  stranger: '(not a key of this organization)',
+  /** By the words of the log: the reason, and what to do. */
+  reasons: {
+    'disabled organization': ['SFTP access was disabled', 'Ask your operator to enable it.'],
+    'plan without SFTP': ['the plan does not include SFTP', 'Ask your operator.'],
+    'unknown key': [
+      'the key is not known',
+      'Add its public half on the page Connection, or let the HR system use a key from the list there.',
+    ],
+    'unknown authority': ['the certificate is of an unknown authority', 'Add the authority, or use a plain key.'],
+    'wrong password': ['the password was wrong', 'Compare it, or let your operator make a new one.'],
+    'revoked key': ['the key is revoked', 'Use another key, or add a new one.'],
+    'key not valid yet': ['the key is not valid yet', 'Wait for its date, or ask your operator.'],
+    'expired key': ['the key has expired', 'Add a new one, and let the HR system use it.'],
+    'address not allowed for this key': [
+      'the address is not one that the key allows',
+      'Change the addresses of the key on the page Connection.',
+    ],
+    'address not allowed for this organization': [
+      'the address is not one that your organization allows',
+      'Ask your operator to allow it.',
+    ],
+    'outside the hours of this organization': [
+      'outside the hours of logins',
+      'Let the HR system connect at another time, or ask your operator.',
+    ],
+    'malformed certificate': ['the certificate can not be read', 'Have it signed again.'],
+    'revoked certificate': ['the certificate is revoked', 'Have a new one signed.'],
+    'signature with SHA-1': ['the client signs with SHA-1', 'Update the client, or use an Ed25519 or ECDSA key.'],
+    'wrong signature': ['the signature was wrong', 'The private key of the client belongs to another public key.'],
+    'too many connections': [
+      'too many connections at once',
+      'Let the HR system end its connections after each upload.',
+    ],
+  } as Readonly<Record<string, readonly [string, string]>>,
+};
+
+export const pgp = {
+  title: 'Encryption of files',
+  lead: 'Files may be encrypted with PGP before the upload. SFTP encrypts them on their way in any case.',
+  download: 'Download the public key to encrypt to',
+  none: 'No key to encrypt to: your operator can make one.',
+  key: 'Fingerprint',
+  of: 'Of',
+  kinds: { own: 'this server, for your files', customer: 'your programs' },
+  state: 'State',
+  states: { active: 'valid', expired: 'expired', revoked: 'revoked' },
+  expires: 'Expires',
+  never: 'never',
+  uses: 'Used for',
+  useWords: { publish: 'encrypting files', signatures: 'checking signatures', reports: 'encrypting reports' },
+  empty: 'There is no PGP key.',
+  add: 'Add a public PGP key of your programs',
+  public: 'Public key',
+  publicHint:
+    'The block that begins with BEGIN PGP PUBLIC KEY BLOCK. Your operator then sets if signatures are checked with it, or reports are encrypted to it.',
+  notPublic: 'paste the public key alone: the block that begins with BEGIN PGP PUBLIC KEY BLOCK',
+  submit: 'Add the PGP key',
 };
 
 export const notifications = {
@@ -161,6 +294,12 @@ export const notifications = {
   addText: 'The address gets a mail with a code; with it you confirm the address here.',
   submit: 'Send the code',
   confirm: 'Confirm',
+  resend: 'Send a new code',
+  change: 'Change the mails',
+  save: 'Save',
+  test: 'Send a test mail',
+  enable: 'Send mail again',
+  noKind: 'choose one kind of mail, or remove the address',
   code: (address: string) => `Code for ${address}`,
   remove: 'Remove',
   off: 'The server sends no mail: ask your operator to set it up.',
@@ -226,4 +365,14 @@ export const help = {
     'Parent Team': 'Team above it',
     'Team Type': 'Any text',
   } as Readonly<Record<string, string>>,
+};
+
+export const tree = {
+  title: 'Organization tree',
+  lead: 'Who reports to whom, one level at a time.',
+  table: 'As a table',
+  top: 'To the top',
+  values: 'Values',
+  empty: 'No person has a manager yet.',
+  reports: (count: number) => many(count, 'person', 'people'),
 };

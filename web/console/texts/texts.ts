@@ -1,13 +1,26 @@
 /** All texts of the console, by page: a translation replaces this folder. */
 import { counts } from './counts.js';
 import { account, errors, frame, invitation, provider, signIn } from './frame.js';
-import { home, imports, review, run } from './imports.js';
+import { home, imports, live, review, run, undo } from './imports.js';
 import { navigation } from './navigation.js';
-import { added, audit, network, operators, organization, overview, runs, system } from './operator.js';
-import { check, connection, help, members, notifications, people, person, teams } from './organization.js';
+import {
+  added,
+  arrivals,
+  audit,
+  directory,
+  events,
+  network,
+  operators,
+  organization,
+  overview,
+  runs,
+  system,
+  welcome,
+} from './operator.js';
+import { check, connection, help, members, notifications, people, person, pgp, teams, tree } from './organization.js';
 
 export const texts = {
   ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
-  ...{ added, audit, network, operators, organization, runs, system },
-  ...{ notifications, overview, people, person, provider, review, run, signIn, teams },
+  ...{ added, arrivals, audit, directory, events, network, operators, organization, runs, system, welcome },
+  ...{ live, notifications, overview, people, person, pgp, provider, review, run, signIn, teams, tree, undo },
 };

@@ -24,8 +24,11 @@ export function moment(ms: number | null, timeZone: string): string {
   return `${day.format(ms).replace(',', '')}, ${clock(ms, timeZone)}`;
 }
 
-/** `Tuesday 02:00` */
-export function dayAndTime(ms: number, timeZone: string): string {
+const longestWeekMs = 6 * 86_400_000;
+
+/** `Tuesday 02:00`; further away than six days, where a weekday could be another week's, `Tue 10 Mar 2026, 02:00`. */
+export function dayAndTime(ms: number, timeZone: string, now: number): string {
+  if (Math.abs(ms - now) > longestWeekMs) return moment(ms, timeZone);
   return `${new Intl.DateTimeFormat(language, { timeZone, weekday: 'long' }).format(ms)} ${clock(ms, timeZone)}`;
 }
 
