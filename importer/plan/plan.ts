@@ -1,5 +1,5 @@
 /** Plans the files of a run one after the other, into the stage. The directory is not changed. */
-import { createTable, run } from '../../db/stagesql.js';
+import { createIndex, createTable, run } from '../../db/stagesql.js';
 import type { Source } from '../read/source.js';
 import type { PlanInput } from './input.js';
 import { noteUnknown, tellMadeUp } from './madeup.js';
@@ -8,8 +8,14 @@ import { type PlannedFile, planFile } from './planfile.js';
 import { countStubs } from './stubs.js';
 import { emptyRunTables } from './tables.js';
 
+/** The rows of so many files are found without an index of their files, which would cost a large one more. */
+const fewFiles = 16;
+
 /** @param sources in the order in which they are applied. Their positions number them in the stage. */
 export async function planFiles(input: PlanInput, sources: readonly Source[]): Promise<PlannedFile[]> {
+  input.hasManyFiles = sources.length > fewFiles;
+  if (input.hasManyFiles)
+    for (const table of ['people', 'groups', 'changes', 'fields']) await createIndex(input.stage, table, 'file');
   if (input.org.options.createMissing !== 'no') return planOnce(input, sources);
   const { stage, fields, known } = input;
   await run(stage, `DROP TABLE IF EXISTS ${stage.prefix}.unknown`);

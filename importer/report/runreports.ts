@@ -20,7 +20,7 @@ import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js'
 import { writeChanges } from './changesfile.js';
 import { hasRoomForRejected, writeRejected, writeReport } from './filereport.js';
 import { hasIssues, indexIssues } from './findings.js';
-import { ReportSet } from './reportset.js';
+import { ReportSet, summaryEndings } from './reportset.js';
 import { measureRoom } from './room.js';
 import { summarizeFile, summarizeRun } from './summary.js';
 
@@ -60,6 +60,14 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   const contact = contactOf(org, deps.settings);
   const date = dateIn(org.timeZone, deps.now());
   const [archive, folder] = [archiveFolder(date), reportsFolder(date)];
+  const summaryStem = `run-${run.id}.summary`;
+  const summaryNames = summaryEndings.map((ending) => set.nameOf(`${summaryStem}${ending}`));
+  await set.lookFor(
+    new Map([
+      [archive, sources.map(({ source }) => source.name)],
+      [folder, summaryNames],
+    ]),
+  );
   const uploads: Settlement['uploads'][number][] = [];
   const files: FileOutcome[] = [];
   for (const [file, { source, upload }] of sources.entries()) {
@@ -80,7 +88,7 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   }
   const note = run.approval?.note ?? null;
   const summary = { ...summarizeRun(plan, files, contact), appliedAt: deps.now(), note };
-  await set.addSummary(folder, `run-${run.id}.summary`, summary);
+  await set.addSummary(folder, summaryStem, summary);
   return { reports: set.reports, uploads, summary };
 }
 
