@@ -44,8 +44,9 @@ async function planOnce(input: PlanInput, sources: readonly Source[]): Promise<P
     if (isFull && one.type === 'users' && one.refusal === null && one.rows > 0) await notePresent(input.stage);
   }
   // A later file may describe a user or a team that an earlier one only names: stubs are counted and told at the end.
+  const stubsOf = await countStubs(input.stage);
   for (const [file, { type, labels, users, teams }] of planned.entries()) {
-    const stubs = await countStubs(input.stage, file);
+    const stubs = stubsOf.get(file) ?? { users: 0, teams: 0 };
     users.stubs = stubs.users;
     teams.stubs = stubs.teams;
     if (type !== null && stubs.users + stubs.teams > 0) await tellMadeUp(input, file, type, { labels });

@@ -19,7 +19,7 @@ const checkEveryMs = 250;
 export async function stageFile(input: PlanInput, file: FileInput, issues: IssueLog): Promise<StagedFile> {
   const { stage, org, today, now } = input;
   const { name, header, reading } = file;
-  await recreateFileTables(stage);
+  await recreateFileTables(stage, input.hasManyFiles);
   const noted = new NotedRows(input.known, file);
   const read = createReader(input, file, (row, user) => noted.note(row, user));
   let staged = 0;

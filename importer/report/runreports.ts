@@ -19,7 +19,7 @@ import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
 import { writeChanges } from './changesfile.js';
 import { hasRoomForRejected, writeRejected, writeReport } from './filereport.js';
-import { hasIssues, indexIssues } from './findings.js';
+import { hasIssues, hasNewFields, indexIssues } from './findings.js';
 import { ReportSet, summaryEndings } from './reportset.js';
 import { measureRoom } from './room.js';
 import { summarizeFile, summarizeRun } from './summary.js';
@@ -68,6 +68,7 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
       [folder, summaryNames],
     ]),
   );
+  const hasFields = await hasNewFields(stage);
   const uploads: Settlement['uploads'][number][] = [];
   const files: FileOutcome[] = [];
   for (const [file, { source, upload }] of sources.entries()) {
@@ -84,7 +85,8 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
     const state = filePlan.refusal === null ? 'imported' : 'refused';
     uploads.push({ id: upload.id, state, archivedAs });
     const places = { uploadId: upload.id, archivedAs, report, rejected };
-    files.push({ ...(await summarizeFile(stage, file, source, filePlan, { path: upload.path, contact })), ...places });
+    const told = { path: upload.path, contact, hasIssues: isTold, hasFields };
+    files.push({ ...(await summarizeFile(stage, file, source, filePlan, told)), ...places });
   }
   const note = run.approval?.note ?? null;
   const summary = { ...summarizeRun(plan, files, contact), appliedAt: deps.now(), note };
