@@ -67,7 +67,8 @@ export async function orderSources(
   const pgp = pgpContext(deps, org, identity);
   const hooks = await findHooks(deps);
   const read = new Map<number, HeaderType>();
-  const small = new SmallFiles();
+  // A file that is checked may be removed meanwhile: its next reading notices that. One that is imported has been claimed.
+  const small = purpose === 'import' ? new SmallFiles() : null;
   for (const upload of uploads) {
     // A hook that never gives the processor back counts against the file, as reading it would.
     if (hooks?.beforeImport !== undefined) deps.onFile?.(upload.id);
@@ -152,7 +153,8 @@ function openUploadSource(
   identity: () => Promise<string>,
   upload: UploadRow,
   refusal: Refusal | null,
-  small: SmallFiles,
+  /** null: the file is opened each time. */
+  small: SmallFiles | null,
 ): Source {
   return {
     name: upload.path.slice(upload.path.lastIndexOf('/') + 1),
@@ -162,12 +164,12 @@ function openUploadSource(
     open: async function* () {
       if (refusal !== null) throw new RefusalError(refusal);
       onFile?.(upload.id);
-      const kept = small.find(upload.id);
+      const kept = small?.find(upload.id) ?? null;
       if (kept !== null) {
         yield kept;
         return;
       }
-      const pieces: Buffer[] | null = upload.size <= smallBytes ? [] : null;
+      const pieces: Buffer[] | null = small !== null && upload.size <= smallBytes ? [] : null;
       try {
         const reader = await openBlobOf(paths, upload.blobId, identity);
         const hash = createHash('sha256');
@@ -185,7 +187,7 @@ function openUploadSource(
           throw new SpaceError('damaged', `blob ${upload.blobId} has another content than the one that was uploaded`);
         if (pieces === null) return;
         const content = Buffer.concat(pieces);
-        small.keep(upload.id, content);
+        small?.keep(upload.id, content);
         if (content.length > 0) yield content;
       } catch (error) {
         if (!(error instanceof SpaceError) || error.code !== 'damaged') throw error;
