@@ -94,9 +94,12 @@ async function run(
 
 /** Tells the server each second that this process answers, and at once when it begins to read another file. */
 function startPulse(): { change(change: Partial<ChildState>): void } {
-  let state: Omit<ChildState, 'memoryBytes'> = { work: null, upload: null };
-  const beat = () => tell({ type: 'alive', state: { ...state, memoryBytes: process.memoryUsage.rss() } });
-  setInterval(beat, beatMs).unref();
+  let state: ChildState = { work: null, upload: null, memoryBytes: process.memoryUsage.rss() };
+  const beat = () => tell({ type: 'alive', state });
+  setInterval(() => {
+    state = { ...state, memoryBytes: process.memoryUsage.rss() };
+    beat();
+  }, beatMs).unref();
   beat();
   return {
     change: (change) => {

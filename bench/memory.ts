@@ -1,4 +1,4 @@
-/** Peak resident memory of a process and everything below it, as Linux counts it (VmHWM). */
+/** Peak resident memory and processor time of a process and everything below it, as Linux counts them (VmHWM, utime, stime). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { programPath } from '../demo/program.js';
@@ -9,6 +9,17 @@ const intervalMs = 100;
 export function readPeak(pid: number): number | null {
   const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(pid, 'status') ?? '')?.[1];
   return kibibytes === undefined ? null : Number(kibibytes) * 1024;
+}
+
+/** Linux counts in hundredths of a second for every program. */
+const ticksPerSecond = 100;
+
+/** Seconds of user and system time of a process and all its threads; null: no such process any more, or no /proc here. */
+export function readProcessorTime(pid: number): number | null {
+  const fields = readProc(pid, 'stat')
+    ?.replace(/^.*\) /s, '')
+    .split(' ');
+  return fields === undefined ? null : (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
 export interface MemoryWatch {

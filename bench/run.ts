@@ -5,6 +5,7 @@ import { benchAttack } from './attack.js';
 import { benchCheck } from './check.js';
 import { benchDaily } from './daily.js';
 import { benchFiles } from './files.js';
+import { benchFirst } from './first.js';
 import { benchFolder } from './folder.js';
 import { benchImport } from './import.js';
 import { describeMachine } from './machine.js';
@@ -20,6 +21,7 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
   sessions: benchSessions,
   files: benchFiles,
   import: benchImport,
+  first: benchFirst,
   daily: benchDaily,
   check: benchCheck,
   attack: benchAttack,

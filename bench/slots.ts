@@ -1,4 +1,4 @@
-/** Many organizations whose slots begin in the same minute, each with one small file: how long until the last run is done. */
+/** Many organizations whose slots begin in the same minute, each with one small file, or several: how long until the last run is done. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,10 +19,12 @@ import { loadMaster, loadOrCreateMaster } from '../keys/master/master.js';
 import { createOrgIdentity } from '../keys/master/orgidentity.js';
 import { replacing, sender } from '../test/support/intake.js';
 import { sampleOrg } from '../test/support/samples.js';
+import { listDescendants, readProcessorTime } from './memory.js';
 
 const { values } = parseArgs({
   options: {
     orgs: { type: 'string', default: '2000' },
+    files: { type: 'string', default: '1' },
     rows: { type: 'string', default: '1' },
     importers: { type: 'string' },
     database: { type: 'string', default: 'sqlite' },
@@ -66,9 +68,11 @@ async function prepare(): Promise<void> {
           emailKey: org.ownerEmail,
           at: Date.now(),
         });
-        const upload = await intake.forSender(org, sender).begin('/users.csv', replacing);
-        await upload.write(0, Buffer.from(`User Email,User Name\n${rows}`));
-        await upload.finish();
+        for (let file = 0; file < Number(values.files); file++) {
+          const upload = await intake.forSender(org, sender).begin(`/users-${file}.csv`, replacing);
+          await upload.write(0, Buffer.from(`User Email,User Name\n${rows.replaceAll('user', `file${file}.user`)}`));
+          await upload.finish();
+        }
       }),
     );
   }
@@ -107,13 +111,19 @@ async function measure(): Promise<void> {
   console.log(
     `${orgs} runs in ${seconds(first!)} s, ${(orgs / ((performance.now() - first!) / 1000)).toFixed(1)} a second`,
   );
-  const used = process.cpuUsage();
-  console.log(
-    `this program used ${((used.user + used.system) / 1e6).toFixed(1)} s of the processors; "time" shows all`,
-  );
+  tellProcessorTime(server.pid!);
   server.kill('SIGTERM');
   await once(server, 'exit');
   await control.close();
+}
+
+/** Of the server and its processes, from their start on. */
+function tellProcessorTime(server: number): void {
+  const each = [server, ...listDescendants(server)].map((pid) => readProcessorTime(pid) ?? 0);
+  const total = each.reduce((sum, time) => sum + time, 0);
+  console.log(
+    `processor time: ${total.toFixed(1)} s, ${((1000 * total) / orgs).toFixed(1)} ms a run; each process: ${each.map((time) => time.toFixed(1)).join(', ')}`,
+  );
 }
 
 function seconds(since: number): string {

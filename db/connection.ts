@@ -17,7 +17,14 @@ import { readMoveState, requireInUse } from './move/state.js';
 import { openSchema } from './postgres.js';
 import { createClient } from './sqlite/client.js';
 import { sealingDriver } from './sqlite/drivers.js';
-import { attachFile, busyTimeoutMs, openFile, openFileMoment, type SqliteFile } from './sqlite/open.js';
+import {
+  type Attached,
+  busyTimeoutMs,
+  openFile,
+  openFileMoment,
+  ScratchConnections,
+  type SqliteFile,
+} from './sqlite/open.js';
 
 /** A knex instance or a transaction of one: a query runs on it. */
 export type Queryable = Knex;
@@ -30,6 +37,8 @@ export interface Db {
   readonly dialect: Dialect;
   /** How its file is opened; null on PostgreSQL, and of a database that this process has no key for. */
   readonly source: SqliteFile | null;
+  /** Connections of its file with scratch files; absent where it has no source. */
+  readonly scratch?: ScratchConnections;
   /** Why this process can't open it, and has no source of it. */
   readonly withheld?: DatabaseError;
   readonly write: Knex;
@@ -188,8 +197,9 @@ export function sourceOf({ source, withheld }: Db): SqliteFile {
 }
 
 /** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
-export function attachSqlite(db: Db, attached: string, name: string): Knex {
-  return attachFile({ ...sourceOf(db), waitMs: busyTimeoutMs }, attached, name);
+export function attachSqlite(db: Db, attached: string, name: string): Promise<Attached> {
+  sourceOf(db);
+  return db.scratch!.attach(attached, name);
 }
 
 async function open(
@@ -221,14 +231,17 @@ async function open(
 
 function sqliteDb(source: SqliteFile): Db {
   const { write, read } = openFile(source);
+  const scratch = new ScratchConnections({ ...source, waitMs: busyTimeoutMs });
   return {
     dialect: 'sqlite',
     source,
+    scratch,
     write,
     read,
     transact: (work) => write.transaction(work),
     openMoment: () => openFileMoment(source),
     close: async () => {
+      await scratch.close();
       await read.destroy();
       await write.destroy();
     },

@@ -63,6 +63,18 @@ export async function requireFit(pair: Pair): Promise<void> {
   if (mismatch !== null) throw new DatabaseError('mismatch', mismatch.message);
 }
 
+/** As requireFit, of a process that asks again and again: what fits now fits for a second. */
+export function createFitCheck(pair: Pair): () => Promise<void> {
+  let fitsUntil = 0;
+  return async () => {
+    if (performance.now() < fitsUntil) return;
+    await requireFit(pair);
+    fitsUntil = performance.now() + fitMs;
+  };
+}
+
+const fitMs = 1_000;
+
 /** Takes both databases as they are from now on. @throws DatabaseError `mismatch` for those of different installations */
 export async function acceptPair(pair: Pair): Promise<void> {
   const mismatch = await findMismatch(pair);

@@ -3,7 +3,7 @@
  * without an answer wait for the next one that has one, and run with it, in their order, as one call.
  */
 import type { Knex } from 'knex';
-import type { Dialect } from './dialect.js';
+import { type Dialect, dialectOf } from './dialect.js';
 import type { SqliteConnection } from './sqlite/driver.js';
 
 /** The values of a statement's `:name`s. */
@@ -21,6 +21,14 @@ export interface Script {
 /** @param db a transaction, or an instance with one connection: the statements belong to one connection. */
 export function openScript(db: Knex, dialect: Dialect): Script {
   return dialect === 'sqlite' ? openWaiting(db) : openImmediate(db);
+}
+
+/** Runs the statements that `work` gives to a script of its own. @param tx as openScript takes it */
+export async function inScript<T>(tx: Knex, work: (script: Script) => Promise<T>): Promise<T> {
+  const script = openScript(tx, dialectOf(tx));
+  const result = await work(script);
+  await script.flush();
+  return result;
 }
 
 /** Adds rows, of one shape and not none, to a table, as one statement. */
@@ -91,6 +99,7 @@ async function onConnection<T>(db: Knex, use: (connection: SqliteConnection) => 
 
 /** A longer text is bound: parsing it costs more than the call. */
 const longestText = 4096;
+const longestBytes = 1024;
 
 /** SQLite's statement with its values in it; null: it has a value that can't stand there, and must be bound. */
 export function withValues(sql: string, bindings: Bindings): string | null {
@@ -108,6 +117,8 @@ export function withValues(sql: string, bindings: Bindings): string | null {
 function literalOf(value: unknown): string | null {
   if (value === null) return 'NULL';
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null;
+  if (value instanceof Uint8Array)
+    return value.length > longestBytes ? null : `X'${Buffer.from(value).toString('hex')}'`;
   if (typeof value !== 'string' || value.length > longestText || value.includes('\0')) return null;
   return `'${value.replaceAll("'", "''")}'`;
 }

@@ -2,7 +2,7 @@
  * Opens and drops a stage: a place for the working tables of one run, beside the directory's tables and in reach of the same
  * statement. On SQLite it is a file that is attached to a connection of its own, on PostgreSQL a schema.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
@@ -11,6 +11,8 @@ import type { Dialect } from './dialect.js';
 import { openScript, type Script } from './script.js';
 
 const schemaPrefix = 'dropslot_stage_';
+/** The connection of a larger stage is closed: it has used megabytes of memory. */
+const smallBytes = 4 * 1024 ** 2;
 /** How long a removal waits for the locks of an importer that hangs (ms). */
 const lockTimeoutMs = 5_000;
 
@@ -79,13 +81,15 @@ function labelOf(file: string): string {
   return file.split('.')[0]!;
 }
 
-/** The bytes of the stage's tables. */
-export async function measureStage({ dialect, prefix, script }: Stage): Promise<number> {
+/** The bytes of the stage's tables. @param enough up to which the free pages of its file may be counted with them */
+export async function measureStage({ dialect, prefix, script }: Stage, enough = 0): Promise<number> {
   if (dialect === 'sqlite') {
     const query = 'SELECT page_count, page_size FROM pragma_page_count(:prefix), pragma_page_size(:prefix)';
     const [file] = await script.rows<{ page_count: number; page_size: number }>(query, { prefix });
+    const bytes = file!.page_count * file!.page_size;
+    if (bytes <= enough) return bytes;
     const [free] = await script.rows<{ freelist_count: number }>(`PRAGMA ${prefix}.freelist_count`);
-    return (file!.page_count - free!.freelist_count) * file!.page_size;
+    return bytes - free!.freelist_count * file!.page_size;
   }
   const [size] = await script.rows<{ bytes: number }>(
     `SELECT COALESCE(SUM(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_catalog.pg_class c
@@ -100,9 +104,13 @@ async function openFile(settings: Settings, directory: Db, label: string): Promi
   mkdirSync(paths.stage, { recursive: true, mode: 0o700 });
   const file = join(paths.stage, `${label}.db`);
   rmSync(file, { force: true });
-  const db = attachSqlite(directory, file, 'stage');
+  const { db, detach } = await attachSqlite(directory, file, 'stage').catch((error) => {
+    rmSync(file, { force: true });
+    throw error;
+  });
   const drop = async () => {
-    await db.destroy();
+    const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    await detach(bytes > smallBytes);
     rmSync(file, { force: true });
   };
   return { dialect: 'sqlite', db, prefix: 'stage', script: openScript(db, 'sqlite'), drop };

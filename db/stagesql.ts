@@ -43,9 +43,15 @@ export function eachOf(dialect: Dialect, expression: string): string {
     : `LATERAL jsonb_array_elements(${expression}) AS t(value)`;
 }
 
-/** Creates an empty table; on PostgreSQL an unlogged one. */
-export async function createTable({ script, dialect, prefix }: Stage, table: string, columns: string): Promise<void> {
-  await script.run(`CREATE ${dialect === 'sqlite' ? '' : 'UNLOGGED'} TABLE ${prefix}.${table} (${columns})`);
+/** Creates an empty table; on PostgreSQL an unlogged one. @param keeps whether one that exists is kept, with its rows. */
+export async function createTable(
+  { script, dialect, prefix }: Stage,
+  table: string,
+  columns: string,
+  keeps = false,
+): Promise<void> {
+  const create = `CREATE ${dialect === 'sqlite' ? '' : 'UNLOGGED'} TABLE ${keeps ? 'IF NOT EXISTS' : ''}`;
+  await script.run(`${create} ${prefix}.${table} (${columns})`);
 }
 
 /** Creates a table of the stage from a query, in place of one of the same name. */
@@ -60,7 +66,7 @@ export async function createAs(
   if (dialect === 'postgres') await script.run(`ANALYZE ${prefix}.${table}`);
 }
 
-/** Creates an index. @param name of it within the table; needed where it has several columns. */
+/** Creates an index, unless it exists. @param name of it within the table; needed where it has several columns. */
 export async function createIndex(
   { dialect, prefix, script }: Stage,
   table: string,
@@ -69,7 +75,7 @@ export async function createIndex(
 ): Promise<void> {
   const [index, on] =
     dialect === 'sqlite' ? [`${prefix}.${table}_${name}`, table] : [`${table}_${name}`, `${prefix}.${table}`];
-  await script.run(`CREATE INDEX ${index} ON ${on} (${columns})`);
+  await script.run(`CREATE INDEX IF NOT EXISTS ${index} ON ${on} (${columns})`);
 }
 
 /** Updates PostgreSQL's statistics of tables, once many rows were written. */

@@ -1,5 +1,7 @@
 /** One importer of the pool: works on runs, and on checks while no run waits, until it is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { KeptRuns } from '../db/control/runs.js';
+import { createFitCheck } from '../db/pair.js';
 import { watchFreeSpace } from '../storage/freespace.js';
 import { checkNext } from './check/checkworker.js';
 import { createOutage, type Outage } from './outage.js';
@@ -52,8 +54,15 @@ export function startImporter(deps: ImporterDeps): RunningImporter {
   };
   const runs = createOutage('work on the next open run', deps.logger);
   const checks = createOutage('work on the next queued check', deps.logger);
+  const worker = {
+    ...deps,
+    isStopping: () => isStopping,
+    onClaim: () => deps.onWork?.('run'),
+    kept: new KeptRuns(),
+    requireFit: createFitCheck(deps),
+  };
   const run = async () => {
-    const worked = await workNext({ ...deps, isStopping: () => isStopping, onClaim: () => deps.onWork?.('run') });
+    const worked = await workNext(worker);
     return worked === 'ended' ? 'done' : worked;
   };
   const check = async () => {

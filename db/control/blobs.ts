@@ -28,7 +28,12 @@ interface Stored {
 export const waitingStates = ['stored', 'queued', 'dry_run', 'running', 'held'];
 
 export async function insertBlob(db: Queryable, blob: BlobRow): Promise<void> {
-  await db('blobs').insert({
+  await db('blobs').insert(blobColumns(blob));
+}
+
+/** Its columns, by name. */
+export function blobColumns(blob: BlobRow) {
+  return {
     id: blob.id,
     org_id: blob.org,
     size: blob.size,
@@ -36,7 +41,7 @@ export async function insertBlob(db: Queryable, blob: BlobRow): Promise<void> {
     sha256: blob.sha256,
     sealed_to: blob.sealedTo ?? null,
     created_at: blob.createdAt,
-  });
+  };
 }
 
 /** null: no such blob. */

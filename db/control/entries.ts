@@ -2,6 +2,7 @@
 
 import type { Queryable } from '../connection.js';
 import { dialectOf } from '../dialect.js';
+import type { Script } from '../script.js';
 import { fitName, foldName, safeName, splitExtension } from './names.js';
 
 export interface NewEntry {
@@ -46,13 +47,23 @@ export async function findEntryOfUpload(db: Queryable, org: string, uploadId: nu
 
 /** The new entry's id. Fails on the unique index when the name is taken. */
 export async function insertEntry(db: Queryable, entry: NewEntry): Promise<number> {
-  const [row] = await db('entries').insert(toStored(entry)).returning<{ id: number }[]>('id');
+  const [row] = await db('entries').insert(entryColumns(entry)).returning<{ id: number }[]>('id');
   return row!.id;
 }
 
 export async function updateEntry(db: Queryable, id: number, change: EntryChange): Promise<void> {
-  const row = Object.fromEntries(Object.entries(toStored(change)).filter(([, value]) => value !== undefined));
+  const row = Object.fromEntries(Object.entries(entryColumns(change)).filter(([, value]) => value !== undefined));
   if (Object.keys(row).length > 0) await db('entries').where({ id }).update(row);
+}
+
+/** Moves an entry with the other statements of the script. */
+export async function moveEntryLater(
+  script: Script,
+  id: number,
+  { dir, name }: Pick<NewEntry, 'dir' | 'name'>,
+): Promise<void> {
+  const row = { id, dir, name, folded: foldName(name) };
+  await script.run('UPDATE entries SET dir = :dir, name = :name, folded_name = :folded WHERE id = :id', row);
 }
 
 export async function deleteEntry(db: Queryable, id: number): Promise<void> {
@@ -68,12 +79,12 @@ export async function listEntries(
   limit: number,
 ): Promise<EntryRow[]> {
   const name = byteOrdered(db, 'name');
-  const rows: Stored[] = await db('entries')
+  const rows: StoredEntry[] = await db('entries')
     .where({ org_id: org, dir })
     .whereRaw(`${name} > ?`, [afterName ?? ''])
     .orderByRaw(name)
     .limit(limit);
-  return rows.map(fromStored);
+  return rows.map(readEntry);
 }
 
 export async function hasEntries(db: Queryable, org: string, dir: string): Promise<boolean> {
@@ -89,7 +100,7 @@ export async function ensureFolders(tx: Queryable, org: string, path: string, no
   for (;;) {
     const found = await lockEntry(tx, org, path);
     if (found !== null) return found.kind === 'dir';
-    const { dir, name } = split(path);
+    const { dir, name } = splitEntryPath(path);
     if (!(await ensureFolders(tx, org, dir, now))) return false;
     const folder: NewEntry = {
       org,
@@ -104,14 +115,14 @@ export async function ensureFolders(tx: Queryable, org: string, path: string, no
       atimeMs: now,
       createdAt: now,
     };
-    await tx('entries').insert(toStored(folder)).onConflict(['org_id', 'dir', 'name']).ignore();
+    await tx('entries').insert(entryColumns(folder)).onConflict(['org_id', 'dir', 'name']).ignore();
   }
 }
 
 /** Whether a name of this path, the file's or a folder's, differs only by case from another one in the same folder. */
 export async function hasTwin(db: Queryable, org: string, path: string): Promise<boolean> {
-  for (let at = path; at !== '/'; at = split(at).dir) {
-    const { dir, name } = split(at);
+  for (let at = path; at !== '/'; at = splitEntryPath(at).dir) {
+    const { dir, name } = splitEntryPath(at);
     const twins = db('entries')
       .where({ org_id: org, dir, folded_name: foldName(name) })
       .whereNot({ name });
@@ -137,7 +148,7 @@ export async function freeName(
   /** Those of the turns whose names are taken. */
   const findTaken = async (turns: readonly number[]): Promise<Set<number>> => {
     const names = turns.map(nameOf);
-    const rows: Pick<Stored, 'name' | 'folded_name'>[] = await db('entries')
+    const rows: Pick<StoredEntry, 'name' | 'folded_name'>[] = await db('entries')
       .where({ org_id: org, dir })
       // The folded names of rows from earlier versions are those of ASCII letters only.
       .where((same) => same.whereIn('folded_name', names.map(foldName)).orWhereIn('name', names))
@@ -169,7 +180,8 @@ function turnsBetween(used: number, free: number): number[] {
   return Array.from({ length: turnsAtOnce }, (_, index) => used + step * (index + 1)).filter((turn) => turn < free);
 }
 
-interface Stored {
+/** A row as the database has it. */
+export interface StoredEntry {
   id: number;
   org_id: string;
   dir: string;
@@ -186,10 +198,10 @@ interface Stored {
 }
 
 function keyOf(org: string, path: string) {
-  return { org_id: org, ...split(path) };
+  return { org_id: org, ...splitEntryPath(path) };
 }
 
-function split(path: string): { dir: string; name: string } {
+export function splitEntryPath(path: string): { dir: string; name: string } {
   const slash = path.lastIndexOf('/');
   return { dir: path.slice(0, slash) || '/', name: path.slice(slash + 1) };
 }
@@ -199,12 +211,13 @@ function byteOrdered(db: Queryable, column: string): string {
   return dialectOf(db) === 'postgres' ? `${column} COLLATE "C"` : column;
 }
 
-async function first(query: PromiseLike<Stored | undefined>): Promise<EntryRow | null> {
+async function first(query: PromiseLike<StoredEntry | undefined>): Promise<EntryRow | null> {
   const row = await query;
-  return row === undefined ? null : fromStored(row);
+  return row === undefined ? null : readEntry(row);
 }
 
-function toStored(entry: Partial<NewEntry>): Partial<Stored> {
+/** Its columns, by name; `undefined` where it is not given. */
+export function entryColumns(entry: Partial<NewEntry>): Partial<StoredEntry> {
   return {
     org_id: entry.org!,
     dir: entry.dir!,
@@ -221,7 +234,7 @@ function toStored(entry: Partial<NewEntry>): Partial<Stored> {
   };
 }
 
-function fromStored(row: Stored): EntryRow {
+export function readEntry(row: StoredEntry): EntryRow {
   return {
     id: row.id,
     org: row.org_id,

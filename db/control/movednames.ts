@@ -3,6 +3,7 @@
  * its CLOSE, often over another connection: for some minutes they find it under its name, as if it were still there.
  */
 import type { Queryable } from '../connection.js';
+import type { Script } from '../script.js';
 import type { EntryRow } from './entries.js';
 import type { UploadRow } from './uploads.js';
 
@@ -28,31 +29,34 @@ export type MovedChange = Partial<Pick<MovedName, 'dir' | 'name' | 'mode' | 'mti
  * Call it before the entry moves, and `trimMoved` in the same transaction. A file that was sent long ago is not remembered: its client no
  * longer looks for it.
  */
-export async function rememberMoved(tx: Queryable, entry: EntryRow, upload: UploadRow, now: number): Promise<void> {
+export async function rememberMoved(
+  script: Script,
+  entry: EntryRow,
+  upload: Pick<UploadRow, 'id' | 'closedAt' | 'queuedAt'>,
+  now: number,
+): Promise<void> {
   const { org, dir, name, size, mode, mtimeMs, atimeMs } = entry;
   const until = Math.max(upload.closedAt, upload.queuedAt ?? 0) + rememberMs;
-  const place = { org_id: org, dir, name };
   if (until <= now) {
-    await tx('moved_names').where(place).delete();
+    await script.run('DELETE FROM moved_names WHERE org_id = :org AND dir = :dir AND name = :name', { org, dir, name });
     return;
   }
-  const row = { upload_id: upload.id, size, mode, mtime_ms: mtimeMs, atime_ms: atimeMs, until_at: until };
-  await tx('moved_names')
-    .insert({ ...place, ...row })
-    .onConflict(['org_id', 'dir', 'name'])
-    .merge();
+  await script.run(remember, { org, dir, name, upload: upload.id, size, mode, mtimeMs, atimeMs, until });
 }
 
+const remember = `INSERT INTO moved_names (org_id, dir, name, upload_id, size, mode, mtime_ms, atime_ms, until_at)
+  VALUES (:org, :dir, :name, :upload, :size, :mode, :mtimeMs, :atimeMs, :until)
+  ON CONFLICT (org_id, dir, name) DO UPDATE SET upload_id = excluded.upload_id, size = excluded.size, mode = excluded.mode,
+    mtime_ms = excluded.mtime_ms, atime_ms = excluded.atime_ms, until_at = excluded.until_at`;
+
 /** Forgets the names whose time is over, and of those of the organization the oldest ones past a bound. */
-export async function trimMoved(tx: Queryable, org: string, now: number): Promise<void> {
-  const order = [
-    { column: 'until_at', order: 'desc' },
-    { column: 'id', order: 'desc' },
-  ];
-  const oldest = tx('moved_names').where({ org_id: org }).orderBy(order).offset(mostMovedNames).select('id');
-  // SQLite takes no OFFSET without a LIMIT.
-  const surplus = oldest.limit(Number.MAX_SAFE_INTEGER);
-  await tx('moved_names').where('until_at', '<=', now).orWhereIn('id', surplus).delete();
+export async function trimMoved(script: Script, org: string, now: number): Promise<void> {
+  await script.run(
+    `DELETE FROM moved_names WHERE until_at <= :now OR id IN
+       (SELECT id FROM moved_names WHERE org_id = :org ORDER BY until_at DESC, id DESC LIMIT :all OFFSET :most)`,
+    // SQLite takes no OFFSET without a LIMIT.
+    { org, now, all: Number.MAX_SAFE_INTEGER, most: mostMovedNames },
+  );
 }
 
 /** null: an import moved no file from there lately, or the name was written anew since. */

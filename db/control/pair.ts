@@ -2,6 +2,7 @@
 
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.js';
+import type { Script } from '../script.js';
 
 export interface ControlMarks {
   /** null: it has not met a directory database yet. */
@@ -55,8 +56,10 @@ export async function adoptControl(db: Knex, pairId: string): Promise<void> {
  * Notes how many writes the directory has; joins the caller's transaction, at its end: on PostgreSQL all that settle a run
  * take turns from here on.
  */
-export async function noteDirectoryWrites(tx: Knex, writes: number): Promise<void> {
-  await tx('pair').where({ id: 1 }).where('directory_writes', '<', writes).update({ directory_writes: writes });
+export async function noteDirectoryWrites(script: Script, writes: number): Promise<void> {
+  await script.run('UPDATE pair SET directory_writes = :writes WHERE id = 1 AND directory_writes < :writes', {
+    writes,
+  });
 }
 
 /**

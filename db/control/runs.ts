@@ -145,22 +145,27 @@ export async function claimRun(
   leaseMs: number,
   id?: number,
   mostBytes = Number.POSITIVE_INFINITY,
+  kept?: KeptRuns,
 ): Promise<Run | null> {
   const isStale = (query: Knex.QueryBuilder) =>
     query.where((either) =>
       either.where('lease_until', '<', now).orWhere('lease_until', '>', now + mostLeases * leaseMs),
     );
   const turn = turnAt(now);
-  const waiting: Waiting[] = await db('runs')
-    .leftJoin('import_turns as turns', 'turns.org_id', 'runs.org_id')
-    .where((either) => either.where({ state: 'open' }).orWhere((stale) => isStale(stale.where({ state: 'running' }))))
-    .whereRaw(`NOT EXISTS (${earlierRun})`)
-    .where((pause) => isPauseOver(pause, now))
-    .modify((query) => id !== undefined && query.where({ id }))
-    .orderByRaw(`attempts, ${turn}, id`)
-    .limit(choice)
-    .select('id', 'runs.org_id', 'state', 'attempts', 'started_at', db.raw(`${turn} AS turn_at`));
-  for (const candidate of await inOrder(db, waiting, mostBytes)) {
+  const list = async () => {
+    const waiting: Waiting[] = await db('runs')
+      .leftJoin('import_turns as turns', 'turns.org_id', 'runs.org_id')
+      .where((either) => either.where({ state: 'open' }).orWhere((stale) => isStale(stale.where({ state: 'running' }))))
+      .whereRaw(`NOT EXISTS (${earlierRun})`)
+      .where((pause) => isPauseOver(pause, now))
+      .modify((query) => id !== undefined && query.where({ id }))
+      .orderByRaw(`attempts, ${turn}, id`)
+      .limit(choice)
+      .select('id', 'runs.org_id', 'state', 'attempts', 'started_at', db.raw(`${turn} AS turn_at`));
+    return inOrder(db, waiting, mostBytes);
+  };
+  const candidates = kept === undefined ? await list() : await kept.next(db, now, list);
+  for (const candidate of candidates) {
     const claim = {
       state: 'running',
       lease_owner: owner,
@@ -172,6 +177,9 @@ export async function claimRun(
       const claimed = await db.transaction(async (tx) => {
         const [row] = await tx('runs')
           .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
+          // The list may be some moments old.
+          .whereRaw(`NOT EXISTS (${earlierRun})`)
+          .where((pause) => isPauseOver(pause, now))
           .modify((query) => candidate.state === 'running' && isStale(query))
           .update(claim)
           .returning('*');
@@ -182,7 +190,10 @@ export async function claimRun(
         await noteFirst(tx, run, candidate, ids);
         return run;
       });
-      if (claimed !== null) return claimed;
+      if (claimed !== null) {
+        kept?.take(candidate.id);
+        return claimed;
+      }
     } catch (error) {
       // Another run of the same organization is being worked on: this one waits for it.
       if (!isUniqueViolation(error)) throw error;
@@ -190,6 +201,38 @@ export async function claimRun(
   }
   return null;
 }
+
+/**
+ * The runs that one importer found waiting, in their order: to find them costs as much as a small run. It claims from them for up to
+ * a second, and only those that still wait.
+ */
+export class KeptRuns {
+  #waiting: Waiting[] = [];
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  /** @param list reads them anew. */
+  async next(db: Queryable, now: number, list: () => Promise<Waiting[]>): Promise<readonly Waiting[]> {
+    if (now >= this.#readAt && now < this.#readAt + keptMs && this.#waiting.length > 0) {
+      const ids = this.#waiting.slice(0, looked).map(({ id }) => id);
+      const open: number[] = await db('runs').whereIn('id', ids).where({ state: 'open' }).pluck('id');
+      const still = this.#waiting.filter(({ id, state }) => state === 'open' && open.includes(id));
+      this.#waiting = [...still, ...this.#waiting.slice(looked)];
+      // Others of an organization whose run was claimed do not wait any more.
+      if (still.length > 0) return still;
+    }
+    this.#waiting = await list();
+    this.#readAt = now;
+    return this.#waiting;
+  }
+
+  take(id: number): void {
+    this.#waiting = this.#waiting.filter((run) => run.id !== id);
+  }
+}
+
+const keptMs = 1_000;
+/** Of the kept runs, so many are looked at before a claim: several importers claim from the same ones. */
+const looked = 12;
 
 /** One transaction with the claim: each costs a sync of the disk. A run that was held gets the files of its plan alone. */
 function claimFiles(tx: Queryable, run: Run): Promise<number[]> {
@@ -414,6 +457,11 @@ export async function searchRuns(db: Queryable, { org, states, since, before, li
   if (since !== undefined) runs.where('opened_at', '>=', since);
   if (before !== undefined) runs.where('id', '<', before);
   return (await runs).map(fromRow);
+}
+
+/** The organizations with runs that ended since a time (ms). */
+export async function listOrgsOfEnded(db: Queryable, since: number): Promise<string[]> {
+  return db('runs').where({ state: 'done' }).where('finished_at', '>=', since).distinct().pluck('org_id');
 }
 
 /** Imports that were applied from `since` on and before `until` (ms). */

@@ -1,15 +1,17 @@
 /** Settles a run in one transaction: its reports appear, its files move to the archive, its uploads and itself end. */
 import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
-import { type BlobRow, insertBlob } from './blobs.js';
+import type { BlobRow } from './blobs.js';
 import { removeCheckReports } from './checks.js';
-import { ensureFolders, findEntry, findEntryOfUpload, freeName, insertEntry, updateEntry } from './entries.js';
+import { type EntryRow, findEntry, moveEntryLater } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
+import { findEntriesOfUploads } from './manyentries.js';
 import { rememberMoved, trimMoved } from './movednames.js';
 import { noteDirectoryWrites } from './pair.js';
+import { Places } from './places.js';
 import { noteCompleted } from './runevents.js';
 import { finishRun, type Run, replaceSummary } from './runs.js';
-import { findUpload, settleUpload, type UploadRow, unclaimUploads } from './uploads.js';
+import { findUploads, settleUploadLater, type UploadRow, unclaimLater } from './uploads.js';
 
 export interface Settlement {
   /** `alsoAs`: a second name. */
@@ -33,23 +35,29 @@ export async function settleRun(
   directoryWrites = 0,
   reads?: ReadonlyMap<number, Pick<UploadRow, 'type' | 'rows'>>,
 ): Promise<string[] | null> {
+  const { reports, uploads, summary } = settlement;
   return control.transact(async (tx) => {
-    if (!(await finishRun(tx, run, settlement.summary, now))) return null;
-    const folders: KnownFolders = new Set();
-    const moved = await placeReports(tx, run.org, settlement.reports, now, folders);
-    for (const { id, state, archivedAs: path } of settlement.uploads) {
-      const archivedAs = await moveToArchive(tx, run.org, id, path, now, folders);
-      await settleUpload(tx, id, { state, archivedAs, at: now, read: reads?.get(id) });
+    if (!(await finishRun(tx, run, summary, now))) return null;
+    const paths = [...reports.flatMap(namesOf), ...uploads.map(({ archivedAs }) => archivedAs)];
+    const places = await Places.open(tx, run.org, paths, now);
+    const moved = await addReports(places, reports);
+    const ids = uploads.map(({ id }) => id);
+    const rows = await findUploads(tx, ids);
+    const entries = await findEntriesOfUploads(tx, run.org, ids);
+    for (const { id, state, archivedAs: path } of uploads) {
+      const archivedAs = await moveToArchive(places, entries.get(id) ?? null, rows.get(id)!, path, now);
+      await settleUploadLater(places.script, id, { state, archivedAs, at: now, read: reads?.get(id) });
       moved.set(path, archivedAs);
     }
-    await trimMoved(tx, run.org, now);
-    const ids = settlement.uploads.map(({ id }) => id);
-    const freed = await removeCheckReports(tx, run.org, ids);
-    await correctSummary(tx, run.id, settlement.summary, moved);
-    await retireHeldReports(tx, run, 'was-held');
+    await trimMoved(places.script, run.org, now);
     // An importer that lost its lease may have claimed more files than another one applied.
-    await unclaimUploads(tx, run.id);
-    const detail = { run: run.id, uploads: settlement.uploads.map(({ id, state }) => ({ id, state })) };
+    await unclaimLater(places.script, run.id);
+    await noteDirectoryWrites(places.script, directoryWrites);
+    await places.write();
+    const freed = await removeCheckReports(tx, run.org, ids);
+    await correctSummary(tx, run.id, summary, moved);
+    await retireHeldReports(tx, run, 'was-held');
+    const detail = { run: run.id, uploads: uploads.map(({ id, state }) => ({ id, state })) };
     await recordAudit(tx, {
       at: now,
       org: run.org,
@@ -58,14 +66,10 @@ export async function settleRun(
       subject: `run ${run.id}`,
       detail,
     });
-    await noteDirectoryWrites(tx, directoryWrites);
-    await noteCompleted(tx, run, settlement.summary, now);
+    await noteCompleted(tx, run, summary, now);
     return freed;
   });
 }
-
-/** Folders of the organization that the transaction holds already: it looks for each once. */
-type KnownFolders = Set<string>;
 
 /** Gives reports their names; where each was planned to be, and where it is. */
 export async function placeReports(
@@ -73,14 +77,24 @@ export async function placeReports(
   org: string,
   reports: Settlement['reports'],
   now: number,
-  folders: KnownFolders = new Set(),
 ): Promise<Map<string, string>> {
+  const places = await Places.open(tx, org, reports.flatMap(namesOf), now);
+  const moved = await addReports(places, reports);
+  await places.write();
+  return moved;
+}
+
+function namesOf({ path, alsoAs }: Settlement['reports'][number]): string[] {
+  return alsoAs === undefined ? [path] : [path, alsoAs];
+}
+
+async function addReports(places: Places, reports: Settlement['reports']): Promise<Map<string, string>> {
   const moved = new Map<string, string>();
   for (const { path, alsoAs, blob } of reports) {
-    await insertBlob(tx, { ...blob, org, createdAt: now });
-    const file = { blobId: blob.id, uploadId: null, size: blob.size, mtimeMs: now };
-    moved.set(path, await placeFile(tx, org, path, file, now, folders));
-    if (alsoAs !== undefined) await placeFile(tx, org, alsoAs, file, now, folders);
+    places.addBlob(blob);
+    const file = { blobId: blob.id, uploadId: null, size: blob.size, mtimeMs: places.now };
+    moved.set(path, await places.add(path, file));
+    if (alsoAs !== undefined) await places.add(alsoAs, file);
   }
   return moved;
 }
@@ -89,8 +103,10 @@ export async function placeReports(
 export async function placeAgain(tx: Queryable, org: string, path: string, alsoAs: string, now: number): Promise<void> {
   const entry = await findEntry(tx, org, path);
   if (entry === null) return;
-  const { uploadId, size, mtimeMs } = entry;
-  await placeFile(tx, org, alsoAs, { blobId: entry.blobId!, uploadId, size, mtimeMs }, now);
+  const { blobId, uploadId, size, mtimeMs } = entry;
+  const places = await Places.open(tx, org, [alsoAs], now);
+  await places.add(alsoAs, { blobId: blobId!, uploadId, size, mtimeMs });
+  await places.write();
 }
 
 /**
@@ -121,61 +137,29 @@ export async function archiveUpload(
   path: string,
   now: number,
 ): Promise<string> {
-  const archivedAs = await moveToArchive(tx, org, uploadId, path, now, new Set());
-  await trimMoved(tx, org, now);
+  const places = await Places.open(tx, org, [path], now);
+  const upload = (await findUploads(tx, [uploadId])).get(uploadId)!;
+  const entry = (await findEntriesOfUploads(tx, org, [uploadId])).get(uploadId) ?? null;
+  const archivedAs = await moveToArchive(places, entry, upload, path, now);
+  await trimMoved(places.script, org, now);
+  await places.write();
   return archivedAs;
 }
 
+/** The statements join those of `places`. `entry`: null where the client has removed or replaced the name. */
 async function moveToArchive(
-  tx: Queryable,
-  org: string,
-  uploadId: number,
+  places: Places,
+  entry: EntryRow | null,
+  upload: UploadRow,
   path: string,
   now: number,
-  folders: KnownFolders,
 ): Promise<string> {
-  const entry = await findEntryOfUpload(tx, org, uploadId);
-  const upload = (await findUpload(tx, uploadId))!;
-  if (entry !== null) {
-    await rememberMoved(tx, entry, upload, now);
-    const { dir, name } = await makePlace(tx, org, path, now, folders);
-    await updateEntry(tx, entry.id, { dir, name });
-    return `${dir}/${name}`;
+  if (entry === null) {
+    const { id: uploadId, blobId, size, closedAt: mtimeMs } = upload;
+    return places.add(path, { blobId, uploadId, size, mtimeMs });
   }
-  return placeFile(
-    tx,
-    org,
-    path,
-    { blobId: upload.blobId, uploadId, size: upload.size, mtimeMs: upload.closedAt },
-    now,
-    folders,
-  );
-}
-
-async function placeFile(
-  tx: Queryable,
-  org: string,
-  path: string,
-  file: { blobId: string; uploadId: number | null; size: number; mtimeMs: number },
-  now: number,
-  folders: KnownFolders = new Set(),
-): Promise<string> {
-  const { dir, name } = await makePlace(tx, org, path, now, folders);
-  await insertEntry(tx, { org, dir, name, kind: 'file', mode: 0o644, atimeMs: file.mtimeMs, createdAt: now, ...file });
+  await rememberMoved(places.script, entry, upload, now);
+  const { dir, name } = await places.take(path);
+  await moveEntryLater(places.script, entry.id, { dir, name });
   return `${dir}/${name}`;
-}
-
-/** The folder is there then, and the name is free in it. */
-async function makePlace(
-  tx: Queryable,
-  org: string,
-  path: string,
-  now: number,
-  folders: KnownFolders,
-): Promise<{ dir: string; name: string }> {
-  const slash = path.lastIndexOf('/');
-  const dir = path.slice(0, slash);
-  if (!folders.has(dir)) await ensureFolders(tx, org, dir, now);
-  folders.add(dir);
-  return { dir, name: await freeName(tx, org, dir, path.slice(slash + 1)) };
 }

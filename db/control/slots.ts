@@ -50,30 +50,54 @@ export async function passSlot(db: Queryable, ids: readonly string[], at: number
       .update({ slot_mark: at, slot_owed: null });
 }
 
+/** A slot: its date and time as the organization has them, and when it begins, in ms. */
+export interface SlotTime {
+  date: string;
+  time: string;
+  at: number;
+}
+
 /**
  * Opens the run of a slot, once, however many nodes wake. null: it was opened before; or another run of the organization
  * is not over, and the slot is opened after it; or the queue is empty, and the slot is over without a run.
  */
-export async function openSlotRun(
-  db: Queryable,
-  org: string,
-  slot: { date: string; time: string; at: number },
-  now: number,
-): Promise<number | null> {
-  return db.transaction(async (tx) => {
-    const marked = await tx('orgs')
-      .where({ id: org })
-      .where('slot_mark', '<', slot.at)
-      .whereNotExists(isUnended(tx))
-      .update({ slot_mark: slot.at, slot_owed: null });
-    if (marked === 0) return null;
-    if ((await tx('uploads').where({ org_id: org, state: 'queued' }).first('id')) === undefined) return null;
-    const [row] = await tx('runs')
-      .insert({ org_id: org, kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now })
-      .returning('id');
-    return row.id;
-  });
+export async function openSlotRun(db: Queryable, org: string, slot: SlotTime, now: number): Promise<number | null> {
+  return (await openSlotRuns(db, [org], slot, now)).get(org) ?? null;
 }
+
+/** As openSlotRun, of organizations with the same slot: thousands may have it, and each transaction costs a sync. The runs, by organization. */
+export async function openSlotRuns(
+  db: Queryable,
+  orgs: readonly string[],
+  slot: SlotTime,
+  now: number,
+): Promise<Map<string, number>> {
+  const opened = new Map<string, number>();
+  for (let from = 0; from < orgs.length; from += openedAtOnce)
+    await db.transaction(async (tx) => {
+      const ids = orgs.slice(from, from + openedAtOnce);
+      // In one order, so that two nodes that wake wait for each other and do not block each other.
+      await tx('orgs').whereIn('id', ids).orderBy('id').forUpdate().select('id');
+      const marked: { id: string }[] = await tx('orgs')
+        .whereIn('id', ids)
+        .where('slot_mark', '<', slot.at)
+        .whereNotExists(isUnended(tx))
+        .update({ slot_mark: slot.at, slot_owed: null })
+        .returning('id');
+      const of = marked.map(({ id }) => id);
+      const waiting = new Set(
+        await tx('uploads').whereIn('org_id', of).where({ state: 'queued' }).distinct().pluck<string[]>('org_id'),
+      );
+      const run = { kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now };
+      const runs = ids.filter((id) => waiting.has(id)).map((id) => ({ org_id: id, ...run }));
+      if (runs.length === 0) return;
+      for (const row of await tx('runs').insert(runs).returning(['id', 'org_id'])) opened.set(row.org_id, row.id);
+    });
+  return opened;
+}
+
+/** As few as one statement takes on each database, and hold the writer for a moment. */
+const openedAtOnce = 100;
 
 /** Before an organization's slots change: one that has begun and is not over is opened all the same. */
 export async function oweSlot(tx: Queryable, org: string, at: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** Uploads and the import queue: one row for each file that a client closed, from its CLOSE to the archive. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import type { Script } from '../script.js';
 
 export type UploadState =
   /** Complete under a name that is not imported: a temporary one, until its rename, or one that does not look like data. */
@@ -103,6 +104,18 @@ export async function findUpload(db: Queryable, id: number): Promise<UploadRow |
   const row = await selectUploads(db).where('uploads.id', id).first();
   return row === undefined ? null : fromStored(row);
 }
+
+/** As findUpload, by their ids: as many as a run has. */
+export async function findUploads(db: Queryable, ids: readonly number[]): Promise<Map<number, UploadRow>> {
+  const found = new Map<number, UploadRow>();
+  for (let from = 0; from < ids.length; from += mostIds)
+    for (const row of await selectUploads(db).whereIn('uploads.id', ids.slice(from, from + mostIds)))
+      found.set(row.id, fromStored(row));
+  return found;
+}
+
+/** As few as one statement takes on each database. */
+const mostIds = 500;
 
 /** The upload that brought a blob; null: none did. */
 export async function findUploadOfBlob(db: Queryable, blobId: string): Promise<UploadRow | null> {
@@ -207,6 +220,12 @@ export async function unclaimUploads(db: Queryable, runId: number): Promise<void
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued', run_id: null });
 }
 
+/** As unclaimUploads, with the other statements of the script. */
+export async function unclaimLater(script: Script, runId: number): Promise<void> {
+  const running = "WHERE run_id = :run AND state = 'running'";
+  await script.run(`UPDATE uploads SET state = 'queued', run_id = NULL ${running}`, { run: runId });
+}
+
 /** As unclaimUploads, for a run that failed: its files keep its id, and wait for the next slot, a manual import or a retry. */
 export async function unclaimFailed(db: Queryable, runId: number): Promise<void> {
   await db('uploads').where({ run_id: runId, state: 'running' }).update({ state: 'queued' });
@@ -241,6 +260,19 @@ export async function settleUpload(
       .where({ id })
       .whereIn('state', ['running', 'held'])
       .update({ state, archived_as: archivedAs, settled_at: at, ...(read && { type: read.type, rows: read.rows }) }),
+  );
+}
+
+/** As settleUpload, with the other statements of the script. */
+export async function settleUploadLater(
+  script: Script,
+  id: number,
+  { state, archivedAs, at, read }: Parameters<typeof settleUpload>[2],
+): Promise<void> {
+  await script.run(
+    `UPDATE uploads SET state = :state, archived_as = :archivedAs, settled_at = :at${read ? ', type = :type, rows = :rows' : ''}
+     WHERE id = :id AND state IN ('running', 'held')`,
+    { id, state, archivedAs, at, ...(read && { type: read.type, rows: read.rows }) },
   );
 }
 

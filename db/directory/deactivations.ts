@@ -1,5 +1,6 @@
 /** Finds users whose scheduled deactivation is due, and deactivates them. */
 import type { Db, Queryable } from '../connection.js';
+import { inScript } from '../script.js';
 import { bumpVersion } from './directory.js';
 import { changesMark, recordDirectoryEvents } from './events.js';
 import { carryKnownRows } from './knownrows.js';
@@ -45,6 +46,12 @@ export interface Deactivated {
   at: number;
 }
 
+/** The organizations with users whom imports have deactivated since a time (ms). */
+export async function listOrgsOfDeactivated(db: Queryable, since: number): Promise<string[]> {
+  const users = db('users').where({ status: 'deactivated', deactivated_by: 'import' });
+  return users.where('deactivated_at', '>=', since).distinct().orderBy('org_id').pluck('org_id');
+}
+
 /** Users whose scheduled deactivation took place from `from` to before `to` (ms), and who have not been active again since. */
 export async function listDeactivated(db: Queryable, org: string, from: number, to: number): Promise<Deactivated[]> {
   const users = await db('users')
@@ -80,7 +87,8 @@ async function deactivate(
 ): Promise<number> {
   return db.transact(async (tx) => {
     // No row of a file says whether a scheduled deactivation has taken place.
-    await carryKnownRows(tx, org, (await bumpVersion(tx, org)) - 1);
+    const before = (await bumpVersion(tx, org)) - 1;
+    await inScript(tx, (script) => carryKnownRows(script, org, before));
     const users = await tx('users')
       .whereIn('id', ids)
       .where('deactivate_at', '<=', now)

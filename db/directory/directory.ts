@@ -1,5 +1,6 @@
 /** An organization's directory as a whole: its version, and its deletion. */
 import type { Queryable } from '../connection.js';
+import { inScript } from '../script.js';
 import { replaceKnownRows } from './knownrows.js';
 import { countWrite, keepHighest } from './pair.js';
 
@@ -54,12 +55,12 @@ export async function deleteDirectory(db: Queryable, org: string): Promise<{ use
     await tx('erased_people').where({ org_id: org }).delete();
     await tx('pending_erasures').where({ org_id: org }).delete();
     await tx('field_origins').where({ org_id: org }).delete();
-    await replaceKnownRows(tx, org, 0, null);
+    await inScript(tx, (script) => replaceKnownRows(script, org, 0, null));
     const users = await tx('users').where({ org_id: org }).delete();
     const teams = await tx('teams').where({ org_id: org }).delete();
     await tx('fields').where({ org_id: org }).delete();
     await tx('org_versions').where({ org_id: org }).delete();
-    await countWrite(tx);
+    await inScript(tx, countWrite);
     return { users, teams };
   });
 }

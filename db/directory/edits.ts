@@ -2,6 +2,7 @@
 
 import type { Queryable } from '../connection.js';
 import { dialectOf } from '../dialect.js';
+import { inScript } from '../script.js';
 import { knownRowBytes, readKnownRows, replaceKnownRows } from './knownrows.js';
 import { countWrite } from './pair.js';
 
@@ -52,7 +53,7 @@ export async function readEditableTeam(tx: Queryable, org: string, nameKey: stri
 export async function recordEdit(tx: Queryable, org: string, runId: number, at: number): Promise<void> {
   const outcome = JSON.stringify({ reports: [], uploads: [], summary: null });
   await tx('applied_runs').insert({ run_id: runId, org_id: org, at, outcome });
-  await countWrite(tx);
+  await inScript(tx, countWrite);
 }
 
 const scheduleColumns = ['status', 'deactivation_date', 'deactivate_at'] as const;
@@ -155,7 +156,8 @@ export async function forgetKnownRow(tx: Queryable, org: string, version: number
   if (stored === null) return;
   const { form, rules, pieces } = stored;
   const keep = (piece: Buffer) => (user === null ? piece : withoutUser(piece, user));
-  await replaceKnownRows(tx, org, version, { form, rules, pieces: pieces.map(keep) });
+  const kept = { form, rules, pieces: pieces.map(keep) };
+  await inScript(tx, (script) => replaceKnownRows(script, org, version, kept));
 }
 
 const userBytes = 8;

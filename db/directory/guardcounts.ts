@@ -1,5 +1,6 @@
 /** The users whom the last imports of an organization changed without an approval: the guard counts them for 20 hours (rule G1). */
 import type { Queryable } from '../connection.js';
+import { insertRows, type Script } from '../script.js';
 
 /** Numbers of users, which the guard has limits for. */
 export interface Counted {
@@ -32,18 +33,13 @@ export async function readCounted(db: Queryable, org: string, now: number): Prom
  * Joins the caller's transaction, and forgets counts that are older than 20 hours. Those from when the clock was ahead count for 20 hours
  * from now on.
  */
-export async function addCounted(tx: Queryable, org: string, runId: number, now: number, counted: Counted) {
-  await tx('guard_counts')
-    .where({ org_id: org })
-    .where('at', '<=', now - memoryMs)
-    .delete();
-  await tx('guard_counts')
-    .where({ org_id: org })
-    .where('at', '>', now + skewMs)
-    .update({ at: now });
+export async function addCounted(script: Script, org: string, runId: number, now: number, counted: Counted) {
+  await script.run('DELETE FROM guard_counts WHERE org_id = :org AND at <= :past', { org, past: now - memoryMs });
+  const ahead = { org, now, ahead: now + skewMs };
+  await script.run('UPDATE guard_counts SET at = :now WHERE org_id = :org AND at > :ahead', ahead);
   const { deactivations, adminChanges, creations, reactivations, updates } = counted;
   const counts = JSON.stringify({ deactivations, adminChanges, creations, reactivations, updates });
-  await tx('guard_counts').insert({ run_id: runId, org_id: org, at: now, counts });
+  await insertRows(script, 'guard_counts', [{ run_id: runId, org_id: org, at: now, counts }]);
 }
 
 const none: Counted = { deactivations: 0, adminChanges: 0, creations: 0, reactivations: 0, updates: {} };

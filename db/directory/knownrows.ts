@@ -3,6 +3,7 @@
  * valid for one version of the directory: a change of a user voids them, unless it carries them over.
  */
 import type { Queryable } from '../connection.js';
+import { insertRows, type Script } from '../script.js';
 
 /** SHA-256, shortened: sixteen bytes of the row's, eight of its user's compared email. */
 export const knownRowBytes = 24;
@@ -32,22 +33,22 @@ export async function readKnownRows(db: Queryable, org: string, version: number)
 
 /** In place of those there were; null: none. Joins the transaction that makes this the directory's version. */
 export async function replaceKnownRows(
-  tx: Queryable,
+  script: Script,
   org: string,
   version: number,
   known: (Omit<StoredRows, 'pieces'> & { pieces: Iterable<Buffer> }) | null,
 ): Promise<void> {
-  await tx('known_rows').where({ org_id: org }).delete();
-  await tx('known_files').where({ org_id: org }).delete();
+  await script.run('DELETE FROM known_rows WHERE org_id = :org', { org });
+  await script.run('DELETE FROM known_files WHERE org_id = :org', { org });
   if (known === null) return;
-  await tx('known_files').insert({ org_id: org, version, ...known.form, rules: known.rules });
+  await insertRows(script, 'known_files', [{ org_id: org, version, ...known.form, rules: known.rules }]);
   let piece = 0;
-  for (const digests of known.pieces) await tx('known_rows').insert({ org_id: org, piece: piece++, digests });
+  for (const digests of known.pieces)
+    await insertRows(script, 'known_rows', [{ org_id: org, piece: piece++, digests }]);
 }
 
 /** Known rows remain valid for the next version: the change between the two contradicts no row. */
-export async function carryKnownRows(tx: Queryable, org: string, version: number): Promise<void> {
-  await tx('known_files')
-    .where({ org_id: org, version })
-    .update({ version: version + 1 });
+export async function carryKnownRows(script: Script, org: string, version: number): Promise<void> {
+  const change = 'UPDATE known_files SET version = version + 1 WHERE org_id = :org AND version = :version';
+  await script.run(change, { org, version });
 }

@@ -1,5 +1,6 @@
 /** The directory database's half of the pair: its id, how often it was written to, and the newest run and upload that it has. */
 import type { Queryable } from '../connection.js';
+import type { Script } from '../script.js';
 
 export interface DirectoryMarks {
   /** null: it has not met a control database yet. */
@@ -36,8 +37,8 @@ export async function adoptDirectory(db: Queryable, pairId: string): Promise<voi
 }
 
 /** Counts a write; joins the caller's transaction, at its end: on PostgreSQL all that write take turns from here on. */
-export async function countWrite(tx: Queryable): Promise<void> {
-  await tx('pair').where({ id: 1 }).increment('writes', 1);
+export async function countWrite(script: Script): Promise<void> {
+  await script.run('UPDATE pair SET writes = writes + 1 WHERE id = 1');
 }
 
 /** Before the runs and uploads of an organization are removed. */

@@ -30,7 +30,7 @@ export function clearsIn(column: string): string {
 
 /** Makes the changes in `people`, which has the users of all rows with a token, and records them. */
 export async function clearUsers(stage: Stage, context: PlanContext, fields: readonly FieldColumn[]): Promise<void> {
-  if (!(await hasClears(stage, 'user_rows'))) return;
+  if (!(await hasClears(stage, context, 'user_rows'))) return;
   const clear = clearer(stage, context, 'user_rows', 'people', 'user');
   for (const { label, column, clear: change } of userColumns)
     await clear(label, column, `p.${column}`, change, 'NULL', `p.${column} IS NOT NULL`);
@@ -56,14 +56,15 @@ export async function clearUsers(stage: Stage, context: PlanContext, fields: rea
 
 /** As clearUsers, in `groups`. */
 export async function clearTeams(stage: Stage, context: PlanContext): Promise<void> {
-  if (!(await hasClears(stage, 'team_rows'))) return;
+  if (!(await hasClears(stage, context, 'team_rows'))) return;
   const clear = clearer(stage, context, 'team_rows', 'groups', 'team');
   for (const { label, column, clear: change } of teamColumns)
     await clear(label, column, `p.${column}`, change, 'NULL', `p.${column} IS NOT NULL`);
 }
 
 /** Whether a row of the file has a token. */
-export async function hasClears(stage: Stage, table: RowTable): Promise<boolean> {
+export async function hasClears(stage: Stage, { mayClear }: PlanContext, table: RowTable): Promise<boolean> {
+  if (!mayClear) return false;
   return (await count(stage, `SELECT COUNT(*) AS n FROM ${stage.prefix}.${table} WHERE clears IS NOT NULL`)) > 0;
 }
 

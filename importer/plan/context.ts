@@ -15,6 +15,10 @@ export interface PlanContext {
   ownerKey: string;
   /** Whether a `Teams` cell ends the memberships that it does not name. */
   replacesTeams: boolean;
+  /** As in PlanInput. */
+  hasManyFiles?: boolean | undefined;
+  /** Whether a cell may have the organization's token for an empty value. */
+  mayClear: boolean;
 }
 
 /** @param file position of the file in the run. */
@@ -26,6 +30,7 @@ export function contextOf(org: Org, file: number, today: string, now: number): P
     now,
     ownerKey: emailKey(org.ownerEmail),
     replacesTeams: org.teamsMode === 'replace',
+    mayClear: org.options.clearToken !== undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Rows of one file with the same key: equal rows count once, rows that differ are all faulty (rules U2, T1). */
 import type { Stage } from '../../db/stage.js';
-import { createAs, createIndex, pagesByLine, run } from '../../db/stagesql.js';
+import { createAs, createIndex, pagesByLine, rows, run } from '../../db/stagesql.js';
 import { makeIssue } from '../codes.js';
 import { type ColumnPlan, labelOf } from '../read/columns.js';
 import { type Finding, namedLines, nameLines, type RowTable } from './context.js';
@@ -35,6 +35,8 @@ export async function faultDuplicates(
 ): Promise<void> {
   const code = table === 'user_rows' ? 'email_twice' : 'team_twice';
   const column = labelOf(columns, table === 'user_rows' ? 'email' : 'name');
+  const query = `SELECT key FROM ${stage.prefix}.${table} GROUP BY key HAVING COUNT(*) > 1 LIMIT 1`;
+  if ((await rows(stage, query)).length === 0) return;
   await markDuplicates(stage, table);
   for await (const page of listFaulty(stage, table))
     await issues.addPage(page, ({ line, value, others }) =>

@@ -11,6 +11,8 @@ export interface PlanInput extends ReadInput {
   stage: Stage;
   /** The run's date in the organization's time zone, yyyy-mm-dd. */
   today: string;
+  /** Whether the run has many files: what a file adds to the plan is found by an index then. */
+  hasManyFiles?: boolean;
 }
 
 /** A file whose header and columns are known. */

@@ -27,7 +27,7 @@ export async function planMemberships(stage: Stage, of: PlanContext, hasIdentifi
   await join(stage, context);
   const clears = clearsIn('teams');
   if (context.replacesTeams) await leave(stage, context, `(r.teams IS NOT NULL OR ${clears})`);
-  else if (await hasClears(stage, 'user_rows')) await leave(stage, context, clears);
+  else if (await hasClears(stage, context, 'user_rows')) await leave(stage, context, clears);
   await analyze(stage, 'groups', 'joins');
 }
 

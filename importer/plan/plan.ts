@@ -1,5 +1,5 @@
 /** Plans the files of a run one after the other, into the stage. The directory is not changed. */
-import { createTable, run } from '../../db/stagesql.js';
+import { createIndex, createTable, run } from '../../db/stagesql.js';
 import type { Source } from '../read/source.js';
 import type { PlanInput } from './input.js';
 import { noteUnknown, tellMadeUp } from './madeup.js';
@@ -8,8 +8,14 @@ import { type PlannedFile, planFile } from './planfile.js';
 import { countStubs } from './stubs.js';
 import { emptyRunTables } from './tables.js';
 
+/** The rows of so many files are found without an index of their files, which would cost a large one more. */
+const fewFiles = 16;
+
 /** @param sources in the order in which they are applied. Their positions number them in the stage. */
 export async function planFiles(input: PlanInput, sources: readonly Source[]): Promise<PlannedFile[]> {
+  input.hasManyFiles = sources.length > fewFiles;
+  if (input.hasManyFiles)
+    for (const table of ['people', 'groups', 'changes', 'fields']) await createIndex(input.stage, table, 'file');
   if (input.org.options.createMissing !== 'no') return planOnce(input, sources);
   const { stage, fields, known } = input;
   await run(stage, `DROP TABLE IF EXISTS ${stage.prefix}.unknown`);
@@ -38,8 +44,9 @@ async function planOnce(input: PlanInput, sources: readonly Source[]): Promise<P
     if (isFull && one.type === 'users' && one.refusal === null && one.rows > 0) await notePresent(input.stage);
   }
   // A later file may describe a user or a team that an earlier one only names: stubs are counted and told at the end.
+  const stubsOf = await countStubs(input.stage);
   for (const [file, { type, labels, users, teams }] of planned.entries()) {
-    const stubs = await countStubs(input.stage, file);
+    const stubs = stubsOf.get(file) ?? { users: 0, teams: 0 };
     users.stubs = stubs.users;
     teams.stubs = stubs.teams;
     if (type !== null && stubs.users + stubs.teams > 0) await tellMadeUp(input, file, type, { labels });

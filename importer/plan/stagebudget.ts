@@ -16,5 +16,5 @@ export async function checkStageBudget(
   const shortage = findShortage(settings);
   if (shortage !== null) throw new ImportError('no_space', describeShortage(shortage));
   const limit = settings.maxStageBytes;
-  if ((await measureStage(stage)) > limit) throw new RefusalError(refuse('stage_too_large', { limit }));
+  if ((await measureStage(stage, limit)) > limit) throw new RefusalError(refuse('stage_too_large', { limit }));
 }

@@ -19,7 +19,7 @@ const checkEveryMs = 250;
 export async function stageFile(input: PlanInput, file: FileInput, issues: IssueLog): Promise<StagedFile> {
   const { stage, org, today, now } = input;
   const { name, header, reading } = file;
-  await recreateFileTables(stage);
+  await recreateFileTables(stage, input.hasManyFiles);
   const noted = new NotedRows(input.known, file);
   const read = createReader(input, file, (row, user) => noted.note(row, user));
   let staged = 0;
@@ -51,7 +51,8 @@ export async function stageFile(input: PlanInput, file: FileInput, issues: Issue
   await createIndex(stage, table, 'key, line', 'key');
   await analyze(stage, table);
   await rejectUnsound(input, file, issues);
-  return { ...file, context: contextOf(org, file.file, today, now), mayKeep: noted.end() };
+  const context = { ...contextOf(org, file.file, today, now), hasManyFiles: input.hasManyFiles };
+  return { ...file, context, mayKeep: noted.end() };
 }
 
 async function* withoutDigests(batches: AsyncIterable<Row[]>): AsyncGenerator<DigestedRow[]> {

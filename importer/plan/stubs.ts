@@ -28,11 +28,15 @@ export async function addStubs(stage: Stage, context: PlanContext, { table, key,
   );
 }
 
-/** Counts the stubs of a file, teams included. Call once all files of the run are planned: a later file may describe them. */
-export async function countStubs(stage: Stage, file: number): Promise<{ users: number; teams: number }> {
-  const stubs = (table: string) =>
-    `(SELECT COUNT(*) FROM ${stage.prefix}.${table} WHERE file = :file AND is_new = 1 AND is_stub = 1)`;
-  const sql = `SELECT ${stubs('people')} AS users, ${stubs('groups')} AS teams`;
-  const [found] = await rows<{ users: number; teams: number }>(stage, sql, { file });
-  return { users: Number(found!.users), teams: Number(found!.teams) };
+/** Counts the stubs of each file that has any, teams included. Call once all files of the run are planned: a later file may describe them. */
+export async function countStubs(stage: Stage): Promise<Map<number, { users: number; teams: number }>> {
+  const stubs = (kind: string, table: string) =>
+    `SELECT file, '${kind}' AS kind, COUNT(*) AS n FROM ${stage.prefix}.${table} WHERE is_new = 1 AND is_stub = 1 GROUP BY file`;
+  const sql = `${stubs('users', 'people')} UNION ALL ${stubs('teams', 'groups')}`;
+  const counts = new Map<number, { users: number; teams: number }>();
+  for (const { file, kind, n } of await rows<{ file: number; kind: 'users' | 'teams'; n: number }>(stage, sql)) {
+    const of = counts.get(Number(file)) ?? { users: 0, teams: 0 };
+    counts.set(Number(file), { ...of, [kind]: Number(n) });
+  }
+  return counts;
 }

@@ -24,11 +24,12 @@ export async function emptyRunTables(stage: Stage): Promise<void> {
   for (const { name } of runTables(stage.dialect)) await run(stage, `DELETE FROM ${stage.prefix}.${name}`);
 }
 
-/** Makes the tables of one file anew, empty. */
-export async function recreateFileTables(stage: Stage): Promise<void> {
+/** Makes the tables of one file anew, empty. Of many files the tables and their index are kept. */
+export async function recreateFileTables(stage: Stage, hasManyFiles = false): Promise<void> {
   for (const { name, columns } of fileTables(stage.dialect)) {
-    await run(stage, `DROP TABLE IF EXISTS ${stage.prefix}.${name}`);
-    await createTable(stage, name, columns);
+    if (!hasManyFiles) await run(stage, `DROP TABLE IF EXISTS ${stage.prefix}.${name}`);
+    await createTable(stage, name, columns, hasManyFiles);
+    if (hasManyFiles) await run(stage, `DELETE FROM ${stage.prefix}.${name}`);
   }
 }
 

@@ -52,6 +52,8 @@ export async function rejectUnsound(
 ): Promise<void> {
   const needsDot = org.options.requireDottedDomain ?? true;
   for (const { column, code, table, key, email, reject } of header.type === 'users' ? users : teams) {
+    // Of managers by their identifiers no addresses are staged yet.
+    if (!columns.standard.has(column as never)) continue;
     const label = labelOf(columns, column);
     const lines: number[] = [];
     const query = `SELECT r.line, r.${email} AS value FROM ${stage.prefix}.${table} r

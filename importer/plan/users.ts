@@ -112,8 +112,10 @@ async function changeKnown(stage: Stage, context: PlanContext): Promise<void> {
   const s = stage.prefix;
   const isSqlite = stage.dialect === 'sqlite';
   const bindings = bindingsOf(context);
-  const from = (more = '') => `FROM ${s}.people p CROSS JOIN ${s}.user_rows r ${more}
-    WHERE r.key = p.key AND r.state = 0 AND NOT (${isOwn})`;
+  // SQLite reads the first one row by row: the smaller one. Of many files each is small, and the plan grows.
+  const [first, second] = [`${s}.people p`, `${s}.user_rows r`];
+  const both = context.hasManyFiles ? `${second} CROSS JOIN ${first}` : `${first} CROSS JOIN ${second}`;
+  const from = (more = '') => `FROM ${both} ${more} WHERE r.key = p.key AND r.state = 0 AND NOT (${isOwn})`;
   if ((await count(stage, `SELECT COUNT(*) AS n ${from()}`, bindings)) === 0) return;
   const record = (label: string, before: string, after: string, when: string) =>
     run(

@@ -5,7 +5,7 @@
  * It finds a row by the row's digest, or by the digest of its user's compared email; each user has one row. They are kept in
  * typed arrays with two open-addressing indexes, in about 50 bytes for each row: a Map takes five times that.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type KnownForm, knownRowBytes } from '../../db/directory/knownrows.js';
 
 /** A file with more rows is planned whole each time: this bounds the memory. */
@@ -21,7 +21,8 @@ const [stored, noted, barred, added, dropped] = [0, 1, 2, 3, 4] as const;
 
 /** The digest of a row or a user (SHA-256), of which the first bytes are stored. */
 export function digestOf(bytes: Buffer | string): Buffer {
-  return createHash('sha256').update(bytes).digest();
+  // In one call, which needs half of the time: two are made for each row.
+  return hash('sha256', bytes, 'buffer');
 }
 
 export class KnownRows {

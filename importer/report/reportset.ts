@@ -2,7 +2,8 @@
 import type { Paths } from '../../config/paths.js';
 import type { Db } from '../../db/connection.js';
 import { freeName } from '../../db/control/entries.js';
-import { foldName } from '../../db/control/names.js';
+import { findTakenNames } from '../../db/control/manyentries.js';
+import { foldName, safeName } from '../../db/control/names.js';
 import type { Settlement } from '../../db/control/settle.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
@@ -24,11 +25,18 @@ export interface ReportSetDeps {
   encryptTo: string | null;
 }
 
+/** Of the summary for people, and for programs. */
+export const summaryEndings = ['.txt', '.json'] as const;
+
 export class ReportSet {
   readonly #deps: ReportSetDeps;
   readonly #reports: Report[] = [];
   /** Names that were given, folded, by folder. */
   readonly #taken = new Map<string, Set<string>>();
+
+  /** Names that were looked for in the database, and those of them that are taken, by folder. */
+  readonly #looked = new Map<string, Set<string>>();
+  #found: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 
   constructor(deps: ReportSetDeps) {
     this.#deps = deps;
@@ -38,11 +46,25 @@ export class ReportSet {
     return this.#reports;
   }
 
+  /** Looks for many names at once, before they are reserved. @param names by folder */
+  async lookFor(names: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const { control, org } = this.#deps;
+    const safe = new Map([...names].map(([folder, all]) => [folder, [...new Set(all.map(safeName))]]));
+    this.#found = await findTakenNames(control.read, org.id, safe);
+    for (const [folder, all] of safe) this.#looked.set(folder, new Set(all));
+  }
+
   /** A path in the folder that is free now and that this set has not given before: `name` in its safe form, or `users-2.csv` and so on. */
   async reserve(folder: string, name: string): Promise<string> {
     const { control, org } = this.#deps;
     const taken = this.#taken.get(folder) ?? new Set();
-    const free = await freeName(control.read, org.id, folder, name, taken);
+    const safe = safeName(name);
+    const isFree =
+      this.#looked.get(folder)?.has(safe) === true &&
+      this.#found.get(folder)?.has(safe) !== true &&
+      this.#found.get(folder)?.has(foldName(safe)) !== true &&
+      !taken.has(foldName(safe));
+    const free = isFree ? safe : await freeName(control.read, org.id, folder, name, taken);
     this.#taken.set(folder, taken.add(foldName(free)));
     return `${folder}/${free}`;
   }
@@ -65,8 +87,9 @@ export class ReportSet {
   async addSummary(folder: string, stem: string, summary: RunSummary): Promise<void> {
     const { paths, org, encryptTo } = this.#deps;
     const deps = { paths, recipient: org.recipient, encryptTo };
-    await this.add(folder, `${stem}.txt`, () => writeText(deps, describeRun(summary)));
-    await this.add(folder, `${stem}.json`, () =>
+    const [text, json] = summaryEndings;
+    await this.add(folder, `${stem}${text}`, () => writeText(deps, describeRun(summary)));
+    await this.add(folder, `${stem}${json}`, () =>
       writeText(deps, `${escapeJson(JSON.stringify(withSchema(summary), null, 2))}\n`),
     );
   }

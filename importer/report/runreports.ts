@@ -19,8 +19,8 @@ import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
 import { writeChanges } from './changesfile.js';
 import { hasRoomForRejected, writeRejected, writeReport } from './filereport.js';
-import { hasIssues, indexIssues } from './findings.js';
-import { ReportSet } from './reportset.js';
+import { hasIssues, hasNewFields, indexIssues } from './findings.js';
+import { ReportSet, summaryEndings } from './reportset.js';
 import { measureRoom } from './room.js';
 import { summarizeFile, summarizeRun } from './summary.js';
 
@@ -60,6 +60,15 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   const contact = contactOf(org, deps.settings);
   const date = dateIn(org.timeZone, deps.now());
   const [archive, folder] = [archiveFolder(date), reportsFolder(date)];
+  const summaryStem = `run-${run.id}.summary`;
+  const summaryNames = summaryEndings.map((ending) => set.nameOf(`${summaryStem}${ending}`));
+  await set.lookFor(
+    new Map([
+      [archive, sources.map(({ source }) => source.name)],
+      [folder, summaryNames],
+    ]),
+  );
+  const hasFields = await hasNewFields(stage);
   const uploads: Settlement['uploads'][number][] = [];
   const files: FileOutcome[] = [];
   for (const [file, { source, upload }] of sources.entries()) {
@@ -76,11 +85,12 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
     const state = filePlan.refusal === null ? 'imported' : 'refused';
     uploads.push({ id: upload.id, state, archivedAs });
     const places = { uploadId: upload.id, archivedAs, report, rejected };
-    files.push({ ...(await summarizeFile(stage, file, source, filePlan, { path: upload.path, contact })), ...places });
+    const told = { path: upload.path, contact, hasIssues: isTold, hasFields };
+    files.push({ ...(await summarizeFile(stage, file, source, filePlan, told)), ...places });
   }
   const note = run.approval?.note ?? null;
   const summary = { ...summarizeRun(plan, files, contact), appliedAt: deps.now(), note };
-  await set.addSummary(folder, `run-${run.id}.summary`, summary);
+  await set.addSummary(folder, summaryStem, summary);
   return { reports: set.reports, uploads, summary };
 }
 

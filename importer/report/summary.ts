@@ -40,6 +40,9 @@ export interface FilePlace {
   path: string | null;
   /** Whom the organization's people ask. */
   contact: string | null;
+  /** false: the plan has no issue of the file; and no file of the run brings a field. */
+  hasIssues?: boolean;
+  hasFields?: boolean;
 }
 
 /** Of a planned file that has no place in the archive and no reports yet. */
@@ -48,14 +51,14 @@ export async function summarizeFile(
   file: number,
   { name, bytes, sha256 }: Source,
   plan: PlannedFile,
-  { path, contact }: FilePlace,
+  { path, contact, hasIssues = true, hasFields = true }: FilePlace,
 ): Promise<FileOutcome> {
   const { type, rows, users, teams } = plan;
   const refusal =
     plan.refusal === null ? null : { ...plan.refusal, message: nameContact(plan.refusal.message, contact) };
   const state = refusal === null ? 'imported' : 'refused';
-  const newFields = refusal === null ? await listNewFields(stage, file) : [];
-  const found = await listProblems(stage, file, mostProblems + 1);
+  const newFields = refusal === null && hasFields ? await listNewFields(stage, file) : [];
+  const found = hasIssues ? await listProblems(stage, file, mostProblems + 1) : [];
   const problems = found
     .slice(0, mostProblems)
     .map((problem) => ({ ...problem, message: nameContact(problem.message, contact) }));

@@ -1,12 +1,13 @@
 /** Applies a plan in one transaction of the directory, which also records the run and its uploads as applied. */
 import type { Queryable } from '../../db/connection.js';
-import { changesMark, recordDirectoryEvents } from '../../db/directory/events.js';
+import { recordDirectoryEvents } from '../../db/directory/events.js';
 import { addCounted, type Counted } from '../../db/directory/guardcounts.js';
 import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.js';
 import { countWrite } from '../../db/directory/pair.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
-import { openScript, type Script } from '../../db/script.js';
+import { insertRows, openScript, type Script } from '../../db/script.js';
 import type { Stage } from '../../db/stage.js';
+import { createTable, insertRows as stageRows } from '../../db/stagesql.js';
 
 export interface Application {
   org: string;
@@ -43,14 +44,15 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     const { org, runId, now, counted } = application;
     await claimVersion(script, application);
     await recordApplication(script, application);
-    await recordKnown(tx, application);
-    const mark = await changesMark(tx);
-    if (counted !== null) await addCounted(tx, org, runId, now, counted);
+    await recordKnown(script, application);
+    if (counted !== null) await addCounted(script, org, runId, now, counted);
     const step = (sql: string) => script.run(sql, { org, runId, now });
     await numberNew(stage, step);
     for (const sql of statements(stage)) await step(sql);
-    const [found] = await script.rows<{ moved: number; origins: number }>(
-      `SELECT (SELECT COUNT(*) FROM ${stage.prefix}.people WHERE address IS NOT NULL) AS moved,
+    // Before the first change is recorded.
+    const [found] = await script.rows<{ mark: number; moved: number; origins: number }>(
+      `SELECT COALESCE((SELECT MAX(id) FROM changes), 0) AS mark,
+         (SELECT COUNT(*) FROM ${stage.prefix}.people WHERE address IS NOT NULL) AS moved,
          (SELECT COUNT(*) FROM (SELECT 1 AS one FROM field_origins WHERE org_id = :org LIMIT 1) few) AS origins`,
       { org },
     );
@@ -58,9 +60,9 @@ export async function applyPlan(stage: Stage, application: Application): Promise
     if (hasMoved) await showAddresses(stage, step);
     await recordChanges(stage, application, script, hasMoved);
     if (Number(found!.origins) > 0) await dropOrigins(stage, step);
+    await countWrite(script);
     await script.flush();
-    await countWrite(tx);
-    await recordDirectoryEvents(tx, org, mark, now);
+    await recordDirectoryEvents(tx, org, Number(found!.mark), now);
   });
 }
 
@@ -78,22 +80,22 @@ async function claimVersion(script: Script, { org, version }: Application): Prom
     throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
 }
 
-async function recordKnown(tx: Queryable, { org, version, known }: Application): Promise<void> {
-  if (known === 'kept') await carryKnownRows(tx, org, version);
-  else await replaceKnownRows(tx, org, version + 1, known);
+async function recordKnown(script: Script, { org, version, known }: Application): Promise<void> {
+  if (known === 'kept') await carryKnownRows(script, org, version);
+  else await replaceKnownRows(script, org, version + 1, known);
 }
+
+/** Rows of one statement. */
+const batchRows = 500;
 
 async function recordApplication(script: Script, { org, runId, uploads, now, outcome }: Application): Promise<void> {
   try {
     await script.run('INSERT INTO applied_runs (run_id, org_id, at, outcome) VALUES (:runId, :org, :now, :outcome)', {
       ...{ runId, org, now, outcome: JSON.stringify(outcome) },
     });
-    for (const { uploadId } of uploads)
-      if (uploadId !== null)
-        await script.run('INSERT INTO applied_uploads (upload_id, run_id) VALUES (:uploadId, :runId)', {
-          uploadId,
-          runId,
-        });
+    const ids = uploads.flatMap(({ uploadId }) => (uploadId === null ? [] : [{ upload_id: uploadId, run_id: runId }]));
+    for (let from = 0; from < ids.length; from += batchRows)
+      await insertRows(script, 'applied_uploads', ids.slice(from, from + batchRows));
     await script.flush();
   } catch (cause) {
     if (isUniqueViolation(cause))
@@ -196,13 +198,23 @@ async function showAddresses({ prefix: s }: Stage, step: (sql: string) => Promis
   );
 }
 
+/** More files than these are recorded together. */
+const fewFiles = 16;
+
+async function stageUploads(stage: Stage, script: Script, uploads: Application['uploads']): Promise<void> {
+  await createTable({ ...stage, script }, 'uploads', 'file INT PRIMARY KEY, upload_id BIGINT');
+  const rows = uploads.map(({ file, uploadId }) => [file, uploadId]);
+  await stageRows({ ...stage, script }, 'uploads', ['file INT', 'upload_id BIGINT'], rows);
+}
+
 /** Each change with its run, file, line, entity, field, before and after (rule R3); a creation with all its values. */
 async function recordChanges(
-  { dialect, prefix: s }: Stage,
+  stage: Stage,
   { org, runId, uploads, now }: Application,
   script: Script,
   hasMoved: boolean,
 ): Promise<void> {
+  const { dialect, prefix: s } = stage;
   const emailOf = (key: string) =>
     hasMoved ? `COALESCE((SELECT m.address FROM ${s}.people m WHERE m.key = ${key}), ${key})` : key;
   const object = dialect === 'sqlite' ? 'json_object' : 'jsonb_build_object';
@@ -218,23 +230,30 @@ async function recordChanges(
   );
   const field = withoutNulls(`${object}('label', x.label, 'type', x.type)`);
   const columns = 'org_id, run_id, upload_id, line, entity, entity_id, field, before, after, at';
-  const head = 'SELECT :org, CAST(:runId AS BIGINT), CAST(:uploadId AS BIGINT)';
+  // Of few files each is recorded by itself. Those of many are found in a table, all at once: the plan is read once.
+  const areMany = uploads.length > fewFiles;
+  if (areMany) await stageUploads(stage, script, uploads);
+  const uploadId = areMany
+    ? `(SELECT f.upload_id FROM ${s}.uploads f WHERE f.file = x.file)`
+    : 'CAST(:uploadId AS BIGINT)';
+  const head = `SELECT :org, CAST(:runId AS BIGINT), ${uploadId}`;
+  const isOf = areMany ? `x.file IN (SELECT f.file FROM ${s}.uploads f)` : 'x.file = :file';
   const created = (entity: string, plan: string, after: string) =>
     `INSERT INTO changes (${columns}) ${head}, ${plan === 'fields' ? '1' : 'x.line'}, '${entity}', CAST(x.id AS TEXT), '', NULL, ${after},
-     CAST(:now AS BIGINT) FROM ${s}.${plan} x WHERE x.file = :file ${plan === 'fields' ? '' : 'AND x.is_new = 1 ORDER BY x.n'}`;
-  for (const { file, uploadId } of uploads) {
-    const bindings = { org, runId, uploadId, now, file };
+     CAST(:now AS BIGINT) FROM ${s}.${plan} x WHERE ${isOf} ${plan === 'fields' ? '' : 'AND x.is_new = 1 ORDER BY x.n'}`;
+  for (const { file, uploadId: id } of areMany ? uploads.slice(0, 1) : uploads) {
+    const bindings = { org, runId, uploadId: id, now, file };
     await script.run(created('field', 'fields', field), bindings);
     await script.run(created('user', 'people', person), bindings);
     await script.run(created('team', 'groups', group), bindings);
     await script.run(
-      `INSERT INTO changes (${columns}) ${head}, c.line, c.entity, CAST(COALESCE(p.id, g.id, u.id, k.id) AS TEXT), c.field, c.before,
-         c.after, CAST(:now AS BIGINT) FROM ${s}.changes c
-       LEFT JOIN ${s}.people p ON c.entity = 'user' AND p.key = c.key
-       LEFT JOIN ${s}.groups g ON c.entity = 'team' AND g.key = c.key
-       LEFT JOIN users u ON p.id IS NULL AND c.entity = 'user' AND u.org_id = :org AND u.email_key = c.key
-       LEFT JOIN teams k ON g.id IS NULL AND c.entity = 'team' AND k.org_id = :org AND k.name_key = c.key
-       WHERE c.file = :file`,
+      `INSERT INTO changes (${columns}) ${head}, x.line, x.entity, CAST(COALESCE(p.id, g.id, u.id, k.id) AS TEXT), x.field, x.before,
+         x.after, CAST(:now AS BIGINT) FROM ${s}.changes x
+       LEFT JOIN ${s}.people p ON x.entity = 'user' AND p.key = x.key
+       LEFT JOIN ${s}.groups g ON x.entity = 'team' AND g.key = x.key
+       LEFT JOIN users u ON p.id IS NULL AND x.entity = 'user' AND u.org_id = :org AND u.email_key = x.key
+       LEFT JOIN teams k ON g.id IS NULL AND x.entity = 'team' AND k.org_id = :org AND k.name_key = x.key
+       WHERE ${isOf}`,
       bindings,
     );
   }

@@ -3,7 +3,6 @@ import { readVersion as readProgramVersion } from '../../config/environment.js';
 import type { Settings } from '../../config/settings.js';
 import type { Queryable } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
-import { readVersion } from '../../db/directory/directory.js';
 import { listErased } from '../../db/directory/erasedpeople.js';
 import { listFields } from '../../db/directory/fields.js';
 import { readKnownRows } from '../../db/directory/knownrows.js';
@@ -26,8 +25,7 @@ export async function readKnown(
   settings: Settings,
   hooksDigest: string | undefined,
 ): Promise<Known & { version: number }> {
-  const version = await readVersion(db, org.id);
-  const has = await findParts(db, org.id);
+  const { version, has } = await findParts(db, org.id);
   const aliases = has.team_aliases ? await listTeamAliases(db, org.id) : [];
   const fields = has.fields ? await listFields(db, org.id) : [];
   const teamAliases = new Map(aliases.map(({ key, teamKey, teamName }) => [key, { key: teamKey, name: teamName }]));
@@ -49,14 +47,16 @@ export async function readKnown(
 
 const parts = ['team_aliases', 'fields', 'known_files', 'erased_people'] as const;
 
-/** Which of these tables have rows of the organization: most have none, and one statement says so of all. */
-async function findParts(db: Queryable, org: string): Promise<Record<(typeof parts)[number], boolean>> {
+/** The organization's version, and which of these tables have rows of it: most have none, and one statement says so of all. */
+async function findParts(
+  db: Queryable,
+  org: string,
+): Promise<{ version: number; has: Record<(typeof parts)[number], boolean> }> {
   const has = parts.map((table) => db.raw(`EXISTS (SELECT 1 FROM ${table} WHERE org_id = ?) AS ${table}`, [org]));
-  const row = await db.first<Record<string, unknown>>(has);
-  return Object.fromEntries(parts.map((table) => [table, Boolean(row![table])])) as Record<
-    (typeof parts)[number],
-    boolean
-  >;
+  const version = db.raw('(SELECT version FROM org_versions WHERE org_id = ?) AS version', [org]);
+  const row = await db.first<Record<string, unknown>>([version, ...has]);
+  const found = Object.fromEntries(parts.map((table) => [table, Boolean(row![table])]));
+  return { version: Number(row!.version ?? 0), has: found as Record<(typeof parts)[number], boolean> };
 }
 
 /** The known rows once the plan is applied. */

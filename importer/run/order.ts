@@ -28,6 +28,7 @@ import { openRows } from '../read/rowstream.js';
 import { isFullFile, type Source } from '../read/source.js';
 import { unwrap } from '../read/unwrap.js';
 import type { FileType, Refusal } from '../types.js';
+import { SmallFiles, smallBytes } from './smallfiles.js';
 
 export interface UploadSource {
   upload: UploadRow;
@@ -66,12 +67,14 @@ export async function orderSources(
   const pgp = pgpContext(deps, org, identity);
   const hooks = await findHooks(deps);
   const read = new Map<number, HeaderType>();
+  // A file that is checked may be removed meanwhile: its next reading notices that. One that is imported has been claimed.
+  const small = purpose === 'import' ? new SmallFiles() : null;
   for (const upload of uploads) {
     // A hook that never gives the processor back counts against the file, as reading it would.
     if (hooks?.beforeImport !== undefined) deps.onFile?.(upload.id);
     const refusal =
       refusals.get(upload.id) ?? (await askBeforeImport(hooks, deps.settings, toHookFile(upload, purpose)));
-    const sent = openUploadSource(deps, identity, upload, refusal);
+    const sent = openUploadSource(deps, identity, upload, refusal, small);
     const source = withMapper(await readAs(unwrap(sent, deps.settings, pgp), org.options.encoding), hooks);
     const type = refusal === null ? await typeOf(deps, org, upload, source, read) : null;
     if (read.size === mostUnrecorded) await record(deps.control, read);
@@ -150,6 +153,8 @@ function openUploadSource(
   identity: () => Promise<string>,
   upload: UploadRow,
   refusal: Refusal | null,
+  /** null: the file is opened each time. */
+  small: SmallFiles | null,
 ): Source {
   return {
     name: upload.path.slice(upload.path.lastIndexOf('/') + 1),
@@ -159,13 +164,20 @@ function openUploadSource(
     open: async function* () {
       if (refusal !== null) throw new RefusalError(refusal);
       onFile?.(upload.id);
+      const kept = small?.find(upload.id) ?? null;
+      if (kept !== null) {
+        yield kept;
+        return;
+      }
+      const pieces: Buffer[] | null = small !== null && upload.size <= smallBytes ? [] : null;
       try {
         const reader = await openBlobOf(paths, upload.blobId, identity);
         const hash = createHash('sha256');
         try {
           for await (const piece of reader.stream()) {
             hash.update(piece);
-            yield piece;
+            if (pieces === null) yield piece;
+            else pieces.push(piece);
           }
         } finally {
           await reader.close();
@@ -173,6 +185,10 @@ function openUploadSource(
         // Whoever can write to the disk can seal any content: it must be the content that was uploaded.
         if (hash.digest('hex') !== upload.sha256)
           throw new SpaceError('damaged', `blob ${upload.blobId} has another content than the one that was uploaded`);
+        if (pieces === null) return;
+        const content = Buffer.concat(pieces);
+        small?.keep(upload.id, content);
+        if (content.length > 0) yield content;
       } catch (error) {
         if (!(error instanceof SpaceError) || error.code !== 'damaged') throw error;
         // Its owner may remove a file while it is checked: nothing is damaged then, and no report on it is published.

@@ -36,10 +36,12 @@ const planAttempts = 5;
  * @returns the summary, also of a run that is held now; null when another importer settled the run, or its files are gone.
  */
 export async function workRun(
-  deps: RunDeps,
+  given: RunDeps,
   run: Run,
   reportProgress: (progress: Progress) => void,
 ): Promise<RunSummary | null> {
+  // One version of the hooks for the whole run.
+  const deps = { ...given, ...(given.hooks && { hooks: once(given.hooks) }) };
   const { control, directory, now, onStep } = deps;
   const org = await findOrg(control.read, run.org);
   if (org === null) throw new Error(`the organization of run ${run.id} was removed`);
@@ -63,6 +65,14 @@ export async function workRun(
   for (const id of freed) await removeBlob(deps.paths, id);
   await afterApply(deps, run, settlement.summary as RunSummary);
   return settlement.summary as RunSummary;
+}
+
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | null = null;
+  return () => {
+    answer ??= ask();
+    return answer;
+  };
 }
 
 async function afterApply(deps: RunDeps, { id, kind }: Run, summary: RunSummary): Promise<void> {
@@ -94,7 +104,12 @@ async function importQueue(
     return { reports: [], uploads: [], summary };
   }
   const sources = await orderSources(deps, () => deps.identity(org), org, withoutNeed(uploads));
-  return inStage(deps, run, (stage) => planAndApply(deps, run, org, sources, stage, reportProgress));
+  return inStage(deps, run, async (stage, attempt) => {
+    // The first erasure of the organization may be the reason why it is planned again.
+    const latest = attempt === 1 ? org : await findOrg(deps.control.read, org.id);
+    const erasureKey = latest?.erasureKey;
+    return planAndApply(deps, run, { ...org, erasureKey }, sources, stage, reportProgress);
+  });
 }
 
 /** The order of files depends on their types: that of a single one need not be looked for in its header. */
@@ -112,11 +127,11 @@ async function undo(
 }
 
 /** Plans and applies in a stage, and again in a new one when the directory changed meanwhile. */
-async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage) => Promise<T>): Promise<T> {
+async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage, attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const stage = await openRunStage(deps.settings, deps.directory, `${runStagePrefix(run)}${run.attempts}`);
     try {
-      return await work(stage);
+      return await work(stage, attempt);
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
       if (error.code !== 'conflict') throw error;
@@ -136,14 +151,7 @@ async function planAndApply(
   reportProgress: (progress: Progress) => void,
 ): Promise<Ending> {
   const { directory, settings, now, onStep } = deps;
-  // The first erasure of the organization may have been since the run began.
-  const erasureKey = (await findOrg(deps.control.read, org.id))?.erasureKey;
-  const { version, ...known } = await readKnown(
-    directory.read,
-    { ...org, erasureKey },
-    settings,
-    sources[0]?.source.mapper?.digest,
-  );
+  const { version, ...known } = await readKnown(directory.read, org, settings, sources[0]?.source.mapper?.digest);
   const moment = now();
   const input: PlanInput = {
     settings,

@@ -66,7 +66,8 @@ export async function undoRun(
 export async function planReversal(stage: Stage, org: Org, undoes: number, moment: number): Promise<UndoOutcome> {
   const today = dateIn(org.timeZone, moment);
   const replacesTeams = org.teamsMode === 'replace';
-  const context = { org: org.id, file: 0, today, now: moment, ownerKey: emailKey(org.ownerEmail), replacesTeams };
+  const ownerKey = emailKey(org.ownerEmail);
+  const context = { org: org.id, file: 0, today, now: moment, ownerKey, replacesTeams, mayClear: false };
   const outcome = await planUndo(stage, context, undoes, emailKey);
   if (outcome === null) throw new ImportError('unsafe', `undoing run ${undoes} would leave no active admin`);
   return outcome;

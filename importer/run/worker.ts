@@ -1,7 +1,7 @@
 /** Claims runs and works on them, one at a time, renewing the lease meanwhile. */
 import { findOrg } from '../../db/control/orgs.js';
 import { giveUpRun } from '../../db/control/requeue.js';
-import { claimRun, type Run, releaseRun } from '../../db/control/runs.js';
+import { claimRun, type KeptRuns, type Run, releaseRun } from '../../db/control/runs.js';
 import { recordRead } from '../../db/control/uploads.js';
 import { requireFit } from '../../db/pair.js';
 import { ImportError } from '../error.js';
@@ -23,6 +23,10 @@ export interface WorkerDeps extends RunDeps {
   onClaim?: () => void;
   /** Claims only runs whose files have at most so many bytes together. */
   mostBytes?: number;
+  /** The runs that this importer found waiting before. */
+  kept?: KeptRuns;
+  /** Fails where the two databases do not fit; absent: they are compared for each run. */
+  requireFit?: () => Promise<void>;
 }
 
 /** After this many attempts the worker gives up a run: it queues the files again and logs an error. */
@@ -36,10 +40,10 @@ const mostAttempts = 5;
 export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 'ended' | 'left'> {
   const { control, directory, settings, now, logger, owner } = deps;
   const leaseMs = settings.leaseSeconds * 1000;
-  const run = await claimRun(control.write, owner, now(), leaseMs, id, deps.mostBytes);
+  const run = await claimRun(control.write, owner, now(), leaseMs, id, deps.mostBytes, deps.kept);
   if (run === null) return 'idle';
   deps.onClaim?.();
-  const mismatch = await requireFit(deps).then(
+  const mismatch = await (deps.requireFit?.() ?? requireFit(deps)).then(
     () => null,
     (error: Error) => error,
   );

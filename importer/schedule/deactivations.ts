@@ -1,7 +1,6 @@
 /** Deactivates users at their scheduled time, or at the start when no importer ran then, and reports it (rule U12). */
 import { recordAudit } from '../../db/control/audit.js';
-import { deactivateDue, nextDeactivation } from '../../db/directory/deactivations.js';
-import { listDirectories } from '../../db/directory/directory.js';
+import { deactivateDue, listOrgsOfDeactivated, nextDeactivation } from '../../db/directory/deactivations.js';
 import type { Clock } from './clock.js';
 import { type DeactivationReportDeps, reportDeactivations } from './deactivationreport.js';
 import { type Rounds, startRounds } from './periodic.js';
@@ -56,6 +55,7 @@ export function startDeactivations(deps: DeactivationDeps): Rounds {
 
 /** A process that ended right after a deactivation wrote no report of it. */
 async function reportMissing(deps: DeactivationDeps, at: number): Promise<void> {
-  for (const org of await listDirectories(deps.directory.read))
+  // The day before began two days ago, in each time zone.
+  for (const org of await listOrgsOfDeactivated(deps.directory.read, at - 3 * dayMs))
     for (const day of [at - dayMs, at]) await reportDeactivations(deps, org, day, true);
 }

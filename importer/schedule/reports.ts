@@ -9,7 +9,7 @@ import { readHead } from '../../db/control/audit.js';
 import { forgetMarks, listMarks, mark } from '../../db/control/eventmarks.js';
 import { recordEvent } from '../../db/control/events.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
-import { listEnded } from '../../db/control/runs.js';
+import { listEnded, listOrgsOfEnded, type Run } from '../../db/control/runs.js';
 import type { RunSummary } from '../types.js';
 import type { Clock } from './clock.js';
 import { type Rounds, startRounds } from './periodic.js';
@@ -81,25 +81,39 @@ function writeTo(target: string, line: string): void {
   else appendFileSync(target.replace(/^file:/, ''), `${line}\n`, { mode: 0o600 });
 }
 
+/** Each transaction costs a sync of the disk. */
+const recordedAtOnce = 100;
+
 /** An organization whose week can't be summed up is tried again in the next round, and delays no other. */
 async function reportWeeks({ control, logger, now }: ReportDeps): Promise<void> {
   const at = now();
   const known = new Set(await listMarks(control.read, 'report.weekly:'));
   const due = (await listOrgs(control.read)).map((org) => ({ org, ...lastWeek(org, at) }));
   const names = new Set(due.map(({ name }) => name));
-  for (const { org, name, since, until } of due) {
-    if (known.has(name) || org.createdAt >= until) continue;
+  const unmarked = due.filter(({ org, name, until }) => !known.has(name) && org.createdAt < until);
+  const active = new Set(
+    unmarked.length === 0 ? [] : await listOrgsOfEnded(control.read, Math.min(...unmarked.map(({ since }) => since))),
+  );
+  const alarms = await countOpenAlarms(control.read);
+  const weeks: { name: string; org: string; data: Record<string, unknown> }[] = [];
+  const record = async () => {
+    const some = weeks.splice(0);
+    await control.transact(async (tx) => {
+      for (const { name, org, data } of some)
+        if (await mark(tx, name, at)) await recordEvent(tx, { at, org, type: 'report.weekly', subject: org, data });
+    });
+  };
+  for (const { org, name, since, until } of unmarked) {
     try {
-      const data = { since, ...(await sumWeek(control, org, since, until)) };
-      await control.transact(async (tx) => {
-        if (await mark(tx, name, at))
-          await recordEvent(tx, { at, org: org.id, type: 'report.weekly', subject: org.id, data });
-      });
+      const runs = active.has(org.id) ? await listEnded(control.read, org.id, since, until) : [];
+      weeks.push({ name, org: org.id, data: { since, ...sumWeek(runs), alarms: alarms.get(org.id) ?? 0 } });
     } catch (error) {
       const reason = (error as Error).message.slice(0, 300);
       logger.error('could not sum up the week of an organization; will retry', { org: org.id, reason });
     }
+    if (weeks.length === recordedAtOnce) await record();
   }
+  if (weeks.length > 0) await record();
   await forgetMarks(
     control.write,
     [...known].filter((name) => !names.has(name)),
@@ -118,8 +132,7 @@ function lastWeek(org: Org, at: number): { name: string; since: number; until: n
   };
 }
 
-async function sumWeek(control: Db, org: Org, since: number, until: number) {
-  const runs = await listEnded(control.read, org.id, since, until);
+function sumWeek(runs: readonly Run[]) {
   const summaries = runs.map(({ summary }) => summary as Partial<RunSummary> | null);
   type Key = 'created' | 'stubs' | 'updated' | 'deactivated' | 'faults';
   const sum = (of: 'users' | 'teams', key: Key) =>
@@ -133,6 +146,5 @@ async function sumWeek(control: Db, org: Org, since: number, until: number) {
     deactivated: sum('users', 'deactivated'),
     faults: sum('users', 'faults') + sum('teams', 'faults'),
     refused: refused.length,
-    alarms: await countOpenAlarms(control.read, org.id),
   };
 }

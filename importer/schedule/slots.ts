@@ -8,7 +8,7 @@ import { listOrgs, type Org } from '../../db/control/orgs.js';
 import {
   listSlotStates,
   listUploadDue,
-  openSlotRun,
+  openSlotRuns,
   openUploadRun,
   passSlot,
   type SlotState,
@@ -108,12 +108,12 @@ async function openSlots({ control, logger, now, onOpen }: SlotDeps, orgs: reado
     due.filter(({ org }) => !waiting.has(org) && !busy.has(org)),
   );
   let opened = 0;
-  for (const { org, slot } of due) {
-    if (!waiting.has(org) || busy.has(org)) continue;
-    const run = await openSlotRun(control.write, org, slot, now());
-    if (run === null) continue;
-    opened++;
-    logger.info('slot opened', { org, run, date: slot.date, time: slot.time, lateMs: now() - slot.at });
+  const ready = due.filter(({ org }) => waiting.has(org) && !busy.has(org));
+  for (const { slot, orgs: ids } of bySlot(ready)) {
+    const runs = await openSlotRuns(control.write, ids, slot, now());
+    for (const [org, run] of runs)
+      logger.info('slot opened', { org, run, date: slot.date, time: slot.time, lateMs: now() - slot.at });
+    opened += runs.size;
   }
   if (opened > 0) onOpen();
   return opened;
@@ -136,6 +136,18 @@ function findDue(orgs: readonly Org[], states: ReadonlyMap<string, SlotState>, n
 /** A slot of former settings, as the present time zone shows it. */
 function slotAt({ timeZone }: Org, at: number): Slot {
   return { date: dateIn(timeZone, at), time: timeIn(timeZone, at), at };
+}
+
+/** Those that have the same slot together: there may be thousands. */
+function bySlot(due: readonly Due[]): { slot: Slot; orgs: string[] }[] {
+  const groups = new Map<string, { slot: Slot; orgs: string[] }>();
+  for (const { org, slot } of due) {
+    const key = `${slot.at} ${slot.date} ${slot.time}`;
+    const group = groups.get(key) ?? { slot, orgs: [] };
+    groups.set(key, group);
+    group.orgs.push(org);
+  }
+  return [...groups.values()];
 }
 
 /** One statement for all organizations whose slot began at the same moment: there may be thousands. */

@@ -18,6 +18,7 @@ import { type ErasedFromDirectory, eraseFromDirectory, findTraces, type Traces }
 import { listFields } from '../../db/directory/fields.js';
 import { countWrite, readWrites } from '../../db/directory/pair.js';
 import { dropPending, findPending, keepPending, type PendingErasure } from '../../db/directory/pendingerasures.js';
+import { inScript } from '../../db/script.js';
 import { dropStages } from '../../db/stage.js';
 import { digestErased } from '../../importer/read/erased.js';
 import { emailKey, isEmail, labelKey } from '../../importer/read/normalize.js';
@@ -282,7 +283,7 @@ function eraseFromTables(
   const ownerKey = emailKey(org.ownerEmail);
   return workplace.directory.transact(async (tx) => {
     // Before the events, as an import does: two transactions must not wait for each other.
-    await countWrite(tx);
+    await inScript(tx, countWrite);
     const erased = await eraseFromDirectory(tx, org.id, { traces, addresses, texts, ownerKey, redact, at });
     await rememberErased(tx, org.id, digests, receipt, at);
     await keepPending(tx, org.id, { receipt, person: JSON.stringify(person), at });
@@ -335,6 +336,6 @@ async function recordReceipt(
     const detail = { ...directory, rewritten, removed, unsearched: unsearched.length, ...names, partials };
     const event = { at: now(), org: org.id, actor, action: 'user.erased', subject: `erasure ${receipt}` };
     await recordAudit(tx, { ...event, detail });
-    await noteDirectoryWrites(tx, writes);
+    await inScript(tx, (script) => noteDirectoryWrites(script, writes));
   });
 }

@@ -7,6 +7,7 @@ import type { Run } from '../../db/control/runs.js';
 import { listUntold, listUntoldOrgs, noteTold } from '../../db/control/storedfiles.js';
 import { findUpload } from '../../db/control/uploads.js';
 import { addCounted, type Counted, readCounted } from '../../db/directory/guardcounts.js';
+import { inScript } from '../../db/script.js';
 import { isApproved } from '../../importer/run/approval.js';
 import { onBothDatabases } from '../support/databases.js';
 import { openIntake } from '../support/intake.js';
@@ -21,7 +22,8 @@ onBothDatabases('a clock that was ahead', (open) => {
     const counted = (deactivations: number): Counted => ({
       ...{ deactivations, adminChanges: 0, creations: 0, reactivations: 0, updates: {} },
     });
-    const count = (run: number, at: number) => directory.transact((tx) => addCounted(tx, 'acme', run, at, counted(1)));
+    const count = (run: number, at: number) =>
+      directory.transact((tx) => inScript(tx, (script) => addCounted(script, 'acme', run, at, counted(1))));
     const sum = async (at: number) => (await readCounted(directory.read, 'acme', at)).deactivations;
     await count(1, ahead);
     await count(2, now);
@@ -35,9 +37,10 @@ onBothDatabases('a clock that was ahead', (open) => {
     clock.now += 365 * day;
     const { uploadId } = await put('/photo.jpg', 'x');
     const upload = (await findUpload(control.read, uploadId))!;
-    await control.transact(async (tx) =>
-      rememberMoved(tx, (await lockEntry(tx, org.id, '/photo.jpg'))!, upload, clock.now),
-    );
+    await control.transact(async (tx) => {
+      const entry = (await lockEntry(tx, org.id, '/photo.jpg'))!;
+      await inScript(tx, (script) => rememberMoved(script, entry, upload, clock.now));
+    });
     assert.ok(await findMoved(control.read, org.id, '/photo.jpg', clock.now));
     assert.equal(await findMoved(control.read, org.id, '/photo.jpg', now), null);
     assert.deepEqual(await listUntoldOrgs(control.read, clock.now), []);

@@ -5,6 +5,7 @@ import { listAudit } from '../../db/control/audit.js';
 import { lockEntry } from '../../db/control/entries.js';
 import { mostMovedNames, rememberMoved, rememberMs, trimMoved } from '../../db/control/movednames.js';
 import { claimUploads, findUpload } from '../../db/control/uploads.js';
+import { openScript } from '../../db/script.js';
 import { onBothDatabases } from '../support/databases.js';
 import { archiveQueue, keeping, openIntake, sender } from '../support/intake.js';
 
@@ -147,14 +148,17 @@ onBothDatabases('moved names', (open) => {
     const { uploadId } = await put('/users.csv', 'content');
     await control.transact(async (tx) => {
       const [entry, upload] = [(await lockEntry(tx, org.id, '/users.csv'))!, (await findUpload(tx, uploadId))!];
+      const script = openScript(tx, control.dialect);
       for (let number = 0; number < 3; number++)
-        await rememberMoved(tx, { ...entry, name: `first-${number}` }, upload, clock.now);
+        await rememberMoved(script, { ...entry, name: `first-${number}` }, upload, clock.now);
+      await script.flush();
       const { id: _, ...row } = await tx('moved_names').first();
       const rows = Array.from({ length: mostMovedNames }, (_, number) => ({ ...row, name: `${number}.csv` }));
       await tx.batchInsert('moved_names', rows, 50);
-      await rememberMoved(tx, entry, upload, clock.now);
-      await rememberMoved(tx, entry, upload, clock.now);
-      await trimMoved(tx, org.id, clock.now);
+      await rememberMoved(script, entry, upload, clock.now);
+      await rememberMoved(script, entry, upload, clock.now);
+      await trimMoved(script, org.id, clock.now);
+      await script.flush();
       const names: { name: string }[] = await tx('moved_names').select('name').orderBy('id');
       assert.equal(names.length, mostMovedNames);
       assert.deepEqual([names[0]!.name, names.at(-1)!.name], ['1.csv', 'users.csv']);
