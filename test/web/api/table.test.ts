@@ -380,8 +380,7 @@ test('every answer fits the schema of its route', async (t) => {
   assert.deepEqual((await good('GET', '/audit/proof')).json.flaws, []);
   await good('GET', '/doctor');
   await good('GET', '/orgs/{org}/welcome', '/orgs/{org}/welcome?host=sftp.example&port=2222');
-  for (const wrong of ['', '?confirm=acme'])
-    await good('DELETE', '/orgs/{org}', `/orgs/new${wrong}`, undefined, 400);
+  for (const wrong of ['', '?confirm=acme']) await good('DELETE', '/orgs/{org}', `/orgs/new${wrong}`, undefined, 400);
   const removed = await good('DELETE', '/orgs/{org}', '/orgs/new?confirm=new');
   assert.equal(removed.json.users, 1);
   await good('GET', '/orgs/{org}', '/orgs/new', undefined, 404);
