@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findSubscriber } from '../../../db/control/eventsubscribers.js';
 import { openManualRun } from '../../../db/control/runs.js';
+import { changeRole, removePerson } from '../../../operations/accounts/people.js';
 import { listNotifications } from '../../../operations/notifyaddress.js';
 import { takePlace } from '../../../operations/places.js';
 import { describeProgress } from '../../../operations/runsummary.js';
@@ -70,6 +71,25 @@ test('a bounded number of pages is followed', async (t) => {
   // Each ends with its session.
   for (const reader of streams) assert.equal((await reader.read()).done, true);
   assert.equal(takePlace(new Set(['live part 0']), 'live part', 1), null);
+});
+
+test('a live part ends with a changed role, and with its account', async (t) => {
+  const { place, person, app, clock, acme } = await openTestConsole(t);
+  await acme.drop('/users.csv', csv(header, 'ann@acme.test,Ann'));
+  const id = await openManualRun(place.control.write, 'acme', clock.now);
+  const follow = async ({ cookie }: { cookie: string }) => {
+    const headers = { cookie: `dropslot=${cookie}` };
+    const reader = (
+      await app.request(`http://console.test/orgs/acme/imports/${id}/progress`, { headers })
+    ).body!.getReader();
+    await reader.read();
+    return reader;
+  };
+  const [one, two] = [await person('operator'), await person('operator')];
+  const [first, second] = [await follow(one), await follow(two)];
+  await changeRole(place, one.email, 'auditor');
+  await removePerson(place, two.email);
+  for (const reader of [first, second]) assert.equal((await reader.read()).done, true);
 });
 
 test('an import of many files shows a page of them, and reads no report of the others', async (t) => {

@@ -1,5 +1,6 @@
 /** Live parts of pages, as server-sent events: the progress of an import, and the numbers of the overview. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findPerson } from '../../../operations/accounts/people.js';
 import { listSessionsOf } from '../../../operations/accounts/sessions.js';
 import { OperationError } from '../../../operations/error.js';
 import { takePlace } from '../../../operations/places.js';
@@ -59,7 +60,10 @@ function endingWith(pieces: AsyncGenerator<string>, gone: AbortController) {
   };
 }
 
+/** With another role the page itself must be asked for again. */
 async function isSignedIn({ workplace, account, session }: Call): Promise<boolean> {
+  const present = await findPerson(workplace, account.email).catch(() => null);
+  if (present?.id !== account.id || present.role !== account.role) return false;
   return (await listSessionsOf(workplace, account)).some(({ id }) => id === session.id);
 }
 
