@@ -2,7 +2,7 @@
 import { listAlarms } from '../db/control/alarms.js';
 import { listKeyRequests } from '../db/control/keyrequests.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
-import { listHeldRuns } from '../db/control/orgstates.js';
+import { findLastUpload, listHeldRuns } from '../db/control/orgstates.js';
 import { countQueuedOf, listExpiringKeys, listFailedOrgs } from '../db/control/overview.js';
 import { listImportRuns, type Run } from '../db/control/runs.js';
 import { findNextSlot } from './orgdetails.js';
@@ -28,6 +28,8 @@ export interface OrgGlance {
   keyRequests: number;
   queued: number;
   lastRun: Run | null;
+  /** When its last file was complete, in ms; null: none is known. */
+  lastFileAt: number | null;
   nextSlotAt: number;
 }
 
@@ -81,7 +83,8 @@ export async function readOverview(
     const { id } = one.org;
     const [lastRun = null] = await listImportRuns(db, id, 1);
     const nextSlotAt = findNextSlot({ now }, one.org);
-    glances.push({ ...one, lastRun, queued: queued.get(id) ?? 0, nextSlotAt });
+    const lastFileAt = (await findLastUpload(db, id))?.closedAt ?? null;
+    glances.push({ ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt });
   }
   return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at) };
 }

@@ -2,6 +2,7 @@
 
 import { hasRight } from '../../../operations/accounts/rights.js';
 import { type OrgGlance, readOverview } from '../../../operations/overview.js';
+import { countOpenSessions } from '../../../operations/sessions.js';
 import { readCounts } from '../../../operations/status.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, ofOrg, pager, table, tag, time, withQuery } from '../layout.js';
@@ -30,6 +31,7 @@ export async function showOverview(call: Call): Promise<Page> {
 <div class="grid" data-live="/progress">
 ${card(t.runs, live.runs, status.runs.failedLastDay > 0 && tag('bad', t.failedDay(status.runs.failedLastDay)))}
 ${card(t.queue, live.queue, status.queue.oldestAt !== null && t.oldest(at - status.queue.oldestAt))}
+${card(t.sessions, html`<a href="/network">${t.sessionsText(await countOpenSessions(workplace))}</a>`, null)}
 ${card(t.disk, t.diskText(status.disk.freeBytes, status.disk.totalBytes), html`<meter min="0" max="${status.disk.totalBytes}" value="${status.disk.totalBytes - status.disk.freeBytes}" aria-label="${t.disk}"></meter>`)}
 ${card(t.backup, status.lastBackupAt === null ? t.noBackup : t.backupText(at - status.lastBackupAt), null)}
 ${card(t.importer, status.importerSeenAt === null ? t.noImporter : t.importerText(at - status.importerSeenAt), null)}
@@ -43,6 +45,7 @@ ${table(
       cell: ({ org }) => html`<a href="${ofOrg(org.id)}">${org.name}</a> <span class="soft small">${org.id}</span>`,
     },
     { title: t.light, cell: showLight },
+    { title: t.lastFile, cell: ({ org, lastFileAt }) => lastFileAt !== null && time(lastFileAt, org.timeZone) },
     {
       title: t.last,
       cell: ({ org, lastRun }) =>
