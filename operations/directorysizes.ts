@@ -1,7 +1,7 @@
 /** How many users and teams each organization has, page by page. */
 import { listOrgs, type Org } from '../db/control/orgs.js';
-import { countTeams } from '../db/directory/teams.js';
-import { countUsers, type UserCounts } from '../db/directory/users.js';
+import { countTeamsOf } from '../db/directory/teams.js';
+import { countUsersOf, type UserCounts } from '../db/directory/users.js';
 import type { Workplace } from './workplace.js';
 
 export interface DirectorySize {
@@ -19,12 +19,11 @@ export async function summarizeDirectories(
   const fitting = (await listOrgs(control.read)).filter(
     ({ id, name }) => id.includes(needle) || name.toLowerCase().includes(needle),
   );
-  const orgs: DirectorySize[] = [];
-  for (const org of fitting.slice(from, from + most))
-    orgs.push({
-      org,
-      users: await countUsers(directory.read, org.id),
-      teams: await countTeams(directory.read, org.id),
-    });
+  const page = fitting.slice(from, from + most);
+  const ids = page.map(({ id }) => id);
+  const usersOf = await countUsersOf(directory.read, ids);
+  const teamsOf = await countTeamsOf(directory.read, ids);
+  const empty: UserCounts = { active: 0, deactivated: 0, admins: 0 };
+  const orgs = page.map((org) => ({ org, users: usersOf.get(org.id) ?? empty, teams: teamsOf.get(org.id) ?? 0 }));
   return { orgs, total: fitting.length };
 }

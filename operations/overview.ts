@@ -2,9 +2,9 @@
 import { listAlarms } from '../db/control/alarms.js';
 import { listKeyRequests } from '../db/control/keyrequests.js';
 import { listOrgs, type Org } from '../db/control/orgs.js';
-import { findLastUpload, listHeldRuns } from '../db/control/orgstates.js';
-import { countQueuedOf, listExpiringKeys, listFailedOrgs } from '../db/control/overview.js';
-import { listImportRuns, type Run } from '../db/control/runs.js';
+import { listHeldRuns } from '../db/control/orgstates.js';
+import { countQueuedOf, findLastUploadTimes, listExpiringKeys, listFailedOrgs } from '../db/control/overview.js';
+import { findLastImportRuns, type Run } from '../db/control/runs.js';
 import { findNextSlot } from './orgdetails.js';
 import { findNextSlots, type Status } from './status.js';
 import type { Workplace } from './workplace.js';
@@ -74,18 +74,15 @@ export async function readOverview(
   const page = lit
     .sort((a, b) => order.indexOf(a.light) - order.indexOf(b.light) || (a.org.id < b.org.id ? -1 : 1))
     .slice(filter.from, filter.from + filter.most);
-  const queued = await countQueuedOf(
-    db,
-    page.map(({ org }) => org.id),
-  );
-  const glances: OrgGlance[] = [];
-  for (const one of page) {
+  const ids = page.map(({ org }) => org.id);
+  const queued = await countQueuedOf(db, ids);
+  const lastRuns = await findLastImportRuns(db, ids);
+  const lastFiles = await findLastUploadTimes(db, ids);
+  const glances: OrgGlance[] = page.map((one) => {
     const { id } = one.org;
-    const [lastRun = null] = await listImportRuns(db, id, 1);
-    const nextSlotAt = findNextSlot({ now }, one.org);
-    const lastFileAt = (await findLastUpload(db, id))?.closedAt ?? null;
-    glances.push({ ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt });
-  }
+    const [lastRun, lastFileAt] = [lastRuns.get(id) ?? null, lastFiles.get(id) ?? null];
+    return { ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt: findNextSlot({ now }, one.org) };
+  });
   return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at) };
 }
 

@@ -23,6 +23,16 @@ export async function countQueuedOf(db: Queryable, orgs: readonly string[]): Pro
   return new Map(rows.map(({ org_id, files }) => [org_id, Number(files)]));
 }
 
+/** When the last file of each organization was complete, in ms; those without one are left out. */
+export async function findLastUploadTimes(db: Queryable, orgs: readonly string[]): Promise<Map<string, number>> {
+  const rows: { org_id: string; at: number | string }[] = await db('uploads')
+    .whereIn('org_id', orgs)
+    .groupBy('org_id')
+    .select('org_id')
+    .max({ at: 'closed_at' });
+  return new Map(rows.map(({ org_id: org, at }) => [org, Number(at)]));
+}
+
 /**
  * Runs that have not ended, by state, and those that failed since a time (ms). The states stand here as in the indexes
  * `runs_unended` and `runs_failed`, which would not be used with bindings.

@@ -476,6 +476,13 @@ export async function listImportRuns(db: Queryable, org: string, limit: number):
   return (await runs.orderBy('id', 'desc').limit(limit)).map(fromRow);
 }
 
+/** The last of `listImportRuns` of each organization that has one. */
+export async function findLastImportRuns(db: Queryable, orgs: readonly string[]): Promise<Map<string, Run>> {
+  const last = db('runs').whereIn('org_id', orgs).whereNot({ kind: 'edit' }).groupBy('org_id').max('id');
+  const runs = (await db('runs').whereIn('id', last)).map(fromRow);
+  return new Map(runs.map((run) => [run.org, run]));
+}
+
 function owned(db: Queryable, run: Run) {
   return db('runs').where({ id: run.id, state: 'running', lease_owner: run.leaseOwner });
 }

@@ -73,8 +73,17 @@ function fromRow(row: TeamRow): Team {
 }
 
 export async function countTeams(db: Queryable, org: string): Promise<number> {
-  const row = await db('teams').where({ org_id: org }).count({ count: '*' }).first();
-  return Number(row?.count ?? 0);
+  return (await countTeamsOf(db, [org])).get(org) ?? 0;
+}
+
+/** Of each organization that has teams. */
+export async function countTeamsOf(db: Queryable, orgs: readonly string[]): Promise<Map<string, number>> {
+  const rows: { org_id: string; count: number | string }[] = await db('teams')
+    .whereIn('org_id', orgs)
+    .groupBy('org_id')
+    .select('org_id')
+    .count({ count: '*' });
+  return new Map(rows.map(({ org_id: org, count }) => [org, Number(count)]));
 }
 
 interface TeamRow {

@@ -14,6 +14,7 @@ import type { Migration } from './migrate.js';
 import { omission } from './omission.js';
 import { directoryPair } from './pair.js';
 import { addRules } from './rules.js';
+import { userCounts } from './usercounts.js';
 
 export const directoryMigrations: readonly Migration[] = [
   { name: '001_begin', up: begin },
@@ -34,6 +35,7 @@ export const directoryMigrations: readonly Migration[] = [
   directoryPair,
   directoryEvents,
   pendingErasures,
+  userCounts,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */
