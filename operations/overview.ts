@@ -43,11 +43,11 @@ export interface Overview {
 
 /** @param filter `search`: part of an id or a name, in any case */
 export async function readOverview(
-  { control, now }: Workplace,
+  workplace: Workplace,
   filter: { search: string; from: number; most: number },
 ): Promise<Overview> {
-  const db = control.read;
-  const at = now();
+  const db = workplace.control.read;
+  const at = workplace.now();
   const needle = filter.search.trim().toLowerCase();
   const all = await listOrgs(db);
   const orgs = all.filter(
@@ -82,11 +82,11 @@ export async function readOverview(
   for (const one of page) {
     const { id } = one.org;
     const [lastRun = null] = await listImportRuns(db, id, 1);
-    const nextSlotAt = findNextSlot({ now }, one.org);
+    const nextSlotAt = findNextSlot(workplace, one.org);
     const lastFileAt = (await findLastUpload(db, id))?.closedAt ?? null;
     glances.push({ ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt });
   }
-  return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at) };
+  return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at, workplace.settings.slotJitterMinutes) };
 }
 
 function lightOf(
