@@ -12,6 +12,7 @@ import { type Db, openControl, withholdDirectory } from '../db/connection.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
 import { DatabaseError } from '../db/error.js';
 import { joinPair } from '../db/pair.js';
+import { followClock, type SharedClock } from '../db/sharedclock.js';
 import type { HookSource } from '../importer/hooks/load.js';
 import { watchHooks } from '../importer/hooks/watchdog.js';
 import type { RunDeps } from '../importer/run/deps.js';
@@ -34,8 +35,6 @@ import { openSpace } from '../storage/space.js';
 import type { Space } from '../storage/types.js';
 import { hasData } from './datafolder.js';
 
-const now = Date.now;
-
 /**
  * The workplace of commands and of the server: both databases and the keys. Works beside a running server too.
  * @throws OperationError `not_found` when the data folder has no databases and `create` is not set; DatabaseError
@@ -50,7 +49,8 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       `no Dropslot data in ${paths.data}: name its folder with --data, or begin with "dropslot orgs add"`,
     );
   const { isGuest = false } = options;
-  const control = await openControl(settings, undefined, isGuest, { evenMoved: options.evenMoved === true });
+  const { control, clock } = await openControlAndClock(settings, isGuest, options.evenMoved === true);
+  const { now } = clock;
   const secrets = createMasterSecrets(paths, {
     ask: isGuest ? undefined : await findTerminal(describeSource(paths.masterKey)),
     ...(options.known && { known: options.known }),
@@ -69,7 +69,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     options.withoutDirectory === true
       ? withholdDirectory(new DatabaseError('withheld', 'this command does not open directory.db'))
       : await openDirectoryOf(settings, control, {
-          ...{ master, isGuest, isApart: options.evenMoved === true },
+          ...{ master, isGuest, now, isApart: options.evenMoved === true },
           makeMaster: async () => (await makeMaster()).master,
         });
   return {
@@ -80,6 +80,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     isNew,
     actor: `operator:${systemUser()}`,
     now,
+    skewMs: clock.skewMs,
     secrets,
     master,
     makeMaster,
@@ -91,7 +92,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     identity,
     space: (org) => openSpace({ control, paths, settings, org, now, identity: () => identity(org) }),
     hooks: options.hooks ?? createHookSource(settings, control.read, watchHooks(settings)),
-    close: () => closeDatabases(control, directory),
+    close: () => closeDatabases(control, directory, clock),
   };
 }
 
@@ -116,7 +117,7 @@ export async function composeServer(
 ): Promise<ServerParts> {
   const { createAuthenticator } = await import('../keys/login/authenticate.js');
   const { SealingThreads } = await import('../storage/sealingpool.js');
-  const { control, settings } = workplace;
+  const { control, settings, now } = workplace;
   const sealingThreads = new SealingThreads();
   const { intake, openSession } = composeSessions(workplace, logger, { sealingThreads, onStep });
   const authenticator = createAuthenticator({ control, settings, now });
@@ -142,6 +143,7 @@ export async function composeServer(
 export interface SessionParts {
   control: Db;
   org: Org;
+  now: () => number;
   openSession(sender: Sender): Session;
   logins: SshdLogins;
   /** Reports when an admitted login is no longer valid. */
@@ -155,9 +157,11 @@ export async function composeSession(settings: Settings, id: string, logger: Log
   const paths = pathsOf(settings);
   requireRestored(paths);
   if (!hasData(settings, paths)) throw new OperationError('not_found', `no Dropslot data in ${paths.data}`);
-  const control = await openControl(settings);
+  const { control, clock } = await openControlAndClock(settings);
+  const { now } = clock;
   const org = await findOrg(control.read, id);
   if (org === null) {
+    clock.stop();
     await control.close();
     throw new OperationError('not_found', `no organization "${id}"`);
   }
@@ -167,9 +171,10 @@ export async function composeSession(settings: Settings, id: string, logger: Log
   const access = createAccessWatch({ control, authenticator: logins, logger, now });
   const close = async () => {
     await intake.abortAll();
+    clock.stop();
     await control.close();
   };
-  return { control, org, openSession: (sender) => openSession(org, sender), logins, access, close };
+  return { control, org, now, openSession: (sender) => openSession(org, sender), logins, access, close };
 }
 
 export interface ImporterParts {
@@ -192,17 +197,18 @@ export async function composeImporter(
   hooks?: HookSource,
 ): Promise<ImporterParts> {
   const paths = pathsOf(settings);
-  const control = await openControl(settings);
+  const { control, clock } = await openControlAndClock(settings);
+  const { now } = clock;
   const secrets = createMasterSecrets(paths, { known });
   const keyring = composeKeyring(settings, paths, secrets, control);
   const { master } = keyring;
-  const directory = await openDirectoryOf(settings, control, { master, makeMaster: master });
+  const directory = await openDirectoryOf(settings, control, { master, makeMaster: master, now });
   await master();
   const deps: RunDeps = {
     ...{ settings, paths, control, directory, logger, identity: keyring.open, now },
     hooks: hooks ?? createHookSource(settings, control.read),
   };
-  return { deps, loadMaster: () => loadMaster(paths, secrets), close: () => closeDatabases(control, directory) };
+  return { deps, loadMaster: () => loadMaster(paths, secrets), close: () => closeDatabases(control, directory, clock) };
 }
 
 /** An intake node gets the keyring that opens no file, even if the data folder has a master key. */
@@ -226,7 +232,7 @@ interface Session {
 
 /** One intake for the whole process, and the space and the intake of each session. */
 function composeSessions(
-  { settings, paths, control, identity }: Pick<Workplace, 'settings' | 'paths' | 'control' | 'identity' | 'now'>,
+  { settings, paths, control, identity, now }: Pick<Workplace, 'settings' | 'paths' | 'control' | 'identity' | 'now'>,
   logger: Logger,
   extra: Pick<IntakeDeps, 'sealingThreads' | 'onStep'> = {},
 ): { intake: IntakeService; openSession(org: Org, sender: Sender): Session } {
@@ -256,11 +262,13 @@ async function openDirectoryOf(
   {
     isApart = false,
     ...keys
-  }: Pick<Parameters<typeof openDirectoryByKey>[1], 'master' | 'makeMaster' | 'isGuest'> & { isApart?: boolean },
+  }: Pick<Parameters<typeof openDirectoryByKey>[1], 'master' | 'makeMaster' | 'isGuest' | 'now'> & {
+    isApart?: boolean;
+  },
 ): Promise<Db> {
   let directory: Db | null = null;
   try {
-    directory = await openDirectoryByKey(settings, { ...keys, control: control.write, now });
+    directory = await openDirectoryByKey(settings, { ...keys, control: control.write });
     // A node without the key can't look into a sealed directory: those that can compare the two.
     if (directory.withheld === undefined && !isApart) await joinPair({ control, directory });
     return directory;
@@ -271,7 +279,23 @@ async function openDirectoryOf(
   }
 }
 
-async function closeDatabases(control: Db, directory: Db): Promise<void> {
+/** @throws DatabaseError */
+async function openControlAndClock(
+  settings: Settings,
+  isGuest = false,
+  evenMoved = false,
+): Promise<{ control: Db; clock: SharedClock }> {
+  const control = await openControl(settings, undefined, isGuest, { evenMoved });
+  try {
+    return { control, clock: await followClock(control) };
+  } catch (cause) {
+    await control.close();
+    throw cause;
+  }
+}
+
+async function closeDatabases(control: Db, directory: Db, clock: SharedClock): Promise<void> {
+  clock.stop();
   await directory.close();
   await control.close();
 }

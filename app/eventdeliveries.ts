@@ -1,7 +1,7 @@
 /** Starts the deliveries of events in the process of the scheduler, on nodes that hold the master key. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { findOrg } from '../db/control/orgs.js';
+import { findOrg, type Org } from '../db/control/orgs.js';
 import { makeDeliverers } from '../events/deliverers.js';
 import { type Deliveries, startDeliveries } from '../events/delivery.js';
 import { createAbsenceDeliverer } from '../events/embedded/absence.js';
@@ -32,8 +32,9 @@ export async function startEventDeliveries(
     return found;
   };
   const exporting = { control, directory, paths, settings, logger, now, org, loadMaster, actor: 'system' };
+  const nextOf = (of: Org, at: number) => nextImport(of, at, settings.slotJitterMinutes);
   const own = [
-    ...makeDeliverers({ control, settings, now, loadMaster, explainCode, nextImport }),
+    ...makeDeliverers({ control, settings, now, loadMaster, explainCode, nextImport: nextOf }),
     createExportDeliverer(exporting),
   ];
   const deliverers = [...own, createAbsenceDeliverer(now)];

@@ -80,10 +80,13 @@ export function startImporterPool(deps: PoolDeps): ImporterPool {
     for (const { process } of members) process.nudge();
   };
   const scheduler = superviseProcess({ ...shared, role: () => ({ name: 'scheduler' }), onOpened });
+  // Of other nodes, and of commands.
+  const stopListening = deps.control.onRun?.(onOpened);
   grow();
   return {
     stop: async () => {
       isStopping = true;
+      stopListening?.();
       logger.info('the importers stop');
       await Promise.all([scheduler, ...members.map(({ process }) => process)].map((process) => process.stop(graceMs)));
       await Promise.all(stopped);

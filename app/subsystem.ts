@@ -72,7 +72,7 @@ async function serve(
       ? await shareLock(pathsOf(settings).sessionsLock, settings.sqliteDriver, recoveryWaitMs)
       : null;
   const parts = await composeSession(settings, choice.org, logger);
-  const register = createSessionRegister({ control: parts.control, logger, now: Date.now, kind: 'sshd' });
+  const register = createSessionRegister({ control: parts.control, logger, now: parts.now, kind: 'sshd' });
   let release = () => {};
   try {
     const client = await identifySshdLogin(variables);
@@ -83,13 +83,13 @@ async function serve(
       stop.ask();
     });
     // Other processes are unknown here, so that one session gets the whole share of its organization.
-    const share = createSessionLimits(settings, Date.now).openConnection(login.org);
+    const share = createSessionLimits(settings, parts.now).openConnection(login.org);
     const end = await serveSubsystem(process.stdin, process.stdout, {
       ...parts.openSession(sender),
       settings,
       ...(share !== null && { handleShare: share.handles, buckets: share.buckets }),
       logger,
-      now: Date.now,
+      now: parts.now,
       readOnly: choice.readOnly,
       uploadOnly: login.permission === 'upload',
       stop: stop.asked,
@@ -118,7 +118,7 @@ async function serve(
 }
 
 /** sshd has authenticated the client; the organization must be enabled, and a key that Dropslot knows must be valid. */
-async function admit({ control, org, logins }: SessionParts, sender: Sender, logger: Logger): Promise<Login> {
+async function admit({ control, org, logins, now }: SessionParts, sender: Sender, logger: Logger): Promise<Login> {
   const { keyFingerprint, address, client } = sender;
   const fingerprint = keyFingerprint ?? noKey;
   const login: Login = {
@@ -134,7 +134,7 @@ async function admit({ control, org, logins }: SessionParts, sender: Sender, log
   if ('denied' in outcome) {
     const { denied: reason } = outcome;
     logger.warn('session refused', { key: keyFingerprint, address, reason });
-    const event = { at: Date.now(), org: org.id, actor: actorOf(sender), action: 'login.refused' };
+    const event = { at: now(), org: org.id, actor: actorOf(sender), action: 'login.refused' };
     await control.transact(async (tx) => {
       await noteAttempt(tx, {
         org: org.id,
@@ -150,7 +150,7 @@ async function admit({ control, org, logins }: SessionParts, sender: Sender, log
     throw new Refusal('this account is closed; ask the operator');
   }
   logger.info('session began', { key: keyFingerprint, address });
-  const at = Date.now();
+  const at = now();
   const event = { at, org: org.id, actor: actorOf(sender), action: 'login.accepted', subject: org.id };
   await control.transact(async (tx) => {
     if (keyFingerprint !== null) await touchLoginKey(tx, org.id, keyFingerprint, { at, address, client });

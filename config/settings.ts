@@ -101,7 +101,7 @@ export const settingsSchema = z.strictObject({
   )
     .default('sqlite')
     .describe(
-      '`sqlite` (two files in the data folder), or the URL of a PostgreSQL database, in which Dropslot uses two schemas. A URL with a password should not be in a settings file or a variable: `file:PATH`, `fd:N` and `credential:NAME` name its source.',
+      '`sqlite` (two files in the data folder), or the URL of a PostgreSQL database, in which Dropslot uses two schemas. A URL may name several servers (`postgres://USER@A:5432,B:5432/NAME`), of which Dropslot uses the one that is no standby. A URL with a password should not be in a settings file or a variable: `file:PATH`, `fd:N` and `credential:NAME` name its source.',
     ),
   sqliteDriver: choice('sqlite3', 'better-sqlite3', 'better-sqlite3-multiple-ciphers')
     .default('sqlite3')
@@ -112,6 +112,11 @@ export const settingsSchema = z.strictObject({
     .default('off')
     .describe(
       'Encryption of users and teams at rest. `on`: `directory.db` is sealed, and Dropslot does not start with one that is not (needs `npm install better-sqlite3-multiple-ciphers@12`; SQLite only). `volume`: the operator has encrypted the volume; also for PostgreSQL. `off`: neither. `dropslot directory seal` seals an existing one. See [at-rest.md](at-rest.md).',
+    ),
+  databasePooler: choice('none', 'transaction')
+    .default('none')
+    .describe(
+      '`transaction`: the address in `database` is that of a pooler that gives each transaction any of its connections (PgBouncer with `pool_mode = transaction`). Dropslot then relies on no state of a session, and notices of new runs come by polling, within a second. `none`: a server, or a pooler that keeps sessions apart.',
     ),
   databasePool: count().default(8).describe('Most PostgreSQL connections of one process.'),
   masterKey: masterSource
@@ -421,6 +426,11 @@ export const settingsSchema = z.strictObject({
       'When the server stops, it waits this long for its importers to reach a safe point. Then it ends them, and the next start continues their runs.',
     ),
 
+  slotJitterMinutes: duration('minutes', { min: 0 })
+    .default(0)
+    .describe(
+      'Spread the slots of organizations that have the same time over this many minutes after it: each organization gets whole minutes of its own, always the same ones, and `orgs show` has the time that results. 0: all begin at their time.',
+    ),
   sourceLeadMinutes: duration('minutes')
     .default(30)
     .describe(

@@ -14,7 +14,8 @@ import { controlMigrations } from './migrations/control.js';
 import { directoryMigrations } from './migrations/directory.js';
 import { migrate } from './migrations/migrate.js';
 import { readMoveState, requireInUse } from './move/state.js';
-import { openSchema } from './postgres.js';
+import { repeatContended } from './postgres/retry.js';
+import { openSchema, type Schema } from './postgres/schema.js';
 import { createClient } from './sqlite/client.js';
 import { sealingDriver } from './sqlite/drivers.js';
 import {
@@ -52,6 +53,8 @@ export interface Db {
   readonly auditRate?: AuditRate;
   /** Of the control database: calls `listener` after each commit with its audit records. Returns a function that ends that. */
   onAudit?(listener: (events: readonly AuditEvent[]) => void): () => void;
+  /** On PostgreSQL, unless a pooler forbids it: calls `onRun` soon after a run was opened on any node. Returns a function that ends that. */
+  onRun?(onRun: () => void): () => void;
   /** Of the control database: shows whether commits of it were lost. */
   readonly mark?: ControlMark;
   /** The database as it is now, until it is closed: it does not see later writes, and delays none. */
@@ -64,9 +67,15 @@ export const controlSchema = 'dropslot_control';
 export const directorySchema = 'dropslot_directory';
 
 type DbSettings = Pick<Settings, 'data' | 'database' | 'databasePool' | 'masterKey' | 'sqliteDriver'> &
-  Partial<Pick<Settings, 'auditRecordsPerMinute'>>;
+  Partial<Pick<Settings, 'auditRecordsPerMinute' | 'databasePooler' | 'leaseSeconds'>>;
 
 const defaultAuditRecords = 600;
+/** A process that stands still in a transaction holds its locks on PostgreSQL for the time of a lease, within these limits. */
+const idleLimits = { least: 10, most: 30 };
+
+function idleSeconds({ leaseSeconds = idleLimits.most }: DbSettings): number {
+  return Math.min(Math.max(leaseSeconds, idleLimits.least), idleLimits.most);
+}
 
 /**
  * Organizations, keys, files, queue, runs, audit. Durable: an acknowledged write survives a power cut. `waitMs`: how long
@@ -100,7 +109,9 @@ export async function openControl(
 function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
   let timer: NodeJS.Timeout | null = null;
   const listeners = new Set<(events: readonly AuditEvent[]) => void>();
-  const transact = async <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast = false): Promise<T> => {
+  const transact = <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast = false): Promise<T> =>
+    repeatContended(() => transactOnce(work, isLast));
+  const transactOnce = async <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast: boolean): Promise<T> => {
     let undo = () => {};
     let recorded: readonly AuditEvent[] = [];
     const chained: { head: ChainHead; events: readonly AuditEvent[] }[] = [];
@@ -218,7 +229,13 @@ async function open(
             file: fileOf(pathsOf(settings)),
             key,
           })
-        : postgresDb(await openSchema(settings.database, schema, settings.databasePool));
+        : postgresDb(
+            await openSchema({
+              ...{ url: settings.database, schema, connections: settings.databasePool },
+              isPooled: settings.databasePooler === 'transaction',
+              idleMs: idleSeconds(settings) * 1000,
+            }),
+          );
     await migrate(db.write, migrations, () => takeLock(pathsOf(settings).migrationLock, settings.sqliteDriver));
     return db;
   } catch (cause) {
@@ -248,14 +265,15 @@ function sqliteDb(source: SqliteFile): Db {
   };
 }
 
-function postgresDb(instance: Knex): Db {
+function postgresDb({ instance, onRun }: Schema): Db {
   const once = { isolationLevel: 'repeatable read', readOnly: true } as const;
   return {
     dialect: 'postgres',
     source: null,
     write: instance,
     read: instance,
-    transact: (work) => instance.transaction(work),
+    ...(onRun && { onRun }),
+    transact: (work) => repeatContended(() => instance.transaction(work)),
     openMoment: () => beginMoment(instance, once, 'SELECT 1', async () => {}),
     close: () => instance.destroy(),
   };

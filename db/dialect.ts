@@ -5,5 +5,5 @@ export type Dialect = 'sqlite' | 'postgres';
 
 /** That of a transaction or an instance. */
 export function dialectOf(db: Knex): Dialect {
-  return db.client.config.client === 'pg' ? 'postgres' : 'sqlite';
+  return db.client.dialect === 'postgresql' ? 'postgres' : 'sqlite';
 }

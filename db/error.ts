@@ -8,6 +8,8 @@ export type DatabaseErrorCode =
   | 'duplicate'
   /** Another writer came first: the rows that were read have changed. */
   | 'conflict'
+  /** Another importer has taken the run over: nothing was applied. */
+  | 'fenced'
   /** A sealed directory.db, and no key for it in this process. */
   | 'withheld'
   /** A reader took so long that its transaction was ended. */
@@ -35,14 +37,19 @@ export function isUniqueViolation(error: unknown): boolean {
 /** PostgreSQL: serialization_failure, deadlock_detected. */
 const contentionCodes: readonly unknown[] = ['40001', '40P01'];
 
+/** Whether PostgreSQL ended the transaction for another one's sake. */
+export function isContention(error: unknown): boolean {
+  return contentionCodes.includes((error as { code?: unknown } | null)?.code);
+}
+
 /** Whether another transaction came first: the same work, run again, sees its result and may succeed. */
 export function isConflict(error: unknown): boolean {
-  return isUniqueViolation(error) || contentionCodes.includes((error as { code?: unknown } | null)?.code);
+  return isUniqueViolation(error) || isContention(error);
 }
 
 /** SQLite result codes, and PostgreSQL classes of SQLSTATE, that report a failure of the machine, not a defect of the query. */
 const sqliteFailures = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|PERM|NOMEM)/;
-const postgresFailures = /^(08|25006|28|3D|53|57|58|XX)/;
+const postgresFailures = /^(08|25006|25P03|28|3D|53|57|58|XX)/;
 const networkFailures = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN)$/;
 
 /** The words of the triggers that refuse each write to a database that was moved (db/move/state.ts). */
@@ -53,11 +60,19 @@ export function describeDatabaseFailure(error: unknown): string | null {
   const { name, code, message } = error as { name?: string; code?: string; message?: string };
   if (name === 'KnexTimeoutError') return 'the database did not answer in time';
   if (message?.includes(movedRefusal)) return `the database refuses writes: ${movedRefusal}`;
+  if (isEndedConnection(message ?? '')) return 'the database failed: the connection to it was lost';
   if (typeof code !== 'string') return null;
   const isKnown =
     sqliteFailures.test(code) || networkFailures.test(code) || (code.length === 5 && postgresFailures.test(code));
   // knex puts the statement before the driver's own words.
   return isKnown ? `the database failed: ${message?.split(' - ').at(-1) ?? code}` : null;
+}
+
+/** The driver of PostgreSQL gives no code when the server or the network ends a connection. */
+export function isEndedConnection(message: string): boolean {
+  return /Connection (terminated|ended)|Client has encountered a connection error|Unable to acquire a connection/.test(
+    message,
+  );
 }
 
 /** Whether a statement failed because the disk of the database is full, in either dialect. */

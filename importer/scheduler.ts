@@ -44,7 +44,10 @@ export async function startScheduler(deps: SchedulerDeps): Promise<{ stop(): Pro
   if (swept.length > 0)
     logger.info('removed the stages of runs and checks that were interrupted', { stages: swept.length });
   const clock = createClock({ control, logger, now });
-  const slots = await startSlots({ control, logger, now, onOpen, clock });
+  const slots = await startSlots({
+    ...{ control, logger, now, onOpen, clock },
+    jitterMinutes: settings.slotJitterMinutes,
+  });
   const timed = [
     slots,
     repeat('open runs for new uploads', lookEveryMs, () => openUploadRuns({ control, logger, now, onOpen })),

@@ -47,7 +47,7 @@ export interface Arrivals {
 
 /** @param name part of a path, in any case; empty: every file. @throws OperationError `not_found` */
 export async function traceArrivals(place: Workplace, orgId: string, name: string): Promise<Arrivals> {
-  const { control, settings, now } = place;
+  const { control, settings } = place;
   const org = await place.org(orgId);
   const uploads = await searchUploads(control.read, org.id, name, mostUploads);
   const partials = await listAllPartials(control.read, { org: org.id });
@@ -61,7 +61,7 @@ export async function traceArrivals(place: Workplace, orgId: string, name: strin
     org,
     hasPlan: hasSftp(settings, org.plan),
     heldRun: (await findHeldRun(control.read, org.id))?.id ?? null,
-    nextSlotAt: findNextSlot({ now }, org),
+    nextSlotAt: findNextSlot(place, org),
     files: uploads.map((upload) => describe(upload, org)),
     cutOff: paths
       .filter(({ path }) => path.toLowerCase().includes(name.toLowerCase()))

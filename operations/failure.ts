@@ -25,6 +25,7 @@ const databaseCodes: Readonly<Record<DatabaseErrorCode, OperationErrorCode>> = {
   conflict: 'refused',
   withheld: 'unavailable',
   stalled: 'failed',
+  fenced: 'refused',
   mismatch: 'refused',
 };
 

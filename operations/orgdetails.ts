@@ -19,8 +19,8 @@ import { measureUsage } from '../db/control/usage.js';
 import { countTeams } from '../db/directory/teams.js';
 import { countUsers, type UserCounts } from '../db/directory/users.js';
 import { describeDays, isOnUpload, slotDays } from '../importer/schedule/cadence.js';
-import { nextSlot } from '../importer/schedule/calendar.js';
 import { describeAlarm } from '../importer/schedule/expectations.js';
+import { jitterOf, nextSlotOf } from '../importer/schedule/jitter.js';
 import { limitsOf } from '../storage/storagelimits.js';
 import { stateOfKey } from './keyterms.js';
 import { listSettings, type SettingValue } from './orgsettings/orgsettings.js';
@@ -161,7 +161,7 @@ export async function detailOrg(workplace: Workplace, org: Org): Promise<OrgDeta
     heldRun: (await findHeldRun(control.read, org.id))?.id ?? null,
     hasDoor: hasSftp(settings, org.plan),
     imports: describeImports(org),
-    nextSlotAt: findNextSlot({ now }, org),
+    nextSlotAt: findNextSlot(workplace, org),
     alarms,
     sources: (await listSources(control.read, { org: org.id })).map(summarizeSource),
     settings: listSettings(org, settings),
@@ -175,8 +175,8 @@ async function measureStored({ control, settings }: Workplace, org: Org): Promis
 }
 
 /** When the files of an organization are imported next, in ms. */
-export function findNextSlot({ now }: Pick<Workplace, 'now'>, { timeZone, slot, options }: Org): number {
-  return nextSlot(timeZone, slot, now(), slotDays(options)).at;
+export function findNextSlot({ now, settings }: Pick<Workplace, 'now' | 'settings'>, org: Org): number {
+  return nextSlotOf(org, now(), jitterOf(org, settings.slotJitterMinutes));
 }
 
 function describeImports({ slot, timeZone, options }: Org): string {

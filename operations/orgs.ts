@@ -14,8 +14,7 @@ import { DatabaseError } from '../db/error.js';
 import { digestErased } from '../importer/read/erased.js';
 import { emailKey } from '../importer/read/normalize.js';
 import { sweepStages } from '../importer/run/stages.js';
-import { slotDays } from '../importer/schedule/cadence.js';
-import { lastSlot } from '../importer/schedule/calendar.js';
+import { jitterOf, lastSlotOf } from '../importer/schedule/jitter.js';
 import { applyNameOptions } from '../intake/redirect.js';
 import { createOrgIdentity } from '../keys/master/orgidentity.js';
 import { removeBlob } from '../storage/blobs.js';
@@ -154,7 +153,7 @@ export async function setOrganization(
   const ending = endAccess(place.settings, before, then.plan);
   const renamed = await place.control.transact(async (tx) => {
     if (isRescheduled)
-      await oweSlot(tx, id, lastSlot(before.timeZone, before.slot, place.now(), slotDays(before.options)).at);
+      await oweSlot(tx, id, lastSlotOf(before, place.now(), jitterOf(before, place.settings.slotJitterMinutes)).at);
     await updateOrg(tx, id, { ...change, ...ending });
     await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
     if (ending.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });

@@ -43,11 +43,11 @@ export interface Overview {
 
 /** @param filter `search`: part of an id or a name, in any case */
 export async function readOverview(
-  { control, now }: Workplace,
+  workplace: Workplace,
   filter: { search: string; from: number; most: number },
 ): Promise<Overview> {
-  const db = control.read;
-  const at = now();
+  const db = workplace.control.read;
+  const at = workplace.now();
   const needle = filter.search.trim().toLowerCase();
   const all = await listOrgs(db);
   const orgs = all.filter(
@@ -81,9 +81,10 @@ export async function readOverview(
   const glances: OrgGlance[] = page.map((one) => {
     const { id } = one.org;
     const [lastRun, lastFileAt] = [lastRuns.get(id) ?? null, lastFiles.get(id) ?? null];
-    return { ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt: findNextSlot({ now }, one.org) };
+    const nextSlotAt = findNextSlot(workplace, one.org);
+    return { ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt };
   });
-  return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at) };
+  return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at, workplace.settings.slotJitterMinutes) };
 }
 
 function lightOf(

@@ -13,8 +13,8 @@ import {
   type QueueState,
 } from '../db/control/overview.js';
 import { searchRuns } from '../db/control/runs.js';
-import { slotDays } from '../importer/schedule/cadence.js';
-import { nextSlot } from '../importer/schedule/calendar.js';
+import { nextSlotOf } from '../importer/schedule/jitter.js';
+import { shareSlots } from '../importer/schedule/slots.js';
 import { listAlarmsOf } from './alarms.js';
 import type { Workplace } from './workplace.js';
 
@@ -76,7 +76,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
     ...counts,
     held: held.map(({ id, org }) => ({ run: id, org })),
     alarms: alarms.map(({ org, kind, subject, message }) => ({ org, kind, subject, message })),
-    nextSlots: findNextSlots(orgs, at),
+    nextSlots: findNextSlots(orgs, at, workplace.settings.slotJitterMinutes),
     isBackupOverdue: mostMs !== null && counts.lastBackupAt !== null && at - counts.lastBackupAt >= mostMs,
     scheduledBackups: await readSchedule(workplace),
     expiringKeys: keys.map(({ org, fingerprint, expiresAt }) => ({ org, fingerprint, expiresAt })),
@@ -117,17 +117,8 @@ async function readSchedule({ control, settings, now }: Workplace): Promise<Sche
 }
 
 /** The next slots of enabled organizations, the first ones first. */
-export function findNextSlots(orgs: readonly Org[], at: number): Status['nextSlots'] {
-  // Many organizations share a slot, and computing one takes a tenth of a millisecond.
-  const known = new Map<string, number>();
-  const slots = orgs
-    .filter(({ enabled }) => enabled)
-    .map(({ id, timeZone, slot, options }) => {
-      const days = slotDays(options);
-      const key = [timeZone, slot, ...days].join(' ');
-      const found = known.get(key) ?? nextSlot(timeZone, slot, at, days).at;
-      known.set(key, found);
-      return { org: id, at: found };
-    });
+export function findNextSlots(orgs: readonly Org[], at: number, jitterMinutes: number): Status['nextSlots'] {
+  const beginOf = shareSlots((org, jitterMs) => nextSlotOf(org, at, jitterMs), jitterMinutes);
+  const slots = orgs.filter(({ enabled }) => enabled).map((org) => ({ org: org.id, at: beginOf(org) }));
   return slots.sort((one, other) => one.at - other.at || (one.org < other.org ? -1 : 1)).slice(0, shownSlots);
 }

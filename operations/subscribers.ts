@@ -191,8 +191,16 @@ export async function removeSubscriber(workplace: Workplace, of: SubscriberKind,
 /** Sends a `webhook.test` event from this process, once. @throws OperationError `not_found`; KeyError */
 export async function testSubscriber(workplace: Workplace, of: SubscriberKind, id: string): Promise<Outcome> {
   const subscriber = await getSubscriber(workplace, of, id);
+  const { slotJitterMinutes } = workplace.settings;
+  const nextOf = (org: Parameters<typeof nextImport>[0], at: number) => nextImport(org, at, slotJitterMinutes);
   const deliverer = makeDeliverers({
-    ...{ control: workplace.control, settings: workplace.settings, now: workplace.now, explainCode, nextImport },
+    ...{
+      control: workplace.control,
+      settings: workplace.settings,
+      now: workplace.now,
+      explainCode,
+      nextImport: nextOf,
+    },
     loadMaster: () => workplace.master(),
   }).find(({ kind }) => kind === of.kind)!;
   const at = new Date(workplace.now()).toISOString();

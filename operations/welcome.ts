@@ -5,8 +5,7 @@ import { isHostName, type Settings } from '../config/settings.js';
 import type { Org } from '../db/control/orgs.js';
 import { contactOf } from '../importer/contact.js';
 import { renderWelcome } from '../importer/report/welcome.js';
-import { slotDays } from '../importer/schedule/cadence.js';
-import { nextSlot } from '../importer/schedule/calendar.js';
+import { jitterOf, nextSlotOf } from '../importer/schedule/jitter.js';
 import { OperationError } from './error.js';
 import { type HostKeyView, listHostKeys, type ServerAddress } from './hostkeys.js';
 import type { Workplace } from './workplace.js';
@@ -37,7 +36,7 @@ export async function makeWelcome(workplace: Workplace, id: string, given: Parti
       `there are no host keys in ${paths.hostKeys} yet: start "dropslot serve" once, which makes them`,
     );
   const contact = contactOf(org, settings);
-  const nextSlotAt = nextSlot(org.timeZone, org.slot, now(), slotDays(org.options)).at;
+  const nextSlotAt = nextSlotOf(org, now(), jitterOf(org, settings.slotJitterMinutes));
   const text = renderWelcome({ org, address, hostKeys, contact, nextSlotAt });
   return { org, address, hostKeys, contact, nextSlotAt, text };
 }

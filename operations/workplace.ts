@@ -21,6 +21,8 @@ export interface Workplace {
   /** The actor belongs to an organization: an admin of it, or a token for it. Absent: an operator, who may decide everything. */
   isOfOrg?: boolean;
   now: () => number;
+  /** How far the clock of this machine is ahead of `now`, the clock of all nodes, in ms. */
+  skewMs?: () => number;
   /** The source of the master key, and the secrets that were read from it. */
   secrets: MasterSecrets;
   /** @throws KeyError when there is no usable master key. */

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../config/logger.js';
 import { readEndpoint } from '../../config/network.js';
 import { OperationError } from '../../operations/error.js';
@@ -24,6 +25,7 @@ export interface Monitor {
 }
 
 const answerWithinMs = 5000;
+const databaseWithinMs = 3000;
 
 /** @throws OperationError `unavailable` when the address is in use */
 export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
@@ -78,7 +80,15 @@ export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
 /** Why this server should get no work; empty: it is ready. */
 async function findReasons({ control, settings }: Workplace): Promise<string[]> {
   const reasons: string[] = [];
-  await control.read.raw('SELECT 1').catch(() => reasons.push('the control database does not answer'));
+  const patience = new AbortController();
+  const late = sleep(databaseWithinMs, false, { signal: patience.signal }).catch(() => false);
+  const answers = control.read.raw('SELECT 1').then(
+    () => true,
+    () => false,
+  );
+  // A database that has gone without a word leaves its connections open.
+  if (!(await Promise.race([answers, late]))) reasons.push('the control database does not answer');
+  patience.abort();
   if (findShortage(settings) !== null) reasons.push('the disk is nearly full: uploads are refused');
   return reasons;
 }

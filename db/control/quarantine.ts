@@ -33,17 +33,54 @@ export async function strikeUpload(control: Db, uploadId: number, cause: Cause, 
     const isRefused = strikes >= mostStrikes[cause];
     const row = { upload_id: uploadId, cause, strikes, at, is_refused: Number(isRefused) };
     await tx('quarantine').insert(row).onConflict('upload_id').merge();
-    if (isRefused)
-      await recordAudit(tx, {
-        at,
-        org: upload.org_id,
-        actor: 'system',
-        action: 'upload.quarantined',
-        subject: `upload ${uploadId}`,
-        detail: { upload: uploadId, cause, strikes },
-      });
+    if (isRefused) await recordQuarantine(tx, upload.org_id, uploadId, { cause, strikes }, at);
     return isRefused;
   });
+}
+
+/** A node is lost for many reasons (power, network, an upgrade): only a file that was read at three such losses is refused. */
+const mostStrikesOfNodes = 3;
+
+/** Counts that a whole node was lost while it read a file; joins the transaction that takes its run over. */
+export async function countLostNode(tx: Queryable, uploadId: number, at: number): Promise<void> {
+  const isOfCheck = "quarantine.cause = 'check_time'";
+  await tx('quarantine')
+    .insert({ upload_id: uploadId, cause: 'hung', strikes: 1, at, is_refused: 0 })
+    .onConflict('upload_id')
+    .merge({
+      ...{ cause: 'hung', at },
+      strikes: tx.raw(`CASE WHEN ${isOfCheck} THEN 1 ELSE quarantine.strikes + 1 END`),
+      is_refused: tx.raw(`CASE WHEN ${isOfCheck} THEN 0 ELSE quarantine.is_refused END`),
+    });
+}
+
+/** Takes that back: the node was only paused or cut off. */
+export async function forgiveLostNode(db: Queryable, uploadId: number): Promise<void> {
+  await db('quarantine').where({ upload_id: uploadId, cause: 'hung' }).where('strikes', '>', 0).decrement('strikes', 1);
+  await db('quarantine').where({ upload_id: uploadId, is_refused: 0 }).where('strikes', '<=', 0).delete();
+}
+
+/** Refuses a file that too many nodes were lost with; whether it did. */
+export async function refuseAfterLosses(control: Db, uploadId: number, at: number): Promise<boolean> {
+  return control.transact(async (tx) => {
+    const upload = await tx('uploads').where({ id: uploadId }).forUpdate().first('org_id');
+    const row = await tx('quarantine').where({ upload_id: uploadId, is_refused: 0 }).first('strikes');
+    if (upload === undefined || row === undefined || row.strikes < mostStrikesOfNodes) return false;
+    await tx('quarantine').where({ upload_id: uploadId }).update({ is_refused: 1 });
+    await recordQuarantine(tx, upload.org_id, uploadId, { cause: 'hung', strikes: row.strikes }, at);
+    return true;
+  });
+}
+
+function recordQuarantine(
+  tx: Queryable,
+  org: string,
+  upload: number,
+  detail: { cause: Cause; strikes: number },
+  at: number,
+): Promise<void> {
+  const event = { at, org, actor: 'system', action: 'upload.quarantined', subject: `upload ${upload}` };
+  return recordAudit(tx, { ...event, detail: { upload, ...detail } });
 }
 
 /** Of these uploads, the ones that are not read, each with its cause. */

@@ -2,7 +2,10 @@
 
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
 import { isUniqueViolation } from '../error.js';
+import { announceRun } from '../postgres/notices.js';
+import { countLostNode } from './quarantine.js';
 import { isNotedStarted, noteStarted } from './runevents.js';
 import { giveHeld, giveQueued, listClaimedIds, unclaimUploads } from './uploads.js';
 
@@ -77,6 +80,15 @@ export interface Run {
   approval: Approval | null;
   /** The run whose changes this one takes back. */
   undoes: number | null;
+  /** Of a run as `claimRun` gives it. */
+  claim?: Claim;
+}
+
+/** One importer's claim of a run. Of one organization each claim has a larger number than those before it. */
+export interface Claim {
+  epoch: number;
+  /** The importer that had the run before did not give it back: it may be paused, and not dead. */
+  isTakeover: boolean;
 }
 
 /** Opens a run by hand, or returns an open run that will take the queue, which neither an undo nor an approved run does. */
@@ -94,6 +106,7 @@ export async function openManualRun(db: Queryable, org: string, now: number): Pr
   const [row] = await db('runs')
     .insert({ org_id: org, kind: 'manual', slot_date: null, state: 'open', opened_at: now })
     .returning('id');
+  await announceRun(db);
   return row.id;
 }
 
@@ -102,6 +115,7 @@ export async function openUndoRun(db: Queryable, org: string, undoes: number, no
   const [row] = await db('runs')
     .insert({ org_id: org, kind: 'undo', slot_date: null, state: 'open', opened_at: now, undoes })
     .returning('id');
+  await announceRun(db);
   return row.id;
 }
 
@@ -124,6 +138,8 @@ export async function findHeldRun(db: Queryable, org: string): Promise<Run | nul
 /** A lease that ends later than this many times its length from now was taken under a clock that was wrong. */
 const mostLeases = 10;
 
+/** Turns are looked up for so many runs, those that were opened first: a slot may open a hundred thousand at once. */
+const mostRanked = 500;
 /** How many of the runs that wait the longest a claim chooses from. */
 const choice = 64;
 /** How much later the turn of a run comes for each byte of its files, and at most: small files go before large ones. */
@@ -151,14 +167,21 @@ export async function claimRun(
     query.where((either) =>
       either.where('lease_until', '<', now).orWhere('lease_until', '>', now + mostLeases * leaseMs),
     );
+  const isSqlite = dialectOf(db) === 'sqlite';
   const turn = turnAt(now);
   const list = async () => {
-    const waiting: Waiting[] = await db('runs')
-      .leftJoin('import_turns as turns', 'turns.org_id', 'runs.org_id')
+    const first = db('runs')
+      .whereRaw(waitingStates)
       .where((either) => either.where({ state: 'open' }).orWhere((stale) => isStale(stale.where({ state: 'running' }))))
       .whereRaw(`NOT EXISTS (${earlierRun})`)
       .where((pause) => isPauseOver(pause, now))
       .modify((query) => id !== undefined && query.where({ id }))
+      .orderBy(['attempts', 'id'])
+      .limit(mostRanked)
+      .select('id');
+    const waiting: Waiting[] = await db('runs')
+      .leftJoin('import_turns as turns', 'turns.org_id', 'runs.org_id')
+      .whereIn('runs.id', db.from(first.as('first')).select('id'))
       .orderByRaw(`attempts, ${turn}, id`)
       .limit(choice)
       .select('id', 'runs.org_id', 'state', 'attempts', 'started_at', db.raw(`${turn} AS turn_at`));
@@ -175,17 +198,22 @@ export async function claimRun(
     };
     try {
       const claimed = await db.transaction(async (tx) => {
-        const [row] = await tx('runs')
-          .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
-          // The list may be some moments old.
-          .whereRaw(`NOT EXISTS (${earlierRun})`)
-          .where((pause) => isPauseOver(pause, now))
-          .modify((query) => candidate.state === 'running' && isStale(query))
-          .update(claim)
-          .returning('*');
+        const wanted = () =>
+          tx('runs')
+            .where({ id: candidate.id, state: candidate.state, attempts: candidate.attempts })
+            // The list may be some moments old.
+            .whereRaw(`NOT EXISTS (${earlierRun})`)
+            .where((pause) => isPauseOver(pause, now))
+            .modify((query) => candidate.state === 'running' && isStale(query));
+        // Another importer that is just taking it, or applies its plan, is not waited for: the next one is tried.
+        if (!isSqlite && (await wanted().forUpdate().skipLocked().first('id')) === undefined) return null;
+        const [row] = await wanted().update(claim).returning('*');
         if (row === undefined) return null;
-        await noteTurn(tx, candidate.org_id, { ran_at: now });
-        const run = fromRow(row);
+        const epoch = await countClaim(tx, candidate.org_id, now);
+        const isTakeover = candidate.state === 'running';
+        const run: Run = { ...fromRow(row), claim: { epoch, isTakeover } };
+        const lost = isTakeover ? readByLost(run) : null;
+        if (lost !== null) await countLostNode(tx, lost, now);
         const ids = run.kind === 'undo' ? [] : await claimFiles(tx, run);
         await noteFirst(tx, run, candidate, ids);
         return run;
@@ -269,6 +297,8 @@ interface Waiting {
 /** The states stand here as in the index `runs_unended`, which would not be used with bindings. */
 const earlierRun = `SELECT 1 FROM runs AS earlier WHERE earlier.org_id = runs.org_id AND earlier.id < runs.id
   AND earlier.state IN ('open', 'running', 'held')`;
+/** As in the index `runs_waiting`. */
+const waitingStates = "runs.state IN ('open', 'running')";
 /** A turn after `now` was had under a clock that was ahead. */
 const turnAt = (now: number) =>
   `CASE WHEN turns.ran_at > opened_at AND turns.ran_at <= ${Math.trunc(now)} THEN turns.ran_at ELSE opened_at END`;
@@ -307,6 +337,38 @@ export async function noteTurn(
     .insert({ org_id: org, ...turn })
     .onConflict('org_id')
     .merge();
+}
+
+/** As importers store it with their run: its progress, the upload that is read now, and whose progress it is. */
+export interface StoredProgress {
+  upload?: number | null;
+  epoch?: number | undefined;
+}
+
+/** The upload that the importer before was reading when it was lost; null: none, or that is unknown. */
+export function readByLost({ progress, claim }: Run): number | null {
+  const { upload = null, epoch } = (progress ?? {}) as StoredProgress;
+  return claim?.isTakeover === true && epoch === claim.epoch - 1 ? upload : null;
+}
+
+/** Notes the turn of a claim; its number. */
+async function countClaim(tx: Queryable, org: string, now: number): Promise<number> {
+  const [row] = await tx('import_turns')
+    .insert({ org_id: org, ran_at: now, epoch: 1 })
+    .onConflict('org_id')
+    .merge({ ran_at: now, epoch: tx.raw('import_turns.epoch + 1') })
+    .returning('epoch');
+  return row!.epoch;
+}
+
+/** Where the directory has seen a claim with a larger number, from a newer control database: later claims get larger ones. */
+export async function raiseClaims(db: Queryable, org: string, fence: number): Promise<void> {
+  await db('import_turns').where({ org_id: org }).where('epoch', '<', fence).update({ epoch: fence });
+}
+
+/** Whether the claim of a run holds. */
+export async function hasLease(db: Queryable, run: Run): Promise<boolean> {
+  return (await owned(db, run).first('id')) !== undefined;
 }
 
 /** Whether a run has waited since a time without an importer to take it. */
@@ -391,7 +453,9 @@ export async function noteHeldReports(
 /** Lets an importer have a held run again; false: it is not held. */
 export async function reopenRun(db: Queryable, id: number, approval: Approval): Promise<boolean> {
   const change = { state: 'open', attempts: 0, approval: JSON.stringify(approval) };
-  return (await db('runs').where({ id, state: 'held' }).update(change)) > 0;
+  const isReopened = (await db('runs').where({ id, state: 'held' }).update(change)) > 0;
+  if (isReopened) await announceRun(db);
+  return isReopened;
 }
 
 /** Ends a run that is held, or approved and not yet claimed; false: it is neither, or was at work on its files already. */

@@ -3,6 +3,7 @@
  * one that began at or before its mark is over, and none is opened twice.
  */
 import type { Queryable } from '../connection.js';
+import { announceRun } from '../postgres/notices.js';
 
 export interface SlotState {
   /** Slots that began then or earlier are over, in ms; 0: it had none. */
@@ -91,6 +92,7 @@ export async function openSlotRuns(
       const run = { kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now };
       const runs = ids.filter((id) => waiting.has(id)).map((id) => ({ org_id: id, ...run }));
       if (runs.length === 0) return;
+      await announceRun(tx);
       for (const row of await tx('runs').insert(runs).returning(['id', 'org_id'])) opened.set(row.org_id, row.id);
     });
   return opened;
@@ -174,6 +176,7 @@ export async function openUploadRun(db: Queryable, org: string, now: number): Pr
     const [row] = await tx('runs')
       .insert({ org_id: org, kind: 'upload', slot_date: null, state: 'open', opened_at: now })
       .returning('id');
+    await announceRun(tx);
     return row.id;
   });
 }

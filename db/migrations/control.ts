@@ -18,6 +18,7 @@ import { controlEvents } from './events.js';
 import { expectations } from './expectations.js';
 import { failedRuns } from './failedruns.js';
 import { faults } from './faults.js';
+import { claimEpochs } from './fences.js';
 import { fileNames } from './filenames.js';
 import { foldedNames } from './foldednames.js';
 import { addGuard } from './guard.js';
@@ -86,6 +87,7 @@ export const controlMigrations: readonly Migration[] = [
   openBytes,
   keyOwners,
   connections,
+  claimEpochs,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

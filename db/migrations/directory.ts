@@ -5,6 +5,7 @@ import { dialectOf } from '../dialect.js';
 import { changesAt } from './changes.js';
 import { erasedPeople, pendingErasures } from './erasures.js';
 import { directoryEvents } from './events.js';
+import { fences } from './fences.js';
 import { fieldOrigins } from './fieldorigins.js';
 import { fieldChoices } from './fields.js';
 import { addFormerEmails } from './former.js';
@@ -36,6 +37,7 @@ export const directoryMigrations: readonly Migration[] = [
   directoryEvents,
   pendingErasures,
   userCounts,
+  fences,
 ];
 
 /** Times are milliseconds since 1970; flags are 0 or 1; `…_key` is the compared form of the text beside it. */

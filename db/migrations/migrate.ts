@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { DatabaseError } from '../error.js';
+import { readSchemaLevel, schemaLevel } from './level.js';
 
 /** Migrations only append: a released one never changes. */
 export interface Migration {
@@ -19,6 +20,8 @@ export type TakeTurn = () => Promise<{ release(): Promise<void> } | null>;
 
 export async function migrate(knex: Knex, migrations: readonly Migration[], takeTurn: TakeTurn): Promise<void> {
   const config: Knex.MigratorConfig = {
+    // Those of a newer version, which works on the same database, are not in the list.
+    disableMigrationsListValidation: true,
     migrationSource: {
       getMigrations: async () => [...migrations],
       getMigrationName: (migration: Migration) => migration.name,
@@ -68,6 +71,8 @@ async function alone(knex: Knex, takeTurn: TakeTurn, migrate: () => Promise<unkn
     return;
   }
   await knex.transaction(async (tx) => {
+    // It waits for the migrations, which may take long.
+    await tx.raw('SET LOCAL idle_in_transaction_session_timeout = 0');
     await tx.raw(`SELECT pg_advisory_xact_lock(${lockNumber})`);
     await freeLock(knex);
     await migrate();
@@ -101,13 +106,14 @@ async function isPending(knex: Knex, migrations: readonly Migration[]): Promise<
   const rows = await knex('knex_migrations').select<{ name: string }[]>('name');
   const known = new Set(migrations.map((migration) => migration.name));
   const unknown = rows.find((row) => !known.has(row.name));
-  if (unknown !== undefined) {
+  if (unknown !== undefined && ((await readSchemaLevel(knex)) ?? Number.POSITIVE_INFINITY) > schemaLevel) {
     throw new DatabaseError(
       'newer_schema',
       `the database was written by a newer Dropslot (it has "${unknown.name}"): start that version, or restore a backup`,
     );
   }
-  return rows.length < migrations.length;
+  const applied = new Set(rows.map((row) => row.name));
+  return migrations.some(({ name }) => !applied.has(name));
 }
 
 function isContention(error: unknown): boolean {

@@ -19,8 +19,7 @@ import { withSchema } from '../report/schema.js';
 import { summarizeFile } from '../report/summary.js';
 import type { RunDeps } from '../run/deps.js';
 import type { UploadSource } from '../run/order.js';
-import { slotDays } from '../schedule/cadence.js';
-import { nextSlot } from '../schedule/calendar.js';
+import { jitterOf, nextSlotOf } from '../schedule/jitter.js';
 import type { RunSummary } from '../types.js';
 import { summarizeTrial, type TrialPlan } from './trialplan.js';
 import { describeVerdict } from './verdict.js';
@@ -68,8 +67,8 @@ export async function writeCheckReports(
   const changes = list === null ? null : await keep(Promise.resolve(list));
   outcome.changes = changes === null ? null : pathOf('changes.csv');
   const summary = summarizeTrial(kind === 'dry_run' ? 'dry_run' : 'check', org, plan, [outcome], contact);
-  const slot = nextSlot(org.timeZone, org.slot, plan.moment, slotDays(org.options));
-  const slotAt = kind === 'dry_run' ? null : slot.at;
+  const slotAt =
+    kind === 'dry_run' ? null : nextSlotOf(org, plan.moment, jitterOf(org, deps.settings.slotJitterMinutes));
   const beside = planned.type === null ? [] : paths.filter((_, other) => other !== file);
   const heldRun = (await findHeldRun(deps.control.read, org.id))?.id ?? null;
   const text = describeVerdict({ summary, slotAt, heldRun, beside });

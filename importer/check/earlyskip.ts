@@ -2,8 +2,8 @@
 import { countQueue, skipChecks } from '../../db/control/checks.js';
 import type { Org } from '../../db/control/orgs.js';
 import type { RunDeps } from '../run/deps.js';
-import { slotDays } from '../schedule/cadence.js';
-import { formatLocal, nextSlot } from '../schedule/calendar.js';
+import { formatLocal } from '../schedule/calendar.js';
+import { jitterOf, nextSlotOf } from '../schedule/jitter.js';
 import { type NoticeDeps, writeNotice } from './notice.js';
 
 const noticeName = 'early-check.skipped.txt';
@@ -13,11 +13,11 @@ export async function skipEarlyChecks(deps: NoticeDeps & Pick<RunDeps, 'settings
   const { control, logger, now, settings } = deps;
   const queued = await countQueue(control.read, org.id);
   if (queued <= settings.earlyCheckFiles) return false;
-  const slot = nextSlot(org.timeZone, org.slot, now(), slotDays(org.options));
+  const slotAt = nextSlotOf(org, now(), jitterOf(org, settings.slotJitterMinutes));
   await writeNotice(deps, org, noticeName, [
     'Files that were not checked before their import',
     '',
-    `${queued} files wait for the import of ${formatLocal(slot.at, org.timeZone)}. Files are checked before their import only while at most ${settings.earlyCheckFiles} of them wait, so there is no early check of those that were sent since.`,
+    `${queued} files wait for the import of ${formatLocal(slotAt, org.timeZone)}. Files are checked before their import only while at most ${settings.earlyCheckFiles} of them wait, so there is no early check of those that were sent since.`,
     '',
     'They are imported all the same, and the reports of the import show their problems. To check a file before its import, put it into /dry-run.',
   ]);

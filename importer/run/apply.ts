@@ -16,6 +16,8 @@ export interface Application {
   uploads: readonly { file: number; uploadId: number | null }[];
   /** The organization's version that the plan was made on. */
   version: number;
+  /** The number of the claim that it is applied under. */
+  epoch: number;
   /** The users that the guard counts for the next hours (rule G1); null: none. */
   counted: Counted | null;
   /** Milliseconds since 1970. */
@@ -35,7 +37,7 @@ export async function findApplied(db: Queryable, runId: number): Promise<unknown
 /**
  * Applies the plan in the stage completely or not at all.
  * @throws DatabaseError `conflict` when the directory changed since it was planned: plan again;
- *   `duplicate` when this run, or an upload of it, was applied before.
+ *   `fenced` when another importer has taken the run over; `duplicate` when this run, or an upload of it, was applied before.
  */
 export async function applyPlan(stage: Stage, application: Application): Promise<void> {
   await stage.script.flush();
@@ -66,18 +68,22 @@ export async function applyPlan(stage: Stage, application: Application): Promise
   });
 }
 
-async function claimVersion(script: Script, { org, version }: Application): Promise<void> {
-  const known = { org, version };
+/** Locks the organization's row until the end of the transaction: whoever takes the run over waits for it, and finds it applied. */
+async function claimVersion(script: Script, { org, runId, version, epoch }: Application): Promise<void> {
+  const known = { org, version, epoch };
   await script.run(
     'INSERT INTO org_versions (org_id, version) VALUES (:org, 0) ON CONFLICT (org_id) DO NOTHING',
     known,
   );
   const claimed = await script.rows(
-    'UPDATE org_versions SET version = version + 1 WHERE org_id = :org AND version = :version RETURNING version',
+    `UPDATE org_versions SET version = version + 1
+     WHERE org_id = :org AND version = :version AND fence <= :epoch RETURNING version`,
     known,
   );
-  if (claimed.length === 0)
-    throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
+  if (claimed.length > 0) return;
+  const fenced = await script.rows('SELECT 1 FROM org_versions WHERE org_id = :org AND fence > :epoch', known);
+  if (fenced.length > 0) throw new DatabaseError('fenced', `run ${runId} belongs to another importer now`);
+  throw new DatabaseError('conflict', `the directory of ${org} changed while its run was planned`);
 }
 
 async function recordKnown(script: Script, { org, version, known }: Application): Promise<void> {

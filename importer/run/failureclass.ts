@@ -68,12 +68,5 @@ function isFault(error: Error): boolean {
   if (error instanceof ImportError) return error.code === 'contended' || error.code === 'hooks';
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (systemCodes.has(code) || contentions.has(code))) return true;
-  return describeDatabaseFailure(error) !== null || isEndedConnection(error.message);
-}
-
-/** The driver of PostgreSQL gives no code when the server ends a connection. */
-function isEndedConnection(message: string): boolean {
-  return /Connection terminated|Connection ended|Client has encountered a connection error|Unable to acquire a connection/.test(
-    message,
-  );
+  return describeDatabaseFailure(error) !== null;
 }

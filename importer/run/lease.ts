@@ -1,5 +1,6 @@
 /** Renews the lease of a run with its progress, and notices that another importer has taken the run over. */
-import { type Run, renewLease } from '../../db/control/runs.js';
+import { forgiveLostNode } from '../../db/control/quarantine.js';
+import { type Run, renewLease, type StoredProgress } from '../../db/control/runs.js';
 import { ImportError } from '../error.js';
 import type { Progress } from '../types.js';
 import type { RunDeps } from './deps.js';
@@ -16,10 +17,15 @@ export function holdLease({ control, now, logger, isStopping, onFile }: LeaseDep
   let progress: Progress = { phase: 'waiting', file: null, rows: 0 };
   let isLost = false;
   let renewedAt = performance.now();
+  let upload: number | null = null;
+  let stored: number | null = null;
   const renew = async () => {
     renewedAt = performance.now();
     try {
-      isLost ||= !(await renewLease(control.write, run, now() + leaseMs, progress));
+      const reading: StoredProgress = { upload, epoch: run.claim?.epoch };
+      const isRenewed = await renewLease(control.write, run, now() + leaseMs, { ...progress, ...reading });
+      if (isRenewed) stored = reading.upload ?? null;
+      isLost ||= !isRenewed;
     } catch (error) {
       logger.warn('could not renew the lease of a run; will retry before it ends', {
         run: run.id,
@@ -28,17 +34,28 @@ export function holdLease({ control, now, logger, isStopping, onFile }: LeaseDep
     }
   };
   const timer = setInterval(renew, leaseMs / 3);
+  const noteFile = (latest: number | null) => {
+    upload = latest;
+    onFile?.(latest);
+    // Where an importer was lost before, it is noted at once which file this one reads: that file may be the cause.
+    if (latest !== null && run.attempts > 1) void renew();
+  };
   return {
+    onFile: noteFile,
     reportProgress: (latest: Progress) => {
       const isNewPhase = latest.phase !== progress.phase || latest.file !== progress.file;
       progress = latest;
       // From here on the database is at work, and no longer the file's content.
-      if (latest.phase === 'applying') onFile?.(null);
+      if (latest.phase === 'applying') noteFile(null);
       if (isLost) throw new ImportError('lease_lost', `run ${run.id} belongs to another importer now`);
       // An applied run is settled before the importer stops: that takes a moment.
       if (isStopping() && latest.phase !== 'archiving') throw new ImportError('stopping', 'the importer stops');
       // A write costs a sync of the disk: a run of a moment needs none between its claim and its end.
       if (isNewPhase && performance.now() - renewedAt > storeEveryMs) void renew();
+    },
+    /** The run was lost, and not because of the file that it was reading: this process still works. */
+    forgive: async () => {
+      if (stored !== null) await forgiveLostNode(control.write, stored);
     },
     end: () => clearInterval(timer),
   };

@@ -29,6 +29,7 @@ export interface ReportedPlan extends Pick<Application, 'uploads' | 'version' | 
 export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promise<Settlement> {
   const { directory, paths, logger, onStep } = deps;
   const { run, org, stage, uploads, version, moment, counted } = plan;
+  const epoch = run.claim?.epoch ?? 0;
   return sealAndCommit({
     ...{ paths, logger },
     isNamed: async (id) => {
@@ -42,7 +43,7 @@ export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promi
       return { settlement, outcome: await sealSettlement(org.recipient, settlement) };
     },
     commit: async ({ settlement, outcome }) => {
-      const application = { org: org.id, runId: run.id, uploads, version, counted, now: moment, outcome };
+      const application = { org: org.id, runId: run.id, uploads, version, epoch, counted, now: moment, outcome };
       await applyPlan(stage, { ...application, known: plan.known() });
       await onStep?.('applied');
       return settlement;

@@ -24,7 +24,7 @@ import { holdPlan } from './hold.js';
 import { orderSources, type UploadSource } from './order.js';
 import { applyWithReports } from './reportedapply.js';
 import { openSettlement, type SealedSettlement } from './sealedsettlement.js';
-import { runStagePrefix } from './stages.js';
+import { isEarlierStage, runStageLabel } from './stages.js';
 import { undoRun } from './undo.js';
 
 /** How often a run is planned again because the directory changed meanwhile. */
@@ -46,7 +46,7 @@ export async function workRun(
   const org = await findOrg(control.read, run.org);
   if (org === null) throw new Error(`the organization of run ${run.id} was removed`);
   // A run has one importer: an earlier one lost its lease or died, so its stages may be dropped.
-  await dropStages(deps.settings, directory, (label) => label.startsWith(runStagePrefix(run)));
+  await dropStages(deps.settings, directory, (label) => isEarlierStage(label, run));
   const begin = run.kind === 'undo' ? undo : importQueue;
   const applied = (await findApplied(directory.read, run.id)) as SealedSettlement | null;
   const settlement =
@@ -129,7 +129,7 @@ async function undo(
 /** Plans and applies in a stage, and again in a new one when the directory changed meanwhile. */
 async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage, attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const stage = await openRunStage(deps.settings, deps.directory, `${runStagePrefix(run)}${run.attempts}`);
+    const stage = await openRunStage(deps.settings, deps.directory, runStageLabel(run));
     try {
       return await work(stage, attempt);
     } catch (error) {

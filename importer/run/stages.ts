@@ -18,9 +18,18 @@ export interface StageDeps {
   now: () => number;
 }
 
-/** The beginning of the labels of a run's stages. */
-export function runStagePrefix(run: Pick<Run, 'id'>): string {
-  return `run_${run.id}_`;
+/** The label of a run's stage, which no other claim of the run has: an importer that lost the run may still write to its own. */
+export function runStageLabel({ id, attempts, claim }: Pick<Run, 'id' | 'attempts' | 'claim'>): string {
+  return `run_${id}_${claim?.epoch ?? attempts}`;
+}
+
+/** Whether a stage is of an earlier claim of the run. */
+export function isEarlierStage(
+  label: string,
+  { id, attempts, claim }: Pick<Run, 'id' | 'attempts' | 'claim'>,
+): boolean {
+  const [, of, epoch] = /^run_(\d+)_(\d+)$/.exec(label) ?? [];
+  return Number(of) === id && Number(epoch) < (claim?.epoch ?? attempts);
 }
 
 /** The label of a stage that belongs to this process and to no run. */

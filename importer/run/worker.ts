@@ -1,8 +1,9 @@
 /** Claims runs and works on them, one at a time, renewing the lease meanwhile. */
 import { findOrg } from '../../db/control/orgs.js';
 import { giveUpRun } from '../../db/control/requeue.js';
-import { claimRun, type KeptRuns, type Run, releaseRun } from '../../db/control/runs.js';
+import { claimRun, hasLease, type KeptRuns, type Run, releaseRun } from '../../db/control/runs.js';
 import { recordRead } from '../../db/control/uploads.js';
+import { DatabaseError } from '../../db/error.js';
 import { requireFit } from '../../db/pair.js';
 import { ImportError } from '../error.js';
 import { dateIn } from '../schedule/calendar.js';
@@ -13,6 +14,7 @@ import { holdLease } from './lease.js';
 import { pauseAfterFault } from './pause.js';
 import { workRun } from './run.js';
 import { sweepStages } from './stages.js';
+import { judgeFileOfLost, takeOver, yieldToFence } from './takeover.js';
 
 export interface WorkerDeps extends RunDeps {
   /** Unique to this process: `host:pid:random`. */
@@ -51,26 +53,29 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     await pauseAfterFault(deps, run, mismatch);
     return 'left';
   }
-  // A run that was applied must be settled, after any number of attempts: its files must not be queued again.
-  if (run.attempts > mostAttempts && (await findApplied(directory.read, run.id)) === null) {
-    await giveUpRun(
-      control,
-      run,
-      `given up after ${mostAttempts} attempts; see the log`,
-      now(),
-      await today(deps, run),
-    );
-    logger.error(`gave up a run after ${mostAttempts} attempts; its files are queued for the next run`, {
-      org: run.org,
-      run: run.id,
-    });
-    await sweepStages(deps);
-    return 'ended';
-  }
   const lease = holdLease(deps, run, leaseMs);
   try {
-    const summary = await workRun(deps, run, lease.reportProgress);
-    if (summary !== null) {
+    await takeOver(deps, run);
+    await judgeFileOfLost(deps, run);
+    // A run that was applied must be settled, after any number of attempts: its files must not be queued again.
+    if (run.attempts > mostAttempts && (await findApplied(directory.read, run.id)) === null) {
+      await giveUpRun(
+        control,
+        run,
+        `given up after ${mostAttempts} attempts; see the log`,
+        now(),
+        await today(deps, run),
+      );
+      logger.error(`gave up a run after ${mostAttempts} attempts; its files are queued for the next run`, {
+        org: run.org,
+        run: run.id,
+      });
+      await sweepStages(deps);
+      return 'ended';
+    }
+    const summary = await workRun({ ...deps, onFile: lease.onFile }, run, lease.reportProgress);
+    if (summary === null) await lease.forgive();
+    else {
       // Those of a run that is done were recorded with its end.
       const read = summary.state === 'held' ? summary.files : [];
       for (const { uploadId, type, rows } of read)
@@ -91,6 +96,14 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     }
     return 'ended';
   } catch (error) {
+    const isFenced = error instanceof DatabaseError && error.code === 'fenced';
+    if (isFenced) await yieldToFence(deps, run);
+    // Whatever failed: the importer that has the run now removed the stage, or changed what this one works on.
+    if (!(await hasLease(control.read, run).catch(() => true))) {
+      logger.info('left a run for the next importer', { org: run.org, run: run.id, reason: 'lease_lost' });
+      await lease.forgive();
+      return 'left';
+    }
     if (error instanceof ImportError && error.code === 'unsafe') {
       logger.warn('gave up an unsafe run', { org: run.org, run: run.id, reason: error.message });
       await giveUpRun(control, run, error.message, now(), await today(deps, run));
@@ -100,7 +113,7 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
       await pauseAfterFault(deps, run, error);
       return 'left';
     }
-    const isExpected = error instanceof ImportError;
+    const isExpected = isFenced || error instanceof ImportError;
     if (isExpected) logger.info('left a run for the next importer', { org: run.org, run: run.id, reason: error.code });
     else
       logger.error('could not finish a run; will retry it', {

@@ -14,9 +14,10 @@ import {
   type SlotState,
   sortDue,
 } from '../../db/control/slots.js';
-import { isSettled, slotDays } from './cadence.js';
-import { dateIn, lastSlot, nextSlot, type Slot, timeIn } from './calendar.js';
+import { isSettled } from './cadence.js';
+import { dateIn, type Slot, timeIn } from './calendar.js';
 import type { Clock } from './clock.js';
+import { jitterOf, lastSlotOf, nextSlotOf } from './jitter.js';
 import { startRounds } from './periodic.js';
 import { createWakeUp } from './wakeup.js';
 
@@ -26,6 +27,8 @@ export interface SlotDeps {
   now: () => number;
   /** Called when a run was opened. */
   onOpen: () => void;
+  /** Over how many minutes the slots of organizations with the same time are spread; 0 without it. */
+  jitterMinutes?: number;
   /** Without it the clock is trusted always. */
   clock?: Clock;
 }
@@ -62,7 +65,7 @@ export async function startSlots(deps: SlotDeps): Promise<{ stop(): Promise<void
   const open = async () => {
     const orgs = await listEnabled(deps.control);
     if ((await deps.clock?.look()) !== false) await openSlots(deps, orgs);
-    if (!isStopping) wakeUp.set(findNextSlot(orgs, deps.now()));
+    if (!isStopping) wakeUp.set(findNextSlot(orgs, deps.now(), deps.jitterMinutes));
   };
   const attempt = () => {
     working = working.then(open).catch((error: Error) => {
@@ -94,10 +97,14 @@ async function listEnabled(control: Db): Promise<Org[]> {
 interface Due {
   org: string;
   slot: Slot;
+  beginsAt: number;
 }
 
-async function openSlots({ control, logger, now, onOpen }: SlotDeps, orgs: readonly Org[]): Promise<number> {
-  const due = findDue(orgs, await listSlotStates(control.read), now());
+async function openSlots(
+  { control, logger, now, onOpen, jitterMinutes }: SlotDeps,
+  orgs: readonly Org[],
+): Promise<number> {
+  const due = findDue(orgs, await listSlotStates(control.read), now(), jitterMinutes);
   if (due.length === 0) return 0;
   const { waiting, busy } = await sortDue(
     control.read,
@@ -109,10 +116,11 @@ async function openSlots({ control, logger, now, onOpen }: SlotDeps, orgs: reado
   );
   let opened = 0;
   const ready = due.filter(({ org }) => waiting.has(org) && !busy.has(org));
+  const begins = new Map(ready.map(({ org, beginsAt }) => [org, beginsAt]));
   for (const { slot, orgs: ids } of bySlot(ready)) {
     const runs = await openSlotRuns(control.write, ids, slot, now());
     for (const [org, run] of runs)
-      logger.info('slot opened', { org, run, date: slot.date, time: slot.time, lateMs: now() - slot.at });
+      logger.info('slot opened', { org, run, date: slot.date, time: slot.time, lateMs: now() - begins.get(org)! });
     opened += runs.size;
   }
   if (opened > 0) onOpen();
@@ -120,15 +128,17 @@ async function openSlots({ control, logger, now, onOpen }: SlotDeps, orgs: reado
 }
 
 /** The last slot of each organization that has begun and is not over. */
-function findDue(orgs: readonly Org[], states: ReadonlyMap<string, SlotState>, now: number): Due[] {
-  const slotOf = shareSlots(({ timeZone, slot, options }) => lastSlot(timeZone, slot, now, slotDays(options)));
+function findDue(orgs: readonly Org[], states: ReadonlyMap<string, SlotState>, now: number, jitterMinutes = 0): Due[] {
+  const slotOf = shareSlots((org, jitterMs) => lastSlotOf(org, now, jitterMs), jitterMinutes);
   const due: Due[] = [];
   for (const org of orgs) {
     const { mark, owed } = states.get(org.id) ?? { mark: now, owed: null };
     const slot = slotOf(org);
+    const beginsAt = slot.at + jitterOf(org, jitterMinutes);
     // An organization has no slots from before it was enabled, or had this slot.
-    if (slot.at > mark && slot.at >= org.slotsFrom) due.push({ org: org.id, slot });
-    else if (owed !== null && owed > mark && owed <= now) due.push({ org: org.id, slot: slotAt(org, owed) });
+    if (slot.at > mark && beginsAt >= org.slotsFrom) due.push({ org: org.id, slot, beginsAt });
+    else if (owed !== null && owed > mark && owed <= now)
+      due.push({ org: org.id, slot: slotAt(org, owed), beginsAt: owed });
   }
   return due;
 }
@@ -162,19 +172,20 @@ async function passEmpty(control: Db, empty: readonly Due[]): Promise<void> {
 }
 
 /** When the next slot of any of these organizations begins, in ms; null: there are none. */
-function findNextSlot(orgs: readonly Org[], now: number): number | null {
-  const slotOf = shareSlots(({ timeZone, slot, options }) => nextSlot(timeZone, slot, now, slotDays(options)));
+function findNextSlot(orgs: readonly Org[], now: number, jitterMinutes = 0): number | null {
+  const beginOf = shareSlots((org, jitterMs) => nextSlotOf(org, now, jitterMs), jitterMinutes);
   let next: number | null = null;
-  for (const org of orgs) next = Math.min(next ?? Number.POSITIVE_INFINITY, slotOf(org).at);
+  for (const org of orgs) next = Math.min(next ?? Number.POSITIVE_INFINITY, beginOf(org));
   return next;
 }
 
 /** Computes once for all organizations that have the same slots: a slot costs a tenth of a millisecond, and thousands share it. */
-export function shareSlots<T>(compute: (org: Org) => T): (org: Org) => T {
+export function shareSlots<T>(compute: (org: Org, jitterMs: number) => T, jitterMinutes: number): (org: Org) => T {
   const known = new Map<string, T>();
   return (org) => {
-    const key = `${org.timeZone} ${org.slot} ${org.options.cadence ?? ''}`;
-    const found = known.get(key) ?? compute(org);
+    const jitterMs = jitterOf(org, jitterMinutes);
+    const key = `${org.timeZone} ${org.slot} ${org.options.cadence ?? ''} ${jitterMs}`;
+    const found = known.get(key) ?? compute(org, jitterMs);
     known.set(key, found);
     return found;
   };

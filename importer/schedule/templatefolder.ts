@@ -16,14 +16,13 @@ import { contactOf } from '../contact.js';
 import { type OwnFileDeps, writeOwnFile } from '../report/ownfile.js';
 import { renderReadme } from '../report/readme.js';
 import { renderTemplates } from '../report/templates.js';
-import { slotDays } from './cadence.js';
-import { nextSlot } from './calendar.js';
+import { nextSlotOf } from './jitter.js';
 import { type Rounds, startRounds } from './periodic.js';
 import { shareSlots } from './slots.js';
 
 export interface TemplateDeps extends OwnFileDeps {
   directory: Db;
-  settings: Pick<Settings, 'contact'>;
+  settings: Pick<Settings, 'contact' | 'slotJitterMinutes'>;
 }
 
 const lookEveryMs = 5_000;
@@ -56,12 +55,12 @@ export async function updateTemplates(
   let written = 0;
   const versions = await listVersions(deps.directory.read);
   const pgpKeys = await listPublishedPgpKeys(deps.control.read, deps.now());
-  const slotOf = shareSlots(({ timeZone, slot, options }) => nextSlot(timeZone, slot, deps.now(), slotDays(options)));
+  const beginOf = shareSlots((org, jitterMs) => nextSlotOf(org, deps.now(), jitterMs), deps.settings.slotJitterMinutes);
   for (const org of await listOrgs(deps.control.read)) {
     if (org.sealedIdentity === null) continue;
     const { name, enabled, slot, timeZone, dateFormat, teamsMode, recipient, options } = org;
     const contact = contactOf(org, deps.settings);
-    const nextSlotAt = slotOf(org).at;
+    const nextSlotAt = beginOf(org);
     const settings = [name, enabled, slot, timeZone, dateFormat, teamsMode, recipient, options];
     const key = JSON.stringify([versions.get(org.id) ?? 0, contact, nextSlotAt, settings, pgpKeys.get(org.id)]);
     if (seen.get(org.id) === key) continue;

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { childEnvironment } from '../../config/environment.js';
 import { controlSchema, directorySchema } from '../../db/connection.js';
+import { forWriting } from '../../db/postgres/hosts.js';
 import { OperationError } from '../error.js';
 import { syncFile } from './target.js';
 
@@ -70,8 +71,6 @@ export function describeDatabase(url: string): string {
 }
 
 function splitPassword(url: string): { target: string; password: string } {
-  const parsed = new URL(url);
-  const password = decodeURIComponent(parsed.password);
-  parsed.password = '';
-  return { target: parsed.href, password };
+  const [, begin, password = '', end] = /^(\w+:\/\/[^:@/?#]*)(?::([^@/?#]*))?(@?.*)$/s.exec(forWriting(url))!;
+  return { target: `${begin}${end}`, password: decodeURIComponent(password) };
 }

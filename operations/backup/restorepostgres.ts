@@ -1,7 +1,7 @@
 /** Restores the dump of PostgreSQL into an empty database, and knows a database that an interrupted restore has filled. */
 import { join } from 'node:path';
 import { controlSchema, directorySchema } from '../../db/connection.js';
-import { findPair } from '../../db/postgres.js';
+import { findPair } from '../../db/postgres/pair.js';
 import { OperationError } from '../error.js';
 import type { Settings } from '../settings.js';
 import type { Manifest } from './backup.js';

@@ -8,9 +8,11 @@ import { type Finding, reporter } from './finding.js';
 const toldMs = 7 * 86_400_000;
 /** Nodes may differ by so much. */
 const toleranceMs = 60_000;
+/** Certificates, TLS and the log have the time of the machine. */
+const mostSkewMs = 10_000;
 const advice = 'check the time synchronization (NTP) of the machine';
 
-export async function examineClock({ control, now }: Workplace): Promise<Finding[]> {
+export async function examineClock({ control, now, skewMs }: Workplace): Promise<Finding[]> {
   const findings: Finding[] = [];
   const report = reporter(findings, 'clock', 'clock');
   const { seenAt, jump } = await readClock(control.read);
@@ -26,6 +28,12 @@ export async function examineClock({ control, now }: Workplace): Promise<Finding
       `it jumped ${way} by ${span}, from ${formatTime(jump.from)} to ${formatTime(jump.to)}: ${advice}`,
     );
   }
+  const skew = skewMs?.() ?? 0;
+  if (Math.abs(skew) > mostSkewMs)
+    report(
+      'warning',
+      `the clock of this machine is ${describeSpan(skew)} ${skew > 0 ? 'ahead of' : 'behind'} that of the database server, which Dropslot uses: ${advice}`,
+    );
   if (findings.length === 0) report('ok', 'it has not jumped in the last 7 days');
   return findings;
 }

@@ -12,6 +12,7 @@ import { examineBackups } from './backups.js';
 import { examineBlobs } from './blobs.js';
 import { examineClock } from './clock.js';
 import { compareImports, examineAudit, examinePages, examinePair, examineUploadRecords } from './databases.js';
+import { examineDatabaseServer } from './databaseserver.js';
 import { examineDirectorySeal } from './directoryseal.js';
 import { type Finding, reporter } from './finding.js';
 import { examineImporters } from './importers.js';
@@ -112,6 +113,7 @@ async function examineOpened(
     await gather(() => examineAudit(workplace));
   }
   await gather(() => examinePair(workplace));
+  await gather(() => examineDatabaseServer(workplace));
   await gather(() => examineUploadRecords(workplace));
   await gather(() => examineDirectorySeal(workplace));
   await gather(() => examineMachine(workplace));

@@ -5,6 +5,8 @@ import { settingsSchema } from '../../config/settings.js';
 import { openControl, openDirectory } from '../../db/connection.js';
 import { deleteOrg, findOrg, insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
 import { findUser } from '../../db/directory/users.js';
+import { schemaLevel } from '../../db/migrations/level.js';
+import { Company, csv } from '../support/company.js';
 import { createDatabase, onEveryDatabase } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
@@ -64,7 +66,31 @@ onEveryDatabase('schema', (open) => {
   test('a database of a newer version is refused with what to do', async (t) => {
     const { settings, control } = await open(t);
     await control.write('knex_migrations').insert({ name: '999_future', batch: 9, migration_time: new Date() });
+    await control.write('schema_level').update({ level: schemaLevel + 1 });
     await assert.rejects(openControl(settings), /written by a newer Dropslot/);
+  });
+
+  test('nodes of this version go on beside a newer one that has only added to the schema', async (t) => {
+    const databases = await open(t);
+    const { settings, control, directory } = databases;
+    for (const [db, names] of [
+      [control, ['orgs', 'runs', 'uploads', 'entries', 'blobs', 'import_turns']],
+      [directory, ['users', 'teams', 'changes', 'org_versions']],
+    ] as const) {
+      for (const name of names)
+        await db.write.schema.alterTable(name, (table) => {
+          table.text('future').notNullable().defaultTo('later');
+        });
+      await db.write('knex_migrations').insert({ name: '999_future', batch: 9, migration_time: new Date() });
+    }
+    for (const again of [
+      await openControl(settings),
+      await openDirectory(settings, undefined, directory.source?.key ?? null),
+    ])
+      await again.close();
+    const acme = await Company.join(databases);
+    const { users } = await acme.import({ 'users.csv': csv('User Email,Teams', 'ann@acme.test,Red') });
+    assert.equal(users.created, 1);
   });
 
   test('what a statement was given is not in the message of its failure', async (t) => {

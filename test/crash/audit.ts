@@ -132,9 +132,13 @@ async function listUploads({ control }: Workplace): Promise<Upload[]> {
     .select('uploads.id', 'path', 'state', 'queued_at', 'archived_as', 'sha256');
 }
 
+/** Several nodes agree on the time to the accuracy of its measure, on a machine with much other load. */
+const clockErrorMs = 2_000;
+
 function isReplaced(upload: Upload, uploads: readonly Upload[]): boolean {
   return uploads.some(
-    ({ id, path, queued_at }) => id !== upload.id && path === upload.path && queued_at! >= upload.queued_at!,
+    ({ id, path, queued_at }) =>
+      id !== upload.id && path === upload.path && queued_at! >= upload.queued_at! - clockErrorMs,
   );
 }
 

@@ -41,7 +41,7 @@ export async function runClient(
   }
 }
 
-async function upload(client: SftpClient, name: string, ledger: Ledger, random: () => number): Promise<void> {
+export async function upload(client: SftpClient, name: string, ledger: Ledger, random: () => number): Promise<void> {
   const way = random();
   if (way < 0.4) await put(client, ledger.begin(`/${name}.csv`, null, random));
   // Many versions of few paths, also of one that all clients write to at once.

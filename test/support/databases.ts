@@ -67,13 +67,23 @@ export async function openFresh(
     await made?.giveBack();
   });
   if (dialect === 'sqlite') await copySqliteTemplate(data);
-  const settings = settingsSchema.parse({ data, database: made?.url ?? 'sqlite', databasePool: 4, sqliteDriver });
+  const database = made === null ? { database: 'sqlite' } : throughPooler(made.url);
+  const settings = settingsSchema.parse({ data, ...database, databasePool: 4, sqliteDriver });
   const control = await openControl(settings);
   opened.push(control);
   if (key !== null) rmSync(pathsOf(settings).directory, { force: true }); // the template is not sealed
   const directory = await openDirectory(settings, undefined, key);
   opened.push(directory);
   return { settings, control, directory };
+}
+
+/** `TEST_POOLER_PORT`: of a pooler in transaction mode in front of the server, through which any test runs. */
+function throughPooler(url: string): { database: string; databasePooler?: 'transaction' } {
+  const port = process.env.TEST_POOLER_PORT;
+  if (port === undefined) return { database: url };
+  const pooled = new URL(url);
+  pooled.port = port;
+  return { database: pooled.href, databasePooler: 'transaction' };
 }
 
 /** A new database on the PostgreSQL of the test run, with nothing in it; its URL. */

@@ -33,7 +33,13 @@ export async function openMailPlace(t: TestContext) {
   const place = { ...opened, now: () => clock.now };
   const { control, directory, settings } = place;
   await insertOrg(control.write, sampleOrg('acme', { name: 'Acme <Corp>', timeZone: 'Europe/Berlin' }));
-  const service = createMailService({ control, settings, explainCode, nextImport, now: () => clock.now });
+  const service = createMailService({
+    control,
+    settings,
+    explainCode,
+    nextImport: (of, at) => nextImport(of, at, 0),
+    now: () => clock.now,
+  });
   /** Delivers until the test ends. */
   const deliver = () => {
     const deliveries = deliverTo(t, { control, directory }, service, { now: () => clock.now });

@@ -216,6 +216,8 @@ export interface DropslotSettings {
   sqliteDriver?: 'sqlite3' | 'better-sqlite3' | 'better-sqlite3-multiple-ciphers';
   /** `off`, `on`, `volume` */
   sealDirectory?: 'off' | 'on' | 'volume';
+  /** `none`, `transaction` */
+  databasePooler?: 'none' | 'transaction';
   /** whole number of 1 or more */
   databasePool?: number;
   /** path, `fd:N`, `credential:NAME` or `exec:PROGRAM` */
@@ -360,6 +362,8 @@ export interface DropslotSettings {
   importHookSeconds?: number | string;
   /** duration, 0 or more, at most 24d */
   importGraceSeconds?: number | string;
+  /** duration of whole minutes, 0 or more */
+  slotJitterMinutes?: number | string;
   /** duration of whole minutes, 1m or more */
   sourceLeadMinutes?: number | string;
   /** duration, 0 or more */

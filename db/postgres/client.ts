@@ -1,0 +1,156 @@
+/**
+ * knex's PostgreSQL client, for a server that may fail over, restart, stand still, or be behind a pooler: it finds the server that
+ * can be written to, ends the transaction of a process that stands still, and needs no state of a session where there is none.
+ */
+import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import { type Connection, openConnection } from './connect.js';
+import type { ConnectionWatch } from './watch.js';
+
+const BaseClient = createRequire(import.meta.url)('knex/lib/dialects/postgres/index.js') as typeof Knex.Client;
+
+interface ClientOptions {
+  schema: string;
+  /** A pooler that gives each transaction any of its connections. */
+  isPooled: boolean;
+  /** A transaction of a process that stands still for so long is ended, so that its locks hold up nobody else, in ms. */
+  idleMs: number;
+  Client: typeof pg.Client;
+  urls: readonly string[];
+  watch: ConnectionWatch;
+}
+
+interface Query {
+  sql: string;
+}
+
+/** The parts of knex's client that its types leave out. */
+interface Base {
+  version: string | undefined;
+  checkVersion(connection: Connection): Promise<string>;
+  _query(connection: Connection, query: Query): Promise<Query>;
+}
+
+/** A server that starts, or has no connection to spare, is asked again for so long. */
+const patienceMs = 10_000;
+const retryMs = 250;
+/** cannot_connect_now, too_many_connections. */
+const passing: readonly unknown[] = ['57P03', '53300'];
+/** read_only_sql_transaction: the server has become a standby. */
+const readOnly = '25006';
+
+export function createClient(options: ClientOptions): typeof Knex.Client {
+  const { urls, schema, isPooled, idleMs, watch } = options;
+  const path = `SET LOCAL search_path TO "${schema}"`;
+  const limits = isPooled ? `${path}; SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` : null;
+  /** The server that had the last good connection is asked first. */
+  let last = 0;
+
+  class PostgresClient extends BaseClient {
+    override async acquireRawConnection(): Promise<Connection> {
+      for (const end = performance.now() + patienceMs; ; await sleep(retryMs)) {
+        let failure: unknown;
+        for (let n = 0; n < urls.length; n++) {
+          const index = (last + n) % urls.length;
+          try {
+            const connection = await this.#connect(urls[index]!);
+            last = index;
+            return connection;
+          } catch (error) {
+            failure = isPassing(failure) ? failure : error;
+          }
+        }
+        if (!isPassing(failure) || performance.now() > end) throw failure;
+      }
+    }
+
+    async #connect(url: string): Promise<Connection> {
+      const connection = openConnection(options.Client, url);
+      try {
+        await connection.connect();
+        if (urls.length > 1) await requirePrimary(connection);
+        if (!isPooled)
+          await connection.query(`SET search_path TO "${schema}"; SET idle_in_transaction_session_timeout = ${idleMs}`);
+        const base = this as unknown as Base;
+        base.version ??= await base.checkVersion(connection);
+        return connection;
+      } catch (error) {
+        connection.end().catch(() => {});
+        const isLate = (error as Error).message === 'timeout expired';
+        throw isLate ? Object.assign(new Error('the database server does not answer'), { code: 'ETIMEDOUT' }) : error;
+      }
+    }
+
+    async _query(connection: Connection, query: Query): Promise<Query> {
+      const done = watch.begin(connection);
+      const run = () => (BaseClient.prototype as unknown as Base)._query.call(this, connection, query);
+      try {
+        return limits === null || isInTransaction(connection, query)
+          ? await run()
+          : await runAlone(connection, limits, run);
+      } catch (error) {
+        if ((error as { code?: unknown }).code === readOnly) connection.__knex__disposed = error;
+        throw error;
+      } finally {
+        done();
+      }
+    }
+
+    override transaction(...args: unknown[]): Knex.Transaction {
+      const make = Reflect.get(BaseClient.prototype, 'transaction') as (...all: unknown[]) => Knex.Transaction;
+      const transaction = make.apply(this, args);
+      beginWith(transaction as unknown as Beginning, isPooled ? path : '', limits ?? '');
+      return transaction;
+    }
+
+    override destroy(callback?: unknown): Promise<void> {
+      watch.stop();
+      return Reflect.get(BaseClient.prototype, 'destroy').call(this, callback);
+    }
+  }
+  return PostgresClient;
+}
+
+async function requirePrimary(connection: Connection): Promise<void> {
+  const { rows } = await connection.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+  if (rows[0]!.standby) throw Object.assign(new Error('the database server is a standby'), { code: '57P03' });
+}
+
+function isPassing(error: unknown): boolean {
+  return passing.includes((error as { code?: unknown } | undefined)?.code);
+}
+
+/** knex itself sends BEGIN, COMMIT and ROLLBACK. */
+function isInTransaction({ _txStatus: status }: Connection, { sql }: Query): boolean {
+  return status === 'T' || status === 'E' || /^(BEGIN|COMMIT|ROLLBACK|SET TRANSACTION)\b/i.test(sql);
+}
+
+/** Behind a pooler each statement is a transaction of its own, which begins with the settings that a session would have. */
+async function runAlone<T>(connection: Connection, limits: string, run: () => Promise<T>): Promise<T> {
+  await connection.query(`BEGIN; ${limits}`);
+  try {
+    const result = await run();
+    await connection.query('COMMIT');
+    return result;
+  } catch (error) {
+    await connection.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+}
+
+interface Beginning {
+  isolationLevel?: string;
+  readOnly?: boolean;
+  begin(connection: unknown): unknown;
+  query(connection: unknown, sql: string): unknown;
+}
+
+/** A transaction that only reads may rest: it locks nothing. */
+function beginWith(transaction: Beginning, path: string, limits: string): void {
+  const { isolationLevel, readOnly } = transaction;
+  const mode = [isolationLevel && `ISOLATION LEVEL ${isolationLevel}`, readOnly && 'READ ONLY'].filter(Boolean);
+  const settings = readOnly ? `${path}; SET LOCAL idle_in_transaction_session_timeout = 0` : limits;
+  transaction.begin = (connection) => transaction.query(connection, `BEGIN TRANSACTION ${mode.join(' ')}; ${settings}`);
+}

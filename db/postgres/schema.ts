@@ -1,0 +1,51 @@
+/** Opens one schema of a PostgreSQL database, and makes the schema where it is missing. */
+import type { Knex } from 'knex';
+import { openKnex } from '../knex.js';
+import { createClient } from './client.js';
+import { readHosts } from './hosts.js';
+import { listenForRuns } from './notices.js';
+import { watchConnections } from './watch.js';
+
+export interface SchemaOptions {
+  /** One server, or several of which one can be written to. */
+  url: string;
+  schema: string;
+  /** The most connections that are open at once. */
+  connections: number;
+  /** A pooler that gives each transaction any of its connections. */
+  isPooled: boolean;
+  /** A transaction of a process that stands still for so long is ended, so that its locks hold up nobody else, in ms. */
+  idleMs: number;
+}
+
+export interface Schema {
+  instance: Knex;
+  /** Calls `onRun` soon after a run was opened on any node, until the function that comes back is called; undefined: a pooler forbids it. */
+  onRun: ((onRun: () => void) => () => void) | undefined;
+}
+
+export async function openSchema(options: SchemaOptions): Promise<Schema> {
+  const { url, schema, connections, isPooled, idleMs } = options;
+  // Loaded here only: it takes a tenth of a second, and each session behind an sshd starts a process.
+  const { default: pg } = await import('pg');
+  // int8 (20) holds identifiers, sizes and milliseconds here: all below 2^53.
+  pg.types.setTypeParser(20, Number);
+  const urls = readHosts(url);
+  const watch = watchConnections(pg.Client, urls);
+  const instance = openKnex({
+    client: createClient({ Client: pg.Client, urls, schema, isPooled, idleMs, watch }),
+    connection: {},
+    // A migration takes a second one; behind a pooler no lock belongs to the first.
+    pool: { min: 0, max: isPooled ? Math.max(connections, 2) : connections },
+  });
+  try {
+    await instance.raw('CREATE SCHEMA IF NOT EXISTS ??', [schema]);
+  } catch (error) {
+    // Two processes that start together may both try; the loser finds the schema.
+    if ((error as { code?: string }).code !== '23505') {
+      await instance.destroy();
+      throw error;
+    }
+  }
+  return { instance, onRun: isPooled ? undefined : (onRun) => listenForRuns(pg.Client, urls, onRun) };
+}

@@ -1,0 +1,110 @@
+// Starts PostgreSQL of a folder of programs (Debian's /usr/lib/postgresql/15/bin): a server of its own, and standbys that follow it.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const longestMs = 60_000;
+
+/** The folder of Debian's programs of a major version; null: not installed (Debian package `postgresql-15`). */
+export function findPrograms(version) {
+  const folder = `/usr/lib/postgresql/${version}/bin`;
+  return existsSync(join(folder, 'postgres')) ? folder : null;
+}
+
+/**
+ * A server that has been initialized and started. `follow` makes a standby by streaming replication, `promote` makes a standby a
+ * primary, `kill` ends a server at once, `restart` starts it again on its files, `stop` ends it and removes them.
+ * @param flags of `postgres -c`, such as `['synchronous_commit=remote_apply']`.
+ */
+export async function startCluster(programs, flags = [], { from } = {}) {
+  // The server refuses root: it runs as another user, who must get into its folder.
+  const owner = await findOwner();
+  const folder = mkdtempSync(join(tmpdir(), 'dropslot-cluster-'));
+  chmodSync(folder, 0o755);
+  const data = join(folder, 'db');
+  mkdirSync(data, { mode: 0o700 });
+  if (owner.uid !== undefined) chownSync(data, owner.uid, owner.gid);
+  const port = await freePort();
+  const options = { ...owner, cwd: '/' };
+  if (from === undefined) {
+    await run(
+      join(programs, 'initdb'),
+      ['-D', data, '-U', 'postgres', '-A', 'trust', '--locale=C', '--encoding=UTF8', '-N'],
+      options,
+    );
+    writeFileSync(
+      join(data, 'pg_hba.conf'),
+      'host all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n',
+    );
+  } else {
+    const source = `host=127.0.0.1 port=${from.port} user=postgres application_name=standby`;
+    await run(join(programs, 'pg_basebackup'), ['-D', data, '-d', source, '-R', '-X', 'stream', '-c', 'fast'], options);
+  }
+  let child = null;
+  const start = async () => {
+    const all = [
+      'fsync=off',
+      'listen_addresses=127.0.0.1',
+      `port=${port}`,
+      `unix_socket_directories=`,
+      'max_connections=200',
+    ];
+    const args = [...all, ...flags].flatMap((flag) => ['-c', flag]);
+    child = spawn(join(programs, 'postgres'), ['-D', data, ...args], { ...options, stdio: 'ignore' });
+    for (const end = performance.now() + longestMs; ; await sleep(100)) {
+      const isUp = await run(join(programs, 'pg_isready'), ['-h', '127.0.0.1', '-p', `${port}`, '-q'], options).then(
+        () => true,
+        () => false,
+      );
+      if (isUp) return;
+      if (child.exitCode !== null) await start();
+      if (performance.now() > end) throw new Error('PostgreSQL does not start');
+    }
+  };
+  const end = async (signal) => {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  };
+  await start();
+  return {
+    port,
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    /** The process of the server, for signals. */
+    pid: () => child.pid,
+    kill: () => end('SIGKILL'),
+    shutDown: () => end('SIGINT'),
+    restart: start,
+    promote: () => run(join(programs, 'pg_ctl'), ['promote', '-D', data, '-w'], options),
+    stop: async () => {
+      await end('SIGINT');
+      rmSync(folder, { recursive: true, force: true });
+    },
+    follow: (more = []) => startCluster(programs, more, { from: { port } }),
+  };
+}
+
+async function findOwner() {
+  if (userInfo().uid !== 0) return {};
+  const { stdout } = await run('id', ['-u', 'postgres']);
+  const group = await run('id', ['-g', 'postgres']);
+  return { uid: Number(stdout), gid: Number(group.stdout) };
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
