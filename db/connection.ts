@@ -18,14 +18,8 @@ import { repeatContended } from './postgres/retry.js';
 import { openSchema, type Schema } from './postgres/schema.js';
 import { createClient } from './sqlite/client.js';
 import { sealingDriver } from './sqlite/drivers.js';
-import {
-  type Attached,
-  busyTimeoutMs,
-  openFile,
-  openFileMoment,
-  ScratchConnections,
-  type SqliteFile,
-} from './sqlite/open.js';
+import { busyTimeoutMs, openFile, openFileMoment, type SqliteFile } from './sqlite/open.js';
+import { type Attached, ScratchConnections } from './sqlite/scratch.js';
 
 /** A knex instance or a transaction of one: a query runs on it. */
 export type Queryable = Knex;

@@ -1,11 +1,10 @@
-/** Opens SQLite files with the pragmas that Dropslot relies on: to read, to write, at one moment, or with a second file attached. */
+/** Opens SQLite files with the pragmas that Dropslot relies on: to read, to write, or at one moment. */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { keepTemporaryFiles } from '../../config/environment.js';
 import { beginMoment, type Moment, openKnex } from '../knex.js';
-import { keyClause } from './cipher.js';
 import { createClient, type TransactionKind } from './client.js';
 import type { SqliteConnection } from './driver.js';
 import { type DriverName, openSqlite } from './drivers.js';
@@ -58,111 +57,7 @@ export async function openFileMoment(source: SqliteFile): Promise<Moment> {
   }
 }
 
-/** A second, scratch file that a connection of its own has attached. */
-export interface Attached {
-  readonly db: Knex;
-  /** Call it before the file is removed. `isLast`: closes the connection, which is kept for the next file otherwise. */
-  detach(isLast: boolean): Promise<void>;
-}
-
-/**
- * Connections of their own to a database, each with a scratch file attached under a name; sealed where the database is. The last one
- * that was detached is kept for a while: to open a connection costs as much as the work on a small file.
- */
-export class ScratchConnections {
-  readonly #source: SqliteFile;
-  #kept: ScratchConnection | null = null;
-  #isClosed = false;
-
-  constructor(source: SqliteFile) {
-    this.#source = source;
-  }
-
-  async attach(file: string, name: string): Promise<Attached> {
-    const used = this.#kept ?? new ScratchConnection(this.#source, name);
-    this.#kept = null;
-    try {
-      await used.attach(file);
-    } catch (error) {
-      await used.db.destroy();
-      throw error;
-    }
-    const detach = async (isLast: boolean) => {
-      const isDetached = !isLast && !this.#isClosed && this.#kept === null && (await used.detach());
-      if (isDetached && this.#kept === null && !this.#isClosed) this.#kept = used;
-      else await used.db.destroy();
-    };
-    return { db: used.db, detach };
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#kept?.db.destroy();
-    this.#kept = null;
-  }
-}
-
-class ScratchConnection {
-  readonly db: Knex;
-  readonly #name: string;
-  readonly #source: SqliteFile;
-  /** null: none. */
-  #file: string | null = null;
-  /** knex closes a connection that it has not used for half a minute, and opens another one, which needs the file again. */
-  readonly #attached = new WeakMap<SqliteConnection, string>();
-
-  constructor(source: SqliteFile, name: string) {
-    this.#source = source;
-    this.#name = name;
-    const onConnect = (connection: SqliteConnection) => this.#attachTo(connection);
-    const more = ['PRAGMA main.cache_size = -32768'];
-    this.db = openInstance(source, { connections: 1, kind: 'immediate', more, onConnect });
-  }
-
-  async attach(file: string): Promise<void> {
-    this.#file = file;
-    await this.#use((connection) => this.#attachTo(connection));
-  }
-
-  /** false: it could not be detached. */
-  async detach(): Promise<boolean> {
-    this.#file = null;
-    try {
-      await this.#use(async (connection) => {
-        if (!this.#attached.delete(connection)) return;
-        await connection.execute(`DETACH DATABASE ${this.#name}`);
-      });
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  async #attachTo(connection: SqliteConnection): Promise<void> {
-    const [file, name] = [this.#file, this.#name];
-    if (file === null || this.#attached.has(connection)) return;
-    const { key, waitMs } = this.#source;
-    // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
-    const statements = [
-      `ATTACH DATABASE '${file.replaceAll("'", "''")}' AS ${name}${key === null ? '' : ` ${keyClause(key)}`}`,
-      `PRAGMA ${name}.journal_mode = OFF; PRAGMA ${name}.synchronous = OFF; PRAGMA ${name}.cache_size = -32768`,
-    ];
-    await prepare(connection, statements, waitMs);
-    this.#attached.set(connection, file);
-    hide(file);
-  }
-
-  async #use(work: (connection: SqliteConnection) => Promise<void>): Promise<void> {
-    const connection: SqliteConnection = await this.db.client.acquireConnection();
-    try {
-      await work(connection);
-    } finally {
-      await this.db.client.releaseConnection(connection);
-    }
-  }
-}
-
-interface InstanceOptions {
+export interface InstanceOptions {
   connections: number;
   kind: TransactionKind;
   /** Statements for each new connection, after the pragmas. */
@@ -171,7 +66,8 @@ interface InstanceOptions {
   onConnect?: (connection: SqliteConnection) => Promise<void>;
 }
 
-function openInstance(source: SqliteFile, { connections, kind, more = [], onConnect }: InstanceOptions): Knex {
+/** knex on connections that have the pragmas of Dropslot. */
+export function openInstance(source: SqliteFile, { connections, kind, more = [], onConnect }: InstanceOptions): Knex {
   const connect = async () => {
     if (source.isGuest !== true) keepTemporaryFiles(dirname(source.file));
     const connection = await openSqlite(source.driver, source.file, { waitMs: source.waitMs, key: source.key });
@@ -199,7 +95,11 @@ function openInstance(source: SqliteFile, { connections, kind, more = [], onConn
  * SQLite does not wait for locks where it changes the journal of a new file while another connection reads it: it fails at
  * once with SQLITE_BUSY, whatever the timeout.
  */
-async function prepare(connection: SqliteConnection, statements: readonly string[], waitMs: number): Promise<void> {
+export async function prepare(
+  connection: SqliteConnection,
+  statements: readonly string[],
+  waitMs: number,
+): Promise<void> {
   const begunAt = performance.now();
   for (const statement of statements)
     for (;;) {
@@ -214,6 +114,6 @@ async function prepare(connection: SqliteConnection, statements: readonly string
 }
 
 /** Only its owner may read a database. */
-function hide(file: string): void {
+export function hide(file: string): void {
   if (existsSync(file)) chmodSync(file, 0o600);
 }

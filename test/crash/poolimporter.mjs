@@ -6,6 +6,7 @@ import { closeSync, openSync, rmSync } from 'node:fs';
 import { obeyServer } from '../../dist/app/importermain.js';
 
 const token = process.env.CRASH_HANG;
+const server = process.ppid;
 let reading = null;
 const send = process.send.bind(process);
 process.send = (message, ...rest) => {
@@ -16,7 +17,9 @@ process.send = (message, ...rest) => {
 obeyServer((step) => {
   if (step !== 'planned' || reading === null || !take()) return;
   process.stderr.write(`{"level":"info","message":"hangs","upload":${reading}}\n`);
-  for (;;);
+  // A killed server can't end it any more.
+  while (process.ppid === server);
+  process.exit(1);
 });
 
 function take() {
