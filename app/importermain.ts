@@ -12,7 +12,7 @@ import { startDoors } from './doors.js';
 import { startEventDeliveries } from './eventdeliveries.js';
 import { createRemoteHooks, type RemoteHooks } from './hookcalls.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
-import { followParent, tellParent } from './parent.js';
+import { followParentEvenHung, tellParent } from './parent.js';
 
 type OnStep = RunDeps['onStep'];
 
@@ -24,7 +24,7 @@ interface Running {
 /** Obeys the messages of the server, which forked this process. @param onStep for tests */
 export function obeyServer(onStep?: OnStep): void {
   // If the server is killed, the database rolls back uncommitted work, and the next start does it again.
-  followParent();
+  followParentEvenHung();
   let running: Promise<Running> | null = null;
   let remote: RemoteHooks | null = null;
   process.on('message', async (message: ServerMessage) => {
