@@ -398,8 +398,12 @@ export interface DropslotSettings {
   auditHeads?: string[] | string;
   /** duration of whole days, 0 or more */
   backupOverdueDays?: number | string;
-  /** absolute path */
+  /** absolute path, or `sftp://USER@HOST:PORT/FOLDER` */
   backupTo?: string;
+  /** path or `credential:NAME` */
+  backupKey?: string;
+  /** `SHA256:…` */
+  backupHostKey?: string;
   /** duration, more than 0, at most 24d */
   backupEvery?: number | string;
   /** whole number of 1 or more */
