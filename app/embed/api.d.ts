@@ -77,6 +77,11 @@ export interface HandlerOptions {
   org?: string;
   /** Whether events have names, addresses and values of people. */
   personal?: boolean;
+  /**
+   * The events that a new handler gets first: `now`, as without it, those from its first start on; `beginning` also those from before that are
+   * kept (`eventDays`). A handler that the data folder knows continues where it was.
+   */
+  from?: 'beginning' | 'now';
   /** Most time of one call, in seconds. 60 without it. */
   timeLimitSeconds?: number;
 }
