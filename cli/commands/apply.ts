@@ -38,9 +38,9 @@ makes the changes. A file that was applied changes nothing the second time. With
     .addHelpText(
       'after',
       examples(
-        'dropslot export-config --out dropslot.yaml',
         'dropslot apply dropslot.yaml --dry-run',
         'dropslot apply dropslot.yaml',
+        'dropslot export-config --out dropslot.yaml',
       ),
     )
     .action((file: string, { dryRun = false, prune = false }: ApplyOptions, command: Command) => {
