@@ -62,7 +62,7 @@ makes the changes. A file that was applied changes nothing the second time. With
     });
   program
     .command('export-config')
-    .summary('write the file of "dropslot apply" from the present state')
+    .summary('write the present state as such a file')
     .description(
       'Writes organizations with their settings, keys and notifications, webhooks and hooks as YAML, without any secret. "dropslot apply" takes the file as it is.',
     )
