@@ -274,6 +274,7 @@ esac
   const key010 = ['--master-key', '/var/backups/master.key'];
   const restored = run('dropslot', 'restore', '/var/backups/before-upgrade', '--data', '/var/lib/dropslot', ...key010);
   assert.match(restored.stdout, /^Restored the backup of 2026-11-01 00:00 UTC/, restored.stderr);
+  assert.equal(ok('find', '/var/lib/dropslot', '!', '-user', 'dropslot'), '', 'root leaves no file of its own');
   requireData();
   ok('rm', '-rf', '/var/lib/dropslot.new');
   ok('dpkg', '-P', 'dropslot');
