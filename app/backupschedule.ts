@@ -13,6 +13,7 @@ import {
 } from '../db/control/backupschedule.js';
 import { type Rounds, startRounds } from '../importer/schedule/periodic.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import { claimMs, retryMs } from '../operations/backup/schedule.js';
 import type { BackupNews, BackupRequest, BackupResult } from './backupmain.js';
 
 export interface BackupScheduleDeps {
@@ -26,9 +27,6 @@ export interface BackupScheduleDeps {
 }
 
 const lookEveryMs = 15_000;
-/** A process that died no longer renews its claim. */
-const claimMs = 120_000;
-const retryMs = 15 * 60_000;
 /** After a command that changes keys. */
 const waitMs = 60_000;
 

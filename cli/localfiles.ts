@@ -17,11 +17,22 @@ export function readInputBytes(file: string): Buffer {
     return readFileSync(file === '-' ? 0 : file);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new OperationError(code === 'ENOENT' ? 'not_found' : 'failed', `can't read ${file}: ${message}`, { cause });
+    throw new OperationError(
+      code === 'ENOENT' ? 'not_found' : 'failed',
+      `can't read ${file}: ${failures[code ?? ''] ?? message}`,
+      { cause },
+    );
   }
 }
 
 const standardOutput = '/dev/stdout';
+
+const failures: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder',
+};
 
 export interface Written {
   bytes: number;

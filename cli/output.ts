@@ -1,6 +1,7 @@
 /** The output of commands: texts and tables for people, or JSON for programs. */
 import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
+import wrapAnsi from 'wrap-ansi';
 import { escapeControl, escapeJson, escapeText, withSchema } from '../operations/format.js';
 import { type Column, displayWidth, printTable } from './table.js';
 
@@ -43,7 +44,11 @@ export function createOutput(
     json,
     note,
     show: (value, text) =>
-      print(json ? `${escapeJson(JSON.stringify(withVersion(value), null, 2))}\n` : `${escapeText(text)}\n`),
+      print(
+        json
+          ? `${escapeJson(JSON.stringify(withVersion(value), null, 2))}\n`
+          : `${wrapRecords(escapeText(text), stdout.isTTY && !wide ? stdout.columns : null)}\n`,
+      ),
     write: print,
     list: async (rows, view, inside = false) => {
       if (json) return printJson(rows, (row) => (inside ? view.toJson(row) : withVersion(view.toJson(row))), print);
@@ -75,6 +80,22 @@ async function printJson<Row>(
     separator = ',\n  ';
   }
   await print(separator.startsWith('[') ? '[]\n' : '\n]\n');
+}
+
+/** Values of records take several lines on a narrow terminal. A line with a key or another long word is left whole: it may be copied. */
+function wrapRecords(text: string, width: number | null): string {
+  if (width === null) return text;
+  return text
+    .split('\n')
+    .map((line) => {
+      const [name] = /^[^\s:][^:]{0,40}: {2,}/.exec(line) ?? [''];
+      const room = width - name.length;
+      const value = line.slice(name.length);
+      const isLong = name !== '' && displayWidth(line) > width;
+      if (!isLong || value.split(' ').some((word) => displayWidth(word) > room)) return line;
+      return name + wrapAnsi(value, room).replaceAll('\n', `\n${' '.repeat(name.length)}`);
+    })
+    .join('\n');
 }
 
 /** Lines of `name: value` with the values aligned; null values are left out. */

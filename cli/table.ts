@@ -1,4 +1,7 @@
-/** Tables for people: they fit the terminal, never cut a text, and are printed as they are in a pipe or with `--wide`. */
+/**
+ * Tables for people: they fit the terminal, never cut a text, and are printed as they are in a pipe or with `--wide`. Columns that find no room
+ * follow below their row.
+ */
 import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
 import { escapeControl } from '../operations/format.js';
@@ -21,7 +24,14 @@ const measuredRows = 500;
 /** A column that gives way keeps the width of its longest word, if that is at most this, and at last this. */
 const longestWord = 20;
 const leastWidth = 8;
+/** Text that wraps is readable from this width on. */
+const readableWidth = 16;
+/** The longest words of so many texts decide on the width of a column. */
+const usualShare = 0.7;
+/** In the place of a text that follows below. */
+const isBelow = '↓';
 const gap = '  ';
+const indent = '    ';
 
 /** Prints the rows as they come. @param width of the terminal in cells; null: no terminal. Returns the number of rows. */
 export async function printTable<Row>(
@@ -32,13 +42,17 @@ export async function printTable<Row>(
 ): Promise<number> {
   let count = 0;
   let waiting: string[][] = [];
-  let form: ColumnForm[] | null = null;
+  let form: TableForm | null = null;
   const flush = async () => {
+    let head: string[] = [];
     if (form === null) {
-      form = fitColumns(columns, waiting, width);
-      waiting.unshift(columns.map(({ title }) => title));
+      form = layOut(columns, waiting, width);
+      head = renderRow(
+        form.beside.map((index) => columns[index]!.title),
+        form.columns,
+      );
     }
-    const lines = waiting.flatMap((cells) => renderRow(cells, form!));
+    const lines = [...head, ...waiting.flatMap((cells) => renderCells(cells, columns, form!))];
     waiting = [];
     await print(`${lines.join('\n')}\n`);
   };
@@ -53,6 +67,84 @@ export async function printTable<Row>(
 
 /** Number of terminal cells: two for CJK and emoji, none for combining marks. */
 export const displayWidth: (text: string) => number = stringWidth;
+
+interface TableForm {
+  /** Columns beside one another, and those that follow below each row. */
+  beside: number[];
+  below: number[];
+  /** Of those beside. */
+  columns: ColumnForm[];
+  width: number | null;
+}
+
+/** Columns move below until each of the others has room for its longest word. */
+function layOut<Row>(columns: readonly Column<Row>[], cells: string[][], width: number | null): TableForm {
+  const rooms = columns.map((column, index) =>
+    roomOf(
+      column,
+      cells.map((row) => row[index]!),
+    ),
+  );
+  const isEmpty = columns.map((_, index) => cells.every((row) => isBlank(row[index]!)));
+  const beside = [...columns.keys()];
+  const excess = () => beside.reduce((sum, index) => sum + rooms[index]!, gap.length * (beside.length - 1)) - width!;
+  while (width !== null && excess() > 0) {
+    const isWhole = (index: number) => columns[index]!.whole === true;
+    const choices = [
+      (index: number) => isEmpty[index],
+      (index: number) => !isWhole(index) && rooms[index]! >= readableWidth,
+      (index: number) => rooms[index]! > width / 2,
+      (index: number) => !isWhole(index),
+    ];
+    const movable = choices.map((mayMove) => beside.slice(1).filter(mayMove)).find((found) => found.length > 0);
+    if (movable === undefined) break;
+    const widest = movable.reduce((best, each) => (rooms[each]! >= rooms[best]! ? each : best));
+    beside.splice(beside.indexOf(widest), 1);
+  }
+  const pick = <T>(items: readonly T[]) => beside.map((index) => items[index]!);
+  const below = [...columns.keys()].filter((index) => !beside.includes(index));
+  return { beside, below, columns: fitColumns(pick(columns), cells.map(pick), width), width };
+}
+
+/** The width in which the texts of a column are readable. */
+function roomOf<Row>({ title, shortensTo, align }: Column<Row>, texts: readonly string[]): number {
+  const natural = Math.max(...texts.map(displayWidth), displayWidth(title));
+  if (align === 'right') return natural;
+  const least = shortensTo ?? Math.max(usualOf(texts.map(longestWordOf)), readableWidth);
+  return Math.max(displayWidth(title), Math.min(natural, least));
+}
+
+function isBlank(text: string): boolean {
+  return /^[–-]?$/.test(text);
+}
+
+/** A few that are longer do not count: each follows below its own row. */
+function usualOf(widths: readonly number[]): number {
+  const sorted = [...widths].sort((one, other) => one - other);
+  return sorted[Math.floor((sorted.length - 1) * usualShare)] ?? 0;
+}
+
+/** An address, a path or an identifier is one word, and must not be broken; a long word in a sentence may. */
+function longestWordOf(text: string): number {
+  const words = text.split(' ');
+  const longest = Math.max(...words.map(displayWidth));
+  return words.length === 1 ? longest : Math.min(longest, longestWord);
+}
+
+function renderCells<Row>(
+  cells: readonly string[],
+  columns: readonly Column<Row>[],
+  { beside, below, columns: forms, width }: TableForm,
+): string[] {
+  const breaks = ({ wraps, shortTo, width: room }: ColumnForm, text: string) =>
+    wraps && shortTo === null && longestWordOf(text) > room;
+  const late = beside.slice(1).filter((index) => breaks(forms[beside.indexOf(index)]!, cells[index]!));
+  const row = beside.map((index) => (late.includes(index) ? isBelow : cells[index]!));
+  const more = [...late, ...below]
+    .filter((index) => !isBlank(cells[index]!))
+    .flatMap((index) => wrapAnsi(`${columns[index]!.title}: ${cells[index]}`, width! - indent.length).split('\n'));
+  return [...renderRow(row, forms), ...more.map((line) => indent + line)];
+}
 
 interface ColumnForm {
   width: number;

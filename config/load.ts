@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { findNearest } from './nearest.js';
+import { isSftpUrl } from './network.js';
 import { descriptorOf, readSecretText, SecretSourceError } from './secretsource.js';
 import { databaseForm, type Settings, settingsSchema } from './settings.js';
 
@@ -88,6 +89,10 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
     throw new SettingsError(
       `passwordSignIn (${sourceOf('passwordSignIn')}): it needs the setting oidc: the provider at which people sign in instead`,
     );
+  if (isSftpUrl(result.data.backupTo ?? ''))
+    for (const name of ['backupKey', 'backupHostKey'] as const)
+      if (result.data[name] === undefined)
+        throw new SettingsError(`backupTo (${sourceOf('backupTo')}) is an SFTP server: set ${name} too`);
   const settings = { ...result.data, data: resolve(result.data.data) };
   const isGiven = (name: string) => name in overrides || name in env || name in fromFile;
   const originOf = (name: string) => {

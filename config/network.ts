@@ -1,4 +1,4 @@
-/** Reads the addresses in settings: address ranges (CIDR), and the addresses and ports to listen on. */
+/** Reads the addresses in settings: address ranges (CIDR), the addresses and ports to listen on, and URLs of SFTP servers. */
 import { isIP } from 'node:net';
 
 export const policyNames = ['modern', 'compatible'] as const;
@@ -30,4 +30,11 @@ export function readEndpoint(text: string): Endpoint | null {
   const isKnown = policy === undefined || (policyNames as readonly string[]).includes(policy);
   if (!(port <= 65_535) || !isKnown || (bracketed !== undefined && isIP(bracketed) !== 6)) return null;
   return { host: plain === '*' ? undefined : (bracketed ?? plain), port, policy: policy as PolicyName | undefined };
+}
+
+/** `sftp://user@host:22/folder`, without a password. */
+export function isSftpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, search, hash } = new URL(text);
+  return protocol === 'sftp:' && hostname !== '' && username !== '' && password + search + hash === '';
 }

@@ -1,7 +1,7 @@
 /** Every setting of Dropslot: its default, type, check and meaning, in one schema that also makes docs/settings.md. */
 import { z } from 'zod';
 import { checkedText, choice, count, duration, listOf, pattern, share, size, text } from './kinds.js';
-import { policyNames, readEndpoint, readRange } from './network.js';
+import { isSftpUrl, policyNames, readEndpoint, readRange } from './network.js';
 import { oidcSetting } from './oidc.js';
 import { isSecretFile, isSecretSource, programOf } from './secretsource.js';
 
@@ -521,10 +521,32 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Record an event `backup.overdue` if no backup was made for this time. 0: never. With `backupTo`: twice `backupEvery` instead, at least a day.',
     ),
-  backupTo: checkedText((given) => given.startsWith('/'), 'must be an absolute path', 'absolute path')
+  backupTo: checkedText(
+    (given) => given.startsWith('/') || isSftpUrl(given),
+    'must be an absolute path, or sftp://USER@HOST:PORT/FOLDER without a password',
+    'absolute path, or `sftp://USER@HOST:PORT/FOLDER`',
+  )
     .optional()
     .describe(
-      'Folder for scheduled backups, on another volume than the data: `serve` makes each in a folder of its own, named by its time. Default: no scheduled backups.',
+      'Folder for scheduled backups, on another volume than the data, or on an SFTP server (then set `backupKey` and `backupHostKey`): `serve` makes each in a folder of its own, named by its time. Default: no scheduled backups.',
+    ),
+  backupKey: checkedText(
+    isSecretFile,
+    'must be the path of a file, or credential:NAME; fd:N is not possible, since the key is read for each backup',
+    'path or `credential:NAME`',
+  )
+    .optional()
+    .describe(
+      'Source of the private key, without a passphrase, of the user in an SFTP `backupTo`: a file, or `credential:NAME` (a systemd credential). It is read for each backup.',
+    ),
+  backupHostKey: pattern(
+    /^SHA256:[A-Za-z0-9+/]{43}$/,
+    'must be a fingerprint: SHA256: and 43 characters, as "ssh-keygen -lf" prints it',
+    '`SHA256:…`',
+  )
+    .optional()
+    .describe(
+      'Fingerprint of the only host key that is accepted from the server of an SFTP `backupTo`. Ask its operator; `ssh-keyscan HOST | ssh-keygen -lf -` shows the keys of a server.',
     ),
   backupEvery: duration('hours', { fraction: true, timer: true })
     .default(24)

@@ -83,7 +83,9 @@ export function startDeliveries(deps: DeliveryDeps): Deliveries {
     if (isFirst) await endOtherLeases(control.write, deps.owner, deps.aloneWith ?? []);
     isFirst = false;
     const mayBegin = ({ id }: DueSubscriber) => !serving.has(id) && (stopped.get(id)?.until ?? 0) <= performance.now();
-    const due = (await listDue(control.read, now())).filter(mayBegin);
+    const enabled = await listDue(control.read, now());
+    forgetOthers(enabled, [lastServed, stopped]);
+    const due = enabled.filter(mayBegin);
     if (due.length === 0) return;
     const bounds = await readBounds(deps);
     const replaying = await listReplaying(control.read);
@@ -131,6 +133,12 @@ export function startDeliveries(deps: DeliveryDeps): Deliveries {
       await Promise.all([...serving.values()].map(({ done }) => done));
     },
   };
+}
+
+/** Subscribers that were removed are not remembered. */
+function forgetOthers(subscribers: readonly DueSubscriber[], maps: readonly Map<string, unknown>[]): void {
+  const ids = new Set(subscribers.map(({ id }) => id));
+  for (const map of maps) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
 }
 
 function isBehind(position: Position, bounds: Bounds): boolean {

@@ -6,12 +6,14 @@ import type { Workplace } from './workplace.js';
 
 export interface NewHandler extends Omit<CommonOptions, 'description'> {
   name: string;
+  /** `beginning`: a handler that is added gets the events from before that are kept, too. */
+  from?: 'beginning' | 'now';
 }
 
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /**
- * The handler of this name, added where there is none: it gets the events from then on. Another organization, other types
+ * The handler of this name, added where there is none: it gets the events from then on, or from the beginning. Another organization, other types
  * or options hold for the events that it has not had. A disabled one remains disabled.
  * @throws OperationError `usage`, `not_found`, `refused`
  */
@@ -27,7 +29,8 @@ export async function registerHandler(workplace: Workplace, handler: NewHandler)
   const found = await findByName(control.read, name);
   if (found === null) {
     const seenAt = now();
-    await addSubscriber(workplace, handlerKind, { ...common, name, seenAt, secret: null });
+    const isFromStart = handler.from === 'beginning';
+    await addSubscriber(workplace, handlerKind, { ...common, name, seenAt, secret: null, isFromStart });
   } else {
     const { org, types, options } = common;
     const isSame = JSON.stringify([found.org, found.types, found.options]) === JSON.stringify([org, types, options]);

@@ -45,6 +45,11 @@ export async function listHostKeys({ paths }: Workplace, address: ServerAddress 
   return (await loadHostKeys(paths.hostKeys)).map((key) => viewHostKey(key, address));
 }
 
+/** The key whose fingerprint begins so. @throws OperationError `not_found`, `usage` when several do */
+export async function showHostKey({ paths }: Workplace, prefix: string): Promise<HostKeyView> {
+  return viewHostKey(findByPrefix(await loadHostKeys(paths.hostKeys), prefix));
+}
+
 function viewHostKey(key: HostKey, address: ServerAddress | null = null): HostKeyView {
   const { type, state, fingerprint, publicKey, file, since } = key;
   const named = address !== null && {

@@ -22,16 +22,15 @@ export interface Notification {
 
 /** In the order in which they were added. @param orgId undefined: of all organizations, and those of operators. @throws OperationError `not_found` */
 export async function listNotifications(workplace: Workplace, orgId?: string): Promise<Notification[]> {
-  const org = orgId === undefined ? undefined : (await workplace.org(orgId)).id;
-  const all = await listSubscribers(workplace.control.read, mailKind.kind);
-  return all.filter((one) => org === undefined || one.org === org).map(toNotification);
+  const org = orgId === undefined ? null : (await workplace.org(orgId)).id;
+  return (await listSubscribers(workplace.control.read, mailKind.kind, org)).map(toNotification);
 }
 
 /** @param address or the id of the subscriber. @throws OperationError `not_found` */
 export async function findByAddress(workplace: Workplace, org: string, address: string): Promise<Subscriber> {
   const wanted = address.trim().toLowerCase();
-  const all = await listSubscribers(workplace.control.read, mailKind.kind);
-  const found = all.find((one) => one.org === org && (addressOf(one).toLowerCase() === wanted || one.id === wanted));
+  const all = await listSubscribers(workplace.control.read, mailKind.kind, org);
+  const found = all.find((one) => addressOf(one).toLowerCase() === wanted || one.id === wanted);
   if (found === undefined) throw noAddress(org, address);
   return found;
 }

@@ -36,7 +36,7 @@ export interface OrgSummary {
   queued: number;
 }
 
-/** Every organization, in the order of their ids. */
+/** Every organization, in the order of their ids. @param search text that is in their id, name or owner */
 export async function summarizeOrgs(workplace: Workplace): Promise<OrgSummary[]> {
   const orgs = await listOrgs(workplace.control.read);
   return Promise.all(orgs.map((org) => summarizeOrg(workplace, org)));
@@ -82,8 +82,11 @@ export interface OrgState extends OrgSummary {
 }
 
 /** Every organization, in the order of their ids. */
-export async function listOrgStates(workplace: Workplace): Promise<OrgState[]> {
-  return stateOrgs(workplace, await listOrgs(workplace.control.read));
+export async function listOrgStates(workplace: Workplace, search = ''): Promise<OrgState[]> {
+  const needle = search.trim().toLowerCase();
+  const isSought = ({ id, name, ownerEmail }: Org) =>
+    [id, name, ownerEmail].some((text) => text.toLowerCase().includes(needle));
+  return stateOrgs(workplace, (await listOrgs(workplace.control.read)).filter(isSought));
 }
 
 /** Those after an id, at most `limit`. */

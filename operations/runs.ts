@@ -277,6 +277,6 @@ function notHeld({ id, state }: Run): OperationError {
 /** @throws OperationError `not_found` */
 export async function getRun(workplace: Workplace, id: string): Promise<Run> {
   const run = /^[1-9]\d{0,15}$/.test(id) ? await findRun(workplace.control.read, Number(id)) : null;
-  if (run === null) throw new OperationError('not_found', `no run "${id}"; see "dropslot runs list ORG"`);
+  if (run === null) throw new OperationError('not_found', `no run "${id}"; see "dropslot runs list"`);
   return run;
 }

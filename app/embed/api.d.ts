@@ -77,6 +77,11 @@ export interface HandlerOptions {
   org?: string;
   /** Whether events have names, addresses and values of people. */
   personal?: boolean;
+  /**
+   * The events that a new handler gets first: `now`, as without it, those from its first start on; `beginning` also those from before that are
+   * kept (`eventDays`). A handler that the data folder knows continues where it was.
+   */
+  from?: 'beginning' | 'now';
   /** Most time of one call, in seconds. 60 without it. */
   timeLimitSeconds?: number;
 }
@@ -398,8 +403,12 @@ export interface DropslotSettings {
   auditHeads?: string[] | string;
   /** duration of whole days, 0 or more */
   backupOverdueDays?: number | string;
-  /** absolute path */
+  /** absolute path, or `sftp://USER@HOST:PORT/FOLDER` */
   backupTo?: string;
+  /** path or `credential:NAME` */
+  backupKey?: string;
+  /** `SHA256:…` */
+  backupHostKey?: string;
   /** duration, more than 0, at most 24d */
   backupEvery?: number | string;
   /** whole number of 1 or more */

@@ -127,8 +127,15 @@ class EmbeddedDropslot implements Dropslot {
 
   #withWorkplace<T>(use: (workplace: Workplace) => Promise<T>): Promise<T> {
     return translate(async () => {
-      if (this.#services === null || this.#stopping !== null)
-        throw new OperationError('refused', 'Dropslot does not run: call start() first');
+      if (this.#stopping !== null)
+        throw new OperationError('refused', 'Dropslot was stopped: make another one by createDropslot(), and start it');
+      if (this.#services === null)
+        throw new OperationError(
+          'refused',
+          this.#starting === null
+            ? 'Dropslot does not run: call start() first'
+            : 'Dropslot does not run: wait for start() to succeed',
+        );
       return use({ ...this.#services.workplace, actor: 'system' });
     });
   }
@@ -178,7 +185,7 @@ function readHooks({ importHooks }: DropslotOptions, settings: Settings): Progra
 function readHandler(
   types: readonly string[],
   handle: Handler,
-  { name, org, personal, timeLimitSeconds = usualTimeLimitSeconds }: Partial<HandlerOptions> = {},
+  { name, org, personal, from = 'now', timeLimitSeconds = usualTimeLimitSeconds }: Partial<HandlerOptions> = {},
 ): ProgramHandler {
   if (typeof handle !== 'function') throw new OperationError('usage', 'the handler of events must be a function');
   if (typeof name !== 'string')
@@ -188,8 +195,10 @@ function readHandler(
       'usage',
       `timeLimitSeconds is a number of seconds from above 0 to ${mostTimeLimitSeconds}`,
     );
+  if (from !== 'now' && from !== 'beginning')
+    throw new OperationError('usage', 'from is "now" or "beginning": the events that a new handler gets');
   return {
-    ...{ name, types: readTypes(types.join(',')), handle, timeLimitMs: timeLimitSeconds * 1000 },
+    ...{ name, types: readTypes(types.join(',')), handle, from, timeLimitMs: timeLimitSeconds * 1000 },
     ...(org !== undefined && { org }),
     ...(personal !== undefined && { personal }),
   };

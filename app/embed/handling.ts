@@ -17,6 +17,8 @@ export interface ProgramHandler {
   timeLimitMs: number;
   org?: string;
   personal?: boolean;
+  /** For one that is new: `beginning` gives it the kept events from before, too. */
+  from?: 'beginning' | 'now';
 }
 
 export interface Handling {
@@ -33,14 +35,23 @@ export function createHandling(handlers: readonly ProgramHandler[], logger: Logg
     has: ({ id }) => byId.has(id),
     register: async (workplace) => {
       for (const handler of handlers) {
-        const { name, types, org, personal = false } = handler;
+        const { name, types, org, personal = false, from = 'now' } = handler;
         const { id, state, reason } = await registerHandler(
           { ...workplace, actor: 'system' },
-          { name, types: types.join(','), ...(org !== undefined && { org }), ...(personal && { include: 'personal' }) },
+          {
+            name,
+            from,
+            types: types.join(','),
+            ...(org !== undefined && { org }),
+            ...(personal && { include: 'personal' }),
+          },
         );
         byId.set(id, handler);
         if (state === 'disabled')
-          logger.error('a handler of events is disabled, and gets none until it is enabled', { handler: name, reason });
+          logger.error(
+            `a handler of events is disabled, and gets none until it is enabled: dropslot handlers enable ${id}, or enable() of the program`,
+            { handler: name, reason },
+          );
       }
     },
     start: (workplace) => (byId.size === 0 ? async () => {} : deliver(workplace, byId, logger)),

@@ -38,9 +38,9 @@ makes the changes. A file that was applied changes nothing the second time. With
     .addHelpText(
       'after',
       examples(
-        'dropslot export-config --out dropslot.yaml',
         'dropslot apply dropslot.yaml --dry-run',
         'dropslot apply dropslot.yaml',
+        'dropslot export-config --out dropslot.yaml',
       ),
     )
     .action((file: string, { dryRun = false, prune = false }: ApplyOptions, command: Command) => {
@@ -62,7 +62,7 @@ makes the changes. A file that was applied changes nothing the second time. With
     });
   program
     .command('export-config')
-    .summary('write the file of "dropslot apply" from the present state')
+    .summary('write the present state as such a file')
     .description(
       'Writes organizations with their settings, keys and notifications, webhooks and hooks as YAML, without any secret. "dropslot apply" takes the file as it is.',
     )

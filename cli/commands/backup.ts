@@ -1,6 +1,7 @@
-/** `dropslot backup`: copy everything into a folder while the server runs. */
+/** `dropslot backup`: copy everything into a folder, or to the place of the scheduled backups, while the server runs. */
 import type { Command } from 'commander';
 import { type BackupReport, backUp } from '../../operations/backup/backup.js';
+import { makeBackupNow } from '../../operations/backup/schedule.js';
 import { OperationError } from '../../operations/error.js';
 import { escapeControl, formatBytes } from '../../operations/format.js';
 import { atWorkplace, examples } from '../command.js';
@@ -16,9 +17,10 @@ export function registerBackup(program: Command): void {
     .summary('take a consistent copy while the server runs')
     .description(
       `Copies the databases, the sealed files that they refer to, the host keys and the settings into a folder, and reads each
-copied file to its end. Files that an earlier backup copied are not copied again. The master key is left out.`,
+copied file to its end. Files that an earlier backup copied are not copied again. The master key is left out.
+Without a folder: to the place of the scheduled backups (backupTo), as the schedule does.`,
     )
-    .argument('<dir>', 'a new folder, or one that holds an earlier backup')
+    .argument('[dir]', 'a new folder, or one that holds an earlier backup')
     .option('--include-keys', 'also copy the master key: anyone who gets the backup can then open every file in it')
     .option(
       '--pg-dump <program>',
@@ -26,15 +28,29 @@ copied file to its end. Files that an earlier backup copied are not copied again
     )
     .addHelpText(
       'after',
-      examples('dropslot backup /mnt/backup/dropslot', 'dropslot backup /mnt/backup/dropslot --json'),
+      examples(
+        'dropslot backup /mnt/backup/dropslot',
+        'dropslot backup /mnt/backup/dropslot --json',
+        'dropslot backup',
+      ),
     )
-    .action((folder: string, { includeKeys, pgDump }: Options, command: Command) =>
+    .action((folder: string | undefined, { includeKeys, pgDump }: Options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        const report = await backUp(workplace, folder, {
-          includeKeys: includeKeys === true,
-          pgDump: pgDump ?? workplace.settings.pgDump,
-          onProgress: out.note,
-        });
+        if (folder === undefined && (includeKeys === true || pgDump !== undefined))
+          throw new OperationError('usage', '--include-keys and --pg-dump need a folder: dropslot backup DIR');
+        if (folder?.includes('://'))
+          throw new OperationError(
+            'usage',
+            `${folder} is no folder of this machine: to back up to an SFTP server, set backupTo, backupKey and backupHostKey, and run "dropslot backup"`,
+          );
+        const report =
+          folder === undefined
+            ? await makeBackupNow(workplace, out.note)
+            : await backUp(workplace, folder, {
+                includeKeys: includeKeys === true,
+                pgDump: pgDump ?? workplace.settings.pgDump,
+                onProgress: out.note,
+              });
         await out.show(report, escapeControl(describe(report)));
         for (const line of report.wrong) out.note(`WRONG  ${line}`);
         out.note(

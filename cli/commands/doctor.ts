@@ -41,7 +41,7 @@ Exits with 1 when it finds an error; warnings alone exit with 0, or with --stric
       const mendable = findings.filter(({ level, mend: way }) => way !== undefined && level !== 'mended').length;
       await out.show(
         { whole: wrong === 0, wrong, warnings, mended, findings: findings.map(toJson) },
-        [...findings.map(renderFinding), '', summarize(wrong, warnings, mended)].join('\n'),
+        [...renderFindings(findings), '', summarize(wrong, warnings, mended)].join('\n'),
       );
       if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can repair ${mendable} of them.`);
       if (wrong > 0) throw new OperationError('failed', `found ${countOf(wrong, 'error')}`);
@@ -54,6 +54,17 @@ async function ask(mendable: readonly Finding[], out: Output): Promise<boolean> 
   requireTerminal(`the repair of ${countOf(mendable.length, 'problem')}`);
   for (const { mend } of mendable) out.note(escapeControl(`to repair: ${mend!.what}`));
   return askYes(`Repair ${countOf(mendable.length, 'problem')}?`);
+}
+
+/** More organizations without a problem are one line. */
+const mostWhole = 20;
+
+function renderFindings(findings: readonly Finding[]): string[] {
+  const isWhole = ({ level, check }: Finding) => level === 'ok' && check === 'organization';
+  const whole = findings.filter(isWhole);
+  if (whole.length <= mostWhole) return findings.map(renderFinding);
+  const lines = findings.filter((one) => !isWhole(one)).map(renderFinding);
+  return [...lines, `${marks.ok}  ${whole.length} organizations: whole (--json lists them)`];
 }
 
 const marks = { ok: 'ok     ', mended: 'mended ', warning: 'warning', wrong: 'WRONG  ' };

@@ -118,10 +118,18 @@ function registerRead(orgs: Command): void {
     .description(
       'Lists the organizations, each with the number of its usable login keys, open sessions and queued files, and with the outlook for its next import: the verdicts of the early check, or the held run that blocks it.',
     )
-    .addHelpText('after', examples('dropslot orgs list', 'dropslot orgs list --json'))
-    .action((_options, command: Command) =>
+    .option('--search <text>', 'only those with this text in their id, name or owner')
+    .addHelpText(
+      'after',
+      examples('dropslot orgs list', 'dropslot orgs list --search acme', 'dropslot orgs list --json'),
+    )
+    .action(({ search }: { search?: string }, command: Command) =>
       atControl(command, async (place, out) => {
-        await out.list(await listOrgStates(place), orgList);
+        const empty =
+          search === undefined
+            ? orgList.empty
+            : `No organization has ${JSON.stringify(search)} in its id, name or owner.`;
+        await out.list(await listOrgStates(place, search), { ...orgList, empty });
       }),
     );
   orgs

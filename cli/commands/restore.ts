@@ -1,6 +1,7 @@
 /** `dropslot restore`: put a backup into an empty data folder, and examine it. */
 import type { Command } from 'commander';
 import { type Restored, restore } from '../../operations/backup/restore.js';
+import { returnToOwner } from '../../operations/backup/restorefolder.js';
 import { examine } from '../../operations/doctor/examine.js';
 import { OperationError } from '../../operations/error.js';
 import { escapeControl, formatBytes } from '../../operations/format.js';
@@ -52,6 +53,7 @@ Run it as the user that runs the server. If it is interrupted or killed, repeat 
       }
       out.note('examining the restored data');
       const found = await examine(settings, openWorkplace, { deep: true, onProgress: out.note });
+      await returnToOwner(report.data);
       const problems = found.filter(({ level }) => level === 'wrong' || level === 'warning');
       const findings = problems.map(({ level, check, subject, message }) => ({ level, check, subject, message }));
       await out.show({ ...report, findings }, escapeControl(describe(report)));

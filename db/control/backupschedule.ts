@@ -5,7 +5,7 @@ import type { Queryable } from '../connection.js';
 export interface BackupScheduleState {
   /** When the last one that succeeded began (ms); null: none has. */
   begunAt: number | null;
-  /** The folder of that one. */
+  /** The folder of that one: a path, or a URL. */
   folder: string | null;
   /** When the last attempt failed (ms), and why; null: it succeeded. */
   failedAt: number | null;
@@ -93,6 +93,15 @@ async function endJob(
   change: { job_state: 'made' | 'failed' } & Record<string, unknown>,
 ): Promise<void> {
   await db('backup_schedule').where({ id: 1, job_state: 'running' }).update(change);
+}
+
+/** Claims a backup that is made now, due or not. false: another process makes one. */
+export async function claimBackupNow(db: Queryable, now: number, claimMs: number): Promise<boolean> {
+  const claimed = await db('backup_schedule')
+    .where({ id: 1 })
+    .where('claimed_until', '<=', now)
+    .update({ claimed_until: now + claimMs });
+  return claimed > 0;
 }
 
 /** While it is being made. */

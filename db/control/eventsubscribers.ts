@@ -41,27 +41,48 @@ export interface Subscriber {
 }
 
 export type NewSubscriber = Pick<Subscriber, 'id' | 'kind' | 'org' | 'types' | 'options' | 'secret' | 'description'> &
-  Partial<Pick<Subscriber, 'name' | 'seenAt'>>;
+  Partial<Pick<Subscriber, 'name' | 'seenAt'>> & {
+    /** It gets all events that are kept; without it those from now on. */
+    isFromStart?: boolean;
+  };
 
-/** Adds a subscriber, which gets the events from now on. */
+/** Adds a subscriber. @param directorySeq the last event of the directory */
 export async function insertSubscriber(
   tx: Queryable,
   subscriber: NewSubscriber,
   directorySeq: number,
   now: number,
 ): Promise<void> {
-  const { id, kind, org, types, options, secret, description, name = null, seenAt = null } = subscriber;
+  const {
+    id,
+    kind,
+    org,
+    types,
+    options,
+    secret,
+    description,
+    name = null,
+    seenAt = null,
+    isFromStart = false,
+  } = subscriber;
   await tx('subscribers').insert({
     ...{ id, kind, org_id: org, types: JSON.stringify(types), options: JSON.stringify(options) },
     ...{ secret, description, state: 'enabled', created_at: now, name, seen_at: seenAt },
-    ...{ control_seq: await lastEvent(tx), directory_seq: directorySeq },
+    ...(isFromStart
+      ? { control_seq: 0, directory_seq: 0 }
+      : { control_seq: await lastEvent(tx), directory_seq: directorySeq }),
   });
 }
 
-/** In the order in which they were added; `kind` null: of every kind. */
-export async function listSubscribers(db: Queryable, kind: string | null = null): Promise<Subscriber[]> {
+/** In the order in which they were added; `kind` and `org` null: of every kind, of all. */
+export async function listSubscribers(
+  db: Queryable,
+  kind: string | null = null,
+  org: string | null = null,
+): Promise<Subscriber[]> {
   const query = db('subscribers').orderBy('created_at').orderBy('id');
   if (kind !== null) query.where({ kind });
+  if (org !== null) query.where({ org_id: org });
   return (await query).map(fromRow);
 }
 

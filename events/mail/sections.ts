@@ -135,7 +135,9 @@ const wordings: Record<string, Wording> = {
       data.days > 0
         ? `No backup was made for ${count(data.days, 'day')}`
         : `No backup was made since ${formatTime(data.since, timeZone)}`,
-    paragraphs: ['Make a backup, and find out why the schedule did not.'],
+    paragraphs: [
+      'Make a backup. If backups are scheduled (the setting backupTo), "dropslot status" shows why none was made.',
+    ],
     command: 'dropslot backup DIR',
   })),
   'doctor.wrong': action((data) => ({

@@ -3,9 +3,7 @@
  * copies the databases first, both as of one moment, then every file that they refer to. If a file was removed after that
  * moment, it makes another pass with newer databases, which has few files left to copy.
  */
-import { rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { pathsOf } from '../../config/paths.js';
+import { join } from 'node:path';
 import { sourceOf } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isBlobLive } from '../../db/control/blobs.js';
@@ -14,26 +12,22 @@ import { readControlMarks } from '../../db/control/pair.js';
 import { checkIntegrity } from '../../db/integrity.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
 import { KeyError } from '../../keys/error.js';
-import { syncFolder } from '../../keys/file.js';
 import { hostKeyNames } from '../../keys/host/hostkeys.js';
 import { OperationError } from '../error.js';
 import { formatBytes } from '../format.js';
 import { atKeys } from '../keylock.js';
 import { listUnsettledReports } from '../unsettled.js';
 import type { Workplace } from '../workplace.js';
-import { type Copied, copyBlobs, listSuperfluous, listWanted, type Wanted } from './copy.js';
+import { listWanted } from './copy.js';
 import { dumpPostgres, verifyDump } from './dump.js';
-import { copyPrivate, openTarget, publish, resetIncoming, type Target } from './target.js';
+import { openFolderTarget } from './foldertarget.js';
+import { type Copied, dumpName, type Manifest, type Target, type Wanted } from './target.js';
 
 export interface BackupOptions {
   /** Also copy the master key: anyone who gets the backup can then open every file in it. */
   includeKeys: boolean;
   /** PostgreSQL's own program for the databases. */
   pgDump: string;
-  /** An earlier backup on the same volume, with which this one shares files. */
-  earlier?: string | undefined;
-  /** The folder gets this path when the backup is complete. */
-  finalFolder?: string | undefined;
   onProgress: (text: string) => void;
   /** Called after each step. */
   onStep?: (step: BackupStep) => void;
@@ -43,6 +37,7 @@ export interface BackupOptions {
 export type BackupStep = 'opened' | 'databases' | 'file' | 'copied' | 'keys' | 'begun' | 'published' | 'moved';
 
 export interface BackupReport {
+  /** Or the URL of a folder on an SFTP server. */
   folder: string;
   files: number;
   sealedBytes: number;
@@ -51,34 +46,26 @@ export interface BackupReport {
   /** Files of an earlier backup to which no row refers now. */
   removedFiles: number;
   passes: number;
-  masterKey: 'included' | 'left out';
+  masterKey: Manifest['masterKey'];
   /** Files that are damaged or missing in the data folder itself, as `id of org: fault`, and damage of the databases. */
   wrong: string[];
-}
-
-/** `backup.json` in the folder of a backup. */
-export interface Manifest {
-  folder: string;
-  at: string;
-  files: number;
-  sealedBytes: number;
-  masterKey: BackupReport['masterKey'];
-  wrong: string[];
-  /** Of the pair of databases; older versions wrote none. */
-  installation?: string | null;
-  database?: 'sqlite' | 'postgres';
 }
 
 const mostPasses = 10;
 const progressEveryMs = 2000;
 
-/** @throws OperationError, DatabaseError, KeyError */
+/** Into a folder of this machine. @throws OperationError, DatabaseError, KeyError */
 export async function backUp(workplace: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
   if (options.includeKeys && !workplace.secrets.isFile)
     throw new OperationError('usage', 'the master key is not a file on this machine: back it up at its source');
-  const target = await openTarget(folder, workplace.paths.data);
+  const target = await openFolderTarget(folder, workplace.paths.data);
+  options.onStep?.('opened');
+  return backUpInto(workplace, target, options);
+}
+
+/** @throws OperationError, DatabaseError, KeyError */
+export async function backUpInto(workplace: Workplace, target: Target, options: BackupOptions): Promise<BackupReport> {
   const { onStep = () => {} } = options;
-  onStep('opened');
   // A file's header and the key that opens it change together: not while they are copied one after the other.
   return atKeys(workplace, async () => {
     for (let pass = 1; ; pass++) {
@@ -91,13 +78,10 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
       const { files, sealedBytes, newFiles, newBytes } = copied;
       const masterKey = await copyKeys(workplace, target, options);
       onStep('keys');
-      const made = { folder: options.finalFolder ?? target.paths.data, files, sealedBytes, masterKey };
+      const made = { folder: target.final, files, sealedBytes, masterKey };
       const at = new Date(workplace.now()).toISOString();
       const database = workplace.control.dialect;
-      await publish(target, { ...made, at, wrong, installation, database } satisfies Manifest, () => onStep('begun'));
-      onStep('published');
-      for (const path of superfluous) await rm(path, { force: true });
-      if (options.finalFolder !== undefined) await moveInto(target.paths.data, options.finalFolder);
+      await target.publish({ ...made, at, wrong, installation, database }, superfluous, onStep);
       onStep('moved');
       const event = { at: workplace.now(), org: null, actor: workplace.actor, action: 'backup.made' };
       await recordAudit(workplace.control.write, { ...event, subject: made.folder, detail: { files, masterKey } });
@@ -107,7 +91,7 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
 }
 
 async function copyOnce(workplace: Workplace, target: Target, options: BackupOptions) {
-  await resetIncoming(target);
+  await target.reset();
   options.onProgress('copying the databases');
   const snapshot = await takeSnapshot(workplace, target, options);
   const { onStep = () => {} } = options;
@@ -117,10 +101,8 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
       control: { read: snapshot.control },
       directory: { read: snapshot.directory },
     });
-    const copied = await copyBlobs(listWanted(snapshot.control, reports), {
+    const copied = await target.copyBlobs(listWanted(snapshot.control, reports), {
       from: workplace.paths,
-      to: target.paths,
-      earlier: options.earlier === undefined ? null : pathsOf({ data: options.earlier }),
       identityOf: openIdentities(workplace, snapshot),
       onProgress: throttle(workplace, options, () => onStep('file')),
     });
@@ -133,7 +115,9 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
       if (isLost) wrong.push(`${blob.id} of ${blob.org}: the sealed file is missing`);
       else missed++;
     }
-    const superfluous = await listSuperfluous(snapshot.control, reports, target.paths);
+    const kept = new Set(reports.map(({ id }) => id));
+    const isWanted = async (id: string) => kept.has(id) || isBlobLive(snapshot.control, id);
+    const superfluous = await target.listSuperfluous(isWanted);
     const { pairId: installation } = await readControlMarks(snapshot.control);
     return { copied, missed, wrong, superfluous, installation };
   } finally {
@@ -147,7 +131,7 @@ async function takeSnapshot(workplace: Workplace, target: Target, { pgDump }: Ba
     return copySqlite(settings, paths, target.incoming.data, target.incoming, sourceOf(directory).key);
   const snapshot = await openPostgresSnapshot(control, directory);
   try {
-    await dumpPostgres(pgDump, settings.database, snapshot.name!, join(target.incoming.data, target.dump));
+    await dumpPostgres(pgDump, settings.database, snapshot.name!, join(target.incoming.data, dumpName));
     return snapshot;
   } catch (error) {
     await snapshot.close();
@@ -158,12 +142,12 @@ async function takeSnapshot(workplace: Workplace, target: Target, { pgDump }: Ba
 /** Reads the copies of the databases as they are in the backup: their damage, in sentences. */
 async function verifyDatabases(
   { control: { dialect } }: Pick<Workplace, 'control'>,
-  { incoming, dump }: Target,
+  { incoming }: Target,
   snapshot: Snapshot,
   { pgDump, onProgress }: BackupOptions,
 ): Promise<string[]> {
   onProgress('reading the copies of the databases');
-  if (dialect === 'postgres') return verifyDump(pgDump, join(incoming.data, dump));
+  if (dialect === 'postgres') return verifyDump(pgDump, join(incoming.data, dumpName));
   const wrong: string[] = [];
   for (const [name, read] of [
     ['control.db', snapshot.control],
@@ -173,21 +157,17 @@ async function verifyDatabases(
   return wrong;
 }
 
-async function moveInto(folder: string, finalFolder: string): Promise<void> {
-  await rename(folder, finalFolder);
-  await syncFolder(dirname(finalFolder));
-}
-
 /** The host keys, so that clients meet the same server after a restore; the settings; the master key when asked. */
 async function copyKeys(
   { paths }: Workplace,
   target: Target,
   { includeKeys }: BackupOptions,
 ): Promise<BackupReport['masterKey']> {
-  for (const name of hostKeyNames) await copyPrivate(join(paths.hostKeys, name), join(target.paths.hostKeys, name));
-  await copyPrivate(join(paths.data, 'dropslot.json'), join(target.paths.data, 'dropslot.json'));
-  if (includeKeys) await copyPrivate(paths.masterKey, target.paths.masterKey);
-  else await rm(target.paths.masterKey, { force: true });
+  for (const name of hostKeyNames) await target.copyPrivate(join(paths.hostKeys, name), join('keys', 'host', name));
+  await target.copyPrivate(join(paths.data, 'dropslot.json'), 'dropslot.json');
+  const master = join('keys', 'master.key');
+  if (includeKeys) await target.copyPrivate(paths.masterKey, master);
+  else await target.removePrivate(master);
   return includeKeys ? 'included' : 'left out';
 }
 

@@ -4,39 +4,22 @@ import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:f
 import { dirname, join } from 'node:path';
 import type { Paths } from '../../config/paths.js';
 import type { Queryable } from '../../db/connection.js';
-import { type BlobRow, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
+import { type BlobRow, listLiveBlobs } from '../../db/control/blobs.js';
 import { syncFolder } from '../../keys/file.js';
 import { blobPath } from '../../storage/blobs.js';
 import { verifySeal } from '../doctor/seals.js';
-import { syncFile } from './target.js';
+import { type BlobSource, type Copied, syncFile, type Wanted } from './target.js';
 
 /** Files that are copied side by side: a sync waits for the disk, not for the processor. */
 const lanes = 4;
 const pageSize = 1000;
 /** File systems keep times to two seconds at the worst. */
-const sameTimeMs = 2000;
+export const sameTimeMs = 2000;
 
-export type Wanted = Pick<BlobRow, 'id' | 'org' | 'size' | 'sha256' | 'sealedSize'>;
-
-export interface Copied {
-  files: number;
-  sealedBytes: number;
-  /** Of these, copied now; an earlier backup copied the others. */
-  newFiles: number;
-  newBytes: number;
-  /** Ids whose files are gone. */
-  gone: Wanted[];
-  damaged: { blob: Wanted; fault: string }[];
-}
-
-export interface CopyJob {
-  from: Pick<Paths, 'blobs'>;
+export interface CopyJob extends BlobSource {
   to: Pick<Paths, 'blobs'>;
   /** An earlier backup on the same volume: files that it has are linked, not copied, and take no space again. null: there is none. */
   earlier: Pick<Paths, 'blobs'> | null;
-  /** The organization's identities; null: there is no key for them here, and only sizes are compared. */
-  identityOf: (org: string) => Promise<string | null>;
-  onProgress: (copied: Copied) => void;
 }
 
 export async function copyBlobs(wanted: AsyncIterable<Wanted>, job: CopyJob): Promise<Copied> {
@@ -66,17 +49,14 @@ export async function* listWanted(control: Queryable, more: readonly Wanted[]): 
   }
 }
 
-/** Files of an earlier backup that the snapshot does not refer to. */
+/** Files of an earlier backup that are not wanted now. */
 export async function listSuperfluous(
-  control: Queryable,
-  more: readonly Wanted[],
+  isWanted: (id: string) => Promise<boolean>,
   { blobs }: Pick<Paths, 'blobs'>,
 ): Promise<string[]> {
-  const kept = new Set(more.map(({ id }) => id));
   const found: string[] = [];
   for (const folder of await readdir(blobs)) {
-    for (const id of await readdir(join(blobs, folder)))
-      if (!kept.has(id) && !(await isBlobLive(control, id))) found.push(join(blobs, folder, id));
+    for (const id of await readdir(join(blobs, folder))) if (!(await isWanted(id))) found.push(join(blobs, folder, id));
   }
   return found;
 }
@@ -114,11 +94,21 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
   touched.add(dirname(to));
   copied.newFiles++;
   copied.newBytes += source.size;
-  const identity = await job.identityOf(blob.org);
-  const fault = identity === null ? compareSize(blob, source.size) : await verifySeal(job.to, blob, identity);
+  const fault = await findFault(blob, job.to, job, source.size);
   // Only a copy without a fault gets the time of its source: the next backup copies and opens any other one again.
   if (fault === null) await utimes(to, source.atime, source.mtime);
   else copied.damaged.push({ blob, fault });
+}
+
+/** Opens the file in `where` to its end; without a key for it, compares its size. null: it has no fault. */
+export async function findFault(
+  blob: Wanted,
+  where: Pick<Paths, 'blobs'>,
+  { identityOf }: Pick<BlobSource, 'identityOf'>,
+  size: number,
+): Promise<string | null> {
+  const identity = await identityOf(blob.org);
+  return identity === null ? compareSize(blob, size) : verifySeal(where, blob, identity);
 }
 
 function compareSize({ sealedSize }: Wanted, found: number): string | null {
@@ -126,7 +116,7 @@ function compareSize({ sealedSize }: Wanted, found: number): string | null {
 }
 
 /** Sealed files never change under their names, but by a rotation, which writes a new one. */
-export function isSame(existing: Stats | null, source: Stats): boolean {
+export function isSame(existing: Pick<Stats, 'size' | 'mtimeMs'> | null, source: Stats): boolean {
   return existing?.size === source.size && Math.abs(existing.mtimeMs - source.mtimeMs) < sameTimeMs;
 }
 

@@ -17,12 +17,11 @@ import { createMasterSecrets, type KnownSecrets } from '../../keys/master/secret
 import { OperationError } from '../error.js';
 import { readSettings, type Settings, type SettingsChoice } from '../settings.js';
 import type { OpenWorkplace } from '../workplace.js';
-import type { Manifest } from './backup.js';
 import { copyTree, countFiles } from './restorefiles.js';
-import { claimFolder, giveToOwner, releaseFolder } from './restorefolder.js';
+import { claimFolder, giveToOwner, releaseFolder, returnToOwner } from './restorefolder.js';
 import { isRestored, restorePostgres } from './restorepostgres.js';
-import { listBackups, readManifest } from './schedule.js';
-import { copyPrivate, dumpName, marker } from './target.js';
+import { listBackups, readManifest } from './store.js';
+import { copyPrivate, dumpName, type Manifest, marker } from './target.js';
 
 export interface RestoreOptions {
   /** A file with the master key, for `keys/master.key`. */
@@ -130,6 +129,7 @@ export async function restore(
   const settings = readSettings(choice);
   const masterKey = isPresent(pathsOf(settings).masterKey) ? 'present' : 'missing';
   if (masterKey === 'present') await recordRestore(settings, open, from, manifest, known);
+  await returnToOwner(data);
   const { at, wrong } = manifest;
   return { data, at, ...copied, masterKey, isCompared, wrong, settings };
 }

@@ -31,7 +31,9 @@ export async function copyTree(
     const names = await listIn(join(from, folder));
     const work = async () => {
       for (let name = names.pop(); name !== undefined; name = names.pop()) {
-        copied.bytes += await copyOne(join(from, folder, name), join(target, name));
+        // Not `+= await`: that would read the sum before other lanes add to it.
+        const bytes = await copyOne(join(from, folder, name), join(target, name));
+        copied.bytes += bytes;
         copied.files++;
         onFile();
         if (copied.files % progressEvery === 0) onProgress(`${copied.files} files, ${formatBytes(copied.bytes)}`);

@@ -78,6 +78,11 @@ export async function releaseFolder(data: string): Promise<void> {
   await syncFolder(dirname(data)).catch(() => {}); // it may be another user's
 }
 
+/** As root: what was opened since, such as locks, must belong to the owner of the folder, too. */
+export async function returnToOwner(data: string): Promise<void> {
+  if (process.getuid?.() === 0) await giveToOwner(data, await stat(data));
+}
+
 /** As root: the server's user must be able to open the files. */
 export async function giveToOwner(folder: string, owner: Claim['owner']): Promise<void> {
   if (owner === null || owner.uid === 0) return;

@@ -4,10 +4,9 @@ import { controlSchema, directorySchema } from '../../db/connection.js';
 import { findPair } from '../../db/postgres/pair.js';
 import { OperationError } from '../error.js';
 import type { Settings } from '../settings.js';
-import type { Manifest } from './backup.js';
 import { describeDatabase, restoreDump } from './dump.js';
 import { type Claim, noteDatabase } from './restorefolder.js';
-import { dumpName } from './target.js';
+import { dumpName, type Manifest } from './target.js';
 
 /**
  * Whether an interrupted restore of the same backup has restored the database already; false: the database is empty.

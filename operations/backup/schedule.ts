@@ -1,104 +1,129 @@
-/** One scheduled backup: a folder of its own below `backupTo`, which shares sealed files with the one before; older ones are removed. */
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { readBackupSchedule } from '../../db/control/backupschedule.js';
+/** One scheduled backup: a folder of its own in `backupTo`, which shares sealed files with the one before; older ones are removed. */
+import {
+  claimBackupNow,
+  keepBackupClaim,
+  noteBackupRetry,
+  noteScheduledBackup,
+  readBackupSchedule,
+} from '../../db/control/backupschedule.js';
 import { readControlMarks } from '../../db/control/pair.js';
 import { OperationError } from '../error.js';
+import { describeFailure } from '../failure.js';
 import type { Workplace } from '../workplace.js';
-import { type BackupReport, backUp, type Manifest } from './backup.js';
-import { description, marker } from './target.js';
-
-export interface FoundBackup {
-  /** The name of its folder: its time. */
-  name: string;
-  folder: string;
-  /** null: it is not complete, or no backup of Dropslot. */
-  manifest: Manifest | null;
-}
+import { type BackupReport, backUpInto } from './backup.js';
+import type { RemoteOptions } from './sftpfiles.js';
+import { openSftpStore } from './sftpstore.js';
+import { type BackupStore, openFolderStore, timeName } from './store.js';
+import type { Manifest } from './target.js';
 
 export interface ScheduledBackup extends BackupReport {
   /** Folders of older backups that were removed. */
   removedBackups: string[];
 }
 
-const timeName = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/;
+/** A process that died no longer renews its claim. */
+export const claimMs = 120_000;
+/** After a failure. */
+export const retryMs = 15 * 60_000;
 
-/** @throws OperationError, DatabaseError, KeyError */
+/** For whoever has the claim. @throws OperationError, DatabaseError, KeyError */
 export async function makeScheduledBackup(
+  workplace: Workplace,
+  onProgress: (text: string) => void,
+  options: RemoteOptions = {},
+): Promise<ScheduledBackup> {
+  const store = await openStore(workplace, options);
+  try {
+    return await makeIn(store, workplace, onProgress);
+  } finally {
+    store.close();
+  }
+}
+
+/**
+ * As the schedule does, now: its next period begins, and a failure is noted.
+ * @throws OperationError `usage` without a schedule, `refused` while another process makes one; else as makeScheduledBackup
+ */
+export async function makeBackupNow(
   workplace: Workplace,
   onProgress: (text: string) => void,
 ): Promise<ScheduledBackup> {
   const { settings, control, now } = workplace;
+  if (settings.backupTo === undefined)
+    throw new OperationError(
+      'usage',
+      'name a folder for the backup, or set backupTo: dropslot backup /mnt/backup/dropslot',
+    );
+  const begunAt = now();
+  if (!(await claimBackupNow(control.write, begunAt, claimMs)))
+    throw new OperationError('refused', 'another process makes a scheduled backup now: wait for its end');
+  const keeping = setInterval(() => {
+    void keepBackupClaim(control.write, now() + claimMs).catch(() => {}); // the claim has time for another attempt
+  }, claimMs / 4);
+  try {
+    const report = await makeScheduledBackup(workplace, onProgress);
+    await noteScheduledBackup(control.write, begunAt, report.folder, now());
+    return report;
+  } catch (error) {
+    const isWaiting = error instanceof OperationError && error.code === 'refused';
+    const failure = isWaiting ? null : describeFailure(error).message;
+    await noteBackupRetry(control.write, { at: now(), retryAt: isWaiting ? 0 : now() + retryMs, failure });
+    throw error;
+  } finally {
+    clearInterval(keeping);
+  }
+}
+
+async function openStore({ settings, control, paths }: Workplace, options: RemoteOptions): Promise<BackupStore> {
   const root = settings.backupTo!;
-  await makeRoot(workplace, root);
+  const { folder } = await readBackupSchedule(control.read);
+  return root.startsWith('sftp:')
+    ? openSftpStore(settings, folder, options)
+    : openFolderStore(root, paths.data, folder);
+}
+
+async function makeIn(
+  store: BackupStore,
+  workplace: Workplace,
+  onProgress: (text: string) => void,
+): Promise<ScheduledBackup> {
+  const { settings, control, now } = workplace;
   const { pairId } = await readControlMarks(control.read);
   const tag = pairId!.slice(0, 8);
-  for (const name of await readdir(root))
-    if (name.startsWith(`removing-${tag}-`)) await rm(join(root, name), { recursive: true });
-  const earlier = (await listOwn(root, pairId!)).at(-1);
-  const report = await backUp(workplace, join(root, `in-progress-${tag}`), {
-    includeKeys: false,
-    pgDump: settings.pgDump,
-    earlier: earlier?.folder,
-    finalFolder: join(root, new Date(now()).toISOString().slice(0, 19).replaceAll(':', '-').concat('Z')),
-    onProgress,
-  });
+  for (const name of await store.list()) if (name.startsWith(`removing-${tag}-`)) await store.remove(name);
+  const earlier = (await listOwn(store, pairId!)).at(-1)?.name ?? null;
+  const final = new Date(now()).toISOString().slice(0, 19).replaceAll(':', '-').concat('Z');
+  const target = await store.open(`in-progress-${tag}`, { earlier, final });
+  const report = await backUpInto(workplace, target, { includeKeys: false, pgDump: settings.pgDump, onProgress });
   const removedBackups: string[] = [];
-  for (const { name, folder } of findSurplus(await listOwn(root, pairId!), settings.backupKeep)) {
+  for (const { name } of findSurplus(await listOwn(store, pairId!), settings.backupKeep)) {
     // A folder that is removed in part is no backup, whatever a kill leaves of it.
-    const doomed = join(root, `removing-${tag}-${name}`);
-    await rename(folder, doomed);
-    await rm(doomed, { recursive: true });
-    removedBackups.push(folder);
+    const doomed = `removing-${tag}-${name}`;
+    await store.rename(name, doomed);
+    await store.remove(doomed);
+    removedBackups.push(store.placeOf(name));
   }
   return { ...report, removedBackups };
 }
 
-/** The backups in a folder of scheduled ones, oldest first, also those of other installations. */
-export async function listBackups(root: string): Promise<FoundBackup[]> {
-  const names = (await readdir(root)).filter((name) => timeName.test(name)).sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const folder = join(root, name);
-      return { name, folder, manifest: await readManifest(folder) };
-    }),
-  );
+interface OwnBackup {
+  name: string;
+  manifest: Manifest;
 }
 
-/** `backup.json` of a complete backup; null: the folder has none, or is not complete. */
-export async function readManifest(folder: string): Promise<Manifest | null> {
-  if (existsSync(join(folder, marker))) return null;
-  try {
-    return JSON.parse(await readFile(join(folder, description), 'utf8')) as Manifest;
-  } catch {
-    return null;
+/** Oldest first. */
+async function listOwn(store: BackupStore, installation: string): Promise<OwnBackup[]> {
+  const names = (await store.list()).filter((name) => timeName.test(name)).sort();
+  const own: OwnBackup[] = [];
+  for (const name of names) {
+    const manifest = await store.readManifest(name);
+    if (manifest?.installation === installation) own.push({ name, manifest });
   }
-}
-
-async function listOwn(root: string, installation: string): Promise<FoundBackup[]> {
-  return (await listBackups(root)).filter(({ manifest }) => manifest?.installation === installation);
+  return own;
 }
 
 /** Beyond the newest ones; the newest that has no damage is always kept. */
-function findSurplus(backups: readonly FoundBackup[], keep: number): FoundBackup[] {
-  const whole = backups.filter(({ manifest }) => manifest!.wrong.length === 0).at(-1);
+function findSurplus(backups: readonly OwnBackup[], keep: number): OwnBackup[] {
+  const whole = backups.filter(({ manifest }) => manifest.wrong.length === 0).at(-1);
   return backups.slice(0, -keep).filter((one) => one !== whole);
-}
-
-/** Makes the folder before the first backup; later its absence means that its volume is not there. */
-async function makeRoot({ control, paths }: Workplace, root: string): Promise<void> {
-  if (existsSync(root)) return;
-  const { folder } = await readBackupSchedule(control.read);
-  if (folder !== null && dirname(folder) === root)
-    throw new OperationError('unavailable', `${root} (backupTo) is gone: is its volume mounted?`);
-  if (`${root}/`.startsWith(`${paths.data}/`))
-    throw new OperationError('usage', `${root} (backupTo) is inside the data folder: name a folder on another volume`);
-  try {
-    await mkdir(root, { mode: 0o700 });
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? `${dirname(root)} does not exist: make it, or mount its volume` : message;
-    throw new OperationError('unavailable', `can't make ${root} (backupTo): ${reason}`, { cause });
-  }
 }

@@ -2,6 +2,8 @@
 import { statSync } from 'node:fs';
 import { overdueMs, readBackupSchedule } from '../../db/control/backupschedule.js';
 import { findLastBackup } from '../../db/control/overview.js';
+import { readKey } from '../backup/sftpstore.js';
+import { OperationError } from '../error.js';
 import { formatTime } from '../format.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
@@ -21,7 +23,9 @@ export async function examineBackups({ control, settings, paths, now }: Workplac
       'warning',
       `the last backup was made at ${formatTime(lastAt)}: a newer one is overdue; does "dropslot serve" run?`,
     );
-  if (isSameVolume(to, paths.data))
+  const fault = to.startsWith('sftp:') ? findKeyFault(settings) : null;
+  if (fault !== null) report('warning', fault);
+  if (isSameVolume(to, paths.data) || isThisMachine(to))
     report(
       'warning',
       'the backups are on the same volume as the data: a disk that fails takes both; set backupTo to another one',
@@ -29,6 +33,21 @@ export async function examineBackups({ control, settings, paths, now }: Workplac
   if (findings.length === 0)
     report('ok', lastAt === null ? 'none was made yet' : `the last one was made at ${formatTime(lastAt)}`);
   return findings;
+}
+
+/** null: the key for the SFTP server can be read. */
+function findKeyFault(settings: Workplace['settings']): string | null {
+  try {
+    readKey(settings);
+    return null;
+  } catch (error) {
+    if (error instanceof OperationError) return error.message;
+    throw error;
+  }
+}
+
+function isThisMachine(to: string): boolean {
+  return to.startsWith('sftp:') && /^(localhost|127\.[\d.]+|\[::1\])$/i.test(new URL(to).hostname);
 }
 
 /** false also for a folder that does not exist yet. */

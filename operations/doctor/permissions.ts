@@ -36,7 +36,7 @@ export function examinePrivateFiles(
   { paths, settings }: Pick<Workplace, 'paths' | 'settings'>,
   modes: ReadonlyMap<string, number>,
   settingsFile: string | null,
-  statFile: (path: string) => Pick<Stats, 'mode' | 'uid'> | null = statOf,
+  statFile: (path: string) => Pick<Stats, 'mode' | 'uid' | 'gid'> | null = statOf,
 ): Finding[] {
   const findings: Finding[] = [];
   const { auditLog } = settings;
@@ -46,7 +46,8 @@ export function examinePrivateFiles(
     ...[settingsFile ?? join(paths.data, 'dropslot.json'), paths.nodeKey, paths.controlMark],
     ...listFolder(paths.partials).map((name) => join(paths.partials, name)),
   ]);
-  const owner = statFile(paths.data)?.uid;
+  const folder = statFile(paths.data);
+  const owner = folder?.uid;
   for (const [list, wanted] of [
     [files, 0o600],
     [[paths.keys, paths.hostKeys, paths.blobs, paths.partials, paths.stage], 0o700],
@@ -57,6 +58,7 @@ export function examinePrivateFiles(
       const report = reporter(findings, 'private_files', path);
       const mode = found.mode & 0o777;
       const before = modes.get(path) ?? mode;
+      if (path === settingsFile && isOfPackage(path, found, paths.data, folder?.gid)) continue;
       const others = (before & 0o022) !== 0 ? 'change' : 'read';
       if ((mode & 0o077) !== 0)
         report(
@@ -75,6 +77,16 @@ export function examinePrivateFiles(
     }
   }
   return findings;
+}
+
+/** As a package installs settings outside of the data folder: an administrator's, which the group of the server reads. */
+function isOfPackage(
+  path: string,
+  { mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>,
+  data: string,
+  serverGid: number | undefined,
+): boolean {
+  return !path.startsWith(data) && uid === 0 && gid === serverGid && (mode & 0o137) === 0;
 }
 
 /** The repair of a private file or folder that others may read; `mode` as its owner needs it. */

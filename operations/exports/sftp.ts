@@ -89,7 +89,7 @@ async function connectTo(target: SftpTarget, privateKey: string, signal: AbortSi
 }
 
 /** The rename of SFTP version 3 does not replace a file: OpenSSH's extension does, and others need the old one removed before. */
-async function replace(call: Call, from: string, to: string): Promise<void> {
+export async function replace(call: Call, from: string, to: string): Promise<void> {
   if (await attempt(() => call<void>((sftp, done) => sftp.ext_openssh_rename(from, to, done as never)))) return;
   await attempt(() => call<void>((sftp, done) => sftp.unlink(to, done as never)));
   await call<void>((sftp, done) => sftp.rename(from, to, done as never));

@@ -13,6 +13,9 @@ export type Call = <T>(
   start: (sftp: SFTPWrapper, done: (error: Error | null | undefined, value: T) => void) => void,
 ) => Promise<T>;
 
+/** A piece of a file's content; text in UTF-8. */
+export type Content = string | Buffer;
+
 /** A part of a file: its first bytes. */
 export type Part = Pick<UnfinishedFile, 'bytes' | 'sha256'>;
 
@@ -29,18 +32,20 @@ export interface UploadOptions {
  * Continues where the earlier attempt's part ends, if the server still has it and the content begins with the same bytes; else it writes
  * all of the file anew. A server that can't sync keeps no parts.
  * @param pieces gives the content from its beginning, each time it is called.
+ * @returns the SHA-256 of the content, in hexadecimal digits
  */
 export async function upload(
   call: Call,
   path: string,
-  pieces: () => AsyncIterable<string>,
+  pieces: () => AsyncIterable<Content>,
   options: UploadOptions,
-): Promise<void> {
+): Promise<string> {
   const { part } = options;
   const resumed = part === null ? null : await reopen(call, path, part.bytes);
-  if (resumed !== null && (await writeFrom(call, resumed, pieces(), options))) return;
+  const written = resumed === null ? null : await writeFrom(call, resumed, pieces(), options);
+  if (written !== null) return written;
   const handle = await call<Buffer>((sftp, done) => sftp.open(path, 'w', { mode: 0o600 }, done));
-  await writeFrom(call, handle, pieces(), { ...options, part: null });
+  return (await writeFrom(call, handle, pieces(), { ...options, part: null }))!;
 }
 
 /** null: the server has less of it, or does not let it be continued. */
@@ -57,19 +62,19 @@ async function reopen(call: Call, path: string, bytes: number): Promise<Buffer |
   }
 }
 
-/** Closes the handle. @returns false: the content begins with other bytes than the part; nothing was written then */
+/** Closes the handle. @returns the content's SHA-256; null: the content begins with other bytes than the part; nothing was written then */
 async function writeFrom(
   call: Call,
   handle: Buffer,
-  pieces: AsyncIterable<string>,
+  pieces: AsyncIterable<Content>,
   { part, partBytes, keep }: UploadOptions,
-): Promise<boolean> {
+): Promise<string | null> {
   const hash = createHash('sha256');
   const close = () => call<void>((sftp, done) => sftp.close(handle, done as never));
   const sync = () => attempt(() => call<void>((sftp, done) => sftp.ext_openssh_fsync(handle, done as never)));
   let [offset, kept, canSync] = [0, part?.bytes ?? 0, true];
   for await (const piece of pieces) {
-    let bytes = Buffer.from(piece);
+    let bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
     if (part !== null && offset < part.bytes) {
       const known = bytes.subarray(0, part.bytes - offset);
       bytes = bytes.subarray(known.length);
@@ -78,7 +83,7 @@ async function writeFrom(
       if (offset < part.bytes) continue;
       if (hash.copy().digest('hex') !== part.sha256) {
         await close();
-        return false;
+        return null;
       }
     }
     await writeAt(call, handle, bytes, offset);
@@ -93,7 +98,7 @@ async function writeFrom(
   // A server without the extension syncs on its own.
   if (isWhole) await sync();
   await close();
-  return isWhole;
+  return isWhole ? hash.digest('hex') : null;
 }
 
 async function writeAt(call: Call, handle: Buffer, bytes: Buffer, offset: number): Promise<void> {

@@ -110,6 +110,66 @@ test('on a terminal no text is cut: it wraps', async () => {
   assert.equal(text.join('').replaceAll(' ', ''), message.replaceAll(' ', ''));
 });
 
+test('columns that find no room follow below their row: no address is broken, and empty ones are left out', async () => {
+  const rows = [
+    { id: 'bank-0003', owner: 'jane.smith-3@bank-0003.example.com', note: '', name: 'bank 0003 incorporated' },
+    { id: 'bank-0008', owner: 'jane.smith-8@bank-0008.example.com', note: 'an open matter', name: 'bank' },
+  ];
+  const columns = [
+    { title: 'ID', cell: ({ id }: (typeof rows)[0]) => id, whole: true as const },
+    { title: 'OWNER', cell: ({ owner }: (typeof rows)[0]) => owner },
+    { title: 'NAME', cell: ({ name }: (typeof rows)[0]) => name },
+    { title: 'NOTE', cell: ({ note }: (typeof rows)[0]) => note || '–' },
+    { title: 'STATE', cell: () => 'enabled' },
+  ];
+  const { out, stdout } = listen(60);
+  await out.list(rows, { columns, empty: '', toJson: String });
+  assert.deepEqual(stdout().split('\n'), [
+    'ID         NAME                    NOTE            STATE',
+    'bank-0003  bank 0003 incorporated  –               enabled',
+    '    OWNER: jane.smith-3@bank-0003.example.com',
+    'bank-0008  bank                    an open matter  enabled',
+    '    OWNER: jane.smith-8@bank-0008.example.com',
+    '',
+  ]);
+});
+
+test('one long text follows below its row; its column remains', async () => {
+  const rows = ['short', 'words', 'a path', 'x', '/exports-of-the-hr-system/users-of-the-whole-group.csv'];
+  const columns = [
+    { title: 'ID', cell: (text: string) => `id-${text.length}`, whole: true as const },
+    { title: 'VALUE', cell: (text: string) => text },
+    { title: 'FROM', cell: () => 'default' },
+  ];
+  const { out, stdout } = listen(50);
+  await out.list(rows, { columns, empty: '', toJson: String });
+  const lines: string[] = stdout().split('\n');
+  assert.match(lines[0]!, /^ID +VALUE +FROM$/);
+  assert.match(lines[3]!, /^id-6 +a path +default$/);
+  assert.match(lines[5]!, /^id-54 +↓ +default$/);
+  assert.deepEqual(lines.slice(6), ['    VALUE:', `    ${rows[4]}`, '']);
+});
+
+test('long values of a record wrap below themselves on a terminal; keys and pipes keep their lines', async () => {
+  const text = renderRecord([
+    ['Next slots', 'acme 2026-11-30 01:00 · beta 2026-11-30 01:00 · gamma 2026-11-30 02:00'],
+    ['Recipient', `age1${'q'.repeat(58)}`],
+  ]);
+  const terminal = listen(40);
+  await terminal.out.show(null, text);
+  assert.deepEqual(terminal.stdout().split('\n'), [
+    'Next slots:  acme 2026-11-30 01:00 ·',
+    '             beta 2026-11-30 01:00 ·',
+    '             gamma 2026-11-30 02:00',
+    `Recipient:   age1${'q'.repeat(58)}`,
+    '',
+  ]);
+  for (const whole of [listen(null), listen(40, false, true)]) {
+    await whole.out.show(null, text);
+    assert.equal(whole.stdout(), `${text}\n`);
+  }
+});
+
 test('the column that identifies the row gives way last', async () => {
   const email = 'jane.with.a.long.name@acme.test';
   const { out, stdout } = listen(50);

@@ -102,3 +102,18 @@ test('oidc is an object, in a variable JSON; each mistake names the member; pass
   );
   assert.equal(load({ passwordSignIn: 'off', oidc: JSON.stringify(right) }).passwordSignIn, 'off');
 });
+
+test('backups on an SFTP server need its host key and a key; a URL has no password', () => {
+  const [backupTo, backupKey, backupHostKey] = ['sftp://b@nas:2022/d', '/k', `SHA256:${'A'.repeat(43)}`];
+  assert.equal(load({ backupTo, backupKey, backupHostKey }).backupTo, backupTo);
+  assert.throws(
+    () => load({ backupTo, backupKey }),
+    /backupTo \(DROPSLOT_BACKUP_TO\) is an SFTP server: set backupHostKey too/,
+  );
+  assert.throws(() => load({ backupTo, backupHostKey }), /set backupKey too/);
+  for (const wrong of ['sftp://b:p@nas/d', 'sftp://nas/d', 'ftp://b@nas/d', 'backups', 'sftp://b@nas/d?x'])
+    assert.throws(
+      () => load({ backupTo: wrong, backupKey, backupHostKey }),
+      /setting backupTo must be an absolute path, or/,
+    );
+});

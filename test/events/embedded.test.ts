@@ -150,6 +150,12 @@ onBothDatabases('handlers', (open) => {
     assert.deepEqual([again.types, again.options], [['run.*', 'user.*'], { personal: true }]);
     await registerHandler(at(databases), { name: 'other' });
     assert.notEqual((await findByName(databases.control.read, 'other'))!.id, first.id);
+    // A new one gets the kept events from before only where it wants them; a known one keeps its place.
+    const begin = await registerHandler(at(databases), { name: 'late', from: 'beginning' });
+    assert.deepEqual([begin.position.control, begin.position.directory], [0, 0]);
+    const now = await registerHandler(at(databases), { name: 'now', from: 'now' });
+    assert.ok(now.position.control > 0);
+    assert.deepEqual((await registerHandler(at(databases), { name: 'now', from: 'beginning' })).position, now.position);
     await assert.rejects(registerHandler(at(databases), { name: 'a b' }), /the name of a handler has/);
     await assert.rejects(registerHandler(at(databases), { name: 'c', types: 'usr.*' }), /fits no type of event/);
   });

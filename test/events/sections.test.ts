@@ -93,6 +93,7 @@ test('a mail about a handler that was disabled names the command that enables it
 test('a mail about hourly backups that are overdue does not speak of 0 days, nor end a question with a full stop', async () => {
   const overdue = await wordAs(true, ['backup.overdue', { since: 1_770_000_000_000, days: 0 }]);
   assert.equal(overdue.heading, 'No backup was made since Monday 2 February 2026, 03:40 CET');
+  assert.match(overdue.paragraphs[0]!, /^Make a backup\. If backups are scheduled \(the setting backupTo\), /);
   const failed = await wordAs(true, ['backup.failed', { reason: '/b is gone: is its volume mounted?' }]);
   assert.equal(failed.paragraphs[0], 'The reason: /b is gone: is its volume mounted?');
 });

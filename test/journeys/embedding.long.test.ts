@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import SftpClient from 'ssh2-sftp-client';
 import type { DropslotOptions } from '../../app/embed/api.d.ts';
+import { createDatabase } from '../support/databases.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot, runDropslot } from '../support/program.js';
 import { until } from '../support/session.js';
@@ -32,12 +33,12 @@ function open(t: TestContext, { settings, ...more }: DropslotOptions = {}) {
 }
 
 /** An organization that may log in; sends a file. */
-async function addAcme(data: string) {
+async function addAcme(data: string, env: Record<string, string> = {}) {
   const key = newKeyPair();
   const publicKey = join(data, 'login.pub');
   writeFileSync(publicKey, `${key.public.algorithm} ${key.public.publicKey} test\n`);
-  await askDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable'], { data });
-  await askDropslot(['keys', 'add', 'acme', publicKey], { data });
+  await askDropslot(['orgs', 'add', 'acme', '--owner', 'jane@acme.test', '--enable'], { data, env });
+  await askDropslot(['keys', 'add', 'acme', publicKey], { data, env });
   return async (port: number, path: string, text: string) => {
     const client = new SftpClient();
     client.on('error', () => {});
@@ -136,7 +137,7 @@ test('functions map rows, hold a run and hear of its end; handlers get the event
   const stopping = [dropslot.stop(), dropslot.stop()];
   await Promise.all(stopping);
   await dropslot.stop();
-  await assert.rejects(dropslot.handlers(), /does not run/);
+  await assert.rejects(dropslot.handlers(), /was stopped: make another one by createDropslot/);
   assert.deepEqual(stateOfProcess(), before);
   assert.equal(require('ssh2'), ssh2);
   assert.deepEqual(
@@ -237,6 +238,36 @@ test('stop() before start() does nothing, also when start() follows at once', as
   await early;
   await dropslot.stop();
   await assert.rejects(connect(listeners[0]!.port), { code: 'ECONNREFUSED' });
+});
+
+test('on PostgreSQL: hooks and handlers; of two programs one gets each event, and a new handler those from before', async (t) => {
+  // Of several programs, as of several nodes: one database, one data folder.
+  const [database, data] = [await createDatabase(t), temporaryFolder(t)];
+  const got: string[] = [];
+  const begin = async (name: string, from?: 'beginning') => {
+    const { dropslot } = open(t, {
+      settings: { database, data },
+      importHooks: { mapRow: ({ Mail, ...row }) => ({ 'User Email': `${Mail}@acme.test`, ...row }) },
+    });
+    const hear = ({ data: user }: { data: { email?: unknown } }) => void got.push(`${name} ${user.email}`);
+    dropslot.on('user.created', hear, { name, personal: true, ...(from && { from }) });
+    await assert.rejects(dropslot.handlers(), /call start\(\) first/);
+    const { listeners } = await dropslot.start();
+    return { dropslot, port: listeners[0]!.port };
+  };
+  const first = await begin('people');
+  const second = await begin('people');
+  const env = { DROPSLOT_DATABASE: database };
+  const send = await addAcme(data, env);
+  await send(first.port, '/people.csv', 'Mail\nann\nbob\n');
+  await runDropslot(['import', 'acme'], { data, env, timeoutMs: patienceMs });
+  await until(() => got.length === 3, 'one of them got all users', patienceMs);
+  assert.deepEqual([...got].sort(), ['people ann@acme.test', 'people bob@acme.test', 'people jane@acme.test']);
+  await second.dropslot.stop();
+  const late = await begin('late', 'beginning');
+  await until(() => got.length === 6, 'the late handler got them too', patienceMs);
+  assert.equal(got.filter((one) => one.startsWith('late ')).length, 3);
+  await Promise.all([first.dropslot.stop(), late.dropslot.stop()]);
 });
 
 test('reads the URL of the database from the source that the setting names', async (t) => {

@@ -7,6 +7,7 @@ import { renderStatus } from '../../cli/views/status.js';
 import {
   askForBackup,
   claimBackup,
+  claimBackupNow,
   keepBackupClaim,
   noteBackupProgress,
   noteBackupRetry,
@@ -166,6 +167,11 @@ onBothDatabases('the schedule of backups', (open) => {
     });
     assert.equal(await claim(begunAt + everyMs - 1), false);
     assert.equal(await claim(begunAt + everyMs), true);
+    // One that a person wants waits for no time, but for another process.
+    const claimNow = (at: number) => claimBackupNow(control.write, at, claimMs);
+    assert.equal(await claimNow(begunAt + everyMs + 1), false);
+    await noteBackupRetry(control.write, { at: start, retryAt: begunAt + 2 * everyMs, failure: 'the disk is full' });
+    assert.equal(await claimNow(begunAt + everyMs + 1), true);
   });
 
   test('one that a person asks for is made at once, put off or ended with its reason; of two requests one counts', async (t) => {

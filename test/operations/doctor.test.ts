@@ -102,6 +102,7 @@ onBothDatabases('doctor', (open) => {
     assert.deepEqual(
       examinePrivateFiles(place, new Map(), null, (path) => ({
         uid: path === place.paths.nodeKey ? 0 : 1000,
+        gid: 1000,
         mode: path === place.paths.nodeKey ? 0o600 : 0o700,
       }))
         .map(({ message }) => message)
@@ -109,6 +110,16 @@ onBothDatabases('doctor', (open) => {
       [
         `it belongs to user 0, and the data folder to user 1000, which may be unable to open it: chown 1000 ${place.paths.nodeKey}`,
       ],
+    );
+    // As the Debian package installs them: root's, and readable for the group of the server.
+    const file = '/etc/dropslot/dropslot.json';
+    const toldOf = (given: object) =>
+      examinePrivateFiles(place, new Map(), file, (path) =>
+        path === file ? { uid: 0, gid: 1000, mode: 0o100640, ...given } : { uid: 1000, gid: 1000, mode: 0o40700 },
+      ).filter(({ subject }) => subject === file).length;
+    assert.deepEqual(
+      [{}, { gid: 7 }, { uid: 1000 }, { mode: 0o100660 }, { mode: 0o100644 }].map(toldOf),
+      [0, 1, 1, 1, 1],
     );
     const [root] = await examineMachine(place, () => ({ uid: 1000, mode: 0o40700 }), undefined, 0);
     assert.match(root!.message, /belongs to user 1000, and this command runs as root: run all commands as that user/);

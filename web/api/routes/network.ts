@@ -1,6 +1,5 @@
 /** Routes of the SFTP server's network side: penalties of addresses, and host keys. */
 import { z } from 'zod';
-import { OperationError } from '../../../operations/error.js';
 import { hostKeyToJson, penaltyToJson } from '../../../operations/forms/server.js';
 import {
   activateAnnounced,
@@ -9,6 +8,7 @@ import {
   hostKeyTypes,
   listHostKeys,
   removeInactive,
+  showHostKey,
 } from '../../../operations/hostkeys.js';
 import { forgivePenalties, listActivePenalties, readSource } from '../../../operations/penalties.js';
 import type { Workplace } from '../../../operations/workplace.js';
@@ -37,12 +37,9 @@ const typeNames = Object.keys(hostKeyTypes) as [string, ...string[]];
 
 const showKey = (key: HostKeyView) => pick(hostKey, hostKeyToJson(key));
 
-/** @throws OperationError `not_found` */
+/** @throws OperationError `not_found`, `usage` */
 async function current({ workplace, params }: { workplace: Workplace; params: { key: string } }): Promise<unknown> {
-  const wanted = params.key.startsWith('SHA256:') ? params.key : `SHA256:${params.key}`;
-  const [found] = (await listHostKeys(workplace, null)).filter(({ fingerprint }) => fingerprint.startsWith(wanted));
-  if (found === undefined) throw new OperationError('not_found', `no host key begins with ${wanted}`);
-  return showKey(found);
+  return showKey(await showHostKey(workplace, params.key));
 }
 
 export const networkRoutes: readonly Route[] = [
