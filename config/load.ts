@@ -88,6 +88,11 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
     throw new SettingsError(
       `passwordSignIn (${sourceOf('passwordSignIn')}): it needs the setting oidc: the provider at which people sign in instead`,
     );
+  const { blobAccessKey, blobSecretKey } = result.data;
+  if ((blobAccessKey === undefined) !== (blobSecretKey === undefined))
+    throw new SettingsError(
+      'blobAccessKey and blobSecretKey belong together: set both, or neither, so that the client of the object store finds credentials by itself',
+    );
   const settings = { ...result.data, data: resolve(result.data.data) };
   const isGiven = (name: string) => name in overrides || name in env || name in fromFile;
   const originOf = (name: string) => {

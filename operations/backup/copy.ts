@@ -1,20 +1,28 @@
 /** Copies the sealed files that a snapshot of the databases refers to, each once, and opens each copy to its end. */
-import { constants, type Stats } from 'node:fs';
-import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Paths } from '../../config/paths.js';
 import type { Queryable } from '../../db/connection.js';
 import { type BlobRow, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
 import { syncFolder } from '../../keys/file.js';
 import { blobPath } from '../../storage/blobs.js';
+import type { BlobPaths, BlobStore } from '../../storage/blobstore.js';
 import { verifySeal } from '../doctor/seals.js';
 import { syncFile } from './target.js';
 
 /** Files that are copied side by side: a sync waits for the disk, not for the processor. */
 const lanes = 4;
 const pageSize = 1000;
+/** Of an object that is copied from a store, with one request. */
+const downloadBytes = 4 * 1024 * 1024;
 /** File systems keep times to two seconds at the worst. */
 const sameTimeMs = 2000;
+
+export interface FileState {
+  size: number;
+  mtimeMs: number;
+}
 
 export type Wanted = Pick<BlobRow, 'id' | 'org' | 'size' | 'sha256' | 'sealedSize'>;
 
@@ -30,7 +38,7 @@ export interface Copied {
 }
 
 export interface CopyJob {
-  from: Pick<Paths, 'blobs'>;
+  from: BlobPaths;
   to: Pick<Paths, 'blobs'>;
   /** An earlier backup on the same volume: files that it has are linked, not copied, and take no space again. null: there is none. */
   earlier: Pick<Paths, 'blobs'> | null;
@@ -83,7 +91,8 @@ export async function listSuperfluous(
 
 async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set<string>): Promise<void> {
   const [from, to] = [blobPath(job.from, blob.id), blobPath(job.to, blob.id)];
-  const source = await look(from);
+  const { store } = job.from;
+  const source = await (store === undefined ? look(from) : store.stat(blob.id));
   if (source === null) {
     copied.gone.push(blob);
     return;
@@ -100,7 +109,8 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
     return;
   }
   try {
-    await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    if (store === undefined) await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    else await download(store, blob.id, temporary);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     copied.files--;
@@ -108,7 +118,8 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
     copied.gone.push(blob);
     return;
   }
-  await utimes(temporary, source.atime, new Date(source.mtimeMs + 2 * sameTimeMs));
+  const at = new Date(source.mtimeMs);
+  await utimes(temporary, at, new Date(source.mtimeMs + 2 * sameTimeMs));
   await syncFile(temporary);
   await rename(temporary, to);
   touched.add(dirname(to));
@@ -117,8 +128,28 @@ async function copyBlob(blob: Wanted, job: CopyJob, copied: Copied, touched: Set
   const identity = await job.identityOf(blob.org);
   const fault = identity === null ? compareSize(blob, source.size) : await verifySeal(job.to, blob, identity);
   // Only a copy without a fault gets the time of its source: the next backup copies and opens any other one again.
-  if (fault === null) await utimes(to, source.atime, source.mtime);
+  if (fault === null) await utimes(to, at, at);
   else copied.damaged.push({ blob, fault });
+}
+
+async function download(store: BlobStore, id: string, path: string): Promise<void> {
+  const source = await store.open(id);
+  try {
+    const target = await open(path, 'wx', 0o600);
+    try {
+      const memory = Buffer.allocUnsafe(downloadBytes);
+      for (let at = 0; ; ) {
+        const { bytesRead } = await source.read(memory, 0, memory.length, at);
+        if (bytesRead === 0) return;
+        await target.writeFile(memory.subarray(0, bytesRead));
+        at += bytesRead;
+      }
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
 }
 
 function compareSize({ sealedSize }: Wanted, found: number): string | null {
@@ -126,12 +157,12 @@ function compareSize({ sealedSize }: Wanted, found: number): string | null {
 }
 
 /** Sealed files never change under their names, but by a rotation, which writes a new one. */
-export function isSame(existing: Stats | null, source: Stats): boolean {
+export function isSame(existing: FileState | null, source: FileState): boolean {
   return existing?.size === source.size && Math.abs(existing.mtimeMs - source.mtimeMs) < sameTimeMs;
 }
 
 /** false: the earlier backup does not have this file, or the file system has no links. */
-async function linkEarlier(earlier: string, to: string, source: Stats): Promise<boolean> {
+async function linkEarlier(earlier: string, to: string, source: FileState): Promise<boolean> {
   if (!isSame(await look(earlier), source)) return false;
   return link(earlier, to).then(
     () => true,
@@ -140,7 +171,7 @@ async function linkEarlier(earlier: string, to: string, source: Stats): Promise<
 }
 
 /** null: no such file. */
-export async function look(path: string): Promise<Stats | null> {
+export async function look(path: string): Promise<FileState | null> {
   return stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw error;
