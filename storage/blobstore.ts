@@ -44,8 +44,8 @@ export interface BlobStore {
   stat(id: string): Promise<{ size: number; mtimeMs: number } | null>;
   /** Succeeds when there is none. */
   remove(id: string): Promise<void>;
-  /** Those whose ids begin with these two letters. */
-  list(folder: string): AsyncIterable<StoredBlob>;
+  /** Those whose ids begin so; without that all. */
+  list(start?: string): AsyncIterable<StoredBlob>;
   /** Puts a new header in the place of the first bytes; the rest is copied inside the store. */
   replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void>;
   /** Adds a sealed file from the local disk, in the place of one of the same id. */
@@ -78,5 +78,5 @@ export class StoreError extends Error {
   }
 }
 
-/** The two letters that ids begin with. */
-export const storeFolders: readonly string[] = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, '0'));
+/** Each id begins with one of them. */
+export const idStarts: readonly string[] = [...'0123456789abcdef'];

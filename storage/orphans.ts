@@ -5,7 +5,7 @@ import { findBlob, isBlobLive, listLiveBlobs } from '../db/control/blobs.js';
 import { hasLostCommits } from '../db/control/pair.js';
 import { listPartialIds } from '../db/control/partials.js';
 import { removeBlob } from './blobs.js';
-import { type BlobPaths, type BlobStore, storeFolders } from './blobstore.js';
+import type { BlobPaths, BlobStore } from './blobstore.js';
 import { type Disk, systemDisk } from './disk.js';
 
 const pageRows = 1000;
@@ -71,9 +71,8 @@ interface Found {
 
 async function listStored(store: BlobStore): Promise<Found[]> {
   const found: Found[] = [];
-  for (const folder of storeFolders)
-    for await (const { id, mtimeMs } of store.list(folder))
-      if (isBlobId(folder, id)) found.push({ id, readTime: async () => mtimeMs });
+  for await (const { id, mtimeMs } of store.list())
+    if (isBlobId(id.slice(0, 2), id)) found.push({ id, readTime: async () => mtimeMs });
   return found;
 }
 

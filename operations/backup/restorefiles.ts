@@ -50,6 +50,7 @@ export async function addTree(
   from: string,
   store: BlobStore,
   onProgress: (text: string) => void,
+  onFile: () => void = () => {},
 ): Promise<{ files: number; bytes: number }> {
   const added = { files: 0, bytes: 0 };
   for (const folder of await readdir(from)) {
@@ -61,6 +62,7 @@ export async function addTree(
         if ((await store.stat(name))?.size !== size) await store.add(name, path);
         added.bytes += size;
         added.files++;
+        onFile();
         if (added.files % progressEvery === 0) onProgress(`${added.files} files, ${formatBytes(added.bytes)}`);
       }
     };

@@ -6,7 +6,7 @@ import { type BlobRow, findNewestBlob, isBlobLive, listLiveBlobs } from '../../d
 import { hasLostCommits } from '../../db/control/pair.js';
 import { listPartialIds } from '../../db/control/partials.js';
 import { blobPath, removeBlob } from '../../storage/blobs.js';
-import { storeFolders } from '../../storage/blobstore.js';
+import { idStarts } from '../../storage/blobstore.js';
 import { fitsPlainSize } from '../../storage/rewrap.js';
 import { formatBytes } from '../format.js';
 import { listUnsettledReports } from '../unsettled.js';
@@ -39,6 +39,8 @@ export async function examineBlobs(
   let known = new Set<string>();
   let stored: Stored = new Map();
   const seen = new Set<string>();
+  // A request to a store costs more than an entry of its answer.
+  const width = workplace.paths.store === undefined ? 2 : 1;
   // Ids come in order, so that only the ids of one folder of the store are in memory.
   const closeFolder = async () => {
     if (prefix !== '') await examineFolder(workplace, prefix, stored, known, tally);
@@ -47,7 +49,7 @@ export async function examineBlobs(
   for await (const blob of walkLiveBlobs(workplace)) {
     if (!blob.id.startsWith(prefix) || prefix === '') {
       await closeFolder();
-      prefix = blob.id.slice(0, 2);
+      prefix = blob.id.slice(0, width);
       seen.add(prefix);
       stored = await listFolder(workplace, prefix);
     }
@@ -116,7 +118,7 @@ async function sizeOf({ paths }: Workplace, id: string): Promise<number | null> 
 }
 
 async function listFolders({ paths }: Workplace): Promise<readonly string[]> {
-  if (paths.store !== undefined) return storeFolders;
+  if (paths.store !== undefined) return idStarts;
   return existsSync(paths.blobs) ? await readdir(paths.blobs) : [];
 }
 

@@ -85,14 +85,14 @@ export class ObjectStore implements BlobStore {
     else await this.#delete(id);
   }
 
-  async *list(folder: string): AsyncGenerator<StoredBlob, void, void> {
+  async *list(start = ''): AsyncGenerator<StoredBlob, void, void> {
     const { bucket, prefix } = this.#requests;
-    const place = { Bucket: bucket, Prefix: `${prefix}${folder}/` };
+    const place = { Bucket: bucket, Prefix: `${prefix}${start}` };
     for (let ContinuationToken: string | undefined; ; ) {
       const page = { ...place, ...(ContinuationToken !== undefined && { ContinuationToken }) };
       const found = await this.#requests.run((s3, attempt) => s3.listObjectsV2(page, attempt));
       for (const { Key = '', Size = 0, LastModified } of found.Contents ?? [])
-        yield { id: Key.slice(place.Prefix.length), size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
+        yield { id: Key.slice(Key.lastIndexOf('/') + 1), size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
       if (found.IsTruncated !== true) return;
       ContinuationToken = found.NextContinuationToken;
     }

@@ -24,11 +24,14 @@ export type StoreSettings = Pick<
 const mostParts = 900;
 const mebibyte = 1024 ** 2;
 
-/** Sends no request. undefined: the sealed files are in the data folder. @throws StoreError when the client is not installed */
-export function openStore(settings: StoreSettings): BlobStore | undefined {
+/** Sends no request. `hasPackage`: for tests. undefined: the sealed files are in the data folder. @throws StoreError when the client is not installed */
+export function openStore(
+  settings: StoreSettings,
+  hasPackage: (name: string) => boolean = isInstalled,
+): BlobStore | undefined {
   const [name, bucket, folder = ''] = storeForm.exec(settings.blobs) ?? [];
   if (name === undefined) return undefined;
-  if (!isInstalled(packageName)) throw new StoreError('unusable', missingPackage(name));
+  if (!hasPackage(packageName)) throw new StoreError('unusable', missingPackage(name));
   const { blobEndpoint: endpoint, blobRegion: region, blobPathStyle: style } = settings;
   const place = {
     name,

@@ -26,7 +26,7 @@ onBothDatabases('uploads that were cut off, in an object store', (open) => {
     const pathsFor = () => ({ ...pathsOf({ data: temporaryFolder(t), masterKey: undefined }), store });
     const place = await openIntake(t, databases, { paths: pathsFor() });
     const others = pathsFor();
-    const second = place.secondServer(others);
+    const second = place.secondServer({ paths: others });
     /** As if the server of every upload in progress had died a minute ago. */
     const die = () => place.control.write('partials').where({ state: 'open' }).update({ beat_at: 0 });
     return { ...place, store, proxy, second, others, die };
