@@ -148,7 +148,7 @@ test('a store that is away: the CLOSE fails, status and doctor say so, and nothi
   const queue = await askDropslot<unknown[]>(['queue', 'acme'], a);
   assert.equal(queue.length, 1);
   const status = await runDropslot(['status'], a);
-  assert.match(status.stdout, /Object store +PROBLEM: s3:\/\/dropslot-test/);
+  assert.match(status.stdout, /Object store: +PROBLEM: s3:\/\/dropslot-test/);
   const doctor = await runDropslot(['doctor'], a);
   assert.match(doctor.stdout, /can't be used/);
   await proxy.start();
