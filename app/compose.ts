@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { systemUser } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
-import { type Paths, pathsOf } from '../config/paths.js';
+import type { Paths } from '../config/paths.js';
 import { describeSource } from '../config/secretsource.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openControl, withholdDirectory } from '../db/connection.js';
@@ -32,6 +32,7 @@ import { createHookSource } from '../operations/importhooks.js';
 import { noOrganization, type Workplace, type WorkplaceOptions } from '../operations/workplace.js';
 import type { ServerDeps } from '../server/types.js';
 import { openSpace } from '../storage/space.js';
+import { storagePathsOf } from '../storage/storagepaths.js';
 import type { Space } from '../storage/types.js';
 import { hasData } from './datafolder.js';
 
@@ -40,7 +41,7 @@ import { hasData } from './datafolder.js';
  * @throws OperationError `not_found` when the data folder has no databases and `create` is not set; DatabaseError
  */
 export async function openWorkplace(settings: Settings, options: WorkplaceOptions = {}): Promise<Workplace> {
-  const paths = pathsOf(settings);
+  const paths = storagePathsOf(settings);
   const isNew = !hasData(settings, paths);
   requireRestored(paths);
   if (isNew && options.create !== true)
@@ -92,7 +93,10 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     identity,
     space: (org) => openSpace({ control, paths, settings, org, now, identity: () => identity(org) }),
     hooks: options.hooks ?? createHookSource(settings, control.read, watchHooks(settings)),
-    close: () => closeDatabases(control, directory, clock),
+    close: async () => {
+      paths.store?.close();
+      await closeDatabases(control, directory, clock);
+    },
   };
 }
 
@@ -154,7 +158,7 @@ export interface SessionParts {
 
 /** @throws OperationError `not_found` when there is no data or no such organization; DatabaseError */
 export async function composeSession(settings: Settings, id: string, logger: Logger): Promise<SessionParts> {
-  const paths = pathsOf(settings);
+  const paths = storagePathsOf(settings);
   requireRestored(paths);
   if (!hasData(settings, paths)) throw new OperationError('not_found', `no Dropslot data in ${paths.data}`);
   const { control, clock } = await openControlAndClock(settings);
@@ -172,6 +176,7 @@ export async function composeSession(settings: Settings, id: string, logger: Log
   const close = async () => {
     await intake.abortAll();
     clock.stop();
+    paths.store?.close();
     await control.close();
   };
   return { control, org, now, openSession: (sender) => openSession(org, sender), logins, access, close };
@@ -196,7 +201,7 @@ export async function composeImporter(
   logger: Logger,
   hooks?: HookSource,
 ): Promise<ImporterParts> {
-  const paths = pathsOf(settings);
+  const paths = storagePathsOf(settings);
   const { control, clock } = await openControlAndClock(settings);
   const { now } = clock;
   const secrets = createMasterSecrets(paths, { known });
@@ -204,11 +209,15 @@ export async function composeImporter(
   const { master } = keyring;
   const directory = await openDirectoryOf(settings, control, { master, makeMaster: master, now });
   await master();
+  const close = async () => {
+    paths.store?.close();
+    await closeDatabases(control, directory, clock);
+  };
   const deps: RunDeps = {
     ...{ settings, paths, control, directory, logger, identity: keyring.open, now },
     hooks: hooks ?? createHookSource(settings, control.read),
   };
-  return { deps, loadMaster: () => loadMaster(paths, secrets), close: () => closeDatabases(control, directory, clock) };
+  return { deps, loadMaster: () => loadMaster(paths, secrets), close };
 }
 
 /** An intake node gets the keyring that opens no file, even if the data folder has a master key. */

@@ -110,6 +110,7 @@ async function start(
   opened.push(followAudit(workplace, logger, onAuditLog));
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
+  await greetStore(workplace, logger);
   const { hostKeys } = await provision(workplace, logger);
   await host?.onOpen(workplace);
   let countConnections = () => 0;
@@ -150,6 +151,15 @@ async function start(
   }
   if (isGuest) running.push(host.onReady(workplace));
   return { listeners, workplace };
+}
+
+/** A store that is away may be back soon: the server starts, and uploads fail until then. */
+async function greetStore({ paths: { store } }: Workplace, logger: Logger): Promise<void> {
+  if (store === undefined) return;
+  await store.probe().then(
+    () => logger.info('uses the object store', { store: store.name }),
+    (error: Error) => logger.error('can not use the object store; uploads and imports fail', { reason: error.message }),
+  );
 }
 
 /** Before the first login: a key that was removed while the server was down can't log in. */

@@ -42,6 +42,21 @@ export function keepTemporaryFiles(folder: string): void {
   process.env.SQLITE_TMPDIR = folder;
 }
 
+/** Whether a package is there for this program. */
+export function isInstalled(name: string): boolean {
+  try {
+    import.meta.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The client of object stores would tell every command that a later version of it needs a later Node. */
+export function silenceStoreClient(): void {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+}
+
 /** The environment for a program that Dropslot starts: the process's own without Dropslot's settings, and with `more`. */
 export function childEnvironment(more: Record<string, string>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('DROPSLOT_'));

@@ -93,6 +93,11 @@ export function locateSettings(sources: SettingsSources = {}): LocatedSettings {
     for (const name of ['backupKey', 'backupHostKey'] as const)
       if (result.data[name] === undefined)
         throw new SettingsError(`backupTo (${sourceOf('backupTo')}) is an SFTP server: set ${name} too`);
+  const { blobAccessKey, blobSecretKey } = result.data;
+  if ((blobAccessKey === undefined) !== (blobSecretKey === undefined))
+    throw new SettingsError(
+      'blobAccessKey and blobSecretKey belong together: set both, or neither, so that the client of the object store finds credentials by itself',
+    );
   const settings = { ...result.data, data: resolve(result.data.data) };
   const isGiven = (name: string) => name in overrides || name in env || name in fromFile;
   const originOf = (name: string) => {

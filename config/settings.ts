@@ -40,6 +40,16 @@ const apiEndpoint = checkedText(
   '`ADDRESS:PORT`',
 );
 
+/** A bucket by the rules that all stores share, and a prefix of its own. */
+export const storeForm = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[\w!.*'()-]+)*)\/?$/;
+
+const secretFile = (secret: string) =>
+  checkedText(
+    isSecretFile,
+    `must be the path of a file, or credential:NAME; fd:N is not possible, since several processes read ${secret}, and read it again when it changes`,
+    'path or `credential:NAME`',
+  );
+
 /** A URL of a server alone: `https://hr-files.example`. */
 function isOrigin(given: string): boolean {
   return /^https?:\/\/[^/?#@\s]+$/.test(given) && URL.canParse(given) && new URL(given).origin === given.toLowerCase();
@@ -117,6 +127,46 @@ export const settingsSchema = z.strictObject({
     .default('none')
     .describe(
       '`transaction`: the address in `database` is that of a pooler that gives each transaction any of its connections (PgBouncer with `pool_mode = transaction`). Dropslot then relies on no state of a session, and notices of new runs come by polling, within a second. `none`: a server, or a pooler that keeps sessions apart.',
+    ),
+  blobs: checkedText(
+    (given) => given === 'folder' || storeForm.test(given),
+    'must be folder, or s3://BUCKET or s3://BUCKET/PREFIX; BUCKET has 3 to 63 small letters, digits, dots and hyphens, and PREFIX no blanks',
+    '`folder`, `s3://BUCKET` or `s3://BUCKET/PREFIX`',
+  )
+    .default('folder')
+    .describe(
+      'Place of the sealed files: `folder` (`blobs` in the data folder), or a bucket of an object store with the S3 API (needs `npm install @aws-sdk/client-s3@3`). With a store and PostgreSQL, several servers need no shared folder. See [object-store.md](object-store.md).',
+    ),
+  blobEndpoint: checkedText(
+    isOrigin,
+    'must be https://HOST or http://HOST, with :PORT if needed and without a path',
+    'URL',
+  )
+    .optional()
+    .describe('Address of the object store, such as `https://s3.example.com`. Default: Amazon S3 in `blobRegion`.'),
+  blobRegion: text('name of a region').default('us-east-1').describe('Region of the object store.'),
+  blobPathStyle: choice('auto', 'on', 'off')
+    .default('auto')
+    .describe(
+      'Form of the URLs of the object store: `on` has the bucket in the path, `off` in the host name. `auto`: in the path if `blobEndpoint` is set.',
+    ),
+  blobAccessKey: secretFile('the key')
+    .optional()
+    .describe(
+      'Source of the id of the access key of the object store: a file, or `credential:NAME` (a systemd credential). It is read again every few minutes. Default: the client of the store finds credentials as all AWS programs do: variables, `~/.aws`, a web identity, the role of the machine.',
+    ),
+  blobSecretKey: secretFile('the key')
+    .optional()
+    .describe('Source of the secret of `blobAccessKey`, in the same forms.'),
+  blobPartBytes: size({ min: 5 * 1024 ** 2, max: 512 * 1024 ** 2 })
+    .default(8 * 1024 ** 2)
+    .describe(
+      'Size of the parts in which a large file is sent to the object store while it is uploaded. One process holds at most four parts in memory.',
+    ),
+  blobRetrySeconds: duration('seconds', { timer: true })
+    .default(30)
+    .describe(
+      'Repeat a failed request to the object store for this time. After it the CLOSE of an upload fails, and the client must send the file again.',
     ),
   databasePool: count().default(8).describe('Most PostgreSQL connections of one process.'),
   masterKey: masterSource
@@ -474,11 +524,7 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Mail server for notifications: `smtp://` begins TLS with STARTTLS (port 587), `smtps://` at once (port 465). USER is needed only where the server asks for a login. Default: no mail.',
     ),
-  smtpPassword: checkedText(
-    isSecretFile,
-    'must be the path of a file, or credential:NAME; fd:N is not possible, since several processes read the password, and read it again when it changes',
-    'path or `credential:NAME`',
-  )
+  smtpPassword: secretFile('the password')
     .optional()
     .describe(
       'Source of the password of the user in `smtp`: a file, or `credential:NAME` (a systemd credential). It is read for each mail, so that a new password needs no restart.',

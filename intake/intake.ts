@@ -8,12 +8,14 @@ import type { Db, Queryable } from '../db/connection.js';
 import { isBlobLive } from '../db/control/blobs.js';
 import { type EntryRow, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
-import { deletePartial, type PartialRow } from '../db/control/partials.js';
+import { deleteOpenPartial, renewPartial } from '../db/control/partiallease.js';
+import type { PartialRow } from '../db/control/partials.js';
 import { isConnectionLost } from '../db/error.js';
 import { KeyError } from '../keys/error.js';
-import { loadOrCreateNodeKey } from '../keys/master/nodekey.js';
+import { loadOrCreatePartialKey } from '../keys/master/partialkey.js';
 import { isInControl, sealAndCommit } from '../storage/blobcommit.js';
 import { createBlob, openBlobOf, openOwnBlob, removeBlob } from '../storage/blobs.js';
+import type { StorePaths } from '../storage/blobstore.js';
 import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
 import { shareSyncs, subfolderPicker } from '../storage/foldersync.js';
@@ -42,7 +44,7 @@ export type IntakeStep = SealStep | 'committed';
 
 export interface IntakeDeps {
   control: Db;
-  paths: Paths;
+  paths: Paths & StorePaths;
   settings: Limits &
     Pick<
       Settings,
@@ -519,7 +521,7 @@ class SenderIntake implements Intake {
       const detail = { size, keptBytes, ms: at - begunAt };
       const partials = await this.#deps.commits.run(async (tx) => {
         const forgotten = keep === null ? [] : await keep(tx);
-        if (keep === null && noted !== null) await deletePartial(tx, noted);
+        if (keep === null && noted !== null) await deleteOpenPartial(tx, noted);
         await freeWriterLease(tx, lease);
         const outcome = failure !== null ? 'failed' : keptBytes > 0 ? 'partial' : 'aborted';
         const reason = failure === null ? {} : { reason: failure.code };
@@ -535,8 +537,10 @@ class SenderIntake implements Intake {
   }
 
   #resumeContext() {
-    const { commits, paths, now } = this.#deps;
-    return { org: this.#org, commits, now, nodeKey: () => loadOrCreateNodeKey(paths), warn: this.#context.warn };
+    const { commits, control, paths, now } = this.#deps;
+    const nodeKey = () => loadOrCreatePartialKey({ control, paths });
+    const renew = paths.store === undefined ? null : (id: string) => renewPartial(control.write, id);
+    return { org: this.#org, commits, now, nodeKey, renew, warn: this.#context.warn };
   }
 
   /** Removes bytes to which no row refers. The request has succeeded already: a failure is only logged. */

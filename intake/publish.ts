@@ -15,7 +15,7 @@ import {
 } from '../db/control/entries.js';
 import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
-import { deletePartial } from '../db/control/partials.js';
+import { deleteOpenPartial } from '../db/control/partiallease.js';
 import { supersededFolder } from '../db/control/treelayout.js';
 import { findUpload, findUploadOfBlob, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
 import { destinationOf, tellAtOf } from '../storage/filename.js';
@@ -43,6 +43,8 @@ export interface ClosedUpload {
   noted: string | null;
   /** Ends with it. null: its OPEN truncated. */
   lease: WriterLease | null;
+  /** Another server may have taken that partial over, and its bytes with it: then nothing is committed. */
+  isLeased: boolean;
   /** false: the server itself has ended the session, whose client gets no answer: nothing is committed. */
   isWanted: () => boolean;
   /** Records more in the transaction that publishes it. */
@@ -79,7 +81,8 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
     throw new Overtaken(`${path} has another version now`);
   await insertBlob(tx, { ...blob, org: org.id, createdAt: closedAt });
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
-  if (upload.noted !== null) await deletePartial(tx, upload.noted);
+  if (upload.noted !== null && !(await deleteOpenPartial(tx, upload.noted)) && upload.isLeased)
+    throw new SpaceError('failed', `another server has taken over the upload of ${path}, since this one was silent`);
   await freeWriterLease(tx, upload.lease);
   const partials = await forgetEarlier(tx, org.id, path);
   const state = destinationOf(path, options);

@@ -1,6 +1,7 @@
 /** Records in the control database how far an upload has come, so that it can be resumed after a lost connection or a crash. */
 import type { Queryable } from '../db/connection.js';
 import { lockOrg, type Org } from '../db/control/orgs.js';
+import { beatMs, deleteOpenPartial } from '../db/control/partiallease.js';
 import { deletePartial, insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
 import { hasNewerUpload } from '../db/control/uploads.js';
 import type { NodeKey } from '../keys/master/nodekey.js';
@@ -18,6 +19,8 @@ export interface ResumeContext {
   commits: GroupCommit;
   /** The key that reads partials back; created at its first use. */
   nodeKey(): Promise<NodeKey>;
+  /** Renews the lease of an upload in progress. null: no other server can take it over. */
+  renew: ((id: string) => Promise<void>) | null;
   now(): number;
   warn(message: string, cause: unknown): void;
 }
@@ -36,8 +39,11 @@ export class ResumeRecord {
   readonly #context: ResumeContext;
   #subject: ResumeSubject;
   #notedId: string | null = null;
+  /** Its transaction has succeeded. */
+  #isRecorded = false;
   #isOutdated = false;
   #noting: Promise<void> = Promise.resolve();
+  #beat: NodeJS.Timeout | undefined;
 
   constructor(context: ResumeContext, subject: ResumeSubject) {
     this.#context = context;
@@ -53,6 +59,7 @@ export class ResumeRecord {
     this.#subject = { ...this.#subject, keeps: false };
     const noted = await this.settle();
     this.#notedId = null;
+    this.#isRecorded = false;
     if (noted !== null) await this.#context.commits.run((tx) => deletePartial(tx, noted));
   }
 
@@ -69,12 +76,15 @@ export class ResumeRecord {
     const outdated = this.#notedId;
     this.#notedId = remains.id;
     this.#isOutdated = false;
+    this.#isRecorded = false;
     const noted = this.#noting.then(async () => {
       const partial = await this.#describe(remains, attributes);
       await this.#context.commits.run(async (tx) => {
         if (outdated !== null) await deletePartial(tx, outdated);
         await insertOpenPartial(tx, partial);
       });
+      this.#isRecorded = true;
+      this.#keepLease(partial.id);
     });
     this.#noting = noted.catch((cause) =>
       this.#context.warn('could not record the progress of an upload; after a crash it must be sent again', cause),
@@ -84,7 +94,13 @@ export class ResumeRecord {
   /** The id of the recorded partial, once its transaction has ended; null: none. Delete it when the upload ends. */
   async settle(): Promise<string | null> {
     await this.#noting;
+    clearInterval(this.#beat);
     return this.#notedId;
+  }
+
+  /** Whether another server may have taken over the upload that `settle` named: then it must not be published. */
+  get isLeased(): boolean {
+    return this.#context.renew !== null && this.#isRecorded;
   }
 
   /**
@@ -95,14 +111,26 @@ export class ResumeRecord {
     const noted = await this.settle();
     const partial = await this.#describe(remains, attributes);
     const { path, begunAt } = this.#subject;
+    const { isLeased } = this;
     return async (tx) => {
-      if (noted !== null) await deletePartial(tx, noted);
+      if (noted !== null && !(await deleteOpenPartial(tx, noted)) && isLeased) return [];
       const org = await lockOrg(tx, partial.org, false);
       // The identity was destroyed meanwhile, and with it every file.
       if (org === null || org.sealedIdentity === null) return [partial.id];
       if (await hasNewerUpload(tx, partial.org, path, begunAt)) return [partial.id];
       return keepPartial(tx, partial, size);
     };
+  }
+
+  #keepLease(id: string): void {
+    clearInterval(this.#beat);
+    const { renew, warn } = this.#context;
+    if (renew === null || this.#notedId !== id) return;
+    const beat = () =>
+      void renew(id).catch((cause) =>
+        warn('could not renew the lease of an upload; without it another server may take the upload over', cause),
+      );
+    this.#beat = setInterval(beat, beatMs).unref();
   }
 
   async #describe({ id, secret, continuesBase }: Remains, attributes: Attributes): Promise<NewPartial> {

@@ -231,6 +231,7 @@ export class OpenUpload implements Upload {
     const noted = await this.#resumeRecord.settle();
     const times = { begunAt: this.#begunAt, closedAt: now() };
     const isWanted = () => this.#isWanted();
+    const { isLeased } = this.#resumeRecord;
     return {
       org,
       sender,
@@ -238,6 +239,7 @@ export class OpenUpload implements Upload {
       ...version,
       attributes: this.#shownAttributes(),
       noted,
+      isLeased,
       ...times,
       isWanted,
       lease: this.lease,

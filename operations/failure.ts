@@ -4,6 +4,7 @@ import { DatabaseError, type DatabaseErrorCode, describeDatabaseFailure } from '
 import { ImportError } from '../importer/error.js';
 import { KeyError } from '../keys/error.js';
 import { ServerError } from '../server/error.js';
+import { StoreError } from '../storage/blobstore.js';
 import { SpaceError } from '../storage/types.js';
 import { OperationError, type OperationErrorCode } from './error.js';
 
@@ -47,6 +48,7 @@ function codeOf(error: unknown): OperationErrorCode | null {
   if (error instanceof SettingsError) return 'usage';
   if (error instanceof DatabaseError) return databaseCodes[error.code];
   if (error instanceof KeyError || error instanceof ImportError) return 'failed';
+  if (error instanceof StoreError) return 'unavailable';
   if (error instanceof SpaceError) return error.code === 'not_found' ? 'not_found' : 'failed';
   if (error instanceof ServerError) return error.code === 'bad_host_key' ? 'failed' : 'unavailable';
   return null;

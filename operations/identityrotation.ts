@@ -60,7 +60,7 @@ const graceMs = 5 * 60_000;
 /** @throws OperationError, KeyError; SpaceError `failed` when the disk fails */
 export async function rotateIdentity(workplace: Workplace, orgId: string, options: RotationOptions): Promise<Rotation> {
   return atKeys(workplace, async () => {
-    await sweepRewraps(workplace.paths);
+    if (workplace.paths.store === undefined) await sweepRewraps(workplace.paths);
     const org = await beginRotation(workplace, orgId);
     await options.onStep?.('begun');
     const rotation: Rotation = {
@@ -186,6 +186,7 @@ async function countOldUploads(workplace: Workplace, org: Org): Promise<number> 
   const oldest = workplace.now() - settings.idleMinutes * 60_000 - graceMs;
   const rows = await listAllPartials(control.read, { org: org.id });
   const kept = new Set(rows.filter(({ state }) => state === 'kept').map(({ id }) => id));
+  // An upload that another server has in progress can't be published under the old identity: its client sends it again.
   let count = 0;
   for (const id of await systemDisk.list(paths.partials)) {
     if (kept.has(id)) continue;

@@ -37,6 +37,8 @@ export interface Counts {
 export interface Status extends Counts {
   version: string;
   database: 'sqlite' | 'postgres';
+  /** The object store of the sealed files; null: they are in the data folder. */
+  store: StoreState | null;
   /** Organizations with a held run, which blocks their next ones until an operator decides. */
   held: { run: number; org: string }[];
   /** `message`: one sentence for the operator. */
@@ -49,6 +51,13 @@ export interface Status extends Counts {
   scheduledBackups: ScheduledBackups | null;
   /** Keys that expire within 30 days. */
   expiringKeys: Omit<ExpiringKey, 'label'>[];
+}
+
+export interface StoreState {
+  /** `s3://bucket/prefix` */
+  name: string;
+  /** Why it can't be used now; null: an object was just written and read. */
+  fault: string | null;
 }
 
 export interface ScheduledBackups extends BackupScheduleState {
@@ -73,6 +82,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
   return {
     version,
     database: control.dialect === 'sqlite' ? 'sqlite' : 'postgres',
+    store: await readStore(workplace),
     ...counts,
     held: held.map(({ id, org }) => ({ run: id, org })),
     alarms: alarms.map(({ org, kind, subject, message }) => ({ org, kind, subject, message })),
@@ -106,6 +116,15 @@ export async function readCounts({ control, settings, now }: Workplace): Promise
     },
     lastBackupAt: await findLastBackup(db),
   };
+}
+
+async function readStore({ paths: { store } }: Workplace): Promise<StoreState | null> {
+  if (store === undefined) return null;
+  const fault = await store.probe().then(
+    () => null,
+    (error: Error) => error.message,
+  );
+  return { name: store.name, fault };
 }
 
 async function readSchedule({ control, settings, now }: Workplace): Promise<ScheduledBackups | null> {

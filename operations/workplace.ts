@@ -1,17 +1,17 @@
 /** The argument of every operation: both databases, the data folder, the keys, the clock, and the actor for the audit trail. */
-import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import type { Org } from '../db/control/orgs.js';
 import type { HookSource } from '../importer/hooks/load.js';
 import type { MasterKey } from '../keys/master/master.js';
 import type { KnownSecrets, MasterSecrets } from '../keys/master/secrets.js';
+import type { StoragePaths } from '../storage/storagepaths.js';
 import type { Space } from '../storage/types.js';
 import { OperationError } from './error.js';
 
 export interface Workplace {
   settings: Settings;
-  paths: Paths;
+  paths: StoragePaths;
   control: Db;
   directory: Db;
   /** Whether this made the databases. */

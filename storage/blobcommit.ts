@@ -1,10 +1,10 @@
 /** Seals blobs and commits the rows that name them as one step, after which the blob store has no blob without a row. */
 import type { Logger } from '../config/logger.js';
-import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
 import { findBlob } from '../db/control/blobs.js';
 import { isConnectionLost } from '../db/error.js';
 import { removeBlob } from './blobs.js';
+import type { BlobPaths } from './blobstore.js';
 import type { Disk } from './disk.js';
 import type { SealedBlob } from './sealedwriter.js';
 
@@ -12,7 +12,7 @@ import type { SealedBlob } from './sealedwriter.js';
 export type Keep = (sealing: SealedBlob | Promise<SealedBlob>) => Promise<SealedBlob>;
 
 export interface BlobCommit<S, T> {
-  paths: Pick<Paths, 'blobs'>;
+  paths: BlobPaths;
   /** Default: the real one. */
   disk?: Disk;
   /** Warned of blobs that could not be removed; the orphan sweep removes them later. */

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import { createHeader } from './age.js';
+import type { BlobPaths, StorePaths } from './blobstore.js';
+import { fileDestination } from './destination.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { BlobReader } from './sealedreader.js';
 import { BlobWriter, type PartialSecret, type SealedBlob } from './sealedwriter.js';
@@ -25,7 +27,7 @@ export interface BlobOptions {
 
 /** Begins a blob that only `recipient` (`age1…`) opens. @throws SpaceError `failed` */
 export async function createBlob(
-  paths: Pick<Paths, 'blobs' | 'partials'>,
+  paths: Pick<Paths, 'blobs' | 'partials'> & StorePaths,
   recipient: string,
   { disk = systemDisk, subfolder = randomBytes(1).toString('hex'), sealingThreads = null }: BlobOptions = {},
 ): Promise<BlobWriter> {
@@ -34,7 +36,10 @@ export async function createBlob(
   try {
     const header = await createHeader(recipient);
     const file = await createFile(disk, paths.partials, partialPath);
-    return new BlobWriter({ id, partialPath, blobPath: blobPath(paths, id), disk }, file, header, sealingThreads);
+    const spool = { file, remove: () => disk.remove(partialPath) };
+    const place = { id, partialPath, blobPath: blobPath(paths, id), disk };
+    const destination = paths.store?.begin(id, spool) ?? fileDestination(place, file);
+    return new BlobWriter(destination, header, sealingThreads);
   } catch (cause) {
     throw new SpaceError('failed', `a new blob can't be created: ${(cause as Error).message}`, { cause });
   }
@@ -45,29 +50,32 @@ export async function createBlob(
  * @throws SpaceError `damaged` when it is missing or was changed, `failed` when the disk fails
  */
 export async function openBlob(
-  paths: Pick<Paths, 'blobs'>,
+  paths: BlobPaths,
   id: string,
   identity: string,
   disk: Disk = systemDisk,
 ): Promise<BlobReader> {
-  return BlobReader.open(id, await openFile(paths, id, disk), identity);
+  return BlobReader.open(id, await openSealed(paths, id, disk), identity);
 }
 
 /** Opens a blob of `size` plaintext bytes that this process has sealed, with the key that it still holds. @throws as openBlob */
 export async function openOwnBlob(
-  paths: Pick<Paths, 'blobs'>,
+  paths: BlobPaths,
   { id, size }: Pick<SealedBlob, 'id' | 'size'>,
   secret: PartialSecret,
   disk: Disk = systemDisk,
 ): Promise<BlobReader> {
-  return BlobReader.openWithKey(id, await openFile(paths, id, disk), secret, size);
+  return BlobReader.openWithKey(id, await openSealed(paths, id, disk), secret, size);
 }
 
-async function openFile(paths: Pick<Paths, 'blobs'>, id: string, disk: Disk): Promise<DiskFile> {
+/** The sealed bytes. @throws SpaceError as openBlob */
+export async function openSealed(paths: BlobPaths, id: string, disk: Disk): Promise<DiskFile> {
   try {
-    return await disk.open(blobPath(paths, id));
+    return await (paths.store === undefined ? disk.open(blobPath(paths, id)) : paths.store.open(id));
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    if (isMissing && paths.store !== undefined)
+      throw new SpaceError('damaged', `blob ${id} is missing in ${paths.store.name}`, { cause });
     // Without the folder of all blobs its volume is away, and no single file is missing.
     const code = isMissing && (await disk.stat(paths.blobs).catch(() => null)) !== null ? 'damaged' : 'failed';
     throw new SpaceError(code, `blob ${id} can't be opened: ${(cause as Error).message}`, { cause });
@@ -79,7 +87,7 @@ async function openFile(paths: Pick<Paths, 'blobs'>, id: string, disk: Disk): Pr
  * may have replaced the identity and the blob's header meanwhile.
  */
 export async function openBlobOf(
-  paths: Pick<Paths, 'blobs'>,
+  paths: BlobPaths,
   id: string,
   identity: () => Promise<string>,
   disk: Disk = systemDisk,
@@ -95,9 +103,9 @@ export async function openBlobOf(
 }
 
 /** Removes a blob's bytes if they exist. @throws SpaceError `failed` */
-export async function removeBlob(paths: Pick<Paths, 'blobs'>, id: string, disk: Disk = systemDisk): Promise<void> {
+export async function removeBlob(paths: BlobPaths, id: string, disk: Disk = systemDisk): Promise<void> {
   try {
-    await disk.remove(blobPath(paths, id));
+    await (paths.store === undefined ? disk.remove(blobPath(paths, id)) : paths.store.remove(id));
   } catch (cause) {
     throw new SpaceError('failed', `blob ${id} can't be removed: ${(cause as Error).message}`, { cause });
   }

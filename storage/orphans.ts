@@ -1,17 +1,20 @@
 /** Finds and removes orphans: blobs that no row names, because a process died between the blob's move and its commit. */
 import { join } from 'node:path';
-import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
-import { isBlobLive, listLiveBlobs } from '../db/control/blobs.js';
+import { findBlob, isBlobLive, listLiveBlobs } from '../db/control/blobs.js';
 import { hasLostCommits } from '../db/control/pair.js';
+import { listPartialIds } from '../db/control/partials.js';
 import { removeBlob } from './blobs.js';
+import type { BlobPaths, BlobStore } from './blobstore.js';
 import { type Disk, systemDisk } from './disk.js';
 
 const pageRows = 1000;
+/** No upload takes longer: its parts may be aborted. */
+const uploadMs = 24 * 60 * 60 * 1000;
 
 export interface Sweep {
   control: Db;
-  paths: Pick<Paths, 'blobs'>;
+  paths: BlobPaths;
   /**
    * Reads the blobs of runs that are applied and not settled yet: until then the control database does not know them. Called before
    * the rows are read: a run that is settled meanwhile has its rows.
@@ -38,17 +41,19 @@ export async function sweepOrphans({
 }: Sweep): Promise<number> {
   // The rows of these blobs may be in the part of the database that was lost, and come back with a backup.
   if (await hasLostCommits(control)) return 0;
+  const { store } = paths;
   // The files first: one that is published after they were listed is not among them.
-  const ids = await listBlobFiles(paths, disk);
+  const files = store === undefined ? await listBlobFiles(paths, disk) : await listStored(store);
   const live = await readLiveIds(control);
   const old: string[] = [];
-  for (const { id, path } of ids) {
+  for (const { id, readTime } of files) {
     if (live.has(id)) continue;
-    const file = await disk.stat(path);
-    if (file !== null && file.mtimeMs < before) old.push(id);
+    const mtimeMs = await readTime();
+    if (mtimeMs !== null && mtimeMs < before) old.push(id);
   }
+  if (store !== undefined) await abortUnfinished(store, control, live, before);
   if (old.length === 0 || (await rest?.()) === false) return 0;
-  const kept = await readKept();
+  const kept = new Set([...(await readKept()), ...(await readPartialIds(control, store))]);
   let removed = 0;
   for (const id of old) {
     if (kept.has(id) || (await isBlobLive(control.read, id))) continue;
@@ -58,12 +63,53 @@ export async function sweepOrphans({
   return removed;
 }
 
-async function listBlobFiles({ blobs }: Pick<Paths, 'blobs'>, disk: Disk): Promise<{ id: string; path: string }[]> {
-  const found: { id: string; path: string }[] = [];
+interface Found {
+  id: string;
+  /** When it was written, in ms; null: it is gone. */
+  readTime: () => Promise<number | null>;
+}
+
+async function listStored(store: BlobStore): Promise<Found[]> {
+  const found: Found[] = [];
+  for await (const { id, mtimeMs } of store.list())
+    if (isBlobId(id.slice(0, 2), id)) found.push({ id, readTime: async () => mtimeMs });
+  return found;
+}
+
+/** Uploads that were cut off are objects of the store too. */
+async function readPartialIds(control: Db, store: BlobStore | undefined): Promise<Set<string>> {
+  return new Set(store === undefined ? [] : await listPartialIds(control.read));
+}
+
+/**
+ * Parts that dead processes have sent. Never those of a blob with a row: a store that was interrupted while it completed an upload
+ * may still list it, and take parts of the object for its own.
+ */
+async function abortUnfinished(
+  store: BlobStore,
+  control: Db,
+  live: ReadonlySet<string>,
+  before: number,
+): Promise<void> {
+  const partials = await readPartialIds(control, store);
+  for await (const unfinished of store.listUnfinished()) {
+    const { id, begunAtMs } = unfinished;
+    if (begunAtMs >= before - uploadMs || live.has(id) || partials.has(id)) continue;
+    if ((await findBlob(control.read, id)) === null) await store.abortUnfinished(unfinished);
+  }
+}
+
+function isBlobId(folder: string, id: string): boolean {
+  return /^[0-9a-f]{32}$/.test(id) && id.startsWith(folder);
+}
+
+async function listBlobFiles({ blobs }: BlobPaths, disk: Disk): Promise<Found[]> {
+  const found: Found[] = [];
   for (const folder of await disk.list(blobs)) {
     if (!/^[0-9a-f]{2}$/.test(folder)) continue;
     for (const id of await disk.list(join(blobs, folder))) {
-      if (/^[0-9a-f]{32}$/.test(id) && id.startsWith(folder)) found.push({ id, path: join(blobs, folder, id) });
+      if (isBlobId(folder, id))
+        found.push({ id, readTime: async () => (await disk.stat(join(blobs, folder, id)))?.mtimeMs ?? null });
     }
   }
   return found;

@@ -31,6 +31,7 @@ export interface Recovered {
 export async function recoverPartials(place: RecoveryPlace): Promise<Recovered> {
   const { control, paths, isAlone, disk = systemDisk } = place;
   const recovered: Recovered = { kept: 0, removed: 0 };
+  if (paths.store !== undefined) return { kept: 0, removed: await removeSpools(place) };
   const node = await loadNodeKey(paths);
   const rows = node === null ? [] : await listAllPartials(control.read, { node: node.recipient });
   for (const row of rows) await recover(place, row, recovered);
@@ -41,6 +42,19 @@ export async function recoverPartials(place: RecoveryPlace): Promise<Recovered> 
     recovered.removed += unknown.length;
   }
   return recovered;
+}
+
+/** With an object store: the files that dead processes filled on this machine; the store has the bytes that are kept. */
+async function removeSpools({ paths, isAlone, idleSince, disk = systemDisk }: RecoveryPlace): Promise<number> {
+  let removed = 0;
+  for (const name of await disk.list(paths.partials)) {
+    const path = partialPath(paths, name);
+    const file = await disk.stat(path);
+    if (file === null || (!isAlone && file.mtimeMs >= idleSince)) continue;
+    await disk.remove(path);
+    removed++;
+  }
+  return removed;
 }
 
 async function recover(place: RecoveryPlace, row: PartialRow, recovered: Recovered): Promise<void> {

@@ -1,21 +1,27 @@
 /**
- * Partials: the files of uploads that were cut off, which a later upload resumes. Each is read back with its own payload key,
- * which the control database holds sealed to this node's key alone; the file's header is sealed to the organization.
+ * Partials: the sealed bytes of uploads that were cut off, which a later upload resumes. They are files of this node, or objects of
+ * the store, which every server can resume. Each is read back with its own payload key, which the control database holds sealed
+ * to the partial key; the header is sealed to the organization.
  */
 import { join } from 'node:path';
 import { armor, Decrypter, Encrypter } from 'age-encryption';
 import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
+import { listDeadPartials, takeOverPartial } from '../db/control/partiallease.js';
 import { findPartial, listPartials, type PartialRow } from '../db/control/partials.js';
-import { loadNodeKey, type NodeKey } from '../keys/master/nodekey.js';
+import type { NodeKey } from '../keys/master/nodekey.js';
+import { loadPartialKey } from '../keys/master/partialkey.js';
 import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
-import { type Disk, systemDisk } from './disk.js';
+import type { StorePaths } from './blobstore.js';
+import { chunkBytes, sealedChunkBytes } from './chunk.js';
+import { type Disk, type DiskFile, systemDisk } from './disk.js';
+import { splitPath } from './path.js';
 import { BlobReader } from './sealedreader.js';
 import { SpaceError } from './types.js';
 
 export interface PartialPlace {
   control: Db;
-  paths: Pick<Paths, 'partials' | 'nodeKey'>;
+  paths: Pick<Paths, 'partials' | 'nodeKey'> & StorePaths;
   disk?: Disk;
 }
 
@@ -25,6 +31,8 @@ export function partialPath(paths: Pick<Paths, 'partials'>, id: string): string 
 
 /** The partial at a path that this node can resume; null: none. */
 export async function findOwnPartial(place: PartialPlace, org: string, path: string): Promise<PartialRow | null> {
+  const { dir, name } = splitPath(path);
+  await takeOver(place, org, dir, name);
   const row = await findPartial(place.control.read, org, path);
   return row !== null && row.node === (await nodeOf(place)) ? row : null;
 }
@@ -37,6 +45,7 @@ export async function listOwnPartials(
   afterName: string | null,
   limit: number,
 ): Promise<PartialRow[]> {
+  await takeOver(place, org, dir);
   const rows = await listPartials(place.control.read, org, dir, afterName, limit);
   if (rows.length === 0) return rows;
   const node = await nodeOf(place);
@@ -48,11 +57,10 @@ export async function listOwnPartials(
  * @throws SpaceError `damaged`, `failed`; KeyError
  */
 export async function openPartial(place: PartialPlace, row: PartialRow): Promise<BlobReader> {
-  const { paths, disk = systemDisk } = place;
-  const node = await loadNodeKey(paths);
+  const node = await loadPartialKey(place);
   if (node === null) throw new SpaceError('damaged', `partial ${row.id} is sealed to a node key that no longer exists`);
   const payloadKey = await unsealKey(row, node);
-  const file = await disk.open(partialPath(paths, row.id)).catch((cause: NodeJS.ErrnoException) => {
+  const file = await openBytes(place, row.id).catch((cause: NodeJS.ErrnoException) => {
     const code = cause.code === 'ENOENT' ? 'damaged' : 'failed';
     throw new SpaceError(code, `partial ${row.id} can't be opened: ${cause.message}`, { cause });
   });
@@ -62,11 +70,45 @@ export async function openPartial(place: PartialPlace, row: PartialRow): Promise
 
 /** Removes the partials that exist. */
 export async function removePartials(
-  paths: Pick<Paths, 'partials'>,
+  paths: Pick<Paths, 'partials'> & StorePaths,
   ids: readonly string[],
   disk: Disk = systemDisk,
 ): Promise<void> {
-  for (const id of ids) await disk.remove(partialPath(paths, id));
+  for (const id of ids) {
+    await paths.store?.forget(id);
+    await disk.remove(partialPath(paths, id));
+  }
+}
+
+/**
+ * With an object store: keeps the uploads at a path, or in a folder, that servers left which died. Not before their leases have
+ * expired: until then such a server may be alive.
+ */
+async function takeOver(place: PartialPlace, org: string, dir: string, name?: string): Promise<void> {
+  const { control, paths } = place;
+  if (paths.store === undefined) return;
+  for (const row of await listDeadPartials(control.read, org, dir, name)) {
+    const size = readableBytes(row, await paths.store.measureUnfinished(row.id));
+    const forgotten = await control.transact((tx) => takeOverPartial(tx, row, size));
+    if (forgotten !== null) await removePartials(paths, forgotten, place.disk);
+  }
+}
+
+/** Plaintext bytes of whole chunks, but of a last one, which was sealed as such where nothing follows it. */
+function readableBytes({ headerBytes }: PartialRow, storedBytes: number): number {
+  return Math.max(0, Math.ceil((storedBytes - headerBytes) / sealedChunkBytes) - 1) * chunkBytes;
+}
+
+/** The bytes that a dead server left are an unfinished upload of the store until they are needed. */
+async function openBytes({ paths, disk = systemDisk }: PartialPlace, id: string): Promise<DiskFile> {
+  const { store } = paths;
+  if (store === undefined) return disk.open(partialPath(paths, id));
+  try {
+    return await store.open(id);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !(await store.completeUnfinished(id))) throw error;
+    return store.open(id);
+  }
 }
 
 /** Armored age, which only the node's key opens. */
@@ -86,6 +128,6 @@ async function unsealKey(row: PartialRow, node: NodeKey): Promise<Buffer> {
   }
 }
 
-async function nodeOf({ paths }: PartialPlace): Promise<string | null> {
-  return (await loadNodeKey(paths))?.recipient ?? null;
+async function nodeOf(place: PartialPlace): Promise<string | null> {
+  return (await loadPartialKey(place))?.recipient ?? null;
 }

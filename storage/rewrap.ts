@@ -1,9 +1,9 @@
 /** Puts a new header before a sealed file's payload, so that another identity opens it; the payload is not changed. */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import type { Paths } from '../config/paths.js';
 import { measureHeader, openHeader, rewrapHeader } from './age.js';
-import { blobPath } from './blobs.js';
+import { blobPath, openBlob, openSealed } from './blobs.js';
+import type { BlobPaths, BlobStore } from './blobstore.js';
 import { plainSizeOf, SealError } from './chunk.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { BlobReader, scanHeader } from './sealedreader.js';
@@ -37,11 +37,12 @@ export interface RewrapOptions {
  * @throws SpaceError `failed` when the disk fails: the file is the old one or the new one, whole
  */
 export async function rewrapBlob(
-  paths: Pick<Paths, 'blobs'>,
+  paths: BlobPaths,
   id: string,
   keys: RewrapKeys,
   { disk = systemDisk, onStep = () => {} }: RewrapOptions = {},
 ): Promise<RewrapResult> {
+  if (paths.store !== undefined) return rewrapStored(paths, paths.store, id, keys, onStep);
   const path = blobPath(paths, id);
   let file: DiskFile | null = null;
   try {
@@ -69,6 +70,36 @@ export async function rewrapBlob(
   }
 }
 
+/**
+ * As rewrapBlob: the store copies the payload by itself, so that the header alone is proven before it takes its place, and the end
+ * of the payload after that.
+ */
+async function rewrapStored(
+  paths: BlobPaths,
+  store: BlobStore,
+  id: string,
+  keys: RewrapKeys,
+  onStep: NonNullable<RewrapOptions['onStep']>,
+): Promise<RewrapResult> {
+  let file: DiskFile | null = null;
+  try {
+    file = await store.open(id);
+    const { size } = await file.stat();
+    if (await isOpenedBy(file, keys.identity)) return { kind: 'sealed', sealedSize: size, isNew: false };
+    const header = await scanHeader(file, (start) => rewrapHeader(start, keys.identities, keys.recipient));
+    if ((await openHeader(header.bytes, keys.identity)) === null) throw new Error('the new header does not open');
+    await onStep('written');
+    await store.replaceHeader(id, header.old.length, header.bytes);
+    await (await openBlob(paths, id, keys.identity)).close();
+    await onStep('moved');
+    return { kind: 'sealed', sealedSize: size - header.old.length + header.bytes.length, isNew: true };
+  } catch (cause) {
+    return explain(id, cause as Error);
+  } finally {
+    await file?.close();
+  }
+}
+
 /** Whether an identity opens the header of a sealed file, whole or still being written. @throws SealError, errors of node:fs */
 export async function isFileOpenedBy(path: string, identity: string, disk: Disk = systemDisk): Promise<boolean> {
   const file = await disk.open(path);
@@ -83,8 +114,13 @@ export async function isFileOpenedBy(path: string, identity: string, disk: Disk 
  * Whether a file has the length of so many bytes of plaintext under its present header: between a rewrap and its
  * record the file is right, and the size in its row is not.
  */
-export async function fitsPlainSize(path: string, size: number, disk: Disk = systemDisk): Promise<boolean> {
-  const file = await disk.open(path);
+export async function fitsPlainSize(
+  paths: BlobPaths,
+  id: string,
+  size: number,
+  disk: Disk = systemDisk,
+): Promise<boolean> {
+  const file = await openSealed(paths, id, disk);
   try {
     const start = await scanHeader(file, async (bytes) => measureHeader(bytes));
     return plainSizeOf((await file.stat()).size - start) === size;
@@ -97,7 +133,7 @@ export async function fitsPlainSize(path: string, size: number, disk: Disk = sys
 }
 
 /** Removes the temporary files of killed rotations, and returns how many; no rotation may be running. */
-export async function sweepRewraps({ blobs }: Pick<Paths, 'blobs'>, disk: Disk = systemDisk): Promise<number> {
+export async function sweepRewraps({ blobs }: Pick<BlobPaths, 'blobs'>, disk: Disk = systemDisk): Promise<number> {
   let removed = 0;
   for (const folder of await disk.list(blobs)) {
     if (!/^[0-9a-f]{2}$/.test(folder)) continue;

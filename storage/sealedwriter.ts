@@ -1,9 +1,8 @@
 /** Writes a sealed file: takes plaintext in order and seals it chunk by chunk, so that no plaintext reaches the disk. */
-import { dirname } from 'node:path';
 import type { NewHeader } from './age.js';
 import { Block } from './block.js';
 import { chunkBytes, tagBytes } from './chunk.js';
-import type { Disk, DiskFile } from './disk.js';
+import type { Destination } from './destination.js';
 import { FileWriter } from './filewriter.js';
 import { PayloadReader } from './payloadreader.js';
 import { createSealer, type Sealer } from './sealer.js';
@@ -31,17 +30,9 @@ export interface PartialSecret {
 /** Steps that a crash can separate: all bytes given to the system, all on the disk, the file moved to its final name. */
 export type SealStep = 'sealed' | 'synced' | 'moved';
 
-interface Destination {
-  id: string;
-  partialPath: string;
-  blobPath: string;
-  disk: Disk;
-}
-
 /** Calls come one after the other. Every method throws SpaceError `failed` when the disk fails. */
 export class BlobWriter {
   readonly #to: Destination;
-  readonly #file: DiskFile;
   readonly #header: NewHeader;
   readonly #writer: FileWriter;
   /** Threads that take over once there is more than a chunk; null: none, or they have. */
@@ -54,13 +45,12 @@ export class BlobWriter {
   #line: Promise<void> = Promise.resolve();
   #syncFailure: Error | null = null;
 
-  constructor(to: Destination, file: DiskFile, header: NewHeader, sealingThreads: SealingThreads | null) {
+  constructor(to: Destination, header: NewHeader, sealingThreads: SealingThreads | null) {
     this.#to = to;
-    this.#file = file;
     this.#header = header;
     this.#sealingThreads = sealingThreads;
     this.#sealer = createSealer(header.payloadKey);
-    this.#writer = new FileWriter(file);
+    this.#writer = new FileWriter(to.file);
     this.#writer.push(header.bytes);
   }
 
@@ -113,7 +103,7 @@ export class BlobWriter {
 
   /** Pushes the sealed chunks to the disk; the open one follows with `finish`. */
   sync(): Promise<void> {
-    return this.#guard(this.#drain().then(() => this.#sync(() => this.#file.datasync())));
+    return this.#guard(this.#drain().then(() => this.#sync(() => this.#to.file.datasync())));
   }
 
   /** Seals the end, and puts the file in its place so that it survives a power cut. */
@@ -122,8 +112,8 @@ export class BlobWriter {
   }
 
   /**
-   * Ends the file where it is, and leaves it among the partials, so that it survives a power cut and a later upload goes
-   * on from there. One byte less than was written is kept, unless `keepsLast`: of an upload that lacks nothing but its CLOSE,
+   * Ends the file where it is, and keeps it as a partial, so that it survives a power cut and a later upload goes on from
+   * there. One byte less than was written is kept, unless `keepsLast`: of an upload that lacks nothing but its CLOSE,
    * a client that compares sizes would believe that it is complete, and never close it. Returns the plaintext bytes that are
    * kept; 0: none, and no file.
    */
@@ -139,8 +129,7 @@ export class BlobWriter {
     await this.#line.catch(() => {});
     await this.#writer.settle();
     this.#sealer.end();
-    const { disk, partialPath } = this.#to;
-    await this.#guard(this.#file.close().finally(() => disk.remove(partialPath)));
+    await this.#guard(this.#to.discard());
   }
 
   /** The open block is full, and more comes. */
@@ -187,8 +176,8 @@ export class BlobWriter {
     this.#block.cut(size - this.sealedBytes);
     if (this.#block.length > 0) this.#ship(size % chunkBytes !== 0);
     await this.#drain();
-    await this.#sync(() => this.#file.sync());
-    await this.#file.close();
+    await this.#sync(() => this.#to.file.sync());
+    await this.#to.park();
     this.#sealer.end();
   }
 
@@ -210,10 +199,9 @@ export class BlobWriter {
     const digest = this.#sealer.digest();
     await Promise.all([digest, this.#drain()]);
     onStep('sealed');
-    await this.#sync(() => this.#file.sync());
+    await this.#sync(() => this.#to.file.sync());
     onStep('synced');
-    await movePartial(this.#to);
-    await this.#file.close();
+    await this.#to.publish();
     this.#sealer.end();
     onStep('moved');
     const sealedSize = this.#header.bytes.length + size + this.#sealedChunks * tagBytes;
@@ -222,7 +210,7 @@ export class BlobWriter {
 
   async #readSealed(offset: number, end: number): Promise<Buffer> {
     await this.#drain();
-    const place = { file: this.#file, key: this.#header.payloadKey, start: this.#header.bytes.length };
+    const place = { file: this.#to.file, key: this.#header.payloadKey, start: this.#header.bytes.length };
     const payload = new PayloadReader({ ...place, size: this.sealedBytes, lastChunk: null });
     return payload.read(offset, Math.max(0, end - offset));
   }
@@ -233,23 +221,5 @@ export class BlobWriter {
     } catch (cause) {
       throw new SpaceError('failed', `blob ${this.id} can't be written: ${(cause as Error).message}`, { cause });
     }
-  }
-}
-
-/** A new name survives a power cut once its folder is synced; a new folder once the one above is, up to the data folder. */
-async function movePartial({ partialPath, blobPath, disk }: Destination): Promise<void> {
-  const folder = dirname(blobPath);
-  const isUnsure = await disk.makeFolder(folder);
-  await disk.rename(partialPath, blobPath);
-  try {
-    await disk.syncFolder(folder);
-    if (isUnsure) {
-      const blobs = dirname(folder);
-      await disk.syncFolder(blobs);
-      await disk.syncFolder(dirname(blobs));
-    }
-  } catch (error) {
-    await disk.remove(blobPath);
-    throw error;
   }
 }

@@ -20,6 +20,7 @@ import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
 import { measureUsage } from '../db/control/usage.js';
 import { keyIdsOf } from '../keys/master/orgidentity.js';
 import { openBlobOf } from './blobs.js';
+import type { StorePaths } from './blobstore.js';
 import { asSpaceError } from './failure.js';
 import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
 import { checkPath, compareNames, isFixed, isReadOnly, joinPath, requireWritable, splitPath } from './path.js';
@@ -29,7 +30,7 @@ import { type Attributes, type Entry, type Reader, type Space, SpaceError, type 
 
 export interface SpaceDeps {
   control: Db;
-  paths: Pick<Paths, 'blobs' | 'partials' | 'nodeKey'>;
+  paths: Pick<Paths, 'blobs' | 'partials' | 'nodeKey'> & StorePaths;
   settings: Limits;
   org: Org;
   /** The organization's age identities as they are now, one a line; asked for when a file is read. */

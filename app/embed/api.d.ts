@@ -223,6 +223,22 @@ export interface DropslotSettings {
   sealDirectory?: 'off' | 'on' | 'volume';
   /** `none`, `transaction` */
   databasePooler?: 'none' | 'transaction';
+  /** `folder`, `s3://BUCKET` or `s3://BUCKET/PREFIX` */
+  blobs?: string;
+  /** URL */
+  blobEndpoint?: string;
+  /** name of a region */
+  blobRegion?: string;
+  /** `auto`, `on`, `off` */
+  blobPathStyle?: 'auto' | 'on' | 'off';
+  /** path or `credential:NAME` */
+  blobAccessKey?: string;
+  /** path or `credential:NAME` */
+  blobSecretKey?: string;
+  /** size, 5MiB to 512MiB */
+  blobPartBytes?: number | string;
+  /** duration of whole seconds, 1s or more, at most 24d */
+  blobRetrySeconds?: number | string;
   /** whole number of 1 or more */
   databasePool?: number;
   /** path, `fd:N`, `credential:NAME` or `exec:PROGRAM` */

@@ -39,6 +39,7 @@ export function renderStatus(status: Status, sessions: number, now: number): str
         status.nextSlots.map(({ org, at }) => `${org} ${formatTime(at)}`),
       ),
     ],
+    ...(status.store === null ? [] : [['Object store', describeStore(status.store)] as [string, string]]),
     ['Disk', `${formatBytes(disk.freeBytes)} of ${formatBytes(disk.totalBytes)} free${describeLow(disk)}`],
     ['Backup', describeBackup(status, now)],
     ['Backup schedule', describeSchedule(status.scheduledBackups)],
@@ -58,6 +59,10 @@ function describeImporter(seenAt: number | null, now: number): string {
   if (seenAt === null) return 'has not run yet: start "dropslot serve"';
   const seen = `last active ${formatTime(seenAt)}`;
   return now - seenAt > silentMs ? `${seen}: does "dropslot serve" run?` : seen;
+}
+
+function describeStore({ name, fault }: NonNullable<Status['store']>): string {
+  return fault === null ? `${name} answers` : `PROBLEM: ${fault}`;
 }
 
 function describeLow({ freeBytes, minFreeBytes }: Status['disk']): string {

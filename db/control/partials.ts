@@ -1,6 +1,7 @@
 /** Interrupted uploads (partials): their path, their resumable size, and the sealed key that reads them back. */
 
 import type { Queryable } from '../connection.js';
+import { databaseNow } from '../databaseclock.js';
 import { dialectOf } from '../dialect.js';
 
 export interface NewPartial {
@@ -35,7 +36,7 @@ export type PartialChange = Partial<Pick<NewPartial, 'mode' | 'mtimeMs' | 'atime
 
 /** Notes an upload in progress, so that a crash leaves something to resume. */
 export async function insertOpenPartial(db: Queryable, partial: NewPartial): Promise<void> {
-  await db('partials').insert({ ...toStored(partial), state: 'open', size: 0 });
+  await db('partials').insert({ ...toStored(partial), state: 'open', size: 0, beat_at: databaseNow(db) });
 }
 
 /**
@@ -78,6 +79,17 @@ export async function listPartials(
     .orderByRaw(name)
     .limit(limit);
   return rows.map(fromStored).filter((row, index, all) => row.name !== all[index - 1]?.name);
+}
+
+/** Uploads in progress whose servers have not renewed them for so long. */
+export async function listSilentPartials(
+  db: Queryable,
+  where: { org_id: string; dir: string; name?: string },
+  silentMs: number,
+): Promise<PartialRow[]> {
+  const open = db<Stored>('partials').where({ ...where, state: 'open' });
+  const rows: Stored[] = await open.where('beat_at', '<', databaseNow(db, silentMs)).orderBy('updated_at');
+  return rows.map(fromStored);
 }
 
 /** Forgets the partials of a path; returns those whose files may be deleted. */
@@ -128,7 +140,12 @@ export async function listExpiredPartials(
     .where((either) =>
       either
         .where((kept) => kept.where('state', 'kept').where('updated_at', '<', before.kept))
-        .orWhere((open) => open.where('state', 'open').where('begun_at', '<', before.open)),
+        .orWhere((open) =>
+          open
+            .where('state', 'open')
+            .where('begun_at', '<', before.open)
+            .where((silent) => silent.whereNull('beat_at').orWhere('beat_at', '<', before.open)),
+        ),
     )
     .orderBy('updated_at')
     .limit(limit);

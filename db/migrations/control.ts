@@ -31,6 +31,7 @@ import { moves } from './moves.js';
 import { openBytes } from './openbytes.js';
 import { order } from './order.js';
 import { controlPair } from './pair.js';
+import { partialLease } from './partiallease.js';
 import { addDoors } from './penalties.js';
 import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
@@ -88,6 +89,7 @@ export const controlMigrations: readonly Migration[] = [
   keyOwners,
   connections,
   claimEpochs,
+  partialLease,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

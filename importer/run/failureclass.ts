@@ -1,6 +1,7 @@
 /** Classifies the failure of a run: a fault of the machine, which ends some time and is not the file's, or of the file. */
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
 import { KeyError } from '../../keys/error.js';
+import { StoreError } from '../../storage/blobstore.js';
 import { ImportError } from '../error.js';
 
 export type FailureClass =
@@ -65,6 +66,7 @@ function findFault(error: unknown): Error | null {
 function isFault(error: Error): boolean {
   if (error instanceof DatabaseError) return databaseCodes.includes(error.code);
   if (error instanceof KeyError) return error.code !== 'destroyed';
+  if (error instanceof StoreError) return true;
   if (error instanceof ImportError) return error.code === 'contended' || error.code === 'hooks';
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (systemCodes.has(code) || contentions.has(code))) return true;

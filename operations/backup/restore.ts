@@ -14,10 +14,11 @@ import { openDirectoryKey } from '../../keys/master/directorykey.js';
 import { loadMaster, type MasterKey } from '../../keys/master/master.js';
 import { openOrgIdentity } from '../../keys/master/orgidentity.js';
 import { createMasterSecrets, type KnownSecrets } from '../../keys/master/secrets.js';
+import { storagePathsOf } from '../../storage/storagepaths.js';
 import { OperationError } from '../error.js';
 import { readSettings, type Settings, type SettingsChoice } from '../settings.js';
 import type { OpenWorkplace } from '../workplace.js';
-import { copyTree, countFiles } from './restorefiles.js';
+import { addTree, copyTree, countFiles } from './restorefiles.js';
 import { claimFolder, giveToOwner, releaseFolder, returnToOwner } from './restorefolder.js';
 import { isRestored, restorePostgres } from './restorepostgres.js';
 import { listBackups, readManifest } from './store.js';
@@ -89,7 +90,7 @@ export async function restore(
     if (!existsSync(ownSettings)) await copyPrivate(join(from, 'dropslot.json'), ownSettings);
     onStep('settings');
     const settings = readSettings(choice);
-    const paths = pathsOf(settings);
+    const paths = storagePathsOf(settings);
     requireSameKind(settings, manifest, from);
     const found = await findMasterKey(paths, source, options);
     known = found?.known;
@@ -101,7 +102,10 @@ export async function restore(
     else await isRestored(settings.database, manifest, claim);
     onStep('checked');
     onProgress('copying the sealed files');
-    copied = await copyTree(source.blobs, paths.blobs, onProgress, () => onStep('file'));
+    copied = await (paths.store === undefined
+      ? copyTree(source.blobs, paths.blobs, onProgress, () => onStep('file'))
+      : addTree(source.blobs, paths.store, onProgress, () => onStep('file')));
+    paths.store?.close();
     onStep('copied');
     for (const name of hostKeyNames) await copyPrivate(join(source.hostKeys, name), join(paths.hostKeys, name));
     const given = options.masterKey ?? (existsSync(source.masterKey) ? source.masterKey : null);

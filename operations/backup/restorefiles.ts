@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../../keys/file.js';
+import type { BlobStore } from '../../storage/blobstore.js';
 import { formatBytes } from '../format.js';
 import { isSame, look } from './copy.js';
 import { syncFile } from './target.js';
@@ -44,6 +45,32 @@ export async function copyTree(
   }
   await syncFolder(to);
   return copied;
+}
+
+/** As copyTree, into an object store; objects of the same size, of an interrupted copy, are left. */
+export async function addTree(
+  from: string,
+  store: BlobStore,
+  onProgress: (text: string) => void,
+  onFile: () => void = () => {},
+): Promise<{ files: number; bytes: number }> {
+  const added = { files: 0, bytes: 0 };
+  for (const folder of await readdir(from)) {
+    const names = await listIn(join(from, folder));
+    const work = async () => {
+      for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        const path = join(from, folder, name);
+        const { size } = await stat(path);
+        if ((await store.stat(name))?.size !== size) await store.add(name, path);
+        added.bytes += size;
+        added.files++;
+        onFile();
+        if (added.files % progressEvery === 0) onProgress(`${added.files} files, ${formatBytes(added.bytes)}`);
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, work));
+  }
+  return added;
 }
 
 async function copyOne(from: string, to: string): Promise<number> {

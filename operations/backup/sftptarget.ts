@@ -5,7 +5,7 @@ import { dirname, join, posix } from 'node:path';
 import { pathsOf } from '../../config/paths.js';
 import { blobPath } from '../../storage/blobs.js';
 import { withSchema } from '../format.js';
-import { findFault, isSame, look, sameTimeMs } from './copy.js';
+import { findFault, isSame, lookAtBlob, readBlob, sameTimeMs } from './copy.js';
 import { inLanes, type RemoteEntry, type RemoteFiles } from './sftpfiles.js';
 import {
   type BlobSource,
@@ -106,8 +106,7 @@ async function copyBlobs(wanted: AsyncIterable<Wanted>, source: BlobSource, to: 
   let canLink = true;
   const copyBlob = async (blob: Wanted): Promise<void> => {
     const { id } = blob;
-    const from = blobPath(source.from, id);
-    const found = await look(from);
+    const found = await lookAtBlob(source.from, id);
     if (found === null) {
       copied.gone.push(blob);
       return;
@@ -125,9 +124,9 @@ async function copyBlobs(wanted: AsyncIterable<Wanted>, source: BlobSource, to: 
     // Only a file without a fault gets the time of its source: the next backup copies and opens any other one again.
     const mtimeMs = fault === null ? found.mtimeMs : found.mtimeMs + 2 * sameTimeMs;
     try {
-      await files.put(remote, () => createReadStream(from, { highWaterMark: pieceBytes }), mtimeMs);
+      await files.put(remote, () => readBlob(source.from, id, pieceBytes), mtimeMs);
     } catch (error) {
-      if ((await look(from)) !== null) throw error;
+      if ((await lookAtBlob(source.from, id)) !== null) throw error;
       copied.gone.push(blob);
       return;
     }

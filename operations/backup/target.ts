@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Paths } from '../../config/paths.js';
 import type { BlobRow } from '../../db/control/blobs.js';
 import { syncFolder } from '../../keys/file.js';
+import type { BlobPaths } from '../../storage/blobstore.js';
 
 export type Wanted = Pick<BlobRow, 'id' | 'org' | 'size' | 'sha256' | 'sealedSize'>;
 
@@ -21,7 +22,7 @@ export interface Copied {
 
 /** Where sealed files are copied from. */
 export interface BlobSource {
-  from: Pick<Paths, 'blobs'>;
+  from: BlobPaths;
   /** The organization's identities; null: there is no key for them here, and only sizes are compared. */
   identityOf: (org: string) => Promise<string | null>;
   onProgress: (copied: Copied) => void;

@@ -4,7 +4,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BlobRow, findNewestBlob, isBlobLive, listLiveBlobs } from '../../db/control/blobs.js';
 import { hasLostCommits } from '../../db/control/pair.js';
+import { listPartialIds } from '../../db/control/partials.js';
 import { blobPath, removeBlob } from '../../storage/blobs.js';
+import { idStarts } from '../../storage/blobstore.js';
 import { fitsPlainSize } from '../../storage/rewrap.js';
 import { formatBytes } from '../format.js';
 import { listUnsettledReports } from '../unsettled.js';
@@ -35,25 +37,28 @@ export async function examineBlobs(
   const tally: Tally = { files: 0, sealedBytes: 0, missing: [], damaged: [], leftOver: [], strange: [] };
   let prefix = '';
   let known = new Set<string>();
+  let stored: Stored = new Map();
   const seen = new Set<string>();
+  // A request to a store costs more than an entry of its answer.
+  const width = workplace.paths.store === undefined ? 2 : 1;
   // Ids come in order, so that only the ids of one folder of the store are in memory.
   const closeFolder = async () => {
-    if (prefix !== '') await examineFolder(workplace, prefix, known, tally);
+    if (prefix !== '') await examineFolder(workplace, prefix, stored, known, tally);
     known = new Set();
   };
   for await (const blob of walkLiveBlobs(workplace)) {
     if (!blob.id.startsWith(prefix) || prefix === '') {
       await closeFolder();
-      prefix = blob.id.slice(0, 2);
+      prefix = blob.id.slice(0, width);
       seen.add(prefix);
+      stored = await listFolder(workplace, prefix);
     }
     known.add(blob.id);
-    await examineBlob(workplace, blob, tally);
+    await examineBlob(workplace, blob, stored, tally);
   }
   await closeFolder();
-  const folders = existsSync(workplace.paths.blobs) ? await readdir(workplace.paths.blobs) : [];
-  for (const folder of folders.filter((name) => !seen.has(name)))
-    await examineFolder(workplace, folder, new Set(), tally);
+  for (const folder of (await listFolders(workplace)).filter((name) => !seen.has(name)))
+    await examineFolder(workplace, folder, await listFolder(workplace, folder), new Set(), tally);
   return { findings: await describe(workplace, tally), files: tally.files, sealedBytes: tally.sealedBytes };
 }
 
@@ -68,11 +73,11 @@ export async function* walkLiveBlobs({ control }: Pick<Workplace, 'control'>): A
 }
 
 /** The row says that the file must exist, with this size. */
-async function examineBlob(workplace: Workplace, blob: BlobRow, tally: Tally): Promise<void> {
-  const path = blobPath(workplace.paths, blob.id);
-  const found = await sizeOf(path);
+async function examineBlob(workplace: Workplace, blob: BlobRow, stored: Stored, tally: Tally): Promise<void> {
+  // One that is newer than the list of its folder is looked up by itself.
+  const found = stored.get(blob.id)?.size ?? (await sizeOf(workplace, blob.id));
   // Between the new header of a file that is rewrapped and its record only the plain size is known.
-  if (found === blob.sealedSize || (found !== null && (await fitsPlainSize(path, blob.size)))) {
+  if (found === blob.sealedSize || (found !== null && (await fitsPlainSize(workplace.paths, blob.id, blob.size)))) {
     tally.files++;
     tally.sealedBytes += found;
   } else if (await isBlobLive(workplace.control.read, blob.id)) {
@@ -85,32 +90,53 @@ async function examineBlob(workplace: Workplace, blob: BlobRow, tally: Tally): P
 async function examineFolder(
   workplace: Workplace,
   folder: string,
+  stored: Stored,
   known: ReadonlySet<string>,
   tally: Tally,
 ): Promise<void> {
-  const path = join(workplace.paths.blobs, folder);
-  for (const name of await readdir(path).catch(() => [])) {
-    if (known.has(name)) continue;
-    const { mtimeMs } = await stat(join(path, name)).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-    if (workplace.now() - mtimeMs <= settledMs || (await isBlobLive(workplace.control.read, name))) continue;
+  const path = join(workplace.paths.store?.name ?? workplace.paths.blobs, folder);
+  for (const [name, { mtimeMs }] of stored) {
+    if (known.has(name) || workplace.now() - mtimeMs <= settledMs) continue;
+    if (await isBlobLive(workplace.control.read, name)) continue;
     if (/^[0-9a-f]{32}$/.test(name) && name.startsWith(folder)) tally.leftOver.push({ id: name, at: mtimeMs });
     else tally.strange.push(join(path, name));
   }
 }
 
+/** Files or objects of one folder, by their names. */
+type Stored = ReadonlyMap<string, { size: number; mtimeMs: number }>;
+
 /** null: no such file. */
-async function sizeOf(path: string): Promise<number | null> {
+async function sizeOf({ paths }: Workplace, id: string): Promise<number | null> {
+  if (paths.store !== undefined) return (await paths.store.stat(id))?.size ?? null;
   try {
-    return (await stat(path)).size;
+    return (await stat(blobPath(paths, id))).size;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
 }
 
+async function listFolders({ paths }: Workplace): Promise<readonly string[]> {
+  if (paths.store !== undefined) return idStarts;
+  return existsSync(paths.blobs) ? await readdir(paths.blobs) : [];
+}
+
+async function listFolder({ paths }: Workplace, folder: string): Promise<Stored> {
+  const found = new Map<string, { size: number; mtimeMs: number }>();
+  if (paths.store !== undefined) {
+    for await (const { id, size, mtimeMs } of paths.store.list(folder)) found.set(id, { size, mtimeMs });
+    return found;
+  }
+  const path = join(paths.blobs, folder);
+  for (const name of await readdir(path).catch(() => []))
+    found.set(name, await stat(join(path, name)).catch(() => ({ size: 0, mtimeMs: Number.POSITIVE_INFINITY })));
+  return found;
+}
+
 async function describe(workplace: Workplace, tally: Tally): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const report = reporter(findings, 'blobs', workplace.paths.blobs);
+  const report = reporter(findings, 'blobs', workplace.paths.store?.name ?? workplace.paths.blobs);
   report('ok', `sealed files whose size is right: ${tally.files}, ${formatBytes(tally.sealedBytes)}`);
   const list = (level: 'warning' | 'wrong', ids: string[], what: string, mend?: (ids: string[]) => Mend) => {
     for (const id of ids.slice(0, listedFindings)) report(level, `${id}: ${what}`, mend?.([id]));
@@ -120,7 +146,10 @@ async function describe(workplace: Workplace, tally: Tally): Promise<Finding[]> 
   list('wrong', tally.missing, 'the sealed file is missing: restore it from the backup');
   list('wrong', tally.damaged, 'the sealed file has another size than when it was written: restore it from the backup');
   // Read after the files: a run that is settled meanwhile has rows for its reports then.
-  const kept = new Set((await listUnsettledReports(workplace)).map(({ id }) => id));
+  const reports = (await listUnsettledReports(workplace)).map(({ id }) => id);
+  // In an object store uploads that were cut off are among the others.
+  const partials = workplace.paths.store === undefined ? [] : await listPartialIds(workplace.control.read);
+  const kept = new Set([...reports, ...partials]);
   const leftOver = tally.leftOver.filter(({ id }) => !kept.has(id));
   const newest = await findEnd(workplace.control);
   const idsOf = (some: typeof leftOver) => some.map(({ id }) => id);

@@ -22,6 +22,7 @@ import { examineMachine } from './machine.js';
 import { examineOrg } from './orgs.js';
 import { examinePartials, examinePrivateFiles, readDatabaseModes } from './permissions.js';
 import { examineSeals } from './seals.js';
+import { examineStore } from './store.js';
 import { examineTransport } from './transport.js';
 
 export interface ExamineOptions {
@@ -124,7 +125,10 @@ async function examineOpened(
   await gather(() => examineTransport(workplace));
   await gather(() => examineKeyFolder(workplace));
   await gather(() => examinePrivateFiles(workplace, modes, options.settingsFile ?? null));
+  const store = await examineStore(workplace);
+  findings.push(...store.findings);
   const extent = await attempt(async () => {
+    if (!store.isUsable) return null;
     const { findings: ofBlobs, ...found } = await examineBlobs(workplace);
     findings.push(...ofBlobs);
     return found;

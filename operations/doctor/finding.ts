@@ -20,6 +20,7 @@ export type Check =
   | 'transport'
   | 'login_keys'
   | 'private_files'
+  | 'store'
   | 'blobs'
   | 'partials'
   | 'importers'

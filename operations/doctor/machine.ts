@@ -43,7 +43,7 @@ export async function examineMachine(
   }
   for (const [name, folder] of [
     ['its disk', data],
-    ['the disk of its sealed files', paths.blobs],
+    ['the disk of its sealed files', paths.store === undefined ? paths.blobs : data],
   ] as const) {
     if (folder !== data && !isOtherDisk(folder, data)) continue;
     const { files, ffree } = await inodesOf(folder);

@@ -97,7 +97,8 @@ export function closing(path: string, mode: number): Mend {
 /** Partial files without a row: no upload writes to them, and no client can resume them. */
 export async function examinePartials({ control, paths, now }: Workplace): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const known = new Set(await listPartialIds(control.read));
+  // With an object store the bytes of a partial are in the store, and a file here is one that an upload in progress fills.
+  const known = new Set(paths.store === undefined ? await listPartialIds(control.read) : []);
   for (const name of listFolder(paths.partials).filter((one) => !known.has(one))) {
     const path = join(paths.partials, name);
     const found = statOf(path);

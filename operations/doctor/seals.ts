@@ -1,11 +1,11 @@
 /** Opens every sealed file to its last chunk, and compares size and hash with the control database. */
 import { createHash } from 'node:crypto';
-import type { Paths } from '../../config/paths.js';
 import { type BlobRow, isBlobLive } from '../../db/control/blobs.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { KeyError } from '../../keys/error.js';
 import { keyIdsOf } from '../../keys/master/orgidentity.js';
 import { openBlob } from '../../storage/blobs.js';
+import type { BlobPaths } from '../../storage/blobstore.js';
 import { SpaceError } from '../../storage/types.js';
 import { formatBytes } from '../format.js';
 import { listUnsettledReports } from '../unsettled.js';
@@ -32,7 +32,7 @@ export async function examineSeals(
   onProgress: (text: string) => void,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const report = reporter(findings, 'blobs', workplace.paths.blobs);
+  const report = reporter(findings, 'blobs', workplace.paths.store?.name ?? workplace.paths.blobs);
   const identities = new Map<string, string | null>();
   for (const org of await listOrgs(workplace.control.read)) identities.set(org.id, await openIdentity(workplace, org));
   const closed = new Map<string, number>();
@@ -62,7 +62,7 @@ export async function examineSeals(
 
 /** The fault of a sealed file, as the end of a sentence; null: the file is whole. */
 export async function verifySeal(
-  paths: Pick<Paths, 'blobs'>,
+  paths: BlobPaths,
   { id, size, sha256 }: Pick<BlobRow, 'id' | 'size' | 'sha256'>,
   identity: string,
 ): Promise<string | null> {

@@ -50,8 +50,8 @@ for (const [type, generate] of Object.entries(generators))
       decrypter.addIdentity(keys.identity);
       assert.ok(content.equals(await decrypter.decrypt(after)), 'the age library opens it');
 
-      assert.equal(await fitsPlainSize(path, size), true);
-      assert.equal(await fitsPlainSize(path, size + 1), false);
+      assert.equal(await fitsPlainSize(store.paths, id, size), true);
+      assert.equal(await fitsPlainSize(store.paths, id, size + 1), false);
       assert.deepEqual(await rewrapBlob(store.paths, id, keys), { ...result, isNew: false });
     }
   });

@@ -8,6 +8,7 @@ import type { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { createHeader, type NewHeader } from '../../storage/age.js';
 import { chunkBytes } from '../../storage/chunk.js';
+import { fileDestination } from '../../storage/destination.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
 import { BlobReader } from '../../storage/sealedreader.js';
 import { BlobWriter } from '../../storage/sealedwriter.js';
@@ -39,7 +40,8 @@ async function beginWriter(
   const id = String(next++).padStart(32, '0');
   const partialPath = join(folder, `${id}.part`);
   const file = await disk.create(partialPath);
-  return new BlobWriter({ id, partialPath, blobPath: join(folder, 'done', id), disk }, file, header, sealingThreads);
+  const place = { id, partialPath, blobPath: join(folder, 'done', id), disk };
+  return new BlobWriter(fileDestination(place, file), header, sealingThreads);
 }
 
 async function writeAll(writer: BlobWriter, content: Buffer, pieceBytes: number): Promise<void> {

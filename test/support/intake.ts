@@ -54,7 +54,8 @@ export async function openIntake(
   change: Partial<IntakeDeps> = {},
 ): Promise<TestIntake> {
   const store = await createStore(scope);
-  const paths = { ...pathsOf(databases.settings), blobs: store.paths.blobs, partials: store.paths.partials };
+  const own = { ...pathsOf(databases.settings), blobs: store.paths.blobs, partials: store.paths.partials };
+  const paths = change.paths ?? own;
   const org = sampleOrg('acme', { recipient: store.recipient });
   await insertOrg(databases.control.write, org);
   const clock = { now: Date.UTC(2026, 0, 31, 23, 30) };

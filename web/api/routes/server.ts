@@ -10,6 +10,7 @@ import { type Route, route } from '../route.js';
 const status = z.strictObject({
   version: z.string(),
   database: z.enum(['sqlite', 'postgres']),
+  store: z.strictObject({ name: z.string(), fault: z.string().nullable() }).nullable(),
   organizations: z.strictObject({ all: count, enabled: count }),
   importerSeenAt: maybeTime,
   queue: z.strictObject({ files: count, oldestAt: maybeTime }),

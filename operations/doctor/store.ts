@@ -1,0 +1,43 @@
+/** Checks the object store of the sealed files: writes, reads and removes a small object, and looks for left uploads. */
+import { listPartialIds } from '../../db/control/partials.js';
+import { StoreError } from '../../storage/blobstore.js';
+import type { Workplace } from '../workplace.js';
+import { type Finding, reporter } from './finding.js';
+
+/** No upload takes longer. */
+const oldMs = 2 * 24 * 60 * 60 * 1000;
+
+/** `isUsable` false: the sealed files can't be examined. */
+export async function examineStore(workplace: Workplace): Promise<{ findings: Finding[]; isUsable: boolean }> {
+  const { paths, settings, control, now } = workplace;
+  const findings: Finding[] = [];
+  if (paths.store === undefined) return { findings, isUsable: true };
+  const report = reporter(findings, 'store', paths.store.name);
+  if (/^http:/.test(settings.blobEndpoint ?? '') && !isOnThisMachine(settings.blobEndpoint!))
+    report(
+      'warning',
+      'requests to it are not encrypted (blobEndpoint begins with http://): sealed files stay closed to a listener, but use https:// so that no answer can be forged',
+    );
+  try {
+    await paths.store.probe();
+    report('ok', 'an object was written, read and removed');
+    const known = new Set(await listPartialIds(control.read));
+    let left = 0;
+    for await (const { id, begunAtMs } of paths.store.listUnfinished())
+      if (now() - begunAtMs > oldMs && !known.has(id)) left++;
+    if (left > 0)
+      report(
+        'warning',
+        `${left} uploads in parts were never ended: the daily clean-up of "dropslot serve" aborts them`,
+      );
+    return { findings, isUsable: true };
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    report('wrong', `it can't be used: ${error.message}`);
+    return { findings, isUsable: false };
+  }
+}
+
+function isOnThisMachine(endpoint: string): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(endpoint).hostname);
+}

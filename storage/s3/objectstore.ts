@@ -1,0 +1,184 @@
+/** A bucket of an object store in the place of the folder of sealed files; keys are as the names of files in that folder. */
+import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { type BlobStore, type Spool, type StoredBlob, StoreError } from '../blobstore.js';
+import type { Destination } from '../destination.js';
+import type { DiskFile } from '../disk.js';
+import { Conditions } from './conditions.js';
+import { replaceHeader } from './headerchange.js';
+import { Lanes } from './lanes.js';
+import { ObjectFile } from './objectfile.js';
+import { type S3Place, S3Requests } from './requests.js';
+import { Shipment } from './shipment.js';
+import { Unfinished } from './unfinished.js';
+
+/** Parts in memory at once, and small files. */
+const partLanes = 4;
+const smallFileLanes = 32;
+const copyBytes = 1024 * 1024;
+
+export class ObjectStore implements BlobStore {
+  readonly #requests: S3Requests;
+  readonly #unfinished: Unfinished;
+  readonly #partBytes: number;
+  readonly #lanes = new Lanes(partLanes);
+  readonly #smallLanes = new Lanes(smallFileLanes);
+  readonly #conditions: Conditions;
+  /** Of each blob that this process reads: how often it is open, and whether it is removed with its last reader. */
+  readonly #readers = new Map<string, { count: number; isDoomed: boolean }>();
+
+  constructor(place: S3Place, partBytes: number) {
+    this.#requests = new S3Requests(place);
+    this.#unfinished = new Unfinished(this.#requests);
+    this.#conditions = new Conditions(this.#requests);
+    this.#partBytes = partBytes;
+  }
+
+  get name(): string {
+    return this.#requests.name;
+  }
+
+  begin(id: string, spool: Spool): Destination {
+    return new Shipment(id, spool, {
+      requests: this.#requests,
+      key: this.#keyOf(id),
+      partBytes: this.#partBytes,
+      lanes: this.#lanes,
+      smallLanes: this.#smallLanes,
+      conditions: this.#conditions,
+    });
+  }
+
+  async open(id: string): Promise<DiskFile> {
+    const readers = this.#readers.get(id) ?? { count: 0, isDoomed: false };
+    this.#readers.set(id, readers);
+    readers.count++;
+    const leave = async () => {
+      readers.count--;
+      if (readers.count > 0) return;
+      this.#readers.delete(id);
+      if (readers.isDoomed) await this.#delete(id);
+    };
+    try {
+      return await ObjectFile.open(this.#requests, this.#keyOf(id), leave);
+    } catch (error) {
+      await leave();
+      throw error;
+    }
+  }
+
+  async stat(id: string): Promise<{ size: number; mtimeMs: number } | null> {
+    try {
+      const place = { Bucket: this.#requests.bucket, Key: this.#keyOf(id) };
+      const found = await this.#requests.run((s3, attempt) => s3.headObject(place, attempt));
+      return { size: found.ContentLength ?? 0, mtimeMs: found.LastModified?.getTime() ?? 0 };
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  /** After its last reader in this process. One that is killed before leaves it to the daily sweep. */
+  async remove(id: string): Promise<void> {
+    const readers = this.#readers.get(id);
+    if (readers !== undefined) readers.isDoomed = true;
+    else await this.#delete(id);
+  }
+
+  async *list(start = ''): AsyncGenerator<StoredBlob, void, void> {
+    const { bucket, prefix } = this.#requests;
+    const place = { Bucket: bucket, Prefix: `${prefix}${start}` };
+    for (let ContinuationToken: string | undefined; ; ) {
+      const page = { ...place, ...(ContinuationToken !== undefined && { ContinuationToken }) };
+      const found = await this.#requests.run((s3, attempt) => s3.listObjectsV2(page, attempt));
+      for (const { Key = '', Size = 0, LastModified } of found.Contents ?? [])
+        yield { id: Key.slice(Key.lastIndexOf('/') + 1), size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
+      if (found.IsTruncated !== true) return;
+      ContinuationToken = found.NextContinuationToken;
+    }
+  }
+
+  replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void> {
+    return replaceHeader(this.#requests, this.#keyOf(id), oldBytes, header);
+  }
+
+  async add(id: string, path: string): Promise<void> {
+    await this.#delete(id);
+    const local = await open(path, 'r');
+    // The file itself is the spool: nothing is written to it.
+    let taken = 0;
+    const file: DiskFile = {
+      read: (memory, offset, length, position) => local.read(memory, offset, length, position),
+      writev: async (pieces) => {
+        const bytesWritten = pieces.reduce((sum, { length }) => sum + length, 0);
+        taken += bytesWritten;
+        return { bytesWritten };
+      },
+      stat: async () => ({ size: taken }),
+      sync: async () => {},
+      datasync: async () => {},
+      close: () => local.close(),
+    };
+    const shipment = this.begin(id, { file, remove: async () => {} });
+    try {
+      const { size } = await local.stat();
+      for (let at = 0; at < size; at += copyBytes)
+        await shipment.file.writev([Buffer.alloc(Math.min(copyBytes, size - at))]);
+      await shipment.file.sync();
+      await shipment.publish();
+    } catch (error) {
+      await shipment.discard();
+      throw error;
+    }
+  }
+
+  listUnfinished() {
+    return this.#unfinished.list();
+  }
+
+  measureUnfinished(id: string): Promise<number> {
+    return this.#unfinished.measure(this.#keyOf(id));
+  }
+
+  completeUnfinished(id: string): Promise<boolean> {
+    return this.#unfinished.complete(this.#keyOf(id));
+  }
+
+  abortUnfinished({ id, upload }: { id: string; upload: string }): Promise<void> {
+    return this.#unfinished.abort(this.#keyOf(id), upload);
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.#unfinished.abortAll(this.#keyOf(id));
+    await this.remove(id);
+  }
+
+  async probe(): Promise<void> {
+    const Key = `${this.#requests.prefix}probe/${randomBytes(8).toString('hex')}`;
+    const place = { Bucket: this.#requests.bucket, Key };
+    const once = { retryMs: 0 };
+    await this.#requests.run((s3, attempt) => s3.putObject({ ...place, Body: Buffer.from('probe') }, attempt), once);
+    await this.#requests.run(async (s3, attempt) => {
+      const got = await s3.getObject({ ...place, Range: 'bytes=1-2' }, attempt);
+      if ((await got.Body!.transformToString()) !== 'ro') throw new TypeError('it does not answer ranges');
+    }, once);
+    await this.#requests.run((s3, attempt) => s3.deleteObject(place, attempt), once);
+  }
+
+  close(): void {
+    this.#requests.close();
+  }
+
+  async #delete(id: string): Promise<void> {
+    const place = { Bucket: this.#requests.bucket, Key: this.#keyOf(id) };
+    await this.#requests
+      .run((s3, attempt) => s3.deleteObject(place, attempt))
+      .catch((error) => {
+        if (!(error instanceof StoreError) || error.code !== 'ENOENT') throw error;
+      });
+  }
+
+  #keyOf(id: string): string {
+    return `${this.#requests.prefix}${id.slice(0, 2)}/${id}`;
+  }
+}

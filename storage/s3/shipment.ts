@@ -1,0 +1,223 @@
+/**
+ * Sends one sealed file to the object store while it is being written: it fills a file on the local disk, and each full part of
+ * it is sent. A file that is smaller than a part is sent whole at its end. The object appears at once and complete, or not at all.
+ */
+import { createHash } from 'node:crypto';
+import { type Spool, StoreError } from '../blobstore.js';
+import type { Destination } from '../destination.js';
+import type { DiskFile } from '../disk.js';
+import type { Conditions } from './conditions.js';
+import type { Lanes } from './lanes.js';
+import type { S3Requests } from './requests.js';
+
+export interface ShipmentDeps {
+  requests: S3Requests;
+  key: string;
+  partBytes: number;
+  /** For parts, and for small files. */
+  lanes: Lanes;
+  smallLanes: Lanes;
+  conditions: Conditions;
+}
+
+interface Part {
+  PartNumber: number;
+  ETag: string;
+}
+
+const smallBytes = 256 * 1024;
+/** After a part that could not be sent the next attempt waits for this time, or for the end of the file. */
+const restMs = 10_000;
+
+export class Shipment implements Destination {
+  readonly id: string;
+  readonly file: DiskFile;
+  readonly #deps: ShipmentDeps;
+  readonly #spool: Spool;
+  /** Bytes in the local file, and of these the ones that the store has as parts. */
+  #written = 0;
+  #shipped = 0;
+  #upload: string | null = null;
+  readonly #parts: Part[] = [];
+  #sending: Promise<void> | null = null;
+  #restsUntil = 0;
+  #isEnded = false;
+  #mayExist = false;
+
+  constructor(id: string, spool: Spool, deps: ShipmentDeps) {
+    this.id = id;
+    this.#spool = spool;
+    this.#deps = deps;
+    const { file } = spool;
+    this.file = {
+      read: (memory, offset, length, position) => file.read(memory, offset, length, position),
+      writev: async (pieces) => {
+        const written = await file.writev(pieces);
+        this.#written += written.bytesWritten;
+        this.#shipSoon();
+        return written;
+      },
+      stat: () => file.stat(),
+      sync: () => this.#shipAll(),
+      datasync: () => file.datasync(),
+      close: () => file.close(),
+    };
+  }
+
+  async publish(): Promise<void> {
+    this.#mayExist = true;
+    if (this.#upload === null) await this.#put();
+    else await this.#complete();
+    await this.#verify();
+    this.#isEnded = true;
+    await this.#spool.file.close();
+    await this.#spool.remove();
+  }
+
+  /** An object like any other; only the row of the partial names it. */
+  park(): Promise<void> {
+    return this.publish();
+  }
+
+  /** A store that is away keeps parts, which the daily sweep removes. */
+  async discard(): Promise<void> {
+    const isFirst = !this.#isEnded;
+    this.#isEnded = true;
+    await this.#sending?.catch(() => {});
+    if (isFirst) await this.#removeSent().catch(() => {});
+    await this.#spool.file.close().finally(() => this.#spool.remove());
+  }
+
+  async #removeSent(): Promise<void> {
+    const { requests, key } = this.#deps;
+    const place = { Bucket: requests.bucket, Key: key };
+    const once = { retryMs: 0 };
+    const UploadId = this.#upload;
+    if (UploadId !== null)
+      await requests
+        .run((s3, attempt) => s3.abortMultipartUpload({ ...place, UploadId }, attempt), once)
+        .catch((error) => {
+          if (!this.#mayExist) throw error;
+        });
+    if (this.#mayExist) await requests.run((s3, attempt) => s3.deleteObject(place, attempt), once);
+  }
+
+  #shipSoon(): void {
+    const isDue = this.#written - this.#shipped >= this.#deps.partBytes && performance.now() >= this.#restsUntil;
+    if (this.#isEnded || this.#sending !== null || !isDue) return;
+    this.#sending = this.#shipFull()
+      .catch(() => {
+        // Sent again later; an error at the end of the file is its client's.
+        this.#restsUntil = performance.now() + restMs;
+      })
+      .finally(() => {
+        this.#sending = null;
+      });
+  }
+
+  async #shipFull(): Promise<void> {
+    while (!this.#isEnded && this.#written - this.#shipped >= this.#deps.partBytes)
+      await this.#shipPart(this.#deps.partBytes);
+  }
+
+  async #shipAll(): Promise<void> {
+    await this.#sending;
+    if (this.#upload === null && this.#written < this.#deps.partBytes) return;
+    await this.#shipFull();
+    if (this.#written > this.#shipped) await this.#shipPart(this.#written - this.#shipped);
+  }
+
+  async #shipPart(bytes: number): Promise<void> {
+    const { requests, key, lanes } = this.#deps;
+    const place = { Bucket: requests.bucket, Key: key };
+    this.#upload ??= await requests.run(
+      async (s3, attempt) => (await s3.createMultipartUpload(place, attempt)).UploadId!,
+    );
+    const UploadId = this.#upload;
+    const PartNumber = this.#parts.length + 1;
+    await lanes.run(async () => {
+      const Body = await this.#readSpool(this.#shipped, bytes);
+      const part = { ...place, UploadId, PartNumber, Body, ContentMD5: digestOf(Body) };
+      const { ETag } = await requests.run((s3, attempt) => s3.uploadPart(part, attempt), { bytes });
+      this.#parts.push({ PartNumber, ETag: ETag! });
+    });
+    this.#shipped += bytes;
+  }
+
+  async #put(): Promise<void> {
+    const { requests, key, lanes, smallLanes } = this.#deps;
+    const lane = this.#written > smallBytes ? lanes : smallLanes;
+    await lane.run(async () => {
+      const Body = await this.#readSpool(0, this.#written);
+      const object = { Bucket: requests.bucket, Key: key, Body, ContentMD5: digestOf(Body) };
+      const bytes = Body.length;
+      await this.#writeOnce((condition) =>
+        requests.run((s3, attempt) => s3.putObject({ ...object, ...condition }, attempt), { bytes }),
+      );
+    });
+  }
+
+  async #complete(): Promise<void> {
+    const { requests, key } = this.#deps;
+    const place = { Bucket: requests.bucket, Key: key, UploadId: this.#upload! };
+    const complete = { ...place, MultipartUpload: { Parts: this.#parts } };
+    await this.#writeOnce((condition) =>
+      requests.run((s3, attempt) => s3.completeMultipartUpload({ ...complete, ...condition }, attempt)),
+    );
+  }
+
+  /**
+   * Never over an object that exists. An answer that was lost makes the repeated request fail, because the first one has
+   * succeeded: the object that is there decides, whose id no other file has.
+   */
+  async #writeOnce(write: (condition: { IfNoneMatch?: '*' }) => Promise<unknown>): Promise<void> {
+    const condition = await this.#deps.conditions.forNew();
+    if (condition === null) await this.#requireNone();
+    try {
+      await write(condition ?? {});
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'unavailable') throw error;
+      if ((await this.#sizeStored()) !== this.#written) throw error;
+    }
+  }
+
+  async #requireNone(): Promise<void> {
+    const size = await this.#sizeStored();
+    if (size !== null && size !== this.#written)
+      throw new StoreError('changed', `${this.#deps.requests.name} has another object ${this.#deps.key}`);
+  }
+
+  async #verify(): Promise<void> {
+    const size = await this.#sizeStored();
+    if (size === this.#written) return;
+    const { key, requests } = this.#deps;
+    const found = size === null ? 'no object' : `${size} bytes instead of ${this.#written}`;
+    throw new StoreError('unusable', `${requests.name}: after the upload of ${key} it has ${found}`);
+  }
+
+  /** null: no such object. */
+  async #sizeStored(): Promise<number | null> {
+    const { requests, key } = this.#deps;
+    try {
+      const place = { Bucket: requests.bucket, Key: key };
+      return (await requests.run((s3, attempt) => s3.headObject(place, attempt))).ContentLength ?? 0;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  async #readSpool(position: number, bytes: number): Promise<Buffer> {
+    const memory = Buffer.allocUnsafe(bytes);
+    for (let filled = 0; filled < bytes; ) {
+      const { bytesRead } = await this.#spool.file.read(memory, filled, bytes - filled, position + filled);
+      if (bytesRead === 0) throw new Error('the local file of an upload is shorter than its bytes');
+      filled += bytesRead;
+    }
+    return memory;
+  }
+}
+
+export function digestOf(body: Buffer): string {
+  return createHash('md5').update(body).digest('base64');
+}
