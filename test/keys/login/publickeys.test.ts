@@ -102,7 +102,7 @@ const refused: Record<string, [text: string, reason: RegExp]> = {
   ],
   'a request for a certificate': [
     '-----BEGIN CERTIFICATE REQUEST-----\nMIIB',
-    /line 1: this PEM file is no public key/,
+    /line 1: this is the request for a certificate; ask for the certificate or the public key/,
   ],
   'a key of another kind in PEM': [pemOf('x25519'), /line 1: this kind of key is not supported/],
   'a short RSA key in PEM': [pemOf('rsa', { modulusLength: 1024 }), /line 1: RSA keys need 2048 bits/],
