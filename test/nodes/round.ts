@@ -95,7 +95,8 @@ export async function playRound(
   scope: Scope,
   database: ReplicatedDatabase,
   random: () => number,
-  { count = 4, tell = (_line: string) => {} } = {},
+  // Where runs are opened by hand all the time, slots find no files: then only the slots take them.
+  { count = 4, isByHand = true, tell = (_line: string) => {} } = {},
 ): Promise<RoundTally> {
   const name = `round_${Math.floor(random() * 1e9)}`;
   await database.query(`CREATE DATABASE ${name}`);
@@ -123,8 +124,6 @@ export async function playRound(
       runClient(`${names[n]}${k}`, nodes, n, privateKey, { ledger, random, turn, mayGoOn }),
     ),
   );
-  // In every other round only the slots take the files: they would find none beside runs that are opened at once.
-  const isByHand = random() < 0.5;
   const opening = openRuns(database, name, data, mayGoOn, isByHand, (queued) => {
     waiting = queued;
   });

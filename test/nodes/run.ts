@@ -31,6 +31,7 @@ try {
     const inner = openScope();
     try {
       const tally = await playRound(inner, database, sequence(seed * 7919), {
+        isByHand: round % 2 === 0,
         tell: (line) => console.log(`     ${line}`),
       });
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += tally[key];
