@@ -212,7 +212,8 @@ export async function claimRun(
         const epoch = await countClaim(tx, candidate.org_id, now);
         const isTakeover = candidate.state === 'running';
         const run: Run = { ...fromRow(row), claim: { epoch, isTakeover } };
-        const lost = isTakeover ? readByLost(run) : null;
+        // On SQLite there is one server: its end is no sign of the file that it read.
+        const lost = isTakeover && !isSqlite ? readByLost(run) : null;
         if (lost !== null) await countLostNode(tx, lost, now);
         const ids = run.kind === 'undo' ? [] : await claimFiles(tx, run);
         await noteFirst(tx, run, candidate, ids);

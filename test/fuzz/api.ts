@@ -295,7 +295,9 @@ function makeObject(random: Random, { properties = {}, required = [], additional
 
 /** A lone surrogate has no UTF-8 form: it becomes a replacement character. */
 function encode(text: string): string {
-  return encodeURIComponent(Buffer.from(text, 'utf8').toString('utf8'));
+  const encoded = encodeURIComponent(Buffer.from(text, 'utf8').toString('utf8'));
+  // An address with such a part is another address before it is sent (RFC 3986, section 5.2.4).
+  return /^\.{1,2}$/.test(encoded) ? `${encoded}x` : encoded;
 }
 
 /** Headers have no others. */
