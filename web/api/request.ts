@@ -50,15 +50,18 @@ function readQuery(url: string): Record<string, string> {
 function check(part: string, schema: z.ZodType, given: unknown): unknown {
   const read = schema.safeParse(given);
   if (!read.success) throw misfit(part, read.error);
-  // PostgreSQL takes no such character in a text.
-  if (hasNull(read.data)) throw new ApiError('usage', `${part}: the character U+0000 is not accepted`);
+  if (!isStorable(read.data))
+    throw new ApiError('usage', `${part}: the character U+0000 and half of a surrogate pair are not accepted`);
   return read.data;
 }
 
-function hasNull(value: unknown): boolean {
-  if (typeof value === 'string') return value.includes('\0');
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).some(([name, one]) => name.includes('\0') || hasNull(one));
+/** PostgreSQL takes no U+0000 in a text; half of a surrogate pair has no form in UTF-8. */
+const unstorable = /\0|\p{Surrogate}/u;
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return !unstorable.test(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, one]) => !unstorable.test(name) && isStorable(one));
 }
 
 /** @throws ApiError `unsupported`, `too_large`, `usage` */
