@@ -1,5 +1,7 @@
 /** Fuzzes the HTTP API from its own OpenAPI document, and SCIM with filters: malformed, huge, hostile and foreign requests. */
+
 import type { ZodType } from 'zod';
+import { noCounts } from '../../importer/counts.js';
 import { problemCodes } from '../../web/api/problem.js';
 import type { Route } from '../../web/api/route.js';
 import { routes } from '../../web/api/table.js';
@@ -76,7 +78,12 @@ async function fill({ ask, place }: TestApi, secret: string): Promise<ApiBench['
     await place.directory.write('teams').insert(team);
     for (const state of ['held', 'done', 'failed']) {
       const hold = state === 'held' ? JSON.stringify({ at: 1, today: '2026-01-01', digest: 'counted' }) : null;
-      const run = { org_id: org, kind: 'manual', slot_date: null, opened_at: 1, state, hold };
+      // A held run has a summary always.
+      const summary = JSON.stringify({
+        ...{ run: 1, org, kind: 'manual', state, hold: [], note: null, date: '2026-01-01', startedAt: 1 },
+        ...{ timeZone: 'UTC', users: noCounts(), teams: noCounts(), files: [] },
+      });
+      const run = { org_id: org, kind: 'manual', slot_date: null, opened_at: 1, state, hold, summary };
       await place.control.write('runs').insert(run);
     }
   }
